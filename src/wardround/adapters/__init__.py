@@ -1,0 +1,1 @@
+"""The outside world, one subject a file: FHIR servers, MIMIC CSVs, run folders, the model store."""

@@ -1,0 +1,44 @@
+"""The `wardround` command: a table of subcommands, each imported only when it is called."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from wardround.errors import WardroundError
+
+# name -> one line of help. The code is the click command `command` in wardround/cli/<name with underscores>.py.
+COMMANDS: dict[str, str] = {}
+
+
+class _LazyCommands(click.Group):
+    """Loads wardround.cli.<name> when the command is named, so that --help imports nothing heavy."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"wardround.cli.{cmd_name.replace('-', '_')}").command
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if COMMANDS:
+            with formatter.section("Commands"):
+                formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="wardround")
+def wardround() -> None:
+    """Screens every intensive-care patient on a schedule. Decision support only: adjunct, never the sole factor."""
+
+
+def run() -> None:
+    """Entry point: a WardroundError ends as one message on stderr and its own exit code, never as a traceback."""
+    try:
+        wardround(prog_name="wardround")
+    except WardroundError as error:
+        sys.stderr.write(f"wardround: {error}\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,1 @@
+"""Long-running doors: the embedded FHIR server."""

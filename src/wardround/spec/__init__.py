@@ -1,0 +1,1 @@
+"""YAML under include/schemas -> frozen, validated models. No data, no clock, no network."""

@@ -1,0 +1,172 @@
+"""Conditions: what is screened for. One YAML file each, resolved against the variables."""
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from wardround.spec.base import Duration, SpecModel, format_duration
+from wardround.spec.variables import Variable
+
+Summary = Literal["last", "first", "mean", "min", "max", "slope", "count", "hours_since_last"]
+Demographic = Literal["age", "sex"]
+
+
+class Cohort(SpecModel):
+    """Which stays are screened."""
+
+    min_age: int = Field(default=18, ge=0, le=120, description="Youngest age in years at as_of.")
+    look_back: Duration = Field(description="Stays that overlap this long before as_of are found.")
+
+
+class FeatureGroup(SpecModel):
+    """Every variable of the group gets every summary over the window that ends at as_of."""
+
+    variables: tuple[str, ...] = Field(min_length=1, description="Names from variables.yaml.")
+    summaries: tuple[Summary, ...] = Field(min_length=1, description="What is computed of the window's events.")
+    window: Duration = Field(description="Length of the window, both ends included.")
+
+
+class Feature(SpecModel):
+    """One column: a summary of a variable over a window. Its name derives from its parts."""
+
+    variable: str
+    summary: Summary
+    window: Duration
+
+    @property
+    def name(self) -> str:
+        return f"{self.variable}__{self.summary}_{format_duration(self.window)}"
+
+
+class Features(SpecModel):
+    """The feature columns of a condition."""
+
+    demographics: tuple[Demographic, ...] = Field(default=(), description="age in years at as_of; sex, 1 for male.")
+    groups: tuple[FeatureGroup, ...] = Field(min_length=1, description="Summaries of variables.")
+
+
+class Label(SpecModel):
+    """The outcome: the name of a label rule and its parameters."""
+
+    rule: Literal["icd", "hospital_death"] = Field(description="A rule of wardround.core.labels.")
+    icd10: tuple[str, ...] = Field(default=(), description="ICD-10-CM code prefixes, without dots (rule icd).")
+    icd9: tuple[str, ...] = Field(default=(), description="ICD-9-CM code prefixes, without dots (rule icd).")
+
+    @model_validator(mode="after")
+    def _codes_belong_to_the_icd_rule(self) -> Self:
+        codes = (*self.icd10, *self.icd9)
+        if (self.rule == "icd") != bool(codes):
+            raise ValueError("the rule icd needs codes in icd10 or icd9, and no other rule takes them")
+        dotted = [code for code in codes if "." in code]
+        if dotted:
+            raise ValueError(f"got {dotted[0]}, expected codes without dots, as MIMIC writes them")
+        return self
+
+
+class MinimumData(SpecModel):
+    """The least that must be known for a score; below it a stay is indeterminate."""
+
+    at_least: int = Field(ge=1, description="So many of the variables need an event in the window.")
+    of: tuple[str, ...] = Field(min_length=1, description="The variables that count.")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.at_least > len(set(self.of)):
+            raise ValueError(f"got at_least {self.at_least} of {len(set(self.of))} variables; it can never be reached")
+        return self
+
+
+class Bands(SpecModel):
+    """How a score becomes a band. The numbers are chosen in training and travel with the model."""
+
+    policy: Literal["f1"] = Field(description="f1: high starts at the threshold with the best F1 in training.")
+    moderate_at: float = Field(gt=0, lt=1, description="moderate starts at this fraction of the high threshold.")
+
+
+class Quality(SpecModel):
+    """When a run is stopped, and when it counts as incomplete."""
+
+    max_set_aside: float = Field(ge=0, le=1, description="Largest share of feature rows that may break the suite.")
+    max_failed: float = Field(ge=0, le=1, description="Largest share of stays that may fail in a complete run.")
+
+
+class Coding(SpecModel):
+    """A FHIR Coding."""
+
+    system: str = Field(min_length=1, description="Code system.")
+    code: str = Field(min_length=1, description="Code.")
+    display: str = Field(min_length=1, description="The code's own display.")
+
+
+class Outcome(SpecModel):
+    """What RiskAssessment.prediction.outcome says."""
+
+    text: str = Field(min_length=1, description="In words.")
+    coding: tuple[Coding, ...] = Field(min_length=1, description="In codes.")
+
+
+def _horizon(value: object) -> object:
+    return None if value == "hospital_stay" else value
+
+
+class ConditionFile(SpecModel):
+    """The whole of conditions/<id>.yaml."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the condition and of its file.")
+    title: str = Field(min_length=1, description="Name in reports.")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="Raise it when a change alters scores.")
+    description: str = Field(min_length=1, description="One sentence for people who read a report.")
+    schedule: str = Field(min_length=1, description="Cron expression in UTC of the screening DAG.")
+    cohort: Cohort = Field(description="Which stays are screened.")
+    features: Features = Field(description="The model's inputs.")
+    label: Label = Field(description="What the model learns.")
+    horizon: Annotated[Duration | None, BeforeValidator(_horizon, json_schema_input_type=str)] = Field(
+        description="How far after as_of the outcome may occur: a duration, or hospital_stay."
+    )
+    minimum_data: MinimumData = Field(description="The least that must be known for a score.")
+    bands: Bands = Field(description="How a score becomes a band.")
+    quality: Quality = Field(description="Limits of a run.")
+    outcome: Outcome = Field(description="How the outcome is coded in FHIR.")
+
+
+class Condition(ConditionFile):
+    """A condition with the variables it uses: what the rest of Wardround calls the spec."""
+
+    variables: dict[str, Variable]
+
+    @property
+    def feature_list(self) -> tuple[Feature, ...]:
+        """The windowed features in column order (groups in order, then variables, then summaries)."""
+        return tuple(
+            Feature(variable=variable, summary=summary, window=group.window)
+            for group in self.features.groups
+            for variable in group.variables
+            for summary in group.summaries
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All feature columns in order: demographics, then windowed features."""
+        return (*self.features.demographics, *(feature.name for feature in self.feature_list))
+
+    @property
+    def longest_window(self) -> timedelta:
+        """How far before as_of events are needed."""
+        return max(group.window for group in self.features.groups)
+
+    @model_validator(mode="after")
+    def _columns_are_unique(self) -> Self:
+        columns = self.columns
+        repeated = sorted({column for column in columns if columns.count(column) > 1})
+        if repeated:
+            raise ValueError(f"features.groups names {repeated[0]} more than once; remove one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _variables_are_known(self) -> Self:
+        used = {feature.variable for feature in self.feature_list}
+        unused = sorted(set(self.minimum_data.of) - used)
+        if unused:
+            raise ValueError(f"minimum_data.of names {unused[0]}, which no feature uses; add a feature or remove it")
+        return self

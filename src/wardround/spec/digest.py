@@ -1,0 +1,15 @@
+"""A digest of what decides a score: when it changes, models trained before are refused."""
+
+import hashlib
+import json
+
+from wardround.spec.conditions import Condition
+
+# Keys that change words, schedules or limits, but no feature and no label.
+_COSMETIC = {"title", "description", "schedule", "quality", "outcome", "bands", "version", "cohort", "minimum_data"}
+
+
+def spec_digest(condition: Condition) -> str:
+    """SHA-256, in hex, of a condition's features, variables, label and horizon; the YAML's layout does not matter."""
+    content = condition.model_dump(mode="json", exclude=_COSMETIC)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,125 @@
+"""Reads include/schemas: YAML in, frozen models out, or a SpecError that names file, place, value and remedy."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from wardround.errors import SpecError
+from wardround.spec.base import SpecModel
+from wardround.spec.conditions import Condition, ConditionFile
+from wardround.spec.variables import Variable, VariablesFile
+
+M = TypeVar("M", bound=SpecModel)
+
+
+def load_variables(schemas: Path) -> dict[str, Variable]:
+    """All variables of `schemas`/variables.yaml by name. Raises SpecError."""
+    return _validated(VariablesFile, schemas / "variables.yaml").variables
+
+
+def condition_ids(schemas: Path) -> tuple[str, ...]:
+    """The ids of all conditions, sorted: one per file, not yet validated."""
+    return tuple(sorted(path.stem for path in (schemas / "conditions").glob("*.yaml")))
+
+
+def load_condition(condition_id: str, schemas: Path) -> Condition:
+    """The condition with the variables it uses. Raises SpecError for an unknown id and whatever is wrong in the files."""
+    path = schemas / "conditions" / f"{condition_id}.yaml"
+    if condition_id not in condition_ids(schemas):
+        known = ", ".join(condition_ids(schemas)) or "none"
+        raise SpecError(f"{path.parent}: no condition {condition_id!r}, expected one of: {known}; or add {path.name}")
+    file = _validated(ConditionFile, path)
+    if file.id != condition_id:
+        raise SpecError(f"{path}: id: got {file.id!r}, expected {condition_id!r}; name the file after its id")
+    variables = load_variables(schemas)
+    used = {
+        name: _known_variable(name, variables, path, f"features.groups.{number}.variables")
+        for number, group in enumerate(file.features.groups)
+        for name in group.variables
+    }
+    try:
+        return Condition(**file.model_dump(), variables=used)
+    except ValidationError as error:
+        raise SpecError(_explain(error, path)) from None
+
+
+def load_conditions(schemas: Path) -> dict[str, Condition]:
+    """All conditions by id."""
+    return {condition_id: load_condition(condition_id, schemas) for condition_id in condition_ids(schemas)}
+
+
+def _known_variable(name: str, variables: dict[str, Variable], path: Path, place: str) -> Variable:
+    if name in variables:
+        return variables[name]
+    hint = _suggest(name, variables)
+    raise SpecError(f"{path}: {place}: unknown variable {name!r}{hint}; define it in variables.yaml")
+
+
+def _validated(model: type[M], path: Path) -> M:
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read ({error.strerror}); restore it or set WARDROUND_HOME") from None
+    except yaml.YAMLError as error:
+        raise SpecError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise SpecError(_explain(error, path, model)) from None
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice, which plain YAML would let win silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=deep)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _explain(error: ValidationError, path: Path, model: type[SpecModel] | None = None) -> str:
+    lines = []
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"]) or "(file)"
+        message = item["msg"].removeprefix("Value error, ")
+        match item["type"]:
+            case "extra_forbidden":
+                known = _known_keys(model, item["loc"][:-1]) if model else ()
+                message = f"unknown key{_suggest(str(item['loc'][-1]), known)}; remove it or correct its spelling"
+            case "missing":
+                message = "is missing; add it"
+            case "value_error":
+                pass
+            case _:
+                message = f"got {item['input']!r}: {message}"
+        lines.append(f"{path}: {place}: {message}")
+    return "\n".join(lines)
+
+
+def _known_keys(model: type[SpecModel], place: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The keys that the model at `place` inside `model` knows; empty where the place cannot be followed."""
+    current: Any = model
+    for part in place:
+        current = _inner_model(current.model_fields[part].annotation) if part in current.model_fields else current
+        if current is None:
+            return ()
+    return tuple(current.model_fields)
+
+
+def _inner_model(annotation: Any) -> type[SpecModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, SpecModel):
+        return annotation
+    inner = (_inner_model(argument) for argument in getattr(annotation, "__args__", ()))
+    return next((found for found in inner if found), None)
+
+
+def _suggest(name: str, known: Any) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,92 @@
+"""Variables: clinical quantities, each with its unit, its plausible range and its codes in every source."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from wardround.spec.base import SpecModel
+
+LOINC = "http://loinc.org"
+MIMIC_CODE_SYSTEMS = {
+    "chartevents": "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-chartevents-d-items",
+    "labevents": "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-d-labitems",
+}
+
+
+class Range(SpecModel):
+    """The plausible range of a value in its canonical unit, both ends included."""
+
+    min: float = Field(description="Smallest plausible value, in the canonical unit.")
+    max: float = Field(description="Largest plausible value, in the canonical unit.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min >= self.max:
+            raise ValueError(f"got min {self.min} and max {self.max}, expected min below max")
+        return self
+
+
+class UnitConversion(SpecModel):
+    """How a source's unit becomes the canonical one: canonical = source x factor + offset."""
+
+    factor: float = Field(default=1.0, gt=0, description="Multiplied with the source's value.")
+    offset: float = Field(default=0.0, description="Added after the factor.")
+
+
+class MimicCoding(SpecModel):
+    """Where MIMIC-IV keeps the variable."""
+
+    table: Literal["chartevents", "labevents"] = Field(description="MIMIC-IV table.")
+    itemids: tuple[int, ...] = Field(min_length=1, description="Its item ids in d_items or d_labitems.")
+
+
+class Variable(SpecModel):
+    """A clinical quantity; `name` is its key in variables.yaml."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", description="The key; columns are named after it.")
+    display: str = Field(min_length=1, description="Name in reports.")
+    unit: str = Field(min_length=1, description="Canonical UCUM unit; all events and features are in it.")
+    plausible: Range = Field(description="Values outside are set aside.")
+    loinc: tuple[str, ...] = Field(description="LOINC codes, matched exactly.")
+    panels: tuple[str, ...] = Field(default=(), description="LOINC panels that carry the variable as a component.")
+    mimic: MimicCoding = Field(description="Its place in MIMIC-IV.")
+    units: dict[str, UnitConversion] = Field(description="Accepted source units, spelled as the source spells them.")
+
+    @model_validator(mode="after")
+    def _canonical_unit_is_accepted(self) -> Self:
+        if self.units.get(self.unit) != UnitConversion():
+            raise ValueError(f"units does not list the canonical unit {self.unit!r}; add `{self.unit}: {{}}`")
+        return self
+
+    def codes(self) -> tuple[tuple[str, str], ...]:
+        """All (system, code) pairs that mean this variable in an Observation or a component of one."""
+        system = MIMIC_CODE_SYSTEMS[self.mimic.table]
+        return (*((LOINC, code) for code in self.loinc), *((system, str(itemid)) for itemid in self.mimic.itemids))
+
+    def search_codes(self) -> tuple[tuple[str, str], ...]:
+        """The (system, code) pairs to search a server with: `codes()` and the panels around them."""
+        return (*self.codes(), *((LOINC, code) for code in self.panels))
+
+
+class VariablesFile(SpecModel):
+    """The whole of variables.yaml."""
+
+    version: Literal[1] = Field(description="Version of this file's format.")
+    variables: dict[str, Variable] = Field(description="Variables by name.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_from_keys(cls, data: object) -> object:
+        if isinstance(data, dict) and isinstance(data.get("variables"), dict):
+            named = {k: {"name": k, **v} if isinstance(v, dict) else v for k, v in data["variables"].items()}
+            return {**data, "variables": named}
+        return data
+
+    @model_validator(mode="after")
+    def _each_code_means_one_variable(self) -> Self:
+        owner: dict[tuple[str, str], str] = {}
+        for variable in self.variables.values():
+            for code in variable.codes():
+                if owner.setdefault(code, variable.name) != variable.name:
+                    raise ValueError(f"code {code[1]} of {code[0]} is claimed by {owner[code]} and {variable.name}")
+        return self
