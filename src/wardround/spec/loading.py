@@ -26,7 +26,7 @@ def condition_ids(schemas: Path) -> tuple[str, ...]:
 
 
 def load_condition(condition_id: str, schemas: Path) -> Condition:
-    """The condition with the variables it uses. Raises SpecError for an unknown id and whatever is wrong in the files."""
+    """The condition with the variables it uses. Raises SpecError for an unknown id and anything wrong inside."""
     path = schemas / "conditions" / f"{condition_id}.yaml"
     if condition_id not in condition_ids(schemas):
         known = ", ".join(condition_ids(schemas)) or "none"
