@@ -1,0 +1,58 @@
+# Everything runs inside .venv, which `make install` builds from a bare Python; nothing else is needed beforehand.
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test check bench locks
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+UV_VERSION := 0.13.9
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header pyproject.toml
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+install: $(STAMP) ## Build .venv from the lock; instant when nothing changed
+
+# Python is looked for under the names below; PYTHON=/path/to/python names another. uv installs the lock in a sixth
+# of pip's time; pip comes second because only pip reads a mirror configured in pip.conf.
+$(STAMP): requirements-dev.txt pyproject.toml
+	@set -e; \
+	for python in $(PYTHON) python3 python3.11 python3.12 python3.13; do \
+		"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && break; \
+		python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "make: no Python 3.11, 3.12 or 3.13 found; install one, or name it: make install PYTHON=/path/to/python" >&2; exit 1; \
+	fi; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		echo "Creating .venv with $$("$$python" --version)"; \
+		"$$python" -m venv --clear .venv || { echo "make: $$python cannot create environments; install its venv module (Debian: python3-venv)" >&2; exit 1; }; \
+	fi
+	@echo "Installing the locked packages"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements-dev.txt \
+		|| $(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable . \
+		|| $(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: install ## The whole job on an embedded FHIR server: data, training, screening, report
+	@$(BIN)/wardround demo
+
+up: install ## The same for staying: Airflow with its UI, the FHIR server, schedules on
+	@exec $(BIN)/wardround up
+
+test: install ## Every test
+	@$(BIN)/python -m pytest
+
+check: install ## Style, types and layers, without the tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install ## The measurements of benchmarks/README.md
+	@for bench in benchmarks/*.py; do $(BIN)/python "$$bench" || exit 1; done
+
+locks: $(STAMP) ## Resolve pyproject.toml anew (add UPGRADE=--upgrade for newer versions)
+	$(LOCK) $(UPGRADE) --output-file requirements.txt
+	$(LOCK) $(UPGRADE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
