@@ -1,0 +1,111 @@
+"""MIMIC's tables as SQL: a folder with hosp/ and icu/ in, DuckDB FROM items with explicit types out."""
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from glob import escape
+from pathlib import Path
+
+import duckdb
+
+from wardround.errors import SourceDataError
+
+MODULES = {
+    "icustays": "icu", "chartevents": "icu", "d_items": "icu",
+    "patients": "hosp", "admissions": "hosp", "transfers": "hosp", "labevents": "hosp", "d_labitems": "hosp",
+    "diagnoses_icd": "hosp",
+}  # fmt: skip
+
+# All other columns are read as text: a bad time or number then spoils one value and not the file.
+_NUMBERS = {
+    "subject_id", "hadm_id", "stay_id", "transfer_id", "labevent_id", "specimen_id", "itemid", "anchor_age",
+    "anchor_year", "seq_num", "icd_version", "hospital_expire_flag",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MimicFiles:
+    """The CSVs of one MIMIC-IV folder, plain or gzipped."""
+
+    folder: Path
+
+    def path(self, table: str) -> Path:
+        """Where `table` lies; raises SourceDataError if it does not."""
+        stem = self.folder / MODULES[table] / f"{table}.csv"
+        for path in (stem.with_name(f"{table}.csv.gz"), stem):
+            if path.is_file():
+                return path
+        raise SourceDataError(f"{stem}: not found, expected it or {stem.name}.gz; give the folder with hosp/ and icu/")
+
+    def scan(self, table: str, columns: Sequence[str]) -> str:
+        """A FROM item for `table`: SQL that reads the CSV. Raises SourceDataError if a column of `columns` is missing.
+
+        Numbers in columns of ids are BIGINT, everything else is VARCHAR; empty is NULL.
+        """
+        path = self.path(table)
+        header = self._header(path)
+        missing = [column for column in columns if column not in header]
+        if missing:
+            raise SourceDataError(
+                f"{path}: column {missing[0]} is missing, expected {', '.join(columns)}; use an unaltered MIMIC-IV CSV"
+            )
+        types = ", ".join(f"{_quoted(name)}: '{'BIGINT' if name in _NUMBERS else 'VARCHAR'}'" for name in header)
+        return (
+            f"read_csv({_quoted(escape(str(path)))}, columns={{{types}}}, header=true, auto_detect=false,"
+            " delim=',', quote='\"', escape='\"')"
+        )
+
+    def _header(self, path: Path) -> list[str]:
+        if path not in self._headers:
+            self._headers[path] = _read_header(path)
+        return self._headers[path]
+
+    @cached_property
+    def _headers(self) -> dict[Path, list[str]]:
+        return {}
+
+
+@contextmanager
+def reading(what: Path) -> Iterator[None]:
+    """Turns DuckDB's errors into a SourceDataError about `what`, without the values that DuckDB would quote."""
+    try:
+        yield
+    except duckdb.Error as error:
+        text = str(error)
+        column = re.search(r'column "?(\w+)"?', text)
+        line = re.search(r"[Ll]ine:? (\d+)", text)
+        place = "".join(f", {name} {found[1]}" for name, found in (("column", column), ("line", line)) if found)
+        raise SourceDataError(
+            f"{what}{place}: cannot be read as CSV, expected MIMIC-IV's format; copy the file again"
+        ) from None
+
+
+def connect(scratch: Path, memory: str = "512MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB that spills to `scratch` above `memory`; the order of rows is not kept."""
+    return duckdb.connect(
+        config={
+            "memory_limit": memory,
+            "threads": threads,
+            "temp_directory": str(scratch),
+            "preserve_insertion_order": False,
+        }
+    )
+
+
+def _read_header(path: Path) -> list[str]:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            line = file.readline().strip("\ufeff\r\n")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+        raise SourceDataError(f"{path}: cannot be read, expected a CSV with a header; copy the file again") from None
+    if not line:
+        raise SourceDataError(f"{path}: is empty, expected a CSV with a header; copy the file again")
+    return [name.strip('"') for name in line.split(",")]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,76 @@
+"""Finding and reading MIMIC's CSVs."""
+
+import gzip
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from wardround.adapters.mimic.files import MimicFiles, reading
+from wardround.errors import SourceDataError
+
+ROWS = "stay_id,charttime,note\n1,2180-07-23 12:36:00,\n2,later,x\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "icu").mkdir()
+    return tmp_path
+
+
+def count(folder: Path, columns: list[str]) -> int:
+    files = MimicFiles(folder)
+    with reading(files.path("icustays")):
+        rows = duckdb.sql(f"SELECT {', '.join(columns)} FROM {files.scan('icustays', columns)}").fetchall()
+    return len(rows)
+
+
+@pytest.mark.parametrize("name", ["icustays.csv", "icustays.csv.gz"])
+def test_a_table_may_be_gzipped_or_plain(folder: Path, name: str) -> None:
+    content = gzip.compress(ROWS.encode()) if name.endswith("gz") else ROWS.encode()
+    (folder / "icu" / name).write_bytes(content)
+    assert count(folder, ["stay_id"]) == 2
+
+
+def test_a_folder_may_have_brackets_and_quotes_in_its_name(folder: Path) -> None:
+    odd = folder / "it's [one]*"
+    (odd / "icu").mkdir(parents=True)
+    (odd / "icu" / "icustays.csv").write_text(ROWS)
+    assert count(odd, ["stay_id"]) == 2
+
+
+def test_a_missing_table_is_named(folder: Path) -> None:
+    with pytest.raises(SourceDataError, match=r"icustays\.csv: not found"):
+        count(folder, ["stay_id"])
+
+
+def test_a_missing_column_is_named(folder: Path) -> None:
+    (folder / "icu" / "icustays.csv").write_text(ROWS)
+    with pytest.raises(SourceDataError, match=r"icustays\.csv: column outtime is missing"):
+        count(folder, ["stay_id", "outtime"])
+
+
+def test_an_empty_file_is_an_error(folder: Path) -> None:
+    (folder / "icu" / "icustays.csv").write_text("")
+    with pytest.raises(SourceDataError, match="is empty"):
+        count(folder, ["stay_id"])
+
+
+def test_a_file_that_is_not_gzip_is_an_error(folder: Path) -> None:
+    (folder / "icu" / "icustays.csv.gz").write_text(ROWS)
+    with pytest.raises(SourceDataError, match="cannot be read"):
+        count(folder, ["stay_id"])
+
+
+def test_a_truncated_gzip_is_an_error(folder: Path) -> None:
+    whole = gzip.compress((ROWS + "3,2180-07-23 12:36:00,y\n" * 50_000).encode(), mtime=0)
+    (folder / "icu" / "icustays.csv.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceDataError, match="cannot be read"):
+        count(folder, ["stay_id"])
+
+
+def test_a_word_where_an_id_belongs_names_the_column_and_not_the_word(folder: Path) -> None:
+    (folder / "icu" / "icustays.csv").write_text(ROWS + "PRIVATE,2180-07-23 12:36:00,\n")
+    with pytest.raises(SourceDataError, match="column stay_id") as caught:
+        count(folder, ["stay_id"])
+    assert "PRIVATE" not in str(caught.value)
