@@ -1,0 +1,119 @@
+"""Readings in, events and set-aside out: the one gate between every source and every feature.
+
+A *reading* is one raw value as a source gives it. `admit` checks status, time, value and unit, converts to the
+variable's canonical unit, and either lets it through as an event or sets it aside with a reason. Nothing is guessed,
+and nothing is dropped silently.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from wardround.spec.variables import UnitConversion, Variable
+
+UTC: Final = "datetime64[us, UTC]"
+EVENT_COLUMNS: Final = {
+    "patient_id": "str",
+    "time": UTC,
+    "available": UTC,
+    "variable": "str",
+    "value": "float64",
+    "source_ref": "str",
+}
+READING_COLUMNS: Final = {**EVENT_COLUMNS, "unit": "str", "comparator": "bool", "status": "str", "problem": "str"}
+SET_ASIDE_COLUMNS: Final = {"patient_id": "str", "variable": "str", "reason": "str", "source_ref": "str"}
+
+STATUS: Final = "status"  # entered-in-error or cancelled
+NO_TIME: Final = "no_time"
+IMPLAUSIBLE_TIME: Final = "implausible_time"  # before 1900 or after 2300
+AFTER_AS_OF: Final = "after_as_of"  # dated after the prediction time
+NOT_YET_AVAILABLE: Final = "not_yet_available"  # dated before as_of, but known only after it
+COMPARATOR: Final = "comparator"  # <0.5 is a bound, not a value
+NO_VALUE: Final = "no_value"
+UNKNOWN_UNIT: Final = "unknown_unit"
+IMPLAUSIBLE_VALUE: Final = "implausible_value"
+
+# MIMIC's shifted dates reach 2210; nothing real lies outside.
+EARLIEST: Final = pd.Timestamp("1900-01-01", tz="UTC")
+LATEST: Final = pd.Timestamp("2300-01-01", tz="UTC")
+_REFUSED_STATUS: Final = ("entered-in-error", "cancelled")
+
+
+class Admitted(NamedTuple):
+    """Events (EVENT_COLUMNS) and what was set aside (SET_ASIDE_COLUMNS: no value and no time, ids and rules only)."""
+
+    events: pd.DataFrame
+    set_aside: pd.DataFrame
+
+
+def frame_of(columns: Mapping[str, str], rows: object = None) -> pd.DataFrame:
+    """A frame with exactly these columns and types; `rows` is anything pandas takes, None for no rows."""
+    return pd.DataFrame(rows, columns=list(columns)).astype(dict(columns))
+
+
+def empty_readings() -> pd.DataFrame:
+    """Readings of a source that has none."""
+    return frame_of(READING_COLUMNS)
+
+
+def admit(readings: pd.DataFrame, variables: Mapping[str, Variable], as_of: pd.Timestamp | None = None) -> Admitted:
+    """Checks and converts readings.
+
+    Args:
+        readings: one row per value (READING_COLUMNS); `variable` must be a key of `variables`.
+        variables: the spec's variables by name.
+        as_of: when given, what is dated or became known after it is set aside and counted too.
+
+    Returns:
+        Events in canonical units, in the order of the readings, each kept once per source_ref, variable, time and
+        value; and the set-aside readings with the first reason that applies.
+    """
+    factor, offset, known_unit, low, high = _rules(readings, variables)
+    value = readings["value"].to_numpy(dtype=float) * factor + offset
+    time = readings["time"]
+    # A value cannot be known before it is true: some systems store ahead of the charted time.
+    available = readings["available"].fillna(time).where(lambda known: known >= time, time)
+    problem = readings["problem"].to_numpy(dtype=object)
+    rules: list[tuple[np.ndarray, object]] = [
+        (readings["status"].isin(_REFUSED_STATUS).to_numpy(), STATUS),
+        (problem != "", problem),
+        (time.isna().to_numpy(), NO_TIME),
+        (~time.between(EARLIEST, LATEST).to_numpy(), IMPLAUSIBLE_TIME),
+        *_as_of_rules(time, available, as_of),
+        (readings["comparator"].to_numpy(dtype=bool), COMPARATOR),
+        (np.isnan(readings["value"].to_numpy(dtype=float)), NO_VALUE),
+        (~known_unit, UNKNOWN_UNIT),
+        (~((value >= low) & (value <= high)), IMPLAUSIBLE_VALUE),
+    ]
+    reason = np.full(len(readings), "", dtype=object)
+    for applies, name in reversed(rules):
+        reason[applies] = name[applies] if isinstance(name, np.ndarray) else name
+    admitted = reason == ""
+    events = readings.assign(value=value, available=available).loc[admitted, list(EVENT_COLUMNS)]
+    set_aside = readings.assign(reason=reason).loc[~admitted, list(SET_ASIDE_COLUMNS)].astype({"reason": "str"})
+    once = ~events.duplicated(["source_ref", "variable", "time", "value"])
+    return Admitted(events[once].reset_index(drop=True), set_aside.reset_index(drop=True))
+
+
+def _as_of_rules(time: pd.Series, available: pd.Series, as_of: pd.Timestamp | None) -> list[tuple[np.ndarray, object]]:
+    if as_of is None:
+        return []
+    return [((time > as_of).to_numpy(), AFTER_AS_OF), ((available > as_of).to_numpy(), NOT_YET_AVAILABLE)]
+
+
+def _rules(readings: pd.DataFrame, variables: Mapping[str, Variable]) -> tuple[np.ndarray, ...]:
+    """Per reading: factor, offset, whether its unit is known, and the plausible range."""
+    variable_codes, names = pd.factorize(readings["variable"])
+    unit_codes, units = pd.factorize(readings["unit"])
+    table = np.full((len(names), len(units), 2), np.nan)
+    for row, name in enumerate(names):
+        for column, unit in enumerate(units):
+            conversion: UnitConversion | None = variables[name].units.get(unit)
+            if conversion is not None:
+                table[row, column] = conversion.factor, conversion.offset
+    ranges = np.array([(variables[name].plausible.min, variables[name].plausible.max) for name in names])
+    factor, offset = table[variable_codes, unit_codes].T
+    low, high = ranges.reshape(-1, 2)[variable_codes].T
+    return factor, offset, ~np.isnan(factor), low, high
