@@ -50,7 +50,10 @@ class Admitted(NamedTuple):
 
 def frame_of(columns: Mapping[str, str], rows: object = None) -> pd.DataFrame:
     """A frame with exactly these columns and types; `rows` is anything pandas takes, None for no rows."""
-    return pd.DataFrame(rows, columns=list(columns)).astype(dict(columns))
+    frame = pd.DataFrame(rows, columns=list(columns))
+    # A column of nothing but NaT has no zone, and astype would refuse to give it one.
+    utc = {name: pd.to_datetime(frame[name], utc=True) for name, kind in columns.items() if kind == UTC}
+    return frame.assign(**utc).astype(dict(columns))
 
 
 def empty_readings() -> pd.DataFrame:

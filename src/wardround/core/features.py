@@ -93,7 +93,7 @@ def build_features(events: pd.DataFrame, index: pd.DataFrame, condition: Conditi
         ValueError: the index lacks a column or has a row without as_of.
     """
     _check_index(index, condition)
-    demographics = {name: _DEMOGRAPHICS[name](index) for name in condition.features.demographics}
+    demographics: dict[str, np.ndarray] = {name: _DEMOGRAPHICS[name](index) for name in condition.features.demographics}
     pairs = _pair(events, index, condition)
     windows = {feature.window for feature in condition.feature_list}
     grouped = {window: _Summarised(*_group(pairs, window, condition)) for window in windows}

@@ -1,0 +1,99 @@
+"""Every reading becomes an event or is set aside with a reason; nothing is guessed, nothing is lost."""
+
+import pandas as pd
+import pytest
+
+from wardround.core.events import READING_COLUMNS, admit, empty_readings, frame_of
+from wardround.spec.loading import load_variables
+
+TIME = pd.Timestamp("2026-03-10T12:00Z")
+
+
+@pytest.fixture(scope="module")
+def variables(schemas):
+    return load_variables(schemas)
+
+
+def readings(*rows: dict) -> pd.DataFrame:
+    plain = {
+        "patient_id": "a", "time": TIME, "available": TIME, "variable": "lactate", "value": 2.0, "unit": "mmol/L",
+        "comparator": False, "status": "final", "problem": "",
+    }  # fmt: skip
+    return frame_of(READING_COLUMNS, [{**plain, "source_ref": f"Observation/{n}", **row} for n, row in enumerate(rows)])
+
+
+@pytest.mark.parametrize(
+    ("reading", "value"),
+    [
+        ({"value": 2.0, "unit": "mmol/L"}, 2.0),
+        ({"value": 18.02, "unit": "mg/dL"}, 2.0),
+        ({"variable": "body_temperature", "value": 98.6, "unit": "°F"}, 37.0),
+        ({"variable": "body_temperature", "value": 98.6, "unit": "[degF]"}, 37.0),
+        ({"variable": "creatinine", "value": 88.4, "unit": "umol/L"}, 1.0),
+        ({"variable": "bilirubin", "value": 17.1, "unit": "µmol/L"}, 1.0),
+        ({"variable": "platelets", "value": 150.0, "unit": "K/uL"}, 150.0),
+        ({"value": 50.0}, 50.0),
+        ({"status": "amended"}, 2.0),
+    ],
+)
+def test_a_value_is_converted_to_the_canonical_unit(variables, reading, value):
+    events, set_aside = admit(readings(reading), variables)
+    assert events["value"].tolist() == [pytest.approx(value, abs=1e-9)]
+    assert set_aside.empty
+
+
+@pytest.mark.parametrize(
+    ("reading", "reason"),
+    [
+        ({"status": "entered-in-error"}, "status"),
+        ({"status": "cancelled"}, "status"),
+        ({"problem": "partial_time"}, "partial_time"),
+        ({"time": pd.NaT}, "no_time"),
+        ({"time": pd.Timestamp("1899-12-31T23:59Z")}, "implausible_time"),
+        ({"time": pd.Timestamp("2999-01-01T00:00Z")}, "implausible_time"),
+        ({"comparator": True}, "comparator"),
+        ({"value": float("nan")}, "no_value"),
+        ({"unit": "mg/L"}, "unknown_unit"),
+        ({"unit": ""}, "unknown_unit"),
+        ({"value": -0.1}, "implausible_value"),
+        ({"value": 50.1}, "implausible_value"),
+        ({"value": float("inf")}, "implausible_value"),
+        ({"variable": "heart_rate", "unit": "bpm", "value": 0.0}, "implausible_value"),
+    ],
+)
+def test_what_cannot_be_trusted_is_set_aside_with_a_reason(variables, reading, reason):
+    events, set_aside = admit(readings(reading), variables)
+    assert events.empty
+    assert set_aside["reason"].tolist() == [reason]
+    assert set_aside["source_ref"].tolist() == ["Observation/0"]
+
+
+def test_what_is_set_aside_carries_no_value_and_no_time(variables):
+    assert list(admit(readings({"unit": "mg/L"}), variables).set_aside.columns) == [
+        "patient_id", "variable", "reason", "source_ref",
+    ]  # fmt: skip
+
+
+def test_the_same_observation_read_twice_counts_once(variables):
+    twice = readings({}, {"source_ref": "Observation/0"}, {"source_ref": "Observation/0", "value": 3.0})
+    assert admit(twice, variables).events["value"].tolist() == [2.0, 3.0]
+
+
+def test_a_value_is_never_available_before_it_is_true(variables):
+    early = readings({"available": TIME - pd.Timedelta(hours=1)}, {"available": pd.NaT})
+    assert admit(early, variables).events["available"].tolist() == [TIME, TIME]
+
+
+def test_with_as_of_the_future_and_the_not_yet_known_are_counted(variables):
+    hour = pd.Timedelta(hours=1)
+    rows = readings({}, {"time": TIME + hour, "available": TIME + hour}, {"available": TIME + hour})
+    events, set_aside = admit(rows, variables, as_of=TIME)
+    assert len(events) == 1
+    assert set_aside["reason"].tolist() == ["after_as_of", "not_yet_available"]
+
+
+def test_nothing_in_gives_nothing_out_with_all_columns(variables):
+    events, set_aside = admit(empty_readings(), variables)
+    assert events.empty
+    assert set_aside.empty
+    assert events.dtypes["time"] == "datetime64[us, UTC]"

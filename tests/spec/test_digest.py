@@ -1,0 +1,29 @@
+"""The spec digest changes with what decides a score, and with nothing else."""
+
+import pytest
+
+from wardround.spec.digest import spec_digest
+from wardround.spec.loading import load_condition
+
+
+@pytest.fixture
+def sepsis(schemas):
+    return load_condition("sepsis", schemas)
+
+
+def test_words_schedule_and_limits_do_not_change_the_digest(sepsis):
+    other = sepsis.model_copy(update={"title": "x", "schedule": "0 1 * * *", "description": "y"})
+    assert spec_digest(other) == spec_digest(sepsis)
+
+
+def test_a_unit_a_range_a_window_and_the_label_change_the_digest(sepsis):
+    lactate = sepsis.variables["lactate"]
+    narrower = lactate.plausible.model_copy(update={"max": 40.0})
+    changed = [
+        sepsis.model_copy(
+            update={"variables": {**sepsis.variables, "lactate": lactate.model_copy(update={"plausible": narrower})}}
+        ),
+        sepsis.model_copy(update={"features": sepsis.features.model_copy(update={"demographics": ("age",)})}),
+        sepsis.model_copy(update={"label": sepsis.label.model_copy(update={"icd10": ("A41",)})}),
+    ]
+    assert len({spec_digest(condition) for condition in (sepsis, *changed)}) == 4

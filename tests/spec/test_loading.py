@@ -1,0 +1,121 @@
+"""A wrong spec file is refused with file, place, value and remedy; a right one becomes a frozen model."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from wardround.errors import SpecError
+from wardround.spec.loading import condition_ids, load_condition, load_conditions, load_variables
+
+
+@pytest.fixture
+def own(schemas, tmp_path) -> Path:
+    """A copy of include/schemas that a test may spoil."""
+    return Path(shutil.copytree(schemas, tmp_path / "schemas"))
+
+
+def spoil(path: Path, **changes: object) -> None:
+    """Sets keys of a YAML file; a dotted name reaches inside, and None removes the key."""
+    data = yaml.safe_load(path.read_text())
+    for dotted, value in changes.items():
+        *outer, last = dotted.split("__")
+        place = data
+        for key in outer:
+            place = place[key]
+        place.pop(last, None)
+        if value is not None:
+            place[last] = value
+    path.write_text(yaml.safe_dump(data, allow_unicode=True))
+
+
+def test_every_condition_of_the_project_loads(schemas):
+    assert set(load_conditions(schemas)) == set(condition_ids(schemas)) >= {"sepsis", "mortality"}
+
+
+def test_columns_derive_from_their_parts_and_keep_the_order_of_the_file(schemas):
+    columns = load_condition("sepsis", schemas).columns
+    assert columns[:4] == ("age", "sex", "heart_rate__last_24h", "heart_rate__mean_24h")
+    assert "creatinine__max_24h" in columns
+
+
+def test_models_are_frozen(schemas):
+    with pytest.raises(ValidationError, match="frozen"):
+        load_condition("sepsis", schemas).title = "Other"
+
+
+def test_an_unknown_condition_names_the_known_ones(own):
+    with pytest.raises(SpecError, match=r"no condition 'sepsi', expected one of: mortality, sepsis"):
+        load_condition("sepsi", own)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cohort__minage": 18}, r"sepsis.yaml: cohort.minage: unknown key \(did you mean 'min_age'\?\)"),
+        ({"title": None}, r"sepsis.yaml: title: is missing; add it"),
+        ({"horizon": "soon"}, r"sepsis.yaml: horizon: got 'soon', expected a whole number of minutes, hours or days"),
+        ({"label__icd10": ["A41.9"]}, r"sepsis.yaml: label: got A41.9, expected codes without dots"),
+        ({"label__rule": "icq"}, r"sepsis.yaml: label.rule: got 'icq'"),
+        ({"minimum_data__at_least": 9}, r"minimum_data: got at_least 9 of 8 variables"),
+        ({"minimum_data__of": ["heart_rat"], "minimum_data__at_least": 1}, r"names heart_rat, which no feature uses"),
+        ({"quality__max_failed": 2}, r"quality.max_failed: got 2"),
+        ({"id": "other"}, r"id: got 'other', expected 'sepsis'; name the file after its id"),
+    ],
+)
+def test_a_wrong_condition_is_refused_with_place_value_and_remedy(own, changes, message):
+    spoil(own / "conditions" / "sepsis.yaml", **changes)
+    with pytest.raises(SpecError, match=message):
+        load_condition("sepsis", own)
+
+
+def test_an_unknown_variable_of_a_group_is_named(own):
+    path = own / "conditions" / "sepsis.yaml"
+    path.write_text(path.read_text().replace("variables: [white_cells, lactate,", "variables: [white_cells, lactat,"))
+    with pytest.raises(
+        SpecError, match=r"groups\.1\.variables: unknown variable 'lactat' \(did you mean 'lactate'\?\)"
+    ):
+        load_condition("sepsis", own)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"variables__lactate__unit": "mmol/l"}, r"variables.lactate: units does not list the canonical unit 'mmol/l'"),
+        ({"variables__lactate__plausible": {"min": 5, "max": 1}}, r"got min 5.0 and max 1.0, expected min below max"),
+        (
+            {"variables__lactate__loinc": ["2160-0"]},
+            r"code 2160-0 of \S+ is claimed by creatinine and lactate",
+        ),
+        ({"variables__lactate__loincs": []}, r"variables.lactate.loincs: unknown key"),
+        ({"version": 2}, r"version: got 2"),
+    ],
+)
+def test_a_wrong_variable_is_refused(own, changes, message):
+    spoil(own / "variables.yaml", **changes)
+    with pytest.raises(SpecError, match=message):
+        load_variables(own)
+
+
+def test_a_column_that_two_groups_make_is_refused(own):
+    path = own / "conditions" / "sepsis.yaml"
+    data = yaml.safe_load(path.read_text())
+    data["features"]["groups"].append({"variables": ["lactate"], "summaries": ["last"], "window": "1d"})
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(SpecError, match="names lactate__last_24h more than once"):
+        load_condition("sepsis", own)
+
+
+def test_a_key_given_twice_is_refused(own):
+    path = own / "conditions" / "sepsis.yaml"
+    path.write_text(path.read_text() + "\ntitle: Again\n")
+    with pytest.raises(SpecError, match="key 'title' is given twice"):
+        load_condition("sepsis", own)
+
+
+def test_text_that_is_no_yaml_is_refused(own):
+    (own / "variables.yaml").write_text("variables: [")
+    with pytest.raises(SpecError, match=r"variables.yaml: not YAML"):
+        load_variables(own)
