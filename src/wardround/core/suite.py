@@ -1,0 +1,137 @@
+"""What must hold of a feature table: a condition in, rules out; and the account of a table held against them."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from wardround.spec.conditions import Condition, Feature
+
+IDENTITY = ("stay_id", "as_of")
+OLDEST = 130  # years; no verified human age is above 122
+_FINITE = sys.float_info.max
+# A mean is computed, so it may leave the range of its own values by a rounding error.
+_ROUNDING = 1e-9
+
+Kind = Literal["columns", "type", "known", "unique", "between", "one_of", "ordered"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that must hold; only the attributes that its kind needs are set.
+
+    Attributes:
+        kind: columns (exactly these, in this order), type, known (never null), unique, between (both ends included),
+            one_of, or ordered (`column` is at most `other` where both are known).
+        column: the column it is about; "" for the whole table.
+        text: the rule in words, for reports and reasons; holds no value of a patient.
+    """
+
+    kind: Kind
+    column: str
+    text: str
+    columns: tuple[str, ...] = ()
+    type: str = ""
+    low: float = 0.0
+    high: float = 0.0
+    values: tuple[float, ...] = ()
+    other: str = ""
+
+    @property
+    def structural(self) -> bool:
+        """Whether breaking it makes every row unusable, and not single rows."""
+        return self.kind in ("columns", "type")
+
+
+def suite(condition: Condition) -> tuple[Rule, ...]:
+    """The rules for a table of stay_id, as_of and the condition's columns. Unknown (NaN) features break no rule."""
+    return (*_table_rules(condition), *_demographic_rules(condition), *_feature_rules(condition))
+
+
+def _table_rules(condition: Condition) -> Iterator[Rule]:
+    columns = (*IDENTITY, *condition.columns)
+    yield Rule("columns", "", "the columns are those of the spec, in its order", columns=columns)
+    types = {"stay_id": "str", "as_of": "Timestamp"}
+    for column in columns:
+        wanted = types.get(column, "float64")
+        yield Rule("type", column, f"{column} is of type {wanted}", type=wanted)
+    for column in IDENTITY:
+        yield Rule("known", column, f"{column} is known")
+    yield Rule("unique", "stay_id", "stay_id is unique")
+
+
+def _demographic_rules(condition: Condition) -> Iterator[Rule]:
+    if "age" in condition.features.demographics:
+        yield _between("age", condition.cohort.min_age, OLDEST, "years")
+    if "sex" in condition.features.demographics:
+        yield Rule("one_of", "sex", "sex is 0 or 1", values=(0.0, 1.0))
+
+
+def _feature_rules(condition: Condition) -> Iterator[Rule]:
+    names = {feature.name for feature in condition.feature_list}
+    for feature in condition.feature_list:
+        yield _range(feature, condition)
+        largest = feature.model_copy(update={"summary": "max"}).name
+        if feature.summary == "min" and largest in names:
+            yield Rule("ordered", feature.name, f"{feature.name} is at most {largest}", other=largest)
+
+
+def _range(feature: Feature, condition: Condition) -> Rule:
+    variable = condition.variables[feature.variable]
+    low, high = variable.plausible.min, variable.plausible.max
+    match feature.summary:
+        case "count":
+            return Rule("between", feature.name, f"{feature.name} is at least 0", low=0, high=_FINITE)
+        case "slope":
+            return Rule("between", feature.name, f"{feature.name} is finite", low=-_FINITE, high=_FINITE)
+        case "hours_since_last":
+            return _between(feature.name, 0, feature.window.total_seconds() / 3600, "h")
+        case "mean":
+            return _between(feature.name, low, high, variable.unit, slack=_ROUNDING * max(abs(low), abs(high)))
+        case _:
+            return _between(feature.name, low, high, variable.unit)
+
+
+def _between(column: str, low: float, high: float, unit: str, slack: float = 0.0) -> Rule:
+    text = f"{column} is between {low:g} and {high:g} {unit}"
+    return Rule("between", column, text, low=low - slack, high=high + slack)
+
+
+class Checked(BaseModel):
+    """One expectation and how it went: counts only."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str = Field(description="Name of the expectation in Great Expectations.")
+    column: str = Field(description='Column, or "" for the whole table.')
+    rule: str = Field(description="What must hold, in words.")
+    success: bool
+    checked: int = Field(description="Rows that had a value to check.")
+    unexpected: int = Field(description="Rows that broke it.")
+
+
+class QualityResult(BaseModel):
+    """A table held against its suite. What is dumped holds counts and no patient's value; `failing` stays in memory."""
+
+    model_config = ConfigDict(frozen=True)
+
+    condition: str
+    rows: int
+    set_aside: int = Field(description="Rows that broke at least one rule.")
+    expectations: tuple[Checked, ...]
+    failing: dict[str, str] = Field(
+        default_factory=dict, exclude=True, repr=False, description="stay_id -> the first rule that its row broke."
+    )
+
+    @property
+    def success(self) -> bool:
+        return all(expectation.success for expectation in self.expectations)
+
+    @property
+    def set_aside_share(self) -> float:
+        """Share of the rows that are set aside, 0 to 1; 1 for an empty table of the wrong shape."""
+        if self.rows:
+            return self.set_aside / self.rows
+        return 0.0 if self.success else 1.0

@@ -1,0 +1,30 @@
+"""The rules of a suite follow from the spec, and their words name no patient."""
+
+import pytest
+
+from wardround.core.suite import Checked, QualityResult, suite
+from wardround.settings import PROJECT
+from wardround.spec.conditions import Condition
+from wardround.spec.loading import load_conditions
+
+CONDITIONS = load_conditions(PROJECT / "include" / "schemas")
+
+
+@pytest.mark.parametrize("condition", CONDITIONS.values(), ids=list(CONDITIONS))
+def test_every_column_has_a_type_and_a_range(condition: Condition) -> None:
+    rules = suite(condition)
+    assert {rule.column for rule in rules if rule.kind == "type"} == {"stay_id", "as_of", *condition.columns}
+    assert {rule.column for rule in rules if rule.kind in ("between", "one_of")} == set(condition.columns)
+
+
+def test_a_range_is_the_variables_plausible_range() -> None:
+    [rule] = [r for r in suite(CONDITIONS["sepsis"]) if r.kind == "between" and r.column == "lactate__last_24h"]
+    assert (rule.low, rule.high, rule.text) == (0, 50, "lactate__last_24h is between 0 and 50 mmol/L")
+
+
+def test_the_share_set_aside_of_no_rows_is_none_of_them_unless_the_shape_is_wrong() -> None:
+    def result(*, success: bool) -> QualityResult:
+        checked = Checked(type="t", column="", rule="r", success=success, checked=0, unexpected=0)
+        return QualityResult(condition="sepsis", rows=0, set_aside=0, expectations=(checked,))
+
+    assert (result(success=True).set_aside_share, result(success=False).set_aside_share) == (0.0, 1.0)
