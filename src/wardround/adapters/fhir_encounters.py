@@ -1,0 +1,149 @@
+"""Encounters, Patients and Locations as plain dicts in; ICU stays, and Encounters that cannot be used, out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+
+from wardround.adapters.fhir_references import Resource, locations_of, patient_of
+from wardround.adapters.fhir_times import UNKNOWN, micros, micros_of, times_of
+from wardround.core.events import frame_of
+from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS
+
+NO_SUBJECT: Final = "no_subject"
+NO_PERIOD: Final = "no_period"  # no start, or a start or end that is a date or no time at all
+MALFORMED: Final = "malformed"  # not shaped like an Encounter
+_LATEST: Final = 2**63 - 1
+
+
+class FoundStays(NamedTuple):
+    """Stays (STAY_COLUMNS), and Encounters that cannot be used (EXCLUDED_COLUMNS): together all that were found."""
+
+    stays: pd.DataFrame
+    set_aside: pd.DataFrame
+
+
+class IcuRule(NamedTuple):
+    """What makes an Encounter an ICU stay: its class (`code` or `system|code`), or time in a Location (by id).
+
+    An Encounter with an ICU class counts for its whole period, any other for its time in ICU Locations.
+    """
+
+    classes: frozenset[str]
+    locations: frozenset[str]
+
+    def periods(self, encounter: Resource) -> list[Resource]:
+        """The periods that count; none if the Encounter is no ICU stay."""
+        coding = encounter.get("class") or {}
+        period = encounter.get("period") or {}
+        if self.classes & {coding.get("code"), f"{coding.get('system')}|{coding.get('code')}"}:
+            return [period]
+        stints = zip(locations_of(encounter), encounter.get("location") or [], strict=False)
+        return [stint.get("period") or period for location, stint in stints if location in self.locations]
+
+
+class Census:
+    """Encounters and the Patients and Locations that they refer to, each once by id."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, dict[str, Resource]] = {"Encounter": {}, "Patient": {}, "Location": {}}
+
+    def add(self, resources: Iterable[Resource]) -> None:
+        """Keeps Encounters, Patients and Locations, of each id the last."""
+        for resource in resources:
+            kept = self._kept.get(str(resource.get("resourceType")))
+            if kept is not None:
+                kept[str(resource.get("id"))] = resource
+
+    def missing(self) -> dict[str, list[str]]:
+        """Ids of Patients and Locations that Encounters refer to and that were not added, by type."""
+        patients: set[str] = set()
+        locations: set[str] = set()
+        for encounter in self._kept["Encounter"].values():
+            patients.add(patient_of(encounter))
+            locations |= set(locations_of(encounter))
+        return {
+            "Patient": sorted(patients - set(self._kept["Patient"]) - {""}),
+            "Location": sorted(locations - set(self._kept["Location"]) - {""}),
+        }
+
+    def locations_called(self, name: str) -> list[str]:
+        """Ids of the Locations with this id, name or alias; case does not matter in names."""
+        wanted = name.casefold()
+        return [
+            key
+            for key, location in self._kept["Location"].items()
+            if key == name.removeprefix("Location/")
+            or wanted in (str(text).casefold() for text in (location.get("name"), *location.get("alias", [])))
+        ]
+
+    def stays(self, rule: IcuRule, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
+        """The ICU stays that overlap [start, as_of], sorted by id; without them, all."""
+        span = (micros(start) if start else UNKNOWN, micros(as_of) if as_of else _LATEST)
+        rows: list[Mapping[str, Any]] = []
+        for key in sorted(self._kept["Encounter"]):
+            rows += self._row(self._kept["Encounter"][key], rule, span)
+        stays = pd.DataFrame([row for row in rows if "reason" not in row], columns=list(STAY_COLUMNS))
+        times = {name: times_of(stays[name].to_list()) for name in ("intime", "outtime")}
+        set_aside = [row for row in rows if "reason" in row]
+        return FoundStays(frame_of(STAY_COLUMNS, stays.assign(**times)), frame_of(EXCLUDED_COLUMNS, set_aside))
+
+    def _row(self, encounter: Resource, rule: IcuRule, span: tuple[int, int]) -> list[Mapping[str, Any]]:
+        """One stay or one Encounter set aside; nothing if it is no ICU stay of this span."""
+        ids = {"stay_id": encounter.get("id"), "patient_id": ""}
+        try:
+            bounds = [_bounds(period) for period in rule.periods(encounter)]
+            inside = [(begin, end) for begin, end in bounds if begin <= span[1] and (end == UNKNOWN or end >= span[0])]
+            ids["patient_id"] = patient_of(encounter)
+            return [{**ids, **self._stay(encounter, inside, until=span[1])}] if inside else []
+        except _Unusable as reason:
+            return [{**ids, "reason": str(reason)}]
+        except (AttributeError, TypeError):
+            return [{**ids, "reason": MALFORMED}]
+
+    def _stay(self, encounter: Resource, bounds: Sequence[tuple[int, int]], until: int) -> Mapping[str, Any]:
+        patient = patient_of(encounter)
+        if not patient:
+            raise _Unusable(NO_SUBJECT)
+        about = self._kept["Patient"].get(patient, {})
+        ends = [end for _, end in bounds]
+        return {
+            "intime": min(begin for begin, _ in bounds),
+            "outtime": UNKNOWN if UNKNOWN in ends else max(ends),
+            "birth_date": birth_date_of(about),
+            "sex": about.get("gender"),
+            "unit": self._unit(encounter, until),
+            "status": encounter.get("status", ""),
+        }
+
+    def _unit(self, encounter: Resource, until: int) -> str:
+        """The name of the Location that the Encounter was in last, up to `until`."""
+        stints = encounter.get("location") or []
+        starts = [micros_of((stint.get("period") or {}).get("start")) for stint in stints]
+        begun = [place for place, start in enumerate(starts) if start <= until]
+        if not begun:
+            return ""
+        last = max(begun, key=lambda place: (starts[place], place))
+        name = self._kept["Location"].get(locations_of(encounter)[last], {}).get("name")
+        return str(name or stints[last].get("location", {}).get("display") or "")
+
+
+class _Unusable(Exception):
+    """Why an Encounter cannot be a stay."""
+
+
+def birth_date_of(patient: Resource) -> datetime | None:
+    """birthDate, if it is a whole date: a year or month alone gives no age at as_of."""
+    try:
+        birth_date = date.fromisoformat(str(patient.get("birthDate", "")))
+    except ValueError:
+        return None
+    return datetime(birth_date.year, birth_date.month, birth_date.day)  # noqa: DTZ001 (a date has no zone)
+
+
+def _bounds(period: Resource) -> tuple[int, int]:
+    begin, end = micros_of(period.get("start")), micros_of(period.get("end"))
+    if begin == UNKNOWN or (period.get("end") and end == UNKNOWN):
+        raise _Unusable(NO_PERIOD)
+    return begin, end

@@ -1,0 +1,175 @@
+"""FHIR Observations as plain dicts in, readings out; nothing is judged here except what makes a reading impossible."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_references import Resource, patient_of
+from wardround.adapters.fhir_times import UNKNOWN, micros_of, no_earlier_than, no_later_than, times_of
+from wardround.core.events import NO_TIME, NO_VALUE, READING_COLUMNS, frame_of
+from wardround.spec.variables import Variable
+
+Codes = Mapping[tuple[str, str], str]  # (system, code) -> name of the variable
+
+OTHER_PATIENT: Final = "other_patient"  # the server answered with a patient who was not asked for
+MALFORMED: Final = "malformed"  # not shaped like an Observation
+
+
+class Reading(NamedTuple):
+    """A row of readings; times in microseconds since 1970."""
+
+    patient_id: str
+    time: int
+    available: int
+    variable: str
+    value: float
+    source_ref: str
+    unit: str
+    comparator: bool
+    status: str
+    problem: str
+
+
+def codes_of(variables: Mapping[str, Variable]) -> Codes:
+    """What an Observation's codings mean."""
+    return {code: variable.name for variable in variables.values() for code in variable.codes()}
+
+
+def readings_of(observation: Resource, codes: Codes) -> list[Reading]:
+    """The readings in one Observation: of its own value and of each component, over all codings, matched exactly.
+
+    time is effectiveDateTime or effectiveInstant; of an effectivePeriod its end, when the value was true at last, or
+    its start while it is open. A date without a time of day is no time. available is `issued`, or else time.
+    """
+    try:
+        return list(_readings(observation, codes))
+    except (TypeError, AttributeError, ValueError, OverflowError):
+        return [_malformed(observation, variable) for variable in _mentioned(observation, codes)]
+
+
+def frame_of_readings(readings: Sequence[Reading]) -> pd.DataFrame:
+    """Rows as a frame (READING_COLUMNS)."""
+    frame = pd.DataFrame(readings, columns=Reading._fields)
+    return frame_of(READING_COLUMNS, frame.assign(time=times_of(frame["time"]), available=times_of(frame["available"])))
+
+
+def fetch(
+    client: FhirClient,
+    patient_ids: Sequence[str],
+    variables: Mapping[str, Variable],
+    start: datetime,
+    end: datetime,
+) -> pd.DataFrame:
+    """All readings of the patients that a server dates between start and end, both ends included (READING_COLUMNS).
+
+    One search for `patients_per_search` patients, `threads` searches at a time. The server may read a time as a whole
+    minute or day, so some readings outside come along; an Observation about somebody else has problem other_patient.
+    """
+    size = client.source.patients_per_search
+    groups = [patient_ids[place : place + size] for place in range(0, len(patient_ids), size)]
+    with ThreadPoolExecutor(client.source.threads) as pool:
+        found = pool.map(lambda group: _fetch_group(client, group, variables, start, end), groups)
+        return frame_of_readings([reading for readings in found for reading in readings])
+
+
+def _fetch_group(
+    client: FhirClient, patient_ids: Sequence[str], variables: Mapping[str, Variable], start: datetime, end: datetime
+) -> list[Reading]:
+    codes = codes_of(variables)
+    tokens = dict.fromkeys(f"{system}|{code}" for v in variables.values() for system, code in v.search_codes())
+    params = [
+        ("patient", list(patient_ids)),
+        ("code", list(tokens)),
+        ("date", no_earlier_than(start)),
+        ("date", no_later_than(end)),
+    ]
+    asked = set(patient_ids)
+    return [
+        reading if reading.patient_id in asked else reading._replace(problem=OTHER_PATIENT)
+        for observation in client.search("Observation", params)
+        for reading in readings_of(observation, codes)
+    ]
+
+
+def _readings(observation: Resource, codes: Codes) -> Iterator[Reading]:
+    if observation.get("resourceType") != "Observation":
+        return
+    components = observation.get("component", [])
+    own = _variables_in(observation.get("code"), codes)
+    inner = [(component, _variables_in(component.get("code"), codes)) for component in components]
+    if not own and not any(variables for _, variables in inner):
+        return
+    reading = _reading_maker(observation)
+    for variable in own:
+        yield reading(observation, variable)
+    for component, variables in inner:
+        for variable in variables:
+            yield reading(component, variable)
+
+
+def _reading_maker(observation: Resource) -> Callable[[Resource, str], Reading]:
+    """Makes readings of what all values of one Observation share, and of the holder of each value."""
+    patient = patient_of(observation)
+    time = _time(observation)
+    issued = micros_of(observation.get("issued"))
+    available = time if issued == UNKNOWN else issued
+    status = str(observation.get("status", ""))
+    source_ref = f"Observation/{observation.get('id', '')}"
+
+    def reading(holder: Resource, variable: str) -> Reading:
+        value, unit, comparator = _value(holder)
+        problem = NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else ""
+        number = float("nan") if value is None else value
+        return Reading(patient, time, available, variable, number, source_ref, unit, comparator, status, problem)
+
+    return reading
+
+
+def _variables_in(concept: Any, codes: Codes) -> list[str]:
+    if not concept:
+        return []
+    found = [codes.get((coding.get("system"), coding.get("code"))) for coding in concept.get("coding", [])]
+    return list(dict.fromkeys(name for name in found if name))
+
+
+def _value(holder: Resource) -> tuple[float | None, str, bool]:
+    """Number, unit and whether a comparator makes it a bound. A number in a text is not guessed."""
+    if "dataAbsentReason" in holder:
+        return None, "", False
+    quantity = holder.get("valueQuantity")
+    if quantity is None:
+        return _number(holder.get("valueInteger")), "", False
+    unit = quantity.get("code") or quantity.get("unit") or ""
+    return _number(quantity.get("value")), str(unit), bool(quantity.get("comparator"))
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _time(observation: Resource) -> int:
+    period = observation.get("effectivePeriod") or {}
+    texts = (
+        observation.get("effectiveDateTime"),
+        observation.get("effectiveInstant"),
+        period.get("end"),
+        period.get("start"),
+    )
+    return micros_of(next((text for text in texts if text), None))
+
+
+def _mentioned(observation: Resource, codes: Codes) -> Iterable[str]:
+    """The variables whose codes occur anywhere in something that has not the shape of an Observation."""
+    text = str(observation)
+    return dict.fromkeys(name for (_, code), name in codes.items() if f"'{code}'" in text)
+
+
+def _malformed(observation: Resource, variable: str) -> Reading:
+    subject = observation.get("subject")
+    patient = patient_of(observation) if isinstance(subject, dict) else ""
+    source_ref = f"Observation/{observation.get('id', '')}"
+    return Reading(patient, UNKNOWN, UNKNOWN, variable, float("nan"), source_ref, "", False, "", MALFORMED)

@@ -1,0 +1,25 @@
+"""FHIR References in, ids out."""
+
+from typing import Any
+
+Resource = dict[str, Any]
+
+
+def id_in(reference: object, resource_type: str) -> str:
+    """The id that a Reference to this type holds, be it relative, absolute or with a version; empty if none."""
+    text = reference.get("reference") if isinstance(reference, dict) else None
+    parts = str(text).partition("/_history/")[0].split("/")
+    return parts[-1] if len(parts) >= 2 and parts[-2] == resource_type else ""
+
+
+def patient_of(resource: Resource) -> str:
+    """The id of the Patient that `subject` refers to; empty if none."""
+    return id_in(resource.get("subject"), "Patient")
+
+
+def locations_of(encounter: Resource) -> list[str]:
+    """The ids of the Locations of an Encounter's parts, in their order; empty where a part names none."""
+    parts = encounter.get("location")
+    if not isinstance(parts, list):
+        return []
+    return [id_in(part.get("location") if isinstance(part, dict) else None, "Location") for part in parts]

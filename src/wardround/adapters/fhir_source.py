@@ -1,0 +1,63 @@
+"""What is known about a FHIR server before the first request: where it is, who asks, and how much it bears."""
+
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from wardround.errors import FhirError
+
+
+@dataclass(frozen=True)
+class FhirSource:
+    """A FHIR R4 server.
+
+    Attributes:
+        base_url: such as https://example.org/fhir, without credentials or query.
+        token: bearer token, never shown.
+        page_size: `_count` of a search; a server may give less.
+        patients_per_search: most patients in one search.
+        entries_per_batch: most entries in one batch.
+        timeout: seconds to wait for a connection, and then for each part of an answer.
+        threads: requests at the same time.
+        icu_classes: Encounter.class codes of an ICU stay, as `code` or `system|code`.
+        icu_locations: names or ids of ICU Locations; an Encounter counts for its time there.
+    """
+
+    base_url: str
+    token: str | None = field(default=None, repr=False)
+    page_size: int = 1000
+    patients_per_search: int = 100
+    entries_per_batch: int = 100
+    timeout: float = 60.0
+    threads: int = 4
+    icu_classes: tuple[str, ...] = ("ACUTE",)
+    icu_locations: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        try:
+            scheme, host, _ = origin(self.base_url)
+        except ValueError:
+            scheme, host = "", None
+        if scheme not in ("http", "https") or not host:
+            raise FhirError("FHIR base URL: not a web address, expected http(s)://host/path; correct it")
+        parts = urlsplit(self.base_url)
+        if parts.username or parts.query or parts.fragment:
+            raise FhirError(
+                f"FHIR base URL {shown(self.base_url)}: holds credentials or a query, expected neither; use a token"
+            )
+        object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port: what must be equal for a token to be sent."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
+
+
+def shown(url: str) -> str:
+    """The URL as messages may show it: without credentials, query and fragment."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -1,0 +1,179 @@
+"""One HTTP request in, one JSON answer out: keep-alive, retries, Retry-After, and errors that name the cause."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from threading import Lock
+from typing import Any, Final
+
+import orjson
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from wardround.adapters.fhir_source import FhirSource, shown
+from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+
+ATTEMPTS: Final = 5
+FIRST_WAIT: Final = 0.5  # seconds; doubled each time
+LONGEST_WAIT: Final = 30.0  # seconds; a server that asks for more is asked again after this
+_BUSY: Final = (429, 502, 503, 504)
+_LOST: Final = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A JSON object that a server answered; `url` is fit for messages, `complaint` what to say if it is no success."""
+
+    url: str
+    status: int
+    body: dict[str, Any]
+    complaint: str
+
+
+class Transport:
+    """A pool of connections to one server."""
+
+    def __init__(
+        self, source: FhirSource, adapter: BaseAdapter | None = None, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._source = source
+        self._pause = pause
+        self._session = requests.Session()
+        self._session.headers["Accept"] = "application/fhir+json"
+        if source.token is not None:
+            self._session.auth = _Bearer(source.token)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, adapter or HTTPAdapter(pool_connections=1, pool_maxsize=source.threads))
+        self._lock = Lock()
+        self.requests_made = 0
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._session.close()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        data: str | None = None,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (),
+    ) -> Answer:
+        """Sends until there is an answer, `ATTEMPTS` times at most.
+
+        Returns:
+            The answer if it succeeded, or its status is one of `accept`.
+
+        Raises:
+            FhirUnreachable: no connection, or the server stayed busy or broke off every time.
+            FhirRefused: 401 or 403.
+            FhirError: any other answer that cannot be used.
+        """
+        body = orjson.dumps(json) if json is not None else data.encode() if data is not None else None
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._send_once(method, url, body, headers, accept)
+            except _Busy as busy:
+                if attempt == ATTEMPTS:
+                    what = f"{shown(url)}: {busy} {ATTEMPTS} times, expected FHIR"
+                    raise FhirUnreachable(f"{what}; check that the server runs") from None
+                backoff = FIRST_WAIT * 2 ** (attempt - 1)
+                self._pause(min(LONGEST_WAIT, backoff if busy.wait is None else busy.wait))
+        raise AssertionError("unreachable")
+
+    def _send_once(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, accept: Collection[int]
+    ) -> Answer:
+        with self._lock:
+            self.requests_made += 1
+        try:
+            # No redirects: they would turn a POST into a GET, and could lead the token elsewhere.
+            response = self._session.request(
+                method, url, data=body, headers=headers, timeout=self._source.timeout, allow_redirects=False
+            )
+        except requests.exceptions.SSLError:
+            raise FhirUnreachable(f"{shown(url)}: its certificate is not trusted; install the issuer's") from None
+        except _LOST as error:
+            raise _Busy(f"no whole answer ({type(error).__name__})") from None
+        except requests.RequestException as error:
+            raise FhirError(
+                f"{shown(url)}: the request cannot be made ({type(error).__name__}); check base URL and token"
+            ) from None
+        if response.status_code in _BUSY:
+            raise _Busy(f"answered {response.status_code}", _retry_after(response.headers.get("Retry-After")))
+        return _answer(response, shown(url), accept)
+
+
+class _Busy(Exception):
+    """Worth another attempt, after `wait` seconds if the server said so."""
+
+    def __init__(self, what: str, wait: float | None = None) -> None:
+        super().__init__(what)
+        self.wait = wait
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Sets the token on every request; as an auth object it also keeps .netrc from replacing it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _answer(response: requests.Response, url: str, accept: Collection[int]) -> Answer:
+    status = response.status_code
+    if status in (401, 403):
+        raise FhirRefused(f"{url}: answered {status}, expected access; check the token and what it allows")
+    if 300 <= status < 400:
+        raise FhirError(f"{url}: answered {status}, expected FHIR; give the base URL that it redirects to")
+    body = _json(response)
+    complaint = f"{url}: answered {status}{_issue(body)}, expected success; check the base URL and the server's log"
+    if status >= 400 and status not in accept:
+        raise FhirError(complaint)
+    if body is None and status < 400:
+        kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
+        if "json" in kind:
+            raise _Busy("broke off its JSON")
+        raise FhirError(f"{url}: answered {kind}, expected FHIR as JSON; check the base URL")
+    return Answer(url, status, body or {}, complaint)
+
+
+def _json(response: requests.Response) -> dict[str, Any] | None:
+    try:
+        body = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _issue(body: dict[str, Any] | None) -> str:
+    """The code of an OperationOutcome's first issue; its text may name patients."""
+    issues = (body or {}).get("issue")
+    code = issues[0].get("code") if isinstance(issues, list) and issues and isinstance(issues[0], dict) else None
+    return f" ({code})" if isinstance(code, str) else ""
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds to wait, from either form of the header; None if it says nothing usable."""
+    if header is None:
+        return None
+    if header.strip().isdecimal():
+        return float(header)
+    try:
+        until = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    now = datetime.now(UTC) if until.tzinfo else datetime.now(UTC).replace(tzinfo=None)
+    return max(0.0, (until - now).total_seconds())

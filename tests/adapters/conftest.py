@@ -1,0 +1,104 @@
+"""A real HTTP server on loopback that answers what a test tells it to."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server sends; `body` of another type than bytes goes out as JSON."""
+
+    body: Any = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False  # claim more bytes than are sent
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    port: int  # the client's: equal for requests over one connection
+
+    @property
+    def form(self) -> dict[str, list[str]]:
+        return parse_qs(self.body.decode())
+
+
+@dataclass
+class ScriptedServer:
+    """Answers with `answer(request)` and keeps all requests."""
+
+    url: str
+    requests: list[Request]
+    answer: Callable[[Request], Reply]
+
+    def replies(self, *replies: Reply) -> None:
+        """Gives these replies in turn."""
+        rest = list(replies)
+        self.answer = lambda _request: rest.pop(0)
+
+
+def bundle(*resources: dict[str, Any], following: str | None = None) -> Reply:
+    """A page of search results."""
+    link = [{"relation": "next", "url": following}] if following else []
+    entry = [{"resource": resource} for resource in resources]
+    return Reply({"resourceType": "Bundle", "type": "searchset", "link": link, "entry": entry})
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A server that says 500 until a test sets its answers."""
+    script = ScriptedServer("", [], lambda _request: Reply(status=500))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            request = Request(self.command, self.path, dict(self.headers), body, self.client_address[1])
+            script.requests.append(request)
+            reply = script.answer(request)
+            content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+            self.send_response(reply.status)
+            headers = {"Content-Type": "application/fhir+json", **reply.headers}
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content) + (10 if reply.cut else 0)))
+            self.end_headers()
+            self.wfile.write(content)
+            self.close_connection = reply.cut
+
+        do_GET = do_POST = _serve  # noqa: N815
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        httpd.daemon_threads = True
+        script.url = f"http://127.0.0.1:{httpd.server_port}/fhir"
+        thread = Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield script
+        httpd.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def page() -> Callable[..., Reply]:
+    return bundle
+
+
+@pytest.fixture
+def reply() -> type[Reply]:
+    return Reply

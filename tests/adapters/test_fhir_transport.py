@@ -1,0 +1,123 @@
+"""Retries, waits and errors of one request."""
+
+import socket
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import requests
+
+from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.fhir_transport import ATTEMPTS, LONGEST_WAIT, Transport
+from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+
+GOOD = {"resourceType": "Patient", "id": "p1"}
+
+
+def send(url: str, waits: list[float] | None = None, **settings):
+    transport = Transport(FhirSource(url, **settings), pause=[].append if waits is None else waits.append)
+    try:
+        return transport.send("GET", f"{url}/Patient/p1").body
+    finally:
+        transport.close()
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_busy_server_is_asked_again_after_a_growing_wait(server, reply, status: int) -> None:
+    server.replies(reply(status=status), reply(status=status), reply(GOOD))
+    waits: list[float] = []
+    assert send(server.url, waits) == GOOD
+    assert waits == [0.5, 1.0]
+
+
+def test_retry_after_in_seconds_is_honoured_up_to_the_longest_wait(server, reply) -> None:
+    server.replies(*(reply(status=429, headers={"Retry-After": seconds}) for seconds in ("7", "999")), reply(GOOD))
+    waits: list[float] = []
+    send(server.url, waits)
+    assert waits == [7.0, LONGEST_WAIT]
+
+
+def test_retry_after_as_a_date_is_honoured(server, reply) -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    server.replies(reply(status=503, headers={"Retry-After": later}), reply(GOOD))
+    waits: list[float] = []
+    send(server.url, waits)
+    assert 0 < waits[0] <= 20
+
+
+def test_a_retry_after_that_says_nothing_is_ignored(server, reply) -> None:
+    server.replies(reply(status=503, headers={"Retry-After": "soon"}), reply(GOOD))
+    waits: list[float] = []
+    send(server.url, waits)
+    assert waits == [0.5]
+
+
+def test_a_server_that_stays_busy_is_unreachable(server, reply) -> None:
+    server.answer = lambda _request: reply(status=503)
+    with pytest.raises(FhirUnreachable, match="answered 503"):
+        send(server.url)
+    assert len(server.requests) == ATTEMPTS
+
+
+@pytest.mark.parametrize("broken", [{"cut": True}, {"body": b'{"resourceType": "Pat'}])
+def test_a_broken_off_answer_is_asked_for_again(server, reply, broken: dict) -> None:
+    server.replies(reply(**broken), reply(GOOD))
+    assert send(server.url) == GOOD
+
+
+def test_nobody_at_the_port_is_unreachable() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/fhir"
+        with pytest.raises(FhirUnreachable, match="no whole answer"):
+            send(url)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_no_access_is_refused_at_once_and_the_token_not_shown(server, reply, status: int) -> None:
+    server.answer = lambda _request: reply(status=status)
+    with pytest.raises(FhirRefused, match=f"answered {status}") as caught:
+        send(server.url, token="secret")
+    assert "secret" not in str(caught.value)
+    assert len(server.requests) == 1
+
+
+def test_html_is_not_fhir(server, reply) -> None:
+    server.answer = lambda _request: reply(b"<html>Welcome</html>", headers={"Content-Type": "text/html; charset=x"})
+    with pytest.raises(FhirError, match="answered text/html, expected FHIR"):
+        send(server.url)
+
+
+def test_a_wrong_path_names_the_url_and_the_issue_but_not_its_text(server, reply) -> None:
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"code": "not-found", "diagnostics": "PRIVATE"}]}
+    server.answer = lambda _request: reply(outcome, status=404)
+    with pytest.raises(FhirError, match=r"/fhir/Patient/p1: answered 404 \(not-found\)") as caught:
+        send(server.url)
+    assert "PRIVATE" not in str(caught.value)
+
+
+def test_a_redirect_is_not_followed(server, reply) -> None:
+    server.answer = lambda _request: reply(status=302, headers={"Location": "http://localhost:9/"})
+    with pytest.raises(FhirError, match="answered 302"):
+        send(server.url, token="secret")
+
+
+def test_the_token_goes_with_every_request(server, reply) -> None:
+    server.replies(reply(GOOD))
+    send(server.url, token="secret")
+    assert server.requests[0].headers["Authorization"] == "Bearer secret"
+
+
+def test_the_transport_can_be_given() -> None:
+    class Canned(requests.adapters.BaseAdapter):
+        def send(self, request, **_options):
+            response = requests.Response()
+            response.status_code, response._content, response.request = 200, b'{"resourceType": "Patient"}', request
+            return response
+
+        def close(self) -> None:
+            pass
+
+    transport = Transport(FhirSource("https://example.org/fhir"), Canned())
+    assert transport.send("GET", "https://example.org/fhir/Patient/p1").body == {"resourceType": "Patient"}
+    transport.close()
