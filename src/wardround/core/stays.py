@@ -20,7 +20,7 @@ STAY_COLUMNS: Final = {
     "status": "str",  # of the FHIR Encounter
 }
 EXCLUDED_COLUMNS: Final = {"stay_id": "str", "patient_id": "str", "reason": "str"}
-_NOT_A_STAY: Final = ("planned", "cancelled", "entered-in-error")
+NOT_A_STAY: Final = ("planned", "cancelled", "entered-in-error")
 
 
 class Cohort(NamedTuple):
@@ -38,7 +38,7 @@ def eligible(stays: pd.DataFrame, as_of: pd.Timestamp, condition: Condition) -> 
     """
     open_ended = stays["outtime"].isna()
     rules = [
-        (stays["status"].isin(_NOT_A_STAY), "unusable_status"),
+        (stays["status"].isin(NOT_A_STAY), "unusable_status"),
         (stays["intime"].isna(), "no_admission_time"),
         (stays["intime"] > as_of, "not_yet_admitted"),
         (stays["outtime"] <= as_of, "discharged"),
@@ -54,8 +54,8 @@ def eligible(stays: pd.DataFrame, as_of: pd.Timestamp, condition: Condition) -> 
     )
 
 
-def completed_years(birth_date: pd.Series, at: pd.Timestamp) -> pd.Series:
-    """Age in completed calendar years; NaN without a birth date."""
+def completed_years(birth_date: pd.Series, at: pd.Timestamp | pd.DatetimeIndex) -> pd.Series:
+    """Age in completed calendar years at one time, or at one time per row; NaN without a birth date."""
     before_birthday = (birth_date.dt.month > at.month) | (
         (birth_date.dt.month == at.month) & (birth_date.dt.day > at.day)
     )

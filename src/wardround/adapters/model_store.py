@@ -1,0 +1,228 @@
+"""The model store: versioned model folders, their recorded digests and the live version of each condition.
+
+<root>/<condition>/versions.json             what was saved: version -> file -> SHA-256, the card included
+<root>/<condition>/live.json                 the version in use and the one before it
+<root>/<condition>/<version>/{model.ubj | model.joblib, card.json}
+
+A model is used only if every file has the digest that the store recorded, so a folder that was edited, or copied in
+by hand, is refused. Files appear whole or not at all; one process at a time changes a condition.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as library_version
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from wardround.core.model import ModelCard, ScoringModel
+from wardround.errors import ModelError
+from wardround.spec.base import SpecModel
+from wardround.spec.conditions import Condition
+from wardround.spec.digest import spec_digest
+
+CARD = "card.json"
+M = TypeVar("M", bound=SpecModel)
+
+
+class LiveRecord(SpecModel):
+    """Which version of a condition's model is in use, since when, by whom and why, and which was before it."""
+
+    version: str
+    previous: str | None
+    by: str
+    when: datetime
+    why: str
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class ModelStore:
+    """The model folders under `root`; `clock` gives the time that live.json records."""
+
+    root: Path
+    clock: Callable[[], datetime] = _now
+
+    def versions(self, condition_id: str) -> tuple[str, ...]:
+        """All recorded versions, oldest first."""
+        return tuple(self._recorded(condition_id))
+
+    def live(self, condition_id: str) -> LiveRecord | None:
+        """What is in use, or None if nothing is."""
+        path = self._folder(condition_id) / "live.json"
+        return _parsed(LiveRecord, path.read_bytes(), path) if path.is_file() else None
+
+    def card(self, condition_id: str, version: str) -> ModelCard:
+        """The card of a version, its digest checked. Raises ModelError."""
+        return self._card(condition_id, version, self._trusted(condition_id, version))
+
+    def load(self, condition: Condition, version: str | None = None) -> ScoringModel:
+        """The version asked for, or the live one.
+
+        Raises:
+            ModelError: there is none; a file differs from its recorded digest; the model was trained for another spec
+                or stored by a release of its library that this one may not read.
+        """
+        chosen = version or self._live_version(condition.id)
+        files = self._trusted(condition.id, chosen)
+        card = self._card(condition.id, chosen, files)
+        where = f"model {chosen} of {condition.id}"
+        if card.spec_digest != spec_digest(condition):
+            raise ModelError(
+                f"{where}: trained for another spec (digest {card.spec_digest[:12]}, today's is"
+                f" {spec_digest(condition)[:12]}); train again, or restore include/schemas as it was"
+            )
+        # Imported here, with scikit-learn and XGBoost, so that listing models stays quick.
+        from wardround.core.candidates.registry import CANDIDATES
+
+        candidate = CANDIDATES[card.chosen]
+        _check_library(candidate.library, card, where)
+        return ScoringModel(card, candidate.parse(files[candidate.file_name]))
+
+    def save(self, condition_id: str, card: ModelCard, files: Mapping[str, bytes]) -> str:
+        """Stores a version and records its digests; returns the version. Saving it again only mends what is broken."""
+        with self._alone(condition_id):
+            if not self._is_intact(condition_id, card.version):
+                contents = {**files, CARD: (card.model_dump_json(indent=2) + "\n").encode()}
+                _place_folder(self._folder(condition_id) / card.version, contents)
+                digests = {name: _digest(content) for name, content in contents.items()}
+                recorded = {**self._recorded(condition_id), card.version: digests}
+                _replace(self._folder(condition_id) / "versions.json", recorded)
+        return card.version
+
+    def promote(self, condition_id: str, version: str, by: str, why: str) -> LiveRecord:
+        """Makes a version live, after checking its files. What is live already stays as it is."""
+        self.card(condition_id, version)
+        with self._alone(condition_id):
+            before = self.live(condition_id)
+            if before and before.version == version:
+                return before
+            return self._make_live(condition_id, version, before, by, why)
+
+    def rollback(self, condition_id: str, by: str, why: str) -> LiveRecord:
+        """Makes the version live that was live before; raises ModelError if there was none."""
+        before = self.live(condition_id)
+        if before is None or before.previous is None:
+            raise ModelError(
+                f"model store, {condition_id}: no version was live before this one; promote the one you want"
+            )
+        return self.promote(condition_id, before.previous, by, why)
+
+    def _make_live(self, condition_id: str, version: str, before: LiveRecord | None, by: str, why: str) -> LiveRecord:
+        previous = before.version if before else None
+        live = LiveRecord(version=version, previous=previous, by=by, when=self.clock(), why=why)
+        _replace(self._folder(condition_id) / "live.json", live.model_dump(mode="json"))
+        return live
+
+    def _live_version(self, condition_id: str) -> str:
+        live = self.live(condition_id)
+        if live is None:
+            known = f"promote one of: {', '.join(self.versions(condition_id))}" if self.versions(condition_id) else ""
+            remedy = known or f"run `wardround train {condition_id} --mimic DIR`"
+            raise ModelError(f"model store, {condition_id}: no model is live; {remedy}")
+        return live.version
+
+    def _trusted(self, condition_id: str, version: str) -> dict[str, bytes]:
+        """The content of a version's files; what is returned is what was checked."""
+        folder = self._folder(condition_id) / version
+        digests = self._recorded(condition_id).get(version)
+        if digests is None:
+            known = ", ".join(self.versions(condition_id)) or "none"
+            raise ModelError(
+                f"model store, {condition_id}: no digest is recorded for version {version!r}, expected one of: {known};"
+                " train it here"
+            )
+        return {name: _checked(folder / name, digest) for name, digest in digests.items()}
+
+    def _is_intact(self, condition_id: str, version: str) -> bool:
+        try:
+            self._trusted(condition_id, version)
+        except ModelError:
+            return False
+        return True
+
+    def _card(self, condition_id: str, version: str, files: Mapping[str, bytes]) -> ModelCard:
+        return _parsed(ModelCard, files[CARD], self._folder(condition_id) / version / CARD)
+
+    def _recorded(self, condition_id: str) -> dict[str, dict[str, str]]:
+        path = self._folder(condition_id) / "versions.json"
+        if not path.is_file():
+            return {}
+        try:
+            return dict(json.loads(path.read_bytes()))
+        except ValueError:
+            raise ModelError(f"{path}: not the store's record of digests; restore it, or train again") from None
+
+    def _folder(self, condition_id: str) -> Path:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", condition_id):
+            raise ModelError(f"model store: got condition {condition_id!r}, expected an id such as sepsis; correct it")
+        return self.root / condition_id
+
+    @contextmanager
+    def _alone(self, condition_id: str) -> Iterator[None]:
+        folder = self._folder(condition_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _checked(path: Path, digest: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); restore it, or train again") from None
+    if _digest(content) != digest:
+        raise ModelError(
+            f"{path}: its digest is not the one recorded when it was saved: the file was changed; do not use it,"
+            " restore it or train again"
+        )
+    return content
+
+
+def _parsed(model: type[M], content: bytes, path: Path) -> M:
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"]) or "(file)"
+        raise ModelError(f"{path}: {place}: not what this release writes; restore the file, or train again") from None
+
+
+def _check_library(library: str, card: ModelCard, where: str) -> None:
+    """Neither library promises to read or to score the files of other releases alike."""
+    trained, here = card.libraries[library], library_version(library)
+    if trained.split(".")[:2] != here.split(".")[:2]:
+        raise ModelError(f"{where}: trained with {library} {trained}, here is {here}; train again, or install that")
+
+
+def _place_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Puts a folder in place as a whole; one that a broken save left there without a record is replaced."""
+    staging = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
+    for name, content in contents.items():
+        (staging / name).write_bytes(content)
+    staging.chmod(0o755)
+    shutil.rmtree(folder, ignore_errors=True)
+    staging.replace(folder)
+
+
+def _replace(path: Path, content: Mapping[str, object]) -> None:
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    staging.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    staging.replace(path)

@@ -1,0 +1,30 @@
+"""Scores and a model's thresholds in, bands out."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from wardround.spec.conditions import Bands
+
+LOW: Final = "low"
+MODERATE: Final = "moderate"
+HIGH: Final = "high"
+INDETERMINATE: Final = "indeterminate"  # too little data for a score; never shown as low
+
+
+def thresholds_from(high: float, bands: Bands) -> dict[str, float]:
+    """The thresholds of a model whose high band starts at `high`."""
+    return {MODERATE: bands.moderate_at * high, HIGH: high}
+
+
+def band_of(score: float | None, thresholds: Mapping[str, float]) -> str:
+    """The band of a score (a probability); each band starts at its threshold. No score (None or NaN) is indeterminate.
+
+    Args:
+        score: probability, 0 to 1.
+        thresholds: where `moderate` and `high` start.
+    """
+    if score is None or score != score:
+        return INDETERMINATE
+    if score >= thresholds[HIGH]:
+        return HIGH
+    return MODERATE if score >= thresholds[MODERATE] else LOW

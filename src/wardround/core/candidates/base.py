@@ -1,0 +1,57 @@
+"""What every candidate offers to training and to scoring."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple, Self
+
+import numpy as np
+
+
+class Contributions(NamedTuple):
+    """How a prediction came about: `values` (rows x columns) and one `bias`, in the candidate's unit.
+
+    Per row, the bias and all values sum to the prediction in that unit.
+    """
+
+    values: np.ndarray
+    bias: float
+
+
+class Fitted(ABC):
+    """A fitted candidate. `inputs` are float64 rows x columns without NaN, in the order of training.
+
+    A row's result depends on no other row. Nothing random happens after `fit`, and the same inputs, outcomes and seed
+    give the same bytes.
+    """
+
+    title: ClassVar[str]
+    unit: ClassVar[str]  # of contributions: "log-odds" or "probability"
+    file_name: ClassVar[str]  # in the model folder
+    library: ClassVar[str]  # the distribution whose version decides whether `dump` can be read back
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int) -> Self:
+        """Learns from rows with outcomes 0 and 1, of both of which there is at least one."""
+
+    @abstractmethod
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """The probability of the outcome, per row."""
+
+    @abstractmethod
+    def contributions(self, inputs: np.ndarray) -> Contributions:
+        """Each column's part in each prediction."""
+
+    @abstractmethod
+    def dump(self) -> bytes:
+        """The content of the model file."""
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, content: bytes) -> Self:
+        """The inverse of `dump`. Call it only with content whose digest was checked: joblib files can run code."""
+
+
+def probability(log_odds: np.ndarray) -> np.ndarray:
+    """The logistic function, without overflow for large log-odds of either sign."""
+    small = np.exp(-np.abs(log_odds))
+    return np.asarray(np.where(log_odds >= 0, 1 / (1 + small), small / (1 + small)))

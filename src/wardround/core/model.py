@@ -1,0 +1,136 @@
+"""The model card, and the model that scores: feature rows in, probabilities and their contributions out."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from wardround.core.candidates.base import Fitted
+from wardround.core.fitting import CandidateResult, inputs_from
+from wardround.core.metrics import Metric
+from wardround.errors import ModelError
+from wardround.spec.base import Duration, SpecModel
+from wardround.spec.conditions import Label
+
+SAFETY: Final = (
+    "Adjunct only: never the sole basis of a decision. Needs validation on local patients before use."
+    " Figures of a small demonstration data set support no claim about accuracy."
+)
+
+
+class Flow(SpecModel):
+    """Every stay of the training data: found = used + all excluded."""
+
+    found: int
+    excluded: dict[str, int] = Field(description="Stays left out, by reason.")
+    used: int
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.found != self.used + sum(self.excluded.values()):
+            raise ValueError(f"got {self.found} stays found, {self.used} used, {self.excluded} excluded: do not add up")
+        return self
+
+
+class Side(SpecModel):
+    """One side of the split."""
+
+    patients: int
+    stays: int
+    positives: int = Field(description="Stays with the outcome.")
+
+
+class Split(SpecModel):
+    """Patients, not stays, are split; the test side was scored once, by the chosen candidate."""
+
+    train: Side
+    test: Side
+    test_share: float
+    folds: int
+
+
+class Calibration(SpecModel):
+    """How raw scores become calibrated ones: not at all."""
+
+    method: Literal["none"] = "none"
+
+
+class ModelCard(SpecModel):
+    """What is known about a model; card.json in its folder. `version` names the rest of it, without `created`."""
+
+    condition: str
+    title: str
+    version: str
+    created: datetime
+    safety: str = SAFETY
+    columns: tuple[str, ...] = Field(description="Inputs of the model, in order.")
+    spec_digest: str
+    data_digest: str = Field(description="SHA-256 of the training table: ids, features, outcomes.")
+    label: Label
+    horizon: str = Field(description="A duration, or hospital_stay.")
+    prediction_time: Duration = Field(description="After admission to the unit.")
+    cohort: Flow
+    split: Split
+    candidates: dict[str, CandidateResult]
+    chosen: str
+    metrics: dict[str, Metric] = Field(description="On the test patients, with 95 % intervals over patients.")
+    thresholds: dict[Literal["moderate", "high"], float] = Field(description="Where the bands start.")
+    calibration: Calibration = Calibration()
+    contributions_unit: Literal["log-odds", "probability"]
+    imputation: dict[str, float] = Field(description="What replaces an unknown input: medians of the training side.")
+    seed: int
+    libraries: dict[str, str]
+    files: dict[str, str] = Field(description="SHA-256 of each file of the model folder beside this card.")
+
+    def content_version(self, condition_version: str) -> str:
+        """`<condition version>-<12 hex>`: the same data, seed, spec and libraries give the same one."""
+        content = self.model_dump(mode="json", exclude={"version", "created"})
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return f"{condition_version}-{digest[:12]}"
+
+
+@dataclass(frozen=True)
+class ScoringModel:
+    """A fitted candidate with its card. A row's score depends on that row and on nothing else.
+
+    Features are frames with at least the card's columns, found by name; NaN is unknown and filled from the card.
+    """
+
+    card: ModelCard
+    fitted: Fitted
+
+    @property
+    def version(self) -> str:
+        return self.card.version
+
+    def predict(self, features: pd.DataFrame) -> np.ndarray:
+        """The probability of the outcome, per row of `features`. Raises ModelError if a column is missing."""
+        inputs = self._inputs(features)
+        return self.fitted.predict(inputs) if len(inputs) else np.zeros(0)
+
+    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Each column's part in each row's score, in `card.contributions_unit`, with `features`' own row index.
+
+        A row's contributions and `bias` sum to its prediction in that unit (log-odds: before the logistic function).
+        """
+        values = self.fitted.contributions(self._inputs(features)).values
+        return pd.DataFrame(values, index=features.index, columns=list(self.card.columns))
+
+    @property
+    def bias(self) -> float:
+        """The part of every prediction that no column explains, in `card.contributions_unit`."""
+        return self.fitted.contributions(np.zeros((1, len(self.card.columns)))).bias
+
+    def _inputs(self, features: pd.DataFrame) -> np.ndarray:
+        missing = [column for column in self.card.columns if column not in features]
+        if missing:
+            raise ModelError(
+                f"model {self.version}: column {missing[0]} is missing from the features, expected all of its card's"
+                " columns; build the features with the condition that the model was trained for"
+            )
+        return inputs_from(features, {column: self.card.imputation[column] for column in self.card.columns})

@@ -1,0 +1,60 @@
+"""Patients with outcomes in, sides and folds out: by patient, stratified, seeded, and independent of row order."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from wardround.errors import TrainingError
+
+TEST_SHARE: Final = 0.25
+FOLDS: Final = 5
+
+
+def patients_to_test(table: pd.DataFrame, seed: int) -> frozenset[str]:
+    """The patients of the test side: a quarter of those with and a quarter of those without a positive stay.
+
+    Args:
+        table: patient_id and outcome, one row per stay.
+        seed: decides which.
+
+    Raises:
+        TrainingError: a class would have fewer patients to train on than there are folds.
+    """
+    chosen: set[str] = set()
+    for name, patients in _classes(table).items():
+        for_test = round(TEST_SHARE * len(patients))
+        _check_enough(len(patients) - for_test, len(patients), name)
+        chosen.update(_shuffled(patients, seed)[:for_test])
+    return frozenset(chosen)
+
+
+def grouped_folds(table: pd.DataFrame, seed: int) -> np.ndarray:
+    """The fold (0 to FOLDS - 1) of each row of `table` (patient_id, outcome); a patient's stays share a fold."""
+    fold: dict[str, int] = {}
+    for patients in _classes(table).values():
+        # The deal goes on where the other class ended, so that folds differ by one patient at most.
+        start = len(fold)
+        fold.update({patient: (start + place) % FOLDS for place, patient in enumerate(_shuffled(patients, seed))})
+    return table["patient_id"].map(fold).to_numpy(dtype=int)
+
+
+def _classes(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Patients with a positive stay and patients without, each sorted."""
+    positive = table.groupby("patient_id")["outcome"].any().sort_index()
+    return {
+        "with the outcome": list(positive.index[positive.astype(bool)]),
+        "without it": list(positive.index[~positive.astype(bool)]),
+    }
+
+
+def _shuffled(patients: list[str], seed: int) -> list[str]:
+    return [patients[place] for place in np.random.default_rng(seed).permutation(len(patients))]
+
+
+def _check_enough(to_train: int, patients: int, name: str) -> None:
+    if to_train < FOLDS:
+        raise TrainingError(
+            f"training data: {patients} patients {name}, of whom {to_train} to train on, expected at least {FOLDS}"
+            " to train on (one per fold); add patients, or check the label's codes"
+        )
