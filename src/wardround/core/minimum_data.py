@@ -1,5 +1,6 @@
 """Features in, whether enough is known for a score out. Below the minimum a stay is indeterminate, never low."""
 
+import numpy as np
 import pandas as pd
 
 from wardround.spec.conditions import Condition
@@ -21,7 +22,7 @@ def enough_data(features: pd.DataFrame, condition: Condition) -> pd.Series:
 
 def _has_event(features: pd.DataFrame, condition: Condition, variable: str) -> pd.Series:
     mine = [feature for feature in condition.feature_list if feature.variable == variable]
-    # A count without events is 0; every other summary without events is unknown.
     values = features[[feature.name for feature in mine]]
+    # A count without events is 0; every other summary without events is unknown.
     counts = [feature.name for feature in mine if feature.summary == "count"]
-    return values.mask(values[counts] == 0).notna().any(axis=1) if counts else values.notna().any(axis=1)
+    return values.assign(**{name: values[name].replace(0.0, np.nan) for name in counts}).notna().any(axis=1)

@@ -1,0 +1,227 @@
+"""The model store: what it saves, what it refuses to load, and how a version goes live and back."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wardround.adapters.model_store import ModelStore
+from wardround.core.candidates.registry import CANDIDATES
+from wardround.core.fitting import inputs_from
+from wardround.core.model import Flow, ModelCard, Side, Split
+from wardround.errors import ModelError
+from wardround.spec.conditions import Condition
+from wardround.spec.digest import spec_digest
+from wardround.spec.loading import load_condition
+
+WHEN = datetime(2026, 3, 1, 5, tzinfo=UTC)
+SIDE = Side(patients=10, stays=12, positives=3)
+
+
+@pytest.fixture(scope="module")
+def condition(schemas) -> Condition:
+    return load_condition("mortality", schemas)
+
+
+@pytest.fixture
+def store(tmp_path) -> ModelStore:
+    return ModelStore(tmp_path / "models", clock=lambda: WHEN)
+
+
+def _features(condition: Condition, rows: int = 60) -> pd.DataFrame:
+    values = np.random.default_rng(3).normal(size=(rows, len(condition.columns)))
+    return pd.DataFrame(np.where(values > 1.5, np.nan, values), columns=list(condition.columns))
+
+
+def _saved(store: ModelStore, condition: Condition, chosen: str = "xgboost", **changes: object) -> str:
+    candidate = CANDIDATES[chosen]
+    features = _features(condition)
+    imputation = dict.fromkeys(condition.columns, 0.25)
+    inputs = inputs_from(features, imputation)
+    content = candidate.fit(inputs, (inputs[:, 0] > 0).astype(int), seed=1).dump()
+    fields = {
+        "condition": condition.id,
+        "title": condition.title,
+        "version": "1.0.0-0123456789ab",
+        "created": WHEN,
+        "columns": condition.columns,
+        "spec_digest": spec_digest(condition),
+        "data_digest": "0" * 64,
+        "label": condition.label,
+        "horizon": "hospital_stay",
+        "prediction_time": timedelta(hours=24),
+        "cohort": Flow(found=24, excluded={}, used=24),
+        "split": Split(train=SIDE, test=SIDE, test_share=0.25, folds=5),
+        "candidates": {},
+        "chosen": chosen,
+        "metrics": {},
+        "thresholds": {"moderate": 0.2, "high": 0.4},
+        "contributions_unit": candidate.unit,
+        "imputation": imputation,
+        "seed": 1,
+        "libraries": {"scikit-learn": "1.9.9", "xgboost-cpu": "3.2.9"},
+        "files": {candidate.file_name: "0" * 64},
+    }
+    return store.save(condition.id, ModelCard(**{**fields, **changes}), {candidate.file_name: content})
+
+
+@pytest.mark.parametrize("chosen", CANDIDATES)
+def test_a_stored_model_scores_by_column_name_alone_or_in_a_batch(store, condition, chosen) -> None:
+    model = store.load(condition, _saved(store, condition, chosen))
+    features = _features(condition)
+    expected = model.predict(features)
+    shuffled = features.sample(frac=1, random_state=1)
+    permuted = features[sorted(features.columns, reverse=True)].assign(extra=1.0)
+    assert np.array_equal(model.predict(shuffled), expected[shuffled.index])
+    assert np.array_equal(model.predict(permuted), expected)
+    assert [model.predict(features.iloc[[row]])[0] for row in range(20)] == expected[:20].tolist()
+    assert np.array_equal(model.contributions(permuted), model.contributions(features))
+
+
+def test_an_unknown_input_is_filled_from_the_card_whoever_else_is_scored(store, condition) -> None:
+    model = store.load(condition, _saved(store, condition))
+    unknown = pd.DataFrame([dict.fromkeys(condition.columns, np.nan)])
+    company = pd.concat([unknown, _features(condition) + 100.0], ignore_index=True)
+    filled = pd.DataFrame([model.card.imputation])
+    assert model.predict(company)[0] == model.predict(unknown)[0] == model.predict(filled)[0]
+
+
+def test_contributions_are_labelled_and_sum_with_the_bias_to_the_score(store, condition) -> None:
+    model = store.load(condition, _saved(store, condition, "random_forest"))
+    features = _features(condition).set_index(pd.Index([f"s{n}" for n in range(60)]))
+    contributions = model.contributions(features)
+    assert (list(contributions.columns), list(contributions.index)) == (list(condition.columns), list(features.index))
+    assert (contributions.sum(axis=1) + model.bias).to_numpy() == pytest.approx(model.predict(features), abs=1e-9)
+
+
+def test_no_rows_give_no_scores(store, condition) -> None:
+    model = store.load(condition, _saved(store, condition))
+    assert len(model.predict(_features(condition, rows=0))) == 0
+    assert model.contributions(_features(condition, rows=0)).shape == (0, len(condition.columns))
+
+
+def test_a_missing_column_is_an_error_that_names_it(store, condition) -> None:
+    model = store.load(condition, _saved(store, condition))
+    with pytest.raises(ModelError, match="column lactate__max_24h is missing"):
+        model.predict(_features(condition).drop(columns="lactate__max_24h"))
+
+
+def _folder(store: ModelStore, version: str) -> Path:
+    return store.root / "mortality" / version
+
+
+@pytest.mark.parametrize("name", ["model.ubj", "card.json"])
+def test_a_changed_file_is_refused(store, condition, name) -> None:
+    version = _saved(store, condition)
+    path = _folder(store, version) / name
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(ModelError, match=rf"{name}: its digest is not the one recorded.*train again"):
+        store.load(condition, version)
+    with pytest.raises(ModelError, match="its digest"):
+        store.promote("mortality", version, by="a", why="b")
+
+
+def test_a_missing_file_is_refused(store, condition) -> None:
+    version = _saved(store, condition)
+    (_folder(store, version) / "model.ubj").unlink()
+    with pytest.raises(ModelError, match=r"model\.ubj: cannot be read"):
+        store.load(condition, version)
+
+
+def test_a_folder_without_recorded_digests_is_refused(store, condition) -> None:
+    version = _saved(store, condition)
+    _folder(store, version).rename(_folder(store, "copied-in"))
+    with pytest.raises(ModelError, match=r"no digest is recorded for version 'copied-in', expected one of: 1\.0\.0-01"):
+        store.load(condition, "copied-in")
+
+
+def test_a_broken_record_of_digests_is_refused(store, condition) -> None:
+    version = _saved(store, condition)
+    (store.root / "mortality" / "versions.json").write_text("{")
+    with pytest.raises(ModelError, match=r"versions\.json: not the store's record"):
+        store.load(condition, version)
+
+
+def test_a_model_of_another_spec_is_refused(store, condition) -> None:
+    version = _saved(store, condition, spec_digest="f" * 64)
+    with pytest.raises(ModelError, match=r"trained for another spec.*train again, or restore include/schemas"):
+        store.load(condition, version)
+
+
+def test_a_model_of_another_release_of_its_library_is_refused(store, condition) -> None:
+    version = _saved(store, condition, libraries={"xgboost-cpu": "2.1.0"})
+    with pytest.raises(ModelError, match=r"trained with xgboost-cpu 2\.1\.0, here is 3\."):
+        store.load(condition, version)
+
+
+def test_saving_again_changes_nothing_and_mends_a_broken_folder(store, condition) -> None:
+    version = _saved(store, condition)
+    card = (_folder(store, version) / "card.json").read_bytes()
+    assert _saved(store, condition, created=WHEN + timedelta(days=1)) == version
+    assert (_folder(store, version) / "card.json").read_bytes() == card
+    (_folder(store, version) / "model.ubj").write_bytes(b"")
+    _saved(store, condition)
+    assert store.load(condition, version).version == version
+
+
+def test_nothing_but_whole_folders_and_records_is_left_behind(store, condition) -> None:
+    _saved(store, condition)
+    assert sorted(path.name for path in (store.root / "mortality").iterdir()) == [
+        ".lock",
+        "1.0.0-0123456789ab",
+        "versions.json",
+    ]
+
+
+def test_without_a_live_model_the_error_says_what_to_do(store, condition) -> None:
+    with pytest.raises(ModelError, match="no model is live; run `wardround train mortality --mimic DIR`"):
+        store.load(condition)
+    version = _saved(store, condition)
+    with pytest.raises(ModelError, match=f"no model is live; promote one of: {version}"):
+        store.load(condition)
+
+
+def test_promote_and_rollback_remember_the_version_before(store, condition) -> None:
+    first, second = (_saved(store, condition, version=f"1.0.0-{n}") for n in "ab")
+    store.promote("mortality", first, by="ann", why="first")
+    live = store.promote("mortality", second, by="ann", why="better")
+    assert (live.version, live.previous, live.by, live.when, live.why) == (second, first, "ann", WHEN, "better")
+    assert store.load(condition).version == second
+    assert json.loads((store.root / "mortality" / "live.json").read_text()).keys() == set(type(live).model_fields)
+    assert store.rollback("mortality", by="bob", why="worse").version == first
+    assert store.load(condition).version == first
+
+
+def test_promoting_what_is_live_keeps_the_way_back(store, condition) -> None:
+    first, second = (_saved(store, condition, version=f"1.0.0-{n}") for n in "ab")
+    for version in (first, second, second):
+        store.promote("mortality", version, by="ann", why="")
+    assert store.live("mortality").previous == first
+
+
+def test_there_is_no_way_back_from_the_first_model(store, condition) -> None:
+    store.promote("mortality", _saved(store, condition), by="ann", why="")
+    with pytest.raises(ModelError, match="no version was live before"):
+        store.rollback("mortality", by="ann", why="")
+
+
+@pytest.mark.parametrize("condition_id", ["../x", "", "Sepsis", "a/b"])
+def test_a_condition_id_is_never_a_path(store, condition_id) -> None:
+    with pytest.raises(ModelError, match="expected an id such as sepsis"):
+        store.versions(condition_id)
+
+
+def test_the_version_names_the_content_and_not_the_time(store, condition) -> None:
+    card = store.card("mortality", _saved(store, condition))
+    version = card.content_version("1.2.0")
+    assert version.startswith("1.2.0-")
+    assert card.model_copy(update={"created": WHEN + timedelta(1), "version": "x"}).content_version("1.2.0") == version
+    assert card.model_copy(update={"seed": 2}).content_version("1.2.0") != version
+
+
+def test_a_cohort_that_does_not_add_up_is_no_cohort() -> None:
+    with pytest.raises(ValueError, match="do not add up"):
+        Flow(found=140, excluded={"open_stay": 3}, used=136)

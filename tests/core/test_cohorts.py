@@ -1,0 +1,94 @@
+"""Which stays a model may learn from, why the others are left out, and that all are accounted for."""
+
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+
+from wardround.core.cohorts import TrainingCohort, leave_out_too_little_data, training_cohort
+from wardround.core.events import frame_of
+from wardround.core.minimum_data import enough_data, known_variables
+from wardround.core.stays import STAY_COLUMNS
+from wardround.spec.loading import load_condition
+
+IN = pd.Timestamp("2150-01-01T10:00Z")
+DAY = timedelta(hours=24)
+
+
+@pytest.fixture(scope="module")
+def sepsis(schemas):
+    return load_condition("sepsis", schemas)
+
+
+@pytest.fixture(scope="module")
+def mortality(schemas):
+    return load_condition("mortality", schemas)
+
+
+def _stays(*changes: dict) -> pd.DataFrame:
+    normal = {"intime": IN, "outtime": IN + 3 * DAY, "birth_date": pd.Timestamp("2100-05-05"), "status": "finished"}
+    rows = [
+        {**normal, "stay_id": f"s{n}", "patient_id": f"p{n}", "sex": "male", "unit": "", **change}
+        for n, change in enumerate(changes)
+    ]
+    return frame_of(STAY_COLUMNS, rows)
+
+
+def _reason(condition, outcome: object = True, **change: object) -> str:
+    cohort = training_cohort(_stays(change), pd.Series([outcome], dtype="boolean"), DAY, condition)
+    assert len(cohort.index) + len(cohort.excluded) == 1
+    return cohort.excluded["reason"].iloc[0] if len(cohort.excluded) else ""
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, ""),
+        ({"status": "entered-in-error"}, "unusable_status"),
+        ({"intime": None}, "no_admission_time"),
+        ({"birth_date": None}, "no_birth_date"),
+        ({"birth_date": pd.Timestamp("2132-01-03")}, "under_age"),
+        ({"birth_date": pd.Timestamp("2132-01-02")}, ""),
+        ({"outtime": None}, "open_stay"),
+        ({"outtime": IN + DAY - timedelta(seconds=1)}, "shorter_than_24h"),
+        ({"outtime": IN + DAY}, ""),
+        ({"outcome": pd.NA}, "no_outcome"),
+    ],
+)
+def test_a_stay_is_left_out_for_the_first_reason_that_applies(sepsis, change: dict, reason: str) -> None:
+    assert _reason(sepsis, **change) == reason
+
+
+def test_the_prediction_time_is_so_long_after_admission_and_the_outcome_stays_with_its_stay(sepsis) -> None:
+    stays = _stays({"outtime": None}, {"intime": IN + DAY}, {})
+    cohort = training_cohort(stays, pd.Series([True, False, True], dtype="boolean"), DAY, sepsis)
+    assert cohort.index[["stay_id", "as_of", "outcome"]].to_numpy().tolist() == [
+        ["s1", IN + 2 * DAY, False],
+        ["s2", IN + DAY, True],
+    ]
+
+
+def test_a_variable_is_known_by_any_event_and_a_count_of_zero_is_none(sepsis) -> None:
+    row = {column: float("nan") for column in sepsis.columns}
+    row |= {column: 0.0 for column in sepsis.columns if "__count" in column}
+    features = pd.DataFrame([row, row | {"lactate__count_24h": 1.0}, row | {"heart_rate__last_24h": 0.0}])
+    assert known_variables(features, sepsis).tolist() == [0, 1, 1]
+
+
+def test_variables_outside_the_minimum_data_do_not_count_towards_it(mortality) -> None:
+    row = dict.fromkeys(mortality.columns, float("nan")) | {"platelets__last_24h": 1.0, "spo2__last_24h": 1.0}
+    assert known_variables(pd.DataFrame([row]), mortality).tolist() == [1]
+
+
+def test_stays_below_the_minimum_data_join_the_excluded(mortality) -> None:
+    cohort = training_cohort(_stays({}, {}, {"outtime": None}), pd.Series([True] * 3, dtype="boolean"), DAY, mortality)
+    unknown = dict.fromkeys(mortality.columns, float("nan"))
+    rich = unknown | {f"{name}__last_24h": 1.0 for name in ("heart_rate", "spo2", "lactate", "creatinine")}
+    features = pd.DataFrame([rich, rich | {"lactate__last_24h": float("nan")}])
+    assert enough_data(features, mortality).tolist() == [True, False]
+    left: TrainingCohort = leave_out_too_little_data(cohort, features, mortality)
+    assert left.index["stay_id"].tolist() == ["s0"]
+    assert sorted(zip(left.excluded["stay_id"], left.excluded["reason"], strict=True)) == [
+        ("s1", "below_minimum_data"),
+        ("s2", "open_stay"),
+    ]

@@ -1,0 +1,94 @@
+"""Metrics against scikit-learn's, their intervals, and what happens where they do not exist."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as reference
+
+from wardround.core.metrics import METRICS, best_f1_threshold, measure, measure_with_intervals
+
+GENERATOR = np.random.default_rng(7)
+OUTCOME = GENERATOR.integers(0, 2, size=200)
+# Rounded, so that many scores tie.
+SCORE = np.clip(GENERATOR.normal(0.4 + 0.2 * OUTCOME, 0.2), 0, 1).round(2)
+PATIENTS = pd.Series([f"p{n // 2}" for n in range(200)])
+
+
+def test_metrics_agree_with_scikit_learn() -> None:
+    flagged = SCORE >= 0.5
+    expected = {
+        "auroc": reference.roc_auc_score(OUTCOME, SCORE),
+        "auprc": reference.average_precision_score(OUTCOME, SCORE),
+        "f1": reference.f1_score(OUTCOME, flagged),
+        "sensitivity": reference.recall_score(OUTCOME, flagged),
+        "specificity": reference.recall_score(1 - OUTCOME, ~flagged),
+        "ppv": reference.precision_score(OUTCOME, flagged),
+        "brier": reference.brier_score_loss(OUTCOME, SCORE),
+        "prevalence": OUTCOME.mean(),
+    }
+    measured = {name: metric.value for name, metric in measure(OUTCOME, SCORE, 0.5).items()}
+    assert measured == pytest.approx(expected, abs=1e-12)
+
+
+def test_intervals_enclose_their_metric_and_repeat_with_the_seed() -> None:
+    first = measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS, seed=1)
+    assert all(metric.low < metric.value < metric.high for metric in first.values())
+    assert measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS, seed=1) == first
+    assert measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS, seed=2) != first
+
+
+def test_intervals_are_over_patients_not_stays() -> None:
+    alone = pd.Series([f"p{n}" for n in range(200)])
+    in_tens = pd.Series([f"p{n}" for n in np.argsort(np.argsort(SCORE, kind="stable")) // 10])
+    width = {
+        name: metric.high - metric.low
+        for name, metric in (
+            ("alone", measure_with_intervals(OUTCOME, SCORE, 0.5, alone, seed=1)["brier"]),
+            ("in tens", measure_with_intervals(OUTCOME, SCORE, 0.5, in_tens, seed=1)["brier"]),
+        )
+    }
+    assert width["in tens"] > width["alone"]
+
+
+def test_without_the_outcome_in_the_test_metrics_are_none_with_a_reason() -> None:
+    measured = measure_with_intervals(np.zeros(200, dtype=int), SCORE, 0.5, PATIENTS, seed=1)
+    missing = {name: metric.reason for name, metric in measured.items() if metric.value is None}
+    assert missing == dict.fromkeys(("auroc", "auprc", "f1", "sensitivity"), "no stay with the outcome")
+    assert measured["prevalence"].value == 0
+
+
+def test_with_nothing_but_the_outcome_specificity_and_auroc_do_not_exist() -> None:
+    measured = measure(np.ones(5, dtype=int), np.linspace(0, 1, 5), 0.5)
+    missing = {name: metric.reason for name, metric in measured.items() if metric.value is None}
+    assert missing == {"auroc": "no stay without the outcome", "specificity": "no stay without the outcome"}
+
+
+def test_if_no_stay_reaches_the_threshold_ppv_has_no_value() -> None:
+    measured = measure(OUTCOME, SCORE, 2.0)
+    assert measured["ppv"].reason == "no stay reaches the threshold"
+    assert (measured["f1"].value, measured["sensitivity"].value, measured["specificity"].value) == (0, 0, 1)
+
+
+def test_a_metric_that_most_resamples_lack_gets_no_interval() -> None:
+    outcome = np.zeros(200, dtype=int)
+    outcome[0] = 1
+    auroc = measure_with_intervals(outcome, SCORE, 0.5, PATIENTS, seed=1)["auroc"]
+    assert auroc.value is not None
+    assert (auroc.low, auroc.reason) == (None, "no interval: too few resamples define it")
+
+
+def test_no_stays_at_all_is_a_reason_and_not_a_crash() -> None:
+    measured = measure_with_intervals(np.zeros(0), np.zeros(0), 0.5, pd.Series(dtype="str"), seed=1)
+    assert {name: metric.reason for name, metric in measured.items()} == dict.fromkeys(METRICS, "no stay")
+
+
+def test_the_threshold_is_the_score_with_the_best_f1() -> None:
+    threshold, f1 = best_f1_threshold(OUTCOME, SCORE)
+    tried = {at: reference.f1_score(OUTCOME, (SCORE >= at)) for at in np.unique(SCORE) if at > 0}
+    assert f1 == pytest.approx(max(tried.values()))
+    assert tried[threshold] == pytest.approx(f1)
+
+
+def test_a_score_of_zero_is_never_the_threshold() -> None:
+    threshold, _ = best_f1_threshold(np.array([1, 1, 1, 0]), np.array([0.0, 0.0, 0.0, 0.1]))
+    assert threshold == 0.1

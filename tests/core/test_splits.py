@@ -1,0 +1,46 @@
+"""Sides and folds: by patient, stratified, seeded, and the same for any order of rows."""
+
+import pandas as pd
+import pytest
+
+from wardround.core.splits import FOLDS, TEST_SHARE, grouped_folds, patients_to_test
+from wardround.errors import TrainingError
+
+
+def _table(positive: int = 20, negative: int = 60) -> pd.DataFrame:
+    """Every patient has two stays; one of a positive patient's is positive."""
+    rows = [
+        {"patient_id": f"p{n}", "outcome": n < positive and stay == 1}
+        for n in range(positive + negative)
+        for stay in (1, 2)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_quarter_of_the_patients_of_each_class_is_for_the_test() -> None:
+    test = patients_to_test(_table(), seed=1)
+    positive = {f"p{n}" for n in range(20)}
+    assert (len(test & positive), len(test - positive)) == (20 * TEST_SHARE, 60 * TEST_SHARE)
+
+
+def test_all_stays_of_a_patient_share_a_fold_and_every_fold_has_both_classes() -> None:
+    table = _table().assign(fold=grouped_folds(_table(), seed=1))
+    assert table.groupby("patient_id")["fold"].nunique().eq(1).all()
+    assert table.groupby("fold")["outcome"].agg(["any", "all"]).to_numpy().tolist() == [[True, False]] * FOLDS
+    assert table.groupby("fold")["patient_id"].nunique().tolist() == [16] * FOLDS
+
+
+def test_the_seed_decides_and_the_order_of_rows_does_not() -> None:
+    table = _table()
+    shuffled = table.sample(frac=1, random_state=3)
+    assert patients_to_test(table, seed=1) == patients_to_test(shuffled, seed=1)
+    assert patients_to_test(table, seed=1) != patients_to_test(table, seed=2)
+    folds = pd.Series(grouped_folds(table, seed=1), index=table.index)
+    assert pd.Series(grouped_folds(shuffled, seed=1), index=shuffled.index).sort_index().equals(folds)
+
+
+def test_too_few_patients_of_a_class_is_an_error_with_counts_and_a_remedy() -> None:
+    with pytest.raises(TrainingError, match=r"6 patients with the outcome, of whom 4 to train on.*at least 5.*add pat"):
+        patients_to_test(_table(positive=6), seed=1)
+    with pytest.raises(TrainingError, match="0 patients without it"):
+        patients_to_test(_table(negative=0), seed=1)
