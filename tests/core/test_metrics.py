@@ -84,7 +84,7 @@ def test_no_stays_at_all_is_a_reason_and_not_a_crash() -> None:
 
 def test_the_threshold_is_the_score_with_the_best_f1() -> None:
     threshold, f1 = best_f1_threshold(OUTCOME, SCORE)
-    tried = {at: reference.f1_score(OUTCOME, (SCORE >= at)) for at in np.unique(SCORE) if at > 0}
+    tried = {at: reference.f1_score(OUTCOME, at <= SCORE) for at in np.unique(SCORE) if at > 0}
     assert f1 == pytest.approx(max(tried.values()))
     assert tried[threshold] == pytest.approx(f1)
 
