@@ -14,7 +14,9 @@ def test_a_slash_at_the_end_makes_no_difference() -> None:
     assert FhirSource("https://example.org/fhir/").base_url == "https://example.org/fhir"
 
 
-@pytest.mark.parametrize("url", ["", "example.org/fhir", "ftp://example.org", "https://", "http://h:port/", "http://[x"])
+@pytest.mark.parametrize(
+    "url", ["", "example.org/fhir", "ftp://example.org", "https://", "http://h:port/", "http://[x"]
+)
 def test_what_is_no_web_address_is_refused(url: str) -> None:
     with pytest.raises(FhirError, match="not a web address"):
         FhirSource(url)

@@ -8,7 +8,9 @@ import click
 from wardround.errors import WardroundError
 
 # name -> one line of help. The code is the click command `command` in wardround/cli/<name with underscores>.py.
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "check": "Validate the spec, and each condition's live model against it.",
+}
 
 
 class _LazyCommands(click.Group):

@@ -1,0 +1,30 @@
+"""`wardround check`: is everything in place for the next run?"""
+
+import json
+
+import click
+
+from wardround.errors import ModelError
+from wardround.settings import settings_from
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def command(as_json: bool) -> None:
+    """Validate every file of include/schemas, and each condition's live model against them."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from wardround.workflows.check import check
+
+    rows = check(settings_from())
+    if as_json:
+        click.echo(json.dumps({"conditions": [row.model_dump() for row in rows]}))
+    else:
+        table = Table("condition", "version", "columns", "spec digest", "live model", "state")
+        for row in rows:
+            table.add_row(row.condition, row.version, str(row.columns), row.spec_digest, row.model or "none", row.state)
+        Console().print(table)
+    refused = [row.remedy for row in rows if row.state == "refused"]
+    if refused:
+        raise ModelError(refused[0])
