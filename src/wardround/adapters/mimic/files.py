@@ -17,7 +17,7 @@ from wardround.errors import SourceDataError
 MODULES = {
     "icustays": "icu", "chartevents": "icu", "d_items": "icu",
     "patients": "hosp", "admissions": "hosp", "transfers": "hosp", "labevents": "hosp", "d_labitems": "hosp",
-    "diagnoses_icd": "hosp",
+    "diagnoses_icd": "hosp", "services": "hosp", "d_icd_diagnoses": "hosp",
 }  # fmt: skip
 
 # All other columns are read as text: a bad time or number then spoils one value and not the file.

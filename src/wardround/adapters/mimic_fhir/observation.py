@@ -1,0 +1,132 @@
+"""Rows of chartevents and labevents in, Observation out."""
+
+import re
+from typing import Final, NamedTuple
+
+from wardround.adapters.mimic.ids import (
+    chartevent_id,
+    encounter_id,
+    labevent_id,
+    patient_id,
+    stay_id,
+)
+from wardround.adapters.mimic_fhir.shapes import MIMIC, TERMINOLOGY, Resource, concept, meta, reference
+
+_UNITS: Final = f"{MIMIC}/CodeSystem/mimic-units"
+_CHART_META: Final = meta("observation-chartevents")
+_LAB_META: Final = meta("observation-labevents")
+_LABORATORY: Final = [concept(f"{TERMINOLOGY}/observation-category", "laboratory", "Laboratory")]
+_INTERPRETATIONS: Final = {
+    "abnormal": [concept(f"{TERMINOLOGY}/v3-ObservationInterpretation", "A", "abnormal")],
+}
+_ABSENT: Final = concept(f"{TERMINOLOGY}/data-absent-reason", "unknown", "Unknown")
+_NUMBER: Final = re.compile(r"\d+(\.\d+)?")
+_COMPARATORS: Final = {"<=": "<=", ">=": ">=", "<": "<", ">": ">", "LESS THAN": "<", "GREATER THAN": ">"}
+
+
+class ChartRow(NamedTuple):
+    """A row of chartevents with its item; `charttime` as in the CSV, `effective` and `issued` as FHIR dateTimes."""
+
+    subject_id: int
+    stay_id: int | None
+    itemid: int
+    charttime: str
+    effective: str | None
+    issued: str | None
+    value: str | None
+    valuenum: float | None
+    unit: str | None
+    label: str | None
+    category: str | None
+
+
+class LabRow(NamedTuple):
+    """A row of labevents with its item; `effective` and `issued` as FHIR dateTimes."""
+
+    subject_id: int
+    hadm_id: int | None
+    labevent_id: int
+    itemid: int
+    effective: str | None
+    issued: str | None
+    value: str | None
+    valuenum: float | None
+    unit: str | None
+    lower: float | None
+    upper: float | None
+    flag: str | None
+    label: str | None
+
+
+def chart_observation(row: ChartRow) -> Resource:
+    resource = _observation(
+        chartevent_id(row.stay_id, row.charttime, row.itemid, row.value),
+        concept(f"{MIMIC}/CodeSystem/mimic-chartevents-d-items", str(row.itemid), row.label),
+        row,
+    )
+    resource["meta"] = _CHART_META
+    if row.category:
+        resource["category"] = [concept(f"{MIMIC}/CodeSystem/mimic-observation-category", row.category)]
+    if row.stay_id is not None:
+        resource["encounter"] = reference("Encounter", stay_id(row.stay_id))
+    return resource
+
+
+def lab_observation(row: LabRow) -> Resource:
+    resource = _observation(
+        labevent_id(row.labevent_id),
+        concept(f"{MIMIC}/CodeSystem/mimic-d-labitems", str(row.itemid), row.label),
+        row,
+    )
+    resource["meta"] = _LAB_META
+    resource["category"] = _LABORATORY
+    if row.hadm_id is not None:
+        resource["encounter"] = reference("Encounter", encounter_id(row.hadm_id))
+    if row.flag in _INTERPRETATIONS:
+        resource["interpretation"] = _INTERPRETATIONS[row.flag]
+    if row.lower is not None or row.upper is not None:
+        limits = (("low", row.lower), ("high", row.upper))
+        resource["referenceRange"] = [{name: _quantity(x, row.unit) for name, x in limits if x is not None}]
+    return resource
+
+
+def _observation(resource_id: str, code: Resource, row: ChartRow | LabRow) -> Resource:
+    resource: Resource = {
+        "resourceType": "Observation",
+        "id": resource_id,
+        "status": "final",
+        "code": code,
+        "subject": reference("Patient", patient_id(row.subject_id)),
+    }
+    if row.effective:
+        resource["effectiveDateTime"] = row.effective
+    if row.issued:
+        resource["issued"] = row.issued
+    _add_value(resource, row.value, row.valuenum, row.unit)
+    return resource
+
+
+def _add_value(resource: Resource, text: str | None, number: float | None, unit: str | None) -> None:
+    comparator = _comparator(text)
+    if number is None and comparator:
+        found = _NUMBER.search(text or "")
+        number = float(found[0]) if found else None
+    if number is not None:
+        resource["valueQuantity"] = _quantity(number, unit) | ({"comparator": comparator} if comparator else {})
+    elif text is not None:
+        resource["valueString"] = text
+    else:
+        resource["dataAbsentReason"] = _ABSENT
+
+
+def _comparator(text: str | None) -> str | None:
+    """`<`, `>`, `<=` or `>=` where the text is a bound and one number, as in `<0.2` or `GREATER THAN 300`."""
+    if text is None or text[:1] not in "<>LG":
+        return None
+    start = next((start for start in _COMPARATORS if text.startswith(start)), None)
+    return _COMPARATORS[start] if start and _NUMBER.fullmatch(text.removeprefix(start).strip()) else None
+
+
+def _quantity(number: float, unit: str | None) -> Resource:
+    value = int(number) if number.is_integer() else number
+    return {"value": value} | ({"unit": unit, "code": unit, "system": _UNITS} if unit and unit.strip() else {})

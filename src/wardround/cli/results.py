@@ -1,0 +1,27 @@
+"""A command's result on stdout: one JSON object, or a table of two columns."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+
+def show(result: Mapping[str, Any], as_json: bool) -> None:
+    """Prints `result`: with `as_json` as one JSON object, otherwise a row per key (and per key of inner mappings)."""
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False)
+    for key, value in result.items():
+        for inner, shown in value.items() if isinstance(value, Mapping) else [(key, value)]:
+            table.add_row(str(inner), f"{shown:,}" if isinstance(shown, int) else str(shown))
+    Console().print(table)
+
+
+def say(message: str) -> None:
+    """Progress, on stderr."""
+    click.echo(message, err=True)

@@ -1,0 +1,26 @@
+"""Times on the command line: ISO 8601 with an offset in, a UTC datetime out."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+
+class Time(click.ParamType[datetime]):
+    """A time such as 2026-01-02T05:00:00Z; without an offset it is refused, as nobody could tell what it means."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value.astimezone(UTC)
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"got {value!r}, expected ISO 8601 with an offset such as 2026-01-02T05:00:00Z", param, ctx)
+        if time.tzinfo is None:
+            self.fail(f"{value!r} has no offset; write {value}Z for UTC, or {value}-05:00", param, ctx)
+        return time.astimezone(UTC)
+
+
+TIME = Time()
