@@ -1,0 +1,47 @@
+"""A MIMIC-IV folder as a source: stays, readings and what labels need."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from wardround.adapters.mimic import readings, stays
+from wardround.adapters.mimic.files import MimicFiles
+from wardround.spec.variables import Variable
+
+
+@dataclass(frozen=True)
+class MimicFolder:
+    """The CSVs of MIMIC-IV, with hosp/ and icu/ in them. Everything raises SourceDataError for a file it cannot use."""
+
+    path: Path
+
+    def stays(self) -> pd.DataFrame:
+        """All ICU stays, sorted by stay_id: STAY_COLUMNS and `stays.HOSPITAL_COLUMNS`, which labels need."""
+        return stays.read_stays(MimicFiles(self.path))
+
+    def diagnoses(self) -> pd.DataFrame:
+        """The ICD codes, without dots, of all hospital stays with an ICU stay: hadm_id, icd_code, icd_version."""
+        return stays.read_diagnoses(MimicFiles(self.path))
+
+    def readings(
+        self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
+    ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        """The readings in [as_of - window, as_of] of each index row, some patients at a time.
+
+        Each table is scanned once and memory does not grow with the number of stays: what the windows hold is kept in
+        temporary files between the scan and the first result.
+
+        Args:
+            index: stay_id, patient_id, as_of.
+            variables: the variables to read.
+            window: how far before as_of.
+
+        Yields:
+            Rows of the index, and the readings (READING_COLUMNS) of their patients. Each row comes once, in no order.
+        """
+        with TemporaryDirectory(prefix="wardround-") as scratch:
+            yield from readings.read_readings(MimicFiles(self.path), index, variables, window, Path(scratch))

@@ -1,0 +1,133 @@
+"""chartevents and labevents in, readings out: one scan of each, the filter inside it, and flat memory."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from wardround.adapters.mimic import ids
+from wardround.adapters.mimic.eastern import utc_micros, utc_times
+from wardround.adapters.mimic.files import MimicFiles, connect, reading
+from wardround.core.events import NO_TIME, NO_VALUE, READING_COLUMNS, empty_readings, frame_of
+from wardround.spec.variables import Variable
+
+PATIENTS_PER_BUCKET: Final = 1000
+
+_COLUMNS: Final = {
+    "chartevents": ("subject_id", "stay_id", "charttime", "storetime", "itemid", "value", "valuenum", "valueuom"),
+    "labevents": ("labevent_id", "subject_id", "charttime", "storetime", "itemid", "value", "valuenum", "valueuom"),
+}
+# A row of chartevents has no number of its own; these four parts make its FHIR id, so equal ones are one event.
+_SOURCE_REF: Final = {
+    "chartevents": "'chartevents/' || concat_ws('-', e.stay_id, e.charttime, e.itemid, e.value)",
+    "labevents": "'labevents/' || e.labevent_id",
+}
+# Windows are compared twice: in local time, cheaply and with more slack than daylight saving needs; then exactly. A row
+# without a time cannot be placed; it comes along, to be set aside.
+_SCAN: Final = """
+COPY (
+    SELECT
+        w.bucket, e.subject_id, e.itemid, {source_ref} AS source_ref,
+        {time} AS time, coalesce({available}, {time}) AS available,
+        try_cast(e.valuenum AS DOUBLE) AS value, coalesce(trim(e.valueuom), '') AS unit,
+        coalesce(regexp_matches(e.value, '[<>]'), false) AS comparator
+    FROM {table} e JOIN windows w ON e.subject_id = w.subject_id
+    WHERE e.itemid IN ({itemids}) AND (
+        {local} IS NULL
+        OR ({local} BETWEEN w.from_local AND w.to_local AND {time} BETWEEN w.start AND w.stop)
+    )
+) TO '{folder}' (FORMAT parquet, PARTITION_BY (bucket))
+"""
+_BUCKET: Final = """
+SELECT DISTINCT ON (source_ref) * FROM read_parquet({files}, hive_partitioning = false)
+ORDER BY source_ref, available, value
+"""
+
+
+def read_readings(
+    files: MimicFiles, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta, scratch: Path
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """See `MimicFolder.readings`; `scratch` is an empty folder for temporary files."""
+    with connect(scratch / "spill") as database:
+        patients = _patients(database, files, index)
+        database.register("windows", _windows(index, patients, window))
+        for table in sorted({variable.mimic.table for variable in variables.values()}):
+            _scan(database, files, table, variables, scratch / table)
+        names = {itemid: name for name, variable in variables.items() for itemid in variable.mimic.itemids}
+        for bucket, mine in patients.groupby("bucket"):
+            rows = _rows(database, scratch, bucket)
+            yield index[index["patient_id"].isin(mine["patient_id"])], _readings(rows, mine, names)
+
+
+def _patients(database: duckdb.DuckDBPyConnection, files: MimicFiles, index: pd.DataFrame) -> pd.DataFrame:
+    """patient_id, subject_id and bucket of the index's patients; a patient whom MIMIC does not know has no events."""
+    with reading(files.path("icustays")):
+        known = database.execute(f"SELECT DISTINCT subject_id FROM {files.scan('icustays', ('subject_id',))}").df()
+    subject_ids = {ids.patient_id(number): number for number in known["subject_id"]}
+    patient_ids = pd.Series(index["patient_id"].unique())
+    return pd.DataFrame(
+        {
+            "patient_id": patient_ids,
+            "subject_id": patient_ids.map(subject_ids).astype("Int64"),
+            "bucket": np.arange(len(patient_ids)) // PATIENTS_PER_BUCKET,
+        }
+    )
+
+
+def _windows(index: pd.DataFrame, patients: pd.DataFrame, window: timedelta) -> pd.DataFrame:
+    """Each patient's windows, those that overlap made one, so that the join gives no row twice."""
+    spans = pd.DataFrame({"patient_id": index["patient_id"], "start": index["as_of"] - window, "stop": index["as_of"]})
+    spans = spans.sort_values(["patient_id", "start"], ignore_index=True)
+    reached = spans.groupby("patient_id")["stop"].cummax()
+    spans["group"] = (spans["start"] > reached.groupby(spans["patient_id"]).shift()).cumsum()
+    merged = spans.groupby(["patient_id", "group"], as_index=False).agg({"start": "min", "stop": "max"})
+    utc = merged[["start", "stop"]].apply(lambda column: column.dt.tz_localize(None).astype("datetime64[us]"))
+    return merged.assign(
+        start=utc["start"].astype("int64"),
+        stop=utc["stop"].astype("int64"),
+        from_local=utc["start"] - timedelta(hours=6),
+        to_local=utc["stop"] - timedelta(hours=3),
+    ).merge(patients.dropna(), on="patient_id")[["subject_id", "bucket", "start", "stop", "from_local", "to_local"]]
+
+
+def _scan(
+    database: duckdb.DuckDBPyConnection, files: MimicFiles, table: str, variables: Mapping[str, Variable], folder: Path
+) -> None:
+    """Writes the table's rows of these variables inside the windows to parquet, a folder per bucket."""
+    itemids = [i for variable in variables.values() if variable.mimic.table == table for i in variable.mimic.itemids]
+    sql = _SCAN.format(
+        table=files.scan(table, _COLUMNS[table]),
+        source_ref=_SOURCE_REF[table],
+        local="try_cast(e.charttime AS TIMESTAMP)",
+        time=utc_micros("e.charttime"),
+        available=utc_micros("e.storetime"),
+        itemids=", ".join(map(str, itemids)),
+        folder=folder,
+    )
+    with reading(files.path(table)):
+        database.execute(sql)
+
+
+def _rows(database: duckdb.DuckDBPyConnection, scratch: Path, bucket: object) -> pd.DataFrame | None:
+    parts = [str(path) for path in scratch.glob(f"*/bucket={bucket}/*.parquet")]
+    return database.execute(_BUCKET.format(files=parts)).df() if parts else None
+
+
+def _readings(rows: pd.DataFrame | None, patients: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
+    if rows is None:
+        return empty_readings()
+    time = utc_times(rows["time"])
+    missing = rows["value"].isna() & ~rows["comparator"]
+    frame = rows.assign(
+        patient_id=rows["subject_id"].map(patients.set_index("subject_id")["patient_id"]),
+        variable=rows["itemid"].map(names),
+        time=time,
+        available=utc_times(rows["available"]),
+        status="final",
+        problem=np.select([time.isna(), missing], [NO_TIME, NO_VALUE], default=""),
+    )
+    return frame_of(READING_COLUMNS, frame)
