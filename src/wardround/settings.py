@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -18,6 +18,10 @@ class Settings:
         runs: fsspec URL of the run folders (WARDROUND_RUNS; default: var/runs).
         models: the model store (WARDROUND_MODELS; default: home/include/models).
         percent: write probabilityDecimal as a percentage instead of a fraction (WARDROUND_PROBABILITY=percent).
+        fhir_token: bearer token of the FHIR server that the CLI talks to, never shown (WARDROUND_FHIR_TOKEN).
+        fhir_page_size: `_count` of the CLI's searches; servers may give less (WARDROUND_FHIR_PAGE_SIZE; default 10000).
+        icu_classes: Encounter.class codes of an ICU stay, comma-separated (WARDROUND_ICU_CLASSES; default ACUTE).
+        icu_locations: names or ids of ICU Locations, comma-separated (WARDROUND_ICU_LOCATIONS; default none).
     """
 
     home: Path
@@ -25,6 +29,10 @@ class Settings:
     runs: str
     models: Path
     percent: bool
+    fhir_token: str | None = field(default=None, repr=False)
+    fhir_page_size: int = 10_000
+    icu_classes: tuple[str, ...] = ("ACUTE",)
+    icu_locations: tuple[str, ...] = ()
 
     @property
     def schemas(self) -> Path:
@@ -44,4 +52,18 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         runs=environment.get("WARDROUND_RUNS", str(var / "runs")),
         models=Path(environment.get("WARDROUND_MODELS", home / "include" / "models")).absolute(),
         percent=probability == "percent",
+        fhir_token=environment.get("WARDROUND_FHIR_TOKEN") or None,
+        fhir_page_size=_page_size(environment.get("WARDROUND_FHIR_PAGE_SIZE", "10000")),
+        icu_classes=_listed(environment.get("WARDROUND_ICU_CLASSES", "ACUTE")),
+        icu_locations=_listed(environment.get("WARDROUND_ICU_LOCATIONS", "")),
     )
+
+
+def _page_size(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"WARDROUND_FHIR_PAGE_SIZE: got {text!r}, expected a whole number above 0")
+    return int(text)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

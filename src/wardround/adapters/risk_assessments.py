@@ -1,0 +1,108 @@
+"""RiskAssessments with their Provenance and Device to and from a FHIR server; repeating a write changes nothing."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_references import Resource
+from wardround.core.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
+from wardround.errors import FhirError
+
+# What servers bear in one parameter; the client halves where even this is too much.
+VALUES_PER_SEARCH: Final = 250
+
+
+def held(client: FhirClient, identities: Sequence[str]) -> dict[str, list[Resource]]:
+    """The RiskAssessments that the server holds, by the value of our identifier; normally one each."""
+    found: dict[str, list[Resource]] = {}
+    for some in _in_turn(identities):
+        tokens = [f"{IDENTIFIER_SYSTEM}|{identity}" for identity in some]
+        for resource in client.search("RiskAssessment", {"identifier": tokens}):
+            if resource.get("resourceType") == "RiskAssessment":
+                found.setdefault(identity_of(resource), []).append(resource)
+    return found
+
+
+def identity_of(resource: Mapping[str, Any]) -> str:
+    """The value of our identifier; "" if the resource has none."""
+    identifiers = resource.get("identifier", [])
+    return next((str(item.get("value")) for item in identifiers if item.get("system") == IDENTIFIER_SYSTEM), "")
+
+
+def put(client: FhirClient, resources: Iterable[Resource]) -> dict[str, str]:
+    """Writes RiskAssessments by conditional update; gives identity -> "" or the HTTP status that refused it."""
+    entries = [
+        {
+            "resource": resource,
+            "request": {
+                "method": "PUT",
+                "url": f"RiskAssessment?identifier={IDENTIFIER_SYSTEM}|{identity_of(resource)}",
+            },
+        }
+        for resource in resources
+    ]
+    answers = client.batch(entries)
+    return {
+        identity_of(entry["resource"]): _refusal(answer) for entry, answer in zip(entries, answers, strict=True)
+    }
+
+
+def with_provenance(client: FhirClient, targets: Sequence[str]) -> set[str]:
+    """Those of the references that a Provenance has as its target."""
+    found: set[str] = set()
+    for some in _in_turn(targets):
+        for resource in client.search("Provenance", {"target": some}):
+            found.update(_relative(target.get("reference", "")) for target in resource.get("target", []))
+    return found & set(targets)
+
+
+def create_provenance(client: FhirClient, resources: Sequence[Resource]) -> dict[str, str]:
+    """Writes each Provenance unless its target has one by now; gives target -> "" or the status that refused it."""
+    entries = [_create(resource, f"target={_target(resource)}") for resource in resources]
+    answers = client.batch(entries)
+    return {_target(resource): _refusal(answer) for resource, answer in zip(resources, answers, strict=True)}
+
+
+def device_reference(client: FhirClient, device: Resource) -> str:
+    """The reference of the server's Device with this one's identifier, which is created if there is none."""
+    token = f"{DEVICE_SYSTEM}|{device['identifier'][0]['value']}"
+    reference = _found_device(client, token)
+    if reference is None:
+        refusal = _refusal(client.batch([_create(device, f"identifier={token}")])[0])
+        reference = _found_device(client, token)
+        if reference is None:
+            raise FhirError(
+                f"{client.source.base_url}: did not keep our Device (status {refusal or 'of success'}), expected to "
+                "find it by its identifier; allow this client to create Devices"
+            )
+    return reference
+
+
+def _found_device(client: FhirClient, token: str) -> str | None:
+    # Of two that a race may have left, every run takes the same one.
+    ids = [resource["id"] for resource in client.search("Device", {"identifier": [token]})]
+    return f"Device/{min(ids)}" if ids else None
+
+
+def _create(resource: Resource, unless: str) -> Resource:
+    request = {"method": "POST", "url": resource["resourceType"], "ifNoneExist": unless}
+    return {"resource": resource, "request": request}
+
+
+def _refusal(answer: Resource) -> str:
+    status = str(answer.get("response", {}).get("status", "")).split(" ")[0]
+    return "" if status.startswith("2") else status or "none"
+
+
+def _target(resource: Resource) -> str:
+    return str(resource["target"][0]["reference"])
+
+
+def _relative(reference: str) -> str:
+    """`Type/id` of a relative, absolute or versioned reference."""
+    return "/".join(reference.split("/_history/")[0].split("/")[-2:])
+
+
+def _in_turn(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), VALUES_PER_SEARCH):
+        yield values[start : start + VALUES_PER_SEARCH]

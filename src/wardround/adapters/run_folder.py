@@ -1,0 +1,103 @@
+"""One run's folder at an fsspec URL: frames as parquet, the rest as JSON or text; a file is whole or not there."""
+
+import io
+import re
+import secrets
+from hashlib import sha256
+from typing import Any
+
+import fsspec
+import orjson
+import pandas as pd
+
+from wardround.errors import RunNotFound
+
+RUN_ID = re.compile(r"[a-z][a-z0-9_]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
+_TEMPORARY = ".part-"
+
+
+def run_id(condition_id: str, as_of: pd.Timestamp, key: str | None = None) -> str:
+    """`<condition>-<as_of>-<6 hex>`. The same `key` (a DAG run's id) gives the same run again; None gives a new one."""
+    suffix = secrets.token_hex(3) if key is None else sha256(key.encode()).hexdigest()[:6]
+    return f"{condition_id}-{as_of.tz_convert('UTC'):%Y%m%dT%H%M%SZ}-{suffix}"
+
+
+class RunFolder:
+    """Reads and writes the files of one run by their names (`chunk-0001/events.parquet`).
+
+    A file is written under a temporary name and then moved, so that a killed or repeated task leaves no half file.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._files, self._root = fsspec.core.url_to_fs(self.url)
+
+    @classmethod
+    def of(cls, runs: str, run: str) -> "RunFolder":
+        """The folder of a run under the URL `runs`, there or not. Raises RunNotFound for what is no run's name."""
+        if not RUN_ID.fullmatch(run):
+            raise RunNotFound(f"{runs}: {run!r} is not the name of a run, expected <condition>-<as_of>-<6 hex>")
+        return cls(f"{runs.rstrip('/')}/{run}")
+
+    @classmethod
+    def existing(cls, runs: str, run: str) -> "RunFolder":
+        """The folder of a run that was opened. Raises RunNotFound."""
+        folder = cls.of(runs, run)
+        if not folder.exists("request.json"):
+            raise RunNotFound(f"{runs}: there is no run {run}; list the folder, or screen again")
+        return folder
+
+    def write_frame(self, name: str, frame: pd.DataFrame) -> None:
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        self._write(name, buffer.getvalue())
+
+    def read_frame(self, name: str) -> pd.DataFrame:
+        return pd.read_parquet(io.BytesIO(self._read(name)))
+
+    def write_json(self, name: str, value: Any) -> None:
+        self._write(name, orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+    def read_json(self, name: str) -> Any:
+        return orjson.loads(self._read(name))
+
+    def write_text(self, name: str, text: str) -> None:
+        self._write(name, text.encode())
+
+    def read_text(self, name: str) -> str:
+        return self._read(name).decode()
+
+    def exists(self, name: str) -> bool:
+        return bool(self._files.exists(self._path(name)))
+
+    def list(self, folder: str = "") -> list[str]:
+        """The names of all whole files under `folder`, sorted."""
+        paths = self._files.find(self._path(folder) if folder else self._root)
+        names = [path[len(self._root) :].lstrip("/") for path in paths]
+        return sorted(name for name in names if _TEMPORARY not in name)
+
+    def location(self, name: str) -> str:
+        """Where a file lies: a path for a local folder, a URL for other storage."""
+        path = self._path(name)
+        return path if "file" in self._protocols() else str(self._files.unstrip_protocol(path))
+
+    def _protocols(self) -> tuple[str, ...]:
+        protocol = self._files.protocol
+        return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return bytes(self._files.cat_file(self._path(name)))
+        except FileNotFoundError:
+            raise RunNotFound(f"{self.url}: has no {name}, expected it from an earlier step; run that step") from None
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self._path(name)
+        # The name is the writer's own: two attempts at one task may overlap.
+        temporary = f"{path}{_TEMPORARY}{secrets.token_hex(4)}"
+        self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        self._files.pipe_file(temporary, content)
+        self._files.mv(temporary, path)

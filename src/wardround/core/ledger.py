@@ -1,0 +1,70 @@
+"""Stays found and what became of each in, the account of a run out: every stay once, and the counts add up."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import pandas as pd
+
+from wardround.core.events import frame_of
+from wardround.errors import RunIncomplete
+
+SCORED: Final = "scored"
+INDETERMINATE: Final = "indeterminate"  # less known than condition.minimum_data
+EXCLUDED: Final = "excluded"  # not in the cohort
+FAILED: Final = "failed"
+OUTCOMES: Final = (SCORED, INDETERMINATE, EXCLUDED, FAILED)
+
+LEDGER_COLUMNS: Final = {
+    "stay_id": "str",
+    "patient_id": "str",
+    "unit": "str",
+    "chunk": "int64",  # 0 for a stay that was in no chunk
+    "outcome": "str",
+    "reason": "str",  # "" for scored
+    "score": "float64",  # probability, 0 to 1; NaN unless scored
+    "band": "str",
+    "written": "bool",  # the source holds the stay's RiskAssessment
+}
+
+
+def open_ledger(entries: Iterable[dict[str, object]], found: Iterable[str]) -> pd.DataFrame:
+    """The ledger (LEDGER_COLUMNS) of a run, ordered by stay_id.
+
+    Args:
+        entries: what became of each stay; one mapping of all ledger columns a stay, in any order.
+        found: the stay_ids that the run found.
+
+    Raises:
+        RunIncomplete: a stay is missing, unknown or accounted for twice, or an outcome is without its reason.
+    """
+    ledger = frame_of(LEDGER_COLUMNS, list(entries)).sort_values("stay_id", ignore_index=True)
+    expected = pd.Series(sorted(found), dtype="str")
+    if ledger["stay_id"].tolist() != expected.tolist():
+        different = set(ledger["stay_id"]) ^ set(expected)
+        doubtful = sorted(different or set(ledger["stay_id"][ledger["stay_id"].duplicated()]))
+        raise RunIncomplete(
+            f"ledger: {len(expected)} stays were found and {len(ledger)} are accounted for, expected each once; "
+            f"look at {_some(doubtful)}"
+        )
+    unexplained = ledger[~ledger["outcome"].isin(OUTCOMES) | ((ledger["outcome"] != SCORED) & (ledger["reason"] == ""))]
+    if len(unexplained):
+        raise RunIncomplete(
+            f"ledger: {len(unexplained)} stays have no known outcome with a reason, expected one of "
+            f"{', '.join(OUTCOMES)}; look at {_some(unexplained['stay_id'].tolist())}"
+        )
+    return ledger
+
+
+def counts(ledger: pd.DataFrame) -> dict[str, int]:
+    """found, scored, indeterminate, excluded, failed and written of a ledger; the four outcomes add up to found."""
+    by_outcome = {outcome: int((ledger["outcome"] == outcome).sum()) for outcome in OUTCOMES}
+    if sum(by_outcome.values()) != len(ledger):
+        raise RunIncomplete(
+            f"ledger: outcomes add up to {sum(by_outcome.values())}, expected {len(ledger)}; report a fault"
+        )
+    return {"found": len(ledger), **by_outcome, "written": int(ledger["written"].sum())}
+
+
+def _some(stay_ids: list[str], most: int = 5) -> str:
+    named = ", ".join(f"Encounter/{stay_id}" for stay_id in stay_ids[:most])
+    return named if len(stay_ids) <= most else f"{named} and {len(stay_ids) - most} more"

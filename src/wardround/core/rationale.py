@@ -1,0 +1,136 @@
+"""A feature row, its contributions and the events behind it in; the reasons for a score in words out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from wardround.core.basis import UsedEvent
+from wardround.spec.base import format_duration
+from wardround.spec.conditions import Condition, Feature
+from wardround.spec.variables import Variable
+
+TOP: Final = 5
+DEMOGRAPHIC_WORDS: Final = {"age": "Age", "sex": "Sex"}
+_UNIT_WORDS: Final = {"Cel": "°C", "mm[Hg]": "mmHg", "10*3/uL": "10³/µL"}
+_PHRASES: Final = {
+    "last": "latest of the last {window}",
+    "first": "first of the last {window}",
+    "mean": "mean of the last {window}",
+    "min": "lowest of the last {window}",
+    "max": "highest of the last {window}",
+    "slope": "trend over the last {window}",
+    "count": "number of values in the last {window}",
+    "hours_since_last": "time since the last value, within {window}",
+}
+# Of equal values the latest counts: it is the age that a reader at the bedside can act on.
+_SINGLE_EVENT: Final[dict[str, Callable[[Sequence[UsedEvent]], UsedEvent]]] = {
+    "last": lambda events: events[-1],
+    "first": lambda events: events[0],
+    "min": lambda events: min(reversed(events), key=lambda event: event.value),
+    "max": lambda events: max(reversed(events), key=lambda event: event.value),
+}
+
+
+def reasons(
+    row: Mapping[str, float],
+    contributions: Mapping[str, float],
+    used: Sequence[UsedEvent],
+    condition: Condition,
+    top: int = TOP,
+) -> tuple[str, ...]:
+    """The largest contributions to one score, in words, with units and ages of values.
+
+    Args:
+        row: the condition's columns, in the units of the spec; NaN is unknown.
+        contributions: how far each column moved the score; positive raises it.
+        used: the events behind the row, oldest first.
+        condition: the spec.
+        top: at most so many.
+    """
+    # Rounded, so that noise in the last digits of a float changes no order; ties keep the order of the columns.
+    ranked = sorted(condition.columns, key=lambda column: -round(abs(contributions[column]), 9))
+    features = {feature.name: feature for feature in condition.feature_list}
+    chosen = [column for column in ranked[:top] if round(contributions[column], 9) != 0]
+    return tuple(
+        f"{_describe(column, row[column], used, features, condition)}; {_direction(contributions[column])}"
+        for column in chosen
+    )
+
+
+def missing_inputs(row: Mapping[str, float], condition: Condition) -> tuple[str, ...]:
+    """The names of the inputs of which nothing is known, in the order of the columns."""
+    missing = [DEMOGRAPHIC_WORDS[name] for name in condition.features.demographics if _unknown(row[name])]
+    columns: dict[str, list[Feature]] = {}
+    for feature in condition.feature_list:
+        columns.setdefault(feature.variable, []).append(feature)
+    for name, features in columns.items():
+        if all(_without_event(feature, row[feature.name]) for feature in features):
+            missing.append(condition.variables[name].display)
+    return tuple(missing)
+
+
+def _without_event(feature: Feature, value: float) -> bool:
+    return _unknown(value) or (feature.summary == "count" and value == 0)
+
+
+def _unknown(value: float) -> bool:
+    return value != value
+
+
+def _direction(contribution: float) -> str:
+    return "raises the risk" if contribution > 0 else "lowers the risk"
+
+
+def _describe(
+    column: str, value: float, used: Sequence[UsedEvent], features: Mapping[str, Feature], condition: Condition
+) -> str:
+    if column in DEMOGRAPHIC_WORDS:
+        return f"{DEMOGRAPHIC_WORDS[column]}: {_demographic(column, value)}"
+    feature = features[column]
+    variable = condition.variables[feature.variable]
+    phrase = _PHRASES[feature.summary].format(window=_words(feature.window))
+    if _unknown(value):
+        return f"{variable.display}, {phrase}: not known"
+    return f"{variable.display}, {phrase}: {_quantity(feature, value, variable)}{_age(feature, used)}"
+
+
+def _demographic(column: str, value: float) -> str:
+    if _unknown(value):
+        return "not known"
+    return f"{int(value)} years" if column == "age" else ("male" if value == 1 else "female")
+
+
+def _quantity(feature: Feature, value: float, variable: Variable) -> str:
+    unit = _UNIT_WORDS.get(variable.unit, variable.unit)
+    match feature.summary:
+        case "count":
+            return f"{value:.0f}"
+        case "hours_since_last":
+            return f"{value:.1f} h"
+        case "slope":
+            return f"{_number(value, signed=True)} {unit} per hour"
+        case _:
+            return f"{_number(value)} {unit}"
+
+
+def _number(value: float, signed: bool = False) -> str:
+    """Two digits after the point below 10, one above; no trailing zeros."""
+    places = 2 if abs(value) < 10 else 1
+    text = f"{value:+.{places}f}" if signed else f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def _age(feature: Feature, used: Sequence[UsedEvent]) -> str:
+    hours = feature.window / timedelta(hours=1)
+    mine = [event for event in used if event.variable == feature.variable and event.hours_before <= hours]
+    if not mine or feature.summary in ("count", "hours_since_last"):
+        return ""
+    if feature.summary in _SINGLE_EVENT:
+        return f" ({_SINGLE_EVENT[feature.summary](mine).hours_before:.1f} h before)"
+    values = "1 value" if len(mine) == 1 else f"{len(mine)} values"
+    return f" ({values}, latest {mine[-1].hours_before:.1f} h before)"
+
+
+def _words(window: timedelta) -> str:
+    text = format_duration(window)
+    return f"{text[:-1]} {'min' if text.endswith('m') else 'h'}"

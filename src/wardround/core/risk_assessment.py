@@ -1,0 +1,232 @@
+"""Scores in, FHIR R4 RiskAssessment, Provenance and Device out; equal input gives equal resources, no clock."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from wardround.core.bands import HIGH, LOW, MODERATE
+from wardround.spec.conditions import Condition
+
+IDENTIFIER_SYSTEM: Final = "urn:wardround:risk-assessment"
+DEVICE_SYSTEM: Final = "urn:wardround:device"
+MODEL_SYSTEM: Final = "urn:wardround:model"
+RISK_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
+RISK_DISPLAYS: Final = {LOW: "Low likelihood", MODERATE: "Moderate likelihood", HIGH: "High likelihood"}
+ADJUNCT: Final = "Adjunct only: one input to a clinical judgement, never the sole basis of a decision."
+# What a stranger may change about a resource without changing what it says, and what only the server knows.
+_NOT_CONTENT: Final = ("id", "meta", "text", "status")
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What all RiskAssessments of one run share.
+
+    Attributes:
+        source_url: base URL of the FHIR server.
+        condition: the spec.
+        model_version: version of the model in the model store.
+        software_version: of Wardround.
+        as_of: the prediction time.
+        percent: write the probability as a percentage instead of a fraction.
+    """
+
+    source_url: str
+    condition: Condition
+    model_version: str
+    software_version: str
+    as_of: datetime
+    percent: bool = False
+
+    @property
+    def model_name(self) -> str:
+        return f"{self.condition.id}/{self.model_version}"
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """One stay's score and what it rests on.
+
+    Attributes:
+        stay_id, patient_id: FHIR ids of Encounter and Patient.
+        score: probability, 0 to 1.
+        band: low, moderate or high.
+        basis: references of the resources used, in a stable order.
+        reasons: the largest contributions, in words.
+        missing: names of the inputs of which nothing is known.
+    """
+
+    stay_id: str
+    patient_id: str
+    score: float
+    band: str
+    basis: tuple[str, ...]
+    reasons: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def identity(screening: Screening, stay_id: str) -> str:
+    """The opaque value of the identifier: equal for equal source, encounter, condition, model version and as_of."""
+    parts = [
+        screening.source_url.rstrip("/"),
+        stay_id,
+        screening.condition.id,
+        screening.model_version,
+        fhir_time(screening.as_of),
+    ]
+    return sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def fhir_time(moment: datetime) -> str:
+    """A FHIR dateTime in UTC, with a fraction of a second only where there is one."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def risk_assessment(assessment: Assessment, screening: Screening, device: str) -> dict[str, Any]:
+    """The RiskAssessment, status final; `device` is the reference of the Device that performed it."""
+    condition = screening.condition
+    resource: dict[str, Any] = {
+        "resourceType": "RiskAssessment",
+        "identifier": [{"system": IDENTIFIER_SYSTEM, "value": identity(screening, assessment.stay_id)}],
+        "status": "final",
+        "method": {
+            "coding": [{"system": MODEL_SYSTEM, "version": screening.model_version, "code": condition.id}],
+            "text": f"{condition.title}: Wardround model {screening.model_name}",
+        },
+        "subject": {"reference": f"Patient/{assessment.patient_id}"},
+        "encounter": {"reference": f"Encounter/{assessment.stay_id}"},
+        "occurrenceDateTime": fhir_time(screening.as_of),
+        "performer": {"reference": device, "display": _software(screening)},
+        "basis": [{"reference": reference} for reference in assessment.basis],
+        "prediction": [_prediction(assessment, screening)],
+        "note": [{"text": _note(assessment)}],
+    }
+    return resource
+
+
+def probability(resource: Mapping[str, Any], percent: bool) -> float | None:
+    """The probability (0 to 1) that a RiskAssessment of ours states, or None if it states none."""
+    predictions = resource.get("prediction") or [{}]
+    stated = predictions[0].get("probabilityDecimal")
+    return None if stated is None else float(stated) / (100 if percent else 1)
+
+
+def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two RiskAssessments say the same, whatever their status and whatever the server added."""
+    return _content(one) == _content(other)
+
+
+def device(screening: Screening) -> dict[str, Any]:
+    """The Device that performs: this software with this model."""
+    return {
+        "resourceType": "Device",
+        "identifier": [{"system": DEVICE_SYSTEM, "value": device_identity(screening)}],
+        "status": "active",
+        "manufacturer": "Wardround",
+        "deviceName": [{"name": f"Wardround: {screening.condition.title}", "type": "model-name"}],
+        "modelNumber": screening.model_name,
+        "version": [
+            {"type": {"text": "software"}, "value": screening.software_version},
+            {"type": {"text": "model"}, "value": screening.model_version},
+        ],
+        "note": [{"text": ADJUNCT}],
+    }
+
+
+def device_identity(screening: Screening) -> str:
+    """The value of the Device's identifier: software and model, no site."""
+    return f"wardround-{screening.software_version}-{screening.condition.id}-{screening.model_version}"
+
+
+def provenance(target: str, assessment: Mapping[str, Any], screening: Screening, recorded: str) -> dict[str, Any]:
+    """Where a RiskAssessment comes from; `target` is its reference, `recorded` when the server took it."""
+    model = {"identifier": {"system": MODEL_SYSTEM, "value": screening.model_name}}
+    return {
+        "resourceType": "Provenance",
+        "target": [{"reference": target}],
+        "occurredDateTime": fhir_time(screening.as_of),
+        "recorded": recorded,
+        "activity": {"text": "Automated risk screening"},
+        "agent": [
+            {
+                "type": {
+                    "coding": [
+                        {
+                            "system": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
+                            "code": "assembler",
+                            "display": "Assembler",
+                        }
+                    ]
+                },
+                "who": assessment["performer"],
+            }
+        ],
+        "entity": [{"role": "source", "what": what} for what in (assessment["encounter"], model)],
+    }
+
+
+def _software(screening: Screening) -> str:
+    return f"Wardround {screening.software_version} with model {screening.model_name}"
+
+
+def _prediction(assessment: Assessment, screening: Screening) -> dict[str, Any]:
+    outcome = screening.condition.outcome
+    shown = round(assessment.score * 100, 4) if screening.percent else assessment.score
+    return {
+        "outcome": {"coding": [coding.model_dump() for coding in outcome.coding], "text": outcome.text},
+        "probabilityDecimal": shown,
+        "qualitativeRisk": {
+            "coding": [{"system": RISK_SYSTEM, "code": assessment.band, "display": RISK_DISPLAYS[assessment.band]}]
+        },
+        "whenPeriod": _when(screening.as_of, screening.condition.horizon),
+        "rationale": _rationale(assessment),
+    }
+
+
+def _when(as_of: datetime, horizon: timedelta | None) -> dict[str, str]:
+    start = {"start": fhir_time(as_of)}
+    # A hospital stay has no known end: the period stays open.
+    return start if horizon is None else {**start, "end": fhir_time(as_of + horizon)}
+
+
+def _rationale(assessment: Assessment) -> str:
+    # Some read a R4 probabilityDecimal as a percentage, others as a fraction; the sentence leaves no doubt.
+    stated = f"Probability = {assessment.score:.4g} ({assessment.score * 100:.3g} %)."
+    return " ".join((stated, *(f"{reason}." for reason in assessment.reasons)))
+
+
+def _note(assessment: Assessment) -> str:
+    missing = f"Missing inputs: {', '.join(assessment.missing)}. " if assessment.missing else "No input is missing. "
+    return missing + ADJUNCT
+
+
+def _content(resource: Mapping[str, Any]) -> Any:
+    return _normal({key: value for key, value in resource.items() if key not in _NOT_CONTENT})
+
+
+def _normal(value: Any) -> Any:
+    """The value with its date-times in one form: servers answer `+00:00` for `Z`."""
+    match value:
+        case dict():
+            return {key: _normal(item) for key, item in value.items()}
+        case list():
+            return [_normal(item) for item in value]
+        case str() if len(value) >= len("2026-01-02T05:00Z") and value[4:5] == "-" and value[10:11] == "T":
+            return _normal_time(value)
+        case _:
+            return value
+
+
+def _normal_time(text: str) -> str:
+    try:
+        return fhir_time(datetime.fromisoformat(text))
+    except ValueError:
+        return text
+
+
+def references(resource: Mapping[str, Any]) -> Iterable[str]:
+    """All literal references of a RiskAssessment."""
+    named = (resource[key] for key in ("subject", "encounter", "performer"))
+    return (reference["reference"] for reference in (*named, *resource["basis"]))

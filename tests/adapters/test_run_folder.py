@@ -1,0 +1,63 @@
+"""The files of a run: there whole or not at all, under names that hold no patient."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.errors import RunNotFound
+
+AS_OF = pd.Timestamp("2026-01-02T06:00+01:00")
+RUN = "sepsis-20260102T050000Z-0a1b2c"
+
+
+def test_a_run_is_named_after_condition_and_as_of_in_utc() -> None:
+    assert run_id("sepsis", AS_OF, key="manual__1").startswith("sepsis-20260102T050000Z-")
+    assert run_id("sepsis", AS_OF, key="manual__1") == run_id("sepsis", AS_OF, key="manual__1")
+    assert run_id("sepsis", AS_OF) != run_id("sepsis", AS_OF)
+
+
+@pytest.mark.parametrize("url", ["{tmp}/runs", "file://{tmp}/runs", "memory://runs"])
+def test_what_is_written_is_read_back_from_any_storage(url: str, tmp_path: Path) -> None:
+    folder = RunFolder(f"{url.format(tmp=tmp_path)}/{RUN}/")
+    frame = pd.DataFrame({"stay_id": ["a"], "as_of": [AS_OF], "basis": [["Observation/1"]]})
+    folder.write_frame("chunk-0001/scores.parquet", frame)
+    folder.write_json("request.json", {"condition": "sepsis"})
+    folder.write_text("report.html", "ä")
+    assert folder.read_frame("chunk-0001/scores.parquet")["stay_id"].tolist() == ["a"]
+    assert folder.read_json("request.json") == {"condition": "sepsis"}
+    assert folder.read_text("report.html") == "ä"
+    assert folder.list() == ["chunk-0001/scores.parquet", "report.html", "request.json"]
+    assert folder.list("chunk-0001") == ["chunk-0001/scores.parquet"]
+    assert folder.exists("request.json")
+    assert not folder.exists("summary.json")
+
+
+def test_writing_again_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path))
+    for number in range(3):
+        folder.write_json("a.json", number)
+    assert folder.read_json("a.json") == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path))
+    folder.write_json("a.json", 1)
+    with pytest.raises(TypeError):
+        folder.write_json("a.json", object())
+    assert folder.read_json("a.json") == 1
+
+
+@pytest.mark.parametrize("run", ["../../etc", "sepsis", "sepsis-20260102T050000Z-0A1B2C", ""])
+def test_what_is_no_run_id_is_refused(run: str, tmp_path: Path) -> None:
+    with pytest.raises(RunNotFound, match="not the name of a run"):
+        RunFolder.existing(str(tmp_path), run)
+
+
+def test_a_run_or_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(RunNotFound, match=RUN):
+        RunFolder.existing(str(tmp_path), RUN)
+    with pytest.raises(RunNotFound, match=r"ledger\.parquet"):
+        RunFolder(str(tmp_path)).read_frame("ledger.parquet")

@@ -1,0 +1,62 @@
+"""Which events are behind a score: those of the windows, known at as_of."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from wardround.core.basis import basis, used_events
+from wardround.core.events import EVENT_COLUMNS, frame_of
+from wardround.spec.conditions import Condition
+from wardround.spec.loading import load_condition
+
+AS_OF = pd.Timestamp("2026-01-02T05:00Z")
+
+
+@pytest.fixture
+def sepsis(schemas: Path) -> Condition:
+    return load_condition("sepsis", schemas)
+
+
+def events(*rows: tuple[float, str, float, str], patient: str = "p1", available: float | None = None) -> pd.DataFrame:
+    """Events as (hours before as_of, variable, value, source_ref)."""
+    return frame_of(
+        EVENT_COLUMNS,
+        [
+            {
+                "patient_id": patient,
+                "time": AS_OF - pd.Timedelta(hours=hours),
+                "available": AS_OF - pd.Timedelta(hours=hours if available is None else available),
+                "variable": variable,
+                "value": value,
+                "source_ref": ref,
+            }
+            for hours, variable, value, ref in rows
+        ],
+    )
+
+
+def test_both_ends_of_the_window_count_and_what_lies_outside_does_not(sepsis: Condition) -> None:
+    rows = events((24.001, "lactate", 1, "o/old"), (24, "lactate", 2, "o/start"), (0, "lactate", 3, "o/end"))
+    assert [event.source_ref for event in used_events(rows, sepsis, AS_OF)["p1"]] == ["o/start", "o/end"]
+
+
+def test_an_event_that_was_not_known_at_as_of_is_not_used(sepsis: Condition) -> None:
+    assert used_events(events((1, "lactate", 2, "o/1"), available=-0.1), sepsis, AS_OF) == {}
+
+
+def test_the_components_of_one_observation_are_one_resource(sepsis: Condition) -> None:
+    rows = events((2, "systolic_pressure", 120, "o/bp"), (2, "mean_pressure", 80, "o/bp"), (1, "lactate", 1, "o/lac"))
+    assert basis(used_events(rows, sepsis, AS_OF)["p1"]) == ("o/bp", "o/lac")
+
+
+def test_the_basis_is_the_same_in_whatever_order_events_come(sepsis: Condition) -> None:
+    rows = events(*((hour % 3, "heart_rate", 80 + hour % 2, f"o/{hour}") for hour in range(12)))
+    shuffled = rows.sample(frac=1, random_state=3)
+    assert basis(used_events(shuffled, sepsis, AS_OF)["p1"]) == basis(used_events(rows, sepsis, AS_OF)["p1"])
+
+
+def test_patients_are_kept_apart(sepsis: Condition) -> None:
+    both = pd.concat([events((1, "lactate", 1, "o/1")), events((1, "lactate", 2, "o/2"), patient="p2")])
+    used = used_events(both, sepsis, AS_OF)
+    assert {patient: basis(mine) for patient, mine in used.items()} == {"p1": ("o/1",), "p2": ("o/2",)}

@@ -1,0 +1,84 @@
+"""The reasons for a score, in words."""
+
+from pathlib import Path
+
+import pytest
+
+from wardround.core.basis import UsedEvent
+from wardround.core.rationale import missing_inputs, reasons
+from wardround.spec.conditions import Condition
+from wardround.spec.loading import load_condition
+
+UNKNOWN = float("nan")
+
+
+@pytest.fixture
+def sepsis(schemas: Path) -> Condition:
+    return load_condition("sepsis", schemas)
+
+
+def reason(sepsis: Condition, column: str, value: float, *used: UsedEvent, contribution: float = 1.0) -> str:
+    row = {**dict.fromkeys(sepsis.columns, UNKNOWN), column: value}
+    contributions = {**dict.fromkeys(sepsis.columns, 0.0), column: contribution}
+    (text,) = reasons(row, contributions, used, sepsis)
+    return text
+
+
+LACTATE = (
+    UsedEvent("lactate", 20.0, 4.2, "Observation/1"),
+    UsedEvent("lactate", 2.3, 4.2, "Observation/2"),
+    UsedEvent("lactate", 1.0, 2.0, "Observation/3"),
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("lactate__max_24h", 4.2, "Lactate, highest of the last 24 h: 4.2 mmol/L (2.3 h before)"),
+        ("lactate__min_24h", 2.0, "Lactate, lowest of the last 24 h: 2 mmol/L (1.0 h before)"),
+        ("lactate__last_24h", 2.0, "Lactate, latest of the last 24 h: 2 mmol/L (1.0 h before)"),
+        ("lactate__first_24h", 4.2, "Lactate, first of the last 24 h: 4.2 mmol/L (20.0 h before)"),
+        ("lactate__count_24h", 3.0, "Lactate, number of values in the last 24 h: 3"),
+        ("lactate__hours_since_last_24h", 1.0, "Lactate, time since the last value, within 24 h: 1.0 h"),
+        ("lactate__max_24h", UNKNOWN, "Lactate, highest of the last 24 h: not known"),
+        ("age", 63.9, "Age: 63 years"),
+        ("sex", 1.0, "Sex: male"),
+        ("sex", UNKNOWN, "Sex: not known"),
+    ],
+)
+def test_a_reason_names_value_unit_and_age(sepsis: Condition, column: str, value: float, words: str) -> None:
+    assert reason(sepsis, column, value, *LACTATE) == f"{words}; raises the risk"
+
+
+def test_a_summary_of_many_values_tells_how_many_and_how_old_the_latest_is(sepsis: Condition) -> None:
+    pressures = [UsedEvent("mean_pressure", hours, 60.0, f"Observation/{hours}") for hours in (9.0, 4.0, 0.5)]
+    assert reason(sepsis, "mean_pressure__mean_24h", 61.25, *pressures) == (
+        "Mean blood pressure, mean of the last 24 h: 61.2 mmHg (3 values, latest 0.5 h before); raises the risk"
+    )
+    assert "-1.5 mmHg per hour (3 values" in reason(sepsis, "mean_pressure__slope_24h", -1.5, *pressures)
+
+
+def test_a_negative_contribution_lowers_the_risk(sepsis: Condition) -> None:
+    assert reason(sepsis, "age", 20, contribution=-0.3).endswith("; lowers the risk")
+
+
+def test_the_largest_contributions_come_first_and_ties_keep_the_order_of_the_columns(sepsis: Condition) -> None:
+    row = dict.fromkeys(sepsis.columns, 1.0)
+    contributions = {**dict.fromkeys(sepsis.columns, 0.0), "sex": -0.5, "age": 0.5 + 1e-15, "lactate__count_24h": 0.9}
+    texts = reasons(row, contributions, (), sepsis, top=2)
+    assert [text.split(",")[0].split(":")[0] for text in texts] == ["Lactate", "Age"]
+
+
+def test_a_column_that_moves_nothing_is_no_reason(sepsis: Condition) -> None:
+    row = dict.fromkeys(sepsis.columns, 1.0)
+    assert reasons(row, dict.fromkeys(sepsis.columns, 0.0), (), sepsis) == ()
+
+
+def test_an_input_is_missing_if_none_of_its_columns_is_known(sepsis: Condition) -> None:
+    row = {column: 0.0 if "__count_" in column else UNKNOWN for column in sepsis.columns}
+    row |= {"age": 50.0, "heart_rate__last_24h": 80.0, "heart_rate__count_24h": 1.0}
+    missing = missing_inputs(row, sepsis)
+    assert missing[0] == "Sex"
+    assert "Lactate" in missing
+    assert "Heart rate" not in missing
+    assert "Age" not in missing
