@@ -56,3 +56,4 @@ bench: install ## The measurements of benchmarks/README.md
 locks: $(STAMP) ## Resolve pyproject.toml anew (add UPGRADE=--upgrade for newer versions)
 	$(LOCK) $(UPGRADE) --output-file requirements.txt
 	$(LOCK) $(UPGRADE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(LOCK) $(UPGRADE) --extra distributed --constraint requirements.txt --output-file requirements-distributed.txt

@@ -1,0 +1,109 @@
+"""Visits every stay of the intensive care unit at the run's time, scores the risk of one condition, and writes it back
+as FHIR RiskAssessments. One DAG per condition file: `screen_icu__<condition>`.
+
+**When it is red**
+
+* `find_stays`: the server did not answer or refused, or no model is live. Nothing was written. Try the connection's Test
+  button and `wardround model list`, then clear the task.
+* a chunk of `extract`, `score` or `publish`: harmless for the other chunks; its stays are *failed* in the ledger. The
+  log names the rule and the resource. Clear the chunk to try it again: nothing is ever written twice.
+* `check_quality`: too many feature rows broke the suite, so nothing was written. The report's validation part says
+  which rule: a changed unit or a feed that stopped is likelier than a sick ward.
+* `reconcile`: the server does not hold what the ledger says was written. Clear it; if it stays red, ask who else writes
+  RiskAssessments there.
+* `report` alone: the report is there, and the run was incomplete; it says which stays failed and why.
+
+Running again at the same time changes nothing on the server. Decision support only: adjunct, never the sole factor.
+"""
+
+from typing import Any
+
+from airflow.sdk import DAG, CronTriggerTimetable, TriggerRule, task, task_group
+
+from wardround.airflow.assets import live_model
+from wardround.airflow.conditions import valid_conditions
+from wardround.airflow.defaults import TASK_DEFAULTS
+from wardround.airflow.forms import screening_form
+from wardround.airflow.pools import FHIR_POOL
+from wardround.airflow.tags import Tag
+from wardround.settings import settings_from
+from wardround.spec.conditions import Condition
+
+CHUNK = "chunk {{ task.op_kwargs['chunk'] }}"
+# What follows mapped tasks runs when all of them have ended, failed chunks included, if the stays were found.
+ALL_ENDED = TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
+
+
+def screen_icu(condition: Condition) -> None:
+    """The tasks of one condition: each calls the function of its name in wardround.workflows.screening."""
+
+    @task(pool=FHIR_POOL)
+    def find_stays(params: Any = None, dag_run: Any = None, ti: Any = None) -> list[int]:
+        from wardround.airflow import screening
+
+        run, chunks = screening.find_stays(condition.id, params, dag_run)
+        ti.xcom_push("run", run)
+        return chunks
+
+    @task(pool=FHIR_POOL, map_index_template=CHUNK)
+    def extract(run: str, chunk: int, params: Any = None) -> None:
+        from wardround.airflow import screening
+
+        screening.extract(run, chunk, params)
+
+    @task(trigger_rule=ALL_ENDED)
+    def check_quality(run: str) -> None:
+        from wardround.workflows import screening
+
+        screening.check_quality(run, settings_from())
+
+    @task(map_index_template=CHUNK, inlets=[live_model(condition.id)])
+    def score(run: str, chunk: int) -> None:
+        from wardround.workflows import screening
+
+        screening.score(run, chunk, settings_from())
+
+    @task(pool=FHIR_POOL, map_index_template=CHUNK)
+    def publish(run: str, chunk: int, params: Any = None) -> None:
+        from wardround.airflow import screening
+
+        screening.publish(run, chunk, params)
+
+    @task(pool=FHIR_POOL, trigger_rule=ALL_ENDED)
+    def reconcile(run: str, params: Any = None) -> None:
+        from wardround.airflow import screening
+
+        screening.reconcile(run, params)
+
+    @task(trigger_rule=ALL_ENDED)
+    def report(run: str, ti: Any = None) -> None:
+        from wardround.workflows import screening
+
+        ti.xcom_push("report", screening.report(run, settings_from()))
+        screening.require_complete(run, settings_from())
+
+    @task_group(prefix_group_id=False)
+    def visit(run: str, chunk: int) -> None:
+        score(run=run, chunk=chunk) >> publish(run=run, chunk=chunk)
+
+    chunks = find_stays()
+    run = chunks["run"]
+    extracted = extract.partial(run=run).expand(chunk=chunks)
+    visited = visit.partial(run=run).expand(chunk=chunks)
+    extracted >> check_quality(run) >> visited >> reconcile(run) >> report(run)
+
+
+for each in valid_conditions(settings_from()):
+    with DAG(
+        dag_id=f"screen_icu__{each.id}",
+        dag_display_name=f"Screen: {each.title}",
+        description=each.description,
+        doc_md=__doc__,
+        schedule=CronTriggerTimetable(each.schedule, timezone="UTC"),
+        catchup=False,
+        max_active_runs=1,
+        params=screening_form(each),
+        default_args=TASK_DEFAULTS,
+        tags=[Tag.SCREENING, Tag.WRITES_TO_FHIR, each.id],
+    ):
+        screen_icu(each)

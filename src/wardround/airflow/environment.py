@@ -1,0 +1,56 @@
+"""Airflow's settings in one place: paths and a FHIR address in, AIRFLOW_* variables out.
+
+The demo, `wardround up` and the tests start Airflow with `local_environment`; docker-compose.yaml repeats EVERYWHERE,
+and a test compares them. Nothing here imports airflow, which reads these variables when it is imported.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from wardround.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION
+from wardround.settings import Settings
+
+# The same on one machine and on many.
+EVERYWHERE = {
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    # Schedules are on from the start: a new condition file is screened without anyone switching it on.
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "8",
+    # The Test button of the connection form.
+    "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+    # The default of 5 s is also how long a worker slot may stay busy after its task has ended.
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+}
+
+# One machine with SQLite, which is safe to about 16 tasks at once and failed at 32.
+LOCAL = {
+    "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+    "AIRFLOW__CORE__PARALLELISM": "4",
+    # Whoever reaches the loopback address is the user of this machine; no password is written anywhere.
+    "AIRFLOW__API__HOST": "127.0.0.1",
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+}
+
+
+def local_environment(settings: Settings, airflow_home: Path, fhir_base_url: str) -> dict[str, str]:
+    """Variables for Airflow on this machine: its database in `airflow_home`, the project's DAGs, one FHIR connection.
+
+    PYTHONPATH gains the project's config/ folder, where Airflow finds airflow_local_settings.
+    """
+    connection = {"conn_type": CONNECTION_TYPE, "host": fhir_base_url}
+    python_path = [str(settings.home / "config"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **EVERYWHERE,
+        **LOCAL,
+        "AIRFLOW_HOME": str(airflow_home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(settings.home / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(settings.home / "plugins"),
+        f"AIRFLOW_CONN_{DEFAULT_CONNECTION.upper()}": json.dumps(connection),
+        "PYTHONPATH": os.pathsep.join(python_path),
+        "WARDROUND_HOME": str(settings.home),
+        "WARDROUND_VAR": str(settings.var),
+        "WARDROUND_RUNS": settings.runs,
+        "WARDROUND_MODELS": str(settings.models),
+    }

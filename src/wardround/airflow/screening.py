@@ -1,0 +1,54 @@
+"""The steps of a screening that talk to the FHIR server: a DAG run's Params in, the workflow called with a client."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from wardround.adapters.fhir_client import FhirSource
+from wardround.adapters.run_folder import run_id
+from wardround.airflow.forms import prediction_time
+from wardround.airflow.hook import FhirHook
+from wardround.settings import settings_from
+from wardround.workflows import screening
+from wardround.workflows.screening import ScreeningRequest
+
+Params = Mapping[str, Any]
+
+
+def find_stays(condition_id: str, params: Params, dag_run: Any) -> tuple[str, list[int]]:
+    """Opens the run and gives its id and its chunk numbers. A DAG run that is cleared opens the same run again."""
+    hook = FhirHook(params["connection"])
+    settings = settings_from()
+    run = screening.open_run(_request(condition_id, params, dag_run, hook.source()), settings)
+    with hook.get_conn() as client:
+        return run, screening.find_stays(run, client, settings)
+
+
+def extract(run: str, chunk: int, params: Params) -> None:
+    with FhirHook(params["connection"]).get_conn() as client:
+        screening.extract(run, chunk, client, settings_from())
+
+
+def publish(run: str, chunk: int, params: Params) -> None:
+    with FhirHook(params["connection"]).get_conn() as client:
+        screening.publish(run, chunk, client, settings_from())
+
+
+def reconcile(run: str, params: Params) -> None:
+    with FhirHook(params["connection"]).get_conn() as client:
+        screening.reconcile(run, client, settings_from())
+
+
+def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource) -> ScreeningRequest:
+    as_of = prediction_time(params, dag_run)
+    return ScreeningRequest(
+        condition=condition_id,
+        source_url=source.base_url,
+        as_of=as_of,
+        look_back=params["look_back"],
+        chunk_size=params["chunk_size"],
+        mode=params["mode"],
+        dry_run=params["dry_run"],
+        run=run_id(condition_id, pd.Timestamp(as_of), dag_run.run_id),
+    )
