@@ -3,8 +3,8 @@ as FHIR RiskAssessments. One DAG per condition file: `screen_icu__<condition>`.
 
 **When it is red**
 
-* `find_stays`: the server did not answer or refused, or no model is live. Nothing was written. Try the connection's Test
-  button and `wardround model list`, then clear the task.
+* `find_stays`: the server did not answer or refused, or no model is live. Nothing was written. Try the Test button of
+  the connection and `wardround model list`, then clear the task.
 * a chunk of `extract`, `score` or `publish`: harmless for the other chunks; its stays are *failed* in the ledger. The
   log names the rule and the resource. Clear the chunk to try it again: nothing is ever written twice.
 * `check_quality`: too many feature rows broke the suite, so nothing was written. The report's validation part says

@@ -1,12 +1,19 @@
 """Fixtures that every room of the tests may use."""
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from wardround.settings import PROJECT
+from wardround.airflow.environment import local_environment
+from wardround.settings import PROJECT, settings_from
 
+# Airflow reads its settings when it is first imported, which any test module may do.
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="wardround-tests-airflow-"))
+os.environ.update(local_environment(settings_from(), AIRFLOW_HOME, "http://127.0.0.1:9/fhir"))
 SHARED = Path(os.environ.get("WARDROUND_SHARED", PROJECT.parent / "shared"))
 
 
@@ -23,3 +30,20 @@ def mimic_demo() -> Path:
 def schemas() -> Path:
     """The project's own spec files."""
     return PROJECT / "include" / "schemas"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _airflow_home() -> Iterator[None]:
+    yield
+    shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Airflow's own database, migrated, with the pools that the DAGs name."""
+    from airflow.utils.db import initdb
+
+    from wardround.airflow.pools import create_missing_pools
+
+    initdb()
+    create_missing_pools()

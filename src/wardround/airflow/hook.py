@@ -1,16 +1,15 @@
 """A connection of type `fhir` in, a FhirClient out; `test_connection` is what the form's Test button calls."""
 
-from dataclasses import fields
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseHook, Connection
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.airflow.provider import CONNECTION_FIELDS, CONNECTION_TYPE, DEFAULT_CONNECTION
-from wardround.errors import WardroundError
+from wardround.errors import FhirError, WardroundError
 
 
-class FhirHook(BaseHook):
+class FhirHook(BaseHook):  # type: ignore[misc]  # mypy does not follow airflow
     """Gives tasks a client for the FHIR server that an Airflow connection names."""
 
     conn_name_attr: ClassVar[str] = "fhir_conn_id"
@@ -42,30 +41,23 @@ class FhirHook(BaseHook):
 
 
 def source_of(connection: Connection) -> FhirSource:
-    """A FhirSource from a connection's host, password and extra. Raises WardroundError naming field and remedy."""
+    """A FhirSource from a connection's host, password and extra. Raises FhirError naming connection and field."""
     where = f"connection {connection.conn_id}"
-    base_url = connection.host or ""
-    if not base_url.startswith(("http://", "https://")):
-        raise WardroundError(f"{where}: Base URL is {base_url!r}, expected one with http:// or https://; correct it")
     extra: dict[str, Any] = {key: value for key, value in connection.extra_dejson.items() if value not in (None, "")}
     unknown = sorted(set(extra) - set(CONNECTION_FIELDS))
     if unknown:
-        raise WardroundError(f"{where}: unknown field {unknown[0]!r}, expected {', '.join(CONNECTION_FIELDS)}")
-    return FhirSource(base_url=base_url, token=_token(where, extra.pop("auth", "none"), connection), **_typed(extra))
+        raise FhirError(f"{where}: unknown field {unknown[0]!r}, expected {', '.join(CONNECTION_FIELDS)}; remove it")
+    token = _token(where, extra.pop("auth", "none"), connection.password)
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in extra.items()}
+    try:
+        return FhirSource(base_url=connection.host or "", token=token, **given)
+    except FhirError as error:
+        raise FhirError(f"{where}: {error}") from None
 
 
-def _token(where: str, auth: str, connection: Connection) -> str | None:
-    match auth, connection.password:
-        case "none", _:
-            return None
-        case "bearer", str() as token if token:
-            return token
-        case "bearer", _:
-            raise WardroundError(f"{where}: Authentication is bearer and Bearer token is empty; fill it in")
-    raise WardroundError(f"{where}: Authentication is {auth!r}, expected none or bearer; correct it")
-
-
-def _typed(extra: dict[str, Any]) -> dict[str, Any]:
-    """The form's values as FhirSource has them: lists become tuples."""
-    known = {field.name for field in fields(FhirSource)}
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in extra.items() if key in known}
+def _token(where: str, auth: object, token: str | None) -> str | None:
+    if auth not in ("none", "bearer"):
+        raise FhirError(f"{where}: Authentication is {auth!r}, expected none or bearer; correct it")
+    if auth == "bearer" and not token:
+        raise FhirError(f"{where}: Authentication is bearer and Bearer token is empty; fill it in")
+    return token if auth == "bearer" else None

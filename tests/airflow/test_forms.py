@@ -1,0 +1,38 @@
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from wardround.airflow.forms import prediction_time, screening_form
+from wardround.errors import WardroundError
+from wardround.spec.loading import load_condition
+
+MORNING = datetime(2026, 1, 2, 5, tzinfo=UTC)
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+def dag_run(logical_date=None, run_after=NOON):
+    return SimpleNamespace(logical_date=logical_date, run_after=run_after)
+
+
+def test_as_of_is_the_runs_logical_date():
+    assert prediction_time({"as_of": None}, dag_run(MORNING)) == MORNING
+
+
+def test_a_run_without_logical_date_is_as_of_the_time_it_was_asked_for():
+    assert prediction_time({"as_of": None}, dag_run()) == NOON
+
+
+def test_the_param_overrides_the_runs_time():
+    assert prediction_time({"as_of": "2026-01-02T06:00:00+01:00"}, dag_run(NOON)) == MORNING
+
+
+def test_an_as_of_without_offset_is_refused():
+    with pytest.raises(WardroundError, match="expected an offset"):
+        prediction_time({"as_of": "2026-01-02T06:00:00"}, dag_run())
+
+
+def test_every_field_of_the_form_says_what_it_is_for(schemas):
+    for name, param in screening_form(load_condition("sepsis", schemas)).items():
+        assert param.schema["title"], name
+        assert param.description.endswith("."), name

@@ -1,0 +1,42 @@
+import json
+from dataclasses import fields
+from importlib.resources import files
+
+import jsonschema
+
+from wardround.adapters.fhir_client import FhirSource
+from wardround.airflow.provider import CONNECTION_FIELDS, get_provider_info
+
+
+def test_airflow_finds_the_connection_type_in_the_installed_package():
+    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+
+    hook = ProvidersManagerTaskRuntime().hooks["fhir"]
+
+    assert (hook.hook_name, hook.package_name) == ("FHIR server", "wardround")
+
+
+def test_the_provider_info_is_what_airflow_validates():
+    schema = json.loads(files("airflow").joinpath("provider_info.schema.json").read_text())
+
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def test_the_form_has_the_base_url_and_hides_what_fhir_does_not_use():
+    from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+
+    form = next(hook for hook in HookMetaService.hook_meta_data() if hook.connection_type == "fhir")
+
+    assert form.standard_fields.host.title == "Base URL"
+    assert form.standard_fields.password.title == "Bearer token"
+    assert form.standard_fields.url_schema.hidden
+    assert set(form.extra_fields) == set(CONNECTION_FIELDS)
+
+
+def test_the_fields_default_to_what_the_client_defaults_to():
+    defaults = {field.name: field.default for field in fields(FhirSource)}
+    form = {name: field["schema"]["default"] for name, field in CONNECTION_FIELDS.items() if name != "auth"}
+
+    assert {name: tuple(value) if isinstance(value, list) else value for name, value in form.items()} == {
+        name: defaults[name] for name in form
+    }

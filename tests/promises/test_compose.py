@@ -1,0 +1,113 @@
+"""docker-compose.yaml, Dockerfile and .env.example, read: no Docker engine is needed, and none was used."""
+
+import re
+
+import pytest
+import yaml
+
+from wardround.airflow.environment import EVERYWHERE
+from wardround.airflow.pools import FHIR_POOL, FHIR_POOL_SLOTS
+from wardround.airflow.provider import DEFAULT_CONNECTION
+from wardround.settings import PROJECT
+
+COMPOSE = (PROJECT / "docker-compose.yaml").read_text()
+SERVICES = yaml.safe_load(COMPOSE)["services"]
+AIRFLOW = ["apiserver", "scheduler", "dag-processor", "worker", "triggerer", "init"]
+ONCE = {"airflow-init", "ward"}
+
+
+def variable_names(text):
+    return set(re.findall(r"^([A-Z_]+)=", text, flags=re.MULTILINE))
+
+
+def pins(name):
+    return set(re.findall(r"^([a-z0-9-]+==\S+)", (PROJECT / name).read_text(), flags=re.MULTILINE))
+
+
+def test_the_services_are_those_of_airflows_own_file_and_a_fhir_server():
+    assert set(SERVICES) == {f"airflow-{name}" for name in AIRFLOW} | {"postgres", "redis", "fhir", "fhir-db", "ward"}
+
+
+def test_airflows_settings_agree_with_the_local_profile():
+    for name in AIRFLOW:
+        environment = SERVICES[f"airflow-{name}"]["environment"]
+        assert EVERYWHERE.items() <= environment.items(), name
+        assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+
+
+def test_every_secret_comes_from_the_environment_file_and_has_no_default():
+    used = dict(re.findall(r"(?<!\$)\$\{([A-Z_]+)([^}]*)\}", COMPOSE))
+
+    assert set(used) == variable_names((PROJECT / ".env.example").read_text())
+    assert all(rest.startswith(":?") for rest in used.values())
+
+
+def test_the_example_gives_no_secret_away():
+    lines = (PROJECT / ".env.example").read_text().splitlines()
+
+    assert all(line.endswith("=") for line in lines if line and not line.startswith("#"))
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - ONCE - {"fhir"}))
+def test_what_keeps_running_has_a_health_check(name):
+    assert SERVICES[name]["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+
+
+def test_a_service_waits_only_for_services_that_can_reach_the_state():
+    for name, service in SERVICES.items():
+        for other, wanted in service.get("depends_on", {}).items():
+            match wanted["condition"]:
+                case "service_healthy":
+                    assert "healthcheck" in SERVICES[other], (name, other)
+                case "service_completed_successfully":
+                    assert SERVICES[other]["restart"] == "no", (name, other)
+                case "service_started":
+                    assert other in SERVICES, (name, other)
+                case condition:
+                    pytest.fail(f"{name} waits for {other} to be {condition}")
+
+
+def test_every_image_is_pinned():
+    images = {service["image"] for service in SERVICES.values()}
+    images |= set(re.findall(r"^FROM (\S+)", (PROJECT / "Dockerfile").read_text(), flags=re.MULTILINE))
+
+    for image in images:
+        assert re.search(r":v?\d+\.\d+", image), image
+
+
+def test_every_named_volume_is_declared_and_used():
+    mounted = {mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
+
+    assert mounted == set(yaml.safe_load(COMPOSE)["volumes"])
+
+
+def test_ports_are_open_to_this_machine_only():
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+
+    assert sorted(ports) == ["127.0.0.1:8080:8080", "127.0.0.1:8090:8080"]
+
+
+def test_init_creates_the_pool_that_the_dags_name():
+    assert f"airflow pools set {FHIR_POOL} {FHIR_POOL_SLOTS} " in SERVICES["airflow-init"]["command"][2]
+    assert f"AIRFLOW_CONN_{DEFAULT_CONNECTION.upper()}" in SERVICES["airflow-worker"]["environment"]
+
+
+def test_the_image_holds_what_the_settings_point_to():
+    dockerfile = (PROJECT / "Dockerfile").read_text()
+    ignored = (PROJECT / ".dockerignore").read_text().splitlines()
+
+    for source in re.findall(r"^COPY (.+) \S+$", dockerfile, flags=re.MULTILINE):
+        for name in source.split():
+            assert (PROJECT / name).exists(), name
+            assert f"!{name}" in ignored, name
+
+
+@pytest.mark.parametrize("lock", ["requirements-dev.txt", "requirements-distributed.txt"])
+def test_the_locks_agree(lock):
+    assert pins("requirements.txt") <= pins(lock)
+
+
+def test_the_image_installs_the_pinned_uv():
+    version = re.search(r"UV_VERSION := (\S+)", (PROJECT / "Makefile").read_text())[1]
+
+    assert f"uv=={version} " in (PROJECT / "Dockerfile").read_text()
