@@ -62,14 +62,47 @@ def screening_form(condition: Condition) -> dict[str, Param]:
     }
 
 
-def prediction_time(params: Mapping[str, Any], dag_run: Any) -> datetime:
-    """as_of of a DAG run: the Param, else the run's logical date, else the time that it was asked for.
+def training_form(condition: Condition) -> dict[str, Param]:
+    """The form of train__<condition>."""
+    return {
+        "mimic": Param(
+            None,
+            type=["null", "string"],
+            title="MIMIC folder",
+            description="Folder with hosp/ and icu/ as the workers see it. Empty: their MIMIC_CSV_PATH.",
+        ),
+        "label": Param(
+            None,
+            type=["null", "string"],
+            title="Label rule",
+            description=f"Name of a label rule. Empty: as the condition says ({condition.label.rule}).",
+        ),
+        "seed": Param(
+            1,
+            type="integer",
+            minimum=0,
+            title="Seed",
+            description="Decides sides, folds, candidates and resamples: the same seed gives the same model.",
+        ),
+        "promote": Param(
+            False,
+            type="boolean",
+            title="Promote",
+            description="Make the model live even if another version is. The first model goes live in any case.",
+        ),
+    }
 
-    All three are stored with the run, so that clearing its tasks screens the same moment again.
-    """
+
+def run_time(dag_run: Any) -> datetime:
+    """When a DAG run is for: its logical date, else the time that it was asked for. Both are stored with the run."""
+    moment: datetime = dag_run.logical_date or dag_run.run_after
+    return moment
+
+
+def prediction_time(params: Mapping[str, Any], dag_run: Any) -> datetime:
+    """as_of of a screening: the Param, else the run's own time; clearing a run screens the same moment again."""
     if not params["as_of"]:
-        moment: datetime = dag_run.logical_date or dag_run.run_after
-        return moment
+        return run_time(dag_run)
     given = datetime.fromisoformat(params["as_of"])
     if given.tzinfo is None:
         raise WardroundError(f"As of: got {params['as_of']!r}, expected an offset at its end; add Z or +00:00")

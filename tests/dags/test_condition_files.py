@@ -1,0 +1,56 @@
+"""A condition is one YAML file: its DAGs come and go with it."""
+
+import shutil
+
+import pytest
+
+from wardround.settings import PROJECT
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A copy of the project's spec and DAGs that a test may change."""
+    shutil.copytree(PROJECT / "include" / "schemas", tmp_path / "include" / "schemas")
+    shutil.copytree(PROJECT / "dags", tmp_path / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("WARDROUND_HOME", str(tmp_path))
+    return tmp_path
+
+
+def parsed(home):
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(home / "dags")
+
+
+def conditions(home):
+    return home / "include" / "schemas" / "conditions"
+
+
+def test_removing_a_condition_removes_its_dags_and_breaks_nothing(home, airflow_database):
+    (conditions(home) / "mortality.yaml").unlink()
+
+    bag = parsed(home)
+
+    assert bag.import_errors == {}
+    assert sorted(bag.dags) == ["screen_icu__sepsis", "train__sepsis"]
+
+
+def test_a_new_condition_file_appears_as_dags(home, airflow_database):
+    text = (conditions(home) / "mortality.yaml").read_text()
+    (conditions(home) / "decline.yaml").write_text(text.replace("id: mortality", "id: decline"))
+
+    bag = parsed(home)
+
+    assert bag.import_errors == {}
+    assert {"screen_icu__decline", "train__decline", "screen_icu__mortality"} <= set(bag.dags)
+
+
+def test_a_wrong_condition_is_shown_as_an_import_error_and_stops_no_other(home, airflow_database):
+    with (conditions(home) / "mortality.yaml").open("a") as file:
+        file.write("\nlook_bakc: 24h\n")
+
+    bag = parsed(home)
+
+    assert sorted(bag.dags) == ["screen_icu__sepsis", "train__sepsis"]
+    assert list(bag.import_errors) == [str(home / "dags" / "spec_errors.py")]
+    assert "unknown key" in bag.import_errors[str(home / "dags" / "spec_errors.py")]

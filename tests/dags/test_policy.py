@@ -1,0 +1,60 @@
+"""What every DAG must have, whoever adds it."""
+
+import pytest
+
+from wardround.airflow.tags import Tag
+from wardround.settings import settings_from
+from wardround.spec.loading import condition_ids
+
+CONDITIONS = condition_ids(settings_from().schemas)
+DAG_IDS = [f"{kind}__{condition}" for kind in ("screen_icu", "train") for condition in CONDITIONS]
+
+
+@pytest.fixture(params=DAG_IDS)
+def dag(request, dagbag):
+    return dagbag.dags[request.param]
+
+
+def test_every_condition_has_its_dags_and_no_file_fails_to_import(dagbag):
+    assert dagbag.import_errors == {}
+    assert sorted(dagbag.dags) == sorted(DAG_IDS)
+
+
+def test_tags_come_from_the_closed_list(dag):
+    assert dag.tags <= {*Tag, *CONDITIONS}
+    assert dag.tags & {*Tag}
+
+
+def test_every_task_has_an_owner_and_the_shared_retries(dag):
+    for task in dag.tasks:
+        assert task.owner == "wardround", task.task_id
+        assert task.retries == 2, task.task_id
+        assert task.retry_policy is not None, task.task_id
+
+
+def test_the_docs_say_what_to_do_when_it_is_red(dag):
+    assert "**When it is red**" in dag.doc_md
+    for task in dag.tasks:
+        mentioned = f"`{task.task_id}`" in dag.doc_md
+        assert mentioned or task.task_id in ("evaluate", "write_card"), task.task_id
+
+
+def test_every_param_has_a_title_and_a_description_for_the_form(dag):
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert param.schema["title"], name
+        assert param.description, name
+
+
+def test_a_missed_schedule_is_not_made_up_for_and_runs_do_not_overlap(dag):
+    assert dag.catchup is False
+    assert dag.max_active_runs == 1
+
+
+def test_parsing_twice_gives_the_same_dag(dag, dagbag):
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    again = DagBag(dag.fileloc).dags[dag.dag_id]
+
+    assert DagSerialization.to_dict(again) == DagSerialization.to_dict(dag)
