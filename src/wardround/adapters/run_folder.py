@@ -101,3 +101,12 @@ class RunFolder:
         self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
         self._files.pipe_file(temporary, content)
         self._files.mv(temporary, path)
+
+
+def runs_in(runs: str) -> list[str]:
+    """The ids of the runs under the URL `runs`, sorted; none if there is no such folder."""
+    files, root = fsspec.core.url_to_fs(runs)
+    if not files.exists(root):
+        return []
+    names = (path.rstrip("/").rsplit("/", 1)[-1] for path in files.ls(root, detail=False))
+    return sorted(name for name in names if RUN_ID.fullmatch(name))

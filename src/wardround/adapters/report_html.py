@@ -1,0 +1,31 @@
+"""A run's report in, one self-contained HTML page out: no script, no network."""
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from wardround.core.report.view import RunReport
+from wardround.core.report.words import count, percent, span
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+def render(report: RunReport) -> str:
+    """The page. Everything but the charts, which escape for themselves, is escaped here."""
+    return _environment().get_template("report.html.j2").render(report=report)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(count=count, percent=percent, span=span)
+    return environment

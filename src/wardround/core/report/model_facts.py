@@ -1,0 +1,85 @@
+"""A model card in, the part of it that readers of a report need out."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from wardround.core.metrics import Metric
+from wardround.core.model import ModelCard
+from wardround.core.report.words import count, percent, window
+
+METRICS: Final = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "f1": "F1",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "Positive predictive value",
+    "brier": "Brier score",
+    "prevalence": "Share with the outcome",
+}
+
+
+@dataclass(frozen=True)
+class MetricLine:
+    """A metric on the test patients with its interval, as text; `–` and the reason where there is none."""
+
+    name: str
+    value: str
+    interval: str
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the model is: facts as label and text, and its metrics."""
+
+    facts: tuple[tuple[str, str], ...]
+    metrics: tuple[MetricLine, ...]
+
+
+def model_facts(card: ModelCard) -> ModelFacts:
+    """The summary of a card."""
+    train, test = card.split.train, card.split.test
+    excluded = sum(card.cohort.excluded.values())
+    return ModelFacts(
+        facts=(
+            ("Version", card.version),
+            ("Method", card.candidates[card.chosen].title),
+            ("Trained on", f"{_side(train.patients, train.stays)}, {_outcomes(train.positives, train.stays)}"),
+            ("Tested once on", f"{_side(test.patients, test.stays)}, {_outcomes(test.positives, test.stays)}"),
+            ("Left out of training", f"{count(excluded)} of {count(card.cohort.found)} stays"),
+            ("Learned to predict", f"{card.title}, by the rule {card.label.rule}, {_horizon(card.horizon)}"),
+            ("Prediction in training", f"{window(card.prediction_time)} after admission to the unit"),
+            (
+                "Bands",
+                f"moderate from {percent(card.thresholds['moderate'])}, high from {percent(card.thresholds['high'])}",
+            ),
+            ("Calibration", card.calibration.method),
+            ("Inputs", f"{len(card.columns)} features"),
+        ),
+        metrics=tuple(_line(name, metric) for name, metric in card.metrics.items()),
+    )
+
+
+def _side(patients: int, stays: int) -> str:
+    return f"{count(stays)} stays of {count(patients)} patients"
+
+
+def _outcomes(positives: int, stays: int) -> str:
+    share = f" ({percent(positives / stays)})" if stays else ""
+    return f"{count(positives)} with the outcome{share}"
+
+
+def _horizon(horizon: str) -> str:
+    return "within the hospital stay" if horizon == "hospital_stay" else f"within {horizon}"
+
+
+def _line(name: str, metric: Metric) -> MetricLine:
+    title = METRICS.get(name, name.replace("_", " "))
+    if metric.value is None:
+        return MetricLine(title, "–", metric.reason or "")
+    interval = (
+        f"{metric.low:.3f} to {metric.high:.3f}"
+        if metric.low is not None and metric.high is not None
+        else (metric.reason or "–")
+    )
+    return MetricLine(title, f"{metric.value:.3f}", interval)

@@ -1,0 +1,44 @@
+"""What a run left behind, as the report takes it: frames and facts, already read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from wardround.core.model import ModelCard
+from wardround.core.suite import QualityResult
+from wardround.spec.conditions import Condition
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run.
+
+    Attributes:
+        run: its id.
+        condition: what was screened for.
+        request: request.json.
+        summary: summary.json; empty for a run that ended before it was written.
+        ledger: LEDGER_COLUMNS, one row per stay found.
+        stays: stay_id and intime of the stays found.
+        scores: stay_id, reasons and missing (sequences of text) of the stays with features.
+        unknown: feature column -> how many of `rows` do not know it.
+        rows: feature rows of the run.
+        set_aside: variable -> reason -> how many events were set aside.
+        quality: None if the features were never held against the suite.
+        card: of the model that scored; None if it is no longer in the store, or none was used.
+    """
+
+    run: str
+    condition: Condition
+    request: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    ledger: pd.DataFrame
+    stays: pd.DataFrame
+    scores: pd.DataFrame
+    unknown: Mapping[str, int]
+    rows: int
+    set_aside: Mapping[str, Mapping[str, int]]
+    quality: QualityResult | None
+    card: ModelCard | None

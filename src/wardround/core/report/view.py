@@ -1,0 +1,227 @@
+"""The run's record in, everything that the page shows, in words and drawings, out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import pandas as pd
+
+from wardround.core.report.charts import duration_bars, flow_chart, histogram
+from wardround.core.report.flow import Loss, losses_of, stages
+from wardround.core.report.missingness import UnknownGrid, unknown_grid
+from wardround.core.report.model_facts import ModelFacts, model_facts
+from wardround.core.report.record import RunRecord
+from wardround.core.report.words import address, count, moment, reason_in_words, window
+from wardround.core.report.worklist import Patient, PatientList, by_band, by_outcome, joined
+from wardround.core.suite import QualityResult
+
+SAFETY: Final = (
+    "Decision support, adjunct only: a score is never the sole basis of a decision, and a low score does not rule the"
+    " condition out. Every score needs review by a clinician, and the model needs validation on local patients before"
+    " use."
+)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that must not be overlooked: `kind` is shadow, dry-run, stopped, incomplete or empty."""
+
+    kind: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class LowSummary:
+    """The low band without its patients: scores and where they lie, by unit the most first."""
+
+    count: int
+    median: float
+    highest: float
+    units: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Events of a variable that were set aside for a reason."""
+
+    variable: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """Everything on the page. Charts are SVG text, already escaped; the rest is plain text and numbers."""
+
+    run: str
+    title: str
+    description: str
+    mode: str
+    as_of: str
+    safety: str
+    identifiers: bool
+    facts: tuple[tuple[str, str], ...]
+    notices: tuple[Notice, ...]
+    bands: tuple[tuple[str, int], ...]
+    flow: str
+    flow_note: str
+    worklist: tuple[PatientList, ...]
+    low: LowSummary
+    indeterminate: PatientList
+    minimum_data: str
+    failed: PatientList
+    excluded: tuple[Loss, ...]
+    thresholds: dict[str, float]
+    histogram: str
+    unknown: UnknownGrid
+    quality: QualityResult | None
+    max_set_aside: float
+    set_aside: tuple[SetAside, ...]
+    durations: str
+    requests: int | None
+    model: ModelFacts | None
+    model_version: str
+
+
+def run_report(record: RunRecord, identifiers: bool) -> RunReport:
+    """The report of a run; without `identifiers` no patient, stay or resource can be told from it."""
+    stays = joined(record)
+    scored = stays[stays["outcome"] == "scored"]
+    thresholds = {str(band): at for band, at in record.card.thresholds.items()} if record.card else {}
+    mode = _mode(record)
+    return RunReport(
+        run=record.run,
+        title=record.condition.title,
+        description=record.condition.description,
+        mode=mode,
+        as_of=moment(pd.Timestamp(record.request["as_of"])),
+        safety=SAFETY,
+        identifiers=identifiers,
+        facts=_facts(record, mode),
+        notices=tuple(_notices(record, mode)),
+        bands=_bands(stays),
+        flow=flow_chart(stages(record.ledger, _why_not_written(mode))),
+        flow_note=_flow_note(record.ledger),
+        worklist=tuple(by_band(stays, band, identifiers) for band in ("high", "moderate")),
+        low=_low(scored[scored["band"] == "low"]),
+        indeterminate=_with_known(by_outcome(stays, "indeterminate", identifiers), record),
+        minimum_data=_minimum_data(record),
+        failed=by_outcome(stays, "failed", identifiers),
+        excluded=losses_of(record.ledger[record.ledger["outcome"] == "excluded"]),
+        thresholds=thresholds,
+        histogram=histogram(scored["score"].to_numpy(dtype=float), scored["band"].tolist(), thresholds),
+        unknown=unknown_grid(record.unknown, record.rows, record.condition),
+        quality=record.quality,
+        max_set_aside=record.condition.quality.max_set_aside,
+        set_aside=_set_aside(record),
+        durations=duration_bars(record.summary.get("durations", {})),
+        requests=record.summary.get("http_requests"),
+        model=model_facts(record.card) if record.card else None,
+        model_version=record.request["model_version"],
+    )
+
+
+def _mode(record: RunRecord) -> str:
+    if record.request["mode"] == "shadow":
+        return "shadow"
+    return "dry run" if record.request["dry_run"] else "live"
+
+
+def _facts(record: RunRecord, mode: str) -> tuple[tuple[str, str], ...]:
+    request = record.request
+    look_back = request["look_back"] or window(record.condition.cohort.look_back)
+    return (
+        ("Mode", mode),
+        ("Source", address(request["source_url"])),
+        ("Model", request["model_version"]),
+        ("Specification", f"{record.condition.id} {request['condition_version']} ({request['spec_digest'][:12]})"),
+        ("Look-back", str(look_back)),
+        ("Run", record.run),
+        ("Wardround", request["software_version"]),
+    )
+
+
+def _notices(record: RunRecord, mode: str) -> Iterator[Notice]:
+    if mode == "shadow":
+        yield Notice(
+            "shadow", "Shadow run", "Nothing was written to the source. These scores are not part of any record."
+        )
+    if mode == "dry run":
+        yield Notice(
+            "dry-run", "Dry run", "Nothing was written to the source. These scores are not part of any record."
+        )
+    quality = record.quality
+    if quality and quality.set_aside_share > record.condition.quality.max_set_aside:
+        yield Notice(
+            "stopped",
+            "Stopped by data validation",
+            f"{count(quality.set_aside)} of {count(quality.rows)} feature rows broke a rule, more than the limit of "
+            f"{record.condition.quality.max_set_aside:.0%}. Nothing was written.",
+        )
+    elif not record.summary:
+        yield Notice("stopped", "Unfinished run", "The run ended before its ledger was reconciled with the source.")
+    elif record.summary.get("complete") is False:
+        yield Notice("incomplete", "Incomplete run", "Stays failed, or the source does not hold what was written.")
+    if record.ledger.empty:
+        yield Notice(
+            "empty", "No stays found", "The source gave no intensive-care stay for this time. Nothing to score."
+        )
+
+
+def _bands(stays: pd.DataFrame) -> tuple[tuple[str, int], ...]:
+    scored = stays[stays["outcome"] == "scored"]
+    bands = tuple((band, int((scored["band"] == band).sum())) for band in ("high", "moderate", "low"))
+    return (*bands, ("indeterminate", int((stays["outcome"] == "indeterminate").sum())))
+
+
+def _why_not_written(mode: str) -> str:
+    words = {"shadow": "A shadow run writes nothing", "dry run": "A dry run writes nothing"}
+    return words.get(mode, "Not written")
+
+
+def _flow_note(ledger: pd.DataFrame) -> str:
+    written = int((ledger["written"] & (ledger["outcome"] != "scored")).sum())
+    if not written:
+        return ""
+    return f"The source also holds a RiskAssessment for {count(written)} of the stays that failed."
+
+
+def _low(rows: pd.DataFrame) -> LowSummary:
+    units = rows["unit"].replace("", "No unit named").value_counts().sort_index(kind="stable")
+    by_count = units.sort_values(ascending=False, kind="stable")
+    return LowSummary(
+        count=len(rows),
+        median=float(rows["score"].median()) if len(rows) else 0.0,
+        highest=float(rows["score"].max()) if len(rows) else 0.0,
+        units=tuple((str(unit), int(number)) for unit, number in by_count.items()),
+    )
+
+
+def _minimum_data(record: RunRecord) -> str:
+    needed = record.condition.minimum_data
+    names = [record.condition.variables[name].display.lower() for name in needed.of]
+    return f"A score needs a value in the window for at least {needed.at_least} of: {', '.join(names)}."
+
+
+def _with_known(indeterminate: PatientList, record: RunRecord) -> PatientList:
+    """The list with how many of the needed inputs are known, in place of the rule's name."""
+    needed = record.condition.minimum_data
+    displays = [record.condition.variables[name].display for name in needed.of]
+
+    def why(patient: Patient) -> str:
+        known = sum(display not in patient.missing for display in displays)
+        return f"{known} of {len(displays)} known, {needed.at_least} needed"
+
+    told = tuple(replace(patient, why=why(patient)) for patient in indeterminate.patients)
+    return replace(indeterminate, patients=told)
+
+
+def _set_aside(record: RunRecord) -> tuple[SetAside, ...]:
+    variables = record.condition.variables
+    lines = [
+        SetAside(variables[name].display if name in variables else name, reason_in_words(reason), number)
+        for name, reasons in record.set_aside.items()
+        for reason, number in reasons.items()
+    ]
+    return tuple(sorted(lines, key=lambda line: (-line.count, line.variable, line.reason)))

@@ -1,0 +1,116 @@
+"""Machine words in, words for readers out."""
+
+import re
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import pandas as pd
+
+REASONS: Final = {
+    # why a stay is not in the cohort (core/stays.py)
+    "unusable_status": "Encounter planned, cancelled or entered in error",
+    "no_admission_time": "No admission time",
+    "not_yet_admitted": "Not yet admitted at the prediction time",
+    "discharged": "Discharged before the prediction time",
+    "finished_without_end": "Finished, but with no end of the stay",
+    "no_birth_date": "No date of birth",
+    "under_age": "Younger than the cohort's minimum age",
+    # why a stay has no account or no score
+    "unfinished": "The run ended before this stay was accounted for",
+    "minimum_data": "Too little known for a score",
+    # why an event was set aside (core/events.py)
+    "status": "Entered in error or cancelled",
+    "no_time": "No time",
+    "implausible_time": "Implausible time",
+    "after_as_of": "Dated after the prediction time",
+    "not_yet_available": "Not yet known at the prediction time",
+    "comparator": "A bound such as “<0.5”, not a value",
+    "no_value": "No value",
+    "unknown_unit": "Unknown unit",
+    "implausible_value": "Outside the plausible range",
+}
+# What a failed stay's reason begins with (workflows/screening); the rest says what exactly.
+FAILURES: Final = {
+    "quality": "Broke a validation rule: {}",
+    "task": "The step {} did not end well",
+    "invalid": "The RiskAssessment would not be valid: {}",
+    "write": "The server did not take the RiskAssessment: {}",
+    "provenance": "The server did not take the Provenance: {}",
+    "reconcile": "The server does not hold what was written: {}",
+}
+UNFINISHED: Final = "unfinished"
+SUMMARIES: Final = {
+    "last": "last",
+    "first": "first",
+    "mean": "mean",
+    "min": "lowest",
+    "max": "highest",
+    "slope": "trend",
+    "count": "count",
+    "hours_since_last": "hours since last",
+}
+_REFERENCE: Final = re.compile(r"\b([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]+")
+
+
+def reason_in_words(reason: str) -> str:
+    """A reason of ours in words; any other text as it is."""
+    kind, colon, rest = reason.partition(":")
+    if colon and kind in FAILURES:
+        return FAILURES[kind].format(rest.replace("_", " ") if rest.isidentifier() else rest)
+    return REASONS.get(reason, reason)
+
+
+def without_references(text: str) -> str:
+    """The text with the ids of FHIR references taken out."""
+    return _REFERENCE.sub(r"\1", text)
+
+
+def moment(time: pd.Timestamp) -> str:
+    """A time for readers, in UTC: `2 January 2026, 05:00 UTC`."""
+    utc = time.tz_convert("UTC")
+    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
+
+
+def span(hours: float) -> str:
+    """A number of hours for readers: `40 min`, `14 h`, `3 d 4 h`; `–` if unknown."""
+    if hours != hours:
+        return "–"
+    if hours < 1:
+        return f"{hours * 60:.0f} min"
+    days, rest = divmod(round(hours), 24)
+    return f"{days} d {rest} h" if days else f"{rest} h"
+
+
+def seconds(value: float) -> str:
+    """A duration for readers: `0.42 s`, `12.3 s`, `4 min 5 s`."""
+    if value < 10:
+        return f"{value:.2f} s"
+    if value < 120:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s"
+
+
+def count(value: int) -> str:
+    """A count with thin spaces between thousands: `10 000`."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def percent(share: float, places: int = 1) -> str:
+    """A share of 1 as a percentage: `42.1 %`."""
+    return f"{share * 100:.{places}f}\u202f%"
+
+
+def window(duration: timedelta) -> str:
+    """A window for readers: `24 h`."""
+    return f"{duration / timedelta(hours=1):g} h"
+
+
+def address(url: str) -> str:
+    """A source's address without what could be a secret: no user, password, query or fragment."""
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -1,0 +1,53 @@
+"""`wardround report`: where the page goes, and what a mistyped run gets."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from wardround.adapters.run_folder import RunFolder
+from wardround.cli.report import command
+from wardround.errors import RunNotFound
+
+RUN = "mortality-20260102T050000Z-00ff00"
+
+
+@pytest.fixture(autouse=True)
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was opened and did nothing yet."""
+    monkeypatch.setenv("WARDROUND_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path / "models"))
+    content = {
+        "condition": "mortality",
+        "source_url": "http://127.0.0.1:1/fhir",
+        "as_of": "2026-01-02T05:00:00Z",
+        "look_back": None,
+        "mode": "live",
+        "dry_run": False,
+        "condition_version": "1.0.0",
+        "spec_digest": "0" * 64,
+        "model_version": "1.0.0-000000000000",
+        "software_version": "0.1.0",
+    }
+    RunFolder.of(str(tmp_path / "runs"), RUN).write_json("request.json", content)
+
+
+def test_the_path_of_the_page_is_printed(tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, [RUN, "--json"], catch_exceptions=False)
+    printed = json.loads(result.stdout)
+    assert printed == {"run": RUN, "report": str(tmp_path / "runs" / RUN / "report.html")}
+    assert "In-hospital death" in Path(printed["report"]).read_text(encoding="utf-8")
+
+
+def test_the_page_goes_to_the_file_that_is_asked_for(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "page.html"
+    result = CliRunner().invoke(command, [RUN, "--no-identifiers", "--out", str(out), "--json"], catch_exceptions=False)
+    assert json.loads(result.stdout)["report"] == str(out)
+    assert "Without identifiers" in out.read_text(encoding="utf-8")
+    assert not (tmp_path / "runs" / RUN / "report.html").exists()
+
+
+def test_a_run_that_is_not_there_is_an_error_that_names_close_ones() -> None:
+    with pytest.raises(RunNotFound, match=f"did you mean {RUN}"):
+        CliRunner().invoke(command, [RUN.replace("00ff00", "00ff01")], catch_exceptions=False)
