@@ -9,19 +9,12 @@ import pandas as pd
 from wardround.adapters.fhir_references import Resource, locations_of, patient_of
 from wardround.adapters.fhir_times import UNKNOWN, micros, micros_of, times_of
 from wardround.core.events import frame_of
-from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS
+from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS, FoundStays
 
 NO_SUBJECT: Final = "no_subject"
 NO_PERIOD: Final = "no_period"  # no start, or a start or end that is a date or no time at all
 MALFORMED: Final = "malformed"  # not shaped like an Encounter
 _LATEST: Final = 2**63 - 1
-
-
-class FoundStays(NamedTuple):
-    """Stays (STAY_COLUMNS), and Encounters that cannot be used (EXCLUDED_COLUMNS): together all that were found."""
-
-    stays: pd.DataFrame
-    set_aside: pd.DataFrame
 
 
 class IcuRule(NamedTuple):

@@ -144,7 +144,7 @@ def _value(holder: Resource) -> tuple[float | None, str, bool]:
     if quantity is None:
         return _number(holder.get("valueInteger")), "", False
     unit = quantity.get("code") or quantity.get("unit") or ""
-    return _number(quantity.get("value")), str(unit), bool(quantity.get("comparator"))
+    return _number(quantity.get("value")), str(unit).strip(), bool(quantity.get("comparator"))
 
 
 def _number(value: object) -> float | None:

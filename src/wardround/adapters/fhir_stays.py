@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_encounters import Census, FoundStays, IcuRule
+from wardround.adapters.fhir_encounters import Census, IcuRule
 from wardround.adapters.fhir_times import no_earlier_than, no_later_than
+from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
 
 _ID: Final = re.compile(r"(Location/)?[A-Za-z0-9\-.]{1,64}")

@@ -23,6 +23,13 @@ EXCLUDED_COLUMNS: Final = {"stay_id": "str", "patient_id": "str", "reason": "str
 NOT_A_STAY: Final = ("planned", "cancelled", "entered-in-error")
 
 
+class FoundStays(NamedTuple):
+    """Stays of a source (STAY_COLUMNS), and Encounters that cannot be used (EXCLUDED_COLUMNS): all that were found."""
+
+    stays: pd.DataFrame
+    set_aside: pd.DataFrame
+
+
 class Cohort(NamedTuple):
     """Stays that are screened (STAY_COLUMNS), and those that are not (EXCLUDED_COLUMNS); together all that came in."""
 

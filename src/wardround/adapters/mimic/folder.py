@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import pandas as pd
 
 from wardround.adapters.mimic import readings, stays
 from wardround.adapters.mimic.files import MimicFiles
+from wardround.core.events import frame_of
+from wardround.core.stays import EXCLUDED_COLUMNS, FoundStays
 from wardround.spec.variables import Variable
+
+NO_ADMISSION_TIME: Final = "no_admission_time"
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,12 @@ class MimicFolder:
     def stays(self) -> pd.DataFrame:
         """All ICU stays, sorted by stay_id: STAY_COLUMNS and `stays.HOSPITAL_COLUMNS`, which labels need."""
         return stays.read_stays(MimicFiles(self.path))
+
+    def find_stays(self) -> FoundStays:
+        """All ICU stays; those without a readable intime are set aside."""
+        stays = self.stays()
+        begun = stays["intime"].notna()
+        return FoundStays(stays[begun], frame_of(EXCLUDED_COLUMNS, stays[~begun].assign(reason=NO_ADMISSION_TIME)))
 
     def diagnoses(self) -> pd.DataFrame:
         """The ICD codes, without dots, of all hospital stays with an ICU stay: hadm_id, icd_code, icd_version."""

@@ -13,6 +13,7 @@ from wardround.adapters.mimic import ids
 from wardround.adapters.mimic.eastern import utc_micros, utc_times
 from wardround.adapters.mimic.files import MimicFiles, connect, reading
 from wardround.core.events import NO_TIME, NO_VALUE, READING_COLUMNS, empty_readings, frame_of
+from wardround.core.windows import windows
 from wardround.spec.variables import Variable
 
 PATIENTS_PER_BUCKET: Final = 1000
@@ -26,6 +27,8 @@ _SOURCE_REF: Final = {
     "chartevents": "'chartevents/' || concat_ws('-', e.stay_id, e.charttime, e.itemid, e.value)",
     "labevents": "'labevents/' || e.labevent_id",
 }
+# A bound, whether or not valuenum holds its number.
+_COMPARATOR: Final = r"^\s*(<|>|LESS THAN|GREATER THAN)"
 # Windows are compared twice: in local time, cheaply and with more slack than daylight saving needs; then exactly. A row
 # without a time cannot be placed; it comes along, to be set aside.
 _SCAN: Final = """
@@ -34,7 +37,7 @@ COPY (
         w.bucket, e.subject_id, e.itemid, {source_ref} AS source_ref,
         {time} AS time, coalesce({available}, {time}) AS available,
         try_cast(e.valuenum AS DOUBLE) AS value, coalesce(trim(e.valueuom), '') AS unit,
-        coalesce(regexp_matches(e.value, '[<>]'), false) AS comparator
+        coalesce(regexp_matches(e.value, '{comparator}'), false) AS comparator
     FROM {table} e JOIN windows w ON e.subject_id = w.subject_id
     WHERE e.itemid IN ({itemids}) AND (
         {local} IS NULL
@@ -79,19 +82,15 @@ def _patients(database: duckdb.DuckDBPyConnection, files: MimicFiles, index: pd.
 
 
 def _windows(index: pd.DataFrame, patients: pd.DataFrame, window: timedelta) -> pd.DataFrame:
-    """Each patient's windows, those that overlap made one, so that the join gives no row twice."""
-    spans = pd.DataFrame({"patient_id": index["patient_id"], "start": index["as_of"] - window, "stop": index["as_of"]})
-    spans = spans.sort_values(["patient_id", "start"], ignore_index=True)
-    reached = spans.groupby("patient_id")["stop"].cummax()
-    spans["group"] = (spans["start"] > reached.groupby(spans["patient_id"]).shift()).cumsum()
-    merged = spans.groupby(["patient_id", "group"], as_index=False).agg({"start": "min", "stop": "max"})
-    utc = merged[["start", "stop"]].apply(lambda column: column.dt.tz_localize(None).astype("datetime64[us]"))
-    return merged.assign(
-        start=utc["start"].astype("int64"),
-        stop=utc["stop"].astype("int64"),
-        from_local=utc["start"] - timedelta(hours=6),
-        to_local=utc["stop"] - timedelta(hours=3),
-    ).merge(patients.dropna(), on="patient_id")[["subject_id", "bucket", "start", "stop", "from_local", "to_local"]]
+    """Windows in UTC microseconds (start, stop), and in local time with slack (from_local, to_local)."""
+    spans = windows(index, window).merge(patients.dropna(), on="patient_id")
+    start, stop = (spans[name].dt.tz_localize(None).astype("datetime64[us]") for name in ("start", "stop"))
+    return spans[["subject_id", "bucket"]].assign(
+        start=start.astype("int64"),
+        stop=stop.astype("int64"),
+        from_local=start - timedelta(hours=6),
+        to_local=stop - timedelta(hours=3),
+    )
 
 
 def _scan(
@@ -102,6 +101,7 @@ def _scan(
     sql = _SCAN.format(
         table=files.scan(table, _COLUMNS[table]),
         source_ref=_SOURCE_REF[table],
+        comparator=_COMPARATOR,
         local="try_cast(e.charttime AS TIMESTAMP)",
         time=utc_micros("e.charttime"),
         available=utc_micros("e.storetime"),

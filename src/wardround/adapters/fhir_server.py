@@ -1,0 +1,41 @@
+"""A FHIR server as a source of feature tables: all its stays, and readings some patients at a time."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+import pandas as pd
+
+from wardround.adapters import fhir_observations, fhir_stays
+from wardround.adapters.fhir_client import FhirClient
+from wardround.core.stays import FoundStays
+from wardround.core.windows import inside, windows
+from wardround.spec.variables import Variable
+
+
+class FhirServer:
+    """See `MimicFolder`: the same questions, answered by a server."""
+
+    def __init__(self, client: FhirClient) -> None:
+        self._client = client
+
+    def find_stays(self) -> FoundStays:
+        """All ICU stays of the server."""
+        return fhir_stays.find(self._client)
+
+    def readings(
+        self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
+    ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        """Rows of the index and the readings in the windows of their patients; patients are taken in order of as_of."""
+        source = self._client.source
+        patient_ids = index.sort_values("as_of")["patient_id"].unique()
+        size = source.patients_per_search * source.threads
+        for place in range(0, len(patient_ids), size):
+            mine = index[index["patient_id"].isin(patient_ids[place : place + size])]
+            yield mine, self._fetch(mine, variables, window)
+
+    def _fetch(self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta) -> pd.DataFrame:
+        start, stop = index["as_of"].min() - window, index["as_of"].max()
+        patient_ids = index["patient_id"].unique().tolist()
+        return inside(
+            fhir_observations.fetch(self._client, patient_ids, variables, start, stop), windows(index, window)
+        )

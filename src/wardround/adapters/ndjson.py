@@ -1,0 +1,119 @@
+"""A folder of NDJSON in, as a Bulk Data export or mimic2fhir leaves it; stays and readings as from a server out."""
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import orjson
+import pandas as pd
+
+from wardround.adapters.fhir_encounters import Census, IcuRule
+from wardround.adapters.fhir_observations import Reading, codes_of, frame_of_readings, readings_of
+from wardround.adapters.fhir_references import Resource
+from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
+from wardround.core.stays import FoundStays
+from wardround.core.windows import inside, windows
+from wardround.errors import SourceDataError
+from wardround.spec.variables import Variable
+
+PATIENTS_PER_BUCKET: Final = 1000
+_READINGS_AT_ONCE: Final = 100_000
+_STAY_TYPES: Final = re.compile(rb'"(Encounter|Patient|Location)"')
+# What a census of many patients keeps of each resource.
+_NEEDED: Final = (
+    "resourceType", "id", "class", "status", "subject", "period", "location", "birthDate", "gender", "name", "alias",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NdjsonFolder:
+    """All *.ndjson and *.ndjson.gz of a folder, whatever they are called; each line says its own type.
+
+    `icu_classes` and `icu_locations` mean what they mean for a `FhirSource`.
+    """
+
+    path: Path
+    icu_classes: tuple[str, ...] = ("ACUTE",)
+    icu_locations: tuple[str, ...] = ()
+
+    def find_stays(self, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
+        """The stays that overlap [start, as_of]; without them, all. Raises SourceDataError."""
+        census = Census()
+        census.add({key: r[key] for key in _NEEDED if key in r} for r in self._resources(_STAY_TYPES))
+        called = {name: census.locations_called(name) for name in self.icu_locations}
+        unknown = [name for name, found in called.items() if not found]
+        if unknown:
+            raise SourceDataError(
+                f"{self.path}: no Location {unknown[0]!r}, expected its name or id; correct icu_locations"
+            )
+        locations = frozenset(location for found in called.values() for location in found)
+        return census.stays(IcuRule(frozenset(self.icu_classes), locations), start, as_of)
+
+    def readings(
+        self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
+    ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        """Rows of the index, and the readings in the windows of their patients (see `MimicFolder.readings`)."""
+        patients = pd.Series(range(index["patient_id"].nunique()), index=index["patient_id"].unique())
+        buckets = patients // PATIENTS_PER_BUCKET
+        with TemporaryDirectory(prefix="wardround-") as scratch:
+            self._sort(windows(index, window), variables, buckets, Path(scratch))
+            for bucket in buckets.unique():
+                parts = [pd.read_parquet(path) for path in sorted(Path(scratch).glob(f"{bucket}-*.parquet"))]
+                mine = index[index["patient_id"].isin(buckets.index[buckets == bucket])]
+                yield mine, frame_of(READING_COLUMNS, pd.concat(parts)) if parts else empty_readings()
+
+    def _sort(
+        self, spans: pd.DataFrame, variables: Mapping[str, Variable], buckets: pd.Series, scratch: Path
+    ) -> None:
+        """One pass over the folder: readings inside the spans go into parquet files <bucket>-<number>."""
+        found = self._readings(variables, frozenset(buckets.index))
+        number = 0
+        while some := list(islice(found, _READINGS_AT_ONCE)):
+            frame = inside(frame_of_readings(some), spans)
+            for bucket, part in frame.groupby(frame["patient_id"].map(buckets)):
+                part.to_parquet(scratch / f"{bucket}-{number:06}.parquet")
+            number += 1
+
+    def _readings(self, variables: Mapping[str, Variable], patients: frozenset[str]) -> Iterator[Reading]:
+        codes = codes_of(variables)
+        # Most lines are about other things; looking for the codes in the text spares parsing them.
+        mentions = re.compile(b'"(' + b"|".join(sorted({re.escape(code).encode() for _, code in codes})) + b')"')
+        for resource in self._resources(mentions):
+            for reading in readings_of(resource, codes):
+                if reading.patient_id in patients:
+                    yield reading
+
+    def _resources(self, mentioning: re.Pattern[bytes]) -> Iterator[Resource]:
+        """The resources whose line matches `mentioning`, file by file in order of name."""
+        paths = sorted({*self.path.glob("*.ndjson"), *self.path.glob("*.ndjson.gz")})
+        if not paths:
+            raise SourceDataError(f"{self.path}: no *.ndjson or *.ndjson.gz; give the folder of a Bulk Data export")
+        for path in paths:
+            for number, line in _lines(path):
+                if mentioning.search(line):
+                    yield _resource(line, f"{path}, line {number}")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield from enumerate(file, start=1)
+    except (OSError, EOFError, zlib.error):
+        raise SourceDataError(f"{path}: cannot be read, expected NDJSON; copy the file again") from None
+
+
+def _resource(line: bytes, place: str) -> Resource:
+    try:
+        resource = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        raise SourceDataError(f"{place}: not JSON, expected one resource a line; copy the file again") from None
+    if not isinstance(resource, dict):
+        raise SourceDataError(f"{place}: not a resource, expected one a line; copy the file again")
+    return resource

@@ -1,0 +1,81 @@
+"""`wardround features`: a condition's feature table of any source, as parquet."""
+
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wardround.cli.results import say, show
+from wardround.cli.times import TIME
+
+if TYPE_CHECKING:
+    from wardround.workflows.features import Source
+
+
+class Elapsed(click.ParamType[timedelta]):
+    """A duration such as 24h, 90m or 2d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        from wardround.spec.base import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@click.argument("condition")
+@click.option("--mimic", type=click.Path(path_type=Path), help="MIMIC-IV folder, with hosp/ and icu/.")
+@click.option("--fhir", help="Base URL of a FHIR server, or a folder of NDJSON.")
+@click.option("--at", type=Elapsed(), help="Predict so long after each stay's admission.  [default: 24h]")
+@click.option("--as-of", type=TIME, help="Predict at this time (ISO 8601 with an offset), for the stays in progress.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def command(
+    condition: str,
+    mimic: Path | None,
+    fhir: str | None,
+    at: timedelta | None,
+    as_of: datetime | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Write CONDITION's features: stay_id, as_of, then a column per feature, a row per stay sorted by stay_id."""
+    if (mimic is None) == (fhir is None):
+        raise click.UsageError("give --mimic DIR or --fhir URL-or-DIR, one of them")
+    if at is not None and as_of is not None:
+        raise click.UsageError("give --at DURATION or --as-of TIME, not both")
+    if not out.absolute().parent.is_dir():
+        raise click.BadParameter(f"the folder {out.absolute().parent} does not exist", param_hint="--out")
+    from wardround.settings import settings_from
+    from wardround.spec.loading import load_condition
+    from wardround.workflows.features import build_table
+
+    spec = load_condition(condition, settings_from().schemas)
+    with ExitStack() as stack:
+        source = _source(mimic, fhir, stack)
+        say(f"Reading {mimic or fhir}")
+        table = build_table(source, spec, as_of or at or timedelta(hours=24))
+    table.features.to_parquet(out, index=False)
+    stays = {"stays": len(table.features), "stays_set_aside": sum(table.stays_set_aside.values())}
+    show({**stays, "readings_set_aside": table.set_aside, "out": str(out)}, as_json)
+
+
+def _source(mimic: Path | None, fhir: str | None, stack: ExitStack) -> "Source":
+    if mimic is not None:
+        from wardround.adapters.mimic import MimicFolder
+
+        return MimicFolder(mimic)
+    if fhir is not None and "://" in fhir:
+        from wardround.adapters.fhir_client import FhirClient, FhirSource
+        from wardround.adapters.fhir_server import FhirServer
+
+        return FhirServer(stack.enter_context(FhirClient(FhirSource(fhir))))
+    from wardround.adapters.ndjson import NdjsonFolder
+
+    return NdjsonFolder(Path(str(fhir)))

@@ -1,0 +1,22 @@
+"""An index in, the spans of time in which its patients' events matter out."""
+
+from datetime import timedelta
+
+import pandas as pd
+
+
+def windows(index: pd.DataFrame, window: timedelta) -> pd.DataFrame:
+    """Each patient's windows [as_of - window, as_of], those that overlap made one: patient_id, start, stop."""
+    spans = pd.DataFrame({"patient_id": index["patient_id"], "start": index["as_of"] - window, "stop": index["as_of"]})
+    spans = spans.sort_values(["patient_id", "start"], ignore_index=True)
+    reached = spans.groupby("patient_id")["stop"].cummax().groupby(spans["patient_id"]).shift()
+    spans["group"] = (spans["start"] > reached).cumsum()
+    merged = spans.groupby(["patient_id", "group"], as_index=False).agg({"start": "min", "stop": "max"})
+    return merged[["patient_id", "start", "stop"]]
+
+
+def inside(readings: pd.DataFrame, spans: pd.DataFrame) -> pd.DataFrame:
+    """The readings in their patient's spans (see `windows`), and those without a time, which cannot be placed."""
+    pairs = readings[["patient_id", "time"]].reset_index(names="row").merge(spans, on="patient_id")
+    hit = pairs["time"].isna() | ((pairs["time"] >= pairs["start"]) & (pairs["time"] <= pairs["stop"]))
+    return readings[readings.index.isin(pairs.loc[hit, "row"])]

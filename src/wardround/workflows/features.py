@@ -1,0 +1,72 @@
+"""A source in, the feature table of a condition out: each stay some time after admission, or all stays at one time."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import pandas as pd
+
+from wardround.core.events import admit, empty_readings
+from wardround.core.features import build_features
+from wardround.core.stays import FoundStays, index_after, index_as_of
+from wardround.spec.conditions import Condition
+from wardround.spec.variables import Variable
+
+
+class Source(Protocol):
+    """What MIMIC's CSVs, a folder of NDJSON and a FHIR server have in common."""
+
+    def find_stays(self) -> FoundStays:
+        """All ICU stays."""
+
+    def readings(
+        self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
+    ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        """Rows of the index, each once, with the readings (READING_COLUMNS) of their patients in their windows."""
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Features, and counts of what is not in them.
+
+    Attributes:
+        features: stay_id, as_of, then the condition's columns; one row per stay, sorted by stay_id.
+        stays_set_aside: Encounters that cannot be used, by reason.
+        set_aside: readings that are no events, by variable and reason as `heart_rate: unknown_unit`.
+    """
+
+    features: pd.DataFrame
+    stays_set_aside: dict[str, int]
+    set_aside: dict[str, int]
+
+
+def build_table(source: Source, condition: Condition, moment: timedelta | datetime) -> FeatureTable:
+    """The features of all stays: `moment` after each admission, or of the stays in progress at the time `moment`."""
+    found = source.find_stays()
+    index = index_at(found.stays, moment)
+    set_aside: Counter[str] = Counter()
+    tables = [_features(empty_readings(), index.head(0), condition, set_aside)]
+    for rows, readings in source.readings(index, condition.variables, condition.longest_window):
+        tables.append(_features(readings, rows, condition, set_aside))
+    features = pd.concat(tables).sort_values("stay_id", ignore_index=True)
+    reasons = found.set_aside["reason"].value_counts().to_dict()
+    return FeatureTable(features, reasons, dict(sorted(set_aside.items())))
+
+
+def index_at(stays: pd.DataFrame, moment: timedelta | datetime) -> pd.DataFrame:
+    """The index of all stays `moment` after admission, or of those that began by the time `moment` and go on."""
+    if isinstance(moment, timedelta):
+        return index_after(stays, moment)
+    as_of = pd.Timestamp(moment)
+    goes_on = stays["outtime"].isna() | (stays["outtime"] > as_of)
+    return index_as_of(stays[goes_on & (stays["intime"] <= as_of)], as_of)
+
+
+def _features(
+    readings: pd.DataFrame, index: pd.DataFrame, condition: Condition, set_aside: Counter[str]
+) -> pd.DataFrame:
+    admitted = admit(readings, condition.variables)
+    set_aside.update(admitted.set_aside["variable"] + ": " + admitted.set_aside["reason"])
+    return build_features(admitted.events, index, condition)

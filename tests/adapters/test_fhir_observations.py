@@ -1,0 +1,200 @@
+"""What an Observation says, and what it does not."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.adapters.fhir_observations import codes_of, fetch, frame_of_readings, readings_of
+from wardround.core.events import READING_COLUMNS, admit
+from wardround.spec.loading import load_variables
+
+LOINC = "http://loinc.org"
+
+
+@pytest.fixture(scope="module")
+def variables(schemas: Path):
+    return load_variables(schemas)
+
+
+def concept(*codes: str, system: str = LOINC) -> dict:
+    return {"coding": [{"system": system, "code": code} for code in codes]}
+
+
+def heart_rate(**changes) -> dict:
+    observation = {
+        "resourceType": "Observation",
+        "id": "o1",
+        "status": "final",
+        "code": concept("8867-4"),
+        "subject": {"reference": "Patient/a"},
+        "effectiveDateTime": "2026-01-02T05:00:00Z",
+        "valueQuantity": {"value": 80, "code": "/min", "unit": "beats"},
+    }
+    return {key: value for key, value in {**observation, **changes}.items() if value is not None}
+
+
+def read(observation: dict, variables) -> pd.DataFrame:
+    return frame_of_readings(readings_of(observation, codes_of(variables)))
+
+
+def reasons(observation: dict, variables) -> list[str]:
+    return admit(read(observation, variables), variables).set_aside["reason"].tolist()
+
+
+def test_a_plain_observation_is_one_event(variables) -> None:
+    frame = read(heart_rate(), variables)
+    assert {name: str(kind) for name, kind in frame.dtypes.items()} == READING_COLUMNS
+    event = admit(frame, variables).events.iloc[0]
+    assert (event["patient_id"], event["variable"], event["value"]) == ("a", "heart_rate", 80.0)
+    assert event["time"] == event["available"] == pd.Timestamp("2026-01-02T05:00Z")
+    assert event["source_ref"] == "Observation/o1"
+
+
+def test_the_code_may_be_in_any_coding(variables) -> None:
+    observation = heart_rate(code={"coding": [{"system": "urn:local", "code": "HR"}, *concept("8867-4")["coding"]]})
+    assert len(read(observation, variables)) == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [concept("8867-4", system="urn:local"), concept("8867"), concept("8867-40"), concept("50813"), {"text": "8867-4"}],
+)
+def test_a_code_matches_with_its_system_and_whole_or_not_at_all(variables, code: dict) -> None:
+    assert read(heart_rate(code=code), variables).empty
+
+
+def test_the_components_of_a_pressure_panel_are_read(variables) -> None:
+    def part(code: str, value: float) -> dict:
+        return {"code": concept(code), "valueQuantity": {"value": value, "code": "mm[Hg]"}}
+
+    panel = heart_rate(code=concept("85354-9"), valueQuantity=None)
+    panel["component"] = [part("8480-6", 120), part("8462-4", 70), part("8478-0", 87)]
+    frame = read(panel, variables)
+    assert dict(zip(frame["variable"], frame["value"], strict=True)) == {"systolic_pressure": 120, "mean_pressure": 87}
+    assert set(frame["source_ref"]) == {"Observation/o1"}
+
+
+def test_a_value_and_components_are_both_read(variables) -> None:
+    spo2 = {"code": concept("59408-5"), "valueQuantity": {"value": 97, "code": "%"}}
+    frame = read(heart_rate(component=[spo2]), variables)
+    assert frame["variable"].tolist() == ["heart_rate", "spo2"]
+
+
+def test_the_unit_is_the_code_and_else_the_text(variables) -> None:
+    assert read(heart_rate(), variables)["unit"].tolist() == ["/min"]
+    assert read(heart_rate(valueQuantity={"value": 80, "unit": "bpm"}), variables)["unit"].tolist() == ["bpm"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"valueQuantity": None}, "no_value"),
+        ({"valueQuantity": {"unit": "/min"}}, "no_value"),
+        ({"valueQuantity": {"value": "80", "code": "/min"}}, "no_value"),
+        ({"valueQuantity": {"value": True, "code": "/min"}}, "no_value"),
+        ({"valueQuantity": None, "valueString": "80"}, "no_value"),
+        ({"dataAbsentReason": concept("unknown")}, "no_value"),
+        ({"valueQuantity": {"value": 80}}, "unknown_unit"),
+        ({"valueQuantity": {"value": 80, "code": "mg/dL", "unit": "/min"}}, "unknown_unit"),
+        ({"valueQuantity": {"value": 80, "code": "/min", "comparator": ">"}}, "comparator"),
+        ({"valueQuantity": {"value": 900, "code": "/min"}}, "implausible_value"),
+        ({"effectiveDateTime": None}, "no_time"),
+        ({"effectiveDateTime": "2026-01-02"}, "no_time"),
+        ({"effectiveDateTime": "2026-01-02T05:00:00"}, "no_time"),
+        ({"effectiveDateTime": "2026-13-02T05:00:00Z"}, "no_time"),
+        ({"effectiveDateTime": "1899-12-31T05:00:00Z"}, "implausible_time"),
+        ({"effectiveDateTime": "2999-12-31T05:00:00Z"}, "implausible_time"),
+        ({"status": "entered-in-error"}, "status"),
+        ({"status": "cancelled"}, "status"),
+        ({"component": "none"}, "malformed"),
+        ({"effectiveDateTime": 5}, "malformed"),
+        ({"code": {"coding": {"code": "8867-4"}}}, "malformed"),
+        ({"valueQuantity": 80}, "malformed"),
+    ],
+)
+def test_what_cannot_be_used_is_set_aside_with_its_reason(variables, changes: dict, reason: str) -> None:
+    assert reasons(heart_rate(**changes), variables) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("changes", "time"),
+    [
+        ({"effectiveDateTime": "2026-01-02T00:00:00-05:00"}, "2026-01-02T05:00Z"),
+        ({"effectiveDateTime": "2026-01-02T05:00:00.250Z"}, "2026-01-02T05:00:00.250Z"),
+        ({"effectiveDateTime": None, "effectiveInstant": "2026-01-02T06:00:00Z"}, "2026-01-02T06:00Z"),
+        (
+            {
+                "effectiveDateTime": None,
+                "effectivePeriod": {"start": "2026-01-02T04:00:00Z", "end": "2026-01-02T05:00:00Z"},
+            },
+            "2026-01-02T05:00Z",
+        ),
+        ({"effectiveDateTime": None, "effectivePeriod": {"start": "2026-01-02T04:00:00Z"}}, "2026-01-02T04:00Z"),
+    ],
+)
+def test_the_time_is_when_the_value_was_true_at_last(variables, changes: dict, time: str) -> None:
+    assert read(heart_rate(**changes), variables)["time"].tolist() == [pd.Timestamp(time)]
+
+
+def test_issued_says_when_a_value_was_known(variables) -> None:
+    frame = read(heart_rate(issued="2026-01-02T07:30:00Z"), variables)
+    assert frame["available"].tolist() == [pd.Timestamp("2026-01-02T07:30Z")]
+
+
+@pytest.mark.parametrize(
+    "reference", ["Patient/a", "https://example.org/fhir/Patient/a", "Patient/a/_history/2"]
+)
+def test_a_patient_may_be_referred_to_in_any_form(variables, reference: str) -> None:
+    assert read(heart_rate(subject={"reference": reference}), variables)["patient_id"].tolist() == ["a"]
+
+
+def test_no_readings_make_an_empty_frame_of_the_right_types() -> None:
+    frame = frame_of_readings([])
+    assert frame.empty
+    assert {name: str(kind) for name, kind in frame.dtypes.items()} == READING_COLUMNS
+
+
+def searched(server, variables, patients: list[str], **settings) -> pd.DataFrame:
+    start, end = pd.Timestamp("2026-01-01T05:00:00.5Z"), pd.Timestamp("2026-01-02T05:00:00.5Z")
+    with FhirClient(FhirSource(server.url, threads=2, **settings)) as client:
+        return fetch(client, patients, variables, start, end)
+
+
+def test_patients_are_searched_together_with_all_codes_and_whole_seconds_around_the_window(
+    server, page, variables
+) -> None:
+    server.answer = lambda request: page(
+        *(heart_rate(id=f"o-{p}", subject={"reference": f"Patient/{p}"}) for p in request.form["patient"][0].split(","))
+    )
+    frame = searched(server, variables, ["a", "b", "c"], patients_per_search=2)
+    assert frame["patient_id"].tolist() == ["a", "b", "c"]
+    form = server.requests[0].form
+    assert form["date"] == ["ge2026-01-01T05:00:00Z", "le2026-01-02T05:00:01Z"]
+    assert f"{LOINC}|85354-9" in form["code"][0].split(",")
+    assert len(server.requests) == 2
+
+
+def test_an_observation_about_somebody_else_is_set_aside(server, page, variables) -> None:
+    server.answer = lambda _request: page(heart_rate(), heart_rate(id="o2", subject={"reference": "Patient/z"}))
+    admitted = admit(searched(server, variables, ["a"]), variables)
+    assert admitted.events["patient_id"].tolist() == ["a"]
+    assert admitted.set_aside["reason"].tolist() == ["other_patient"]
+
+
+def test_one_bad_observation_does_not_cost_the_others(server, page, variables) -> None:
+    server.answer = lambda _request: page(heart_rate(component="none"), heart_rate(id="o2"))
+    admitted = admit(searched(server, variables, ["a"]), variables)
+    assert admitted.events["source_ref"].tolist() == ["Observation/o2"]
+    assert admitted.set_aside["source_ref"].tolist() == ["Observation/o1"]
+
+
+def test_no_patients_need_no_search(server, variables) -> None:
+    assert searched(server, variables, []).empty
+    assert server.requests == []
+
+
+def test_a_missing_value_is_not_a_number(variables) -> None:
+    assert math.isnan(read(heart_rate(valueQuantity=None), variables)["value"][0])

@@ -1,0 +1,175 @@
+"""Which Encounters are ICU stays, and for how long."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.adapters.fhir_encounters import Census, IcuRule
+from wardround.adapters.fhir_stays import find
+from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS
+from wardround.errors import FhirError
+
+ACUTE = IcuRule(frozenset({"ACUTE"}), frozenset({"icu"}))
+PATIENT = {"resourceType": "Patient", "id": "a", "gender": "female", "birthDate": "1950-02-28"}
+ICU = {"resourceType": "Location", "id": "icu", "name": "Medical ICU", "alias": ["MICU"]}
+WARD = {"resourceType": "Location", "id": "ward", "name": "Ward"}
+
+
+def period(start: int | None, end: int | None = None) -> dict:
+    """A period from hour to hour of 2 January 2026."""
+    hours = {"start": start, "end": end}
+    return {name: f"2026-01-02T{hour:02}:00:00Z" for name, hour in hours.items() if hour is not None}
+
+
+def encounter(key: str = "e1", **changes) -> dict:
+    resource = {
+        "resourceType": "Encounter",
+        "id": key,
+        "status": "in-progress",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "ACUTE"},
+        "subject": {"reference": "Patient/a"},
+        "period": period(2, 20),
+    }
+    return {name: value for name, value in {**resource, **changes}.items() if value is not None}
+
+
+def in_location(location: str, when: dict | None) -> dict:
+    return {"location": {"reference": f"Location/{location}"}} | ({"period": when} if when else {})
+
+
+def at(hour: int) -> datetime:
+    return datetime(2026, 1, 2, hour, tzinfo=UTC)
+
+
+def stays(*encounters: dict, rule: IcuRule = ACUTE, start: int | None = None, as_of: int | None = None):
+    census = Census()
+    census.add([*encounters, PATIENT, ICU, WARD])
+    return census.stays(rule, None if start is None else at(start), None if as_of is None else at(as_of))
+
+
+def hours(found) -> list[tuple[int, int | None]]:
+    times = zip(found.stays["intime"], found.stays["outtime"], strict=True)
+    return [(begin.hour, None if pd.isna(end) else end.hour) for begin, end in times]
+
+
+def test_a_stay_has_its_period_its_patient_and_its_unit() -> None:
+    stay = stays(encounter(location=[in_location("ward", period(2, 4)), in_location("icu", period(4, 20))])).stays
+    assert {name: str(kind) for name, kind in stay.dtypes.items()} == STAY_COLUMNS
+    row = stay.iloc[0]
+    assert (row["stay_id"], row["patient_id"], row["unit"], row["sex"]) == ("e1", "a", "Medical ICU", "female")
+    assert row["birth_date"] == pd.Timestamp("1950-02-28")
+
+
+def test_a_class_may_be_given_with_its_system() -> None:
+    rule = IcuRule(frozenset({"http://terminology.hl7.org/CodeSystem/v3-ActCode|ACUTE"}), frozenset())
+    assert len(stays(encounter(), rule=rule).stays) == 1
+    assert stays(encounter(), rule=IcuRule(frozenset({"urn:other|ACUTE"}), frozenset())).stays.empty
+
+
+def test_an_encounter_of_another_class_counts_for_its_time_in_the_icu() -> None:
+    hospital = encounter(**{"class": {"code": "IMP"}})
+    hospital["location"] = [in_location("ward", period(2, 6)), in_location("icu", period(6, 9))]
+    assert hours(stays(hospital)) == [(6, 9)]
+
+
+def test_a_part_without_a_period_counts_for_the_encounters() -> None:
+    assert hours(stays(encounter(**{"class": {"code": "IMP"}}, location=[in_location("icu", None)]))) == [(2, 20)]
+
+
+def test_two_parts_in_the_icu_are_one_stay_and_one_that_goes_on_leaves_it_open() -> None:
+    parts = [in_location("icu", period(3, 5)), in_location("icu", period(8))]
+    assert hours(stays(encounter(**{"class": {"code": "IMP"}}, location=parts))) == [(3, None)]
+    assert hours(stays(encounter(**{"class": {"code": "IMP"}}, location=parts), as_of=6)) == [(3, 5)]
+
+
+def test_an_encounter_of_neither_class_nor_location_is_no_stay() -> None:
+    found = stays(encounter(**{"class": {"code": "AMB"}}, location=[in_location("ward", period(2, 6))]))
+    assert found.stays.empty
+    assert found.set_aside.empty
+
+
+@pytest.mark.parametrize(("start", "as_of", "found"), [(20, 22, 1), (21, 22, 0), (0, 2, 1), (0, 1, 0), (5, 6, 1)])
+def test_a_stay_is_found_if_it_overlaps_the_look_back_both_ends_included(start: int, as_of: int, found: int) -> None:
+    assert len(stays(encounter(), start=start, as_of=as_of).stays) == found
+
+
+def test_an_open_stay_overlaps_all_that_follows() -> None:
+    assert hours(stays(encounter(period=period(2)), start=22, as_of=23)) == [(2, None)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"subject": None}, "no_subject"),
+        ({"subject": {"display": "somebody"}}, "no_subject"),
+        ({"subject": {"reference": "Group/g"}}, "no_subject"),
+        ({"period": None}, "no_period"),
+        ({"period": {"end": "2026-01-02T20:00:00Z"}}, "no_period"),
+        ({"period": {"start": "2026-01-02"}}, "no_period"),
+        ({"period": {"start": "2026-01-02T02:00:00Z", "end": "2026-01-02"}}, "no_period"),
+        ({"period": "all day"}, "malformed"),
+        ({"class": ["ACUTE"]}, "malformed"),
+        ({"location": ["ward"]}, "malformed"),
+        ({"subject": "a"}, "no_subject"),
+    ],
+)
+def test_an_encounter_that_cannot_be_used_is_set_aside_with_its_reason(changes: dict, reason: str) -> None:
+    found = stays(encounter(**changes), encounter("e2"))
+    assert found.stays["stay_id"].tolist() == ["e2"]
+    assert found.set_aside[["stay_id", "reason"]].to_numpy().tolist() == [["e1", reason]]
+    assert {name: str(kind) for name, kind in found.set_aside.dtypes.items()} == EXCLUDED_COLUMNS
+
+
+@pytest.mark.parametrize("birth_date", [None, "1950", "1950-02", "1950-02-30", "unknown"])
+def test_a_birth_date_that_is_no_whole_date_is_unknown(birth_date: str | None) -> None:
+    census = Census()
+    census.add([encounter(), {**PATIENT, "birthDate": birth_date}])
+    assert census.stays(ACUTE).stays["birth_date"].isna().all()
+
+
+def search(server, **settings):
+    with FhirClient(FhirSource(server.url, **settings)) as client:
+        return find(client, at(1), at(22))
+
+
+def test_the_server_is_asked_by_class_and_by_location_and_each_stay_comes_once(server, page) -> None:
+    hospital = encounter("e2", **{"class": {"code": "IMP"}}, location=[in_location("icu", period(6, 9))])
+
+    def answer(request):
+        if "Location" in request.path:
+            return page(ICU, WARD)
+        return page(encounter(), PATIENT) if "class" in request.form else page(encounter(), hospital, PATIENT, ICU)
+
+    server.answer = answer
+    found = search(server, icu_locations=("medical icu",))
+    assert found.stays["stay_id"].tolist() == ["e1", "e2"]
+    by_class = next(request.form for request in server.requests if "class" in request.form)
+    assert by_class["date"] == ["ge2026-01-02T01:00:00Z", "le2026-01-02T22:00:00Z"]
+    assert "Encounter:patient" in by_class["_include"]
+    by_location = next(request.form for request in server.requests if "location" in request.form)
+    assert by_location["location"] == ["Location/icu"]
+
+
+@pytest.mark.parametrize("name", ["icu", "Location/icu", "MICU", "Medical ICU"])
+def test_an_icu_location_is_given_by_id_name_or_alias(server, page, name: str) -> None:
+    server.answer = lambda request: page(ICU) if "Location" in request.path else page()
+    assert search(server, icu_locations=(name,)).stays.empty
+
+
+def test_an_unknown_icu_location_is_an_error(server, page) -> None:
+    server.answer = lambda _request: page()
+    with pytest.raises(FhirError, match="no Location 'Moon'"):
+        search(server, icu_locations=("Moon",))
+
+
+def test_patients_that_the_server_does_not_include_are_asked_for(server, page) -> None:
+    server.answer = lambda request: page(PATIENT) if "Patient" in request.path else page(encounter())
+    assert search(server).stays["sex"].tolist() == ["female"]
+    assert server.requests[-1].form["_id"] == ["a"]
+
+
+def test_a_server_that_ignores_the_class_does_not_turn_visits_into_stays(server, page) -> None:
+    server.answer = lambda _request: page(encounter(**{"class": {"code": "AMB"}}), PATIENT)
+    assert search(server).stays.empty
