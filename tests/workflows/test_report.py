@@ -171,6 +171,13 @@ def test_an_incomplete_run_is_reported_as_incomplete(ward: Any) -> None:
     assert "Incomplete run." in report_page(run, ward.settings)
 
 
+def test_a_repeated_run_tells_how_much_was_on_the_server_already(ward: Any) -> None:
+    run = ward.screen(20)
+    summary = ward.folder().read_json("summary.json")
+    ward.folder().write_json("summary.json", {**summary, "unchanged": 17})
+    assert "The source held 17 of the RiskAssessments already" in report_page(run, ward.settings)
+
+
 def test_an_old_run_keeps_its_report_when_its_model_is_gone(ward: Any) -> None:
     page = text_of(report_page(ward.screen(20, model_version="0.9.0-gone"), ward.settings))
     assert "The card of model 0.9.0-gone is not in the model store any more." in page

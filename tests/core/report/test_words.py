@@ -1,8 +1,13 @@
 """Words for readers: times, spans, counts, reasons and addresses."""
 
+import re
+from types import ModuleType
+
 import pandas as pd
 import pytest
 
+from wardround.adapters import fhir_encounters, fhir_observations
+from wardround.core import events, stays
 from wardround.core.report.words import (
     address,
     count,
@@ -56,3 +61,21 @@ def test_ids_of_resources_are_taken_out_of_a_text() -> None:
 def test_an_address_loses_what_could_be_a_secret() -> None:
     assert address("https://user:secret@fhir.example/r4?token=secret#x") == "https://fhir.example/r4"
     assert address("exports/ward") == "exports/ward"
+
+
+@pytest.mark.parametrize("module", [events, fhir_encounters, fhir_observations])
+def test_every_reason_of_the_sources_has_its_words(module: ModuleType) -> None:
+    reasons = [value for name, value in vars(module).items() if re.fullmatch(r"[A-Z_]+", name) and is_reason(value)]
+    assert reasons
+    assert [reason for reason in reasons if reason_in_words(reason) == reason] == []
+
+
+def is_reason(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[a-z_]+", value) is not None
+
+
+def test_every_reason_for_an_exclusion_has_its_words() -> None:
+    listed = (stays.eligible.__doc__ or "").partition("Reasons:")[2]
+    reasons = re.findall(r"\w+", listed)
+    assert "under_age" in reasons
+    assert [reason for reason in reasons if reason_in_words(reason) == reason] == []

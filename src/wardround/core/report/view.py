@@ -102,7 +102,7 @@ def run_report(record: RunRecord, identifiers: bool) -> RunReport:
         notices=tuple(_notices(record, mode)),
         bands=_bands(stays),
         flow=flow_chart(stages(record.ledger, _why_not_written(mode))),
-        flow_note=_flow_note(record.ledger),
+        flow_note=_flow_note(record),
         worklist=tuple(by_band(stays, band, identifiers) for band in ("high", "moderate")),
         low=_low(scored[scored["band"] == "low"]),
         indeterminate=_with_known(by_outcome(stays, "indeterminate", identifiers), record),
@@ -180,11 +180,15 @@ def _why_not_written(mode: str) -> str:
     return words.get(mode, "Not written")
 
 
-def _flow_note(ledger: pd.DataFrame) -> str:
-    written = int((ledger["written"] & (ledger["outcome"] != "scored")).sum())
-    if not written:
-        return ""
-    return f"The source also holds a RiskAssessment for {count(written)} of the stays that failed."
+def _flow_note(record: RunRecord) -> str:
+    unchanged = record.summary.get("unchanged", 0)
+    failed = int((record.ledger["written"] & (record.ledger["outcome"] != "scored")).sum())
+    notes = []
+    if unchanged:
+        notes.append(f"The source held {count(unchanged)} of the RiskAssessments already; they were left as they are.")
+    if failed:
+        notes.append(f"The source also holds a RiskAssessment for {count(failed)} of the stays that failed.")
+    return " ".join(notes)
 
 
 def _low(rows: pd.DataFrame) -> LowSummary:

@@ -16,6 +16,10 @@ REASONS: Final = {
     "finished_without_end": "Finished, but with no end of the stay",
     "no_birth_date": "No date of birth",
     "under_age": "Younger than the cohort's minimum age",
+    # why an Encounter is no usable stay (adapters/fhir_encounters.py)
+    "no_subject": "The Encounter names no patient",
+    "no_period": "The Encounter has no usable period",
+    "malformed": "Not shaped as FHIR wants it",
     # why a stay has no account or no score
     "unfinished": "The run ended before this stay was accounted for",
     "minimum_data": "Too little known for a score",
@@ -29,10 +33,13 @@ REASONS: Final = {
     "no_value": "No value",
     "unknown_unit": "Unknown unit",
     "implausible_value": "Outside the plausible range",
+    # why an Observation was (adapters/fhir_observations.py)
+    "other_patient": "About a patient who was not asked for",
 }
 # What a failed stay's reason begins with (workflows/screening); the rest says what exactly.
 FAILURES: Final = {
     "quality": "Broke a validation rule: {}",
+    "extract": "Its data could not be read: {}",
     "task": "The step {} did not end well",
     "invalid": "The RiskAssessment would not be valid: {}",
     "write": "The server did not take the RiskAssessment: {}",
