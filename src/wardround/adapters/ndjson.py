@@ -23,7 +23,6 @@ from wardround.core.windows import inside, windows
 from wardround.errors import SourceDataError
 from wardround.spec.variables import Variable
 
-PATIENTS_PER_BUCKET: Final = 1000
 _READINGS_AT_ONCE: Final = 100_000
 _STAY_TYPES: Final = re.compile(rb'"(Encounter|Patient|Location)"')
 # What a census of many patients keeps of each resource.
@@ -36,12 +35,13 @@ _NEEDED: Final = (
 class NdjsonFolder:
     """All *.ndjson and *.ndjson.gz of a folder, whatever they are called; each line says its own type.
 
-    `icu_classes` and `icu_locations` mean what they mean for a `FhirSource`.
+    `icu_classes` and `icu_locations` mean what they mean for a `FhirSource`; `patients_at_once` bounds memory.
     """
 
     path: Path
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
+    patients_at_once: int = 1000
 
     def find_stays(self, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
         """The stays that overlap [start, as_of]; without them, all. Raises SourceDataError."""
@@ -61,7 +61,7 @@ class NdjsonFolder:
     ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
         """Rows of the index, and the readings in the windows of their patients (see `MimicFolder.readings`)."""
         patients = pd.Series(range(index["patient_id"].nunique()), index=index["patient_id"].unique())
-        buckets = patients // PATIENTS_PER_BUCKET
+        buckets = patients // self.patients_at_once
         with TemporaryDirectory(prefix="wardround-") as scratch:
             self._sort(windows(index, window), variables, buckets, Path(scratch))
             for bucket in buckets.unique():

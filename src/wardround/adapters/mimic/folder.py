@@ -20,9 +20,13 @@ NO_ADMISSION_TIME: Final = "no_admission_time"
 
 @dataclass(frozen=True)
 class MimicFolder:
-    """The CSVs of MIMIC-IV, with hosp/ and icu/ in them. Everything raises SourceDataError for a file it cannot use."""
+    """The CSVs of MIMIC-IV, with hosp/ and icu/ in them. Everything raises SourceDataError for a file it cannot use.
+
+    `patients_at_once` bounds the memory of `readings`.
+    """
 
     path: Path
+    patients_at_once: int = 1000
 
     def stays(self) -> pd.DataFrame:
         """All ICU stays, sorted by stay_id: STAY_COLUMNS and `stays.HOSPITAL_COLUMNS`, which labels need."""
@@ -55,4 +59,11 @@ class MimicFolder:
             Rows of the index, and the readings (READING_COLUMNS) of their patients. Each row comes once, in no order.
         """
         with TemporaryDirectory(prefix="wardround-") as scratch:
-            yield from readings.read_readings(MimicFiles(self.path), index, variables, window, Path(scratch))
+            yield from readings.read_readings(
+                MimicFiles(self.path),
+                index,
+                variables,
+                window,
+                patients_at_once=self.patients_at_once,
+                scratch=Path(scratch),
+            )

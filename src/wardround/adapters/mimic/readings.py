@@ -16,8 +16,6 @@ from wardround.core.events import NO_TIME, NO_VALUE, READING_COLUMNS, empty_read
 from wardround.core.windows import windows
 from wardround.spec.variables import Variable
 
-PATIENTS_PER_BUCKET: Final = 1000
-
 _COLUMNS: Final = {
     "chartevents": ("subject_id", "stay_id", "charttime", "storetime", "itemid", "value", "valuenum", "valueuom"),
     "labevents": ("labevent_id", "subject_id", "charttime", "storetime", "itemid", "value", "valuenum", "valueuom"),
@@ -52,11 +50,17 @@ ORDER BY source_ref, available, value
 
 
 def read_readings(
-    files: MimicFiles, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta, scratch: Path
+    files: MimicFiles,
+    index: pd.DataFrame,
+    variables: Mapping[str, Variable],
+    window: timedelta,
+    *,
+    patients_at_once: int,
+    scratch: Path,
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """See `MimicFolder.readings`; `scratch` is an empty folder for temporary files."""
     with connect(scratch / "spill") as database:
-        patients = _patients(database, files, index)
+        patients = _patients(database, files, index, patients_at_once)
         database.register("windows", _windows(index, patients, window))
         for table in sorted({variable.mimic.table for variable in variables.values()}):
             _scan(database, files, table, variables, scratch / table)
@@ -66,7 +70,9 @@ def read_readings(
             yield index[index["patient_id"].isin(mine["patient_id"])], _readings(rows, mine, names)
 
 
-def _patients(database: duckdb.DuckDBPyConnection, files: MimicFiles, index: pd.DataFrame) -> pd.DataFrame:
+def _patients(
+    database: duckdb.DuckDBPyConnection, files: MimicFiles, index: pd.DataFrame, patients_at_once: int
+) -> pd.DataFrame:
     """patient_id, subject_id and bucket of the index's patients; a patient whom MIMIC does not know has no events."""
     with reading(files.path("icustays")):
         known = database.execute(f"SELECT DISTINCT subject_id FROM {files.scan('icustays', ('subject_id',))}").df()
@@ -76,7 +82,7 @@ def _patients(database: duckdb.DuckDBPyConnection, files: MimicFiles, index: pd.
         {
             "patient_id": patient_ids,
             "subject_id": patient_ids.map(subject_ids).astype("Int64"),
-            "bucket": np.arange(len(patient_ids)) // PATIENTS_PER_BUCKET,
+            "bucket": np.arange(len(patient_ids)) // patients_at_once,
         }
     )
 

@@ -1,0 +1,105 @@
+"""`wardround features`."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from wardround.cli.features import command
+from wardround.errors import FhirError, SourceDataError, SpecError
+
+STAY = {
+    "resourceType": "Encounter",
+    "id": "e1",
+    "status": "finished",
+    "class": {"code": "ACUTE"},
+    "subject": {"reference": "Patient/a"},
+    "period": {"start": "2026-01-02T00:00:00Z", "end": "2026-01-05T00:00:00Z"},
+}
+PULSE = {
+    "resourceType": "Observation",
+    "id": "o1",
+    "status": "final",
+    "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+    "subject": {"reference": "Patient/a"},
+    "effectiveDateTime": "2026-01-02T05:00:00Z",
+    "valueQuantity": {"value": 80, "code": "/min"},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    unusable = {**STAY, "id": "e0", "subject": {}}
+    foreign = {**PULSE, "id": "o2", "valueQuantity": {"value": 80, "code": "mg/dL"}}
+    lines = [STAY, {**STAY, "id": "d1"}, unusable, PULSE, foreign]
+    (tmp_path / "all.ndjson").write_text("\n".join(map(json.dumps, lines)))
+    return tmp_path
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def test_each_stay_is_a_row_some_time_after_its_admission(folder: Path, tmp_path: Path) -> None:
+    result = run("sepsis", "--fhir", folder, "--at", "6h", "--out", tmp_path / "f.parquet", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {
+        "stays": 2,
+        "stays_set_aside": 1,
+        "readings_set_aside": {"heart_rate: unknown_unit": 1},
+        "out": str(tmp_path / "f.parquet"),
+    }
+    features = pd.read_parquet(tmp_path / "f.parquet")
+    assert features["stay_id"].tolist() == ["d1", "e1"]
+    assert features["as_of"].unique().tolist() == [pd.Timestamp("2026-01-02T06:00Z")]
+    assert features["heart_rate__hours_since_last_24h"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(("as_of", "stays"), [("2026-01-03T00:00:00Z", 2), ("2026-01-06T00:00:00Z", 0)])
+def test_as_of_takes_the_stays_in_progress(folder: Path, tmp_path: Path, as_of: str, stays: int) -> None:
+    result = run("mortality", "--fhir", folder, "--as-of", as_of, "--out", tmp_path / "f.parquet", "--json")
+    assert json.loads(result.stdout)["stays"] == stays
+    features = pd.read_parquet(tmp_path / "f.parquet")
+    assert features.columns[:3].tolist() == ["stay_id", "as_of", "age"]
+    assert str(features["as_of"].dtype) == "datetime64[us, UTC]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "one of them"),
+        (("--fhir", "x", "--mimic", "y"), "one of them"),
+        (("--fhir", "x", "--at", "24h", "--as-of", "2026-01-03T00:00:00Z"), "not both"),
+        (("--fhir", "x", "--at", "soon"), "expected a whole number"),
+        (("--fhir", "x", "--as-of", "2026-01-03T00:00:00"), "has no offset"),
+    ],
+)
+def test_a_wrong_use_is_explained(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = run("sepsis", *arguments, "--out", tmp_path / "f.parquet")
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_an_out_folder_that_does_not_exist_is_said_before_the_work(tmp_path: Path) -> None:
+    result = run("sepsis", "--fhir", tmp_path, "--out", tmp_path / "absent" / "f.parquet")
+    assert result.exit_code == 2
+    assert "does not exist" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("condition", "source", "error"),
+    [
+        ("gout", ("--fhir", "."), SpecError),
+        ("sepsis", ("--mimic", "absent"), SourceDataError),
+        ("sepsis", ("--fhir", "absent"), SourceDataError),
+        ("sepsis", ("--fhir", "ftp://example.org"), FhirError),
+    ],
+)
+def test_what_cannot_be_read_is_a_wardround_error_and_nothing_is_written(
+    tmp_path: Path, condition: str, source: tuple[str, str], error: type[Exception]
+) -> None:
+    result = run(condition, *source, "--out", tmp_path / "f.parquet")
+    assert isinstance(result.exception, error)
+    assert not (tmp_path / "f.parquet").exists()
