@@ -56,6 +56,10 @@ class ModelStore:
     root: Path
     clock: Callable[[], datetime] = _now
 
+    def conditions(self) -> tuple[str, ...]:
+        """The ids of all conditions with a recorded version, sorted."""
+        return tuple(sorted(path.parent.name for path in self.root.glob("*/versions.json")))
+
     def versions(self, condition_id: str) -> tuple[str, ...]:
         """All recorded versions, oldest first."""
         return tuple(self._recorded(condition_id))
@@ -64,6 +68,15 @@ class ModelStore:
         """What is in use, or None if nothing is."""
         path = self._folder(condition_id) / "live.json"
         return _parsed(LiveRecord, path.read_bytes(), path) if path.is_file() else None
+
+    def live_version(self, condition_id: str) -> str:
+        """The version in use; raises ModelError, saying what to do, if there is none."""
+        live = self.live(condition_id)
+        if live is None:
+            known = f"promote one of: {', '.join(self.versions(condition_id))}" if self.versions(condition_id) else ""
+            remedy = known or f"run `wardround train {condition_id} --mimic DIR`"
+            raise ModelError(f"model store, {condition_id}: no model is live; {remedy}")
+        return live.version
 
     def card(self, condition_id: str, version: str) -> ModelCard:
         """The card of a version, its digest checked. Raises ModelError."""
@@ -76,7 +89,7 @@ class ModelStore:
             ModelError: there is none; a file differs from its recorded digest; the model was trained for another spec
                 or stored by a release of its library that this one may not read.
         """
-        chosen = version or self._live_version(condition.id)
+        chosen = version or self.live_version(condition.id)
         files = self._trusted(condition.id, chosen)
         card = self._card(condition.id, chosen, files)
         where = f"model {chosen} of {condition.id}"
@@ -126,14 +139,6 @@ class ModelStore:
         live = LiveRecord(version=version, previous=previous, by=by, when=self.clock(), why=why)
         _replace(self._folder(condition_id) / "live.json", live.model_dump(mode="json"))
         return live
-
-    def _live_version(self, condition_id: str) -> str:
-        live = self.live(condition_id)
-        if live is None:
-            known = f"promote one of: {', '.join(self.versions(condition_id))}" if self.versions(condition_id) else ""
-            remedy = known or f"run `wardround train {condition_id} --mimic DIR`"
-            raise ModelError(f"model store, {condition_id}: no model is live; {remedy}")
-        return live.version
 
     def _trusted(self, condition_id: str, version: str) -> dict[str, bytes]:
         """The content of a version's files; what is returned is what was checked."""

@@ -50,22 +50,22 @@ class RunFolder:
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
-        self._write(name, buffer.getvalue())
+        self.write_bytes(name, buffer.getvalue())
 
     def read_frame(self, name: str) -> pd.DataFrame:
-        return pd.read_parquet(io.BytesIO(self._read(name)))
+        return pd.read_parquet(io.BytesIO(self.read_bytes(name)))
 
     def write_json(self, name: str, value: Any) -> None:
-        self._write(name, orjson.dumps(value, option=orjson.OPT_INDENT_2))
+        self.write_bytes(name, orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
     def read_json(self, name: str) -> Any:
-        return orjson.loads(self._read(name))
+        return orjson.loads(self.read_bytes(name))
 
     def write_text(self, name: str, text: str) -> None:
-        self._write(name, text.encode())
+        self.write_bytes(name, text.encode())
 
     def read_text(self, name: str) -> str:
-        return self._read(name).decode()
+        return self.read_bytes(name).decode()
 
     def exists(self, name: str) -> bool:
         return bool(self._files.exists(self._path(name)))
@@ -88,13 +88,13 @@ class RunFolder:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
-    def _read(self, name: str) -> bytes:
+    def read_bytes(self, name: str) -> bytes:
         try:
             return bytes(self._files.cat_file(self._path(name)))
         except FileNotFoundError:
             raise RunNotFound(f"{self.url}: has no {name}, expected it from an earlier step; run that step") from None
 
-    def _write(self, name: str, content: bytes) -> None:
+    def write_bytes(self, name: str, content: bytes) -> None:
         path = self._path(name)
         # The name is the writer's own: two attempts at one task may overlap.
         temporary = f"{path}{_TEMPORARY}{secrets.token_hex(4)}"

@@ -45,14 +45,21 @@ class FeatureTable:
 def build_table(source: Source, condition: Condition, moment: timedelta | datetime) -> FeatureTable:
     """The features of all stays: `moment` after each admission, or of the stays in progress at the time `moment`."""
     found = source.find_stays()
-    index = index_at(found.stays, moment)
+    features, set_aside = features_of(source, index_at(found.stays, moment), condition)
+    reasons = found.set_aside["reason"].value_counts().to_dict()
+    return FeatureTable(features, reasons, set_aside)
+
+
+def features_of(source: Source, index: pd.DataFrame, condition: Condition) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The features of the index's rows, sorted by stay_id, and counts of readings that are no events.
+
+    The readings of some patients at a time are in memory.
+    """
     set_aside: Counter[str] = Counter()
     tables = [_features(empty_readings(), index.head(0), condition, set_aside)]
     for rows, readings in source.readings(index, condition.variables, condition.longest_window):
         tables.append(_features(readings, rows, condition, set_aside))
-    features = pd.concat(tables).sort_values("stay_id", ignore_index=True)
-    reasons = found.set_aside["reason"].value_counts().to_dict()
-    return FeatureTable(features, reasons, dict(sorted(set_aside.items())))
+    return pd.concat(tables).sort_values("stay_id", ignore_index=True), dict(sorted(set_aside.items()))
 
 
 def index_at(stays: pd.DataFrame, moment: timedelta | datetime) -> pd.DataFrame:

@@ -1,0 +1,55 @@
+"""A model card as tables for a terminal."""
+
+from rich.console import Console
+from rich.table import Table
+
+from wardround.core.metrics import Metric
+from wardround.core.model import ModelCard, Side
+from wardround.spec.base import format_duration
+
+
+def show_card(card: ModelCard) -> None:
+    """Prints what a reader needs to judge a model; card.json has all of it."""
+    console = Console()
+    console.print(_facts(card), _metrics(card))
+    console.print(card.safety, style="italic")
+
+
+def _facts(card: ModelCard) -> Table:
+    excluded = ", ".join(f"{reason} {count:,}" for reason, count in card.cohort.excluded.items()) or "none"
+    table = Table("", "", title=f"{card.title}: {card.version}", show_header=False)
+    for name, value in {
+        "model": card.candidates[card.chosen].title,
+        "created": card.created.isoformat(timespec="seconds"),
+        "label": f"{card.label.rule}, horizon {card.horizon}",
+        "predicted": f"{format_duration(card.prediction_time)} after admission",
+        "stays": f"{card.cohort.found:,} found, {card.cohort.used:,} used",
+        "left out": excluded,
+        "train": _side(card.split.train),
+        "test": _side(card.split.test),
+        "moderate from": f"{card.thresholds['moderate']:.3f}",
+        "high from": f"{card.thresholds['high']:.3f}",
+        "spec": card.spec_digest[:12],
+    }.items():
+        table.add_row(name, value)
+    return table
+
+
+def _side(side: Side) -> str:
+    return f"{side.patients:,} patients, {side.stays:,} stays, {side.positives:,} with the outcome"
+
+
+def _metrics(card: ModelCard) -> Table:
+    table = Table("", "chosen, test patients [95 %]", title="Chosen model, and all candidates in cross-validation")
+    for name in card.candidates:
+        table.add_column(name.replace("_", "\n"), justify="right", style="bold" if name == card.chosen else None)
+    for name, metric in card.metrics.items():
+        table.add_row(name, _shown(metric), *(_shown(result.metrics[name]) for result in card.candidates.values()))
+    return table
+
+
+def _shown(metric: Metric) -> str:
+    if metric.value is None:
+        return metric.reason or ""
+    interval = f" [{metric.low:.3f}, {metric.high:.3f}]" if metric.low is not None else ""
+    return f"{metric.value:.3f}{interval}"

@@ -1,0 +1,95 @@
+"""A training run: opened once, loaded again by each of its tasks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.core.fitting import CandidateResult
+from wardround.core.labels import label_of
+from wardround.errors import TrainingError
+from wardround.settings import Settings
+from wardround.spec.conditions import Condition, Label
+from wardround.spec.digest import spec_digest
+from wardround.spec.loading import load_condition
+from wardround.workflows.training.request import TrainingRequest
+
+# In the column `fold` of the table: a stay of the test side, which no fold of the cross-validation holds.
+TEST = -1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was opened: its id, folder, request and spec."""
+
+    id: str
+    folder: RunFolder
+    request: TrainingRequest
+    condition: Condition
+
+    @property
+    def label(self) -> Label:
+        return label_of(self.condition, self.request.label)
+
+    def sides(self) -> tuple["Table", "Table"]:
+        """The training and the test side of the table."""
+        table = self.folder.read_frame("table.parquet")
+        train = table["fold"] != TEST
+        return Table(table[train], self.condition), Table(table[~train], self.condition)
+
+    def results(self) -> dict[str, CandidateResult]:
+        """What cross-validation gave for each candidate, in the candidates' order."""
+        names = self.folder.read_json("candidates.json")
+        return {name: CandidateResult.model_validate(self.folder.read_json(result_file(name))) for name in names}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Stays with fold, outcome and features."""
+
+    frame: pd.DataFrame
+    condition: Condition
+
+    @property
+    def features(self) -> pd.DataFrame:
+        return self.frame[list(self.condition.columns)]
+
+    @property
+    def outcome(self) -> np.ndarray:
+        return self.frame["outcome"].to_numpy(dtype=int)
+
+    @property
+    def folds(self) -> np.ndarray:
+        return self.frame["fold"].to_numpy(dtype=int)
+
+    @property
+    def patients(self) -> pd.Series:
+        return self.frame["patient_id"]
+
+
+def result_file(candidate: str) -> str:
+    """The name of a candidate's result in the run's folder."""
+    return f"candidates/{candidate}.json"
+
+
+def open_run(request: TrainingRequest, settings: Settings) -> Run:
+    """Checks spec and label and opens the run's folder. Raises SpecError or TrainingError."""
+    condition = load_condition(request.condition, settings.schemas)
+    label_of(condition, request.label)
+    run = request.run or run_id(f"train_{condition.id}", pd.Timestamp(request.created))
+    folder = RunFolder.of(settings.runs, run)
+    folder.write_json("request.json", {**request.model_dump(mode="json"), "spec_digest": spec_digest(condition)})
+    return Run(run, folder, request, condition)
+
+
+def load_run(run: str, settings: Settings) -> Run:
+    """The run as it was opened. Raises RunNotFound, and TrainingError if the spec changed since."""
+    folder = RunFolder.existing(settings.runs, run)
+    stored = folder.read_json("request.json")
+    digest = stored.pop("spec_digest")
+    request = TrainingRequest.model_validate(stored)
+    condition = load_condition(request.condition, settings.schemas)
+    if spec_digest(condition) != digest:
+        raise TrainingError(f"run {run}: the spec changed since the run was opened; train again")
+    return Run(run, folder, request, condition)

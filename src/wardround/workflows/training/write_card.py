@@ -1,0 +1,79 @@
+"""A run's results in; a version in the model store, with its card, out."""
+
+import hashlib
+from importlib.metadata import version as library_version
+from typing import Any
+
+import pandas as pd
+
+from wardround.adapters.model_store import ModelStore
+from wardround.core.model import Flow, ModelCard, Side, Split
+from wardround.core.splits import FOLDS, TEST_SHARE
+from wardround.settings import Settings
+from wardround.spec.base import format_duration
+from wardround.spec.digest import spec_digest
+from wardround.workflows.training.run import Run, Table, load_run
+
+_LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
+
+
+def write_card(run: str, settings: Settings) -> str:
+    """Saves the model with its card and writes version.json; gives the version."""
+    from wardround.core.candidates.registry import CANDIDATES
+
+    opened = load_run(run, settings)
+    evaluation = opened.folder.read_json("evaluation.json")
+    candidate = CANDIDATES[evaluation["chosen"]]
+    content = opened.folder.read_bytes(candidate.file_name)
+    card = ModelCard(
+        **_from_run(opened),
+        **_from_table(opened),
+        **evaluation,
+        version="",
+        candidates=opened.results(),
+        contributions_unit=candidate.unit,
+        libraries={name: library_version(name) for name in _LIBRARIES},
+        files={candidate.file_name: hashlib.sha256(content).hexdigest()},
+    )
+    card = card.model_copy(update={"version": card.content_version(opened.condition.version)})
+    version = ModelStore(settings.models).save(opened.condition.id, card, {candidate.file_name: content})
+    opened.folder.write_json("version.json", {"version": version})
+    return version
+
+
+def _from_run(run: Run) -> dict[str, Any]:
+    condition, request = run.condition, run.request
+    return {
+        "condition": condition.id,
+        "title": condition.title,
+        "created": request.created,
+        "columns": condition.columns,
+        "spec_digest": spec_digest(condition),
+        "label": run.label,
+        "horizon": format_duration(condition.horizon) if condition.horizon else "hospital_stay",
+        "prediction_time": request.at,
+        "seed": request.seed,
+    }
+
+
+def _from_table(run: Run) -> dict[str, Any]:
+    train, test = run.sides()
+    excluded = run.folder.read_frame("excluded.parquet")["reason"].value_counts()
+    left_out = {str(reason): int(count) for reason, count in sorted(excluded.items())}
+    used = len(train.frame) + len(test.frame)
+    return {
+        "data_digest": _data_digest(run.folder.read_frame("table.parquet")),
+        "cohort": Flow(found=used + sum(left_out.values()), excluded=left_out, used=used),
+        "split": Split(train=_side(train), test=_side(test), test_share=TEST_SHARE, folds=FOLDS),
+    }
+
+
+def _side(table: Table) -> Side:
+    return Side(patients=table.patients.nunique(), stays=len(table.frame), positives=int(table.outcome.sum()))
+
+
+def _data_digest(table: pd.DataFrame) -> str:
+    """Of names and values of the table's columns, in its order; independent of how parquet stores them."""
+    digest = hashlib.sha256("\n".join(table.columns).encode())
+    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    return digest.hexdigest()

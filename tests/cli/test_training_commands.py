@@ -1,0 +1,90 @@
+"""`wardround train` and `wardround model`, as a person or a script calls them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from wardround.cli.main import wardround
+from wardround.errors import ModelError, SpecError
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory, models: Path):
+    """Runs `wardround` with a store of its own."""
+    var = tmp_path_factory.mktemp("var")
+    environment = {"WARDROUND_VAR": str(var), "WARDROUND_MODELS": str(models), "USER": "ann"}
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(wardround, list(arguments), env=environment)
+
+    return run
+
+
+def _json(result: Result) -> dict:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def versions(call, small_mimic: Path) -> list[str]:
+    """Two versions of a sepsis model; the first is live."""
+    arguments = ("train", "sepsis", "--mimic", str(small_mimic), "--json", "--seed")
+    trained = [_json(call(*arguments, seed)) for seed in ("1", "2")]
+    assert [each["live"] for each in trained] == [True, False]
+    return [each["version"] for each in trained]
+
+
+def test_train_prints_one_json_object_on_stdout_and_progress_on_stderr(call, small_mimic: Path, versions) -> None:
+    result = call("train", "sepsis", "--mimic", str(small_mimic), "--json", "--at", "24h", "--label", "icd")
+    trained = json.loads(result.stdout)
+    assert (trained["version"], trained["card"]["cohort"]["found"]) == (versions[0], 60)
+    assert "fit candidate: 3 of 3" in result.stderr
+
+
+def test_train_shows_a_table_and_how_to_make_the_model_live(call, small_mimic: Path, versions) -> None:
+    shown = call("train", "sepsis", "--mimic", str(small_mimic), "--seed", "2").stdout
+    assert f"{versions[1]} is not live; `wardround model promote sepsis {versions[1]}`" in shown
+    assert "Adjunct only" in shown
+
+
+def test_list_tells_live_from_stored(call, versions) -> None:
+    models = _json(call("model", "list", "--json"))["models"]
+    assert [(model["version"], model["state"]) for model in models] == [(versions[0], "live"), (versions[1], "stored")]
+    assert "live" in call("model", "list", "sepsis").stdout
+
+
+def test_show_gives_the_live_card_or_the_one_asked_for(call, versions) -> None:
+    assert _json(call("model", "show", "sepsis", "--json"))["version"] == versions[0]
+    assert _json(call("model", "show", "sepsis", versions[1], "--json"))["version"] == versions[1]
+    assert "shorter_than_24h 1" in call("model", "show", "sepsis").stdout
+
+
+def test_promote_and_rollback_record_who_and_why(call, versions) -> None:
+    first, second = versions
+    live = _json(call("model", "promote", "sepsis", second, "--why", "better", "--json"))
+    assert (live["version"], live["previous"], live["by"], live["why"]) == (second, first, "ann", "better")
+    back = call("model", "rollback", "sepsis", "--by", "bob")
+    assert back.stdout == f"sepsis: {first} is live, before it {second}.\n"
+
+
+def test_errors_reach_the_entry_point_as_what_they_are(call, small_mimic: Path, versions) -> None:
+    assert isinstance(call("model", "show", "sepsis", "9.9.9").exception, ModelError)
+    assert isinstance(call("model", "rollback", "gout").exception, ModelError)
+    assert isinstance(call("train", "gout", "--mimic", str(small_mimic)).exception, SpecError)
+    assert call("train", "sepsis", "--mimic", str(small_mimic), "--at", "soon").exit_code == 2
+
+
+def test_a_changed_model_is_listed_as_refused(call, versions, models: Path) -> None:
+    path = models / "sepsis" / versions[1] / "card.json"
+    content = path.read_bytes()
+    path.write_bytes(content + b" ")
+    states = {model["version"]: model["state"] for model in _json(call("model", "list", "--json"))["models"]}
+    path.write_bytes(content)
+    assert states[versions[1]] == "refused"

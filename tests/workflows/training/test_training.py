@@ -1,0 +1,191 @@
+"""Training from CSVs to a live model, step by step as Airflow's tasks call it and all at once."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wardround.adapters.model_store import ModelStore
+from wardround.adapters.run_folder import RunFolder
+from wardround.errors import SourceDataError, SpecError, TrainingError
+from wardround.settings import Settings, settings_from
+from wardround.spec.loading import load_condition
+from wardround.workflows.training import (
+    TrainingRequest,
+    build_table,
+    evaluate,
+    fit_candidate,
+    load,
+    promote,
+    train,
+    write_card,
+)
+from wardround.workflows.training.train import Trained
+
+NOW = datetime(2026, 3, 1, 5, tzinfo=UTC)
+
+
+def _quiet(_step: str, _done: int, _units: int) -> None:
+    pass
+
+
+def _settings(folder: Path) -> Settings:
+    return settings_from({"WARDROUND_VAR": str(folder / "var"), "WARDROUND_MODELS": str(folder / "models")})
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> Settings:
+    return _settings(tmp_path_factory.mktemp("training"))
+
+
+def _train(mimic: Path, settings: Settings, **changes: object) -> Trained:
+    request = TrainingRequest(**{"condition": "sepsis", "mimic": mimic, "created": NOW, **changes})
+    return train(request, settings, "tests", _quiet)
+
+
+@pytest.fixture(scope="module")
+def trained(small_mimic, settings) -> Trained:
+    return _train(small_mimic, settings)
+
+
+def test_every_stay_is_used_or_left_out_for_a_reason(trained) -> None:
+    assert trained.card.cohort.model_dump() == {
+        "found": 60,
+        "used": 58,
+        "excluded": {"open_stay": 1, "shorter_than_24h": 1},
+    }
+
+
+def test_sides_add_up_and_no_patient_is_on_both(trained, settings) -> None:
+    split = trained.card.split
+    assert (split.train.stays + split.test.stays, split.train.positives + split.test.positives) == (58, 20)
+    table = RunFolder.existing(settings.runs, trained.run).read_frame("table.parquet")
+    on_test = table["fold"] == -1
+    assert not set(table.loc[on_test, "patient_id"]) & set(table.loc[~on_test, "patient_id"])
+    assert table[~on_test].groupby("patient_id")["fold"].nunique().eq(1).all()
+
+
+def test_the_card_says_what_was_learned_and_how_well(trained) -> None:
+    card = trained.card
+    assert set(card.candidates) == {"logistic_regression", "random_forest", "xgboost"}
+    best = max(result.metrics["f1"].value for result in card.candidates.values())
+    assert card.candidates[card.chosen].metrics["f1"].value == best
+    assert card.thresholds["high"] == card.candidates[card.chosen].threshold
+    assert card.thresholds["moderate"] == pytest.approx(card.thresholds["high"] / 2)
+    assert card.metrics["auroc"].value > 0.9
+    assert card.metrics["brier"].low <= card.metrics["brier"].value <= card.metrics["brier"].high
+    assert (card.created, card.seed, card.label.rule, card.horizon) == (NOW, 1, "icd", "hospital_stay")
+    assert "Adjunct only" in card.safety
+
+
+def test_the_first_model_goes_live_and_scores(trained, settings) -> None:
+    assert trained.live
+    live = ModelStore(settings.models).live("sepsis")
+    assert (live.version, live.by, live.why) == (trained.version, "tests", "first model of the condition")
+    model = ModelStore(settings.models).load(load_condition("sepsis", settings.schemas))
+    table = RunFolder.existing(settings.runs, trained.run).read_frame("table.parquet")
+    scores = model.predict(table)
+    assert scores[table["outcome"].to_numpy(dtype=bool)].mean() > scores[~table["outcome"].to_numpy(dtype=bool)].mean()
+
+
+def test_imputation_is_of_the_training_side_alone(trained, settings) -> None:
+    table = RunFolder.existing(settings.runs, trained.run).read_frame("table.parquet")
+    train_side = table[table["fold"] != -1]
+    assert trained.card.imputation["heart_rate__last_24h"] == train_side["heart_rate__last_24h"].median()
+    assert trained.card.imputation["heart_rate__last_24h"] != table["heart_rate__last_24h"].median()
+    # Nothing in the folder has this variable.
+    assert trained.card.imputation["platelets__last_24h"] == 0.0
+
+
+def test_the_same_data_and_seed_give_the_same_model_and_version(trained, small_mimic, settings) -> None:
+    again = _train(small_mimic, settings, created=datetime(2026, 4, 1, tzinfo=UTC))
+    assert again.version == trained.version
+    assert again.run != trained.run
+    assert ModelStore(settings.models).versions("sepsis").count(trained.version) == 1
+
+
+def test_another_seed_gives_another_model_which_goes_live_only_when_asked(trained, small_mimic, settings) -> None:
+    other = _train(small_mimic, settings, seed=2)
+    assert (other.version == trained.version, other.live) == (False, False)
+    assert ModelStore(settings.models).live("sepsis").version == trained.version
+    asked = _train(small_mimic, settings, seed=2, promote=True)
+    live = ModelStore(settings.models).live("sepsis")
+    assert (asked.live, live.version, live.previous) == (True, other.version, trained.version)
+
+
+def test_a_second_condition_needs_nothing_but_its_file(small_mimic, settings) -> None:
+    card = _train(small_mimic, settings, condition="mortality").card
+    assert (card.label.rule, card.cohort.used, len(card.columns)) == ("hospital_death", 58, 52)
+
+
+def test_tasks_can_be_repeated_and_hand_on_small_references(small_mimic, tmp_path) -> None:
+    settings = _settings(tmp_path)
+    request = TrainingRequest(
+        condition="mortality", mimic=small_mimic, created=NOW, run="train_mortality-20260301T050000Z-abcdef"
+    )
+    for _ in range(2):
+        run = load(request, settings)
+        names = build_table(run, settings)
+        for name in names:
+            fit_candidate(run, name, settings)
+        chosen = evaluate(run, settings)
+        version = write_card(run, settings)
+        assert promote(run, "tests", settings)
+    assert (run, chosen in names) == (request.run, True)
+    assert ModelStore(settings.models).versions("mortality") == (version,)
+
+
+def test_the_test_patients_decide_neither_the_model_nor_its_thresholds(trained, small_mimic, settings) -> None:
+    first = RunFolder.existing(settings.runs, trained.run)
+    request = TrainingRequest(condition="sepsis", mimic=small_mimic, created=NOW)
+    run = load(request, settings)
+    names = build_table(run, settings)
+    folder = RunFolder.existing(settings.runs, run)
+    table = folder.read_frame("table.parquet")
+    on_test = table["fold"] == -1
+    columns = [column for column in table if "__" in column]
+    table.loc[on_test, columns] = np.random.default_rng(1).normal(size=(on_test.sum(), len(columns)))
+    folder.write_frame("table.parquet", table)
+    for name in names:
+        fit_candidate(run, name, settings)
+    evaluate(run, settings)
+    before, after = (each.read_json("evaluation.json") for each in (first, folder))
+    assert after["metrics"] != before["metrics"]
+    assert {**after, "metrics": None} == {**before, "metrics": None}
+
+
+def test_too_few_patients_with_the_outcome_is_an_error_and_stores_nothing(make_mimic, tmp_path) -> None:
+    settings = _settings(tmp_path)
+    mimic = make_mimic(tmp_path / "mimic", patients=30, positive_every=10)
+    with pytest.raises(TrainingError, match="3 patients with the outcome, of whom 2 to train on"):
+        _train(mimic, settings)
+    assert not settings.models.exists()
+
+
+def test_an_unknown_condition_label_or_folder_is_a_clear_error(small_mimic, tmp_path) -> None:
+    settings = _settings(tmp_path)
+    with pytest.raises(SpecError, match="no condition 'gout'"):
+        _train(small_mimic, settings, condition="gout")
+    with pytest.raises(TrainingError, match="--label: got 'sepsis3'"):
+        _train(small_mimic, settings, label="sepsis3")
+    with pytest.raises(SourceDataError, match="icustays"):
+        _train(tmp_path / "nowhere", settings)
+
+
+@pytest.mark.mimic
+@pytest.mark.parametrize(("condition", "positives"), [("sepsis", 24), ("mortality", 14)])
+def test_the_demo_accounts_for_all_140_stays(mimic_demo, tmp_path, condition, positives) -> None:
+    trained = _train(mimic_demo, _settings(tmp_path), condition=condition)
+    cohort, split = trained.card.cohort, trained.card.split
+    assert (cohort.found, cohort.used + sum(cohort.excluded.values())) == (140, 140)
+    assert split.train.stays + split.test.stays == cohort.used
+    assert split.train.positives + split.test.positives == positives
+    assert trained.live
+
+
+def test_the_table_holds_no_more_than_the_model_needs(trained, settings) -> None:
+    table: pd.DataFrame = RunFolder.existing(settings.runs, trained.run).read_frame("table.parquet")
+    condition = load_condition("sepsis", settings.schemas)
+    assert list(table) == ["stay_id", "patient_id", "as_of", "outcome", *condition.columns, "fold"]
