@@ -10,6 +10,7 @@ from wardround.errors import WardroundError
 # name -> one line of help. The code is the click command `command` in wardround/cli/<name with underscores>.py.
 COMMANDS: dict[str, str] = {
     "mimic2fhir": "MIMIC-IV CSVs to MIMIC-IV-on-FHIR NDJSON, also as a census around a time.",
+    "fhir-server": "The embedded FHIR R4 server, for demonstration and tests.",
     "train": "Train a model of a condition from MIMIC-IV CSVs.",
     "model": "List, show, promote and roll back stored models.",
     "features": "A condition's feature table, of MIMIC CSVs, NDJSON or a FHIR server.",

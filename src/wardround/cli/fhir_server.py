@@ -1,0 +1,91 @@
+"""`wardround fhir-server`: the embedded FHIR R4 server in the foreground, with data loaded before it answers."""
+
+import json
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+
+from wardround.services.fhir_server.faults import FaultPlan, Faults
+from wardround.services.fhir_server.loading import Loaded, open_store
+from wardround.services.fhir_server.query import DEFAULT_CAP
+from wardround.services.fhir_server.running import (
+    LOOPBACK,
+    end_with_signals,
+    end_with_stdin,
+    listen,
+    serve,
+    url_of,
+)
+
+
+def _plan(_context: click.Context, _parameter: click.Parameter, text: str) -> FaultPlan:
+    try:
+        return FaultPlan.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise click.BadParameter(f"{where or 'JSON'}: {first['msg']}") from None
+
+
+@click.command(short_help="The embedded FHIR R4 server.")
+@click.option("--port", type=click.IntRange(0, 65535), required=True, help="Port; 0 takes a free one.")
+@click.option("--host", default=LOOPBACK, show_default=True, help="Address to listen on. Nothing is authenticated.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder of *.ndjson[.gz] and Bundles (*.json) to load first."
+)
+@click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file to keep; temporary without.")
+@click.option("--cap", type=click.IntRange(1), default=DEFAULT_CAP, show_default=True, help="Largest page (_count).")
+@click.option(
+    "--faults",
+    default="{}",
+    callback=_plan,
+    help='Misbehave: {"seed": 1, "faults": [{"kind": "status", "status": 429, "rate": 0.1, "retry_after": 1}]}; '
+    "kinds: status, delay, drop, drop_after, truncate. POST /_faults changes it later.",
+)
+@click.option("--until-eof", is_flag=True, help="End when standard input does (for a program that starts this one).")
+@click.option("--json", "as_json", is_flag=True, help="Say in JSON when ready.")
+def command(
+    port: int,
+    host: str,
+    data: Path | None,
+    db: Path | None,
+    cap: int,
+    faults: FaultPlan,
+    until_eof: bool,
+    as_json: bool,
+) -> None:
+    """Serve FHIR R4 at http://HOST:PORT/fhir, for demonstration, load tests and fault injection.
+
+    It knows no users and no permissions: who reaches the port can read and change everything. Not for real patients.
+    """
+    end_with_signals()
+    if until_eof:
+        end_with_stdin()
+    console = Console(stderr=True)
+    with listen(host, port) as listening:
+        if not listening.getsockname()[0].startswith(("127.", "::1")):
+            console.print("[yellow]fhir-server: reachable from other machines, without any authentication[/yellow]")
+        with console.status("fhir-server: loading") as status:
+            store, loaded = open_store(
+                db, data, lambda count: status.update(f"fhir-server: {count:,} resources loaded")
+            )
+        with store:
+            base_url = f"{url_of(listening)}/fhir"
+            try:
+                serve(store, listening, Faults(faults), cap, lambda: _say_ready(base_url, loaded, as_json))
+            except KeyboardInterrupt:
+                console.print("fhir-server: stopped")
+
+
+def _say_ready(base_url: str, loaded: Loaded, as_json: bool) -> None:
+    if as_json:
+        ready = {"base_url": base_url, "loaded": dict(loaded.stored), "skipped": dict(loaded.skipped)}
+        click.echo(json.dumps(ready))
+        return
+    for name, count in loaded.stored.items():
+        click.echo(f"  {name:<16}{count:>10,}")
+    for name, count in loaded.skipped.items():
+        click.echo(f"  {name:<16}{count:>10,} left out: a type that this server does not keep")
+    click.echo(f"FHIR R4 server at {base_url} (Ctrl-C stops it)")

@@ -1,0 +1,89 @@
+"""Misbehaviour on request, for tests of clients: which requests are slowed, refused, cut off, and how often.
+
+A plan is JSON: `{"seed": 1, "faults": [{"kind": "status", "status": 429, "rate": 0.2, "retry_after": 1}]}`.
+"""
+
+import random
+import threading
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Rate = Annotated[float, Field(ge=0, le=1)]
+
+
+class Fault(BaseModel):
+    """One kind of misbehaviour, and the requests that it meets.
+
+    Attributes:
+        kind: `status` answers with `status` and does nothing; `delay` waits `seconds` and goes on; `drop` closes the
+            connection and does nothing; `drop_after` does what was asked, writes included, and closes the connection
+            instead of answering; `truncate` does it and closes the connection in the middle of the body.
+        rate: the share of the requests concerned that are met, drawn with the plan's seed.
+        methods: HTTP methods concerned; empty: all.
+        path: what the path must contain, e.g. "/Observation/_search"; empty: any.
+        skip: how many of the requests concerned pass first.
+        times: how many are met at most; None: no limit.
+        retry_after: seconds for a Retry-After header; None: no header.
+        retry_after_date: write it as an HTTP date.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["status", "delay", "drop", "drop_after", "truncate"]
+    rate: Rate = 1.0
+    methods: tuple[str, ...] = ()
+    path: str = ""
+    skip: Annotated[int, Field(ge=0)] = 0
+    times: Annotated[int, Field(ge=0)] | None = None
+    status: Annotated[int, Field(ge=400, le=599)] = 503
+    retry_after: Annotated[int, Field(ge=0)] | None = None
+    retry_after_date: bool = False
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+
+    def concerns(self, method: str, path: str) -> bool:
+        return (not self.methods or method in self.methods) and self.path in path
+
+
+class FaultPlan(BaseModel):
+    """Faults and the seed of the draws. The first that meets a request decides; after a delay the next ones may."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+    faults: tuple[Fault, ...] = ()
+
+
+class Faults:
+    """A plan at work: it counts and draws."""
+
+    def __init__(self, plan: FaultPlan | None = None) -> None:
+        self._lock = threading.Lock()
+        self.follow(plan or FaultPlan())
+
+    def follow(self, plan: FaultPlan) -> None:
+        """Starts a plan from its beginning, in place of the one before."""
+        with self._lock:
+            self.plan = plan
+            self._random = random.Random(plan.seed)
+            self._seen = [0] * len(plan.faults)
+            self.met = [0] * len(plan.faults)
+
+    def meeting(self, method: str, path: str) -> list[Fault]:
+        """The faults that meet a request, in order: delays, then at most one that decides."""
+        found: list[Fault] = []
+        with self._lock:
+            for number, fault in enumerate(self.plan.faults):
+                if not fault.concerns(method, path) or not self._drawn(number, fault):
+                    continue
+                self.met[number] += 1
+                found.append(fault)
+                if fault.kind != "delay":
+                    break
+        return found
+
+    def _drawn(self, number: int, fault: Fault) -> bool:
+        self._seen[number] += 1
+        if self._seen[number] <= fault.skip or (fault.times is not None and self.met[number] >= fault.times):
+            return False
+        return self._random.random() < fault.rate

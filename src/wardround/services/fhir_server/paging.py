@@ -1,0 +1,42 @@
+"""Where a page ends, as an opaque text for the next link, and back. It holds the search; the server keeps nothing."""
+
+import base64
+import binascii
+import zlib
+from typing import Any, NamedTuple
+
+import orjson
+
+from wardround.services.fhir_server.problems import invalid
+from wardround.services.fhir_server.query import Pair
+
+
+class Place(NamedTuple):
+    """A search, and the place up to which it has been answered.
+
+    Attributes:
+        pairs: the query string as it was asked.
+        after: the sort keys of the last match shown, its number last; None before the first.
+        newest: the greatest number when the search began. Later resources do not enter its pages.
+        total: how many matched when the search began; None if that was not asked.
+    """
+
+    pairs: tuple[Pair, ...]
+    after: tuple[Any, ...] | None
+    newest: int
+    total: int | None
+
+
+def token_of(place: Place) -> str:
+    """The place as text for a URL."""
+    return base64.urlsafe_b64encode(zlib.compress(orjson.dumps(tuple(place)))).decode().rstrip("=")
+
+
+def place_of(token: str) -> Place:
+    """The place that a token stands for; raises a 400 Problem for any other text."""
+    try:
+        packed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        pairs, after, newest, total = orjson.loads(zlib.decompress(packed))
+        return Place(tuple((name, value) for name, value in pairs), tuple(after), int(newest), total)
+    except (binascii.Error, zlib.error, ValueError, TypeError):
+        raise invalid("_page: not a page of this server, expected a next link as it was given") from None

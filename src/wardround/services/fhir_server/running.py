@@ -1,0 +1,179 @@
+"""The server as a process: `serve` runs it in this one, `running_server` in a child that ends with its parent."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from wardround.errors import FhirUnreachable, WardroundError
+from wardround.services.fhir_server.app import Transports, create_app
+from wardround.services.fhir_server.faults import FaultPlan, Faults
+from wardround.services.fhir_server.store import Store
+
+LOOPBACK = "127.0.0.1"
+_KEEP_ALIVE_SECONDS = 75
+_SHUTDOWN_SECONDS = 2
+_STOP_SECONDS = 10
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises WardroundError if the address cannot be had."""
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512
+        )
+    except OSError as error:
+        raise WardroundError(
+            f"fhir-server: {host} port {port} cannot be listened on ({error.strerror}); choose another"
+        ) from None
+
+
+def url_of(listening: socket.socket) -> str:
+    """http://host:port of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(store: Store, listening: socket.socket, faults: Faults, cap: int, ready: Callable[[], None]) -> None:
+    """Answers requests until SIGTERM or SIGINT; calls `ready` once it does. The caller closes the store."""
+    transports: Transports = {}
+    config = uvicorn.Config(
+        create_app(store, faults, cap, transports),
+        http=_protocol(transports),
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
+    _Server(config, ready).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def _protocol(transports: Transports) -> type[asyncio.Protocol]:
+    """uvicorn's own HTTP protocol, which also notes each open connection, so that faults can close one."""
+
+    class Noting(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            self._address = tuple(transport.get_extra_info("peername")[:2])
+            transports[self._address] = transport
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            transports.pop(self._address, None)
+            super().connection_lost(exc)
+
+    return Noting
+
+
+def end_with_signals() -> None:
+    """SIGTERM unwinds the process as SIGINT does, so that temporary files are removed."""
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+def end_with_stdin() -> None:
+    """Ends this process when its standard input does: a parent that holds the other end cannot leave it behind."""
+
+    def watch() -> None:
+        # Not sys.stdin: a thread that waits in its buffer would break the interpreter's own end.
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server in a child process. `base_url` ends in /fhir; /_faults and /_requests lie under `control_url`."""
+
+    control_url: str
+    pid: int
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.control_url}/fhir"
+
+    def misbehave(self, plan: FaultPlan) -> None:
+        """Starts a plan of faults; an empty one ends them."""
+        self._control("POST", "/_faults", plan.model_dump_json().encode())
+
+    def requests(self) -> dict[str, int]:
+        """How many requests came, by method and kind of path: {"GET Observation/{id}": 2, "POST /": 1}."""
+        counted: dict[str, int] = self._control("GET", "/_requests")["requests"]
+        return counted
+
+    def forget_requests(self) -> None:
+        """Counts from zero again."""
+        self._control("DELETE", "/_requests")
+
+    def _control(self, method: str, path: str, body: bytes | None = None) -> Any:
+        asked = urllib.request.Request(f"{self.control_url}{path}", data=body, method=method)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def running_server(
+    data: Path | None = None, db: Path | None = None, faults: FaultPlan | None = None, cap: int | None = None
+) -> Iterator[RunningServer]:
+    """A server on a free loopback port, in a child process, from when it answers until the block ends.
+
+    `data` is a folder to load, `db` an SQLite file to keep (temporary without), `cap` the largest page.
+    Raises FhirUnreachable if the server cannot start; its own message is on stderr.
+    """
+    options = ["--port", "0", "--json", "--until-eof"]
+    options += ["--data", str(data)] if data else []
+    options += ["--db", str(db)] if db else []
+    options += ["--faults", faults.model_dump_json()] if faults else []
+    options += ["--cap", str(cap)] if cap else []
+    command = [sys.executable, "-m", "wardround", "fhir-server", *options]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        first_line = child.stdout.readline()
+        if not first_line:
+            raise FhirUnreachable("fhir-server: ended before it was ready; its message is above")
+        yield RunningServer(json.loads(first_line)["base_url"].removesuffix("/fhir"), child.pid)
+    finally:
+        child.stdin.close()
+        _wait(child)
+        child.stdout.close()
+
+
+def _wait(child: subprocess.Popen[bytes]) -> None:
+    try:
+        child.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
