@@ -3,11 +3,14 @@
 import logging
 import math
 import socket
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from wardround.adapters.expectations import validate
+from wardround.core.events import EVENT_COLUMNS, frame_of
+from wardround.core.features import build_features
 from wardround.core.suite import QualityResult
 from wardround.settings import PROJECT
 from wardround.spec.conditions import Condition
@@ -149,3 +152,22 @@ def test_validation_logs_prints_and_sends_nothing(
         assert not validate(table(heart_rate__last_24h=[98765.4321, 80.0, 81.0]), SEPSIS).success
     assert caplog.records == []
     assert tuple(capfd.readouterr()) == ("", "")
+
+
+def test_what_build_features_gives_passes_also_after_a_round_through_parquet(tmp_path: Path) -> None:
+    as_of = pd.Timestamp("2026-01-02T05:00Z")
+    index = pd.DataFrame(
+        {
+            "stay_id": ["a"],
+            "patient_id": ["p"],
+            "as_of": [as_of],
+            "birth_date": [pd.Timestamp("1960-05-01")],
+            "sex": "male",
+        }
+    )
+    times = [as_of - pd.Timedelta(hours=hours) for hours in (20, 9, 1)]
+    values = {"patient_id": "p", "time": times, "available": times, "variable": "lactate", "value": [2.0, 4.1, 3.0]}
+    features = build_features(frame_of(EVENT_COLUMNS, {**values, "source_ref": "Observation/1"}), index, SEPSIS)
+    features.to_parquet(tmp_path / "features.parquet")
+    assert validate(features, SEPSIS).success
+    assert validate(pd.read_parquet(tmp_path / "features.parquet"), SEPSIS).success
