@@ -1,0 +1,61 @@
+"""Data to measure on: MIMIC-IV CSVs repeated under new ids, and simulated wards."""
+
+import os
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.measure import DATA, WARDROUND, run
+from wardround.settings import PROJECT
+
+NOW = "2026-03-10T06:00:00+00:00"
+_IDS = {"subject_id": 10**8, "hadm_id": 10**8, "stay_id": 10**8, "transfer_id": 10**8, "labevent_id": 10**9}
+_TABLES = (
+    "hosp/patients", "hosp/admissions", "hosp/transfers", "hosp/diagnoses_icd", "hosp/labevents", "hosp/d_labitems",
+    "icu/icustays", "icu/chartevents", "icu/d_items",
+)  # fmt: skip
+
+
+def mimic_demo() -> Path:
+    """The MIMIC-IV demo: MIMIC_CSV_PATH, or the copy beside the project, or else a simulated folder of its size."""
+    beside = PROJECT.parent / "shared" / "data" / "mimic-iv-demo-2.2"
+    given = os.environ.get("MIMIC_CSV_PATH")
+    if given or beside.is_dir():
+        return Path(given or beside)
+    return ward(140) / "mimic"
+
+
+def repeated_mimic(times: int) -> Path:
+    """The demo so many times, each copy under ids of its own; made once and kept."""
+    source, out = mimic_demo(), DATA / f"mimic-x{times}"
+    if (out / "complete").exists():
+        return out
+    connection = duckdb.connect()
+    connection.execute(f"SET threads = {os.cpu_count()}")
+    for name in _TABLES:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        connection.execute(_repeat(connection, source / f"{name}.csv.gz", out / f"{name}.csv.gz", times))
+    (out / "complete").touch()
+    return out
+
+
+def _repeat(connection: duckdb.DuckDBPyConnection, source: Path, out: Path, times: int) -> str:
+    """Copy after copy, as a hospital's next patients would follow: gzip must not see the same row twice in a row."""
+    read = f"read_csv('{source}', all_varchar=true)"
+    columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()]
+    copies = range(times if any(column in _IDS for column in columns) else 1)
+    selects = (f"SELECT {', '.join(_renamed(column, copy) for column in columns)} FROM {read}" for copy in copies)
+    return f"COPY ({' UNION ALL '.join(selects)}) TO '{out}' (HEADER, COMPRESSION gzip)"
+
+
+def _renamed(column: str, copy: int) -> str:
+    return f"{column}::BIGINT + {copy * _IDS[column]} AS {column}" if column in _IDS else column
+
+
+def ward(stays: int) -> Path:
+    """A simulated ward with so many stays in progress; made once and kept."""
+    out = DATA / f"ward-{stays}"
+    if not (out / "complete").exists():
+        run([WARDROUND, "simulate", "--stays", str(stays), "--seed", "1", "--now", NOW, "--out", str(out)])
+        (out / "complete").touch()
+    return out
