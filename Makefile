@@ -51,7 +51,7 @@ check: install ## Style, types and layers, without the tests
 	$(BIN)/lint-imports
 
 bench: install ## The measurements of benchmarks/README.md
-	@for bench in benchmarks/*.py; do $(BIN)/python "$$bench" || exit 1; done
+	@$(BIN)/python -m benchmarks
 
 locks: $(STAMP) ## Resolve pyproject.toml anew (add UPGRADE=--upgrade for newer versions)
 	$(LOCK) $(UPGRADE) --output-file requirements.txt

@@ -5,10 +5,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from wardround.services.fhir_server.running import running_server
-
 from benchmarks.measure import WARDROUND, Run, run, table
 from benchmarks.population import NOW, ward
+from wardround.services.fhir_server.running import running_server
 
 
 def train(mimic: Path, environment: dict[str, str]) -> None:

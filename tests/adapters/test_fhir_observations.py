@@ -144,9 +144,7 @@ def test_issued_says_when_a_value_was_known(variables) -> None:
     assert frame["available"].tolist() == [pd.Timestamp("2026-01-02T07:30Z")]
 
 
-@pytest.mark.parametrize(
-    "reference", ["Patient/a", "https://example.org/fhir/Patient/a", "Patient/a/_history/2"]
-)
+@pytest.mark.parametrize("reference", ["Patient/a", "https://example.org/fhir/Patient/a", "Patient/a/_history/2"])
 def test_a_patient_may_be_referred_to_in_any_form(variables, reference: str) -> None:
     assert read(heart_rate(subject={"reference": reference}), variables)["patient_id"].tolist() == ["a"]
 

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
-from wardround.services.fhir_server.running import running_server
 
 from wardround.adapters.mimic.ids import stay_id
 from wardround.cli.main import wardround
+from wardround.services.fhir_server.running import running_server
 from wardround.spec.loading import load_variables
 from wardround.spec.variables import Variable
 

@@ -69,9 +69,7 @@ class NdjsonFolder:
                 mine = index[index["patient_id"].isin(buckets.index[buckets == bucket])]
                 yield mine, frame_of(READING_COLUMNS, pd.concat(parts)) if parts else empty_readings()
 
-    def _sort(
-        self, spans: pd.DataFrame, variables: Mapping[str, Variable], buckets: pd.Series, scratch: Path
-    ) -> None:
+    def _sort(self, spans: pd.DataFrame, variables: Mapping[str, Variable], buckets: pd.Series, scratch: Path) -> None:
         """One pass over the folder: readings inside the spans go into parquet files <bucket>-<number>."""
         found = self._readings(variables, frozenset(buckets.index))
         number = 0

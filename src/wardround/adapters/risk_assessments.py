@@ -42,9 +42,7 @@ def put(client: FhirClient, resources: Iterable[Resource]) -> dict[str, str]:
         for resource in resources
     ]
     answers = client.batch(entries)
-    return {
-        identity_of(entry["resource"]): _refusal(answer) for entry, answer in zip(entries, answers, strict=True)
-    }
+    return {identity_of(entry["resource"]): _refusal(answer) for entry, answer in zip(entries, answers, strict=True)}
 
 
 def with_provenance(client: FhirClient, targets: Sequence[str]) -> set[str]:
