@@ -4,15 +4,25 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.model_store import ModelStore
 from wardround.airflow.environment import local_environment
-from wardround.settings import PROJECT, settings_from
+from wardround.core.fitting import CandidateResult
+from wardround.core.model import Flow, ModelCard, Side, Split
+from wardround.settings import PROJECT, Settings, settings_from
+from wardround.spec.digest import spec_digest
+from wardround.spec.loading import load_condition
 
 # Airflow reads its settings when it is first imported, which any test module may do.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="wardround-tests-airflow-"))
@@ -129,3 +139,160 @@ def _write_events(folder: Path, base: pd.DataFrame, positive: np.ndarray) -> Non
     lab = rows["itemid"].isin(LABS)
     rows.loc[~lab, ["stay_id", *shared]].to_csv(folder / "icu" / "chartevents.csv", index=False)
     rows.loc[lab, ["labevent_id", *shared]].to_csv(folder / "hosp" / "labevents.csv", index=False)
+
+
+AS_OF = datetime(2026, 1, 2, 5, tzinfo=UTC)
+
+
+class Icu:
+    """A small ICU as FHIR resources, to be put on a server; every stay has enough data for a score unless told not."""
+
+    def __init__(self) -> None:
+        self.resources: list[dict[str, Any]] = []
+
+    def stay(
+        self, name: str, lactate: float | None = 1.5, patient: str = "", vitals: bool = True, **encounter: Any
+    ) -> str:
+        """Adds Encounter e-<name> of Patient p-<patient or name>, with Observations once a patient; gives its id."""
+        who = f"p-{patient or name}"
+        new = not any(resource["id"] == who for resource in self.resources)
+        self.resources.append(
+            {
+                "resourceType": "Encounter",
+                "id": f"e-{name}",
+                "status": "in-progress",
+                "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "ACUTE"},
+                "subject": {"reference": f"Patient/{who}"},
+                "period": {"start": "2026-01-01T01:00:00Z"},
+                **encounter,
+            }
+        )
+        if new:
+            self.resources.append({"resourceType": "Patient", "id": who, "gender": "male", "birthDate": "1960-05-01"})
+            self._observe(who, lactate, vitals)
+        return f"e-{name}"
+
+    def observation(self, who: str, name: str, hours: float, **content: Any) -> None:
+        """Adds Observation o-<who>-<name> of so many hours before AS_OF."""
+        time = (AS_OF - timedelta(hours=hours)).isoformat()
+        self.resources.append(
+            {
+                "resourceType": "Observation",
+                "id": f"o-{who}-{name}",
+                "status": "final",
+                "subject": {"reference": f"Patient/{who}"},
+                "effectiveDateTime": time,
+                "issued": time,
+                **content,
+            }
+        )
+
+    def lactate(self, who: str, name: str, value: float, hours: float, **content: Any) -> None:
+        """Adds a lactate in mmol/L of so many hours before AS_OF."""
+        self.observation(who, name, hours, **loinc("2524-7", value, "mmol/L"), **content)
+
+    def upload(self, base_url: str) -> None:
+        entries = [
+            {"resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}}
+            for one in self.resources
+        ]
+        with FhirClient(FhirSource(base_url)) as client:
+            answers = client.batch(entries)
+        assert {answer["response"]["status"][:1] for answer in answers} == {"2"}
+
+    def _observe(self, who: str, lactate: float | None, vitals: bool) -> None:
+        for hours in (1.0, 2.5, 6.0) if vitals else ():
+            self.observation(who, f"hr{hours}", hours, **loinc("8867-4", 80 + hours, "/min"))
+            self.observation(who, f"rr{hours}", hours, **loinc("9279-1", 16, "/min"))
+            pressures = [loinc("8480-6", 120, "mm[Hg]"), loinc("8478-0", 85, "mm[Hg]")]
+            self.observation(who, f"bp{hours}", hours, code=coded("85354-9"), component=pressures)
+        if lactate is not None:
+            self.lactate(who, "lactate", lactate, hours=2.3)
+
+
+def coded(code: str) -> dict[str, Any]:
+    return {"coding": [{"system": "http://loinc.org", "code": code}]}
+
+
+def loinc(code: str, value: float, unit: str) -> dict[str, Any]:
+    quantity = {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}
+    return {"code": coded(code), "valueQuantity": quantity}
+
+
+@pytest.fixture
+def icu() -> Icu:
+    return Icu()
+
+
+# The project's sepsis with fewer columns, which Great Expectations checks in a tenth of the time.
+FEW_FEATURES = """\
+  demographics: [age, sex]
+  groups:
+    - variables: [heart_rate, respiratory_rate, systolic_pressure, mean_pressure, creatinine]
+      summaries: [last]
+      window: 24h
+    - variables: [lactate]
+      summaries: [max, count, hours_since_last]
+      window: 24h
+"""
+
+
+@pytest.fixture(scope="session")
+def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose one condition is a small sepsis."""
+    home, theirs = tmp_path_factory.mktemp("home"), PROJECT / "include" / "schemas"
+    (home / "include" / "schemas" / "conditions").mkdir(parents=True)
+    shutil.copy(theirs / "variables.yaml", home / "include" / "schemas")
+    whole = yaml.safe_load((theirs / "conditions" / "sepsis.yaml").read_text())
+    minimum = {"at_least": 4, "of": ["heart_rate", "respiratory_rate", "systolic_pressure", "mean_pressure", "lactate"]}
+    small = {**whole, "features": yaml.safe_load(FEW_FEATURES), "minimum_data": minimum}
+    (home / "include" / "schemas" / "conditions" / "sepsis.yaml").write_text(yaml.safe_dump(small, sort_keys=False))
+    return home
+
+
+@pytest.fixture
+def settings(tmp_path: Path, small_home: Path, lactate_models: Path) -> Settings:
+    """Settings of an installation with a small sepsis, its live model, and folders of its own."""
+    environment = {"WARDROUND_VAR": str(tmp_path / "var"), "WARDROUND_MODELS": str(lactate_models)}
+    return settings_from({"WARDROUND_HOME": str(small_home), **environment})
+
+
+@pytest.fixture(scope="session")
+def lactate_models(tmp_path_factory: pytest.TempPathFactory, small_home: Path) -> Path:
+    """A model store whose live sepsis model knows one thing: the higher the lactate, the higher the risk."""
+    from wardround.core.candidates.registry import CANDIDATES
+
+    root = tmp_path_factory.mktemp("models")
+    sepsis = load_condition("sepsis", small_home / "include" / "schemas")
+    columns = sepsis.columns
+    inputs = np.zeros((200, len(columns)))
+    inputs[:, columns.index("lactate__max_24h")] = np.linspace(0.5, 8.0, 200)
+    fitted = CANDIDATES["logistic_regression"].fit(inputs, (np.linspace(0.5, 8.0, 200) > 3.0).astype(int), seed=1)
+    side = Side(patients=100, stays=100, positives=50)
+    card = ModelCard(
+        condition=sepsis.id,
+        title=sepsis.title,
+        version="1.0.0-0123456789ab",
+        created=AS_OF,
+        columns=columns,
+        spec_digest=spec_digest(sepsis),
+        data_digest="0" * 64,
+        label=sepsis.label,
+        horizon="hospital_stay",
+        prediction_time=timedelta(hours=24),
+        cohort=Flow(found=200, excluded={}, used=200),
+        split=Split(train=side, test=side, test_share=0.5, folds=5),
+        candidates={"logistic_regression": CandidateResult(title=fitted.title, threshold=0.5, metrics={})},
+        chosen="logistic_regression",
+        metrics={},
+        thresholds={"moderate": 0.25, "high": 0.5},
+        contributions_unit="log-odds",
+        imputation={**dict.fromkeys(columns, 0.0), "lactate__max_24h": 1.0},
+        seed=1,
+        libraries={name: version(name) for name in ("scikit-learn", "xgboost-cpu")},
+        files={fitted.file_name: "0" * 64},
+    )
+    store = ModelStore(root)
+    store.save(sepsis.id, card, {fitted.file_name: fitted.dump()})
+    store.promote(sepsis.id, card.version, by="tests", why="tests")
+    return root

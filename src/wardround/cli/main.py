@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "fhir-server": "The embedded FHIR R4 server, for demonstration and tests.",
     "train": "Train a model of a condition from MIMIC-IV CSVs.",
     "model": "List, show, promote and roll back stored models.",
+    "screen": "Screen every ICU stay of a FHIR server for a condition, and write RiskAssessments back.",
     "features": "A condition's feature table, of MIMIC CSVs, NDJSON or a FHIR server.",
     "report": "Write the report of a run again, also without identifiers.",
     "check": "Validate the spec, and each condition's live model against it.",

@@ -1,0 +1,108 @@
+"""`wardround screen`: the screening DAG's steps without Airflow."""
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import click
+
+from wardround.adapters.fhir_source import FhirSource
+from wardround.cli.durations import DURATION
+from wardround.cli.results import say, show
+from wardround.cli.times import TIME
+from wardround.settings import Settings, settings_from
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+SHOWN: Final = (
+    *("condition", "as_of", "mode", "found", "scored", "indeterminate", "excluded", "failed", "written", "unchanged"),
+    *("model_version", "run", "report"),
+)
+
+
+@click.command("screen")
+@click.argument("condition")
+@click.option("--source", "source_url", required=True, metavar="URL", help="Base URL of the FHIR R4 server.")
+@click.option("--as-of", type=TIME, required=True, help="Prediction time: ISO 8601 with an offset.")
+@click.option("--look-back", type=DURATION, help="Find stays that overlap this long before as_of (24h, 90m, 2d).")
+@click.option("--mode", type=click.Choice(["live", "shadow"]), default="live", help="shadow writes nothing back.")
+@click.option("--chunk", type=click.IntRange(min=1), help="Stays per chunk.")
+@click.option("--dry-run", is_flag=True, help="Do all but write; say what would be written.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    condition: str,
+    source_url: str,
+    as_of: datetime,
+    look_back: timedelta | None,
+    mode: Literal["live", "shadow"],
+    chunk: int | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Screen every ICU stay that SOURCE knows for CONDITION as of a TIME, and write RiskAssessments back.
+
+    Running the same as_of again changes nothing. A server that asks for a bearer token gets the one in
+    WARDROUND_FHIR_TOKEN.
+    """
+    # pandas and scikit-learn take seconds; `--help` must not wait for them.
+    from wardround.workflows.screening import ScreeningRequest, require_complete, screen
+
+    settings = settings_from()
+    request = ScreeningRequest(
+        condition=condition,
+        source_url=source_url,
+        as_of=as_of,
+        look_back=look_back,
+        chunk_size=chunk,
+        mode=mode,
+        dry_run=dry_run,
+    )
+    with _progress() as bars:
+        summary = screen(request, _source(request.source_url, settings), settings, _Reporter(bars))
+    _say(summary, as_json)
+    require_complete(summary)
+
+
+def _source(url: str, settings: Settings) -> FhirSource:
+    return FhirSource(
+        base_url=url,
+        token=settings.fhir_token,
+        page_size=settings.fhir_page_size,
+        icu_classes=settings.icu_classes,
+        icu_locations=settings.icu_locations,
+    )
+
+
+def _progress() -> "AbstractContextManager[Progress | None]":
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+class _Reporter:
+    """Shows one bar a step; without bars it is silent."""
+
+    def __init__(self, bars: "Progress | None") -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        if self._bars is None:
+            return
+        if step not in self._tasks:
+            self._tasks[step] = self._bars.add_task(step, total=total)
+        self._bars.update(self._tasks[step], completed=done)
+
+
+def _say(summary: dict[str, Any], as_json: bool) -> None:
+    show({key: summary[key] for key in SHOWN}, as_json)
+    if summary["found"] == 0:
+        say("The ward is empty: no ICU stay overlaps the look-back window.")
+    if summary["dry_run"]:
+        say(f"Dry run: {summary['to_write']} RiskAssessments would be written; none was.")

@@ -1,0 +1,31 @@
+"""Screening: one function per Airflow task, over a run's folder; `screen` is all of them in turn.
+
+open_run -> find_stays -> extract (each chunk) -> check_quality -> score (each chunk) -> publish (each chunk)
+-> reconcile -> report -> require_complete. Arguments and results are small: run ids and chunk numbers.
+"""
+
+from wardround.workflows.report import report
+from wardround.workflows.screening.check_quality import check_quality
+from wardround.workflows.screening.extract import extract
+from wardround.workflows.screening.find_stays import find_stays
+from wardround.workflows.screening.publish import publish
+from wardround.workflows.screening.reconcile import reconcile
+from wardround.workflows.screening.request import ScreeningRequest
+from wardround.workflows.screening.require_complete import require_complete
+from wardround.workflows.screening.run import open_run
+from wardround.workflows.screening.score import score
+from wardround.workflows.screening.screen import screen
+
+__all__ = [
+    "ScreeningRequest",
+    "check_quality",
+    "extract",
+    "find_stays",
+    "open_run",
+    "publish",
+    "reconcile",
+    "report",
+    "require_complete",
+    "score",
+    "screen",
+]

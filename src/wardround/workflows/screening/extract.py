@@ -1,0 +1,84 @@
+"""A chunk's stays in; its events, what was set aside and its feature rows out, as files of the run.
+
+These functions see patient values; they never log. A patient whose data cannot be used fails alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from wardround.adapters import fhir_observations
+from wardround.adapters.fhir_client import FhirClient
+from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
+from wardround.core.features import build_features
+from wardround.core.stays import index_as_of
+from wardround.errors import FhirRefused, FhirUnreachable
+from wardround.settings import Settings
+from wardround.workflows.screening.run import Run, chunk_file, load_run
+
+
+@dataclass(frozen=True)
+class _Extracted:
+    events: pd.DataFrame
+    set_aside: pd.DataFrame
+    features: pd.DataFrame
+
+
+def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> None:
+    """Writes events, set_aside and features (parquet) of the chunk, and failures.json: stay_id -> reason.
+
+    Raises FhirUnreachable or FhirRefused if the server, and not a patient's data, is at fault: try the chunk again.
+    """
+    opened = load_run(run, settings)
+    with opened.step("extract", client, chunk):
+        stays = opened.stays(chunk)
+        parts, failures = _isolated(stays, opened, client)
+        events = _together(frame_of(EVENT_COLUMNS), [part.events for part in parts])
+        set_aside = _together(frame_of(SET_ASIDE_COLUMNS), [part.set_aside for part in parts])
+        features = _together(opened.no_features(), [part.features for part in parts])
+        opened.folder.write_frame(chunk_file(chunk, "events.parquet"), events)
+        opened.folder.write_frame(chunk_file(chunk, "set_aside.parquet"), set_aside)
+        opened.folder.write_json(chunk_file(chunk, "failures.json"), failures)
+        # The features come last: where they are, the rest of the chunk is.
+        opened.folder.write_frame(chunk_file(chunk, "features.parquet"), features)
+
+
+def _isolated(stays: pd.DataFrame, opened: Run, client: FhirClient) -> tuple[list[_Extracted], dict[str, str]]:
+    """All stays at once, or if that fails each patient's alone, so that one patient's data stop nobody else."""
+    try:
+        return [_extracted(stays, opened, client)], {}
+    except FhirRefused:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever one patient's data may break, the others are screened
+        patients = stays["patient_id"].unique()
+        if len(patients) == 1:
+            return [], dict.fromkeys(stays["stay_id"], _reason(error, client))
+    parts: list[_Extracted] = []
+    failures: dict[str, str] = {}
+    for patient in patients:
+        mine, failed = _isolated(stays[stays["patient_id"] == patient].reset_index(drop=True), opened, client)
+        parts += mine
+        failures |= failed
+    return parts, failures
+
+
+def _extracted(stays: pd.DataFrame, opened: Run, client: FhirClient) -> _Extracted:
+    condition, as_of = opened.condition, opened.as_of
+    patients: Sequence[str] = sorted(stays["patient_id"].unique())
+    start = as_of - condition.longest_window
+    readings = fhir_observations.fetch(client, patients, condition.variables, start, as_of)
+    events, set_aside = admit(readings, condition.variables, as_of)
+    return _Extracted(events, set_aside, build_features(events, index_as_of(stays, as_of), condition))
+
+
+def _reason(error: Exception, client: FhirClient) -> str:
+    """The name of what failed and no more: the message of a foreign error may hold a patient's value."""
+    if isinstance(error, FhirUnreachable):
+        # Raises FhirUnreachable itself if it is the server that is gone, and not this patient's answer that is broken.
+        client.capabilities()
+    return f"extract:{type(error).__name__}"
+
+
+def _together(nothing: pd.DataFrame, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([nothing, *frames], ignore_index=True) if frames else nothing

@@ -1,0 +1,50 @@
+"""The server's ICU stays in; the stays of the run, those not screened with their reasons, and the chunks out."""
+
+from math import ceil
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from wardround.adapters import fhir_stays
+from wardround.adapters.fhir_client import FhirClient
+from wardround.core.events import frame_of
+from wardround.core.stays import STAY_COLUMNS, eligible
+from wardround.settings import Settings
+from wardround.workflows.screening.run import load_run
+
+# In stays.parquet: every stay found. chunk is 0, and excluded the reason, for a stay that is not screened.
+FOUND_COLUMNS: Final = {**STAY_COLUMNS, "chunk": "int64", "excluded": "str"}
+MOST_SINGLE: Final = 32  # so many tasks of one patient each are still easy on a scheduler, and easy to read
+MOST_CHUNKS: Final = 200
+
+
+def find_stays(run: str, client: FhirClient, settings: Settings) -> list[int]:
+    """Writes stays.parquet (FOUND_COLUMNS) and chunks.json; gives the chunk numbers, from 1."""
+    opened = load_run(run, settings)
+    with opened.step("find_stays", client):
+        look_back = opened.request.look_back or opened.condition.cohort.look_back
+        found = fhir_stays.find(client, opened.as_of - look_back, opened.as_of)
+        cohort = eligible(found.stays, opened.as_of, opened.condition)
+        # Patients stay together: the events of one are then fetched once, however many stays there are.
+        screened = cohort.eligible.sort_values(["patient_id", "stay_id"], ignore_index=True)
+        size = stays_per_chunk(len(screened), opened.request.chunk_size, client.source.patients_per_search)
+        screened = screened.assign(chunk=np.arange(len(screened)) // size + 1, excluded="")
+        about = pd.concat([found.stays, found.set_aside], ignore_index=True).set_index("stay_id")
+        left_out = pd.concat([cohort.excluded, found.set_aside], ignore_index=True)
+        excluded = left_out.assign(chunk=0, excluded=left_out["reason"])
+        known = about.reindex(excluded["stay_id"]).reset_index()[[c for c in STAY_COLUMNS if c != "patient_id"]]
+        everyone = pd.concat([screened, excluded.merge(known, on="stay_id", validate="one_to_one")], ignore_index=True)
+        opened.folder.write_frame("stays.parquet", frame_of(FOUND_COLUMNS, everyone))
+        chunks = sorted({int(chunk) for chunk in screened["chunk"]})
+        opened.folder.write_json("chunks.json", {"chunks": chunks, "stays_per_chunk": size})
+    return chunks
+
+
+def stays_per_chunk(stays: int, asked: int | None, patients_per_search: int) -> int:
+    """One stay a chunk up to 32 stays; beyond, as many as one search takes, or more to stay within 200 chunks."""
+    if asked is not None:
+        return asked
+    if stays <= MOST_SINGLE:
+        return 1
+    return max(patients_per_search, ceil(stays / MOST_CHUNKS))

@@ -1,0 +1,150 @@
+"""What the chunks and the server say in, the ledger and the summary of the run out: every stay has one account."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from wardround.adapters import risk_assessments
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_references import Resource
+from wardround.core.ledger import EXCLUDED, FAILED, counts, open_ledger
+from wardround.core.risk_assessment import Screening, identity, probability
+from wardround.settings import Settings
+from wardround.workflows.screening.run import Run, chunk_file, load_run
+
+MISSING = "missing"
+DUPLICATE = "duplicate"
+DIFFERENT = "different"
+
+
+def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any]:
+    """Writes ledger.parquet, set_aside.json and summary.json; gives the summary.
+
+    A stay whose RiskAssessment the server does not hold exactly once, with the ledger's probability, has failed. A stay
+    of a chunk whose task failed has failed too. What makes the run incomplete is in the summary for
+    `require_complete`, so that the report is still written. Raises RunIncomplete if a stay is unaccounted for.
+    """
+    opened = load_run(run, settings)
+    with opened.step("reconcile", client):
+        stays = opened.folder.read_frame("stays.parquet")
+        ledger = open_ledger(_entries(stays, opened), stays["stay_id"])
+        problems = _problems(ledger, opened.screening(settings), client)
+        ledger = _with_problems(ledger, problems)
+        opened.folder.write_frame("ledger.parquet", ledger)
+        opened.folder.write_json("set_aside.json", _set_aside(opened))
+    summary = _summary(ledger, problems, opened)
+    opened.folder.write_json("summary.json", summary)
+    return summary
+
+
+def _entries(stays: pd.DataFrame, opened: Run) -> Iterator[dict[str, object]]:
+    """What became of each stay found: one mapping of the ledger's columns a stay."""
+    for chunk, mine in stays.groupby("chunk"):
+        accounts = {} if chunk == 0 else _chunk_accounts(opened, int(str(chunk)))
+        for stay in mine.to_dict("records"):
+            about = {"stay_id": stay["stay_id"], "patient_id": stay["patient_id"], "unit": stay["unit"], "chunk": chunk}
+            nothing = {"score": float("nan"), "band": "", "written": False}
+            if chunk == 0:
+                yield {**about, **nothing, "outcome": EXCLUDED, "reason": stay["excluded"]}
+            else:
+                account = accounts.get(stay["stay_id"], {"outcome": FAILED, "reason": "task:score"})
+                yield {**about, **nothing, **account}
+        unknown = set(accounts) - set(mine["stay_id"])
+        yield from ({"stay_id": stay, "chunk": chunk, "written": False} for stay in unknown)
+
+
+def _chunk_accounts(opened: Run, chunk: int) -> dict[str, dict[str, object]]:
+    """Outcome, reason, score, band and written by stay_id; a chunk whose task failed says which."""
+    for task, name in (("extract", "features.parquet"), ("score", "outcomes.parquet"), ("publish", "written.json")):
+        if not opened.folder.exists(chunk_file(chunk, name)):
+            failed = {"outcome": FAILED, "reason": f"task:{task}"}
+            return {stay: dict(failed) for stay in opened.stays(chunk)["stay_id"]}
+    outcomes = opened.folder.read_frame(chunk_file(chunk, "outcomes.parquet"))
+    written = opened.folder.read_json(chunk_file(chunk, "written.json"))
+    accounts: dict[str, dict[str, object]] = {}
+    for row in outcomes.to_dict("records"):
+        stay = str(row.pop("stay_id"))
+        account: dict[str, object] = {str(key): value for key, value in row.items()}
+        account["written"] = stay in written["written"]
+        if stay in written["failed"]:
+            account |= {"outcome": FAILED, "reason": written["failed"][stay]}
+        accounts[stay] = account
+    return accounts
+
+
+def _problems(ledger: pd.DataFrame, screening: Screening, client: FhirClient) -> dict[str, str]:
+    """stay_id -> what is wrong with the server's RiskAssessment, of the stays that the ledger calls written."""
+    written = ledger[ledger["written"]]
+    identities = {identity(screening, stay): stay for stay in written["stay_id"]}
+    held = risk_assessments.held(client, list(identities))
+    scores = dict(zip(written["stay_id"], written["score"], strict=True))
+    verdicts = {
+        stay: _verdict(held.get(one, []), stay, scores[stay], screening) for one, stay in identities.items()
+    }
+    return {stay: verdict for stay, verdict in verdicts.items() if verdict}
+
+
+def _verdict(held: list[Resource], stay_id: str, score: float, screening: Screening) -> str:
+    if not held:
+        return MISSING
+    if len(held) > 1:
+        return DUPLICATE
+    stated = probability(held[0], screening.percent)
+    encounter = held[0].get("encounter", {}).get("reference", "")
+    equal = stated is not None and abs(stated - score) < 1e-9 and encounter.endswith(f"Encounter/{stay_id}")
+    return "" if equal else DIFFERENT
+
+
+def _with_problems(ledger: pd.DataFrame, problems: dict[str, str]) -> pd.DataFrame:
+    problem = pd.Series([problems.get(stay, "") for stay in ledger["stay_id"]], index=ledger.index, dtype="str")
+    wrong = problem != ""
+    return ledger.assign(
+        outcome=ledger["outcome"].where(~wrong, FAILED),
+        reason=ledger["reason"].where(~wrong, "reconcile:" + problem),
+        written=ledger["written"] & (problem != MISSING),
+    )
+
+
+def _set_aside(opened: Run) -> dict[str, dict[str, int]]:
+    """Readings set aside, counted by variable and reason."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for chunk in opened.chunks():
+        name = chunk_file(chunk, "set_aside.parquet")
+        if opened.folder.exists(name):
+            frame = opened.folder.read_frame(name)
+            counted.update(zip(frame["variable"], frame["reason"], strict=True))
+    result: dict[str, dict[str, int]] = {}
+    for (variable, reason), number in sorted(counted.items()):
+        result.setdefault(variable, {})[reason] = number
+    return result
+
+
+def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dict[str, Any]:
+    request, limit = opened.request, opened.condition.quality.max_failed
+    totals = counts(ledger)
+    steps = [opened.folder.read_json(name) for name in opened.folder.list("steps")]
+    durations: dict[str, float] = {}
+    for step in steps:
+        durations[step["step"]] = round(durations.get(step["step"], 0.0) + step["seconds"], 3)
+    written = [opened.folder.read_json(name) for name in opened.folder.list() if name.endswith("/written.json")]
+    # Excluded stays were never tried, so they are no part of the share.
+    tried = totals["found"] - totals["excluded"]
+    return {
+        **totals,
+        "run": opened.id,
+        "report": opened.folder.location("report.html"),
+        "model_version": opened.model_version,
+        "condition": request.condition,
+        "as_of": request.as_of.isoformat().replace("+00:00", "Z"),
+        "mode": request.mode,
+        "dry_run": request.dry_run,
+        "source": request.source_url,
+        "unchanged": sum(len(account["unchanged"]) for account in written),
+        "to_write": sum(account["to_write"] for account in written),
+        "problems": problems,
+        "complete": not problems and totals["failed"] <= limit * tried,
+        "durations": durations,
+        "http_requests": sum(step["http_requests"] for step in steps),
+    }

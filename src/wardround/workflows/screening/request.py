@@ -1,0 +1,33 @@
+"""What to screen: the request that a person or a schedule makes; no secret and no patient in it."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from wardround.adapters.fhir_source import FhirSource
+from wardround.spec.base import Duration
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+def _base_url(url: str) -> str:
+    # Refuses, among others, credentials in the URL: the request is stored.
+    return FhirSource(url).base_url
+
+
+class ScreeningRequest(BaseModel):
+    """One screening: a condition, a FHIR server and a prediction time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    condition: str = Field(description="Id of the condition.")
+    source_url: Annotated[str, AfterValidator(_base_url)] = Field(description="Base URL of the FHIR server.")
+    as_of: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(description="Prediction time, with its offset.")
+    look_back: Duration | None = Field(default=None, description="Instead of the condition's cohort.look_back.")
+    chunk_size: int | None = Field(default=None, ge=1, description="Stays per chunk, instead of the default rule.")
+    mode: Literal["live", "shadow"] = Field(default="live", description="shadow writes nothing to the source.")
+    dry_run: bool = Field(default=False, description="Does all but publish.")
+    run: str | None = Field(default=None, description="Run id; made up if it is not given.")

@@ -1,0 +1,123 @@
+"""A run: opened once, with the model that all its tasks use, and loaded again by each of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+import pandas as pd
+
+from wardround import __version__
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.model_store import ModelStore
+from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.core.events import EVENT_COLUMNS, frame_of
+from wardround.core.features import build_features
+from wardround.core.model import ScoringModel
+from wardround.core.risk_assessment import Screening
+from wardround.core.stays import STAY_COLUMNS, index_as_of
+from wardround.errors import RunIncomplete
+from wardround.settings import Settings
+from wardround.spec.conditions import Condition
+from wardround.spec.digest import spec_digest
+from wardround.spec.loading import load_condition
+from wardround.workflows.screening.request import ScreeningRequest
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was opened: its id, folder, request, spec, and the version of the model that all its chunks use."""
+
+    id: str
+    folder: RunFolder
+    request: ScreeningRequest
+    condition: Condition
+    model_version: str
+
+    @property
+    def as_of(self) -> pd.Timestamp:
+        return pd.Timestamp(self.request.as_of)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the run writes to its source."""
+        return self.request.mode == "live" and not self.request.dry_run
+
+    def screening(self, settings: Settings) -> Screening:
+        """What the RiskAssessments of the run share."""
+        return Screening(
+            source_url=self.request.source_url,
+            condition=self.condition,
+            model_version=self.model_version,
+            software_version=__version__,
+            as_of=self.request.as_of,
+            percent=settings.percent,
+        )
+
+    def model(self, settings: Settings) -> ScoringModel:
+        """The run's model, its files and its spec checked again. Raises ModelError."""
+        return ModelStore(settings.models).load(self.condition, self.model_version)
+
+    def chunks(self) -> list[int]:
+        """The numbers of the run's chunks."""
+        return list(self.folder.read_json("chunks.json")["chunks"])
+
+    def stays(self, chunk: int) -> pd.DataFrame:
+        """The stays of one chunk (STAY_COLUMNS and the columns of `find_stays`). Raises RunIncomplete for no chunk."""
+        stays = self.folder.read_frame("stays.parquet")
+        mine = stays[stays["chunk"] == chunk].reset_index(drop=True)
+        if chunk < 1 or mine.empty:
+            raise RunIncomplete(f"run {self.id}: has no chunk {chunk}, expected one that find_stays gave; run it again")
+        return mine
+
+    def no_features(self) -> pd.DataFrame:
+        """A feature table without rows."""
+        return build_features(frame_of(EVENT_COLUMNS), index_as_of(frame_of(STAY_COLUMNS), self.as_of), self.condition)
+
+    @contextmanager
+    def step(self, name: str, client: FhirClient | None = None, chunk: int | None = None) -> Iterator[None]:
+        """Records how long the step took and how many requests it made, if it ends well."""
+        start, requests = perf_counter(), client.requests_made if client else 0
+        yield
+        account = {
+            "step": name,
+            "seconds": round(perf_counter() - start, 3),
+            "http_requests": client.requests_made - requests if client else 0,
+        }
+        self.folder.write_json(f"steps/{name}.json" if chunk is None else f"steps/{name}-{chunk:04d}.json", account)
+
+
+def chunk_file(chunk: int, name: str) -> str:
+    """The name of a chunk's file in the run's folder."""
+    return f"chunk-{chunk:04d}/{name}"
+
+
+def open_run(request: ScreeningRequest, settings: Settings) -> str:
+    """Checks spec and model, and opens the run's folder; gives the run id. Raises SpecError or ModelError."""
+    condition = load_condition(request.condition, settings.schemas)
+    model = ModelStore(settings.models).load(condition)
+    run = request.run or run_id(condition.id, pd.Timestamp(request.as_of))
+    folder = RunFolder.of(settings.runs, run)
+    # Kept with the run, so that a spec that is edited meanwhile cannot give its chunks different features.
+    folder.write_json("condition.json", condition.model_dump(mode="json"))
+    folder.write_json(
+        "request.json",
+        {
+            **request.model_dump(mode="json"),
+            "run": run,
+            "condition_version": condition.version,
+            "spec_digest": spec_digest(condition),
+            "model_version": model.version,
+            "software_version": __version__,
+        },
+    )
+    return run
+
+
+def load_run(run: str, settings: Settings) -> Run:
+    """The run as it was opened. Raises RunNotFound."""
+    folder = RunFolder.existing(settings.runs, run)
+    stored = folder.read_json("request.json")
+    request = ScreeningRequest.model_validate({key: stored[key] for key in ScreeningRequest.model_fields})
+    condition = Condition.model_validate(folder.read_json("condition.json"))
+    return Run(run, folder, request, condition, stored["model_version"])

@@ -1,0 +1,111 @@
+"""A chunk's feature rows in; scores with their reasons, and what became of each stay, out.
+
+These functions see patient values; they never log.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from wardround.core.bands import INDETERMINATE as BAND_INDETERMINATE
+from wardround.core.bands import band_of
+from wardround.core.basis import basis, used_events
+from wardround.core.events import frame_of
+from wardround.core.ledger import FAILED, INDETERMINATE, SCORED
+from wardround.core.minimum_data import enough_data
+from wardround.core.model import ScoringModel
+from wardround.core.rationale import missing_inputs, reasons
+from wardround.errors import ModelError
+from wardround.settings import Settings
+from wardround.workflows.screening.run import Run, chunk_file, load_run
+
+# More digits than a probability deserves, and fewer than the noise of another batch size would reach.
+DIGITS: Final = 4
+SCORE_COLUMNS: Final = {
+    "stay_id": "str",
+    "patient_id": "str",
+    "score": "float64",  # NaN for an indeterminate stay
+    "band": "str",
+    "reasons": "object",  # lists of text
+    "missing": "object",
+    "basis": "object",
+}
+OUTCOME_COLUMNS: Final = {"stay_id": "str", "outcome": "str", "reason": "str", "score": "float64", "band": "str"}
+
+
+def score(run: str, chunk: int, settings: Settings) -> None:
+    """Writes scores.parquet (scored and indeterminate stays) and outcomes.parquet (every stay of the chunk).
+
+    Raises ModelError if the run's model cannot be used any more.
+    """
+    opened = load_run(run, settings)
+    with opened.step("score", chunk=chunk):
+        stays = opened.stays(chunk)
+        features = opened.folder.read_frame(chunk_file(chunk, "features.parquet"))
+        failures = _failures(opened, chunk)
+        usable = features[~features["stay_id"].isin(failures)].reset_index(drop=True)
+        scores = _scores(usable, opened, chunk, opened.model(settings), stays)
+        opened.folder.write_frame(chunk_file(chunk, "scores.parquet"), scores)
+        opened.folder.write_frame(chunk_file(chunk, "outcomes.parquet"), _outcomes(stays, scores, failures))
+
+
+def _failures(opened: Run, chunk: int) -> dict[str, str]:
+    broken: dict[str, str] = opened.folder.read_json("quality_failed.json")
+    extraction: dict[str, str] = opened.folder.read_json(chunk_file(chunk, "failures.json"))
+    return {**{stay: f"quality:{rule}" for stay, rule in broken.items()}, **extraction}
+
+
+def _scores(
+    features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel, stays: pd.DataFrame
+) -> pd.DataFrame:
+    """One row per usable feature row; everything is joined by stay_id, nothing by place."""
+    enough = enough_data(features, opened.condition)
+    scorable = features[enough].set_index("stay_id", drop=False)
+    probabilities = pd.Series(_probabilities(model, scorable), index=scorable.index)
+    contributions = model.contributions(scorable).to_dict("index") if len(scorable) else {}
+    events = opened.folder.read_frame(chunk_file(chunk, "events.parquet"))
+    used = used_events(events, opened.condition, opened.as_of)
+    patient_of = dict(zip(stays["stay_id"], stays["patient_id"], strict=True))
+    rows = []
+    for row in features.to_dict("records"):
+        stay_id = row["stay_id"]
+        known = used.get(patient_of[stay_id], [])
+        scored = stay_id in probabilities.index
+        probability = float(probabilities[stay_id]) if scored else None
+        rows.append(
+            {
+                "stay_id": stay_id,
+                "patient_id": patient_of[stay_id],
+                "score": np.nan if probability is None else round(probability, DIGITS),
+                "band": band_of(probability, {str(name): at for name, at in model.card.thresholds.items()}),
+                "reasons": reasons(row, contributions[stay_id], known, opened.condition) if scored else (),
+                "missing": missing_inputs(row, opened.condition),
+                "basis": basis(known),
+            }
+        )
+    return frame_of(SCORE_COLUMNS, rows)
+
+
+def _probabilities(model: ScoringModel, scorable: pd.DataFrame) -> np.ndarray:
+    if scorable.empty:
+        return np.zeros(0)
+    probabilities = model.predict(scorable)
+    if len(probabilities) != len(scorable) or not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ModelError(f"model {model.version}: gave something else than one probability a stay; train again")
+    return probabilities
+
+
+def _outcomes(stays: pd.DataFrame, scores: pd.DataFrame, failures: Mapping[str, str]) -> pd.DataFrame:
+    known = scores.set_index("stay_id")[["score", "band"]].to_dict("index")
+    rows = []
+    for stay_id in stays["stay_id"]:
+        if stay_id in known:
+            indeterminate = known[stay_id]["band"] == BAND_INDETERMINATE
+            outcome, reason = (INDETERMINATE, "minimum_data") if indeterminate else (SCORED, "")
+            rows.append({"stay_id": stay_id, "outcome": outcome, "reason": reason, **known[stay_id]})
+        elif stay_id in failures:
+            failed = {"outcome": FAILED, "reason": failures[stay_id], "score": np.nan, "band": ""}
+            rows.append({"stay_id": stay_id, **failed})
+    return frame_of(OUTCOME_COLUMNS, rows)

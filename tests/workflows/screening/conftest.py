@@ -1,0 +1,93 @@
+"""A server that answers, a transport that counts and fails on demand, and one call that screens."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_source import FhirSource
+from wardround.services.fhir_server.running import running_server
+from wardround.settings import Settings
+from wardround.workflows.screening import ScreeningRequest, screen
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[str]:
+    with running_server() as server:
+        yield server.base_url
+
+
+@pytest.fixture
+def server(running: str) -> Iterator[str]:
+    """The base URL of a server without a resource."""
+    yield running
+    with FhirClient(FhirSource(running)) as client:
+        names = ("RiskAssessment", "Provenance", "Device", "Observation", "Encounter", "Patient")
+        kept = [f"{name}/{resource['id']}" for name in names for resource in client.search(name, {})]
+        client.batch([{"request": {"method": "DELETE", "url": reference}} for reference in kept])
+
+
+class Transport(HTTPAdapter):
+    """Real HTTP that remembers what was sent; `refuse` may answer instead of the server, with a status."""
+
+    def __init__(self, refuse: Callable[[str], int | None] = lambda _body: None) -> None:
+        super().__init__()
+        self.refuse = refuse
+        self.sent: list[tuple[str, str]] = []  # path, body
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        body = request.body or ""
+        text = body.decode() if isinstance(body, bytes) else str(body)
+        self.sent.append((request.path_url, text))
+        status = self.refuse(text)
+        if status is None:
+            return super().send(request, *args, **kwargs)
+        response = requests.Response()
+        response.status_code = status
+        response.headers["Content-Type"] = "application/fhir+json"
+        response._content = b'{"resourceType": "OperationOutcome", "issue": []}'
+        response.request = request
+        response.url = str(request.url)
+        return response
+
+    @property
+    def writes(self) -> list[str]:
+        """The bodies of all batches, which are all that writes."""
+        return [body for _, body in self.sent if body.startswith('{"resourceType":"Bundle"')]
+
+
+@pytest.fixture
+def transport() -> Transport:
+    return Transport()
+
+
+Screen = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def screened(server: str, settings: Settings, transport: Transport) -> Screen:
+    """screened(**request) runs a screening for sepsis on the server and gives its summary."""
+
+    def run(**changes: Any) -> dict[str, Any]:
+        asked = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", **changes}
+        request = ScreeningRequest.model_validate(asked)
+        return screen(request, FhirSource(server), settings, lambda *_: None, transport)
+
+    return run
+
+
+Held = Callable[[str], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def held(server: str) -> Held:
+    """held(type) gives all resources of a type that the server holds, by id."""
+
+    def read(resource_type: str) -> list[dict[str, Any]]:
+        with FhirClient(FhirSource(server)) as client:
+            return sorted(client.search(resource_type, {}), key=lambda resource: str(resource["id"]))
+
+    return read

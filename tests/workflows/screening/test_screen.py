@@ -1,0 +1,234 @@
+"""A whole screening against a real server: who is scored, what is written, and what is not."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wardround.adapters.run_folder import RunFolder
+from wardround.errors import ModelError, RunIncomplete
+from wardround.settings import Settings
+from wardround.workflows.screening import ScreeningRequest, require_complete
+
+
+def by_encounter(resources: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    found = {resource["encounter"]["reference"].removeprefix("Encounter/"): resource for resource in resources}
+    assert len(found) == len(resources), "one RiskAssessment an encounter"
+    return found
+
+
+def counted(summary: dict[str, Any]) -> dict[str, int]:
+    names = ("found", "scored", "indeterminate", "excluded", "failed", "written")
+    return {name: summary[name] for name in names if summary[name]}
+
+
+def ledger(summary: dict[str, Any], settings: Settings) -> dict[str, tuple[str, str]]:
+    frame = RunFolder.existing(settings.runs, summary["run"]).read_frame("ledger.parquet")
+    return dict(zip(frame["stay_id"], zip(frame["outcome"], frame["reason"], strict=True), strict=True))
+
+
+def test_every_stay_found_ends_with_an_outcome_and_a_reason(icu, server, screened, held, settings) -> None:
+    icu.stay("sick", lactate=6.0)
+    icu.stay("well", lactate=1.0)
+    icu.stay("unknown", lactate=None, vitals=False)
+    icu.stay("gone", period={"start": "2026-01-01T01:00:00Z", "end": "2026-01-01T22:00:00Z"}, status="finished")
+    icu.stay("nobody", subject={"display": "no reference"})
+    icu.upload(server)
+    summary = screened()
+    assert counted(summary) == {"found": 5, "scored": 2, "indeterminate": 1, "excluded": 2, "written": 2}
+    assert ledger(summary, settings) == {
+        "e-sick": ("scored", ""),
+        "e-well": ("scored", ""),
+        "e-unknown": ("indeterminate", "minimum_data"),
+        "e-gone": ("excluded", "discharged"),
+        "e-nobody": ("excluded", "no_subject"),
+    }
+    assert set(by_encounter(held("RiskAssessment"))) == {"e-sick", "e-well"}
+    assert Path(summary["report"]).is_file()
+    require_complete(summary)
+
+
+def test_what_is_written_says_who_how_likely_why_and_from_what(icu, server, screened, held) -> None:
+    icu.stay("sick", lactate=6.0)
+    icu.upload(server)
+    summary = screened()
+    (resource,) = held("RiskAssessment")
+    (device,) = held("Device")
+    (provenance,) = held("Provenance")
+    assert resource["status"] == "final"
+    assert resource["subject"]["reference"] == "Patient/p-sick"
+    assert resource["occurrenceDateTime"] == "2026-01-02T05:00:00Z"
+    assert resource["performer"]["reference"] == f"Device/{device['id']}"
+    assert resource["method"]["coding"][0]["version"] == summary["model_version"]
+    (prediction,) = resource["prediction"]
+    assert prediction["probabilityDecimal"] > 0.5
+    assert prediction["qualitativeRisk"]["coding"][0]["code"] == "high"
+    assert "Lactate, highest of the last 24 h: 6 mmol/L (2.3 h before); raises the risk" in prediction["rationale"]
+    used = [entry["reference"] for entry in resource["basis"]]
+    assert len(used) == len(set(used)) == 10, "3 each of heart rate, breaths, pressure panels; one lactate"
+    assert used[0].endswith("6.0")
+    assert provenance["target"] == [{"reference": f"RiskAssessment/{resource['id']}"}]
+    assert provenance["recorded"] == resource["meta"]["lastUpdated"]
+
+
+def test_running_again_writes_nothing_and_changes_no_byte(icu, server, screened, held, transport) -> None:
+    for place in range(40):
+        icu.stay(f"s{place}", lactate=1.0 + place / 8)
+    icu.upload(server)
+    first = screened()
+    before = [held(name) for name in ("RiskAssessment", "Provenance", "Device")]
+    transport.sent.clear()
+    second = screened(chunk_size=7)
+    assert transport.writes == []
+    assert [held(name) for name in ("RiskAssessment", "Provenance", "Device")] == before
+    assert counted(first) == counted(second) == {"found": 40, "scored": 40, "written": 40}
+    assert second["unchanged"] == 40
+    assert [len(resources) for resources in before] == [40, 40, 1]
+
+
+@pytest.mark.parametrize("changes", [{"mode": "shadow"}, {"dry_run": True}])
+def test_a_shadow_run_and_a_dry_run_write_nothing(icu, server, screened, held, transport, changes) -> None:
+    icu.stay("sick", lactate=6.0)
+    icu.upload(server)
+    summary = screened(**changes)
+    assert counted(summary) == {"found": 1, "scored": 1}
+    assert summary["to_write"] == 1
+    assert transport.writes == []
+    assert held("RiskAssessment") == held("Provenance") == held("Device") == []
+    require_complete(summary)
+
+
+def test_an_empty_ward_is_a_complete_run_with_a_report(server, screened) -> None:
+    summary = screened()
+    assert counted(summary) == {}
+    assert Path(summary["report"]).is_file()
+    require_complete(summary)
+
+
+def test_a_ward_of_excluded_stays_only_is_a_complete_run(icu, server, screened) -> None:
+    icu.stay("gone", period={"start": "2026-01-01T01:00:00Z", "end": "2026-01-01T22:00:00Z"}, status="finished")
+    icu.upload(server)
+    assert counted(screened()) == {"found": 1, "excluded": 1}
+
+
+def test_both_stays_of_one_patient_are_scored(icu, server, screened, held) -> None:
+    icu.stay("one", lactate=6.0, patient="same")
+    icu.stay("two", patient="same")
+    icu.stay("other", lactate=1.0)
+    icu.upload(server)
+    assert counted(screened()) == {"found": 3, "scored": 3, "written": 3}
+    risks = by_encounter(held("RiskAssessment"))
+    scores = {stay: risk["prediction"][0]["probabilityDecimal"] for stay, risk in risks.items()}
+    assert scores["e-one"] == scores["e-two"] > scores["e-other"]
+
+
+@pytest.mark.parametrize("chunk_size", [1, 5, 100])
+def test_no_risk_goes_to_another_patient(icu, server, screened, held, chunk_size: int) -> None:
+    # The order of lactates, of ids and of upload all differ.
+    lactates = {f"s{(place * 17) % 40:02}": 0.5 + (place * 7 % 40) / 6 for place in range(40)}
+    for name, lactate in lactates.items():
+        icu.stay(name, lactate=lactate)
+    icu.resources.sort(key=lambda resource: resource["id"][::-1])
+    icu.upload(server)
+    screened(chunk_size=chunk_size)
+    risks = by_encounter(held("RiskAssessment"))
+    by_score = sorted(lactates, key=lambda name: risks[f"e-{name}"]["prediction"][0]["probabilityDecimal"])
+    assert by_score == sorted(lactates, key=lactates.__getitem__)
+    for name, lactate in lactates.items():
+        risk = risks[f"e-{name}"]
+        assert risk["subject"]["reference"] == f"Patient/p-{name}"
+        assert {"reference": f"Observation/o-p-{name}-lactate"} in risk["basis"]
+        assert all(f"o-p-{name}-" in entry["reference"] for entry in risk["basis"])
+        assert f"highest of the last 24 h: {lactate:.2f}".rstrip("0").rstrip(".") in risk["prediction"][0]["rationale"]
+
+
+def test_a_stay_without_enough_data_is_never_low(icu, server, screened, held, settings) -> None:
+    icu.stay("unknown", lactate=1.0, vitals=False)
+    icu.upload(server)
+    summary = screened()
+    frame = RunFolder.existing(settings.runs, summary["run"]).read_frame("ledger.parquet")
+    assert frame[["outcome", "band"]].to_numpy().tolist() == [["indeterminate", "indeterminate"]]
+    assert frame["score"].isna().all()
+    assert held("RiskAssessment") == []
+
+
+def test_what_became_known_after_as_of_is_not_used(icu, server, screened, held) -> None:
+    icu.stay("s", lactate=1.0)
+    icu.lactate("p-s", "later", 9.0, hours=-1.0)
+    icu.lactate("p-s", "issued-later", 9.0, hours=1.0, issued="2026-01-02T05:00:01Z")
+    icu.upload(server)
+    screened()
+    (resource,) = held("RiskAssessment")
+    assert "Lactate, highest of the last 24 h: 1 mmol/L" in resource["prediction"][0]["rationale"]
+
+
+def test_two_times_are_two_assessments(icu, server, screened, held) -> None:
+    icu.stay("s")
+    icu.upload(server)
+    screened()
+    screened(as_of="2026-01-02T06:00:00+01:00")
+    assert len(held("RiskAssessment")) == 1, "the same time, written with another offset"
+    screened(as_of="2026-01-02T06:00:00Z")
+    assert len(held("RiskAssessment")) == 2
+
+
+def test_without_a_live_model_nothing_is_asked_of_the_server(icu, server, settings, transport, tmp_path) -> None:
+    from dataclasses import replace
+
+    from wardround.adapters.fhir_source import FhirSource
+    from wardround.workflows.screening import screen
+
+    request = ScreeningRequest(condition="sepsis", source_url=server, as_of="2026-01-02T05:00:00Z")
+    nothing = replace(settings, models=tmp_path / "none")
+    with pytest.raises(ModelError, match="no model is live"):
+        screen(request, FhirSource(server), nothing, lambda *_: None, transport)
+    assert transport.sent == []
+
+
+def test_a_model_of_another_spec_is_refused_before_anything_is_asked(server, settings, transport, tmp_path) -> None:
+    import shutil
+    from dataclasses import replace
+
+    from wardround.adapters.fhir_source import FhirSource
+    from wardround.workflows.screening import screen
+
+    home = tmp_path / "home"
+    shutil.copytree(settings.schemas, home / "include" / "schemas")
+    spec = home / "include" / "schemas" / "conditions" / "sepsis.yaml"
+    spec.write_text(spec.read_text().replace("window: 24h", "window: 12h"))
+    request = ScreeningRequest(condition="sepsis", source_url=server, as_of="2026-01-02T05:00:00Z")
+    with pytest.raises(ModelError, match="another spec"):
+        screen(request, FhirSource(server), replace(settings, home=home), lambda *_: None, transport)
+    assert transport.sent == []
+
+
+def test_too_many_failed_stays_make_a_run_incomplete(icu, server, screened, transport) -> None:
+    icu.stay("a")
+    icu.stay("b")
+    icu.upload(server)
+    transport.refuse = lambda body: 422 if "p-b" in body and "patient=" in body else None
+    summary = screened()
+    assert counted(summary) == {"found": 2, "scored": 1, "failed": 1, "written": 1}
+    assert Path(summary["report"]).is_file()
+    with pytest.raises(RunIncomplete, match="1 of 2 stays failed"):
+        require_complete(summary)
+
+
+def test_a_request_needs_an_offset_and_keeps_no_credentials() -> None:
+    from pydantic import ValidationError
+
+    from wardround.errors import FhirError
+
+    asked = {"condition": "sepsis", "source_url": "http://h/fhir", "as_of": "2026-01-02T05:00:00"}
+    with pytest.raises(ValidationError, match="timezone"):
+        ScreeningRequest.model_validate(asked)
+    with pytest.raises(FhirError, match="credentials"):
+        ScreeningRequest.model_validate({**asked, "source_url": "http://user:secret@h/fhir"})
+
+
+def test_a_request_survives_its_file() -> None:
+    request = ScreeningRequest(
+        condition="sepsis", source_url="http://h/fhir/", as_of="2026-01-02T06:00:00+01:00", look_back=timedelta(hours=6)
+    )
+    assert ScreeningRequest.model_validate(request.model_dump(mode="json")) == request
