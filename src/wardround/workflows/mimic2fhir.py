@@ -57,6 +57,9 @@ def mimic2fhir(mimic: Path, out: Path, selection: Selection, progress: Callable[
     out.mkdir(parents=True, exist_ok=True)
     counts = {}
     with tempfile.TemporaryDirectory(prefix="wardround-") as scratch, connect(Path(scratch), threads=1) as database:
+        # DuckDB cannot know how long a CSV is: left to itself it may hold chartevents in memory and stream patients.
+        # So joins are done as they are written, the large table on the left: it streams, in the order of the CSV.
+        database.execute("SET GLOBAL disabled_optimizers = 'join_order,build_side_probe_side'")
         files = MimicFiles(mimic)
         timeline, left_out = _timeline(database, files, selection)
         tables = Tables(database, files, timeline)

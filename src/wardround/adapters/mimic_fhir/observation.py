@@ -1,6 +1,7 @@
 """Rows of chartevents and labevents in, Observation out."""
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from wardround.adapters.mimic.ids import (
@@ -21,6 +22,9 @@ _INTERPRETATIONS: Final = {
 }
 _ABSENT: Final = concept(f"{TERMINOLOGY}/data-absent-reason", "unknown", "Unknown")
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?")
+_CHART_SYSTEM: Final = f"{MIMIC}/CodeSystem/mimic-chartevents-d-items"
+_CHART_CATEGORY: Final = f"{MIMIC}/CodeSystem/mimic-observation-category"
+_LAB_SYSTEM: Final = f"{MIMIC}/CodeSystem/mimic-d-labitems"
 _COMPARATORS: Final = {"<=": "<=", ">=": ">=", "<": "<", ">": ">", "LESS THAN": "<", "GREATER THAN": ">"}
 
 
@@ -61,27 +65,27 @@ class LabRow(NamedTuple):
 def chart_observation(row: ChartRow) -> Resource:
     resource = _observation(
         chartevent_id(row.stay_id, row.charttime, row.itemid, row.value),
-        concept(f"{MIMIC}/CodeSystem/mimic-chartevents-d-items", str(row.itemid), row.label),
+        _concept(_CHART_SYSTEM, str(row.itemid), row.label),
         row,
     )
     resource["meta"] = _CHART_META
     if row.category:
-        resource["category"] = [concept(f"{MIMIC}/CodeSystem/mimic-observation-category", row.category)]
+        resource["category"] = [_concept(_CHART_CATEGORY, row.category, None)]
     if row.stay_id is not None:
-        resource["encounter"] = reference("Encounter", stay_id(row.stay_id))
+        resource["encounter"] = _icu_encounter(row.stay_id)
     return resource
 
 
 def lab_observation(row: LabRow) -> Resource:
     resource = _observation(
         labevent_id(row.labevent_id),
-        concept(f"{MIMIC}/CodeSystem/mimic-d-labitems", str(row.itemid), row.label),
+        _concept(_LAB_SYSTEM, str(row.itemid), row.label),
         row,
     )
     resource["meta"] = _LAB_META
     resource["category"] = _LABORATORY
     if row.hadm_id is not None:
-        resource["encounter"] = reference("Encounter", encounter_id(row.hadm_id))
+        resource["encounter"] = _hospital_encounter(row.hadm_id)
     if row.flag in _INTERPRETATIONS:
         resource["interpretation"] = _INTERPRETATIONS[row.flag]
     if row.lower is not None or row.upper is not None:
@@ -96,7 +100,7 @@ def _observation(resource_id: str, code: Resource, row: ChartRow | LabRow) -> Re
         "id": resource_id,
         "status": "final",
         "code": code,
-        "subject": reference("Patient", patient_id(row.subject_id)),
+        "subject": _subject(row.subject_id),
     }
     if row.effective:
         resource["effectiveDateTime"] = row.effective
@@ -130,3 +134,22 @@ def _comparator(text: str | None) -> str | None:
 def _quantity(number: float, unit: str | None) -> Resource:
     value = int(number) if number.is_integer() else number
     return {"value": value} | ({"unit": unit, "code": unit, "system": _UNITS} if unit and unit.strip() else {})
+
+
+# Rows come by patient and there are few items: what repeats is made once. Nobody may change it.
+_concept = lru_cache(concept)
+
+
+@lru_cache
+def _subject(subject_id: int) -> Resource:
+    return reference("Patient", patient_id(subject_id))
+
+
+@lru_cache
+def _icu_encounter(mimic_stay_id: int) -> Resource:
+    return reference("Encounter", stay_id(mimic_stay_id))
+
+
+@lru_cache
+def _hospital_encounter(hadm_id: int) -> Resource:
+    return reference("Encounter", encounter_id(hadm_id))
