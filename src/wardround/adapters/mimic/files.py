@@ -86,7 +86,7 @@ def reading(what: Path) -> Iterator[None]:
 
 def connect(scratch: Path, memory: str = "512MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB that spills to `scratch` above `memory`; the order of rows is not kept."""
-    return duckdb.connect(
+    database = duckdb.connect(
         config={
             "memory_limit": memory,
             "threads": threads,
@@ -94,6 +94,8 @@ def connect(scratch: Path, memory: str = "512MB", threads: int = 2) -> duckdb.Du
             "preserve_insertion_order": False,
         }
     )
+    database.execute("SET enable_progress_bar = false")  # it would be printed into the results on stdout
+    return database
 
 
 def _read_header(path: Path) -> list[str]:

@@ -20,7 +20,8 @@ _COLUMNS: Final = {
     "chartevents": ("subject_id", "stay_id", "charttime", "storetime", "itemid", "value", "valuenum", "valueuom"),
     "labevents": ("labevent_id", "subject_id", "charttime", "storetime", "itemid", "value", "valuenum", "valueuom"),
 }
-# A row of chartevents has no number of its own; these four parts make its FHIR id, so equal ones are one event.
+# A row of chartevents has no number of its own; these four parts make its FHIR id, so rows that share them are one event
+# (the one that was known first).
 _SOURCE_REF: Final = {
     "chartevents": "'chartevents/' || concat_ws('-', e.stay_id, e.charttime, e.itemid, e.value)",
     "labevents": "'labevents/' || e.labevent_id",
@@ -36,16 +37,10 @@ COPY (
         {time} AS time, coalesce({available}, {time}) AS available,
         try_cast(e.valuenum AS DOUBLE) AS value, coalesce(trim(e.valueuom), '') AS unit,
         coalesce(regexp_matches(e.value, '{comparator}'), false) AS comparator
-    FROM {table} e JOIN windows w ON e.subject_id = w.subject_id
-    WHERE e.itemid IN ({itemids}) AND (
-        {local} IS NULL
-        OR ({local} BETWEEN w.from_local AND w.to_local AND {time} BETWEEN w.start AND w.stop)
-    )
+    FROM (SELECT *, try_cast(charttime AS TIMESTAMP) AS local FROM {table} WHERE itemid IN ({itemids})) e
+    JOIN windows w ON e.subject_id = w.subject_id
+    WHERE e.local IS NULL OR (e.local BETWEEN w.from_local AND w.to_local AND {time} BETWEEN w.start AND w.stop)
 ) TO '{folder}' (FORMAT parquet, PARTITION_BY (bucket))
-"""
-_BUCKET: Final = """
-SELECT DISTINCT ON (source_ref) * FROM read_parquet({files}, hive_partitioning = false)
-ORDER BY source_ref, available, value
 """
 
 
@@ -108,8 +103,7 @@ def _scan(
         table=files.scan(table, _COLUMNS[table]),
         source_ref=_SOURCE_REF[table],
         comparator=_COMPARATOR,
-        local="try_cast(e.charttime AS TIMESTAMP)",
-        time=utc_micros("e.charttime"),
+        time=utc_micros("e.local"),
         available=utc_micros("e.storetime"),
         itemids=", ".join(map(str, itemids)),
         folder=folder,
@@ -120,7 +114,11 @@ def _scan(
 
 def _rows(database: duckdb.DuckDBPyConnection, scratch: Path, bucket: object) -> pd.DataFrame | None:
     parts = [str(path) for path in scratch.glob(f"*/bucket={bucket}/*.parquet")]
-    return database.execute(_BUCKET.format(files=parts)).df() if parts else None
+    if not parts:
+        return None
+    rows = database.execute(f"SELECT * FROM read_parquet({parts}, hive_partitioning = false)").df()
+    rows = rows.sort_values(["available", "value"])
+    return rows[~rows["source_ref"].duplicated()]
 
 
 def _readings(rows: pd.DataFrame | None, patients: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
