@@ -108,7 +108,7 @@ def _all_or_nothing(session: WritingSession, entries: list[Any], calls: list[Cal
     local_of = {
         entry["fullUrl"]: "/".join(call.path[:2])
         for entry, call in zip(entries, identified, strict=True)
-        if isinstance(entry.get("fullUrl"), str) and call.writes
+        if isinstance(entry.get("fullUrl"), str) and len(call.path) > 1
     }
     answers: dict[int, Answer] = {}
     for number in sorted(range(len(calls)), key=lambda at: _METHODS.index(calls[at].method)):

@@ -1,0 +1,100 @@
+"""A folder of NDJSON and Bundles becomes a store, whole or not at all."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wardround.errors import SourceDataError
+from wardround.services.fhir_server.loading import load, open_store
+from wardround.services.fhir_server.store import Store
+
+
+def _patient(resource_id: str, **more: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "id": resource_id, **more}
+
+
+def _write(folder: Path, name: str, *resources: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    text = "\n".join(json.dumps(resource) for resource in resources).encode()
+    (folder / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    return folder
+
+
+def _body(store: Store, type_name: str, resource_id: str) -> Any:
+    with store.reading() as session:
+        row = session.row(type_name, resource_id)
+    return json.loads(row.body) if row and row.body else None
+
+
+def test_every_form_of_file_is_loaded_and_foreign_types_are_counted(store: Store, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    _write(data, "a.ndjson", _patient("a"), {"resourceType": "Specimen", "id": "s"})
+    _write(data, "b.ndjson.gz", _patient("b"), _patient("c"))
+    stay = {"resourceType": "Encounter", "id": "e", "status": "finished", "class": {"code": "IMP"}}
+    stay["subject"] = {"reference": "urn:uuid:d"}
+    entries = [{"fullUrl": "urn:uuid:e", "resource": stay}, {"fullUrl": "urn:uuid:d", "resource": _patient("d")}]
+    _write(data, "c.json", {"resourceType": "Bundle", "type": "collection", "entry": entries})
+    (data / "README.txt").write_text("not data")
+    loaded = load(store, data)
+    assert loaded.stored == {"Patient": 4, "Encounter": 1}
+    assert loaded.skipped == {"Specimen": 1}
+    assert _body(store, "Encounter", "e")["subject"] == {"reference": "Patient/d"}
+
+
+def test_loading_again_makes_no_new_versions(store: Store, tmp_path: Path) -> None:
+    data = _write(tmp_path / "data", "a.ndjson", _patient("a"), _patient("b"))
+    load(store, data)
+    _write(data, "b.ndjson", _patient("b", gender="male"), _patient("c"))
+    load(store, data)
+    load(store, data)
+    versions = [_body(store, "Patient", one)["meta"]["versionId"] for one in "abc"]
+    # b has two contents in the folder, which take turns.
+    assert versions == ["1", "4", "1"]
+
+
+def test_a_file_that_is_there_is_kept_and_filled_further(tmp_path: Path) -> None:
+    db = tmp_path / "db.sqlite"
+    first = _write(tmp_path / "first", "a.ndjson", _patient("a"))
+    second = _write(tmp_path / "second", "b.ndjson", _patient("b"))
+    for data in (first, second, None):
+        open_store(db, data)[0].close()
+    with Store(db) as store:
+        assert _body(store, "Patient", "a") is not None
+        assert _body(store, "Patient", "b") is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.ndjson", b"{"),
+        ("a.ndjson", b'{"resourceType": "Patient"}'),
+        ("a.ndjson", b'{"resourceType": "Patient", "id": "a b"}'),
+        ("a.ndjson", b'{"resourceType": "Patient", "id": "a", "gender": "zz-secret-zz"}'),
+        ("a.ndjson.gz", b"no gzip"),
+        ("a.json", b"[]"),
+        ("a.json", b'{"resourceType": "Patient"}'),
+        ("a.txt", b""),
+    ],
+)
+def test_bad_data_is_named_by_file_and_leaves_no_database(tmp_path: Path, name: str, content: bytes) -> None:
+    data, db = tmp_path / "data", tmp_path / "db.sqlite"
+    data.mkdir()
+    (data / name).write_bytes(content)
+    with pytest.raises(SourceDataError) as caught:
+        open_store(db, data)
+    assert str(data) in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert list(tmp_path.glob("db*")) == []
+
+
+@pytest.mark.mimic
+def test_the_demo_s_official_files_load(mimic_demo: Path) -> None:
+    folder = mimic_demo.parent / "mimic-iv-fhir-demo-2.1.0"
+    if not folder.is_dir():
+        pytest.skip("the FHIR form of the demo is not there")
+    store, loaded = open_store(None, folder / "fhir" if (folder / "fhir").is_dir() else folder)
+    store.close()
+    assert loaded.stored["Patient"] == 100
