@@ -76,6 +76,11 @@ class RunFolder:
         names = [path[len(self._root) :].lstrip("/") for path in paths]
         return sorted(name for name in names if _TEMPORARY not in name)
 
+    def clear(self) -> None:
+        """Removes all files of the run."""
+        if self._files.exists(self._root):
+            self._files.rm(self._root, recursive=True)
+
     def location(self, name: str) -> str:
         """Where a file lies: a path for a local folder, a URL for other storage."""
         path = self._path(name)

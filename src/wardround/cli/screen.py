@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SHOWN: Final = (
     *("condition", "as_of", "mode", "found", "scored", "indeterminate", "excluded", "failed", "written", "unchanged"),
-    *("model_version", "run", "report"),
+    *("http_requests", "model_version", "run", "report"),
 )
 
 
@@ -62,7 +62,7 @@ def command(
     with _progress() as bars:
         summary = screen(request, _source(request.source_url, settings), settings, _Reporter(bars))
     _say(summary, as_json)
-    require_complete(summary)
+    require_complete(summary["run"], settings)
 
 
 def _source(url: str, settings: Settings) -> FhirSource:

@@ -31,11 +31,12 @@ def server(running: str) -> Iterator[str]:
 
 
 class Transport(HTTPAdapter):
-    """Real HTTP that remembers what was sent; `refuse` may answer instead of the server, with a status."""
+    """Real HTTP that remembers what was sent; `refuse` may answer instead of the server, `rewrite` alter a body."""
 
-    def __init__(self, refuse: Callable[[str], int | None] = lambda _body: None) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.refuse = refuse
+        self.refuse: Callable[[str], int | None] = lambda _body: None  # body -> status
+        self.rewrite: Callable[[str], str] | None = None
         self.sent: list[tuple[str, str]] = []  # path, body
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
@@ -44,6 +45,8 @@ class Transport(HTTPAdapter):
         self.sent.append((request.path_url, text))
         status = self.refuse(text)
         if status is None:
+            if self.rewrite is not None:
+                request.prepare_body(self.rewrite(text), None)
             return super().send(request, *args, **kwargs)
         response = requests.Response()
         response.status_code = status

@@ -46,7 +46,7 @@ def test_every_stay_found_ends_with_an_outcome_and_a_reason(icu, server, screene
     }
     assert set(by_encounter(held("RiskAssessment"))) == {"e-sick", "e-well"}
     assert Path(summary["report"]).is_file()
-    require_complete(summary)
+    require_complete(summary["run"], settings)
 
 
 def test_what_is_written_says_who_how_likely_why_and_from_what(icu, server, screened, held) -> None:
@@ -88,7 +88,7 @@ def test_running_again_writes_nothing_and_changes_no_byte(icu, server, screened,
 
 
 @pytest.mark.parametrize("changes", [{"mode": "shadow"}, {"dry_run": True}])
-def test_a_shadow_run_and_a_dry_run_write_nothing(icu, server, screened, held, transport, changes) -> None:
+def test_a_shadow_run_and_a_dry_run_write_nothing(icu, server, screened, held, transport, changes, settings) -> None:
     icu.stay("sick", lactate=6.0)
     icu.upload(server)
     summary = screened(**changes)
@@ -96,14 +96,14 @@ def test_a_shadow_run_and_a_dry_run_write_nothing(icu, server, screened, held, t
     assert summary["to_write"] == 1
     assert transport.writes == []
     assert held("RiskAssessment") == held("Provenance") == held("Device") == []
-    require_complete(summary)
+    require_complete(summary["run"], settings)
 
 
-def test_an_empty_ward_is_a_complete_run_with_a_report(server, screened) -> None:
+def test_an_empty_ward_is_a_complete_run_with_a_report(server, screened, settings) -> None:
     summary = screened()
     assert counted(summary) == {}
     assert Path(summary["report"]).is_file()
-    require_complete(summary)
+    require_complete(summary["run"], settings)
 
 
 def test_a_ward_of_excluded_stays_only_is_a_complete_run(icu, server, screened) -> None:
@@ -203,7 +203,7 @@ def test_a_model_of_another_spec_is_refused_before_anything_is_asked(server, set
     assert transport.sent == []
 
 
-def test_too_many_failed_stays_make_a_run_incomplete(icu, server, screened, transport) -> None:
+def test_too_many_failed_stays_make_a_run_incomplete(icu, server, screened, transport, settings) -> None:
     icu.stay("a")
     icu.stay("b")
     icu.upload(server)
@@ -212,7 +212,7 @@ def test_too_many_failed_stays_make_a_run_incomplete(icu, server, screened, tran
     assert counted(summary) == {"found": 2, "scored": 1, "failed": 1, "written": 1}
     assert Path(summary["report"]).is_file()
     with pytest.raises(RunIncomplete, match="1 of 2 stays failed"):
-        require_complete(summary)
+        require_complete(summary["run"], settings)
 
 
 def test_a_request_needs_an_offset_and_keeps_no_credentials() -> None:

@@ -128,7 +128,8 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dic
     durations: dict[str, float] = {}
     for step in steps:
         durations[step["step"]] = round(durations.get(step["step"], 0.0) + step["seconds"], 3)
-    written = [opened.folder.read_json(name) for name in opened.folder.list() if name.endswith("/written.json")]
+    names = [chunk_file(chunk, "written.json") for chunk in opened.chunks()]
+    written = [opened.folder.read_json(name) for name in names if opened.folder.exists(name)]
     # Excluded stays were never tried, so they are no part of the share.
     tried = totals["found"] - totals["excluded"]
     return {

@@ -93,11 +93,13 @@ def chunk_file(chunk: int, name: str) -> str:
 
 
 def open_run(request: ScreeningRequest, settings: Settings) -> str:
-    """Checks spec and model, and opens the run's folder; gives the run id. Raises SpecError or ModelError."""
+    """Checks spec and model, and opens the run's folder, empty; gives the run id. Raises SpecError or ModelError."""
     condition = load_condition(request.condition, settings.schemas)
     model = ModelStore(settings.models).load(condition)
     run = request.run or run_id(condition.id, pd.Timestamp(request.as_of))
     folder = RunFolder.of(settings.runs, run)
+    # A DAG run that is cleared opens its run again: what an earlier attempt left must not be taken for this one's.
+    folder.clear()
     # Kept with the run, so that a spec that is edited meanwhile cannot give its chunks different features.
     folder.write_json("condition.json", condition.model_dump(mode="json"))
     folder.write_json(

@@ -8,6 +8,7 @@ from requests.adapters import BaseAdapter
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
+from wardround.errors import QualityError
 from wardround.settings import Settings
 from wardround.workflows.report import report
 from wardround.workflows.screening.check_quality import check_quality
@@ -37,7 +38,11 @@ def screen(
         progress("find_stays", 1, 1)
         _each("extract", chunks, lambda chunk: extract(run, chunk, client, settings), progress, source.threads)
         progress("check_quality", 0, 1)
-        check_quality(run, settings)
+        try:
+            check_quality(run, settings)
+        except QualityError:
+            report(run, settings)
+            raise
         progress("check_quality", 1, 1)
         _each("score", chunks, lambda chunk: score(run, chunk, settings), progress, threads=1)
         _each("publish", chunks, lambda chunk: publish(run, chunk, client, settings), progress, source.threads)

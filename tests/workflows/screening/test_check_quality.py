@@ -1,0 +1,43 @@
+"""The gate: rows that break the suite are set aside, and a run with too many of them writes nothing."""
+
+import pytest
+
+from wardround.adapters.run_folder import RunFolder, runs_in
+from wardround.errors import QualityError
+
+
+def too_old(icu) -> None:
+    """Makes the last patient 175 years old, which no feature row may be."""
+    patient = [resource for resource in icu.resources if resource["resourceType"] == "Patient"][-1]
+    patient["birthDate"] = "1850-05-01"
+
+
+def test_a_row_that_breaks_the_suite_fails_its_stay_with_the_rule(icu, server, screened, held, settings) -> None:
+    for place in range(11):
+        icu.stay(f"s{place}")
+    icu.stay("old")
+    too_old(icu)
+    icu.upload(server)
+    summary = screened(chunk_size=5)
+    ledger = RunFolder.existing(settings.runs, summary["run"]).read_frame("ledger.parquet").set_index("stay_id")
+    assert (summary["scored"], summary["failed"], summary["written"]) == (11, 1, 11)
+    assert ledger.loc["e-old", "outcome"] == "failed"
+    assert ledger.loc["e-old", "reason"].startswith("quality:age is between 18 and 130")
+    assert len(held("RiskAssessment")) == 11
+
+
+def test_too_many_such_rows_stop_the_run_before_anything_is_written(
+    icu, server, screened, held, settings, transport
+) -> None:
+    icu.stay("young")
+    icu.stay("old")
+    too_old(icu)
+    icu.upload(server)
+    with pytest.raises(QualityError, match="1 of 2 feature rows"):
+        screened()
+    assert transport.writes == []
+    assert held("RiskAssessment") == held("Device") == []
+    (run,) = runs_in(settings.runs)
+    folder = RunFolder.existing(settings.runs, run)
+    assert folder.exists("report.html")
+    assert folder.read_json("quality.json")["set_aside"] == 1

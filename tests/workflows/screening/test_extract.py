@@ -1,0 +1,46 @@
+"""One patient's broken data, and a server that is gone: the first costs one stay, the second stops the run."""
+
+import pytest
+
+from wardround.adapters.run_folder import RunFolder
+from wardround.errors import FhirRefused
+
+
+def reasons(summary, settings) -> dict[str, str]:
+    ledger = RunFolder.existing(settings.runs, summary["run"]).read_frame("ledger.parquet")
+    failed = ledger[ledger["outcome"] == "failed"]
+    return dict(zip(failed["stay_id"], failed["reason"], strict=True))
+
+
+def test_a_patient_whose_search_fails_is_the_only_one_of_the_chunk_to_fail(
+    icu, server, screened, settings, transport
+) -> None:
+    for name in ("a", "b", "c", "d"):
+        icu.stay(name)
+    icu.stay("b2", patient="b")
+    icu.upload(server)
+    transport.refuse = lambda body: 422 if body.startswith("patient=") and "p-b" in body else None
+    summary = screened(chunk_size=10)
+    assert reasons(summary, settings) == {"e-b": "extract:FhirError", "e-b2": "extract:FhirError"}
+    assert summary["scored"] == summary["written"] == 3
+
+
+def test_a_server_that_refuses_stops_the_run(icu, server, screened, transport) -> None:
+    icu.stay("a")
+    icu.upload(server)
+    transport.refuse = lambda body: 403 if body.startswith("patient=") else None
+    with pytest.raises(FhirRefused, match="403"):
+        screened()
+
+
+def test_readings_set_aside_are_counted_by_variable_and_reason(icu, server, screened, settings) -> None:
+    icu.stay("a")
+    icu.lactate("p-a", "impossible", 900.0, hours=1)
+    icu.lactate("p-a", "wrong", 2.0, hours=1, status="entered-in-error")
+    icu.upload(server)
+    summary = screened()
+    counted = RunFolder.existing(settings.runs, summary["run"]).read_json("set_aside.json")
+    assert counted == {"lactate": {"implausible_value": 1, "status": 1}}
+    assert summary["scored"] == 1
+
+

@@ -1,0 +1,31 @@
+"""Which stays a run finds, and how they are cut into chunks."""
+
+import pytest
+
+from wardround.adapters.run_folder import RunFolder
+from wardround.workflows.screening.find_stays import stays_per_chunk
+
+
+@pytest.mark.parametrize(
+    ("stays", "asked", "size"),
+    [(0, None, 1), (1, None, 1), (32, None, 1), (33, None, 100), (20_000, None, 100), (100_000, None, 500), (5, 3, 3)],
+)
+def test_one_stay_a_chunk_up_to_32_and_never_more_than_200_chunks(stays: int, asked: int | None, size: int) -> None:
+    assert stays_per_chunk(stays, asked, patients_per_search=100) == size
+
+
+def test_the_stays_of_one_patient_are_in_one_chunk(icu, server, screened, settings) -> None:
+    for name, patient in [("z", "first"), ("m", "second"), ("a", "first"), ("k", "second")]:
+        icu.stay(name, patient=patient)
+    icu.upload(server)
+    summary = screened(chunk_size=2)
+    stays = RunFolder.existing(settings.runs, summary["run"]).read_frame("stays.parquet")
+    assert stays.groupby("patient_id")["chunk"].nunique().tolist() == [1, 1]
+
+
+def test_the_look_back_decides_which_stays_are_found(icu, server, screened) -> None:
+    icu.stay("open")
+    icu.stay("left", period={"start": "2026-01-01T01:00:00Z", "end": "2026-01-01T22:00:00Z"}, status="finished")
+    icu.upload(server)
+    assert screened()["found"] == 2
+    assert screened(look_back="6h")["found"] == 1

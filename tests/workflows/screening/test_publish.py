@@ -1,0 +1,88 @@
+"""Writing: what a repeated, interrupted or refused write leaves on the server."""
+
+from typing import Any
+
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_source import FhirSource
+from wardround.core.risk_assessment import IDENTIFIER_SYSTEM
+
+
+def change(server: str, resource: dict[str, Any], **content: Any) -> None:
+    """Somebody else changes a resource of the server."""
+    changed = {**resource, **content}
+    request = {"method": "PUT", "url": f"{changed['resourceType']}/{changed['id']}"}
+    with FhirClient(FhirSource(server)) as client:
+        (answer,) = client.batch([{"resource": changed, "request": request}])
+    assert answer["response"]["status"].startswith("2")
+
+
+def test_late_data_amend_an_assessment_once(icu, server, screened, held, transport) -> None:
+    icu.stay("s", lactate=1.0)
+    icu.upload(server)
+    screened()
+    icu.lactate("p-s", "late", 6.0, hours=0.5)
+    icu.upload(server)
+    summary = screened()
+    (amended,) = held("RiskAssessment")
+    assert amended["status"] == "amended"
+    assert "6 mmol/L (0.5 h before)" in amended["prediction"][0]["rationale"]
+    assert (summary["written"], summary["unchanged"]) == (1, 0)
+    transport.sent.clear()
+    assert screened()["unchanged"] == 1
+    assert transport.writes == []
+
+
+def test_what_somebody_took_back_is_not_brought_back(icu, server, screened, held, settings) -> None:
+    icu.stay("s")
+    icu.upload(server)
+    screened()
+    change(server, held("RiskAssessment")[0], status="entered-in-error")
+    summary = screened()
+    assert held("RiskAssessment")[0]["status"] == "entered-in-error"
+    assert (summary["failed"], summary["written"]) == (1, 0)
+
+
+def test_two_assessments_of_one_question_fail_their_stay_and_are_left_alone(icu, server, screened, held) -> None:
+    icu.stay("a")
+    icu.stay("b")
+    icu.upload(server)
+    screened()
+    first = held("RiskAssessment")[0]
+    change(server, first, id="copy")
+    before = held("RiskAssessment")
+    summary = screened()
+    assert (summary["scored"], summary["failed"], summary["written"]) == (1, 1, 1)
+    assert held("RiskAssessment") == before
+
+
+def test_an_entry_that_the_server_refuses_fails_its_stay_alone(icu, server, screened, held, transport) -> None:
+    for name in ("a", "b", "c"):
+        icu.stay(name)
+    icu.upload(server)
+    # What this server does not take: an encounter that is no reference to an Encounter.
+    transport.rewrite = lambda body: body.replace('"encounter":{"reference":"Encounter/e-b"}', '"mood":"bad"')
+    summary = screened(chunk_size=3)
+    assert (summary["scored"], summary["failed"], summary["written"]) == (2, 1, 2)
+    assert sorted(risk["encounter"]["reference"] for risk in held("RiskAssessment")) == ["Encounter/e-a", "Encounter/e-c"]
+
+
+def test_a_lost_provenance_is_written_by_the_next_run(icu, server, screened, held, transport) -> None:
+    icu.stay("s")
+    icu.upload(server)
+    transport.rewrite = lambda body: body.replace('"resourceType":"Provenance"', '"resourceType":"Provenance","mood":1')
+    summary = screened()
+    assert (summary["failed"], summary["written"]) == (1, 1), "written, but not wholly"
+    assert (len(held("RiskAssessment")), len(held("Provenance"))) == (1, 0)
+    transport.rewrite = None
+    assert screened()["failed"] == 0
+    assert (len(held("RiskAssessment")), len(held("Provenance"))) == (1, 1)
+
+
+def test_the_identifier_holds_nothing_of_the_patient(icu, server, screened, held) -> None:
+    icu.stay("s")
+    icu.upload(server)
+    screened()
+    (identifier,) = held("RiskAssessment")[0]["identifier"]
+    assert identifier["system"] == IDENTIFIER_SYSTEM
+    assert "e-s" not in identifier["value"]
+    assert len(identifier["value"]) == 64

@@ -1,0 +1,126 @@
+"""The steps one by one, as Airflow calls and repeats them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.errors import RunIncomplete, RunNotFound
+from wardround.workflows import screening
+
+
+@pytest.fixture
+def client(server) -> Iterator[FhirClient]:
+    with FhirClient(FhirSource(server)) as client:
+        yield client
+
+
+@pytest.fixture
+def opened(icu, server, settings) -> Callable[..., str]:
+    """Opens a run over three stays on the server."""
+
+    def open_run(**changes: Any) -> str:
+        for name in ("a", "b", "c"):
+            icu.stay(name)
+        icu.upload(server)
+        asked = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", **changes}
+        return screening.open_run(screening.ScreeningRequest.model_validate(asked), settings)
+
+    return open_run
+
+
+def published(run: str, client: FhirClient, settings) -> None:
+    """All steps up to publish, each of them twice, chunks backwards: Airflow promises neither order nor once."""
+    chunks = screening.find_stays(run, client, settings)
+    for chunk in [*chunks, *reversed(chunks)]:
+        screening.extract(run, chunk, client, settings)
+    for _ in range(2):
+        screening.check_quality(run, settings)
+    for step in (
+        lambda chunk: screening.score(run, chunk, settings),
+        lambda chunk: screening.publish(run, chunk, client, settings),
+    ):
+        for chunk in [*reversed(chunks), *chunks]:
+            step(chunk)
+
+
+def reasons(run: str, settings) -> dict[str, str]:
+    ledger = RunFolder.existing(settings.runs, run).read_frame("ledger.parquet")
+    return dict(zip(ledger["stay_id"], ledger["reason"], strict=True))
+
+
+def test_every_step_can_be_repeated(opened, client, settings, held) -> None:
+    run = opened()
+    published(run, client, settings)
+    for _ in range(2):
+        summary = screening.reconcile(run, client, settings)
+    assert (summary["found"], summary["written"], summary["failed"]) == (3, 3, 0)
+    assert (len(held("RiskAssessment")), len(held("Provenance")), len(held("Device"))) == (3, 3, 1)
+    screening.require_complete(run, settings)
+
+
+def test_a_run_opened_again_starts_from_nothing(opened, client, settings) -> None:
+    run = opened(run=run_id("sepsis", pd_as_of(), key="scheduled__1"))
+    published(run, client, settings)
+    folder = RunFolder.existing(settings.runs, run)
+    before = folder.list()
+    assert opened(run=run) == run
+    assert folder.list() == ["condition.json", "request.json"]
+    assert len(before) > 10
+
+
+def pd_as_of() -> Any:
+    import pandas as pd
+
+    return pd.Timestamp("2026-01-02T05:00Z")
+
+
+@pytest.mark.parametrize(("ended", "reason"), [("extract", "task:extract"), ("score", "task:score")])
+def test_the_stays_of_a_chunk_whose_task_failed_are_accounted_for(opened, client, settings, ended, reason) -> None:
+    run = opened()
+    first, *others = screening.find_stays(run, client, settings)
+    for chunk in [first, *others] if ended == "score" else others:
+        screening.extract(run, chunk, client, settings)
+    screening.check_quality(run, settings)
+    for chunk in others:
+        screening.score(run, chunk, settings)
+        screening.publish(run, chunk, client, settings)
+    summary = screening.reconcile(run, client, settings)
+    assert reasons(run, settings) == {"e-a": reason, "e-b": "", "e-c": ""}
+    assert (summary["scored"], summary["failed"]) == (2, 1)
+    with pytest.raises(RunIncomplete, match="1 of 3 stays failed"):
+        screening.require_complete(run, settings)
+
+
+def test_reconcile_finds_what_the_server_lost_doubled_or_changed(opened, client, settings, held) -> None:
+    run = opened()
+    published(run, client, settings)
+    a, b, c = sorted(held("RiskAssessment"), key=lambda risk: risk["encounter"]["reference"])
+    other = {**c, "prediction": [{**c["prediction"][0], "probabilityDecimal": 0.9}]}
+    client.batch(
+        [
+            {"request": {"method": "DELETE", "url": f"RiskAssessment/{a['id']}"}},
+            {"request": {"method": "PUT", "url": "RiskAssessment/copy"}, "resource": {**b, "id": "copy"}},
+            {"request": {"method": "PUT", "url": f"RiskAssessment/{c['id']}"}, "resource": other},
+        ]
+    )
+    summary = screening.reconcile(run, client, settings)
+    assert summary["problems"] == {"e-a": "missing", "e-b": "duplicate", "e-c": "different"}
+    assert (summary["failed"], summary["written"]) == (3, 2)
+    with pytest.raises(RunIncomplete, match="Encounter/e-a missing, Encounter/e-b duplicate, Encounter/e-c different"):
+        screening.require_complete(run, settings)
+
+
+def test_a_chunk_or_a_run_that_is_not_there_is_an_error(opened, client, settings) -> None:
+    run = opened()
+    screening.find_stays(run, client, settings)
+    for chunk in (0, 4, -1):
+        with pytest.raises(RunIncomplete, match=f"no chunk {chunk}"):
+            screening.extract(run, chunk, client, settings)
+    with pytest.raises(RunNotFound, match="features"):
+        screening.score(run, 1, settings)
+    with pytest.raises(RunNotFound):
+        screening.publish("sepsis-20260102T050000Z-ffffff", 1, client, settings)
