@@ -21,8 +21,8 @@ def _admissions(stays: list[dict], codes: list[tuple[int, str, int]] = ()) -> Ad
         [{"dischtime": DISCHARGED, "deathtime": None, "hospital_expire_flag": 0, **stay} for stay in stays],
         columns=columns,
     )
-    times = {"dischtime": "datetime64[us, UTC]", "deathtime": "datetime64[us, UTC]"}
-    return Admissions(frame.astype(times), pd.DataFrame(codes, columns=["hadm_id", "icd_code", "icd_version"]))
+    types = dict.fromkeys(("dischtime", "deathtime"), "datetime64[us, UTC]") | {"hospital_expire_flag": "Int64"}
+    return Admissions(frame.astype(types), pd.DataFrame(codes, columns=["hadm_id", "icd_code", "icd_version"]))
 
 
 def _sepsis(*codes: tuple[str, int]) -> bool:

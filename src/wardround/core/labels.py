@@ -32,9 +32,8 @@ def icd(admissions: Admissions, label: Label) -> pd.Series:
     """
     stays, diagnoses = admissions
     code = diagnoses["icd_code"].astype("str").str.strip().str.upper()
-    # The str of an empty tuple of prefixes never matches.
-    matches = (code.str.startswith(label.icd10) & (diagnoses["icd_version"] == 10)) | (
-        code.str.startswith(label.icd9) & (diagnoses["icd_version"] == 9)
+    matches = (code.str.startswith(label.icd10) & diagnoses["icd_version"].isin([10])) | (
+        code.str.startswith(label.icd9) & diagnoses["icd_version"].isin([9])
     )
     coded = stays["hadm_id"].isin(diagnoses["hadm_id"]) & stays["dischtime"].notna()
     return _outcome(stays["hadm_id"].isin(diagnoses.loc[matches, "hadm_id"]), known=coded)
@@ -43,7 +42,7 @@ def icd(admissions: Admissions, label: Label) -> pd.Series:
 def hospital_death(admissions: Admissions, _label: Label) -> pd.Series:
     """Whether the patient died before hospital discharge; not known while the admission goes on."""
     stays = admissions.stays
-    died = stays["deathtime"].notna() | (stays["hospital_expire_flag"] == 1)
+    died = stays["deathtime"].notna() | stays["hospital_expire_flag"].isin([1])
     return _outcome(died, known=died | stays["dischtime"].notna())
 
 

@@ -9,7 +9,8 @@ import xgboost
 from wardround.core.candidates.base import Contributions, Fitted
 
 _ROUNDS: Final = 150
-_THREADS: Final = 2
+# One: on a machine with other work to do, two threads that wait for each other took 25 times as long.
+_THREADS: Final = 1
 # Shallow trees, slow learning and large leaves: a unit's data are few. No class weights: they distort probabilities.
 _PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary:logistic",
