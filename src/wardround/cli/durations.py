@@ -5,15 +5,15 @@ from typing import Any
 
 import click
 
-from wardround.spec.base import parse_duration
 
-
-class Duration(click.ParamType):
+class Duration(click.ParamType[timedelta]):
     """A whole number of minutes, hours or days."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        from wardround.spec.base import parse_duration
+
         try:
             return parse_duration(value)
         except ValueError as error:

@@ -3,10 +3,11 @@
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from wardround.cli.durations import DURATION
 from wardround.cli.results import say, show
 from wardround.cli.times import TIME
 
@@ -14,25 +15,11 @@ if TYPE_CHECKING:
     from wardround.workflows.features import Source
 
 
-class Elapsed(click.ParamType[timedelta]):
-    """A duration such as 24h, 90m or 2d."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        from wardround.spec.base import parse_duration
-
-        try:
-            return parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 @click.command()
 @click.argument("condition")
 @click.option("--mimic", type=click.Path(path_type=Path), help="MIMIC-IV folder, with hosp/ and icu/.")
 @click.option("--fhir", help="Base URL of a FHIR server, or a folder of NDJSON.")
-@click.option("--at", type=Elapsed(), help="Predict so long after each stay's admission.  [default: 24h]")
+@click.option("--at", type=DURATION, help="Predict so long after each stay's admission.  [default: 24h]")
 @click.option("--as-of", type=TIME, help="Predict at this time (ISO 8601 with an offset), for the stays in progress.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")

@@ -1,20 +1,16 @@
 """`wardround screen`: the screening DAG's steps without Airflow."""
 
-import sys
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import click
 
 from wardround.adapters.fhir_source import FhirSource
 from wardround.cli.durations import DURATION
+from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
 from wardround.cli.times import TIME
 from wardround.settings import Settings, settings_from
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 SHOWN: Final = (
     *("condition", "as_of", "mode", "found", "scored", "indeterminate", "excluded", "failed", "written", "unchanged"),
@@ -59,8 +55,8 @@ def command(
         mode=mode,
         dry_run=dry_run,
     )
-    with _progress() as bars:
-        summary = screen(request, _source(request.source_url, settings), settings, _Reporter(bars))
+    with progress_bars() as progress:
+        summary = screen(request, _source(request.source_url, settings), settings, progress)
     _say(summary, as_json)
     require_complete(summary["run"], settings)
 
@@ -73,31 +69,6 @@ def _source(url: str, settings: Settings) -> FhirSource:
         icu_classes=settings.icu_classes,
         icu_locations=settings.icu_locations,
     )
-
-
-def _progress() -> "AbstractContextManager[Progress | None]":
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=Console(stderr=True))
-
-
-class _Reporter:
-    """Shows one bar a step; without bars it is silent."""
-
-    def __init__(self, bars: "Progress | None") -> None:
-        self._bars = bars
-        self._tasks: dict[str, Any] = {}
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        if self._bars is None:
-            return
-        if step not in self._tasks:
-            self._tasks[step] = self._bars.add_task(step, total=total)
-        self._bars.update(self._tasks[step], completed=done)
 
 
 def _say(summary: dict[str, Any], as_json: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from wardround.cli.durations import DURATION
-from wardround.cli.results import say
+from wardround.cli.progress import progress_bars
 from wardround.settings import settings_from
 
 
@@ -45,7 +45,8 @@ def command(
             "created": datetime.now(UTC),
         }
     )
-    trained = train(request, settings_from(), by, _progress)
+    with progress_bars() as progress:
+        trained = train(request, settings_from(), by, progress)
     if as_json:
         click.echo(json.dumps({**trained._asdict(), "card": trained.card.model_dump(mode="json")}))
         return
@@ -54,7 +55,3 @@ def command(
     show_card(trained.card)
     promote_it = f"`wardround model promote {condition} {trained.version}` makes it so"
     click.echo(f"{trained.version} is {'live' if trained.live else f'not live; {promote_it}'}.")
-
-
-def _progress(step: str, done: int, units: int) -> None:
-    say(f"{step.replace('_', ' ')}: {done} of {units}")

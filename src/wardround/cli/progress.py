@@ -1,0 +1,34 @@
+"""Progress on stderr: a bar a step on a terminal, elsewhere a line for each step that has ended."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from wardround.cli.results import say
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Gives a function to call with a step's name, the units done and the units in all."""
+    if not sys.stderr.isatty():
+        yield _say_when_done
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    tasks: dict[str, Any] = {}
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+
+        def update(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step.replace("_", " "), total=total)
+            bars.update(tasks[step], completed=done)
+
+        yield update
+
+
+def _say_when_done(step: str, done: int, total: int) -> None:
+    if done == total:
+        say(f"{step.replace('_', ' ')}: {done:,} of {total:,}")
