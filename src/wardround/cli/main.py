@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "simulate": "A synthetic ward as MIMIC-IV CSVs and FHIR NDJSON, for those who have no MIMIC.",
     "mimic2fhir": "MIMIC-IV CSVs to MIMIC-IV-on-FHIR NDJSON, also as a census around a time.",
     "fhir-server": "The embedded FHIR R4 server, for demonstration and tests.",
+    "seed": "Upload NDJSON or Bundles to a FHIR server, by their own ids.",
     "train": "Train a model of a condition from MIMIC-IV CSVs.",
     "model": "List, show, promote and roll back stored models.",
     "screen": "Screen every ICU stay of a FHIR server for a condition, and write RiskAssessments back.",
