@@ -71,7 +71,7 @@ def created(entry: dict[str, Any]) -> dict[str, Any]:
 def upload(folder: Path, answering: Answering = created, **capabilities: Any) -> tuple[Seeded, list[list[str]]]:
     server = Scripted(answering, capabilities)
     with FhirClient(FhirSource("http://fhir.test/fhir", threads=1, entries_per_batch=2), server) as client:
-        return seed(client, folder, lambda _done, _total: None), server.batches
+        return seed(client, folder, lambda *_: None), server.batches
 
 
 def test_what_is_referred_to_goes_first_whatever_the_order_of_files_and_lines(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_a_folder_lies_on_the_server_under_its_own_ids_and_again_changes_nothing
     write(tmp_path, VALUE, STAY, HOSPITAL)
     (tmp_path / "b.ndjson.gz").write_bytes(gzip.compress(json.dumps(PATIENT).encode() + b"\n"))
     with FhirClient(FhirSource(server.base_url)) as client:
-        seeded = seed(client, tmp_path, lambda _done, _total: None)
+        seeded = seed(client, tmp_path, lambda *_: None)
         assert seeded.written == {"Encounter": 2, "Observation": 1, "Patient": 1}
-        assert seed(client, tmp_path, lambda _done, _total: None) == seeded
+        assert seed(client, tmp_path, lambda *_: None) == seeded
         assert client.read("Encounter/e2")["partOf"] == {"reference": "Encounter/e1"}
         assert [found["id"] for found in client.search("Observation", {"patient": "Patient/p1"})] == ["o1"]
 

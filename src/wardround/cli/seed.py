@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from wardround.adapters.fhir_source import FhirSource
-from wardround.cli.results import say, show
+from wardround.cli.progress import progress_bars
+from wardround.cli.results import show
 from wardround.settings import settings_from
 
 
@@ -27,18 +28,6 @@ def command(source_url: str, data: Path, as_json: bool) -> None:
     from wardround.adapters.fhir_client import FhirClient
     from wardround.workflows.seed import seed
 
-    with FhirClient(FhirSource(source_url, settings_from().fhir_token)) as client:
-        seeded = seed(client, data, _Progress())
+    with FhirClient(FhirSource(source_url, settings_from().fhir_token)) as client, progress_bars() as progress:
+        seeded = seed(client, data, progress)
     show({"written": seeded.written, "skipped": seeded.skipped}, as_json)
-
-
-class _Progress:
-    """Says on stderr how far it is, about twenty times."""
-
-    def __init__(self) -> None:
-        self._said = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        if done == total or (done - self._said) * 20 >= total:
-            self._said = done
-            say(f"{done:,} of {total:,} resources")

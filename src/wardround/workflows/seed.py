@@ -35,12 +35,12 @@ class Seeded:
     skipped: dict[str, int]
 
 
-def seed(client: FhirClient, data: Path, progress: Callable[[int, int], None]) -> Seeded:
+def seed(client: FhirClient, data: Path, progress: Callable[[str, int, int], None]) -> Seeded:
     """Puts every resource of `data` onto the server by its own id, in batches; running it again changes nothing.
 
-    What is referred to is there before what refers to it, also inside a type (`partOf`). `progress` hears how many of
-    how many are written. Raises SourceDataError for a broken file, before anything is written; FhirError if the
-    server refuses a resource or gives it another id.
+    What is referred to is there before what refers to it, also inside a type (`partOf`). `progress` hears of the step
+    `resources`: how many are written, and how many there are. Raises SourceDataError for a broken file, before
+    anything is written; FhirError if the server refuses a resource or gives it another id.
     """
     contents, types = _survey(data)
     kept = _kept_types(client, types)
@@ -51,7 +51,7 @@ def seed(client: FhirClient, data: Path, progress: Callable[[int, int], None]) -
             files = [file for file, levels in contents.items() if level in levels]
             for group in _groups(_at_level(files, level, kept), client):
                 done += sum(pool.map(lambda batch: _put(client, batch), group))
-                progress(done, total)
+                progress("resources", done, total)
     skipped = {name: count for name, count in sorted(types.items()) if name not in kept}
     return Seeded({name: count for name, count in sorted(types.items()) if name in kept}, skipped)
 
