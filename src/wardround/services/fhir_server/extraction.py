@@ -15,6 +15,9 @@ Token = tuple[str, str]
 
 def values_at(resource: Any, path: tuple[str, ...]) -> list[Any]:
     """Every value at a path of element names; lists on the way are flattened."""
+    if len(path) == 1 and isinstance(resource, dict):
+        value = resource.get(path[0])
+        return value if isinstance(value, list) else [] if value is None else [value]
     found = [resource]
     for name in path:
         step: list[Any] = []
@@ -120,9 +123,16 @@ def quantity(resource: Any, parameter: Parameter) -> tuple[float | None, tuple[T
         amount = value.get("value") if isinstance(value, dict) else True
         if isinstance(amount, bool) or not isinstance(amount, (int, float, type(None))):
             raise _malformed(parameter, "a Quantity")
-        spelled = {(str(value.get("system", "")), str(value.get("code", ""))), ("", str(value.get("unit", "")))}
-        return amount, tuple(sorted(token for token in spelled if token[1]))
+        unit = (value.get("system", ""), value.get("code", ""), value.get("unit", ""))
+        if not all(isinstance(part, str) for part in unit):
+            raise _malformed(parameter, "a Quantity")
+        return amount, _unit_tokens(*unit)
     return None, ()
+
+
+@lru_cache(1_000)
+def _unit_tokens(system: str, code: str, unit: str) -> tuple[Token, ...]:
+    return tuple(sorted(token for token in {(system, code), ("", unit)} if token[1]))
 
 
 def strings(resource: Any, parameter: Parameter) -> str | None:

@@ -27,6 +27,18 @@ class Loaded(NamedTuple):
     skipped: Counter[str]
 
 
+class Place(NamedTuple):
+    """Where a resource was read."""
+
+    file: Path
+    unit: str
+    number: int
+
+    @property
+    def text(self) -> str:
+        return f"{self.file}, {self.unit} {self.number}"
+
+
 def open_store(
     path: Path | None, data: Path | None, progress: Callable[[int], None] = lambda _: None
 ) -> tuple[Store, Loaded]:
@@ -58,29 +70,29 @@ def load(store: Store, data: Path, progress: Callable[[int], None] = lambda _: N
     """Stores every resource of a folder's *.ndjson, *.ndjson.gz and *.json (Bundles); `progress` gets the count."""
     loaded = Loaded(Counter(), Counter())
     with store.loading() as session:
-        for number, (where, resource) in enumerate(_resources(data), 1):
-            _store_one(session, where, resource, loaded)
+        for number, (place, resource) in enumerate(_resources(data), 1):
+            _store_one(session, place, resource, loaded)
             if number % _PROGRESS_EVERY == 0:
                 progress(number)
     return loaded
 
 
-def _store_one(session: WritingSession, where: str, resource: Any, loaded: Loaded) -> None:
+def _store_one(session: WritingSession, place: Place, resource: Any, loaded: Loaded) -> None:
     name = resource.get("resourceType") if isinstance(resource, dict) else None
     if name not in RESOURCE_TYPES:
         loaded.skipped[str(name)] += 1
         return
     if not is_id(resource.get("id")):
-        raise SourceDataError(f"{where}: a {name} without a valid id, expected one; ids are kept as they are")
+        raise SourceDataError(f"{place.text}: a {name} without a valid id, expected one; ids are kept as they are")
     try:
         session.put(name, resource["id"], resource)
     except Problem as problem:
-        raise SourceDataError(f"{where}: {problem.diagnostics}; correct or remove it") from None
+        raise SourceDataError(f"{place.text}: {problem.diagnostics}; correct or remove it") from None
     loaded.stored[name] += 1
 
 
-def _resources(data: Path) -> Iterator[tuple[str, Any]]:
-    """Every resource, with the file and line that it comes from."""
+def _resources(data: Path) -> Iterator[tuple[Place, Any]]:
+    """Every resource, with its place."""
     files = sorted(file for file in data.iterdir() if file.name.endswith(_SUFFIXES)) if data.is_dir() else []
     if not files:
         raise SourceDataError(
@@ -90,19 +102,19 @@ def _resources(data: Path) -> Iterator[tuple[str, Any]]:
         yield from _of_bundle(file) if file.suffix == ".json" else _of_lines(file)
 
 
-def _of_lines(file: Path) -> Iterator[tuple[str, Any]]:
+def _of_lines(file: Path) -> Iterator[tuple[Place, Any]]:
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.isspace():
-                    yield f"{file}, line {number}", orjson.loads(line)
+                    yield Place(file, "line", number), orjson.loads(line)
     except (OSError, EOFError, orjson.JSONDecodeError) as error:
         raise SourceDataError(
             f"{file}: cannot be read, expected one JSON resource a line; {type(error).__name__}"
         ) from None
 
 
-def _of_bundle(file: Path) -> Iterator[tuple[str, Any]]:
+def _of_bundle(file: Path) -> Iterator[tuple[Place, Any]]:
     try:
         bundle = orjson.loads(file.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
@@ -117,4 +129,4 @@ def _of_bundle(file: Path) -> Iterator[tuple[str, Any]]:
         if url and isinstance(resource, dict) and "resourceType" in resource
     }
     for number, (_, resource) in enumerate(resources):
-        yield f"{file}, entry {number}", rewritten(resource, lambda reference: local_of.get(reference, reference))
+        yield Place(file, "entry", number), rewritten(resource, lambda reference: local_of.get(reference, reference))

@@ -43,7 +43,7 @@ class Numbers:
     def __init__(self) -> None:
         self.token_sets: dict[tuple[extraction.Token, ...], int] = _Bounded()
         self.targets: dict[Target, int] = _Bounded()
-        self.cells: dict[tuple[str, str, str, bytes], Cells] = _Bounded()
+        self.cells: dict[tuple[str, str, str, str | bytes], Cells] = _Bounded()
 
     def forget(self) -> None:
         """After a rollback: some of the numbers may never have been stored."""
@@ -160,8 +160,9 @@ class WritingSession(Session):
         plan = _PLANS[resource_type.name]
         row: list[Any] = [pk, self._now, *plan.empty]
         for element in resource:
-            for place, value in self._cells(plan, element, resource, base):
-                row[place] = value
+            if element in plan.readers:
+                for place, value in self._cells(plan, element, resource, base):
+                    row[place] = value
         self.connection.execute(plan.insert, row)
         many = [
             (key, value, pk)
@@ -174,16 +175,15 @@ class WritingSession(Session):
 
     def _cells(self, plan: Plan, element: str, resource: dict[str, Any], base: str) -> Cells:
         """What an element puts into the search row; remembered by its spelling, for the few that repeat."""
-        readers = plan.readers.get(element)
-        if readers is None:
-            return ()
+        readers = plan.readers[element]
         if element not in plan.rememberable:
             return self._read_cells(readers, resource, base)
-        key = (plan.insert, base, element, orjson.dumps(resource[element]))
-        known = self._numbers.cells
-        if key not in known:
-            known[key] = self._read_cells(readers, resource, base)
-        return known[key]
+        value = resource[element]
+        key = (plan.insert, base, element, value if isinstance(value, str) else orjson.dumps(value))
+        cells = self._numbers.cells.get(key)
+        if cells is None:
+            cells = self._numbers.cells[key] = self._read_cells(readers, resource, base)
+        return cells
 
     def _read_cells(self, readers: list[tuple[int, Parameter]], resource: dict[str, Any], base: str) -> Cells:
         return tuple(

@@ -128,7 +128,6 @@ class Store:
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(self._synchronous)
-        connection.execute("PRAGMA mmap_size = 2147418112")
         connection.create_function("folded", 1, folded, deterministic=True)
         return connection
 
