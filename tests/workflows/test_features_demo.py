@@ -6,8 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.adapters.fhir_server import FhirServer
 from wardround.adapters.mimic import MimicFolder
 from wardround.adapters.ndjson import NdjsonFolder
+from wardround.services.fhir_server.faults import Fault, FaultPlan
+from wardround.services.fhir_server.running import running_server
 from wardround.spec.loading import load_condition, load_variables
 from wardround.workflows.features import FeatureTable, build_table
 from wardround.workflows.mimic2fhir import Selection, mimic2fhir
@@ -50,3 +54,20 @@ def test_the_demo_has_the_values_that_it_should(tables) -> None:
     assert features["heart_rate__last_24h"].between(30, 200).all()
     assert features["body_temperature__max_24h"].dropna().between(30, 45).all()
     assert features["age"].between(18, 100).all()
+
+
+def test_a_server_that_misbehaves_gives_them_too(mimic_demo: Path, fhir: Path, schemas: Path) -> None:
+    faults = (
+        Fault(kind="status", status=429, retry_after=0, rate=0.05),
+        Fault(kind="status", status=503, retry_after=0, rate=0.05),
+        Fault(kind="truncate", rate=0.01),
+    )
+    condition, day = load_condition("sepsis", schemas), timedelta(hours=24)
+    with running_server(fhir, cap=300) as server:
+        server.misbehave(FaultPlan(seed=1, faults=faults))
+        # One patient a search keeps the searched spans short: the demo's patients live in different decades.
+        with FhirClient(FhirSource(server.base_url, patients_per_search=1, threads=1)) as client:
+            http = build_table(FhirServer(client), condition, day)
+    csv = build_table(MimicFolder(mimic_demo), condition, day)
+    pd.testing.assert_frame_equal(csv.features, http.features, rtol=0, atol=1e-9)
+    assert http.set_aside == csv.set_aside

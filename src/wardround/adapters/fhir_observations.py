@@ -10,7 +10,7 @@ import pandas as pd
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource, patient_of
 from wardround.adapters.fhir_times import UNKNOWN, micros_of, no_earlier_than, no_later_than, times_of
-from wardround.core.events import NO_TIME, NO_VALUE, READING_COLUMNS, frame_of
+from wardround.core.events import NO_TIME, NO_VALUE, READING_COLUMNS, empty_readings, frame_of
 from wardround.spec.variables import Variable
 
 Codes = Mapping[tuple[str, str], str]  # (system, code) -> name of the variable
@@ -72,13 +72,13 @@ def fetch(
     size = client.source.patients_per_search
     groups = [patient_ids[place : place + size] for place in range(0, len(patient_ids), size)]
     with ThreadPoolExecutor(client.source.threads) as pool:
-        found = pool.map(lambda group: _fetch_group(client, group, variables, start, end), groups)
-        return frame_of_readings([reading for readings in found for reading in readings])
+        frames = list(pool.map(lambda group: _fetch_group(client, group, variables, start, end), groups))
+    return pd.concat(frames, ignore_index=True) if frames else empty_readings()
 
 
 def _fetch_group(
     client: FhirClient, patient_ids: Sequence[str], variables: Mapping[str, Variable], start: datetime, end: datetime
-) -> list[Reading]:
+) -> pd.DataFrame:
     codes = codes_of(variables)
     tokens = dict.fromkeys(f"{system}|{code}" for v in variables.values() for system, code in v.search_codes())
     params = [
@@ -88,11 +88,13 @@ def _fetch_group(
         ("date", no_later_than(end)),
     ]
     asked = set(patient_ids)
-    return [
-        reading if reading.patient_id in asked else reading._replace(problem=OTHER_PATIENT)
-        for observation in client.search("Observation", params)
-        for reading in readings_of(observation, codes)
-    ]
+    return frame_of_readings(
+        [
+            reading if reading.patient_id in asked else reading._replace(problem=OTHER_PATIENT)
+            for observation in client.search("Observation", params)
+            for reading in readings_of(observation, codes)
+        ]
+    )
 
 
 def _readings(observation: Resource, codes: Codes) -> Iterator[Reading]:
@@ -130,10 +132,12 @@ def _reading_maker(observation: Resource) -> Callable[[Resource, str], Reading]:
 
 
 def _variables_in(concept: Any, codes: Codes) -> list[str]:
-    if not concept:
-        return []
-    found = [codes.get((coding.get("system"), coding.get("code"))) for coding in concept.get("coding", [])]
-    return list(dict.fromkeys(name for name in found if name))
+    found: list[str] = []
+    for coding in concept.get("coding", ()) if concept else ():
+        name = codes.get((coding.get("system"), coding.get("code")))
+        if name and name not in found:
+            found.append(name)
+    return found
 
 
 def _value(holder: Resource) -> tuple[float | None, str, bool]:

@@ -20,8 +20,8 @@ _COLUMNS: Final = {
     "chartevents": ("subject_id", "stay_id", "charttime", "storetime", "itemid", "value", "valuenum", "valueuom"),
     "labevents": ("labevent_id", "subject_id", "charttime", "storetime", "itemid", "value", "valuenum", "valueuom"),
 }
-# A row of chartevents has no number of its own; these four parts make its FHIR id, so rows that share them are one event
-# (the one that was known first).
+# A row of chartevents has no number of its own. These four parts make its FHIR id, so rows that share them are one
+# event: the one that was known first.
 _SOURCE_REF: Final = {
     "chartevents": "'chartevents/' || concat_ws('-', e.stay_id, e.charttime, e.itemid, e.value)",
     "labevents": "'labevents/' || e.labevent_id",
