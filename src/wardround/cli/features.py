@@ -10,6 +10,7 @@ import click
 from wardround.cli.durations import DURATION
 from wardround.cli.results import say, show
 from wardround.cli.times import TIME
+from wardround.settings import Settings, settings_from
 
 if TYPE_CHECKING:
     from wardround.workflows.features import Source
@@ -32,20 +33,24 @@ def command(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Write CONDITION's features: stay_id, as_of, then a column per feature, a row per stay sorted by stay_id."""
+    """Write CONDITION's features: stay_id, as_of, then a column per feature, a row per stay sorted by stay_id.
+
+    A FHIR server that asks for a bearer token gets the one in WARDROUND_FHIR_TOKEN; WARDROUND_ICU_CLASSES and
+    WARDROUND_ICU_LOCATIONS say which Encounters are ICU stays.
+    """
     if (mimic is None) == (fhir is None):
         raise click.UsageError("give --mimic DIR or --fhir URL-or-DIR, one of them")
     if at is not None and as_of is not None:
         raise click.UsageError("give --at DURATION or --as-of TIME, not both")
     if not out.absolute().parent.is_dir():
         raise click.BadParameter(f"the folder {out.absolute().parent} does not exist", param_hint="--out")
-    from wardround.settings import settings_from
     from wardround.spec.loading import load_condition
     from wardround.workflows.features import build_table
 
-    spec = load_condition(condition, settings_from().schemas)
+    settings = settings_from()
+    spec = load_condition(condition, settings.schemas)
     with ExitStack() as stack:
-        source = _source(mimic, fhir, stack)
+        source = _source(mimic, fhir, settings, stack)
         say(f"Reading {mimic or fhir}")
         table = build_table(source, spec, as_of or at or timedelta(hours=24))
     table.features.to_parquet(out, index=False)
@@ -53,16 +58,17 @@ def command(
     show({**stays, "readings_set_aside": table.set_aside, "out": str(out)}, as_json)
 
 
-def _source(mimic: Path | None, fhir: str | None, stack: ExitStack) -> "Source":
+def _source(mimic: Path | None, fhir: str | None, settings: Settings, stack: ExitStack) -> "Source":
     if mimic is not None:
         from wardround.adapters.mimic import MimicFolder
 
         return MimicFolder(mimic)
     if fhir is not None and "://" in fhir:
-        from wardround.adapters.fhir_client import FhirClient, FhirSource
+        from wardround.adapters.fhir_client import FhirClient
         from wardround.adapters.fhir_server import FhirServer
+        from wardround.cli.servers import server_at
 
-        return FhirServer(stack.enter_context(FhirClient(FhirSource(fhir))))
+        return FhirServer(stack.enter_context(FhirClient(server_at(fhir, settings))))
     from wardround.adapters.ndjson import NdjsonFolder
 
-    return NdjsonFolder(Path(str(fhir)))
+    return NdjsonFolder(Path(str(fhir)), settings.icu_classes, settings.icu_locations)

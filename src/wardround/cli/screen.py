@@ -5,12 +5,12 @@ from typing import Any, Final, Literal
 
 import click
 
-from wardround.adapters.fhir_source import FhirSource
 from wardround.cli.durations import DURATION
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
+from wardround.cli.servers import server_at
 from wardround.cli.times import TIME
-from wardround.settings import Settings, settings_from
+from wardround.settings import settings_from
 
 SHOWN: Final = (
     *("condition", "as_of", "mode", "found", "scored", "indeterminate", "excluded", "failed", "written", "unchanged"),
@@ -56,19 +56,9 @@ def command(
         dry_run=dry_run,
     )
     with progress_bars() as progress:
-        summary = screen(request, _source(request.source_url, settings), settings, progress)
+        summary = screen(request, server_at(request.source_url, settings), settings, progress)
     _say(summary, as_json)
     require_complete(summary["run"], settings)
-
-
-def _source(url: str, settings: Settings) -> FhirSource:
-    return FhirSource(
-        base_url=url,
-        token=settings.fhir_token,
-        page_size=settings.fhir_page_size,
-        icu_classes=settings.icu_classes,
-        icu_locations=settings.icu_locations,
-    )
 
 
 def _say(summary: dict[str, Any], as_json: bool) -> None:
