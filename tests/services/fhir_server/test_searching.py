@@ -48,7 +48,7 @@ WARD: list[dict[str, Any]] = [
         "birthDate": "1950-03-02",
         "active": True,
         "identifier": [{"system": "urn:mrn", "value": "17"}, {"system": "urn:other", "value": "17"}],
-        "name": [{"family": "Müller-Straße", "given": ["Ann", "Eve"]}],
+        "name": [{"family": "Müller-Straße", "given": ["Ann", None, "Eve"]}],
         "managingOrganization": {"reference": "Organization/house"},
         "meta": {"tag": [{"system": "urn:ward", "code": "seven"}]},
     },

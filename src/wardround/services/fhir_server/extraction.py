@@ -17,14 +17,16 @@ def values_at(resource: Any, path: tuple[str, ...]) -> list[Any]:
     """Every value at a path of element names; lists on the way are flattened."""
     if len(path) == 1 and isinstance(resource, dict):
         value = resource.get(path[0])
-        return value if isinstance(value, list) else [] if value is None else [value]
+        values = value if isinstance(value, list) else [value]
+        # A list of primitives may hold nulls, where only an extension is given.
+        return [one for one in values if one is not None]
     found = [resource]
     for name in path:
         step: list[Any] = []
         for node in found:
             value = node.get(name) if isinstance(node, dict) else None
             if isinstance(value, list):
-                step += value
+                step += [one for one in value if one is not None]
             elif value is not None:
                 step.append(value)
         found = step
