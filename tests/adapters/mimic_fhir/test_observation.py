@@ -64,6 +64,7 @@ def test_a_bound_becomes_a_quantity_with_a_comparator(text: str, comparator: str
 
 def test_a_bound_keeps_its_comparator_beside_a_number() -> None:
     assert quantity(value=">300", valuenum=300.0)["comparator"] == ">"
+    assert quantity(value="<0.5 (diluted)", valuenum=0.5)["comparator"] == "<"
 
 
 @pytest.mark.parametrize("text", ["___", "<1>50", "NEG", "LARGE", "GREATER"])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from wardround.adapters.mimic import ids
+from wardround.adapters.mimic.bounds import is_bound
 from wardround.adapters.mimic.eastern import utc_micros, utc_times
 from wardround.adapters.mimic.files import MimicFiles, connect, reading
 from wardround.core.events import NO_TIME, NO_VALUE, READING_COLUMNS, empty_readings, frame_of
@@ -26,8 +27,6 @@ _SOURCE_REF: Final = {
     "chartevents": "'chartevents/' || concat_ws('-', e.stay_id, e.charttime, e.itemid, e.value)",
     "labevents": "'labevents/' || e.labevent_id",
 }
-# A bound, whether or not valuenum holds its number.
-_COMPARATOR: Final = r"^\s*(<|>|LESS THAN|GREATER THAN)"
 # Windows are compared twice: in local time, cheaply and with more slack than daylight saving needs; then exactly. A row
 # without a time cannot be placed; it comes along, to be set aside.
 _SCAN: Final = """
@@ -36,7 +35,7 @@ COPY (
         w.bucket, e.subject_id, e.itemid, {source_ref} AS source_ref,
         {time} AS time, coalesce({available}, {time}) AS available,
         try_cast(e.valuenum AS DOUBLE) AS value, coalesce(trim(e.valueuom), '') AS unit,
-        coalesce(regexp_matches(e.value, '{comparator}'), false) AS comparator
+        {comparator} AS comparator
     FROM (SELECT *, try_cast(charttime AS TIMESTAMP) AS local FROM {table} WHERE itemid IN ({itemids})) e
     JOIN windows w ON e.subject_id = w.subject_id
     WHERE e.local IS NULL OR (e.local BETWEEN w.from_local AND w.to_local AND {time} BETWEEN w.start AND w.stop)
@@ -102,7 +101,7 @@ def _scan(
     sql = _SCAN.format(
         table=files.scan(table, _COLUMNS[table]),
         source_ref=_SOURCE_REF[table],
-        comparator=_COMPARATOR,
+        comparator=is_bound("e.value"),
         time=utc_micros("e.local"),
         available=utc_micros("e.storetime"),
         itemids=", ".join(map(str, itemids)),

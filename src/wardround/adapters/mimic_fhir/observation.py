@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from wardround.adapters.mimic.bounds import split_bound
 from wardround.adapters.mimic.ids import (
     chartevent_id,
     encounter_id,
@@ -25,7 +26,6 @@ _NUMBER: Final = re.compile(r"\d+(\.\d+)?")
 _CHART_SYSTEM: Final = f"{MIMIC}/CodeSystem/mimic-chartevents-d-items"
 _CHART_CATEGORY: Final = f"{MIMIC}/CodeSystem/mimic-observation-category"
 _LAB_SYSTEM: Final = f"{MIMIC}/CodeSystem/mimic-d-labitems"
-_COMPARATORS: Final = {"<=": "<=", ">=": ">=", "<": "<", ">": ">", "LESS THAN": "<", "GREATER THAN": ">"}
 
 
 class ChartRow(NamedTuple):
@@ -111,24 +111,15 @@ def _observation(resource_id: str, code: Resource, row: ChartRow | LabRow) -> Re
 
 
 def _add_value(resource: Resource, text: str | None, number: float | None, unit: str | None) -> None:
-    comparator = _comparator(text)
-    if number is None and comparator:
-        found = _NUMBER.search(text or "")
-        number = float(found[0]) if found else None
+    bound, rest = split_bound(text)
+    if number is None and bound and _NUMBER.fullmatch(rest):
+        number = float(rest)
     if number is not None:
-        resource["valueQuantity"] = _quantity(number, unit) | ({"comparator": comparator} if comparator else {})
+        resource["valueQuantity"] = _quantity(number, unit) | ({"comparator": bound} if bound else {})
     elif text is not None:
         resource["valueString"] = text
     else:
         resource["dataAbsentReason"] = _ABSENT
-
-
-def _comparator(text: str | None) -> str | None:
-    """`<`, `>`, `<=` or `>=` where the text is a bound and one number, as in `<0.2` or `GREATER THAN 300`."""
-    if text is None or text[:1] not in "<>LG":
-        return None
-    start = next((start for start in _COMPARATORS if text.startswith(start)), None)
-    return _COMPARATORS[start] if start and _NUMBER.fullmatch(text.removeprefix(start).strip()) else None
 
 
 def _quantity(number: float, unit: str | None) -> Resource:

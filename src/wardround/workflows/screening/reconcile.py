@@ -80,9 +80,7 @@ def _problems(ledger: pd.DataFrame, screening: Screening, client: FhirClient) ->
     identities = {identity(screening, stay): stay for stay in written["stay_id"]}
     held = risk_assessments.held(client, list(identities))
     scores = dict(zip(written["stay_id"], written["score"], strict=True))
-    verdicts = {
-        stay: _verdict(held.get(one, []), stay, scores[stay], screening) for one, stay in identities.items()
-    }
+    verdicts = {stay: _verdict(held.get(one, []), stay, scores[stay], screening) for one, stay in identities.items()}
     return {stay: verdict for stay, verdict in verdicts.items() if verdict}
 
 

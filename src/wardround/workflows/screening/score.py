@@ -57,9 +57,7 @@ def _failures(opened: Run, chunk: int) -> dict[str, str]:
     return {**{stay: f"quality:{rule}" for stay, rule in broken.items()}, **extraction}
 
 
-def _scores(
-    features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel, stays: pd.DataFrame
-) -> pd.DataFrame:
+def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel, stays: pd.DataFrame) -> pd.DataFrame:
     """One row per usable feature row; everything is joined by stay_id, nothing by place."""
     enough = enough_data(features, opened.condition)
     scorable = features[enough].set_index("stay_id", drop=False)

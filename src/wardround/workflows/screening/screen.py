@@ -55,9 +55,7 @@ def screen(
     return summary
 
 
-def _each(
-    step: str, chunks: Iterable[int], work: Callable[[int], None], progress: Progress, threads: int
-) -> None:
+def _each(step: str, chunks: Iterable[int], work: Callable[[int], None], progress: Progress, threads: int) -> None:
     """Does the work for every chunk, `threads` at a time; the first error ends it, when those under way have ended."""
     numbers = list(chunks)
     progress(step, 0, len(numbers))
