@@ -59,9 +59,9 @@ def screen_icu(condition: Condition) -> None:
 
     @task(map_index_template=CHUNK, inlets=[live_model(condition.id)])
     def score(run: str, chunk: int) -> None:
-        from wardround.workflows import screening
+        from wardround.airflow import screening
 
-        screening.score(run, chunk, settings_from())
+        screening.score(run, chunk)
 
     @task(pool=FHIR_POOL, map_index_template=CHUNK)
     def publish(run: str, chunk: int, params: Any = None) -> None:
@@ -77,10 +77,10 @@ def screen_icu(condition: Condition) -> None:
 
     @task(trigger_rule=ALL_ENDED)
     def report(run: str, ti: Any = None) -> None:
-        from wardround.workflows import screening
+        from wardround.airflow import screening
 
-        ti.xcom_push("report", screening.report(run, settings_from()))
-        screening.require_complete(run, settings_from())
+        ti.xcom_push("report", screening.report(run))
+        screening.require_complete(run)
 
     @task_group(prefix_group_id=False)
     def visit(run: str, chunk: int) -> None:

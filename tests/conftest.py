@@ -4,10 +4,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -60,12 +61,40 @@ def _airflow_home() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
     """Airflow's own database, migrated, with the pools that the DAGs name."""
-    from airflow.utils.db import initdb
+    from wardround.airflow.in_process import migrate
 
-    from wardround.airflow.pools import create_missing_pools
+    migrate()
 
-    initdb()
-    create_missing_pools()
+
+class SimulatedWard(NamedTuple):
+    """A small simulated ward: its CSVs, its NDJSON, and its present."""
+
+    mimic: Path
+    fhir: Path
+    now: pd.Timestamp
+
+
+@pytest.fixture(scope="session")
+def simulated_ward(tmp_path_factory: pytest.TempPathFactory, schemas: Path) -> SimulatedWard:
+    """8 stays in progress, and 150 that have ended, to train on."""
+    from wardround.spec.loading import load_variables
+    from wardround.workflows.simulate import Plan, simulate
+
+    folder, now = tmp_path_factory.mktemp("simulated"), pd.Timestamp("2026-01-02T05:00:00Z")
+    simulate(Plan(8, 150, 1, now), folder, load_variables(schemas), print)
+    return SimulatedWard(folder / "mimic", folder / "fhir", now)
+
+
+@pytest.fixture(scope="session")
+def trained_models(simulated_ward: SimulatedWard, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model store with a live model for sepsis, trained on the simulated ward."""
+    from wardround.workflows.training import TrainingRequest, train
+
+    folder = tmp_path_factory.mktemp("trained")
+    settings = replace(settings_from(), runs=str(folder / "runs"), models=folder / "models")
+    request = TrainingRequest(condition="sepsis", mimic=simulated_ward.mimic, created=simulated_ward.now)
+    train(request, settings, "tests", print)
+    return settings.models
 
 
 @pytest.fixture(scope="session")

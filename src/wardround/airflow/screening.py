@@ -1,7 +1,7 @@
-"""The steps of a screening that talk to the FHIR server: a DAG run's Params in, the workflow called with a client."""
+"""The tasks of a screening: a DAG run's Params and a chunk in, the workflow called with a client."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -15,6 +15,9 @@ from wardround.workflows.screening import ScreeningRequest
 
 Params = Mapping[str, Any]
 
+NOBODY: Final = 0
+"""The only chunk of an empty ward: mapped over no chunk at all, Airflow would skip the report as well."""
+
 
 def find_stays(condition_id: str, params: Params, dag_run: Any) -> tuple[str, list[int]]:
     """Opens the run and gives its id and its chunk numbers. A DAG run that is cleared opens the same run again."""
@@ -22,15 +25,24 @@ def find_stays(condition_id: str, params: Params, dag_run: Any) -> tuple[str, li
     settings = settings_from()
     run = screening.open_run(_request(condition_id, params, dag_run, hook.source()), settings)
     with hook.get_conn() as client:
-        return run, screening.find_stays(run, client, settings)
+        return run, screening.find_stays(run, client, settings) or [NOBODY]
 
 
 def extract(run: str, chunk: int, params: Params) -> None:
+    if chunk == NOBODY:
+        return
     with FhirHook(params["connection"]).get_conn() as client:
         screening.extract(run, chunk, client, settings_from())
 
 
+def score(run: str, chunk: int) -> None:
+    if chunk != NOBODY:
+        screening.score(run, chunk, settings_from())
+
+
 def publish(run: str, chunk: int, params: Params) -> None:
+    if chunk == NOBODY:
+        return
     with FhirHook(params["connection"]).get_conn() as client:
         screening.publish(run, chunk, client, settings_from())
 
@@ -38,6 +50,14 @@ def publish(run: str, chunk: int, params: Params) -> None:
 def reconcile(run: str, params: Params) -> None:
     with FhirHook(params["connection"]).get_conn() as client:
         screening.reconcile(run, client, settings_from())
+
+
+def report(run: str) -> str:
+    return screening.report(run, settings_from())
+
+
+def require_complete(run: str) -> None:
+    screening.require_complete(run, settings_from())
 
 
 def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource) -> ScreeningRequest:

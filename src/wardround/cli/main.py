@@ -9,6 +9,8 @@ from wardround.errors import WardroundError
 
 # name -> one line of help. The code is the click command `command` in wardround/cli/<name with underscores>.py.
 COMMANDS: dict[str, str] = {
+    "demo": "The whole job on an embedded FHIR server: data, training, screening, report.",
+    "up": "The same for staying: Airflow with its UI, the FHIR server, schedules on.",
     "simulate": "A synthetic ward as MIMIC-IV CSVs and FHIR NDJSON, for those who have no MIMIC.",
     "mimic2fhir": "MIMIC-IV CSVs to MIMIC-IV-on-FHIR NDJSON, also as a census around a time.",
     "fhir-server": "The embedded FHIR R4 server, for demonstration and tests.",

@@ -1,0 +1,86 @@
+"""`wardround demo`: the whole job on an embedded FHIR server, in Airflow, without a scheduler."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from wardround.cli.results import show
+from wardround.settings import settings_from
+
+if TYPE_CHECKING:
+    from wardround.airflow.demo import Demo
+    from wardround.airflow.ward import Progress
+
+COUNTS: Final = ("found", "scored", "indeterminate", "excluded", "failed", "written")
+
+
+@click.command()
+@click.option(
+    "--stays", type=click.IntRange(min=20), default=60, show_default=True, help="Stays in the simulated ward."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+def command(stays: int, as_json: bool) -> None:
+    """Make a ward, train and screen every condition in Airflow, and show the highest risks.
+
+    Uses the MIMIC-IV CSVs at MIMIC_CSV_PATH where that is set, and a simulated ward otherwise. Everything stays in
+    var/demo, which each demo begins anew.
+    """
+    from wardround.airflow.demo import Demo
+
+    demo = Demo(settings_from())
+    mimic = os.environ.get("MIMIC_CSV_PATH")
+    with _steps() as progress:
+        summary = demo.run(stays, Path(mimic) if mimic else None, progress)
+    if as_json:
+        show(summary, as_json)
+    else:
+        _show(demo, summary)
+
+
+def _show(demo: "Demo", summary: dict[str, dict[str, Any]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True)
+    for condition, result in summary.items():
+        risks = Table("Encounter", "unit", "score", "band", title=f"{condition}: highest risks", box=box.SIMPLE_HEAD)
+        for stay in demo.highest(result["run"], 5):
+            risks.add_row(stay["stay_id"], _short(stay["unit"]), f"{stay['score']:.2f}", stay["band"])
+        console.print(risks)
+    counts = Table("stays", *summary, box=box.SIMPLE_HEAD)
+    for name in COUNTS:
+        counts.add_row(name, *(f"{result[name]:,}" for result in summary.values()))
+    counts.add_row("model", *(result["model_version"] for result in summary.values()))
+    console.print(counts)
+    for condition, result in summary.items():
+        console.print(f"Report on {condition}: {result['report']}", highlight=False)
+    console.print(f"Summary: {demo.summary}", highlight=False)
+
+
+def _short(unit: str) -> str:
+    """The abbreviation that MIMIC gives a unit in brackets, where it has one."""
+    return unit.rpartition("(")[2].removesuffix(")")
+
+
+@contextmanager
+def _steps() -> Iterator["Progress"]:
+    """Gives a function to be told each step, which it shows with the seconds since the start.
+
+    It keeps the standard error as it is now, whatever the work itself does with it later.
+    """
+    from rich.console import Console
+
+    start = monotonic()
+    with os.fdopen(os.dup(2), "w", encoding="utf-8") as stderr:
+        console = Console(file=stderr)
+        if not console.is_terminal:
+            yield lambda step: console.print(f"{monotonic() - start:5.1f} s  {step}", soft_wrap=True, highlight=False)
+            return
+        with console.status("") as status:
+            yield lambda step: status.update(f"{monotonic() - start:5.1f} s  {step}")

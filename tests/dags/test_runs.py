@@ -1,0 +1,207 @@
+"""Both DAGs, run for real in one process against the embedded server, with a small simulated ward."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.airflow.environment import local_environment
+from wardround.airflow.in_process import run_dag
+from wardround.services.fhir_server.faults import Fault, FaultPlan
+from wardround.services.fhir_server.running import running_server
+from wardround.settings import PROJECT, settings_from
+
+pytestmark = [
+    pytest.mark.usefixtures("airflow_database"),
+    # Airflow's in-process API imports starlette's test client, which asks for another HTTP library than Airflow's.
+    pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient` is deprecated"),
+]
+
+DAG = "screen_icu__sepsis"
+
+
+class Hospital:
+    """A FHIR server with a ward in it, and the settings that the DAGs find in the environment."""
+
+    def __init__(self, server, settings, now):
+        self.server = server
+        self.settings = settings
+        self.now = now
+
+    def screen(self, hours=0, **conf):
+        """Runs the DAG `hours` after the ward's present: each test has a time, and so a DAG run, of its own."""
+        as_of = self.now + pd.Timedelta(hours=hours)
+        end = run_dag(DAG, PROJECT / "dags", as_of.to_pydatetime(), conf)
+        return end, RunFolder.of(self.settings.runs, run_id("sepsis", as_of, end.run_id))
+
+    def held(self, resource_type="RiskAssessment"):
+        with FhirClient(FhirSource(self.server.base_url)) as client:
+            return {resource["id"]: resource for resource in client.search(resource_type, {})}
+
+    def put(self, resources):
+        entries = [
+            {"resource": resource, "request": {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"}}
+            for resource in resources
+        ]
+        with FhirClient(FhirSource(self.server.base_url)) as client:
+            assert {entry["response"]["status"][:3] for entry in client.batch(entries)} == {"200"}
+
+
+@pytest.fixture(scope="module")
+def hospital(simulated_ward, trained_models, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hospital")
+    settings = replace(settings_from(), var=folder, runs=str(folder / "runs"), models=trained_models)
+    with pytest.MonkeyPatch.context() as patch, running_server(data=simulated_ward.fhir) as server:
+        for name, value in local_environment(settings, folder / "airflow", server.base_url).items():
+            # Airflow's own settings were read when it was imported, and stay.
+            if name.startswith(("WARDROUND_", "AIRFLOW_CONN_")):
+                patch.setenv(name, value)
+        yield Hospital(server, settings, simulated_ward.now)
+
+
+@pytest.fixture(scope="module")
+def screened(hospital):
+    """The first screening: how it ended, and its folder."""
+    return hospital.screen()
+
+
+def test_a_screening_writes_one_risk_assessment_per_scored_stay(hospital, screened):
+    end, folder = screened
+
+    summary = folder.read_json("summary.json")
+    assert (end.state, end.failed_tasks) == ("success", ())
+    assert summary["found"] == sum(summary[name] for name in ("scored", "indeterminate", "excluded", "failed"))
+    assert 0 < summary["scored"] == summary["written"] == len(hospital.held())
+    assert folder.exists("report.html")
+
+
+def test_the_same_time_again_changes_nothing_on_the_server(hospital, screened):
+    before = hospital.held()
+    provenance = hospital.held("Provenance")
+
+    end, _ = hospital.screen()
+
+    assert end.state == "success"
+    assert hospital.held() == before
+    assert hospital.held("Provenance") == provenance
+
+
+def test_up_to_32_stays_have_a_task_each_that_shows_its_chunk(screened):
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    end, folder = screened
+    chunks = folder.read_json("chunks.json")["chunks"]
+    with create_session() as session:
+        for task in ("extract", "score", "publish"):
+            instances = session.query(TaskInstance).filter_by(dag_id=DAG, run_id=end.run_id, task_id=task)
+            labels = {instance.map_index: instance.rendered_map_index for instance in instances}
+            assert labels == {index: f"chunk {chunk}" for index, chunk in enumerate(chunks)}
+
+
+def test_shadow_mode_scores_and_reports_and_writes_nothing(hospital):
+    before = hospital.held()
+
+    end, folder = hospital.screen(hours=1, mode="shadow")
+
+    assert end.state == "success"
+    assert folder.read_json("summary.json")["scored"] > 0
+    assert folder.exists("report.html")
+    assert hospital.held() == before
+
+
+def test_the_form_decides_look_back_and_chunk_size(hospital):
+    end, folder = hospital.screen(hours=2, mode="shadow", chunk_size=3, look_back="1h")
+
+    request = folder.read_json("request.json")
+    assert end.state == "success"
+    assert (request["look_back"], request["chunk_size"]) == ("1h", 3)
+    assert len(folder.read_json("chunks.json")["chunks"]) == -(
+        -folder.read_frame("stays.parquet")["chunk"].gt(0).sum() // 3
+    )
+
+
+def test_a_chunk_that_fails_alone_is_reported_and_the_run_is_failed(hospital):
+    refused = Fault(kind="status", status=403, path="/RiskAssessment/_search", times=1)
+    hospital.server.misbehave(FaultPlan(faults=(refused,)))
+
+    end, folder = hospital.screen(hours=3)
+
+    summary = folder.read_json("summary.json")
+    assert end.state == "failed"
+    assert sum(task.startswith("publish") for task in end.failed_tasks) == 1
+    assert summary["failed"] == 1
+    assert summary["written"] == summary["scored"]
+    assert folder.exists("report.html")
+
+
+def test_a_quality_gate_that_stops_the_run_writes_nothing_and_reports(hospital):
+    before = hospital.held()
+    patients = hospital.held("Patient").values()
+    # No feature row of someone 150 years old passes the suite.
+    hospital.put({**patient, "birthDate": "1876-01-01"} for patient in patients)
+
+    end, folder = hospital.screen(hours=4)
+
+    hospital.put(patients)
+    assert end.state == "failed"
+    assert "check_quality" in end.failed_tasks
+    assert hospital.held() == before
+    assert folder.exists("report.html")
+
+
+def test_a_ward_without_stays_is_reported_as_such(hospital):
+    end, folder = hospital.screen(hours=-24 * 400)
+
+    assert end.state == "success"
+    assert folder.read_json("summary.json")["found"] == 0
+    assert folder.exists("report.html")
+
+
+def test_a_server_that_refuses_fails_the_first_task_only(hospital):
+    hospital.server.misbehave(FaultPlan(faults=(Fault(kind="status", status=401),)))
+
+    end, _ = hospital.screen(hours=5)
+
+    hospital.server.misbehave(FaultPlan())
+    assert (end.state, end.failed_tasks) == ("failed", ("find_stays",))
+
+
+def test_xcom_holds_references_only(screened):
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    end, folder = screened
+    with create_session() as session:
+        kept = {
+            (row.task_id, row.key): XComModel.deserialize_value(row)
+            for row in session.query(XComModel).filter_by(dag_id=DAG, run_id=end.run_id)
+        }
+    assert kept == {
+        ("find_stays", "run"): folder.read_json("summary.json")["run"],
+        ("find_stays", "return_value"): folder.read_json("chunks.json")["chunks"],
+        ("report", "report"): folder.location("report.html"),
+    }
+
+
+def test_training_makes_a_live_model_and_an_event_of_its_asset(hospital, simulated_ward, monkeypatch, tmp_path):
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+
+    from wardround.adapters.model_store import ModelStore
+
+    monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path))
+
+    first = run_dag("train__sepsis", PROJECT / "dags", hospital.now, {"mimic": str(simulated_ward.mimic)})
+    again = run_dag("train__sepsis", PROJECT / "dags", hospital.now, {"mimic": str(simulated_ward.mimic), "seed": 2})
+
+    live = ModelStore(tmp_path).live("sepsis")
+    assert (first.state, again.state) == ("success", "success")
+    with create_session() as session:
+        asset = session.query(AssetModel).filter_by(name="live_model__sepsis").one()
+        events = session.query(AssetEvent).filter_by(asset_id=asset.id).all()
+    # The second model is stored and not live: its task was skipped, and made no event.
+    assert [event.extra["version"] for event in events] == [live.version]
+    assert len(ModelStore(tmp_path).versions("sepsis")) == 2
