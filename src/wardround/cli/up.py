@@ -26,8 +26,9 @@ def command(stays: int, port: int) -> None:
     """
     from wardround.airflow.up import running_ward
 
-    # The service manager's way to stop is the keyboard's: everything unwinds.
-    signal.signal(signal.SIGTERM, _interrupt)
+    # A service manager's way to stop is the keyboard's, and a shell may have had either ignored: everything unwinds.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     mimic = os.environ.get("MIMIC_CSV_PATH")
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     try:
