@@ -218,7 +218,7 @@ class Icu:
 
     def lactate(self, who: str, name: str, value: float, hours: float, **content: Any) -> None:
         """Adds a lactate in mmol/L of so many hours before AS_OF."""
-        self.observation(who, name, hours, **loinc("2524-7", value, "mmol/L"), **content)
+        self.observation(who, name, hours, **{**loinc("2524-7", value, "mmol/L"), **content})
 
     def upload(self, base_url: str) -> None:
         entries = [

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wardround.core.basis import UsedEvent
-from wardround.core.rationale import missing_inputs, reasons
+from wardround.core.rationale import Columns, missing_inputs, reasons
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 
@@ -20,7 +20,7 @@ def sepsis(schemas: Path) -> Condition:
 def reason(sepsis: Condition, column: str, value: float, *used: UsedEvent, contribution: float = 1.0) -> str:
     row = {**dict.fromkeys(sepsis.columns, UNKNOWN), column: value}
     contributions = {**dict.fromkeys(sepsis.columns, 0.0), column: contribution}
-    (text,) = reasons(row, contributions, used, sepsis)
+    (text,) = reasons(row, contributions, used, Columns.of(sepsis))
     return text
 
 
@@ -65,19 +65,19 @@ def test_a_negative_contribution_lowers_the_risk(sepsis: Condition) -> None:
 def test_the_largest_contributions_come_first_and_ties_keep_the_order_of_the_columns(sepsis: Condition) -> None:
     row = dict.fromkeys(sepsis.columns, 1.0)
     contributions = {**dict.fromkeys(sepsis.columns, 0.0), "sex": -0.5, "age": 0.5 + 1e-15, "lactate__count_24h": 0.9}
-    texts = reasons(row, contributions, (), sepsis, top=2)
+    texts = reasons(row, contributions, (), Columns.of(sepsis), top=2)
     assert [text.split(",")[0].split(":")[0] for text in texts] == ["Lactate", "Age"]
 
 
 def test_a_column_that_moves_nothing_is_no_reason(sepsis: Condition) -> None:
     row = dict.fromkeys(sepsis.columns, 1.0)
-    assert reasons(row, dict.fromkeys(sepsis.columns, 0.0), (), sepsis) == ()
+    assert reasons(row, dict.fromkeys(sepsis.columns, 0.0), (), Columns.of(sepsis)) == ()
 
 
 def test_an_input_is_missing_if_none_of_its_columns_is_known(sepsis: Condition) -> None:
     row = {column: 0.0 if "__count_" in column else UNKNOWN for column in sepsis.columns}
     row |= {"age": 50.0, "heart_rate__last_24h": 80.0, "heart_rate__count_24h": 1.0}
-    missing = missing_inputs(row, sepsis)
+    missing = missing_inputs(row, Columns.of(sepsis))
     assert missing[0] == "Sex"
     assert "Lactate" in missing
     assert "Heart rate" not in missing

@@ -142,6 +142,11 @@ def _expectation(gxe: Any, rule: Rule, place: int) -> Any:
             )
 
 
+def prepare() -> None:
+    """Imports Great Expectations, which takes seconds: for a thread that does it while others wait."""
+    _great_expectations()
+
+
 @cache
 def _great_expectations() -> ModuleType:
     # It says 214 times on import that it registers a function, and imports a module that Python deprecates.

@@ -1,8 +1,9 @@
 """A feature row, its contributions and the events behind it in; the reasons for a score in words out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Self
 
 from wardround.core.basis import UsedEvent
 from wardround.spec.base import format_duration
@@ -31,11 +32,30 @@ _SINGLE_EVENT: Final[dict[str, Callable[[Sequence[UsedEvent]], UsedEvent]]] = {
 }
 
 
+@dataclass(frozen=True)
+class Columns:
+    """A condition's columns, looked up once for many rows.
+
+    Attributes:
+        condition: the spec.
+        names: the columns in order.
+        features: the windowed ones by name.
+    """
+
+    condition: Condition
+    names: tuple[str, ...]
+    features: Mapping[str, Feature]
+
+    @classmethod
+    def of(cls, condition: Condition) -> Self:
+        return cls(condition, condition.columns, {feature.name: feature for feature in condition.feature_list})
+
+
 def reasons(
     row: Mapping[str, float],
     contributions: Mapping[str, float],
     used: Sequence[UsedEvent],
-    condition: Condition,
+    columns: Columns,
     top: int = TOP,
 ) -> tuple[str, ...]:
     """The largest contributions to one score, in words, with units and ages of values.
@@ -44,29 +64,26 @@ def reasons(
         row: the condition's columns, in the units of the spec; NaN is unknown.
         contributions: how far each column moved the score; positive raises it.
         used: the events behind the row, oldest first.
-        condition: the spec.
+        columns: the condition's.
         top: at most so many.
     """
     # Rounded, so that noise in the last digits of a float changes no order; ties keep the order of the columns.
-    ranked = sorted(condition.columns, key=lambda column: -round(abs(contributions[column]), 9))
-    features = {feature.name: feature for feature in condition.feature_list}
+    ranked = sorted(columns.names, key=lambda column: -round(abs(contributions[column]), 9))
     chosen = [column for column in ranked[:top] if round(contributions[column], 9) != 0]
     return tuple(
-        f"{_describe(column, row[column], used, features, condition)}; {_direction(contributions[column])}"
-        for column in chosen
+        f"{_describe(column, row[column], used, columns)}; {_direction(contributions[column])}" for column in chosen
     )
 
 
-def missing_inputs(row: Mapping[str, float], condition: Condition) -> tuple[str, ...]:
+def missing_inputs(row: Mapping[str, float], columns: Columns) -> tuple[str, ...]:
     """The names of the inputs of which nothing is known, in the order of the columns."""
-    missing = [DEMOGRAPHIC_WORDS[name] for name in condition.features.demographics if _unknown(row[name])]
-    columns: dict[str, list[Feature]] = {}
-    for feature in condition.feature_list:
-        columns.setdefault(feature.variable, []).append(feature)
-    for name, features in columns.items():
-        if all(_without_event(feature, row[feature.name]) for feature in features):
-            missing.append(condition.variables[name].display)
-    return tuple(missing)
+    demographics = columns.condition.features.demographics
+    missing = [DEMOGRAPHIC_WORDS[name] for name in demographics if _unknown(row[name])]
+    known: dict[str, bool] = {}
+    for name, feature in columns.features.items():
+        known[feature.variable] = known.get(feature.variable, False) or not _without_event(feature, row[name])
+    variables = columns.condition.variables
+    return (*missing, *(variables[name].display for name, is_known in known.items() if not is_known))
 
 
 def _without_event(feature: Feature, value: float) -> bool:
@@ -81,13 +98,11 @@ def _direction(contribution: float) -> str:
     return "raises the risk" if contribution > 0 else "lowers the risk"
 
 
-def _describe(
-    column: str, value: float, used: Sequence[UsedEvent], features: Mapping[str, Feature], condition: Condition
-) -> str:
+def _describe(column: str, value: float, used: Sequence[UsedEvent], columns: Columns) -> str:
     if column in DEMOGRAPHIC_WORDS:
         return f"{DEMOGRAPHIC_WORDS[column]}: {_demographic(column, value)}"
-    feature = features[column]
-    variable = condition.variables[feature.variable]
+    feature = columns.features[column]
+    variable = columns.condition.variables[feature.variable]
     phrase = _PHRASES[feature.summary].format(window=_words(feature.window))
     if _unknown(value):
         return f"{variable.display}, {phrase}: not known"

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
 from wardround.adapters import risk_assessments
 from wardround.adapters.fhir_client import FhirClient
@@ -20,6 +21,8 @@ from wardround.core.risk_assessment import (
 )
 from wardround.settings import Settings
 from wardround.workflows.screening.run import Run, chunk_file, load_run
+
+_DEVICE: Final = Lock()  # chunks that start together need not all ask for the Device
 
 
 @dataclass
@@ -94,11 +97,12 @@ def _write(
 
 def _device(opened: Run, screening: Screening, client: FhirClient) -> str:
     """The reference of our Device; chunks of a run share it in a file."""
-    if not opened.folder.exists("device.json"):
-        wanted = device(screening)
-        check_structure(wanted)
-        reference = risk_assessments.device_reference(client, wanted)
-        opened.folder.write_json("device.json", {"reference": reference})
+    with _DEVICE:
+        if not opened.folder.exists("device.json"):
+            wanted = device(screening)
+            check_structure(wanted)
+            reference = risk_assessments.device_reference(client, wanted)
+            opened.folder.write_json("device.json", {"reference": reference})
     return str(opened.folder.read_json("device.json")["reference"])
 
 

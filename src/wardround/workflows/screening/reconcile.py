@@ -123,9 +123,6 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dic
     request, limit = opened.request, opened.condition.quality.max_failed
     totals = counts(ledger)
     steps = [opened.folder.read_json(name) for name in opened.folder.list("steps")]
-    durations: dict[str, float] = {}
-    for step in steps:
-        durations[step["step"]] = round(durations.get(step["step"], 0.0) + step["seconds"], 3)
     names = [chunk_file(chunk, "written.json") for chunk in opened.chunks()]
     written = [opened.folder.read_json(name) for name in names if opened.folder.exists(name)]
     # Excluded stays were never tried, so they are no part of the share.
@@ -144,6 +141,15 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dic
         "to_write": sum(account["to_write"] for account in written),
         "problems": problems,
         "complete": not problems and totals["failed"] <= limit * tried,
-        "durations": durations,
+        "durations": _durations(steps),
         "http_requests": sum(step["http_requests"] for step in steps),
     }
+
+
+def _durations(steps: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds from the beginning of a step's first chunk to the end of its last, in the order of the steps."""
+    spans: dict[str, tuple[float, float]] = {}
+    for step in sorted(steps, key=lambda step: float(step["began"])):
+        began, ended = spans.get(step["step"], (step["began"], step["ended"]))
+        spans[step["step"]] = min(began, step["began"]), max(ended, step["ended"])
+    return {name: round(ended - began, 3) for name, (began, ended) in spans.items()}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
+from time import time
 
 import pandas as pd
 
@@ -76,14 +76,11 @@ class Run:
 
     @contextmanager
     def step(self, name: str, client: FhirClient | None = None, chunk: int | None = None) -> Iterator[None]:
-        """Records how long the step took and how many requests it made, if it ends well."""
-        start, requests = perf_counter(), client.requests_made if client else 0
+        """Records when the step began and ended and how many requests its client made, if it ends well."""
+        began, requests = time(), client.requests_made if client else 0
         yield
-        account = {
-            "step": name,
-            "seconds": round(perf_counter() - start, 3),
-            "http_requests": client.requests_made - requests if client else 0,
-        }
+        made = client.requests_made - requests if client else 0
+        account = {"step": name, "began": began, "ended": time(), "http_requests": made}
         self.folder.write_json(f"steps/{name}.json" if chunk is None else f"steps/{name}-{chunk:04d}.json", account)
 
 

@@ -4,6 +4,7 @@ These functions see patient values; they never log.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from wardround.core.events import frame_of
 from wardround.core.ledger import FAILED, INDETERMINATE, SCORED
 from wardround.core.minimum_data import enough_data
 from wardround.core.model import ScoringModel
-from wardround.core.rationale import missing_inputs, reasons
+from wardround.core.rationale import Columns, missing_inputs, reasons
 from wardround.errors import ModelError
 from wardround.settings import Settings
 from wardround.workflows.screening.run import Run, chunk_file, load_run
@@ -46,9 +47,15 @@ def score(run: str, chunk: int, settings: Settings) -> None:
         features = opened.folder.read_frame(chunk_file(chunk, "features.parquet"))
         failures = _failures(opened, chunk)
         usable = features[~features["stay_id"].isin(failures)].reset_index(drop=True)
-        scores = _scores(usable, opened, chunk, opened.model(settings), stays)
+        scores = _scores(usable, opened, chunk, _model(run, settings), stays)
         opened.folder.write_frame(chunk_file(chunk, "scores.parquet"), scores)
         opened.folder.write_frame(chunk_file(chunk, "outcomes.parquet"), _outcomes(stays, scores, failures))
+
+
+@lru_cache(maxsize=1)
+def _model(run: str, settings: Settings) -> ScoringModel:
+    """The run's model, kept for the next chunk of the same run."""
+    return load_run(run, settings).model(settings)
 
 
 def _failures(opened: Run, chunk: int) -> dict[str, str]:
@@ -64,6 +71,7 @@ def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel
     probabilities = pd.Series(_probabilities(model, scorable), index=scorable.index)
     contributions = model.contributions(scorable).to_dict("index") if len(scorable) else {}
     events = opened.folder.read_frame(chunk_file(chunk, "events.parquet"))
+    columns = Columns.of(opened.condition)
     used = used_events(events, opened.condition, opened.as_of)
     patient_of = dict(zip(stays["stay_id"], stays["patient_id"], strict=True))
     rows = []
@@ -78,8 +86,8 @@ def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel
                 "patient_id": patient_of[stay_id],
                 "score": np.nan if probability is None else round(probability, DIGITS),
                 "band": band_of(probability, {str(name): at for name, at in model.card.thresholds.items()}),
-                "reasons": reasons(row, contributions[stay_id], known, opened.condition) if scored else (),
-                "missing": missing_inputs(row, opened.condition),
+                "reasons": reasons(row, contributions[stay_id], known, columns) if scored else (),
+                "missing": missing_inputs(row, columns),
                 "basis": basis(known),
             }
         )

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import ExitStack
+from queue import LifoQueue
+from threading import Thread
+from typing import Any, TypeVar
 
 from requests.adapters import BaseAdapter
 
+from wardround.adapters import expectations
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
 from wardround.errors import QualityError
@@ -21,6 +25,7 @@ from wardround.workflows.screening.run import open_run
 from wardround.workflows.screening.score import score
 
 Progress = Callable[[str, int, int], None]  # step, units done, units in all
+T = TypeVar("T")
 
 
 def screen(
@@ -31,37 +36,63 @@ def screen(
     transport: BaseAdapter | None = None,
 ) -> dict[str, Any]:
     """Screens and reports; gives the run's summary, which `require_complete` judges. Raises any WardroundError."""
+    # Great Expectations takes seconds to import; most of them pass while the server is waited for.
+    Thread(target=expectations.prepare, daemon=True).start()
     run = open_run(request, settings)
-    with FhirClient(source, transport) as client:
-        progress("find_stays", 0, 1)
-        chunks = find_stays(run, client, settings)
-        progress("find_stays", 1, 1)
-        _each("extract", chunks, lambda chunk: extract(run, chunk, client, settings), progress, source.threads)
-        progress("check_quality", 0, 1)
+    with ExitStack() as stack:
+        clients = _Clients([stack.enter_context(FhirClient(source, transport)) for _ in range(source.threads)])
+        steps = _Steps(progress)
+        chunks = steps.once("find_stays", lambda: clients.lend(lambda client: find_stays(run, client, settings)))
+        steps.each("extract", chunks, clients.each(lambda n, client: extract(run, n, client, settings)), source.threads)
         try:
-            check_quality(run, settings)
+            steps.once("check_quality", lambda: check_quality(run, settings))
         except QualityError:
             report(run, settings)
             raise
-        progress("check_quality", 1, 1)
-        _each("score", chunks, lambda chunk: score(run, chunk, settings), progress, threads=1)
-        _each("publish", chunks, lambda chunk: publish(run, chunk, client, settings), progress, source.threads)
-        progress("reconcile", 0, 1)
-        summary = reconcile(run, client, settings)
-        progress("reconcile", 1, 1)
-    progress("report", 0, 1)
-    report(run, settings)
-    progress("report", 1, 1)
+        steps.each("score", chunks, lambda n: score(run, n, settings), threads=1)
+        steps.each("publish", chunks, clients.each(lambda n, client: publish(run, n, client, settings)), source.threads)
+        summary = steps.once("reconcile", lambda: clients.lend(lambda client: reconcile(run, client, settings)))
+        steps.once("report", lambda: report(run, settings))
     return summary
 
 
-def _each(step: str, chunks: Iterable[int], work: Callable[[int], None], progress: Progress, threads: int) -> None:
-    """Does the work for every chunk, `threads` at a time; the first error ends it, when those under way have ended."""
-    numbers = list(chunks)
-    progress(step, 0, len(numbers))
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for done, _ in enumerate(pool.map(work, numbers), start=1):
-            progress(step, done, len(numbers))
-    finally:
-        pool.shutdown(cancel_futures=True)
+class _Clients:
+    """One client a thread, so that each chunk's requests can be counted; connections last from step to step."""
+
+    def __init__(self, clients: Iterable[FhirClient]) -> None:
+        self._idle: LifoQueue[FhirClient] = LifoQueue()
+        for client in clients:
+            self._idle.put(client)
+
+    def lend(self, work: Callable[[FhirClient], T]) -> T:
+        client = self._idle.get()
+        try:
+            return work(client)
+        finally:
+            self._idle.put(client)
+
+    def each(self, work: Callable[[int, FhirClient], None]) -> Callable[[int], None]:
+        return lambda chunk: self.lend(lambda client: work(chunk, client))
+
+
+class _Steps:
+    """Runs steps and tells how far they are."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def once(self, step: str, work: Callable[[], T]) -> T:
+        self._progress(step, 0, 1)
+        result = work()
+        self._progress(step, 1, 1)
+        return result
+
+    def each(self, step: str, chunks: list[int], work: Callable[[int], None], threads: int) -> None:
+        """Every chunk, so many at a time; the first error ends it, when those under way have ended."""
+        self._progress(step, 0, len(chunks))
+        pool = ThreadPoolExecutor(threads)
+        try:
+            for done, _ in enumerate(pool.map(work, chunks), start=1):
+                self._progress(step, done, len(chunks))
+        finally:
+            pool.shutdown(cancel_futures=True)

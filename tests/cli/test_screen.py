@@ -1,0 +1,135 @@
+"""`wardround screen`: what it takes, what it prints, and how it ends."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from wardround.cli.screen import command
+from wardround.errors import FhirError, FhirUnreachable, ModelError, RunIncomplete, SpecError
+from wardround.services.fhir_server.faults import Fault, FaultPlan
+from wardround.services.fhir_server.running import running_server
+
+KEYS = {"found", "scored", "indeterminate", "excluded", "failed", "written", "run", "report", "model_version"}
+NOWHERE = "http://127.0.0.1:9/fhir"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    with running_server() as running:
+        yield running
+
+
+def invoked(settings, *options: str, **environment: str) -> Result:
+    places = {"HOME": settings.home, "VAR": settings.var, "RUNS": settings.runs, "MODELS": settings.models}
+    named = {**{f"WARDROUND_{name}": str(place) for name, place in places.items()}, **environment}
+    return CliRunner(env=named).invoke(command, options)
+
+
+def screened(settings, source: str, *options: str, **environment: str) -> Result:
+    given = ("sepsis", "--source", source, "--as-of", "2026-01-02T05:00:00Z", *options)
+    return invoked(settings, *given, **environment)
+
+
+def test_json_is_one_object_with_the_agreed_names(icu, server, settings) -> None:
+    icu.stay("a")
+    icu.upload(server.base_url)
+    result = screened(settings, server.base_url, "--json")
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert printed.keys() >= KEYS | {"condition", "as_of", "mode"}
+    assert (printed["found"], printed["scored"], printed["written"]) == (1, 1, 1)
+    assert Path(printed["report"]).is_file()
+
+
+def test_a_dry_run_says_what_it_would_write(icu, server, settings) -> None:
+    icu.stay("a")
+    icu.upload(server.base_url)
+    result = screened(settings, server.base_url, "--dry-run")
+    assert result.exit_code == 0
+    assert "1 RiskAssessments would be written; none was" in result.output
+
+
+def test_an_empty_ward_says_so_and_ends_well(server, settings) -> None:
+    result = invoked(settings, "sepsis", "--source", server.base_url, "--as-of", "1999-01-02T05:00:00Z")
+    assert result.exit_code == 0
+    assert "The ward is empty" in result.output
+
+
+@pytest.mark.parametrize("time", ["2026-01-02T05:00:00", "2026-01-02", "yesterday", ""])
+def test_a_time_without_an_offset_is_refused(settings, time: str) -> None:
+    result = invoked(settings, "sepsis", "--source", NOWHERE, "--as-of", time)
+    assert result.exit_code == 2
+    assert "offset" in result.output
+
+
+@pytest.mark.parametrize("options", [("--chunk", "0"), ("--look-back", "soon"), ("--mode", "loud")])
+def test_an_option_that_means_nothing_is_refused(settings, options: tuple[str, str]) -> None:
+    assert screened(settings, NOWHERE, *options).exit_code == 2
+
+
+def test_an_unknown_condition_names_those_there_are(settings) -> None:
+    result = invoked(settings, "gout", "--source", NOWHERE, "--as-of", "2026-01-02T05:00:00Z")
+    assert isinstance(result.exception, SpecError)
+    assert "expected one of: sepsis" in str(result.exception)
+
+
+def test_without_a_model_the_server_is_not_asked(settings, tmp_path) -> None:
+    result = screened(settings, NOWHERE, WARDROUND_MODELS=str(tmp_path / "none"))
+    assert isinstance(result.exception, ModelError)
+
+
+def test_what_is_no_base_url_is_refused(settings) -> None:
+    for url in ("ftp://h/fhir", "h/fhir", "http://user:secret@h/fhir"):
+        result = screened(settings, url)
+        assert isinstance(result.exception, FhirError)
+        assert "secret" not in str(result.exception) + result.output
+
+
+def test_a_site_that_answers_html_is_no_fhir_server(settings) -> None:
+    with website() as url:
+        result = screened(settings, url)
+    assert isinstance(result.exception, FhirError)
+    assert not isinstance(result.exception, FhirUnreachable)
+    assert "text/html" in str(result.exception)
+
+
+def test_failed_stays_are_printed_before_the_run_ends_as_incomplete(icu, server, settings) -> None:
+    icu.stay("a")
+    icu.upload(server.base_url)
+    server.misbehave(FaultPlan(faults=(Fault(kind="status", status=500, path="/Observation/_search"),)))
+    result = screened(settings, server.base_url, "--json")
+    server.misbehave(FaultPlan())
+    assert json.loads(result.stdout)["failed"] == 1
+    assert isinstance(result.exception, RunIncomplete)
+    assert result.exception.exit_code == 11
+
+
+@contextmanager
+def website() -> Iterator[str]:
+    """A server that answers every request with a page."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", "6")
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as listening:
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.server_port}/fhir"
+        listening.shutdown()
+        thread.join()

@@ -1,0 +1,136 @@
+"""Nothing of a patient but ids in logs, messages, exceptions, names, and files other than frames and the report."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.run_folder import RunFolder
+from wardround.errors import RunIncomplete
+from wardround.services.fhir_server.faults import Fault, FaultPlan
+from wardround.services.fhir_server.running import running_server
+from wardround.workflows.screening import ScreeningRequest, require_complete, screen
+
+NAME, RECORD_NUMBER, FREE_TEXT = "ZZTOPSECRET", "MRN-77123456", "coughing since tuesday"
+VALUE = 123.456
+MARKS = (NAME, RECORD_NUMBER, FREE_TEXT, str(VALUE), "123.4", "1931-04-17", "987.65")
+
+
+def marked(icu: Any) -> None:
+    """Three patients with names, numbers and values that nothing else has, one of them with broken data."""
+    for name in ("a", "b", "broken"):
+        icu.stay(name, lactate=6.0)
+    for resource in icu.resources:
+        if resource["resourceType"] == "Patient":
+            resource["name"] = [{"family": NAME, "text": NAME}]
+            resource["identifier"] = [{"system": "urn:hospital", "value": RECORD_NUMBER}]
+            resource["birthDate"] = "1931-04-17"
+        if resource["resourceType"] == "Observation":
+            resource["note"] = [{"text": FREE_TEXT}]
+            if "hr" in resource["id"]:
+                resource["valueQuantity"]["value"] = VALUE
+    for place, who in enumerate(("p-a", "p-broken")):
+        # What the gate sets aside: a foreign unit, an impossible value, a text where a number belongs, a wrong time.
+        icu.lactate(who, f"unit{place}", 987.65, hours=1, valueQuantity={"value": 987.65, "unit": NAME, "code": NAME})
+        icu.lactate(who, f"high{place}", 987.65, hours=1)
+        code = {"coding": [{"system": "http://loinc.org", "code": "2524-7", "display": NAME}], "text": NAME}
+        icu.observation(who, f"text{place}", 1.0, code=code, valueString=FREE_TEXT)
+
+
+class Broken(HTTPAdapter):
+    """Answers every search that includes the broken patient with an error that names and quotes the patient."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        if "p-broken" not in str(request.body) or "Observation" not in str(request.url):
+            return super().send(request, *args, **kwargs)
+        response = requests.Response()
+        response.status_code = 422
+        response.headers["Content-Type"] = "application/fhir+json"
+        text = f"{NAME} {RECORD_NUMBER} {VALUE}"
+        outcome = f'{{"resourceType": "OperationOutcome", "issue": [{{"code": "invalid", "diagnostics": "{text}"}}]}}'
+        response._content = outcome.encode()
+        response.request, response.url = request, str(request.url)
+        return response
+
+
+def leaks(text: str) -> list[str]:
+    return [mark for mark in MARKS if mark in text]
+
+
+def leaking_files(folder: RunFolder) -> dict[str, list[str]]:
+    """Files of a run, other than the frames and the report, that hold a mark; and names that do."""
+    found = {}
+    for name in folder.list():
+        content = "" if name.endswith(".parquet") or name == "report.html" else folder.read_text(name)
+        if marks := leaks(name + content):
+            found[name] = marks
+    return found
+
+
+@pytest.fixture(scope="module")
+def server() -> Any:
+    with running_server() as running:
+        yield running
+
+
+@pytest.mark.parametrize("mode", ["live", "shadow"])
+def test_a_screening_lets_nothing_of_a_patient_out(icu, server, settings, caplog, capfd, mode) -> None:
+    caplog.set_level(logging.DEBUG)
+    marked(icu)
+    icu.upload(server.base_url)
+    request = ScreeningRequest(condition="sepsis", source_url=server.base_url, as_of="2026-01-02T05:00:00Z", mode=mode)
+    told: list[str] = []
+    summary = screen(request, FhirSource(server.base_url), settings, lambda *at: told.append(str(at)), Broken())
+    with pytest.raises(RunIncomplete) as incomplete:
+        require_complete(summary["run"], settings)
+    assert (summary["found"], summary["scored"], summary["failed"]) == (3, 2, 1)
+    printed = capfd.readouterr()
+    assert leaks("\n".join((caplog.text, printed.out, printed.err, str(incomplete.value), *told, str(summary)))) == []
+    folder = RunFolder.existing(settings.runs, summary["run"])
+    assert {"request.json", "summary.json", "set_aside.json", "quality.json"} <= set(folder.list())
+    assert leaking_files(folder) == {}
+    assert NAME not in folder.read_text("report.html")
+    assert RECORD_NUMBER not in folder.read_text("report.html")
+
+
+def test_the_marks_are_where_they_may_be(icu, server, settings) -> None:
+    """The test above could not fail if the marked values never reached a run."""
+    marked(icu)
+    icu.upload(server.base_url)
+    request = ScreeningRequest(condition="sepsis", source_url=server.base_url, as_of="2026-01-02T05:00:00Z")
+    summary = screen(request, FhirSource(server.base_url), settings, lambda *_: None)
+    folder = RunFolder.existing(settings.runs, summary["run"])
+    frames = [folder.read_frame(name) for name in folder.list() if name.endswith("events.parquet")]
+    assert any((frame["value"] == VALUE).any() for frame in frames)
+    counted = folder.read_json("set_aside.json")["lactate"]
+    assert counted == {"implausible_value": 2, "no_value": 2, "unknown_unit": 2}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [None, Fault(kind="status", status=500, path="/Observation/_search"), Fault(kind="status", status=401)],
+    ids=["complete", "a search that fails", "refused"],
+)
+def test_the_command_says_nothing_of_a_patient(icu, server, settings, fault: Fault | None) -> None:
+    marked(icu)
+    icu.upload(server.base_url)
+    server.misbehave(FaultPlan(faults=(fault,) if fault else ()))
+    places = {"HOME": settings.home, "VAR": settings.var, "RUNS": settings.runs, "MODELS": settings.models}
+    secret = {"WARDROUND_FHIR_TOKEN": "zz-secret-token"}
+    environment = {**os.environ, **secret, **{f"WARDROUND_{name}": str(place) for name, place in places.items()}}
+    options = ["--source", server.base_url, "--as-of", "2026-01-02T05:00:00Z", "--json"]
+    command = [sys.executable, "-m", "wardround", "screen", "sepsis", *options]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    server.misbehave(FaultPlan())
+    assert leaks(finished.stdout + finished.stderr) == []
+    assert "Traceback" not in finished.stderr
+    assert finished.returncode == (0 if fault is None else 7 if fault.status == 401 else 11)
+    everything = b"".join(path.read_bytes() for path in Path(settings.var).rglob("*") if path.is_file())
+    assert b"zz-secret-token" not in everything + finished.stdout.encode() + finished.stderr.encode()
