@@ -9,8 +9,9 @@ from benchmarks.population import repeated_mimic
 ROUNDS = 3
 _COUNT = """
 import sys, time, duckdb
+duckdb.execute("SET enable_progress_bar = false")
 started = time.monotonic()
-rows = [duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchone()[0] for path in sys.argv[1:]]
+rows = [duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchone()[0] for path in sys.argv[1:]]
 print(time.monotonic() - started, *rows)
 """
 
