@@ -1,6 +1,7 @@
 """`make bench`: all tables of benchmarks/README.md."""
 
-from benchmarks import features_mimic, screening
+from benchmarks import dag, features_mimic, screening
 
 features_mimic.main()
 screening.main()
+dag.main()
