@@ -69,6 +69,21 @@ def test_the_largest_contributions_come_first_and_ties_keep_the_order_of_the_col
     assert [text.split(",")[0].split(":")[0] for text in texts] == ["Lactate", "Age"]
 
 
+def test_a_variable_speaks_once_with_the_sum_of_its_columns(sepsis: Condition) -> None:
+    row = dict.fromkeys(sepsis.columns, 38.0)
+    contributions = {
+        **dict.fromkeys(sepsis.columns, 0.0),
+        "body_temperature__last_24h": 0.2,
+        "body_temperature__max_24h": 0.4,
+        "body_temperature__min_24h": -0.1,
+        "heart_rate__last_24h": 0.45,
+    }
+    assert reasons(row, contributions, (), Columns.of(sepsis)) == (
+        "Body temperature, highest of the last 24 h: 38 °C; raises the risk",
+        "Heart rate, latest of the last 24 h: 38 /min; raises the risk",
+    )
+
+
 def test_a_column_that_moves_nothing_is_no_reason(sepsis: Condition) -> None:
     row = dict.fromkeys(sepsis.columns, 1.0)
     assert reasons(row, dict.fromkeys(sepsis.columns, 0.0), (), Columns.of(sepsis)) == ()

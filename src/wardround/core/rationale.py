@@ -38,17 +38,21 @@ class Columns:
 
     Attributes:
         condition: the spec.
-        names: the columns in order.
         features: the windowed ones by name.
+        by_subject: the columns of each variable and each demographic.
     """
 
     condition: Condition
-    names: tuple[str, ...]
     features: Mapping[str, Feature]
+    by_subject: Mapping[str, Sequence[str]]
 
     @classmethod
     def of(cls, condition: Condition) -> Self:
-        return cls(condition, condition.columns, {feature.name: feature for feature in condition.feature_list})
+        features = {feature.name: feature for feature in condition.feature_list}
+        by_subject: dict[str, list[str]] = {}
+        for column in condition.columns:
+            by_subject.setdefault(features[column].variable if column in features else column, []).append(column)
+        return cls(condition, features, by_subject)
 
 
 def reasons(
@@ -58,7 +62,10 @@ def reasons(
     columns: Columns,
     top: int = TOP,
 ) -> tuple[str, ...]:
-    """The largest contributions to one score, in words, with units and ages of values.
+    """What moved one score most, in words, with units and ages of values: at most one reason a variable.
+
+    The columns of a variable move a score together, so their contributions are added up; the column that did most in
+    the direction of the sum speaks for all of them.
 
     Args:
         row: the condition's columns, in the units of the spec; NaN is unknown.
@@ -68,11 +75,20 @@ def reasons(
         top: at most so many.
     """
     # Rounded, so that noise in the last digits of a float changes no order; ties keep the order of the columns.
-    ranked = sorted(columns.names, key=lambda column: -round(abs(contributions[column]), 9))
-    chosen = [column for column in ranked[:top] if round(contributions[column], 9) != 0]
+    moves = {
+        subject: round(sum(contributions[column] for column in mine), 9) for subject, mine in columns.by_subject.items()
+    }
+    chosen = [subject for subject in sorted(moves, key=lambda subject: -abs(moves[subject]))[:top] if moves[subject]]
     return tuple(
-        f"{_describe(column, row[column], used, columns)}; {_direction(contributions[column])}" for column in chosen
+        f"{_describe(column, row[column], used, columns)}; {_direction(moves[subject])}"
+        for subject in chosen
+        for column in [_speaker(columns.by_subject[subject], contributions, moves[subject])]
     )
+
+
+def _speaker(columns: Sequence[str], contributions: Mapping[str, float], move: float) -> str:
+    sign = 1 if move > 0 else -1
+    return max(columns, key=lambda column: round(sign * contributions[column], 9))
 
 
 def missing_inputs(row: Mapping[str, float], columns: Columns) -> tuple[str, ...]:

@@ -42,5 +42,3 @@ def test_readings_set_aside_are_counted_by_variable_and_reason(icu, server, scre
     counted = RunFolder.existing(settings.runs, summary["run"]).read_json("set_aside.json")
     assert counted == {"lactate": {"implausible_value": 1, "status": 1}}
     assert summary["scored"] == 1
-
-
