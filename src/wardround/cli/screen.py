@@ -46,8 +46,7 @@ def command(
     # pandas and scikit-learn take seconds; `--help` must not wait for them.
     from wardround.workflows.screening import ScreeningRequest, require_complete, screen
 
-    # A page of results is a million small objects, all in use: looking for garbage every 700 takes half the time.
-    gc.set_threshold(1_000_000, 10, 10)
+    _suit_the_process()
     settings = settings_from()
     request = ScreeningRequest(
         condition=condition,
@@ -62,6 +61,16 @@ def command(
         summary = screen(request, server_at(request.source_url, settings), settings, progress)
     _say(summary, as_json)
     require_complete(summary["run"], settings)
+
+
+def _suit_the_process() -> None:
+    """Settings of Python and Arrow for this one job, found by measuring 1,000 stays."""
+    import pyarrow
+
+    # A page of results is a million small objects, all in use: looking for garbage every 700 takes half the time.
+    gc.set_threshold(1_000_000, 10, 10)
+    # Arrow's own allocator keeps 40 MiB that are no longer used.
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
 
 
 def _say(summary: dict[str, Any], as_json: bool) -> None:

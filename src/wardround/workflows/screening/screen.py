@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from queue import LifoQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from requests.adapters import BaseAdapter
 
@@ -27,6 +27,10 @@ from wardround.workflows.screening.score import score
 Progress = Callable[[str, int, int], None]  # step, units done, units in all
 T = TypeVar("T")
 
+# Pages of results that are in memory together hold no more, which keeps the process below 500 MiB. With pages of
+# 10,000 that is one at a time, which is no slower: reading them is what takes the time, not waiting for them.
+RESOURCES_AT_ONCE: Final = 10_000
+
 
 def screen(
     request: ScreeningRequest,
@@ -43,7 +47,8 @@ def screen(
         clients = _Clients([stack.enter_context(FhirClient(source, transport)) for _ in range(source.threads)])
         steps = _Steps(progress)
         chunks = steps.once("find_stays", lambda: clients.lend(lambda client: find_stays(run, client, settings)))
-        steps.each("extract", chunks, clients.each(lambda n, client: extract(run, n, client, settings)), source.threads)
+        fetching = max(1, min(source.threads, RESOURCES_AT_ONCE // source.page_size))
+        steps.each("extract", chunks, clients.each(lambda n, client: extract(run, n, client, settings)), fetching)
         try:
             steps.once("check_quality", lambda: check_quality(run, settings))
         except QualityError:
