@@ -108,6 +108,12 @@ def test_the_token_goes_with_every_request(server, reply) -> None:
     assert server.requests[0].headers["Authorization"] == "Bearer secret"
 
 
+def test_a_server_is_asked_for_what_it_holds_now(server, reply) -> None:
+    server.replies(reply(GOOD))
+    send(server.url)
+    assert server.requests[0].headers["Cache-Control"] == "no-cache"
+
+
 def test_the_transport_can_be_given() -> None:
     class Canned(requests.adapters.BaseAdapter):
         def send(self, request, **_options):

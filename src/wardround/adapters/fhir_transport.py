@@ -47,6 +47,8 @@ class Transport:
         self._pause = pause
         self._session = requests.Session()
         self._session.headers["Accept"] = "application/fhir+json"
+        # HAPI answers a search that it saw a minute ago with what it found then; what was just written must be found.
+        self._session.headers["Cache-Control"] = "no-cache"
         if source.token is not None:
             self._session.auth = _Bearer(source.token)
         for scheme in ("http://", "https://"):
