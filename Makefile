@@ -41,8 +41,9 @@ demo: install ## The whole job on an embedded FHIR server: data, training, scree
 up: install ## The same for staying: Airflow with its UI, the FHIR server, schedules on
 	@exec $(BIN)/wardround up
 
+# Each worker has an Airflow database of its own, and the tests of a file stay together and share what they set up.
 test: install ## Every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: install ## Style, types and layers, without the tests
 	$(BIN)/ruff check
