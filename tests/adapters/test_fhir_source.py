@@ -4,6 +4,7 @@ import pytest
 
 from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.errors import FhirError
+from wardround.spec.servers import GENERIC
 
 
 def test_a_token_is_never_shown() -> None:
@@ -28,3 +29,9 @@ def test_credentials_in_the_url_are_refused_and_not_shown(url: str) -> None:
         FhirSource(url)
     assert "secret" not in str(caught.value)
     assert "secret" not in shown(url)
+
+
+def test_a_profile_lowers_what_the_server_cannot_bear_and_raises_nothing() -> None:
+    profile = GENERIC.model_copy(update={"page_size": 200, "patients_per_search": 1, "batch_entries": 500})
+    source = FhirSource("https://example.org/fhir", page_size=10_000, profile=profile)
+    assert (source.page_size, source.patients_per_search, source.entries_per_batch) == (200, 1, 100)

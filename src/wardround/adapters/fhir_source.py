@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wardround.errors import FhirError
+from wardround.spec.servers import GENERIC, ServerProfile
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class FhirSource:
         threads: requests at the same time.
         icu_classes: Encounter.class codes of an ICU stay, as `code` or `system|code`.
         icu_locations: names or ids of ICU Locations; an Encounter counts for its time there.
+        profile: what this kind of server bears; what it cannot bear is lowered in the fields above.
     """
 
     base_url: str
@@ -32,6 +34,7 @@ class FhirSource:
     threads: int = 4
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
+    profile: ServerProfile = GENERIC
 
     def __post_init__(self) -> None:
         try:
@@ -46,6 +49,9 @@ class FhirSource:
                 f"FHIR base URL {shown(self.base_url)}: holds credentials or a query, expected neither; use a token"
             )
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        object.__setattr__(self, "page_size", min(self.page_size, self.profile.page_size))
+        object.__setattr__(self, "patients_per_search", min(self.patients_per_search, self.profile.patients_per_search))
+        object.__setattr__(self, "entries_per_batch", min(self.entries_per_batch, self.profile.batch_entries))
 
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from wardround.errors import SpecError
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition, ConditionFile
+from wardround.spec.servers import ServerProfile
 from wardround.spec.variables import Variable, VariablesFile
 
 M = TypeVar("M", bound=SpecModel)
@@ -49,6 +50,30 @@ def load_condition(condition_id: str, schemas: Path) -> Condition:
 def load_conditions(schemas: Path) -> dict[str, Condition]:
     """All conditions by id."""
     return {condition_id: load_condition(condition_id, schemas) for condition_id in condition_ids(schemas)}
+
+
+def load_server_profiles(schemas: Path) -> dict[str, ServerProfile]:
+    """All server profiles by id. Raises SpecError."""
+    return {path.stem: _server_profile(path) for path in sorted((schemas / "servers").glob("*.yaml"))}
+
+
+def load_server_profile(profile_id: str, schemas: Path) -> ServerProfile:
+    """The server profile. Raises SpecError for an unknown id and anything wrong inside."""
+    path = schemas / "servers" / f"{profile_id}.yaml"
+    known = sorted(other.stem for other in path.parent.glob("*.yaml"))
+    if profile_id not in known:
+        hint = _suggest(profile_id, known)
+        raise SpecError(
+            f"{path.parent}: no server profile {profile_id!r}{hint}, expected one of: {', '.join(known)}; or add a file"
+        )
+    return _server_profile(path)
+
+
+def _server_profile(path: Path) -> ServerProfile:
+    profile = _validated(ServerProfile, path)
+    if profile.id != path.stem:
+        raise SpecError(f"{path}: id: got {profile.id!r}, expected {path.stem!r}; name the file after its id")
+    return profile
 
 
 def _known_variable(name: str, variables: dict[str, Variable], path: Path, place: str) -> Variable:

@@ -11,9 +11,14 @@ from pydantic.fields import FieldInfo
 from wardround.settings import settings_from
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import ConditionFile
+from wardround.spec.servers import ServerProfile
 from wardround.spec.variables import VariablesFile
 
-FILES: dict[str, type[SpecModel]] = {"variables": VariablesFile, "condition": ConditionFile}
+FILES: dict[str, type[SpecModel]] = {
+    "variables": VariablesFile,
+    "condition": ConditionFile,
+    "server": ServerProfile,
+}
 _BEGIN, _END = "<!-- keys of {name}: generated -->", "<!-- end of {name} -->"
 
 

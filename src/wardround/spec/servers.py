@@ -1,0 +1,62 @@
+"""Server profiles: what one kind of FHIR server bears and knows, one YAML file each."""
+
+from typing import Final, Literal
+
+from pydantic import Field
+
+from wardround.spec.base import SpecModel
+
+CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
+# Without end for all that Wardround asks; a source's own settings are smaller.
+NO_CAP: Final = 100_000
+
+EncounterFilter = Literal["class", "location", "date"]
+
+
+class ServerProfile(SpecModel):
+    """A kind of FHIR server. The defaults are what FHIR R4 promises; a file names what is otherwise."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="Name of the profile and of its file.")
+    title: str = Field(min_length=1, description="Name in messages.")
+    known_from: Literal["tests", "documentation"] = Field(
+        description="tests: Wardround was run against it; documentation: its makers say so."
+    )
+    recognised_by: tuple[str, ...] = Field(
+        default=(), description="Texts of CapabilityStatement.software, implementation or publisher; case is ignored."
+    )
+
+    page_size: int = Field(default=NO_CAP, ge=1, description="Largest `_count` that is honoured.")
+    patients_per_search: int = Field(default=NO_CAP, ge=1, description="Most patients in one search.")
+    codes_per_search: int = Field(default=NO_CAP, ge=1, description="Most codes in one search.")
+    encounter_by: tuple[EncounterFilter, ...] = Field(
+        default=("class", "location", "date"), description="What Encounters can be searched by, beside the patient."
+    )
+    encounter_needs_patient: bool = Field(
+        default=False, description="Encounters are found by patient only: a cohort of patients must be given."
+    )
+    observation_needs: Literal["nothing", "code_or_category", "category"] = Field(
+        default="nothing", description="What an Observation search must name beside the patient."
+    )
+    observation_categories: tuple[str, ...] = Field(
+        default=(f"{CATEGORIES}|vital-signs", f"{CATEGORIES}|laboratory"),
+        description="Searched instead of codes where observation_needs is category.",
+    )
+    panels_only: tuple[str, ...] = Field(
+        default=(), description="LOINC panels whose components are found by the panel's code alone."
+    )
+
+    has_include: bool = Field(default=True, description="`_include` brings Patients and Locations along.")
+    has_last_updated: bool = Field(default=True, description="`_lastUpdated` is a search parameter.")
+    has_date_with_last_updated: bool = Field(default=True, description="`date` and `_lastUpdated` go together.")
+    has_post_search: bool = Field(default=True, description="Searches can be posted (`_search`).")
+    has_batch: bool = Field(default=True, description="A Bundle of type batch can be posted to the base URL.")
+    has_conditional_update: bool = Field(default=True, description="`PUT Type?identifier=…` writes once.")
+    has_conditional_create: bool = Field(default=True, description="`If-None-Exist` creates once.")
+    batch_entries: int = Field(default=NO_CAP, ge=1, description="Most entries in a batch.")
+    transaction_entries: int = Field(default=NO_CAP, ge=1, description="Most conditional writes in a transaction.")
+
+    quirks: tuple[str, ...] = Field(default=(), description="What else is odd about it, in sentences.")
+
+
+GENERIC: Final = ServerProfile(id="generic", title="Any FHIR R4 server", known_from="documentation")
+"""What is expected of a server that nobody named; the same as servers/generic.yaml."""
