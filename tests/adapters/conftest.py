@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -31,7 +31,8 @@ class Request:
 
     @property
     def form(self) -> dict[str, list[str]]:
-        return parse_qs(self.body.decode())
+        """What is searched for, in the body or in the URL."""
+        return parse_qs(self.body.decode() or urlsplit(self.path).query)
 
 
 @dataclass

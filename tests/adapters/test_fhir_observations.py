@@ -10,6 +10,7 @@ from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.fhir_observations import codes_of, fetch, frame_of_readings, readings_of
 from wardround.core.events import READING_COLUMNS, admit
 from wardround.spec.loading import load_variables
+from wardround.spec.servers import GENERIC
 
 LOINC = "http://loinc.org"
 
@@ -196,3 +197,43 @@ def test_no_patients_need_no_search(server, variables) -> None:
 
 def test_a_missing_value_is_not_a_number(variables) -> None:
     assert math.isnan(read(heart_rate(valueQuantity=None), variables)["value"][0])
+
+
+def test_codes_are_asked_for_some_at_a_time_and_a_value_that_comes_twice_counts_once(server, page, variables) -> None:
+    server.answer = lambda _request: page(heart_rate())
+    frame = searched(server, variables, ["a"], profile=GENERIC.model_copy(update={"codes_per_search": 5}))
+    asked = [request.form["code"][0].split(",") for request in server.requests]
+    assert len(asked) > 1
+    assert max(len(codes) for codes in asked) == 5
+    codes = sorted(code for codes in asked for code in codes)
+    tokens = {f"{system}|{code}" for variable in variables.values() for system, code in variable.search_codes()}
+    assert codes == sorted(tokens)
+    assert len(admit(frame, variables).events) == 1
+
+
+def test_components_that_are_found_by_their_panel_alone_are_searched_by_it(server, page, variables) -> None:
+    server.answer = lambda _request: page()
+    profile = GENERIC.model_copy(update={"panels_only": {"85354-9": ("8480-6", "8462-4")}})
+    searched(server, variables, ["a"], profile=profile)
+    codes = server.requests[0].form["code"][0].split(",")
+    assert f"{LOINC}|85354-9" in codes
+    assert f"{LOINC}|8480-6" not in codes
+    assert f"{LOINC}|76534-7" in codes
+
+
+def test_a_server_that_needs_a_category_is_asked_for_categories_and_other_codes_are_left_out(
+    server, page, variables
+) -> None:
+    other = heart_rate(id="o2", code={"coding": [{"system": LOINC, "code": "0000-0"}]})
+    server.answer = lambda _request: page(heart_rate(), other)
+    frame = searched(server, variables, ["a"], profile=GENERIC.model_copy(update={"observation_needs": "category"}))
+    assert frame["source_ref"].tolist() == ["Observation/o1"]
+    assert "code" not in server.requests[0].form
+    assert server.requests[0].form["category"][0].endswith("observation-category|laboratory")
+
+
+def test_patients_are_named_with_their_type_where_the_server_wants_it(server, page, variables) -> None:
+    server.answer = lambda _request: page(heart_rate())
+    profile = GENERIC.model_copy(update={"references": "type_and_id"})
+    assert searched(server, variables, ["a", "b"], profile=profile)["problem"].tolist() == [""]
+    assert server.requests[0].form["patient"] == ["Patient/a,Patient/b"]

@@ -10,6 +10,7 @@ from wardround.adapters.fhir_encounters import Census, IcuRule
 from wardround.adapters.fhir_stays import find
 from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS
 from wardround.errors import FhirError
+from wardround.spec.servers import GENERIC
 
 ACUTE = IcuRule(frozenset({"ACUTE"}), frozenset({"icu"}))
 PATIENT = {"resourceType": "Patient", "id": "a", "gender": "female", "birthDate": "1950-02-28"}
@@ -173,3 +174,37 @@ def test_patients_that_the_server_does_not_include_are_asked_for(server, page) -
 def test_a_server_that_ignores_the_class_does_not_turn_visits_into_stays(server, page) -> None:
     server.answer = lambda _request: page(encounter(**{"class": {"code": "AMB"}}), PATIENT)
     assert search(server).stays.empty
+
+
+def knowing(**changes):
+    """The profile of a server that knows less than the standard."""
+    return GENERIC.model_copy(update=changes)
+
+
+def test_a_server_without_search_by_class_is_asked_by_date_and_other_visits_are_left_out(server, page) -> None:
+    visit = encounter("e2", **{"class": {"code": "AMB"}})
+    server.answer = lambda _request: page(encounter(), visit, PATIENT)
+    found = search(server, profile=knowing(encounter_by=("date",)))
+    assert found.stays["stay_id"].tolist() == ["e1"]
+    assert [sorted(request.form) for request in server.requests] == [["_count", "_include", "date"]]
+
+
+def test_a_server_without_search_by_date_gives_stays_of_all_times_and_those_outside_are_left_out(server, page) -> None:
+    server.answer = lambda _request: page(encounter(), encounter("e2", period=period(23)), PATIENT)
+    found = search(server, profile=knowing(encounter_by=("class",)))
+    assert found.stays["stay_id"].tolist() == ["e1"]
+    assert "date" not in server.requests[0].form
+
+
+def test_a_server_that_finds_encounters_by_patient_only_needs_a_cohort(server) -> None:
+    with pytest.raises(FhirError, match="by patient only, expected a cohort of patients; screen a Group"):
+        search(server, profile=knowing(encounter_needs_patient=True))
+    assert server.requests == []
+
+
+def test_a_server_without_posted_searches_and_without_includes_is_asked_by_get(server, page) -> None:
+    server.answer = lambda request: page(PATIENT) if "/Patient?" in request.path else page(encounter())
+    found = search(server, profile=knowing(has_post_search=False, has_include=False))
+    assert found.stays["sex"].tolist() == ["female"]
+    assert {request.method for request in server.requests} == {"GET"}
+    assert all("_include" not in request.form for request in server.requests)

@@ -108,8 +108,11 @@ class FhirClient:
 
     def _pages(self, resource_type: str, pairs: list[tuple[str, Values]], seen: set[str]) -> Iterator[Resource]:
         form = urlencode([(name, _joined(values)) for name, values in pairs])
-        url = f"{self.source.base_url}/{resource_type}/_search"
-        answer = self._transport.send("POST", url, data=form, headers=_FORM, accept=_TOO_LARGE)
+        url = f"{self.source.base_url}/{resource_type}"
+        if self.source.profile.has_post_search:
+            answer = self._transport.send("POST", f"{url}/_search", data=form, headers=_FORM, accept=_TOO_LARGE)
+        else:
+            answer = self._transport.send("GET", f"{url}?{form}", accept=_TOO_LARGE)
         visited: set[str] = set()
         while True:
             bundle = _expect_page(answer)

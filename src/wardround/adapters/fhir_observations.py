@@ -8,10 +8,11 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_references import Resource, patient_of
+from wardround.adapters.fhir_references import Resource, patient_of, patient_values
 from wardround.adapters.fhir_times import UNKNOWN, micros_of, no_earlier_than, no_later_than, times_of
 from wardround.core.events import NO_TIME, NO_VALUE, READING_COLUMNS, empty_readings, frame_of
-from wardround.spec.variables import Variable
+from wardround.spec.servers import ServerProfile
+from wardround.spec.variables import LOINC, Variable
 
 Codes = Mapping[tuple[str, str], str]  # (system, code) -> name of the variable
 
@@ -66,8 +67,9 @@ def fetch(
 ) -> pd.DataFrame:
     """All readings of the patients that a server dates between start and end, both ends included (READING_COLUMNS).
 
-    One search for `patients_per_search` patients, `threads` searches at a time. The server may read a time as a whole
-    minute or day, so some readings outside come along; an Observation about somebody else has problem other_patient.
+    One search for `patients_per_search` patients, or a few where the profile bears fewer codes; `threads` searches at a
+    time. The server may read a time as a whole minute or day, so some readings outside come along, and one may come
+    with two codes, so twice; an Observation about somebody else has problem other_patient.
     """
     size = client.source.patients_per_search
     groups = [patient_ids[place : place + size] for place in range(0, len(patient_ids), size)]
@@ -80,21 +82,29 @@ def _fetch_group(
     client: FhirClient, patient_ids: Sequence[str], variables: Mapping[str, Variable], start: datetime, end: datetime
 ) -> pd.DataFrame:
     codes = codes_of(variables)
-    tokens = dict.fromkeys(f"{system}|{code}" for v in variables.values() for system, code in v.search_codes())
-    params = [
-        ("patient", list(patient_ids)),
-        ("code", list(tokens)),
-        ("date", no_earlier_than(start)),
-        ("date", no_later_than(end)),
-    ]
+    profile = client.source.profile
+    patients = ("patient", patient_values(patient_ids, profile))
+    dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
     asked = set(patient_ids)
     return frame_of_readings(
         [
             reading if reading.patient_id in asked else reading._replace(problem=OTHER_PATIENT)
-            for observation in client.search("Observation", params)
+            for criterion in _criteria(variables, profile)
+            for observation in client.search("Observation", [patients, criterion, *dates])
             for reading in readings_of(observation, codes)
         ]
     )
+
+
+def _criteria(variables: Mapping[str, Variable], profile: ServerProfile) -> list[tuple[str, list[str]]]:
+    """What the searches for the variables name beside the patient: codes, or categories where codes will not do."""
+    if profile.observation_needs == "category":
+        return [("category", list(profile.observation_categories))]
+    alone = {code for components in profile.panels_only.values() for code in components}
+    pairs = dict.fromkeys(pair for variable in variables.values() for pair in variable.search_codes())
+    tokens = [f"{system}|{code}" for system, code in pairs if system != LOINC or code not in alone]
+    size = profile.codes_per_search
+    return [("code", tokens[place : place + size]) for place in range(0, len(tokens), size)]
 
 
 def _readings(observation: Resource, codes: Codes) -> Iterator[Reading]:

@@ -1,6 +1,9 @@
-"""FHIR References in, ids out."""
+"""FHIR References in, ids out; and ids in, the values of a search for patients out."""
 
+from collections.abc import Iterable
 from typing import Any
+
+from wardround.spec.servers import ServerProfile
 
 Resource = dict[str, Any]
 
@@ -23,3 +26,8 @@ def locations_of(encounter: Resource) -> list[str]:
     if not isinstance(parts, list):
         return []
     return [id_in(part.get("location") if isinstance(part, dict) else None, "Location") for part in parts]
+
+
+def patient_values(patient_ids: Iterable[str], profile: ServerProfile) -> list[str]:
+    """The patients as the server wants them named in a search."""
+    return [f"Patient/{key}" if profile.references == "type_and_id" else key for key in patient_ids]

@@ -41,10 +41,13 @@ class ServerProfile(SpecModel):
         default=(f"{CATEGORIES}|vital-signs", f"{CATEGORIES}|laboratory"),
         description="Searched instead of codes where observation_needs is category.",
     )
-    panels_only: tuple[str, ...] = Field(
-        default=(), description="LOINC panels whose components are found by the panel's code alone."
+    panels_only: dict[str, tuple[str, ...]] = Field(
+        default={}, description="LOINC panel -> codes of its components that are found by the panel's code alone."
     )
 
+    references: Literal["id", "type_and_id"] = Field(
+        default="id", description="How a search names a patient: a1, or Patient/a1."
+    )
     has_include: bool = Field(default=True, description="`_include` brings Patients and Locations along.")
     has_last_updated: bool = Field(default=True, description="`_lastUpdated` is a search parameter.")
     has_date_with_last_updated: bool = Field(default=True, description="`date` and `_lastUpdated` go together.")
