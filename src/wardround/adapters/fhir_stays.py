@@ -1,4 +1,4 @@
-"""A FHIR server in, its ICU stays out: Encounters found by class and ICU Location, or by date where that is all there is."""
+"""A FHIR server in, its ICU stays out: Encounters found by class and ICU Location, or by date."""
 
 import re
 from collections.abc import Iterator, Sequence
