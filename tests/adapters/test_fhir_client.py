@@ -1,7 +1,5 @@
 """Searches, pages, batches and reads against a real server on loopback."""
 
-import json
-
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
@@ -86,24 +84,6 @@ def test_a_search_that_fails_whatever_its_size_fails_soon(server, reply) -> None
     with pytest.raises(FhirError, match=r"/fhir/Patient/_search: answered 400"):
         found(server, [("_id", [f"p{number}" for number in range(64)])])
     assert len(server.requests) == 7
-
-
-def test_a_batch_is_cut_and_answered_in_order(server, reply) -> None:
-    def answer(request):
-        entries = json.loads(request.body)["entry"]
-        return reply({"resourceType": "Bundle", "entry": [{"response": {"etag": e["tag"]}} for e in entries]})
-
-    server.answer = answer
-    with FhirClient(FhirSource(server.url, entries_per_batch=2)) as client:
-        answered = client.batch([{"tag": str(number)} for number in range(5)])
-        assert [entry["response"]["etag"] for entry in answered] == ["0", "1", "2", "3", "4"]
-        assert client.requests_made == 3
-
-
-def test_a_batch_with_fewer_answers_than_entries_is_an_error(server, reply) -> None:
-    server.replies(reply({"resourceType": "Bundle", "entry": []}))
-    with FhirClient(FhirSource(server.url)) as client, pytest.raises(FhirError, match="0 entries to a batch of 1"):
-        client.batch([{}])
 
 
 def test_read_gives_the_resource(server, reply) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urljoin
 
 from requests.adapters import BaseAdapter
 
+from wardround.adapters import fhir_batch
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource, origin, shown
 from wardround.adapters.fhir_transport import Answer, Transport
@@ -19,8 +20,6 @@ Values = str | Sequence[str]
 Params = Mapping[str, Values] | Sequence[tuple[str, Values]]
 
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
-# A failed write is not repeated by its caller, so the server need not send back what it was sent.
-_BATCH: Final = {"Content-Type": "application/fhir+json", "Prefer": "return=minimal"}
 _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 # What servers answer to more values than they bear: SQLite's "expression tree is too large" arrives as a 500.
 _TOO_LARGE: Final = (400, 413, 414, 500)
@@ -30,7 +29,7 @@ class FhirClient:
     """A connection to a FHIR server, for one or more threads; a context manager.
 
     Every request is safe to repeat, so all of them are retried (see `fhir_transport`); batches must therefore hold
-    only conditional writes. Raises FhirUnreachable, FhirRefused (401, 403) or FhirError.
+    only conditional writes, or be sent without repeating. Raises FhirUnreachable, FhirRefused (401, 403) or FhirError.
     """
 
     def __init__(self, source: FhirSource, transport: BaseAdapter | None = None) -> None:
@@ -74,27 +73,13 @@ class FhirClient:
         """The server's CapabilityStatement."""
         return _expect(self._transport.send("GET", f"{self.source.base_url}/metadata"), "CapabilityStatement")
 
-    def batch(self, entries: Sequence[Resource]) -> list[Resource]:
+    def batch(self, entries: Sequence[Resource], repeat: bool = True) -> list[Resource]:
         """Sends Bundle entries in batches and gives the answered entries (`response`, `resource` if any) in order.
 
-        An entry that failed says so in its own `response.status`; it raises nothing.
+        An entry that failed says so in its own `response.status`; it raises nothing. Entries that must not be done
+        twice are sent with `repeat` False (see `fhir_batch`).
         """
-        size = self.source.entries_per_batch
-        answered: list[Resource] = []
-        for start in range(0, len(entries), size):
-            answered += self._batch(entries[start : start + size])
-        return answered
-
-    def _batch(self, entries: Sequence[Resource]) -> list[Resource]:
-        bundle = {"resourceType": "Bundle", "type": "batch", "entry": list(entries)}
-        answer = self._transport.send("POST", self.source.base_url, json=bundle, headers=_BATCH)
-        answered: list[Resource] = _expect(answer, "Bundle").get("entry", [])
-        if len(answered) != len(entries):
-            raise FhirError(
-                f"{shown(self.source.base_url)}: answered {len(answered)} entries to a batch of {len(entries)},"
-                " expected as many; check the server"
-            )
-        return answered
+        return fhir_batch.perform(entries, self.source, self._transport, repeat)
 
     def _search(self, resource_type: str, pairs: list[tuple[str, Values]], seen: set[str]) -> Iterator[Resource]:
         try:

@@ -69,11 +69,12 @@ class Transport:
         json: object = None,
         headers: Mapping[str, str] | None = None,
         accept: Collection[int] = (),
+        repeat: bool = True,
     ) -> Answer:
-        """Sends until there is an answer, `ATTEMPTS` times at most.
+        """Sends until there is an answer, `ATTEMPTS` times at most, and without `repeat` once.
 
         Returns:
-            The answer if it succeeded, or its status is one of `accept`.
+            The answer if it succeeded, or its status is one of `accept`, which may then have no body.
 
         Raises:
             FhirUnreachable: no connection, or the server stayed busy or broke off every time.
@@ -81,6 +82,8 @@ class Transport:
             FhirError: any other answer that cannot be used.
         """
         body = orjson.dumps(json) if json is not None else data.encode() if data is not None else None
+        if not repeat:
+            return self._send_unrepeated(method, url, body, headers, accept)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._send_once(method, url, body, headers, accept)
@@ -91,6 +94,18 @@ class Transport:
                 backoff = FIRST_WAIT * 2 ** (attempt - 1)
                 self._pause(min(LONGEST_WAIT, backoff if busy.wait is None else busy.wait))
         raise AssertionError("unreachable")
+
+    def _send_unrepeated(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, accept: Collection[int]
+    ) -> Answer:
+        try:
+            return self._send_once(method, url, body, headers, accept)
+        except _Busy as busy:
+            raise FhirUnreachable(f"{shown(url)}: {busy}, expected FHIR; look whether it was done") from None
+
+    def wait(self, attempt: int) -> None:
+        """Waits as long as before the next attempt at a request."""
+        self._pause(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
 
     def _send_once(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, accept: Collection[int]
@@ -144,7 +159,7 @@ def _answer(response: requests.Response, url: str, accept: Collection[int]) -> A
     complaint = f"{url}: answered {status}{_issue(body)}, expected success; check the base URL and the server's log"
     if status >= 400 and status not in accept:
         raise FhirError(complaint)
-    if body is None and status < 400:
+    if body is None and status < 400 and status not in accept:
         kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
         if "json" in kind:
             raise _Busy("broke off its JSON")
