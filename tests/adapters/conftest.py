@@ -49,11 +49,11 @@ class ScriptedServer:
         self.answer = lambda _request: rest.pop(0)
 
 
-def bundle(*resources: dict[str, Any], following: str | None = None) -> Reply:
+def bundle(*resources: dict[str, Any], following: str | None = None, **rest: Any) -> Reply:
     """A page of search results."""
     link = [{"relation": "next", "url": following}] if following else []
     entry = [{"resource": resource} for resource in resources]
-    return Reply({"resourceType": "Bundle", "type": "searchset", "link": link, "entry": entry})
+    return Reply({"resourceType": "Bundle", "type": "searchset", "link": link, "entry": entry, **rest})
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from wardround.adapters import fhir_batch
 from wardround.adapters.fhir_batch import UNANSWERED, status_of
+from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.fhir_transport import ATTEMPTS, Transport
 from wardround.errors import FhirError
@@ -24,7 +25,7 @@ def put(name: str, **request: str) -> dict[str, Any]:
 def performed(server, *entries: dict[str, Any], repeat: bool = True, **source: Any) -> list[str]:
     """The statuses, from a client that does not wait between its attempts."""
     asked = FhirSource(server.url, **source)
-    transport = Transport(asked, pause=lambda _seconds: None)
+    transport = Transport(asked, patience=Patience(pause=lambda _seconds: None))
     try:
         return [status_of(answer) for answer in fhir_batch.perform(entries, asked, transport, repeat)]
     finally:

@@ -7,6 +7,7 @@ from email.utils import format_datetime
 import pytest
 import requests
 
+from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.fhir_transport import ATTEMPTS, LONGEST_WAIT, Transport
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
@@ -15,14 +16,15 @@ GOOD = {"resourceType": "Patient", "id": "p1"}
 
 
 def send(url: str, waits: list[float] | None = None, **settings):
-    transport = Transport(FhirSource(url, **settings), pause=[].append if waits is None else waits.append)
+    patience = Patience(pause=[].append if waits is None else waits.append)
+    transport = Transport(FhirSource(url, **settings), patience=patience)
     try:
         return transport.send("GET", f"{url}/Patient/p1").body
     finally:
         transport.close()
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
 def test_a_busy_server_is_asked_again_after_a_growing_wait(server, reply, status: int) -> None:
     server.replies(reply(status=status), reply(status=status), reply(GOOD))
     waits: list[float] = []
@@ -127,3 +129,58 @@ def test_the_transport_can_be_given() -> None:
     transport = Transport(FhirSource("https://example.org/fhir"), Canned())
     assert transport.send("GET", "https://example.org/fhir/Patient/p1").body == {"resourceType": "Patient"}
     transport.close()
+
+
+class Clock:
+    """A clock that only pauses move."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+    def patience(self, **settings) -> Patience:
+        return Patience(pause=self.pause, clock=lambda: self.now, **settings)
+
+
+def test_the_retries_of_a_run_are_counted_over_all_its_clients(server, reply) -> None:
+    server.answer = lambda _request: reply(status=503)
+    patience = Clock().patience(retries=6)
+    for match, requests_made in (("503 5 times", 5), ("retries of the run are used up", 5 + 3)):
+        transport = Transport(FhirSource(server.url), patience=patience)
+        with pytest.raises(FhirUnreachable, match=match):
+            transport.send("GET", f"{server.url}/Patient/p1")
+        transport.close()
+        assert len(server.requests) == requests_made
+    assert patience.spent
+
+
+def test_a_server_that_is_down_is_waited_for_and_then_asked_again(server, reply) -> None:
+    clock = Clock()
+    server.answer = lambda _request: reply(status=503) if clock.now < 120 else reply(GOOD)
+    transport = Transport(FhirSource(server.url), patience=clock.patience(wait=timedelta(minutes=30)))
+    assert transport.send("GET", f"{server.url}/Patient/p1").body == GOOD
+    transport.close()
+    assert 120 <= clock.now < 150
+
+
+def test_a_server_is_waited_for_no_longer_than_allowed_over_all_outages(server, reply) -> None:
+    clock = Clock()
+    server.answer = lambda _request: reply(status=503)
+    transport = Transport(FhirSource(server.url), patience=clock.patience(wait=timedelta(minutes=2)))
+    for _ in range(2):
+        with pytest.raises(FhirUnreachable):
+            transport.send("GET", f"{server.url}/Patient/p1")
+    transport.close()
+    assert clock.now == 2 * 7.5 + 120
+
+
+def test_a_server_that_answers_anything_else_is_not_waited_for(server, reply) -> None:
+    clock = Clock()
+    server.answer = lambda request: reply(status=404 if request.path.endswith("/metadata") else 503)
+    transport = Transport(FhirSource(server.url), patience=clock.patience(wait=timedelta(minutes=30)))
+    with pytest.raises(FhirUnreachable):
+        transport.send("GET", f"{server.url}/Patient/p1")
+    transport.close()
+    assert clock.now == 7.5

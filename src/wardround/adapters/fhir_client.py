@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 from requests.adapters import BaseAdapter
 
 from wardround.adapters import fhir_batch
+from wardround.adapters.fhir_pages import TOO_LARGE, TooLarge, resources
+from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_references import Resource
-from wardround.adapters.fhir_source import FhirSource, origin, shown
+from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.fhir_transport import Answer, Transport
 from wardround.errors import FhirError
 
@@ -21,8 +23,7 @@ Params = Mapping[str, Values] | Sequence[tuple[str, Values]]
 
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
-# What servers answer to more values than they bear: SQLite's "expression tree is too large" arrives as a 500.
-_TOO_LARGE: Final = (400, 413, 414, 500)
+_LOST: Final = (*TOO_LARGE, 404, 410)
 
 
 class FhirClient:
@@ -32,9 +33,11 @@ class FhirClient:
     only conditional writes, or be sent without repeating. Raises FhirUnreachable, FhirRefused (401, 403) or FhirError.
     """
 
-    def __init__(self, source: FhirSource, transport: BaseAdapter | None = None) -> None:
+    def __init__(
+        self, source: FhirSource, transport: BaseAdapter | None = None, patience: Patience | None = None
+    ) -> None:
         self.source = source
-        self._transport = Transport(source, transport)
+        self._transport = Transport(source, transport, patience)
 
     def __enter__(self) -> Self:
         return self
@@ -48,6 +51,11 @@ class FhirClient:
     def requests_made(self) -> int:
         """Requests sent so far, repeated ones included."""
         return self._transport.requests_made
+
+    @property
+    def patience(self) -> Patience:
+        """What is left of the run's retries and waiting time."""
+        return self._transport.patience
 
     def search(self, resource_type: str, params: Params) -> Iterator[Resource]:
         """All resources that match, page after page, each once; included resources of other types among them.
@@ -82,49 +90,25 @@ class FhirClient:
         return fhir_batch.perform(entries, self.source, self._transport, repeat)
 
     def _search(self, resource_type: str, pairs: list[tuple[str, Values]], seen: set[str]) -> Iterator[Resource]:
+        form = urlencode([(name, _joined(values)) for name, values in pairs])
+        url = f"{self.source.base_url}/{resource_type}"
+
+        def first() -> Answer:
+            if self.source.profile.has_post_search:
+                return self._transport.send("POST", f"{url}/_search", data=form, headers=_FORM, accept=TOO_LARGE)
+            return self._transport.send("GET", f"{url}?{form}", accept=TOO_LARGE)
+
+        def follow(link: str) -> Answer:
+            return self._transport.send("GET", link, accept=_LOST)
+
         try:
-            yield from self._pages(resource_type, pairs, seen)
-        except _TooLarge as error:
+            yield from resources(self.source, resource_type, first, follow, seen)
+        except TooLarge as error:
             halves = _halved(pairs)
             if not halves:
                 raise FhirError(str(error)) from None
             for half in halves:
                 yield from self._search(resource_type, half, seen)
-
-    def _pages(self, resource_type: str, pairs: list[tuple[str, Values]], seen: set[str]) -> Iterator[Resource]:
-        form = urlencode([(name, _joined(values)) for name, values in pairs])
-        url = f"{self.source.base_url}/{resource_type}"
-        if self.source.profile.has_post_search:
-            answer = self._transport.send("POST", f"{url}/_search", data=form, headers=_FORM, accept=_TOO_LARGE)
-        else:
-            answer = self._transport.send("GET", f"{url}?{form}", accept=_TOO_LARGE)
-        visited: set[str] = set()
-        while True:
-            bundle = _expect_page(answer)
-            yield from _entries(bundle, answer, seen)
-            following = self._next(bundle)
-            if following is None:
-                return
-            if following in visited:
-                raise FhirError(f"{shown(following)}: next links run in a circle, expected an end; check the server")
-            visited.add(following)
-            answer = self._transport.send("GET", following, accept=_TOO_LARGE)
-
-    def _next(self, bundle: Resource) -> str | None:
-        links = [str(link["url"]) for link in bundle.get("link", []) if link.get("relation") == "next"]
-        if not links:
-            return None
-        url = urljoin(f"{self.source.base_url}/", links[0])
-        if origin(url) != origin(self.source.base_url):
-            raise FhirError(
-                f"{shown(self.source.base_url)}: the next link leads to {shown(url)}, expected the same server;"
-                " set the server's own base URL"
-            )
-        return url
-
-
-class _TooLarge(FhirError):
-    """A search failed in a way that fewer values may mend."""
 
 
 def _expect(answer: Answer, resource_type: str) -> Resource:
@@ -133,33 +117,6 @@ def _expect(answer: Answer, resource_type: str) -> Resource:
         name = found if isinstance(found, str) else "no resource"
         raise FhirError(f"{answer.url}: answered {name}, expected {resource_type}; check the base URL")
     return answer.body
-
-
-def _expect_page(answer: Answer) -> Resource:
-    if answer.status in _TOO_LARGE:
-        raise _TooLarge(answer.complaint)
-    return _expect(answer, "Bundle")
-
-
-def _entries(bundle: Resource, answer: Answer, seen: set[str]) -> Iterator[Resource]:
-    for entry in bundle.get("entry", []):
-        resource = entry.get("resource")
-        if not isinstance(resource, dict):
-            continue
-        if resource.get("resourceType") == "OperationOutcome":
-            _raise_if_fatal(resource, answer)
-            continue
-        key = f"{resource.get('resourceType')}/{resource.get('id')}"
-        if key not in seen:
-            seen.add(key)
-            yield resource
-
-
-def _raise_if_fatal(outcome: Resource, answer: Answer) -> None:
-    """Warnings, such as of an unknown parameter, come with the results; errors mean that results are missing."""
-    for issue in outcome.get("issue", []):
-        if issue.get("severity") in ("error", "fatal"):
-            raise FhirError(f"{answer.url}: the search failed with {issue.get('code')}; check the server's log")
 
 
 def _joined(values: Values) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from wardround.adapters.fhir_patience import RETRIES
 from wardround.errors import FhirError
 from wardround.spec.servers import GENERIC, ServerProfile
 
@@ -20,6 +21,7 @@ class FhirSource:
         entries_per_batch: most entries in one batch.
         timeout: seconds to wait for a connection, and then for each part of an answer.
         threads: requests at the same time.
+        retries: requests that one run may repeat, over all requests.
         icu_classes: Encounter.class codes of an ICU stay, as `code` or `system|code`.
         icu_locations: names or ids of ICU Locations; an Encounter counts for its time there.
         profile: what this kind of server bears; what it cannot bear is lowered in the fields above.
@@ -32,6 +34,7 @@ class FhirSource:
     entries_per_batch: int = 100
     timeout: float = 60.0
     threads: int = 4
+    retries: int = RETRIES
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
     profile: ServerProfile = GENERIC

@@ -1,7 +1,6 @@
 """One HTTP request in, one JSON answer out: keep-alive, retries, Retry-After, and errors that name the cause."""
 
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,13 +11,14 @@ import orjson
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
+from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 
 ATTEMPTS: Final = 5
 FIRST_WAIT: Final = 0.5  # seconds; doubled each time
-LONGEST_WAIT: Final = 30.0  # seconds; a server that asks for more is asked again after this
-_BUSY: Final = (429, 502, 503, 504)
+LONGEST_WAIT: Final = 120.0  # seconds; a server that asks for more in Retry-After is asked again after this
+_BUSY: Final = (408, 429, 502, 503, 504)
 _LOST: Final = (
     requests.ConnectionError,
     requests.Timeout,
@@ -41,10 +41,10 @@ class Transport:
     """A pool of connections to one server."""
 
     def __init__(
-        self, source: FhirSource, adapter: BaseAdapter | None = None, pause: Callable[[float], None] = time.sleep
+        self, source: FhirSource, adapter: BaseAdapter | None = None, patience: Patience | None = None
     ) -> None:
         self._source = source
-        self._pause = pause
+        self.patience = patience or Patience(source.retries)
         self._session = requests.Session()
         self._session.headers["Accept"] = "application/fhir+json"
         # HAPI answers a search that it saw a minute ago with what it found then; what was just written must be found.
@@ -71,7 +71,9 @@ class Transport:
         accept: Collection[int] = (),
         repeat: bool = True,
     ) -> Answer:
-        """Sends until there is an answer, `ATTEMPTS` times at most, and without `repeat` once.
+        """Sends until there is an answer, `ATTEMPTS` times at most, and again after a server that was down is up.
+
+        Without `repeat` it is sent once.
 
         Returns:
             The answer if it succeeded, or its status is one of `accept`, which may then have no body.
@@ -84,15 +86,27 @@ class Transport:
         body = orjson.dumps(json) if json is not None else data.encode() if data is not None else None
         if not repeat:
             return self._send_unrepeated(method, url, body, headers, accept)
+        while True:
+            try:
+                return self._send(method, url, body, headers, accept)
+            except _GaveUp as error:
+                if not self._came_back():
+                    raise FhirUnreachable(str(error)) from None
+
+    def _send(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, accept: Collection[int]
+    ) -> Answer:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._send_once(method, url, body, headers, accept)
             except _Busy as busy:
+                what = f"{shown(url)}: {busy}"
                 if attempt == ATTEMPTS:
-                    what = f"{shown(url)}: {busy} {ATTEMPTS} times, expected FHIR"
-                    raise FhirUnreachable(f"{what}; check that the server runs") from None
+                    raise _GaveUp(f"{what} {ATTEMPTS} times, expected FHIR; check that the server runs") from None
+                if not self.patience.retry():
+                    raise _GaveUp(f"{what}, and all retries of the run are used up; resume it later") from None
                 backoff = FIRST_WAIT * 2 ** (attempt - 1)
-                self._pause(min(LONGEST_WAIT, backoff if busy.wait is None else busy.wait))
+                self.patience.pause(min(LONGEST_WAIT, backoff if busy.wait is None else busy.wait))
         raise AssertionError("unreachable")
 
     def _send_unrepeated(
@@ -105,7 +119,22 @@ class Transport:
 
     def wait(self, attempt: int) -> None:
         """Waits as long as before the next attempt at a request."""
-        self._pause(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+        self.patience.pause(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+
+    def _came_back(self) -> bool:
+        """Whether the server was down and is up again. One that answers something else was not down."""
+        patience = self.patience
+        return patience.can_wait and not patience.spent and not self._up() and patience.wait_until(self._up)
+
+    def _up(self) -> bool:
+        """Whether the server answers anything at all when it is asked who it is."""
+        try:
+            self._send_once("GET", f"{self._source.base_url}/metadata", None, None, ())
+        except (_Busy, FhirUnreachable):
+            return False
+        except FhirError:
+            return True
+        return True
 
     def _send_once(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, accept: Collection[int]
@@ -136,6 +165,10 @@ class _Busy(Exception):
     def __init__(self, what: str, wait: float | None = None) -> None:
         super().__init__(what)
         self.wait = wait
+
+
+class _GaveUp(Exception):
+    """Every attempt was in vain."""
 
 
 class _Bearer(requests.auth.AuthBase):

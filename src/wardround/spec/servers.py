@@ -52,6 +52,9 @@ class ServerProfile(SpecModel):
     has_last_updated: bool = Field(default=True, description="`_lastUpdated` is a search parameter.")
     has_date_with_last_updated: bool = Field(default=True, description="`date` and `_lastUpdated` go together.")
     has_post_search: bool = Field(default=True, description="Searches can be posted (`_search`).")
+    has_exact_totals: bool = Field(
+        default=True, description="Bundle.total, if it is there, counts the matches; reading fewer is an error."
+    )
     has_batch: bool = Field(default=True, description="A Bundle of type batch can be posted to the base URL.")
     has_conditional_update: bool = Field(default=True, description="`PUT Type?identifier=…` writes once.")
     has_conditional_create: bool = Field(default=True, description="`If-None-Exist` creates once.")

@@ -13,7 +13,7 @@ from wardround.adapters.fhir_client import FhirClient
 from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
 from wardround.core.features import build_features
 from wardround.core.stays import index_as_of
-from wardround.errors import FhirRefused, FhirUnreachable
+from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.settings import Settings
 from wardround.workflows.screening.run import Run, chunk_file, load_run
 
@@ -51,9 +51,12 @@ def _isolated(stays: pd.DataFrame, opened: Run, client: FhirClient) -> tuple[lis
     except FhirRefused:
         raise
     except Exception as error:  # noqa: BLE001 - whatever one patient's data may break, the others are screened
+        if isinstance(error, FhirUnreachable):
+            _require_server(client, error)
         patients = stays["patient_id"].unique()
         if len(patients) == 1:
-            return [], dict.fromkeys(stays["stay_id"], _reason(error, client))
+            # The name of what failed and no more: the message of a foreign error may hold a patient's value.
+            return [], dict.fromkeys(stays["stay_id"], f"extract:{type(error).__name__}")
     parts: list[_Extracted] = []
     failures: dict[str, str] = {}
     for patient in patients:
@@ -72,12 +75,16 @@ def _extracted(stays: pd.DataFrame, opened: Run, client: FhirClient) -> _Extract
     return _Extracted(events, set_aside, build_features(events, index_as_of(stays, as_of), condition))
 
 
-def _reason(error: Exception, client: FhirClient) -> str:
-    """The name of what failed and no more: the message of a foreign error may hold a patient's value."""
-    if isinstance(error, FhirUnreachable):
-        # Raises FhirUnreachable itself if it is the server that is gone, and not this patient's answer that is broken.
+def _require_server(client: FhirClient, error: FhirUnreachable) -> None:
+    """Raises FhirUnreachable if it is the server that is gone, and not this patient's answer that is broken."""
+    if client.patience.spent:
+        raise error
+    try:
         client.capabilities()
-    return f"extract:{type(error).__name__}"
+    except (FhirUnreachable, FhirRefused):
+        raise
+    except FhirError:  # it has no such page, and says so
+        return
 
 
 def _together(nothing: pd.DataFrame, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

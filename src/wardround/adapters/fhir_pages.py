@@ -1,0 +1,166 @@
+"""The pages of one search in, its resources out, each once; a search that was not read to its end is an error."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+from urllib.parse import urljoin
+
+from wardround.adapters.fhir_references import Resource
+from wardround.adapters.fhir_source import FhirSource, origin, shown
+from wardround.adapters.fhir_transport import Answer
+from wardround.errors import FhirError
+
+# What servers answer to more values than they bear: SQLite's "expression tree is too large" arrives as a 500.
+TOO_LARGE: Final = (400, 413, 414, 500)
+# What servers answer to the link of a search that they have forgotten: HAPI 410, others 404 or 400.
+_EXPIRED: Final = (400, 404, 410)
+MOST_RESTARTS: Final = 3
+# Servers that filter after paging give pages without anything now and then; so many in a row never end.
+MOST_BARREN: Final = 100
+
+
+class TooLarge(FhirError):
+    """A search failed in a way that fewer values may mend."""
+
+
+class _Expired(Exception):
+    """The server has forgotten the search in the middle of it."""
+
+
+class _Short(Exception):
+    """The last page came before all matches had."""
+
+
+def resources(
+    source: FhirSource, resource_type: str, first: Callable[[], Answer], follow: Callable[[str], Answer], seen: set[str]
+) -> Iterator[Resource]:
+    """All resources of a search that are not in `seen`; what was given is added to it.
+
+    A search that the server forgets, or that ends with fewer matches than its total, begins anew. Pages that shift
+    because something was entered meanwhile repeat resources, which are given once.
+
+    Args:
+        first: asks for the first page.
+        follow: asks for the page at a URL.
+
+    Raises:
+        TooLarge: the server cannot bear so many values, or forgets the search each time.
+        FhirError: a page is none, results are missing, or the pages do not end.
+    """
+    restarts, short = 0, False
+    while True:
+        try:
+            yield from _once(source, resource_type, first, follow, seen)
+            return
+        except _Expired as expired:
+            restarts += 1
+            if restarts > MOST_RESTARTS:
+                raise TooLarge(str(expired)) from None
+        except _Short as error:
+            if short:
+                raise FhirError(str(error)) from None
+            short = True
+
+
+def _once(
+    source: FhirSource, resource_type: str, first: Callable[[], Answer], follow: Callable[[str], Answer], seen: set[str]
+) -> Iterator[Resource]:
+    answer = first()
+    count = _Count(resource_type)
+    visited: set[str] = set()
+    while True:
+        if answer.status in TOO_LARGE:
+            raise TooLarge(answer.complaint)
+        bundle = _searchset(answer)
+        yield from _new(bundle, answer, seen, count)
+        url = _next(bundle, source.base_url)
+        if url is None:
+            break
+        if url in visited or count.barren > MOST_BARREN:
+            raise FhirError(f"{shown(url)}: next links run in a circle, expected an end; check the server")
+        visited.add(url)
+        answer = follow(url)
+        if answer.status in _EXPIRED:
+            raise _Expired(answer.complaint)
+    if source.profile.has_exact_totals and len(count.matches) < count.total:
+        raise _Short(
+            f"{answer.url}: gave {len(count.matches)} of the {count.total} matches that it counts, expected all;"
+            " check the server, and whether its totals are exact"
+        )
+
+
+class _Count:
+    """How many different matches one reading of a search met, and how many there should be."""
+
+    def __init__(self, resource_type: str) -> None:
+        self.resource_type = resource_type
+        self.matches: set[str] = set()
+        self.total = 0
+        self.barren = 0  # pages in a row without a new match
+        self._told = False
+
+    def page(self, total: object, keys: set[str]) -> None:
+        self.barren = 0 if keys - self.matches else self.barren + 1
+        self.matches |= keys
+        if isinstance(total, int):
+            # The least that any page says: what was deleted meanwhile cannot be met any more.
+            self.total = min(self.total, total) if self._told else total
+            self._told = True
+
+
+def _new(bundle: Resource, answer: Answer, seen: set[str], count: _Count) -> Iterator[Resource]:
+    matches: set[str] = set()
+    for place, entry in enumerate(_dicts(bundle.get("entry"))):
+        resource = entry.get("resource")
+        if not isinstance(resource, dict):
+            continue
+        kind, name = resource.get("resourceType"), resource.get("id")
+        if kind == "OperationOutcome":
+            _raise_if_fatal(resource, answer)
+            continue
+        # Without an id nothing tells two resources apart; both are given.
+        key = f"{kind}/{name}" if name else f"{kind} {len(count.matches)}.{place}"
+        if kind == count.resource_type:
+            matches.add(key)
+        if not name or key not in seen:
+            seen.add(key)
+            yield resource
+    count.page(bundle.get("total"), matches)
+
+
+def _searchset(answer: Answer) -> Resource:
+    found = answer.body.get("resourceType")
+    if found == "OperationOutcome":
+        _raise_if_fatal(answer.body, answer)
+    if found != "Bundle":
+        name = found if isinstance(found, str) else "no resource"
+        raise FhirError(f"{answer.url}: answered {name}, expected Bundle; check the base URL")
+    return answer.body
+
+
+def _raise_if_fatal(outcome: Resource, answer: Answer) -> None:
+    """Warnings, such as of an unknown parameter, come with the results; errors mean that results are missing."""
+    for issue in _dicts(outcome.get("issue")):
+        if issue.get("severity") in ("error", "fatal"):
+            raise FhirError(f"{answer.url}: the search failed with {issue.get('code')}; check the server's log")
+
+
+def _next(bundle: Resource, base_url: str) -> str | None:
+    """The URL of the next page: whatever the server's link holds, relative to the base, on the same server only."""
+    links = [str(link.get("url", "")) for link in _dicts(bundle.get("link")) if link.get("relation") == "next"]
+    if not links:
+        return None
+    try:
+        url = urljoin(f"{base_url}/", links[0])
+        foreign = origin(url) != origin(base_url)
+    except ValueError:
+        raise FhirError(f"{shown(base_url)}: the next link is no web address, expected one; check the server") from None
+    if foreign:
+        raise FhirError(
+            f"{shown(base_url)}: the next link leads to {shown(url)}, expected the same server;"
+            " set the server's own base URL"
+        )
+    return url
+
+
+def _dicts(items: Any) -> Iterator[Resource]:
+    return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())

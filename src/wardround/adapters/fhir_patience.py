@@ -1,0 +1,67 @@
+"""How long a run bears with a server: a budget of repeated requests, and a time to wait for one that is down."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Lock
+from typing import Final
+
+RETRIES: Final = 500
+LOOK_AGAIN: Final = 15.0  # seconds between two looks at a server that is down
+
+
+class Patience:
+    """Shared by all clients of a run, from any thread; what is used up stays used up.
+
+    Args:
+        retries: requests that may be repeated, over all requests.
+        wait: how long a server that is down is waited for, over all outages.
+        pause, clock: how to sleep, and seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        retries: int = RETRIES,
+        wait: timedelta = timedelta(),
+        pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.pause = pause
+        self._clock = clock
+        self._retries = retries
+        self._left = wait.total_seconds()
+        self._waiting = 0
+        self._began = 0.0
+        self._lock = Lock()
+        self.spent = False
+        """Whether a retry was refused: from then on every fault is the run's, and not of one patient's data."""
+
+    def retry(self) -> bool:
+        """Takes one retry from the budget; False if there is none."""
+        with self._lock:
+            self.spent = self._retries == 0
+            self._retries = max(0, self._retries - 1)
+            return not self.spent
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether any time to wait is left."""
+        return self._left > 0
+
+    def wait_until(self, up: Callable[[], bool]) -> bool:
+        """Looks until the server is up, as long as there is time left. Threads that wait together use it once."""
+        with self._lock:
+            if self._waiting == 0:
+                self._began = self._clock()
+            self._waiting += 1
+        try:
+            while (left := self._left - (self._clock() - self._began)) > 0:
+                self.pause(min(LOOK_AGAIN, left))
+                if up():
+                    return True
+            return False
+        finally:
+            with self._lock:
+                self._waiting -= 1
+                if self._waiting == 0:
+                    self._left = max(0.0, self._left - (self._clock() - self._began))

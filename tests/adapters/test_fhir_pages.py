@@ -1,0 +1,129 @@
+"""What servers do between the first page of a search and the last."""
+
+import pytest
+
+from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.adapters.fhir_pages import MOST_BARREN, MOST_RESTARTS
+from wardround.errors import FhirError
+from wardround.spec.servers import ServerProfile
+
+
+def patient(number: int) -> dict:
+    return {"resourceType": "Patient", "id": f"p{number}"}
+
+
+def found(server, params=(), **settings) -> list[str]:
+    with FhirClient(FhirSource(server.url, **settings)) as client:
+        return [resource["id"] for resource in client.search("Patient", params)]
+
+
+# HAPI's, a cursor that must stay as it is, one with characters that no URL may hold, and a path of its own.
+LINKS = [
+    ("{url}?_getpages=0a-1b&_getpagesoffset=10&_bundletype=searchset", "_getpages=0a-1b&_getpagesoffset=10"),
+    ("{url}/Patient?_cursor=a%2Bb%3D%3D%26c", "_cursor=a%2Bb%3D%3D%26c"),
+    ("{url}/Patient?code=http://loinc.org|8867-4&page=2", "code=http://loinc.org%7C8867-4&page=2"),
+    ("Patient/_page/eyJhIjoxfQ", "/fhir/Patient/_page/eyJhIjoxfQ"),
+]
+
+
+@pytest.mark.parametrize(("link", "asked"), LINKS)
+def test_a_next_link_is_followed_as_the_server_gave_it(server, page, link: str, asked: str) -> None:
+    server.replies(page(patient(1), following=link.format(url=server.url)), page(patient(2)))
+    assert found(server) == ["p1", "p2"]
+    assert asked in server.requests[1].path
+
+
+@pytest.mark.parametrize("link", ["//localhost:9/fhir?page=2", "file:///etc/hosts", "http://[broken?page=2"])
+def test_a_next_link_that_is_no_page_of_this_server_is_refused(server, page, link: str) -> None:
+    server.replies(page(patient(1), following=link))
+    with pytest.raises(FhirError):
+        found(server)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+def test_a_search_that_expired_begins_anew_and_gives_each_resource_once(server, page, reply, status: int) -> None:
+    server.replies(
+        page(patient(1), following="?page=2"),
+        page(patient(2), following="?page=3"),
+        reply(status=status),
+        page(patient(1), following="?again=2"),
+        page(patient(2), following="?again=3"),
+        page(patient(3)),
+    )
+    assert found(server) == ["p1", "p2", "p3"]
+
+
+def test_a_search_that_always_expires_is_asked_in_halves_and_then_fails(server, page, reply) -> None:
+    server.answer = lambda request: page(following="?page=2") if request.method == "POST" else reply(status=410)
+    with pytest.raises(FhirError, match="answered 410"):
+        found(server, [("_id", ["p1", "p2"])])
+    assert len(server.requests) == 2 * 2 * (1 + MOST_RESTARTS)
+
+
+def test_fewer_matches_than_the_total_are_read_again(server, page) -> None:
+    server.replies(page(patient(1), total=2), page(patient(1), patient(2), total=2))
+    assert found(server) == ["p1", "p2"]
+
+
+def test_fewer_matches_than_the_total_a_second_time_are_an_error(server, page) -> None:
+    server.answer = lambda _request: page(patient(1), patient(1), total=2)
+    with pytest.raises(FhirError, match="gave 1 of the 2 matches"):
+        found(server)
+    assert len(server.requests) == 2
+
+
+def test_a_total_that_is_no_exact_one_is_not_held_against_the_server(server, page) -> None:
+    server.replies(page(patient(1), total=2))
+    guessing = ServerProfile(id="guessing", title="Guessing", known_from="tests", has_exact_totals=False)
+    assert found(server, profile=guessing) == ["p1"]
+
+
+def test_a_total_counts_matches_and_not_what_is_included(server, page) -> None:
+    server.answer = lambda _request: page(patient(1), {"resourceType": "Location", "id": "l1"}, total=2)
+    with pytest.raises(FhirError, match="gave 1 of the 2 matches"):
+        found(server)
+
+
+def test_a_total_that_is_absent_too_small_or_shrinks_while_reading_stops_nothing(server, page) -> None:
+    server.replies(
+        page(patient(1), patient(2), total=3, following="?page=2"),
+        page(patient(3), total=1, following="?page=3"),
+        page(),
+    )
+    assert found(server) == ["p1", "p2", "p3"]
+
+
+def test_what_is_entered_while_paging_shifts_pages_and_is_no_fault(server, page) -> None:
+    server.replies(
+        page(patient(1), patient(2), total=3, following="?page=2"), page(patient(2), patient(3), patient(4), total=4)
+    )
+    assert found(server) == ["p1", "p2", "p3", "p4"]
+
+
+def test_pages_that_never_end_are_an_error_though_each_has_a_link_of_its_own(server, page) -> None:
+    server.answer = lambda _request: page(patient(1), following=f"?page={len(server.requests)}")
+    with pytest.raises(FhirError, match="circle"):
+        found(server)
+    assert len(server.requests) == MOST_BARREN + 2
+
+
+def test_resources_without_an_id_are_all_given(server, page) -> None:
+    server.replies(page({"resourceType": "Patient"}, {"resourceType": "Patient"}, total=2))
+    with FhirClient(FhirSource(server.url)) as client:
+        assert len(list(client.search("Patient", []))) == 2
+
+
+def test_an_error_instead_of_a_page_is_raised_without_its_text(server, page, reply) -> None:
+    issue = {"severity": "error", "code": "timeout", "diagnostics": "PRIVATE"}
+    outcome = {"resourceType": "OperationOutcome", "issue": [issue]}
+    server.replies(page(patient(1), following="?page=2"), reply(outcome))
+    with pytest.raises(FhirError, match="failed with timeout") as caught:
+        found(server)
+    assert "PRIVATE" not in str(caught.value)
+
+
+def test_a_page_of_another_shape_than_a_searchset_is_read_as_far_as_it_is_one(server, reply) -> None:
+    shapes = {"resourceType": "Bundle", "entry": [None, {"resource": None}, {"resource": patient(1)}], "link": None}
+    server.replies(reply(shapes))
+    assert found(server) == ["p1"]
