@@ -9,6 +9,7 @@ from airflow.sdk import Param
 from wardround.airflow.provider import DEFAULT_CONNECTION
 from wardround.errors import WardroundError
 from wardround.spec.base import format_duration
+from wardround.spec.cohorts import COHORT_TEXT, COHORT_WORDS
 from wardround.spec.conditions import Condition
 
 DURATION = r"^\d+[mhd]$"
@@ -38,6 +39,14 @@ def screening_form(condition: Condition) -> dict[str, Param]:
             title="Look-back",
             description="Stays that overlap this long before the prediction time are found: 90m, 24h or 2d. "
             f"Empty: as the condition says ({format_duration(condition.cohort.look_back)}).",
+        ),
+        "cohort": Param(
+            None,
+            type=["null", "string"],
+            pattern=COHORT_TEXT,
+            title="Cohort",
+            description=f"Whose stays are screened: {COHORT_WORDS}. "
+            f"Empty: as the condition says ({condition.cohort.source.kind}).",
         ),
         "chunk_size": Param(
             None,

@@ -67,6 +67,7 @@ def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource
         source_url=source.base_url,
         as_of=as_of,
         look_back=params["look_back"],
+        cohort=params["cohort"],
         chunk_size=params["chunk_size"],
         mode=params["mode"],
         dry_run=params["dry_run"],

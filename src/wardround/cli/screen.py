@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 import click
 
+from wardround.cli.cohorts import COHORT
 from wardround.cli.durations import DURATION
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
@@ -14,7 +15,19 @@ from wardround.cli.times import TIME
 from wardround.settings import settings_from
 
 SHOWN: Final = (
-    *("condition", "as_of", "mode", "found", "scored", "indeterminate", "excluded", "failed", "written", "unchanged"),
+    *(
+        "condition",
+        "as_of",
+        "mode",
+        "cohort",
+        "found",
+        "scored",
+        "indeterminate",
+        "excluded",
+        "failed",
+        "written",
+        "unchanged",
+    ),
     *("http_requests", "model_version", "run", "report"),
 )
 
@@ -24,6 +37,9 @@ SHOWN: Final = (
 @click.option("--source", "source_url", required=True, metavar="URL", help="Base URL of the FHIR R4 server.")
 @click.option("--as-of", type=TIME, required=True, help="Prediction time: ISO 8601 with an offset.")
 @click.option("--look-back", type=DURATION, help="Find stays that overlap this long before as_of (24h, 90m, 2d).")
+@click.option(
+    "--cohort", type=COHORT, help="search, locations:NAME,…, group:ID, list:ID, file:PATH, export[:GROUP_ID]."
+)
 @click.option("--mode", type=click.Choice(["live", "shadow"]), default="live", help="shadow writes nothing back.")
 @click.option("--chunk", type=click.IntRange(min=1), help="Stays per chunk.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; say what would be written.")
@@ -33,6 +49,7 @@ def command(
     source_url: str,
     as_of: datetime,
     look_back: timedelta | None,
+    cohort: Any,
     mode: Literal["live", "shadow"],
     chunk: int | None,
     dry_run: bool,
@@ -53,6 +70,7 @@ def command(
         source_url=source_url,
         as_of=as_of,
         look_back=look_back,
+        cohort=cohort,
         chunk_size=chunk,
         mode=mode,
         dry_run=dry_run,
@@ -77,5 +95,14 @@ def _say(summary: dict[str, Any], as_json: bool) -> None:
     show({key: summary[key] for key in SHOWN}, as_json)
     if summary["found"] == 0:
         say("The ward is empty: no ICU stay overlaps the look-back window.")
+    _say_left_out(summary)
     if summary["dry_run"]:
         say(f"Dry run: {summary['to_write']} RiskAssessments would be written; none was.")
+
+
+def _say_left_out(summary: dict[str, Any]) -> None:
+    """Whom the cohort names and nobody screens."""
+    left_out = {"cohort_without_stay": summary["cohort_without_stay"], **summary["cohort_set_aside"]}
+    for reason, number in left_out.items():
+        if number:
+            say(f"Of the cohort {number:,} are not screened: {reason.replace('_', ' ')}.")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from wardround.spec.base import Duration, SpecModel, format_duration
+from wardround.spec.cohorts import CohortSource
 from wardround.spec.variables import Variable
 
 Summary = Literal["last", "first", "mean", "min", "max", "slope", "count", "hours_since_last"]
@@ -17,6 +18,7 @@ class Cohort(SpecModel):
 
     min_age: int = Field(default=18, ge=0, le=120, description="Youngest age in years at as_of.")
     look_back: Duration = Field(description="Stays that overlap this long before as_of are found.")
+    source: CohortSource = Field(default=CohortSource(), description="Where the patients come from.")
 
 
 class FeatureGroup(SpecModel):

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from wardround.settings import settings_from
-from wardround.spec.base import SpecModel
+from wardround.spec.base import SpecModel, format_duration
 from wardround.spec.conditions import ConditionFile
 from wardround.spec.servers import ServerProfile
 from wardround.spec.variables import VariablesFile
@@ -72,7 +72,7 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if isinstance(field.default, SpecModel):
         return "none"
-    return f"`{json.dumps(field.default)}`"
+    return f"`{json.dumps(field.default, default=format_duration)}`"
 
 
 def _inner(annotation: Any) -> tuple[type[BaseModel] | None, str]:

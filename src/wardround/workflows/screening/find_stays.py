@@ -1,4 +1,4 @@
-"""The server's ICU stays in; the stays of the run, those not screened with their reasons, and the chunks out."""
+"""The cohort's ICU stays in; the stays of the run, those not screened with their reasons, and the chunks out."""
 
 from math import ceil
 from typing import Final
@@ -6,11 +6,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from wardround.adapters import fhir_stays
 from wardround.adapters.fhir_client import FhirClient
 from wardround.core.events import frame_of
 from wardround.core.stays import STAY_COLUMNS, eligible
 from wardround.settings import Settings
+from wardround.workflows.screening.cohort import find_cohort
 from wardround.workflows.screening.run import load_run
 
 # In stays.parquet: every stay found. chunk is 0, and excluded the reason, for a stay that is not screened.
@@ -23,8 +23,7 @@ def find_stays(run: str, client: FhirClient, settings: Settings) -> list[int]:
     """Writes stays.parquet (FOUND_COLUMNS) and chunks.json; gives the chunk numbers, from 1."""
     opened = load_run(run, settings)
     with opened.step("find_stays", client):
-        look_back = opened.request.look_back or opened.condition.cohort.look_back
-        found = fhir_stays.find(client, opened.as_of - look_back, opened.as_of)
+        found = find_cohort(opened, client)
         cohort = eligible(found.stays, opened.as_of, opened.condition)
         # Patients stay together: the events of one are then fetched once, however many stays there are.
         screened = cohort.eligible.sort_values(["patient_id", "stay_id"], ignore_index=True)

@@ -12,6 +12,7 @@ from wardround.adapters.fhir_references import Resource
 from wardround.core.ledger import EXCLUDED, FAILED, counts, open_ledger
 from wardround.core.risk_assessment import Screening, identity, probability
 from wardround.settings import Settings
+from wardround.workflows.screening.cohort import account_of
 from wardround.workflows.screening.run import Run, chunk_file, load_run
 
 MISSING = "missing"
@@ -129,6 +130,7 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dic
     tried = totals["found"] - totals["excluded"]
     return {
         **totals,
+        **account_of(opened),
         "run": opened.id,
         "report": opened.folder.location("report.html"),
         "model_version": opened.model_version,

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from wardround.adapters.fhir_source import FhirSource
 from wardround.spec.base import Duration
+from wardround.spec.cohorts import CohortChoice
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -27,6 +28,7 @@ class ScreeningRequest(BaseModel):
     source_url: Annotated[str, AfterValidator(_base_url)] = Field(description="Base URL of the FHIR server.")
     as_of: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(description="Prediction time, with its offset.")
     look_back: Duration | None = Field(default=None, description="Instead of the condition's cohort.look_back.")
+    cohort: CohortChoice | None = Field(default=None, description="Instead of the condition's cohort.source.")
     chunk_size: int | None = Field(default=None, ge=1, description="Stays per chunk, instead of the default rule.")
     mode: Literal["live", "shadow"] = Field(default="live", description="shadow writes nothing to the source.")
     dry_run: bool = Field(default=False, description="Does all but publish.")

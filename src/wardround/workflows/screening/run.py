@@ -18,6 +18,7 @@ from wardround.core.risk_assessment import Screening
 from wardround.core.stays import STAY_COLUMNS, index_as_of
 from wardround.errors import RunIncomplete
 from wardround.settings import Settings
+from wardround.spec.cohorts import CohortSource
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
@@ -37,6 +38,16 @@ class Run:
     @property
     def as_of(self) -> pd.Timestamp:
         return pd.Timestamp(self.request.as_of)
+
+    @property
+    def look_back_start(self) -> pd.Timestamp:
+        """Stays that ended before this time are not found."""
+        return self.as_of - (self.request.look_back or self.condition.cohort.look_back)
+
+    @property
+    def cohort_source(self) -> CohortSource:
+        """Where the run's patients come from."""
+        return self.request.cohort or self.condition.cohort.source
 
     @property
     def writes(self) -> bool:

@@ -1,0 +1,118 @@
+"""A Group, a List or a file of ids in, the patients named out; and the ICU stays of given patients."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from wardround.adapters.fhir_census import complete, icu_rule, span_and_includes
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_encounters import Census
+from wardround.adapters.fhir_references import Resource, id_in, patient_values
+from wardround.adapters.patient_ids import patient_ids_in
+from wardround.core.stays import FoundStays
+from wardround.errors import FhirError, SourceDataError
+
+WITHOUT_STAY: Final = "cohort_without_stay"  # the patient is there, and was in no ICU in the look-back
+UNKNOWN_PATIENT: Final = "unknown_patient"  # the server has no such Patient, or no longer
+NOT_A_PATIENT: Final = "not_a_patient"  # a member of a Group or an entry of a List that is something else
+NOT_AN_ID: Final = "not_an_id"  # a line of a file that cannot be an id
+INACTIVE: Final = "inactive_member"  # inactive in its Group, or struck from its List
+
+_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+class Named(NamedTuple):
+    """One entry of a cohort: the patient's id, and why it is set aside (empty if it is not)."""
+
+    patient_id: str
+    reason: str = ""
+
+
+def find_for_patients(
+    client: FhirClient, patient_ids: Sequence[str], start: datetime | None = None, as_of: datetime | None = None
+) -> FoundStays:
+    """The ICU stays of these patients that overlap [start, as_of]; without them, all of theirs.
+
+    Searches Encounters by patient and date alone, `patients_per_search` at a time: which of them are ICU stays is
+    decided here, by the same rule as for `fhir_stays.find`. Encounters of anybody else are not taken.
+    """
+    rule = icu_rule(client)
+    rest = span_and_includes(client.source, start, as_of)
+    census, size = Census(), client.source.patients_per_search
+    for place in range(0, len(patient_ids), size):
+        patients = patient_values(patient_ids[place : place + size], client.source.profile)
+        census.add(client.search("Encounter", [("patient", patients), *rest]))
+    complete(census, client)
+    found, asked = census.stays(rule, start, as_of), set(patient_ids)
+    return FoundStays(*(frame[frame["patient_id"].isin(asked)].reset_index(drop=True) for frame in found))
+
+
+def unknown_among(client: FhirClient, patient_ids: Sequence[str]) -> set[str]:
+    """Those of the ids that the server has no Patient for."""
+    size = client.source.patients_per_search
+    known = {
+        str(patient.get("id"))
+        for place in range(0, len(patient_ids), size)
+        for patient in client.search("Patient", [("_id", patient_ids[place : place + size]), ("_elements", "id")])
+    }
+    return set(patient_ids) - known
+
+
+def of_group(client: FhirClient, group_id: str) -> list[Named]:
+    """The members of Group/<id>: as the resource lists them, or page by page where it counts more than it lists.
+
+    Raises FhirError if there is no such Group, it is a description of patients (actual false), or members are missing.
+    """
+    group, where = client.read(f"Group/{group_id}"), f"{client.source.base_url}/Group/{group_id}"
+    if group.get("actual") is False:
+        raise FhirError(f"{where}: describes patients (actual is false), expected members; name a Group that has some")
+    members, quantity = group.get("member") or [], group.get("quantity")
+    if not isinstance(quantity, int) or len(members) >= quantity:
+        return each_once(_entry(member, "entity", "inactive") for member in members)
+    # Servers with large Groups give the members only as a search.
+    found = client.search("Patient", [("_has:Group:member:_id", group_id), ("_elements", "id")])
+    named = each_once(Named(str(patient["id"])) for patient in found)
+    if len(named) != quantity:
+        raise FhirError(
+            f"{where}: counts {quantity} members, lists {len(members)} and finds {len(named)}, expected all;"
+            " check the Group, or give the patients as a file"
+        )
+    return named
+
+
+def of_list(client: FhirClient, list_id: str) -> list[Named]:
+    """The entries of List/<id>. Raises FhirError if there is no such List, or it was entered in error."""
+    listed = client.read(f"List/{list_id}")
+    if listed.get("status") == "entered-in-error":
+        raise FhirError(f"{client.source.base_url}/List/{list_id}: was entered in error; name another List")
+    return each_once(_entry(entry, "item", "deleted") for entry in listed.get("entry") or [])
+
+
+def of_file(path: str, column: str | None) -> list[Named]:
+    """The ids in a file (see `patient_ids_in`). Raises SourceDataError, also for a file without any id."""
+    texts = (text.removeprefix("Patient/") for text in patient_ids_in(path, column))
+    named = each_once(Named(text) if _ID.fullmatch(text) else Named("", NOT_AN_ID) for text in texts)
+    if not any(one.patient_id for one in named):
+        raise SourceDataError(f"{path}: holds no Patient id, expected at least one; check cohort.source")
+    return named
+
+
+def each_once(named: Iterable[Named]) -> list[Named]:
+    """Each patient once, and every entry that is no patient, in their order."""
+    return list(_each_once(named))
+
+
+def _each_once(named: Iterable[Named]) -> Iterator[Named]:
+    seen: set[str] = set()
+    for one in named:
+        if not one.patient_id or one.patient_id not in seen:
+            seen.add(one.patient_id)
+            yield one
+
+
+def _entry(entry: Resource, reference: str, ended: str) -> Named:
+    patient_id = id_in(entry.get(reference), "Patient")
+    if not patient_id:
+        return Named("", NOT_A_PATIENT)
+    return Named(patient_id, INACTIVE if entry.get(ended) is True else "")

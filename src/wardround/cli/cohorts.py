@@ -1,0 +1,23 @@
+"""Cohorts on the command line: group:a1, file:ids.csv or export in, a CohortSource out."""
+
+from typing import Any
+
+import click
+
+
+class Cohort(click.ParamType[Any]):
+    """One word that says where the patients come from."""
+
+    name = "cohort"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        # pydantic takes its time; `--help` must not wait for it.
+        from wardround.spec.cohorts import cohort_of
+
+        try:
+            return cohort_of(value)
+        except ValueError as error:
+            self.fail(f"got {value!r}: {error}", param, ctx)
+
+
+COHORT = Cohort()

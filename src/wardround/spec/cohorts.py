@@ -1,0 +1,91 @@
+"""Where a screening's patients come from: as a condition file says it, or in one word of a command line or form."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from wardround.spec.base import Duration, SpecModel
+
+_AN_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
+Kind = Literal["search", "locations", "group", "list", "file", "export"]
+Id = Annotated[str, Field(pattern=rf"^{_AN_ID}$")]
+
+# What each kind needs, and what it may have besides.
+_NEEDS: Final[dict[str, set[str]]] = {"group": {"id"}, "list": {"id"}, "file": {"path"}}
+_MAY_HAVE: Final[dict[str, set[str]]] = {
+    "locations": {"locations"},
+    "file": {"column"},
+    "export": {"id", "since", "deadline"},
+}
+# The key that the word's part after the colon is for.
+_AFTER_COLON: Final = {"locations": "locations", "group": "id", "list": "id", "file": "path", "export": "id"}
+
+COHORT_TEXT: Final = rf"^(search|locations(:.+)?|(group|list):{_AN_ID}|file:.+|export(:{_AN_ID})?)$"
+COHORT_WORDS: Final = "search, locations, locations:NAME,NAME, group:ID, list:ID, file:PATH, export or export:GROUP_ID"
+
+
+class CohortSource(SpecModel):
+    """Where the patients come from; each kind has keys of its own."""
+
+    kind: Kind = Field(
+        default="search",
+        description="search: Encounters of the connection's ICU classes and Locations. locations: Encounters in ICU"
+        " Locations. group, list: the Patients of a FHIR Group or List. file: a file of Patient ids. export: a Bulk"
+        " Data export of the server or of a Group.",
+    )
+    id: Id | None = Field(default=None, description="Id of the Group or List; of an export, the Group to export.")
+    locations: tuple[str, ...] = Field(
+        default=(), description="Names or ids (kind locations); none: those of the connection."
+    )
+    path: str | None = Field(
+        default=None, description="Path or fsspec URL (kind file): *.csv, *.ndjson, or one id a line; may be *.gz."
+    )
+    column: str | None = Field(
+        default=None, description="Column or key of the ids in a CSV or NDJSON; none: patient_id, or a Patient's id."
+    )
+    since: Duration | None = Field(
+        default=None, description="Export only what changed so long before as_of; stays that did not are not found."
+    )
+    deadline: Duration = Field(default=timedelta(hours=2), description="How long an export is waited for.")
+
+    @model_validator(mode="after")
+    def _keys_belong_to_the_kind(self) -> Self:
+        given = {name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default}
+        needed = _NEEDS.get(self.kind, set())
+        if needed - given:
+            raise ValueError(f"kind {self.kind} needs {min(needed - given)}; add it")
+        foreign = given - needed - _MAY_HAVE.get(self.kind, set()) - {"kind"}
+        if foreign:
+            raise ValueError(f"kind {self.kind} does not take {min(foreign)}; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _path_holds_no_secret(self) -> Self:
+        if self.path and "@" in urlsplit(self.path).netloc:
+            raise ValueError("path holds credentials, which are stored with every run; give them to fsspec another way")
+        return self
+
+
+def cohort_of(text: str) -> CohortSource:
+    """`search`, `locations:MICU,SICU`, `group:a1`, `list:a1`, `file:ids.csv`, `export` or `export:a1`.
+
+    Raises ValueError for anything else.
+    """
+    kind, colon, rest = text.strip().partition(":")
+    if not re.match(COHORT_TEXT, text.strip()):
+        raise ValueError(f"expected {COHORT_WORDS}")
+    values: dict[str, Any] = {"kind": kind}
+    if colon:
+        values[_AFTER_COLON[kind]] = tuple(filter(None, rest.split(","))) if kind == "locations" else rest
+    return CohortSource(**values)
+
+
+def _from_text(value: object) -> object:
+    return cohort_of(value) if isinstance(value, str) else value
+
+
+CohortChoice = Annotated[CohortSource, BeforeValidator(_from_text, json_schema_input_type=str)]
+"""A cohort that may also be given in one word."""

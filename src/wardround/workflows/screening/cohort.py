@@ -1,0 +1,88 @@
+"""The run's cohort in; its ICU stays, and an account of the patients that it named, out.
+
+These functions see record numbers; they never log.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Any, Final
+
+from wardround.adapters import fhir_cohorts, fhir_stays
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_cohorts import UNKNOWN_PATIENT, WITHOUT_STAY, Named
+from wardround.core.events import frame_of
+from wardround.core.stays import FoundStays
+from wardround.errors import FhirError
+from wardround.spec.cohorts import CohortSource
+from wardround.workflows.screening.run import Run
+
+# In cohort.parquet: whom the cohort names without a stay in the run, and why; "" for what is no id.
+LEFT_OUT_COLUMNS: Final = {"patient_id": "str", "reason": "str"}
+ACCOUNT: Final = "cohort.json"
+
+# How the kinds that name patients do so.
+_NAMED: Final[dict[str, Callable[[FhirClient, CohortSource], list[Named]]]] = {
+    "group": lambda client, source: fhir_cohorts.of_group(client, str(source.id)),
+    "list": lambda client, source: fhir_cohorts.of_list(client, str(source.id)),
+    "file": lambda _client, source: fhir_cohorts.of_file(str(source.path), source.column),
+}
+
+
+def find_cohort(opened: Run, client: FhirClient) -> FoundStays:
+    """The ICU stays of the run's cohort that overlap its look-back.
+
+    Writes cohort.parquet (LEFT_OUT_COLUMNS) and cohort.json: its kind; how many patients it named, or None if it names
+    none; `cohort_without_stay`, those of them without an ICU stay; `cohort_set_aside`, the others by reason.
+    """
+    source, start = opened.cohort_source, opened.look_back_start
+    if source.kind not in _NAMED:
+        _write_account(opened, None, [])
+        return fhir_stays.find(_asking(client, source), start, opened.as_of)
+    named = _NAMED[source.kind](client, source)
+    patients = [one.patient_id for one in named if not one.reason]
+    found = fhir_cohorts.find_for_patients(client, patients, start, opened.as_of)
+    staying = set(found.stays["patient_id"]) | set(found.set_aside["patient_id"])
+    idle = [patient for patient in patients if patient not in staying]
+    unknown = fhir_cohorts.unknown_among(client, idle)
+    reasons = [Named(patient, UNKNOWN_PATIENT if patient in unknown else WITHOUT_STAY) for patient in idle]
+    _write_account(opened, len(patients), [one for one in named if one.reason] + reasons)
+    return found
+
+
+def account_of(opened: Run) -> dict[str, Any]:
+    """What find_cohort wrote to cohort.json, for the run's summary."""
+    account: dict[str, Any] = opened.folder.read_json(ACCOUNT)
+    return account
+
+
+def _write_account(opened: Run, patients: int | None, left_out: Sequence[Named]) -> None:
+    reasons = Counter(one.reason for one in left_out)
+    without_stay = reasons.pop(WITHOUT_STAY, 0)
+    opened.folder.write_frame("cohort.parquet", frame_of(LEFT_OUT_COLUMNS, left_out))
+    opened.folder.write_json(
+        ACCOUNT,
+        {
+            "cohort": opened.cohort_source.kind,
+            "cohort_patients": patients,
+            "cohort_without_stay": without_stay,
+            "cohort_set_aside": dict(sorted(reasons.items())),
+        },
+    )
+
+
+def _asking(client: FhirClient, source: CohortSource) -> FhirClient:
+    """The client, asking for ICU Locations only where the cohort is one of Locations."""
+    if source.kind != "locations":
+        return client
+    locations = source.locations or client.source.icu_locations
+    if not locations:
+        raise FhirError(
+            f"{client.source.base_url}: the cohort is one of Locations and none is named;"
+            " name them in cohort.source.locations or the connection's icu_locations"
+        )
+    # The same connections and count of requests; only what counts as an ICU stay differs.
+    asking = copy(client)
+    asking.source = replace(client.source, icu_classes=(), icu_locations=locations)
+    return asking

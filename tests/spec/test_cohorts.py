@@ -1,0 +1,50 @@
+"""Where patients come from, in a word and in a file."""
+
+import pytest
+from pydantic import ValidationError
+
+from wardround.spec.cohorts import CohortSource, cohort_of
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("search", CohortSource()),
+        ("locations", CohortSource(kind="locations")),
+        ("locations:MICU,Surgical ICU", CohortSource(kind="locations", locations=("MICU", "Surgical ICU"))),
+        ("group:ward-7", CohortSource(kind="group", id="ward-7")),
+        ("list:a.1", CohortSource(kind="list", id="a.1")),
+        ("file:lists/today.csv", CohortSource(kind="file", path="lists/today.csv")),
+        ("file:s3://lists/today.csv", CohortSource(kind="file", path="s3://lists/today.csv")),
+        ("export", CohortSource(kind="export")),
+        ("export:ward-7", CohortSource(kind="export", id="ward-7")),
+    ],
+)
+def test_a_cohort_is_one_word(text: str, source: CohortSource) -> None:
+    assert cohort_of(text) == source
+
+
+@pytest.mark.parametrize("text", ["", "groups:1", "group", "group:", "group:a/b", "search:x", "file:", "export:a b"])
+def test_any_other_word_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected search, locations"):
+        cohort_of(text)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"kind": "group"}, "needs id"),
+        ({"kind": "file"}, "needs path"),
+        ({"kind": "search", "id": "a"}, "does not take id"),
+        ({"kind": "list", "id": "a", "since": "1d"}, "does not take since"),
+        ({"kind": "file", "path": "ftp://name:secret@host/ids"}, "holds credentials"),
+    ],
+)
+def test_keys_belong_to_their_kind(keys: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        CohortSource.model_validate(keys)
+
+
+def test_a_cohort_is_the_same_after_it_was_stored() -> None:
+    source = CohortSource.model_validate({"kind": "export", "since": "30d", "deadline": "30m"})
+    assert CohortSource.model_validate_json(source.model_dump_json()) == source
