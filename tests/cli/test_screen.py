@@ -12,7 +12,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from wardround.cli.screen import command
-from wardround.errors import FhirError, FhirUnreachable, ModelError, RunIncomplete, SpecError
+from wardround.errors import (
+    FhirError,
+    FhirRefused,
+    FhirUnreachable,
+    ModelError,
+    RunIncomplete,
+    RunNotFound,
+    SpecError,
+)
 from wardround.services.fhir_server.faults import Fault, FaultPlan
 from wardround.services.fhir_server.running import running_server
 
@@ -109,6 +117,38 @@ def test_failed_stays_are_printed_before_the_run_ends_as_incomplete(icu, server,
     assert json.loads(result.stdout)["failed"] == 1
     assert isinstance(result.exception, RunIncomplete)
     assert result.exception.exit_code == 11
+
+
+def test_a_run_that_failed_names_itself_and_is_resumed_without_reading_again(icu, server, settings) -> None:
+    for name in ("a", "b"):
+        icu.stay(name)
+    icu.upload(server.base_url)
+    server.misbehave(FaultPlan(faults=(Fault(kind="status", status=401, path="/RiskAssessment/_search"),)))
+    failed = screened(settings, server.base_url, "--chunk", "1")
+    assert isinstance(failed.exception, FhirRefused)
+    run = failed.output.rpartition("wardround screen --resume ")[2].split()[0]
+    server.misbehave(FaultPlan())
+    server.forget_requests()
+    resumed = json.loads(invoked(settings, "--resume", run, "--json").stdout)
+    assert (resumed["run"], resumed["scored"], resumed["written"], resumed["failed"]) == (run, 2, 2, 0)
+    assert {"POST Encounter/_search", "POST Observation/_search"}.isdisjoint(server.requests())
+
+
+def test_a_resumed_run_stays_as_it_began(icu, server, settings) -> None:
+    icu.stay("a")
+    icu.upload(server.base_url)
+    run = json.loads(screened(settings, server.base_url, "--json").stdout)["run"]
+    for options in (("sepsis",), ("--as-of", "2026-01-02T05:00:00Z"), ("--mode", "live"), ("--dry-run",)):
+        assert invoked(settings, "--resume", run, *options).exit_code == 2
+    assert isinstance(invoked(settings, "--resume", run, "--source", NOWHERE).exception, FhirError)
+    assert isinstance(invoked(settings, "--resume", "sepsis-20260102T050000Z-000000").exception, RunNotFound)
+
+
+@pytest.mark.parametrize("given", [("sepsis",), ("--source", NOWHERE), ("sepsis", "--as-of", "2026-01-02T05:00:00Z")])
+def test_a_run_needs_its_condition_source_and_time(settings, given: tuple[str, ...]) -> None:
+    result = invoked(settings, *given)
+    assert result.exit_code == 2
+    assert "is missing" in result.output
 
 
 @contextmanager

@@ -50,6 +50,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "page_size": _count("Page size", 1000, 10000, "Resources asked for per page (_count)."),
     "patients_per_search": _count("Patients per search", 100, 500, "Patients named in one search."),
     "entries_per_batch": _count("Entries per batch", 100, 1000, "Entries written in one batch."),
+    "retries": _count("Retries", 500, 100_000, "Requests that one task may repeat, in all."),
     "icu_classes": _names("ICU classes", ["ACUTE"], "Encounter.class codes of intensive-care stays, one a line."),
     "icu_locations": _names("ICU locations", [], "Names or ids of intensive-care Locations, one a line."),
 }

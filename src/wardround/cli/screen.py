@@ -2,9 +2,11 @@
 
 import gc
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from wardround.cli.cohorts import COHORT
 from wardround.cli.durations import DURATION
@@ -12,73 +14,96 @@ from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
 from wardround.cli.servers import server_at
 from wardround.cli.times import TIME
+from wardround.errors import FhirError
 from wardround.settings import settings_from
 
+if TYPE_CHECKING:
+    from wardround.workflows.screening import ScreeningRequest
+
 SHOWN: Final = (
-    *(
-        "condition",
-        "as_of",
-        "mode",
-        "cohort",
-        "found",
-        "scored",
-        "indeterminate",
-        "excluded",
-        "failed",
-        "written",
-        "unchanged",
-    ),
-    *("http_requests", "model_version", "run", "report"),
+    *("condition", "as_of", "mode", "cohort", "found", "scored", "indeterminate", "excluded", "failed"),
+    *("written", "unchanged", "http_requests", "model_version", "run", "report"),
 )
+BEGUN_WITH: Final = {"condition", "as_of", "look_back", "cohort", "mode", "chunk_size", "dry_run"}
 
 
 @click.command("screen")
-@click.argument("condition")
-@click.option("--source", "source_url", required=True, metavar="URL", help="Base URL of the FHIR R4 server.")
-@click.option("--as-of", type=TIME, required=True, help="Prediction time: ISO 8601 with an offset.")
+@click.argument("condition", required=False)
+@click.option("--source", metavar="URL", help="Base URL of the FHIR R4 server.")
+@click.option("--as-of", type=TIME, help="Prediction time: ISO 8601 with an offset.")
 @click.option("--look-back", type=DURATION, help="Find stays that overlap this long before as_of (24h, 90m, 2d).")
 @click.option(
     "--cohort", type=COHORT, help="search, locations:NAME,…, group:ID, list:ID, file:PATH, export[:GROUP_ID]."
 )
 @click.option("--mode", type=click.Choice(["live", "shadow"]), default="live", help="shadow writes nothing back.")
-@click.option("--chunk", type=click.IntRange(min=1), help="Stays per chunk.")
+@click.option("--chunk", "chunk_size", type=click.IntRange(min=1), help="Stays per chunk.")
+@click.option("--wait-for-source", "wait", type=DURATION, help="How long to wait for a server that is down (30m).")
+@click.option("--resume", "resumed", metavar="RUN", help="Do what is left of a run that failed or was killed.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; say what would be written.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
 def command(
-    condition: str,
-    source_url: str,
-    as_of: datetime,
-    look_back: timedelta | None,
-    cohort: Any,
-    mode: Literal["live", "shadow"],
-    chunk: int | None,
-    dry_run: bool,
+    context: click.Context,
+    /,
+    source: str | None,
+    wait: timedelta | None,
+    resumed: str | None,
     as_json: bool,
+    **asked: Any,
 ) -> None:
     """Screen every ICU stay that SOURCE knows for CONDITION as of a TIME, and write RiskAssessments back.
 
-    Running the same as_of again changes nothing. A server that asks for a bearer token gets the one in
+    Running the same as_of again changes nothing. With --resume all is as the run began; give only how to reach the
+    source, where that needs more than its URL. A server that asks for a bearer token gets the one in
     WARDROUND_FHIR_TOKEN.
     """
+    _require_all_or_resume(context, resumed)
     # pandas and scikit-learn take seconds; `--help` must not wait for them.
-    from wardround.workflows.screening import ScreeningRequest, require_complete, screen
+    from wardround.adapters.fhir_patience import Patience
+    from wardround.workflows.screening import load_run, require_complete, resume, screen
 
     _suit_the_process()
     settings = settings_from()
-    request = ScreeningRequest(
-        condition=condition,
-        source_url=source_url,
-        as_of=as_of,
-        look_back=look_back,
-        cohort=cohort,
-        chunk_size=chunk,
-        mode=mode,
-        dry_run=dry_run,
-    )
-    with progress_bars() as progress:
-        summary = screen(request, server_at(request.source_url, settings), settings, progress)
+    if resumed:
+        run, reached = resumed, server_at(source or load_run(resumed, settings).request.source_url, settings)
+        work = partial(resume, run)
+    else:
+        request = _request(source, **asked)
+        run, reached = str(request.run), server_at(request.source_url, settings)
+        work = partial(screen, request)
+    patience = Patience(reached.retries, wait or timedelta())
+    try:
+        with progress_bars() as progress:
+            summary = work(reached, settings, progress, patience=patience)
+    except FhirError:
+        say(f"What was read and written is kept. To do the rest: wardround screen --resume {run}")
+        raise
     _say(summary, as_json)
-    require_complete(summary["run"], settings)
+    require_complete(run, settings)
+
+
+def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
+    """A run is either begun, with its condition, source and time, or resumed as it began."""
+    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if resumed is None:
+        missing = [name for name in ("condition", "source", "as_of") if name not in given]
+        if missing:
+            raise click.UsageError(f"{missing[0].replace('_', '-')} is missing; give CONDITION, --source and --as-of")
+    elif changed := sorted(given & BEGUN_WITH):
+        raise click.UsageError(f"--resume goes on with the run's own {changed[0].replace('_', ' ')}; leave it out")
+
+
+def _request(source: str | None, condition: str, as_of: datetime, **asked: Any) -> "ScreeningRequest":
+    import pandas as pd
+
+    from wardround.adapters.run_folder import run_id
+    from wardround.workflows.screening import ScreeningRequest
+
+    # Named here, and not when the run is opened, so that one that fails can be named.
+    run = run_id(condition, pd.Timestamp(as_of))
+    return ScreeningRequest.model_validate(
+        {"condition": condition, "source_url": source, "as_of": as_of, "run": run, **asked}
+    )
 
 
 def _suit_the_process() -> None:

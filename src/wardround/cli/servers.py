@@ -10,6 +10,7 @@ def server_at(url: str, settings: Settings) -> FhirSource:
         base_url=url,
         token=settings.fhir_token,
         page_size=settings.fhir_page_size,
+        retries=settings.fhir_retries,
         icu_classes=settings.icu_classes,
         icu_locations=settings.icu_locations,
     )

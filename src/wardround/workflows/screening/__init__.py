@@ -1,4 +1,4 @@
-"""Screening: one function per Airflow task, over a run's folder; `screen` is all of them in turn.
+"""Screening: one function per Airflow task, over a run's folder; `screen` is all in turn, `resume` those left.
 
 open_run -> find_stays -> extract (each chunk) -> check_quality -> score (each chunk) -> publish (each chunk)
 -> reconcile -> report -> require_complete. Arguments and results are small: run ids and chunk numbers.
@@ -12,20 +12,22 @@ from wardround.workflows.screening.publish import publish
 from wardround.workflows.screening.reconcile import reconcile
 from wardround.workflows.screening.request import ScreeningRequest
 from wardround.workflows.screening.require_complete import require_complete
-from wardround.workflows.screening.run import open_run
+from wardround.workflows.screening.run import load_run, open_run
 from wardround.workflows.screening.score import score
-from wardround.workflows.screening.screen import screen
+from wardround.workflows.screening.screen import resume, screen
 
 __all__ = [
     "ScreeningRequest",
     "check_quality",
     "extract",
     "find_stays",
+    "load_run",
     "open_run",
     "publish",
     "reconcile",
     "report",
     "require_complete",
+    "resume",
     "score",
     "screen",
 ]

@@ -15,5 +15,5 @@ def require_complete(run: str, settings: Settings) -> None:
     wrong = f", {len(problems)} of them because the server does not hold what was written ({named})" if problems else ""
     raise RunIncomplete(
         f"run {run}: {summary['failed']} of {summary['found']} stays failed{wrong}, expected every stay screened; "
-        "see the report, mend the cause and run the same as_of again"
+        "see the report, mend the cause and resume the run"
     )

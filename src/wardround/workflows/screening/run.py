@@ -69,6 +69,18 @@ class Run:
         """The run's model, its files and its spec checked again. Raises ModelError."""
         return ModelStore(settings.models).load(self.condition, self.model_version)
 
+    @property
+    def found(self) -> bool:
+        """Whether the stays were found and cut into chunks."""
+        return self.folder.exists("chunks.json")
+
+    def extracted(self, chunk: int) -> bool:
+        """Whether a chunk was read whole, and none of its stays failed in it."""
+        # The features are written last.
+        return self.folder.exists(chunk_file(chunk, "features.parquet")) and not self.folder.read_json(
+            chunk_file(chunk, "failures.json")
+        )
+
     def chunks(self) -> list[int]:
         """The numbers of the run's chunks."""
         return list(self.folder.read_json("chunks.json")["chunks"])

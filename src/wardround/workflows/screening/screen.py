@@ -1,4 +1,4 @@
-"""All steps of a screening in turn, in one process: what the DAG does without Airflow."""
+"""All steps of a screening in turn, or those left of one, in one process: what the DAG does without Airflow."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +11,9 @@ from requests.adapters import BaseAdapter
 
 from wardround.adapters import expectations
 from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource
-from wardround.errors import QualityError
+from wardround.errors import FhirError, QualityError
 from wardround.settings import Settings
 from wardround.workflows.report import report
 from wardround.workflows.screening.check_quality import check_quality
@@ -21,7 +22,7 @@ from wardround.workflows.screening.find_stays import find_stays
 from wardround.workflows.screening.publish import publish
 from wardround.workflows.screening.reconcile import reconcile
 from wardround.workflows.screening.request import ScreeningRequest
-from wardround.workflows.screening.run import open_run
+from wardround.workflows.screening.run import load_run, open_run
 from wardround.workflows.screening.score import score
 
 Progress = Callable[[str, int, int], None]  # step, units done, units in all
@@ -38,17 +39,55 @@ def screen(
     settings: Settings,
     progress: Progress,
     transport: BaseAdapter | None = None,
+    patience: Patience | None = None,
 ) -> dict[str, Any]:
     """Screens and reports; gives the run's summary, which `require_complete` judges. Raises any WardroundError."""
     # Great Expectations takes seconds to import; most of them pass while the server is waited for.
     Thread(target=expectations.prepare, daemon=True).start()
-    run = open_run(request, settings)
+    return _go_through(open_run(request, settings), source, settings, progress, transport, patience)
+
+
+def resume(
+    run: str,
+    source: FhirSource,
+    settings: Settings,
+    progress: Progress,
+    transport: BaseAdapter | None = None,
+    patience: Patience | None = None,
+) -> dict[str, Any]:
+    """Does what is left of a run that failed or was killed, at its as_of and with its model; gives its summary.
+
+    Stays that were found and chunks that were read whole are not read again. What was scored is scored again from the
+    same files, and what was written is found on the server and left alone. Raises RunNotFound and any WardroundError.
+    """
+    opened = load_run(run, settings)
+    if source.base_url != opened.request.source_url:
+        raise FhirError(
+            f"run {run}: reads {opened.request.source_url}, got {source.base_url}; give the source that it began with"
+        )
+    Thread(target=expectations.prepare, daemon=True).start()
+    return _go_through(run, source, settings, progress, transport, patience)
+
+
+def _go_through(
+    run: str,
+    source: FhirSource,
+    settings: Settings,
+    progress: Progress,
+    transport: BaseAdapter | None,
+    patience: Patience | None,
+) -> dict[str, Any]:
+    shared = patience or Patience(source.retries)
+    opened = load_run(run, settings)
     with ExitStack() as stack:
-        clients = _Clients([stack.enter_context(FhirClient(source, transport)) for _ in range(source.threads)])
+        clients = _Clients([stack.enter_context(FhirClient(source, transport, shared)) for _ in range(source.threads)])
         steps = _Steps(progress)
-        chunks = steps.once("find_stays", lambda: clients.lend(lambda client: find_stays(run, client, settings)))
+        if not opened.found:
+            steps.once("find_stays", lambda: clients.lend(lambda client: find_stays(run, client, settings)))
+        chunks = opened.chunks()
+        unread = [chunk for chunk in chunks if not opened.extracted(chunk)]
         fetching = max(1, min(source.threads, RESOURCES_AT_ONCE // source.page_size))
-        steps.each("extract", chunks, clients.each(lambda n, client: extract(run, n, client, settings)), fetching)
+        steps.each("extract", unread, clients.each(lambda n, client: extract(run, n, client, settings)), fetching)
         try:
             steps.once("check_quality", lambda: check_quality(run, settings))
         except QualityError:
