@@ -18,6 +18,7 @@ from starlette.routing import Route
 from wardround.services.fhir_server.bundles import answer_bundle
 from wardround.services.fhir_server.capability import capability_statement
 from wardround.services.fhir_server.dates import instant
+from wardround.services.fhir_server.exports import Exports
 from wardround.services.fhir_server.faults import FaultPlan, Faults
 from wardround.services.fhir_server.interactions import Answer, Call, perform
 from wardround.services.fhir_server.misbehaving import Misbehaving
@@ -37,7 +38,7 @@ def create_app(
     store: Store, faults: Faults | None = None, cap: int = DEFAULT_CAP, transports: Transports | None = None
 ) -> Misbehaving:
     """The server as an ASGI app, on a store that the caller closes. `cap` is the largest page."""
-    faults, counts = faults or Faults(), Counter[str]()
+    faults, counts, exports = faults or Faults(), Counter[str](), Exports(store)
     started = datetime.now(UTC)
     # Few threads: SQLite gains nothing from more, and each has a connection with a cache.
     threads = anyio.CapacityLimiter(8)
@@ -47,6 +48,8 @@ def create_app(
             call = await _call_of(request, cap)
             if call.path == ("metadata",) and call.method == "GET":
                 return _response(Answer(200, capability_statement(call.base, started)), call)
+            if exports.concerns(call.path):
+                return await anyio.to_thread.run_sync(exports.answer, call, request.headers, limiter=threads)
             return _response(await anyio.to_thread.run_sync(_answer, store, call, limiter=threads), call)
         except Problem as problem:
             return Response(problem.outcome(), problem.status, media_type=FHIR_JSON)

@@ -10,6 +10,8 @@ from wardround.services.fhir_server.resource_types import RESOURCE_TYPES, Resour
 
 _INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
 _TYPES = {"identifier": "token"}
+_BULK_DATA = "http://hl7.org/fhir/uv/bulkdata"
+_EXPORTS = {"Patient": ("patient-export",), "Group": ("group-export",)}
 _COMMON = (("_id", "token"), ("_lastUpdated", "date"))
 
 
@@ -23,6 +25,7 @@ def capability_statement(base: str, started: datetime) -> bytes:
             "kind": "instance",
             "software": {"name": "Wardround embedded FHIR server", "version": version("wardround")},
             "implementation": {"description": "For demonstration and tests; no authentication", "url": base},
+            "instantiates": [f"{_BULK_DATA}/CapabilityStatement/bulk-data"],
             "fhirVersion": "4.0.1",
             "format": ["application/fhir+json"],
             "rest": [
@@ -30,6 +33,7 @@ def capability_statement(base: str, started: datetime) -> bytes:
                     "mode": "server",
                     "resource": [_resource(resource_type) for resource_type in RESOURCE_TYPES.values()],
                     "interaction": [{"code": "transaction"}, {"code": "batch"}],
+                    "operation": [_operation("export")],
                 }
             ],
         }
@@ -52,7 +56,12 @@ def _resource(resource_type: ResourceType) -> dict[str, Any]:
         "searchInclude": [f"{resource_type.name}:{name}" for name in references],
         "searchRevInclude": _referring_to(resource_type),
         "searchParam": [{"name": name, "type": kind} for name, kind in parameters],
+        "operation": [_operation(name) for name in _EXPORTS.get(resource_type.name, ())],
     }
+
+
+def _operation(name: str) -> dict[str, str]:
+    return {"name": "export", "definition": f"{_BULK_DATA}/OperationDefinition/{name}"}
 
 
 def _referring_to(resource_type: ResourceType) -> list[str]:

@@ -16,9 +16,10 @@ class Fault(BaseModel):
     """One kind of misbehaviour, and the requests that it meets.
 
     Attributes:
-        kind: `status` answers with `status` and does nothing; `delay` waits `seconds` and goes on; `drop` closes the
-            connection and does nothing; `drop_after` does what was asked, writes included, and closes the connection
-            instead of answering; `truncate` does it and closes the connection in the middle of the body.
+        kind: `status` answers with `status` (an error, or the 202 of an export that never ends) and does nothing;
+            `delay` waits `seconds` and goes on; `drop` closes the connection and does nothing; `drop_after` does what
+            was asked, writes included, and closes the connection instead of answering; `truncate` does it and closes
+            the connection in the middle of the body.
         rate: the share of the requests concerned that are met, drawn with the plan's seed.
         methods: HTTP methods concerned; empty: all.
         path: what the path must contain, e.g. "/Observation/_search"; empty: any.
@@ -36,7 +37,7 @@ class Fault(BaseModel):
     path: str = ""
     skip: Annotated[int, Field(ge=0)] = 0
     times: Annotated[int, Field(ge=0)] | None = None
-    status: Annotated[int, Field(ge=400, le=599)] = 503
+    status: Annotated[int, Field(ge=202, le=599)] = 503
     retry_after: Annotated[int, Field(ge=0)] | None = None
     retry_after_date: bool = False
     seconds: Annotated[float, Field(ge=0)] = 0.0

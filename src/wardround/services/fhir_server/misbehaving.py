@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from wardround.services.fhir_server.faults import Fault, Faults
 from wardround.services.fhir_server.problems import operation_outcome
 
-_NAMED = ("_search", "_history", "metadata", "fhir")
+_NAMED = ("_search", "_history", "metadata", "fhir", "$export")
 
 
 class Misbehaving:

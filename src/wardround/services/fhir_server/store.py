@@ -46,7 +46,7 @@ class Store:
         self._folder = tempfile.TemporaryDirectory(prefix="wardround-fhir-") if path is None else None
         self._path = path or Path(self._folder.name if self._folder else "") / "fhir.sqlite"
         self._synchronous = f"PRAGMA synchronous = {'OFF' if self._folder else 'NORMAL'}"
-        self._clock = clock
+        self.clock = clock
         self._numbers = Numbers()
         self._writer_free = threading.Lock()
         self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
@@ -120,7 +120,7 @@ class Store:
 
     def _time(self) -> int:
         """Now, cut to the millisecond that an instant shows."""
-        return microseconds(self._clock()) // 1000 * 1000
+        return microseconds(self.clock()) // 1000 * 1000
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
