@@ -3,6 +3,7 @@
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.adapters.fhir_sign_in import BearerToken
 from wardround.errors import FhirError
 
 
@@ -44,7 +45,7 @@ def test_a_resource_on_two_pages_is_given_once(server, page) -> None:
 def test_a_next_link_to_another_server_is_refused_and_the_token_stays(server, page) -> None:
     server.replies(page(following="http://localhost:9/fhir?page=2"))
     with pytest.raises(FhirError, match="leads to http://localhost:9/fhir"):
-        found(server, token="secret")
+        found(server, sign_in=BearerToken("secret"))
     assert len(server.requests) == 1
 
 

@@ -2,13 +2,25 @@
 
 import pytest
 
+from wardround.adapters.fhir_sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion, SignIn
 from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.errors import FhirError
 from wardround.spec.servers import GENERIC
 
 
-def test_a_token_is_never_shown() -> None:
-    assert "secret" not in repr(FhirSource("https://example.org/fhir", token="secret"))
+@pytest.mark.parametrize(
+    "sign_in",
+    [
+        BearerToken("secret"),
+        BasicPassword("me", "secret"),
+        ClientSecret("me", "secret"),
+        SignedAssertion("me", "secret"),
+    ],
+)
+def test_a_secret_is_never_shown(sign_in: SignIn) -> None:
+    source = FhirSource("https://example.org/fhir", sign_in, proxy="http://me:secret@proxy.example.org:3128")
+    assert "secret" not in repr(source)
+    assert "secret" not in f"{sign_in}"
 
 
 def test_a_slash_at_the_end_makes_no_difference() -> None:
@@ -35,3 +47,17 @@ def test_a_profile_lowers_what_the_server_cannot_bear_and_raises_nothing() -> No
     profile = GENERIC.model_copy(update={"page_size": 200, "patients_per_search": 1, "batch_entries": 500})
     source = FhirSource("https://example.org/fhir", page_size=10_000, profile=profile)
     assert (source.page_size, source.patients_per_search, source.entries_per_batch) == (200, 1, 100)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.org/token", "example.org/token", "https://me:pw@example.org/token", ""]
+)
+def test_a_token_endpoint_to_which_secrets_would_travel_in_the_open_is_refused(url: str) -> None:
+    for make in (ClientSecret, SignedAssertion):
+        with pytest.raises(FhirError, match="token URL: not https"):
+            make("me", "secret", token_url=url)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:80/token", "http://127.0.0.1/token", "http://[::1]/token", None])
+def test_a_token_endpoint_on_this_machine_needs_no_https(url: str | None) -> None:
+    assert ClientSecret("me", "secret", url).token_url == url

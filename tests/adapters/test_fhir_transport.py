@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from wardround.adapters.fhir_patience import Patience
+from wardround.adapters.fhir_sign_in import BearerToken
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.fhir_transport import ATTEMPTS, LONGEST_WAIT, Transport
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
@@ -79,7 +80,7 @@ def test_nobody_at_the_port_is_unreachable() -> None:
 def test_no_access_is_refused_at_once_and_the_token_not_shown(server, reply, status: int) -> None:
     server.answer = lambda _request: reply(status=status)
     with pytest.raises(FhirRefused, match=f"answered {status}") as caught:
-        send(server.url, token="secret")
+        send(server.url, sign_in=BearerToken("secret"))
     assert "secret" not in str(caught.value)
     assert len(server.requests) == 1
 
@@ -101,12 +102,12 @@ def test_a_wrong_path_names_the_url_and_the_issue_but_not_its_text(server, reply
 def test_a_redirect_is_not_followed(server, reply) -> None:
     server.answer = lambda _request: reply(status=302, headers={"Location": "http://localhost:9/"})
     with pytest.raises(FhirError, match="answered 302"):
-        send(server.url, token="secret")
+        send(server.url, sign_in=BearerToken("secret"))
 
 
 def test_the_token_goes_with_every_request(server, reply) -> None:
     server.replies(reply(GOOD))
-    send(server.url, token="secret")
+    send(server.url, sign_in=BearerToken("secret"))
     assert server.requests[0].headers["Authorization"] == "Bearer secret"
 
 

@@ -3,18 +3,24 @@ import json
 import pytest
 from airflow.sdk import Connection
 
+from wardround.adapters.fhir_sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion
 from wardround.airflow.hook import FhirHook, source_of
+from wardround.airflow.provider import CONNECTION_FIELDS
 from wardround.errors import FhirError
 
+KEY = "-----BEGIN PRIVATE KEY-----"
 
-def connection(host="http://127.0.0.1:9/fhir", password=None, **extra):
-    return Connection(conn_id="ward", conn_type="fhir", host=host, password=password, extra=json.dumps(extra))
+
+def connection(host="http://127.0.0.1:9/fhir", login=None, password=None, **extra):
+    return Connection(
+        conn_id="ward", conn_type="fhir", host=host, login=login, password=password, extra=json.dumps(extra)
+    )
 
 
 def test_a_connection_without_extra_has_the_clients_defaults():
     source = source_of(connection())
 
-    assert (source.base_url, source.token, source.page_size) == ("http://127.0.0.1:9/fhir", None, 1000)
+    assert (source.base_url, source.sign_in, source.page_size) == ("http://127.0.0.1:9/fhir", None, 1000)
 
 
 def test_the_fields_of_the_form_reach_the_source():
@@ -28,19 +34,59 @@ def test_a_field_left_empty_in_the_form_means_the_default():
 
 
 def test_the_password_is_the_bearer_token_only_if_authentication_says_so():
-    assert source_of(connection(password="secret", auth="bearer")).token == "secret"
-    assert source_of(connection(password="secret")).token is None
+    assert source_of(connection(password="secret", auth="bearer")).sign_in == BearerToken("secret")
+    assert source_of(connection(password="secret")).sign_in is None
 
 
-def test_the_token_is_not_shown():
-    assert "secret" not in repr(source_of(connection(password="secret", auth="bearer")))
+def test_login_and_password_are_what_the_authentication_needs():
+    both = {"login": "me", "password": "secret"}
+    endpoint = "https://example.org/token"
+
+    assert source_of(connection(**both, auth="basic")).sign_in == BasicPassword("me", "secret")
+    assert source_of(connection(**both, auth="client_secret")).sign_in == ClientSecret("me", "secret")
+    asked = connection(**both, auth="client_secret", auth_url=endpoint, scope="system/*.rs", client_auth="post")
+    assert source_of(asked).sign_in == ClientSecret("me", "secret", endpoint, "system/*.rs", "post")
+
+
+def test_the_private_key_is_a_text_or_a_file(tmp_path):
+    file = tmp_path / "key.pem"
+    file.write_text(KEY)
+    expected = SignedAssertion("me", KEY, "k1")
+
+    assert source_of(connection(login="me", auth="smart", private_key=KEY, key_id="k1")).sign_in == expected
+    assert source_of(connection(login="me", auth="smart", key_file=str(file), key_id="k1")).sign_in == expected
+
+
+def test_authorities_and_proxy_reach_the_source():
+    source = source_of(connection(ca_file="/etc/ca.pem", proxy="http://proxy:3128"))
+
+    assert (source.ca_file, source.proxy) == ("/etc/ca.pem", "http://proxy:3128")
+
+
+def test_secrets_are_not_shown_and_airflow_masks_them():
+    from airflow.sdk._shared.secrets_masker import redact
+
+    asked = connection(login="me", password="secret", auth="smart", private_key="secret", proxy="http://me:secret@h")
+
+    assert "secret" not in repr(source_of(asked))
+    assert "secret" not in str(redact(asked.extra_dejson))
+    assert {name for name, field in CONNECTION_FIELDS.items() if field["schema"].get("format") == "password"} == {
+        "private_key",
+        "proxy",
+    }
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"auth": "bearer"}, "Bearer token is empty"),
-        ({"auth": "basic"}, "expected none or bearer"),
+        ({"auth": "bearer"}, "Token, password or client secret is empty"),
+        ({"auth": "basic", "password": "secret"}, "User name or client id is empty"),
+        ({"auth": "client_secret", "login": "me"}, "Token, password or client secret is empty"),
+        ({"auth": "smart", "login": "me"}, "Private key is empty"),
+        ({"auth": "smart", "login": "me", "private_key": KEY, "key_file": "k"}, "both filled in"),
+        ({"auth": "smart", "login": "me", "key_file": "/none/key.pem"}, "/none/key.pem: cannot be read"),
+        ({"auth": "client_secret", "login": "me", "password": "s", "auth_url": "http://h/token"}, "not https"),
+        ({"auth": "magic"}, "expected one of none, bearer, basic, client_secret, smart"),
         ({"pagesize": 5}, "unknown field 'pagesize'"),
         ({"host": "ward.example.org"}, "not a web address"),
         ({"host": None}, "not a web address"),

@@ -5,7 +5,7 @@ from importlib.resources import files
 import jsonschema
 
 from wardround.adapters.fhir_client import FhirSource
-from wardround.airflow.provider import CONNECTION_FIELDS, get_provider_info
+from wardround.airflow.provider import CONNECTION_FIELDS, SIGN_IN_FIELDS, get_provider_info
 
 
 def test_airflow_finds_the_connection_type_in_the_installed_package():
@@ -28,14 +28,17 @@ def test_the_form_has_the_base_url_and_hides_what_fhir_does_not_use():
     form = next(hook for hook in HookMetaService.hook_meta_data() if hook.connection_type == "fhir")
 
     assert form.standard_fields.host.title == "Base URL"
-    assert form.standard_fields.password.title == "Bearer token"
+    assert form.standard_fields.login.title == "User name or client id"
+    assert form.standard_fields.password.title == "Token, password or client secret"
     assert form.standard_fields.url_schema.hidden
     assert set(form.extra_fields) == set(CONNECTION_FIELDS)
 
 
 def test_the_fields_default_to_what_the_client_defaults_to():
     defaults = {field.name: field.default for field in fields(FhirSource)}
-    form = {name: field["schema"]["default"] for name, field in CONNECTION_FIELDS.items() if name != "auth"}
+    form = {
+        name: field["schema"].get("default") for name, field in CONNECTION_FIELDS.items() if name not in SIGN_IN_FIELDS
+    }
 
     assert {name: tuple(value) if isinstance(value, list) else value for name, value in form.items()} == {
         name: defaults[name] for name in form

@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wardround.adapters.fhir_patience import RETRIES
+from wardround.adapters.fhir_sign_in import SignIn
 from wardround.errors import FhirError
 from wardround.spec.servers import GENERIC, ServerProfile
 
@@ -15,7 +16,9 @@ class FhirSource:
 
     Attributes:
         base_url: such as https://example.org/fhir, without credentials or query.
-        token: bearer token, never shown.
+        sign_in: how to sign in; None for a server that asks nobody.
+        ca_file: PEM file of the authorities to trust instead of the usual ones.
+        proxy: http(s)://host:port to go through instead of what the environment says, never shown.
         page_size: `_count` of a search; a server may give less.
         patients_per_search: most patients in one search.
         entries_per_batch: most entries in one batch.
@@ -28,7 +31,9 @@ class FhirSource:
     """
 
     base_url: str
-    token: str | None = field(default=None, repr=False)
+    sign_in: SignIn | None = None
+    ca_file: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     page_size: int = 1000
     patients_per_search: int = 100
     entries_per_batch: int = 100
@@ -48,9 +53,8 @@ class FhirSource:
             raise FhirError("FHIR base URL: not a web address, expected http(s)://host/path; correct it")
         parts = urlsplit(self.base_url)
         if parts.username or parts.query or parts.fragment:
-            raise FhirError(
-                f"FHIR base URL {shown(self.base_url)}: holds credentials or a query, expected neither; use a token"
-            )
+            what = "holds credentials or a query, expected neither"
+            raise FhirError(f"FHIR base URL {shown(self.base_url)}: {what}; sign in another way")
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         object.__setattr__(self, "page_size", min(self.page_size, self.profile.page_size))
         object.__setattr__(self, "patients_per_search", min(self.patients_per_search, self.profile.patients_per_search))

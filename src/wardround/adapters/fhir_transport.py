@@ -1,5 +1,6 @@
 """One HTTP request in, one JSON answer out: keep-alive, retries, Retry-After, and errors that name the cause."""
 
+import ssl
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import orjson
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
+from wardround.adapters.fhir_auth import Authorization, AuthorizationHeader
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
@@ -49,10 +51,11 @@ class Transport:
         self._session.headers["Accept"] = "application/fhir+json"
         # HAPI answers a search that it saw a minute ago with what it found then; what was just written must be found.
         self._session.headers["Cache-Control"] = "no-cache"
-        if source.token is not None:
-            self._session.auth = _Bearer(source.token)
+        self._verify = _trusted(source.ca_file)
+        self._proxies = {"http": source.proxy, "https": source.proxy} if source.proxy else None
+        self._authorization = Authorization(source, self._exchange)
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, adapter or HTTPAdapter(pool_connections=1, pool_maxsize=source.threads))
+            self._session.mount(scheme, adapter or HTTPAdapter(pool_connections=2, pool_maxsize=source.threads))
         self._lock = Lock()
         self.requests_made = 0
 
@@ -73,7 +76,7 @@ class Transport:
     ) -> Answer:
         """Sends until there is an answer, `ATTEMPTS` times at most, and again after a server that was down is up.
 
-        Without `repeat` it is sent once.
+        Without `repeat` it is sent once; the token for it may be asked for again.
 
         Returns:
             The answer if it succeeded, or its status is one of `accept`, which may then have no body.
@@ -84,38 +87,37 @@ class Transport:
             FhirError: any other answer that cannot be used.
         """
         body = orjson.dumps(json) if json is not None else data.encode() if data is not None else None
-        if not repeat:
-            return self._send_unrepeated(method, url, body, headers, accept)
         while True:
             try:
-                return self._send(method, url, body, headers, accept)
+                return self._send(method, url, body, headers, accept, repeat)
             except _GaveUp as error:
                 if not self._came_back():
                     raise FhirUnreachable(str(error)) from None
 
     def _send(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, accept: Collection[int]
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        accept: Collection[int],
+        repeat: bool,
     ) -> Answer:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._send_once(method, url, body, headers, accept)
             except _Busy as busy:
-                what = f"{shown(url)}: {busy}"
+                what = f"{busy.where}: {busy}"
+                # What the token endpoint did not answer was not sent to the server yet, or refused by it.
+                if not repeat and busy.where == shown(url):
+                    raise FhirUnreachable(f"{what}, expected an answer; look whether it was done") from None
                 if attempt == ATTEMPTS:
-                    raise _GaveUp(f"{what} {ATTEMPTS} times, expected FHIR; check that the server runs") from None
+                    raise _GaveUp(f"{what} {ATTEMPTS} times, expected an answer; check that the server runs") from None
                 if not self.patience.retry():
                     raise _GaveUp(f"{what}, and all retries of the run are used up; resume it later") from None
                 backoff = FIRST_WAIT * 2 ** (attempt - 1)
                 self.patience.pause(min(LONGEST_WAIT, backoff if busy.wait is None else busy.wait))
         raise AssertionError("unreachable")
-
-    def _send_unrepeated(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, accept: Collection[int]
-    ) -> Answer:
-        try:
-            return self._send_once(method, url, body, headers, accept)
-        except _Busy as busy:
-            raise FhirUnreachable(f"{shown(url)}: {busy}, expected FHIR; look whether it was done") from None
 
     def wait(self, attempt: int) -> None:
         """Waits as long as before the next attempt at a request."""
@@ -139,31 +141,62 @@ class Transport:
     def _send_once(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, accept: Collection[int]
     ) -> Answer:
+        authorization = self._authorization.header()
+        response = self._exchange(method, url, body, headers, authorization)
+        if response.status_code == requests.codes.unauthorized:
+            # A token that the server no longer takes, before its time; the next one is the last try.
+            renewed = self._authorization.after_refusal(authorization)
+            if renewed is not None:
+                response = self._exchange(method, url, body, headers, renewed)
+        return _answer(response, shown(url), accept)
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        authorization: str | None,
+    ) -> requests.Response:
+        """One request and its answer, unless that is one that another attempt may mend."""
         with self._lock:
             self.requests_made += 1
         try:
-            # No redirects: they would turn a POST into a GET, and could lead the token elsewhere.
+            # No redirects: they would turn a POST into a GET, and could lead the token elsewhere. What the session
+            # knows of proxies and authorities would yield to the environment, what the request says does not.
             response = self._session.request(
-                method, url, data=body, headers=headers, timeout=self._source.timeout, allow_redirects=False
+                method,
+                url,
+                data=body,
+                headers=headers,
+                auth=AuthorizationHeader(authorization),
+                timeout=self._source.timeout,
+                allow_redirects=False,
+                verify=self._verify,
+                proxies=self._proxies,
             )
-        except requests.exceptions.SSLError:
-            raise FhirUnreachable(f"{shown(url)}: its certificate is not trusted; install the issuer's") from None
         except _LOST as error:
-            raise _Busy(f"no whole answer ({type(error).__name__})") from None
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise FhirUnreachable(
+                    f"{shown(url)}: its certificate is not trusted, expected one of a known issuer; give a CA file"
+                ) from None
+            raise _Busy(shown(url), f"no whole answer ({type(error).__name__})") from None
         except requests.RequestException as error:
             raise FhirError(
-                f"{shown(url)}: the request cannot be made ({type(error).__name__}); check base URL and token"
+                f"{shown(url)}: the request cannot be made ({type(error).__name__}); check base URL and proxy"
             ) from None
         if response.status_code in _BUSY:
-            raise _Busy(f"answered {response.status_code}", _retry_after(response.headers.get("Retry-After")))
-        return _answer(response, shown(url), accept)
+            wait = _retry_after(response.headers.get("Retry-After"))
+            raise _Busy(shown(url), f"answered {response.status_code}", wait)
+        return response
 
 
 class _Busy(Exception):
-    """Worth another attempt, after `wait` seconds if the server said so."""
+    """Worth another attempt, after `wait` seconds if the server said so; `where` may be the token endpoint."""
 
-    def __init__(self, what: str, wait: float | None = None) -> None:
+    def __init__(self, where: str, what: str, wait: float | None = None) -> None:
         super().__init__(what)
+        self.where = where
         self.wait = wait
 
 
@@ -171,21 +204,20 @@ class _GaveUp(Exception):
     """Every attempt was in vain."""
 
 
-class _Bearer(requests.auth.AuthBase):
-    """Sets the token on every request; as an auth object it also keeps .netrc from replacing it."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+def _trusted(ca_file: str | None) -> str | None:
+    """The file of authorities, if it can be used; None means the usual ones. Raises FhirError."""
+    if ca_file is not None:
+        try:
+            ssl.create_default_context(cafile=ca_file)
+        except OSError:  # ssl.SSLError is one
+            raise FhirError(f"{ca_file}: not usable, expected certificates as PEM; give another CA file") from None
+    return ca_file
 
 
 def _answer(response: requests.Response, url: str, accept: Collection[int]) -> Answer:
     status = response.status_code
     if status in (401, 403):
-        raise FhirRefused(f"{url}: answered {status}, expected access; check the token and what it allows")
+        raise FhirRefused(f"{url}: answered {status}, expected access; check the sign-in and what it allows")
     if 300 <= status < 400:
         raise FhirError(f"{url}: answered {status}, expected FHIR; give the base URL that it redirects to")
     body = _json(response)
@@ -195,7 +227,7 @@ def _answer(response: requests.Response, url: str, accept: Collection[int]) -> A
     if body is None and status < 400 and status not in accept:
         kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
         if "json" in kind:
-            raise _Busy("broke off its JSON")
+            raise _Busy(url, "broke off its JSON")
         raise FhirError(f"{url}: answered {kind}, expected FHIR as JSON; check the base URL")
     return Answer(url, status, body or {}, complaint)
 

@@ -1,11 +1,21 @@
 """A connection of type `fhir` in, a FhirClient out; `test_connection` is what the form's Test button calls."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseHook, Connection
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.airflow.provider import CONNECTION_FIELDS, CONNECTION_TYPE, DEFAULT_CONNECTION
+from wardround.adapters.fhir_sign_in import (
+    BasicPassword,
+    BearerToken,
+    ClientSecret,
+    SignedAssertion,
+    SignIn,
+    read_key,
+)
+from wardround.airflow.provider import CONNECTION_FIELDS, CONNECTION_TYPE, DEFAULT_CONNECTION, SIGN_IN_FIELDS
 from wardround.errors import FhirError, WardroundError
 
 
@@ -26,7 +36,7 @@ class FhirHook(BaseHook):  # type: ignore[misc]  # mypy does not follow airflow
         return FhirClient(self.source())
 
     def source(self) -> FhirSource:
-        """The connection as a FhirSource; its token never leaves that object."""
+        """The connection as a FhirSource; its secrets never leave that object."""
         return source_of(self.get_connection(self.fhir_conn_id))
 
     def test_connection(self) -> tuple[bool, str]:
@@ -47,17 +57,43 @@ def source_of(connection: Connection) -> FhirSource:
     unknown = sorted(set(extra) - set(CONNECTION_FIELDS))
     if unknown:
         raise FhirError(f"{where}: unknown field {unknown[0]!r}, expected {', '.join(CONNECTION_FIELDS)}; remove it")
-    token = _token(where, extra.pop("auth", "none"), connection.password)
+    about = {key: extra.pop(key) for key in SIGN_IN_FIELDS if key in extra}
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in extra.items()}
     try:
-        return FhirSource(base_url=connection.host or "", token=token, **given)
+        return FhirSource(base_url=connection.host or "", sign_in=_sign_in(connection, about), **given)
     except FhirError as error:
         raise FhirError(f"{where}: {error}") from None
 
 
-def _token(where: str, auth: object, token: str | None) -> str | None:
-    if auth not in ("none", "bearer"):
-        raise FhirError(f"{where}: Authentication is {auth!r}, expected none or bearer; correct it")
-    if auth == "bearer" and not token:
-        raise FhirError(f"{where}: Authentication is bearer and Bearer token is empty; fill it in")
-    return token if auth == "bearer" else None
+def _sign_in(connection: Connection, about: dict[str, Any]) -> SignIn | None:
+    """What the fields SIGN_IN_FIELDS, login and password say. Raises FhirError naming a field as the form does."""
+    login = partial(_filled, connection.login, "User name or client id")
+    password = partial(_filled, connection.password, "Token, password or client secret")
+    shared = {"token_url": about.get("auth_url"), "scope": about.get("scope", "")}
+    match about.get("auth", "none"):
+        case "none":
+            return None
+        case "bearer":
+            return BearerToken(password())
+        case "basic":
+            return BasicPassword(login(), password())
+        case "client_secret":
+            return ClientSecret(login(), password(), sent_as=about.get("client_auth", "basic"), **shared)
+        case "smart":
+            return SignedAssertion(login(), _key(about), about.get("key_id"), **shared)
+        case other:
+            choices = ", ".join(CONNECTION_FIELDS["auth"]["schema"]["enum"])
+            raise FhirError(f"Authentication is {other!r}, expected one of {choices}; correct it")
+
+
+def _filled(value: str | None, label: str) -> str:
+    if not value:
+        raise FhirError(f"{label} is empty, expected what this Authentication needs; fill it in")
+    return value
+
+
+def _key(about: dict[str, Any]) -> str:
+    text, file = about.get("private_key"), about.get("key_file")
+    if text and file:
+        raise FhirError("Private key and Private key file are both filled in, expected one; empty the other")
+    return read_key(Path(file)) if file else _filled(text, "Private key")

@@ -20,8 +20,12 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "wardround.airflow.hook.FhirHook",
                 "hook-name": "FHIR server",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "login"],
-                    "relabeling": {"host": "Base URL", "password": "Bearer token"},
+                    "hidden-fields": ["schema", "port"],
+                    "relabeling": {
+                        "host": "Base URL",
+                        "login": "User name or client id",
+                        "password": "Token, password or client secret",
+                    },
                     "placeholders": {"host": "https://fhir.example.org/r4"},
                 },
                 "conn-fields": CONNECTION_FIELDS,
@@ -40,13 +44,42 @@ def _names(label: str, default: list[str], description: str) -> dict[str, Any]:
     return {"label": label, "schema": schema, "description": description}
 
 
+def _choice(label: str, choices: list[str], description: str) -> dict[str, Any]:
+    return {
+        "label": label,
+        "schema": {"type": "string", "default": choices[0], "enum": choices},
+        "description": description,
+    }
+
+
+def _text(label: str, description: str, secret: bool = False) -> dict[str, Any]:
+    hidden = {"format": "password"} if secret else {}
+    return {"label": label, "schema": {"type": ["string", "null"], **hidden}, "description": description}
+
+
+# Of these fields wardround.airflow.hook makes the source's sign-in; the others are fields of FhirSource.
+SIGN_IN_FIELDS: dict[str, dict[str, Any]] = {
+    "auth": _choice(
+        "Authentication",
+        ["none", "bearer", "basic", "client_secret", "smart"],
+        "bearer sends a token, basic user name and password. client_secret gets tokens with client id and secret,"
+        " smart (SMART Backend Services) with client id and private key.",
+    ),
+    # Under the name token_url Airflow would mask it, and with it the address in messages about the token endpoint.
+    "auth_url": _text("Token URL", "Asks <base URL>/.well-known/smart-configuration if it is empty."),
+    "scope": _text("Scope", "What to ask for, such as system/*.read system/*.write; the server's own if it is empty."),
+    "client_auth": _choice("Client secret goes", ["basic", "post"], "basic in a header, post in the form."),
+    # Airflow masks what has this name in logs and in its API.
+    "private_key": _text("Private key", "PEM or JWK, for smart: RSA or EC P-384.", secret=True),
+    "key_file": _text("Private key file", "Instead of Private key: its path on every worker."),
+    "key_id": _text("Key id", "kid under which the server knows the public key."),
+}
+
 # The defaults are those of wardround.adapters.fhir_client.FhirSource, which a test compares.
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
-    "auth": {
-        "label": "Authentication",
-        "schema": {"type": "string", "default": "none", "enum": ["none", "bearer"]},
-        "description": "bearer sends the token of the field Bearer token with every request.",
-    },
+    **SIGN_IN_FIELDS,
+    "ca_file": _text("CA file", "PEM of the authorities to trust instead of the usual ones: its path on every worker."),
+    "proxy": _text("Proxy", "http(s)://host:port to go through, instead of what the environment says.", secret=True),
     "page_size": _count("Page size", 1000, 10000, "Resources asked for per page (_count)."),
     "patients_per_search": _count("Patients per search", 100, 500, "Patients named in one search."),
     "entries_per_batch": _count("Entries per batch", 100, 1000, "Entries written in one batch."),

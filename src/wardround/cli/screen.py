@@ -12,7 +12,7 @@ from wardround.cli.cohorts import COHORT
 from wardround.cli.durations import DURATION
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
-from wardround.cli.servers import server_at
+from wardround.cli.servers import SOURCE_HELP, server_at
 from wardround.cli.times import TIME
 from wardround.errors import FhirError
 from wardround.settings import settings_from
@@ -29,7 +29,7 @@ BEGUN_WITH: Final = {"condition", "as_of", "look_back", "cohort", "mode", "chunk
 
 @click.command("screen")
 @click.argument("condition", required=False)
-@click.option("--source", metavar="URL", help="Base URL of the FHIR R4 server.")
+@click.option("--source", metavar="URL|NAME", help=SOURCE_HELP)
 @click.option("--as-of", type=TIME, help="Prediction time: ISO 8601 with an offset.")
 @click.option("--look-back", type=DURATION, help="Find stays that overlap this long before as_of (24h, 90m, 2d).")
 @click.option(
@@ -54,8 +54,8 @@ def command(
     """Screen every ICU stay that SOURCE knows for CONDITION as of a TIME, and write RiskAssessments back.
 
     Running the same as_of again changes nothing. With --resume all is as the run began; give only how to reach the
-    source, where that needs more than its URL. A server that asks for a bearer token gets the one in
-    WARDROUND_FHIR_TOKEN.
+    source, where that needs more than its URL. SOURCE is a URL, whose server gets the bearer token in
+    WARDROUND_FHIR_TOKEN if there is one, or the name of a source in the environment or a .env file.
     """
     _require_all_or_resume(context, resumed)
     # pandas and scikit-learn take seconds; `--help` must not wait for them.
@@ -68,8 +68,9 @@ def command(
         run, reached = resumed, server_at(source or load_run(resumed, settings).request.source_url, settings)
         work = partial(resume, run)
     else:
-        request = _request(source, **asked)
-        run, reached = str(request.run), server_at(request.source_url, settings)
+        reached = server_at(str(source), settings)
+        request = _request(reached.base_url, **asked)
+        run = str(request.run)
         work = partial(screen, request)
     patience = Patience(reached.retries, wait or timedelta())
     try:
@@ -93,7 +94,7 @@ def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
         raise click.UsageError(f"--resume goes on with the run's own {changed[0].replace('_', ' ')}; leave it out")
 
 
-def _request(source: str | None, condition: str, as_of: datetime, **asked: Any) -> "ScreeningRequest":
+def _request(source_url: str, condition: str, as_of: datetime, **asked: Any) -> "ScreeningRequest":
     import pandas as pd
 
     from wardround.adapters.run_folder import run_id
@@ -102,7 +103,7 @@ def _request(source: str | None, condition: str, as_of: datetime, **asked: Any) 
     # Named here, and not when the run is opened, so that one that fails can be named.
     run = run_id(condition, pd.Timestamp(as_of))
     return ScreeningRequest.model_validate(
-        {"condition": condition, "source_url": source, "as_of": as_of, "run": run, **asked}
+        {"condition": condition, "source_url": source_url, "as_of": as_of, "run": run, **asked}
     )
 
 

@@ -1,14 +1,149 @@
-"""A base URL and the settings in, the FHIR server to talk to out."""
+"""A base URL, or the name of a source in the environment or a .env file, in; the FHIR server to talk to out."""
 
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+from wardround.adapters.fhir_sign_in import (
+    BasicPassword,
+    BearerToken,
+    ClientSecret,
+    SignedAssertion,
+    SignIn,
+    read_key,
+)
 from wardround.adapters.fhir_source import FhirSource
+from wardround.errors import FhirError
 from wardround.settings import Settings
 
+SOURCE_HELP: Final = "FHIR R4 server: its base URL, or the name of a source in the environment or .env."
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_BASE_URL: Final = "_BASE_URL"
+# The variable that decides how a source signs in, and those that it cannot do without.
+_NEEDED: Final = {
+    "KEY_FILE": ("CLIENT_ID",),
+    "PRIVATE_KEY": ("CLIENT_ID",),
+    "CLIENT_SECRET": ("CLIENT_ID",),
+    "PASSWORD": ("USERNAME",),
+    "TOKEN": (),
+}
+# What is left if the deciding variable is missing, and the variables that would mend it.
+_HALVES: Final = {"CLIENT_ID": "CLIENT_SECRET or {}_KEY_FILE", "USERNAME": "PASSWORD"}
 
-def server_at(url: str, settings: Settings) -> FhirSource:
-    """The server at `url`, asked as the environment says. Raises FhirError for what is no base URL."""
+
+def server_at(place: str, settings: Settings, environment: Mapping[str, str] = os.environ) -> FhirSource:
+    """The server at a URL or of a name, asked as the environment says.
+
+    A name such as `medplum` stands for the variables MEDPLUM_BASE_URL, MEDPLUM_CLIENT_ID and so on, of the environment,
+    of .env in the working directory or of .env in the home, in this order.
+
+    Raises:
+        FhirError: what is no base URL, an unknown name, a variable that is missing or contradicts another.
+    """
+    if not _NAME.fullmatch(place):
+        bearer = BearerToken(settings.fhir_token) if settings.fhir_token else None
+        return _source(place, bearer, settings)
+    variables = _Variables(place, {**_from_files(settings.home), **environment})
+    return _source(
+        variables.required("BASE_URL"),
+        _sign_in(variables),
+        settings,
+        ca_file=variables.get("CA_FILE"),
+        proxy=variables.get("PROXY"),
+    )
+
+
+class _Variables:
+    """The variables of one named source. Raises FhirError for a name that none of them has."""
+
+    def __init__(self, name: str, values: Mapping[str, str]) -> None:
+        self._values = values
+        self.where = f"source {name}"
+        self.prefix = name.upper().replace("-", "_")
+        if not any(key.startswith(f"{self.prefix}_") and values[key] for key in values):
+            known = sorted(_named(key) for key in values if key.endswith(_BASE_URL) and key != _BASE_URL)
+            named = ", ".join(known) or "none, as no variable ends in _BASE_URL"
+            remedy = f"set {self.prefix}{_BASE_URL} or put it in .env"
+            raise FhirError(f"{self.where}: unknown, expected a URL or one of: {named}; {remedy}")
+
+    def get(self, key: str) -> str | None:
+        """The value; None if there is none or it is empty."""
+        return self._values.get(f"{self.prefix}_{key}") or None
+
+    def required(self, key: str) -> str:
+        """The value. Raises FhirError naming the variable."""
+        value = self.get(key)
+        if value is None:
+            raise self.missing(key)
+        return value
+
+    def missing(self, what: str) -> FhirError:
+        return FhirError(f"{self.where}: {self.prefix}_{what} is missing, expected a value; set it or put it in .env")
+
+
+def _named(variable: str) -> str:
+    return variable.removesuffix(_BASE_URL).lower()
+
+
+def _from_files(home: Path) -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    values: dict[str, str | None] = {}
+    for folder in (home, Path.cwd()):
+        values |= dotenv_values(folder / ".env")
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _sign_in(variables: _Variables) -> SignIn | None:
+    given = [key for key in _NEEDED if variables.get(key)]
+    if len(given) > 1:
+        both = f"{variables.prefix}_{given[0]} and {variables.prefix}_{given[1]}"
+        raise FhirError(f"{variables.where}: both {both} are set, expected one way to sign in; remove one")
+    if not given:
+        for half, rest in _HALVES.items():
+            if variables.get(half):
+                raise variables.missing(rest.format(variables.prefix))
+        return None
+    for needed in _NEEDED[given[0]]:
+        variables.required(needed)
+    try:
+        return _of(given[0], variables)
+    except FhirError as error:
+        raise FhirError(f"{variables.where}: {error}") from None
+
+
+def _of(way: str, variables: _Variables) -> SignIn:
+    value, get = variables.required(way), variables.get
+    if way == "TOKEN":
+        return BearerToken(value)
+    if way == "PASSWORD":
+        return BasicPassword(variables.required("USERNAME"), value)
+    client_id, token_url, scope = variables.required("CLIENT_ID"), get("TOKEN_URL"), get("SCOPE") or ""
+    if way == "CLIENT_SECRET":
+        return ClientSecret(client_id, value, token_url, scope, _sent_as(variables))
+    key = value if way == "PRIVATE_KEY" else read_key(Path(value))
+    return SignedAssertion(client_id, key, get("KEY_ID"), token_url, scope)
+
+
+def _sent_as(variables: _Variables) -> Literal["basic", "post"]:
+    match variables.get("CLIENT_AUTH"):
+        case None | "basic":
+            return "basic"
+        case "post":
+            return "post"
+    raise FhirError(f"{variables.prefix}_CLIENT_AUTH: unknown, expected basic or post; correct it")
+
+
+def _source(
+    base_url: str, sign_in: SignIn | None, settings: Settings, ca_file: str | None = None, proxy: str | None = None
+) -> FhirSource:
     return FhirSource(
-        base_url=url,
-        token=settings.fhir_token,
+        base_url=base_url,
+        sign_in=sign_in,
+        ca_file=ca_file,
+        proxy=proxy,
         page_size=settings.fhir_page_size,
         retries=settings.fhir_retries,
         icu_classes=settings.icu_classes,

@@ -1,0 +1,127 @@
+"""A URL or the name of a source: which server, and how to sign in to it."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from wardround.adapters.fhir_sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion
+from wardround.cli.screen import command
+from wardround.cli.servers import server_at
+from wardround.errors import FhirError
+from wardround.settings import Settings, settings_from
+
+URL = "https://example.org/fhir"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path, here: Path) -> Settings:
+    return settings_from({"WARDROUND_HOME": str(tmp_path), "WARDROUND_FHIR_PAGE_SIZE": "7"})
+
+
+def named(settings: Settings, **variables: str):
+    return server_at("ward", settings, {f"WARD_{key}": value for key, value in {"BASE_URL": URL, **variables}.items()})
+
+
+def test_the_tutorials_variables_are_a_source(settings, here) -> None:
+    (here / ".env").write_text(
+        "MEDPLUM_BASE_URL=https://api.example.org/fhir/R4\nMEDPLUM_CLIENT_ID=me\nMEDPLUM_CLIENT_SECRET='s3cret'\n"
+        "MEDPLUM_TOKEN_URL=https://api.example.org/oauth2/token\nMEDPLUM_SCOPE=openid\nEPIC_BASE_URL=https://e.org/r4\n"
+    )
+    source = server_at("medplum", settings, {})
+    assert source.base_url == "https://api.example.org/fhir/R4"
+    assert source.sign_in == ClientSecret("me", "s3cret", "https://api.example.org/oauth2/token", "openid")
+    assert source.page_size == 7
+    assert server_at("epic", settings, {}).sign_in is None
+
+
+def test_a_key_file_signs_assertions(settings, tmp_path) -> None:
+    (tmp_path / "key.pem").write_text("KEY")
+    asked = named(settings, CLIENT_ID="me", KEY_FILE=str(tmp_path / "key.pem"), KEY_ID="k1", SCOPE="system/*.rs")
+    assert asked.sign_in == SignedAssertion("me", "KEY", "k1", None, "system/*.rs")
+    assert named(settings, CLIENT_ID="me", PRIVATE_KEY="KEY").sign_in == SignedAssertion("me", "KEY")
+
+
+def test_the_other_ways_to_sign_in(settings) -> None:
+    assert named(settings, TOKEN="t").sign_in == BearerToken("t")
+    assert named(settings, USERNAME="me", PASSWORD="pw").sign_in == BasicPassword("me", "pw")
+    assert named(settings, CLIENT_ID="me", CLIENT_SECRET="s", CLIENT_AUTH="post").sign_in.sent_as == "post"
+
+
+def test_authorities_and_proxy_are_the_sources_own(settings) -> None:
+    source = named(settings, CA_FILE="ca.pem", PROXY="http://proxy:3128")
+    assert (source.ca_file, source.proxy) == ("ca.pem", "http://proxy:3128")
+
+
+def test_the_environment_precedes_the_working_directory_and_that_the_home(settings, here, tmp_path) -> None:
+    (tmp_path / ".env").write_text(f"WARD_BASE_URL={URL}\nWARD_TOKEN=home\nWARD_PROXY=http://home\n")
+    (here / ".env").write_text("WARD_TOKEN=here\nWARD_CA_FILE=here\n")
+    source = server_at("ward", settings, {"WARD_CA_FILE": "environment"})
+    assert (source.sign_in, source.ca_file, source.proxy) == (BearerToken("here"), "environment", "http://home")
+
+
+def test_a_name_may_have_hyphens(settings) -> None:
+    assert server_at("my-ward", settings, {"MY_WARD_BASE_URL": URL}).base_url == URL
+
+
+def test_a_url_gets_the_token_of_the_environment(tmp_path) -> None:
+    settings = settings_from({"WARDROUND_FHIR_TOKEN": "t"})
+    assert server_at(URL, settings, {}).sign_in == BearerToken("t")
+    assert named(settings).sign_in is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "missing"),
+    [
+        ({"BASE_URL": "", "TOKEN": "t"}, "WARD_BASE_URL is missing"),
+        ({"CLIENT_SECRET": "s"}, "WARD_CLIENT_ID is missing"),
+        ({"PRIVATE_KEY": "s"}, "WARD_CLIENT_ID is missing"),
+        ({"CLIENT_ID": "me"}, "WARD_CLIENT_SECRET or WARD_KEY_FILE is missing"),
+        ({"PASSWORD": "s"}, "WARD_USERNAME is missing"),
+        ({"USERNAME": "me"}, "WARD_PASSWORD is missing"),
+    ],
+)
+def test_a_missing_variable_is_named(settings, variables: dict[str, str], missing: str) -> None:
+    with pytest.raises(FhirError, match=f"source ward: {missing}"):
+        named(settings, **variables)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"TOKEN": "secret", "PASSWORD": "secret"}, "both WARD_PASSWORD and WARD_TOKEN"),
+        (
+            {"CLIENT_ID": "me", "CLIENT_SECRET": "secret", "TOKEN_URL": "http://h/t"},
+            "ward: token URL: not https",
+        ),
+        ({"CLIENT_ID": "me", "CLIENT_SECRET": "secret", "CLIENT_AUTH": "secret"}, "expected basic or post"),
+        ({"CLIENT_ID": "me", "KEY_FILE": "/none.pem"}, "/none.pem: cannot be read"),
+    ],
+)
+def test_variables_that_contradict_are_named_and_no_secret_shown(settings, variables, message: str) -> None:
+    with pytest.raises(FhirError, match=message) as raised:
+        named(settings, **variables)
+    assert "secret" not in str(raised.value)
+
+
+def test_an_unknown_name_lists_the_known_ones(settings) -> None:
+    with pytest.raises(FhirError, match="word: unknown, expected a URL or one of: epic, ward; set WORD_BASE_URL"):
+        server_at("word", settings, {"WARD_BASE_URL": URL, "EPIC_BASE_URL": URL, "OTHER": "x"})
+    with pytest.raises(FhirError, match="one of: none"):
+        server_at("word", settings, {})
+
+
+def test_screen_takes_a_name(here) -> None:
+    (here / ".env").write_text("WARD_BASE_URL=ftp://example.org\n")
+    finished = CliRunner().invoke(command, ["sepsis", "--source", "ward", "--as-of", "2026-01-02T05:00:00Z"])
+    assert isinstance(finished.exception, FhirError)
+    assert "not a web address" in str(finished.exception)
