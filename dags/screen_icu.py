@@ -3,8 +3,8 @@ as FHIR RiskAssessments. One DAG per condition file: `screen_icu__<condition>`.
 
 **When it is red**
 
-* `find_stays`: the server did not answer or refused, or no model is live. Nothing was written. Try the Test button of
-  the connection and `wardround model list`, then clear the task.
+* `find_stays`: the server did not answer for as long as the run may wait for it, or refused, or no model is live.
+  Nothing was written. Try the Test button of the connection and `wardround model list`, then clear the task.
 * a chunk of `extract`, `score` or `publish`: harmless for the other chunks; its stays are *failed* in the ledger. The
   log names the rule and the resource. Clear the chunk to try it again: nothing is ever written twice.
 * `check_quality`: too many feature rows broke the suite, so nothing was written. The report's validation part says
@@ -23,7 +23,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, TriggerRule, task, task_group
 from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.defaults import TASK_DEFAULTS
-from wardround.airflow.forms import screening_form
+from wardround.airflow.forms import first_day, screening_form
 from wardround.airflow.pools import FHIR_POOL
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
@@ -46,10 +46,10 @@ def screen_icu(condition: Condition) -> None:
         return chunks
 
     @task(pool=FHIR_POOL, map_index_template=CHUNK)
-    def extract(run: str, chunk: int, params: Any = None) -> None:
+    def extract(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
-        screening.extract(run, chunk, params)
+        screening.extract(run, chunk, params, dag_run)
 
     @task(trigger_rule=ALL_ENDED)
     def check_quality(run: str) -> None:
@@ -64,16 +64,16 @@ def screen_icu(condition: Condition) -> None:
         screening.score(run, chunk)
 
     @task(pool=FHIR_POOL, map_index_template=CHUNK)
-    def publish(run: str, chunk: int, params: Any = None) -> None:
+    def publish(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
-        screening.publish(run, chunk, params)
+        screening.publish(run, chunk, params, dag_run)
 
     @task(pool=FHIR_POOL, trigger_rule=ALL_ENDED)
-    def reconcile(run: str, params: Any = None) -> None:
+    def reconcile(run: str, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
-        screening.reconcile(run, params)
+        screening.reconcile(run, params, dag_run)
 
     @task(trigger_rule=ALL_ENDED)
     def report(run: str, ti: Any = None) -> None:
@@ -100,7 +100,8 @@ for each in valid_conditions(settings_from()):
         description=each.description,
         doc_md=__doc__,
         schedule=CronTriggerTimetable(each.schedule, timezone="UTC"),
-        catchup=False,
+        start_date=first_day(each),
+        catchup=each.catch_up_from is not None,
         max_active_runs=1,
         params=screening_form(each),
         default_args=TASK_DEFAULTS,

@@ -1,9 +1,9 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
-from wardround.airflow.forms import prediction_time, screening_form
+from wardround.airflow.forms import prediction_time, screening_form, waiting_time
 from wardround.errors import WardroundError
 from wardround.spec.loading import load_condition
 
@@ -36,3 +36,11 @@ def test_every_field_of_the_form_says_what_it_is_for(schemas):
     for name, param in screening_form(load_condition("sepsis", schemas)).items():
         assert param.schema["title"], name
         assert param.description.endswith("."), name
+
+
+def test_a_source_is_waited_for_until_the_run_is_as_old_as_its_param_says():
+    begun = SimpleNamespace(start_date=MORNING)
+    for minutes, left in ((0, 30), (10, 20), (45, 0)):
+        now = MORNING + timedelta(minutes=minutes)
+        assert waiting_time({"wait_for_source": "30m"}, begun, now) == timedelta(minutes=left)
+    assert waiting_time({"wait_for_source": None}, begun, MORNING) == timedelta()

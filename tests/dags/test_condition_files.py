@@ -1,6 +1,7 @@
 """A condition is one YAML file: its DAGs come and go with it."""
 
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 
@@ -54,3 +55,14 @@ def test_a_wrong_condition_is_shown_as_an_import_error_and_stops_no_other(home, 
     assert sorted(bag.dags) == ["screen_icu__sepsis", "train__sepsis"]
     assert list(bag.import_errors) == [str(home / "dags" / "spec_errors.py")]
     assert "unknown key" in bag.import_errors[str(home / "dags" / "spec_errors.py")]
+
+
+def test_missed_runs_are_made_up_for_since_the_day_that_the_condition_names(home, airflow_database):
+    text = (conditions(home) / "mortality.yaml").read_text()
+    (conditions(home) / "mortality.yaml").write_text(f"{text}\ncatch_up_from: 2026-11-01\n")
+
+    dags = parsed(home).dags
+
+    caught_up, skipped = dags["screen_icu__mortality"], dags["screen_icu__sepsis"]
+    assert (caught_up.catchup, caught_up.start_date) == (True, datetime(2026, 11, 1, tzinfo=UTC))
+    assert (skipped.catchup, skipped.start_date) == (False, None)

@@ -1,14 +1,14 @@
 """The forms of the DAGs (Airflow Params), and what a run's answers mean."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Param
 
 from wardround.airflow.provider import DEFAULT_CONNECTION
 from wardround.errors import WardroundError
-from wardround.spec.base import format_duration
+from wardround.spec.base import format_duration, parse_duration
 from wardround.spec.cohorts import COHORT_TEXT, COHORT_WORDS
 from wardround.spec.conditions import Condition
 
@@ -47,6 +47,13 @@ def screening_form(condition: Condition) -> dict[str, Param]:
             title="Cohort",
             description=f"Whose stays are screened: {COHORT_WORDS}. "
             f"Empty: as the condition says ({condition.cohort.source.kind}).",
+        ),
+        "wait_for_source": Param(
+            "30m",
+            type=["null", "string"],
+            pattern=DURATION,
+            title="Wait for the source",
+            description="A source that is down is waited for until the run is this old: 30m, 2h. Empty: not at all.",
         ),
         "chunk_size": Param(
             None,
@@ -116,3 +123,17 @@ def prediction_time(params: Mapping[str, Any], dag_run: Any) -> datetime:
     if given.tzinfo is None:
         raise WardroundError(f"As of: got {params['as_of']!r}, expected an offset at its end; add Z or +00:00")
     return given
+
+
+def waiting_time(params: Mapping[str, Any], dag_run: Any, now: datetime) -> timedelta:
+    """How much longer a run may wait for its source. Clearing a run begins it anew."""
+    if not params["wait_for_source"]:
+        return timedelta()
+    began: datetime = dag_run.start_date or now
+    return max(timedelta(), began + parse_duration(params["wait_for_source"]) - now)
+
+
+def first_day(condition: Condition) -> datetime | None:
+    """The start date of the screening DAG: missed runs are made up for since then. Without it they are skipped."""
+    day = condition.catch_up_from
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) if day else None

@@ -1,13 +1,15 @@
 """The tasks of a screening: a DAG run's Params and a chunk in, the workflow called with a client."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pandas as pd
 
-from wardround.adapters.fhir_client import FhirSource
+from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.run_folder import run_id
-from wardround.airflow.forms import prediction_time
+from wardround.airflow.forms import prediction_time, waiting_time
 from wardround.airflow.hook import FhirHook
 from wardround.settings import settings_from
 from wardround.workflows import screening
@@ -21,17 +23,16 @@ NOBODY: Final = 0
 
 def find_stays(condition_id: str, params: Params, dag_run: Any) -> tuple[str, list[int]]:
     """Opens the run and gives its id and its chunk numbers. A DAG run that is cleared opens the same run again."""
-    hook = FhirHook(params["connection"])
     settings = settings_from()
-    run = screening.open_run(_request(condition_id, params, dag_run, hook.source()), settings)
-    with hook.get_conn() as client:
+    with _client(params, dag_run) as client:
+        run = screening.open_run(_request(condition_id, params, dag_run, client.source), settings)
         return run, screening.find_stays(run, client, settings) or [NOBODY]
 
 
-def extract(run: str, chunk: int, params: Params) -> None:
+def extract(run: str, chunk: int, params: Params, dag_run: Any) -> None:
     if chunk == NOBODY:
         return
-    with FhirHook(params["connection"]).get_conn() as client:
+    with _client(params, dag_run) as client:
         screening.extract(run, chunk, client, settings_from())
 
 
@@ -40,15 +41,15 @@ def score(run: str, chunk: int) -> None:
         screening.score(run, chunk, settings_from())
 
 
-def publish(run: str, chunk: int, params: Params) -> None:
+def publish(run: str, chunk: int, params: Params, dag_run: Any) -> None:
     if chunk == NOBODY:
         return
-    with FhirHook(params["connection"]).get_conn() as client:
+    with _client(params, dag_run) as client:
         screening.publish(run, chunk, client, settings_from())
 
 
-def reconcile(run: str, params: Params) -> None:
-    with FhirHook(params["connection"]).get_conn() as client:
+def reconcile(run: str, params: Params, dag_run: Any) -> None:
+    with _client(params, dag_run) as client:
         screening.reconcile(run, client, settings_from())
 
 
@@ -58,6 +59,11 @@ def report(run: str) -> str:
 
 def require_complete(run: str) -> None:
     screening.require_complete(run, settings_from())
+
+
+def _client(params: Params, dag_run: Any) -> FhirClient:
+    source = FhirHook(params["connection"]).source()
+    return FhirClient(source, patience=Patience(source.retries, waiting_time(params, dag_run, datetime.now(UTC))))
 
 
 def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource) -> ScreeningRequest:

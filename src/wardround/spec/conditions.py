@@ -1,6 +1,6 @@
 """Conditions: what is screened for. One YAML file each, resolved against the variables."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -120,6 +120,9 @@ class ConditionFile(SpecModel):
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="Raise it when a change alters scores.")
     description: str = Field(min_length=1, description="One sentence for people who read a report.")
     schedule: str = Field(min_length=1, description="Cron expression in UTC of the screening DAG.")
+    catch_up_from: date | None = Field(
+        default=None, description="Missed runs since this day are made up for, each as of its own time; none: skipped."
+    )
     cohort: Cohort = Field(description="Which stays are screened.")
     features: Features = Field(description="The model's inputs.")
     label: Label = Field(description="What the model learns.")

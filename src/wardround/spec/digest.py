@@ -6,7 +6,10 @@ import json
 from wardround.spec.conditions import Condition
 
 # Keys that change words, schedules or limits, but no feature and no label.
-_COSMETIC = {"title", "description", "schedule", "quality", "outcome", "bands", "version", "cohort", "minimum_data"}
+_COSMETIC = {
+    *("title", "description", "schedule", "catch_up_from", "quality", "outcome", "bands", "version", "cohort"),
+    "minimum_data",
+}
 
 
 def spec_digest(condition: Condition) -> str:
