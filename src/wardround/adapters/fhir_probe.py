@@ -1,0 +1,107 @@
+"""One request to a FHIR server in, whether and how it was answered out: a refusal is an answer here, not an error."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import urlencode, urljoin
+
+from requests.adapters import BaseAdapter
+
+from wardround.adapters.fhir_references import Resource, patient_of
+from wardround.adapters.fhir_source import FhirSource, origin
+from wardround.adapters.fhir_transport import Transport
+from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+
+Pairs = Sequence[tuple[str, str]]
+
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+_FHIR: Final = {"Content-Type": "application/fhir+json"}
+_ANY_REFUSAL: Final = frozenset(range(400, 600)) - {401, 403}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An answer: its HTTP status (0 if it was nothing usable), its body, and the milliseconds it took."""
+
+    status: int
+    body: Resource = field(default_factory=dict, repr=False)
+    milliseconds: float = 0.0
+
+    @property
+    def refused(self) -> bool:
+        return not 200 <= self.status < 300
+
+    def resources(self, resource_type: str) -> list[Resource]:
+        """The resources of a type in a Bundle."""
+        found = [entry.get("resource") for entry in self.body.get("entry", []) if isinstance(entry, dict)]
+        return [each for each in found if isinstance(each, dict) and each.get("resourceType") == resource_type]
+
+    def patients(self, resource_type: str) -> list[str]:
+        """The ids of the patients that these resources are about, each once."""
+        return list(dict.fromkeys(patient for each in self.resources(resource_type) if (patient := patient_of(each))))
+
+    @property
+    def following(self) -> str | None:
+        """The next link of a page."""
+        links = [str(link.get("url")) for link in self.body.get("link", []) if link.get("relation") == "next"]
+        return links[0] if links else None
+
+
+class Probe:
+    """Asks a server; a context manager. Raises FhirUnreachable, and FhirRefused where the sign-in does not suffice."""
+
+    def __init__(self, source: FhirSource, transport: BaseAdapter | None = None, repeats: int = 3) -> None:
+        self._base = source.base_url
+        self._repeats = repeats
+        self._transport = Transport(source, transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transport.close()
+
+    def get(self, path: str, pairs: Pairs = ()) -> Asked:
+        """GET of a path under the base, asked a few times: the last answer, and the median of the times."""
+        url = f"{self._base}/{path}" + (f"?{urlencode(pairs)}" if pairs else "")
+        return self._median([self._send("GET", url) for _ in range(self._repeats)])
+
+    def post(self, resource_type: str, pairs: Pairs) -> Asked:
+        """The same search, posted."""
+        url, form = f"{self._base}/{resource_type}/_search", urlencode(pairs)
+        return self._median([self._send("POST", url, data=form, headers=_FORM) for _ in range(self._repeats)])
+
+    def follow(self, page: Asked) -> Asked:
+        """The next page; refused if it would lead to another server."""
+        url = urljoin(f"{self._base}/", page.following or "")
+        return self._send("GET", url) if page.following and origin(url) == origin(self._base) else Asked(0)
+
+    def write(self, method: str, path: str, body: Resource | None = None, if_none_exist: str = "") -> Asked:
+        """One write, once. A refusal of any kind is an answer."""
+        headers = _FHIR | ({"If-None-Exist": if_none_exist} if if_none_exist else {})
+        try:
+            return self._send(method, f"{self._base}/{path}".rstrip("/"), json=body, headers=headers)
+        except FhirRefused:
+            return Asked(403)
+
+    def _send(self, method: str, url: str, **rest: Any) -> Asked:
+        begun = perf_counter()
+        try:
+            answer = self._transport.send(method, url, accept=_ANY_REFUSAL, **rest)
+        except (FhirUnreachable, FhirRefused):
+            raise
+        except FhirError:
+            return Asked(0, milliseconds=_since(begun))
+        return Asked(answer.status, answer.body, _since(begun))
+
+    def _median(self, asked: list[Asked]) -> Asked:
+        return Asked(asked[-1].status, asked[-1].body, median(one.milliseconds for one in asked))
+
+
+def _since(begun: float) -> float:
+    return (perf_counter() - begun) * 1000

@@ -1,0 +1,77 @@
+"""`wardround check-source`: what can a FHIR server do, and what will Wardround therefore do?"""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wardround.cli.servers import server_at
+from wardround.errors import FhirError
+from wardround.settings import settings_from
+
+if TYPE_CHECKING:
+    from wardround.workflows.check_source import SourceCheck
+
+
+@click.command("check-source")
+@click.argument("source", metavar="NAME|URL")
+@click.option("--profile", metavar="ID", help="Compare with this profile of include/schemas/servers.")
+@click.option(
+    "--patient",
+    "patients",
+    multiple=True,
+    metavar="ID",
+    help="Ask with this patient; give two to see searches for both.",
+)
+@click.option("--write", is_flag=True, help="Also write one marked test resource, and remove it again.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(source: str, profile: str | None, patients: tuple[str, ...], write: bool, as_json: bool) -> None:
+    """Ask a FHIR server what it can do, and say which profile fits and what Wardround will do.
+
+    Nothing is written without --write; with it, one RiskAssessment about nobody, tagged as test data and entered in
+    error, which is deleted at the end. A server that answers nothing without a patient needs --patient.
+    """
+    from wardround.spec.loading import load_server_profile, load_server_profiles
+    from wardround.workflows.check_source import check_source
+
+    settings = settings_from()
+    profiles = load_server_profiles(settings.schemas)
+    if profile:
+        load_server_profile(profile, settings.schemas)
+    found = check_source(server_at(source, settings), profiles, chosen=profile, patients=patients, write=write)
+    if as_json:
+        click.echo(found.model_dump_json())
+    else:
+        _show(found)
+    kept = next((finding.detail for finding in found.findings if finding.outcome == "kept"), None)
+    if kept:
+        raise FhirError(f"{found.source}: the test resource was not removed, {kept}")
+
+
+def _show(found: "SourceCheck") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True)
+    signs_in = ", ".join(found.security) or "it does not say"
+    console.print(f"{found.source}: {found.software}, FHIR {found.fhir_version}; signing in: {signs_in}", markup=False)
+    table = Table("question", "answer", "", "ms")
+    for row in found.findings:
+        spent = "" if row.milliseconds is None else f"{row.milliseconds:,.0f}"
+        table.add_row(row.question, row.outcome, row.detail, spent)
+    console.print(table)
+    basis = "Wardround was run against it" if found.known_from == "tests" else "from documentation only"
+    console.print(f"Profile {found.profile} ({basis}): {found.why}.", markup=False)
+    for sentence in (*found.plan, *found.quirks):
+        console.print(f"  {sentence}", markup=False)
+    if not found.declares:
+        console.print("It does not declare that RiskAssessments can be written.", markup=False)
+    if found.differences:
+        console.print("The profile says otherwise; for this server, copy its file and set:", markup=False)
+        for key, value in found.differences.items():
+            console.print(f"  {key}: {_yaml(value)}", markup=False)
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(value)}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,36 @@
+"""A CapabilityStatement and the known server profiles in; the profile that fits, and why, out."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from wardround.spec.servers import GENERIC, ServerProfile
+
+
+class Fit(NamedTuple):
+    """A profile, and why it was taken, in words."""
+
+    profile: ServerProfile
+    why: str
+
+
+def fitting(statement: Mapping[str, Any], profiles: Iterable[ServerProfile]) -> Fit:
+    """The profile whose `recognised_by` stands in the statement as whole words; the generic one if none does.
+
+    What the software calls itself counts before what its operator writes.
+    """
+    known = list(profiles)
+    for place, text in _names(statement):
+        for profile in known:
+            for mark in profile.recognised_by:
+                if re.search(rf"\b{re.escape(mark)}\b", text, re.IGNORECASE):
+                    return Fit(profile, f"CapabilityStatement.{place} says {mark}")
+    return Fit(GENERIC, "nothing in its CapabilityStatement names a kind of server that has a profile")
+
+
+def _names(statement: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for element, part in (("software", "name"), ("implementation", "description")):
+        inner = statement.get(element)
+        if isinstance(inner, Mapping):
+            yield f"{element}.{part}", str(inner.get(part, ""))
+    yield "publisher", str(statement.get("publisher", ""))

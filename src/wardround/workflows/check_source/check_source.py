@@ -1,0 +1,126 @@
+"""A FHIR server in; what it can do, which profile fits, and what Wardround will therefore do, out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from requests.adapters import BaseAdapter
+
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_probe import Probe
+from wardround.adapters.fhir_references import Resource
+from wardround.adapters.fhir_source import FhirSource
+from wardround.core.server_profiles import Fit, fitting
+from wardround.spec.base import SpecModel
+from wardround.spec.servers import ServerProfile
+from wardround.workflows.check_source.findings import Finding, Findings
+from wardround.workflows.check_source.plan import plan
+from wardround.workflows.check_source.reading import probe_reading
+from wardround.workflows.check_source.writing import probe_writing
+
+
+class SourceCheck(SpecModel):
+    """What is known about a server after a check.
+
+    Attributes:
+        software: what it calls itself, with its version.
+        security: how its CapabilityStatement says to sign in.
+        declares: whether it lists RiskAssessment among what can be written.
+        why: why this profile.
+        differences: facts that the profile states otherwise, by key.
+        plan: what Wardround will do, by the profile.
+    """
+
+    source: str
+    software: str
+    fhir_version: str
+    security: tuple[str, ...]
+    declares: bool
+    profile: str
+    known_from: str
+    why: str
+    findings: tuple[Finding, ...]
+    differences: dict[str, Any]
+    quirks: tuple[str, ...]
+    plan: tuple[str, ...]
+
+
+def check_source(
+    source: FhirSource,
+    profiles: Mapping[str, ServerProfile],
+    *,
+    chosen: str | None = None,
+    patients: Sequence[str] = (),
+    write: bool = False,
+    transport: BaseAdapter | None = None,
+) -> SourceCheck:
+    """Asks the server all of it; writes nothing unless `write`.
+
+    Args:
+        source: the server, and how to sign in.
+        profiles: the known ones, by id.
+        chosen: id of the profile to compare with; without, the one that the CapabilityStatement points at.
+        patients: ids of patients to ask with, for a server that answers nothing without one.
+        write: also try writes, with a marked resource that is removed again.
+        transport: what sends the requests, for tests.
+
+    Raises:
+        FhirUnreachable, FhirRefused: nothing can be found out.
+    """
+    # Found out by asking, not by the profile that is yet to be found.
+    findings = Findings()
+    with Probe(source, transport) as probe:
+        asked = probe.get("metadata")
+        findings.add("metadata", asked, asked.body.get("resourceType") == "CapabilityStatement")
+        probe_reading(probe, patients, findings)
+        if write:
+            probe_writing(probe, findings)
+    fit = Fit(profiles[chosen], "it was chosen by name") if chosen else fitting(asked.body, profiles.values())
+    suited = replace(source, profile=fit.profile)
+    return SourceCheck(
+        source=source.base_url,
+        software=_software(asked.body),
+        fhir_version=str(asked.body.get("fhirVersion", "unknown")),
+        security=_security(asked.body),
+        declares=_declares_results(asked.body),
+        profile=fit.profile.id,
+        known_from=fit.profile.known_from,
+        why=fit.why,
+        findings=tuple(findings.rows),
+        differences=findings.differences(fit.profile),
+        quirks=fit.profile.quirks,
+        plan=tuple(plan(suited)),
+    )
+
+
+def with_profile(
+    source: FhirSource, profiles: Mapping[str, ServerProfile], transport: BaseAdapter | None = None
+) -> FhirSource:
+    """The source with the profile that its CapabilityStatement points at: one request."""
+    with FhirClient(source, transport) as client:
+        return replace(source, profile=fitting(client.capabilities(), profiles.values()).profile)
+
+
+def _software(statement: Resource) -> str:
+    software = statement.get("software") or {}
+    return " ".join(str(software[key]) for key in ("name", "version") if software.get(key)) or "unnamed"
+
+
+def _security(statement: Resource) -> tuple[str, ...]:
+    services = (_rest(statement).get("security") or {}).get("service") or []
+    codes = (coding.get("code") for service in services for coding in service.get("coding", []))
+    return tuple(str(code) for code in codes if code)
+
+
+def _declares_results(statement: Resource) -> bool:
+    """Whether RiskAssessments can be created or updated, by the statement."""
+    return any(
+        resource.get("type") == "RiskAssessment"
+        and any(each.get("code") in ("create", "update") for each in resource.get("interaction", []))
+        for resource in _rest(statement).get("resource", [])
+    )
+
+
+def _rest(statement: Resource) -> Resource:
+    found = statement.get("rest") or [{}]
+    return found[0] if isinstance(found[0], dict) else {}

@@ -1,0 +1,58 @@
+"""`wardround check-source` prints what was found out, and ends well only if it left nothing behind."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+
+from wardround.cli.check_source import command
+from wardround.errors import FhirError, SpecError
+from wardround.services.fhir_server.faults import Fault, FaultPlan
+from wardround.services.fhir_server.running import RunningServer, running_server
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RunningServer]:
+    with running_server() as server:
+        yield server
+
+
+def run(server: RunningServer, *options: str):
+    return CliRunner().invoke(command, [server.base_url, *options])
+
+
+def test_json_is_one_object_with_profile_findings_and_plan(running) -> None:
+    result = run(running, "--json", "--write")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    assert found["profile"] == "wardround"
+    assert found["plan"]
+    assert {finding["outcome"] for finding in found["findings"]} <= {"works", "unproven"}
+
+
+def test_a_table_says_which_profile_fits_and_why(running) -> None:
+    output = run(running).output
+    assert "Profile wardround (Wardround was run against it): CapabilityStatement.software.name says" in output
+    assert "Writes RiskAssessments by conditional update, in batches of 100." in output
+
+
+def test_another_profile_can_be_compared_with_and_what_differs_is_printed_as_yaml(running, icu) -> None:
+    icu.stay("a")
+    icu.upload(running.base_url)
+    output = run(running, "--profile", "oracle").output
+    assert "Profile oracle (from documentation only): it was chosen by name." in output
+    assert "encounter_needs_patient: false" in output
+    assert "encounter_by: [class, location, date]" in output
+
+
+def test_an_unknown_profile_names_the_known_ones(running) -> None:
+    assert isinstance(run(running, "--profile", "oracel").exception, SpecError)
+
+
+def test_a_test_resource_that_stays_is_an_error(running) -> None:
+    running.misbehave(FaultPlan(faults=(Fault(kind="status", status=405, methods=("DELETE",)),)))
+    result = run(running, "--write")
+    running.misbehave(FaultPlan())
+    assert isinstance(result.exception, FhirError)
+    assert "the test resource was not removed, RiskAssessment/" in str(result.exception)

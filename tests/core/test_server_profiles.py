@@ -1,0 +1,25 @@
+"""Which profile a CapabilityStatement points at."""
+
+import pytest
+
+from wardround.core.server_profiles import fitting
+from wardround.spec.loading import load_server_profiles
+
+
+@pytest.mark.parametrize(
+    ("statement", "profile", "why"),
+    [
+        ({"software": {"name": "HAPI FHIR Server"}}, "hapi", "CapabilityStatement.software.name says HAPI FHIR"),
+        ({"publisher": "Cerner"}, "oracle", "CapabilityStatement.publisher says Cerner"),
+        ({"implementation": {"description": "medplum"}}, "medplum", "implementation.description says Medplum"),
+        ({"software": {"name": "Epic"}, "publisher": "Epic"}, "epic", "software.name says Epic"),
+        ({"software": {"name": "HAPI FHIR Server"}, "publisher": "Epic"}, "hapi", "software.name says HAPI FHIR"),
+        ({"software": {"name": "Epicentre"}}, "generic", "names a kind of server that has a profile"),
+        ({"software": None, "implementation": "text"}, "generic", "nothing in its CapabilityStatement"),
+        ({}, "generic", "nothing in its CapabilityStatement"),
+    ],
+)
+def test_a_server_is_recognised_by_what_it_calls_itself_in_whole_words(schemas, statement, profile, why) -> None:
+    fit = fitting(statement, load_server_profiles(schemas).values())
+    assert fit.profile.id == profile
+    assert why in fit.why

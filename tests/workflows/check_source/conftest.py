@@ -1,0 +1,94 @@
+"""The embedded server with two stays, and a wire to it that takes abilities away."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.services.fhir_server.running import running_server
+from wardround.spec.loading import load_server_profiles
+from wardround.workflows.check_source import SourceCheck, check_source
+
+Form = dict[str, str]
+
+
+class Lacking(HTTPAdapter):
+    """Real HTTP to a server that refuses some requests, and to which some search parameters do not come through.
+
+    Attributes:
+        refuse: method, path and parameters of a request -> the status to answer instead of the server, or None.
+        drop: names of parameters that the server does not see.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuse: Callable[[str, str, Form], int | None] = lambda _method, _path, _form: None
+        self.drop: tuple[str, ...] = ()
+        self.sent: list[tuple[str, str]] = []
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        method, parts = str(request.method), urlsplit(str(request.url))
+        self.sent.append((method, parts.path))
+        posted = parts.path.endswith("_search")
+        body = request.body.decode() if isinstance(request.body, bytes) else str(request.body or "")
+        form = dict(parse_qsl(body if posted else parts.query))
+        status = self.refuse(method, parts.path.removeprefix("/fhir").strip("/"), form)
+        if status is not None:
+            return self._refused(request, status)
+        if not posted:
+            rest = [(name, value) for name, value in parse_qsl(parts.query) if name not in self.drop]
+            request.url = parts._replace(query=urlencode(rest)).geturl()
+        return super().send(request, *args, **kwargs)
+
+    def _refused(self, request: requests.PreparedRequest, status: int) -> requests.Response:
+        response = requests.Response()
+        response.status_code = status
+        response.headers["Content-Type"] = "application/fhir+json"
+        response._content = b'{"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}'
+        response.request = request
+        response.url = str(request.url)
+        return response
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[str]:
+    # Pages are small, so that two stays fill several.
+    with running_server(cap=10) as server:
+        yield server.base_url
+
+
+@pytest.fixture
+def ward(running: str, icu) -> str:
+    """The base URL of a server with two stays."""
+    icu.stay("a")
+    icu.stay("b")
+    icu.upload(running)
+    return running
+
+
+@pytest.fixture
+def wire() -> Lacking:
+    return Lacking()
+
+
+@pytest.fixture
+def check(ward: str, wire: Lacking, schemas) -> Callable[..., SourceCheck]:
+    def run(**options: Any) -> SourceCheck:
+        return check_source(FhirSource(ward), load_server_profiles(schemas), transport=wire, **options)
+
+    return run
+
+
+@pytest.fixture
+def assessments(ward: str) -> Callable[[], list[dict[str, Any]]]:
+    """The RiskAssessments on the server."""
+
+    def held() -> list[dict[str, Any]]:
+        with FhirClient(FhirSource(ward)) as client:
+            return list(client.search("RiskAssessment", {}))
+
+    return held

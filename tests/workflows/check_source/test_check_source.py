@@ -1,0 +1,166 @@
+"""What a check finds out is what the server does, and it leaves the server as it was."""
+
+from typing import Any
+
+import pytest
+
+from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.errors import FhirRefused
+from wardround.services.fhir_server.running import running_server
+from wardround.spec.loading import load_server_profiles
+from wardround.workflows.check_source import check_source
+
+Facts = dict[str, Any]
+
+
+def outcome_of(check, question: str) -> str:
+    return next(finding.outcome for finding in check.findings if finding.question == question)
+
+
+def test_a_server_that_can_all_works_throughout_and_its_page_is_found(check) -> None:
+    found = check(write=True)
+    assert {finding.outcome for finding in found.findings} == {"works"}
+    assert found.differences == {"page_size": 10}
+    assert (found.profile, found.known_from) == ("wardround", "tests")
+    assert found.declares
+
+
+def test_every_answer_has_its_time(check) -> None:
+    assert all(finding.milliseconds for finding in check(write=True).findings)
+
+
+def needs_patient(method: str, path: str, form: dict[str, str]) -> int | None:
+    search = method == "GET" and path in ("Encounter", "Observation")
+    return 400 if search and "patient" not in form else None
+
+
+def on(path: str, *names: str, method: str = "GET", status: int = 400):
+    """Refuses requests to a path that hold all of these parameters."""
+    return lambda m, p, form: status if (m, p) == (method, path) and set(names) <= set(form) else None
+
+
+def conditional_update(method: str, path: str, form: dict[str, str]) -> int | None:
+    return 412 if method == "PUT" or (method == "POST" and path == "") else None
+
+
+def plain_observation(method: str, path: str, form: dict[str, str]) -> int | None:
+    return 400 if (method, path) == ("GET", "Observation") and not {"code", "category"} & set(form) else None
+
+
+def without_category(method: str, path: str, form: dict[str, str]) -> int | None:
+    return 400 if (method, path) == ("GET", "Observation") and "category" not in form else None
+
+
+def bare_reference(method: str, path: str, form: dict[str, str]) -> int | None:
+    return 404 if method == "GET" and "patient" in form and not form["patient"].startswith("Patient/") else None
+
+
+def two_patients(method: str, path: str, form: dict[str, str]) -> int | None:
+    return 400 if "," in form.get("patient", "") else None
+
+
+@pytest.mark.parametrize(
+    ("refuse", "drop", "facts"),
+    [
+        (on("Encounter", "class"), (), {"encounter_by": ("location", "date")}),
+        (None, ("class", "location"), {"encounter_by": ("date",)}),
+        (None, ("_lastUpdated",), {"has_last_updated": False, "has_date_with_last_updated": False}),
+        (on("Encounter", "_lastUpdated", "date"), (), {"has_date_with_last_updated": False}),
+        (on("Encounter/_search", method="POST", status=405), (), {"has_post_search": False}),
+        (None, ("_include",), {"has_include": False}),
+        (plain_observation, (), {"observation_needs": "code_or_category"}),
+        (without_category, (), {"observation_needs": "category"}),
+        (bare_reference, (), {"references": "type_and_id"}),
+        (two_patients, (), {"patients_per_search": 1}),
+        (on("", method="POST"), (), {"has_batch": False}),
+        (conditional_update, (), {"has_batch": False, "has_conditional_update": False}),
+        (on("RiskAssessment", method="POST"), (), {"has_conditional_create": False}),
+    ],
+)
+def test_an_ability_that_is_taken_away_is_missed_and_no_other(check, wire, refuse, drop, facts: Facts) -> None:
+    wire.refuse, wire.drop = refuse or wire.refuse, drop
+    found = check(write=True).differences
+    # Where little is answered, little fills a page.
+    found.pop("page_size", None)
+    assert found == facts
+
+
+def test_a_server_that_answers_nothing_without_a_patient_is_asked_with_one_that_is_given(check, wire) -> None:
+    wire.refuse = needs_patient
+    found = check(patients=["p-a", "p-b"])
+    assert found.differences["encounter_needs_patient"]
+    assert "encounter_by" not in found.differences
+    assert outcome_of(found, "Encounter of two patients") == "works"
+
+
+def test_an_empty_server_proves_nothing_about_searches(schemas) -> None:
+    with running_server() as server:
+        found = check_source(FhirSource(server.base_url), load_server_profiles(schemas))
+    assert found.differences == {}
+    assert outcome_of(found, "Encounter by class") == "unproven"
+
+
+def test_without_write_nothing_is_written(check, wire) -> None:
+    check()
+    assert {method for method, path in wire.sent if not path.endswith("/_search")} == {"GET"}
+
+
+@pytest.mark.parametrize("refuse", [None, on("", method="POST"), conditional_update])
+def test_the_test_resource_is_gone_afterwards(check, wire, assessments, refuse) -> None:
+    wire.refuse = refuse or wire.refuse
+    assert outcome_of(check(write=True), "removing the test resource") == "works"
+    assert assessments() == []
+
+
+def test_a_test_resource_that_stays_is_named_and_cannot_be_taken_for_a_result(check, wire, assessments, ward) -> None:
+    wire.refuse = lambda method, _path, _form: 405 if method == "DELETE" else None
+    found = check(write=True)
+    [left] = assessments()
+    kept = next(finding for finding in found.findings if finding.outcome == "kept")
+    assert kept.detail.startswith(f"RiskAssessment/{left['id']} is still there")
+    assert left["status"] == "entered-in-error"
+    assert left["meta"]["security"][0]["code"] == "HTEST"
+    assert "reference" not in left["subject"]
+    wire.refuse = lambda _method, _path, _form: None
+    remove(ward, left["id"])
+
+
+def test_a_server_that_ignores_the_identifier_is_not_written_to(check, wire, assessments, ward) -> None:
+    theirs = {"resourceType": "RiskAssessment", "id": "theirs", "status": "final", "subject": {"display": "x"}}
+    with FhirClient(FhirSource(ward)) as client:
+        client.batch([{"resource": theirs, "request": {"method": "PUT", "url": "RiskAssessment/theirs"}}])
+    wire.drop = ("identifier",)
+    assert outcome_of(check(write=True), "RiskAssessment by identifier") == "ignored"
+    assert {method for method, path in wire.sent if not path.endswith("/_search")} == {"GET"}
+    assert [each["status"] for each in assessments()] == ["final"]
+    remove(ward, "theirs")
+
+
+def test_a_connection_that_is_lost_after_the_write_names_the_test_resource(check, wire, assessments, ward) -> None:
+    wire.refuse = lambda method, path, _form: (
+        401 if (method, path) == ("GET", "RiskAssessment") and ("POST", "/fhir") in wire.sent else None
+    )
+    with pytest.raises(FhirRefused, match=r"RiskAssessment\?identifier=\S+ may still be there; remove it by hand"):
+        check(write=True)
+    [left] = assessments()
+    remove(ward, left["id"])
+
+
+def test_a_sign_in_that_does_not_suffice_ends_the_check(check, wire) -> None:
+    wire.refuse = on("Encounter", status=403)
+    with pytest.raises(FhirRefused, match="403"):
+        check()
+
+
+def test_the_plan_is_that_of_the_profile(check) -> None:
+    plan = " ".join(check(chosen="oracle").plan)
+    assert "Finds stays patient by patient and date, in a cohort" in plan
+    assert "Observations of one patient by code in a search by GET, 4 at a time, 200 to a page" in plan
+    assert "Searches 8480-6, 8462-4 as panel 85354-9" in plan
+    assert "after a search for each, by a single writer, one by one" in plan
+    assert "by class ACUTE and date" in " ".join(check().plan)
+
+
+def remove(ward: str, key: str) -> None:
+    with FhirClient(FhirSource(ward)) as client:
+        client.batch([{"request": {"method": "DELETE", "url": f"RiskAssessment/{key}"}}])
