@@ -8,14 +8,15 @@ from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.adapters.fhir_transport import ATTEMPTS, Answer, Transport
 from wardround.errors import FhirError, FhirUnreachable
 
-UNANSWERED: Final = "none"
+UNANSWERED: Final = "unanswered"
 """The status of an entry that may or may not have been done."""
 
 # A failed write is not repeated by its caller, so the server need not send back what it was sent.
 _BATCH: Final = {"Content-Type": "application/fhir+json", "Prefer": "return=minimal"}
 _SINGLE: Final = {"Content-Type": "application/fhir+json"}
 _CONDITIONS: Final = {"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist"}
-_BUSY: Final = ("429", "502", "503", "504", UNANSWERED)
+_NOT_DONE: Final = ("429", "503")
+_BUSY: Final = (*_NOT_DONE, "502", "504", UNANSWERED)
 # One entry can make a server refuse the whole Bundle, and some refuse what is too large with no better word than 400.
 _WHOLE: Final = (400, 413, 422)
 
@@ -24,7 +25,7 @@ def perform(entries: Sequence[Resource], source: FhirSource, transport: Transpor
     """The answered entries (`response`, `resource` if any), in order.
 
     An entry that was answered 429 or 503, or not at all, is sent again, `ATTEMPTS` times at most. Without `repeat`
-    nothing is sent twice, and what got no answer has the status UNANSWERED.
+    only an entry that surely was not done is; what may have been done has the status UNANSWERED.
 
     Raises:
         FhirUnreachable, FhirRefused: as for any other request, with `repeat`.
@@ -37,8 +38,9 @@ def perform(entries: Sequence[Resource], source: FhirSource, transport: Transpor
             asked = [entries[place] for place in places]
             for place, answer in zip(places, _sent(asked, source, transport, repeat), strict=True):
                 answers[place] = answer
-        waiting = [place for place in waiting if status_of(answers[place]) in _BUSY]
-        if not waiting or not repeat:
+        again = _BUSY if repeat else _NOT_DONE
+        waiting = [place for place in waiting if status_of(answers[place]) in again]
+        if not waiting:
             return answers
         if attempt < ATTEMPTS:
             transport.wait(attempt)
@@ -63,6 +65,8 @@ def _sent(entries: list[Resource], source: FhirSource, transport: Transport, rep
     except FhirUnreachable:
         if repeat:
             raise
+        # The server may still be at it, and whoever asks will look whether it was done.
+        transport.wait(1)
         return [{} for _ in entries]
 
 

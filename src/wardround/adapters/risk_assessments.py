@@ -1,8 +1,9 @@
 """RiskAssessments with their Provenance and Device to and from a FHIR server; repeating a write changes nothing."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from wardround.adapters.fhir_batch import status_of
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
 from wardround.core.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
@@ -29,20 +30,14 @@ def identity_of(resource: Mapping[str, Any]) -> str:
     return next((str(item.get("value")) for item in identifiers if item.get("system") == IDENTIFIER_SYSTEM), "")
 
 
-def put(client: FhirClient, resources: Iterable[Resource]) -> dict[str, str]:
-    """Writes RiskAssessments by conditional update; gives identity -> "" or the HTTP status that refused it."""
-    entries = [
-        {
-            "resource": resource,
-            "request": {
-                "method": "PUT",
-                "url": f"RiskAssessment?identifier={IDENTIFIER_SYSTEM}|{identity_of(resource)}",
-            },
-        }
-        for resource in resources
-    ]
-    answers = client.batch(entries)
-    return {identity_of(entry["resource"]): _refusal(answer) for entry, answer in zip(entries, answers, strict=True)}
+def write(client: FhirClient, resources: Sequence[Resource]) -> list[str]:
+    """Writes RiskAssessments; gives for each, in order, "" or the HTTP status that refused it, or UNANSWERED.
+
+    One with an id updates the server's resource of this id, if nobody else has changed it since it was read. One
+    without is written by conditional update, so that there is one however often it is sent. A server without
+    conditional update creates it: then the caller must be the only writer, and look for it before it writes again.
+    """
+    return _outcomes(client, [_update(one) if "id" in one else _new(client, one) for one in resources])
 
 
 def with_provenance(client: FhirClient, targets: Sequence[str]) -> set[str]:
@@ -55,10 +50,10 @@ def with_provenance(client: FhirClient, targets: Sequence[str]) -> set[str]:
 
 
 def create_provenance(client: FhirClient, resources: Sequence[Resource]) -> dict[str, str]:
-    """Writes each Provenance unless its target has one by now; gives target -> "" or the status that refused it."""
-    entries = [_create(resource, f"target={_target(resource)}") for resource in resources]
-    answers = client.batch(entries)
-    return {_target(resource): _refusal(answer) for resource, answer in zip(resources, answers, strict=True)}
+    """Writes each Provenance unless its target has one by now; gives target -> as `write` does."""
+    entries = [_create(client, resource, f"target={_target(resource)}") for resource in resources]
+    targets = [_target(resource) for resource in resources]
+    return dict(zip(targets, _outcomes(client, entries), strict=True))
 
 
 def device_reference(client: FhirClient, device: Resource) -> str:
@@ -66,7 +61,7 @@ def device_reference(client: FhirClient, device: Resource) -> str:
     token = f"{DEVICE_SYSTEM}|{device['identifier'][0]['value']}"
     reference = _found_device(client, token)
     if reference is None:
-        refusal = _refusal(client.batch([_create(device, f"identifier={token}")])[0])
+        (refusal,) = _outcomes(client, [_create(client, device, f"identifier={token}")])
         reference = _found_device(client, token)
         if reference is None:
             raise FhirError(
@@ -76,20 +71,45 @@ def device_reference(client: FhirClient, device: Resource) -> str:
     return reference
 
 
+def needs_single_writer(client: FhirClient) -> bool:
+    """Whether the server cannot itself keep two writers from writing the same twice."""
+    profile = client.source.profile
+    return not (profile.has_conditional_update and profile.has_conditional_create)
+
+
 def _found_device(client: FhirClient, token: str) -> str | None:
     # Of two that a race may have left, every run takes the same one.
     ids = [resource["id"] for resource in client.search("Device", {"identifier": [token]})]
     return f"Device/{min(ids)}" if ids else None
 
 
-def _create(resource: Resource, unless: str) -> Resource:
-    request = {"method": "POST", "url": resource["resourceType"], "ifNoneExist": unless}
+def _new(client: FhirClient, resource: Resource) -> Resource:
+    criteria = f"identifier={IDENTIFIER_SYSTEM}|{identity_of(resource)}"
+    if not client.source.profile.has_conditional_update:
+        return _create(client, resource, criteria)
+    return {"resource": resource, "request": {"method": "PUT", "url": f"RiskAssessment?{criteria}"}}
+
+
+def _update(resource: Resource) -> Resource:
+    request = {"method": "PUT", "url": f"RiskAssessment/{resource['id']}"}
+    version = resource.get("meta", {}).get("versionId")
+    return {"resource": resource, "request": {**request, "ifMatch": f'W/"{version}"'} if version else request}
+
+
+def _create(client: FhirClient, resource: Resource, unless: str) -> Resource:
+    request = {"method": "POST", "url": resource["resourceType"]}
+    if client.source.profile.has_conditional_create:
+        request["ifNoneExist"] = unless
     return {"resource": resource, "request": request}
 
 
-def _refusal(answer: Resource) -> str:
-    status = str(answer.get("response", {}).get("status", "")).split(" ")[0]
-    return "" if status.startswith("2") else status or "none"
+def _outcomes(client: FhirClient, entries: list[Resource]) -> list[str]:
+    # A creation without a condition that was sent again after a lost answer would be a second resource.
+    repeat = not any(
+        entry["request"]["method"] == "POST" and "ifNoneExist" not in entry["request"] for entry in entries
+    )
+    statuses = [status_of(answer) for answer in client.batch(entries, repeat)]
+    return ["" if status.startswith("2") else status for status in statuses]
 
 
 def _target(resource: Resource) -> str:

@@ -4,6 +4,7 @@ import io
 import re
 import secrets
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -84,11 +85,7 @@ class RunFolder:
     def location(self, name: str) -> str:
         """Where a file lies: a path for a local folder, a URL for other storage."""
         path = self._path(name)
-        return path if "file" in self._protocols() else str(self._files.unstrip_protocol(path))
-
-    def _protocols(self) -> tuple[str, ...]:
-        protocol = self._files.protocol
-        return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+        return path if "file" in _protocols_of(self._files) else str(self._files.unstrip_protocol(path))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -108,6 +105,12 @@ class RunFolder:
         self._files.mv(temporary, path)
 
 
+def locks_in(runs: str, otherwise: Path) -> Path:
+    """The folder for locks that all who share the runs share; `otherwise`, of one machine, for object storage."""
+    files, root = fsspec.core.url_to_fs(runs)
+    return Path(root) / ".locks" if "file" in _protocols_of(files) else otherwise
+
+
 def runs_in(runs: str) -> list[str]:
     """The ids of the runs under the URL `runs`, sorted; none if there is no such folder."""
     files, root = fsspec.core.url_to_fs(runs)
@@ -115,3 +118,7 @@ def runs_in(runs: str) -> list[str]:
         return []
     names = (path.rstrip("/").rsplit("/", 1)[-1] for path in files.ls(root, detail=False))
     return sorted(name for name in names if RUN_ID.fullmatch(name))
+
+
+def _protocols_of(files: Any) -> tuple[str, ...]:
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SHOWN: Final = (
     *("condition", "as_of", "mode", "cohort", "found", "scored", "indeterminate", "excluded", "failed"),
-    *("written", "unchanged", "http_requests", "model_version", "run", "report"),
+    *("written", "unchanged", "repaired", "http_requests", "model_version", "run", "report"),
 )
 BEGUN_WITH: Final = {"condition", "as_of", "look_back", "cohort", "mode", "chunk_size", "dry_run"}
 

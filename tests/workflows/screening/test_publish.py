@@ -4,6 +4,7 @@ from typing import Any
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
+from wardround.core.amendment import SUPERSEDED_SYSTEM
 from wardround.core.risk_assessment import IDENTIFIER_SYSTEM
 
 
@@ -42,17 +43,62 @@ def test_what_somebody_took_back_is_not_brought_back(icu, server, screened, held
     assert (summary["failed"], summary["written"]) == (1, 0)
 
 
-def test_two_assessments_of_one_question_fail_their_stay_and_are_left_alone(icu, server, screened, held) -> None:
+def test_of_two_assessments_of_one_question_the_newest_stands_and_the_other_is_marked(
+    icu, server, screened, held, transport
+) -> None:
     icu.stay("a")
     icu.stay("b")
     icu.upload(server)
     screened()
     first = held("RiskAssessment")[0]
     change(server, first, id="copy")
-    before = held("RiskAssessment")
     summary = screened()
-    assert (summary["scored"], summary["failed"], summary["written"]) == (1, 1, 1)
-    assert held("RiskAssessment") == before
+    counted = (summary["scored"], summary["failed"], summary["written"], summary["repaired"])
+    assert counted == (2, 0, 2, 1)
+    by_id = {risk["id"]: risk for risk in held("RiskAssessment")}
+    assert [by_id[name]["status"] for name in ("copy", first["id"])] == ["final", "entered-in-error"]
+    assert by_id["copy"]["identifier"] == first["identifier"]
+    (moved,) = by_id[first["id"]]["identifier"]
+    assert (moved["system"], moved["value"]) == (SUPERSEDED_SYSTEM, first["identifier"][0]["value"])
+    transport.sent.clear()
+    assert screened()["repaired"] == 0
+    assert transport.writes == [], "mended once"
+
+
+def test_the_newest_of_two_is_brought_up_to_date(icu, server, screened, held) -> None:
+    icu.stay("s")
+    icu.upload(server)
+    screened()
+    (first,) = held("RiskAssessment")
+    other = {**first["prediction"][0], "probabilityDecimal": 0.5}
+    change(server, first, id="copy", prediction=[other])
+    summary = screened()
+    assert (summary["failed"], summary["written"], summary["repaired"]) == (0, 1, 1)
+    by_id = {risk["id"]: risk for risk in held("RiskAssessment")}
+    assert {name: risk["status"] for name, risk in by_id.items()} == {
+        "copy": "amended",
+        first["id"]: "entered-in-error",
+    }
+    assert by_id["copy"]["prediction"] == first["prediction"]
+    targets = [each["target"][0]["reference"] for each in held("Provenance")]
+    assert targets.count("RiskAssessment/copy") == 1
+
+
+def test_a_score_that_returns_to_what_it_was_is_written_as_amended_again(icu, server, screened, held) -> None:
+    icu.stay("s", lactate=1.0)
+    icu.upload(server)
+    screened()
+    (original,) = held("RiskAssessment")
+    icu.lactate("p-s", "late", 6.0, hours=0.5)
+    icu.upload(server)
+    screened()
+    (late,) = [one for one in icu.resources if one["id"] == "o-p-s-late"]
+    change(server, late, status="entered-in-error")
+    summary = screened()
+    (again,) = held("RiskAssessment")
+    assert (summary["written"], summary["failed"], again["status"]) == (1, 0, "amended")
+    assert again["prediction"] == original["prediction"]
+    assert screened()["unchanged"] == 1
 
 
 def test_an_entry_that_the_server_refuses_fails_its_stay_alone(icu, server, screened, held, transport) -> None:

@@ -186,6 +186,11 @@ def _flow_note(record: RunRecord) -> str:
     notes = []
     if unchanged:
         notes.append(f"The source held {count(unchanged)} of the RiskAssessments already; they were left as they are.")
+    if repaired := record.summary.get("repaired", 0):
+        notes.append(
+            f"The source held several RiskAssessments of {count(repaired)} of the stays; the newest of each stands, the"
+            " others are marked as entered in error."
+        )
     if failed:
         notes.append(f"The source also holds a RiskAssessment for {count(failed)} of the stays that failed.")
     return " ".join(notes)

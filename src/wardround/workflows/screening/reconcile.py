@@ -140,6 +140,7 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dic
         "dry_run": request.dry_run,
         "source": request.source_url,
         "unchanged": sum(len(account["unchanged"]) for account in written),
+        "repaired": sum(len(account["repaired"]) for account in written),
         "to_write": sum(account["to_write"] for account in written),
         "problems": problems,
         "complete": not problems and totals["failed"] <= limit * tried,

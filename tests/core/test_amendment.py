@@ -1,0 +1,75 @@
+"""What is done about what a server holds already."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from wardround.core.amendment import RETRACTED_BY, SUPERSEDED_SYSTEM, decide, newest, retracted, superseded
+from wardround.core.risk_assessment import IDENTIFIER_SYSTEM
+
+WANTED = {
+    "resourceType": "RiskAssessment",
+    "identifier": [{"system": IDENTIFIER_SYSTEM, "value": "v"}],
+    "status": "final",
+    "note": [{"text": "score 1"}],
+}
+AT = datetime(2026, 1, 2, 6, tzinfo=UTC)
+
+
+def held(name: str, updated: str = "2026-01-02T05:00:00Z", **content: Any) -> dict[str, Any]:
+    return {**WANTED, "id": name, "meta": {"lastUpdated": updated, "versionId": "1"}, **content}
+
+
+def test_what_is_not_there_is_written_without_an_id() -> None:
+    assert decide(WANTED, []).changes == (WANTED,)
+
+
+def test_what_is_there_is_left_alone() -> None:
+    decision = decide(WANTED, [held("a", status="amended")])
+    assert (decision.changes, decision.withdrawn, decision.repairs) == ((), False, False)
+
+
+def test_another_content_amends_the_servers_resource_and_keeps_its_tags() -> None:
+    there = held("a", note=[{"text": "score 2"}])
+    there["meta"]["tag"] = [{"code": "ward-7"}]
+    (amended,) = decide(WANTED, [there]).changes
+    assert amended == {**WANTED, "id": "a", "meta": there["meta"], "status": "amended"}
+
+
+def test_what_a_person_took_back_stays_so_and_what_retract_took_back_may_be_written_again() -> None:
+    assert decide(WANTED, [held("a", status="entered-in-error")]).withdrawn
+    decision = decide(WANTED, [retracted(held("a"), "wrong ward", AT)])
+    assert [(one["id"], one["status"]) for one in decision.changes] == [("a", "amended")]
+    assert decision.changes[0]["note"] == WANTED["note"]
+
+
+def test_of_several_the_newest_stands_whatever_its_time_is_written_like() -> None:
+    older, newer = held("z", "2026-01-02T06:30:00.5+01:00"), held("a", "2026-01-02T05:31:00Z")
+    assert newest([older, newer]) is newer
+    decision = decide(WANTED, [older, newer])
+    assert decision.repairs
+    assert decision.changes == (superseded(older),)
+
+
+def test_of_several_of_one_moment_or_of_none_the_last_id_stands() -> None:
+    assert newest([held("b"), held("c"), held("a")])["id"] == "c"
+    assert newest([{"id": "a"}, {"id": "b", "meta": {"lastUpdated": "unknown"}}])["id"] == "b"
+
+
+def test_one_that_was_taken_back_never_wins_over_one_that_stands() -> None:
+    gone = held("b", "2026-01-02T09:00:00Z", status="entered-in-error")
+    decision = decide(WANTED, [held("a"), gone])
+    assert [change["id"] for change in decision.changes] == ["b"]
+
+
+def test_a_superseded_one_gives_up_its_identifier_and_keeps_the_others() -> None:
+    other = {"system": "urn:hospital", "value": "7"}
+    result = superseded(held("a", identifier=[*WANTED["identifier"], other]))
+    assert result["status"] == "entered-in-error"
+    assert result["identifier"] == [{"use": "old", "system": SUPERSEDED_SYSTEM, "value": "v"}, other]
+
+
+def test_a_retraction_says_when_and_why_and_keeps_the_rest() -> None:
+    before = held("a")
+    result = retracted(before, "wrong ward", AT)
+    note = {"authorString": RETRACTED_BY, "time": "2026-01-02T06:00:00Z", "text": "wrong ward"}
+    assert result == {**before, "status": "entered-in-error", "note": [*WANTED["note"], note]}
