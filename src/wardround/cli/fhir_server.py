@@ -1,12 +1,14 @@
 """`wardround fhir-server`: the embedded FHIR R4 server in the foreground, with data loaded before it answers."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import click
 from pydantic import ValidationError
 from rich.console import Console
 
+from wardround.services.fhir_server.certificates import Certificate
 from wardround.services.fhir_server.faults import FaultPlan, Faults
 from wardround.services.fhir_server.loading import Loaded, open_store
 from wardround.services.fhir_server.query import DEFAULT_CAP
@@ -18,6 +20,18 @@ from wardround.services.fhir_server.running import (
     serve,
     url_of,
 )
+from wardround.services.fhir_server.sign_in import Clients
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _clients(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> Clients | None:
+    try:
+        return Clients.model_validate_json(file.read_bytes()) if file else None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise click.BadParameter(f"{where or 'JSON'}: {first['msg']}") from None
 
 
 def _plan(_context: click.Context, _parameter: click.Parameter, text: str) -> FaultPlan:
@@ -31,7 +45,7 @@ def _plan(_context: click.Context, _parameter: click.Parameter, text: str) -> Fa
 
 @click.command(short_help="The embedded FHIR R4 server.")
 @click.option("--port", type=click.IntRange(0, 65535), required=True, help="Port; 0 takes a free one.")
-@click.option("--host", default=LOOPBACK, show_default=True, help="Address to listen on. Nothing is authenticated.")
+@click.option("--host", default=LOOPBACK, show_default=True, help="Address to listen on.")
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Folder of *.ndjson[.gz] and Bundles (*.json) to load first."
 )
@@ -44,6 +58,15 @@ def _plan(_context: click.Context, _parameter: click.Parameter, text: str) -> Fa
     help='Misbehave: {"seed": 1, "faults": [{"kind": "status", "status": 429, "rate": 0.1, "retry_after": 1}]}; '
     "kinds: status, delay, drop, drop_after, truncate. POST /_faults changes it later.",
 )
+@click.option("--tls-cert", type=FILE, help="Serve https with this certificate (PEM); needs --tls-key.")
+@click.option("--tls-key", type=FILE, help="The certificate's private key (PEM).")
+@click.option(
+    "--clients",
+    type=FILE,
+    callback=_clients,
+    help='Serve only who signs in at /auth/token. JSON: {"public_keys": {CLIENT_ID: PEM}, "secrets": {CLIENT_ID: '
+    'SECRET}, "lifetime": SECONDS}.',
+)
 @click.option("--until-eof", is_flag=True, help="End when standard input does (for a program that starts this one).")
 @click.option("--json", "as_json", is_flag=True, help="Say in JSON when ready.")
 def command(
@@ -53,28 +76,36 @@ def command(
     db: Path | None,
     cap: int,
     faults: FaultPlan,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    clients: Clients | None,
     until_eof: bool,
     as_json: bool,
 ) -> None:
     """Serve FHIR R4 at http://HOST:PORT/fhir, for demonstration, load tests and fault injection.
 
-    It knows no users and no permissions: who reaches the port can read and change everything. Not for real patients.
+    It knows no users and no permissions: who reaches the port, or with --clients who signs in, can read and change
+    everything. Not for real patients.
     """
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("give --tls-cert and --tls-key together")
+    certificate = Certificate(tls_cert, tls_key) if tls_cert and tls_key else None
     end_with_signals()
     if until_eof:
         end_with_stdin()
     console = Console(stderr=True)
     with listen(host, port) as listening:
-        if not listening.getsockname()[0].startswith(("127.", "::1")):
+        if clients is None and not listening.getsockname()[0].startswith(("127.", "::1")):
             console.print("[yellow]fhir-server: reachable from other machines, without any authentication[/yellow]")
         with console.status("fhir-server: loading") as status:
             store, loaded = open_store(
                 db, data, lambda count: status.update(f"fhir-server: {count:,} resources loaded")
             )
         with store:
-            base_url = f"{url_of(listening)}/fhir"
+            base_url = f"{url_of(listening, 'https' if certificate else 'http')}/fhir"
             try:
-                serve(store, listening, Faults(faults), cap, lambda: _say_ready(base_url, loaded, as_json))
+                say_ready = partial(_say_ready, base_url, loaded, as_json)
+                serve(store, listening, Faults(faults), cap, say_ready, certificate, clients)
             except KeyboardInterrupt:
                 console.print("fhir-server: stopped")
 

@@ -24,6 +24,7 @@ from wardround.services.fhir_server.interactions import Answer, Call, perform
 from wardround.services.fhir_server.misbehaving import Misbehaving
 from wardround.services.fhir_server.problems import Problem, invalid, operation_outcome
 from wardround.services.fhir_server.query import DEFAULT_CAP, Pair
+from wardround.services.fhir_server.sign_in import Clients, SignedIn
 from wardround.services.fhir_server.store import Store
 
 FHIR_JSON = "application/fhir+json"
@@ -35,9 +36,16 @@ Transports = dict[tuple[str, int], asyncio.Transport]
 
 
 def create_app(
-    store: Store, faults: Faults | None = None, cap: int = DEFAULT_CAP, transports: Transports | None = None
+    store: Store,
+    faults: Faults | None = None,
+    cap: int = DEFAULT_CAP,
+    transports: Transports | None = None,
+    clients: Clients | None = None,
 ) -> Misbehaving:
-    """The server as an ASGI app, on a store that the caller closes. `cap` is the largest page."""
+    """The server as an ASGI app, on a store that the caller closes. `cap` is the largest page.
+
+    With `clients`, only they are served; without, everybody is.
+    """
     faults, counts, exports = faults or Faults(), Counter[str](), Exports(store)
     started = datetime.now(UTC)
     # Few threads: SQLite gains nothing from more, and each has a connection with a cache.
@@ -78,7 +86,8 @@ def create_app(
         Route("/_requests", show_requests, methods=["GET", "DELETE"]),
     ]
     app = Starlette(routes=routes, exception_handlers={Exception: _broken, 404: _nowhere, 405: _nowhere})
-    return Misbehaving(app, faults, counts, {} if transports is None else transports)
+    door = SignedIn(app, clients) if clients else app
+    return Misbehaving(door, faults, counts, {} if transports is None else transports)
 
 
 def _plan(faults: Faults) -> Response:

@@ -9,8 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wardround.services.fhir_server.faults import Fault, Faults
 from wardround.services.fhir_server.problems import operation_outcome
+from wardround.services.fhir_server.sign_in import TOKEN_PATH
 
-_NAMED = ("_search", "_history", "metadata", "fhir", "$export")
+_NAMED = ("_search", "_history", "metadata", "fhir", "$export", "smart-configuration")
 
 
 class Misbehaving:
@@ -29,7 +30,7 @@ class Misbehaving:
         self._transports = transports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/fhir"):
+        if scope["type"] != "http" or not scope["path"].startswith(("/fhir", TOKEN_PATH)):
             await self._app(scope, receive, send)
             return
         self._counts[f"{scope['method']} {_kind(scope['path'])}"] += 1

@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,7 +23,9 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from wardround.errors import FhirUnreachable, WardroundError
 from wardround.services.fhir_server.app import Transports, create_app
+from wardround.services.fhir_server.certificates import Certificate, throw_away_certificate
 from wardround.services.fhir_server.faults import FaultPlan, Faults
+from wardround.services.fhir_server.sign_in import Clients
 from wardround.services.fhir_server.store import Store
 
 LOOPBACK = "127.0.0.1"
@@ -42,17 +46,30 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def url_of(listening: socket.socket) -> str:
-    """http://host:port of a listening socket."""
+def url_of(listening: socket.socket, scheme: str = "http") -> str:
+    """scheme://host:port of a listening socket."""
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def serve(store: Store, listening: socket.socket, faults: Faults, cap: int, ready: Callable[[], None]) -> None:
-    """Answers requests until SIGTERM or SIGINT; calls `ready` once it does. The caller closes the store."""
+def serve(
+    store: Store,
+    listening: socket.socket,
+    faults: Faults,
+    cap: int,
+    ready: Callable[[], None],
+    certificate: Certificate | None = None,
+    clients: Clients | None = None,
+) -> None:
+    """Answers requests until SIGTERM or SIGINT; calls `ready` once it does. The caller closes the store.
+
+    With a certificate it speaks TLS; with `clients` it serves only them.
+    """
     transports: Transports = {}
     config = uvicorn.Config(
-        create_app(store, faults, cap, transports),
+        create_app(store, faults, cap, transports, clients),
+        ssl_certfile=certificate.file if certificate else None,
+        ssl_keyfile=certificate.key_file if certificate else None,
         http=_protocol(transports),
         ws="none",
         lifespan="off",
@@ -114,10 +131,14 @@ def end_with_stdin() -> None:
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server in a child process. `base_url` ends in /fhir; /_faults and /_requests lie under `control_url`."""
+    """A server in a child process. `base_url` ends in /fhir; /_faults and /_requests lie under `control_url`.
+
+    `ca_file` is the authority to trust if it speaks TLS.
+    """
 
     control_url: str
     pid: int
+    ca_file: str | None = None
 
     @property
     def base_url(self) -> str:
@@ -138,17 +159,24 @@ class RunningServer:
 
     def _control(self, method: str, path: str, body: bytes | None = None) -> Any:
         asked = urllib.request.Request(f"{self.control_url}{path}", data=body, method=method)
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked) as answer:
+        trusting = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca_file))
+        with urllib.request.build_opener(urllib.request.ProxyHandler({}), trusting).open(asked) as answer:
             return json.load(answer)
 
 
 @contextmanager
 def running_server(
-    data: Path | None = None, db: Path | None = None, faults: FaultPlan | None = None, cap: int | None = None
+    data: Path | None = None,
+    db: Path | None = None,
+    faults: FaultPlan | None = None,
+    cap: int | None = None,
+    tls: bool = False,
+    clients: Clients | None = None,
 ) -> Iterator[RunningServer]:
     """A server on a free loopback port, in a child process, from when it answers until the block ends.
 
-    `data` is a folder to load, `db` an SQLite file to keep (temporary without), `cap` the largest page.
+    `data` is a folder to load, `db` an SQLite file to keep (temporary without), `cap` the largest page. With `tls` it
+    has a certificate that nobody else has; with `clients` it serves only them.
     Raises FhirUnreachable if the server cannot start; its own message is on stderr.
     """
     options = ["--port", "0", "--json", "--until-eof"]
@@ -156,7 +184,22 @@ def running_server(
     options += ["--db", str(db)] if db else []
     options += ["--faults", faults.model_dump_json()] if faults else []
     options += ["--cap", str(cap)] if cap else []
-    command = [sys.executable, "-m", "wardround", "fhir-server", *options]
+    with tempfile.TemporaryDirectory(prefix="wardround-fhir-server-") as folder:
+        certificate = throw_away_certificate(Path(folder)) if tls else None
+        if certificate:
+            options += ["--tls-cert", str(certificate.file), "--tls-key", str(certificate.key_file)]
+        if clients:
+            # In a file, because everybody on the machine can read a command line.
+            file = Path(folder) / "clients.json"
+            file.write_text(clients.model_dump_json())
+            options += ["--clients", str(file)]
+        with _child([sys.executable, "-m", "wardround", "fhir-server", *options]) as (base_url, pid):
+            yield RunningServer(base_url.removesuffix("/fhir"), pid, str(certificate.file) if certificate else None)
+
+
+@contextmanager
+def _child(command: list[str]) -> Iterator[tuple[str, int]]:
+    """The server's base URL and process id."""
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin is not None
     assert child.stdout is not None
@@ -164,7 +207,7 @@ def running_server(
         first_line = child.stdout.readline()
         if not first_line:
             raise FhirUnreachable("fhir-server: ended before it was ready; its message is above")
-        yield RunningServer(json.loads(first_line)["base_url"].removesuffix("/fhir"), child.pid)
+        yield json.loads(first_line)["base_url"], child.pid
     finally:
         child.stdin.close()
         _wait(child)
