@@ -1,0 +1,109 @@
+"""The documents say what the code does: commands, options, settings, exit codes, places and links."""
+
+import re
+import shlex
+
+import click
+import pytest
+
+from wardround import errors
+from wardround.cli.main import COMMANDS, wardround
+from wardround.settings import PROJECT
+
+DOCUMENTS = [
+    *PROJECT.glob("*.md"),
+    *(PROJECT / "docs").rglob("*.md"),
+    *(PROJECT / "include").rglob("README.md"),
+    *(PROJECT / "tests").rglob("README.md"),
+    *(PROJECT / "benchmarks").glob("README.md"),
+]
+TEXTS = {str(path.relative_to(PROJECT)): path.read_text(encoding="utf-8") for path in DOCUMENTS}
+SOURCES = [path for folder in ("src", "dags", "plugins", "config") for path in (PROJECT / folder).rglob("*.py")]
+
+
+def commands_in(text: str) -> list[list[str]]:
+    """The words of every `wardround …` line in the code of a document, the placeholders left as they are."""
+    lines = re.findall(r"^ {4,}(?:\w+=\S+ )*wardround ([^#\n]+)", text, re.M) + re.findall(r"`wardround ([^`]+)`", text)
+    return [shlex.split(line.replace("…", "")) for line in lines]
+
+
+@pytest.mark.parametrize("document", TEXTS)
+def test_every_command_and_option_in_a_document_exists(document):
+    for words in commands_in(TEXTS[document]):
+        context = click.Context(wardround)
+        command: click.Command = wardround
+        for word in [re.split(r"[|]", word)[0] for word in words]:
+            if isinstance(command, click.Group):
+                found = command.get_command(context, word)
+                assert found is not None or word.startswith("-"), f"wardround {' '.join(words)}: no command {word}"
+                command = found or command
+            elif word.startswith("--"):
+                options = {name for parameter in command.params for name in parameter.opts}
+                assert word.split("=")[0] in options, f"wardround {' '.join(words)}: no option {word}"
+
+
+@pytest.mark.parametrize("document", TEXTS)
+def test_every_link_leads_somewhere(document):
+    folder = (PROJECT / document).parent
+    links = re.findall(r"\]\(([^)#\s]+)\)", TEXTS[document])
+    assert [link for link in links if "://" not in link and not (folder / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", TEXTS)
+def test_every_file_that_a_document_names_is_there(document):
+    """Names such as `core/events.py` or `docs/decisions`, from the project's root or from src/wardround."""
+    named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|yaml|md|json))`", TEXTS[document])
+    roots = (PROJECT, PROJECT / "src" / "wardround", (PROJECT / document).parent)
+    # What a run or the model store holds is made later.
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
+def test_every_setting_is_documented():
+    read = {name for path in SOURCES for name in re.findall(r"\bWARDROUND_[A-Z_]+\b", path.read_text(encoding="utf-8"))}
+    documented = set(re.findall(r"\bWARDROUND_[A-Z_]+\b", TEXTS["docs/operations.md"]))
+    assert read <= documented
+
+
+def test_every_command_of_the_table_has_a_module_and_help():
+    context = click.Context(wardround)
+    for name in COMMANDS:
+        command = wardround.get_command(context, name)
+        assert command is not None
+        assert command.help, name
+
+
+def test_every_option_has_help():
+    context = click.Context(wardround)
+    groups = [(name, wardround.get_command(context, name)) for name in COMMANDS]
+    commands = [
+        (f"{name} {inner_name}".strip(), inner)
+        for name, command in groups
+        for inner_name, inner in (command.commands.items() if isinstance(command, click.Group) else [("", command)])
+    ]
+    bare = [
+        f"{name} {parameter.opts[0]}"
+        for name, command in commands
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.help
+    ]
+    assert bare == []
+
+
+def test_exit_codes_are_distinct_and_those_of_the_table():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    codes = {kind.__name__: kind.exit_code for kind in kinds}
+    assert len(set(codes.values())) == len(codes)
+    table = dict(re.findall(r"(\w+)\s{2,}(\d+)\s", errors.__doc__ or ""))
+    assert {name: str(code) for name, code in codes.items()} == table
+
+
+def test_no_document_names_this_machine():
+    suspicious = re.compile(r"/(?:root|tmp|home|work)/\w")
+    assert [name for name, text in TEXTS.items() if suspicious.search(text)] == []
+
+
+def test_the_safety_sentence_is_where_people_look():
+    for name in ("README.md", "docs/clinical-safety.md"):
+        assert "decision support" in TEXTS[name].lower()
+        assert "adjunct" in TEXTS[name].lower()
+        assert "validat" in TEXTS[name].lower()
