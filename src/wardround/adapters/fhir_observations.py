@@ -166,14 +166,11 @@ def _number(value: object) -> float | None:
 
 
 def _time(observation: Resource) -> int:
-    period = observation.get("effectivePeriod") or {}
-    texts = (
-        observation.get("effectiveDateTime"),
-        observation.get("effectiveInstant"),
-        period.get("end"),
-        period.get("start"),
-    )
-    return micros_of(next((text for text in texts if text), None))
+    text = observation.get("effectiveDateTime") or observation.get("effectiveInstant")
+    if not text:
+        period = observation.get("effectivePeriod") or {}
+        text = period.get("end") or period.get("start")
+    return micros_of(text)
 
 
 def _mentioned(observation: Resource, codes: Codes) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,8 @@ _SECOND: Final = timedelta(seconds=1)
 _SHORTEST: Final = len("2026-01-02T05:00Z")
 
 
+# What is charted by the minute or the hour has few different times.
+@lru_cache(maxsize=16384)
 def micros_of(text: str | None) -> int:
     """Microseconds since 1970 of a dateTime or instant, or UNKNOWN.
 

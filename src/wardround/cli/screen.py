@@ -60,7 +60,7 @@ def command(
     _require_all_or_resume(context, resumed)
     # pandas and scikit-learn take seconds; `--help` must not wait for them.
     from wardround.adapters.fhir_patience import Patience
-    from wardround.workflows.screening import load_run, require_complete, resume, screen
+    from wardround.workflows.screening import GateProcess, load_run, require_complete, resume, screen
 
     _suit_the_process()
     settings = settings_from()
@@ -74,8 +74,8 @@ def command(
         work = partial(screen, request)
     patience = Patience(reached.retries, wait or timedelta())
     try:
-        with progress_bars() as progress:
-            summary = work(reached, settings, progress, patience=patience)
+        with GateProcess() as gate, progress_bars() as progress:
+            summary = work(reached, settings, progress, patience=patience, gate=gate)
     except FhirError:
         say(f"What was read and written is kept. To do the rest: wardround screen --resume {run}")
         raise

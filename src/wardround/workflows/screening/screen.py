@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from queue import LifoQueue
-from threading import Thread
 from typing import Any, Final, TypeVar
 
 from requests.adapters import BaseAdapter
 
-from wardround.adapters import expectations
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource
@@ -26,6 +24,7 @@ from wardround.workflows.screening.run import load_run, open_run
 from wardround.workflows.screening.score import score
 
 Progress = Callable[[str, int, int], None]  # step, units done, units in all
+Gate = Callable[[str, Settings], None]
 T = TypeVar("T")
 
 # Pages of results that are in memory together hold no more, which keeps the process below 500 MiB. With pages of
@@ -40,11 +39,13 @@ def screen(
     progress: Progress,
     transport: BaseAdapter | None = None,
     patience: Patience | None = None,
+    gate: Gate = check_quality,
 ) -> dict[str, Any]:
-    """Screens and reports; gives the run's summary, which `require_complete` judges. Raises any WardroundError."""
-    # Great Expectations takes seconds to import; most of them pass while the server is waited for.
-    Thread(target=expectations.prepare, daemon=True).start()
-    return _go_through(open_run(request, settings), source, settings, progress, transport, patience)
+    """Screens and reports; gives the run's summary, which `require_complete` judges. Raises any WardroundError.
+
+    `gate` is `check_quality`, or a `GateProcess` that does the same beside the other steps.
+    """
+    return _go_through(open_run(request, settings), source, settings, progress, transport, patience, gate)
 
 
 def resume(
@@ -54,6 +55,7 @@ def resume(
     progress: Progress,
     transport: BaseAdapter | None = None,
     patience: Patience | None = None,
+    gate: Gate = check_quality,
 ) -> dict[str, Any]:
     """Does what is left of a run that failed or was killed, at its as_of and with its model; gives its summary.
 
@@ -65,8 +67,7 @@ def resume(
         raise FhirError(
             f"run {run}: reads {opened.request.source_url}, got {source.base_url}; give the source that it began with"
         )
-    Thread(target=expectations.prepare, daemon=True).start()
-    return _go_through(run, source, settings, progress, transport, patience)
+    return _go_through(run, source, settings, progress, transport, patience, gate)
 
 
 def _go_through(
@@ -76,6 +77,7 @@ def _go_through(
     progress: Progress,
     transport: BaseAdapter | None,
     patience: Patience | None,
+    gate: Gate,
 ) -> dict[str, Any]:
     shared = patience or Patience(source.retries)
     opened = load_run(run, settings)
@@ -89,7 +91,7 @@ def _go_through(
         fetching = max(1, min(source.threads, RESOURCES_AT_ONCE // source.page_size))
         steps.each("extract", unread, clients.each(lambda n, client: extract(run, n, client, settings)), fetching)
         try:
-            steps.once("check_quality", lambda: check_quality(run, settings))
+            steps.once("check_quality", lambda: gate(run, settings))
         except QualityError:
             report(run, settings)
             raise
