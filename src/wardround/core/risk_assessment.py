@@ -202,21 +202,22 @@ def _note(assessment: Assessment) -> str:
     return missing + ADJUNCT
 
 
-def _content(resource: Mapping[str, Any]) -> Any:
-    return _normal({key: value for key, value in resource.items() if key not in _NOT_CONTENT})
+def _content(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """What a RiskAssessment says, its date-times in one form: servers answer `+00:00` for `Z`."""
+    content = {key: value for key, value in resource.items() if key not in _NOT_CONTENT}
+    if isinstance(content.get("occurrenceDateTime"), str):
+        content["occurrenceDateTime"] = _normal_time(content["occurrenceDateTime"])
+    if isinstance(content.get("prediction"), list):
+        content["prediction"] = [_normal_period(prediction) for prediction in content["prediction"]]
+    return content
 
 
-def _normal(value: Any) -> Any:
-    """The value with its date-times in one form: servers answer `+00:00` for `Z`."""
-    match value:
-        case dict():
-            return {key: _normal(item) for key, item in value.items()}
-        case list():
-            return [_normal(item) for item in value]
-        case str() if len(value) >= len("2026-01-02T05:00Z") and value[4:5] == "-" and value[10:11] == "T":
-            return _normal_time(value)
-        case _:
-            return value
+def _normal_period(prediction: Any) -> Any:
+    period = prediction.get("whenPeriod") if isinstance(prediction, dict) else None
+    if not isinstance(period, dict):
+        return prediction
+    normal = {key: _normal_time(value) if isinstance(value, str) else value for key, value in period.items()}
+    return {**prediction, "whenPeriod": normal}
 
 
 def _normal_time(text: str) -> str:
