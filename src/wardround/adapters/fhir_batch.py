@@ -42,11 +42,11 @@ def perform(entries: Sequence[Resource], source: FhirSource, transport: Transpor
         waiting = [place for place in waiting if status_of(answers[place]) in again]
         if not waiting:
             return answers
-        if attempt < ATTEMPTS:
-            transport.wait(attempt)
+        if attempt == ATTEMPTS or not transport.wait(attempt):
+            break
     if any(status_of(answers[place]) == UNANSWERED for place in waiting):
         raise FhirError(
-            f"{shown(source.base_url)}: answered a batch with another number of entries {ATTEMPTS} times, expected one"
+            f"{shown(source.base_url)}: answered a batch with another number of entries {attempt} times, expected one"
             " for each; check the server"
         )
     return answers

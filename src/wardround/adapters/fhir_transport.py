@@ -119,9 +119,12 @@ class Transport:
                 self.patience.pause(min(LONGEST_WAIT, backoff if busy.wait is None else busy.wait))
         raise AssertionError("unreachable")
 
-    def wait(self, attempt: int) -> None:
-        """Waits as long as before the next attempt at a request."""
+    def wait(self, attempt: int) -> bool:
+        """Waits as long as before the next attempt at a request; False if the run has no more retries."""
+        if not self.patience.retry():
+            return False
         self.patience.pause(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+        return True
 
     def _came_back(self) -> bool:
         """Whether the server was down and is up again. One that answers something else was not down."""

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "train": "Train a model of a condition from MIMIC-IV CSVs.",
     "model": "List, show, promote and roll back stored models.",
     "screen": "Screen every ICU stay of a FHIR server for a condition, and write RiskAssessments back.",
+    "retract": "Take the RiskAssessments of a run back.",
     "features": "A condition's feature table, of MIMIC CSVs, NDJSON or a FHIR server.",
     "report": "Write the report of a run again, also without identifiers.",
     "check-source": "What a FHIR server can do, which profile fits it, and how fast it answers.",

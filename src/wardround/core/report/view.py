@@ -101,7 +101,7 @@ def run_report(record: RunRecord, identifiers: bool) -> RunReport:
         facts=_facts(record, mode),
         notices=tuple(_notices(record, mode)),
         bands=_bands(stays),
-        flow=flow_chart(stages(record.ledger, _why_not_written(mode))),
+        flow=flow_chart(stages(record.ledger, _why_not_written(record, mode))),
         flow_note=_flow_note(record),
         worklist=tuple(by_band(stays, band, identifiers) for band in ("high", "moderate")),
         low=_low(scored[scored["band"] == "low"]),
@@ -151,6 +151,13 @@ def _notices(record: RunRecord, mode: str) -> Iterator[Notice]:
         yield Notice(
             "dry-run", "Dry run", "Nothing was written to the source. These scores are not part of any record."
         )
+    if retraction := record.summary.get("retraction"):
+        yield Notice(
+            "stopped",
+            "Retracted run",
+            f"Taken back on {moment(pd.Timestamp(retraction['at']))}: {retraction['why']} "
+            f"{count(retraction['retracted'])} RiskAssessments are marked as entered in error; do not use them.",
+        )
     quality = record.quality
     if quality and quality.set_aside_share > record.condition.quality.max_set_aside:
         yield Notice(
@@ -175,7 +182,9 @@ def _bands(stays: pd.DataFrame) -> tuple[tuple[str, int], ...]:
     return (*bands, ("indeterminate", int((stays["outcome"] == "indeterminate").sum())))
 
 
-def _why_not_written(mode: str) -> str:
+def _why_not_written(record: RunRecord, mode: str) -> str:
+    if record.summary.get("retraction"):
+        return "Taken back"
     words = {"shadow": "A shadow run writes nothing", "dry run": "A dry run writes nothing"}
     return words.get(mode, "Not written")
 

@@ -22,6 +22,7 @@ REASONS: Final = {
     "malformed": "Not shaped as FHIR wants it",
     # why a stay has no account or no score
     "unfinished": "The run ended before this stay was accounted for",
+    "retracted": "Taken back",
     "minimum_data": "Too little known for a score",
     # why an event was set aside (core/events.py)
     "status": "Entered in error or cancelled",

@@ -38,7 +38,9 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
     with opened.step("publish", client, chunk):
         assessments = _assessments(opened, chunk)
         account = Account(to_write=len(assessments))
-        if opened.writes and assessments:
+        if opened.writes and opened.retracted:
+            account.failed = {assessment.stay_id: "write:retracted" for assessment in assessments}
+        elif opened.writes and assessments:
             with _alone(opened, client, settings):
                 _write(assessments, opened, opened.screening(settings), client, account)
         opened.folder.write_json(chunk_file(chunk, "written.json"), account.as_json())

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import time
+from typing import Final
 
 import pandas as pd
 
@@ -53,6 +54,11 @@ class Run:
     def writes(self) -> bool:
         """Whether the run writes to its source."""
         return self.request.mode == "live" and not self.request.dry_run
+
+    @property
+    def retracted(self) -> bool:
+        """Whether the run was taken back, or is being: then it writes nothing more."""
+        return self.folder.exists(RETRACTION)
 
     def screening(self, settings: Settings) -> Screening:
         """What the RiskAssessments of the run share."""
@@ -105,6 +111,9 @@ class Run:
         made = client.requests_made - requests if client else 0
         account = {"step": name, "began": began, "ended": time(), "http_requests": made}
         self.folder.write_json(f"steps/{name}.json" if chunk is None else f"steps/{name}-{chunk:04d}.json", account)
+
+
+RETRACTION: Final = "retraction.json"
 
 
 def chunk_file(chunk: int, name: str) -> str:

@@ -1,0 +1,119 @@
+"""A run in; its RiskAssessments on the server taken back, and the run's own account of it, out. Safe to repeat."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from wardround.adapters import risk_assessments
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_references import Resource
+from wardround.adapters.fhir_source import shown
+from wardround.core.amendment import is_withdrawn, retracted
+from wardround.core.bands import INDETERMINATE
+from wardround.core.ledger import counts
+from wardround.core.risk_assessment import fhir_time, identity, probability
+from wardround.errors import FhirError
+from wardround.settings import Settings
+from wardround.workflows.report import report
+from wardround.workflows.screening.run import RETRACTION, Run, load_run
+
+# The last of them only looks. A second one writes again what somebody else has changed meanwhile.
+ROUNDS: Final = 4
+TAKEN_BACK: Final = "retracted"
+SUPERSEDED: Final = "superseded"
+MISSING: Final = "missing"
+FAILED: Final = "failed"
+
+
+def retract(run: str, client: FhirClient, settings: Settings, why: str, at: datetime) -> dict[str, Any]:
+    """Marks what the run states as entered-in-error, with a note of when and why; gives the counts and `complete`.
+
+    Counted are the stays that the run scored: `retracted`; `superseded`, of which the server holds another score that
+    a later run wrote and that is left alone; `missing`, of which it holds nothing; `failed`, which still stand. A run
+    that was taken back completely is not looked at again. The run writes nothing more from the first attempt on.
+    Raises RunNotFound; FhirError for another server than the run's, or if the server as a whole is at fault: then call
+    it again.
+    """
+    opened = load_run(run, settings)
+    if client.source.base_url != opened.request.source_url:
+        raise FhirError(
+            f"{shown(client.source.base_url)}: is not the source of run {run}, expected "
+            f"{shown(opened.request.source_url)}; name that one"
+        )
+    account = _begun(opened, why, at)
+    if not account["complete"]:
+        statements = _statements(opened, settings)
+        verdicts = _taken_back(statements, client, account) if statements else {}
+        account |= {verdict: sum(one == verdict for one in verdicts.values()) for verdict in _VERDICTS}
+        account["complete"] = FAILED not in verdicts.values()
+        _record(opened, account, verdicts)
+    report(run, settings)
+    return {"run": run, **account}
+
+
+_VERDICTS: Final = (TAKEN_BACK, SUPERSEDED, MISSING, FAILED)
+Statements = Mapping[str, tuple[str, float]]  # identity -> stay_id, score
+
+
+def _begun(opened: Run, why: str, at: datetime) -> dict[str, Any]:
+    """The account of the first attempt, whose time and reason hold, so that all notes say the same."""
+    if not opened.folder.exists(RETRACTION):
+        account = {"at": fhir_time(at), "why": why, **dict.fromkeys(_VERDICTS, 0), "complete": False}
+        opened.folder.write_json(RETRACTION, account)
+    begun: dict[str, Any] = opened.folder.read_json(RETRACTION)
+    return begun
+
+
+def _statements(opened: Run, settings: Settings) -> Statements:
+    """What the run may have written: all that it scored, because a run that was killed has no ledger."""
+    if not opened.writes:
+        return {}
+    screening = opened.screening(settings)
+    frames = [opened.folder.read_frame(name) for name in opened.folder.list() if name.endswith("/scores.parquet")]
+    return {
+        identity(screening, row["stay_id"]): (row["stay_id"], float(row["score"]))
+        for frame in frames
+        for row in frame[frame["band"] != INDETERMINATE].to_dict("records")
+    }
+
+
+def _taken_back(statements: Statements, client: FhirClient, account: Mapping[str, Any]) -> dict[str, str]:
+    """The verdict of each stay, after the server has been told."""
+    at = datetime.fromisoformat(account["at"])
+    held: dict[str, list[Resource]] = {}
+    for number in range(ROUNDS):
+        held = risk_assessments.held(client, list(statements))
+        standing = [one for key, (_, score) in statements.items() for one in held.get(key, []) if _states(one, score)]
+        if not standing or number == ROUNDS - 1:
+            break
+        risk_assessments.write(client, [retracted(one, account["why"], at) for one in standing])
+    return {stay: _verdict(held.get(key, []), score) for key, (stay, score) in statements.items()}
+
+
+def _states(resource: Resource, score: float) -> bool:
+    """Whether it still says what the run said, as a fraction or as a percentage: a setting may have changed since."""
+    stated = [probability(resource, percent) for percent in (False, True)]
+    return not is_withdrawn(resource) and any(one is not None and abs(one - score) < 1e-6 for one in stated)
+
+
+def _verdict(held: list[Resource], score: float) -> str:
+    if not held:
+        return MISSING
+    if all(is_withdrawn(one) for one in held):
+        return TAKEN_BACK
+    return FAILED if any(_states(one, score) for one in held) else SUPERSEDED
+
+
+def _record(opened: Run, account: Mapping[str, Any], verdicts: Mapping[str, str]) -> None:
+    """Ledger and summary, where the run came so far, and the account itself last."""
+    if opened.folder.exists("summary.json"):
+        ledger = opened.folder.read_frame("ledger.parquet")
+        gone = ledger["stay_id"].isin([stay for stay, verdict in verdicts.items() if verdict == TAKEN_BACK])
+        ledger = ledger.assign(
+            reason=ledger["reason"].where(~gone | (ledger["reason"] != ""), TAKEN_BACK),
+            written=ledger["written"] & ~gone,
+        )
+        opened.folder.write_frame("ledger.parquet", ledger)
+        summary = opened.folder.read_json("summary.json")
+        opened.folder.write_json("summary.json", {**summary, **counts(ledger), "retraction": account})
+    opened.folder.write_json(RETRACTION, account)
