@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
@@ -220,12 +222,12 @@ class Icu:
         """Adds a lactate in mmol/L of so many hours before AS_OF."""
         self.observation(who, name, hours, **{**loinc("2524-7", value, "mmol/L"), **content})
 
-    def upload(self, base_url: str) -> None:
+    def upload(self, base_url: str, **source: Any) -> None:
         entries = [
             {"resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}}
             for one in self.resources
         ]
-        with FhirClient(FhirSource(base_url)) as client:
+        with FhirClient(FhirSource(base_url, **source)) as client:
             answers = client.batch(entries)
         assert {answer["response"]["status"][:1] for answer in answers} == {"2"}
 
@@ -246,6 +248,21 @@ def coded(code: str) -> dict[str, Any]:
 def loinc(code: str, value: float, unit: str) -> dict[str, Any]:
     quantity = {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}
     return {"code": coded(code), "valueQuantity": quantity}
+
+
+class KeyPair(NamedTuple):
+    """A client's keys for signed assertions, as PEM."""
+
+    private: str
+    public: str
+
+
+@pytest.fixture(scope="session")
+def key_pair() -> KeyPair:
+    key = ec.generate_private_key(ec.SECP384R1())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return KeyPair(private.decode(), public.decode())
 
 
 @pytest.fixture

@@ -1,0 +1,169 @@
+"""A screening that signs in over TLS: one token a lifetime, ends of tokens survived, nothing secret anywhere."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from requests.adapters import HTTPAdapter
+
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_sign_in import SignedAssertion
+from wardround.adapters.fhir_source import FhirSource
+from wardround.errors import FhirRefused, FhirUnreachable
+from wardround.services.fhir_server.faults import Fault, FaultPlan
+from wardround.services.fhir_server.running import RunningServer, running_server
+from wardround.services.fhir_server.sign_in import Clients
+from wardround.workflows.screening import ScreeningRequest, screen
+
+STAYS = 6
+TOKENS = "POST token"
+
+
+class Overhearing(HTTPAdapter):
+    """Keeps what must not be seen elsewhere: tokens, assertions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets: set[str] = set()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        if str(request.url).endswith("/auth/token"):
+            self.secrets.update(parse_qs(bytes(request.body or b"").decode())["client_assertion"])
+        else:
+            self.secrets.add(str(request.headers["Authorization"]).removeprefix("Bearer "))
+        return super().send(request, *args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def server(key_pair) -> Iterator[RunningServer]:
+    with running_server(tls=True, clients=Clients(public_keys={"ward": key_pair.public})) as running:
+        yield running
+
+
+def source_at(server: RunningServer, key: str) -> FhirSource:
+    return FhirSource(server.base_url, SignedAssertion("ward", key, "k1"), server.ca_file)
+
+
+def filled(icu: Any, server: RunningServer, key: str) -> FhirSource:
+    """The server with some stays in it, and the source to screen; its requests are counted from here."""
+    source = source_at(server, key)
+    for number in range(STAYS):
+        icu.stay(f"s{number}")
+    icu.upload(source.base_url, sign_in=source.sign_in, ca_file=source.ca_file)
+    server.forget_requests()
+    return source
+
+
+def screened(source: FhirSource, settings: Any, transport: HTTPAdapter | None = None, told: Any = None) -> Any:
+    request = ScreeningRequest(
+        condition="sepsis", source_url=source.base_url, as_of="2026-01-02T05:00:00Z", chunk_size=2
+    )
+    return screen(request, source, settings, told or (lambda *_: None), transport)
+
+
+def test_all_clients_of_a_run_share_one_token(icu, server, settings, key_pair) -> None:
+    server.misbehave(FaultPlan())
+    source = filled(icu, server, key_pair.private)
+    first, again = screened(source, settings), screened(source, settings)
+    assert (first["scored"], first["written"], again["unchanged"]) == (STAYS, STAYS, STAYS)
+    # The upload before it, in the same process, has asked for the one token.
+    assert TOKENS not in server.requests()
+
+
+def test_tokens_that_end_in_mid_run_are_renewed_in_time(icu, settings, key_pair) -> None:
+    slow = FaultPlan(faults=(Fault(kind="delay", seconds=0.2, path="/fhir"),))
+    with running_server(tls=True, clients=Clients(public_keys={"ward": key_pair.public}, lifetime=1.0)) as server:
+        source = filled(icu, server, key_pair.private)
+        server.misbehave(slow)
+        summary = screened(source, settings)
+        assert summary["written"] == STAYS
+        assert 2 <= server.requests()[TOKENS] < summary["http_requests"] / 2
+
+
+def test_tokens_that_end_before_the_server_said_are_replaced(icu, settings, key_pair) -> None:
+    clients = Clients(public_keys={"ward": key_pair.public}, lifetime=0.5, said_lifetime=300)
+    slow = FaultPlan(faults=(Fault(kind="delay", seconds=0.2, path="/fhir"),))
+    with running_server(tls=True, clients=clients) as server:
+        source = filled(icu, server, key_pair.private)
+        server.misbehave(slow)
+        assert screened(source, settings)["written"] == STAYS
+        assert server.requests()[TOKENS] >= 2
+
+
+def test_one_401_costs_one_token_and_nothing_else(icu, server, settings, key_pair) -> None:
+    source = filled(icu, server, key_pair.private)
+    server.misbehave(FaultPlan(faults=(Fault(kind="status", status=401, path="/Observation/_search", times=1),)))
+    summary = screened(source, settings)
+    assert (summary["failed"], summary["scored"], server.requests()[TOKENS]) == (0, STAYS, 1)
+
+
+def test_a_token_endpoint_that_is_busy_is_asked_again(icu, server, settings, key_pair) -> None:
+    source = filled(icu, server, key_pair.private)
+    busy = Fault(kind="status", status=503, path="/auth/token", times=1, retry_after=0)
+    cut = Fault(kind="drop_after", path="/auth/token", times=1)
+    server.misbehave(FaultPlan(faults=(busy, cut, Fault(kind="status", status=401, path="/Encounter", times=1))))
+    assert screened(source, settings)["failed"] == 0
+    assert server.requests()[TOKENS] == 3
+
+
+def test_a_wrong_key_is_refused_by_name(server, key_pair) -> None:
+    other = ec.generate_private_key(ec.SECP384R1())
+    key = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    server.misbehave(FaultPlan())
+    with FhirClient(source_at(server, key)) as client, pytest.raises(FhirRefused, match="invalid_client"):
+        next(client.search("Encounter", {}))
+
+
+def test_a_certificate_of_an_unknown_issuer_is_refused(server, key_pair) -> None:
+    stranger = FhirSource(server.base_url, SignedAssertion("ward", key_pair.private))
+    with FhirClient(stranger) as client, pytest.raises(FhirUnreachable, match="certificate is not trusted"):
+        client.capabilities()
+
+
+def test_nothing_secret_is_logged_printed_or_stored(icu, server, settings, key_pair, caplog, capfd) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.misbehave(FaultPlan(faults=(Fault(kind="status", status=401, path="/Observation/_search", times=1),)))
+    source, told = filled(icu, server, key_pair.private), []
+    overhearing = Overhearing()
+    summary = screened(source, settings, overhearing, lambda *at: told.append(str(at)))
+    assert len(overhearing.secrets) >= 3  # two tokens, an assertion
+    secrets = [*overhearing.secrets, key_pair.private.splitlines()[1]]
+    printed = capfd.readouterr()
+    said = "\n".join([caplog.text, printed.out, printed.err, *told, str(summary), repr(source)])
+    files = [path.read_bytes() for path in Path(settings.var).rglob("*") if path.is_file()]
+    assert len(files) > 10
+    assert [secret for secret in secrets if secret in said or any(secret.encode() in file for file in files)] == []
+
+
+@pytest.mark.parametrize("right", [True, False], ids=["the key", "a wrong key"])
+def test_the_command_signs_in_by_the_name_of_the_source(icu, server, settings, key_pair, tmp_path, right) -> None:
+    server.misbehave(FaultPlan())
+    filled(icu, server, key_pair.private)
+    key = tmp_path / "key.pem"
+    key.write_text(key_pair.private)
+    client = "ward" if right else "stranger"
+    variables = {"BASE_URL": server.base_url, "CLIENT_ID": client, "KEY_FILE": key, "CA_FILE": server.ca_file}
+    (tmp_path / ".env").write_text("".join(f"MY_WARD_{name}={value}\n" for name, value in variables.items()))
+    places = {"HOME": settings.home, "VAR": settings.var, "RUNS": settings.runs, "MODELS": settings.models}
+    environment = {**os.environ, **{f"WARDROUND_{name}": str(place) for name, place in places.items()}}
+    command = [sys.executable, "-m", "wardround", "screen", "sepsis", "--source", "my-ward", "--json"]
+    command += ["--as-of", "2026-01-02T05:00:00Z"]
+    finished = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert server.requests()[TOKENS] == 1
+    assert key_pair.private.splitlines()[1] not in finished.stdout + finished.stderr
+    assert "Traceback" not in finished.stderr
+    if right:
+        assert json.loads(finished.stdout)["scored"] == STAYS
+    else:
+        assert finished.returncode == FhirRefused.exit_code
+        assert "refused to give a token (invalid_client)" in finished.stderr
