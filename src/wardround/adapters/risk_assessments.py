@@ -109,7 +109,8 @@ def _outcomes(client: FhirClient, entries: list[Resource]) -> list[str]:
         entry["request"]["method"] == "POST" and "ifNoneExist" not in entry["request"] for entry in entries
     )
     statuses = [status_of(answer) for answer in client.batch(entries, repeat)]
-    return ["" if status.startswith("2") else status for status in statuses]
+    # Some say 304 to an update that changes nothing.
+    return ["" if status.startswith("2") or status == "304" else status for status in statuses]
 
 
 def _target(resource: Resource) -> str:
