@@ -19,7 +19,7 @@ class Settings:
         models: the model store (WARDROUND_MODELS; default: home/include/models).
         percent: write probabilityDecimal as a percentage instead of a fraction (WARDROUND_PROBABILITY=percent).
         fhir_token: bearer token of the FHIR server that the CLI talks to, never shown (WARDROUND_FHIR_TOKEN).
-        fhir_page_size: `_count` of the CLI's searches; servers may give less (WARDROUND_FHIR_PAGE_SIZE; default 10000).
+        fhir_page_size: `_count` of the CLI's searches; servers may give less (WARDROUND_FHIR_PAGE_SIZE; default 5000).
         fhir_retries: requests that one run of the CLI may repeat, in all (WARDROUND_FHIR_RETRIES; default 500).
         icu_classes: Encounter.class codes of an ICU stay, comma-separated (WARDROUND_ICU_CLASSES; default ACUTE).
         icu_locations: names or ids of ICU Locations, comma-separated (WARDROUND_ICU_LOCATIONS; default none).
@@ -31,7 +31,7 @@ class Settings:
     models: Path
     percent: bool
     fhir_token: str | None = field(default=None, repr=False)
-    fhir_page_size: int = 10_000
+    fhir_page_size: int = 5_000
     fhir_retries: int = 500
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         models=Path(environment.get("WARDROUND_MODELS", home / "include" / "models")).absolute(),
         percent=probability == "percent",
         fhir_token=environment.get("WARDROUND_FHIR_TOKEN") or None,
-        fhir_page_size=_whole(environment, "WARDROUND_FHIR_PAGE_SIZE", "10000"),
+        fhir_page_size=_whole(environment, "WARDROUND_FHIR_PAGE_SIZE", "5000"),
         fhir_retries=_whole(environment, "WARDROUND_FHIR_RETRIES", "500"),
         icu_classes=_listed(environment.get("WARDROUND_ICU_CLASSES", "ACUTE")),
         icu_locations=_listed(environment.get("WARDROUND_ICU_LOCATIONS", "")),

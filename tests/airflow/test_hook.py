@@ -20,7 +20,7 @@ def connection(host="http://127.0.0.1:9/fhir", login=None, password=None, **extr
 def test_a_connection_without_extra_has_the_clients_defaults():
     source = source_of(connection())
 
-    assert (source.base_url, source.sign_in, source.page_size) == ("http://127.0.0.1:9/fhir", None, 1000)
+    assert (source.base_url, source.sign_in, source.page_size) == ("http://127.0.0.1:9/fhir", None, 5000)
 
 
 def test_the_fields_of_the_form_reach_the_source():
@@ -30,7 +30,7 @@ def test_the_fields_of_the_form_reach_the_source():
 
 
 def test_a_field_left_empty_in_the_form_means_the_default():
-    assert source_of(connection(page_size=None, auth="")).page_size == 1000
+    assert source_of(connection(page_size=None, auth="")).page_size == 5000
 
 
 def test_the_password_is_the_bearer_token_only_if_authentication_says_so():

@@ -34,7 +34,7 @@ class FhirSource:
     sign_in: SignIn | None = None
     ca_file: str | None = None
     proxy: str | None = field(default=None, repr=False)
-    page_size: int = 1000
+    page_size: int = 5000
     patients_per_search: int = 100
     entries_per_batch: int = 100
     timeout: float = 60.0

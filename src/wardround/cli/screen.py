@@ -16,6 +16,7 @@ from wardround.cli.servers import SOURCE_HELP, server_at
 from wardround.cli.times import TIME
 from wardround.errors import FhirError
 from wardround.settings import settings_from
+from wardround.workflows.gate_process import GateProcess
 
 if TYPE_CHECKING:
     from wardround.workflows.screening import ScreeningRequest
@@ -58,9 +59,21 @@ def command(
     WARDROUND_FHIR_TOKEN if there is one, or the name of a source in the environment or a .env file.
     """
     _require_all_or_resume(context, resumed)
-    # pandas and scikit-learn take seconds; `--help` must not wait for them.
+    with GateProcess() as gate:
+        _screen(gate, source, wait, resumed, as_json, asked)
+
+
+def _screen(
+    gate: GateProcess,
+    source: str | None,
+    wait: timedelta | None,
+    resumed: str | None,
+    as_json: bool,
+    asked: dict[str, Any],
+) -> None:
+    # pandas and scikit-learn take seconds; `--help` must not wait for them, and the gate's process need not.
     from wardround.adapters.fhir_patience import Patience
-    from wardround.workflows.screening import GateProcess, load_run, require_complete, resume, screen
+    from wardround.workflows.screening import load_run, require_complete, resume, screen
 
     _suit_the_process()
     settings = settings_from()
@@ -74,7 +87,7 @@ def command(
         work = partial(screen, request)
     patience = Patience(reached.retries, wait or timedelta())
     try:
-        with GateProcess() as gate, progress_bars() as progress:
+        with progress_bars() as progress:
             summary = work(reached, settings, progress, patience=patience, gate=gate)
     except FhirError:
         say(f"What was read and written is kept. To do the rest: wardround screen --resume {run}")

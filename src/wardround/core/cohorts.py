@@ -53,7 +53,7 @@ def training_cohort(
 
 def leave_out_too_little_data(cohort: TrainingCohort, features: pd.DataFrame, condition: Condition) -> TrainingCohort:
     """Moves stays below the condition's minimum data to the excluded ones; `features` has the index's rows in order."""
-    enough = enough_data(features, condition).to_numpy()
+    enough = enough_data(features, condition)
     rest = _split(cohort.index, np.where(enough, "", BELOW_MINIMUM_DATA))
     return TrainingCohort(rest.index, pd.concat([cohort.excluded, rest.excluded], ignore_index=True))
 

@@ -8,7 +8,6 @@ from wardround.workflows.report import report
 from wardround.workflows.screening.check_quality import check_quality
 from wardround.workflows.screening.extract import extract
 from wardround.workflows.screening.find_stays import find_stays
-from wardround.workflows.screening.gate_process import GateProcess
 from wardround.workflows.screening.publish import publish
 from wardround.workflows.screening.reconcile import reconcile
 from wardround.workflows.screening.request import ScreeningRequest
@@ -18,7 +17,6 @@ from wardround.workflows.screening.score import score
 from wardround.workflows.screening.screen import resume, screen
 
 __all__ = [
-    "GateProcess",
     "ScreeningRequest",
     "check_quality",
     "extract",

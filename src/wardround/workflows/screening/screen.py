@@ -27,8 +27,8 @@ Progress = Callable[[str, int, int], None]  # step, units done, units in all
 Gate = Callable[[str, Settings], None]
 T = TypeVar("T")
 
-# Pages of results that are in memory together hold no more, which keeps the process below 500 MiB. With pages of
-# 10,000 that is one at a time, which is no slower: reading them is what takes the time, not waiting for them.
+# Pages of results that are in memory together hold no more, which keeps the process below 500 MiB. Two searches at a
+# time are enough: one page is parsed while the server makes the next.
 RESOURCES_AT_ONCE: Final = 10_000
 
 
