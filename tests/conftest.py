@@ -289,6 +289,7 @@ def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home, theirs = tmp_path_factory.mktemp("home"), PROJECT / "include" / "schemas"
     (home / "include" / "schemas" / "conditions").mkdir(parents=True)
     shutil.copy(theirs / "variables.yaml", home / "include" / "schemas")
+    shutil.copytree(theirs / "servers", home / "include" / "schemas" / "servers")
     whole = yaml.safe_load((theirs / "conditions" / "sepsis.yaml").read_text())
     minimum = {"at_least": 4, "of": ["heart_rate", "respiratory_rate", "systolic_pressure", "mean_pressure", "lactate"]}
     small = {**whole, "features": yaml.safe_load(FEW_FEATURES), "minimum_data": minimum}

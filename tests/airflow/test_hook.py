@@ -6,7 +6,7 @@ from airflow.sdk import Connection
 from wardround.adapters.fhir_sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion
 from wardround.airflow.hook import FhirHook, source_of
 from wardround.airflow.provider import CONNECTION_FIELDS
-from wardround.errors import FhirError
+from wardround.errors import FhirError, SpecError
 
 KEY = "-----BEGIN PRIVATE KEY-----"
 
@@ -106,3 +106,11 @@ def test_the_test_button_says_what_is_wrong(monkeypatch):
 
     assert not ok
     assert "not a web address" in message
+
+
+def test_a_server_is_recognised_unless_its_profile_is_chosen():
+    assert source_of(connection()).recognise
+    chosen = source_of(connection(profile="oracle", page_size=1000))
+    assert (chosen.profile.id, chosen.recognise, chosen.page_size) == ("oracle", False, 200)
+    with pytest.raises(SpecError, match="no server profile 'oracel'"):
+        source_of(connection(profile="oracel"))

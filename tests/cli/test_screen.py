@@ -156,7 +156,7 @@ def website() -> Iterator[str]:
     """A server that answers every request with a page."""
 
     class Page(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+        def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(200)
             self.send_header("Content-Type", "text/html")

@@ -125,3 +125,13 @@ def test_screen_takes_a_name(here) -> None:
     finished = CliRunner().invoke(command, ["sepsis", "--source", "ward", "--as-of", "2026-01-02T05:00:00Z"])
     assert isinstance(finished.exception, FhirError)
     assert "not a web address" in str(finished.exception)
+
+
+def test_a_source_is_recognised_unless_its_profile_is_chosen() -> None:
+    settings = settings_from({})
+    assert server_at(URL, settings, {}).recognise
+    chosen = server_at(URL, settings, {}, profile="oracle")
+    assert (chosen.profile.id, chosen.recognise, chosen.page_size) == ("oracle", False, 200)
+    variables = {"WARD_BASE_URL": URL, "WARD_PROFILE": "hapi"}
+    assert server_at("ward", settings, variables).profile.id == "hapi"
+    assert server_at("ward", settings, variables, profile="epic").profile.id == "epic"

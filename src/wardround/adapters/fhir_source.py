@@ -28,6 +28,7 @@ class FhirSource:
         icu_classes: Encounter.class codes of an ICU stay, as `code` or `system|code`.
         icu_locations: names or ids of ICU Locations; an Encounter counts for its time there.
         profile: what this kind of server bears; what it cannot bear is lowered in the fields above.
+        recognise: take the profile that the server's CapabilityStatement points at instead (see `fhir_profiles`).
     """
 
     base_url: str
@@ -43,6 +44,7 @@ class FhirSource:
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
     profile: ServerProfile = GENERIC
+    recognise: bool = False
 
     def __post_init__(self) -> None:
         try:

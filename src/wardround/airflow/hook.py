@@ -17,6 +17,9 @@ from wardround.adapters.fhir_sign_in import (
 )
 from wardround.airflow.provider import CONNECTION_FIELDS, CONNECTION_TYPE, DEFAULT_CONNECTION, SIGN_IN_FIELDS
 from wardround.errors import FhirError, WardroundError
+from wardround.settings import settings_from
+from wardround.spec.loading import load_server_profile
+from wardround.spec.servers import GENERIC
 
 
 class FhirHook(BaseHook):  # type: ignore[misc]  # mypy does not follow airflow
@@ -51,16 +54,26 @@ class FhirHook(BaseHook):  # type: ignore[misc]  # mypy does not follow airflow
 
 
 def source_of(connection: Connection) -> FhirSource:
-    """A FhirSource from a connection's host, password and extra. Raises FhirError naming connection and field."""
+    """A FhirSource from a connection's host, password and extra.
+
+    Raises FhirError naming connection and field, and SpecError for an unknown server profile.
+    """
     where = f"connection {connection.conn_id}"
     extra: dict[str, Any] = {key: value for key, value in connection.extra_dejson.items() if value not in (None, "")}
     unknown = sorted(set(extra) - set(CONNECTION_FIELDS))
     if unknown:
         raise FhirError(f"{where}: unknown field {unknown[0]!r}, expected {', '.join(CONNECTION_FIELDS)}; remove it")
     about = {key: extra.pop(key) for key in SIGN_IN_FIELDS if key in extra}
+    profile = extra.pop("profile", None)
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in extra.items()}
     try:
-        return FhirSource(base_url=connection.host or "", sign_in=_sign_in(connection, about), **given)
+        return FhirSource(
+            base_url=connection.host or "",
+            sign_in=_sign_in(connection, about),
+            profile=load_server_profile(profile, settings_from().schemas) if profile else GENERIC,
+            recognise=profile is None,
+            **given,
+        )
     except FhirError as error:
         raise FhirError(f"{where}: {error}") from None
 

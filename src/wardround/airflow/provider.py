@@ -80,6 +80,9 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     **SIGN_IN_FIELDS,
     "ca_file": _text("CA file", "PEM of the authorities to trust instead of the usual ones: its path on every worker."),
     "proxy": _text("Proxy", "http(s)://host:port to go through, instead of what the environment says.", secret=True),
+    "profile": _text(
+        "Server profile", "A file of include/schemas/servers (hapi, epic, …); by what the server calls itself if empty."
+    ),
     "page_size": _count("Page size", 5000, 10000, "Resources asked for per page (_count)."),
     "patients_per_search": _count("Patients per search", 100, 500, "Patients named in one search."),
     "entries_per_batch": _count("Entries per batch", 100, 1000, "Entries written in one batch."),

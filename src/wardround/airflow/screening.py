@@ -24,15 +24,16 @@ NOBODY: Final = 0
 def find_stays(condition_id: str, params: Params, dag_run: Any) -> tuple[str, list[int]]:
     """Opens the run and gives its id and its chunk numbers. A DAG run that is cleared opens the same run again."""
     settings = settings_from()
-    with _client(params, dag_run) as client:
-        run = screening.open_run(_request(condition_id, params, dag_run, client.source), settings)
+    source = FhirHook(params["connection"]).source()
+    run = screening.open_run(_request(condition_id, params, dag_run, source), settings)
+    with _client(run, params, dag_run) as client:
         return run, screening.find_stays(run, client, settings) or [NOBODY]
 
 
 def extract(run: str, chunk: int, params: Params, dag_run: Any) -> None:
     if chunk == NOBODY:
         return
-    with _client(params, dag_run) as client:
+    with _client(run, params, dag_run) as client:
         screening.extract(run, chunk, client, settings_from())
 
 
@@ -44,12 +45,12 @@ def score(run: str, chunk: int) -> None:
 def publish(run: str, chunk: int, params: Params, dag_run: Any) -> None:
     if chunk == NOBODY:
         return
-    with _client(params, dag_run) as client:
+    with _client(run, params, dag_run) as client:
         screening.publish(run, chunk, client, settings_from())
 
 
 def reconcile(run: str, params: Params, dag_run: Any) -> None:
-    with _client(params, dag_run) as client:
+    with _client(run, params, dag_run) as client:
         screening.reconcile(run, client, settings_from())
 
 
@@ -61,9 +62,10 @@ def require_complete(run: str) -> None:
     screening.require_complete(run, settings_from())
 
 
-def _client(params: Params, dag_run: Any) -> FhirClient:
+def _client(run: str, params: Params, dag_run: Any) -> FhirClient:
     source = FhirHook(params["connection"]).source()
-    return FhirClient(source, patience=Patience(source.retries, waiting_time(params, dag_run, datetime.now(UTC))))
+    patience = Patience(source.retries, waiting_time(params, dag_run, datetime.now(UTC)))
+    return FhirClient(screening.suited(run, source, settings_from(), patience=patience), patience=patience)
 
 
 def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource) -> ScreeningRequest:

@@ -9,6 +9,7 @@ import click
 
 from wardround.cli.durations import DURATION
 from wardround.cli.results import say, show
+from wardround.cli.servers import PROFILE_HELP
 from wardround.cli.times import TIME
 from wardround.settings import Settings, settings_from
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.argument("condition")
 @click.option("--mimic", type=click.Path(path_type=Path), help="MIMIC-IV folder, with hosp/ and icu/.")
 @click.option("--fhir", help="Base URL of a FHIR server, or a folder of NDJSON.")
+@click.option("--profile", metavar="ID", help=PROFILE_HELP)
 @click.option("--at", type=DURATION, help="Predict so long after each stay's admission.  [default: 24h]")
 @click.option("--as-of", type=TIME, help="Predict at this time (ISO 8601 with an offset), for the stays in progress.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write.")
@@ -28,6 +30,7 @@ def command(
     condition: str,
     mimic: Path | None,
     fhir: str | None,
+    profile: str | None,
     at: timedelta | None,
     as_of: datetime | None,
     out: Path,
@@ -50,7 +53,7 @@ def command(
     settings = settings_from()
     spec = load_condition(condition, settings.schemas)
     with ExitStack() as stack:
-        source = _source(mimic, fhir, settings, stack)
+        source = _source(mimic, fhir, profile, settings, stack)
         say(f"Reading {mimic or fhir}")
         table = build_table(source, spec, as_of or at or timedelta(hours=24))
     table.features.to_parquet(out, index=False)
@@ -58,17 +61,24 @@ def command(
     show({**stays, "readings_set_aside": table.set_aside, "out": str(out)}, as_json)
 
 
-def _source(mimic: Path | None, fhir: str | None, settings: Settings, stack: ExitStack) -> "Source":
+def _source(
+    mimic: Path | None, fhir: str | None, profile: str | None, settings: Settings, stack: ExitStack
+) -> "Source":
     if mimic is not None:
         from wardround.adapters.mimic import MimicFolder
 
         return MimicFolder(mimic)
     if fhir is not None and "://" in fhir:
         from wardround.adapters.fhir_client import FhirClient
+        from wardround.adapters.fhir_profiles import recognised, with_profile
         from wardround.adapters.fhir_server import FhirServer
         from wardround.cli.servers import server_at
 
-        return FhirServer(stack.enter_context(FhirClient(server_at(fhir, settings))))
+        server = server_at(fhir, settings, profile=profile)
+        if server.recognise:
+            with FhirClient(server) as client:
+                server = with_profile(server, recognised(client, settings.schemas).profile)
+        return FhirServer(stack.enter_context(FhirClient(server)))
     from wardround.adapters.ndjson import NdjsonFolder
 
     return NdjsonFolder(Path(str(fhir)), settings.icu_classes, settings.icu_locations)

@@ -12,7 +12,7 @@ from wardround.cli.cohorts import COHORT
 from wardround.cli.durations import DURATION
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
-from wardround.cli.servers import SOURCE_HELP, server_at
+from wardround.cli.servers import PROFILE_HELP, SOURCE_HELP, server_at
 from wardround.cli.times import TIME
 from wardround.errors import FhirError
 from wardround.settings import settings_from
@@ -31,6 +31,7 @@ BEGUN_WITH: Final = {"condition", "as_of", "look_back", "cohort", "mode", "chunk
 @click.command("screen")
 @click.argument("condition", required=False)
 @click.option("--source", metavar="URL|NAME", help=SOURCE_HELP)
+@click.option("--profile", metavar="ID", help=PROFILE_HELP)
 @click.option("--as-of", type=TIME, help="Prediction time: ISO 8601 with an offset.")
 @click.option("--look-back", type=DURATION, help="Find stays that overlap this long before as_of (24h, 90m, 2d).")
 @click.option(
@@ -47,6 +48,7 @@ def command(
     context: click.Context,
     /,
     source: str | None,
+    profile: str | None,
     wait: timedelta | None,
     resumed: str | None,
     as_json: bool,
@@ -78,10 +80,11 @@ def _screen(
     _suit_the_process()
     settings = settings_from()
     if resumed:
-        run, reached = resumed, server_at(source or load_run(resumed, settings).request.source_url, settings)
+        place = source or load_run(resumed, settings).request.source_url
+        run, reached = resumed, server_at(place, settings, profile=profile)
         work = partial(resume, run)
     else:
-        reached = server_at(str(source), settings)
+        reached = server_at(str(source), settings, profile=profile)
         request = _request(reached.base_url, **asked)
         run = str(request.run)
         work = partial(screen, request)

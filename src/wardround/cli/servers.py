@@ -17,7 +17,10 @@ from wardround.adapters.fhir_sign_in import (
 from wardround.adapters.fhir_source import FhirSource
 from wardround.errors import FhirError
 from wardround.settings import Settings
+from wardround.spec.loading import load_server_profile
+from wardround.spec.servers import GENERIC
 
+PROFILE_HELP: Final = "Kind of server: a profile of include/schemas/servers.  [default: by what it calls itself]"
 SOURCE_HELP: Final = "FHIR R4 server: its base URL, or the name of a source in the environment or .env."
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _BASE_URL: Final = "_BASE_URL"
@@ -33,23 +36,28 @@ _NEEDED: Final = {
 _HALVES: Final = {"CLIENT_ID": "CLIENT_SECRET or {}_KEY_FILE", "USERNAME": "PASSWORD"}
 
 
-def server_at(place: str, settings: Settings, environment: Mapping[str, str] = os.environ) -> FhirSource:
+def server_at(
+    place: str, settings: Settings, environment: Mapping[str, str] = os.environ, profile: str | None = None
+) -> FhirSource:
     """The server at a URL or of a name, asked as the environment says.
 
     A name such as `medplum` stands for the variables MEDPLUM_BASE_URL, MEDPLUM_CLIENT_ID and so on, of the environment,
-    of .env in the working directory or of .env in the home, in this order.
+    of .env in the working directory or of .env in the home, in this order. Without a `profile`, here or in
+    MEDPLUM_PROFILE, the server is to be recognised.
 
     Raises:
         FhirError: what is no base URL, an unknown name, a variable that is missing or contradicts another.
+        SpecError: an unknown profile.
     """
     if not _NAME.fullmatch(place):
         bearer = BearerToken(settings.fhir_token) if settings.fhir_token else None
-        return _source(place, bearer, settings)
+        return _source(place, bearer, settings, profile)
     variables = _Variables(place, {**_from_files(settings.home), **environment})
     return _source(
         variables.required("BASE_URL"),
         _sign_in(variables),
         settings,
+        profile or variables.get("PROFILE"),
         ca_file=variables.get("CA_FILE"),
         proxy=variables.get("PROXY"),
     )
@@ -137,7 +145,12 @@ def _sent_as(variables: _Variables) -> Literal["basic", "post"]:
 
 
 def _source(
-    base_url: str, sign_in: SignIn | None, settings: Settings, ca_file: str | None = None, proxy: str | None = None
+    base_url: str,
+    sign_in: SignIn | None,
+    settings: Settings,
+    profile: str | None,
+    ca_file: str | None = None,
+    proxy: str | None = None,
 ) -> FhirSource:
     return FhirSource(
         base_url=base_url,
@@ -148,4 +161,6 @@ def _source(
         retries=settings.fhir_retries,
         icu_classes=settings.icu_classes,
         icu_locations=settings.icu_locations,
+        profile=load_server_profile(profile, settings.schemas) if profile else GENERIC,
+        recognise=profile is None,
     )

@@ -74,10 +74,10 @@ Screen = Callable[..., dict[str, Any]]
 def screened(server: str, settings: Settings, transport: Transport) -> Screen:
     """screened(**request) runs a screening for sepsis on the server and gives its summary."""
 
-    def run(**changes: Any) -> dict[str, Any]:
+    def run(recognise: bool = False, **changes: Any) -> dict[str, Any]:
         asked = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", **changes}
         request = ScreeningRequest.model_validate(asked)
-        return screen(request, FhirSource(server), settings, lambda *_: None, transport)
+        return screen(request, FhirSource(server, recognise=recognise), settings, lambda *_: None, transport)
 
     return run
 

@@ -1,13 +1,12 @@
 """A FHIR server in; what it can do, which profile fits, and what Wardround will therefore do, out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from requests.adapters import BaseAdapter
 
-from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_probe import Probe
+from wardround.adapters.fhir_profiles import with_profile
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource
 from wardround.core.server_profiles import Fit, fitting
@@ -76,7 +75,6 @@ def check_source(
         if write:
             probe_writing(probe, findings)
     fit = Fit(profiles[chosen], "it was chosen by name") if chosen else fitting(asked.body, profiles.values())
-    suited = replace(source, profile=fit.profile)
     return SourceCheck(
         source=source.base_url,
         software=_software(asked.body),
@@ -89,16 +87,8 @@ def check_source(
         findings=tuple(findings.rows),
         differences=findings.differences(fit.profile),
         quirks=fit.profile.quirks,
-        plan=tuple(plan(suited)),
+        plan=tuple(plan(with_profile(source, fit.profile))),
     )
-
-
-def with_profile(
-    source: FhirSource, profiles: Mapping[str, ServerProfile], transport: BaseAdapter | None = None
-) -> FhirSource:
-    """The source with the profile that its CapabilityStatement points at: one request."""
-    with FhirClient(source, transport) as client:
-        return replace(source, profile=fitting(client.capabilities(), profiles.values()).profile)
 
 
 def _software(statement: Resource) -> str:

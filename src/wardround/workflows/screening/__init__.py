@@ -15,6 +15,7 @@ from wardround.workflows.screening.require_complete import require_complete
 from wardround.workflows.screening.run import load_run, open_run
 from wardround.workflows.screening.score import score
 from wardround.workflows.screening.screen import resume, screen
+from wardround.workflows.screening.suited import suited
 
 __all__ = [
     "ScreeningRequest",
@@ -30,4 +31,5 @@ __all__ = [
     "resume",
     "score",
     "screen",
+    "suited",
 ]

@@ -22,6 +22,7 @@ from wardround.workflows.screening.reconcile import reconcile
 from wardround.workflows.screening.request import ScreeningRequest
 from wardround.workflows.screening.run import load_run, open_run
 from wardround.workflows.screening.score import score
+from wardround.workflows.screening.suited import suited
 
 Progress = Callable[[str, int, int], None]  # step, units done, units in all
 Gate = Callable[[str, Settings], None]
@@ -81,6 +82,7 @@ def _go_through(
 ) -> dict[str, Any]:
     shared = patience or Patience(source.retries)
     opened = load_run(run, settings)
+    source = suited(run, source, settings, transport, shared)
     with ExitStack() as stack:
         clients = _Clients([stack.enter_context(FhirClient(source, transport, shared)) for _ in range(source.threads)])
         steps = _Steps(progress)

@@ -1,0 +1,36 @@
+"""A run and its source in, the source with the server profile that all tasks of the run use out."""
+
+from requests.adapters import BaseAdapter
+
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_patience import Patience
+from wardround.adapters.fhir_profiles import recognised, with_profile
+from wardround.adapters.fhir_source import FhirSource
+from wardround.settings import Settings
+from wardround.spec.loading import load_server_profile
+from wardround.spec.servers import GENERIC
+from wardround.workflows.screening.run import load_run
+
+
+def suited(
+    run: str,
+    source: FhirSource,
+    settings: Settings,
+    transport: BaseAdapter | None = None,
+    patience: Patience | None = None,
+) -> FhirSource:
+    """The source as it is, or if its server is to be recognised, with the profile that fits: asked once a run.
+
+    The answer is kept in profile.json, so that a run that is resumed asks its server as it did before.
+    """
+    if not source.recognise:
+        return source
+    opened = load_run(run, settings)
+    if not opened.folder.exists("profile.json"):
+        with FhirClient(source, transport, patience) as client, opened.step("recognise", client):
+            fit = recognised(client, settings.schemas)
+        opened.folder.write_json("profile.json", {"profile": fit.profile.id, "why": fit.why})
+    profile = str(opened.folder.read_json("profile.json")["profile"])
+    # The generic profile needs no file: an installation's own schemas may hold conditions only.
+    known = GENERIC if profile == GENERIC.id else load_server_profile(profile, settings.schemas)
+    return with_profile(source, known)

@@ -1,0 +1,50 @@
+"""A run asks its server in the way that this kind of server bears."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from wardround.adapters.fhir_client import FhirSource
+from wardround.adapters.run_folder import RunFolder
+from wardround.errors import FhirUnreachable
+from wardround.spec.servers import GENERIC
+from wardround.workflows.screening import suited
+
+
+def test_a_server_is_recognised_with_one_request_which_is_counted(screened, icu, server, settings, transport) -> None:
+    icu.stay("a")
+    icu.upload(server)
+    summary = screened(recognise=True)
+    assert [path for path, _ in transport.sent].count("/fhir/metadata") == 1
+    assert summary["http_requests"] == len(transport.sent)
+    assert RunFolder.of(settings.runs, summary["run"]).read_json("profile.json")["profile"] == "wardround"
+
+
+def test_a_chosen_profile_is_used_without_asking(screened, server, transport) -> None:
+    screened()
+    assert "/fhir/metadata" not in [path for path, _ in transport.sent]
+
+
+def test_a_run_keeps_the_profile_that_it_began_with(screened, server, settings) -> None:
+    run = screened(recognise=True)["run"]
+    RunFolder.of(settings.runs, run).write_json("profile.json", {"profile": "oracle", "why": ""})
+    source = suited(run, FhirSource(server, recognise=True), settings)
+    assert (source.profile.id, source.page_size, source.recognise) == ("oracle", 200, False)
+
+
+def test_a_server_that_is_down_is_not_taken_for_another_kind(screened, settings) -> None:
+    run = screened()["run"]
+    with pytest.raises(FhirUnreachable):
+        suited(run, FhirSource("http://127.0.0.1:9/fhir", recognise=True, retries=0), settings)
+    assert not RunFolder.of(settings.runs, run).exists("profile.json")
+
+
+def test_an_installation_without_profiles_of_its_own_expects_what_the_standard_promises(
+    screened, server, settings, tmp_path
+) -> None:
+    run = screened()["run"]
+    home = tmp_path / "home"
+    shutil.copytree(settings.schemas, home / "include" / "schemas", ignore=shutil.ignore_patterns("servers"))
+    source = suited(run, FhirSource(server, recognise=True), replace(settings, home=home))
+    assert source.profile == GENERIC
