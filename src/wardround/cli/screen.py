@@ -62,12 +62,13 @@ def command(
     """
     _require_all_or_resume(context, resumed)
     with GateProcess() as gate:
-        _screen(gate, source, wait, resumed, as_json, asked)
+        _screen(gate, source, profile, wait, resumed, as_json, asked)
 
 
 def _screen(
     gate: GateProcess,
     source: str | None,
+    profile: str | None,
     wait: timedelta | None,
     resumed: str | None,
     as_json: bool,
