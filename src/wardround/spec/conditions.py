@@ -91,6 +91,9 @@ class Quality(SpecModel):
 
     max_set_aside: float = Field(ge=0, le=1, description="Largest share of feature rows that may break the suite.")
     max_failed: float = Field(ge=0, le=1, description="Largest share of stays that may fail in a complete run.")
+    late_after: Duration = Field(
+        default=timedelta(hours=1), description="Scores that come so long after as_of are called late."
+    )
 
 
 class Coding(SpecModel):

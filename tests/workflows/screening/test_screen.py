@@ -232,3 +232,15 @@ def test_a_request_survives_its_file() -> None:
         condition="sepsis", source_url="http://h/fhir/", as_of="2026-01-02T06:00:00+01:00", look_back=timedelta(hours=6)
     )
     assert ScreeningRequest.model_validate(request.model_dump(mode="json")) == request
+
+
+def test_a_score_that_comes_long_after_its_time_is_called_late_in_the_report_and_nowhere_else(
+    icu, server, screened, held
+) -> None:
+    icu.stay("a")
+    icu.upload(server)
+    late, early = screened(), screened(as_of="2060-01-02T05:00:00Z")
+    assert (late["hours_after_as_of"] > 1, early["hours_after_as_of"]) == (True, 0)
+    shown = ["Late scores" in Path(summary["report"]).read_text() for summary in (late, early)]
+    assert shown == [True, False]
+    assert "late" not in str([risk.get("note") for risk in held("RiskAssessment")]).lower()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 import pandas as pd
@@ -11,7 +12,7 @@ from wardround.core.report.flow import Loss, losses_of, stages
 from wardround.core.report.missingness import UnknownGrid, unknown_grid
 from wardround.core.report.model_facts import ModelFacts, model_facts
 from wardround.core.report.record import RunRecord
-from wardround.core.report.words import address, count, moment, reason_in_words, window
+from wardround.core.report.words import address, count, moment, reason_in_words, span, window
 from wardround.core.report.worklist import Patient, PatientList, by_band, by_outcome, joined
 from wardround.core.suite import QualityResult
 
@@ -24,7 +25,7 @@ SAFETY: Final = (
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that must not be overlooked: `kind` is shadow, dry-run, stopped, incomplete or empty."""
+    """Something that must not be overlooked: `kind` is shadow, dry-run, stopped, incomplete, late or empty."""
 
     kind: str
     title: str
@@ -133,6 +134,7 @@ def _facts(record: RunRecord, mode: str) -> tuple[tuple[str, str], ...]:
     look_back = request["look_back"] or window(record.condition.cohort.look_back)
     return (
         ("Mode", mode),
+        *_scored_when(record),
         ("Source", address(request["source_url"])),
         ("Model", request["model_version"]),
         ("Specification", f"{record.condition.id} {request['condition_version']} ({request['spec_digest'][:12]})"),
@@ -140,6 +142,12 @@ def _facts(record: RunRecord, mode: str) -> tuple[tuple[str, str], ...]:
         ("Run", record.run),
         ("Wardround", request["software_version"]),
     )
+
+
+def _scored_when(record: RunRecord) -> Iterator[tuple[str, str]]:
+    hours = record.summary.get("hours_after_as_of")
+    if hours is not None:
+        yield "Scored", f"{span(hours)} after the prediction time"
 
 
 def _notices(record: RunRecord, mode: str) -> Iterator[Notice]:
@@ -170,6 +178,9 @@ def _notices(record: RunRecord, mode: str) -> Iterator[Notice]:
         yield Notice("stopped", "Unfinished run", "The run ended before its ledger was reconciled with the source.")
     elif record.summary.get("complete") is False:
         yield Notice("incomplete", "Incomplete run", "Stays failed, or the source does not hold what was written.")
+    hours = record.summary.get("hours_after_as_of")
+    if hours is not None and timedelta(hours=hours) >= record.condition.quality.late_after:
+        yield Notice("late", "Late scores", f"They came {span(hours)} after the time that they are for.")
     if record.ledger.empty:
         yield Notice(
             "empty", "No stays found", "The source gave no intensive-care stay for this time. Nothing to score."

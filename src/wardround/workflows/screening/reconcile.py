@@ -144,9 +144,16 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dic
         "to_write": sum(account["to_write"] for account in written),
         "problems": problems,
         "complete": not problems and totals["failed"] <= limit * tried,
+        "hours_after_as_of": _hours_after_as_of(steps, opened),
         "durations": _durations(steps),
         "http_requests": sum(step["http_requests"] for step in steps),
     }
+
+
+def _hours_after_as_of(steps: list[dict[str, Any]], opened: Run) -> float | None:
+    """How long after as_of the last score was there; None if none was. Nothing of it is written (decision 6)."""
+    ended = [float(step["ended"]) for step in steps if step["step"] == "score"]
+    return round(max(0.0, max(ended) - opened.as_of.timestamp()) / 3600, 2) if ended else None
 
 
 def _durations(steps: list[dict[str, Any]]) -> dict[str, float]:
