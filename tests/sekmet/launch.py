@@ -1,9 +1,13 @@
 """Runs sekmet-fhir on a free loopback port, in its own environment: `python launch.py FOLDER`; prints its base URL.
 
+Where the folder holds server.crt and server.key it speaks TLS, and where it holds client.pem, the public key of the
+client `ward`, it serves only who signs in with SMART Backend Services, and notes each request for a token in tokens.
+
 Its table of search parameters lacks RiskAssessment, which the server otherwise stores as well as any other type.
 """
 
 import os
+import pathlib
 import socket
 import sys
 
@@ -27,11 +31,33 @@ def main(folder: str) -> None:
     os.chdir(folder)
     PARAMS["RiskAssessment"] = {name: SearchParam(name, *rest) for name, rest in RISK_ASSESSMENT.items()}
     listener = socket.create_server(("127.0.0.1", 0))
-    root = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    settings = Settings(base_url=f"{root}/fhir", data_dir=folder, log_inbound=False, simulator={"enabled": False})
+    tls, smart = pathlib.Path("server.crt").exists(), pathlib.Path("client.pem").exists()
+    root = f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
+    client = {"client_id": "ward", "public_key_path": "client.pem", "scopes": "system/*.*"}
+    settings = Settings(
+        base_url=f"{root}/fhir",
+        data_dir=folder,
+        log_inbound=False,
+        simulator={"enabled": False},
+        server_auth={"types": ["smart"], "smart_clients": [client], "token_lifetime": 300} if smart else {},
+    )
+    app = counting(create_app(settings))
     sys.stdout.write(f"{settings.base_url}\n")
     sys.stdout.flush()
-    uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning")).run(sockets=[listener])
+    files = {"ssl_certfile": "server.crt", "ssl_keyfile": "server.key"} if tls else {}
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", **files)).run(sockets=[listener])
+
+
+def counting(app):
+    """Adds a line to the file `tokens` for each request to the token endpoint."""
+
+    async def counted(scope, receive, send):
+        if scope["type"] == "http" and scope["path"] == "/auth/token":
+            with pathlib.Path("tokens").open("a") as tokens:
+                tokens.write(f"{scope['method']}\n")
+        await app(scope, receive, send)
+
+    return counted
 
 
 if __name__ == "__main__":
