@@ -7,7 +7,9 @@ import click
 import pytest
 
 from wardround import errors
+from wardround.airflow.provider import CONNECTION_FIELDS
 from wardround.cli.main import COMMANDS, wardround
+from wardround.cli.servers import SIGN_IN_VARIABLES
 from wardround.settings import PROJECT
 
 DOCUMENTS = [
@@ -62,6 +64,15 @@ def test_every_setting_is_documented():
     read = {name for path in SOURCES for name in re.findall(r"\bWARDROUND_[A-Z_]+\b", path.read_text(encoding="utf-8"))}
     documented = set(re.findall(r"\bWARDROUND_[A-Z_]+\b", TEXTS["docs/operations.md"]))
     assert read <= documented
+
+
+def test_every_variable_of_a_named_source_and_every_field_of_its_connection_is_documented():
+    text = (PROJECT / "src" / "wardround" / "cli" / "servers.py").read_text(encoding="utf-8")
+    read = set(re.findall(r'(?:get|required)\("([A-Z_]+)"\)', text)) | set(SIGN_IN_VARIABLES)
+    section = TEXTS["docs/operations.md"].partition("## Signing in")[2].partition("\n## ")[0]
+    assert read == set(re.findall(r"`…_([A-Z_]+)`", section))
+    fields = ("auth_url", "scope", "client_auth", "private_key", "key_file", "key_id", "ca_file", "proxy")
+    assert [name for name in fields if f"| {CONNECTION_FIELDS[name]['label']} |" not in section] == []
 
 
 def test_every_command_of_the_table_has_a_module_and_help():

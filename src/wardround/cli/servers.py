@@ -25,7 +25,7 @@ SOURCE_HELP: Final = "FHIR R4 server: its base URL, or the name of a source in t
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _BASE_URL: Final = "_BASE_URL"
 # The variable that decides how a source signs in, and those that it cannot do without.
-_NEEDED: Final = {
+SIGN_IN_VARIABLES: Final = {
     "KEY_FILE": ("CLIENT_ID",),
     "PRIVATE_KEY": ("CLIENT_ID",),
     "CLIENT_SECRET": ("CLIENT_ID",),
@@ -105,7 +105,7 @@ def _from_files(home: Path) -> dict[str, str]:
 
 
 def _sign_in(variables: _Variables) -> SignIn | None:
-    given = [key for key in _NEEDED if variables.get(key)]
+    given = [key for key in SIGN_IN_VARIABLES if variables.get(key)]
     if len(given) > 1:
         both = f"{variables.prefix}_{given[0]} and {variables.prefix}_{given[1]}"
         raise FhirError(f"{variables.where}: both {both} are set, expected one way to sign in; remove one")
@@ -114,7 +114,7 @@ def _sign_in(variables: _Variables) -> SignIn | None:
             if variables.get(half):
                 raise variables.missing(rest.format(variables.prefix))
         return None
-    for needed in _NEEDED[given[0]]:
+    for needed in SIGN_IN_VARIABLES[given[0]]:
         variables.required(needed)
     try:
         return _of(given[0], variables)
