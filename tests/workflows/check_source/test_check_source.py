@@ -164,3 +164,8 @@ def test_the_plan_is_that_of_the_profile(check) -> None:
 def remove(ward: str, key: str) -> None:
     with FhirClient(FhirSource(ward)) as client:
         client.batch([{"request": {"method": "DELETE", "url": f"RiskAssessment/{key}"}}])
+
+
+def test_no_patient_is_named_in_what_was_found(check) -> None:
+    found = check(patients=["p-a", "p-b"], write=True).model_dump_json()
+    assert not any(name in found for name in ("p-a", "p-b", "e-a", "o-p"))
