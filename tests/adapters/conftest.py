@@ -80,7 +80,7 @@ def server() -> Iterator[ScriptedServer]:
             self.wfile.write(content)
             self.close_connection = reply.cut
 
-        do_GET = do_POST = do_PUT = _serve  # noqa: N815
+        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
 
         def log_message(self, *_arguments: object) -> None:
             pass

@@ -1,9 +1,9 @@
 """Searches, reads and batches in, resources as plain dicts out; pages and too large searches are its own matter."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 from urllib.parse import urlencode
 
 from requests.adapters import BaseAdapter
@@ -18,6 +18,7 @@ from wardround.errors import FhirError
 
 __all__ = ["FhirClient", "FhirSource", "Params"]
 
+T = TypeVar("T")
 Values = str | Sequence[str]
 Params = Mapping[str, Values] | Sequence[tuple[str, Values]]
 
@@ -80,6 +81,14 @@ class FhirClient:
     def capabilities(self) -> Resource:
         """The server's CapabilityStatement."""
         return _expect(self._transport.send("GET", f"{self.source.base_url}/metadata"), "CapabilityStatement")
+
+    def ask(self, method: str, url: str, headers: Mapping[str, str], accept: Collection[int] = ()) -> Answer:
+        """The answer to a request that is no interaction of FHIR's own, such as for an export."""
+        return self._transport.send(method, url, headers=headers, accept=accept)
+
+    def download(self, url: str, accept: str, signed: bool, keep: Callable[[Iterator[bytes]], T]) -> T:
+        """What `keep` gives of a file's parts; it is called again where they broke off. See `Transport.download`."""
+        return self._transport.download(url, accept, signed, keep)
 
     def batch(self, entries: Sequence[Resource], repeat: bool = True) -> list[Resource]:
         """Sends Bundle entries in batches and gives the answered entries (`response`, `resource` if any) in order.

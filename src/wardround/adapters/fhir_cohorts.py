@@ -44,7 +44,12 @@ def find_for_patients(
         patients = patient_values(patient_ids[place : place + size], client.source.profile)
         census.add(client.search("Encounter", [("patient", patients), *rest]))
     complete(census, client)
-    found, asked = census.stays(rule, start, as_of), set(patient_ids)
+    return only_of(patient_ids, census.stays(rule, start, as_of))
+
+
+def only_of(patient_ids: Iterable[str], found: FoundStays) -> FoundStays:
+    """The stays of these patients alone."""
+    asked = set(patient_ids)
     return FoundStays(*(frame[frame["patient_id"].isin(asked)].reset_index(drop=True) for frame in found))
 
 

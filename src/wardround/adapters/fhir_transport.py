@@ -1,12 +1,12 @@
 """One HTTP request in, one JSON answer out: keep-alive, retries, Retry-After, and errors that name the cause."""
 
 import ssl
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 import requests
@@ -21,12 +21,15 @@ ATTEMPTS: Final = 5
 FIRST_WAIT: Final = 0.5  # seconds; doubled each time
 LONGEST_WAIT: Final = 120.0  # seconds; a server that asks for more in Retry-After is asked again after this
 _BUSY: Final = (408, 429, 502, 503, 504)
+_PART: Final = 2**20  # bytes of a file at a time
 _LOST: Final = (
     requests.ConnectionError,
     requests.Timeout,
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class Answer:
     status: int
     body: dict[str, Any]
     complaint: str
+    headers: Mapping[str, str]
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which the server wants to be asked again, if it says so."""
+        return _retry_after(self.headers.get("Retry-After"))
 
 
 class Transport:
@@ -87,25 +96,27 @@ class Transport:
             FhirError: any other answer that cannot be used.
         """
         body = orjson.dumps(json) if json is not None else data.encode() if data is not None else None
+        return self._persist(url, lambda: self._send_once(method, url, body, headers, accept), repeat)
+
+    def download(self, url: str, accept: str, signed: bool, keep: Callable[[Iterator[bytes]], T]) -> T:
+        """Passes a file, part by part, to `keep`, and again from its beginning where it broke off.
+
+        Only a `signed` request bears the token. Gives what `keep` gives; raises as `send` does.
+        """
+        return self._persist(url, lambda: self._download_once(url, {"Accept": accept}, signed, keep), repeat=True)
+
+    def _persist(self, url: str, once: Callable[[], T], repeat: bool) -> T:
         while True:
             try:
-                return self._send(method, url, body, headers, accept, repeat)
+                return self._attempt(url, once, repeat)
             except _GaveUp as error:
                 if not self._came_back():
                     raise FhirUnreachable(str(error)) from None
 
-    def _send(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None,
-        headers: Mapping[str, str] | None,
-        accept: Collection[int],
-        repeat: bool,
-    ) -> Answer:
+    def _attempt(self, url: str, once: Callable[[], T], repeat: bool) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._send_once(method, url, body, headers, accept)
+                return once()
             except _Busy as busy:
                 what = f"{busy.where}: {busy}"
                 # What the token endpoint did not answer was not sent to the server yet, or refused by it.
@@ -144,14 +155,35 @@ class Transport:
     def _send_once(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, accept: Collection[int]
     ) -> Answer:
+        return _answer(self._signed(method, url, body, headers), shown(url), accept)
+
+    def _download_once(
+        self, url: str, headers: Mapping[str, str], signed: bool, keep: Callable[[Iterator[bytes]], T]
+    ) -> T:
+        if signed:
+            response = self._signed("GET", url, None, headers, stream=True)
+        else:
+            response = self._exchange("GET", url, None, headers, None, stream=True)
+        with response:
+            if response.status_code != requests.codes.ok:
+                what = _answer(response, shown(url), ()).status
+                raise FhirError(f"{shown(url)}: answered {what}, expected a file; export again")
+            try:
+                return keep(response.iter_content(_PART))
+            except _LOST as error:
+                raise _Busy(shown(url), f"no whole file ({type(error).__name__})") from None
+
+    def _signed(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, stream: bool = False
+    ) -> requests.Response:
         authorization = self._authorization.header()
-        response = self._exchange(method, url, body, headers, authorization)
+        response = self._exchange(method, url, body, headers, authorization, stream)
         if response.status_code == requests.codes.unauthorized:
             # A token that the server no longer takes, before its time; the next one is the last try.
             renewed = self._authorization.after_refusal(authorization)
             if renewed is not None:
-                response = self._exchange(method, url, body, headers, renewed)
-        return _answer(response, shown(url), accept)
+                response = self._exchange(method, url, body, headers, renewed, stream)
+        return response
 
     def _exchange(
         self,
@@ -160,6 +192,7 @@ class Transport:
         body: bytes | None,
         headers: Mapping[str, str] | None,
         authorization: str | None,
+        stream: bool = False,
     ) -> requests.Response:
         """One request and its answer, unless that is one that another attempt may mend."""
         with self._lock:
@@ -177,6 +210,7 @@ class Transport:
                 allow_redirects=False,
                 verify=self._verify,
                 proxies=self._proxies,
+                stream=stream,
             )
         except _LOST as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -190,6 +224,7 @@ class Transport:
             ) from None
         if response.status_code in _BUSY:
             wait = _retry_after(response.headers.get("Retry-After"))
+            response.close()
             raise _Busy(shown(url), f"answered {response.status_code}", wait)
         return response
 
@@ -232,7 +267,7 @@ def _answer(response: requests.Response, url: str, accept: Collection[int]) -> A
         if "json" in kind:
             raise _Busy(url, "broke off its JSON")
         raise FhirError(f"{url}: answered {kind}, expected FHIR as JSON; check the base URL")
-    return Answer(url, status, body or {}, complaint)
+    return Answer(url, status, body or {}, complaint, response.headers)
 
 
 def _json(response: requests.Response) -> dict[str, Any] | None:

@@ -1,6 +1,5 @@
 """A folder of NDJSON in, as a Bulk Data export or mimic2fhir leaves it; stays and readings as from a server out."""
 
-import gzip
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import fsspec
 import orjson
 import pandas as pd
 
@@ -35,18 +35,18 @@ _NEEDED: Final = (
 class NdjsonFolder:
     """All *.ndjson and *.ndjson.gz of a folder, whatever they are called; each line says its own type.
 
-    `icu_classes` and `icu_locations` mean what they mean for a `FhirSource`; `patients_at_once` bounds memory.
+    `path` may be an fsspec URL; `icu_classes` and `icu_locations` mean what they mean for a `FhirSource`;
+    `patients_at_once` bounds memory.
     """
 
-    path: Path
+    path: Path | str
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
     patients_at_once: int = 1000
 
     def find_stays(self, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
         """The stays that overlap [start, as_of]; without them, all. Raises SourceDataError."""
-        census = Census()
-        census.add({key: r[key] for key in _NEEDED if key in r} for r in self._resources(_STAY_TYPES))
+        census = self.census()
         called = {name: census.locations_called(name) for name in self.icu_locations}
         unknown = [name for name, found in called.items() if not found]
         if unknown:
@@ -55,6 +55,12 @@ class NdjsonFolder:
             )
         locations = frozenset(location for found in called.values() for location in found)
         return census.stays(IcuRule(frozenset(self.icu_classes), locations), start, as_of)
+
+    def census(self) -> Census:
+        """The folder's Encounters, Patients and Locations."""
+        census = Census()
+        census.add({key: r[key] for key in _NEEDED if key in r} for r in self._resources(_STAY_TYPES))
+        return census
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
@@ -90,18 +96,20 @@ class NdjsonFolder:
 
     def _resources(self, mentioning: re.Pattern[bytes]) -> Iterator[Resource]:
         """The resources whose line matches `mentioning`, file by file in order of name."""
-        paths = sorted({*self.path.glob("*.ndjson"), *self.path.glob("*.ndjson.gz")})
+        files, root = fsspec.core.url_to_fs(str(self.path))
+        found = files.ls(root, detail=False) if files.isdir(root) else []
+        paths = sorted(path for path in found if path.endswith((".ndjson", ".ndjson.gz")))
         if not paths:
             raise SourceDataError(f"{self.path}: no *.ndjson or *.ndjson.gz; give the folder of a Bulk Data export")
         for path in paths:
-            for number, line in _lines(path):
+            for number, line in _lines(files, path):
                 if mentioning.search(line):
                     yield _resource(line, f"{path}, line {number}")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(files: fsspec.AbstractFileSystem, path: str) -> Iterator[tuple[int, bytes]]:
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with files.open(path, "rb", compression="infer") as file:
             yield from enumerate(file, start=1)
     except (OSError, EOFError, zlib.error):
         raise SourceDataError(f"{path}: cannot be read, expected NDJSON; copy the file again") from None

@@ -3,9 +3,11 @@
 import io
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import fsspec
 import orjson
@@ -77,10 +79,14 @@ class RunFolder:
         names = [path[len(self._root) :].lstrip("/") for path in paths]
         return sorted(name for name in names if _TEMPORARY not in name)
 
-    def clear(self) -> None:
-        """Removes all files of the run."""
-        if self._files.exists(self._root):
-            self._files.rm(self._root, recursive=True)
+    def clear(self, folder: str = "", keep: tuple[str, ...] = ()) -> None:
+        """Removes all files of the run, or of a folder in it, but those whose names begin with one of `keep`."""
+        if keep:
+            for name in self.list(folder):
+                if not name.startswith(keep):
+                    self._files.rm_file(self._path(name))
+        elif self._files.exists(path := self._path(folder) if folder else self._root):
+            self._files.rm(path, recursive=True)
 
     def location(self, name: str) -> str:
         """Where a file lies: a path for a local folder, a URL for other storage."""
@@ -97,12 +103,28 @@ class RunFolder:
             raise RunNotFound(f"{self.url}: has no {name}, expected it from an earlier step; run that step") from None
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        path = self._path(name)
-        # The name is the writer's own: two attempts at one task may overlap.
-        temporary = f"{path}{_TEMPORARY}{secrets.token_hex(4)}"
-        self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        temporary = self._temporary(name)
         self._files.pipe_file(temporary, content)
-        self._files.mv(temporary, path)
+        self._files.mv(temporary, self._path(name))
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[BinaryIO]:
+        """A file to be written part by part; it is there when the block ends, and not at all if it raises."""
+        temporary = self._temporary(name)
+        try:
+            with self._files.open(temporary, "wb") as file:
+                yield file
+        except BaseException:
+            if self._files.exists(temporary):
+                self._files.rm_file(temporary)
+            raise
+        self._files.mv(temporary, self._path(name))
+
+    def _temporary(self, name: str) -> str:
+        path = self._path(name)
+        self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        # The name is the writer's own: two attempts at one task may overlap.
+        return f"{path}{_TEMPORARY}{secrets.token_hex(4)}"
 
 
 def locks_in(runs: str, otherwise: Path) -> Path:

@@ -1,5 +1,6 @@
 """The tasks of a screening: a DAG run's Params and a chunk in, the workflow called with a client."""
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -27,7 +28,7 @@ def find_stays(condition_id: str, params: Params, dag_run: Any) -> tuple[str, li
     source = FhirHook(params["connection"]).source()
     run = screening.open_run(_request(condition_id, params, dag_run, source), settings)
     with _client(run, params, dag_run) as client:
-        return run, screening.find_stays(run, client, settings) or [NOBODY]
+        return run, screening.find_stays(run, client, settings, _log_progress) or [NOBODY]
 
 
 def extract(run: str, chunk: int, params: Params, dag_run: Any) -> None:
@@ -66,6 +67,10 @@ def _client(run: str, params: Params, dag_run: Any) -> FhirClient:
     source = FhirHook(params["connection"]).source()
     patience = Patience(source.retries, waiting_time(params, dag_run, datetime.now(UTC)))
     return FhirClient(screening.suited(run, source, settings_from(), patience=patience), patience=patience)
+
+
+def _log_progress(step: str, done: int, total: int) -> None:
+    logging.getLogger(__name__).info("%s: %d of %d", step, done, total)
 
 
 def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource) -> ScreeningRequest:

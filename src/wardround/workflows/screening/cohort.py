@@ -4,51 +4,69 @@ These functions see record numbers; they never log.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, Final
 
 from wardround.adapters import fhir_cohorts, fhir_stays
+from wardround.adapters.bulk_export import Progress
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_cohorts import UNKNOWN_PATIENT, WITHOUT_STAY, Named
 from wardround.core.events import frame_of
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
 from wardround.spec.cohorts import CohortSource
+from wardround.workflows.screening.exported import find_exported
 from wardround.workflows.screening.run import Run
 
 # In cohort.parquet: whom the cohort names without a stay in the run, and why; "" for what is no id.
 LEFT_OUT_COLUMNS: Final = {"patient_id": "str", "reason": "str"}
 ACCOUNT: Final = "cohort.json"
 
-# How the kinds that name patients do so.
-_NAMED: Final[dict[str, Callable[[FhirClient, CohortSource], list[Named]]]] = {
-    "group": lambda client, source: fhir_cohorts.of_group(client, str(source.id)),
-    "list": lambda client, source: fhir_cohorts.of_list(client, str(source.id)),
-    "file": lambda _client, source: fhir_cohorts.of_file(str(source.path), source.column),
-}
 
-
-def find_cohort(opened: Run, client: FhirClient) -> FoundStays:
+def find_cohort(opened: Run, client: FhirClient, progress: Progress) -> FoundStays:
     """The ICU stays of the run's cohort that overlap its look-back.
 
     Writes cohort.parquet (LEFT_OUT_COLUMNS) and cohort.json: its kind; how many patients it named, or None if it names
     none; `cohort_without_stay`, those of them without an ICU stay; `cohort_set_aside`, the others by reason.
     """
-    source, start = opened.cohort_source, opened.look_back_start
-    if source.kind not in _NAMED:
+    source = opened.cohort_source
+    named = _named(client, source)
+    patients = [one.patient_id for one in named or () if not one.reason]
+    found = _stays(opened, client, patients, progress)
+    if named is None:
         _write_account(opened, None, [])
-        return fhir_stays.find(_asking(client, source), start, opened.as_of)
-    named = _NAMED[source.kind](client, source)
-    patients = [one.patient_id for one in named if not one.reason]
-    found = fhir_cohorts.find_for_patients(client, patients, start, opened.as_of)
+        return found
     staying = set(found.stays["patient_id"]) | set(found.set_aside["patient_id"])
     idle = [patient for patient in patients if patient not in staying]
     unknown = fhir_cohorts.unknown_among(client, idle)
     reasons = [Named(patient, UNKNOWN_PATIENT if patient in unknown else WITHOUT_STAY) for patient in idle]
     _write_account(opened, len(patients), [one for one in named if one.reason] + reasons)
     return found
+
+
+def _named(client: FhirClient, source: CohortSource) -> list[Named] | None:
+    """Whom the cohort names; None if it is whoever is found."""
+    match source.kind:
+        case "group" | "export" if source.id:
+            return fhir_cohorts.of_group(client, source.id)
+        case "list":
+            return fhir_cohorts.of_list(client, str(source.id))
+        case "file":
+            return fhir_cohorts.of_file(str(source.path), source.column)
+    return None
+
+
+def _stays(opened: Run, client: FhirClient, patients: Sequence[str], progress: Progress) -> FoundStays:
+    match opened.cohort_source.kind:
+        case "export":
+            found = find_exported(opened, client, progress)
+            return fhir_cohorts.only_of(patients, found) if opened.cohort_source.id else found
+        case "group" | "list" | "file":
+            return fhir_cohorts.find_for_patients(client, patients, opened.look_back_start, opened.as_of)
+    asking = _asking(client, opened.cohort_source)
+    return fhir_stays.find(asking, opened.look_back_start, opened.as_of)
 
 
 def account_of(opened: Run) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from wardround.core.features import build_features
 from wardround.core.stays import index_as_of
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.settings import Settings
+from wardround.workflows.screening.exported import exported_readings
 from wardround.workflows.screening.run import Run, chunk_file, load_run
 
 
@@ -68,11 +69,17 @@ def _isolated(stays: pd.DataFrame, opened: Run, client: FhirClient) -> tuple[lis
 
 def _extracted(stays: pd.DataFrame, opened: Run, client: FhirClient) -> _Extracted:
     condition, as_of = opened.condition, opened.as_of
-    patients: Sequence[str] = sorted(stays["patient_id"].unique())
-    start = as_of - condition.longest_window
-    readings = fhir_observations.fetch(client, patients, condition.variables, start, as_of)
+    readings = _readings(stays, opened, client)
     events, set_aside = admit(readings, condition.variables, as_of)
     return _Extracted(events, set_aside, build_features(events, index_as_of(stays, as_of), condition))
+
+
+def _readings(stays: pd.DataFrame, opened: Run, client: FhirClient) -> pd.DataFrame:
+    patients: Sequence[str] = sorted(stays["patient_id"].unique())
+    if opened.cohort_source.kind == "export":
+        return exported_readings(opened, int(stays["chunk"].iloc[0]), patients)
+    start = opened.as_of - opened.condition.longest_window
+    return fhir_observations.fetch(client, patients, opened.condition.variables, start, opened.as_of)
 
 
 def _require_server(client: FhirClient, error: FhirUnreachable) -> None:

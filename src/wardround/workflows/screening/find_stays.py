@@ -6,11 +6,13 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from wardround.adapters.bulk_export import Progress
 from wardround.adapters.fhir_client import FhirClient
 from wardround.core.events import frame_of
 from wardround.core.stays import STAY_COLUMNS, eligible
 from wardround.settings import Settings
 from wardround.workflows.screening.cohort import find_cohort
+from wardround.workflows.screening.exported import keep_readings
 from wardround.workflows.screening.run import load_run
 
 # In stays.parquet: every stay found. chunk is 0, and excluded the reason, for a stay that is not screened.
@@ -19,11 +21,11 @@ MOST_SINGLE: Final = 32  # so many tasks of one patient each are still easy on a
 MOST_CHUNKS: Final = 200
 
 
-def find_stays(run: str, client: FhirClient, settings: Settings) -> list[int]:
+def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progress = lambda *_: None) -> list[int]:
     """Writes stays.parquet (FOUND_COLUMNS) and chunks.json; gives the chunk numbers, from 1."""
     opened = load_run(run, settings)
     with opened.step("find_stays", client):
-        found = find_cohort(opened, client)
+        found = find_cohort(opened, client, progress)
         cohort = eligible(found.stays, opened.as_of, opened.condition)
         # Patients stay together: the events of one are then fetched once, however many stays there are.
         screened = cohort.eligible.sort_values(["patient_id", "stay_id"], ignore_index=True)
@@ -35,6 +37,7 @@ def find_stays(run: str, client: FhirClient, settings: Settings) -> list[int]:
         known = about.reindex(excluded["stay_id"]).reset_index()[[c for c in STAY_COLUMNS if c != "patient_id"]]
         everyone = pd.concat([screened, excluded.merge(known, on="stay_id", validate="one_to_one")], ignore_index=True)
         opened.folder.write_frame("stays.parquet", frame_of(FOUND_COLUMNS, everyone))
+        keep_readings(opened, screened)
         chunks = sorted({int(chunk) for chunk in screened["chunk"]})
         opened.folder.write_json("chunks.json", {"chunks": chunks, "stays_per_chunk": size})
     return chunks

@@ -9,6 +9,7 @@ from typing import Final
 import pandas as pd
 
 from wardround import __version__
+from wardround.adapters import bulk_export
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder, run_id
@@ -128,7 +129,8 @@ def open_run(request: ScreeningRequest, settings: Settings) -> str:
     run = request.run or run_id(condition.id, pd.Timestamp(request.as_of))
     folder = RunFolder.of(settings.runs, run)
     # A DAG run that is cleared opens its run again: what an earlier attempt left must not be taken for this one's.
-    folder.clear()
+    # But an export that it began, and never read stays from, goes on at the server: it is not begun a second time.
+    folder.clear(keep=() if folder.exists("chunks.json") else (bulk_export.STATE, f"{bulk_export.FILES}/"))
     # Kept with the run, so that a spec that is edited meanwhile cannot give its chunks different features.
     folder.write_json("condition.json", condition.model_dump(mode="json"))
     folder.write_json(

@@ -87,7 +87,7 @@ def _go_through(
         clients = _Clients([stack.enter_context(FhirClient(source, transport, shared)) for _ in range(source.threads)])
         steps = _Steps(progress)
         if not opened.found:
-            steps.once("find_stays", lambda: clients.lend(lambda client: find_stays(run, client, settings)))
+            steps.once("find_stays", lambda: clients.lend(lambda client: find_stays(run, client, settings, progress)))
         chunks = opened.chunks()
         unread = [chunk for chunk in chunks if not opened.extracted(chunk)]
         fetching = max(1, min(source.threads, RESOURCES_AT_ONCE // source.page_size))

@@ -1,0 +1,70 @@
+"""A Bulk Data export in the run's folder in; its stays, and the readings of each chunk, out.
+
+These functions see patient values; they never log.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import pandas as pd
+
+from wardround.adapters import bulk_export
+from wardround.adapters.bulk_export import ExportOrder, Progress
+from wardround.adapters.fhir_census import complete, icu_rule
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_encounters import Census
+from wardround.adapters.ndjson import NdjsonFolder
+from wardround.core.events import empty_readings
+from wardround.core.stays import FoundStays, index_as_of
+from wardround.workflows.screening.run import Run, chunk_file
+
+TYPES: Final = ("Patient", "Encounter", "Location", "Observation")
+PATIENTS_AT_ONCE: Final = 200  # whose readings are in memory together
+
+
+def find_exported(opened: Run, client: FhirClient, progress: Progress) -> FoundStays:
+    """The ICU stays of the export that the run's cohort asks for; the export is made first, or gone on with.
+
+    A Group's export, and one of recent changes, may lack Locations and Patients: the server is asked for these.
+    """
+    wanted = opened.cohort_source
+    since = opened.as_of - wanted.since if wanted.since else None
+    bulk_export.export(client, ExportOrder(TYPES, wanted.id, since, wanted.deadline), opened.folder, progress)
+    census = _files(opened).census() if opened.folder.list(bulk_export.FILES) else Census()
+    complete(census, client)
+    return census.stays(icu_rule(client), opened.look_back_start, opened.as_of)
+
+
+def keep_readings(opened: Run, screened: pd.DataFrame) -> None:
+    """Puts the readings of the stays' patients into files of their chunks, in one pass, and removes the export.
+
+    What else the export holds is of no use to the run, and its folder is not the place to keep a hospital.
+    """
+    if opened.folder.list(bulk_export.FILES):
+        _keep_readings(opened, screened)
+    opened.folder.clear(bulk_export.FILES)
+
+
+def exported_readings(opened: Run, chunk: int, patient_ids: Sequence[str]) -> pd.DataFrame:
+    """The readings of these patients of a chunk (READING_COLUMNS)."""
+    names = opened.folder.list(chunk_file(chunk, "")[:-1])
+    frames = [opened.folder.read_frame(name) for name in names if "/readings-" in name]
+    if not frames:
+        return empty_readings()
+    readings = pd.concat(frames, ignore_index=True)
+    return readings[readings["patient_id"].isin(patient_ids)].reset_index(drop=True)
+
+
+def _keep_readings(opened: Run, screened: pd.DataFrame) -> None:
+    index = index_as_of(screened, opened.as_of)
+    condition = opened.condition
+    parts = _files(opened).readings(index, condition.variables, condition.longest_window)
+    for number, (some, readings) in enumerate(parts):
+        for chunk, stays in screened[screened["stay_id"].isin(some["stay_id"])].groupby("chunk"):
+            mine = readings[readings["patient_id"].isin(stays["patient_id"])]
+            if len(mine):
+                opened.folder.write_frame(chunk_file(int(str(chunk)), f"readings-{number:04d}.parquet"), mine)
+
+
+def _files(opened: Run) -> NdjsonFolder:
+    return NdjsonFolder(f"{opened.folder.url}/{bulk_export.FILES}", patients_at_once=PATIENTS_AT_ONCE)
