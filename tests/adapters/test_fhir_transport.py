@@ -111,6 +111,32 @@ def test_the_token_goes_with_every_request(server, reply) -> None:
     assert server.requests[0].headers["Authorization"] == "Bearer secret"
 
 
+def test_the_sources_proxy_precedes_the_environments(server, reply, monkeypatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    server.replies(reply(GOOD))
+    assert send("http://fhir.test/fhir", proxy=server.url.removesuffix("/fhir")) == GOOD
+    assert server.requests[0].path == "http://fhir.test/fhir/Patient/p1"
+
+
+def test_a_proxys_password_is_not_shown(server, reply) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        proxy = f"http://me:secret@127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(FhirUnreachable, match=r"no whole answer \(ProxyError\)") as caught:
+            send("https://fhir.test/fhir", proxy=proxy)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_ca_file_that_cannot_be_used_is_found_before_anything_is_sent(server, tmp_path, content) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(FhirError, match=r"ca.pem: not usable, expected certificates as PEM"):
+        send(server.url, ca_file=str(file))
+    assert server.requests == []
+
+
 def test_a_server_is_asked_for_what_it_holds_now(server, reply) -> None:
     server.replies(reply(GOOD))
     send(server.url)

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from wardround.adapters.fhir_sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion
 from wardround.cli.screen import command
-from wardround.cli.servers import server_at
+from wardround.cli.servers import is_server, server_at
 from wardround.errors import FhirError
 from wardround.settings import Settings, settings_from
 
@@ -135,3 +135,10 @@ def test_a_source_is_recognised_unless_its_profile_is_chosen() -> None:
     variables = {"WARD_BASE_URL": URL, "WARD_PROFILE": "hapi"}
     assert server_at("ward", settings, variables).profile.id == "hapi"
     assert server_at("ward", settings, variables, profile="epic").profile.id == "epic"
+
+
+def test_a_name_is_a_folder_if_there_is_one_or_no_server_of_the_name(settings, here) -> None:
+    (here / "ward").mkdir()
+    variables = {"WARD_BASE_URL": URL, "EPIC_BASE_URL": URL}
+    places = {"ward": False, "epic": True, "absent": False, "epic/fhir": False, URL: True, ".": False}
+    assert {place: is_server(place, settings, variables) for place in places} == places

@@ -117,16 +117,45 @@ def test_a_token_endpoint_that_is_busy_is_asked_again(icu, server, settings, key
 
 
 def test_a_wrong_key_is_refused_by_name(server, key_pair) -> None:
-    other = ec.generate_private_key(ec.SECP384R1())
-    key = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     server.misbehave(FaultPlan())
-    with FhirClient(source_at(server, key)) as client, pytest.raises(FhirRefused, match="invalid_client"):
+    with FhirClient(source_at(server, stranger())) as client, pytest.raises(FhirRefused, match="invalid_client"):
         next(client.search("Encounter", {}))
 
 
+def test_the_sources_authority_precedes_the_environments(server, key_pair, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    with FhirClient(source_at(server, key_pair.private)) as client:
+        assert client.capabilities()["fhirVersion"] == "4.0.1"
+
+
+def test_the_test_button_of_airflows_form_signs_in(server, key_pair, monkeypatch) -> None:
+    from wardround.airflow.hook import FhirHook
+
+    def tried(key: str) -> tuple[bool, str]:
+        # A field of one line, into which the key was pasted.
+        extra = {"auth": "smart", "private_key": key.replace("\n", " "), "key_id": "k1", "ca_file": server.ca_file}
+        connection = {"conn_type": "fhir", "host": server.base_url, "login": "ward", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_WARD", json.dumps(connection))
+        return FhirHook("ward").test_connection()
+
+    server.misbehave(FaultPlan())
+    ok, message = tried(key_pair.private)
+    assert ok
+    assert "FHIR 4.0.1" in message
+    ok, message = tried(stranger())
+    assert not ok
+    assert "refused to give a token (invalid_client)" in message
+
+
+def stranger() -> str:
+    """A key that no server knows."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
 def test_a_certificate_of_an_unknown_issuer_is_refused(server, key_pair) -> None:
-    stranger = FhirSource(server.base_url, SignedAssertion("ward", key_pair.private))
-    with FhirClient(stranger) as client, pytest.raises(FhirUnreachable, match="certificate is not trusted"):
+    trusting_others = FhirSource(server.base_url, SignedAssertion("ward", key_pair.private))
+    with FhirClient(trusting_others) as client, pytest.raises(FhirUnreachable, match="certificate is not trusted"):
         client.capabilities()
 
 

@@ -9,7 +9,7 @@ import click
 
 from wardround.cli.durations import DURATION
 from wardround.cli.results import say, show
-from wardround.cli.servers import PROFILE_HELP
+from wardround.cli.servers import PROFILE_HELP, is_server, server_at
 from wardround.cli.times import TIME
 from wardround.settings import Settings, settings_from
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("condition")
 @click.option("--mimic", type=click.Path(path_type=Path), help="MIMIC-IV folder, with hosp/ and icu/.")
-@click.option("--fhir", help="Base URL of a FHIR server, or a folder of NDJSON.")
+@click.option("--fhir", help="Base URL of a FHIR server, its name in a .env file, or a folder of NDJSON.")
 @click.option("--profile", metavar="ID", help=PROFILE_HELP)
 @click.option("--at", type=DURATION, help="Predict so long after each stay's admission.  [default: 24h]")
 @click.option("--as-of", type=TIME, help="Predict at this time (ISO 8601 with an offset), for the stays in progress.")
@@ -68,11 +68,10 @@ def _source(
         from wardround.adapters.mimic import MimicFolder
 
         return MimicFolder(mimic)
-    if fhir is not None and "://" in fhir:
+    if fhir is not None and is_server(fhir, settings):
         from wardround.adapters.fhir_client import FhirClient
         from wardround.adapters.fhir_profiles import recognised, with_profile
         from wardround.adapters.fhir_server import FhirServer
-        from wardround.cli.servers import server_at
 
         server = server_at(fhir, settings, profile=profile)
         if server.recognise:

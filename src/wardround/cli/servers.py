@@ -63,13 +63,21 @@ def server_at(
     )
 
 
+def is_server(place: str, settings: Settings, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a place that may be a folder means a server: a URL, or a name whose base URL is set and no file has."""
+    if not _NAME.fullmatch(place):
+        return "://" in place
+    variable = f"{_prefix(place)}{_BASE_URL}"
+    return variable in {**_from_files(settings.home), **environment} and not Path(place).exists()
+
+
 class _Variables:
     """The variables of one named source. Raises FhirError for a name that none of them has."""
 
     def __init__(self, name: str, values: Mapping[str, str]) -> None:
         self._values = values
         self.where = f"source {name}"
-        self.prefix = name.upper().replace("-", "_")
+        self.prefix = _prefix(name)
         if not any(key.startswith(f"{self.prefix}_") and values[key] for key in values):
             known = sorted(_named(key) for key in values if key.endswith(_BASE_URL) and key != _BASE_URL)
             named = ", ".join(known) or "none, as no variable ends in _BASE_URL"
@@ -89,6 +97,10 @@ class _Variables:
 
     def missing(self, what: str) -> FhirError:
         return FhirError(f"{self.where}: {self.prefix}_{what} is missing, expected a value; set it or put it in .env")
+
+
+def _prefix(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 def _named(variable: str) -> str:
