@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from wardround.adapters.fhir_batch import status_of
+from wardround.adapters.fhir_batch import UNANSWERED, status_of
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
 from wardround.core.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
@@ -11,6 +11,8 @@ from wardround.errors import FhirError
 
 # What servers bear in one parameter; the client halves where even this is too much.
 VALUES_PER_SEARCH: Final = 250
+# An answer that was lost shows only at the next look whether it was done.
+LOOKS: Final = 3
 
 
 def held(client: FhirClient, identities: Sequence[str]) -> dict[str, list[Resource]]:
@@ -59,16 +61,17 @@ def create_provenance(client: FhirClient, resources: Sequence[Resource]) -> dict
 def device_reference(client: FhirClient, device: Resource) -> str:
     """The reference of the server's Device with this one's identifier, which is created if there is none."""
     token = f"{DEVICE_SYSTEM}|{device['identifier'][0]['value']}"
-    reference = _found_device(client, token)
-    if reference is None:
-        (refusal,) = _outcomes(client, [_create(client, device, f"identifier={token}")])
+    refusal = UNANSWERED
+    for _ in range(LOOKS):
         reference = _found_device(client, token)
-        if reference is None:
-            raise FhirError(
-                f"{client.source.base_url}: did not keep our Device (status {refusal or 'of success'}), expected to "
-                "find it by its identifier; allow this client to create Devices"
-            )
-    return reference
+        if reference is not None:
+            return reference
+        if refusal == UNANSWERED:
+            (refusal,) = _outcomes(client, [_create(client, device, f"identifier={token}")])
+    raise FhirError(
+        f"{client.source.base_url}: did not keep our Device (status {refusal or 'of success'}), expected to "
+        "find it by its identifier; allow this client to create Devices"
+    )
 
 
 def needs_single_writer(client: FhirClient) -> bool:
