@@ -93,6 +93,12 @@ def test_without_a_model_the_server_is_not_asked(settings, tmp_path) -> None:
     assert isinstance(result.exception, ModelError)
 
 
+def test_an_unknown_server_profile_names_those_there_are(settings) -> None:
+    result = screened(settings, NOWHERE, "--profile", "oracel")
+    assert isinstance(result.exception, SpecError)
+    assert "did you mean 'oracle'" in str(result.exception)
+
+
 def test_what_is_no_base_url_is_refused(settings) -> None:
     for url in ("ftp://h/fhir", "h/fhir", "http://user:secret@h/fhir"):
         result = screened(settings, url)
