@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import ModelError, RunIncomplete
 from wardround.settings import Settings
-from wardround.workflows.screening import ScreeningRequest, require_complete
+from wardround.workflows.screening import ScreeningRequest, require_complete, screen
 
 
 def by_encounter(resources: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -244,3 +245,14 @@ def test_a_score_that_comes_long_after_its_time_is_called_late_in_the_report_and
     shown = ["Late scores" in Path(summary["report"]).read_text() for summary in (late, early)]
     assert shown == [True, False]
     assert "late" not in str([risk.get("note") for risk in held("RiskAssessment")]).lower()
+
+
+def test_a_server_without_a_capability_statement_is_screened_as_any_other(
+    icu, server, settings, transport, held
+) -> None:
+    icu.stay("a")
+    icu.upload(server)
+    transport.refuse = lambda _body: 404 if transport.sent[-1][0].endswith("/metadata") else None
+    request = ScreeningRequest(condition="sepsis", source_url=server, as_of="2026-01-02T05:00:00Z")
+    summary = screen(request, FhirSource(server, recognise=True), settings, lambda *_: None, transport)
+    assert (summary["scored"], summary["written"], len(held("RiskAssessment"))) == (1, 1, 1)

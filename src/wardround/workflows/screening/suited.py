@@ -6,6 +6,8 @@ from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_profiles import recognised, with_profile
 from wardround.adapters.fhir_source import FhirSource
+from wardround.core.server_profiles import Fit
+from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.settings import Settings
 from wardround.spec.loading import load_server_profile
 from wardround.spec.servers import GENERIC
@@ -28,9 +30,18 @@ def suited(
     opened = load_run(run, settings)
     if not opened.folder.exists("profile.json"):
         with FhirClient(source, transport, patience) as client, opened.step("recognise", client):
-            fit = recognised(client, settings.schemas)
+            fit = _recognised(client, settings)
         opened.folder.write_json("profile.json", {"profile": fit.profile.id, "why": fit.why})
     profile = str(opened.folder.read_json("profile.json")["profile"])
     # The generic profile needs no file: an installation's own schemas may hold conditions only.
     known = GENERIC if profile == GENERIC.id else load_server_profile(profile, settings.schemas)
     return with_profile(source, known)
+
+
+def _recognised(client: FhirClient, settings: Settings) -> Fit:
+    try:
+        return recognised(client, settings.schemas)
+    except (FhirUnreachable, FhirRefused):
+        raise
+    except FhirError:  # what it can do is then found out by asking
+        return Fit(GENERIC, "it gives no CapabilityStatement")
