@@ -27,8 +27,8 @@ def settings(trained_models, tmp_path):
     return replace(settings_from(), runs=str(tmp_path / "runs"), models=trained_models)
 
 
-def screened(source, settings, now):
-    request = ScreeningRequest(condition="sepsis", source_url=source.base_url, as_of=now, chunk_size=3)
+def screened(source, settings, now, **request):
+    request = ScreeningRequest(condition="sepsis", source_url=source.base_url, as_of=now, chunk_size=3, **request)
     summary = screen(request, source, settings, print)
     require_complete(summary["run"], settings)
     return summary
@@ -68,3 +68,11 @@ def scores(resources):
         resource["encounter"]["reference"]: resource["prediction"][0]["probabilityDecimal"]
         for resource in resources.values()
     }
+
+
+def test_its_bulk_export_gives_the_scores_that_searches_give(ward_at, settings, simulated_ward):
+    searched = screened(ward_at, settings, simulated_ward.now)
+    exported = screened(ward_at, settings, simulated_ward.now, cohort="export")
+
+    assert exported["unchanged"] == exported["written"] == searched["written"] > 0
+    assert exported["found"] == searched["found"]
