@@ -1,6 +1,7 @@
 """How an export is begun, waited for, downloaded and given up, against a server that is told what to answer."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -76,13 +77,23 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 @pytest.fixture
-def exported(exporting: Exporting, folder: RunFolder, time: Time) -> Any:
-    """exported(order) exports into the folder and gives the lines of all files."""
+def export_it(exporting: Exporting, folder: RunFolder, time: Time) -> Any:
+    """export_it(order) exports into the folder."""
 
-    def run(order: ExportOrder = ORDER, **source: Any) -> list[Any]:
+    def run(order: ExportOrder = ORDER, **source: Any) -> None:
         asked = FhirSource(exporting.server.url, sign_in=BearerToken("secret"), **source)
         with FhirClient(asked, patience=Patience(pause=time.pause)) as client:
             export(client, order, folder, lambda *_: None, clock=lambda: time.now)
+
+    return run
+
+
+@pytest.fixture
+def exported(export_it: Any, folder: RunFolder) -> Any:
+    """exported(order) exports into the folder and gives the lines of all files."""
+
+    def run(order: ExportOrder = ORDER, **source: Any) -> list[Any]:
+        export_it(order, **source)
         return [json.loads(line) for name in folder.list("export") for line in folder.read_text(name).splitlines()]
 
     return run
@@ -225,3 +236,18 @@ def test_neither_token_nor_urls_of_files_are_kept(exporting, exported, folder) -
     exported()
     assert "secret" not in folder.read_text("export.json")
     assert "/files/" not in folder.read_text("export.json")
+
+
+def test_a_file_is_never_in_memory_as_a_whole(exporting, export_it, reply) -> None:
+    large = LINES * 500_000  # 36 MB
+    exporting.answers[f"GET {FILE}"] = reply(large)
+    exporting.answers[f"GET {STATUS}"] = exporting.manifest(
+        output=[{"type": "Patient", "url": f"{exporting.server.url}/files/1", "count": 1_000_000}]
+    )
+    tracemalloc.start()
+    try:
+        export_it()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < len(large) / 4

@@ -75,6 +75,14 @@ def test_everybody_named_is_accounted_for(ward, server, screened, settings) -> N
     }
 
 
+def test_the_report_says_whom_the_cohort_names(ward, server, screened) -> None:
+    references = ["Patient/p-s0", "Patient/p-idle", "Patient/gone"]
+    put(ward, server, group(member=[{"entity": {"reference": reference}} for reference in references]))
+    page = Path(screened(cohort="group:g")["report"]).read_text()
+    assert "The cohort (group) names 3 patients. 1 of them had no ICU stay in the look-back." in page
+    assert "1 set aside: unknown to the server, or deleted." in page
+
+
 def test_a_group_that_counts_more_than_it_lists_is_asked_for_page_by_page(
     ward, server, screened, settings, transport, held
 ) -> None:

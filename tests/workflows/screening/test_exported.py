@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,12 @@ def test_an_export_asks_no_more_for_observations_and_leaves_no_copy(ward, screen
     assert not [path for path, _ in transport.sent if "Observation" in path and "$export" not in path]
     folder = RunFolder.existing(settings.runs, summary["run"])
     assert [name for name in folder.list() if name.endswith(".ndjson")] == []
+
+
+def test_an_export_may_lie_in_object_storage(ward, server, settings, transport) -> None:
+    elsewhere = replace(settings, runs="memory://runs")
+    summary = screen(exporting(server), FhirSource(server), elsewhere, lambda *_: None, transport)
+    assert (summary["scored"], summary["failed"]) == (7, 0)
 
 
 def test_the_server_keeps_no_export_that_was_read(ward, screened, transport, server) -> None:

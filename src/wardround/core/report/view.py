@@ -203,7 +203,7 @@ def _why_not_written(record: RunRecord, mode: str) -> str:
 def _flow_note(record: RunRecord) -> str:
     unchanged = record.summary.get("unchanged", 0)
     failed = int((record.ledger["written"] & (record.ledger["outcome"] != "scored")).sum())
-    notes = []
+    notes = list(_cohort_notes(record))
     if unchanged:
         notes.append(f"The source held {count(unchanged)} of the RiskAssessments already; they were left as they are.")
     if repaired := record.summary.get("repaired", 0):
@@ -214,6 +214,19 @@ def _flow_note(record: RunRecord) -> str:
     if failed:
         notes.append(f"The source also holds a RiskAssessment for {count(failed)} of the stays that failed.")
     return " ".join(notes)
+
+
+def _cohort_notes(record: RunRecord) -> Iterator[str]:
+    """What became of those whom the cohort names, and who have no stay in the drawing."""
+    named = record.summary.get("cohort_patients")
+    if named is None:
+        return
+    yield f"The cohort ({record.summary['cohort']}) names {count(named)} patients."
+    without_stay = record.summary["cohort_without_stay"]
+    if without_stay:
+        yield f"{count(without_stay)} of them had no ICU stay in the look-back."
+    for reason, number in record.summary["cohort_set_aside"].items():
+        yield f"{count(number)} set aside: {reason_in_words(reason).lower()}."
 
 
 def _low(rows: pd.DataFrame) -> LowSummary:

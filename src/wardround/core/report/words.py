@@ -20,6 +20,11 @@ REASONS: Final = {
     "no_subject": "The Encounter names no patient",
     "no_period": "The Encounter has no usable period",
     "malformed": "Not shaped as FHIR wants it",
+    # why somebody whom a cohort names is set aside (adapters/fhir_cohorts.py)
+    "unknown_patient": "Unknown to the server, or deleted",
+    "not_a_patient": "Not a patient",
+    "not_an_id": "Not an id",
+    "inactive_member": "No longer in the cohort",
     # why a stay has no account or no score
     "unfinished": "The run ended before this stay was accounted for",
     "retracted": "Taken back",
