@@ -170,6 +170,8 @@ def website() -> Iterator[str]:
             self.end_headers()
             self.wfile.write(b"<html>")
 
+        do_POST = do_GET
+
         def log_message(self, *_: object) -> None:
             pass
 

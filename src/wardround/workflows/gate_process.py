@@ -1,11 +1,15 @@
 """The quality gate in a process of its own, so that its imports cost the screening no time."""
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+import pickle
+import subprocess
+import sys
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
+from wardround.errors import WardroundError
 from wardround.settings import Settings
+
+_MODULE: Final = "wardround.workflows.gate_process"
 
 
 class GateProcess:
@@ -13,35 +17,50 @@ class GateProcess:
 
     Importing Great Expectations takes seconds of one core. The child starts with it at once, on another core; a thread
     could not, because imports hold the interpreter. This module imports nothing heavy, so that the child can be the
-    first thing that a command starts.
+    first thing that a command starts. The child ends with its standard input, and so with a parent that is killed.
     """
 
     def __enter__(self) -> Self:
-        # Not forked: this process may have threads by now.
-        self._child = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-        self._child.submit(_prepare)
+        self._child = subprocess.Popen([sys.executable, "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._child.shutdown(cancel_futures=True)
+        self._child.kill()
+        self._child.communicate()
 
     def __call__(self, run: str, settings: Settings) -> None:
         try:
-            self._child.submit(_check, run, settings).result()
-        finally:
-            # The child takes a second to end, which need not be waited for.
-            self._child.shutdown(wait=False)
+            answer, _ = self._child.communicate(pickle.dumps((run, settings)))
+            problem = pickle.loads(answer)
+        except (EOFError, BrokenPipeError):
+            raise WardroundError(
+                f"run {run}: the quality gate's process ended, expected its verdict; run again"
+            ) from None
+        if problem is not None:
+            raise problem
 
 
-def _prepare() -> None:
+def _serve() -> None:
+    """The child: prepares, then does what its standard input asks for, and answers None or the error on stdout."""
+    answers, sys.stdout = sys.stdout.buffer, sys.stderr
     from wardround.adapters import expectations
 
     expectations.prepare()
-
-
-def _check(run: str, settings: Settings) -> None:
+    asked = sys.stdin.buffer.read()
+    if not asked:
+        return
     from wardround.workflows.screening import check_quality
 
-    check_quality(run, settings)
+    problem = None
+    try:
+        check_quality(*pickle.loads(asked))
+    except WardroundError as error:
+        problem = error
+    answers.write(pickle.dumps(problem))
+    answers.flush()
+
+
+if __name__ == "__main__":
+    _serve()
