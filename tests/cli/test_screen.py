@@ -170,7 +170,7 @@ def website() -> Iterator[str]:
             self.end_headers()
             self.wfile.write(b"<html>")
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass
