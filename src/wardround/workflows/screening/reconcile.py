@@ -18,6 +18,8 @@ from wardround.workflows.screening.run import Run, chunk_file, load_run
 MISSING = "missing"
 DUPLICATE = "duplicate"
 DIFFERENT = "different"
+# A RiskAssessment names all its Observations: so many are in memory together, whatever the size of the ward.
+AT_ONCE = 500
 
 
 def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any]:
@@ -78,11 +80,15 @@ def _chunk_accounts(opened: Run, chunk: int) -> dict[str, dict[str, object]]:
 def _problems(ledger: pd.DataFrame, screening: Screening, client: FhirClient) -> dict[str, str]:
     """stay_id -> what is wrong with the server's RiskAssessment, of the stays that the ledger calls written."""
     written = ledger[ledger["written"]]
-    identities = {identity(screening, stay): stay for stay in written["stay_id"]}
-    held = risk_assessments.held(client, list(identities))
-    scores = dict(zip(written["stay_id"], written["score"], strict=True))
-    verdicts = {stay: _verdict(held.get(one, []), stay, scores[stay], screening) for one, stay in identities.items()}
-    return {stay: verdict for stay, verdict in verdicts.items() if verdict}
+    problems: dict[str, str] = {}
+    for start in range(0, len(written), AT_ONCE):
+        some = written.iloc[start : start + AT_ONCE]
+        identities = {stay: identity(screening, stay) for stay in some["stay_id"]}
+        held = risk_assessments.held(client, list(identities.values()))
+        for stay, score in zip(some["stay_id"], some["score"], strict=True):
+            verdict = _verdict(held.get(identities[stay], []), stay, score, screening)
+            problems |= {stay: verdict} if verdict else {}
+    return problems
 
 
 def _verdict(held: list[Resource], stay_id: str, score: float, screening: Screening) -> str:
