@@ -1,7 +1,10 @@
 """The rules of a suite follow from the spec, and their words name no patient."""
 
+from datetime import date
+
 import pytest
 
+from wardround.core.features import DAYS_PER_YEAR
 from wardround.core.suite import Checked, QualityResult, suite
 from wardround.settings import PROJECT
 from wardround.spec.conditions import Condition
@@ -20,6 +23,14 @@ def test_every_column_has_a_type_and_a_range(condition: Condition) -> None:
 def test_a_range_is_the_variables_plausible_range() -> None:
     [rule] = [r for r in suite(CONDITIONS["sepsis"]) if r.kind == "between" and r.column == "lactate__last_24h"]
     assert (rule.low, rule.high, rule.text) == (0, 50, "lactate__last_24h is between 0 and 50 mmol/L")
+
+
+def test_somebody_who_comes_of_age_today_passes_the_suite() -> None:
+    years = (date(2026, 3, 10) - date(2008, 3, 10)).days / DAYS_PER_YEAR
+    [rule] = [r for r in suite(CONDITIONS["sepsis"]) if r.kind == "between" and r.column == "age"]
+    assert years < 18
+    assert rule.low is not None
+    assert years >= rule.low
 
 
 def test_the_share_set_aside_of_no_rows_is_none_of_them_unless_the_shape_is_wrong() -> None:
