@@ -106,6 +106,17 @@ def _without_event(feature: Feature, value: float) -> bool:
     return _unknown(value) or (feature.summary == "count" and value == 0)
 
 
+def column_words(condition: Condition) -> dict[str, str]:
+    """Each column of the condition in words: `Lactate, highest of the last 24 h`."""
+    named = {name: DEMOGRAPHIC_WORDS[name] for name in condition.features.demographics}
+    return {**named, **{feature.name: _what(feature, condition) for feature in condition.feature_list}}
+
+
+def _what(feature: Feature, condition: Condition) -> str:
+    phrase = _PHRASES[feature.summary].format(window=_words(feature.window))
+    return f"{condition.variables[feature.variable].display}, {phrase}"
+
+
 def _unknown(value: float) -> bool:
     return value != value
 
@@ -118,11 +129,11 @@ def _describe(column: str, value: float, used: Sequence[UsedEvent], columns: Col
     if column in DEMOGRAPHIC_WORDS:
         return f"{DEMOGRAPHIC_WORDS[column]}: {_demographic(column, value)}"
     feature = columns.features[column]
-    variable = columns.condition.variables[feature.variable]
-    phrase = _PHRASES[feature.summary].format(window=_words(feature.window))
+    what = _what(feature, columns.condition)
     if _unknown(value):
-        return f"{variable.display}, {phrase}: not known"
-    return f"{variable.display}, {phrase}: {_quantity(feature, value, variable)}{_age(feature, used)}"
+        return f"{what}: not known"
+    quantity = _quantity(feature, value, columns.condition.variables[feature.variable])
+    return f"{what}: {quantity}{_age(feature, used)}"
 
 
 def _demographic(column: str, value: float) -> str:

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from wardround.spec.base import Duration, SpecModel, format_duration
 from wardround.spec.cohorts import CohortSource
+from wardround.spec.model_card import ModelCardTexts
 from wardround.spec.variables import Variable
 
 Summary = Literal["last", "first", "mean", "min", "max", "slope", "count", "hours_since_last"]
@@ -136,6 +137,9 @@ class ConditionFile(SpecModel):
     bands: Bands = Field(description="How a score becomes a band.")
     quality: Quality = Field(description="Limits of a run.")
     outcome: Outcome = Field(description="How the outcome is coded in FHIR.")
+    model_card: ModelCardTexts = Field(
+        default=ModelCardTexts(), description="What only people can say about the model, for its card."
+    )
 
 
 class Condition(ConditionFile):

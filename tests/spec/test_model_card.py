@@ -1,0 +1,36 @@
+"""What a condition's people say about its model: optional, never blank, without a part in the spec's digest."""
+
+import pytest
+from pydantic import ValidationError
+
+from wardround.core.model_report.about import About
+from wardround.spec.digest import spec_digest
+from wardround.spec.loading import load_condition
+from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED, ExternalValidation, ModelCardTexts
+
+
+def test_what_nobody_said_is_not_stated_and_what_nobody_did_is_not_performed() -> None:
+    texts = ModelCardTexts()
+    assert (texts.developer, texts.external_validation.party) == (NOT_STATED, NOT_PERFORMED)
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n"])
+def test_a_blank_text_is_refused(blank: str) -> None:
+    with pytest.raises(ValidationError):
+        ModelCardTexts(funding=blank)
+    with pytest.raises(ValidationError):
+        ExternalValidation(data=blank)
+
+
+def test_a_text_of_the_card_lets_no_model_be_refused(schemas) -> None:
+    sepsis = load_condition("sepsis", schemas)
+    told = sepsis.model_copy(update={"model_card": ModelCardTexts(funding="The hospital itself.")})
+    assert spec_digest(told) == spec_digest(sepsis)
+
+
+def test_a_card_can_name_its_condition_without_the_spec(schemas) -> None:
+    sepsis = load_condition("sepsis", schemas)
+    about = About.of(sepsis)
+    assert tuple(about.inputs) == sepsis.columns
+    assert about.inputs["lactate__max_24h"] == "Lactate, highest of the last 24 h"
+    assert (about.min_age, about.inputs["sex"]) == (18, "Sex")
