@@ -108,7 +108,7 @@ def _without_event(feature: Feature, value: float) -> bool:
 
 def column_words(condition: Condition) -> dict[str, str]:
     """Each column of the condition in words: `Lactate, highest of the last 24 h`."""
-    named = {name: DEMOGRAPHIC_WORDS[name] for name in condition.features.demographics}
+    named: dict[str, str] = {name: DEMOGRAPHIC_WORDS[name] for name in condition.features.demographics}
     return {**named, **{feature.name: _what(feature, condition) for feature in condition.feature_list}}
 
 
