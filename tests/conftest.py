@@ -21,7 +21,26 @@ from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.model_store import ModelStore
 from wardround.airflow.environment import local_environment
+from wardround.core.evaluation.gates import GateResult
+from wardround.core.evaluation.results import (
+    CalibrationBin,
+    CalibrationOnTest,
+    Cell,
+    ColumnImportance,
+    Curves,
+    DecisionPoint,
+    Evaluation,
+    Importance,
+    LeadTime,
+    OtherOnset,
+    Policy,
+    PrecisionRecallPoint,
+    RocPoint,
+    Subgroups,
+    Task,
+)
 from wardround.core.fitting import CandidateResult
+from wardround.core.metrics import METRICS, Metric
 from wardround.core.model import Flow, ModelCard, Side, Split
 from wardround.settings import PROJECT, Settings, settings_from
 from wardround.spec.digest import spec_digest
@@ -37,6 +56,8 @@ HOURS = 6
 # Item ids of heart rate, respiratory rate, saturation, systolic and mean pressure; lactate, creatinine: usual values.
 VITALS = {220045: 90, 220210: 20, 220277: 96, 220050: 110, 220052: 75}
 LABS = {50813: 2, 50912: 1}
+# Of the made-up evaluation: hours before onset.
+LEAD_QUARTILES = {"lower_quartile": 2.0, "median": 4.5, "upper_quartile": 9.0}
 
 
 @pytest.fixture(scope="session")
@@ -343,3 +364,82 @@ def lactate_models(tmp_path_factory: pytest.TempPathFactory, small_home: Path) -
     store.save(sepsis.id, card, {fitted.file_name: fitted.dump()})
     store.promote(sepsis.id, card.version, by="tests", why="tests")
     return root
+
+
+@pytest.fixture(scope="session")
+def evaluation() -> Evaluation:
+    """A small evaluation with every part filled, and one of each kind of figure that cannot be given."""
+    metric = Metric(value=0.812, low=0.741, high=0.876)
+    missing = Metric(value=None, reason="no stay with the outcome")
+    metrics = dict.fromkeys(METRICS, metric)
+    hours = {name: Metric(value=hour, low=hour - 1, high=hour + 1) for name, hour in LEAD_QUARTILES.items()}
+    cells = tuple(
+        Cell(group=group, rows=120, stays=120, patients=90, positives=21, metrics={**metrics, "ppv": missing})
+        for group in ("female", "male")
+    )
+    return Evaluation(
+        policy=Policy(name="sensitivity", target=0.8, reached=0.804),
+        calibration=CalibrationOnTest(
+            slope=Metric(value=0.96, low=0.81, high=1.12),
+            intercept=Metric(value=-0.04, low=-0.21, high=0.14),
+            brier=metric,
+            bins=tuple(CalibrationBin(mean_predicted=p, observed=p * 0.9, rows=60) for p in (0.05, 0.2, 0.5, 0.8)),
+        ),
+        curves=Curves(
+            roc=tuple(RocPoint(false_positive_rate=x, sensitivity=x**0.3) for x in (0.0, 0.2, 0.6, 1.0)),
+            precision_recall=tuple(PrecisionRecallPoint(recall=x, precision=1 - 0.7 * x) for x in (0.1, 0.5, 1.0)),
+        ),
+        decision_curve=tuple(
+            DecisionPoint(threshold=t, net_benefit=0.2 - 0.2 * t, treat_all=0.2 - t) for t in (0.05, 0.2, 0.5)
+        ),
+        alerts_per_100_patient_days=Metric(value=41.5, low=33.1, high=50.2),
+        lead_time=LeadTime(stays_with_onset=42, stays_alerted=31, **hours),
+        subgroups=(
+            Subgroups(attribute="sex", cells=cells, suppressed=0),
+            Subgroups(attribute="age_band", cells=cells[:1], suppressed=3),
+            Subgroups(attribute="race", cells=(), suppressed=0, reason="the source does not say"),
+        ),
+        importance=Importance(
+            method="shap",
+            unit="log-odds",
+            rows=240,
+            columns=(
+                ColumnImportance(column="lactate__max_24h", mean_absolute=0.62),
+                ColumnImportance(column="age", mean_absolute=0.11),
+            ),
+        ),
+        sensitivity_to_onset=OtherOnset(
+            definition="suspected_infection_time", rows=231, positives=38, metrics={**metrics, "ppv": missing}
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def hourly_task() -> Task:
+    """Onset within the next 6 hours, each full hour from the fourth."""
+    return Task(
+        task="hourly",
+        horizon=timedelta(hours=6),
+        at=timedelta(hours=4),
+        hours_per_row=1,
+        label="sepsis3",
+        onset_definition="sofa_time",
+    )
+
+
+@pytest.fixture(scope="session")
+def gates() -> tuple[GateResult, ...]:
+    """What the gates found for a model that may go on."""
+    return (
+        GateResult(name="patient_overlap", passed=True, found=0, limit=0, message="no patient is on both sides"),
+        GateResult(name="permuted_labels", passed=None, found=0.43, limit=0.5, message="too few patients to judge"),
+        GateResult(
+            name="dominant_feature",
+            passed=True,
+            found=0.07,
+            limit=0.05,
+            message="without lactate__max_24h the AUROC falls by 0.07",
+            columns=("lactate__max_24h",),
+        ),
+        GateResult(name="too_good", passed=True, found=0.81, limit=0.95, message="AUROC on the test patients"),
+    )

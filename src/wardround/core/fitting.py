@@ -4,14 +4,25 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from wardround.core.candidates.base import Fitted
 from wardround.core.metrics import Metric, best_f1_threshold, measure
 from wardround.spec.base import SpecModel
 
+Setting = int | float | str
+
+
+class FoldResult(SpecModel):
+    """One outer fold of the nested cross-validation: what its other folds chose, and how that did on the fold."""
+
+    fold: int
+    settings: dict[str, Setting] = Field(description="Hyper-parameters, chosen without the fold.")
+    metrics: dict[str, Metric]
+
 
 class CandidateResult(SpecModel):
-    """How a candidate did on the training patients, in grouped cross-validation, at its own best threshold.
+    """How a candidate did on the training patients, in grouped nested cross-validation, at its own best threshold.
 
     The figures serve to choose; the threshold was picked on the same out-of-fold scores, so they are a little too good.
     """
@@ -19,6 +30,8 @@ class CandidateResult(SpecModel):
     title: str
     threshold: float
     metrics: dict[str, Metric]
+    settings: dict[str, Setting] = Field(default={}, description="Hyper-parameters of the fit to all training rows.")
+    folds: tuple[FoldResult, ...] = ()
 
 
 def medians(features: pd.DataFrame) -> dict[str, float]:

@@ -11,6 +11,9 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from wardround.core.candidates.base import Fitted
+from wardround.core.evaluation.calibration import calibrated
+from wardround.core.evaluation.gates import GateResult
+from wardround.core.evaluation.results import Calibration, Evaluation, Task
 from wardround.core.fitting import CandidateResult, inputs_from
 from wardround.core.metrics import Metric
 from wardround.errors import ModelError
@@ -54,12 +57,6 @@ class Split(SpecModel):
     folds: int
 
 
-class Calibration(SpecModel):
-    """How raw scores become calibrated ones: not at all."""
-
-    method: Literal["none"] = "none"
-
-
 class ModelCard(SpecModel):
     """What is known about a model; card.json in its folder. `version` names the rest of it, without `created`."""
 
@@ -75,10 +72,16 @@ class ModelCard(SpecModel):
     horizon: str = Field(description="A duration, or hospital_stay.")
     prediction_time: Duration = Field(description="After admission to the unit.")
     cohort: Flow
+    readings_set_aside: dict[str, dict[str, int]] = Field(
+        default={}, description="Readings of the source that are no events, by variable and reason."
+    )
     split: Split
     candidates: dict[str, CandidateResult]
     chosen: str
     metrics: dict[str, Metric] = Field(description="On the test patients, with 95 % intervals over patients.")
+    task: Task | None = Field(default=None, description="None for a model trained elsewhere.")
+    evaluation: Evaluation | None = Field(default=None, description="None for a model trained elsewhere.")
+    gates: tuple[GateResult, ...] = Field(default=(), description="The gates against leakage; none for such a model.")
     thresholds: dict[Literal["moderate", "high"], float] = Field(description="Where the bands start.")
     calibration: Calibration = Calibration()
     contributions_unit: Literal["log-odds", "probability"]
@@ -109,14 +112,15 @@ class ScoringModel:
         return self.card.version
 
     def predict(self, features: pd.DataFrame) -> np.ndarray:
-        """The probability of the outcome, per row of `features`. Raises ModelError if a column is missing."""
+        """The calibrated probability of the outcome, per row. Raises ModelError if a column is missing."""
         inputs = self._inputs(features)
-        return self.fitted.predict(inputs) if len(inputs) else np.zeros(0)
+        return calibrated(self.fitted.predict(inputs), self.card.calibration) if len(inputs) else np.zeros(0)
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
         """Each column's part in each row's score, in `card.contributions_unit`, with `features`' own row index.
 
-        A row's contributions and `bias` sum to its prediction in that unit (log-odds: before the logistic function).
+        A row's contributions and `bias` sum to the candidate's prediction in that unit (log-odds: before the logistic
+        function), before calibration, which changes neither their order nor their signs.
         """
         values = self.fitted.contributions(self._inputs(features)).values
         return pd.DataFrame(values, index=features.index, columns=list(self.card.columns))

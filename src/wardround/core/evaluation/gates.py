@@ -1,0 +1,21 @@
+"""The gates against leakage: what each found, its limit, and whether the training may go on."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from wardround.spec.base import SpecModel
+
+Gate = Literal["patient_overlap", "permuted_labels", "dominant_feature", "too_good"]
+
+
+class GateResult(SpecModel):
+    """What one gate found. gates.json is a list of them, and so is `card.gates`."""
+
+    name: Gate
+    passed: bool | None = Field(description="None: the patients are too few to judge. Only False stops a training.")
+    found: float | None = Field(description="The figure that was judged; None where it could not be computed.")
+    limit: float | None = Field(description="What it was judged against.")
+    message: str = Field(description="In words, with the remedy where it did not pass.")
+    columns: tuple[str, ...] = Field(default=(), description="The features it names (dominant_feature).")
+    explanation: str | None = Field(default=None, description="Given with the request; lets `too_good` pass.")
