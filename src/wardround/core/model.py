@@ -16,6 +16,7 @@ from wardround.core.evaluation.gates import GateResult
 from wardround.core.evaluation.results import Calibration, Evaluation, Task
 from wardround.core.fitting import CandidateResult, inputs_from
 from wardround.core.metrics import Metric
+from wardround.core.model_report.about import About
 from wardround.errors import ModelError
 from wardround.spec.base import Duration, SpecModel
 from wardround.spec.conditions import Label
@@ -65,6 +66,7 @@ class ModelCard(SpecModel):
     version: str
     created: datetime
     safety: str = SAFETY
+    about: About = Field(default=About(), description="The condition in words, and what its people say of the model.")
     columns: tuple[str, ...] = Field(description="Inputs of the model, in order.")
     spec_digest: str
     data_digest: str = Field(description="SHA-256 of the training table: ids, features, outcomes.")

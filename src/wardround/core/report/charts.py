@@ -1,7 +1,6 @@
 """Numbers in, inline SVG out. Colours come from the page's classes, so that light, dark and paper share one drawing."""
 
 import math
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import pairwise
@@ -9,16 +8,15 @@ from typing import Final
 
 import numpy as np
 
-from wardround.core.report.flow import Loss, Stage
+from wardround.core.report.flow import Stage
+from wardround.core.report.svg import WIDTH, loss_lines, rect, stage_label, svg, turn_down
 from wardround.core.report.words import count, percent, seconds
 
-WIDTH: Final = 960
 BANDS: Final = ("low", "moderate", "high")  # in the order in which they are stacked
 _BINS: Final = 50
 
 # The flow: where its bars begin, how high the first is, and how wide each is.
 _FLOW_TOP, _FLOW_HEIGHT, _FLOW_BAR = 58, 132, 12
-_REASONS: Final = 5  # under a stage; the page lists all of them further down
 # The histogram's frame.
 _LEFT, _RIGHT, _TOP, _HEIGHT = 40, 24, 34, 170
 _ACROSS: Final = WIDTH - _LEFT - _RIGHT
@@ -37,52 +35,19 @@ def flow_chart(stages: Sequence[Stage]) -> str:
         last = place + 1 == len(stages)
         if not last:
             width, through = step - _FLOW_BAR, heights[place + 1]
-            parts.append(_rect("through", x + _FLOW_BAR, _FLOW_TOP, width, through))
+            parts.append(rect("through", x + _FLOW_BAR, _FLOW_TOP, width, through))
         if stage.losses:
             turn = _FLOW_TOP + height + 16
             lost = max(heights[place] - heights[place + 1], 1.5)
-            parts.append(_turn_down(x + _FLOW_BAR, _FLOW_TOP + heights[place + 1], lost, turn))
-            lines, bottom = _loss_lines(stage.losses, x + _FLOW_BAR + 8, turn + 22)
+            parts.append(turn_down(x + _FLOW_BAR, _FLOW_TOP + heights[place + 1], lost, turn))
+            lines, bottom = loss_lines(stage.losses, x + _FLOW_BAR + 8, turn + 22)
             parts += lines
             deepest = max(deepest, bottom)
-        parts.append(_rect("stage", x, _FLOW_TOP, _FLOW_BAR, max(heights[place], 1.5)))
+        parts.append(rect("stage", x, _FLOW_TOP, _FLOW_BAR, max(heights[place], 1.5)))
         # The last label would run over the edge, so it ends at its bar.
-        parts += _label(stage, f'x="{x + _FLOW_BAR}" text-anchor="end"' if last else f'x="{x}"')
+        parts += stage_label(stage, f'x="{x + _FLOW_BAR}" text-anchor="end"' if last else f'x="{x}"')
     told = "; ".join(f"{stage.name} {count(stage.count)}" for stage in stages)
-    return _svg("flow", deepest + 12, "From found to written", told, parts)
-
-
-def _label(stage: Stage, at: str) -> list[str]:
-    return [
-        f'<text class="name" {at} y="18">{escape(stage.name)}</text>',
-        f'<text class="figure" {at} y="44">{count(stage.count)}</text>',
-    ]
-
-
-def _turn_down(x: float, y: float, thickness: float, end: float) -> str:
-    """A ribbon that leaves to the right and bends down to `end`."""
-    inner = x + 46
-    outer = inner + min(thickness, 60)
-    below = y + thickness
-    return (
-        f'<path class="lost" d="M{x} {y:.1f} C{outer:.1f} {y:.1f} {outer:.1f} {y:.1f} {outer:.1f} {end:.1f} '
-        f'L{inner:.1f} {end:.1f} C{inner:.1f} {below:.1f} {inner:.1f} {below:.1f} {x} {below:.1f} Z"/>'
-    )
-
-
-def _loss_lines(losses: Sequence[Loss], x: float, y: int) -> tuple[list[str], int]:
-    """The reasons of a stage's losses as wrapped text, and where they end."""
-    shown, rest = list(losses[:_REASONS]), losses[_REASONS:]
-    if rest:
-        shown.append(Loss(f"for {len(rest)} other reasons, listed below", sum(loss.count for loss in rest)))
-    lines = []
-    for loss in shown:
-        lines.append(f'<text class="reason number" x="{x + 26}" y="{y}">{count(loss.count)}</text>')
-        for line in textwrap.wrap(loss.reason, 30, max_lines=3, placeholder=" …"):
-            lines.append(f'<text class="reason" x="{x + 34}" y="{y}">{escape(line)}</text>')
-            y += 16
-        y += 4
-    return lines, y
+    return svg("flow", deepest + 12, "From found to written", told, parts)
 
 
 def histogram(scores: np.ndarray, bands: Sequence[str], thresholds: Mapping[str, float]) -> str:
@@ -101,7 +66,7 @@ def histogram(scores: np.ndarray, bands: Sequence[str], thresholds: Mapping[str,
         *_threshold_lines(thresholds),
     ]
     told = ", ".join(f"{int(numbers.sum())} {band}" for band, numbers in counts.items())
-    return _svg("histogram", _TOP + _HEIGHT + 32, "Distribution of scores", f"Stays by score: {told}", parts)
+    return svg("histogram", _TOP + _HEIGHT + 32, "Distribution of scores", f"Stays by score: {told}", parts)
 
 
 def _grid_lines(ticks: Sequence[int], ceiling: int) -> Iterator[str]:
@@ -120,7 +85,7 @@ def _bars(counts: Mapping[str, np.ndarray], edges: np.ndarray, ceiling: int) -> 
             if stays:
                 base -= _HEIGHT * stays / ceiling
                 told = f"{percent(start, 0)} to {percent(end, 0)}: {count(stays)} {band}"
-                yield _rect(band, _LEFT + _ACROSS * start + 1, base, width, _HEIGHT * stays / ceiling, told)
+                yield rect(band, _LEFT + _ACROSS * start + 1, base, width, _HEIGHT * stays / ceiling, told)
 
 
 def _score_axis() -> Iterator[str]:
@@ -157,21 +122,7 @@ def duration_bars(steps: Mapping[str, float]) -> str:
         y = place * row
         width = (WIDTH - left - right) * took / longest
         parts.append(f'<text class="axis" x="0" y="{y + 16}">{escape(name.replace("_", " "))}</text>')
-        parts.append(_rect("step", left, y + 5, max(width, 1), 14))
+        parts.append(rect("step", left, y + 5, max(width, 1), 14))
         parts.append(f'<text class="axis" x="{left + width + 8:.1f}" y="{y + 16}">{seconds(took)}</text>')
     told = ", ".join(f"{name} {seconds(took)}" for name, took in steps.items())
-    return _svg("durations", len(steps) * row + 4, "Duration of each step", told, parts)
-
-
-def _rect(kind: str, x: float, y: float, width: float, height: float, told: str = "") -> str:
-    box = f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
-    return f"{box}><title>{escape(told)}</title></rect>" if told else f"{box}/>"
-
-
-def _svg(kind: str, height: float, title: str, description: str, parts: Sequence[str]) -> str:
-    named = f'role="img" aria-labelledby="{kind}-title {kind}-desc"'
-    return (
-        f'<svg class="chart {kind}" viewBox="0 0 {WIDTH} {height:.0f}" {named}>'
-        f'<title id="{kind}-title">{escape(title)}</title><desc id="{kind}-desc">{escape(description)}</desc>'
-        f"{''.join(parts)}</svg>"
-    )
+    return svg("durations", len(steps) * row + 4, "Duration of each step", told, parts)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from wardround.adapters.model_store import ModelStore
 from wardround.core.model import Flow, ModelCard, Side, Split
+from wardround.core.model_report.about import About
 from wardround.core.splits import FOLDS, TEST_SHARE
 from wardround.settings import Settings
 from wardround.spec.base import format_duration
@@ -46,6 +47,7 @@ def _from_run(run: Run) -> dict[str, Any]:
     return {
         "condition": condition.id,
         "title": condition.title,
+        "about": About.of(condition),
         "created": request.created,
         "columns": condition.columns,
         "spec_digest": spec_digest(condition),
