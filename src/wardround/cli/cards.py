@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wardround.core.metrics import Metric
-from wardround.core.model import ModelCard, Side
+from wardround.core.model import NOT_STATED, ModelCard, Side
 from wardround.spec.base import format_duration
 
 
@@ -18,11 +18,13 @@ def show_card(card: ModelCard) -> None:
 def _facts(card: ModelCard) -> Table:
     excluded = ", ".join(f"{reason} {count:,}" for reason, count in card.cohort.excluded.items()) or "none"
     table = Table("", "", title=f"{card.title}: {card.version}", show_header=False)
+    imported = {"imported": f"file digest {card.imported.digest}"} if card.imported else {}
     for name, value in {
         "model": card.candidates[card.chosen].title,
+        **imported,
         "created": card.created.isoformat(timespec="seconds"),
-        "label": f"{card.label.rule}, horizon {card.horizon}",
-        "predicted": f"{format_duration(card.prediction_time)} after admission",
+        "label": f"{card.label.rule if card.label else NOT_STATED}, horizon {card.horizon}",
+        "predicted": f"{format_duration(card.prediction_time)} after admission" if card.prediction_time else NOT_STATED,
         "stays": f"{card.cohort.found:,} found, {card.cohort.used:,} used",
         "left out": excluded,
         "train": _side(card.split.train),

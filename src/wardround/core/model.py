@@ -15,6 +15,7 @@ from wardround.core.evaluation.calibration import calibrated
 from wardround.core.evaluation.gates import GateResult
 from wardround.core.evaluation.results import Calibration, Evaluation, Task
 from wardround.core.fitting import CandidateResult, inputs_from
+from wardround.core.imported import Imported
 from wardround.core.metrics import Metric
 from wardround.core.model_report.about import About
 from wardround.errors import ModelError
@@ -25,6 +26,7 @@ SAFETY: Final = (
     "Adjunct only: never the sole basis of a decision. Needs validation on local patients before use."
     " Figures of a small demonstration data set support no claim about accuracy."
 )
+NOT_STATED: Final = "not stated"  # of a model that was trained elsewhere
 
 
 class Flow(SpecModel):
@@ -70,9 +72,9 @@ class ModelCard(SpecModel):
     columns: tuple[str, ...] = Field(description="Inputs of the model, in order.")
     spec_digest: str
     data_digest: str = Field(description="SHA-256 of the training table: ids, features, outcomes.")
-    label: Label
-    horizon: str = Field(description="A duration, or hospital_stay.")
-    prediction_time: Duration = Field(description="After admission to the unit.")
+    label: Label | None = Field(description="What it learned; None where that is not known: an imported model.")
+    horizon: str = Field(description="A duration, hospital_stay, or not stated.")
+    prediction_time: Duration | None = Field(description="After admission to the unit; None where it is not known.")
     cohort: Flow
     readings_set_aside: dict[str, dict[str, int]] = Field(
         default={}, description="Readings of the source that are no events, by variable and reason."
@@ -91,10 +93,11 @@ class ModelCard(SpecModel):
     seed: int
     libraries: dict[str, str]
     files: dict[str, str] = Field(description="SHA-256 of each file of the model folder beside this card.")
+    imported: Imported | None = Field(default=None, description="Where it came from, if it was not trained here.")
 
     def content_version(self, condition_version: str) -> str:
         """`<condition version>-<12 hex>`: the same data, seed, spec and libraries give the same one."""
-        content = self.model_dump(mode="json", exclude={"version", "created"})
+        content = self.model_dump(mode="json", exclude={"version": True, "created": True, "imported": {"trusted_by"}})
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         return f"{condition_version}-{digest[:12]}"
 

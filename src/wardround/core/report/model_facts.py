@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wardround.core.metrics import Metric
-from wardround.core.model import ModelCard
+from wardround.core.model import NOT_STATED, ModelCard
 from wardround.core.report.words import count, percent, window
 
 METRICS: Final = {
@@ -38,17 +38,13 @@ class ModelFacts:
 
 def model_facts(card: ModelCard) -> ModelFacts:
     """The summary of a card."""
-    train, test = card.split.train, card.split.test
-    excluded = sum(card.cohort.excluded.values())
     return ModelFacts(
         facts=(
             ("Version", card.version),
             ("Method", card.candidates[card.chosen].title),
-            ("Trained on", f"{_side(train.patients, train.stays)}, {_outcomes(train.positives, train.stays)}"),
-            ("Tested once on", f"{_side(test.patients, test.stays)}, {_outcomes(test.positives, test.stays)}"),
-            ("Left out of training", f"{count(excluded)} of {count(card.cohort.found)} stays"),
-            ("Learned to predict", f"{card.title}, by the rule {card.label.rule}, {_horizon(card.horizon)}"),
-            ("Prediction in training", f"{window(card.prediction_time)} after admission to the unit"),
+            *_data(card),
+            ("Learned to predict", _learned(card)),
+            ("Prediction in training", _predicted(card)),
             (
                 "Bands",
                 f"moderate from {percent(card.thresholds['moderate'])}, high from {percent(card.thresholds['high'])}",
@@ -57,6 +53,28 @@ def model_facts(card: ModelCard) -> ModelFacts:
             ("Inputs", f"{len(card.columns)} features"),
         ),
         metrics=tuple(_line(name, metric) for name, metric in card.metrics.items()),
+    )
+
+
+def _learned(card: ModelCard) -> str:
+    if card.label is None:
+        return f"{card.title}; label and horizon are {NOT_STATED}: the model was imported"
+    return f"{card.title}, by the rule {card.label.rule}, {_horizon(card.horizon)}"
+
+
+def _predicted(card: ModelCard) -> str:
+    return f"{window(card.prediction_time)} after admission to the unit" if card.prediction_time else NOT_STATED
+
+
+def _data(card: ModelCard) -> tuple[tuple[str, str], ...]:
+    if card.imported:
+        return (("Trained on", f"{NOT_STATED}: imported, file digest {card.imported.digest[:12]}"),)
+    train, test = card.split.train, card.split.test
+    excluded = sum(card.cohort.excluded.values())
+    return (
+        ("Trained on", f"{_side(train.patients, train.stays)}, {_outcomes(train.positives, train.stays)}"),
+        ("Tested once on", f"{_side(test.patients, test.stays)}, {_outcomes(test.positives, test.stays)}"),
+        ("Left out of training", f"{count(excluded)} of {count(card.cohort.found)} stays"),
     )
 
 
