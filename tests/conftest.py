@@ -362,7 +362,7 @@ def lactate_models(tmp_path_factory: pytest.TempPathFactory, small_home: Path) -
     )
     store = ModelStore(root)
     store.save(sepsis.id, card, {fitted.file_name: fitted.dump()})
-    store.promote(sepsis.id, card.version, by="tests", why="tests")
+    store.promote(sepsis, card.version, by="tests", why="tests")
     return root
 
 

@@ -121,7 +121,50 @@ def test_a_changed_file_is_refused(store, condition, name) -> None:
     with pytest.raises(ModelError, match=rf"{name}: its digest is not the one recorded.*train again"):
         store.load(condition, version)
     with pytest.raises(ModelError, match="its digest"):
-        store.promote("mortality", version, by="a", why="b")
+        store.promote(condition, version, by="a", why="b")
+
+
+def _tampered(store: ModelStore, condition: Condition) -> str:
+    version = _saved(store, condition)
+    (_folder(store, version) / "model.ubj").write_bytes(b"another model")
+    return version
+
+
+def _without_digest(store: ModelStore, condition: Condition) -> str:
+    _folder(store, _saved(store, condition)).rename(_folder(store, "copied-in"))
+    return "copied-in"
+
+
+def _of_another_spec(store: ModelStore, condition: Condition) -> str:
+    return _saved(store, condition, version="1.0.0-old", spec_digest="f" * 64)
+
+
+REFUSED = {_tampered: "its digest", _without_digest: "no digest is recorded", _of_another_spec: "another spec"}
+
+
+@pytest.mark.parametrize(("spoil", "message"), REFUSED.items())
+def test_what_may_not_score_can_neither_be_loaded_nor_go_live(store, condition, spoil, message) -> None:
+    live = _saved(store, condition, version="1.0.0-good")
+    store.promote(condition, live, by="ann", why="first")
+    version = spoil(store, condition)
+    before = store.live("mortality"), store.decisions("mortality")
+    with pytest.raises(ModelError, match=message):
+        store.load(condition, version)
+    with pytest.raises(ModelError, match=message):
+        store.promote(condition, version, by="ann", why="better", despite_gates=True)
+    assert (store.live("mortality"), store.decisions("mortality")) == before
+
+
+@pytest.mark.parametrize(("spoil", "message"), REFUSED.items())
+def test_there_is_no_way_back_to_what_may_not_score(store, condition, spoil, message) -> None:
+    version = spoil(store, condition)
+    live = _saved(store, condition, version="1.0.0-good")
+    store.promote(condition, live, by="ann", why="first")
+    path = store.root / "mortality" / "live.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "previous": version}))
+    with pytest.raises(ModelError, match=message):
+        store.rollback(condition, by="bob", why="worse")
+    assert store.live("mortality").version == live
 
 
 def test_a_missing_file_is_refused(store, condition) -> None:
@@ -186,26 +229,75 @@ def test_without_a_live_model_the_error_says_what_to_do(store, condition) -> Non
 
 def test_promote_and_rollback_remember_the_version_before(store, condition) -> None:
     first, second = (_saved(store, condition, version=f"1.0.0-{n}") for n in "ab")
-    store.promote("mortality", first, by="ann", why="first")
-    live = store.promote("mortality", second, by="ann", why="better")
+    store.promote(condition, first, by="ann", why="first")
+    live = store.promote(condition, second, by="ann", why="better")
     assert (live.version, live.previous, live.by, live.when, live.why) == (second, first, "ann", WHEN, "better")
     assert store.load(condition).version == second
     assert json.loads((store.root / "mortality" / "live.json").read_text()).keys() == set(type(live).model_fields)
-    assert store.rollback("mortality", by="bob", why="worse").version == first
+    assert store.rollback(condition, by="bob", why="worse").version == first
     assert store.load(condition).version == first
+
+
+def test_every_decision_is_kept_with_who_and_why(store, condition) -> None:
+    first, second = (_saved(store, condition, version=f"1.0.0-{n}") for n in "ab")
+    store.promote(condition, first, by="ann", why="first")
+    store.record("mortality", "rejected", second, by=" bob ", why="too many alarms")
+    store.promote(condition, second, by="ann", why="on second thought")
+    store.rollback(condition, by="cat", why="too many alarms indeed")
+    kept = [(each.what, each.version, each.live, each.by) for each in store.decisions("mortality")]
+    assert kept == [
+        ("promoted", first, None, "ann"),
+        ("rejected", second, first, "bob"),
+        ("promoted", second, first, "ann"),
+        ("rolled_back", first, second, "cat"),
+    ]
+    assert {each.when for each in store.decisions("mortality")} == {WHEN}
+
+
+def test_nothing_is_decided_without_a_name_and_a_reason(store, condition) -> None:
+    version = _saved(store, condition)
+    for by, why in (("", "better"), ("ann", " ")):
+        with pytest.raises(ModelError, match="no name or no reason"):
+            store.promote(condition, version, by=by, why=why)
+    assert (store.live("mortality"), store.decisions("mortality")) == (None, ())
+
+
+def test_a_version_whose_gates_failed_goes_live_only_despite_them(store, condition) -> None:
+    version = _saved(store, condition)
+    store.record("mortality", "gates_failed", version, by="gates", why="calibration slope 3.1")
+    with pytest.raises(ModelError, match=r"a promotion gate failed \(calibration slope 3\.1\).*--despite-gates"):
+        store.promote(condition, version, by="ann", why="better")
+    store.promote(condition, version, by="ann", why="known, and accepted", despite_gates=True)
+    assert store.decisions("mortality")[-1].despite_gates
+    assert store.live("mortality").version == version
+
+
+def test_the_gates_last_word_counts_and_a_promotion_that_needs_no_despite_says_none(store, condition) -> None:
+    version = _saved(store, condition)
+    store.record("mortality", "gates_failed", version, by="gates", why="calibration slope 3.1")
+    store.record("mortality", "gates_passed", version, by="gates", why="all passed")
+    store.promote(condition, version, by="ann", why="better", despite_gates=True)
+    assert not store.decisions("mortality")[-1].despite_gates
+
+
+def test_a_broken_line_of_the_decisions_is_an_error_that_names_the_file(store, condition) -> None:
+    version = _saved(store, condition)
+    (store.root / "mortality" / "decisions.jsonl").write_text('{"by": "ann"}\n')
+    with pytest.raises(ModelError, match=r"decisions\.jsonl: a line is not a decision"):
+        store.promote(condition, version, by="ann", why="better")
 
 
 def test_promoting_what_is_live_keeps_the_way_back(store, condition) -> None:
     first, second = (_saved(store, condition, version=f"1.0.0-{n}") for n in "ab")
     for version in (first, second, second):
-        store.promote("mortality", version, by="ann", why="")
+        store.promote(condition, version, by="ann", why="b")
     assert store.live("mortality").previous == first
 
 
 def test_there_is_no_way_back_from_the_first_model(store, condition) -> None:
-    store.promote("mortality", _saved(store, condition), by="ann", why="")
+    store.promote(condition, _saved(store, condition), by="ann", why="b")
     with pytest.raises(ModelError, match="no version was live before"):
-        store.rollback("mortality", by="ann", why="")
+        store.rollback(condition, by="ann", why="b")
 
 
 @pytest.mark.parametrize("condition_id", ["../x", "", "Sepsis", "a/b"])

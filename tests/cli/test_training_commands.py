@@ -70,13 +70,25 @@ def test_promote_and_rollback_record_who_and_why(call, versions) -> None:
     first, second = versions
     live = _json(call("model", "promote", "sepsis", second, "--why", "better", "--json"))
     assert (live["version"], live["previous"], live["by"], live["why"]) == (second, first, "ann", "better")
-    back = call("model", "rollback", "sepsis", "--by", "bob")
+    back = call("model", "rollback", "sepsis", "--by", "bob", "--why", "too many alarms")
     assert back.stdout == f"sepsis: {first} is live, before it {second}.\n"
+    last = {model["version"]: model["decision"] for model in _json(call("model", "list", "sepsis", "--json"))["models"]}
+    assert (last[first]["what"], last[first]["by"], last[second]["what"]) == ("rolled_back", "bob", "promoted")
+    decisions = _json(call("model", "show", "sepsis", second, "--json"))["decisions"]
+    assert [(each["what"], each["by"], each["why"]) for each in decisions] == [("promoted", "ann", "better")]
+    assert "promoted by ann" in call("model", "show", "sepsis", second).stdout
+
+
+@pytest.mark.parametrize("words", [("promote", "sepsis", "1.0.0-x"), ("rollback", "sepsis")])
+def test_who_decides_must_say_why(call, words) -> None:
+    result = call("model", *words)
+    assert result.exit_code == 2
+    assert "--why" in result.stderr
 
 
 def test_errors_reach_the_entry_point_as_what_they_are(call, small_mimic: Path, versions) -> None:
     assert isinstance(call("model", "show", "sepsis", "9.9.9").exception, ModelError)
-    assert isinstance(call("model", "rollback", "gout").exception, ModelError)
+    assert isinstance(call("model", "rollback", "gout", "--why", "a").exception, SpecError)
     assert isinstance(call("train", "gout", "--mimic", str(small_mimic)).exception, SpecError)
     assert call("train", "sepsis", "--mimic", str(small_mimic), "--at", "soon").exit_code == 2
 

@@ -2,6 +2,7 @@
 
 <root>/<condition>/versions.json             what was saved: version -> file -> SHA-256, the card included
 <root>/<condition>/live.json                 the version in use and the one before it
+<root>/<condition>/decisions.jsonl           who decided what about which version, when and why
 <root>/<condition>/<version>/{model.ubj | model.joblib, card.json}
 
 A model is used only if every file has the digest that the store recorded, so a folder that was edited, or copied in
@@ -25,6 +26,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from wardround.adapters.decisions import Decision, What, judgement_of, read_decisions
 from wardround.core.model import ModelCard, ScoringModel
 from wardround.errors import ModelError
 from wardround.spec.base import SpecModel
@@ -32,6 +34,7 @@ from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 
 CARD = "card.json"
+DECISIONS = "decisions.jsonl"
 M = TypeVar("M", bound=SpecModel)
 
 
@@ -113,32 +116,68 @@ class ModelStore:
                 _place_folder(self._folder(condition_id) / card.version, contents)
                 digests = {name: _digest(content) for name, content in contents.items()}
                 recorded = {**self._recorded(condition_id), card.version: digests}
-                _replace(self._folder(condition_id) / "versions.json", recorded)
+                _replace(self._folder(condition_id) / "versions.json", _as_text(recorded))
         return card.version
 
-    def promote(self, condition_id: str, version: str, by: str, why: str) -> LiveRecord:
-        """Makes a version live, after checking its files. What is live already stays as it is."""
-        self.card(condition_id, version)
-        with self._alone(condition_id):
-            before = self.live(condition_id)
-            if before and before.version == version:
-                return before
-            return self._make_live(condition_id, version, before, by, why)
+    def promote(self, condition: Condition, version: str, by: str, why: str, despite_gates: bool = False) -> LiveRecord:
+        """Makes a version live and records who decided so and why. What is live already stays as it is.
 
-    def rollback(self, condition_id: str, by: str, why: str) -> LiveRecord:
-        """Makes the version live that was live before; raises ModelError if there was none."""
-        before = self.live(condition_id)
+        Raises:
+            ModelError: the version cannot be used today (see `load`); no reason is given; or a promotion gate failed
+                and it is not to go live despite that.
+        """
+        failed = self._failed_gates(condition.id, version)
+        if failed and not despite_gates:
+            raise ModelError(
+                f"model {version} of {condition.id}: a promotion gate failed ({failed}); train again, or promote it"
+                " despite its gates (--despite-gates) and say why"
+            )
+        return self._make_live(condition, version, by, why, "promoted", despite_gates=bool(failed))
+
+    def rollback(self, condition: Condition, by: str, why: str) -> LiveRecord:
+        """Makes the version live that was live before; raises ModelError if there was none, and as `promote`."""
+        before = self.live(condition.id)
         if before is None or before.previous is None:
             raise ModelError(
-                f"model store, {condition_id}: no version was live before this one; promote the one you want"
+                f"model store, {condition.id}: no version was live before this one; promote the one you want"
             )
-        return self.promote(condition_id, before.previous, by, why)
+        return self._make_live(condition, before.previous, by, why, "rolled_back")
 
-    def _make_live(self, condition_id: str, version: str, before: LiveRecord | None, by: str, why: str) -> LiveRecord:
-        previous = before.version if before else None
-        live = LiveRecord(version=version, previous=previous, by=by, when=self.clock(), why=why)
-        _replace(self._folder(condition_id) / "live.json", live.model_dump(mode="json"))
-        return live
+    def record(self, condition_id: str, what: What, version: str, by: str, why: str) -> None:
+        """Keeps a decision that leaves live as it is."""
+        with self._alone(condition_id):
+            live = self.live(condition_id)
+            current = live.version if live else None
+            self._append(condition_id, _decision(self.clock(), by, what, version, current, why))
+
+    def decisions(self, condition_id: str) -> tuple[Decision, ...]:
+        """Every decision about the condition's models, oldest first."""
+        return read_decisions(self._folder(condition_id) / DECISIONS)
+
+    def _failed_gates(self, condition_id: str, version: str) -> str:
+        """Why the version's promotion gates failed when they judged it last; empty if they did not."""
+        judgement = judgement_of(version, self.decisions(condition_id))
+        return judgement.why if judgement and judgement.what == "gates_failed" else ""
+
+    def _make_live(
+        self, condition: Condition, version: str, by: str, why: str, what: What, despite_gates: bool = False
+    ) -> LiveRecord:
+        # What cannot score must not be live: files, digests, spec and library are checked as for a screening.
+        self.load(condition, version)
+        with self._alone(condition.id):
+            before = self.live(condition.id)
+            if before and before.version == version:
+                return before
+            previous = before.version if before else None
+            decision = _decision(self.clock(), by, what, version, previous, why, despite_gates)
+            live = LiveRecord(version=version, previous=previous, by=decision.by, when=decision.when, why=decision.why)
+            _replace(self._folder(condition.id) / "live.json", _as_text(live.model_dump(mode="json")))
+            self._append(condition.id, decision)
+            return live
+
+    def _append(self, condition_id: str, decision: Decision) -> None:
+        lines = [each.model_dump_json() for each in (*self.decisions(condition_id), decision)]
+        _replace(self._folder(condition_id) / DECISIONS, "\n".join(lines) + "\n")
 
     def _trusted(self, condition_id: str, version: str) -> dict[str, bytes]:
         """The content of a version's files; what is returned is what was checked."""
@@ -227,7 +266,21 @@ def _place_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
     staging.replace(folder)
 
 
-def _replace(path: Path, content: Mapping[str, object]) -> None:
+def _decision(
+    when: datetime, by: str, what: What, version: str, live: str | None, why: str, despite_gates: bool = False
+) -> Decision:
+    if not why.strip() or not by.strip():
+        raise ModelError(f"model {version}: no name or no reason is given, expected who decides and why; give both")
+    return Decision(
+        when=when, by=by.strip(), what=what, version=version, live=live, why=why.strip(), despite_gates=despite_gates
+    )
+
+
+def _as_text(content: Mapping[str, object]) -> str:
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _replace(path: Path, text: str) -> None:
     staging = path.with_name(f".{path.name}.{os.getpid()}")
-    staging.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    staging.write_text(text, encoding="utf-8")
     staging.replace(path)

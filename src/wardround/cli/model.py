@@ -10,10 +10,11 @@ from wardround.settings import settings_from
 
 if TYPE_CHECKING:
     from wardround.adapters.model_store import LiveRecord, ModelStore
+    from wardround.spec.conditions import Condition
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 _by = click.option("--by", envvar="USER", default="unknown", help="Who decides, for the record (default: USER).")
-_why = click.option("--why", default="", help="The reason, for the record.")
+_why = click.option("--why", required=True, help="The reason, for the record.")
 
 
 @click.group()
@@ -35,9 +36,11 @@ def list_models(condition: str | None, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("condition", "version", "state", "created", "model", "test AUROC", "test F1")
+    table = Table("condition", "version", "state", "created", "model", "test AUROC", "test F1", "decided last")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        decision = row.pop("decision")
+        shown = _in_words(decision) if decision else ""
+        table.add_row(*("" if value is None else str(value) for value in row.values()), shown)
     Console().print(table)
 
 
@@ -46,15 +49,18 @@ def list_models(condition: str | None, as_json: bool) -> None:
 @click.argument("version", required=False)
 @_as_json
 def show_model(condition: str, version: str | None, as_json: bool) -> None:
-    """Show the card of a VERSION, by default of the live one."""
+    """Show the card of a VERSION, by default of the live one, and what was decided about it."""
     store = _store()
     card = store.card(condition, version or store.live_version(condition))
+    decisions = [each.model_dump(mode="json") for each in store.decisions(condition) if each.version == card.version]
     if as_json:
-        click.echo(card.model_dump_json())
+        click.echo(json.dumps({**card.model_dump(mode="json"), "decisions": decisions}))
         return
     from wardround.cli.cards import show_card
 
     show_card(card)
+    for decision in decisions:
+        click.echo(f"{_in_words(decision)}: {decision['why']}")
 
 
 @command.command("promote")
@@ -62,10 +68,12 @@ def show_model(condition: str, version: str | None, as_json: bool) -> None:
 @click.argument("version")
 @_by
 @_why
+@click.option("--despite-gates", is_flag=True, help="Promote it although a promotion gate failed.")
 @_as_json
-def promote_model(condition: str, version: str, by: str, why: str, as_json: bool) -> None:
+def promote_model(condition: str, version: str, by: str, why: str, despite_gates: bool, as_json: bool) -> None:
     """Make VERSION the live one."""
-    _show_live(condition, _store().promote(condition, version, by, why), as_json)
+    live = _store().promote(_spec(condition), version, by, why, despite_gates)
+    _show_live(condition, live, as_json)
 
 
 @command.command("rollback")
@@ -75,7 +83,7 @@ def promote_model(condition: str, version: str, by: str, why: str, as_json: bool
 @_as_json
 def rollback_model(condition: str, by: str, why: str, as_json: bool) -> None:
     """Make the version live that was live before."""
-    _show_live(condition, _store().rollback(condition, by, why), as_json)
+    _show_live(condition, _store().rollback(_spec(condition), by, why), as_json)
 
 
 def _store() -> "ModelStore":
@@ -84,10 +92,22 @@ def _store() -> "ModelStore":
     return ModelStore(settings_from().models)
 
 
+def _spec(condition_id: str) -> "Condition":
+    from wardround.spec.loading import load_condition
+
+    return load_condition(condition_id, settings_from().schemas)
+
+
 def _rows(store: "ModelStore", condition_id: str) -> list[dict[str, Any]]:
     live = store.live(condition_id)
+    last = {decision.version: decision.model_dump(mode="json") for decision in store.decisions(condition_id)}
     return [
-        {"condition": condition_id, "version": version, **_facts(store, condition_id, version, live)}
+        {
+            "condition": condition_id,
+            "version": version,
+            **_facts(store, condition_id, version, live),
+            "decision": last.get(version),
+        }
         for version in store.versions(condition_id)
     ]
 
@@ -103,6 +123,11 @@ def _facts(store: "ModelStore", condition_id: str, version: str, live: "LiveReco
         "model": card.chosen,
         **{name: _rounded(card.metrics[name].value) for name in ("auroc", "f1")},
     }
+
+
+def _in_words(decision: dict[str, Any]) -> str:
+    despite = " despite its gates" if decision["despite_gates"] else ""
+    return f"{decision['what'].replace('_', ' ')}{despite} by {decision['by']} at {decision['when'][:16]}"
 
 
 def _rounded(value: float | None) -> float | None:

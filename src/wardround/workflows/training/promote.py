@@ -17,5 +17,5 @@ def promote(run: str, by: str, settings: Settings) -> bool:
     if live is not None and not opened.request.promote:
         return live.version == version
     why = "asked for in training" if opened.request.promote else "first model of the condition"
-    store.promote(opened.condition.id, version, by, why)
+    store.promote(opened.condition, version, by, why)
     return True
