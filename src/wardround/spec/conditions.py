@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from wardround.spec.base import Duration, SpecModel, format_duration
 from wardround.spec.cohorts import CohortSource
 from wardround.spec.model_card import ModelCardTexts
+from wardround.spec.promotion import Promotion
 from wardround.spec.variables import Variable
 
 Summary = Literal["last", "first", "mean", "min", "max", "slope", "count", "hours_since_last"]
@@ -127,6 +128,9 @@ class ConditionFile(SpecModel):
     catch_up_from: date | None = Field(
         default=None, description="Missed runs since this day are made up for, each as of its own time; none: skipped."
     )
+    retraining: str | None = Field(
+        default=None, min_length=1, description="Cron expression in UTC of the training DAG; none: when asked for."
+    )
     cohort: Cohort = Field(description="Which stays are screened.")
     features: Features = Field(description="The model's inputs.")
     label: Label = Field(description="What the model learns.")
@@ -137,6 +141,7 @@ class ConditionFile(SpecModel):
     bands: Bands = Field(description="How a score becomes a band.")
     quality: Quality = Field(description="Limits of a run.")
     outcome: Outcome = Field(description="How the outcome is coded in FHIR.")
+    promotion: Promotion = Field(default=Promotion(), description="When a trained model may go live.")
     model_card: ModelCardTexts = Field(
         default=ModelCardTexts(), description="What only people can say about the model, for its card."
     )

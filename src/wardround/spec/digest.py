@@ -8,7 +8,7 @@ from wardround.spec.conditions import Condition
 # Keys that change words, schedules or limits, but no feature and no label.
 _COSMETIC = {
     *("title", "description", "schedule", "catch_up_from", "quality", "outcome", "bands", "version", "cohort"),
-    *("minimum_data", "model_card"),
+    *("minimum_data", "model_card", "promotion", "retraining"),
 }
 
 
