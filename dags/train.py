@@ -6,6 +6,7 @@ test patients once, a card. One DAG per condition file: `train__<condition>`; st
 * `load`: a file or a column of MIMIC is missing, or the folder is not given (Param, or MIMIC_CSV_PATH of the workers).
 * `build_table`: too few patients, or none with the outcome, on a side of the split. Nothing was stored.
 * a candidate of `fit_candidate`: `evaluate` needs all of them; its log has the library's own message.
+* `check_leakage`: a gate failed; the message names it, its figure and the remedy. Nothing was stored.
 * `promote` skipped is no error: the model is stored, and another version stays live. Compare the two with
   `wardround model show`, then decide: `wardround model promote`.
 
@@ -53,6 +54,12 @@ def train(condition: Condition) -> None:
         training.evaluate(run, settings_from())
 
     @task
+    def check_leakage(run: str) -> None:
+        from wardround.workflows import training
+
+        training.check_leakage(run, settings_from())
+
+    @task
     def write_card(run: str) -> str:
         from wardround.workflows import training
 
@@ -68,7 +75,8 @@ def train(condition: Condition) -> None:
     run = load()
     evaluated = evaluate(run)
     version = write_card(run)
-    fit_candidate.partial(run=run).expand(candidate=build_table(run)) >> evaluated >> version
+    fit_candidate.partial(run=run).expand(candidate=build_table(run)) >> evaluated
+    evaluated >> check_leakage(run) >> version
     promote(run, version)
 
 

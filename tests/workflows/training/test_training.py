@@ -15,6 +15,7 @@ from wardround.spec.loading import load_condition
 from wardround.workflows.training import (
     TrainingRequest,
     build_table,
+    check_leakage,
     evaluate,
     fit_candidate,
     load,
@@ -131,6 +132,7 @@ def test_tasks_can_be_repeated_and_hand_on_small_references(small_mimic, tmp_pat
         for name in names:
             fit_candidate(run, name, settings)
         chosen = evaluate(run, settings)
+        check_leakage(run, settings)
         version = write_card(run, settings)
         assert promote(run, "tests", settings)
     assert (run, chosen in names) == (request.run, True)

@@ -7,6 +7,7 @@ from wardround.adapters.model_store import ModelStore
 from wardround.core.model import ModelCard
 from wardround.settings import Settings
 from wardround.workflows.training.build_table import build_table
+from wardround.workflows.training.check_leakage import check_leakage
 from wardround.workflows.training.evaluate import evaluate
 from wardround.workflows.training.fit_candidate import fit_candidate
 from wardround.workflows.training.load import load
@@ -39,6 +40,7 @@ def train(request: TrainingRequest, settings: Settings, by: str, progress: Progr
         fit_candidate(run, name, settings)
         progress("fit_candidate", done, len(names))
     _step("evaluate", lambda: evaluate(run, settings), progress)
+    _step("check_leakage", lambda: check_leakage(run, settings), progress)
     version = _step("write_card", lambda: write_card(run, settings), progress)
     live = _step("promote", lambda: promote(run, by, settings), progress)
     return Trained(run, version, live, ModelStore(settings.models).card(request.condition, version))

@@ -7,12 +7,14 @@ from typing import Any
 import pandas as pd
 
 from wardround.adapters.model_store import ModelStore
+from wardround.core.evaluation.gates import GateResult
 from wardround.core.model import Flow, ModelCard, Side, Split
 from wardround.core.model_report.about import About
 from wardround.core.splits import FOLDS, TEST_SHARE
 from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.spec.digest import spec_digest
+from wardround.workflows.training.check_leakage import GATES
 from wardround.workflows.training.run import Run, Table, load_run
 
 _LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
@@ -55,6 +57,7 @@ def _from_run(run: Run) -> dict[str, Any]:
         "horizon": format_duration(condition.horizon) if condition.horizon else "hospital_stay",
         "prediction_time": request.at,
         "seed": request.seed,
+        "gates": tuple(GateResult.model_validate(gate) for gate in run.folder.read_json(GATES)),
     }
 
 
