@@ -7,7 +7,7 @@ import pytest
 from wardround.airflow.pools import FHIR_POOL
 
 SCREENING = ["find_stays", "extract", "check_quality", "score", "publish", "reconcile", "report"]
-TRAINING = ["load", "build_table", "fit_candidate", "evaluate", "write_card", "promote"]
+TRAINING = ["load", "build_table", "fit_candidate", "evaluate", "check_leakage", "write_card", "promote"]
 
 
 @pytest.mark.parametrize(
