@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 from sklearn import metrics as reference
 
-from wardround.core.metrics import METRICS, best_f1_threshold, measure, measure_with_intervals
+from wardround.core.metrics import (
+    METRICS,
+    Scores,
+    best_f1_threshold,
+    differences_with_intervals,
+    measure,
+    measure_with_intervals,
+)
 
 GENERATOR = np.random.default_rng(7)
 OUTCOME = GENERATOR.integers(0, 2, size=200)
@@ -92,3 +99,23 @@ def test_the_threshold_is_the_score_with_the_best_f1() -> None:
 def test_a_score_of_zero_is_never_the_threshold() -> None:
     threshold, _ = best_f1_threshold(np.array([1, 1, 1, 0]), np.array([0.0, 0.0, 0.0, 0.1]))
     assert threshold == 0.1
+
+
+def test_a_model_differs_from_itself_by_nothing() -> None:
+    same = differences_with_intervals(OUTCOME, Scores(SCORE, 0.5), Scores(SCORE, 0.5), PATIENTS, seed=1)
+    assert {(metric.value, metric.low, metric.high) for metric in same.values()} == {(0, 0, 0)}
+
+
+def test_a_difference_is_that_of_the_figures_and_its_interval_pairs_the_patients() -> None:
+    ours, theirs = Scores(SCORE, 0.5), Scores(np.clip(SCORE + 0.05 * np.sin(np.arange(200)), 0, 1), 0.6)
+    difference = differences_with_intervals(OUTCOME, ours, theirs, PATIENTS, seed=1)["auroc"]
+    alone = [measure_with_intervals(OUTCOME, *each, PATIENTS, seed=1)["auroc"] for each in (ours, theirs)]
+    assert difference.value == pytest.approx(alone[0].value - alone[1].value)
+    assert difference.low < difference.value < difference.high
+    # Drawn apart, the two models' patients would differ, and the interval would be wider than either's own.
+    assert difference.high - difference.low < min(each.high - each.low for each in alone)
+
+
+def test_a_figure_that_one_model_lacks_has_no_difference() -> None:
+    difference = differences_with_intervals(OUTCOME, Scores(SCORE, 2.0), Scores(SCORE, 0.5), PATIENTS, seed=1)["ppv"]
+    assert (difference.value, difference.reason) == (None, "no stay reaches the threshold")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,13 @@ class Metric(SpecModel):
     low: float | None = None
     high: float | None = None
     reason: str | None = None
+
+
+class Scores(NamedTuple):
+    """A model's scores of some stays, and the threshold from which it flags one."""
+
+    score: np.ndarray
+    threshold: float
 
 
 @dataclass(frozen=True)
@@ -148,10 +155,21 @@ def measure_with_intervals(
     points = measure(outcome, score, threshold)
     if not len(outcome):
         return points
-    ranking, order = _rank(outcome, score, threshold)
-    patient = pd.factorize(patients, sort=True)[0][order]
-    draws = _resampled(ranking, patient, seed)
+    draws = _draws(outcome, Scores(score, threshold), patients, seed)
     return {name: _with_interval(point, draws[name]) for name, point in points.items()}
+
+
+def differences_with_intervals(
+    outcome: np.ndarray, first: Scores, second: Scores, patients: pd.Series, seed: int
+) -> dict[str, Metric]:
+    """All METRICS of `first` less those of `second` on the same stays; a resample draws the same patients for both."""
+    measured = [measure(outcome, *scores) for scores in (first, second)]
+    points = {name: _difference(measured[0][name], measured[1][name]) for name in METRICS}
+    if not len(outcome):
+        return points
+    # The seed and the number of patients decide whom a resample draws, and both are the same here.
+    ours, theirs = (_draws(outcome, scores, patients, seed) for scores in (first, second))
+    return {name: _with_interval(point, ours[name] - theirs[name]) for name, point in points.items()}
 
 
 def best_f1_threshold(outcome: np.ndarray, score: np.ndarray) -> tuple[float, float]:
@@ -178,11 +196,22 @@ def _tally(ranking: Ranking, weight: np.ndarray) -> Tally:
     return Tally(ranking, weight, true_positive, false_positive)
 
 
+def _difference(first: Metric, second: Metric) -> Metric:
+    if first.value is None or second.value is None:
+        return Metric(value=None, reason=first.reason or second.reason)
+    return Metric(value=first.value - second.value)
+
+
 def _measured(metric: Callable[[Tally], float], tally: Tally) -> Metric:
     try:
         return Metric(value=metric(tally))
     except _Undefined as undefined:
         return Metric(value=None, reason=str(undefined))
+
+
+def _draws(outcome: np.ndarray, scores: Scores, patients: pd.Series, seed: int) -> dict[str, np.ndarray]:
+    ranking, order = _rank(outcome, *scores)
+    return _resampled(ranking, pd.factorize(patients, sort=True)[0][order], seed)
 
 
 def _resampled(ranking: Ranking, patient: np.ndarray, seed: int) -> dict[str, np.ndarray]:
