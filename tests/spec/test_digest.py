@@ -33,3 +33,10 @@ def test_when_a_model_may_go_live_does_not_change_the_digest(sepsis):
     stricter = sepsis.promotion.model_copy(update={"min_ppv": 0.5})
     other = sepsis.model_copy(update={"promotion": stricter, "retraining": "0 3 1 * *"})
     assert spec_digest(other) == spec_digest(sepsis)
+
+
+def test_what_is_typical_does_not_change_the_digest(sepsis):
+    lactate = sepsis.variables["lactate"].model_copy(update={"typical": 1.0})
+    assert spec_digest(sepsis.model_copy(update={"variables": {**sepsis.variables, "lactate": lactate}})) == (
+        spec_digest(sepsis)
+    )

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+from typing import Any
 
 from wardround.spec.conditions import Condition
 
 # Keys that change words, schedules or limits, but no feature and no label.
-_COSMETIC = {
+_WORDS_AND_LIMITS = (
     *("title", "description", "schedule", "catch_up_from", "quality", "outcome", "bands", "version", "cohort"),
     *("minimum_data", "model_card", "promotion", "retraining"),
-}
+)
+_COSMETIC: Any = {**dict.fromkeys(_WORDS_AND_LIMITS, True), "variables": {"__all__": {"typical"}}}
 
 
 def spec_digest(condition: Condition) -> str:

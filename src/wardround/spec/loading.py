@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from wardround.errors import SpecError
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition, ConditionFile
+from wardround.spec.feature_schema import FeatureSchema
 from wardround.spec.servers import ServerProfile
 from wardround.spec.variables import Variable, VariablesFile
 
@@ -67,6 +68,13 @@ def load_server_profile(profile_id: str, schemas: Path) -> ServerProfile:
             f"{path.parent}: no server profile {profile_id!r}{hint}, expected one of: {', '.join(known)}; or add a file"
         )
     return _server_profile(path)
+
+
+def load_feature_schema(path: Path) -> FeatureSchema:
+    """The feature schema of a model that was trained elsewhere. Raises SpecError."""
+    if not path.is_file():
+        raise SpecError(f"{path}: not found, expected a feature schema; give the YAML that came with the model")
+    return _validated(FeatureSchema, path)
 
 
 def _server_profile(path: Path) -> ServerProfile:

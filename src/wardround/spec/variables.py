@@ -47,6 +47,9 @@ class Variable(SpecModel):
     display: str = Field(min_length=1, description="Name in reports.")
     unit: str = Field(min_length=1, description="Canonical UCUM unit; all events and features are in it.")
     plausible: Range = Field(description="Values outside are set aside.")
+    typical: float | None = Field(
+        default=None, description="A usual value in adults, which the reasons of an imported model compare with."
+    )
     loinc: tuple[str, ...] = Field(description="LOINC codes, matched exactly.")
     panels: tuple[str, ...] = Field(default=(), description="LOINC panels that carry the variable as a component.")
     mimic: MimicCoding = Field(description="Its place in MIMIC-IV.")
@@ -56,6 +59,12 @@ class Variable(SpecModel):
     def _canonical_unit_is_accepted(self) -> Self:
         if self.units.get(self.unit) != UnitConversion():
             raise ValueError(f"units does not list the canonical unit {self.unit!r}; add `{self.unit}: {{}}`")
+        return self
+
+    @model_validator(mode="after")
+    def _typical_is_plausible(self) -> Self:
+        if self.typical is not None and not self.plausible.min <= self.typical <= self.plausible.max:
+            raise ValueError(f"got typical {self.typical}, expected a plausible value")
         return self
 
     def codes(self) -> tuple[tuple[str, str], ...]:
