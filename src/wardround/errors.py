@@ -10,7 +10,8 @@
     ├── ModelError                9   no live model, a digest that differs, a spec that changed
     ├── TrainingError            10   the data cannot support a model
     ├── RunIncomplete            11   stays failed, or the server does not hold what the ledger says
-    └── RunNotFound              12   no such run
+    ├── RunNotFound              12   no such run
+    └── SettingsError            13   an environment variable has a value that means nothing
 
 The number is the process's exit code; a number is never given a second meaning. (2 is the command line's own.)
 A message reads "<where>: <what is wrong>, expected <what>; <what to do>" and never holds a patient's name, record
@@ -82,3 +83,9 @@ class RunNotFound(WardroundError):
     """No run of this name in the runs folder."""
 
     exit_code = 12
+
+
+class SettingsError(WardroundError):
+    """An environment variable of Wardround's has a value that means nothing."""
+
+    exit_code = 13

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wardround.errors import SettingsError
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -42,12 +44,12 @@ class Settings:
 
 
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from environment variables; raises ValueError for a value it does not know."""
+    """Settings from environment variables; raises SettingsError for a value it does not know."""
     home = Path(environment.get("WARDROUND_HOME", PROJECT)).absolute()
     var = Path(environment.get("WARDROUND_VAR", home / "var")).absolute()
     probability = environment.get("WARDROUND_PROBABILITY", "fraction")
     if probability not in ("fraction", "percent"):
-        raise ValueError(f"WARDROUND_PROBABILITY: got {probability!r}, expected fraction or percent")
+        raise SettingsError(f"WARDROUND_PROBABILITY: is {probability!r}, expected fraction or percent; correct it")
     return Settings(
         home=home,
         var=var,
@@ -65,7 +67,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
 def _whole(environment: Mapping[str, str], name: str, default: str) -> int:
     text = environment.get(name, default)
     if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{name}: got {text!r}, expected a whole number above 0")
+        raise SettingsError(f"{name}: is {text!r}, expected a whole number above 0; correct it")
     return int(text)
 
 

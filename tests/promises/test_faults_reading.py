@@ -20,7 +20,7 @@ from wardround.errors import FhirError, FhirUnreachable
 from wardround.services.fhir_server.faults import Fault, FaultPlan
 from wardround.services.fhir_server.running import RunningServer, running_server
 from wardround.settings import Settings
-from wardround.workflows.screening import ScreeningRequest, resume, screen
+from wardround.workflows.screening import Means, ScreeningRequest, resume, screen
 
 STAYS: Final = 6
 CHUNK: Final = 2
@@ -90,11 +90,11 @@ class Ward:
         request = ScreeningRequest(
             condition="sepsis", source_url=self.source.base_url, as_of=self.as_of, chunk_size=CHUNK
         )
-        return self._told(lambda *rest: screen(request, *rest), patience)
+        return self._told(lambda means: screen(request, means), patience)
 
     def resume(self, **patience: Any) -> dict[str, Any]:
         (run,) = runs_in(self.settings.runs)
-        return self._told(lambda *rest: resume(run, *rest), patience)
+        return self._told(lambda means: resume(run, means), patience)
 
     def screen_and_resume(self) -> dict[str, Any]:
         """Resumes until a summary without a failed stay comes, as an operator would."""
@@ -121,7 +121,8 @@ class Ward:
 
     def _told(self, work: Callable[..., dict[str, Any]], patience: dict[str, Any]) -> dict[str, Any]:
         try:
-            return work(self.source, self.settings, lambda *_: None, self.line, self.clock.patience(**patience))
+            told = self.clock.patience(**patience)
+            return work(Means(self.source, self.settings, lambda *_: None, self.line, told))
         except Exception as error:
             self.errors.append(str(error))
             raise

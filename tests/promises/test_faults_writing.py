@@ -25,7 +25,7 @@ from wardround.errors import FhirError, RunIncomplete, WardroundError
 from wardround.services.fhir_server.faults import Fault, FaultPlan
 from wardround.services.fhir_server.running import RunningServer, running_server
 from wardround.spec.servers import GENERIC
-from wardround.workflows.screening import ScreeningRequest, screen
+from wardround.workflows.screening import Means, ScreeningRequest, screen
 
 STAYS = 3
 TOKEN, NAME, VALUE = "zz-secret-token", "ZZTOPSECRET", "3.21987"
@@ -141,7 +141,7 @@ def screened(settings, ward) -> Screened:
         asked = {"condition": "sepsis", "source_url": url, "as_of": "2026-01-02T05:00:00Z", "chunk_size": STAYS}
         request = ScreeningRequest.model_validate({**asked, **changes})
         try:
-            return screen(request, source, settings, lambda *_: None)
+            return screen(request, Means(source, settings, lambda *_: None))
         except WardroundError as error:
             # Into what `nothing_gets_out` looks at.
             logging.getLogger("test").info("%s", error)

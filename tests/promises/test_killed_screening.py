@@ -19,7 +19,7 @@ from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import Settings
-from wardround.workflows.screening import ScreeningRequest, screen
+from wardround.workflows.screening import Means, ScreeningRequest, screen
 
 STAYS = 12
 CHUNK = 4
@@ -139,7 +139,7 @@ def test_a_screening_killed_at_any_request_is_mended_by_the_next(
         assert processes[0].wait(60) == -signal.SIGKILL
         mending = True
         request = ScreeningRequest(condition="sepsis", source_url=source, as_of=as_of, chunk_size=CHUNK)
-        summary = screen(request, FhirSource(source), settings, lambda *_: None)
+        summary = screen(request, Means(FhirSource(source), settings, lambda *_: None))
     assert held(server, as_of) == ([f"Encounter/e-s{place:02}" for place in range(STAYS)], STAYS)
     assert (summary["written"], summary["failed"]) == (STAYS, 0)
 

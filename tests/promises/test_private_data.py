@@ -16,7 +16,7 @@ from wardround.adapters.run_folder import RunFolder
 from wardround.errors import RunIncomplete
 from wardround.services.fhir_server.faults import Fault, FaultPlan
 from wardround.services.fhir_server.running import running_server
-from wardround.workflows.screening import ScreeningRequest, require_complete, screen
+from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen
 
 NAME, RECORD_NUMBER, FREE_TEXT = "ZZTOPSECRET", "MRN-77123456", "coughing since tuesday"
 VALUE = 123.456
@@ -87,7 +87,7 @@ def test_a_screening_lets_nothing_of_a_patient_out(icu, server, settings, caplog
     icu.upload(server.base_url)
     request = ScreeningRequest(condition="sepsis", source_url=server.base_url, as_of="2026-01-02T05:00:00Z", mode=mode)
     told: list[str] = []
-    summary = screen(request, FhirSource(server.base_url), settings, lambda *at: told.append(str(at)), Broken())
+    summary = screen(request, Means(FhirSource(server.base_url), settings, lambda *at: told.append(str(at)), Broken()))
     with pytest.raises(RunIncomplete) as incomplete:
         require_complete(summary["run"], settings)
     assert (summary["found"], summary["scored"], summary["failed"]) == (3, 2, 1)
@@ -105,7 +105,7 @@ def test_the_marks_are_where_they_may_be(icu, server, settings) -> None:
     marked(icu)
     icu.upload(server.base_url)
     request = ScreeningRequest(condition="sepsis", source_url=server.base_url, as_of="2026-01-02T05:00:00Z")
-    summary = screen(request, FhirSource(server.base_url), settings, lambda *_: None)
+    summary = screen(request, Means(FhirSource(server.base_url), settings, lambda *_: None))
     folder = RunFolder.existing(settings.runs, summary["run"])
     frames = [folder.read_frame(name) for name in folder.list() if name.endswith("events.parquet")]
     assert any((frame["value"] == VALUE).any() for frame in frames)

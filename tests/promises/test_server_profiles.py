@@ -15,7 +15,7 @@ from wardround.services.fhir_server.running import running_server
 from wardround.settings import PROJECT
 from wardround.spec.loading import load_server_profiles, load_variables
 from wardround.spec.servers import ServerProfile
-from wardround.workflows.screening import ScreeningRequest, screen
+from wardround.workflows.screening import Means, ScreeningRequest, screen
 
 SCHEMAS = PROJECT / "include" / "schemas"
 PROFILES = load_server_profiles(SCHEMAS)
@@ -76,7 +76,7 @@ def test_a_run_as_another_kind_of_server_finds_its_results_written_already(ward,
                 "cohort": {"kind": "file", "path": str(file)},
             }
         )
-        return screen(request, FhirSource(ward, profile=PROFILES[kind]), settings, lambda *_: None)
+        return screen(request, Means(FhirSource(ward, profile=PROFILES[kind]), settings, lambda *_: None))
 
     first = run("generic")
     again = run(profile)

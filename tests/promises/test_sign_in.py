@@ -23,7 +23,7 @@ from wardround.errors import FhirRefused, FhirUnreachable
 from wardround.services.fhir_server.faults import Fault, FaultPlan
 from wardround.services.fhir_server.running import RunningServer, running_server
 from wardround.services.fhir_server.sign_in import Clients
-from wardround.workflows.screening import ScreeningRequest, screen
+from wardround.workflows.screening import Means, ScreeningRequest, screen
 
 STAYS = 6
 TOKENS = "POST token"
@@ -68,7 +68,7 @@ def screened(source: FhirSource, settings: Any, transport: HTTPAdapter | None = 
     request = ScreeningRequest(
         condition="sepsis", source_url=source.base_url, as_of="2026-01-02T05:00:00Z", chunk_size=2
     )
-    return screen(request, source, settings, told or (lambda *_: None), transport)
+    return screen(request, Means(source, settings, told or (lambda *_: None), transport))
 
 
 def test_all_clients_of_a_run_share_one_token(icu, server, settings, key_pair) -> None:

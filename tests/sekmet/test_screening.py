@@ -6,7 +6,7 @@ import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.settings import settings_from
-from wardround.workflows.screening import ScreeningRequest, require_complete, screen
+from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen
 from wardround.workflows.seed import seed
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def settings(trained_models, tmp_path):
 
 def screened(source, settings, now, **request):
     request = ScreeningRequest(condition="sepsis", source_url=source.base_url, as_of=now, chunk_size=3, **request)
-    summary = screen(request, source, settings, print)
+    summary = screen(request, Means(source, settings, print))
     require_complete(summary["run"], settings)
     return summary
 

@@ -15,6 +15,12 @@ NO_SUBJECT: Final = "no_subject"
 NO_PERIOD: Final = "no_period"  # no start, or a start or end that is a date or no time at all
 MALFORMED: Final = "malformed"  # not shaped like an Encounter
 _LATEST: Final = 2**63 - 1
+# What of a resource is kept: a ward's Encounters and Patients are in memory together.
+_ELEMENTS: Final = {
+    "Encounter": ("id", "status", "class", "subject", "period", "location"),
+    "Patient": ("gender", "birthDate"),
+    "Location": ("name", "alias"),
+}
 
 
 class IcuRule(NamedTuple):
@@ -40,14 +46,15 @@ class Census:
     """Encounters and the Patients and Locations that they refer to, each once by id."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, dict[str, Resource]] = {"Encounter": {}, "Patient": {}, "Location": {}}
+        self._kept: dict[str, dict[str, Resource]] = {kind: {} for kind in _ELEMENTS}
 
     def add(self, resources: Iterable[Resource]) -> None:
         """Keeps Encounters, Patients and Locations, of each id the last."""
         for resource in resources:
-            kept = self._kept.get(str(resource.get("resourceType")))
-            if kept is not None:
-                kept[str(resource.get("id"))] = resource
+            kind = str(resource.get("resourceType"))
+            if kind in _ELEMENTS:
+                elements = {name: resource[name] for name in _ELEMENTS[kind] if name in resource}
+                self._kept[kind][str(resource.get("id"))] = elements
 
     def missing(self) -> dict[str, list[str]]:
         """Ids of Patients and Locations that Encounters refer to and that were not added, by type."""

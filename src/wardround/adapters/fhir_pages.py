@@ -78,6 +78,8 @@ def _once(
         if url in visited or count.barren > MOST_BARREN:
             raise FhirError(f"{shown(url)}: next links run in a circle, expected an end; check the server")
         visited.add(url)
+        # A page is most of what a search holds in memory: let go of it before the next one comes.
+        del answer, bundle
         answer = follow(url)
         if answer.status in _EXPIRED:
             raise _Expired(answer.complaint)

@@ -3,7 +3,7 @@
 import io
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -55,8 +55,9 @@ class RunFolder:
         frame.to_parquet(buffer, index=False)
         self.write_bytes(name, buffer.getvalue())
 
-    def read_frame(self, name: str) -> pd.DataFrame:
-        return pd.read_parquet(io.BytesIO(self.read_bytes(name)))
+    def read_frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The frame, or these of its columns."""
+        return pd.read_parquet(io.BytesIO(self.read_bytes(name)), columns=list(columns) if columns else None)
 
     def write_json(self, name: str, value: Any) -> None:
         self.write_bytes(name, orjson.dumps(value, option=orjson.OPT_INDENT_2))

@@ -76,7 +76,7 @@ def _screen(
 ) -> None:
     # pandas and scikit-learn take seconds; `--help` must not wait for them, and the gate's process need not.
     from wardround.adapters.fhir_patience import Patience
-    from wardround.workflows.screening import load_run, require_complete, resume, screen
+    from wardround.workflows.screening import Means, load_run, require_complete, resume, screen
 
     _suit_the_process()
     settings = settings_from()
@@ -92,7 +92,7 @@ def _screen(
     patience = Patience(reached.retries, wait or timedelta())
     try:
         with progress_bars() as progress:
-            summary = work(reached, settings, progress, patience=patience, gate=gate)
+            summary = work(Means(reached, settings, progress, patience=patience, gate=gate))
     except FhirError:
         say(f"What was read and written is kept. To do the rest: wardround screen --resume {run}")
         raise

@@ -16,6 +16,7 @@ from wardround.core.model import ModelCard
 from wardround.core.report.record import RunRecord
 from wardround.core.report.view import run_report
 from wardround.core.report.words import UNFINISHED
+from wardround.core.report.worklist import listed
 from wardround.core.suite import QualityResult
 from wardround.errors import ModelError, RunNotFound
 from wardround.settings import Settings
@@ -59,15 +60,16 @@ def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
     request = folder.read_json("request.json")
     condition = load_condition(request["condition"], settings.schemas)
     stays = folder.read_frame("stays.parquet") if "stays.parquet" in names else pd.DataFrame(columns=_STAYS)
+    ledger = folder.read_frame("ledger.parquet") if "ledger.parquet" in names else _unfinished(stays)
     unknown, rows = _unknown(folder, names)
     return RunRecord(
         run=run,
         condition=condition,
         request=request,
         summary=folder.read_json("summary.json") if "summary.json" in names else {},
-        ledger=folder.read_frame("ledger.parquet") if "ledger.parquet" in names else _unfinished(stays),
+        ledger=ledger,
         stays=stays[_STAYS],
-        scores=_scores(folder, names),
+        scores=_scores(folder, names, listed(ledger)),
         unknown=unknown,
         rows=rows,
         set_aside=folder.read_json("set_aside.json") if "set_aside.json" in names else {},
@@ -91,8 +93,10 @@ def _unfinished(stays: pd.DataFrame) -> pd.DataFrame:
     return frame_of(LEDGER_COLUMNS, account[list(LEDGER_COLUMNS)])
 
 
-def _scores(folder: RunFolder, names: Sequence[str]) -> pd.DataFrame:
-    frames = [folder.read_frame(name)[_SCORES] for name in names if name.endswith("/scores.parquet")]
+def _scores(folder: RunFolder, names: Sequence[str], wanted: set[str]) -> pd.DataFrame:
+    """What the lists say of these stays. The reasons of a whole ward would be most of the report's memory."""
+    files = (folder.read_frame(name, _SCORES) for name in names if name.endswith("/scores.parquet"))
+    frames = [scores[scores["stay_id"].isin(wanted)] for scores in files]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=_SCORES)
 
 

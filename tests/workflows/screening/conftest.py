@@ -11,7 +11,7 @@ from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import Settings
-from wardround.workflows.screening import ScreeningRequest, screen
+from wardround.workflows.screening import Means, ScreeningRequest, screen
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +77,7 @@ def screened(server: str, settings: Settings, transport: Transport) -> Screen:
     def run(recognise: bool = False, **changes: Any) -> dict[str, Any]:
         asked = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", **changes}
         request = ScreeningRequest.model_validate(asked)
-        return screen(request, FhirSource(server, recognise=recognise), settings, lambda *_: None, transport)
+        return screen(request, Means(FhirSource(server, recognise=recognise), settings, lambda *_: None, transport))
 
     return run
 

@@ -19,7 +19,7 @@ from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import FhirError, FhirUnreachable
 from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.workflows.screening import ScreeningRequest, open_run, resume, screen
+from wardround.workflows.screening import Means, ScreeningRequest, open_run, resume, screen
 
 GROUP = {
     "resourceType": "Group",
@@ -97,7 +97,7 @@ def test_an_export_asks_no_more_for_observations_and_leaves_no_copy(ward, screen
 
 def test_an_export_may_lie_in_object_storage(ward, server, settings, transport) -> None:
     elsewhere = replace(settings, runs="memory://runs")
-    summary = screen(exporting(server), FhirSource(server), elsewhere, lambda *_: None, transport)
+    summary = screen(exporting(server), Means(FhirSource(server), elsewhere, lambda *_: None, transport))
     assert (summary["scored"], summary["failed"]) == (7, 0)
 
 
@@ -117,7 +117,7 @@ def test_a_groups_export_screens_its_members_and_counts_the_others(ward, screene
 
 def test_icu_locations_are_found_by_name_in_an_export_too(ward, server, settings, transport) -> None:
     source = FhirSource(server, icu_classes=(), icu_locations=("Medical ICU",))
-    assert screen(exporting(server), source, settings, lambda *_: None, transport)["found"] == 6
+    assert screen(exporting(server), Means(source, settings, lambda *_: None, transport))["found"] == 6
 
 
 def test_an_export_of_nothing_is_an_empty_ward(server, screened) -> None:
@@ -152,9 +152,9 @@ def test_an_export_that_never_ends_names_its_deadline(ward, server, settings, tr
         raise Killed
 
     with pytest.raises(Killed):
-        resume(run, FhirSource(server), settings, lambda *_: None, transport, Patience(pause=begun_long_ago))
+        resume(run, Means(FhirSource(server), settings, lambda *_: None, transport, Patience(pause=begun_long_ago)))
     with pytest.raises(FhirUnreachable, match="missed its deadline of 2h"):
-        resume(run, FhirSource(server), settings, lambda *_: None, transport)
+        resume(run, Means(FhirSource(server), settings, lambda *_: None, transport))
 
 
 @pytest.mark.parametrize("path", ["$export-status", "$export-files"])
@@ -174,7 +174,7 @@ def test_a_run_killed_while_it_exports_goes_on_with_the_same_export(
     assert process.wait() == -signal.SIGKILL
     begun = json.loads(state.read_text())["status_url"]
     misbehave(server)
-    summary = resume(run, FhirSource(server), settings, lambda *_: None, transport)
+    summary = resume(run, Means(FhirSource(server), settings, lambda *_: None, transport))
     assert summary["scored"] == 7
     assert not [sent for sent, _ in transport.sent if "/$export?" in sent], "no second export was begun"
     assert {path for path, _ in transport.sent if "$export-status" in path} == {begun.replace(server, "/fhir")}

@@ -10,7 +10,7 @@ from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import ModelError, RunIncomplete
 from wardround.settings import Settings
-from wardround.workflows.screening import ScreeningRequest, require_complete, screen
+from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen
 
 
 def by_encounter(resources: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -183,7 +183,7 @@ def test_without_a_live_model_nothing_is_asked_of_the_server(icu, server, settin
     request = ScreeningRequest(condition="sepsis", source_url=server, as_of="2026-01-02T05:00:00Z")
     nothing = replace(settings, models=tmp_path / "none")
     with pytest.raises(ModelError, match="no model is live"):
-        screen(request, FhirSource(server), nothing, lambda *_: None, transport)
+        screen(request, Means(FhirSource(server), nothing, lambda *_: None, transport))
     assert transport.sent == []
 
 
@@ -200,7 +200,7 @@ def test_a_model_of_another_spec_is_refused_before_anything_is_asked(server, set
     spec.write_text(spec.read_text().replace("window: 24h", "window: 12h"))
     request = ScreeningRequest(condition="sepsis", source_url=server, as_of="2026-01-02T05:00:00Z")
     with pytest.raises(ModelError, match="another spec"):
-        screen(request, FhirSource(server), replace(settings, home=home), lambda *_: None, transport)
+        screen(request, Means(FhirSource(server), replace(settings, home=home), lambda *_: None, transport))
     assert transport.sent == []
 
 
@@ -254,5 +254,5 @@ def test_a_server_without_a_capability_statement_is_screened_as_any_other(
     icu.upload(server)
     transport.refuse = lambda _body: 404 if transport.sent[-1][0].endswith("/metadata") else None
     request = ScreeningRequest(condition="sepsis", source_url=server, as_of="2026-01-02T05:00:00Z")
-    summary = screen(request, FhirSource(server, recognise=True), settings, lambda *_: None, transport)
+    summary = screen(request, Means(FhirSource(server, recognise=True), settings, lambda *_: None, transport))
     assert (summary["scored"], summary["written"], len(held("RiskAssessment"))) == (1, 1, 1)

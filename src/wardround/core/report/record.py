@@ -22,7 +22,7 @@ class RunRecord:
         summary: summary.json; empty for a run that ended before it was written.
         ledger: LEDGER_COLUMNS, one row per stay found.
         stays: stay_id and intime of the stays found.
-        scores: stay_id, reasons and missing (sequences of text) of the stays with features.
+        scores: stay_id, reasons and missing (sequences of text) of the stays with features that the page lists.
         unknown: feature column -> how many of `rows` do not know it.
         rows: feature rows of the run.
         set_aside: variable -> reason -> how many events were set aside.

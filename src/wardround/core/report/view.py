@@ -13,7 +13,7 @@ from wardround.core.report.missingness import UnknownGrid, unknown_grid
 from wardround.core.report.model_facts import ModelFacts, model_facts
 from wardround.core.report.record import RunRecord
 from wardround.core.report.words import address, count, moment, reason_in_words, span, window
-from wardround.core.report.worklist import Patient, PatientList, by_band, by_outcome, joined
+from wardround.core.report.worklist import LISTED_BANDS, Patient, PatientList, by_band, by_outcome, joined
 from wardround.core.suite import QualityResult
 
 SAFETY: Final = (
@@ -104,7 +104,7 @@ def run_report(record: RunRecord, identifiers: bool) -> RunReport:
         bands=_bands(stays),
         flow=flow_chart(stages(record.ledger, _why_not_written(record, mode))),
         flow_note=_flow_note(record),
-        worklist=tuple(by_band(stays, band, identifiers) for band in ("high", "moderate")),
+        worklist=tuple(by_band(stays, band, identifiers) for band in LISTED_BANDS),
         low=_low(scored[scored["band"] == "low"]),
         indeterminate=_with_known(by_outcome(stays, "indeterminate", identifiers), record),
         minimum_data=_minimum_data(record),

@@ -12,6 +12,8 @@ from wardround.core.report.words import reason_in_words, without_references
 
 # So many patients of a band or outcome are listed; beyond it a page becomes slow to open and is read by nobody.
 LISTED: Final = 1000
+LISTED_BANDS: Final = ("high", "moderate")
+LISTED_OUTCOMES: Final = ("indeterminate", "failed")
 # `Lactate, latest of the last 24 h: 4.2 mmol/L (1.3 h before); raises the risk`
 _REASON: Final = re.compile(
     r"(?P<what>.*?): (?P<value>.*?)(?: \((?P<age>.*)\))?; (?P<direction>raises|lowers) the risk"
@@ -59,6 +61,13 @@ class PatientList:
         return self.count - len(self.patients)
 
 
+def listed(ledger: pd.DataFrame) -> set[str]:
+    """The stays of a ledger (LEDGER_COLUMNS) that the lists show: of no other are the reasons needed."""
+    stays = ledger.rename(columns={"reason": "why"})
+    lists = [_of_band(stays, band) for band in LISTED_BANDS] + [_of_outcome(stays, one) for one in LISTED_OUTCOMES]
+    return {str(stay) for rows in lists for stay in rows["stay_id"].head(LISTED)}
+
+
 def joined(record: RunRecord) -> pd.DataFrame:
     """The ledger with hours since admission, reasons and missing inputs beside each stay."""
     as_of = pd.Timestamp(record.request["as_of"])
@@ -72,14 +81,21 @@ def joined(record: RunRecord) -> pd.DataFrame:
 
 def by_band(stays: pd.DataFrame, band: str, identifiers: bool) -> PatientList:
     """The scored stays of a band, highest score first."""
-    rows = stays[(stays["outcome"] == "scored") & (stays["band"] == band)]
-    return _list(band, rows.sort_values(["score", "stay_id"], ascending=[False, True]), identifiers)
+    return _list(band, _of_band(stays, band), identifiers)
 
 
 def by_outcome(stays: pd.DataFrame, outcome: str, identifiers: bool) -> PatientList:
     """The stays of an outcome, by reason."""
-    rows = stays[stays["outcome"] == outcome]
-    return _list(outcome, rows.sort_values(["why", "unit", "stay_id"]), identifiers)
+    return _list(outcome, _of_outcome(stays, outcome), identifiers)
+
+
+def _of_band(stays: pd.DataFrame, band: str) -> pd.DataFrame:
+    rows = stays[(stays["outcome"] == "scored") & (stays["band"] == band)]
+    return rows.sort_values(["score", "stay_id"], ascending=[False, True])
+
+
+def _of_outcome(stays: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    return stays[stays["outcome"] == outcome].sort_values(["why", "unit", "stay_id"])
 
 
 def _list(name: str, rows: pd.DataFrame, identifiers: bool) -> PatientList:

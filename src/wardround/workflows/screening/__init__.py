@@ -14,10 +14,11 @@ from wardround.workflows.screening.request import ScreeningRequest
 from wardround.workflows.screening.require_complete import require_complete
 from wardround.workflows.screening.run import load_run, open_run
 from wardround.workflows.screening.score import score
-from wardround.workflows.screening.screen import resume, screen
+from wardround.workflows.screening.screen import Means, resume, screen
 from wardround.workflows.screening.suited import suited
 
 __all__ = [
+    "Means",
     "ScreeningRequest",
     "check_quality",
     "extract",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from queue import LifoQueue
 from typing import Any, Final, TypeVar
 
@@ -33,56 +34,50 @@ T = TypeVar("T")
 RESOURCES_AT_ONCE: Final = 10_000
 
 
-def screen(
-    request: ScreeningRequest,
-    source: FhirSource,
-    settings: Settings,
-    progress: Progress,
-    transport: BaseAdapter | None = None,
-    patience: Patience | None = None,
-    gate: Gate = check_quality,
-) -> dict[str, Any]:
-    """Screens and reports; gives the run's summary, which `require_complete` judges. Raises any WardroundError.
+@dataclass(frozen=True)
+class Means:
+    """What a screening is done with.
 
-    `gate` is `check_quality`, or a `GateProcess` that does the same beside the other steps.
+    Attributes:
+        source: the server that it reads from and writes to.
+        progress: is told how far each step is.
+        transport: instead of real HTTP.
+        patience: how long the server is borne with; by default the source's retries, and no waiting.
+        gate: `check_quality`, or a `GateProcess` that does the same beside the other steps.
     """
-    return _go_through(open_run(request, settings), source, settings, progress, transport, patience, gate)
+
+    source: FhirSource
+    settings: Settings
+    progress: Progress
+    transport: BaseAdapter | None = None
+    patience: Patience | None = None
+    gate: Gate = check_quality
 
 
-def resume(
-    run: str,
-    source: FhirSource,
-    settings: Settings,
-    progress: Progress,
-    transport: BaseAdapter | None = None,
-    patience: Patience | None = None,
-    gate: Gate = check_quality,
-) -> dict[str, Any]:
+def screen(request: ScreeningRequest, means: Means) -> dict[str, Any]:
+    """Screens and reports; gives the run's summary, which `require_complete` judges. Raises any WardroundError."""
+    return _go_through(open_run(request, means.settings), means)
+
+
+def resume(run: str, means: Means) -> dict[str, Any]:
     """Does what is left of a run that failed or was killed, at its as_of and with its model; gives its summary.
 
     Stays that were found and chunks that were read whole are not read again. What was scored is scored again from the
     same files, and what was written is found on the server and left alone. Raises RunNotFound and any WardroundError.
     """
-    opened = load_run(run, settings)
-    if source.base_url != opened.request.source_url:
+    began_with = load_run(run, means.settings).request.source_url
+    if means.source.base_url != began_with:
         raise FhirError(
-            f"run {run}: reads {opened.request.source_url}, got {source.base_url}; give the source that it began with"
+            f"run {run}: reads {began_with}, got {means.source.base_url}; give the source that it began with"
         )
-    return _go_through(run, source, settings, progress, transport, patience, gate)
+    return _go_through(run, means)
 
 
-def _go_through(
-    run: str,
-    source: FhirSource,
-    settings: Settings,
-    progress: Progress,
-    transport: BaseAdapter | None,
-    patience: Patience | None,
-    gate: Gate,
-) -> dict[str, Any]:
-    shared = patience or Patience(source.retries)
+def _go_through(run: str, means: Means) -> dict[str, Any]:
+    settings, transport, progress = means.settings, means.transport, means.progress
+    shared = means.patience or Patience(means.source.retries)
     opened = load_run(run, settings)
-    source = suited(run, source, settings, transport, shared)
+    source = suited(run, means.source, settings, transport, shared)
     with ExitStack() as stack:
         clients = _Clients([stack.enter_context(FhirClient(source, transport, shared)) for _ in range(source.threads)])
         steps = _Steps(progress)
@@ -93,7 +88,7 @@ def _go_through(
         fetching = max(1, min(source.threads, RESOURCES_AT_ONCE // source.page_size))
         steps.each("extract", unread, clients.each(lambda n, client: extract(run, n, client, settings)), fetching)
         try:
-            steps.once("check_quality", lambda: gate(run, settings))
+            steps.once("check_quality", lambda: means.gate(run, settings))
         except QualityError:
             report(run, settings)
             raise

@@ -1,0 +1,32 @@
+"""Settings from the environment."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wardround.errors import SettingsError
+from wardround.settings import settings_from
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("WARDROUND_PROBABILITY", "per mille", "fraction or percent"),
+        ("WARDROUND_FHIR_PAGE_SIZE", "many", "a whole number above 0"),
+        ("WARDROUND_FHIR_RETRIES", "0", "a whole number above 0"),
+    ],
+)
+def test_a_value_that_means_nothing_is_named_with_what_is_expected(name: str, value: str, expected: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: is '{value}', expected {expected}; correct it"):
+        settings_from({name: value})
+
+
+def test_the_command_line_says_so_without_a_traceback(tmp_path: Path) -> None:
+    environment = {**os.environ, "WARDROUND_PROBABILITY": "odds", "WARDROUND_VAR": str(tmp_path)}
+    command = [sys.executable, "-m", "wardround", "model", "list"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == SettingsError.exit_code
+    assert done.stderr == "wardround: WARDROUND_PROBABILITY: is 'odds', expected fraction or percent; correct it\n"
