@@ -1,6 +1,8 @@
 """Which Encounters are ICU stays, and for how long."""
 
+import weakref
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -53,6 +55,20 @@ def stays(*encounters: dict, rule: IcuRule = ACUTE, start: int | None = None, as
 def hours(found) -> list[tuple[int, int | None]]:
     times = zip(found.stays["intime"], found.stays["outtime"], strict=True)
     return [(begin.hour, None if pd.isna(end) else end.hour) for begin, end in times]
+
+
+class Resource(dict[str, Any]):
+    """A resource that can be told to be gone."""
+
+
+def test_a_census_keeps_of_a_resource_only_what_a_stay_needs() -> None:
+    kept = Resource(encounter(text={"div": "long"}))
+    gone = weakref.ref(kept)
+    census = Census()
+    census.add(iter([kept]))
+    del kept
+    assert gone() is None
+    assert census.stays(ACUTE).stays["stay_id"].tolist() == ["e1"]
 
 
 def test_a_stay_has_its_period_its_patient_and_its_unit() -> None:

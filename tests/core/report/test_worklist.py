@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from wardround.core.report.worklist import LISTED, Reason, by_band, by_outcome
+from wardround.core.report.worklist import LISTED, LISTED_BANDS, LISTED_OUTCOMES, Reason, by_band, by_outcome, listed
 
 
 def stays(scores: list[float], **columns: object) -> pd.DataFrame:
@@ -25,17 +25,29 @@ def stays(scores: list[float], **columns: object) -> pd.DataFrame:
 
 
 def test_the_highest_score_comes_first_and_equal_scores_by_stay() -> None:
-    listed = by_band(stays([0.4, 0.9, 0.4]), "high", identifiers=True).patients
-    assert [(patient.place, patient.stay, patient.score) for patient in listed] == [
+    told = by_band(stays([0.4, 0.9, 0.4]), "high", identifiers=True).patients
+    assert [(patient.place, patient.stay, patient.score) for patient in told] == [
         (1, "s1", 0.9),
         (2, "s0", 0.4),
         (3, "s2", 0.4),
     ]
 
 
+def test_the_stays_that_the_lists_show_are_known_from_the_ledger_alone() -> None:
+    """As many of each list as it shows, and nobody of the low band."""
+    high, low = stays([0.9] * (LISTED + 7)), stays([0.1], band="low").assign(stay_id="low")
+    failed = stays([float("nan")], outcome="failed", band="", why="task:score").assign(stay_id="failed")
+    everyone = pd.concat([high, low, failed])
+    lists = [by_band(everyone, band, True) for band in LISTED_BANDS]
+    lists += [by_outcome(everyone, outcome, True) for outcome in LISTED_OUTCOMES]
+    shown = {patient.stay for one in lists for patient in one.patients}
+    assert listed(everyone.rename(columns={"why": "reason"})) == shown
+    assert len(shown) == LISTED + 1
+
+
 def test_a_long_list_ends_and_says_how_many_are_not_on_it() -> None:
-    listed = by_band(stays([0.5] * (LISTED + 7)), "high", identifiers=True)
-    assert (listed.count, len(listed.patients), listed.unlisted) == (LISTED + 7, LISTED, 7)
+    told = by_band(stays([0.5] * (LISTED + 7)), "high", identifiers=True)
+    assert (told.count, len(told.patients), told.unlisted) == (LISTED + 7, LISTED, 7)
 
 
 def test_only_scored_stays_are_in_a_band() -> None:
