@@ -6,13 +6,17 @@ import pandas as pd
 import pytest
 
 from wardround.core.cohorts import TrainingCohort, leave_out_too_little_data, training_cohort
-from wardround.core.events import frame_of
+from wardround.core.events import UTC, frame_of
 from wardround.core.minimum_data import enough_data, known_variables
 from wardround.core.stays import STAY_COLUMNS
+from wardround.core.tasks import task_of
+from wardround.spec.conditions import Label
 from wardround.spec.loading import load_condition
 
 IN = pd.Timestamp("2150-01-01T10:00Z")
-DAY = timedelta(hours=24)
+DAY, HOUR = timedelta(hours=24), timedelta(hours=1)
+FIRST_DAY = task_of(Label(rule="hospital_death"), DAY, None)
+HOURLY = task_of(Label(rule="hospital_death"), DAY, 6 * HOUR)
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +35,17 @@ def _stays(*changes: dict) -> pd.DataFrame:
         {**normal, "stay_id": f"s{n}", "patient_id": f"p{n}", "sex": "male", "unit": "", **change}
         for n, change in enumerate(changes)
     ]
-    return frame_of(STAY_COLUMNS, rows)
+    return frame_of(STAY_COLUMNS, rows).assign(race="", anchor_year_group="")
 
 
-def _reason(condition, outcome: object = True, **change: object) -> str:
-    cohort = training_cohort(_stays(change), pd.Series([outcome], dtype="boolean"), DAY, condition)
-    assert len(cohort.index) + len(cohort.excluded) == 1
+def _outcomes(*values: object, onset: object = None) -> pd.DataFrame:
+    times = pd.to_datetime(pd.Series([onset] * len(values)), utc=True).astype(UTC)
+    return pd.DataFrame({"outcome": pd.Series(list(values), dtype="boolean"), "onset": times})
+
+
+def _reason(condition, task=FIRST_DAY, outcome: object = True, onset: object = None, **change: object) -> str:
+    cohort = training_cohort(_stays(change), _outcomes(outcome, onset=onset), task, condition, seed=1)
+    assert len(cohort.stays) + len(cohort.excluded) == 1
     return cohort.excluded["reason"].iloc[0] if len(cohort.excluded) else ""
 
 
@@ -53,18 +62,35 @@ def _reason(condition, outcome: object = True, **change: object) -> str:
         ({"outtime": IN + DAY - timedelta(seconds=1)}, "shorter_than_24h"),
         ({"outtime": IN + DAY}, ""),
         ({"outcome": pd.NA}, "no_outcome"),
+        ({"onset": IN + DAY}, "onset_before_prediction"),
+        ({"onset": IN + DAY + HOUR}, ""),
+        ({"outcome": False, "onset": IN}, ""),
     ],
 )
 def test_a_stay_is_left_out_for_the_first_reason_that_applies(sepsis, change: dict, reason: str) -> None:
     assert _reason(sepsis, **change) == reason
 
 
-def test_the_prediction_time_is_so_long_after_admission_and_the_outcome_stays_with_its_stay(sepsis) -> None:
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"onset": IN + 5 * HOUR}, ""),
+        ({"outtime": IN + HOUR, "onset": IN + 5 * HOUR}, "shorter_than_1h"),
+        ({"onset": None}, "no_onset"),
+        ({"onset": IN + HOUR}, "onset_before_prediction"),
+        ({"outcome": False}, ""),
+    ],
+)
+def test_an_hourly_prediction_needs_a_stay_that_goes_on_and_an_onset_after_it(sepsis, change, reason) -> None:
+    assert _reason(sepsis, HOURLY, **change) == reason
+
+
+def test_the_outcome_stays_with_its_stay(sepsis) -> None:
     stays = _stays({"outtime": None}, {"intime": IN + DAY}, {})
-    cohort = training_cohort(stays, pd.Series([True, False, True], dtype="boolean"), DAY, sepsis)
-    assert cohort.index[["stay_id", "as_of", "outcome"]].to_numpy().tolist() == [
-        ["s1", IN + 2 * DAY, False],
-        ["s2", IN + DAY, True],
+    cohort = training_cohort(stays, _outcomes(True, False, True), FIRST_DAY, sepsis, seed=1)
+    assert cohort.stays[["stay_id", "outcome", "last_hour"]].to_numpy().tolist() == [
+        ["s1", False, 24],
+        ["s2", True, 24],
     ]
 
 
@@ -80,14 +106,17 @@ def test_variables_outside_the_minimum_data_do_not_count_towards_it(mortality) -
     assert known_variables(pd.DataFrame([row]), mortality).tolist() == [1]
 
 
-def test_stays_below_the_minimum_data_join_the_excluded(mortality) -> None:
-    cohort = training_cohort(_stays({}, {}, {"outtime": None}), pd.Series([True] * 3, dtype="boolean"), DAY, mortality)
+def test_what_is_enough_is_the_conditions_minimum_data(mortality) -> None:
     unknown = dict.fromkeys(mortality.columns, float("nan"))
     rich = unknown | {f"{name}__last_24h": 1.0 for name in ("heart_rate", "spo2", "lactate", "creatinine")}
     features = pd.DataFrame([rich, rich | {"lactate__last_24h": float("nan")}])
     assert enough_data(features, mortality).tolist() == [True, False]
-    left: TrainingCohort = leave_out_too_little_data(cohort, features, mortality)
-    assert left.index["stay_id"].tolist() == ["s0"]
+
+
+def test_stays_below_the_minimum_data_join_the_excluded(mortality) -> None:
+    cohort = training_cohort(_stays({}, {}, {"outtime": None}), _outcomes(*[True] * 3), FIRST_DAY, mortality, seed=1)
+    left: TrainingCohort = leave_out_too_little_data(cohort, {"s0"})
+    assert left.stays["stay_id"].tolist() == ["s0"]
     assert sorted(zip(left.excluded["stay_id"], left.excluded["reason"], strict=True)) == [
         ("s1", "below_minimum_data"),
         ("s2", "open_stay"),

@@ -5,7 +5,7 @@ from typing import get_args
 import pandas as pd
 import pytest
 
-from wardround.core.labels import RULES, Admissions, label_of, outcomes
+from wardround.core.labels import RULES, LabelSources, label_of, onset_definition, outcomes
 from wardround.errors import TrainingError
 from wardround.spec.conditions import Label
 from wardround.spec.loading import load_condition
@@ -15,19 +15,19 @@ DEATH = Label(rule="hospital_death")
 DISCHARGED = pd.Timestamp("2150-01-09", tz="UTC")
 
 
-def _admissions(stays: list[dict], codes: list[tuple[int, str, int]] = ()) -> Admissions:
+def _sources(stays: list[dict], codes: list[tuple[int, str, int]] = ()) -> LabelSources:
     columns = ["stay_id", "hadm_id", "dischtime", "deathtime", "hospital_expire_flag"]
     frame = pd.DataFrame(
         [{"dischtime": DISCHARGED, "deathtime": None, "hospital_expire_flag": 0, **stay} for stay in stays],
         columns=columns,
     )
     types = dict.fromkeys(("dischtime", "deathtime"), "datetime64[us, UTC]") | {"hospital_expire_flag": "Int64"}
-    return Admissions(frame.astype(types), pd.DataFrame(codes, columns=["hadm_id", "icd_code", "icd_version"]))
+    return LabelSources(frame.astype(types), pd.DataFrame(codes, columns=["hadm_id", "icd_code", "icd_version"]))
 
 
 def _sepsis(*codes: tuple[str, int]) -> bool:
-    admissions = _admissions([{"hadm_id": 1}], [(1, code, version) for code, version in codes])
-    return bool(outcomes(admissions, SEPSIS)[0])
+    sources = _sources([{"hadm_id": 1}], [(1, code, version) for code, version in codes])
+    return bool(outcomes(sources, SEPSIS)["outcome"][0])
 
 
 @pytest.mark.parametrize("code", [("A419", 10), ("R6520", 10), ("0389", 9), ("99591", 9), (" a419 ", 10)])
@@ -41,22 +41,22 @@ def test_a_prefix_counts_only_in_its_own_icd_version_and_only_at_the_start(code:
 
 
 def test_the_codes_of_another_admission_do_not_count() -> None:
-    admissions = _admissions([{"hadm_id": 1}, {"hadm_id": 2}], [(1, "I10", 10), (2, "A419", 10)])
-    assert outcomes(admissions, SEPSIS).tolist() == [False, True]
+    sources = _sources([{"hadm_id": 1}, {"hadm_id": 2}], [(1, "I10", 10), (2, "A419", 10)])
+    assert outcomes(sources, SEPSIS)["outcome"].tolist() == [False, True]
 
 
 def test_an_admission_without_codes_or_without_discharge_has_no_known_icd_outcome() -> None:
-    admissions = _admissions([{"hadm_id": 1}, {"hadm_id": 2, "dischtime": None}], [(2, "A419", 10)])
-    assert outcomes(admissions, SEPSIS).isna().tolist() == [True, True]
+    sources = _sources([{"hadm_id": 1}, {"hadm_id": 2, "dischtime": None}], [(2, "A419", 10)])
+    assert outcomes(sources, SEPSIS)["outcome"].isna().tolist() == [True, True]
 
 
 def test_a_label_with_prefixes_of_one_version_ignores_the_other() -> None:
-    admissions = _admissions([{"hadm_id": 1}], [(1, "99591", 9)])
-    assert outcomes(admissions, Label(rule="icd", icd10=("A41",))).tolist() == [False]
+    sources = _sources([{"hadm_id": 1}], [(1, "99591", 9)])
+    assert outcomes(sources, Label(rule="icd", icd10=("A41",)))["outcome"].tolist() == [False]
 
 
 def test_hospital_death_reads_the_flag_or_the_time_of_death() -> None:
-    admissions = _admissions(
+    sources = _sources(
         [
             {"hadm_id": 1},
             {"hadm_id": 2, "hospital_expire_flag": 1},
@@ -64,20 +64,61 @@ def test_hospital_death_reads_the_flag_or_the_time_of_death() -> None:
             {"hadm_id": 4, "hospital_expire_flag": None},
         ]
     )
-    assert outcomes(admissions, DEATH).tolist() == [False, True, True, False]
+    assert outcomes(sources, DEATH)["outcome"].tolist() == [False, True, True, False]
 
 
 def test_hospital_death_is_not_known_while_the_admission_goes_on() -> None:
-    admissions = _admissions([{"hadm_id": 1, "dischtime": None}])
-    assert outcomes(admissions, DEATH).isna().all()
+    sources = _sources([{"hadm_id": 1, "dischtime": None}])
+    assert outcomes(sources, DEATH)["outcome"].isna().all()
 
 
 def test_every_rule_that_a_condition_file_may_name_exists() -> None:
     assert set(RULES) == set(get_args(Label.model_fields["rule"].annotation))
 
 
-def test_a_condition_learns_its_own_label_only(schemas) -> None:
+def test_a_condition_learns_its_default_label_or_another_of_its_own(schemas) -> None:
     condition = load_condition("sepsis", schemas)
     assert label_of(condition, None) == label_of(condition, "icd") == condition.label
-    with pytest.raises(TrainingError, match=r"--label: got 'hospital_death', expected 'icd'.*conditions/sepsis\.yaml"):
+    assert label_of(condition, "sepsis3").onset == "sofa_time"
+    with pytest.raises(TrainingError, match=r"--label: got 'hospital_death', expected one of .*: icd, sepsis3; add"):
         label_of(condition, "hospital_death")
+
+
+def test_a_death_has_a_time_of_onset_and_a_code_has_none() -> None:
+    sources = _sources([{"hadm_id": 1, "deathtime": DISCHARGED}, {"hadm_id": 2}], [(1, "A419", 10), (2, "I10", 10)])
+    assert outcomes(sources, DEATH)["onset"].tolist() == [DISCHARGED, pd.NaT]
+    assert outcomes(sources, SEPSIS)["onset"].isna().all()
+    assert (onset_definition(DEATH), onset_definition(SEPSIS)) == ("deathtime", None)
+
+
+SUSPECTED, DYSFUNCTION = DISCHARGED, DISCHARGED + pd.Timedelta(hours=3)
+
+
+def _sepsis3(onset: str) -> pd.DataFrame:
+    """Stays a (septic), b (not), and c, of which nothing is known."""
+    known = pd.DataFrame(
+        {
+            "stay_id": ["b", "a"],
+            "sepsis3": [False, True],
+            "suspected_infection_time": pd.to_datetime([SUSPECTED, SUSPECTED]),
+            "sofa_time": pd.to_datetime([pd.NaT, DYSFUNCTION], utc=True),
+        }
+    )
+    sources = _sources([{"stay_id": name, "hadm_id": 1} for name in "abc"])
+    return outcomes(sources._replace(sepsis3=known), Label(rule="sepsis3", onset=onset))
+
+
+@pytest.mark.parametrize(
+    ("onset", "expected"),
+    [("sofa_time", DYSFUNCTION), ("suspected_infection_time", SUSPECTED), ("earlier", SUSPECTED)],
+)
+def test_sepsis3_begins_when_the_label_says(onset: str, expected: pd.Timestamp) -> None:
+    found = _sepsis3(onset)
+    assert found["outcome"].tolist()[:2] == [True, False]
+    assert found["outcome"].isna().tolist() == [False, False, True]
+    assert found["onset"].tolist() == [expected, pd.NaT, pd.NaT]
+
+
+def test_sepsis3_without_its_frame_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="sepsis3 is missing"):
+        outcomes(_sources([{"hadm_id": 1}]), Label(rule="sepsis3", onset="earlier"))

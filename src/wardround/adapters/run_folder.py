@@ -121,6 +121,16 @@ class RunFolder:
             raise
         self._files.mv(temporary, self._path(name))
 
+    @contextmanager
+    def reading(self, name: str) -> Iterator[BinaryIO]:
+        """A file to be read part by part. Raises RunNotFound."""
+        try:
+            file = self._files.open(self._path(name), "rb")
+        except FileNotFoundError:
+            raise RunNotFound(f"{self.url}: has no {name}, expected it from an earlier step; run that step") from None
+        with file:
+            yield file
+
     def _temporary(self, name: str) -> str:
         path = self._path(name)
         self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)

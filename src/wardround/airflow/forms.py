@@ -100,12 +100,6 @@ def training_form(condition: Condition) -> dict[str, Param]:
             title="Seed",
             description="Decides sides, folds, candidates and resamples: the same seed gives the same model.",
         ),
-        "promote": Param(
-            False,
-            type="boolean",
-            title="Promote",
-            description="Make the model live even if another version is. The first model goes live in any case.",
-        ),
     }
 
 

@@ -29,7 +29,6 @@ def load(condition_id: str, params: Mapping[str, Any], dag_run: Any) -> str:
         created=created,
         label=params["label"],
         seed=params["seed"],
-        promote=params["promote"],
         run=run_id(f"train_{condition_id}", pd.Timestamp(created), dag_run.run_id),
     )
     return training.load(request, settings_from())

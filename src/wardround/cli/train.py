@@ -25,12 +25,9 @@ from wardround.settings import settings_from
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same data and seed, same model."
 )
 @click.option("--at", type=DURATION, default="24h", show_default=True, help="Prediction time after admission.")
-@click.option("--promote", is_flag=True, help="Make it live even if the condition has a live model.")
 @click.option("--by", envvar="USER", default="unknown", help="Who trains, for the store's record (default: USER).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
-def command(
-    condition: str, mimic: Path, label: str | None, seed: int, at: timedelta, promote: bool, by: str, as_json: bool
-) -> None:
+def command(condition: str, mimic: Path, label: str | None, seed: int, at: timedelta, by: str, as_json: bool) -> None:
     """Train a model of CONDITION and store it; it becomes live if the condition has none."""
     from wardround.workflows.training import TrainingRequest, train
 
@@ -41,7 +38,6 @@ def command(
             "label": label,
             "seed": seed,
             "at": at,
-            "promote": promote,
             "created": datetime.now(UTC),
         }
     )

@@ -1,66 +1,81 @@
 """Stays in, those that a model may learn from and those left out (with reasons) out; together all that came in."""
 
-from datetime import timedelta
 from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from wardround.core.minimum_data import enough_data
+from wardround.core.evaluation.results import Task
 from wardround.core.stays import EXCLUDED_COLUMNS, NOT_A_STAY, completed_years, index_after
+from wardround.core.tasks import last_hours
 from wardround.spec.base import format_duration
 from wardround.spec.conditions import Condition
 
 NO_OUTCOME: Final = "no_outcome"
+NO_ONSET: Final = "no_onset"
+ONSET_BEFORE_PREDICTION: Final = "onset_before_prediction"
 BELOW_MINIMUM_DATA: Final = "below_minimum_data"
 
 
 class TrainingCohort(NamedTuple):
-    """`index` (see `wardround.core.features`) plus the boolean `outcome`; `excluded` as in EXCLUDED_COLUMNS."""
+    """`stays` to learn from, with `outcome`, `onset` and `last_hour` (see `core.tasks.rows_of`), by patient and
+    admission; `excluded` as in EXCLUDED_COLUMNS."""
 
-    index: pd.DataFrame
+    stays: pd.DataFrame
     excluded: pd.DataFrame
 
 
 def training_cohort(
-    stays: pd.DataFrame, outcome: pd.Series, elapsed: timedelta, condition: Condition
+    stays: pd.DataFrame, outcomes: pd.DataFrame, task: Task, condition: Condition, seed: int
 ) -> TrainingCohort:
-    """Splits finished stays by whether a model may learn from them at `elapsed` after admission.
+    """Splits finished stays by whether a model may learn from them.
 
     Reasons, the first that applies: unusable_status, no_admission_time, no_birth_date, under_age, open_stay,
-    shorter_than_<elapsed>, no_outcome.
+    shorter_than_<time of the first prediction>, no_outcome, no_onset (the outcome came, nobody knows when, and the task
+    must know), onset_before_prediction.
 
     Args:
-        stays: STAY_COLUMNS.
-        outcome: of each stay, in the same order; NA where it is not known.
-        elapsed: the prediction time after admission.
+        stays: STAY_COLUMNS, race, anchor_year_group.
+        outcomes: outcome and onset of each stay (see `core.labels.outcomes`), in the same order.
+        task: when is predicted, and what.
         condition: the spec, for the youngest age.
+        seed: decides how long stays without the outcome are followed in the hourly task.
     """
-    index = index_after(stays, elapsed)
-    age = completed_years(stays["birth_date"], pd.DatetimeIndex(index["as_of"]))
+    first = index_after(stays, task.at)["as_of"]
+    age = completed_years(stays["birth_date"], pd.DatetimeIndex(first))
+    outcome, onset = outcomes["outcome"].reset_index(drop=True), outcomes["onset"].reset_index(drop=True)
+    happened = outcome.fillna(False).astype(bool)
     rules = {
         "unusable_status": stays["status"].isin(NOT_A_STAY),
         "no_admission_time": stays["intime"].isna(),
         "no_birth_date": stays["birth_date"].isna(),
         "under_age": age < condition.cohort.min_age,
         "open_stay": stays["outtime"].isna(),
-        f"shorter_than_{format_duration(elapsed)}": stays["outtime"].array < index["as_of"].array,
+        f"shorter_than_{format_duration(task.at)}": _ended(stays["outtime"].array, first.array, task),
         NO_OUTCOME: outcome.isna(),
+        NO_ONSET: happened & onset.isna() & (task.horizon is not None),
+        ONSET_BEFORE_PREDICTION: happened & (onset <= first),
     }
     reason = np.select([np.asarray(rule, dtype=bool) for rule in rules.values()], list(rules), default="")
-    return _split(index.assign(outcome=outcome.to_numpy()), reason)
+    known = stays.reset_index(drop=True).assign(outcome=outcome, onset=onset)
+    used = known[reason == ""].sort_values(["patient_id", "intime", "stay_id"], ignore_index=True)
+    return TrainingCohort(used.assign(last_hour=last_hours(used, task, seed)), _excluded(known, reason))
 
 
-def leave_out_too_little_data(cohort: TrainingCohort, features: pd.DataFrame, condition: Condition) -> TrainingCohort:
-    """Moves stays below the condition's minimum data to the excluded ones; `features` has the index's rows in order."""
-    enough = enough_data(features, condition)
-    rest = _split(cohort.index, np.where(enough, "", BELOW_MINIMUM_DATA))
-    return TrainingCohort(rest.index, pd.concat([cohort.excluded, rest.excluded], ignore_index=True))
+def leave_out_too_little_data(cohort: TrainingCohort, used: set[str]) -> TrainingCohort:
+    """Moves stays without any prediction above the condition's minimum data to the excluded ones."""
+    enough = cohort.stays["stay_id"].isin(used).to_numpy()
+    rest = _excluded(cohort.stays, np.where(enough, "", BELOW_MINIMUM_DATA))
+    excluded = pd.concat([cohort.excluded, rest], ignore_index=True)
+    return TrainingCohort(cohort.stays[enough].reset_index(drop=True), excluded)
 
 
-def _split(index: pd.DataFrame, reason: np.ndarray) -> TrainingCohort:
-    excluded = index.assign(reason=reason)[reason != ""]
-    return TrainingCohort(
-        index[reason == ""].reset_index(drop=True).astype({"outcome": "boolean"}),
-        excluded[list(EXCLUDED_COLUMNS)].reset_index(drop=True).astype(EXCLUDED_COLUMNS),
-    )
+def _ended(outtime: pd.api.extensions.ExtensionArray, first: pd.api.extensions.ExtensionArray, task: Task) -> object:
+    """Whether the stay is over at its first prediction. An hourly row is for a stay that goes on: who leaves at this
+    very moment gets none."""
+    return outtime < first if task.horizon is None else outtime <= first
+
+
+def _excluded(stays: pd.DataFrame, reason: np.ndarray) -> pd.DataFrame:
+    left_out = stays.assign(reason=reason)[reason != ""]
+    return left_out[list(EXCLUDED_COLUMNS)].reset_index(drop=True).astype(EXCLUDED_COLUMNS)

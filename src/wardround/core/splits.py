@@ -29,6 +29,36 @@ def patients_to_test(table: pd.DataFrame, seed: int) -> frozenset[str]:
     return frozenset(chosen)
 
 
+def latest_patients(table: pd.DataFrame) -> frozenset[str]:
+    """The patients of the test side in a split by calendar: those of the latest group of years.
+
+    A patient belongs to one group, so that nobody is on both sides.
+
+    Args:
+        table: patient_id, outcome and anchor_year_group (such as `2017 - 2019`), one row per prediction.
+
+    Raises:
+        TrainingError: fewer than two groups, a class without a test patient, or one with too few to train on.
+    """
+    group = table.groupby("patient_id")["anchor_year_group"].max()
+    groups = sorted(set(group) - {""})
+    if len(groups) < 2:
+        raise TrainingError(
+            f"training data: {len(groups)} groups of years (anchor_year_group), expected at least 2 to test on the"
+            " latest; split by patient instead"
+        )
+    chosen = frozenset(group.index[group == groups[-1]])
+    for name, patients in _classes(table).items():
+        for_test = len(chosen.intersection(patients))
+        if not for_test:
+            raise TrainingError(
+                f"training data: no patient {name} in {groups[-1]}, the latest years, expected some to test on;"
+                " split by patient instead"
+            )
+        _check_enough(len(patients) - for_test, len(patients), name)
+    return chosen
+
+
 def grouped_folds(table: pd.DataFrame, seed: int) -> np.ndarray:
     """The fold (0 to FOLDS - 1) of each row of `table` (patient_id, outcome); a patient's stays share a fold."""
     fold: dict[str, int] = {}

@@ -7,12 +7,18 @@ import pandas as pd
 
 def windows(index: pd.DataFrame, window: timedelta) -> pd.DataFrame:
     """Each patient's windows [as_of - window, as_of], those that overlap made one: patient_id, start, stop."""
-    spans = pd.DataFrame({"patient_id": index["patient_id"], "start": index["as_of"] - window, "stop": index["as_of"]})
+    return merged(
+        pd.DataFrame({"patient_id": index["patient_id"], "start": index["as_of"] - window, "stop": index["as_of"]})
+    )
+
+
+def merged(spans: pd.DataFrame) -> pd.DataFrame:
+    """The spans (patient_id, start, stop) by patient and time, those of a patient that overlap made one."""
     spans = spans.sort_values(["patient_id", "start"], ignore_index=True)
     reached = spans.groupby("patient_id")["stop"].cummax().groupby(spans["patient_id"]).shift()
     spans["group"] = (spans["start"] > reached).cumsum()
-    merged = spans.groupby(["patient_id", "group"], as_index=False).agg({"start": "min", "stop": "max"})
-    return merged[["patient_id", "start", "stop"]]
+    one = spans.groupby(["patient_id", "group"], as_index=False).agg({"start": "min", "stop": "max"})
+    return one[["patient_id", "start", "stop"]]
 
 
 def inside(readings: pd.DataFrame, spans: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from wardround.spec.variables import Variable
 
 Summary = Literal["last", "first", "mean", "min", "max", "slope", "count", "hours_since_last"]
 Demographic = Literal["age", "sex"]
+OnsetDefinition = Literal["sofa_time", "suspected_infection_time", "earlier"]
 
 
 class Cohort(SpecModel):
@@ -53,9 +54,13 @@ class Features(SpecModel):
 class Label(SpecModel):
     """The outcome: the name of a label rule and its parameters."""
 
-    rule: Literal["icd", "hospital_death"] = Field(description="A rule of wardround.core.labels.")
+    rule: Literal["icd", "hospital_death", "sepsis3"] = Field(description="A rule of wardround.core.labels.")
     icd10: tuple[str, ...] = Field(default=(), description="ICD-10-CM code prefixes, without dots (rule icd).")
     icd9: tuple[str, ...] = Field(default=(), description="ICD-9-CM code prefixes, without dots (rule icd).")
+    onset: OnsetDefinition | None = Field(
+        default=None,
+        description="When it began (rule sepsis3): sofa_time, suspected_infection_time, or the earlier of both.",
+    )
 
     @model_validator(mode="after")
     def _codes_belong_to_the_icd_rule(self) -> Self:
@@ -65,6 +70,12 @@ class Label(SpecModel):
         dotted = [code for code in codes if "." in code]
         if dotted:
             raise ValueError(f"got {dotted[0]}, expected codes without dots, as MIMIC writes them")
+        return self
+
+    @model_validator(mode="after")
+    def _an_onset_belongs_to_the_sepsis3_rule(self) -> Self:
+        if (self.rule == "sepsis3") != (self.onset is not None):
+            raise ValueError("the rule sepsis3 needs an onset, and no other rule takes one")
         return self
 
 
@@ -133,7 +144,8 @@ class ConditionFile(SpecModel):
     )
     cohort: Cohort = Field(description="Which stays are screened.")
     features: Features = Field(description="The model's inputs.")
-    label: Label = Field(description="What the model learns.")
+    label: Label = Field(description="What the model learns, unless another label is asked for.")
+    other_labels: tuple[Label, ...] = Field(default=(), description="Labels that can be asked for by their rule.")
     horizon: Annotated[Duration | None, BeforeValidator(_horizon, json_schema_input_type=str)] = Field(
         description="How far after as_of the outcome may occur: a duration, or hospital_stay."
     )
@@ -168,6 +180,11 @@ class Condition(ConditionFile):
         return (*self.features.demographics, *(feature.name for feature in self.feature_list))
 
     @property
+    def labels(self) -> dict[str, Label]:
+        """All labels by their rule, the default one first."""
+        return {label.rule: label for label in (self.label, *self.other_labels)}
+
+    @property
     def longest_window(self) -> timedelta:
         """How far before as_of events are needed."""
         return max(group.window for group in self.features.groups)
@@ -178,6 +195,14 @@ class Condition(ConditionFile):
         repeated = sorted({column for column in columns if columns.count(column) > 1})
         if repeated:
             raise ValueError(f"features.groups names {repeated[0]} more than once; remove one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_have_different_rules(self) -> Self:
+        rules = [label.rule for label in (self.label, *self.other_labels)]
+        repeated = sorted({rule for rule in rules if rules.count(rule) > 1})
+        if repeated:
+            raise ValueError(f"other_labels names the rule {repeated[0]} again; a label is asked for by its rule")
         return self
 
     @model_validator(mode="after")

@@ -56,9 +56,9 @@ def features_of(source: Source, index: pd.DataFrame, condition: Condition) -> tu
     The readings of some patients at a time are in memory.
     """
     set_aside: Counter[str] = Counter()
-    tables = [_features(empty_readings(), index.head(0), condition, set_aside)]
+    tables = [features_from(empty_readings(), index.head(0), condition, set_aside)]
     for rows, readings in source.readings(index, condition.variables, condition.longest_window):
-        tables.append(_features(readings, rows, condition, set_aside))
+        tables.append(features_from(readings, rows, condition, set_aside))
     return pd.concat(tables).sort_values("stay_id", ignore_index=True), dict(sorted(set_aside.items()))
 
 
@@ -71,9 +71,10 @@ def index_at(stays: pd.DataFrame, moment: timedelta | datetime) -> pd.DataFrame:
     return index_as_of(stays[goes_on & (stays["intime"] <= as_of)], as_of)
 
 
-def _features(
+def features_from(
     readings: pd.DataFrame, index: pd.DataFrame, condition: Condition, set_aside: Counter[str]
 ) -> pd.DataFrame:
+    """The features of the index's rows, in their order; what is no event is counted in `set_aside`."""
     admitted = admit(readings, condition.variables)
     set_aside.update(admitted.set_aside["variable"] + ": " + admitted.set_aside["reason"])
     return build_features(admitted.events, index, condition)

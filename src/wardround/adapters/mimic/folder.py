@@ -13,6 +13,7 @@ from wardround.adapters.mimic import readings, stays
 from wardround.adapters.mimic.files import MimicFiles
 from wardround.core.events import frame_of
 from wardround.core.stays import EXCLUDED_COLUMNS, FoundStays
+from wardround.core.windows import windows
 from wardround.spec.variables import Variable
 
 NO_ADMISSION_TIME: Final = "no_admission_time"
@@ -58,12 +59,26 @@ class MimicFolder:
         Yields:
             Rows of the index, and the readings (READING_COLUMNS) of their patients. Each row comes once, in no order.
         """
+        for patients, found in self.readings_in(windows(index, window), variables):
+            yield index[index["patient_id"].isin(patients)], found
+
+    def readings_in(
+        self, spans: pd.DataFrame, variables: Mapping[str, Variable]
+    ) -> Iterator[tuple[pd.Series, pd.DataFrame]]:
+        """The readings in spans of time, some patients at a time and in the order of the spans; see `readings`.
+
+        Args:
+            spans: patient_id, start, stop (both ends included); those of a patient do not overlap.
+            variables: the variables to read.
+
+        Yields:
+            Ids of patients, each once, and the readings (READING_COLUMNS) in their spans.
+        """
         with TemporaryDirectory(prefix="wardround-") as scratch:
             yield from readings.read_readings(
                 MimicFiles(self.path),
-                index,
+                spans,
                 variables,
-                window,
                 patients_at_once=self.patients_at_once,
                 scratch=Path(scratch),
             )

@@ -14,7 +14,6 @@ from wardround.adapters.mimic.bounds import is_bound
 from wardround.adapters.mimic.eastern import utc_micros, utc_times
 from wardround.adapters.mimic.files import MimicFiles, connect, reading
 from wardround.core.events import NO_TIME, NO_VALUE, READING_COLUMNS, empty_readings, frame_of
-from wardround.core.windows import windows
 from wardround.spec.variables import Variable
 
 _COLUMNS: Final = {
@@ -45,33 +44,32 @@ COPY (
 
 def read_readings(
     files: MimicFiles,
-    index: pd.DataFrame,
+    spans: pd.DataFrame,
     variables: Mapping[str, Variable],
-    window: timedelta,
     *,
     patients_at_once: int,
     scratch: Path,
-) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """See `MimicFolder.readings`; `scratch` is an empty folder for temporary files."""
+) -> Iterator[tuple[pd.Series, pd.DataFrame]]:
+    """See `MimicFolder.readings_in`; `scratch` is an empty folder for temporary files."""
     with connect(scratch / "spill") as database:
-        patients = _patients(database, files, index, patients_at_once)
-        database.register("windows", _windows(index, patients, window))
+        patients = _patients(database, files, spans["patient_id"], patients_at_once)
+        database.register("windows", _windows(spans, patients))
         for table in sorted({variable.mimic.table for variable in variables.values()}):
             _scan(database, files, table, variables, scratch / table)
         names = {itemid: name for name, variable in variables.items() for itemid in variable.mimic.itemids}
         for bucket, mine in patients.groupby("bucket"):
             rows = _rows(database, scratch, bucket)
-            yield index[index["patient_id"].isin(mine["patient_id"])], _readings(rows, mine, names)
+            yield mine["patient_id"], _readings(rows, mine, names)
 
 
 def _patients(
-    database: duckdb.DuckDBPyConnection, files: MimicFiles, index: pd.DataFrame, patients_at_once: int
+    database: duckdb.DuckDBPyConnection, files: MimicFiles, patients: pd.Series, patients_at_once: int
 ) -> pd.DataFrame:
-    """patient_id, subject_id and bucket of the index's patients; a patient whom MIMIC does not know has no events."""
+    """patient_id, subject_id and bucket of the patients; one whom MIMIC does not know has no events."""
     with reading(files.path("icustays")):
         known = database.execute(f"SELECT DISTINCT subject_id FROM {files.scan('icustays', ('subject_id',))}").df()
     subject_ids = {ids.patient_id(number): number for number in known["subject_id"]}
-    patient_ids = pd.Series(index["patient_id"].unique())
+    patient_ids = pd.Series(patients.unique())
     return pd.DataFrame(
         {
             "patient_id": patient_ids,
@@ -81,9 +79,9 @@ def _patients(
     )
 
 
-def _windows(index: pd.DataFrame, patients: pd.DataFrame, window: timedelta) -> pd.DataFrame:
-    """Windows in UTC microseconds (start, stop), and in local time with slack (from_local, to_local)."""
-    spans = windows(index, window).merge(patients.dropna(), on="patient_id")
+def _windows(spans: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
+    """Spans in UTC microseconds (start, stop), and in local time with slack (from_local, to_local)."""
+    spans = spans.merge(patients.dropna(), on="patient_id")
     start, stop = (spans[name].dt.tz_localize(None).astype("datetime64[us]") for name in ("start", "stop"))
     return spans[["subject_id", "bucket"]].assign(
         start=start.astype("int64"),

@@ -1,42 +1,114 @@
-"""A run's index in; its table (outcome, features, fold) out, and the names of the candidates to fit."""
+"""A run's stays in; its table (outcomes, features, folds) out, and the names of the candidates to fit.
+
+The features of some patients at a time are in memory: they go to features.parquet as they are built. Folds need all
+outcomes, so that the table is a copy of that file with one column more. A run that was stopped goes on after the
+features, if they are whole.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from wardround.adapters.mimic.folder import MimicFolder
+from wardround.adapters.run_folder import RunFolder
 from wardround.core.cohorts import TrainingCohort, leave_out_too_little_data
-from wardround.core.splits import grouped_folds, patients_to_test
+from wardround.core.evaluation.results import Task
+from wardround.core.events import empty_readings
+from wardround.core.minimum_data import enough_data
+from wardround.core.splits import grouped_folds, latest_patients, patients_to_test
+from wardround.core.tasks import ROW_COLUMNS, predictions_of, rows_of, spans_of
 from wardround.settings import Settings
-from wardround.workflows.features import features_of
-from wardround.workflows.training.run import TEST, load_run
+from wardround.workflows.features import features_from
+from wardround.workflows.training.request import TrainingRequest
+from wardround.workflows.training.run import FEATURES, LEFT_OUT, STAYS, TABLE, TEST, Run, load_run
+
+ROWS_AT_ONCE: Final = 20_000
+"""Predictions whose readings are in memory at a time."""
 
 
 def build_table(run: str, settings: Settings) -> list[str]:
     """Gives the candidates' names. Writes table.parquet, excluded.parquet (every stay that is not in the table),
-    set_aside.json (counts of readings that are no events) and candidates.json.
+    set_aside.json (counts of readings that are no events), rows.json (counts of predictions) and candidates.json.
 
     Raises TrainingError if there are too few patients, and SourceDataError.
     """
     opened = load_run(run, settings)
-    cohort = TrainingCohort(opened.folder.read_frame("index.parquet"), opened.folder.read_frame("left_out.parquet"))
-    known, set_aside = features_of(MimicFolder(opened.request.mimic), cohort.index, opened.condition)
-    opened.folder.write_json("set_aside.json", set_aside)
-    features = cohort.index[["stay_id"]].merge(known.drop(columns="as_of"), on="stay_id", validate="one_to_one")
-    used = leave_out_too_little_data(cohort, features, opened.condition)
-    opened.folder.write_frame("excluded.parquet", used.excluded)
-    opened.folder.write_frame("table.parquet", _with_folds(used.index, features, opened.request.seed))
-    # scikit-learn and XGBoost take seconds to import.
-    from wardround.core.candidates.registry import CANDIDATES
+    folder = opened.folder
+    if not folder.exists(FEATURES):
+        _write_features(opened)
+    with folder.reading(FEATURES) as file:
+        keys = pq.read_table(file, columns=["stay_id", "patient_id", "outcome", "anchor_year_group"]).to_pandas()
+    cohort = TrainingCohort(folder.read_frame(STAYS), folder.read_frame(LEFT_OUT))
+    folder.write_frame("excluded.parquet", leave_out_too_little_data(cohort, set(keys["stay_id"])).excluded)
+    _write_table(folder, _folds(keys, opened.request))
+    folder.clear(FEATURES)
+    names = list(opened.candidates)
+    folder.write_json("candidates.json", names)
+    return names
 
-    opened.folder.write_json("candidates.json", list(CANDIDATES))
-    return list(CANDIDATES)
+
+def _write_features(run: Run) -> None:
+    """features.parquet: ROW_COLUMNS and the condition's columns of all predictions of which enough is known."""
+    set_aside: Counter[str] = Counter()
+    counts = Counter(used=0, below_minimum_data=0)
+    with run.folder.writing(FEATURES) as file, ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        for rows in _predictions(run, set_aside):
+            enough = enough_data(rows, run.condition)
+            counts.update(used=int(enough.sum()), below_minimum_data=int((~enough).sum()))
+            content = pa.Table.from_pandas(rows[enough], preserve_index=False)
+            writer = writer or stack.enter_context(pq.ParquetWriter(file, content.schema))
+            writer.write_table(content)
+    run.folder.write_json("set_aside.json", dict(sorted(set_aside.items())))
+    run.folder.write_json("rows.json", dict(counts))
 
 
-def _with_folds(index: pd.DataFrame, features: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The index with its features and `fold` (TEST for the test side), sorted by stay, so that order means nothing."""
-    stays = index[["stay_id", "patient_id", "as_of", "outcome"]]
-    table = stays.merge(features, on="stay_id", validate="one_to_one").sort_values("stay_id", ignore_index=True)
-    train = ~table["patient_id"].isin(patients_to_test(table, seed))
-    fold = np.full(len(table), TEST)
-    fold[train] = grouped_folds(table[train], seed)
-    return table.assign(fold=fold)
+def _predictions(run: Run, set_aside: Counter[str]) -> Iterator[pd.DataFrame]:
+    """The predictions with their features, by patient, some patients at a time; the first frame is empty."""
+    stays = run.folder.read_frame(STAYS)
+    yield _with_features(empty_readings(), stays.head(0), run, set_aside)
+    spans = spans_of(stays, run.task, run.condition.longest_window)
+    source = MimicFolder(run.request.mimic, patients_at_once=_patients_at_once(stays, run.task))
+    for patients, readings in source.readings_in(spans, run.condition.variables):
+        yield _with_features(readings, stays[stays["patient_id"].isin(patients)], run, set_aside)
+
+
+def _with_features(readings: pd.DataFrame, stays: pd.DataFrame, run: Run, set_aside: Counter[str]) -> pd.DataFrame:
+    rows = rows_of(stays, run.task)
+    features = features_from(readings, rows, run.condition, set_aside)
+    return pd.concat([rows[list(ROW_COLUMNS)], features[list(run.condition.columns)]], axis=1)
+
+
+def _patients_at_once(stays: pd.DataFrame, task: Task) -> int:
+    rows = predictions_of(stays, task).sum() / max(stays["patient_id"].nunique(), 1)
+    return max(1, int(ROWS_AT_ONCE / max(rows, ROWS_AT_ONCE / MimicFolder.patients_at_once)))
+
+
+def _folds(keys: pd.DataFrame, request: TrainingRequest) -> np.ndarray:
+    """Per row: its fold in cross-validation, TEST for the test side."""
+    by_calendar = request.split == "calendar"
+    test = latest_patients(keys) if by_calendar else patients_to_test(keys, request.seed)
+    train = ~keys["patient_id"].isin(test).to_numpy()
+    fold = np.full(len(keys), TEST)
+    fold[train] = grouped_folds(keys[train], request.seed)
+    return fold
+
+
+def _write_table(folder: RunFolder, fold: np.ndarray) -> None:
+    """table.parquet: features.parquet with the column `fold` after `outcome`."""
+    with folder.reading(FEATURES) as source, folder.writing(TABLE) as target:
+        features = pq.ParquetFile(source)
+        place = features.schema_arrow.get_field_index("outcome") + 1
+        schema = features.schema_arrow.insert(place, pa.field("fold", pa.int64()))
+        done = 0
+        with pq.ParquetWriter(target, schema) as writer:
+            for batch in features.iter_batches(batch_size=ROWS_AT_ONCE):
+                mine = pa.array(fold[done : done + len(batch)])
+                writer.write_table(pa.Table.from_batches([batch]).add_column(place, "fold", mine).cast(schema))
+                done += len(batch)

@@ -1,28 +1,36 @@
-"""A MIMIC folder in; its stays, each with its outcome or why it is left out, as files of a new run out."""
+"""MIMIC in; its stays, each with its outcome or why it is left out, as files of a new run out."""
 
 import pandas as pd
 
 from wardround.adapters.mimic.folder import MimicFolder
 from wardround.core.cohorts import training_cohort
-from wardround.core.labels import Admissions, outcomes
+from wardround.core.labels import LabelSources, outcomes
+from wardround.errors import TrainingError
 from wardround.settings import Settings
 from wardround.workflows.training.request import TrainingRequest
-from wardround.workflows.training.run import Run, open_run
+from wardround.workflows.training.run import FEATURES, LEFT_OUT, STAYS, Run, open_run
 
 
 def load(request: TrainingRequest, settings: Settings) -> str:
-    """Opens a run and writes index.parquet (as_of, outcome) and left_out.parquet; gives the run id.
+    """Opens a run and writes task.json, stays.parquet (outcome, onset, last_hour), left_out.parquet and, for the label
+    sepsis3, onsets.parquet (stay_id, sofa_time, suspected_infection_time); gives the run id.
 
-    Raises SpecError, TrainingError (a label that the condition does not have) or SourceDataError.
+    Raises SpecError, TrainingError (a label or a task that the condition does not have) or SourceDataError.
     """
     run = open_run(request, settings)
+    run.folder.write_json("task.json", run.task.model_dump(mode="json"))
     folder = MimicFolder(request.mimic)
     stays = folder.stays()
-    cohort = training_cohort(stays, _outcomes(run, folder, stays), request.at, run.condition)
-    run.folder.write_frame("index.parquet", cohort.index)
-    run.folder.write_frame("left_out.parquet", cohort.excluded)
+    known = outcomes(_sources(run, folder, stays), run.label)
+    cohort = training_cohort(stays, known, run.task, run.condition, request.seed)
+    run.folder.write_frame(STAYS, cohort.stays)
+    run.folder.write_frame(LEFT_OUT, cohort.excluded)
+    if run.folder.exists(FEATURES):  # of an earlier attempt, perhaps at other stays
+        run.folder.clear(FEATURES)
     return run.id
 
 
-def _outcomes(run: Run, folder: MimicFolder, stays: pd.DataFrame) -> pd.Series:
-    return outcomes(Admissions(stays, folder.diagnoses()), run.label)
+def _sources(run: Run, folder: MimicFolder, stays: pd.DataFrame) -> LabelSources:
+    if run.label.rule == "sepsis3":
+        raise TrainingError("--label: the rule sepsis3 is not built yet; use another label")
+    return LabelSources(stays, folder.diagnoses())

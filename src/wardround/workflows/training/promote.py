@@ -6,7 +6,7 @@ from wardround.workflows.training.run import load_run
 
 
 def promote(run: str, by: str, settings: Settings) -> bool:
-    """Makes the run's model live if the request says so or the condition has no live model; gives whether it is live.
+    """Makes the run's model live if it is the condition's first and nobody must be asked; gives whether it is live.
 
     A version that is live stays so; `by` says who or what asked.
     """
@@ -14,8 +14,7 @@ def promote(run: str, by: str, settings: Settings) -> bool:
     version = opened.folder.read_json("version.json")["version"]
     store = ModelStore(settings.models)
     live = store.live(opened.condition.id)
-    if live is not None and not opened.request.promote:
-        return live.version == version
-    why = "asked for in training" if opened.request.promote else "first model of the condition"
-    store.promote(opened.condition, version, by, why)
+    if live is not None or opened.request.approval != "first_without_asking":
+        return live is not None and live.version == version
+    store.promote(opened.condition, version, by, "first model of the condition")
     return True

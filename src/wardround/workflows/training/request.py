@@ -1,26 +1,66 @@
 """What to train: the request that a person or a schedule makes."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
+from wardround.errors import TrainingError
 from wardround.spec.base import Duration, SpecModel
+
+Approval = Literal["ask", "first_without_asking", "never"]
+SplitRule = Literal["patient", "calendar"]
 
 
 def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
+def _distinct(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if names is not None and (not names or len(set(names)) < len(names)):
+        raise ValueError(f"got {', '.join(names) or 'no name'}, expected different names of candidates")
+    return names
+
+
 class TrainingRequest(SpecModel):
-    """One training: a condition, a MIMIC-IV folder and what decides the result."""
+    """One training: a condition, MIMIC-IV and what decides the result."""
 
     condition: str = Field(description="Id of the condition.")
-    mimic: Annotated[Path, AfterValidator(Path.absolute)] = Field(description="Folder with hosp/ and icu/.")
+    mimic: Annotated[Path, AfterValidator(Path.absolute)] = Field(
+        description="Folder with hosp/ and icu/, or a DuckDB file with their tables."
+    )
     created: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(description="When, as the card will say.")
     at: Duration = Field(default=timedelta(hours=24), description="Prediction time after admission.")
-    label: str | None = Field(default=None, description="Name of the label rule; None for the condition's own.")
-    seed: int = Field(default=1, ge=0, description="Decides sides, folds, candidates and resamples.")
-    promote: bool = Field(default=False, description="Make the model live even if the condition has a live one.")
+    label: str | None = Field(default=None, description="Name of the label rule; None for the condition's default.")
+    horizon: Duration | None = Field(
+        default=None,
+        description="Predict by the hour whether onset is so near; None: once, for the whole stay.",
+    )
+    candidates: Annotated[tuple[str, ...] | None, AfterValidator(_distinct)] = Field(
+        default=None, description="Names of the candidates to compare; None for all."
+    )
+    seed: int = Field(default=1, ge=0, description="Decides sides, folds, controls, candidates and resamples.")
+    budget: int = Field(default=4, ge=1, description="Settings tried per candidate in nested cross-validation.")
+    split: SplitRule = Field(
+        default="patient", description="patient: a quarter of the patients tests. calendar: the latest years test."
+    )
+    approval: Approval = Field(
+        default="first_without_asking", description="Whether somebody must approve before the model goes live."
+    )
+    explained: str | None = Field(default=None, description="Why an AUROC above 0.95 is believed.")
     run: str | None = Field(default=None, description="Run id; made up if it is not given.")
+
+
+def training_request(given: Mapping[str, Any]) -> TrainingRequest:
+    """The request with these values. Raises TrainingError that names what is wrong as the command line calls it."""
+    try:
+        return TrainingRequest.model_validate(given)
+    except ValidationError as error:
+        lines = [
+            f"--{'.'.join(str(part) for part in item['loc'][:1])}: {item['msg'].removeprefix('Value error, ')};"
+            " correct it (`wardround train --help`)"
+            for item in error.errors()
+        ]
+        raise TrainingError("\n".join(lines)) from None

@@ -1,13 +1,16 @@
 """A training run: opened once, loaded again by each of its tasks."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.core.evaluation.results import Task
 from wardround.core.fitting import CandidateResult
 from wardround.core.labels import label_of
+from wardround.core.tasks import task_of
 from wardround.errors import TrainingError
 from wardround.settings import Settings
 from wardround.spec.conditions import Condition, Label
@@ -15,8 +18,13 @@ from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
 from wardround.workflows.training.request import TrainingRequest
 
-# In the column `fold` of the table: a stay of the test side, which no fold of the cross-validation holds.
-TEST = -1
+STAYS: Final = "stays.parquet"
+LEFT_OUT: Final = "left_out.parquet"
+FEATURES: Final = "features.parquet"
+TABLE: Final = "table.parquet"
+
+# In the column `fold` of the table: a row of the test side, which no fold of the cross-validation holds.
+TEST: Final = -1
 
 
 @dataclass(frozen=True)
@@ -32,9 +40,31 @@ class Run:
     def label(self) -> Label:
         return label_of(self.condition, self.request.label)
 
+    @property
+    def task(self) -> Task:
+        return task_of(self.label, self.request.at, self.request.horizon)
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The names of the candidates to compare. Raises TrainingError for one that does not exist."""
+        # scikit-learn and XGBoost take seconds to import.
+        from wardround.core.candidates.registry import CANDIDATES
+
+        wanted = self.request.candidates or tuple(CANDIDATES)
+        unknown = [name for name in wanted if name not in CANDIDATES]
+        if unknown:
+            raise TrainingError(f"--candidates: got {unknown[0]!r}, expected some of: {', '.join(CANDIDATES)}")
+        return wanted
+
+    def check(self) -> None:
+        """Raises TrainingError if the condition has no such label or task, or nothing is called as the candidates."""
+        _ = self.task
+        if self.request.candidates is not None:
+            _ = self.candidates
+
     def sides(self) -> tuple["Table", "Table"]:
         """The training and the test side of the table."""
-        table = self.folder.read_frame("table.parquet")
+        table = self.folder.read_frame(TABLE)
         train = table["fold"] != TEST
         return Table(table[train], self.condition), Table(table[~train], self.condition)
 
@@ -46,7 +76,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Table:
-    """Stays with fold, outcome and features."""
+    """Predictions: `core.tasks.ROW_COLUMNS`, fold and features."""
 
     frame: pd.DataFrame
     condition: Condition
@@ -64,6 +94,15 @@ class Table:
         return self.frame["fold"].to_numpy(dtype=int)
 
     @property
+    def stays(self) -> int:
+        return int(self.frame["stay_id"].nunique())
+
+    @property
+    def positive_stays(self) -> int:
+        """Stays with the outcome in at least one row."""
+        return int(self.frame.loc[self.frame["outcome"].astype(bool), "stay_id"].nunique())
+
+    @property
     def patients(self) -> pd.Series:
         return self.frame["patient_id"]
 
@@ -74,13 +113,13 @@ def result_file(candidate: str) -> str:
 
 
 def open_run(request: TrainingRequest, settings: Settings) -> Run:
-    """Checks spec and label and opens the run's folder. Raises SpecError or TrainingError."""
+    """Checks the request against the spec and opens the run's folder. Raises SpecError or TrainingError."""
     condition = load_condition(request.condition, settings.schemas)
-    label_of(condition, request.label)
-    run = request.run or run_id(f"train_{condition.id}", pd.Timestamp(request.created))
-    folder = RunFolder.of(settings.runs, run)
-    folder.write_json("request.json", {**request.model_dump(mode="json"), "spec_digest": spec_digest(condition)})
-    return Run(run, folder, request, condition)
+    name = request.run or run_id(f"train_{condition.id}", pd.Timestamp(request.created))
+    run = Run(name, RunFolder.of(settings.runs, name), request, condition)
+    run.check()
+    run.folder.write_json("request.json", {**request.model_dump(mode="json"), "spec_digest": spec_digest(condition)})
+    return run
 
 
 def load_run(run: str, settings: Settings) -> Run:

@@ -46,6 +46,7 @@ def write_card(run: str, settings: Settings) -> str:
 
 def _from_run(run: Run) -> dict[str, Any]:
     condition, request = run.condition, run.request
+    horizon = request.horizon or condition.horizon
     return {
         "condition": condition.id,
         "title": condition.title,
@@ -54,7 +55,7 @@ def _from_run(run: Run) -> dict[str, Any]:
         "columns": condition.columns,
         "spec_digest": spec_digest(condition),
         "label": run.label,
-        "horizon": format_duration(condition.horizon) if condition.horizon else "hospital_stay",
+        "horizon": format_duration(horizon) if horizon else "hospital_stay",
         "prediction_time": request.at,
         "seed": request.seed,
         "gates": tuple(GateResult.model_validate(gate) for gate in run.folder.read_json(GATES)),
@@ -65,7 +66,7 @@ def _from_table(run: Run) -> dict[str, Any]:
     train, test = run.sides()
     excluded = run.folder.read_frame("excluded.parquet")["reason"].value_counts()
     left_out = {str(reason): int(count) for reason, count in sorted(excluded.items())}
-    used = len(train.frame) + len(test.frame)
+    used = train.stays + test.stays
     return {
         "data_digest": _data_digest(run.folder.read_frame("table.parquet")),
         "cohort": Flow(found=used + sum(left_out.values()), excluded=left_out, used=used),
@@ -74,7 +75,7 @@ def _from_table(run: Run) -> dict[str, Any]:
 
 
 def _side(table: Table) -> Side:
-    return Side(patients=table.patients.nunique(), stays=len(table.frame), positives=int(table.outcome.sum()))
+    return Side(patients=table.patients.nunique(), stays=table.stays, positives=table.positive_stays)
 
 
 def _data_digest(table: pd.DataFrame) -> str:
