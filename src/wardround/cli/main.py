@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "screen": "Screen every ICU stay of a FHIR server for a condition, and write RiskAssessments back.",
     "retract": "Take the RiskAssessments of a run back.",
     "features": "A condition's feature table, of MIMIC CSVs, NDJSON or a FHIR server.",
+    "labels": "The labels of all ICU stays of MIMIC CSVs with their times, and hourly SOFA.",
     "report": "Write the report of a run again, also without identifiers.",
     "check-source": "What a FHIR server can do, which profile fits it, and how fast it answers.",
     "check": "Validate the spec, and each condition's live model against it.",

@@ -15,15 +15,16 @@ import duckdb
 from wardround.errors import SourceDataError
 
 MODULES = {
-    "icustays": "icu", "chartevents": "icu", "d_items": "icu",
+    "icustays": "icu", "chartevents": "icu", "d_items": "icu", "inputevents": "icu", "outputevents": "icu",
     "patients": "hosp", "admissions": "hosp", "transfers": "hosp", "labevents": "hosp", "d_labitems": "hosp",
-    "diagnoses_icd": "hosp", "services": "hosp", "d_icd_diagnoses": "hosp",
+    "diagnoses_icd": "hosp", "services": "hosp", "d_icd_diagnoses": "hosp", "prescriptions": "hosp",
+    "microbiologyevents": "hosp",
 }  # fmt: skip
 
 # All other columns are read as text: a bad time or number then spoils one value and not the file.
 _NUMBERS = {
-    "subject_id", "hadm_id", "stay_id", "transfer_id", "labevent_id", "specimen_id", "itemid", "anchor_age",
-    "anchor_year", "seq_num", "icd_version", "hospital_expire_flag",
+    "subject_id", "hadm_id", "stay_id", "transfer_id", "labevent_id", "specimen_id", "micro_specimen_id", "itemid",
+    "anchor_age", "anchor_year", "seq_num", "icd_version", "hospital_expire_flag",
 }  # fmt: skip
 
 

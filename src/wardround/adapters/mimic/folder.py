@@ -11,6 +11,7 @@ import pandas as pd
 
 from wardround.adapters.mimic import readings, stays
 from wardround.adapters.mimic.files import MimicFiles
+from wardround.adapters.mimic.sepsis3 import Sepsis3Part, read_sepsis3
 from wardround.core.events import frame_of
 from wardround.core.stays import EXCLUDED_COLUMNS, FoundStays
 from wardround.core.windows import windows
@@ -23,11 +24,12 @@ NO_ADMISSION_TIME: Final = "no_admission_time"
 class MimicFolder:
     """The CSVs of MIMIC-IV, with hosp/ and icu/ in them. Everything raises SourceDataError for a file it cannot use.
 
-    `patients_at_once` bounds the memory of `readings`.
+    `patients_at_once` bounds the memory of `readings`, `stays_at_once` that of `sepsis3`.
     """
 
     path: Path
     patients_at_once: int = 1000
+    stays_at_once: int = 1000
 
     def stays(self) -> pd.DataFrame:
         """All ICU stays, sorted by stay_id: STAY_COLUMNS and `stays.HOSPITAL_COLUMNS`, which labels need."""
@@ -42,6 +44,22 @@ class MimicFolder:
     def diagnoses(self) -> pd.DataFrame:
         """The ICD codes, without dots, of all hospital stays with an ICU stay: hadm_id, icd_code, icd_version."""
         return stays.read_diagnoses(MimicFiles(self.path))
+
+    def sepsis3(self) -> pd.DataFrame:
+        """Sepsis-3 of all ICU stays (sepsis3.SEPSIS3_COLUMNS), sorted by stay_id.
+
+        sepsis3 is NA where no hour of SOFA can be known; both times are NaT unless it is true.
+        """
+        return pd.concat([part.labels for part in self.sepsis3_parts()], ignore_index=True)
+
+    def sepsis3_parts(self) -> Iterator[Sepsis3Part]:
+        """Sepsis-3 and hourly SOFA of all ICU stays, some at a time, in the order of stay_id; at least one part.
+
+        Each table is scanned once and memory does not grow with the number of stays: the rows that matter are kept in
+        temporary files between the scan and the first part.
+        """
+        with TemporaryDirectory(prefix="wardround-") as scratch:
+            yield from read_sepsis3(MimicFiles(self.path), stays_at_once=self.stays_at_once, scratch=Path(scratch))
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta

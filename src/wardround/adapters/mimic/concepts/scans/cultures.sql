@@ -1,0 +1,11 @@
+-- Specimens sent to microbiology, around the stay: one row each, however many tests and organisms it has. Some have a day
+-- and no time; many name no admission, so they belong to the patient.
+SELECT
+    s.bucket,
+    s.mimic_stay_id AS stay_id,
+    max(try_cast(m.charttime AS TIMESTAMP)) AS time,
+    max(date_trunc('day', try_cast(m.chartdate AS TIMESTAMP))) AS day
+FROM {microbiologyevents} m
+JOIN stays s ON s.subject_id = m.subject_id
+    AND coalesce(try_cast(m.charttime AS TIMESTAMP), try_cast(m.chartdate AS TIMESTAMP)) BETWEEN s.earliest AND s.latest
+GROUP BY s.bucket, s.mimic_stay_id, m.micro_specimen_id

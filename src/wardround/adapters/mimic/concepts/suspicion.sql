@@ -1,0 +1,24 @@
+-- Suspicion of infection: an antibiotic ordered in the stay, and a culture (any specimen sent to microbiology) taken at
+-- most 72 hours before it or at most 24 hours after it. Its time is the earlier of the two. A culture with a day and no
+-- time counts by days, at most 3 before and at most 1 after, as if taken at the start of its day; of several cultures the
+-- first counts, one with a time before one of the same day without.
+--
+-- antibiotics, cultures -> stay_id, antibiotic_time, culture_time, suspected_infection_time
+WITH pairs AS (
+    SELECT a.stay_id, a.time AS antibiotic_time, c.day, coalesce(c.time, c.day) AS culture_time, c.time IS NULL AS day_only
+    FROM antibiotics a
+    JOIN cultures c
+        ON c.stay_id = a.stay_id
+        AND CASE
+            WHEN c.time IS NULL
+            THEN c.day BETWEEN date_trunc('day', a.time) - INTERVAL 3 DAY AND date_trunc('day', a.time) + INTERVAL 1 DAY
+            ELSE c.time BETWEEN a.time - INTERVAL 72 HOUR AND a.time + INTERVAL 24 HOUR
+        END
+)
+SELECT DISTINCT ON (stay_id, antibiotic_time)
+    stay_id,
+    antibiotic_time,
+    culture_time,
+    least(culture_time, antibiotic_time) AS suspected_infection_time
+FROM pairs
+ORDER BY stay_id, antibiotic_time, culture_time > antibiotic_time, day, day_only, culture_time

@@ -1,0 +1,21 @@
+-- What the concepts read: the rows of MIMIC's tables that matter, of some stays at a time. Times are MIMIC's local times.
+-- `quantity` is named in items.csv.
+
+CREATE TABLE charted (stay_id BIGINT, time TIMESTAMP, quantity VARCHAR, text VARCHAR, value DOUBLE);
+
+CREATE TABLE laboratory (
+    stay_id BIGINT, specimen_id BIGINT, time TIMESTAMP, quantity VARCHAR, text VARCHAR, value DOUBLE
+);
+
+CREATE TABLE infusions (
+    stay_id BIGINT, quantity VARCHAR, start TIMESTAMP, stop TIMESTAMP, rate DOUBLE, unit VARCHAR, weight DOUBLE
+);
+
+CREATE TABLE outputs (stay_id BIGINT, time TIMESTAMP, quantity VARCHAR, value DOUBLE);
+
+CREATE TABLE antibiotics (stay_id BIGINT, time TIMESTAMP);
+
+CREATE TABLE cultures (stay_id BIGINT, time TIMESTAMP, day TIMESTAMP);
+
+-- The end of the hour that holds a moment; a full hour ends the hour before it.
+CREATE MACRO hour_end(moment) AS date_trunc('hour', moment - INTERVAL 1 MICROSECOND) + INTERVAL 1 HOUR;

@@ -1,0 +1,39 @@
+-- Urine of a day, in mL, at each time that urine was charted. Each entry is what came since the entry before (the first:
+-- since the patient was first seen). The entries of the last 23 hours count together if they cover 22 to 30
+-- hours, and are scaled to 24. What was put in to rinse the bladder is taken off.
+--
+-- outputs, hours -> stay_id, time, urine_24h
+WITH first_seen AS (
+    SELECT DISTINCT stay_id, first_seen FROM hours
+),
+entries AS (
+    SELECT
+        stay_id,
+        time,
+        sum(CASE WHEN quantity = 'irrigant' AND value > 0 THEN -value ELSE value END) AS volume
+    FROM outputs
+    WHERE value IS NOT NULL
+    GROUP BY stay_id, time
+),
+covered AS (
+    SELECT
+        stay_id,
+        time,
+        volume,
+        date_diff('second', coalesce(lag(time) OVER (PARTITION BY stay_id ORDER BY time), first_seen), time) / 3600.0
+            AS hours_covered
+    FROM entries
+    JOIN first_seen USING (stay_id)
+),
+days AS (
+    SELECT
+        stay_id,
+        time,
+        sum(volume) OVER day AS volume,
+        sum(hours_covered) OVER day AS hours_covered
+    FROM covered
+    WINDOW day AS (PARTITION BY stay_id ORDER BY time RANGE BETWEEN INTERVAL 23 HOUR PRECEDING AND CURRENT ROW)
+)
+SELECT stay_id, time, volume / hours_covered * 24 AS urine_24h
+FROM days
+WHERE hours_covered BETWEEN 22 AND 30

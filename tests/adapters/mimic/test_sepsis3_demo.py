@@ -1,0 +1,66 @@
+"""Sepsis-3 and hourly SOFA of the MIMIC-IV demo beside the reference that mimic-code computed (docs/sepsis3.md)."""
+
+import pandas as pd
+import pytest
+
+from wardround.adapters.mimic import MimicFolder
+from wardround.adapters.mimic.eastern import ZONE
+
+pytestmark = pytest.mark.mimic
+
+COMPONENTS = ("respiration", "coagulation", "liver", "cardiovascular", "cns", "renal")
+TIMES = ["suspected_infection_time", "sofa_time"]
+
+
+@pytest.fixture(scope="module")
+def demo(mimic_demo) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Labels and hourly SOFA, computed 50 stays at a time."""
+    parts = list(MimicFolder(mimic_demo, stays_at_once=50).sepsis3_parts())
+    return pd.concat([part.labels for part in parts]), pd.concat([part.hourly for part in parts])
+
+
+@pytest.fixture(scope="module")
+def reference(mimic_demo):
+    """Reads a file of the reference; skips where it is not beside the demo."""
+    folder = mimic_demo.parent / "mimic-iv-demo-reference"
+    if not folder.is_dir():
+        pytest.skip(f"the reference is not at {folder}")
+    return lambda name, times: pd.read_csv(folder / name, parse_dates=times)
+
+
+def same(found: pd.Series, wanted: pd.Series) -> pd.Series:
+    return (found == wanted) | (found.isna() & wanted.isna())
+
+
+def test_every_stay_of_the_demo_has_a_label_and_a_septic_one_both_times(demo):
+    labels, hourly = demo
+    assert len(labels) == 140
+    assert labels["stay_id"].is_monotonic_increasing
+    assert labels["stay_id"].is_unique
+    assert labels["sepsis3"].notna().all()
+    for name in TIMES:
+        assert (labels[name].notna() == labels["sepsis3"]).all()
+    assert set(hourly["stay_id"]) == set(labels["stay_id"])
+
+
+def test_label_and_both_times_agree_with_the_reference(demo, reference):
+    both = reference("sepsis3.csv", TIMES).merge(
+        demo[0], left_on="stay_id", right_on="mimic_stay_id", suffixes=("_wanted", "")
+    )
+    assert len(both) > 60
+    wanted = both["sepsis3_wanted"].notna()
+    assert (both["sepsis3"] == wanted).mean() >= 0.97
+    for name in TIMES:
+        local = both[name].dt.tz_convert(ZONE).dt.tz_localize(None)
+        assert same(local, both[f"{name}_wanted"])[wanted].mean() >= 0.95, name
+
+
+def test_every_hour_and_component_agrees_with_the_reference(demo, reference):
+    wanted = reference("sofa_hourly.csv.gz", ["endtime"])
+    hours = demo[1][demo[1]["mimic_stay_id"].isin(wanted["stay_id"])]
+    both = wanted.merge(
+        hours, left_on=["stay_id", "hr"], right_on=["mimic_stay_id", "hour"], suffixes=("_wanted", ""), how="outer"
+    )
+    assert len(both) == len(wanted) == len(hours)
+    for name in (*COMPONENTS, "sofa"):
+        assert (both[f"{name}_24hours"] == both[f"{name}_24hours_wanted"]).mean() >= 0.99, name
