@@ -119,3 +119,15 @@ def test_a_difference_is_that_of_the_figures_and_its_interval_pairs_the_patients
 def test_a_figure_that_one_model_lacks_has_no_difference() -> None:
     difference = differences_with_intervals(OUTCOME, Scores(SCORE, 2.0), Scores(SCORE, 0.5), PATIENTS, seed=1)["ppv"]
     assert (difference.value, difference.reason) == (None, "no stay reaches the threshold")
+
+
+def test_many_distinct_scores_are_drawn_in_steps_that_move_no_interval() -> None:
+    outcome = np.random.default_rng(1).integers(0, 2, size=6000)
+    exact = np.random.default_rng(2).normal(0.4 + 0.2 * outcome, 0.2).clip(0, 1)
+    few = exact.round(2)
+    patients = pd.Series(np.arange(6000) // 4)
+    fine = measure_with_intervals(outcome, exact, 0.5, patients, seed=1)
+    coarse = measure_with_intervals(outcome, few, 0.495, patients, seed=1)
+    for name in METRICS:
+        assert (fine[name].low, fine[name].high) == pytest.approx((coarse[name].low, coarse[name].high), abs=0.01)
+        assert fine[name].low < fine[name].value < fine[name].high

@@ -1,10 +1,14 @@
 """Calibrated scores: in order, within 0 and 1, row by row; the candidate's own where there is no calibration."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
-from wardround.core.evaluation.calibration import calibrated, log_odds
+from wardround.core.candidates.base import probability
+from wardround.core.evaluation.calibration import CALIBRATION, calibrated, fit_platt, log_odds
 from wardround.core.evaluation.results import Calibration
+from wardround.core.metrics import measure_with_intervals
 
 SCORES = np.linspace(0, 1, 101)
 
@@ -35,3 +39,45 @@ def test_a_row_is_calibrated_alike_alone_and_in_company() -> None:
 def test_a_slope_that_would_turn_scores_round_is_refused() -> None:
     with pytest.raises(ValueError, match="greater than 0"):
         Calibration(method="platt", slope=-1.0)
+
+
+def _scored(slope: float, intercept: float, rows: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes, and scores whose log-odds are off by a factor and a shift."""
+    generator = np.random.default_rng(3)
+    true = generator.normal(-1, 1.5, rows)
+    return (generator.random(rows) < probability(true)).astype(int), probability((true - intercept) / slope)
+
+
+def test_platt_finds_the_factor_and_the_shift() -> None:
+    outcome, score = _scored(slope=0.5, intercept=-0.7)
+    found = fit_platt(outcome, score)
+    assert (found.slope, found.intercept) == pytest.approx((0.5, -0.7), abs=0.1)
+
+
+def test_platt_stays_finite_where_scores_separate_outcomes() -> None:
+    found = fit_platt(np.array([0, 0, 0, 1, 1, 1]), np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9]))
+    assert found.method == "platt"
+    assert 0 < found.slope < 10
+
+
+def test_scores_that_fall_with_the_outcome_are_not_turned_round() -> None:
+    found = fit_platt(np.array([1, 1, 1, 0, 0, 0]), np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9]))
+    assert (found.method, found.reason) == ("none", "out-of-fold scores do not rise with the outcome")
+
+
+def test_slope_and_intercept_agree_with_a_regression() -> None:
+    outcome, score = _scored(slope=0.5, intercept=-0.7)
+    patients = pd.Series(np.arange(4000) // 2)
+    found = measure_with_intervals(outcome, score, 0.5, patients, 1, CALIBRATION)
+    reference = LogisticRegression(C=np.inf).fit(log_odds(score)[:, None], outcome)
+    assert found["slope"].value == pytest.approx(reference.coef_[0, 0], abs=1e-3)
+    shifted = probability(log_odds(score) + found["intercept"].value)
+    assert shifted.mean() == pytest.approx(outcome.mean(), abs=1e-9)
+    assert all(metric.low < metric.value < metric.high for metric in found.values())
+
+
+def test_of_separated_outcomes_the_slope_does_not_exist() -> None:
+    found = measure_with_intervals(
+        np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), 0.5, pd.Series(list("abcd")), 1, CALIBRATION
+    )
+    assert (found["slope"].value, found["slope"].reason) == (None, "the stays do not determine it")
