@@ -1,6 +1,5 @@
-"""`wardround labels`: the labels of all ICU stays of MIMIC-IV, as parquet."""
+"""`wardround labels`: a label of all ICU stays of MIMIC-IV, as parquet."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -11,28 +10,39 @@ from wardround.settings import settings_from
 
 @click.command()
 @click.argument("condition")
-@click.option("--label", required=True, metavar="RULE", help="Rule of the label: sepsis3.")
+@click.option("--label", metavar="RULE", help="Which of the condition's labels, such as sepsis3.  [default: its first]")
 @click.option("--mimic", type=click.Path(path_type=Path), required=True, help="MIMIC-IV folder, with hosp/ and icu/.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write, a row per stay.")
-@click.option("--detail", type=click.Path(path_type=Path), help="Parquet file to write, a row per stay and hour: SOFA.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Parquet file to write, a row per stay.",
+)
+@click.option(
+    "--detail",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Parquet file for the hourly SOFA (label sepsis3).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def command(condition: str, label: str, mimic: Path, out: Path, detail: Path | None, as_json: bool) -> None:
-    """Write CONDITION's labels with their times: stay_id, mimic_stay_id, sepsis3, suspected_infection_time, sofa_time,
-    onset; a row per stay sorted by stay_id.
+def command(condition: str, label: str | None, mimic: Path, out: Path, detail: Path | None, as_json: bool) -> None:
+    """Write a label of CONDITION: stay_id, mimic_stay_id, the label under the name of its rule, and onset; a row per
+    stay sorted by stay_id. Sepsis-3 has suspected_infection_time and sofa_time too.
 
-    stay_id is the FHIR Encounter id, mimic_stay_id MIMIC's own number. Both times are empty unless sepsis3 is true.
+    stay_id is the FHIR Encounter id, mimic_stay_id MIMIC's own number. Times are empty where the label is not true. The
+    hourly SOFA has stay_id, mimic_stay_id, hour, endtime, sofa_24hours and its six components.
     """
     for option, path in (("--out", out), ("--detail", detail)):
         if path is not None and not path.absolute().parent.is_dir():
             raise click.BadParameter(f"the folder {path.absolute().parent} does not exist", param_hint=option)
     from wardround.adapters.mimic import MimicFolder
-    from wardround.errors import TrainingError
+    from wardround.core.labels import label_of
     from wardround.spec.loading import load_condition
-    from wardround.workflows.labels import write_sepsis3
+    from wardround.workflows.labels import write_labels
 
-    spec = load_condition(condition, settings_from().schemas)
-    if label != "sepsis3":
-        raise TrainingError(f"--label: got {label!r}, expected 'sepsis3', the label of {spec.id} that has times")
+    asked = label_of(load_condition(condition, settings_from().schemas), label)
+    if detail is not None and asked.rule != "sepsis3":
+        raise click.UsageError(f"--detail goes with --label sepsis3, not with {asked.rule}")
     say(f"Reading {mimic}")
-    written = write_sepsis3(MimicFolder(mimic).sepsis3_parts(), out, detail)
-    show({**asdict(written), "out": str(out)}, as_json)
+    written = write_labels(MimicFolder(mimic), asked, out, detail)
+    counts = {"stays": written.stays, asked.rule: written.positive, "unknown": written.unknown, "hours": written.hours}
+    show({**counts, "out": str(out)}, as_json)

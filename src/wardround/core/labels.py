@@ -58,10 +58,15 @@ def sepsis3(sources: LabelSources, label: Label) -> pd.DataFrame:
     if sources.sepsis3 is None:
         raise ValueError("sources: sepsis3 is missing, expected the frame of MimicFolder.sepsis3")
     found = sources.sepsis3.set_index("stay_id").reindex(sources.stays["stay_id"]).set_axis(sources.stays.index)
-    times = found[["sofa_time", "suspected_infection_time"]]
-    onset = times.min(axis=1) if label.onset == "earlier" else times[label.onset]
     septic = found["sepsis3"].astype("boolean")
-    return _outcomes(septic, known=septic.notna(), onset=onset.where(septic.fillna(False).to_numpy(dtype=bool)))
+    onset = sepsis3_onset(found, label).where(septic.fillna(False).to_numpy(dtype=bool))
+    return _outcomes(septic, known=septic.notna(), onset=onset)
+
+
+def sepsis3_onset(found: pd.DataFrame, label: Label) -> pd.Series:
+    """When sepsis began by the label's definition; of sofa_time and suspected_infection_time."""
+    times = found[["sofa_time", "suspected_infection_time"]]
+    return times.min(axis=1) if label.onset == "earlier" else times[label.onset]
 
 
 RULES: Final[dict[str, LabelRule]] = {"icd": icd, "hospital_death": hospital_death, "sepsis3": sepsis3}

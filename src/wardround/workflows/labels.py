@@ -1,43 +1,59 @@
-"""MIMIC in, the labels of all its stays as a parquet file out; for Sepsis-3 also the hourly SOFA."""
+"""MIMIC in, a label of all its stays as a parquet file out; for Sepsis-3 also the hourly SOFA."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from wardround.adapters.mimic.sepsis3 import Sepsis3Part
+from wardround.adapters.mimic.folder import MimicFolder
 from wardround.adapters.table_file import TableFile
+from wardround.core.labels import LabelSources, outcomes, sepsis3_onset
+from wardround.spec.conditions import Label
 
 
 @dataclass(frozen=True)
 class WrittenLabels:
-    """Counts of stays (all, septic, unknown because nothing tells their SOFA) and of the hours written."""
+    """Counts: stays; those of them with the outcome and those of whom it is not known; hours of SOFA written."""
 
     stays: int
-    sepsis3: int
+    positive: int
     unknown: int
     hours: int
 
 
-def write_sepsis3(parts: Iterable[Sepsis3Part], out: Path, detail: Path | None) -> WrittenLabels:
-    """Writes Sepsis-3 labels to `out`, a row per stay, and the hourly SOFA to `detail`; each appears when it is whole.
+def write_labels(mimic: MimicFolder, label: Label, out: Path, detail: Path | None = None) -> WrittenLabels:
+    """Writes the label of all stays to `out`, sorted by stay_id; each file appears when it is whole.
 
     Args:
-        parts: MimicFolder.sepsis3_parts().
-        out: gets stay_id, mimic_stay_id, sepsis3, suspected_infection_time, sofa_time, onset.
-        detail: gets sepsis3.SOFA_COLUMNS.
+        mimic: where from.
+        label: which of the condition's labels.
+        out: gets stay_id, mimic_stay_id, a column named as the label's rule (boolean, empty if not known), for sepsis3
+            suspected_infection_time and sofa_time, and onset (empty where the rule knows none).
+        detail: gets the hourly SOFA (adapters/mimic/sepsis3.SOFA_COLUMNS); for the rule sepsis3 only.
     """
-    stays, hours = [], 0
+    found, hours = [], 0
     with ExitStack() as files:
         labels = files.enter_context(TableFile(out))
         hourly = None if detail is None else files.enter_context(TableFile(detail))
-        for part in parts:
-            labels.write(part.labels.assign(onset=part.labels["sofa_time"]))
-            stays.append(part.labels["sepsis3"])
+        for rows, sofa in _sepsis3(mimic, label) if label.rule == "sepsis3" else _others(mimic, label):
+            labels.write(rows)
+            found.append(rows[label.rule])
             if hourly is not None:
-                hourly.write(part.hourly)
-                hours += len(part.hourly)
-    septic = pd.concat(stays)
-    return WrittenLabels(len(septic), int(septic.sum()), int(septic.isna().sum()), hours)
+                hourly.write(sofa)
+                hours += len(sofa)
+    outcome = pd.concat(found)
+    return WrittenLabels(len(outcome), int(outcome.sum()), int(outcome.isna().sum()), hours)
+
+
+def _sepsis3(mimic: MimicFolder, label: Label) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    for part in mimic.sepsis3_parts():
+        yield part.labels.assign(onset=sepsis3_onset(part.labels, label)), part.hourly
+
+
+def _others(mimic: MimicFolder, label: Label) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    stays = mimic.stays()
+    known = outcomes(LabelSources(stays, mimic.diagnoses()), label)
+    columns = {label.rule: known["outcome"], "onset": known["onset"]}
+    yield stays[["stay_id", "mimic_stay_id"]].assign(**columns), pd.DataFrame()

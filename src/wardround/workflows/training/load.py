@@ -5,10 +5,9 @@ import pandas as pd
 from wardround.adapters.mimic.folder import MimicFolder
 from wardround.core.cohorts import training_cohort
 from wardround.core.labels import LabelSources, outcomes
-from wardround.errors import TrainingError
 from wardround.settings import Settings
 from wardround.workflows.training.request import TrainingRequest
-from wardround.workflows.training.run import FEATURES, LEFT_OUT, STAYS, Run, open_run
+from wardround.workflows.training.run import FEATURES, LEFT_OUT, ONSETS, STAYS, Run, open_run
 
 
 def load(request: TrainingRequest, settings: Settings) -> str:
@@ -31,6 +30,8 @@ def load(request: TrainingRequest, settings: Settings) -> str:
 
 
 def _sources(run: Run, folder: MimicFolder, stays: pd.DataFrame) -> LabelSources:
-    if run.label.rule == "sepsis3":
-        raise TrainingError("--label: the rule sepsis3 is not built yet; use another label")
-    return LabelSources(stays, folder.diagnoses())
+    if run.label.rule != "sepsis3":
+        return LabelSources(stays, folder.diagnoses())
+    found = folder.sepsis3()
+    run.folder.write_frame(ONSETS, found[["stay_id", "sofa_time", "suspected_infection_time"]])
+    return LabelSources(stays, folder.diagnoses(), found)

@@ -20,6 +20,7 @@ from wardround.workflows.training.request import TrainingRequest
 
 STAYS: Final = "stays.parquet"
 LEFT_OUT: Final = "left_out.parquet"
+ONSETS: Final = "onsets.parquet"
 FEATURES: Final = "features.parquet"
 TABLE: Final = "table.parquet"
 
