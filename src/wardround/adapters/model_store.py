@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +28,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from wardround.adapters.decisions import Decision, What, judgement_of, read_decisions
+from wardround.core.candidates.base import Scorer
 from wardround.core.model import ModelCard, ScoringModel
 from wardround.errors import ModelError
 from wardround.spec.base import SpecModel
@@ -101,12 +103,7 @@ class ModelStore:
                 f"{where}: trained for another spec (digest {card.spec_digest[:12]}, today's is"
                 f" {spec_digest(condition)[:12]}); train again, or restore include/schemas as it was"
             )
-        # Imported here, with scikit-learn and XGBoost, so that listing models stays quick.
-        from wardround.core.candidates.registry import CANDIDATES
-
-        candidate = CANDIDATES[card.chosen]
-        _check_library(candidate.library, card, where)
-        return ScoringModel(card, candidate.parse(files[candidate.file_name]))
+        return ScoringModel(card, _scorer(card, files, where))
 
     def save(self, condition_id: str, card: ModelCard, files: Mapping[str, bytes]) -> str:
         """Stores a version and records its digests; returns the version. Saving it again only mends what is broken."""
@@ -249,9 +246,29 @@ def _parsed(model: type[M], content: bytes, path: Path) -> M:
         raise ModelError(f"{path}: {place}: not what this release writes; restore the file, or train again") from None
 
 
+def _scorer(card: ModelCard, files: Mapping[str, bytes], where: str) -> Scorer:
+    """What the model file holds, after its libraries were compared."""
+    # Imported here, with scikit-learn and XGBoost, so that listing models stays quick.
+    if card.imported:
+        from wardround.core.candidates.imported import ImportedModel
+
+        for library in card.imported.libraries:
+            _check_library(library, card, where)
+        return ImportedModel.parse(files[ImportedModel.file_name], card.imported, card.columns, where)
+    from wardround.core.candidates.registry import CANDIDATES
+
+    candidate = CANDIDATES[card.chosen]
+    _check_library(candidate.library, card, where)
+    return candidate.parse(files[candidate.file_name])
+
+
 def _check_library(library: str, card: ModelCard, where: str) -> None:
-    """Neither library promises to read or to score the files of other releases alike."""
-    trained, here = card.libraries[library], library_version(library)
+    """No library promises to read or to score the files of other releases alike."""
+    trained = card.libraries[library]
+    try:
+        here = library_version(library)
+    except PackageNotFoundError:
+        raise ModelError(f"{where}: needs {library} {trained}, which is not installed; install it") from None
     if trained.split(".")[:2] != here.split(".")[:2]:
         raise ModelError(f"{where}: trained with {library} {trained}, here is {here}; train again, or install that")
 

@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from wardround.core.imported import Imported
 from wardround.core.metrics import Metric
 from wardround.core.model import NOT_STATED, ModelCard, Side
 from wardround.spec.base import format_duration
@@ -16,25 +17,39 @@ def show_card(card: ModelCard) -> None:
 
 
 def _facts(card: ModelCard) -> Table:
-    excluded = ", ".join(f"{reason} {count:,}" for reason, count in card.cohort.excluded.items()) or "none"
     table = Table("", "", title=f"{card.title}: {card.version}", show_header=False)
-    imported = {"imported": f"file digest {card.imported.digest}"} if card.imported else {}
     for name, value in {
         "model": card.candidates[card.chosen].title,
-        **imported,
         "created": card.created.isoformat(timespec="seconds"),
         "label": f"{card.label.rule if card.label else NOT_STATED}, horizon {card.horizon}",
         "predicted": f"{format_duration(card.prediction_time)} after admission" if card.prediction_time else NOT_STATED,
-        "stays": f"{card.cohort.found:,} found, {card.cohort.used:,} used",
-        "left out": excluded,
-        "train": _side(card.split.train),
-        "test": _side(card.split.test),
+        **(_imported(card.imported) if card.imported else _trained(card)),
         "moderate from": f"{card.thresholds['moderate']:.3f}",
         "high from": f"{card.thresholds['high']:.3f}",
         "spec": card.spec_digest[:12],
     }.items():
         table.add_row(name, value)
     return table
+
+
+def _trained(card: ModelCard) -> dict[str, str]:
+    excluded = ", ".join(f"{reason} {count:,}" for reason, count in card.cohort.excluded.items()) or "none"
+    return {
+        "stays": f"{card.cohort.found:,} found, {card.cohort.used:,} used",
+        "left out": excluded,
+        "train": _side(card.split.train),
+        "test": _side(card.split.test),
+    }
+
+
+def _imported(source: Imported) -> dict[str, str]:
+    return {
+        "imported from": source.file,
+        "SHA-256": source.digest,
+        "trusted by": source.trusted_by,
+        "trained on": NOT_STATED,
+        "inputs": ", ".join(f"{one.name} ({one.unit})" if one.unit else one.name for one in source.inputs),
+    }
 
 
 def _side(side: Side) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wardround.cli.model_import import import_model
 from wardround.errors import ModelError
 from wardround.settings import settings_from
 
@@ -19,7 +20,10 @@ _why = click.option("--why", required=True, help="The reason, for the record.")
 
 @click.group()
 def command() -> None:
-    """List and show stored models, and decide which one is live."""
+    """List and show stored models, take in one from elsewhere, and decide which one is live."""
+
+
+command.add_command(import_model)
 
 
 @command.command("list")

@@ -8,16 +8,19 @@ from wardround.spec.base import SpecModel
 
 
 class ImportedInput(SpecModel):
-    """One input of an imported model: where its value comes from. model's value = column x factor + offset."""
+    """One input of an imported model: where its value comes from. Model's value = column x factor + offset."""
 
     name: str = Field(description="The model's own name of it.")
     column: str = Field(description="The feature column that it is.")
-    unit: str = Field(description="Unit that the model was trained in; empty for age and sex.")
+    unit: str = Field(description="Unit that the model was trained in; empty for age, sex, counts and hours.")
     factor: float = 1.0
     offset: float = 0.0
     whole: bool = Field(default=False, description="Rounded down: completed years.")
     required: bool = Field(default=False, description="Without it a stay is indeterminate.")
-    typical: float | None = Field(default=None, description="In its own unit: what reasons compare with.")
+
+    def in_column(self, value: float) -> float:
+        """A value in the model's unit as it would be in the column."""
+        return (value - self.offset) / self.factor
 
 
 class Imported(SpecModel):
@@ -29,6 +32,10 @@ class Imported(SpecModel):
     trusted_by: str = Field(description="Who let its code run.")
     kind: str = Field(description="Class of the model.")
     inputs: tuple[ImportedInput, ...] = Field(description="The model's inputs, in its order.")
+    typical: dict[str, float] = Field(
+        description="By column, what reasons compare with; a column that is not named is compared with unknown."
+    )
     takes: Literal["frame", "array"] = Field(description="Whether it wants named columns or bare numbers.")
     takes_unknown: bool = Field(description="Whether it scores rows with unknown inputs.")
     positive: int = Field(description="Which column of predict_proba is the probability of the outcome.")
+    libraries: tuple[str, ...] = Field(description="Those whose minor release must be the one that is here.")

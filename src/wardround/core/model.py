@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from wardround.core.candidates.base import Fitted
+from wardround.core.candidates.base import Scorer
 from wardround.core.evaluation.calibration import calibrated
 from wardround.core.evaluation.gates import GateResult
 from wardround.core.evaluation.results import Calibration, Evaluation, Task
@@ -90,7 +90,7 @@ class ModelCard(SpecModel):
     calibration: Calibration = Calibration()
     contributions_unit: Literal["log-odds", "probability"]
     imputation: dict[str, float] = Field(description="What replaces an unknown input: medians of the training side.")
-    seed: int
+    seed: int | None = Field(description="None for a model trained elsewhere.")
     libraries: dict[str, str]
     files: dict[str, str] = Field(description="SHA-256 of each file of the model folder beside this card.")
     imported: Imported | None = Field(default=None, description="Where it came from, if it was not trained here.")
@@ -106,11 +106,12 @@ class ModelCard(SpecModel):
 class ScoringModel:
     """A fitted candidate with its card. A row's score depends on that row and on nothing else.
 
-    Features are frames with at least the card's columns, found by name; NaN is unknown and filled from the card.
+    Features are frames with at least the card's columns, found by name; NaN is unknown and filled from the card, where
+    it says with what.
     """
 
     card: ModelCard
-    fitted: Fitted
+    fitted: Scorer
 
     @property
     def version(self) -> str:
@@ -120,6 +121,11 @@ class ScoringModel:
         """The calibrated probability of the outcome, per row. Raises ModelError if a column is missing."""
         inputs = self._inputs(features)
         return calibrated(self.fitted.predict(inputs), self.card.calibration) if len(inputs) else np.zeros(0)
+
+    def can_score(self, features: pd.DataFrame) -> np.ndarray:
+        """Per row, whether all is known that the model needs: inputs that are required and have no imputation."""
+        required = [one.column for one in self.card.imported.inputs if one.required] if self.card.imported else []
+        return features[[name for name in required if name not in self.card.imputation]].notna().all(axis=1).to_numpy()
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
         """Each column's part in each row's score, in `card.contributions_unit`, with `features`' own row index.
@@ -142,4 +148,5 @@ class ScoringModel:
                 f"model {self.version}: column {missing[0]} is missing from the features, expected all of its card's"
                 " columns; build the features with the condition that the model was trained for"
             )
-        return inputs_from(features, {column: self.card.imputation[column] for column in self.card.columns})
+        imputation = {column: self.card.imputation.get(column, np.nan) for column in self.card.columns}
+        return inputs_from(features, imputation)

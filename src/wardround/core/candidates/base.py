@@ -16,22 +16,13 @@ class Contributions(NamedTuple):
     bias: float
 
 
-class Fitted(ABC):
-    """A fitted candidate. `inputs` are float64 rows x columns without NaN, in the order of training.
+class Scorer(ABC):
+    """What scores. `inputs` are float64 rows x columns, in the order of the card's columns.
 
-    A row's result depends on no other row. Nothing random happens after `fit`, and the same inputs, outcomes and seed
-    give the same bytes.
+    A row's result depends on no other row.
     """
 
-    title: ClassVar[str]
     unit: ClassVar[str]  # of contributions: "log-odds" or "probability"
-    file_name: ClassVar[str]  # in the model folder
-    library: ClassVar[str]  # the distribution whose version decides whether `dump` can be read back
-
-    @classmethod
-    @abstractmethod
-    def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int) -> Self:
-        """Learns from rows with outcomes 0 and 1, of both of which there is at least one."""
 
     @abstractmethod
     def predict(self, inputs: np.ndarray) -> np.ndarray:
@@ -40,6 +31,22 @@ class Fitted(ABC):
     @abstractmethod
     def contributions(self, inputs: np.ndarray) -> Contributions:
         """Each column's part in each prediction."""
+
+
+class Fitted(Scorer):
+    """A fitted candidate, whose inputs have no NaN.
+
+    Nothing random happens after `fit`, and the same inputs, outcomes and seed give the same bytes.
+    """
+
+    title: ClassVar[str]
+    file_name: ClassVar[str]  # in the model folder
+    library: ClassVar[str]  # the distribution whose version decides whether `dump` can be read back
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int) -> Self:
+        """Learns from rows with outcomes 0 and 1, of both of which there is at least one."""
 
     @abstractmethod
     def dump(self) -> bytes:

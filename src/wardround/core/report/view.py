@@ -247,12 +247,14 @@ def _minimum_data(record: RunRecord) -> str:
 
 
 def _with_known(indeterminate: PatientList, record: RunRecord) -> PatientList:
-    """The list with how many of the needed inputs are known, in place of the rule's name."""
+    """The list with how many of the needed inputs are known, where too few are, in place of the rule's name."""
     needed = record.condition.minimum_data
     displays = [record.condition.variables[name].display for name in needed.of]
 
     def why(patient: Patient) -> str:
         known = sum(display not in patient.missing for display in displays)
+        if known >= needed.at_least:
+            return patient.why
         return f"{known} of {len(displays)} known, {needed.at_least} needed"
 
     told = tuple(replace(patient, why=why(patient)) for patient in indeterminate.patients)

@@ -29,6 +29,7 @@ REASONS: Final = {
     "unfinished": "The run ended before this stay was accounted for",
     "retracted": "Taken back",
     "minimum_data": "Too little known for a score",
+    "required_input": "An input that the imported model requires is unknown",
     # why an event was set aside (core/events.py)
     "status": "Entered in error or cancelled",
     "no_time": "No time",

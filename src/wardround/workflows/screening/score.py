@@ -3,14 +3,13 @@
 These functions see patient values; they never log.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from wardround.core.bands import INDETERMINATE as BAND_INDETERMINATE
 from wardround.core.bands import band_of
 from wardround.core.basis import basis, used_events
 from wardround.core.events import frame_of
@@ -29,10 +28,13 @@ SCORE_COLUMNS: Final = {
     "patient_id": "str",
     "score": "float64",  # NaN for an indeterminate stay
     "band": "str",
+    "why": "str",  # a stay is indeterminate
     "reasons": "object",  # lists of text
     "missing": "object",
     "basis": "object",
 }
+MINIMUM_DATA: Final = "minimum_data"
+REQUIRED_INPUT: Final = "required_input"  # of a model that was trained elsewhere
 OUTCOME_COLUMNS: Final = {"stay_id": "str", "outcome": "str", "reason": "str", "score": "float64", "band": "str"}
 
 
@@ -66,10 +68,11 @@ def _failures(opened: Run, chunk: int) -> dict[str, str]:
 
 def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel, stays: pd.DataFrame) -> pd.DataFrame:
     """One row per usable feature row; everything is joined by stay_id, nothing by place."""
-    enough = enough_data(features, opened.condition)
-    scorable = features[enough].set_index("stay_id", drop=False)
+    why = _why_not(features, opened, model)
+    scorable = features[why.isna()].set_index("stay_id", drop=False)
+    why_not = dict(zip(features["stay_id"], why, strict=True))
     probabilities = pd.Series(_probabilities(model, scorable), index=scorable.index)
-    contributions = model.contributions(scorable).to_dict("index") if len(scorable) else {}
+    contributions = _contributions(model, scorable, opened)
     events = opened.folder.read_frame(chunk_file(chunk, "events.parquet"))
     columns = Columns.of(opened.condition)
     used = used_events(events, opened.condition, opened.as_of)
@@ -86,12 +89,29 @@ def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel
                 "patient_id": patient_of[stay_id],
                 "score": np.nan if probability is None else round(probability, DIGITS),
                 "band": band_of(probability, {str(name): at for name, at in model.card.thresholds.items()}),
+                "why": "" if scored else why_not[stay_id],
                 "reasons": reasons(row, contributions[stay_id], known, columns) if scored else (),
                 "missing": missing_inputs(row, columns),
                 "basis": basis(known),
             }
         )
     return frame_of(SCORE_COLUMNS, rows)
+
+
+def _why_not(features: pd.DataFrame, opened: Run, model: ScoringModel) -> pd.Series:
+    """Why a row gets no score; empty where it does."""
+    why = pd.Series([None] * len(features), index=features.index, dtype=object)
+    why[~model.can_score(features)] = REQUIRED_INPUT
+    why[~enough_data(features, opened.condition)] = MINIMUM_DATA
+    return why
+
+
+def _contributions(model: ScoringModel, scorable: pd.DataFrame, opened: Run) -> dict[Hashable, dict[str, float]]:
+    """By stay, of all columns: 0 for those that the model does not take."""
+    if scorable.empty:
+        return {}
+    columns = list(opened.condition.columns)
+    return model.contributions(scorable).reindex(columns=columns, fill_value=0.0).to_dict("index")
 
 
 def _probabilities(model: ScoringModel, scorable: pd.DataFrame) -> np.ndarray:
@@ -104,12 +124,12 @@ def _probabilities(model: ScoringModel, scorable: pd.DataFrame) -> np.ndarray:
 
 
 def _outcomes(stays: pd.DataFrame, scores: pd.DataFrame, failures: Mapping[str, str]) -> pd.DataFrame:
-    known = scores.set_index("stay_id")[["score", "band"]].to_dict("index")
+    known = scores.set_index("stay_id")[["score", "band", "why"]].to_dict("index")
     rows = []
     for stay_id in stays["stay_id"]:
         if stay_id in known:
-            indeterminate = known[stay_id]["band"] == BAND_INDETERMINATE
-            outcome, reason = (INDETERMINATE, "minimum_data") if indeterminate else (SCORED, "")
+            reason = known[stay_id].pop("why")
+            outcome = INDETERMINATE if reason else SCORED
             rows.append({"stay_id": stay_id, "outcome": outcome, "reason": reason, **known[stay_id]})
         elif stay_id in failures:
             failed = {"outcome": FAILED, "reason": failures[stay_id], "score": np.nan, "band": ""}

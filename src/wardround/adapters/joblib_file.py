@@ -1,0 +1,96 @@
+"""A joblib file that was trusted in; its model and metadata, and the libraries that it was made with, out."""
+
+import pickle
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions
+from importlib.metadata import version as library_version
+from io import BytesIO
+from typing import Any, Final
+
+import joblib
+from joblib.numpy_pickle import NumpyUnpickler
+
+from wardround.errors import ModelError
+
+# They hold arrays and files, and read those of other releases; what they are is recorded, and does not decide.
+CARRIERS: Final = ("numpy", "pandas", "scipy", "joblib", "wardround")
+
+
+@dataclass(frozen=True)
+class JoblibFile:
+    """What was in the file; `libraries` are the distributions of the classes in it, with the releases that are here."""
+
+    model: Any
+    metadata: Mapping[str, Any]
+    libraries: dict[str, str]
+
+
+def read_trusted(content: bytes, where: str) -> JoblibFile:
+    """Unpickles, which runs whatever code the content names: only for content that a person trusts.
+
+    Raises ModelError: not a joblib file of the tutorial's form, made with something that is not here, or made with
+    another minor release of scikit-learn.
+    """
+    with warnings.catch_warnings(record=True) as warned, _named_modules() as modules:
+        warnings.simplefilter("always")
+        try:
+            loaded = joblib.load(BytesIO(content))
+        except ImportError as error:
+            raise ModelError(f"{where}: needs the module {error.name}, which is not here; install it") from None
+        except AttributeError:
+            raise ModelError(
+                f"{where}: names a class that is not here (of the script that made it?), expected one of an installed"
+                " module; define it in a module that is installed, and dump it again"
+            ) from None
+        except Exception as error:  # noqa: BLE001 - foreign code may raise anything
+            raise ModelError(f"{where}: not a joblib file ({type(error).__name__}); dump the model again") from None
+    _check_releases(warned, where)
+    if not isinstance(loaded, Mapping) or not {"model", "metadata"} <= set(loaded):
+        raise ModelError(
+            f'{where}: got a {type(loaded).__name__}, expected {{"model": …, "metadata": {{"feature_names": […],'
+            ' "metrics": {"optimal_threshold": …}}}; dump it so'
+        )
+    if not isinstance(loaded["metadata"], Mapping):
+        raise ModelError(
+            f"{where}: metadata: got a {type(loaded['metadata']).__name__}, expected a mapping; correct it"
+        )
+    return JoblibFile(loaded["model"], loaded["metadata"], _libraries(modules))
+
+
+@contextmanager
+def _named_modules() -> Iterator[set[str]]:
+    """The modules that are named by what is unpickled inside, nested modules without their parents' names."""
+    found: set[str] = set()
+    plain = NumpyUnpickler.find_class
+
+    def find_class(self: pickle.Unpickler, module: str, name: str) -> Any:
+        found.add(module.partition(".")[0])
+        return plain(self, module, name)
+
+    NumpyUnpickler.find_class = find_class
+    try:
+        yield found
+    finally:
+        NumpyUnpickler.find_class = plain
+
+
+def _check_releases(warned: list[warnings.WarningMessage], where: str) -> None:
+    """scikit-learn says of itself that a file comes from another release; a patch release is borne."""
+    for one in warned:
+        made_with = getattr(one.message, "original_sklearn_version", None)
+        here = library_version("scikit-learn")
+        if made_with and made_with.split(".")[:2] != here.split(".")[:2]:
+            raise ModelError(
+                f"{where}: made with scikit-learn {made_with}, here is {here}; dump it again with this release, or"
+                " install that one"
+            )
+
+
+def _libraries(modules: set[str]) -> dict[str, str]:
+    distributions = packages_distributions()
+    names = {name for module in modules - set(sys.stdlib_module_names) for name in distributions.get(module, ())}
+    return {name: library_version(name) for name in sorted(names)}

@@ -1,0 +1,249 @@
+"""A joblib file of a model that was trained elsewhere in; a version in the model store, with an honest card, out."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import version as library_version
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from wardround.adapters.joblib_file import CARRIERS, JoblibFile, read_trusted
+from wardround.adapters.model_store import ModelStore
+from wardround.core.bands import thresholds_from
+from wardround.core.fitting import CandidateResult
+from wardround.core.imported import Imported, ImportedInput
+from wardround.core.imported_checks import Answers, Examination, rows_to_try
+from wardround.core.imported_schema import SchemaReader, inputs_by_name
+from wardround.core.imported_values import imputation, typical
+from wardround.core.metrics import Metric
+from wardround.core.model import NOT_STATED, Flow, ModelCard, Side, Split
+from wardround.core.model_report.about import About
+from wardround.errors import ModelError, SpecError
+from wardround.settings import Settings
+from wardround.spec.base import SpecModel
+from wardround.spec.conditions import Condition
+from wardround.spec.digest import spec_digest
+from wardround.spec.feature_schema import FeatureSchema, ValueSummary
+from wardround.spec.loading import load_condition, load_feature_schema, load_variables
+
+IMPORTED: Final = "imported"
+_METRICS: Final = ("auroc", "auprc", "f1", "sensitivity", "specificity", "ppv", "brier", "prevalence")
+_NOT_PERFORMED: Final = Metric(value=None, reason="not performed here: imported")
+
+
+class ImportRequest(SpecModel):
+    """Which file becomes a model of which condition, and who trusts it."""
+
+    file: Path
+    condition: str
+    trusted: str  # the SHA-256 of the file that somebody trusts
+    trusted_by: str
+    created: datetime
+    feature_schema: Path | None = None
+    impute: Path | None = None
+    summary: ValueSummary = "mean"
+    threshold: float | None = None
+
+
+class ImportedVersion(NamedTuple):
+    """What an import left: the version in the store, whether it is live, and its card."""
+
+    version: str
+    live: bool
+    card: ModelCard
+
+
+def digest_of(file: Path) -> str:
+    """The SHA-256, in hex, of a file that may become a model. Raises ModelError."""
+    return hashlib.sha256(_content(file)).hexdigest()
+
+
+def import_model(request: ImportRequest, settings: Settings) -> ImportedVersion:
+    """Checks the file's digest, then unpickles it, examines the model and stores it; the first of a condition is live.
+
+    Raises SpecError (condition, schema, values to impute) or ModelError (another file than the one that is trusted;
+    not such a file; not a model that can be served).
+    """
+    condition = load_condition(request.condition, settings.schemas)
+    schema = load_feature_schema(request.feature_schema) if request.feature_schema else None
+    content = _content(request.file)
+    if hashlib.sha256(content).hexdigest() != request.trusted.lower():
+        raise ModelError(
+            f"{request.file}: is not the file that is trusted: its digest is another one; it was not opened. Compare"
+            " the digests, and get the file again"
+        )
+    loaded = read_trusted(content, str(request.file))
+    card = _card(request, _Model(loaded, schema, condition, request), settings)
+    card = card.model_copy(update={"version": card.content_version(condition.version)})
+    store = ModelStore(settings.models)
+    version = store.save(condition.id, card, {_model_file(): content})
+    store.load(condition, version)
+    live = store.live(condition.id)
+    if live is None:
+        live = store.promote(condition, version, request.trusted_by, "first model of the condition (imported)")
+    return ImportedVersion(version, live.version == version, card)
+
+
+class _Model(NamedTuple):
+    """What was loaded, for whom."""
+
+    loaded: JoblibFile
+    schema: FeatureSchema | None
+    condition: Condition
+    request: ImportRequest
+
+    @property
+    def where(self) -> str:
+        return str(self.request.file)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        names: Any = self.loaded.metadata.get("feature_names")
+        listed = tuple(str(name) for name in names) if hasattr(names, "__iter__") else ()  # a list, an array, an Index
+        if not listed or len(set(listed)) != len(listed):
+            raise ModelError(f"{self.where}: metadata.feature_names: expected the model's inputs, each once; add them")
+        return listed
+
+    @property
+    def threshold(self) -> float:
+        metrics = self.loaded.metadata.get("metrics")
+        stated = metrics.get("optimal_threshold") if isinstance(metrics, Mapping) else None
+        chosen = self.request.threshold if self.request.threshold is not None else stated
+        if chosen is None:
+            raise ModelError(f"{self.where}: metadata.metrics.optimal_threshold is missing; give --threshold")
+        if not _is_number(chosen) or not 0 < float(chosen) < 1:
+            raise ModelError(f"{self.where}: optimal_threshold: expected a probability above 0 and below 1; correct it")
+        return float(chosen)
+
+    def inputs(self, settings: Settings) -> tuple[ImportedInput, ...]:
+        if self.schema is None:
+            return inputs_by_name(self.names, self.condition, self.where)
+        variables = load_variables(settings.schemas)
+        where = str(self.request.feature_schema)
+        return SchemaReader(self.schema, self.condition, variables, self.request.summary, where).inputs(self.names)
+
+    def to_impute(self) -> dict[str, float]:
+        """By feature, in the model's unit: the metadata's medians, over them the schema's values, over those a file's.
+
+        The schema and the metadata may know more features than the model takes; a file may not.
+        """
+        medians = self.loaded.metadata.get("medians") or {}
+        if not isinstance(medians, Mapping) or not all(_is_number(value) for value in medians.values()):
+            raise ModelError(f"{self.where}: metadata.medians: expected a number for each feature; correct it")
+        known = {str(name): float(value) for name, value in medians.items()}
+        if self.schema:
+            features = self.schema.features.items()
+            known.update({name: feature.impute for name, feature in features if feature.impute is not None})
+        known = {name: value for name, value in known.items() if name in self.names}
+        return {**known, **(_values(self.request.impute) if self.request.impute else {})}
+
+
+def _card(request: ImportRequest, model: _Model, settings: Settings) -> ModelCard:
+    condition, loaded = model.condition, model.loaded
+    inputs = model.inputs(settings)
+    columns = tuple(dict.fromkeys(one.column for one in inputs))
+    imputed = imputation(model.to_impute(), inputs, condition, str(request.impute or model.where))
+    examination = Examination(loaded.model, tuple(one.name for one in inputs), model.where)
+    answers = examination.answers(rows_to_try(inputs, condition))
+    needed = tuple(one.model_copy(update={"required": _is_required(one, answers)}) for one in inputs)
+    usual = typical(needed, imputed, answers.takes_unknown, condition, model.where)
+    result = CandidateResult(
+        title=f"Imported model ({answers.kind})",
+        threshold=model.threshold,
+        metrics=dict.fromkeys(_METRICS, _NOT_PERFORMED),
+    )
+    return ModelCard(
+        **_not_stated(),
+        condition=condition.id,
+        title=condition.title,
+        about=About.of(condition),
+        version="",
+        created=request.created,
+        columns=columns,
+        spec_digest=spec_digest(condition),
+        candidates={IMPORTED: result},
+        chosen=IMPORTED,
+        metrics=result.metrics,
+        thresholds=thresholds_from(model.threshold, condition.bands),
+        contributions_unit="probability",
+        imputation={column: imputed[column] for column in columns if column in imputed},
+        libraries={"wardround": library_version("wardround"), **loaded.libraries},
+        files={_model_file(): request.trusted.lower()},
+        imported=_imported(request, model, needed, answers, usual),
+    )
+
+
+def _imported(
+    request: ImportRequest,
+    model: _Model,
+    inputs: tuple[ImportedInput, ...],
+    answers: Answers,
+    usual: dict[str, float],
+) -> Imported:
+    schema = request.feature_schema
+    return Imported(
+        file=request.file.name,
+        digest=request.trusted.lower(),
+        schema_digest=hashlib.sha256(schema.read_bytes()).hexdigest() if schema else None,
+        trusted_by=request.trusted_by,
+        kind=answers.kind,
+        inputs=inputs,
+        typical=usual,
+        takes=answers.takes,
+        takes_unknown=answers.takes_unknown,
+        positive=answers.positive,
+        libraries=tuple(name for name in model.loaded.libraries if name not in CARRIERS),
+    )
+
+
+def _is_required(one: ImportedInput, answers: Answers) -> bool:
+    """What the schema requires, and everything that the model cannot do without."""
+    return one.required or not answers.takes_unknown
+
+
+def _not_stated() -> dict[str, Any]:
+    """What only training here would know."""
+    nobody = Side(patients=0, stays=0, positives=0)
+    return {
+        "data_digest": NOT_STATED,
+        "label": None,
+        "horizon": NOT_STATED,
+        "prediction_time": None,
+        "cohort": Flow(found=0, excluded={}, used=0),
+        "split": Split(train=nobody, test=nobody, test_share=0.0, folds=0),
+        "seed": None,
+    }
+
+
+def _model_file() -> str:
+    from wardround.core.candidates.imported import ImportedModel
+
+    return ImportedModel.file_name
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror}); give the joblib file of the model") from None
+
+
+def _values(file: Path) -> dict[str, float]:
+    """A YAML or JSON file of a number for each feature."""
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        raise SpecError(f"{file}: cannot be read as YAML or JSON; give a number for each feature") from None
+    if not isinstance(values, dict) or not all(_is_number(value) for value in values.values()):
+        raise SpecError(f"{file}: expected lines such as `heart_rate: 82`; correct it")
+    return {str(name): float(value) for name, value in values.items()}
+
+
+def _is_number(value: object) -> bool:
+    """Python's numbers and NumPy's, finite; not a truth value."""
+    try:
+        return not isinstance(value, bool | str) and abs(float(value)) < float("inf")  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
