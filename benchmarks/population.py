@@ -1,6 +1,9 @@
 """Data to measure on: MIMIC-IV CSVs repeated under new ids, and simulated wards."""
 
+import gzip
+import json
 import os
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -59,3 +62,19 @@ def ward(stays: int) -> Path:
         run([WARDROUND, "simulate", "--stays", str(stays), "--seed", "1", "--now", NOW, "--out", str(out)])
         (out / "complete").touch()
     return out
+
+
+def recent(stays: int, hours: int) -> Path:
+    """The FHIR files of `ward` with the Observations of so many hours before NOW only; made once and kept."""
+    out, since = DATA / f"ward-{stays}-{hours}h", datetime.fromisoformat(NOW) - timedelta(hours=hours)
+    if not (out / "complete").exists():
+        out.mkdir(parents=True, exist_ok=True)
+        for file in (ward(stays) / "fhir").iterdir():
+            with gzip.open(file, "rt") as read, gzip.open(out / file.name, "wt") as write:
+                write.writelines(line for line in read if _is_since(json.loads(line), since))
+        (out / "complete").touch()
+    return out
+
+
+def _is_since(resource: dict[str, str], since: datetime) -> bool:
+    return resource["resourceType"] != "Observation" or datetime.fromisoformat(resource["effectiveDateTime"]) >= since

@@ -1,7 +1,8 @@
-"""Runs sekmet-fhir on a free loopback port, in its own environment: `python launch.py FOLDER`; prints its base URL.
+"""Runs sekmet-fhir on a free loopback port, in its own environment: `python launch.py FOLDER [ROOT]`; prints where.
 
 Where the folder holds server.crt and server.key it speaks TLS, and where it holds client.pem, the public key of the
-client `ward`, it serves only who signs in with SMART Backend Services, and notes each request for a token in tokens.
+client `ward`, it serves only who signs in with SMART Backend Services. It adds a line to the file `requests` for each
+request. ROOT is the address that it gives in links, if clients do not reach it at its own.
 
 Its table of search parameters lacks RiskAssessment, which the server otherwise stores as well as any other type.
 """
@@ -22,7 +23,7 @@ RISK_ASSESSMENT = {
 }
 
 
-def main(folder: str) -> None:
+def main(folder: str, seen_at: str | None = None) -> None:
     import uvicorn
     from sekmet.config import Settings
     from sekmet.fhir.search_params import PARAMS, SearchParam
@@ -35,30 +36,30 @@ def main(folder: str) -> None:
     root = f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
     client = {"client_id": "ward", "public_key_path": "client.pem", "scopes": "system/*.*"}
     settings = Settings(
-        base_url=f"{root}/fhir",
+        base_url=f"{seen_at or root}/fhir",
         data_dir=folder,
         log_inbound=False,
         simulator={"enabled": False},
         server_auth={"types": ["smart"], "smart_clients": [client], "token_lifetime": 300} if smart else {},
     )
     app = counting(create_app(settings))
-    sys.stdout.write(f"{settings.base_url}\n")
+    sys.stdout.write(f"{root}/fhir\n")
     sys.stdout.flush()
     files = {"ssl_certfile": "server.crt", "ssl_keyfile": "server.key"} if tls else {}
     uvicorn.Server(uvicorn.Config(app, log_level="warning", **files)).run(sockets=[listener])
 
 
 def counting(app):
-    """Adds a line to the file `tokens` for each request to the token endpoint."""
+    """Adds a line to the file `requests` for each request."""
 
     async def counted(scope, receive, send):
-        if scope["type"] == "http" and scope["path"] == "/auth/token":
-            with pathlib.Path("tokens").open("a") as tokens:
-                tokens.write(f"{scope['method']}\n")
+        if scope["type"] == "http":
+            with pathlib.Path("requests").open("a") as requests:
+                requests.write(f"{scope['method']} {scope['path']}\n")
         await app(scope, receive, send)
 
     return counted
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

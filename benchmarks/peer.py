@@ -1,0 +1,250 @@
+"""The same screening by HealthChain 0.15.0 and by Wardround, and the bare requests: over TLS with SMART sign-in.
+
+Both get the same server with the same patients, the same sign-in and the same fitted model. HealthChain's part is in
+peer_healthchain.py, with what it calls; it is told the patients, which Wardround finds itself. Each screening has a
+server of its own, a copy of one that was filled before. Requests are counted at the server, those for tokens included.
+"""
+
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jwt
+import requests
+import yaml
+
+from benchmarks.environments import environment
+from benchmarks.measure import WARDROUND, run, table
+from benchmarks.population import NOW, ward
+from benchmarks.screening import train
+from benchmarks.servers import CLIENT, Key, Server, embedded, sekmet
+from wardround.adapters.fhir_files import resources_of
+from wardround.adapters.model_store import ModelStore
+from wardround.settings import PROJECT
+from wardround.spec.loading import load_variables
+
+HERE = Path(__file__).parent
+SOURCE = "bench"
+ROUNDS = 3
+DISTANCES = (0.0, 0.02)  # seconds of added round trip
+Start = Callable[[int, Key, float], AbstractContextManager[Server]]
+
+
+@dataclass
+class Measured:
+    """The rounds of one tool at one distance: patients a second, and requests a patient."""
+
+    speeds: list[float] = field(default_factory=list)
+    requests: list[float] = field(default_factory=list)
+
+    def add(self, patients: int, seconds: float, requests: int) -> None:
+        self.speeds.append(patients / seconds)
+        self.requests.append(requests / patients)
+
+    @property
+    def speed(self) -> float:
+        return statistics.median(self.speeds)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model of the store that Wardround uses, as HealthChain is given it."""
+
+    file: Path
+    columns: list[str]
+    imputation: dict[str, float]
+    threshold: float
+    schema: Path
+
+    @classmethod
+    def trained(cls, folder: Path, environment: dict[str, str]) -> "Model":
+        train(ward(1000) / "mimic", environment)
+        store = ModelStore(Path(environment["WARDROUND_MODELS"]))
+        version = store.live_version("sepsis")
+        card = store.card("sepsis", version)
+        (file,) = (name for name in card.files if name.startswith("model."))
+        schema = folder / "features.yaml"
+        schema.write_text(yaml.safe_dump(_schema(list(card.columns))))
+        place = store.root / "sepsis" / version / file
+        return cls(place, list(card.columns), dict(card.imputation), card.thresholds["high"], schema)
+
+    def job(self) -> dict[str, Any]:
+        about = {"columns": self.columns, "imputation": self.imputation, "threshold": self.threshold}
+        return {"model": str(self.file), "schema": str(self.schema), **about}
+
+
+def _schema(columns: list[str]) -> dict[str, Any]:
+    """A HealthChain feature schema: for each variable the first of the model's columns, by its first MIMIC code."""
+    features: dict[str, Any] = {}
+    for variable in load_variables(PROJECT / "include" / "schemas").values():
+        column = next((name for name in columns if name.startswith(f"{variable.name}__")), None)
+        code = next((code for system, code in variable.search_codes() if "mimic" in system), None)
+        if column and code:
+            features[column] = {"fhir_resource": "Observation", "code": code, "code_system": "mimic"}
+    features["age"] = {"fhir_resource": "Patient", "field": "birthDate", "transform": "calculate_age"}
+    features["sex"] = {"fhir_resource": "Patient", "field": "gender", "transform": "encode_gender"}
+    return {"name": "sepsis", "version": "1", "metadata": {"age_calculation": "event_date"}, "features": features}
+
+
+def patients_of(stays: int) -> list[str]:
+    """The ward's patients with a stay in progress."""
+    encounters = (one for _, one in resources_of(ward(stays) / "fhir" / "MimicEncounterICU.ndjson.gz"))
+    open_ones = (one for one in encounters if one["status"] == "in-progress")
+    return [one["subject"]["reference"].removeprefix("Patient/") for one in open_ones]
+
+
+class Runner:
+    """A process that loads its libraries, says so, and then gets its job; a context manager."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._command = command
+        self._environment = {**os.environ, **environment}
+
+    def __call__(self, job: dict[str, Any]) -> dict[str, Any]:
+        with subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self._environment, cwd=PROJECT
+        ) as process:
+            assert process.stdout
+            if process.stdout.readline() != "ready\n":
+                raise RuntimeError(f"{' '.join(self._command)}: did not start")
+            answer, _ = process.communicate(json.dumps(job) + "\n")
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(self._command)}: exit {process.returncode}")
+        result: dict[str, Any] = json.loads(answer)
+        return result
+
+
+def healthchain(server: Server, patients: list[str], model: Model, key_file: Path, measured: Measured) -> None:
+    python = environment("healthchain", HERE / "healthchain-requirements.txt")
+    job = {"base_url": server.base_url, "client_id": CLIENT, "key_file": str(key_file), "token_url": server.token_url}
+    runner = Runner([str(python), str(HERE / "peer_healthchain.py")], {"SSL_CERT_FILE": server.ca_file})
+    result = runner({**job, "patients": patients, **model.job()})
+    if result["written"] != len(patients):
+        raise RuntimeError(f"HealthChain wrote {result['written']} of {len(patients)}")
+    measured.add(len(patients), result["seconds"], server.count())
+
+
+def source_variables(server: Server, key_file: Path) -> dict[str, str]:
+    """What names the server to the command line."""
+    values = {"BASE_URL": server.base_url, "CLIENT_ID": CLIENT, "KEY_FILE": str(key_file), "CA_FILE": server.ca_file}
+    values |= {"TOKEN_URL": server.token_url, "SCOPE": "system/*.read system/*.write"}
+    return {f"{SOURCE.upper()}_{name}": value for name, value in values.items()}
+
+
+def wardround(server: Server, environment: dict[str, str], record: Path, measured: Measured) -> int:
+    """Gives the stays found."""
+    runner = Runner([sys.executable, "-m", "benchmarks.peer_wardround"], environment)
+    result = runner({"source": SOURCE, "as_of": NOW, "record": str(record)})
+    measured.add(result["found"], result["seconds"], server.count())
+    return int(result["found"])
+
+
+def whole_command(server: Server, environment: dict[str, str], measured: Measured) -> None:
+    finished = run([WARDROUND, "screen", "sepsis", "--source", SOURCE, "--as-of", NOW, "--json"], environment)
+    measured.add(json.loads(finished.output)["found"], finished.wall, server.count())
+
+
+def bare(server: Server, key: Key, record: Path, found: int, measured: Measured) -> None:
+    job = {"base_url": server.base_url, "ca_file": server.ca_file, "token": _token(server, key), "threads": 4}
+    result = Runner([sys.executable, "-m", "benchmarks.peer_bare"], {})({**job, "record": str(record)})
+    measured.add(found, result["seconds"], server.count())
+
+
+def _token(server: Server, key: Key) -> str:
+    now = int(time.time())
+    claims = {"iss": CLIENT, "sub": CLIENT, "aud": server.token_url, "exp": now + 240, "jti": secrets.token_hex()}
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": jwt.encode(claims, key.private_pem, "RS384"),
+        "scope": "system/*.read system/*.write",
+    }
+    answer = requests.post(server.token_url, form, verify=server.ca_file, timeout=10)
+    return str(answer.json()["access_token"])
+
+
+@dataclass
+class Comparison:
+    """All that is measured on one server at one distance, in turn."""
+
+    start: Start
+    stays: int
+    round_trip: float
+    sample: int
+    peer: Measured = field(default_factory=Measured)
+    ours: Measured = field(default_factory=Measured)
+    command: Measured = field(default_factory=Measured)
+    bare: Measured = field(default_factory=Measured)
+
+    def measure(self, model: Model, key: Key, environment: dict[str, str], folder: Path) -> None:
+        """One round. A sample of the patients is enough for who takes one after the other."""
+        key_file, record, patients = folder / "key.pem", folder / "requests.json", patients_of(self.stays)
+        key_file.write_text(key.private_pem)
+        with self._server(key) as server:
+            healthchain(server, patients[: self.sample], model, key_file, self.peer)
+        for tool in (self._run, self._command):
+            with self._server(key) as server:
+                tool(server, {**environment, **source_variables(server, key_file)}, record)
+        with self._server(key) as server:
+            bare(server, key, record, self._found, self.bare)
+
+    def _server(self, key: Key) -> AbstractContextManager[Server]:
+        return self.start(self.stays, key, self.round_trip)
+
+    def _run(self, server: Server, environment: dict[str, str], record: Path) -> None:
+        self._found = wardround(server, environment, record, self.ours)
+
+    def _command(self, server: Server, environment: dict[str, str], _record: Path) -> None:
+        whole_command(server, environment, self.command)
+
+    def rows(self) -> Iterator[list[str]]:
+        tools = {
+            "HealthChain 0.15.0": self.peer,
+            "Wardround": self.ours,
+            "Wardround, whole command": self.command,
+            "its bare requests": self.bare,
+        }
+        for name, measured in tools.items():
+            yield [
+                name,
+                f"{self.round_trip * 1000:.0f} ms",
+                f"{measured.speed:.1f}",
+                f"{statistics.median(measured.requests):.3f}",
+                f"{measured.speed / self.peer.speed:.1f}",
+                f"{measured.speed / self.bare.speed:.0%}",
+            ]
+
+
+def compared(name: str, start: Start, stays: int, sample: int, rounds: int, folder: Path) -> None:
+    """Prints the table of one server. Rounds of all distances alternate."""
+    environment = {"WARDROUND_MODELS": f"{folder}/models", "WARDROUND_VAR": str(folder)}
+    model, key = Model.trained(folder, environment), Key.new()
+    comparisons = [Comparison(start, stays, round_trip, sample) for round_trip in DISTANCES]
+    for _ in range(rounds):
+        for comparison in comparisons:
+            comparison.measure(model, key, environment, folder)
+    table(
+        f"Screening {stays:,} stays on {name}, over TLS with SMART sign-in (median of {rounds}; HealthChain: {sample})",
+        ["tool", "round trip", "patients/s", "requests/patient", "times HealthChain", "of bare"],
+        [row for comparison in comparisons for row in comparison.rows()],
+    )
+
+
+def main(rounds: int = ROUNDS, sample: int = 40) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        compared("sekmet-fhir 0.1.1", sekmet, 200, sample, rounds, Path(folder))
+        compared("the embedded server", embedded, 1000, sample, rounds, Path(folder))
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))

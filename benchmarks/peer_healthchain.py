@@ -1,0 +1,97 @@
+"""HealthChain's screening of a list of patients, in HealthChain's environment; a JSON job on stdin, one result out.
+
+It follows the project's tutorial of batch screening (its cookbook's `sepsis_fhir_batch`) call by call, through the
+public interface of release 0.15.0: FHIRAuthConfig and FHIRGateway.add_source once; then, for one patient after the
+other, FHIRGateway.search of 100 Observations, FHIRGateway.search of the Patient, merge_bundles,
+Dataset.from_fhir_bundle with a feature schema, a Pipeline of two nodes, Dataset.to_risk_assessment, and
+FHIRGateway.create. It knows nothing of Wardround: what the model and its columns are is in the job.
+"""
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+
+import joblib
+import xgboost
+from fhir.resources.R4B.observation import Observation
+from fhir.resources.R4B.patient import Patient
+from healthchain.fhir import merge_bundles
+from healthchain.gateway import FHIRGateway
+from healthchain.gateway.clients.fhir.base import FHIRAuthConfig
+from healthchain.io import Dataset
+from healthchain.pipeline import Pipeline
+
+SOURCE = "ward"
+
+
+def gateway_to(job):
+    """A gateway that signs in with a signed assertion."""
+    config = FHIRAuthConfig(
+        base_url=job["base_url"],
+        client_id=job["client_id"],
+        client_secret_path=job["key_file"],
+        token_url=job["token_url"],
+        use_jwt_assertion=True,
+    )
+    gateway = FHIRGateway()
+    gateway.add_source(SOURCE, config.to_connection_string())
+    return gateway
+
+
+def pipeline_with(job):
+    """Imputation and prediction. The model's columns that HealthChain does not compute are taken as missing."""
+    probability, columns, threshold = model_in(job["model"]), job["columns"], job["threshold"]
+    pipeline = Pipeline[Dataset]()
+
+    @pipeline.add_node
+    def impute(dataset: Dataset) -> Dataset:
+        features = dataset.data.reindex(columns=["patient_ref", *columns])
+        dataset.data = features.fillna(job["imputation"])
+        return dataset
+
+    @pipeline.add_node
+    def predict(dataset: Dataset) -> Dataset:
+        probabilities = probability(dataset.data[columns].to_numpy(dtype=float))
+        dataset.metadata["probabilities"] = probabilities
+        dataset.metadata["predictions"] = (probabilities >= threshold).astype(int)
+        return dataset
+
+    return pipeline
+
+
+def model_in(file):
+    """The fitted model's probabilities; what is stored as joblib is scikit-learn's."""
+    if Path(file).suffix == ".joblib":
+        fitted = joblib.load(file)
+        return lambda inputs: fitted.predict_proba(inputs)[:, 1]
+    booster = xgboost.Booster(model_file=file)
+    return booster.inplace_predict
+
+
+def screen_patient(gateway, pipeline, patient, schema):
+    observations = gateway.search(Observation, {"patient": patient, "_count": "100"}, SOURCE)
+    about = gateway.search(Patient, {"_id": patient}, SOURCE)
+    dataset = Dataset.from_fhir_bundle(merge_bundles([about, observations]), schema=schema)
+    result = pipeline(dataset)
+    assessments = result.to_risk_assessment(
+        outcome_code="A41.9", outcome_display="Sepsis", model_name="sepsis", model_version="1"
+    )
+    return [gateway.create(one, source=SOURCE) for one in assessments]
+
+
+def main():
+    logging.disable(logging.WARNING)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    job = json.loads(sys.stdin.readline())
+    gateway, pipeline = gateway_to(job), pipeline_with(job)
+    started = time.monotonic()
+    written = [one for patient in job["patients"] for one in screen_patient(gateway, pipeline, patient, job["schema"])]
+    seconds = time.monotonic() - started
+    sys.stdout.write(json.dumps({"seconds": seconds, "written": len(written)}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

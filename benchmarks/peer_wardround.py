@@ -1,0 +1,62 @@
+"""Wardround's screening with its libraries loaded, as a DAG's task finds them; a job on stdin, one result out."""
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from wardround.adapters import expectations
+from wardround.adapters.fhir_patience import Patience
+from wardround.cli.screen import _suit_the_process
+from wardround.cli.servers import server_at
+from wardround.core.candidates import registry
+from wardround.settings import settings_from
+from wardround.workflows.screening import ScreeningRequest, screen
+
+__all__ = ["registry"]  # imported for the scikit-learn and XGBoost that come with it
+
+
+class Recording(HTTPAdapter):
+    """Notes every request: in which step, by which thread, what, and how it was answered."""
+
+    def __init__(self, **options: Any) -> None:
+        self.step, self.requests = "", []
+        super().__init__(**options)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        response = super().send(request, *args, **options)
+        body = request.body.decode() if isinstance(request.body, bytes) else request.body
+        about = {"step": self.step, "thread": threading.get_ident(), "status": response.status_code}
+        what = {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
+        self.requests.append(about | what)
+        return response
+
+    def heard(self, step: str, _done: int, _of: int) -> None:
+        self.step = step
+
+
+def main() -> None:
+    expectations.prepare()
+    _suit_the_process()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    job = json.loads(sys.stdin.readline())
+    settings = settings_from()
+    source = server_at(job["source"], settings)
+    recording = Recording(pool_connections=2, pool_maxsize=source.threads)
+    request = ScreeningRequest(condition="sepsis", source_url=source.base_url, as_of=job["as_of"])
+    started = time.monotonic()
+    summary = screen(request, source, settings, recording.heard, transport=recording, patience=Patience(source.retries))
+    seconds = time.monotonic() - started
+    Path(job["record"]).write_text(json.dumps(recording.requests))
+    about = {"found": summary["found"], "written": summary["written"], "durations": summary["durations"]}
+    sys.stdout.write(json.dumps({"seconds": seconds, **about}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
