@@ -5,6 +5,7 @@ import pytest
 
 from wardround.adapters.mimic import MimicFolder
 from wardround.adapters.mimic.eastern import ZONE
+from wardround.adapters.mimic.sepsis3 import read_items
 
 pytestmark = pytest.mark.mimic
 
@@ -64,3 +65,14 @@ def test_every_hour_and_component_agrees_with_the_reference(demo, reference):
     assert len(both) == len(wanted) == len(hours)
     for name in (*COMPONENTS, "sofa"):
         assert (both[f"{name}_24hours"] == both[f"{name}_24hours_wanted"]).mean() >= 0.99, name
+
+
+def test_every_item_of_the_concepts_has_the_label_that_mimic_gives_it(mimic_demo):
+    items = read_items()
+    for table, labels in (
+        ("icu/d_items", items["table"] != "labevents"),
+        ("hosp/d_labitems", items["table"] == "labevents"),
+    ):
+        known = pd.read_csv(mimic_demo / f"{table}.csv.gz").set_index("itemid")["label"]
+        ours = items[labels].set_index("itemid")["label"]
+        assert known.reindex(ours.index).tolist() == ours.tolist()

@@ -149,12 +149,8 @@ def _stays(database: duckdb.DuckDBPyConnection, files: MimicFiles, stays_at_once
     rows = rows.assign(stay_id=[ids.stay_id(number) for number in rows["mimic_stay_id"]])
     rows = rows.sort_values("stay_id", ignore_index=True)
     rows["bucket"] = np.arange(len(rows)) // stays_at_once
-    for name, content in (
-        ("numbered", rows.drop(columns="stay_id")),
-        ("items", read_items()),
-        ("antibiotic_names", read_antibiotics()),
-    ):
-        database.register(name, content)
+    database.register("numbered", rows.drop(columns="stay_id"))
+    database.register("items", read_items())
     database.execute(_AROUND)
     return rows[["stay_id", "mimic_stay_id", "bucket"]]
 
@@ -162,7 +158,9 @@ def _stays(database: duckdb.DuckDBPyConnection, files: MimicFiles, stays_at_once
 def _scan(files: MimicFiles, table: str) -> str:
     """SQL for the rows of MIMIC's table that `table` needs, each with the bucket of its stay; one scan."""
     source, columns = _SCANS[table]
-    return _sql(f"scans/{table}").format(**{source: files.scan(source, columns)})
+    # A pattern that is no constant would be compiled for every row.
+    names = "|".join(read_antibiotics()["name"])
+    return _sql(f"scans/{table}").format(**{source: files.scan(source, columns)}, antibiotic_names=names)
 
 
 def _fill(database: duckdb.DuckDBPyConnection, table: str, folder: Path) -> None:

@@ -5,7 +5,7 @@ FROM {prescriptions} p
 JOIN stays s ON s.hadm_id = p.hadm_id AND try_cast(p.starttime AS TIMESTAMP) >= s.intime
     AND (s.outtime IS NULL OR try_cast(p.starttime AS TIMESTAMP) < s.outtime)
 WHERE
-    regexp_matches(lower(p.drug), (SELECT string_agg(name, '|') FROM antibiotic_names))
+    regexp_matches(lower(p.drug), '{antibiotic_names}')
     AND NOT regexp_matches(lower(p.drug), 'cream|gel\b|oint|ophth|otic|lotion|desensiti')
     AND coalesce(p.drug_type, '') <> 'BASE'
     AND NOT regexp_matches(upper(coalesce(p.route, '')), '^(OU|OS|OD|AU|AS|AD|TP)$|\bEYES?\b|\bEARS?\b')
