@@ -1,0 +1,136 @@
+"""What a card holds in, words for its readers out."""
+
+from datetime import timedelta
+from typing import Final
+
+from wardround.core.evaluation.results import Policy, Task
+from wardround.core.metrics import Metric
+from wardround.core.model import ModelCard
+from wardround.core.report.words import count, reason_in_words
+from wardround.spec.base import format_duration, parse_duration
+from wardround.spec.conditions import Label
+
+METRICS: Final = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "f1": "F1",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "Positive predictive value",
+    "brier": "Brier score",
+    "prevalence": "Share with the outcome",
+}
+ATTRIBUTES: Final = {"sex": "Sex", "age_band": "Age", "unit": "Unit", "race": "Race"}
+GATES: Final = {
+    "patient_overlap": "No patient on both sides of the split",
+    "permuted_labels": "Nothing is learned from permuted labels",
+    "dominant_feature": "What the AUROC owes to a single feature",
+    "too_good": "Not too good to be true",
+}
+ONSETS: Final = {
+    "sofa_time": "the hour in which SOFA reaches 2",
+    "suspected_infection_time": "the time at which infection is suspected",
+    "earlier": "the earlier of suspected infection and SOFA of 2",
+    "deathtime": "the time of death",
+}
+_LEFT_OUT: Final = {
+    "open_stay": "Stay not over when the data end",
+    "no_outcome": "Outcome not known",
+    "no_onset": "Outcome came, but nobody knows when",
+    "onset_before_prediction": "Onset before the first prediction",
+    "below_minimum_data": "Too little known for a score",
+}
+_SHORTER: Final = "shorter_than_"
+_NONE: Final = "–"
+
+
+def value_of(metric: Metric | None, places: int = 3) -> str:
+    """The point estimate: `0.812`; `–` if there is none."""
+    return _NONE if metric is None or metric.value is None else f"{metric.value:.{places}f}"
+
+
+def interval_of(metric: Metric | None, places: int = 3) -> str:
+    """The 95 % interval: `0.741 to 0.876`; without one the reason."""
+    if metric is None:
+        return "not measured"
+    if metric.low is None or metric.high is None:
+        return metric.reason or "no interval"
+    return f"{metric.low:.{places}f} to {metric.high:.{places}f}"
+
+
+def estimate(metric: Metric | None, places: int = 3) -> str:
+    """Both in a line: `0.812 (0.741 to 0.876)`."""
+    return f"{value_of(metric, places)} ({interval_of(metric, places)})"
+
+
+def left_out(reason: str) -> str:
+    """Why a stay was left out of training."""
+    if reason.startswith(_SHORTER):
+        return f"Stay shorter than {hours(parse_duration(reason.removeprefix(_SHORTER)))}"
+    return _LEFT_OUT.get(reason) or reason_in_words(reason)
+
+
+def hours(duration: timedelta) -> str:
+    """`6 h`, `90 min`."""
+    text = format_duration(duration)
+    return f"{text[:-1]}\u202f{'min' if text.endswith('m') else 'h'}"
+
+
+def predicted(card: ModelCard) -> str:
+    """The outcome and its horizon: `Sepsis within 6 h`."""
+    if card.horizon == "hospital_stay":
+        return f"{card.title} within the hospital stay"
+    return f"{card.title} within {hours(parse_duration(card.horizon))}"
+
+
+def predictions(task: Task) -> str:
+    """When the model was asked, in training and testing."""
+    if task.task == "hourly":
+        return (
+            f"One prediction each full hour from {hours(task.at)} after admission to the unit, while the stay goes on"
+            " and before onset; stays without the outcome are followed as long as those with it"
+        )
+    return f"One prediction a stay, {hours(task.at)} after admission to the unit"
+
+
+def label_in_words(label: Label) -> str:
+    """How the outcome is told from the records."""
+    match label.rule:
+        case "icd":
+            systems = (("ICD-10-CM", label.icd10), ("ICD-9-CM", label.icd9))
+            codes = "; ".join(f"{name} {', '.join(f'{code}*' for code in codes)}" for name, codes in systems if codes)
+            return f"Diagnosis codes of the hospital admission: {codes}"
+        case "hospital_death":
+            return "Death before discharge from the hospital"
+        case "sepsis3":
+            return (
+                "Sepsis-3: infection is suspected (antibiotic and culture near each other) and SOFA is 2 or more"
+                " between 48 hours before and 24 hours after"
+            )
+    return str(label.rule)
+
+
+def onset_in_words(task: Task | None) -> str:
+    """Which time counts as the onset."""
+    if task is None or task.onset_definition is None:
+        return "The label says whether the outcome came, not when"
+    words = ONSETS.get(task.onset_definition, task.onset_definition.replace("_", " "))
+    return words[0].upper() + words[1:]
+
+
+def policy_in_words(policy: Policy) -> str:
+    """How the high threshold was chosen."""
+    match policy.name:
+        case "sensitivity":
+            rule = f"the highest threshold with a sensitivity of at least {policy.target:.2f}"
+        case "alert_budget":
+            rule = f"the lowest threshold with at most {policy.target:g} alerts per 100 patient-days"
+        case _:
+            rule = "the threshold with the highest F1"
+    reached = "" if policy.reached is None else f"; there it reached {policy.reached:.3g}"
+    return f"{rule[0].upper()}{rule[1:]}, on training patients scored out of fold{reached}"
+
+
+def side(patients: int, stays: int) -> str:
+    """`1 200 stays of 940 patients`."""
+    return f"{count(stays)} stays of {count(patients)} patients"
