@@ -84,8 +84,9 @@ def _kind(_card: ModelCard) -> str:
 def _criteria(card: ModelCard) -> str:
     cohort = card.cohort
     excluded = "; ".join(f"{left_out(reason)}: {count(number)}" for reason, number in cohort.excluded.items())
-    return f"{population(card)}. Of {count(cohort.found)} stays {count(cohort.used)} were used. {excluded or 'None'}" + (
-        " were left out." if not excluded else "."
+    return (
+        f"{population(card)}. Of {count(cohort.found)} stays {count(cohort.used)} were used. {excluded or 'None'}"
+        + (" were left out." if not excluded else ".")
     )
 
 

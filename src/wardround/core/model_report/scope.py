@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from wardround.core.model import ModelCard
-from wardround.core.model_report.words import METRICS
+from wardround.core.report.model_facts import METRICS
 from wardround.spec.model_card import NOT_STATED
 
 ROLE: Final = (
@@ -50,12 +50,13 @@ def _limitations(card: ModelCard) -> Iterator[str]:
             f"The test side has {card.split.test.positives} stays with the outcome, fewer than {ENOUGH_POSITIVES}: the"
             " figures support no claim about accuracy."
         )
-    if card.label.rule == "icd":
+    rule = str(card.label.rule) if card.label else ""
+    if rule == "icd":
         yield (
             "Diagnosis codes are given at discharge, for payment: they say not when the condition began, and miss some"
             " of it. Part of what is predicted had begun before the prediction."
         )
-    if card.label.rule == "sepsis3":
+    if rule == "sepsis3":
         yield (
             "Sepsis-3 needs an antibiotic and a culture, so onset follows a clinician's suspicion: the model learns in"
             " part when clinicians act. An unmeasured SOFA component counts as normal."

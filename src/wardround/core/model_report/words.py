@@ -3,23 +3,15 @@
 from datetime import timedelta
 from typing import Final
 
-from wardround.core.evaluation.results import Policy, Task
+from wardround.core.evaluation.results import Policy
 from wardround.core.metrics import Metric
 from wardround.core.model import ModelCard
+from wardround.core.report.model_facts import METRICS
 from wardround.core.report.words import count, reason_in_words
 from wardround.spec.base import format_duration, parse_duration
 from wardround.spec.conditions import Label
+from wardround.spec.model_card import NOT_STATED
 
-METRICS: Final = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "f1": "F1",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "ppv": "Positive predictive value",
-    "brier": "Brier score",
-    "prevalence": "Share with the outcome",
-}
 ATTRIBUTES: Final = {"sex": "Sex", "age_band": "Age", "unit": "Unit", "race": "Race"}
 GATES: Final = {
     "patient_overlap": "No patient on both sides of the split",
@@ -42,6 +34,11 @@ _LEFT_OUT: Final = {
 }
 _SHORTER: Final = "shorter_than_"
 _NONE: Final = "–"
+
+
+def metric_name(name: str) -> str:
+    """`ppv` as `Positive predictive value`."""
+    return METRICS.get(name, name.replace("_", " "))
 
 
 def value_of(metric: Metric | None, places: int = 3) -> str:
@@ -78,19 +75,23 @@ def hours(duration: timedelta) -> str:
 
 def predicted(card: ModelCard) -> str:
     """The outcome and its horizon: `Sepsis within 6 h`."""
+    if card.horizon == NOT_STATED:
+        return f"{card.title}; the horizon is {NOT_STATED}"
     if card.horizon == "hospital_stay":
         return f"{card.title} within the hospital stay"
     return f"{card.title} within {hours(parse_duration(card.horizon))}"
 
 
-def predictions(task: Task) -> str:
+def predictions(card: ModelCard) -> str:
     """When the model was asked, in training and testing."""
-    if task.task == "hourly":
+    if card.task is None or card.prediction_time is None:
+        return NOT_STATED
+    if card.task.task == "hourly":
         return (
-            f"One prediction each full hour from {hours(task.at)} after admission to the unit, while the stay goes on"
-            " and before onset; stays without the outcome are followed as long as those with it"
+            f"One prediction each full hour from {hours(card.task.at)} after admission to the unit, while the stay goes"
+            " on and before onset; stays without the outcome are followed as long as those with it"
         )
-    return f"One prediction a stay, {hours(task.at)} after admission to the unit"
+    return f"One prediction a stay, {hours(card.task.at)} after admission to the unit"
 
 
 def label_in_words(label: Label) -> str:
@@ -110,11 +111,11 @@ def label_in_words(label: Label) -> str:
     return str(label.rule)
 
 
-def onset_in_words(task: Task | None) -> str:
+def onset_in_words(definition: str | None) -> str:
     """Which time counts as the onset."""
-    if task is None or task.onset_definition is None:
-        return "The label says whether the outcome came, not when"
-    words = ONSETS.get(task.onset_definition, task.onset_definition.replace("_", " "))
+    if definition is None:
+        return "Not known: the label says whether the outcome came, not when"
+    words = ONSETS.get(definition, definition.replace("_", " "))
     return words[0].upper() + words[1:]
 
 

@@ -1,0 +1,178 @@
+"""A card in; how its model was made, as tables of text, out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from wardround.core.fitting import CandidateResult, Setting
+from wardround.core.model import ModelCard, Side
+from wardround.core.model_report.words import (
+    label_in_words,
+    metric_name,
+    onset_in_words,
+    predicted,
+    predictions,
+    value_of,
+)
+from wardround.core.report.words import count, percent
+from wardround.spec.model_card import NOT_STATED
+
+Facts = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class FoldLine:
+    """One outer fold of the nested cross-validation: what was chosen without it, and the metrics on it."""
+
+    fold: str
+    settings: str
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CandidateLine:
+    """A candidate in cross-validation."""
+
+    name: str
+    chosen: bool
+    threshold: str
+    settings: str
+    figures: tuple[str, ...]
+    folds: tuple[FoldLine, ...]
+
+
+@dataclass(frozen=True)
+class InputLine:
+    """An input: in words, how far it moves scores (None without an evaluation) and what stands for an unknown one."""
+
+    words: str
+    column: str
+    importance: float | None
+    share: float
+    replaced_by: str
+
+
+def task_facts(card: ModelCard) -> Facts:
+    """What is predicted, of whom, and when."""
+    return (
+        ("Predicted", predicted(card)),
+        ("Outcome", label_in_words(card.label) if card.label else NOT_STATED),
+        ("Onset", onset_in_words(card.task.onset_definition if card.task else None)),
+        ("Predictions", predictions(card)),
+        ("Least data for a score", card.about.minimum_data or NOT_STATED),
+    )
+
+
+def split_facts(card: ModelCard) -> Facts:
+    """How sides and folds were made."""
+    split = card.split
+    return (
+        ("Unit of the split", "The patient: all stays of a patient are on one side and in one fold"),
+        ("Test side", f"{percent(split.test_share, 0)} of patients, scored once, by the chosen candidate"),
+        ("Cross-validation", f"{split.folds} folds of the training side, settings chosen inside each"),
+        ("Seed", str(card.seed)),
+    )
+
+
+def side_rows(card: ModelCard) -> tuple[tuple[str, ...], ...]:
+    """Side, patients, stays, stays with the outcome, their share."""
+    return tuple(
+        (name, count(side.patients), count(side.stays), count(side.positives), _share(side))
+        for name, side in (("Training", card.split.train), ("Test", card.split.test))
+    )
+
+
+def candidate_metrics(card: ModelCard) -> tuple[str, ...]:
+    """The names of the metrics in `candidates`, in its order."""
+    return tuple(metric_name(name) for name in _metric_names(card))
+
+
+def candidates(card: ModelCard) -> tuple[CandidateLine, ...]:
+    """All that were tried, the chosen one among them."""
+    names = _metric_names(card)
+    return tuple(_candidate(name, result, card, names) for name, result in card.candidates.items())
+
+
+def inputs(card: ModelCard) -> tuple[InputLine, ...]:
+    """All columns, those that move scores most first."""
+    found = card.evaluation.importance.columns if card.evaluation else ()
+    importance = {each.column: each.mean_absolute for each in found}
+    most = max(importance.values(), default=0.0) or 1.0
+    ordered = sorted(card.columns, key=lambda column: -importance.get(column, 0.0))
+    return tuple(
+        InputLine(
+            words=card.about.inputs.get(column, column),
+            column=column,
+            importance=importance.get(column),
+            share=importance.get(column, 0.0) / most,
+            replaced_by=f"{card.imputation[column]:.4g}" if column in card.imputation else "–",
+        )
+        for column in ordered
+    )
+
+
+def set_aside(card: ModelCard) -> tuple[tuple[str, str, int], ...]:
+    """Readings that are no events: variable, reason, count; the most frequent first."""
+    rows = [
+        (variable, reason, number)
+        for variable, reasons in card.readings_set_aside.items()
+        for reason, number in reasons.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row[2], row[0], row[1])))
+
+
+def provenance(card: ModelCard) -> Facts:
+    """What it takes to make the same model again, and to know it for the same."""
+    return (
+        ("Version", card.version),
+        ("Made", card.created.strftime("%-d %B %Y, %H:%M %Z")),
+        ("Digest of the spec", card.spec_digest),
+        ("Digest of the training data", card.data_digest),
+        *((f"Digest of {name}", digest) for name, digest in card.files.items()),
+        ("Seed", str(card.seed)),
+        ("Software", ", ".join(f"{name} {version}" for name, version in card.libraries.items())),
+        *_imported(card),
+    )
+
+
+def _imported(card: ModelCard) -> Iterator[tuple[str, str]]:
+    if card.imported:
+        yield "Imported from", f"{card.imported.file} ({card.imported.kind}), trusted by {card.imported.trusted_by}"
+        yield "Digest of its schema", card.imported.schema_digest or NOT_STATED
+
+
+def _share(side: Side) -> str:
+    return percent(side.positives / side.stays) if side.stays else "–"
+
+
+def _metric_names(card: ModelCard) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for result in card.candidates.values():
+        found.update(dict.fromkeys(result.metrics))
+    return tuple(found)
+
+
+def _candidate(name: str, result: CandidateResult, card: ModelCard, names: tuple[str, ...]) -> CandidateLine:
+    return CandidateLine(
+        name=result.title,
+        chosen=name == card.chosen,
+        threshold=percent(result.threshold),
+        settings=_settings(result.settings),
+        figures=tuple(value_of(result.metrics.get(metric)) for metric in names),
+        folds=tuple(
+            FoldLine(
+                fold=str(fold.fold + 1),
+                settings=_settings(fold.settings),
+                figures=tuple(value_of(fold.metrics.get(metric)) for metric in names),
+            )
+            for fold in result.folds
+        ),
+    )
+
+
+def _settings(settings: Mapping[str, Setting]) -> str:
+    shown = (f"{name.replace('_', ' ')} {_number(value)}" for name, value in settings.items())
+    return ", ".join(shown) or "as they are"
+
+
+def _number(value: Setting) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

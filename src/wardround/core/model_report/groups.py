@@ -1,0 +1,85 @@
+"""Subgroups of an evaluation in; a table of each attribute out. A suppressed cell leaves no figure but how many."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from wardround.core.evaluation.results import Cell, Subgroups
+from wardround.core.metrics import Metric
+from wardround.core.model_report.charts import Axis, whisker, whisker_axis
+from wardround.core.model_report.words import ATTRIBUTES, interval_of, metric_name, value_of
+from wardround.core.report.words import count
+
+_DRAWN: Final = "auroc"
+
+
+@dataclass(frozen=True)
+class GroupFigure:
+    """One metric of a group: value, and interval or reason."""
+
+    value: str
+    interval: str
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """A group: its name, its counts in words, its drawn AUROC and all metrics in the table's order."""
+
+    name: str
+    counts: str
+    drawn: str
+    figures: tuple[GroupFigure, ...]
+
+
+@dataclass(frozen=True)
+class GroupTable:
+    """The groups of one attribute; without rows `note` says why."""
+
+    title: str
+    columns: tuple[str, ...]
+    axis: str
+    rows: tuple[GroupRow, ...]
+    note: str
+
+
+def group_tables(subgroups: tuple[Subgroups, ...], overall: Metric | None) -> tuple[GroupTable, ...]:
+    """A table per attribute, all with the AUROC of `overall` as a line to compare with."""
+    axis = _axis([cell for group in subgroups for cell in group.cells], overall)
+    return tuple(_table(group, axis, overall.value if overall else None) for group in subgroups)
+
+
+def _table(group: Subgroups, axis: Axis, overall: float | None) -> GroupTable:
+    names = list(group.cells[0].metrics) if group.cells else []
+    return GroupTable(
+        title=ATTRIBUTES[group.attribute],
+        columns=tuple(metric_name(name) for name in names),
+        axis=whisker_axis(axis),
+        rows=tuple(_row(cell, names, axis, overall) for cell in group.cells),
+        note=_note(group),
+    )
+
+
+def _row(cell: Cell, names: list[str], axis: Axis, overall: float | None) -> GroupRow:
+    rows = f"{count(cell.rows)} predictions, " if cell.rows != cell.stays else ""
+    return GroupRow(
+        name=cell.group,
+        counts=f"{rows}{count(cell.stays)} stays, {count(cell.patients)} patients, {count(cell.positives)} positive",
+        drawn=whisker(cell.metrics.get(_DRAWN), axis, overall),
+        figures=tuple(GroupFigure(value_of(cell.metrics[name]), interval_of(cell.metrics[name])) for name in names),
+    )
+
+
+def _note(group: Subgroups) -> str:
+    if not group.cells:
+        return f"Not performed: {group.reason or 'every group is too small to be shown'}."
+    if not group.suppressed:
+        return ""
+    groups = "1 group is" if group.suppressed == 1 else f"{group.suppressed} groups are"
+    return f"{groups} not shown: fewer than 10 patients, or fewer than 5 stays with the outcome."
+
+
+def _axis(cells: list[Cell], overall: Metric | None) -> Axis:
+    """From the lowest interval, in steps of a tenth and 0.5 at most, to 1."""
+    found = [metric for metric in (*(cell.metrics.get(_DRAWN) for cell in cells), overall) if metric]
+    lows = [low for metric in found for low in (metric.low, metric.value) if low is not None]
+    lowest = min([0.5, *lows])
+    return Axis("AUROC", low=int(lowest * 10) / 10)
