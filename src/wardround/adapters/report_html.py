@@ -14,12 +14,13 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 def render(report: RunReport) -> str:
     """The page. Everything but the charts, which escape for themselves, is escaped here."""
-    return _environment().get_template("report.html.j2").render(report=report)
+    return environment().get_template("report.html.j2").render(report=report)
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates of all pages, and the filters that they use."""
+    templates = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -27,5 +28,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(count=count, percent=percent, span=span)
-    return environment
+    templates.filters.update(count=count, percent=percent, span=span)
+    return templates

@@ -12,7 +12,7 @@ from wardround.core.model import ModelCard
 from wardround.core.model_report.scope import ROLE, limitations, out_of_scope, population
 from wardround.core.model_report.words import ATTRIBUTES, estimate, left_out, predicted, side, value_of
 from wardround.core.report.words import count, percent
-from wardround.spec.model_card import NOT_PERFORMED, ModelCardTexts
+from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED, ModelCardTexts
 
 RULE: Final = "45 CFR 170.315(b)(11)(iv)(B)"
 GROUPS: Final = {
@@ -83,11 +83,11 @@ def _kind(_card: ModelCard) -> str:
 
 def _criteria(card: ModelCard) -> str:
     cohort = card.cohort
-    excluded = "; ".join(f"{left_out(reason)}: {count(number)}" for reason, number in cohort.excluded.items())
-    return (
-        f"{population(card)}. Of {count(cohort.found)} stays {count(cohort.used)} were used. {excluded or 'None'}"
-        + (" were left out." if not excluded else ".")
-    )
+    if not cohort.found:
+        return NOT_STATED
+    excluded = "; ".join(f"{left_out(reason).lower()} {count(number)}" for reason, number in cohort.excluded.items())
+    used = f"Of {count(cohort.found)} stays found {count(cohort.used)} were used"
+    return f"{population(card)}. {used}; left out: {excluded or 'none'}."
 
 
 def _inputs_of_the_rule(card: ModelCard) -> str:

@@ -1,0 +1,221 @@
+"""A model card in, everything that its page shows, in words and drawings, out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wardround.core.model import ModelCard
+from wardround.core.model_report.development import (
+    CandidateLine,
+    Facts,
+    InputLine,
+    candidate_metrics,
+    candidates,
+    inputs,
+    provenance,
+    set_aside,
+    side_rows,
+    split_facts,
+    task_facts,
+)
+from wardround.core.model_report.flow import data_flow_chart, losses
+from wardround.core.model_report.groups import GroupTable, group_tables
+from wardround.core.model_report.hti1 import Answer, source_attributes
+from wardround.core.model_report.performance import OnsetComparison, Performance, other_onset, performance
+from wardround.core.model_report.scope import ENOUGH_POSITIVES, ROLE, limitations, out_of_scope, population
+from wardround.core.model_report.sections import SECTIONS
+from wardround.core.model_report.tripod import ItemAnswer, reported_items
+from wardround.core.model_report.words import (
+    GATES,
+    interval_of,
+    metric_name,
+    policy_in_words,
+    predicted,
+    predictions,
+    side,
+    value_of,
+)
+from wardround.core.report.flow import Loss
+from wardround.core.report.model_facts import MetricLine
+from wardround.core.report.view import Notice
+from wardround.core.report.words import count, percent, reason_in_words
+from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED
+
+
+@dataclass(frozen=True)
+class GateLine:
+    """A gate: `state` is passed, failed or unjudged."""
+
+    title: str
+    state: str
+    found: str
+    limit: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CardPage:
+    """Everything on the page. Charts are SVG text, already escaped; the rest is plain text and numbers."""
+
+    title: str
+    description: str
+    version: str
+    safety: str
+    sections: dict[str, str]
+    notices: tuple[Notice, ...]
+    headline: tuple[MetricLine, ...]
+    summary: str
+    facts: Facts
+    use: Facts
+    out_of_scope: tuple[str, ...]
+    limitations: tuple[str, ...]
+    flow: str
+    left_out: tuple[Loss, ...]
+    set_aside: tuple[tuple[str, str, int], ...]
+    task: Facts
+    split: Facts
+    sides: tuple[tuple[str, ...], ...]
+    candidate_metrics: tuple[str, ...]
+    candidates: tuple[CandidateLine, ...]
+    inputs: tuple[InputLine, ...]
+    importance: str
+    performance: Performance | None
+    thresholds: Facts
+    subgroups: tuple[GroupTable, ...]
+    gates: tuple[GateLine, ...]
+    onset: OnsetComparison | None
+    source_attributes: dict[str, tuple[Answer, ...]]
+    tripod: tuple[ItemAnswer, ...]
+    provenance: Facts
+
+
+def card_page(card: ModelCard) -> CardPage:
+    """The page of a card, of a model that was trained here or elsewhere."""
+    found = card.evaluation
+    return CardPage(
+        title=card.title,
+        description=card.about.description,
+        version=card.version,
+        safety=card.safety,
+        sections=SECTIONS,
+        notices=tuple(_notices(card)),
+        headline=_headline(card),
+        summary=_summary(card),
+        facts=_facts(card),
+        use=_use(card),
+        out_of_scope=out_of_scope(card),
+        limitations=limitations(card),
+        flow=data_flow_chart(card.cohort, card.split.train, card.split.test),
+        left_out=losses(card.cohort),
+        set_aside=tuple((name, reason_in_words(reason), number) for name, reason, number in set_aside(card)),
+        task=task_facts(card),
+        split=split_facts(card),
+        sides=side_rows(card),
+        candidate_metrics=candidate_metrics(card),
+        candidates=candidates(card),
+        inputs=inputs(card),
+        importance=_importance(card),
+        performance=performance(card, found) if found else None,
+        thresholds=tuple(_thresholds(card)),
+        subgroups=group_tables(found.subgroups, card.metrics.get("auroc")) if found else (),
+        gates=tuple(_gates(card)),
+        onset=other_onset(card, found) if found else None,
+        source_attributes=source_attributes(card),
+        tripod=reported_items(card),
+        provenance=provenance(card),
+    )
+
+
+def _notices(card: ModelCard) -> Iterator[Notice]:
+    if card.imported:
+        yield Notice(
+            "incomplete",
+            "Trained elsewhere",
+            "Nothing was measured here; figures of its makers are theirs. Validate it on local patients before use.",
+        )
+    elif card.split.test.positives < ENOUGH_POSITIVES:
+        yield Notice(
+            "late",
+            "Too few patients to judge",
+            f"The test side has {count(card.split.test.positives)} stays with the outcome. The figures show that the"
+            " software works; they support no claim about accuracy.",
+        )
+    for gate in card.gates:
+        if gate.explanation:
+            yield Notice("late", "Let through with an explanation", f"{gate.message} Given: {gate.explanation}")
+        if gate.name == "dominant_feature" and gate.columns:
+            yield Notice("late", "Rests on single features", gate.message)
+
+
+def _headline(card: ModelCard) -> tuple[MetricLine, ...]:
+    if card.evaluation is None:
+        return ()
+    shown = {name: card.metrics.get(name) for name in ("auroc", "auprc", "sensitivity", "ppv")}
+    slope, alerts = card.evaluation.calibration.slope, card.evaluation.alerts_per_100_patient_days
+    return (
+        *(MetricLine(metric_name(name), value_of(metric, 2), interval_of(metric, 2)) for name, metric in shown.items()),
+        MetricLine("Calibration slope", value_of(slope, 2), interval_of(slope, 2)),
+        MetricLine("Alerts per 100 patient-days", value_of(alerts, 1), interval_of(alerts, 1)),
+    )
+
+
+def _summary(card: ModelCard) -> str:
+    what = f"Gives the probability of: {predicted(card)}."
+    if card.evaluation is None:
+        return f"{what} The model was trained elsewhere, and not evaluated here."
+    train, test = card.split.train, card.split.test
+    return (
+        f"{what} {predictions(card)}. {card.candidates[card.chosen].title} was chosen of {len(card.candidates)}"
+        f" candidates in cross-validation on {side(train.patients, train.stays)}, and tested once on"
+        f" {side(test.patients, test.stays)} that it had never seen, {count(test.positives)} stays with the outcome."
+    )
+
+
+def _facts(card: ModelCard) -> Facts:
+    return (
+        ("Condition", card.condition),
+        ("Method", card.candidates[card.chosen].title),
+        ("Made", card.created.strftime("%-d %B %Y")),
+        ("Label", str(card.label.rule) if card.label else NOT_STATED),
+        ("Inputs", f"{len(card.columns)} features"),
+        ("Software", f"Wardround {card.libraries.get('wardround', '–')}"),
+    )
+
+
+def _use(card: ModelCard) -> Facts:
+    stated = card.about.stated
+    return (
+        ("Intended use", stated.intended_use),
+        ("Patients", population(card)),
+        ("Users", stated.intended_users),
+        ("Role in decisions", ROLE),
+        ("Developer and contact", stated.developer),
+        ("Funding", stated.funding),
+    )
+
+
+def _importance(card: ModelCard) -> str:
+    if card.evaluation is None:
+        return NOT_PERFORMED
+    found = card.evaluation.importance
+    method = "exact tree SHAP values" if found.method == "shap" else "contributions"
+    return f"Mean absolute {method} in {found.unit} over {count(found.rows)} predictions of the test side."
+
+
+def _thresholds(card: ModelCard) -> Iterator[tuple[str, str]]:
+    yield "High", f"from {percent(card.thresholds['high'], 2)}"
+    yield "Moderate", f"from {percent(card.thresholds['moderate'], 2)}"
+    yield "Policy", policy_in_words(card.evaluation.policy) if card.evaluation else NOT_STATED
+    if card.evaluation and card.evaluation.policy.reason:
+        yield "Policy not met", card.evaluation.policy.reason
+
+
+def _gates(card: ModelCard) -> Iterator[GateLine]:
+    states = {True: "passed", False: "failed", None: "unjudged"}
+    for gate in card.gates:
+        yield GateLine(
+            title=GATES.get(gate.name, gate.name),
+            state=states[gate.passed],
+            found="–" if gate.found is None else f"{gate.found:.3g}",
+            limit="–" if gate.limit is None else f"{gate.limit:.3g}",
+            message=gate.message,
+        )
