@@ -6,6 +6,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from wardround.core.model_report.words import number
 from wardround.core.report.view import RunReport
 from wardround.core.report.words import count, percent, span
 
@@ -28,5 +29,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters.update(count=count, percent=percent, span=span)
+    templates.filters.update(count=count, percent=percent, span=span, figure=number)
     return templates

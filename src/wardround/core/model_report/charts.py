@@ -16,7 +16,7 @@ _WIDTH, _HEIGHT = 460, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 34, 52
 # Of a whisker's drawing, which stands in a table's cell.
 _WHISKER_WIDTH, _WHISKER_HEIGHT = 170, 20
-_LARGEST_MARK: Final = 8.0
+_LARGEST_MARK: Final = 6.0
 
 Point = tuple[float, float]
 

@@ -14,7 +14,7 @@ _TOP, _HEIGHT, _BAR = 58, 150, 12
 # Where the bars of found, of used and of the sides begin.
 _FOUND, _USED, _SIDES = 0, 330, 660
 _GAP: Final = 26
-_LABEL_HEIGHT: Final = 68
+_LABEL_HEIGHT: Final = 84
 
 
 def losses(cohort: Flow) -> tuple[Loss, ...]:
@@ -79,6 +79,6 @@ def _side_label(name: str, side: Side, y: float) -> list[str]:
     return [
         f'<text class="name" x="{x}" y="{y + 12:.1f}">{escape(name)}</text>',
         f'<text class="figure" x="{x}" y="{y + 38:.1f}">{count(side.stays)}</text>',
-        f'<text class="reason" x="{x}" y="{y + 58:.1f}">{count(side.patients)} patients, {count(side.positives)} stays '
-        f"({share}) with the outcome</text>",
+        f'<text class="reason" x="{x}" y="{y + 58:.1f}">of {count(side.patients)} patients</text>',
+        f'<text class="reason" x="{x}" y="{y + 76:.1f}">{count(side.positives)} ({share}) with the outcome</text>',
     ]

@@ -60,12 +60,17 @@ def _table(group: Subgroups, axis: Axis, overall: float | None) -> GroupTable:
 
 def _row(cell: Cell, names: list[str], axis: Axis, overall: float | None) -> GroupRow:
     rows = f"{count(cell.rows)} predictions, " if cell.rows != cell.stays else ""
+    counts = f"{count(cell.stays)} stays, {count(cell.patients)} patients, {count(cell.positives)} with the outcome"
     return GroupRow(
         name=cell.group,
-        counts=f"{rows}{count(cell.stays)} stays, {count(cell.patients)} patients, {count(cell.positives)} positive",
+        counts=rows + counts,
         drawn=whisker(cell.metrics.get(_DRAWN), axis, overall),
-        figures=tuple(GroupFigure(value_of(cell.metrics[name]), interval_of(cell.metrics[name])) for name in names),
+        figures=tuple(_figure(cell.metrics[name]) for name in names),
     )
+
+
+def _figure(metric: Metric) -> GroupFigure:
+    return GroupFigure(value_of(metric), interval_of(metric, to="\u2013"))
 
 
 def _note(group: Subgroups) -> str:

@@ -11,7 +11,7 @@ from wardround.core.evaluation.results import Subgroups
 from wardround.core.model import ModelCard
 from wardround.core.model_report.scope import ROLE, limitations, out_of_scope, population
 from wardround.core.model_report.words import ATTRIBUTES, estimate, left_out, predicted, side, value_of
-from wardround.core.report.words import count, percent
+from wardround.core.report.words import count
 from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED, ModelCardTexts
 
 RULE: Final = "45 CFR 170.315(b)(11)(iv)(B)"
@@ -85,9 +85,9 @@ def _criteria(card: ModelCard) -> str:
     cohort = card.cohort
     if not cohort.found:
         return NOT_STATED
-    excluded = "; ".join(f"{left_out(reason).lower()} {count(number)}" for reason, number in cohort.excluded.items())
+    excluded = "; ".join(f"{left_out(reason).lower()}: {count(number)}" for reason, number in cohort.excluded.items())
     used = f"Of {count(cohort.found)} stays found {count(cohort.used)} were used"
-    return f"{population(card)}. {used}; left out: {excluded or 'none'}."
+    return f"{population(card)}. {used}; left out {excluded or 'none'}."
 
 
 def _inputs_of_the_rule(card: ModelCard) -> str:
@@ -144,14 +144,6 @@ def _subgroups(card: ModelCard) -> tuple[Subgroups, ...]:
     return card.evaluation.subgroups if card.evaluation else ()
 
 
-def _bias(card: ModelCard) -> str:
-    train, test = card.split.train, card.split.test
-    shares = f"{percent(train.positives / max(train.stays, 1))} and {percent(test.positives / max(test.stays, 1))}"
-    return f"Sides are split by patient, with the outcome in {shares} of their stays. Beyond that: " + (
-        card.about.stated.bias
-    )
-
-
 ATTRIBUTES_OF_THE_RULE: Final = (
     Attribute(1, "i", "Developer and contact", _stated(lambda said: said.developer)),
     Attribute(1, "ii", "Who paid for the development", _stated(lambda said: said.funding)),
@@ -168,7 +160,7 @@ ATTRIBUTES_OF_THE_RULE: Final = (
     Attribute(4, "iii", "Whom the data represent", _representativeness),
     Attribute(4, "iv", "Relevance of the data to the place of use", _stated(lambda said: said.relevance)),
     Attribute(5, "i", "Approach to fair output", _approach_to_fairness),
-    Attribute(5, "ii", "What was done against bias", _bias),
+    Attribute(5, "ii", "What was done against bias", _stated(lambda said: said.bias)),
     Attribute(6, "i", "Data and setting", _stated(lambda said: said.external_validation.data)),
     Attribute(6, "ii", "Who tested", _stated(lambda said: said.external_validation.party)),
     Attribute(6, "iii", "Whom the external data represent", _stated(lambda said: said.external_validation.population)),

@@ -31,6 +31,7 @@ from wardround.core.model_report.words import (
     policy_in_words,
     predicted,
     predictions,
+    sentence,
     side,
     value_of,
 )
@@ -141,9 +142,13 @@ def _notices(card: ModelCard) -> Iterator[Notice]:
         )
     for gate in card.gates:
         if gate.explanation:
-            yield Notice("late", "Let through with an explanation", f"{gate.message} Given: {gate.explanation}")
+            yield Notice(
+                "late",
+                "Let through with an explanation",
+                f"{sentence(gate.message)} Given: {sentence(gate.explanation)}",
+            )
         if gate.name == "dominant_feature" and gate.columns:
-            yield Notice("late", "Rests on single features", gate.message)
+            yield Notice("late", "Rests on single features", sentence(gate.message))
 
 
 def _headline(card: ModelCard) -> tuple[MetricLine, ...]:
@@ -217,5 +222,5 @@ def _gates(card: ModelCard) -> Iterator[GateLine]:
             state=states[gate.passed],
             found="–" if gate.found is None else f"{gate.found:.3g}",
             limit="–" if gate.limit is None else f"{gate.limit:.3g}",
-            message=gate.message,
+            message=sentence(gate.message),
         )

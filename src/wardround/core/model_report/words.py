@@ -41,18 +41,28 @@ def metric_name(name: str) -> str:
     return METRICS.get(name, name.replace("_", " "))
 
 
+def number(value: float, places: int) -> str:
+    """With a true minus sign: `−0.04`."""
+    return f"{value:.{places}f}".replace("-", "\u2212")
+
+
+def sentence(text: str) -> str:
+    """The text with a capital letter at its start and a stop at its end."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
 def value_of(metric: Metric | None, places: int = 3) -> str:
     """The point estimate: `0.812`; `–` if there is none."""
-    return _NONE if metric is None or metric.value is None else f"{metric.value:.{places}f}"
+    return _NONE if metric is None or metric.value is None else number(metric.value, places)
 
 
-def interval_of(metric: Metric | None, places: int = 3) -> str:
+def interval_of(metric: Metric | None, places: int = 3, to: str = " to ") -> str:
     """The 95 % interval: `0.741 to 0.876`; without one the reason."""
     if metric is None:
         return "not measured"
     if metric.low is None or metric.high is None:
         return metric.reason or "no interval"
-    return f"{metric.low:.{places}f} to {metric.high:.{places}f}"
+    return f"{number(metric.low, places)}{to}{number(metric.high, places)}"
 
 
 def estimate(metric: Metric | None, places: int = 3) -> str:

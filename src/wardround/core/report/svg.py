@@ -51,7 +51,8 @@ def loss_lines(losses: Sequence[Loss], x: float, y: int) -> tuple[list[str], int
     """The reasons of a stage's losses as wrapped text, and where they end."""
     shown, rest = list(losses[:_REASONS]), losses[_REASONS:]
     if rest:
-        shown.append(Loss(f"for {len(rest)} other reasons, listed below", sum(loss.count for loss in rest)))
+        others = "1 other reason" if len(rest) == 1 else f"{len(rest)} other reasons"
+        shown.append(Loss(f"for {others}, listed below", sum(loss.count for loss in rest)))
     lines = []
     for loss in shown:
         lines.append(f'<text class="reason number" x="{x + 26}" y="{y}">{count(loss.count)}</text>')
