@@ -23,6 +23,7 @@ from wardround.adapters.model_store import ModelStore
 from wardround.airflow.environment import local_environment
 from wardround.core.evaluation.gates import GateResult
 from wardround.core.evaluation.results import (
+    Calibration,
     CalibrationBin,
     CalibrationOnTest,
     Cell,
@@ -39,10 +40,13 @@ from wardround.core.evaluation.results import (
     Subgroups,
     Task,
 )
-from wardround.core.fitting import CandidateResult
+from wardround.core.fitting import CandidateResult, FoldResult
+from wardround.core.imported import Imported
 from wardround.core.metrics import METRICS, Metric
 from wardround.core.model import Flow, ModelCard, Side, Split
+from wardround.core.model_report.about import About
 from wardround.settings import PROJECT, Settings, settings_from
+from wardround.spec.conditions import Label
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
 
@@ -442,4 +446,84 @@ def gates() -> tuple[GateResult, ...]:
             columns=("lactate__max_24h",),
         ),
         GateResult(name="too_good", passed=True, found=0.81, limit=0.95, message="AUROC on the test patients"),
+    )
+
+
+@pytest.fixture(scope="session")
+def evaluated_card(
+    evaluation: Evaluation, hourly_task: Task, gates: tuple[GateResult, ...], schemas: Path
+) -> ModelCard:
+    """The card of a sepsis model that was trained and evaluated here, with every part filled."""
+    sepsis = load_condition("sepsis", schemas)
+    metrics = evaluation.subgroups[0].cells[1].metrics
+    folds = tuple(FoldResult(fold=fold, settings={"max_depth": 2 + fold}, metrics=metrics) for fold in range(5))
+    result = CandidateResult(title="XGBoost", threshold=0.31, metrics=metrics, settings={"max_depth": 3}, folds=folds)
+    return ModelCard(
+        condition=sepsis.id,
+        title=sepsis.title,
+        version="1.0.0-0123456789ab",
+        created=AS_OF,
+        about=About.of(sepsis),
+        columns=sepsis.columns,
+        spec_digest=spec_digest(sepsis),
+        data_digest="0" * 64,
+        label=Label(rule="sepsis3", onset="sofa_time"),
+        horizon="6h",
+        prediction_time=hourly_task.at,
+        cohort=Flow(found=500, excluded={"under_age": 7, "shorter_than_4h": 13}, used=480),
+        readings_set_aside={"lactate": {"comparator": 29}},
+        split=Split(
+            train=Side(patients=330, stays=360, positives=63),
+            test=Side(patients=110, stays=120, positives=21),
+            test_share=0.25,
+            folds=5,
+        ),
+        candidates={
+            "xgboost": result,
+            "logistic_regression": result.model_copy(update={"title": "Logistic regression"}),
+        },
+        chosen="xgboost",
+        metrics={name: Metric(value=0.7, low=0.6, high=0.8) for name in METRICS},
+        task=hourly_task,
+        evaluation=evaluation,
+        gates=gates,
+        thresholds={"moderate": 0.155, "high": 0.31},
+        calibration=Calibration(method="platt", slope=1.07, intercept=0.13),
+        contributions_unit="log-odds",
+        imputation=dict.fromkeys(sepsis.columns, 1.5),
+        seed=1,
+        libraries={"wardround": "0.1.0", "xgboost-cpu": version("xgboost-cpu")},
+        files={"model.ubj": "1" * 64},
+    )
+
+
+@pytest.fixture(scope="session")
+def elsewhere(evaluated_card: ModelCard) -> ModelCard:
+    """The card of a model that was trained elsewhere: nothing of it was measured here."""
+    none = Side(patients=0, stays=0, positives=0)
+    return evaluated_card.model_copy(
+        update={
+            "label": None,
+            "horizon": "not stated",
+            "prediction_time": None,
+            "cohort": Flow(found=0, excluded={}, used=0),
+            "readings_set_aside": {},
+            "split": Split(train=none, test=none, test_share=0, folds=0),
+            "metrics": {},
+            "task": None,
+            "evaluation": None,
+            "gates": (),
+            "calibration": Calibration(),
+            "imported": Imported(
+                file="theirs.joblib",
+                digest="2" * 64,
+                schema_digest=None,
+                trusted_by="ann",
+                kind="sklearn.linear_model.LogisticRegression",
+                inputs=(),
+                takes="frame",
+                takes_unknown=False,
+                positive=1,
+            ),
+        }
     )

@@ -66,6 +66,13 @@ def test_show_gives_the_live_card_or_the_one_asked_for(call, versions) -> None:
     assert "shorter_than_24h 1" in call("model", "show", "sepsis").stdout
 
 
+def test_show_writes_the_stored_page_of_the_card(call, versions, models: Path, tmp_path: Path) -> None:
+    page = tmp_path / "card.html"
+    assert call("model", "show", "sepsis", versions[1], "--html", str(page)).exit_code == 0
+    assert page.read_bytes() == (models / "sepsis" / versions[1] / "card.html").read_bytes()
+    assert versions[1] in page.read_text(encoding="utf-8")
+
+
 def test_promote_and_rollback_record_who_and_why(call, versions) -> None:
     first, second = versions
     live = _json(call("model", "promote", "sepsis", second, "--why", "better", "--json"))

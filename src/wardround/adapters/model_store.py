@@ -3,7 +3,7 @@
 <root>/<condition>/versions.json             what was saved: version -> file -> SHA-256, the card included
 <root>/<condition>/live.json                 the version in use and the one before it
 <root>/<condition>/decisions.jsonl           who decided what about which version, when and why
-<root>/<condition>/<version>/{model.ubj | model.joblib, card.json}
+<root>/<condition>/<version>/{model.ubj | model.joblib, card.json, card.html}
 
 A model is used only if every file has the digest that the store recorded, so a folder that was edited, or copied in
 by hand, is refused. Files appear whole or not at all; one process at a time changes a condition.
@@ -36,6 +36,7 @@ from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 
 CARD = "card.json"
+PAGE = "card.html"
 DECISIONS = "decisions.jsonl"
 M = TypeVar("M", bound=SpecModel)
 
@@ -86,6 +87,16 @@ class ModelStore:
     def card(self, condition_id: str, version: str) -> ModelCard:
         """The card of a version, its digest checked. Raises ModelError."""
         return self._card(condition_id, version, self._trusted(condition_id, version))
+
+    def page(self, condition_id: str, version: str) -> str:
+        """The card of a version as HTML: the page that was stored with it, or a new one. Raises ModelError."""
+        files = self._trusted(condition_id, version)
+        if PAGE in files:
+            return files[PAGE].decode()
+        # jinja2 is needed for no other work of the store.
+        from wardround.adapters.card_html import render_card
+
+        return render_card(self._card(condition_id, version, files))
 
     def load(self, condition: Condition, version: str | None = None) -> ScoringModel:
         """The version asked for, or the live one.

@@ -1,11 +1,13 @@
 """`wardround model`: what the model store holds, and which version is live."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wardround.cli.model_import import import_model
+from wardround.cli.results import say
 from wardround.errors import ModelError
 from wardround.settings import settings_from
 
@@ -51,11 +53,15 @@ def list_models(condition: str | None, as_json: bool) -> None:
 @command.command("show")
 @click.argument("condition")
 @click.argument("version", required=False)
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the card as a page to this file.")
 @_as_json
-def show_model(condition: str, version: str | None, as_json: bool) -> None:
+def show_model(condition: str, version: str | None, html: Path | None, as_json: bool) -> None:
     """Show the card of a VERSION, by default of the live one, and what was decided about it."""
     store = _store()
     card = store.card(condition, version or store.live_version(condition))
+    if html:
+        html.write_text(store.page(condition, card.version), encoding="utf-8")
+        say(f"{html}: the card of {card.version}.")
     decisions = [each.model_dump(mode="json") for each in store.decisions(condition) if each.version == card.version]
     if as_json:
         click.echo(json.dumps({**card.model_dump(mode="json"), "decisions": decisions}))

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from wardround.adapters.model_store import ModelStore
+from wardround.adapters.card_html import render_card
+from wardround.adapters.model_store import PAGE, ModelStore
 from wardround.core.evaluation.gates import GateResult
 from wardround.core.model import Flow, ModelCard, Side, Split
 from wardround.core.model_report.about import About
@@ -39,7 +40,8 @@ def write_card(run: str, settings: Settings) -> str:
         files={candidate.file_name: hashlib.sha256(content).hexdigest()},
     )
     card = card.model_copy(update={"version": card.content_version(opened.condition.version)})
-    version = ModelStore(settings.models).save(opened.condition.id, card, {candidate.file_name: content})
+    files = {candidate.file_name: content, PAGE: render_card(card).encode()}
+    version = ModelStore(settings.models).save(opened.condition.id, card, files)
     opened.folder.write_json("version.json", {"version": version})
     return version
 

@@ -1,0 +1,133 @@
+"""The model card's page: self-contained, complete, and with nothing of single patients."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import pytest
+
+from wardround.adapters.card_html import render_card
+from wardround.core.evaluation.results import Evaluation
+from wardround.core.model import ModelCard
+from wardround.core.model_report.sections import SECTIONS
+from wardround.spec.model_card import ModelCardTexts
+
+EVIL = '<script>alert("x")</script>'
+
+
+def text_of(page: str) -> str:
+    """What is read on the page, with common spaces and minus signs."""
+    return unescape(re.sub(r"<[^>]+>", " ", page.partition("</head>")[2])).replace("\u202f", " ").replace("\u2212", "-")
+
+
+def numbered(found: Any, start: Iterator[int]) -> Any:
+    """The same evaluation with figures that are all different, so that a missing one cannot hide behind another."""
+    if isinstance(found, dict):
+        return {
+            key: next(start) / 10_000 if is_figure(key, value) else numbered(value, start)
+            for key, value in found.items()
+        }
+    return [numbered(each, start) for each in found] if isinstance(found, list) else found
+
+
+def figures(found: Any) -> Iterator[float]:
+    """All figures of an evaluation, or of a part of it, as it is in card.json."""
+    inner = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+    for key, value in inner:
+        yield from [value] if is_figure(key, value) else figures(value)
+
+
+def is_figure(key: object, value: object) -> bool:
+    return key in ("value", "low", "high", "mean_absolute") and value is not None
+
+
+@pytest.fixture(scope="module")
+def page(evaluated_card: ModelCard) -> str:
+    return render_card(evaluated_card)
+
+
+def test_nothing_is_fetched_from_a_network(page: str) -> None:
+    assert re.findall(r"(?i)https?://|//[a-z]|@import|url\(|<script|<link|<img|<iframe|src=", page) == []
+    assert {target[0] for target in re.findall(r'href="([^"]*)"', page)} == {"#"}
+
+
+def test_every_section_is_there_and_every_link_leads_to_one(page: str) -> None:
+    found = re.findall(r'<section id="([a-z0-9]+)"', page)
+    assert found == list(SECTIONS)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(found)
+
+
+def test_ids_are_unique(page: str) -> None:
+    found = re.findall(r'\bid="([^"]+)"', page)
+    assert len(found) == len(set(found))
+
+
+def test_every_figure_of_the_evaluation_is_on_the_page(evaluated_card: ModelCard, evaluation: Evaluation) -> None:
+    different = numbered(evaluation.model_dump(mode="json"), iter(range(1001, 9999, 7)))
+    changed = evaluated_card.model_copy(update={"evaluation": Evaluation.model_validate(different)})
+    text = text_of(render_card(changed))
+    calibration = different["calibration"]
+    places = {
+        **dict.fromkeys(figures([different["lead_time"], different["alerts_per_100_patient_days"]]), 1),
+        **dict.fromkeys(figures([calibration["slope"], calibration["intercept"]]), 2),
+    }
+    found = list(figures(different))
+    assert len(found) == len(set(found)) > 100
+    for value in found:
+        assert f"{value:.{places.get(value, 3)}f}" in text or f"{value:.4f}" in text
+
+
+def test_curves_and_counts_are_on_the_page(page: str, evaluated_card: ModelCard) -> None:
+    text = text_of(page)
+    for kind in ("roc", "precision-recall", "calibration", "decision", "data-flow"):
+        assert re.search(rf'<svg class="chart [^"]*\b{kind}"', page), kind
+    excluded = ("500", "Younger than the cohort's", "Stay shorter than 4 h", "A bound such as “<0.5”")
+    chosen = ("slope 1.070, intercept 0.130", "sensitivity of at least 0.80", "31.00 %", "31 had an alert")
+    for words in (*excluded, *chosen):
+        assert words in text, words
+    assert len(re.findall(r'<tr class="attribute">', page)) == 31
+    assert len(re.findall(r'<tr class="item">', page)) == 52
+
+
+def test_a_suppressed_group_leaves_how_many_and_no_figure(page: str, evaluated_card: ModelCard) -> None:
+    age = page.partition("<h3>Age</h3>")[2].partition("<h3>")[0]
+    assert evaluated_card.evaluation is not None
+    shown = next(each for each in evaluated_card.evaluation.subgroups if each.attribute == "age_band")
+    assert [cell.group for cell in shown.cells] == re.findall(r'scope="rowgroup"[^>]*>(.+?) <', age)
+    assert "3 groups are not shown" in age
+
+
+def test_the_adjunct_banner_is_at_the_top_and_few_patients_are_said_to_prove_nothing(page: str) -> None:
+    text = text_of(page)
+    assert text.index("Adjunct only: never the sole basis") < text.index("Summary")
+    assert "Needs validation on local patients" in text
+    assert "they support no claim about accuracy" in text
+
+
+def test_a_model_from_elsewhere_has_a_page_that_claims_nothing(elsewhere: ModelCard) -> None:
+    page = render_card(elsewhere)
+    text = text_of(page)
+    assert "Trained elsewhere" in text
+    assert re.findall(r"\bNone\b", text) == []
+    assert "AUROC" not in text.partition("Subgroups")[0]
+    assert len(re.findall(r'<tr class="attribute">', page)) == 31
+
+
+def test_texts_are_escaped(evaluated_card: ModelCard) -> None:
+    stated = ModelCardTexts(developer=EVIL, out_of_scope=(EVIL,), bias=EVIL)
+    about = evaluated_card.about.model_copy(update={"stated": stated, "description": EVIL})
+    page = render_card(evaluated_card.model_copy(update={"about": about, "title": EVIL}))
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_page_has_no_part_in_the_model_s_version(evaluated_card: ModelCard) -> None:
+    before = evaluated_card.content_version("1.0.0")
+    render_card(evaluated_card)
+    assert evaluated_card.content_version("1.0.0") == before
+    assert "card.html" not in evaluated_card.files
+
+
+def test_the_same_card_gives_the_same_page(page: str, evaluated_card: ModelCard) -> None:
+    assert render_card(ModelCard.model_validate_json(evaluated_card.model_dump_json())) == page
