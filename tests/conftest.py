@@ -521,9 +521,11 @@ def elsewhere(evaluated_card: ModelCard) -> ModelCard:
                 trusted_by="ann",
                 kind="sklearn.linear_model.LogisticRegression",
                 inputs=(),
+                typical={},
                 takes="frame",
                 takes_unknown=False,
                 positive=1,
+                libraries=(),
             ),
         }
     )
