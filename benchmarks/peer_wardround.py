@@ -11,12 +11,11 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from wardround.adapters import expectations
-from wardround.adapters.fhir_patience import Patience
 from wardround.cli.screen import _suit_the_process
 from wardround.cli.servers import server_at
 from wardround.core.candidates import registry
 from wardround.settings import settings_from
-from wardround.workflows.screening import ScreeningRequest, screen
+from wardround.workflows.screening import Means, ScreeningRequest, screen
 
 __all__ = ["registry"]  # imported for the scikit-learn and XGBoost that come with it
 
@@ -51,7 +50,7 @@ def main() -> None:
     recording = Recording(pool_connections=2, pool_maxsize=source.threads)
     request = ScreeningRequest(condition="sepsis", source_url=source.base_url, as_of=job["as_of"])
     started = time.monotonic()
-    summary = screen(request, source, settings, recording.heard, transport=recording, patience=Patience(source.retries))
+    summary = screen(request, Means(source, settings, recording.heard, transport=recording))
     seconds = time.monotonic() - started
     Path(job["record"]).write_text(json.dumps(recording.requests))
     about = {"found": summary["found"], "written": summary["written"], "durations": summary["durations"]}
