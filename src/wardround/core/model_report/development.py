@@ -104,7 +104,7 @@ def inputs(card: ModelCard) -> tuple[InputLine, ...]:
             column=column,
             importance=importance.get(column),
             share=importance.get(column, 0.0) / most,
-            replaced_by=f"{card.imputation[column]:.4g}" if column in card.imputation else "–",
+            replaced_by=_rounded(card.imputation.get(column)),
         )
         for column in ordered
     )
@@ -138,6 +138,10 @@ def _imported(card: ModelCard) -> Iterator[tuple[str, str]]:
     if card.imported:
         yield "Imported from", f"{card.imported.file} ({card.imported.kind}), trusted by {card.imported.trusted_by}"
         yield "Digest of its schema", card.imported.schema_digest or NOT_STATED
+
+
+def _rounded(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}".replace("-", "\u2212")
 
 
 def _share(side: Side) -> str:
