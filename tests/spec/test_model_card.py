@@ -1,9 +1,12 @@
 """What a condition's people say about its model: optional, never blank, without a part in the spec's digest."""
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from wardround.core.model_report.about import About
+from wardround.core.model_report.sections import SECTIONS
+from wardround.settings import PROJECT
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
 from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED, ExternalValidation, ModelCardTexts
@@ -34,3 +37,10 @@ def test_a_card_can_name_its_condition_without_the_spec(schemas) -> None:
     assert tuple(about.inputs) == sepsis.columns
     assert about.inputs["lactate__max_24h"] == "Lactate, highest of the last 24 h"
     assert (about.min_age, about.inputs["sex"]) == (18, "Sex")
+
+
+def test_the_manual_s_example_is_a_valid_section_and_names_every_section_of_the_page() -> None:
+    manual = (PROJECT / "docs" / "model-card.md").read_text(encoding="utf-8")
+    example = yaml.safe_load(manual.partition("```yaml\n")[2].partition("```")[0])
+    assert ModelCardTexts.model_validate(example["model_card"]).updates.startswith("Each spring")
+    assert [title for title in SECTIONS.values() if f"| {title} |" not in manual] == []
