@@ -37,6 +37,6 @@ model = make_pipeline(StandardScaler(), LogisticRegression()).fit(patients, sick
 metadata = {
     "feature_names": list(FEATURES),
     "metrics": {"optimal_threshold": 0.4},
-    "medians": patients.median().to_dict(),  # optional: what replaces an unknown value
+    "medians": {"lactate": patients["lactate"].median()},  # optional: what replaces an unknown value
 }
 joblib.dump({"model": model, "metadata": metadata}, sys.argv[1])

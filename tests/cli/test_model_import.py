@@ -3,18 +3,28 @@
 import hashlib
 import json
 import os
+import pickle
+import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
 
+import joblib
+import numpy as np
+import pandas as pd
 import pytest
+import yaml
 from click.testing import CliRunner, Result
+from sklearn.linear_model import LogisticRegression
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
 from wardround.cli.main import wardround
+from wardround.errors import ModelError, SpecError
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import PROJECT
 
@@ -36,9 +46,27 @@ def own_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+# The project's sepsis with fewer columns, which Great Expectations checks in a tenth of the time.
+FEW_FEATURES = """\
+  demographics: [age, sex]
+  groups:
+    - variables: [heart_rate, body_temperature, respiratory_rate, white_cells, lactate, creatinine]
+      summaries: [mean, last]
+      window: 24h
+"""
+MINIMUM = {"at_least": 2, "of": ["heart_rate", "respiratory_rate", "lactate"]}
+
+
 @pytest.fixture
 def places(tmp_path: Path) -> dict[str, str]:
-    return {"WARDROUND_VAR": str(tmp_path / "var"), "WARDROUND_MODELS": str(tmp_path / "models"), "USER": "dr.weber"}
+    """An installation of its own: spec, runs and models."""
+    home = tmp_path / "home"
+    shutil.copytree(PROJECT / "include" / "schemas", home / "include" / "schemas")
+    file = home / "include" / "schemas" / "conditions" / "sepsis.yaml"
+    small = {**yaml.safe_load(file.read_text()), "features": yaml.safe_load(FEW_FEATURES), "minimum_data": MINIMUM}
+    file.write_text(yaml.safe_dump(small, sort_keys=False))
+    folders = {"HOME": home, "VAR": tmp_path / "var", "MODELS": tmp_path / "models"}
+    return {**{f"WARDROUND_{name}": str(folder) for name, folder in folders.items()}, "USER": "dr.weber"}
 
 
 @pytest.fixture
@@ -53,10 +81,12 @@ def imported(call: Call, file: Path, *options: Any) -> dict[str, Any]:
     return dict(json.loads(result.stdout))
 
 
-def test_a_model_of_a_separate_script_screens_the_ward(own_model, call, simulated_ward) -> None:
+def test_a_model_of_a_separate_script_screens_the_ward(own_model, call, simulated_ward, icu) -> None:
     model = imported(call, own_model, "--schema", SCHEMA)
     assert (model["live"], model["digest"]) == (True, sha256(own_model))
+    icu.stay("no-temperature")
     with running_server(data=simulated_ward.fhir) as server:
+        icu.upload(server.base_url)
         words = ("--source", server.base_url, "--as-of", simulated_ward.now.isoformat(), "--json")
         result = call("screen", "sepsis", *words)
         assert result.exit_code == 0, result.output + str(result.exception)
@@ -70,5 +100,175 @@ def test_a_model_of_a_separate_script_screens_the_ward(own_model, call, simulate
     assert all(0 <= score <= 1 for score in scores)
     assert len(set(scores)) > 1
     assert all("raises the risk" in str(one) or "lowers the risk" in str(one) for one in written)
-    assert Path(summary["report"]).is_file()
+    ledger = pd.read_parquet(Path(summary["report"]).parent / "ledger.parquet").set_index("stay_id")
+    assert ledger.loc["e-no-temperature", ["outcome", "reason"]].tolist() == ["indeterminate", "required_input"]
+    assert "An input that the imported model requires is unknown" in Path(summary["report"]).read_text()
     assert call("check").exit_code == 0
+
+
+class Mark:
+    """Unpickling it leaves a file behind: the code that a joblib file may hold."""
+
+    def __init__(self, left: Path) -> None:
+        self.left = left
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.left,)
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> Path:
+    file = tmp_path / "trap.joblib"
+    file.write_bytes(pickle.dumps({"model": Mark(tmp_path / "it ran"), "metadata": {}}))
+    return file
+
+
+@pytest.mark.parametrize("trust", [(), ("--trust", "0" * 64), ("--trust", "no digest")])
+def test_nothing_runs_of_a_file_that_is_not_trusted(trap, call, trust) -> None:
+    result = call("model", "import", trap, "--condition", "sepsis", *trust)
+    assert isinstance(result.exception, ModelError)
+    assert "was not opened" in str(result.exception)
+    assert not (trap.parent / "it ran").exists()
+
+
+def test_what_is_wrong_around_a_file_is_found_before_it_runs(trap, call, tmp_path) -> None:
+    schema = tmp_path / "own.yaml"
+    schema.write_text("features: {}")
+    result = call("model", "import", trap, "--condition", "sepsis", "--trust", sha256(trap), "--schema", schema)
+    assert isinstance(result.exception, SpecError)
+    assert not (trap.parent / "it ran").exists()
+
+
+def test_the_trap_would_have_run(trap, call) -> None:
+    result = call("model", "import", trap, "--condition", "sepsis", "--trust", sha256(trap))
+    assert isinstance(result.exception, (ModelError, SpecError))
+    assert (trap.parent / "it ran").exists()
+
+
+@pytest.mark.parametrize(("answer", "live"), [("y", True), ("n", False)])
+def test_at_a_terminal_a_person_is_asked(own_model, places, answer, live) -> None:
+    person, terminal = pty.openpty()
+    words = ("model", "import", own_model, "--condition", "sepsis", "--schema", SCHEMA, "--json")
+    os.write(person, f"{answer}\n".encode())
+    ended = subprocess.run(
+        [sys.executable, "-m", "wardround", *words],
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **places},
+    )
+    os.close(person)
+    os.close(terminal)
+    assert sha256(own_model) in ended.stderr
+    assert "runs whatever code it holds" in ended.stderr
+    assert (ended.returncode == 0) == live, ended.stderr
+    assert (Path(places["WARDROUND_MODELS"]) / "sepsis" / "live.json").exists() == live
+
+
+def test_its_card_says_what_is_known_and_who_trusted_it(own_model, call) -> None:
+    imported(call, own_model, "--schema", SCHEMA)
+    card = json.loads(call("model", "show", "sepsis", "--json").stdout)
+    source = card["imported"]
+    assert (source["digest"], source["trusted_by"], source["file"]) == (
+        sha256(own_model),
+        "dr.weber",
+        "sepsis_model.joblib",
+    )
+    assert (card["label"], card["prediction_time"], card["evaluation"]) == (None, None, None)
+    assert (card["horizon"], card["data_digest"]) == ("not stated", "not stated")
+    assert {metric["reason"] for metric in card["metrics"].values()} == {"not performed here: imported"}
+    assert card["thresholds"] == {"moderate": 0.2, "high": 0.4}
+    assert card["libraries"]["scikit-learn"] == library_version("scikit-learn")
+    assert source["libraries"] == ["scikit-learn"]
+    shown = call("model", "show", "sepsis").stdout
+    assert "Imported model (Pipeline)" in shown
+    assert "dr.weber" in shown
+    listed = json.loads(call("model", "list", "--json").stdout)["models"]
+    assert [(row["model"], row["state"], row["auroc"]) for row in listed] == [("imported", "live", None)]
+
+
+def test_a_second_model_is_stored_and_not_live(own_model, call) -> None:
+    first = imported(call, own_model, "--schema", SCHEMA)
+    second = imported(call, own_model, "--schema", SCHEMA, "--threshold", "0.3")
+    again = imported(call, own_model, "--schema", SCHEMA, "--by", "somebody else")
+    assert (first["live"], second["live"], again["live"]) == (True, False, True)
+    assert first["version"] == again["version"] != second["version"]
+
+
+def dumped(file: Path, names: list[str], model: Any = None, **metadata: Any) -> Path:
+    """A file with a model of these inputs, and this metadata."""
+    rows = np.random.default_rng(1).normal(size=(40, len(names)))
+    fitted = model or LogisticRegression().fit(pd.DataFrame(rows, columns=names), (rows[:, 0] > 0).astype(int))
+    stated = {"feature_names": names, "metrics": {"optimal_threshold": 0.5}, **metadata}
+    joblib.dump({"model": fitted, "metadata": stated}, file)
+    return file
+
+
+NAMES = ["heart_rate__last_24h", "respiratory_rate__last_24h", "lactate__last_24h"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "options", "message"),
+    [
+        ({"feature_names": None}, (), "metadata.feature_names: expected the model's inputs"),
+        ({"feature_names": ["pulse", *NAMES[1:]]}, (), "got 'pulse', expected columns of sepsis"),
+        ({"metrics": {}}, (), "optimal_threshold is missing; give --threshold"),
+        ({"metrics": {"optimal_threshold": 1.5}}, (), "expected a probability above 0 and below 1"),
+        ({}, ("--threshold", "0"), "expected a probability above 0 and below 1"),
+        ({"medians": {"lactate__last_24h": "high"}}, (), "metadata.medians: expected a number"),
+        ({"medians": {"lactate__last_24h": 500.0}}, (), "lactate__last_24h: the value given for it is not plausible"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path, call, metadata, options, message) -> None:
+    file = dumped(tmp_path / "own.joblib", NAMES, **metadata)
+    result = call("model", "import", file, "--condition", "sepsis", "--trust", sha256(file), *options)
+    assert isinstance(result.exception, (ModelError, SpecError))
+    assert message in str(result.exception)
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no pickle", "not a joblib file"),
+        (pickle.dumps([1]), "got a list, expected"),
+        (pickle.dumps({"model": 1, "metadata": 2}), "expected a mapping"),
+        (b"cno_such_module\nModel\n.", "needs the module no_such_module"),
+        (b"c__main__\nModel\n.", "names a class that is not here"),
+    ],
+)
+def test_what_is_no_such_file_is_said(tmp_path, call, content, message) -> None:
+    file = tmp_path / "own.joblib"
+    file.write_bytes(content)
+    result = call("model", "import", file, "--condition", "sepsis", "--trust", sha256(file))
+    assert isinstance(result.exception, ModelError)
+    assert message in str(result.exception)
+
+
+def test_another_release_of_scikit_learn_is_refused_at_import(tmp_path, call) -> None:
+    file = dumped(tmp_path / "own.joblib", NAMES)
+    here = library_version("scikit-learn")
+    file.write_bytes(file.read_bytes().replace(here.encode(), b"0" * (len(here) - 2) + b".1"))
+    result = call("model", "import", file, "--condition", "sepsis", "--trust", sha256(file))
+    assert isinstance(result.exception, ModelError)
+    assert f"here is {here}; dump it again" in str(result.exception)
+
+
+def test_an_imported_value_replaces_what_is_unknown_and_the_rest_is_required(tmp_path, call) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text("lactate__last_24h: 1.5")
+    imported(call, dumped(tmp_path / "own.joblib", NAMES, medians={"heart_rate__last_24h": 82}), "--impute", values)
+    card = json.loads(call("model", "show", "sepsis", "--json").stdout)
+    assert card["imputation"] == {"heart_rate__last_24h": 82.0, "lactate__last_24h": 1.5}
+    assert all(one["required"] for one in card["imported"]["inputs"])  # a regression takes no unknown value
+
+
+def test_a_changed_file_is_refused_and_so_is_a_changed_spec(tmp_path, own_model, call, places) -> None:
+    model = imported(call, own_model, "--schema", SCHEMA)
+    sepsis = Path(places["WARDROUND_HOME"]) / "include" / "schemas" / "conditions" / "sepsis.yaml"
+    sepsis.write_text(sepsis.read_text().replace("24h", "12h"))
+    refused = call("screen", "sepsis", "--source", "http://127.0.0.1:9/fhir", "--as-of", "2026-01-02T05:00:00Z")
+    assert "trained for another spec" in str(refused.exception)
+    file = tmp_path / "models" / "sepsis" / model["version"] / "model.joblib"
+    file.write_bytes(file.read_bytes() + b" ")
+    assert "the file was changed" in str(call("model", "show", "sepsis").exception)
