@@ -56,7 +56,7 @@ def task_facts(card: ModelCard) -> Facts:
     return (
         ("Predicted", predicted(card)),
         ("Outcome", label_in_words(card.label) if card.label else NOT_STATED),
-        ("Onset", onset_in_words(card.task.onset_definition if card.task else None)),
+        ("Onset", onset_in_words(card.task.onset_definition) if card.task else NOT_STATED),
         ("Predictions", predictions(card)),
         ("Least data for a score", card.about.minimum_data or NOT_STATED),
     )

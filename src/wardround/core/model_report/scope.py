@@ -32,7 +32,9 @@ def population(card: ModelCard) -> str:
 
 def out_of_scope(card: ModelCard) -> tuple[str, ...]:
     """What to use the model for not."""
-    outside = (f"For patients younger than {card.about.min_age}, who were not in training.",) * bool(card.about.min_age)
+    outside = (f"For patients younger than {card.about.min_age}, who are not in the cohort.",) * bool(
+        card.about.min_age
+    )
     return (*_OUT_OF_SCOPE, *outside, "Outside intensive care.", *card.about.stated.out_of_scope)
 
 
@@ -45,7 +47,9 @@ def _limitations(card: ModelCard) -> Iterator[str]:
     yield "A model that is good in one hospital may be poor in another: case mix, coding and measurement differ."
     yield "Scores follow what is measured, and clinicians measure more when they worry: part of a score is their worry."
     yield "Treatments are not among the inputs; a patient who is treated early may look as if at no risk."
-    if card.split.test.positives < ENOUGH_POSITIVES:
+    if card.imported:
+        yield "It was trained elsewhere: what it learned, on whom, and how well it does are not known here."
+    elif card.split.test.positives < ENOUGH_POSITIVES:
         yield (
             f"The test side has {card.split.test.positives} stays with the outcome, fewer than {ENOUGH_POSITIVES}: the"
             " figures support no claim about accuracy."

@@ -199,11 +199,17 @@ def _use(card: ModelCard) -> Facts:
 
 
 def _importance(card: ModelCard) -> str:
+    """How inputs were weighed, and what becomes of an unknown one."""
     if card.evaluation is None:
-        return NOT_PERFORMED
+        return (
+            f"How much each moves a score: {NOT_PERFORMED}. An unknown input is what the last column says, if anything."
+        )
     found = card.evaluation.importance
     method = "exact tree SHAP values" if found.method == "shap" else "contributions"
-    return f"Mean absolute {method} in {found.unit} over {count(found.rows)} predictions of the test side."
+    return (
+        f"Mean absolute {method} in {found.unit} over {count(found.rows)} predictions of the test side. An unknown"
+        " input is replaced by the figure in the last column, the median of the training side."
+    )
 
 
 def _thresholds(card: ModelCard) -> Iterator[tuple[str, str]]:
