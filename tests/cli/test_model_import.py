@@ -165,7 +165,7 @@ def test_at_a_terminal_a_person_is_asked(own_model, places, answer, live) -> Non
     assert (Path(places["WARDROUND_MODELS"]) / "sepsis" / "live.json").exists() == live
 
 
-def test_its_card_says_what_is_known_and_who_trusted_it(own_model, call) -> None:
+def test_its_card_says_what_is_known_and_who_trusted_it(own_model, call, tmp_path) -> None:
     imported(call, own_model, "--schema", SCHEMA)
     card = json.loads(call("model", "show", "sepsis", "--json").stdout)
     source = card["imported"]
@@ -180,6 +180,7 @@ def test_its_card_says_what_is_known_and_who_trusted_it(own_model, call) -> None
     assert card["thresholds"] == {"moderate": 0.2, "high": 0.4}
     assert card["libraries"]["scikit-learn"] == library_version("scikit-learn")
     assert source["libraries"] == ["scikit-learn"]
+    assert "Trained elsewhere" in (tmp_path / "models" / "sepsis" / card["version"] / "card.html").read_text()
     shown = call("model", "show", "sepsis").stdout
     assert "Imported model (Pipeline)" in shown
     assert "dr.weber" in shown

@@ -76,7 +76,7 @@ class SchemaReader:
             column=wanted.name,
             unit=unit,
             factor=1 / conversion.factor,
-            offset=-conversion.offset / conversion.factor,
+            offset=0.0 - conversion.offset / conversion.factor,
             required=feature.required,
         )
         return converted, wanted
