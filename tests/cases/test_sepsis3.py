@@ -46,7 +46,8 @@ def rows_of(case: dict[str, Any], number: int) -> Iterable[tuple[str, dict[str, 
     for time, itemid, value, *text in lines(case, "chartevents"):
         number_or_none = "" if value == "~" else value
         charted = {"charttime": at(time), "itemid": itemid, "valuenum": number_or_none}
-        yield "icu/chartevents", {**keys, **charted, "value": text[0] if text else value}
+        stay = number + 1000 if text == ["earlier-stay"] else number
+        yield "icu/chartevents", {**keys, **charted, "stay_id": stay, "value": text[0] if text else value}
     for time, itemid, value, *note in lines(case, "labevents"):
         specimen = 2 * number + (note == ["second-sample"])
         sample = {"specimen_id": specimen, "hadm_id": admissions.get("".join(note), number)}

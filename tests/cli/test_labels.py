@@ -16,9 +16,9 @@ TABLES = {
     "icu/icustays": """subject_id,hadm_id,stay_id,first_careunit,last_careunit,intime,outtime
         1,1,1,MICU,MICU,2150-01-10 08:00:00,2150-01-12 08:00:00
         2,2,2,MICU,MICU,2150-01-10 08:00:00,2150-01-12 08:00:00""",
-    "icu/chartevents": """stay_id,charttime,itemid,value,valuenum
-        1,2150-01-10 08:30:00,220045,80,80
-        1,2150-01-10 10:30:00,220045,80,80""",
+    "icu/chartevents": """subject_id,stay_id,charttime,itemid,value,valuenum
+        1,1,2150-01-10 08:30:00,220045,80,80
+        1,1,2150-01-10 10:30:00,220045,80,80""",
     "icu/inputevents": "stay_id,starttime,endtime,itemid,rate,rateuom,patientweight",
     "icu/outputevents": "stay_id,charttime,itemid,value",
     "hosp/admissions": """hadm_id,admittime,dischtime,deathtime,hospital_expire_flag,race

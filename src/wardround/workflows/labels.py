@@ -1,6 +1,6 @@
 """MIMIC in, a label of all its stays as a parquet file out; for Sepsis-3 also the hourly SOFA."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,9 @@ class WrittenLabels:
     hours: int
 
 
-def write_labels(mimic: MimicFolder, label: Label, out: Path, detail: Path | None = None) -> WrittenLabels:
+def write_labels(
+    mimic: MimicFolder, label: Label, out: Path, detail: Path | None, progress: Callable[[str], None]
+) -> WrittenLabels:
     """Writes the label of all stays to `out`, sorted by stay_id; each file appears when it is whole.
 
     Args:
@@ -32,12 +34,14 @@ def write_labels(mimic: MimicFolder, label: Label, out: Path, detail: Path | Non
         out: gets stay_id, mimic_stay_id, a column named as the label's rule (boolean, empty if not known), for sepsis3
             suspected_infection_time and sofa_time, and onset (empty where the rule knows none).
         detail: gets the hourly SOFA (adapters/mimic/sepsis3.SOFA_COLUMNS); for the rule sepsis3 only.
+        progress: hears what is begun.
     """
     found, hours = [], 0
     with ExitStack() as files:
         labels = files.enter_context(TableFile(out))
         hourly = None if detail is None else files.enter_context(TableFile(detail))
-        for rows, sofa in _sepsis3(mimic, label) if label.rule == "sepsis3" else _others(mimic, label):
+        parts = _sepsis3(mimic, label, progress) if label.rule == "sepsis3" else _others(mimic, label)
+        for rows, sofa in parts:
             labels.write(rows)
             found.append(rows[label.rule])
             if hourly is not None:
@@ -47,8 +51,10 @@ def write_labels(mimic: MimicFolder, label: Label, out: Path, detail: Path | Non
     return WrittenLabels(len(outcome), int(outcome.sum()), int(outcome.isna().sum()), hours)
 
 
-def _sepsis3(mimic: MimicFolder, label: Label) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    for part in mimic.sepsis3_parts():
+def _sepsis3(
+    mimic: MimicFolder, label: Label, progress: Callable[[str], None]
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    for part in mimic.sepsis3_parts(progress):
         yield part.labels.assign(onset=sepsis3_onset(part.labels, label)), part.hourly
 
 

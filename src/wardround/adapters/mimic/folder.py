@@ -1,6 +1,6 @@
 """A MIMIC-IV folder as a source: stays, readings and what labels need."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -52,14 +52,16 @@ class MimicFolder:
         """
         return pd.concat([part.labels for part in self.sepsis3_parts()], ignore_index=True)
 
-    def sepsis3_parts(self) -> Iterator[Sepsis3Part]:
+    def sepsis3_parts(self, progress: Callable[[str], None] = lambda _message: None) -> Iterator[Sepsis3Part]:
         """Sepsis-3 and hourly SOFA of all ICU stays, some at a time, in the order of stay_id; at least one part.
 
         Each table is scanned once and memory does not grow with the number of stays: the rows that matter are kept in
-        temporary files between the scan and the first part.
+        temporary files between the scan and the first part. `progress` hears what is begun.
         """
         with TemporaryDirectory(prefix="wardround-") as scratch:
-            yield from read_sepsis3(MimicFiles(self.path), stays_at_once=self.stays_at_once, scratch=Path(scratch))
+            yield from read_sepsis3(
+                MimicFiles(self.path), stays_at_once=self.stays_at_once, scratch=Path(scratch), progress=progress
+            )
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta

@@ -1,6 +1,6 @@
 """MIMIC's tables in, Sepsis-3 labels and hourly SOFA out: concepts/*.sql, run for some stays at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -52,7 +52,7 @@ CONCEPTS: Final = (
 
 # Which rows each table of tables.sql gets: the table of MIMIC, and the columns that its scan reads.
 _SCANS: Final = {
-    "charted": ("chartevents", ("stay_id", "charttime", "itemid", "value", "valuenum")),
+    "charted": ("chartevents", ("subject_id", "stay_id", "charttime", "itemid", "value", "valuenum")),
     "laboratory": ("labevents", ("subject_id", "hadm_id", "specimen_id", "itemid", "charttime", "value", "valuenum")),
     "infusions": ("inputevents", ("stay_id", "starttime", "endtime", "itemid", "rate", "rateuom", "patientweight")),
     "outputs": ("outputevents", ("stay_id", "charttime", "itemid", "value")),
@@ -100,12 +100,15 @@ class Sepsis3Part(NamedTuple):
     hourly: pd.DataFrame
 
 
-def read_sepsis3(files: MimicFiles, *, stays_at_once: int, scratch: Path) -> Iterator[Sepsis3Part]:
+def read_sepsis3(
+    files: MimicFiles, *, stays_at_once: int, scratch: Path, progress: Callable[[str], None]
+) -> Iterator[Sepsis3Part]:
     """See `MimicFolder.sepsis3_parts`; `scratch` is an empty folder for temporary files."""
     scans = {table: _scan(files, table) for table in _SCANS}  # so that a missing file is told before the long work
     with connect(scratch / "spill") as database:
         stays = _stays(database, files, stays_at_once)
         for table, scan in scans.items():
+            progress(f"reading {_SCANS[table][0]}")
             with reading(files.path(_SCANS[table][0])):
                 database.execute(f"COPY ({scan}) TO '{scratch / table}' (FORMAT parquet, PARTITION_BY (bucket))")
         create_tables(database)
@@ -114,6 +117,7 @@ def read_sepsis3(files: MimicFiles, *, stays_at_once: int, scratch: Path) -> Ite
                 _fill(database, table, scratch / table / f"bucket={bucket}")
             run_concepts(database)
             mine = stays[stays["bucket"] == bucket]
+            progress(f"labelling: stays {min((bucket + 1) * stays_at_once, len(stays)):,} of {len(stays):,}")
             yield Sepsis3Part(_labels(database, mine), _hourly(database, mine))
 
 

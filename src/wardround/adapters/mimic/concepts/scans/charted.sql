@@ -1,4 +1,5 @@
--- Vital signs, consciousness, oxygen and ventilator entries. A row of chartevents names its stay.
+-- Vital signs, consciousness, oxygen and ventilator entries of the stay. Inspired oxygen is the patient's: a sample taken
+-- on arrival goes with what was charted in the unit that the patient came from.
 SELECT
     s.bucket,
     s.mimic_stay_id AS stay_id,
@@ -8,4 +9,8 @@ SELECT
     try_cast(c.valuenum AS DOUBLE) AS value
 FROM {chartevents} c
 JOIN items i ON i.itemid = c.itemid AND i."table" = 'chartevents'
-JOIN stays s ON s.mimic_stay_id = c.stay_id
+JOIN stays s ON s.subject_id = c.subject_id
+    AND (
+        s.mimic_stay_id = c.stay_id
+        OR (i.quantity = 'inspired_oxygen' AND try_cast(c.charttime AS TIMESTAMP) BETWEEN s.earliest AND s.latest)
+    )

@@ -1,0 +1,114 @@
+"""Sepsis-3 labels and hourly features of MIMIC-IV CSVs against DuckDB's bare scan, and the tutorial's way beside it.
+
+`python -m benchmarks.labels_mimic [TIMES …]` repeats the demo so many times (20); 100 takes a quarter of an hour.
+"""
+
+import sys
+from pathlib import Path
+
+from benchmarks.measure import DATA, WARDROUND, Run, run, table
+from benchmarks.population import repeated_mimic
+
+_READ = (
+    "icu/icustays", "icu/chartevents", "icu/inputevents", "icu/outputevents",
+    "hosp/patients", "hosp/admissions", "hosp/transfers", "hosp/diagnoses_icd", "hosp/labevents", "hosp/prescriptions",
+    "hosp/microbiologyevents",
+)  # fmt: skip
+"""What labels and features read."""
+
+_COUNT = """
+import sys, time, duckdb
+duckdb.execute("SET enable_progress_bar = false")
+started = time.monotonic()
+rows = [duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchone()[0] for path in sys.argv[1:]]
+print(time.monotonic() - started, *rows)
+"""
+# The tasks `load` and `build_table` of a training: Sepsis-3, then a row per hour until its onset.
+_HOURLY = """
+import json, sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from dataclasses import replace
+from wardround.settings import settings_from
+from wardround.workflows.training.build_table import build_table
+from wardround.workflows.training.load import load
+from wardround.workflows.training.request import TrainingRequest
+folder, out = map(Path, sys.argv[1:])
+settings = replace(settings_from(), runs=str(out))
+created, horizon = datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=6)
+request = TrainingRequest(condition="sepsis", mimic=folder, label="sepsis3", horizon=horizon, created=created)
+run = load(request, settings)
+build_table(run, settings)
+print(json.loads((out / run / "rows.json").read_text())["used"])
+"""
+# Whole tables, a loop over stays, the first day, ICD codes: how the tutorial goes about it, in our words.
+_WHOLE_TABLES = """
+import sys
+import pandas as pd
+folder = sys.argv[1]
+charted = {220045, 220210, 223762, 220050, 220052, 220277}
+measured = {50813, 50912, 51265, 51301, 50885}
+stays = pd.read_csv(f"{folder}/icu/icustays.csv.gz", parse_dates=["intime", "outtime"])
+events = pd.read_csv(f"{folder}/icu/chartevents.csv.gz", parse_dates=["charttime"], low_memory=False)
+results = pd.read_csv(f"{folder}/hosp/labevents.csv.gz", parse_dates=["charttime"], low_memory=False)
+codes = pd.read_csv(f"{folder}/hosp/diagnoses_icd.csv.gz", dtype={"icd_code": str})
+events, results = events[events["itemid"].isin(charted)], results[results["itemid"].isin(measured)]
+septic = set(codes.loc[codes["icd_code"].str.startswith(("A40", "A41", "R652", "99591", "99592")), "hadm_id"])
+rows = []
+for stay in stays.itertuples():
+    row = {"stay_id": stay.stay_id, "sepsis": stay.hadm_id in septic}
+    until = stay.intime + pd.Timedelta(hours=24)
+    mine = [events[events["stay_id"] == stay.stay_id], results[results["subject_id"] == stay.subject_id]]
+    for frame in mine:
+        first_day = frame[(frame["charttime"] >= stay.intime) & (frame["charttime"] <= until)]
+        for itemid, values in first_day.groupby("itemid")["valuenum"]:
+            row |= {f"{itemid}_{name}": getattr(values, name)() for name in ("mean", "min", "max", "std")}
+    rows.append(row)
+print(len(pd.DataFrame(rows)))
+"""
+
+
+def main(*repetitions: int) -> None:
+    """A table for each number of repetitions; Wardround's memory from one to the next is what must not grow."""
+    for times in repetitions or (20,):
+        folder = repeated_mimic(times)
+        files = [str(folder / f"{name}.csv.gz") for name in _READ]
+        seconds, *counts = run([sys.executable, "-c", _COUNT, *files]).output.split()
+        rows = dict(zip(_READ, map(int, counts), strict=True))
+        events = f"{rows['icu/chartevents']:,} chartevents and {rows['hosp/labevents']:,} labevents"
+        table(
+            f"Labels and hourly features of {rows['icu/icustays']:,} stays from {events}",
+            ["what", "rows", "seconds", "ratio to count(*)", "peak MiB"],
+            [
+                ["DuckDB count(*) of the files read", "", f"{float(seconds):.1f}", "1.0", ""],
+                *_ours(folder, float(seconds)),
+                *_theirs(folder, float(seconds), times),
+            ],
+        )
+
+
+def _ours(folder: Path, bare: float) -> list[list[str]]:
+    labels = [WARDROUND, "labels", "sepsis", "--label", "sepsis3", "--mimic", str(folder)]
+    written = ["--out", str(DATA / "labels.parquet"), "--detail", str(DATA / "sofa.parquet")]
+    done = run([*labels, *written])
+    hourly = run([sys.executable, "-c", _HOURLY, str(folder), str(DATA / "runs")])
+    return [
+        _row("wardround labels sepsis3 with hourly SOFA", "", done, bare),
+        _row("training's tasks load and build_table: labels and hourly features", hourly.output.strip(), hourly, bare),
+    ]
+
+
+def _theirs(folder: Path, bare: float, times: int) -> list[list[str]]:
+    """Not beyond 20 times: its memory grows with the tables."""
+    if times > 20:
+        return []
+    done = run([sys.executable, "-c", _WHOLE_TABLES, str(folder)])
+    return [_row("pandas, whole tables, a loop over stays: first day, ICD", done.output.strip(), done, bare)]
+
+
+def _row(what: str, rows: str, done: Run, bare: float) -> list[str]:
+    return [what, f"{int(rows):,}" if rows else "", f"{done.wall:.1f}", f"{done.wall / bare:.1f}", f"{done.peak:.0f}"]
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))
