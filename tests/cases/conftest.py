@@ -205,7 +205,7 @@ def _event_parts(text: str) -> Iterator[str]:
         times.append("" if words[0] == "-" else f"{words[0]} {words[1]}")
         words = words[1:] if words[0] == "-" else words[2:]
     itemid, value, unit, *note = words
-    return iter((*times, itemid, value, "" if unit == "-" else unit, *(note or [""])))
+    return iter((*times, itemid, value, "" if unit == "-" else unit.replace("_", " "), *(note or [""])))
 
 
 def fhir_stay(case: Case) -> str:

@@ -97,6 +97,7 @@ def test_the_outcome_stays_with_its_stay(sepsis) -> None:
 def test_a_variable_is_known_by_any_event_and_a_count_of_zero_is_none(sepsis) -> None:
     row = {column: float("nan") for column in sepsis.columns}
     row |= {column: 0.0 for column in sepsis.columns if "__count" in column}
+    row |= {column: 1.0 for column in sepsis.columns if "__missing" in column}
     features = pd.DataFrame([row, row | {"lactate__count_24h": 1.0}, row | {"heart_rate__last_24h": 0.0}])
     assert known_variables(features, sepsis).tolist() == [0, 1, 1]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wardround.core import features as features_module
 from wardround.core.events import EVENT_COLUMNS, frame_of
 from wardround.core.features import build_features
 from wardround.spec.conditions import Condition
@@ -106,3 +107,35 @@ def test_no_events_and_no_rows_give_the_full_set_of_columns(sepsis):
 def test_an_index_without_birth_dates_is_refused(sepsis):
     with pytest.raises(ValueError, match="birth_date is missing"):
         build_features(frame_of(EVENT_COLUMNS), index_of("a").drop(columns="birth_date"), sepsis)
+
+
+def test_hourly_rows_of_one_patient_are_the_rows_that_each_hour_gives_alone(sepsis, monkeypatch):
+    rng = np.random.default_rng(1)
+    names = ("heart_rate", "lactate", "ph")
+    rows = [("ab"[n % 2], rng.uniform(0, 60), names[n % 3], rng.uniform(1, 9)) for n in range(300)]
+    events = events_of(*rows, late=1.5)
+    index = index_of(*"ab" * 24)
+    index["as_of"] = AS_OF - pd.to_timedelta(np.arange(len(index)) // 2, unit="h")
+    monkeypatch.setattr(features_module, "ROWS_AT_ONCE", 7)
+    together = build_features(events, index, sepsis)
+    alone = [build_features(events, index.iloc[[n]], sepsis) for n in range(len(index))]
+    pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True), check_exact=True)
+
+
+def test_a_window_of_6_hours_is_cut_by_time_and_by_what_was_known(sepsis):
+    events = events_of(("a", 7, "heart_rate", 150), ("a", 6, "heart_rate", 90), ("a", 2, "heart_rate", 80), late=3)
+    row = build_features(events, index_of("a"), sepsis).iloc[0]
+    assert (row["heart_rate__mean_6h"], row["heart_rate__mean_24h"]) == (90, 120)
+
+
+def test_the_spread_needs_two_values_and_the_change_two_times(sepsis):
+    events = events_of(("a", 4, "lactate", 1.0), ("a", 4, "heart_rate", 80), ("a", 1, "heart_rate", 86))
+    row = build_features(events, index_of("a"), sepsis).iloc[0]
+    assert row["heart_rate__std_24h"] == pytest.approx(np.std([80, 86], ddof=1))
+    assert row["heart_rate__change_6h"] == 6
+    assert np.isnan(row["lactate__change_24h"])
+
+
+def test_missing_says_whether_there_is_no_event(sepsis):
+    row = build_features(events_of(("a", 1, "ph", 7.3), ("a", 1, "po2", 80)), index_of("a"), sepsis).iloc[0]
+    assert (row["po2__missing_24h"], row["inr__missing_24h"]) == (0, 1)

@@ -75,7 +75,7 @@ def test_an_unknown_variable_of_a_group_is_named(own):
     path = own / "conditions" / "sepsis.yaml"
     path.write_text(path.read_text().replace("variables: [white_cells, lactate,", "variables: [white_cells, lactat,"))
     with pytest.raises(
-        SpecError, match=r"groups\.1\.variables: unknown variable 'lactat' \(did you mean 'lactate'\?\)"
+        SpecError, match=r"groups\.4\.variables: unknown variable 'lactat' \(did you mean 'lactate'\?\)"
     ):
         load_condition("sepsis", own)
 

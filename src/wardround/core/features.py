@@ -9,12 +9,14 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from wardround.spec.conditions import Condition, Feature
+from wardround.spec.conditions import Condition
 
 INDEX_COLUMNS: Final = ("stay_id", "patient_id", "as_of")
 DEMOGRAPHIC_SOURCES: Final = {"age": "birth_date", "sex": "sex"}
 DAYS_PER_YEAR: Final = 365.25
 _MICROSECONDS_PER_HOUR: Final = 3_600_000_000
+ROWS_AT_ONCE: Final = 2048
+"""Index rows whose events are looked at together: what memory is needed for, whatever the length of the index."""
 
 
 @dataclass(frozen=True)
@@ -39,38 +41,67 @@ class Groups:
     def ends(self) -> np.ndarray:
         return self.starts + self.count - 1
 
+    @cached_property
+    def mean(self) -> np.ndarray:
+        return self._mean(self.value)
+
+    @cached_property
+    def one_time(self) -> np.ndarray:
+        return np.asarray(self.hours[self.starts] == self.hours[self.ends])
+
+    @cached_property
+    def centred(self) -> np.ndarray:
+        """Each value less the mean of its group."""
+        return np.asarray(self.value - np.repeat(self.mean, self.count))
+
+    @cached_property
+    def centred_hours(self) -> np.ndarray:
+        return np.asarray(self.hours - np.repeat(self._mean(self.hours), self.count))
+
     def sum(self, of: np.ndarray) -> np.ndarray:
         return np.add.reduceat(of, self.starts)
 
-    def mean(self, of: np.ndarray) -> np.ndarray:
+    def _mean(self, of: np.ndarray) -> np.ndarray:
         return np.asarray(self.sum(of) / self.count)
-
-    def centred(self, of: np.ndarray) -> np.ndarray:
-        return np.asarray(of - np.repeat(self.mean(of), self.count))
 
 
 def _slope(groups: Groups) -> np.ndarray:
     """Least-squares slope per hour; unknown where all events have one time."""
-    hours, value = groups.centred(groups.hours), groups.centred(groups.value)
-    spread = groups.sum(hours * hours)
-    one_time = groups.hours[groups.starts] == groups.hours[groups.ends]
+    spread = groups.sum(groups.centred_hours**2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(one_time, np.nan, groups.sum(hours * value) / spread)
+        slope = groups.sum(groups.centred_hours * groups.centred) / spread
+    return np.where(groups.one_time, np.nan, slope)
+
+
+def _std(groups: Groups) -> np.ndarray:
+    """Standard deviation of a sample; unknown for a single event."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = groups.sum(groups.centred**2) / (groups.count - 1)
+    return np.asarray(np.sqrt(np.where(groups.count > 1, variance, np.nan)))
+
+
+def _change(groups: Groups) -> np.ndarray:
+    """The last value less the first; unknown where all events have one time."""
+    change = groups.value[groups.ends] - groups.value[groups.starts]
+    return np.where(groups.one_time, np.nan, change)
 
 
 # What a group of events (never empty) is summarised to, by the name that condition files use.
 SUMMARIES: Final[dict[str, Callable[[Groups], np.ndarray]]] = {
     "last": lambda groups: groups.value[groups.ends],
     "first": lambda groups: groups.value[groups.starts],
-    "mean": lambda groups: groups.mean(groups.value),
+    "mean": lambda groups: groups.mean,
     "min": lambda groups: np.minimum.reduceat(groups.value, groups.starts),
     "max": lambda groups: np.maximum.reduceat(groups.value, groups.starts),
+    "std": _std,
     "slope": _slope,
+    "change": _change,
     "count": lambda groups: groups.count.astype(float),
+    "missing": lambda groups: np.zeros(len(groups.starts)),
     "hours_since_last": lambda groups: -groups.hours[groups.ends],
 }
-# The value of a feature without any event: unknown, except that no event is a count of 0.
-_WITHOUT_EVENTS: Final = {"count": 0.0}
+# The value of a feature without any event: unknown, but for those that say how much is known.
+_WITHOUT_EVENTS: Final = {"count": 0.0, "missing": 1.0}
 
 
 def build_features(events: pd.DataFrame, index: pd.DataFrame, condition: Condition) -> pd.DataFrame:
@@ -87,22 +118,23 @@ def build_features(events: pd.DataFrame, index: pd.DataFrame, condition: Conditi
 
     Returns:
         stay_id, as_of and then `condition.columns` as float64, one row per index row in the index's order. Unknown is
-        NaN; a count without events is 0. age is in years, sex is 1 for male and 0 for female.
+        NaN; a count without events is 0, and `missing` is 1. age is in years, sex is 1 for male and 0 for female.
 
     Raises:
         ValueError: the index lacks a column or has a row without as_of.
     """
     _check_index(index, condition)
-    demographics: dict[str, np.ndarray] = {name: _DEMOGRAPHICS[name](index) for name in condition.features.demographics}
-    pairs = _pair(events, index, condition)
-    windows = {feature.window for feature in condition.feature_list}
-    grouped = {window: _Summarised(*_group(pairs, window, condition)) for window in windows}
-    columns: dict[str, np.ndarray] = {
-        feature.name: _column(feature, grouped[feature.window], rows=len(index), condition=condition)
-        for feature in condition.feature_list
-    }
+    demographics = [_DEMOGRAPHICS[name](index) for name in condition.features.demographics]
+    series = _series(events, index, condition)
+    columns = _Columns.of(condition)
+    values = np.empty((len(index), len(condition.columns)))
+    for number, column in enumerate(demographics):
+        values[:, number] = column
+    for start in range(0, len(index), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        values[rows, len(demographics) :] = columns.values(series.before(rows))
     keys = index[["stay_id", "as_of"]].reset_index(drop=True)
-    return pd.concat([keys, pd.DataFrame({**demographics, **columns}, index=keys.index, dtype=float)], axis=1)
+    return pd.concat([keys, pd.DataFrame(values, index=keys.index, columns=list(condition.columns))], axis=1)
 
 
 def _check_index(index: pd.DataFrame, condition: Condition) -> None:
@@ -128,83 +160,111 @@ _DEMOGRAPHICS: Final[dict[str, Callable[[pd.DataFrame], np.ndarray]]] = {"age": 
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Every (index row, event) pair that the longest window admits, by row and inside a row by time."""
+    """Every (index row, event) pair that the longest window admits, by row and variable, and inside those by time."""
 
-    row: np.ndarray
-    variable: np.ndarray
+    cell: np.ndarray  # row x number of variables + variable
     value: np.ndarray
     age: np.ndarray  # microseconds from the event to as_of
+    rows: int
 
-    def within(self, window: timedelta) -> "_Pairs":
-        keep = self.age <= window // timedelta(microseconds=1)
-        return _Pairs(self.row[keep], self.variable[keep], self.value[keep], self.age[keep])
+    def within(self, window: timedelta, wanted: np.ndarray) -> "_Pairs":
+        """Those of a shorter window, of the variables that are True in `wanted`."""
+        keep = (self.age <= _in_microseconds(window)) & wanted[self.cell % len(wanted)]
+        return self if keep.all() else _Pairs(self.cell[keep], self.value[keep], self.age[keep], self.rows)
+
+    def groups(self) -> tuple[Groups, np.ndarray]:
+        """The pairs grouped by row and variable, and the cell of each group."""
+        starts = np.flatnonzero(np.diff(self.cell, prepend=-1))
+        return Groups(self.value, -self.age / _MICROSECONDS_PER_HOUR, starts), self.cell[starts]
 
 
-def _pair(events: pd.DataFrame, index: pd.DataFrame, condition: Condition) -> _Pairs:
-    patients = pd.Index(index["patient_id"].unique())
-    variables = pd.Index(list(condition.variables))
+@dataclass(frozen=True)
+class _Series:
+    """The events sorted by patient, variable, time, availability and value, and where each index row looks."""
+
+    time: np.ndarray
+    available: np.ndarray
+    value: np.ndarray
+    key: np.ndarray  # rises with patient, variable and time
+    as_of: np.ndarray  # of each index row
+    cells: np.ndarray  # index rows x variables: the key before the first time of that patient and variable
+    first: np.ndarray  # of each index row: rank of the first time in the longest window
+    stop: np.ndarray  # and of the first time after as_of
+
+    def before(self, rows: slice) -> _Pairs:
+        """The pairs of some index rows, which are numbered from 0."""
+        first = np.searchsorted(self.key, (self.cells[rows] + self.first[rows, None]).ravel())
+        count = np.searchsorted(self.key, (self.cells[rows] + self.stop[rows, None]).ravel()) - first
+        cell = np.repeat(np.arange(len(count)), count)
+        event = np.arange(len(cell)) + np.repeat(first - np.cumsum(count) + count, count)
+        as_of = np.repeat(self.as_of[rows], count.reshape(-1, self.cells.shape[1]).sum(axis=1))
+        known = self.available[event] <= as_of
+        cell, event, as_of = cell[known], event[known], as_of[known]
+        return _Pairs(cell, self.value[event], as_of - self.time[event], len(self.as_of[rows]))
+
+
+def _series(events: pd.DataFrame, index: pd.DataFrame, condition: Condition) -> _Series:
+    patients, names = pd.Index(index["patient_id"].unique()), list(condition.variables)
     patient = patients.get_indexer(events["patient_id"])
-    variable = variables.get_indexer(events["variable"])
-    time, available = _microseconds(events["time"]), _microseconds(events["available"])
-    value = events["value"].to_numpy(dtype=float)
-    order = np.lexsort((value, available, time, patient))
-    order = order[(patient[order] >= 0) & (variable[order] >= 0)]
+    variable = pd.Index(names).get_indexer(events["variable"])
+    known = (patient >= 0) & (variable >= 0)
+    group = (patient * len(names) + variable)[known]
+    time, available = _microseconds(events["time"])[known], _microseconds(events["available"])[known]
+    value = events["value"].to_numpy(dtype=float)[known]
+    order = np.lexsort((value, available, time, group))
+    # One integer per patient, variable and time, small enough for 64 bits because times are replaced by their rank.
+    times = np.unique(time)
+    width = len(times) + 1
     as_of = _microseconds(index["as_of"])
-    longest = condition.longest_window // timedelta(microseconds=1)
-    first, stop = _spans(patient[order], time[order], patients.get_indexer(index["patient_id"]), as_of - longest, as_of)
-    row = np.repeat(np.arange(len(index)), stop - first)
-    event = order[np.arange(len(row)) - np.repeat(np.cumsum(stop - first) - stop, stop - first)]
-    known = available[event] <= as_of[row]
-    row, event = row[known], event[known]
-    return _Pairs(row, variable[event], value[event], as_of[row] - time[event])
+    own = patients.get_indexer(index["patient_id"])[:, None] * len(names) + np.arange(len(names))
+    return _Series(
+        time=time[order],
+        available=available[order],
+        value=value[order],
+        key=group[order] * width + np.searchsorted(times, time[order]),
+        as_of=as_of,
+        cells=own * width,
+        first=np.searchsorted(times, as_of - _in_microseconds(condition.longest_window), side="left"),
+        stop=np.searchsorted(times, as_of, side="right"),
+    )
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which columns of the result each window and summary give: for variables (places in the spec), columns."""
+
+    by_window: dict[timedelta, dict[str, tuple[list[int], list[int]]]]
+    variables: int
+    width: int
+
+    @classmethod
+    def of(cls, condition: Condition) -> "_Columns":
+        place = {name: number for number, name in enumerate(condition.variables)}
+        by_window: dict[timedelta, dict[str, tuple[list[int], list[int]]]] = {}
+        for column, feature in enumerate(condition.feature_list):
+            variables, columns = by_window.setdefault(feature.window, {}).setdefault(feature.summary, ([], []))
+            variables.append(place[feature.variable])
+            columns.append(column)
+        return cls(by_window, len(place), len(condition.feature_list))
+
+    def values(self, pairs: _Pairs) -> np.ndarray:
+        """Rows x columns: every windowed feature of the rows that the pairs are of."""
+        values = np.empty((pairs.rows, self.width))
+        for window, summaries in self.by_window.items():
+            wanted = np.zeros(self.variables, dtype=bool)
+            wanted[[variable for variables, _ in summaries.values() for variable in variables]] = True
+            groups, cells = pairs.within(window, wanted).groups()
+            for summary, (variables, columns) in summaries.items():
+                grid = np.full((pairs.rows, self.variables), _WITHOUT_EVENTS.get(summary, np.nan))
+                if len(cells):
+                    grid.ravel()[cells] = SUMMARIES[summary](groups)
+                values[:, columns] = grid[:, variables]
+        return values
 
 
 def _microseconds(times: pd.Series) -> np.ndarray:
     return times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)
 
 
-def _spans(
-    patient: np.ndarray, time: np.ndarray, of_patient: np.ndarray, start: np.ndarray, end: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """For each (patient, start, end): first and one-past-last place in events sorted by patient and time."""
-    times = np.unique(time)
-    # One integer per (patient, time), small enough for 64 bits because times are replaced by their rank.
-    width = len(times) + 1
-    key = patient * width + np.searchsorted(times, time)
-    first = np.searchsorted(key, of_patient * width + np.searchsorted(times, start, side="left"), side="left")
-    stop = np.searchsorted(key, of_patient * width + np.searchsorted(times, end, side="right"), side="left")
-    return first, stop
-
-
-def _group(pairs: _Pairs, window: timedelta, condition: Condition) -> tuple[Groups, np.ndarray]:
-    """The window's events grouped by row and variable, and each group's key: row x number of variables + variable."""
-    inside = pairs.within(window)
-    key = inside.row * len(condition.variables) + inside.variable
-    order = np.argsort(key, kind="stable")
-    sorted_key = key[order]
-    starts = np.flatnonzero(np.diff(sorted_key, prepend=-1))
-    groups = Groups(inside.value[order], -inside.age[order] / _MICROSECONDS_PER_HOUR, starts)
-    return groups, sorted_key[starts]
-
-
-class _Summarised:
-    """Groups with their keys; each summary is computed once for all variables."""
-
-    def __init__(self, groups: Groups, keys: np.ndarray) -> None:
-        self.keys = keys
-        self._groups = groups
-        self._values: dict[str, np.ndarray] = {}
-
-    def values(self, summary: str) -> np.ndarray:
-        if summary not in self._values:
-            self._values[summary] = SUMMARIES[summary](self._groups)
-        return self._values[summary]
-
-
-def _column(feature: Feature, summarised: _Summarised, *, rows: int, condition: Condition) -> np.ndarray:
-    column = np.full(rows, _WITHOUT_EVENTS.get(feature.summary, np.nan))
-    if len(summarised.keys):
-        row, variable = np.divmod(summarised.keys, len(condition.variables))
-        mine = variable == list(condition.variables).index(feature.variable)
-        column[row[mine]] = summarised.values(feature.summary)[mine]
-    return column
+def _in_microseconds(window: timedelta) -> int:
+    return window // timedelta(microseconds=1)

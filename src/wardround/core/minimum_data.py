@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from wardround.spec.conditions import Condition
+from wardround.spec.conditions import Condition, Summary
 
 
 def known_variables(features: pd.DataFrame, condition: Condition) -> np.ndarray:
@@ -24,6 +24,16 @@ def _has_event(features: pd.DataFrame, condition: Condition, variable: str) -> n
     for feature in condition.feature_list:
         if feature.variable == variable:
             values = features[feature.name].to_numpy(dtype=float)
-            # A count without events is 0; every other summary without events is unknown.
-            known |= values > 0 if feature.summary == "count" else ~np.isnan(values)
+            known |= _known(feature.summary, values)
     return known
+
+
+def _known(summary: Summary, values: np.ndarray) -> np.ndarray:
+    """Whether a summary is of any event."""
+    match summary:
+        case "count":
+            return np.asarray(values > 0)
+        case "missing":
+            return np.asarray(values == 0)
+        case _:
+            return np.asarray(~np.isnan(values))

@@ -12,15 +12,20 @@ from wardround.spec.variables import Variable
 
 TOP: Final = 5
 DEMOGRAPHIC_WORDS: Final = {"age": "Age", "sex": "Sex"}
-_UNIT_WORDS: Final = {"Cel": "°C", "mm[Hg]": "mmHg", "10*3/uL": "10³/µL"}
+_UNIT_WORDS: Final = {
+    "Cel": "°C", "mm[Hg]": "mmHg", "cm[H2O]": "cmH₂O", "10*3/uL": "10³/µL", "{score}": "", "[pH]": "", "{INR}": "",
+}  # fmt: skip
 _PHRASES: Final = {
     "last": "latest of the last {window}",
     "first": "first of the last {window}",
     "mean": "mean of the last {window}",
     "min": "lowest of the last {window}",
     "max": "highest of the last {window}",
+    "std": "standard deviation over the last {window}",
     "slope": "trend over the last {window}",
+    "change": "change over the last {window}",
     "count": "number of values in the last {window}",
+    "missing": "no value in the last {window}",
     "hours_since_last": "time since the last value, within {window}",
 }
 # Of equal values the latest counts: it is the age that a reader at the bedside can act on.
@@ -149,10 +154,14 @@ def _quantity(feature: Feature, value: float, variable: Variable) -> str:
             return f"{value:.0f}"
         case "hours_since_last":
             return f"{value:.1f} h"
+        case "missing":
+            return "yes" if value else "no"
         case "slope":
-            return f"{_number(value, signed=True)} {unit} per hour"
+            return " ".join(f"{_number(value, signed=True)} {unit} per hour".split())
+        case "change":
+            return f"{_number(value, signed=True)} {unit}".strip()
         case _:
-            return f"{_number(value)} {unit}"
+            return f"{_number(value)} {unit}".strip()
 
 
 def _number(value: float, signed: bool = False) -> str:
@@ -165,7 +174,7 @@ def _number(value: float, signed: bool = False) -> str:
 def _age(feature: Feature, used: Sequence[UsedEvent]) -> str:
     hours = feature.window / timedelta(hours=1)
     mine = [event for event in used if event.variable == feature.variable and event.hours_before <= hours]
-    if not mine or feature.summary in ("count", "hours_since_last"):
+    if not mine or feature.summary in ("count", "missing", "hours_since_last"):
         return ""
     if feature.summary in _SINGLE_EVENT:
         return f" ({_SINGLE_EVENT[feature.summary](mine).hours_before:.1f} h before)"

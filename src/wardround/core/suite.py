@@ -86,10 +86,16 @@ def _range(feature: Feature, condition: Condition) -> Rule:
     match feature.summary:
         case "count":
             return Rule("between", feature.name, f"{feature.name} is at least 0", low=0, high=_FINITE)
+        case "missing":
+            return Rule("one_of", feature.name, f"{feature.name} is 0 or 1", values=(0.0, 1.0))
         case "slope":
             return Rule("between", feature.name, f"{feature.name} is finite", low=-_FINITE, high=_FINITE)
         case "hours_since_last":
             return _between(feature.name, 0, feature.window.total_seconds() / 3600, "h")
+        case "std":
+            return _between(feature.name, 0, high - low, variable.unit)
+        case "change":
+            return _between(feature.name, low - high, high - low, variable.unit)
         case "mean":
             return _between(feature.name, low, high, variable.unit, slack=_ROUNDING * max(abs(low), abs(high)))
         case _:

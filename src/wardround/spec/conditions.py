@@ -11,7 +11,9 @@ from wardround.spec.model_card import ModelCardTexts
 from wardround.spec.promotion import Promotion
 from wardround.spec.variables import Variable
 
-Summary = Literal["last", "first", "mean", "min", "max", "slope", "count", "hours_since_last"]
+Summary = Literal[
+    "last", "first", "mean", "min", "max", "std", "slope", "change", "count", "missing", "hours_since_last"
+]
 Demographic = Literal["age", "sex"]
 OnsetDefinition = Literal["sofa_time", "suspected_infection_time", "earlier"]
 

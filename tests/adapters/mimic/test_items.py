@@ -4,6 +4,7 @@ import csv
 import gzip
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from wardround.spec.loading import load_variables
@@ -27,6 +28,28 @@ LABELS = {
     "creatinine": {50912: "Creatinine"},
     "platelets": {51265: "Platelet Count"},
     "bilirubin": {50885: "Bilirubin, Total"},
+    "diastolic_pressure": {
+        220051: "Arterial Blood Pressure diastolic",
+        225310: "ART BP Diastolic",
+        220180: "Non Invasive Blood Pressure diastolic",
+    },
+    "gcs_eye": {220739: "GCS - Eye Opening"},
+    "gcs_verbal": {223900: "GCS - Verbal Response"},
+    "gcs_motor": {223901: "GCS - Motor Response"},
+    "fio2": {223835: "Inspired O2 Fraction"},
+    "peep": {220339: "PEEP set"},
+    "po2": {50821: "pO2"},
+    "pco2": {50818: "pCO2"},
+    "ph": {50820: "pH"},
+    "base_excess": {50802: "Base Excess"},
+    "bicarbonate": {50882: "Bicarbonate"},
+    "urea_nitrogen": {51006: "Urea Nitrogen", 52647: "Urea Nitrogen"},
+    "glucose": {50931: "Glucose", 50809: "Glucose"},
+    "potassium": {50971: "Potassium", 50822: "Potassium, Whole Blood"},
+    "sodium": {50983: "Sodium", 50824: "Sodium, Whole Blood"},
+    "hemoglobin": {51222: "Hemoglobin", 50811: "Hemoglobin", 51640: "Hemoglobin"},
+    "inr": {51237: "INR(PT)", 51675: "INR(PT)"},
+    "albumin": {50862: "Albumin"},
 }
 DICTIONARY = {"chartevents": "icu/d_items", "labevents": "hosp/d_labitems"}
 
@@ -48,8 +71,23 @@ def test_mimic_calls_the_items_by_these_labels(mimic_demo: Path, schemas: Path, 
 
 
 @pytest.mark.mimic
-@pytest.mark.parametrize("itemid", [50813, 50912, 51265, 51301, 51300, 50885])
-def test_laboratory_items_are_of_blood(mimic_demo: Path, itemid: int) -> None:
+def test_laboratory_items_are_of_blood(mimic_demo: Path, schemas: Path) -> None:
     with gzip.open(mimic_demo / "hosp" / "d_labitems.csv.gz", "rt", encoding="utf-8") as file:
         fluids = {int(row["itemid"]): row["fluid"] for row in csv.DictReader(file)}
-    assert fluids[itemid] == "Blood"
+    variables = load_variables(schemas).values()
+    items = [itemid for each in variables if each.mimic.table == "labevents" for itemid in each.mimic.itemids]
+    assert {fluids[itemid] for itemid in items} == {"Blood"}
+
+
+@pytest.mark.mimic
+@pytest.mark.parametrize("table", ["chartevents", "labevents"])
+def test_every_unit_that_mimic_writes_for_an_item_is_known(mimic_demo: Path, schemas: Path, table: str) -> None:
+    folder = "icu" if table == "chartevents" else "hosp"
+    path = mimic_demo / folder / f"{table}.csv.gz"
+    items = {itemid: each for each in load_variables(schemas).values() for itemid in each.mimic.itemids}
+    query = f"""
+        SELECT DISTINCT itemid, coalesce(trim(valueuom), '') FROM read_csv('{path}', all_varchar=true)
+        WHERE valuenum IS NOT NULL"""
+    found = [(items[int(itemid)], unit) for itemid, unit in duckdb.sql(query).fetchall() if int(itemid) in items]
+    assert found
+    assert {(each.name, unit) for each, unit in found if unit not in each.units and each.mimic.table == table} == set()

@@ -6,7 +6,7 @@ from wardround.core.report.missingness import unknown_grid
 from wardround.spec.loading import load_condition
 
 
-def test_the_grid_has_a_row_per_variable_and_a_share_per_feature(schemas: Path) -> None:
+def test_the_grid_has_a_row_per_variable_and_window_and_a_share_per_feature(schemas: Path) -> None:
     sepsis = load_condition("sepsis", schemas)
     unknown = {**dict.fromkeys(sepsis.columns, 0), "lactate__last_24h": 3, "age": 1}
     grid = unknown_grid(unknown, 4, sepsis)
@@ -15,7 +15,8 @@ def test_the_grid_has_a_row_per_variable_and_a_share_per_feature(schemas: Path) 
         for row in grid.variables
         for summary, share in zip(grid.summaries, row.shares, strict=True)
     }
-    assert len(grid.variables) == len(sepsis.variables)
+    windows = {(feature.variable, feature.window) for feature in sepsis.feature_list}
+    assert len(grid.variables) == len(windows)
     assert (shares["Lactate", "last"], shares["Lactate", "lowest"], shares["Lactate", "trend"]) == (0.75, 0.0, None)
     assert grid.demographics == (("Age", 0.25), ("Sex", 0.0))
 

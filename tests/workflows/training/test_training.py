@@ -116,7 +116,7 @@ def test_another_seed_gives_another_model_which_does_not_go_live_by_itself(train
 
 def test_a_second_condition_needs_nothing_but_its_file(small_mimic, settings) -> None:
     card = _train(small_mimic, settings, condition="mortality").card
-    assert (card.label.rule, card.cohort.used, len(card.columns)) == ("hospital_death", 58, 57)
+    assert (card.label.rule, card.cohort.used, len(card.columns)) == ("hospital_death", 58, 77)
 
 
 def test_tasks_can_be_repeated_and_hand_on_small_references(small_mimic, tmp_path) -> None:

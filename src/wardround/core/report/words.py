@@ -60,8 +60,11 @@ SUMMARIES: Final = {
     "mean": "mean",
     "min": "lowest",
     "max": "highest",
+    "std": "spread",
     "slope": "trend",
+    "change": "change",
     "count": "count",
+    "missing": "missing",
     "hours_since_last": "hours since last",
 }
 _REFERENCE: Final = re.compile(r"\b([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]+")

@@ -57,16 +57,16 @@ CHART_ITEMS: Final = {
     "fahrenheit": ChartItem(223761, "Temperature Fahrenheit", "°F", VITAL, 4, decimals=1),
     "celsius": ChartItem(223762, "Temperature Celsius", "°C", VITAL, 1, decimals=1),
     "arterial_systolic": ChartItem(220050, "Arterial Blood Pressure systolic", "mmHg", VITAL, 1),
-    "arterial_diastolic": ChartItem(220051, "Arterial Blood Pressure diastolic", "mmHg", VITAL, 1),
+    "arterial_diastolic": ChartItem(220051, "Arterial Blood Pressure diastolic", "mmHg", VITAL, 4),
     "arterial_mean": ChartItem(220052, "Arterial Blood Pressure mean", "mmHg", VITAL, 1),
     "line_mean": ChartItem(225312, "ART BP Mean", "mmHg", VITAL, 1),
     "cuff_systolic": ChartItem(220179, "Non Invasive Blood Pressure systolic", "mmHg", VITAL, 1),
-    "cuff_diastolic": ChartItem(220180, "Non Invasive Blood Pressure diastolic", "mmHg", VITAL, 1),
+    "cuff_diastolic": ChartItem(220180, "Non Invasive Blood Pressure diastolic", "mmHg", VITAL, 4),
     "cuff_mean": ChartItem(220181, "Non Invasive Blood Pressure mean", "mmHg", VITAL, 1),
-    "eye": ChartItem(220739, "GCS - Eye Opening", "", NEURO, 4),
-    "verbal": ChartItem(223900, "GCS - Verbal Response", "", NEURO, 4),
-    "motor": ChartItem(223901, "GCS - Motor Response", "", NEURO, 4),
-    "sedation": ChartItem(228096, "Richmond-RAS Scale", "", NEURO, 4),
+    "eye": ChartItem(220739, "GCS - Eye Opening", "", NEURO, 8),
+    "verbal": ChartItem(223900, "GCS - Verbal Response", "", NEURO, 8),
+    "motor": ChartItem(223901, "GCS - Motor Response", "", NEURO, 8),
+    "sedation": ChartItem(228096, "Richmond-RAS Scale", "", NEURO, 8),
     "fio2": ChartItem(223835, "Inspired O2 Fraction", "", RESPIRATORY, 4),
     "peep": ChartItem(220339, "PEEP set", "cmH2O", RESPIRATORY, 4),
     "weight": ChartItem(226512, "Admission Weight (Kg)", "kg", "General", 0, decimals=1),
@@ -74,7 +74,7 @@ CHART_ITEMS: Final = {
 }
 
 PANEL_GAP: Final[dict[Panel, float]] = {
-    "count": 25, "chemistry": 25, "gas": 6.5, "liver": 26, "clotting": 26, "bands": 26, "protein": 72,
+    "count": 25, "chemistry": 25, "gas": 7.5, "liver": 26, "clotting": 26, "bands": 26, "protein": 72,
 }  # fmt: skip
 """Median hours between two draws of a panel."""
 
@@ -98,7 +98,7 @@ LAB_ITEMS: Final = (
     LabItem(50813, "Lactate", "mmol/L", "gas", True, 1.7, .34, .24, .46, "liver", .08, 1, .5, 2, .3, 25),
     LabItem(50821, "pO2", "mm Hg", "gas", True, 100, .48, -.08, -.05, "", 0, 0, 85, 105, 14, 600),
     LabItem(50818, "pCO2", "mm Hg", "gas", True, 40, .20, .03, -.04, "", 0, 0, 35, 45, 15, 140),
-    LabItem(50820, "pH", "units", "gas", False, 7.385, .062, -.028, -.026, "kidney", -.012, 2, 7.35, 7.45, 6.8, 7.7),
+    LabItem(50820, "pH", "units", "gas", False, 7.385, .068, -.028, -.026, "kidney", -.012, 2, 7.35, 7.45, 6.8, 7.7),
     LabItem(50802, "Base Excess", "mEq/L", "gas", False, -.5, 3.4, -1.2, -1.5, "kidney", -1.2, 0, -2, 2, -30, 25),
     LabItem(50885, "Bilirubin, Total", "mg/dL", "liver", True, .55, .50, .12, .12, "liver", .85, 1, 0, 1.5, .2, 60),
     LabItem(50862, "Albumin", "g/dL", "liver", False, 3.55, .35, -.15, -.25, "liver", -.35, 1, 3.5, 5.2, 1, 6),
