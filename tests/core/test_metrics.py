@@ -8,7 +8,6 @@ from sklearn import metrics as reference
 from wardround.core.metrics import (
     METRICS,
     Scores,
-    best_f1_threshold,
     differences_with_intervals,
     measure,
     measure_with_intervals,
@@ -87,18 +86,6 @@ def test_a_metric_that_most_resamples_lack_gets_no_interval() -> None:
 def test_no_stays_at_all_is_a_reason_and_not_a_crash() -> None:
     measured = measure_with_intervals(np.zeros(0), np.zeros(0), 0.5, pd.Series(dtype="str"), seed=1)
     assert {name: metric.reason for name, metric in measured.items()} == dict.fromkeys(METRICS, "no stay")
-
-
-def test_the_threshold_is_the_score_with_the_best_f1() -> None:
-    threshold, f1 = best_f1_threshold(OUTCOME, SCORE)
-    tried = {at: reference.f1_score(OUTCOME, at <= SCORE) for at in np.unique(SCORE) if at > 0}
-    assert f1 == pytest.approx(max(tried.values()))
-    assert tried[threshold] == pytest.approx(f1)
-
-
-def test_a_score_of_zero_is_never_the_threshold() -> None:
-    threshold, _ = best_f1_threshold(np.array([1, 1, 1, 0]), np.array([0.0, 0.0, 0.0, 0.1]))
-    assert threshold == 0.1
 
 
 def test_a_model_differs_from_itself_by_nothing() -> None:

@@ -1,16 +1,49 @@
-"""Feature tables in, fitted candidates and their out-of-fold scores out; imputation is learned where the model is."""
+"""Training rows in, fitted candidates and how they did out; imputation is learned where the model is."""
 
 from collections.abc import Mapping
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from wardround.core.candidates.base import Fitted
-from wardround.core.metrics import Metric, best_f1_threshold, measure
+from wardround.core.candidates.base import Fitted, HyperParameters, Setting
+from wardround.core.evaluation.calibration import calibrated, fit_platt
+from wardround.core.evaluation.policies import choose_threshold
+from wardround.core.evaluation.results import Calibration, Policy
+from wardround.core.metrics import Metric, measure
 from wardround.spec.base import SpecModel
+from wardround.spec.conditions import Bands
 
-Setting = int | float | str
+
+class TrainingRows(NamedTuple):
+    """What candidates learn from: `features` (NaN is unknown), outcome (0 or 1), fold and patient of each row."""
+
+    features: pd.DataFrame
+    outcome: np.ndarray
+    folds: np.ndarray
+    patients: pd.Series
+
+    def take(self, chosen: np.ndarray) -> Self:
+        """The chosen rows (booleans)."""
+        return self._replace(
+            features=self.features[chosen],
+            outcome=self.outcome[chosen],
+            folds=self.folds[chosen],
+            patients=self.patients[chosen],
+        )
+
+    def some(self, most: int, seed: int) -> Self:
+        """All rows of so many patients, drawn by the seed, that there are at most about `most` rows."""
+        if len(self.outcome) <= most:
+            return self
+        rows = self.patients.value_counts().sort_index()
+        drawn = rows.iloc[np.random.default_rng(seed).permutation(len(rows))]
+        return self.take(self.patients.isin(drawn.index[drawn.cumsum() <= most]).to_numpy())
+
+    def without(self, column: str) -> Self:
+        """The rows without one feature."""
+        return self._replace(features=self.features.drop(columns=column))
 
 
 class FoldResult(SpecModel):
@@ -22,16 +55,19 @@ class FoldResult(SpecModel):
 
 
 class CandidateResult(SpecModel):
-    """How a candidate did on the training patients, in grouped nested cross-validation, at its own best threshold.
+    """How a candidate did on the training patients, in grouped nested cross-validation, at its own threshold.
 
-    The figures serve to choose; the threshold was picked on the same out-of-fold scores, so they are a little too good.
+    The figures serve to choose; calibration and threshold were picked on the same out-of-fold scores, so they are a
+    little too good. Threshold and metrics are of calibrated scores.
     """
 
     title: str
     threshold: float
     metrics: dict[str, Metric]
-    settings: dict[str, Setting] = Field(default={}, description="Hyper-parameters of the fit to all training rows.")
+    settings: dict[str, Setting] = Field(default={}, description="Of the fit to all training rows.")
     folds: tuple[FoldResult, ...] = ()
+    calibration: Calibration = Calibration()
+    policy: Policy | None = Field(default=None, description="How the threshold was chosen.")
 
 
 def medians(features: pd.DataFrame) -> dict[str, float]:
@@ -45,29 +81,57 @@ def inputs_from(features: pd.DataFrame, imputation: Mapping[str, float]) -> np.n
     return np.ascontiguousarray(np.where(np.isnan(known), np.fromiter(imputation.values(), dtype=float), known))
 
 
-def fit(candidate: type[Fitted], features: pd.DataFrame, outcome: np.ndarray, seed: int) -> Fitted:
-    """The candidate fitted to features (NaN allowed), imputed with their own medians."""
-    return candidate.fit(inputs_from(features, medians(features)), outcome, seed)
+def fit(candidate: type[Fitted], rows: TrainingRows, seed: int, setting: HyperParameters | None = None) -> Fitted:
+    """The candidate fitted to rows, imputed with their own medians."""
+    return candidate.fit(inputs_from(rows.features, medians(rows.features)), rows.outcome, seed, setting)
+
+
+def scores_of(fitted: Fitted, seen: TrainingRows, rows: TrainingRows) -> np.ndarray:
+    """The scores of rows by a candidate that was fitted to `seen`, imputed as these were."""
+    return fitted.predict(inputs_from(rows.features, medians(seen.features)))
 
 
 def out_of_fold(
-    candidate: type[Fitted], features: pd.DataFrame, outcome: np.ndarray, folds: np.ndarray, seed: int
+    candidate: type[Fitted], rows: TrainingRows, seed: int, setting: HyperParameters | None = None
 ) -> np.ndarray:
     """Each row's score from a model, with its imputation and scaling, that was fitted without the row's fold."""
-    scores = np.full(len(features), np.nan)
-    for fold in np.unique(folds):
-        inside, outside = folds == fold, folds != fold
-        fitted = fit(candidate, features[outside], outcome[outside], seed)
-        scores[inside] = fitted.predict(inputs_from(features[inside], medians(features[outside])))
+    scores = np.full(len(rows.outcome), np.nan)
+    for fold in np.unique(rows.folds):
+        inside = rows.folds == fold
+        seen = rows.take(~inside)
+        scores[inside] = scores_of(fit(candidate, seen, seed, setting), seen, rows.take(inside))
     return scores
 
 
-def judge(candidate: type[Fitted], outcome: np.ndarray, scores: np.ndarray) -> CandidateResult:
+def judge(title: str, outcome: np.ndarray, scores: np.ndarray, bands: Bands, hours_per_row: float) -> CandidateResult:
     """A candidate's result from its out-of-fold scores."""
-    threshold, _ = best_f1_threshold(outcome, scores)
-    return CandidateResult(title=candidate.title, threshold=threshold, metrics=measure(outcome, scores, threshold))
+    calibration = fit_platt(outcome, scores)
+    score = calibrated(scores, calibration)
+    threshold, policy = choose_threshold(outcome, score, bands, hours_per_row)
+    return CandidateResult(
+        title=title,
+        threshold=threshold,
+        metrics=measure(outcome, score, threshold),
+        calibration=calibration,
+        policy=policy,
+    )
+
+
+def fold_results(
+    rows: TrainingRows, scores: np.ndarray, by_fold: Mapping[int, HyperParameters], result: CandidateResult
+) -> tuple[FoldResult, ...]:
+    """Each outer fold's setting and metrics, at the threshold and with the calibration of all folds together."""
+    score = calibrated(scores, result.calibration)
+    return tuple(
+        FoldResult(
+            fold=fold,
+            settings=dict(setting),
+            metrics=measure(rows.outcome[rows.folds == fold], score[rows.folds == fold], result.threshold),
+        )
+        for fold, setting in by_fold.items()
+    )
 
 
 def choose(results: Mapping[str, CandidateResult]) -> str:
-    """The name of the candidate with the best F1; of equals the first."""
+    """The name of the candidate with the best F1, at the threshold that the policy gives it; of equals the first."""
     return max(results, key=lambda name: results[name].metrics["f1"].value or 0.0)

@@ -85,6 +85,12 @@ def measure(outcome: np.ndarray, score: np.ndarray, threshold: float) -> dict[st
     return _points(outcome, Scores(score, threshold), METRICS)
 
 
+def auroc(outcome: np.ndarray, score: np.ndarray) -> float:
+    """The AUROC alone; NaN where it does not exist."""
+    value = _points(outcome, Scores(score, 0.0), {"auroc": METRICS["auroc"]})["auroc"].value
+    return np.nan if value is None else value
+
+
 def measure_with_intervals(
     outcome: np.ndarray,
     score: np.ndarray,
@@ -165,12 +171,3 @@ def _difference(first: Metric, second: Metric) -> Metric:
     if first.value is None or second.value is None:
         return Metric(value=None, reason=first.reason or second.reason)
     return Metric(value=first.value - second.value)
-
-
-def best_f1_threshold(outcome: np.ndarray, score: np.ndarray) -> tuple[float, float]:
-    """The score above 0 at which flagging gives the highest F1, and that F1; of equals, the highest score."""
-    tally = Steps.of(outcome, Scores(score, 0.0)).tally()
-    found, wrong = np.cumsum(tally.positives[0]), np.cumsum(tally.negatives[0])
-    f1 = 2 * found / (found + wrong + tally.all_positives[0])
-    best = int(np.argmax(np.where(tally.score > 0, f1, -1.0)))
-    return float(tally.score[best]), float(f1[best])

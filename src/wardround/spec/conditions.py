@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from wardround.spec.base import Duration, SpecModel, format_duration
 from wardround.spec.cohorts import CohortSource
+from wardround.spec.leakage import Leakage
 from wardround.spec.model_card import ModelCardTexts
 from wardround.spec.promotion import Promotion
 from wardround.spec.variables import Variable
@@ -97,8 +98,31 @@ class MinimumData(SpecModel):
 class Bands(SpecModel):
     """How a score becomes a band. The numbers are chosen in training and travel with the model."""
 
-    policy: Literal["f1"] = Field(description="f1: high starts at the threshold with the best F1 in training.")
+    policy: Literal["f1", "sensitivity", "alert_budget"] = Field(
+        description="Where high starts by scores of training patients: best F1, a sensitivity, or an alert budget."
+    )
+    sensitivity: float | None = Field(
+        default=None, gt=0, le=1, description="Share of predictions with the outcome to flag (policy sensitivity)."
+    )
+    alerts_per_100_patient_days: float | None = Field(
+        default=None, gt=0, description="The most that may be flagged (policy alert_budget)."
+    )
     moderate_at: float = Field(gt=0, lt=1, description="moderate starts at this fraction of the high threshold.")
+
+    @property
+    def target(self) -> float | None:
+        """What the policy aims at; None for f1."""
+        return {"sensitivity": self.sensitivity, "alert_budget": self.alerts_per_100_patient_days}.get(self.policy)
+
+    @model_validator(mode="after")
+    def _the_policy_has_its_own_target_only(self) -> Self:
+        given = {"sensitivity": self.sensitivity, "alert_budget": self.alerts_per_100_patient_days}
+        if {policy for policy, target in given.items() if target is not None} != {self.policy} - {"f1"}:
+            raise ValueError(
+                "the policy sensitivity needs `sensitivity`, alert_budget needs `alerts_per_100_patient_days`, and no"
+                " policy takes another's"
+            )
+        return self
 
 
 class Quality(SpecModel):
@@ -155,6 +179,7 @@ class ConditionFile(SpecModel):
     bands: Bands = Field(description="How a score becomes a band.")
     quality: Quality = Field(description="Limits of a run.")
     outcome: Outcome = Field(description="How the outcome is coded in FHIR.")
+    leakage: Leakage = Field(default=Leakage(), description="When a training is stopped for fear of leakage.")
     promotion: Promotion = Field(default=Promotion(), description="When a trained model may go live.")
     model_card: ModelCardTexts = Field(
         default=ModelCardTexts(), description="What only people can say about the model, for its card."

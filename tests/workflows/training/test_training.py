@@ -152,8 +152,10 @@ def test_the_test_patients_decide_neither_the_model_nor_its_thresholds(trained, 
         fit_candidate(run, name, settings)
     evaluate(run, settings)
     before, after = (each.read_json("evaluation.json") for each in (first, folder))
+    measured = {"metrics": None, "evaluation": None}
     assert after["metrics"] != before["metrics"]
-    assert {**after, "metrics": None} == {**before, "metrics": None}
+    assert {**after, **measured} == {**before, **measured}
+    assert after["evaluation"]["policy"] == before["evaluation"]["policy"]
 
 
 def test_too_few_patients_with_the_outcome_is_an_error_and_stores_nothing(make_mimic, tmp_path) -> None:

@@ -1,9 +1,14 @@
 """What every candidate offers to training and to scoring."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple, Self
+from collections.abc import Mapping
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
+
+Setting = int | float
+HyperParameters = Mapping[str, Setting]  # of one fit, by name
+Unit = Literal["log-odds", "probability"]
 
 
 class Contributions(NamedTuple):
@@ -22,7 +27,7 @@ class Scorer(ABC):
     A row's result depends on no other row.
     """
 
-    unit: ClassVar[str]  # of contributions: "log-odds" or "probability"
+    unit: ClassVar[Unit]  # of contributions
 
     @abstractmethod
     def predict(self, inputs: np.ndarray) -> np.ndarray:
@@ -42,11 +47,16 @@ class Fitted(Scorer):
     title: ClassVar[str]
     file_name: ClassVar[str]  # in the model folder
     library: ClassVar[str]  # the distribution whose version decides whether `dump` can be read back
+    explained_by: ClassVar[Literal["shap", "contributions"]] = "contributions"  # shap: exact SHAP values of trees
+    thrift: ClassVar[HyperParameters] = {}  # goes over a setting where a fit only serves to compare
+    settings: ClassVar[
+        tuple[HyperParameters, ...]
+    ]  # to try in training, the usual one first; a budget takes the first few
 
     @classmethod
     @abstractmethod
-    def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int) -> Self:
-        """Learns from rows with outcomes 0 and 1, of both of which there is at least one."""
+    def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int, setting: HyperParameters | None = None) -> Self:
+        """Learns from rows with outcomes 0 and 1, of both of which there is at least one; None is the usual setting."""
 
     @abstractmethod
     def dump(self) -> bytes:

@@ -1,27 +1,32 @@
 """Gradient-boosted trees (XGBoost); contributions in log-odds: exact tree SHAP values (`pred_contribs`)."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 import xgboost
 
-from wardround.core.candidates.base import Contributions, Fitted
+from wardround.core.candidates.base import Contributions, Fitted, HyperParameters, Unit
 
-_ROUNDS: Final = 150
 # One: on a machine with other work to do, two threads that wait for each other took 25 times as long.
 _THREADS: Final = 1
-# Shallow trees, slow learning and large leaves: a unit's data are few. No class weights: they distort probabilities.
+# No class weights: they distort probabilities.
 _PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary:logistic",
     "tree_method": "hist",
-    "max_depth": 3,
-    "eta": 0.05,
-    "min_child_weight": 2,
     "lambda": 2.0,
     "colsample_bytree": 0.5,
     "nthread": _THREADS,
 }
+# Shallow trees, slow learning and large leaves first: a unit's data are few.
+_SETTINGS: Final = (
+    {"max_depth": 3, "eta": 0.05, "min_child_weight": 2, "rounds": 150},
+    {"max_depth": 2, "eta": 0.05, "min_child_weight": 2, "rounds": 250},
+    {"max_depth": 4, "eta": 0.03, "min_child_weight": 5, "rounds": 250},
+    {"max_depth": 3, "eta": 0.1, "min_child_weight": 10, "rounds": 300},
+    {"max_depth": 6, "eta": 0.05, "min_child_weight": 20, "rounds": 300},
+    {"max_depth": 6, "eta": 0.03, "min_child_weight": 50, "rounds": 800},
+)
 
 
 @dataclass(frozen=True)
@@ -30,14 +35,18 @@ class BoostedTrees(Fitted):
 
     booster: xgboost.Booster
     title: ClassVar[str] = "XGBoost"
-    unit: ClassVar[str] = "log-odds"
+    unit: ClassVar[Unit] = "log-odds"
+    explained_by: ClassVar[Literal["shap", "contributions"]] = "shap"
     file_name: ClassVar[str] = "model.ubj"
     library: ClassVar[str] = "xgboost-cpu"
+    settings: ClassVar[tuple[HyperParameters, ...]] = _SETTINGS
 
     @classmethod
-    def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int) -> Self:
+    def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int, setting: HyperParameters | None = None) -> Self:
         data = xgboost.DMatrix(inputs, outcome, nthread=_THREADS)
-        return cls(xgboost.train({**_PARAMETERS, "seed": seed}, data, num_boost_round=_ROUNDS))
+        chosen = dict(setting or _SETTINGS[0])
+        rounds = chosen.pop("rounds")
+        return cls(xgboost.train({**_PARAMETERS, **chosen, "seed": seed}, data, num_boost_round=rounds))
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         return np.asarray(self.booster.predict(_matrix(inputs)), dtype=float)

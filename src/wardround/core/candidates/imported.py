@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from wardround.core.candidates.base import Contributions, Scorer
+from wardround.core.candidates.base import Contributions, Scorer, Unit
 from wardround.core.imported import Imported
 from wardround.errors import ModelError
 
@@ -41,7 +41,7 @@ class ImportedModel(Scorer):
     imported: Imported
     columns: tuple[str, ...]
     where: str
-    unit: ClassVar[str] = "probability"
+    unit: ClassVar[Unit] = "probability"
     file_name: ClassVar[str] = "model.joblib"
 
     @classmethod

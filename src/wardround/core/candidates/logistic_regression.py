@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 import joblib
 import numpy as np
@@ -10,10 +10,10 @@ from sklearn.linear_model import LogisticRegression as Regression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from wardround.core.candidates.base import Contributions, Fitted, probability
+from wardround.core.candidates.base import Contributions, Fitted, HyperParameters, Unit, probability
 
-# Strong shrinkage: dozens of correlated columns meet few patients with the outcome.
-_INVERSE_PENALTY = 0.05
+# Strong shrinkage first: dozens of correlated columns meet few patients with the outcome.
+_SETTINGS: Final = tuple({"inverse_penalty": strength} for strength in (0.05, 0.005, 0.5, 0.0005, 5.0))
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,15 @@ class LogisticRegression(Fitted):
 
     pipeline: Pipeline
     title: ClassVar[str] = "Logistic regression"
-    unit: ClassVar[str] = "log-odds"
+    unit: ClassVar[Unit] = "log-odds"
     file_name: ClassVar[str] = "model.joblib"
     library: ClassVar[str] = "scikit-learn"
+    settings: ClassVar[tuple[HyperParameters, ...]] = _SETTINGS
 
     @classmethod
-    def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int) -> Self:
-        regression = Regression(C=_INVERSE_PENALTY, max_iter=1000, random_state=seed)
+    def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int, setting: HyperParameters | None = None) -> Self:
+        chosen = setting or _SETTINGS[0]
+        regression = Regression(C=chosen["inverse_penalty"], max_iter=1000, random_state=seed)
         return cls(Pipeline([("scale", StandardScaler()), ("regress", regression)]).fit(inputs, outcome))
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:

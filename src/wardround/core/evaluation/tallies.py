@@ -111,7 +111,7 @@ class Steps:
         generator = np.random.default_rng(seed)
         batch = max(1, _BATCH // (2 * len(self.step_score)))
         for done in range(0, resamples, batch):
-            times = [_times_drawn(generator, count) for _ in range(min(batch, resamples - done))]
+            times = [times_drawn(generator, count) for _ in range(min(batch, resamples - done))]
             counts = np.stack([self._counts(drawn[patient]) for drawn in times])
             yield self._tally(counts, np.stack([drawn @ squared for drawn in times]))
 
@@ -131,5 +131,6 @@ def _coarser(place: np.ndarray, below: np.ndarray, most: int) -> np.ndarray:
     return np.asarray(np.unique(2 * coarse + below, return_inverse=True)[1])
 
 
-def _times_drawn(generator: np.random.Generator, patients: int) -> np.ndarray:
+def times_drawn(generator: np.random.Generator, patients: int) -> np.ndarray:
+    """How often each of so many patients is drawn, with replacement, in a resample of that size."""
     return np.bincount(generator.integers(patients, size=patients), minlength=patients).astype(float)

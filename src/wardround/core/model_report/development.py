@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from wardround.core.fitting import CandidateResult, Setting
+from wardround.core.candidates.base import Setting
+from wardround.core.fitting import CandidateResult
 from wardround.core.model import ModelCard, Side
 from wardround.core.model_report.words import (
     label_in_words,

@@ -1,10 +1,20 @@
 """The candidates' results in; the chosen one, fitted to all training patients and scored once on the test side, out."""
 
+from typing import Final, cast
+
+import pandas as pd
+
 from wardround.core.bands import thresholds_from
+from wardround.core.evaluation.calibration import calibrated
+from wardround.core.evaluation.importance import importance_of
+from wardround.core.evaluation.measured import Told, measured
+from wardround.core.evaluation.results import Evaluated, Policy
+from wardround.core.evaluation.tallies import Scores
 from wardround.core.fitting import choose, fit, inputs_from, medians
-from wardround.core.metrics import measure_with_intervals
 from wardround.settings import Settings
-from wardround.workflows.training.run import load_run
+from wardround.workflows.training.run import ONSETS, Run, load_run
+
+EVALUATION: Final = "evaluation.json"
 
 
 def evaluate(run: str, settings: Settings) -> str:
@@ -15,17 +25,26 @@ def evaluate(run: str, settings: Settings) -> str:
     train, test = opened.sides()
     results = opened.results()
     chosen = choose(results)
-    candidate, threshold, seed = CANDIDATES[chosen], results[chosen].threshold, opened.request.seed
+    result, candidate, seed = results[chosen], CANDIDATES[chosen], opened.request.seed
     imputation = medians(train.features)
-    fitted = fit(candidate, train.features, train.outcome, seed)
-    scores = fitted.predict(inputs_from(test.features, imputation))
-    metrics = measure_with_intervals(test.outcome, scores, threshold, test.patients, seed)
+    fitted = fit(candidate, train.rows, seed, result.settings)
+    inputs = inputs_from(test.features, imputation)
+    scores = Scores(calibrated(fitted.predict(inputs), result.calibration), result.threshold)
+    importance = importance_of(fitted, inputs, opened.condition.columns)
+    policy = cast(Policy, result.policy)  # only a model that was trained elsewhere has none
+    found = measured(test.frame, scores, Told(opened.task, policy, importance, _onsets(opened)), seed)
+    evaluated = Evaluated(
+        chosen=chosen,
+        imputation=imputation,
+        thresholds=thresholds_from(result.threshold, opened.condition.bands),
+        calibration=result.calibration,
+        metrics=found.metrics,
+        evaluation=found.evaluation,
+    )
     opened.folder.write_bytes(candidate.file_name, fitted.dump())
-    evaluation = {
-        "chosen": chosen,
-        "imputation": imputation,
-        "thresholds": thresholds_from(threshold, opened.condition.bands),
-        "metrics": {name: metric.model_dump() for name, metric in metrics.items()},
-    }
-    opened.folder.write_json("evaluation.json", evaluation)
+    opened.folder.write_json(EVALUATION, evaluated.model_dump(mode="json"))
     return chosen
+
+
+def _onsets(run: Run) -> pd.DataFrame | None:
+    return run.folder.read_frame(ONSETS) if run.folder.exists(ONSETS) else None

@@ -1,6 +1,7 @@
-"""A run's training side and one candidate in; its result in grouped cross-validation out."""
+"""A run's training side and one candidate in; its result in grouped nested cross-validation out."""
 
-from wardround.core.fitting import judge, out_of_fold
+from wardround.core.evaluation.nested import nested_cross_validation
+from wardround.core.fitting import fold_results, judge
 from wardround.settings import Settings
 from wardround.workflows.training.run import load_run, result_file
 
@@ -10,8 +11,10 @@ def fit_candidate(run: str, name: str, settings: Settings) -> None:
     from wardround.core.candidates.registry import CANDIDATES
 
     opened = load_run(run, settings)
-    train, _ = opened.sides()
-    candidate = CANDIDATES[name]
-    scores = out_of_fold(candidate, train.features, train.outcome, train.folds, opened.request.seed)
-    result = judge(candidate, train.outcome, scores)
-    opened.folder.write_json(result_file(name), result.model_dump(mode="json"))
+    rows, candidate = opened.sides()[0].rows, CANDIDATES[name]
+    nested = nested_cross_validation(candidate, rows, opened.request.budget, opened.request.seed)
+    bands, hours = opened.condition.bands, opened.task.hours_per_row
+    result = judge(candidate.title, rows.outcome, nested.scores, bands, hours)
+    folds = fold_results(rows, nested.scores, nested.by_fold, result)
+    complete = result.model_copy(update={"settings": dict(nested.setting), "folds": folds})
+    opened.folder.write_json(result_file(name), complete.model_dump(mode="json"))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from wardround.adapters.run_folder import RunFolder, run_id
 from wardround.core.evaluation.results import Task
-from wardround.core.fitting import CandidateResult
+from wardround.core.fitting import CandidateResult, TrainingRows
 from wardround.core.labels import label_of
 from wardround.core.tasks import task_of
 from wardround.errors import TrainingError
@@ -93,6 +93,10 @@ class Table:
     @property
     def folds(self) -> np.ndarray:
         return self.frame["fold"].to_numpy(dtype=int)
+
+    @property
+    def rows(self) -> TrainingRows:
+        return TrainingRows(self.features, self.outcome, self.folds, self.patients)
 
     @property
     def stays(self) -> int:

@@ -1,6 +1,7 @@
 """A run's results in; a version in the model store, with its card, out."""
 
 import hashlib
+from collections.abc import Mapping
 from importlib.metadata import version as library_version
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 from wardround.adapters.card_html import render_card
 from wardround.adapters.model_store import PAGE, ModelStore
 from wardround.core.evaluation.gates import GateResult
+from wardround.core.evaluation.results import Evaluated
 from wardround.core.model import Flow, ModelCard, Side, Split
 from wardround.core.model_report.about import About
 from wardround.core.splits import FOLDS, TEST_SHARE
@@ -16,6 +18,7 @@ from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.spec.digest import spec_digest
 from wardround.workflows.training.check_leakage import GATES
+from wardround.workflows.training.evaluate import EVALUATION
 from wardround.workflows.training.run import Run, Table, load_run
 
 _LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
@@ -26,13 +29,13 @@ def write_card(run: str, settings: Settings) -> str:
     from wardround.core.candidates.registry import CANDIDATES
 
     opened = load_run(run, settings)
-    evaluation = opened.folder.read_json("evaluation.json")
-    candidate = CANDIDATES[evaluation["chosen"]]
+    evaluated = Evaluated.model_validate(opened.folder.read_json(EVALUATION))
+    candidate = CANDIDATES[evaluated.chosen]
     content = opened.folder.read_bytes(candidate.file_name)
     card = ModelCard(
         **_from_run(opened),
         **_from_table(opened),
-        **evaluation,
+        **{name: getattr(evaluated, name) for name in Evaluated.model_fields},
         version="",
         candidates=opened.results(),
         contributions_unit=candidate.unit,
@@ -60,6 +63,8 @@ def _from_run(run: Run) -> dict[str, Any]:
         "horizon": format_duration(horizon) if horizon else "hospital_stay",
         "prediction_time": request.at,
         "seed": request.seed,
+        "task": run.task,
+        "readings_set_aside": _by_variable(run.folder.read_json("set_aside.json")),
         "gates": tuple(GateResult.model_validate(gate) for gate in run.folder.read_json(GATES)),
     }
 
@@ -74,6 +79,15 @@ def _from_table(run: Run) -> dict[str, Any]:
         "cohort": Flow(found=used + sum(left_out.values()), excluded=left_out, used=used),
         "split": Split(train=_side(train), test=_side(test), test_share=TEST_SHARE, folds=FOLDS),
     }
+
+
+def _by_variable(set_aside: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Counts of readings by variable and reason, from those by `variable: reason`."""
+    found: dict[str, dict[str, int]] = {}
+    for name, count in set_aside.items():
+        variable, reason = name.split(": ", 1)
+        found.setdefault(variable, {})[reason] = count
+    return found
 
 
 def _side(table: Table) -> Side:
