@@ -10,10 +10,10 @@ WITH samples AS (
         max(value) FILTER (quantity = 'arterial_oxygen') AS pao2,
         max(
             CASE
-                WHEN value > 20 AND value <= 100 THEN value / 100
-                WHEN value > 0.2 AND value <= 1 THEN value
+                WHEN value > 20 AND value <= 100 THEN value
+                WHEN value > 0.2 AND value <= 1 THEN round(value * 100, 1)
             END
-        ) FILTER (quantity = 'inspired_oxygen') AS fio2
+        ) FILTER (quantity = 'inspired_oxygen') AS percent
     FROM laboratory
     WHERE quantity IN ('arterial_oxygen', 'inspired_oxygen', 'specimen_type')
     GROUP BY stay_id, specimen_id
@@ -25,25 +25,25 @@ charted_oxygen AS (
         time,
         max(
             CASE
-                WHEN value >= 20 AND value <= 100 THEN value / 100
-                WHEN value > 0.2 AND value <= 1 THEN value
+                WHEN value >= 20 AND value <= 100 THEN value
+                WHEN value > 0.2 AND value <= 1 THEN round(value * 100, 1)
             END
-        ) AS fio2
+        ) AS percent
     FROM charted
     WHERE quantity = 'inspired_oxygen'
     GROUP BY stay_id, time
-    HAVING fio2 IS NOT NULL
+    HAVING percent IS NOT NULL
 ),
 with_charted AS (
     SELECT
         s.stay_id,
         s.time,
         s.pao2,
-        coalesce(s.fio2, CASE WHEN c.time >= s.time - INTERVAL 4 HOUR THEN c.fio2 END) AS fio2
+        coalesce(s.percent, CASE WHEN c.time >= s.time - INTERVAL 4 HOUR THEN c.percent END) AS percent
     FROM samples s
     ASOF LEFT JOIN charted_oxygen c ON s.stay_id = c.stay_id AND s.time >= c.time
     WHERE s.pao2 IS NOT NULL
 )
-SELECT stay_id, time, pao2 / fio2 AS ratio
+SELECT stay_id, time, 100 * pao2 / percent AS ratio
 FROM with_charted
-WHERE fio2 IS NOT NULL
+WHERE percent IS NOT NULL

@@ -20,8 +20,7 @@ covered AS (
         stay_id,
         time,
         volume,
-        date_diff('second', coalesce(lag(time) OVER (PARTITION BY stay_id ORDER BY time), first_seen), time) / 3600.0
-            AS hours_covered
+        date_diff('second', coalesce(lag(time) OVER (PARTITION BY stay_id ORDER BY time), first_seen), time) AS seconds
     FROM entries
     JOIN first_seen USING (stay_id)
 ),
@@ -30,10 +29,10 @@ days AS (
         stay_id,
         time,
         sum(volume) OVER day AS volume,
-        sum(hours_covered) OVER day AS hours_covered
+        sum(seconds) OVER day AS seconds
     FROM covered
     WINDOW day AS (PARTITION BY stay_id ORDER BY time RANGE BETWEEN INTERVAL 23 HOUR PRECEDING AND CURRENT ROW)
 )
-SELECT stay_id, time, volume / hours_covered * 24 AS urine_24h
+SELECT stay_id, time, volume * 24 * 3600 / seconds AS urine_24h
 FROM days
-WHERE hours_covered BETWEEN 22 AND 30
+WHERE seconds BETWEEN 22 * 3600 AND 30 * 3600

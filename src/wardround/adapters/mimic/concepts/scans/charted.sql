@@ -10,7 +10,5 @@ SELECT
 FROM {chartevents} c
 JOIN items i ON i.itemid = c.itemid AND i."table" = 'chartevents'
 JOIN stays s ON s.subject_id = c.subject_id
-    AND (
-        s.mimic_stay_id = c.stay_id
-        OR (i.quantity = 'inspired_oxygen' AND try_cast(c.charttime AS TIMESTAMP) BETWEEN s.earliest AND s.latest)
-    )
+    AND (s.mimic_stay_id = c.stay_id OR i.quantity = 'inspired_oxygen')
+    AND try_cast(c.charttime AS TIMESTAMP) BETWEEN s.earliest AND s.latest
