@@ -14,7 +14,7 @@ WITH statements AS (
             WHEN regexp_matches(text, 'CMV|SIMV|MMV|PCV|PRVC|APRV|APV|ASV|/AC|/SBT|Apn|^VS$|SYNCHRON|CPAP/PPS') THEN true
         END AS invasive
     FROM charted
-    WHERE quantity = 'ventilator_mode' OR (quantity = 'oxygen_device' AND text <> 'Tracheostomy tube')
+    WHERE quantity = 'ventilator_mode' OR (quantity = 'oxygen_device' AND text NOT IN ('Tracheostomy tube', 'Other'))
 ),
 moments AS (
     SELECT stay_id, time, bool_or(invasive) AS invasive
