@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("condition")
-@click.option("--mimic", type=click.Path(path_type=Path), help="MIMIC-IV folder, with hosp/ and icu/.")
+@click.option(
+    "--mimic", type=click.Path(path_type=Path), help="MIMIC-IV folder, with hosp/ and icu/, or a DuckDB file."
+)
 @click.option("--fhir", help="Base URL of a FHIR server, its name in a .env file, or a folder of NDJSON.")
 @click.option("--profile", metavar="ID", help=PROFILE_HELP)
 @click.option("--at", type=DURATION, help="Predict so long after each stay's admission.  [default: 24h]")

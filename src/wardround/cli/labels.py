@@ -11,7 +11,12 @@ from wardround.settings import settings_from
 @click.command()
 @click.argument("condition")
 @click.option("--label", metavar="RULE", help="Which of the condition's labels, such as sepsis3.  [default: its first]")
-@click.option("--mimic", type=click.Path(path_type=Path), required=True, help="MIMIC-IV folder, with hosp/ and icu/.")
+@click.option(
+    "--mimic",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="MIMIC-IV folder, with hosp/ and icu/, or a DuckDB file.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -10,7 +10,12 @@ from wardround.cli.times import TIME
 
 
 @click.command()
-@click.option("--mimic", type=click.Path(path_type=Path), required=True, help="MIMIC-IV folder, with hosp/ and icu/.")
+@click.option(
+    "--mimic",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="MIMIC-IV folder, with hosp/ and icu/, or a DuckDB file.",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for Mimic*.ndjson.gz.")
 @click.option(
     "--rebase-to",

@@ -18,7 +18,7 @@ from wardround.settings import settings_from
     required=True,
     envvar="MIMIC_CSV_PATH",
     type=click.Path(path_type=Path),
-    help="MIMIC-IV folder with hosp/ and icu/ (default: MIMIC_CSV_PATH).",
+    help="MIMIC-IV folder with hosp/ and icu/, or a DuckDB file (default: MIMIC_CSV_PATH).",
 )
 @click.option("--label", help="Label rule; it must be the condition's own.")
 @click.option(

@@ -1,4 +1,4 @@
-"""MIMIC's tables as SQL: a folder with hosp/ and icu/ in, DuckDB FROM items with explicit types out."""
+"""MIMIC's tables as SQL: a folder with hosp/ and icu/, or a DuckDB file, in; FROM items with explicit types out."""
 
 import gzip
 import re
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from wardround.adapters.mimic.database import MimicDatabase
 from wardround.errors import SourceDataError
 
 MODULES = {
@@ -30,6 +31,30 @@ _NUMBERS = {
 
 @dataclass(frozen=True)
 class MimicFiles:
+    """MIMIC-IV's tables, wherever they lie: `folder` is a folder with hosp/ and icu/, or a DuckDB file."""
+
+    folder: Path
+
+    def path(self, table: str) -> Path:
+        """The file that `table` lies in; raises SourceDataError if it does not."""
+        return self._tables.path(table)
+
+    def scan(self, table: str, columns: Sequence[str]) -> str:
+        """A FROM item for `table`: SQL that reads it. Raises SourceDataError if a column of `columns` is missing.
+
+        Numbers in columns of ids are BIGINT, everything else is VARCHAR; empty is NULL.
+        """
+        return self._tables.scan(table, columns)
+
+    @cached_property
+    def _tables(self) -> "MimicCsvs | MimicDatabase":
+        if self.folder.is_file():
+            return MimicDatabase(self.folder, MODULES, frozenset(_NUMBERS))
+        return MimicCsvs(self.folder)
+
+
+@dataclass(frozen=True)
+class MimicCsvs:
     """The CSVs of one MIMIC-IV folder, plain or gzipped."""
 
     folder: Path
@@ -40,13 +65,12 @@ class MimicFiles:
         for path in (stem.with_name(f"{table}.csv.gz"), stem):
             if path.is_file():
                 return path
-        raise SourceDataError(f"{stem}: not found, expected it or {stem.name}.gz; give the folder with hosp/ and icu/")
+        raise SourceDataError(
+            f"{stem}: not found, expected it or {stem.name}.gz; give the folder with hosp/ and icu/, or a DuckDB file"
+        )
 
     def scan(self, table: str, columns: Sequence[str]) -> str:
-        """A FROM item for `table`: SQL that reads the CSV. Raises SourceDataError if a column of `columns` is missing.
-
-        Numbers in columns of ids are BIGINT, everything else is VARCHAR; empty is NULL.
-        """
+        """See `MimicFiles.scan`."""
         path = self.path(table)
         header = self._header(path)
         missing = [column for column in columns if column not in header]
@@ -81,7 +105,7 @@ def reading(what: Path) -> Iterator[None]:
         line = re.search(r"[Ll]ine:? (\d+)", text)
         place = "".join(f", {name} {found[1]}" for name, found in (("column", column), ("line", line)) if found)
         raise SourceDataError(
-            f"{what}{place}: cannot be read as CSV, expected MIMIC-IV's format; copy the file again"
+            f"{what}{place}: cannot be read, expected MIMIC-IV's format; copy the file again"
         ) from None
 
 
