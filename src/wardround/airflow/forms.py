@@ -85,7 +85,7 @@ def training_form(condition: Condition) -> dict[str, Param]:
             None,
             type=["null", "string"],
             title="MIMIC folder",
-            description="Folder with hosp/ and icu/, or a DuckDB file, as the workers see it. Empty: their MIMIC_CSV_PATH.",
+            description="Folder with hosp/ and icu/ or DuckDB file, as the workers see it. Empty: MIMIC_CSV_PATH.",
         ),
         "label": Param(
             None,
