@@ -1,5 +1,6 @@
 """Visits every stay of the intensive care unit at the run's time, scores the risk of one condition, and writes it back
-as FHIR RiskAssessments. One DAG per condition file: `screen_icu__<condition>`.
+as FHIR RiskAssessments. One DAG per condition file: `screen_icu__<condition>`. When another model goes live it also
+runs once in shadow: scores and a report, and nothing written.
 
 **When it is red**
 
@@ -18,13 +19,14 @@ Running again at the same time changes nothing on the server. Decision support o
 
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, TriggerRule, task, task_group
+from airflow.sdk import DAG, TriggerRule, task, task_group
 
 from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.defaults import TASK_DEFAULTS
 from wardround.airflow.forms import first_day, screening_form
 from wardround.airflow.pools import FHIR_POOL
+from wardround.airflow.schedules import screening_schedule
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
 from wardround.spec.conditions import Condition
@@ -99,7 +101,7 @@ for each in valid_conditions(settings_from()):
         dag_display_name=f"Screen: {each.title}",
         description=each.description,
         doc_md=__doc__,
-        schedule=CronTriggerTimetable(each.schedule, timezone="UTC"),
+        schedule=screening_schedule(each),
         start_date=first_day(each),
         catchup=each.catch_up_from is not None,
         max_active_runs=1,

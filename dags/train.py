@@ -1,5 +1,6 @@
-"""Trains a model of one condition from MIMIC-IV CSVs: labels and features, candidates in grouped cross-validation, the
-test patients once, a card. One DAG per condition file: `train__<condition>`; started by hand.
+"""Trains a model of one condition from MIMIC-IV: labels and features, candidates in grouped cross-validation, a card, a
+comparison with the live model on the same test patients, a person's approval. One DAG per condition file:
+`train__<condition>`; started by hand, by the condition's `retraining`, or by an event of `drift__<condition>`.
 
 **When it is red**
 
@@ -7,8 +8,12 @@ test patients once, a card. One DAG per condition file: `train__<condition>`; st
 * `build_table`: too few patients, or none with the outcome, on a side of the split. Nothing was stored.
 * a candidate of `fit_candidate`: `evaluate` needs all of them; its log has the library's own message.
 * `check_leakage`: a gate failed; the message names it, its figure and the remedy. Nothing was stored.
-* `promote` skipped is no error: the model is stored, and another version stays live. Compare the two with
-  `wardround model show`, then decide: `wardround model promote`.
+* `compare`: a promotion gate failed; the message names it. The model is stored, and nobody is asked. Train again, or
+  let it go live with `wardround model promote`, its `--despite-gates` and a reason.
+* `approve` awaits input: *Required Actions* shows candidate against live and takes the answer. Who and why are kept in
+  the model store. No answer within the condition's `promotion.answer_within` is a no. Skipped: the same model is live.
+* `promote`: the model could not score today (a changed file, another spec), or another one went live since the
+  comparison; then clear `compare`. Skipped is no error: the answer was no; `wardround model show` says whose, and why.
 
 No red task here changes what is live, and so none disturbs the screening.
 """
@@ -17,10 +22,12 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
+from wardround.airflow.approval import PromotionApproval
 from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.defaults import TASK_DEFAULTS
-from wardround.airflow.forms import training_form
+from wardround.airflow.forms import approval_form, training_form
+from wardround.airflow.schedules import training_schedule
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
 from wardround.spec.conditions import Condition
@@ -60,24 +67,30 @@ def train(condition: Condition) -> None:
         training.check_leakage(run, settings_from())
 
     @task
-    def write_card(run: str) -> str:
+    def write_card(run: str) -> None:
         from wardround.workflows import training
 
-        return training.write_card(run, settings_from())
+        training.write_card(run, settings_from())
 
-    @task(outlets=[live_model(condition.id)])
-    def promote(run: str, version: str, outlet_events: Any = None) -> None:
+    @task
+    def compare(run: str) -> None:
         from wardround.airflow import training
 
-        training.promote(run, version)
-        outlet_events[live_model(condition.id)].extra = {"version": version}
+        training.compare(run)
+
+    @task(outlets=[live_model(condition.id)])
+    def promote(run: str, answer: dict[str, str], outlet_events: Any = None) -> None:
+        from wardround.airflow import training
+
+        outlet_events[live_model(condition.id)].extra = training.promote(run, **answer)
 
     run = load()
-    evaluated = evaluate(run)
-    version = write_card(run)
-    fit_candidate.partial(run=run).expand(candidate=build_table(run)) >> evaluated
-    evaluated >> check_leakage(run) >> version
-    promote(run, version)
+    approve = PromotionApproval(
+        task_id="approve", run=run, params=approval_form(), response_timeout=condition.promotion.answer_within
+    )
+    fitted = fit_candidate.partial(run=run).expand(candidate=build_table(run))
+    fitted >> evaluate(run) >> check_leakage(run) >> write_card(run) >> compare(run) >> approve
+    promote(run, approve.output)
 
 
 for each in valid_conditions(settings_from()):
@@ -86,7 +99,8 @@ for each in valid_conditions(settings_from()):
         dag_display_name=f"Train: {each.title}",
         description=f"Trains the model that screen_icu__{each.id} scores with.",
         doc_md=__doc__,
-        schedule=None,
+        schedule=training_schedule(each),
+        catchup=False,
         max_active_runs=1,
         params=training_form(each),
         default_args=TASK_DEFAULTS,

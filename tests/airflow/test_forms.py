@@ -3,9 +3,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from wardround.airflow.forms import prediction_time, screening_form, waiting_time
+from wardround.airflow.forms import (
+    prediction_time,
+    promotion_form,
+    screening_form,
+    screening_mode,
+    training_form,
+    waiting_time,
+)
+from wardround.cli.train import command as train
 from wardround.errors import WardroundError
 from wardround.spec.loading import load_condition
+from wardround.workflows.training import TrainingRequest
 
 MORNING = datetime(2026, 1, 2, 5, tzinfo=UTC)
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -32,8 +41,27 @@ def test_an_as_of_without_offset_is_refused():
         prediction_time({"as_of": "2026-01-02T06:00:00"}, dag_run())
 
 
-def test_every_field_of_the_form_says_what_it_is_for(schemas):
-    for name, param in screening_form(load_condition("sepsis", schemas)).items():
+def test_a_run_that_a_new_live_model_started_writes_nothing():
+    started = SimpleNamespace(run_type="asset_triggered")
+    by_the_clock = SimpleNamespace(run_type="scheduled")
+    assert screening_mode({"mode": "live"}, started) == "shadow"
+    assert [screening_mode({"mode": mode}, by_the_clock) for mode in ("live", "shadow")] == ["live", "shadow"]
+
+
+def test_the_training_form_asks_what_the_command_line_and_the_request_ask(schemas):
+    asked = set(training_form(load_condition("sepsis", schemas)))
+    options = {option.name for option in train.params} - {"condition", "by", "as_json"}
+    assert asked == options == set(TrainingRequest.model_fields) - {"condition", "created", "run"}
+
+
+def test_the_training_form_and_the_command_line_have_the_same_defaults(schemas):
+    form = {name: param.value for name, param in training_form(load_condition("sepsis", schemas)).items()}
+    assert form == {option.name: option.to_info_dict()["default"] for option in train.params if option.name in form}
+
+
+def test_every_field_of_a_form_says_what_it_is_for(schemas):
+    sepsis = load_condition("sepsis", schemas)
+    for name, param in {**screening_form(sepsis), **training_form(sepsis), **promotion_form()}.items():
         assert param.schema["title"], name
         assert param.description.endswith("."), name
 

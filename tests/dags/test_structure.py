@@ -2,12 +2,23 @@
 
 from itertools import pairwise
 
+import pendulum
 import pytest
 
 from wardround.airflow.pools import FHIR_POOL
 
 SCREENING = ["find_stays", "extract", "check_quality", "score", "publish", "reconcile", "report"]
-TRAINING = ["load", "build_table", "fit_candidate", "evaluate", "check_leakage", "write_card", "promote"]
+TRAINING = [
+    "load",
+    "build_table",
+    "fit_candidate",
+    "evaluate",
+    "check_leakage",
+    "write_card",
+    "compare",
+    "approve",
+    "promote",
+]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +46,7 @@ def test_what_talks_to_the_server_and_nothing_else_runs_in_its_pool(dagbag):
 def test_a_schedule_is_the_conditions_own_in_utc(dagbag, schemas):
     from wardround.spec.loading import load_condition
 
-    timetable = dagbag.dags["screen_icu__sepsis"].timetable
+    timetable = dagbag.dags["screen_icu__sepsis"].timetable.timetable
 
     assert (timetable.expression, str(timetable.timezone)) == (load_condition("sepsis", schemas).schedule, "UTC")
 
@@ -44,4 +55,29 @@ def test_training_makes_the_asset_that_screening_scores_with(dagbag):
     made = dagbag.dags["train__sepsis"].get_task("promote").outlets
     used = dagbag.dags["screen_icu__sepsis"].get_task("score").inlets
 
-    assert made == used
+    assert made == used == dagbag.dags["promote__sepsis"].get_task("promote").outlets
+
+
+def test_another_live_model_starts_the_screening_and_flagged_drift_the_training(dagbag):
+    started_by = {
+        dag_id: [asset.name for asset in dagbag.dags[dag_id].timetable.asset_condition.objects]
+        for dag_id in ("screen_icu__sepsis", "train__sepsis")
+    }
+
+    assert started_by == {"screen_icu__sepsis": ["live_model__sepsis"], "train__sepsis": ["drift__sepsis"]}
+
+
+@pytest.mark.parametrize("catchup", [True, False])
+def test_events_of_the_live_model_leave_the_clock_of_the_screening_alone(dagbag, catchup):
+    """The next run by the clock is the cron expression's own, whether missed runs are made up for or not."""
+    from airflow.serialization.encoders import coerce_to_core_timetable
+    from airflow.timetables.base import DataInterval, TimeRestriction
+
+    both = dagbag.dags["screen_icu__sepsis"].timetable
+    last = DataInterval.exact(pendulum.datetime(2026, 1, 2, 5))
+    restriction = TimeRestriction(earliest=pendulum.datetime(2026, 1, 1), latest=None, catchup=catchup)
+    asked = {"last_automated_data_interval": last, "restriction": restriction}
+
+    assert coerce_to_core_timetable(both).next_dagrun_info(**asked) == coerce_to_core_timetable(
+        both.timetable
+    ).next_dagrun_info(**asked)

@@ -12,6 +12,7 @@ from wardround.spec.base import format_duration, parse_duration
 from wardround.spec.cohorts import COHORT_TEXT, COHORT_WORDS
 from wardround.spec.conditions import Condition
 
+ASSET_TRIGGERED = "asset_triggered"  # Airflow's run type
 DURATION = r"^\d+[mhd]$"
 
 
@@ -79,19 +80,41 @@ def screening_form(condition: Condition) -> dict[str, Param]:
 
 
 def training_form(condition: Condition) -> dict[str, Param]:
-    """The form of train__<condition>."""
+    """The form of train__<condition>: the options of `wardround train`, by the same names."""
     return {
         "mimic": Param(
             None,
             type=["null", "string"],
-            title="MIMIC folder",
-            description="Folder with hosp/ and icu/ or DuckDB file, as the workers see it. Empty: MIMIC_CSV_PATH.",
+            title="MIMIC-IV",
+            description="Folder with hosp/ and icu/, or a DuckDB file, as the workers see it."
+            " Empty: their MIMIC_CSV_PATH.",
         ),
         "label": Param(
             None,
             type=["null", "string"],
             title="Label rule",
-            description=f"Name of a label rule. Empty: as the condition says ({condition.label.rule}).",
+            description=f"Name of one of the condition's label rules. Empty: {condition.label.rule}.",
+        ),
+        "horizon": Param(
+            None,
+            type=["null", "string"],
+            pattern=DURATION,
+            title="Horizon",
+            description="Predict by the hour whether onset is so near: 6h. Empty: once, for the whole stay.",
+        ),
+        "at": Param(
+            "24h",
+            type="string",
+            pattern=DURATION,
+            title="At",
+            description="The first prediction, so long after admission.",
+        ),
+        "candidates": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Candidates",
+            description="Names of the candidates to compare, one a line. Empty: all.",
         ),
         "seed": Param(
             1,
@@ -100,7 +123,69 @@ def training_form(condition: Condition) -> dict[str, Param]:
             title="Seed",
             description="Decides sides, folds, candidates and resamples: the same seed gives the same model.",
         ),
+        "budget": Param(
+            4,
+            type="integer",
+            minimum=1,
+            title="Budget",
+            description="Settings that are tried per candidate in nested cross-validation.",
+        ),
+        "split": Param(
+            "patient",
+            type="string",
+            enum=["patient", "calendar"],
+            title="Split",
+            description="patient: a quarter of the patients tests the model. calendar: those of the latest years.",
+        ),
+        "approval": Param(
+            "first_without_asking",
+            type="string",
+            enum=["ask", "first_without_asking", "never"],
+            title="Approval",
+            description="Whether somebody must approve before the model goes live; first_without_asking asks if another"
+            " is live, never asks nobody. The gates hold in any case.",
+        ),
+        "explained": Param(
+            None,
+            type=["null", "string"],
+            title="Explained",
+            description="Why an AUROC above 0.95 is believed; without it such a model is not stored.",
+        ),
     }
+
+
+def approval_form() -> dict[str, Param]:
+    """What the person who is asked for approval fills in. Without a text Airflow's page takes no answer."""
+    return {"why": Param("", type="string", title="Why", description="Kept with your name in the model store.")}
+
+
+def promotion_form() -> dict[str, Param]:
+    """The form of promote__<condition>."""
+    return {
+        "version": Param(
+            None,
+            type=["null", "string"],
+            title="Version",
+            description="The stored version to make live. Empty: back to the one that was live before.",
+        ),
+        "why": Param(
+            type="string",
+            minLength=1,
+            title="Why",
+            description="Kept with your name in the model store.",
+        ),
+        "despite_gates": Param(
+            False,
+            type="boolean",
+            title="Despite its gates",
+            description="Make it live although a promotion gate failed.",
+        ),
+    }
+
+
+def triggered_by(dag_run: Any) -> str:
+    """The name of who started the run, or Airflow where nobody did."""
+    return dag_run.triggering_user_name or "Airflow"
 
 
 def run_time(dag_run: Any) -> datetime:
@@ -117,6 +202,12 @@ def prediction_time(params: Mapping[str, Any], dag_run: Any) -> datetime:
     if given.tzinfo is None:
         raise WardroundError(f"As of: got {params['as_of']!r}, expected an offset at its end; add Z or +00:00")
     return given
+
+
+def screening_mode(params: Mapping[str, Any], dag_run: Any) -> str:
+    """live or shadow: a run that a new live model started writes nothing, whatever the form's default."""
+    mode: str = "shadow" if dag_run.run_type == ASSET_TRIGGERED else params["mode"]
+    return mode
 
 
 def waiting_time(params: Mapping[str, Any], dag_run: Any, now: datetime) -> timedelta:

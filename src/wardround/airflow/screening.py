@@ -10,7 +10,7 @@ import pandas as pd
 from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.run_folder import run_id
-from wardround.airflow.forms import prediction_time, waiting_time
+from wardround.airflow.forms import prediction_time, screening_mode, waiting_time
 from wardround.airflow.hook import FhirHook
 from wardround.settings import settings_from
 from wardround.workflows import screening
@@ -82,7 +82,7 @@ def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource
         look_back=params["look_back"],
         cohort=params["cohort"],
         chunk_size=params["chunk_size"],
-        mode=params["mode"],
+        mode=screening_mode(params, dag_run),
         dry_run=params["dry_run"],
         run=run_id(condition_id, pd.Timestamp(as_of), dag_run.run_id),
     )

@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from airflow.sdk.exceptions import AirflowSkipException
 
+from wardround.adapters.decisions import What
+from wardround.adapters.model_store import LiveRecord, ModelStore
 from wardround.adapters.run_folder import run_id
-from wardround.airflow.forms import run_time
+from wardround.airflow.forms import run_time, triggered_by
+from wardround.core.evaluation.comparison_text import as_markdown
 from wardround.errors import SourceDataError
 from wardround.settings import settings_from
+from wardround.spec.loading import load_condition
 from wardround.workflows import training
-from wardround.workflows.training import TrainingRequest
+from wardround.workflows.training.run import load_run
 
 
 def load(condition_id: str, params: Mapping[str, Any], dag_run: Any) -> str:
@@ -20,21 +23,60 @@ def load(condition_id: str, params: Mapping[str, Any], dag_run: Any) -> str:
     mimic = params["mimic"] or os.environ.get("MIMIC_CSV_PATH")
     if not mimic:
         raise SourceDataError(
-            "MIMIC folder: not given, expected one with hosp/ and icu/; fill it in or set MIMIC_CSV_PATH"
+            "MIMIC: not given, expected a folder with hosp/ and icu/; fill it in or set MIMIC_CSV_PATH"
         )
     created = run_time(dag_run)
-    request = TrainingRequest(
-        condition=condition_id,
-        mimic=mimic,
-        created=created,
-        label=params["label"],
-        seed=params["seed"],
-        run=run_id(f"train_{condition_id}", pd.Timestamp(created), dag_run.run_id),
+    request = training.training_request(
+        {
+            **params,
+            "mimic": mimic,
+            "candidates": params["candidates"] or None,
+            "condition": condition_id,
+            "created": created,
+            "run": run_id(f"train_{condition_id}", pd.Timestamp(created), dag_run.run_id),
+        }
     )
     return training.load(request, settings_from())
 
 
-def promote(run: str, version: str) -> None:
-    """Makes the version live if the run may; otherwise the task ends as skipped, and no event of the Asset is made."""
-    if not training.promote(run, "Airflow", settings_from()):
-        raise AirflowSkipException(f"{version} is stored; another version stays live until someone promotes this one")
+def compare(run: str) -> None:
+    """Raises TrainingError if a promotion gate failed: then nobody is asked."""
+    training.require_gates(training.compare(run, settings_from()))
+
+
+def is_live(run: str) -> bool:
+    return training.is_live(run, settings_from())
+
+
+def why_unasked(run: str) -> str | None:
+    return training.why_unasked(run, settings_from())
+
+
+def question(run: str) -> tuple[str, str]:
+    """What the person who decides is asked, and what they are shown, as Markdown."""
+    opened = load_run(run, settings_from())
+    comparison = training.comparison_of(opened)
+    return f"{opened.condition.title}: may {comparison.version} go live?", as_markdown(comparison)
+
+
+def promote(run: str, by: str, why: str) -> dict[str, str | None]:
+    """Makes the run's version live; gives what the event of the Asset carries."""
+    return _event(training.promote(run, by, why, settings_from()))
+
+
+def promote_stored(condition_id: str, params: Mapping[str, Any], dag_run: Any) -> dict[str, str | None]:
+    """Makes the version of the form live, or without one that which was live before; gives the event of the Asset."""
+    settings = settings_from()
+    condition, store = load_condition(condition_id, settings.schemas), ModelStore(settings.models)
+    by, why = triggered_by(dag_run), params["why"]
+    if params["version"]:
+        return _event(store.promote(condition, params["version"], by, why, params["despite_gates"]))
+    return _event(store.rollback(condition, by, why))
+
+
+def leave(run: str, what: What, by: str, why: str) -> None:
+    training.leave(run, what, by, why, settings_from())
+
+
+def _event(live: LiveRecord) -> dict[str, str | None]:
+    return {"version": live.version, "previous": live.previous}

@@ -17,6 +17,7 @@ from wardround.workflows.training import (
     TrainingRequest,
     build_table,
     check_leakage,
+    compare,
     evaluate,
     fit_candidate,
     load,
@@ -112,6 +113,12 @@ def test_another_seed_gives_another_model_which_does_not_go_live_by_itself(train
     other = _train(small_mimic, settings, seed=2)
     assert (other.version == trained.version, other.live) == (False, False)
     assert ModelStore(settings.models).live("sepsis").version == trained.version
+<<<<<<< HEAD
+=======
+    asked = _train(small_mimic, settings, seed=2, approval="never")
+    live = ModelStore(settings.models).live("sepsis")
+    assert (asked.live, live.version, live.previous) == (True, other.version, trained.version)
+>>>>>>> 3c0a313 (Ask a person before a model goes live, beside what is live on the same patients)
 
 
 def test_a_second_condition_needs_nothing_but_its_file(small_mimic, settings) -> None:
@@ -132,7 +139,8 @@ def test_tasks_can_be_repeated_and_hand_on_small_references(small_mimic, tmp_pat
         chosen = evaluate(run, settings)
         check_leakage(run, settings)
         version = write_card(run, settings)
-        assert promote(run, "tests", settings)
+        compare(run, settings)
+        assert promote(run, "tests", "first", settings).version == version
     assert (run, chosen in names) == (request.run, True)
     assert ModelStore(settings.models).versions("mortality") == (version,)
 

@@ -1,17 +1,18 @@
 """Training: one function per Airflow task, over a run's folder; `train` is all of them in turn.
 
-load -> build_table -> fit_candidate (each candidate) -> evaluate -> check_leakage -> write_card -> promote.
-Arguments and results are small: run ids, names of candidates, a version. The test patients are scored in `evaluate`
-only, once, by the candidate that cross-validation chose.
+load -> build_table -> fit_candidate (each candidate) -> evaluate -> check_leakage -> write_card -> compare -> promote.
+Arguments and results are small: run ids, names of candidates, a version. The test patients decide nothing about the
+model: `evaluate` scores them with the candidate that cross-validation chose, `compare` beside the live model.
 """
 
 from wardround.workflows.training.build_table import build_table
 from wardround.workflows.training.check_leakage import check_leakage
+from wardround.workflows.training.compare import compare, comparison_of, require_gates
 from wardround.workflows.training.evaluate import evaluate
 from wardround.workflows.training.fit_candidate import fit_candidate
 from wardround.workflows.training.load import load
-from wardround.workflows.training.promote import promote
-from wardround.workflows.training.request import TrainingRequest
+from wardround.workflows.training.promote import is_live, leave, promote, why_unasked
+from wardround.workflows.training.request import TrainingRequest, training_request
 from wardround.workflows.training.train import train
 from wardround.workflows.training.write_card import write_card
 
@@ -19,10 +20,17 @@ __all__ = [
     "TrainingRequest",
     "build_table",
     "check_leakage",
+    "compare",
+    "comparison_of",
     "evaluate",
     "fit_candidate",
+    "is_live",
+    "leave",
     "load",
     "promote",
+    "require_gates",
     "train",
+    "training_request",
+    "why_unasked",
     "write_card",
 ]

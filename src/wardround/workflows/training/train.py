@@ -4,14 +4,16 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from wardround.adapters.model_store import ModelStore
+from wardround.core.evaluation.comparison import Comparison
 from wardround.core.model import ModelCard
 from wardround.settings import Settings
 from wardround.workflows.training.build_table import build_table
 from wardround.workflows.training.check_leakage import check_leakage
+from wardround.workflows.training.compare import compare
 from wardround.workflows.training.evaluate import evaluate
 from wardround.workflows.training.fit_candidate import fit_candidate
 from wardround.workflows.training.load import load
-from wardround.workflows.training.promote import promote
+from wardround.workflows.training.promote import is_live, promote, why_unasked
 from wardround.workflows.training.request import TrainingRequest
 from wardround.workflows.training.write_card import write_card
 
@@ -20,16 +22,19 @@ Progress = Callable[[str, int, int], None]  # step, units done, units in all
 
 
 class Trained(NamedTuple):
-    """What a training left: its run, the version in the store, whether it is live, and its card."""
+    """What a training left: its run, the version in the store, whether it is live, its card, and how it compares."""
 
     run: str
     version: str
     live: bool
     card: ModelCard
+    comparison: Comparison
 
 
 def train(request: TrainingRequest, settings: Settings, by: str, progress: Progress) -> Trained:
-    """Trains, stores and perhaps promotes a model; `by` says who or what asked.
+    """Trains and stores a model, which goes live if its gates let it and the request says that nobody need be asked.
+
+    `by` says who or what trains. A promotion gate that failed is no error here: see `comparison.failed`.
 
     Raises SpecError, SourceDataError, TrainingError or ModelError.
     """
@@ -42,8 +47,16 @@ def train(request: TrainingRequest, settings: Settings, by: str, progress: Progr
     _step("evaluate", lambda: evaluate(run, settings), progress)
     _step("check_leakage", lambda: check_leakage(run, settings), progress)
     version = _step("write_card", lambda: write_card(run, settings), progress)
-    live = _step("promote", lambda: promote(run, by, settings), progress)
-    return Trained(run, version, live, ModelStore(settings.models).card(request.condition, version))
+    comparison = _step("compare", lambda: compare(run, settings), progress)
+    live = _step("promote", lambda: _promote_unasked(run, comparison, by, settings), progress)
+    return Trained(run, version, live, ModelStore(settings.models).card(request.condition, version), comparison)
+
+
+def _promote_unasked(run: str, comparison: Comparison, by: str, settings: Settings) -> bool:
+    why = why_unasked(run, settings)
+    if why and not comparison.failed:
+        promote(run, by, why, settings)
+    return is_live(run, settings)
 
 
 def _step(name: str, work: Callable[[], T], progress: Progress) -> T:

@@ -1,0 +1,49 @@
+"""Makes a stored model of one condition live, or takes the last change back. One DAG per condition file:
+`promote__<condition>`; started by hand, with a reason. Who started it and why are kept in the model store, and the
+screening runs once in shadow with what is live then, as after a training.
+
+**When it is red**
+
+* `promote`: the version could not score today (a changed file, a missing digest, another spec), its gates failed and
+  the form does not say *Despite its gates*, or nothing was live before. The message says which; live stays as it was.
+"""
+
+from typing import Any
+
+from airflow.sdk import DAG, task
+
+from wardround.airflow.assets import live_model
+from wardround.airflow.conditions import valid_conditions
+from wardround.airflow.defaults import TASK_DEFAULTS
+from wardround.airflow.forms import promotion_form
+from wardround.airflow.tags import Tag
+from wardround.settings import settings_from
+from wardround.spec.conditions import Condition
+
+
+def promote_stored(condition: Condition) -> None:
+    """The one task of a condition."""
+
+    @task(outlets=[live_model(condition.id)])
+    def promote(params: Any = None, dag_run: Any = None, outlet_events: Any = None) -> None:
+        from wardround.airflow import training
+
+        outlet_events[live_model(condition.id)].extra = training.promote_stored(condition.id, params, dag_run)
+
+    promote()
+
+
+for each in valid_conditions(settings_from()):
+    with DAG(
+        dag_id=f"promote__{each.id}",
+        dag_display_name=f"Promote or roll back: {each.title}",
+        description=f"Decides which stored model screen_icu__{each.id} scores with.",
+        doc_md=__doc__,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        params=promotion_form(),
+        default_args=TASK_DEFAULTS,
+        tags=[Tag.TRAINING, each.id],
+    ):
+        promote_stored(each)

@@ -1,0 +1,53 @@
+"""The task in which a person decides whether a trained model goes live: Airflow's ApprovalOperator, asked well."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from wardround.airflow.forms import triggered_by
+
+NO_REASON: Final = "no reason given"
+NOBODY: Final = "nobody"
+
+
+class PromotionApproval(ApprovalOperator):  # type: ignore[misc]  # mypy does not follow airflow
+    """Shows candidate against live and asks; gives {"by": …, "why": …} to the task that promotes.
+
+    Nobody is asked, and that task runs at once, where the Param `approval` says so. A rejection, or no answer within
+    `response_timeout`, is recorded in the model store and skips it. A model that is live already skips both.
+    """
+
+    template_fields = (*ApprovalOperator.template_fields, "run")
+
+    def __init__(self, *, run: Any, **kwargs: Any) -> None:
+        super().__init__(subject="", body="", defaults=self.REJECT, **kwargs)
+        self.run = run
+
+    def execute(self, context: Any) -> Any:
+        # pandas takes seconds to import, and this file is imported wherever the DAG is parsed.
+        from wardround.airflow import training
+
+        if training.is_live(self.run):
+            raise AirflowSkipException("the trained version is live already")
+        unasked = training.why_unasked(self.run)
+        if unasked:
+            return {"by": triggered_by(context["dag_run"]), "why": unasked}
+        self.subject, self.body = training.question(self.run)
+        return super().execute(context)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        from wardround.airflow import training
+
+        answer = _answer(event)
+        if self.REJECT in event.get("chosen_options", ()):
+            training.leave(self.run, "unanswered" if event.get("timedout") else "rejected", **answer)
+        super().execute_complete(context, event)
+        return answer
+
+
+def _answer(event: Mapping[str, Any]) -> dict[str, str]:
+    """Who answered and why. Only Airflow's form insists on a reason; its API takes an answer without one."""
+    user = event.get("responded_by_user") or {"name": NOBODY}
+    return {"by": user["name"], "why": ((event.get("params_input") or {}).get("why") or "").strip() or NO_REASON}

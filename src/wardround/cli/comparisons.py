@@ -1,0 +1,12 @@
+"""A candidate beside the live model, on a terminal."""
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+from wardround.core.evaluation.comparison import Comparison
+from wardround.core.evaluation.comparison_text import as_markdown
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Prints what Airflow shows to the person who is asked for approval."""
+    Console().print(Markdown(as_markdown(comparison)))

@@ -1,0 +1,149 @@
+"""Scores of a candidate and of the live model for the same test rows in; how they compare, and the gates, out."""
+
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from wardround.core.candidates.base import probability
+from wardround.core.evaluation.calibration import log_odds
+from wardround.core.metrics import Metric, Scores, differences_with_intervals, measure_with_intervals
+from wardround.spec.base import SpecModel
+from wardround.spec.promotion import Promotion
+
+SHOWN: Final = ("auroc", "auprc", "f1", "sensitivity", "ppv", "brier")
+SLOPE: Final = "calibration_slope"
+_STEPS: Final = 25
+_FLAT: Final = 1e-8
+
+
+class Compared(SpecModel):
+    """One figure of both models; `difference` is the candidate's less the live model's."""
+
+    candidate: Metric
+    live: Metric | None = None
+    difference: Metric | None = None
+
+
+class Judged(SpecModel):
+    """What one promotion gate says."""
+
+    name: Literal["calibration_slope", "ppv", "auroc_against_live"]
+    passed: bool | None = Field(description="None where it cannot judge, which stops nothing.")
+    message: str
+
+
+class OnTest(SpecModel):
+    """The counts of what both models were scored on."""
+
+    rows: int
+    patients: int
+    patients_with_outcome: int = Field(description="With the outcome in at least one row.")
+
+
+class Comparison(SpecModel):
+    """comparison.json of a training run."""
+
+    condition: str
+    version: str = Field(description="The candidate.")
+    live: str | None = Field(description="The live version, also where it could not be scored.")
+    not_scored: str | None = Field(default=None, description="Why the live model was not scored.")
+    notes: tuple[str, ...] = Field(default=(), description="What a reader must know to judge the figures.")
+    test: OnTest
+    metrics: dict[str, Compared]
+    gates: tuple[Judged, ...]
+
+    @property
+    def failed(self) -> str:
+        """What the failed gates say; empty if none failed."""
+        return "; ".join(gate.message for gate in self.gates if gate.passed is False)
+
+
+def counted(outcome: np.ndarray, patients: pd.Series) -> OnTest:
+    with_outcome = patients[outcome == 1].nunique()
+    return OnTest(rows=len(outcome), patients=patients.nunique(), patients_with_outcome=with_outcome)
+
+
+def compared(
+    outcome: np.ndarray, patients: pd.Series, candidate: Scores, live: Scores | None, seed: int
+) -> dict[str, Compared]:
+    """The SHOWN metrics, with intervals over patients, and the calibration slope of each model."""
+    ours = measure_with_intervals(outcome, *candidate, patients, seed)
+    theirs = measure_with_intervals(outcome, *live, patients, seed) if live else {}
+    apart = differences_with_intervals(outcome, candidate, live, patients, seed) if live else {}
+    figures = {
+        name: Compared(candidate=ours[name], live=theirs.get(name), difference=apart.get(name)) for name in SHOWN
+    }
+    slopes = [calibration_slope(outcome, each.score) if each else None for each in (candidate, live)]
+    return {**figures, SLOPE: Compared(candidate=slopes[0], live=slopes[1])}
+
+
+def calibration_slope(outcome: np.ndarray, score: np.ndarray) -> Metric:
+    """The slope of a logistic regression of the outcome on the log-odds of the score; 1 is ideal."""
+    if len(np.unique(outcome)) < 2:
+        return Metric(value=None, reason="all rows have the same outcome")
+    inputs = np.column_stack([np.ones(len(score)), log_odds(score)])
+    weights = np.array([0.0, 1.0])
+    for _ in range(_STEPS):
+        fitted = probability(inputs @ weights)
+        spread = fitted * (1 - fitted)
+        curvature = inputs.T @ (inputs * spread[:, None])
+        if np.linalg.det(curvature) < _FLAT:
+            return Metric(value=None, reason="the scores separate the outcomes, or are all the same")
+        step = np.linalg.solve(curvature, inputs.T @ (outcome - fitted))
+        weights = weights + step
+        if np.abs(step).max() < _FLAT:
+            return Metric(value=float(weights[1]))
+    return Metric(value=None, reason="the scores separate the outcomes")
+
+
+def judged(
+    metrics: dict[str, Compared], counts: OnTest, not_compared: str | None, limits: Promotion
+) -> tuple[Judged, ...]:
+    """The promotion gates. They judge figures as they are; the intervals are for the person who decides.
+
+    `not_compared` says why there is no figure of a live model; None if there is one.
+    """
+    few = _too_few(counts, limits.min_patients)
+    if few:
+        return tuple(Judged(name=name, passed=None, message=few) for name in (SLOPE, "ppv", "auroc_against_live"))
+    return _slope(metrics, limits), _ppv(metrics, limits), _against_live(metrics, not_compared, limits)
+
+
+def _too_few(counts: OnTest, needed: int) -> str:
+    without = counts.patients - counts.patients_with_outcome
+    if min(counts.patients_with_outcome, without) >= needed:
+        return ""
+    return (
+        f"too few to judge: {counts.patients_with_outcome} test patients with the outcome and {without} without it,"
+        f" expected {needed} of each"
+    )
+
+
+def _slope(metrics: dict[str, Compared], limits: Promotion) -> Judged:
+    slope, low, high = metrics[SLOPE].candidate, limits.calibration_slope.min, limits.calibration_slope.max
+    passed = slope.value is not None and low <= slope.value <= high
+    return Judged(name=SLOPE, passed=passed, message=f"calibration slope {_text(slope)}, expected {low:g} to {high:g}")
+
+
+def _ppv(metrics: dict[str, Compared], limits: Promotion) -> Judged:
+    ppv = metrics["ppv"].candidate
+    passed = ppv.value is not None and ppv.value >= limits.min_ppv
+    return Judged(name="ppv", passed=passed, message=f"PPV {_text(ppv)}, expected at least {limits.min_ppv:g}")
+
+
+def _against_live(metrics: dict[str, Compared], not_compared: str | None, limits: Promotion) -> Judged:
+    difference = metrics["auroc"].difference
+    if difference is None or difference.value is None:
+        reason = not_compared or (difference.reason if difference else None) or "the AUROC is not defined"
+        return Judged(name="auroc_against_live", passed=None, message=f"no live model to compare with: {reason}")
+    return Judged(
+        name="auroc_against_live",
+        passed=difference.value >= -limits.max_auroc_loss,
+        message=f"AUROC {difference.value:+.3f} against the live model, expected at least -{limits.max_auroc_loss:g}",
+    )
+
+
+def _text(metric: Metric) -> str:
+    return f"{metric.value:.2f}" if metric.value is not None else f"undefined ({metric.reason})"

@@ -1,0 +1,61 @@
+"""A comparison in, Markdown for the person who decides out: figures, gates and notes; no patient's data."""
+
+from typing import Final
+
+from wardround.core.evaluation.comparison import SLOPE, Compared, Comparison, Judged
+from wardround.core.metrics import Metric
+
+_NAMES: Final = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "f1": "F1 at the threshold",
+    "sensitivity": "sensitivity at the threshold",
+    "ppv": "PPV at the threshold",
+    "brier": "Brier score (lower is better)",
+    SLOPE: "calibration slope (1 is ideal)",
+}
+_VERDICTS: Final = {True: "passed", False: "**failed**", None: "not judged"}
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """A table of the figures with 95 % intervals over patients, the gates, and what a reader must know."""
+    return "\n".join([*_head(comparison), "", *_table(comparison), "", *_gates(comparison), *_notes(comparison)])
+
+
+def _head(comparison: Comparison) -> list[str]:
+    test = comparison.test
+    return [
+        f"Candidate `{comparison.version}`, live `{comparison.live or 'none'}`.",
+        f"{test.patients:,} test patients, {test.patients_with_outcome:,} with the outcome; {test.rows:,} rows.",
+    ]
+
+
+def _table(comparison: Comparison) -> list[str]:
+    rows = [_row(name, comparison.metrics[key]) for key, name in _NAMES.items()]
+    return ["| on the same test patients | candidate | live | difference |", "| --- | --- | --- | --- |", *rows]
+
+
+def _row(name: str, compared: Compared) -> str:
+    return f"| {name} | {_cell(compared.candidate)} | {_cell(compared.live)} | {_cell(compared.difference, '+')} |"
+
+
+def _cell(metric: Metric | None, sign: str = "") -> str:
+    if metric is None:
+        return ""
+    if metric.value is None:
+        return metric.reason or ""
+    interval = f" ({metric.low:{sign}.3f} to {metric.high:{sign}.3f})" if metric.low is not None else ""
+    return f"{metric.value:{sign}.3f}{interval}"
+
+
+def _gates(comparison: Comparison) -> list[str]:
+    return ["Gates:", "", *(_gate(gate) for gate in comparison.gates)]
+
+
+def _gate(gate: Judged) -> str:
+    return f"* {_VERDICTS[gate.passed]}: {gate.message}"
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    said = [*comparison.notes, *([f"Not compared: {comparison.not_scored}."] if comparison.not_scored else [])]
+    return ["", "To know:", "", *(f"* {note}" for note in said)] if said else []
