@@ -8,9 +8,9 @@ from sklearn import metrics as reference
 from wardround.core.metrics import (
     METRICS,
     Scores,
-    differences_with_intervals,
     measure,
     measure_with_intervals,
+    paired_with_intervals,
 )
 
 GENERATOR = np.random.default_rng(7)
@@ -89,14 +89,15 @@ def test_no_stays_at_all_is_a_reason_and_not_a_crash() -> None:
 
 
 def test_a_model_differs_from_itself_by_nothing() -> None:
-    same = differences_with_intervals(OUTCOME, Scores(SCORE, 0.5), Scores(SCORE, 0.5), PATIENTS, seed=1)
+    same = paired_with_intervals(OUTCOME, Scores(SCORE, 0.5), Scores(SCORE, 0.5), PATIENTS, seed=1).difference
     assert {(metric.value, metric.low, metric.high) for metric in same.values()} == {(0, 0, 0)}
 
 
 def test_a_difference_is_that_of_the_figures_and_its_interval_pairs_the_patients() -> None:
     ours, theirs = Scores(SCORE, 0.5), Scores(np.clip(SCORE + 0.05 * np.sin(np.arange(200)), 0, 1), 0.6)
-    difference = differences_with_intervals(OUTCOME, ours, theirs, PATIENTS, seed=1)["auroc"]
-    alone = [measure_with_intervals(OUTCOME, *each, PATIENTS, seed=1)["auroc"] for each in (ours, theirs)]
+    paired = paired_with_intervals(OUTCOME, ours, theirs, PATIENTS, seed=1)
+    difference, alone = paired.difference["auroc"], [paired.first["auroc"], paired.second["auroc"]]
+    assert alone == [measure_with_intervals(OUTCOME, *each, PATIENTS, seed=1)["auroc"] for each in (ours, theirs)]
     assert difference.value == pytest.approx(alone[0].value - alone[1].value)
     assert difference.low < difference.value < difference.high
     # Drawn apart, the two models' patients would differ, and the interval would be wider than either's own.
@@ -104,7 +105,8 @@ def test_a_difference_is_that_of_the_figures_and_its_interval_pairs_the_patients
 
 
 def test_a_figure_that_one_model_lacks_has_no_difference() -> None:
-    difference = differences_with_intervals(OUTCOME, Scores(SCORE, 2.0), Scores(SCORE, 0.5), PATIENTS, seed=1)["ppv"]
+    paired = paired_with_intervals(OUTCOME, Scores(SCORE, 2.0), Scores(SCORE, 0.5), PATIENTS, seed=1)
+    difference = paired.difference["ppv"]
     assert (difference.value, difference.reason) == (None, "no stay reaches the threshold")
 
 

@@ -1,6 +1,8 @@
 """Both DAGs, run for real in one process against the embedded server, with a small simulated ward."""
 
+from contextlib import contextmanager
 from dataclasses import replace
+from threading import Event, Thread
 
 import pandas as pd
 import pytest
@@ -186,22 +188,62 @@ def test_xcom_holds_references_only(screened):
     }
 
 
-def test_training_makes_a_live_model_and_an_event_of_its_asset(hospital, simulated_ward, monkeypatch, tmp_path):
+@contextmanager
+def answering(dag_id, option, why):
+    """Somebody who answers the first question of the DAG, as the route of Airflow's API does it."""
+    done = Event()
+
+    def answer():
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+        from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+        from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+        from airflow.models.hitl import HITLDetail
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.session import create_session
+
+        given = UpdateHITLDetailPayload(chosen_options=[option], params_input={"why": why})
+        while not done.wait(0.2):
+            with create_session() as session:
+                asked = session.query(TaskInstance).join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
+                task = asked.filter(TaskInstance.dag_id == dag_id, TaskInstance.state == "awaiting_input").first()
+                if task is not None:
+                    user = SimpleAuthManagerUser(username="dr-ann", role="admin")
+                    update_hitl_detail(dag_id, task.run_id, task.task_id, given, user, session)
+                    return
+
+    answerer = Thread(target=answer)
+    answerer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        answerer.join()
+
+
+def test_a_model_goes_live_with_an_event_of_its_asset_the_first_unasked_the_next_when_approved(
+    hospital, simulated_ward, monkeypatch, tmp_path
+):
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.utils.session import create_session
 
     from wardround.adapters.model_store import ModelStore
 
     monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path))
+    store, form = ModelStore(tmp_path), {"mimic": str(simulated_ward.mimic)}
 
-    first = run_dag("train__sepsis", PROJECT / "dags", hospital.now, {"mimic": str(simulated_ward.mimic)})
-    again = run_dag("train__sepsis", PROJECT / "dags", hospital.now, {"mimic": str(simulated_ward.mimic), "seed": 2})
+    first = run_dag("train__sepsis", PROJECT / "dags", hospital.now, form)
+    unasked = store.live("sepsis")
+    with answering("train__sepsis", "Approve", "better on our patients"):
+        again = run_dag("train__sepsis", PROJECT / "dags", hospital.now, {**form, "seed": 2})
 
-    live = ModelStore(tmp_path).live("sepsis")
+    approved = store.live("sepsis")
     assert (first.state, again.state) == ("success", "success")
+    assert unasked.why == "first model of the condition"
+    assert (approved.previous, approved.by, approved.why) == (unasked.version, "dr-ann", "better on our patients")
     with create_session() as session:
         asset = session.query(AssetModel).filter_by(name="live_model__sepsis").one()
-        events = session.query(AssetEvent).filter_by(asset_id=asset.id).all()
-    # The second model is stored and not live: its task was skipped, and made no event.
-    assert [event.extra["version"] for event in events] == [live.version]
-    assert len(ModelStore(tmp_path).versions("sepsis")) == 2
+        events = session.query(AssetEvent).filter_by(asset_id=asset.id).order_by(AssetEvent.id).all()
+    assert [event.extra for event in events] == [
+        {"version": unasked.version, "previous": None},
+        {"version": approved.version, "previous": unasked.version},
+    ]

@@ -93,7 +93,7 @@ def training_form(condition: Condition) -> dict[str, Param]:
             None,
             type=["null", "string"],
             title="Label rule",
-            description=f"Name of one of the condition's label rules. Empty: {condition.label.rule}.",
+            description=f"One of the condition's: {', '.join(condition.labels)}. Empty: the first.",
         ),
         "horizon": Param(
             None,

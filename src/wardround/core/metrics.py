@@ -38,6 +38,14 @@ class Measure(NamedTuple):
     needs: tuple[Need, ...]
 
 
+class Paired(NamedTuple):
+    """The same measures of two models, and of the first less the second."""
+
+    first: dict[str, Metric]
+    second: dict[str, Metric]
+    difference: dict[str, Metric]
+
+
 _ROWS: Final = Need(lambda tally: tally.all_positives + tally.all_negatives, "no stay")
 POSITIVES: Final = Need(lambda tally: tally.all_positives, "no stay with the outcome")
 NEGATIVES: Final = Need(lambda tally: tally.all_negatives, "no stay without the outcome")
@@ -108,18 +116,25 @@ def measure_with_intervals(
     return {name: with_interval(point, draws[name]) for name, point in points.items()}
 
 
-def differences_with_intervals(
-    outcome: np.ndarray, first: Scores, second: Scores, patients: pd.Series, seed: int
-) -> dict[str, Metric]:
-    """All METRICS of `first` less those of `second`, for the same rows, drawn alike."""
-    points = [_points(outcome, scores, METRICS) for scores in (first, second)]
+def paired_with_intervals(
+    outcome: np.ndarray,
+    first: Scores,
+    second: Scores,
+    patients: pd.Series,
+    seed: int,
+    measures: Mapping[str, Measure] = METRICS,
+) -> Paired:
+    """All `measures` of two models for the same rows, and `first` less `second`; both are drawn alike."""
+    ours, theirs = (_points(outcome, scores, measures) for scores in (first, second))
+    apart = {name: _difference(ours[name], theirs[name]) for name in measures}
     if not len(outcome):
-        return points[0]
-    draws = [_draws(outcome, scores, patients, seed, METRICS) for scores in (first, second)]
-    return {
-        name: with_interval(_difference(points[0][name], points[1][name]), draws[0][name] - draws[1][name])
-        for name in METRICS
-    }
+        return Paired(ours, theirs, apart)
+    draws = [_draws(outcome, scores, patients, seed, measures) for scores in (first, second)]
+    return Paired(
+        {name: with_interval(ours[name], draws[0][name]) for name in measures},
+        {name: with_interval(theirs[name], draws[1][name]) for name in measures},
+        {name: with_interval(apart[name], draws[0][name] - draws[1][name]) for name in measures},
+    )
 
 
 def with_interval(point: Metric, draws: np.ndarray) -> Metric:

@@ -81,3 +81,14 @@ def test_of_separated_outcomes_the_slope_does_not_exist() -> None:
         np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), 0.5, pd.Series(list("abcd")), 1, CALIBRATION
     )
     assert (found["slope"].value, found["slope"].reason) == (None, "the stays do not determine it")
+
+
+@pytest.mark.parametrize("boldness", [0.05, 3.0, 12.0])
+def test_the_slope_of_scores_that_are_far_too_timid_or_too_bold_is_found(boldness) -> None:
+    generator = np.random.default_rng(5)
+    truth = generator.normal(size=120)
+    outcome = (generator.random(120) < probability(truth)).astype(int)
+    told = np.clip(boldness * truth, -13, 13)
+    slope = measure_with_intervals(outcome, probability(told), 0.5, pd.Series(range(120)), 1, CALIBRATION)["slope"]
+    regression = LogisticRegression(C=1e12, tol=1e-10, max_iter=5000).fit(told[:, None], outcome)
+    assert slope.value == pytest.approx(regression.coef_[0, 0], rel=1e-3)

@@ -113,12 +113,9 @@ def test_another_seed_gives_another_model_which_does_not_go_live_by_itself(train
     other = _train(small_mimic, settings, seed=2)
     assert (other.version == trained.version, other.live) == (False, False)
     assert ModelStore(settings.models).live("sepsis").version == trained.version
-<<<<<<< HEAD
-=======
     asked = _train(small_mimic, settings, seed=2, approval="never")
     live = ModelStore(settings.models).live("sepsis")
     assert (asked.live, live.version, live.previous) == (True, other.version, trained.version)
->>>>>>> 3c0a313 (Ask a person before a model goes live, beside what is live on the same patients)
 
 
 def test_a_second_condition_needs_nothing_but_its_file(small_mimic, settings) -> None:

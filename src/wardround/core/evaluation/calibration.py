@@ -14,6 +14,8 @@ _CERTAIN: Final = 1e-6
 _ITERATIONS: Final = 50
 # A slope beyond it means that the outcome is separated from its absence: no regression has a solution.
 _STEEPEST: Final = 100.0
+# A last step longer than this is no solution either.
+_SETTLED: Final = 1e-6
 
 
 def log_odds(score: np.ndarray) -> np.ndarray:
@@ -78,7 +80,8 @@ def _regression(log_odds: np.ndarray, hits: np.ndarray, rows: np.ndarray) -> tup
         hits: draws x steps: rows with the outcome (or Platt's targets, summed).
         rows: draws x steps: all rows.
     """
-    intercept, slope = np.zeros(len(hits)), np.ones(len(hits))
+    # From a slope of 0 the steps stay short of the solution; from 1 they can overshoot and come back for ever.
+    intercept, slope = np.zeros(len(hits)), np.zeros(len(hits))
     for _ in range(_ITERATIONS):
         expected = probability(intercept[:, None] + slope[:, None] * log_odds)
         weight = rows * expected * (1 - expected)
@@ -91,7 +94,8 @@ def _regression(log_odds: np.ndarray, hits: np.ndarray, rows: np.ndarray) -> tup
         intercept, slope = intercept + to_intercept, slope + to_slope
         if np.nanmax(np.abs(np.r_[to_intercept, to_slope]), initial=0) < 1e-10:
             break
-    undetermined = ~(np.abs(slope) < _STEEPEST)
+    settled = np.abs(np.r_[[to_intercept], [to_slope]]).max(axis=0) < _SETTLED
+    undetermined = ~(settled & (np.abs(slope) < _STEEPEST))
     return np.where(undetermined, np.nan, intercept), np.where(undetermined, np.nan, slope)
 
 

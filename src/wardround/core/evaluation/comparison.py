@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from wardround.core.candidates.base import probability
-from wardround.core.evaluation.calibration import log_odds
-from wardround.core.metrics import Metric, Scores, differences_with_intervals, measure_with_intervals
+from wardround.core.evaluation.calibration import CALIBRATION
+from wardround.core.metrics import METRICS, Metric, Scores, measure_with_intervals, paired_with_intervals
 from wardround.spec.base import SpecModel
 from wardround.spec.promotion import Promotion
 
-SHOWN: Final = ("auroc", "auprc", "f1", "sensitivity", "ppv", "brier")
 SLOPE: Final = "calibration_slope"
-_STEPS: Final = 25
-_FLAT: Final = 1e-8
+MEASURES: Final = {
+    **{name: METRICS[name] for name in ("auroc", "auprc", "f1", "sensitivity", "ppv", "brier")},
+    SLOPE: CALIBRATION["slope"],
+}
 
 
 class Compared(SpecModel):
@@ -68,34 +68,12 @@ def counted(outcome: np.ndarray, patients: pd.Series) -> OnTest:
 def compared(
     outcome: np.ndarray, patients: pd.Series, candidate: Scores, live: Scores | None, seed: int
 ) -> dict[str, Compared]:
-    """The SHOWN metrics, with intervals over patients, and the calibration slope of each model."""
-    ours = measure_with_intervals(outcome, *candidate, patients, seed)
-    theirs = measure_with_intervals(outcome, *live, patients, seed) if live else {}
-    apart = differences_with_intervals(outcome, candidate, live, patients, seed) if live else {}
-    figures = {
-        name: Compared(candidate=ours[name], live=theirs.get(name), difference=apart.get(name)) for name in SHOWN
-    }
-    slopes = [calibration_slope(outcome, each.score) if each else None for each in (candidate, live)]
-    return {**figures, SLOPE: Compared(candidate=slopes[0], live=slopes[1])}
-
-
-def calibration_slope(outcome: np.ndarray, score: np.ndarray) -> Metric:
-    """The slope of a logistic regression of the outcome on the log-odds of the score; 1 is ideal."""
-    if len(np.unique(outcome)) < 2:
-        return Metric(value=None, reason="all rows have the same outcome")
-    inputs = np.column_stack([np.ones(len(score)), log_odds(score)])
-    weights = np.array([0.0, 1.0])
-    for _ in range(_STEPS):
-        fitted = probability(inputs @ weights)
-        spread = fitted * (1 - fitted)
-        curvature = inputs.T @ (inputs * spread[:, None])
-        if np.linalg.det(curvature) < _FLAT:
-            return Metric(value=None, reason="the scores separate the outcomes, or are all the same")
-        step = np.linalg.solve(curvature, inputs.T @ (outcome - fitted))
-        weights = weights + step
-        if np.abs(step).max() < _FLAT:
-            return Metric(value=float(weights[1]))
-    return Metric(value=None, reason="the scores separate the outcomes")
+    """MEASURES of both models, each model at its own threshold, and of their difference; intervals over patients."""
+    if live is None:
+        alone = measure_with_intervals(outcome, *candidate, patients, seed, MEASURES)
+        return {name: Compared(candidate=alone[name]) for name in MEASURES}
+    ours, theirs, apart = paired_with_intervals(outcome, candidate, live, patients, seed, MEASURES)
+    return {name: Compared(candidate=ours[name], live=theirs[name], difference=apart[name]) for name in MEASURES}
 
 
 def judged(
