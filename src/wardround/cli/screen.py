@@ -1,6 +1,5 @@
 """`wardround screen`: the screening DAG's steps without Airflow."""
 
-import gc
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,7 @@ from click.core import ParameterSource
 
 from wardround.cli.cohorts import COHORT
 from wardround.cli.durations import DURATION
+from wardround.cli.process import suit_the_process
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
 from wardround.cli.servers import PROFILE_HELP, SOURCE_HELP, server_at
@@ -74,11 +74,11 @@ def _screen(
     as_json: bool,
     asked: dict[str, Any],
 ) -> None:
+    suit_the_process()
     # pandas and scikit-learn take seconds; `--help` must not wait for them, and the gate's process need not.
     from wardround.adapters.fhir_patience import Patience
     from wardround.workflows.screening import Means, load_run, require_complete, resume, screen
 
-    _suit_the_process()
     settings = settings_from()
     if resumed:
         place = source or load_run(resumed, settings).request.source_url
@@ -122,16 +122,6 @@ def _request(source_url: str, condition: str, as_of: datetime, **asked: Any) -> 
     return ScreeningRequest.model_validate(
         {"condition": condition, "source_url": source_url, "as_of": as_of, "run": run, **asked}
     )
-
-
-def _suit_the_process() -> None:
-    """Settings of Python and Arrow for this one job, found by measuring 1,000 stays."""
-    import pyarrow
-
-    # A page of results is a million small objects, all in use: looking for garbage every 700 takes half the time.
-    gc.set_threshold(1_000_000, 10, 10)
-    # Arrow's own allocator keeps 40 MiB that are no longer used.
-    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
 
 
 def _say(summary: dict[str, Any], as_json: bool) -> None:
