@@ -3,13 +3,17 @@
 import http.client
 import json
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,12 +21,13 @@ import pytest
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.run_folder import RunFolder, runs_in
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import Settings
 from wardround.workflows.screening import Means, ScreeningRequest, screen
 
-STAYS = 12
-CHUNK = 4
+STAYS = 3
+CHUNK = 1
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +82,69 @@ def gateway(server: str, met: Callable[[int, bool], bool]) -> Iterator[str]:
             thread.join()
 
 
-def command(source: str, as_of: str) -> list[str]:
-    options = ["--source", source, "--as-of", as_of, "--chunk", str(CHUNK), "--json"]
-    return [sys.executable, "-m", "wardround", "screen", "sepsis", *options]
+def arguments(source: str, as_of: str) -> list[str]:
+    return ["screen", "sepsis", "--source", source, "--as-of", as_of, "--chunk", str(CHUNK), "--json"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a fork ended: its exit code or minus the signal, what it printed, how often it touched a file or a socket."""
+
+    status: int
+    stdout: str
+    stderr: str
+    events: int
+
+
+class Forks:
+    """Commands in forks of forking.py, so that none of them has to import anything."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        self.touches = 0
+        """How many a screening has that nobody kills."""
+
+    def start(self, arguments: list[str], environment: dict[str, str], **kill: float) -> int:
+        """The process id; `kill` is kill_at and after."""
+        job = {"arguments": arguments, "environment": environment, **kill}
+        print(json.dumps(job), file=self._process.stdin, flush=True)
+        return int(self._answer()["pid"])
+
+    def end(self) -> Ended:
+        return Ended(**self._answer())
+
+    def run(self, arguments: list[str], environment: dict[str, str], **kill: float) -> Ended:
+        self.start(arguments, environment, **kill)
+        return self.end()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    command = [sys.executable, str(Path(__file__).with_name("forking.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Forks(process)
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
     places = {"HOME": settings.home, "VAR": settings.var, "RUNS": settings.runs, "MODELS": settings.models}
-    return {**os.environ, **{f"WARDROUND_{name}": str(place) for name, place in places.items()}}
+    return {f"WARDROUND_{name}": str(place) for name, place in places.items()}
+
+
+EACH_ONCE = [f"Encounter/e-s{place:02}" for place in range(STAYS)]
+
+
+def fill(icu: Any, server: str) -> None:
+    for place in range(STAYS):
+        icu.stay(f"s{place:02}", lactate=1.0 + place / 3)
+    icu.upload(server)
 
 
 def held(server: str, as_of: str) -> tuple[list[str], int]:
@@ -113,44 +172,77 @@ POINTS += [(12, False), (12, True), (15, True), (19, True), (22, True), (23, Tru
 
 @pytest.mark.parametrize(("number", "answered"), POINTS)
 def test_a_screening_killed_at_any_request_is_mended_by_the_next(
-    icu, server, settings, environment, number: int, answered: bool
+    icu, server, settings, environment, forks: Forks, number: int, answered: bool
 ) -> None:
-    for place in range(STAYS):
-        icu.stay(f"s{place:02}", lactate=1.0 + place / 3)
-    icu.upload(server)
+    fill(icu, server)
     without_device(server)
     as_of = f"2026-01-02T05:{number:02}:{30 if answered else 0:02}Z"
-    processes: list[subprocess.Popen[bytes]] = []
-    started = threading.Event()
-    killed = threading.Event()
+    pids: list[int] = []
+    started, killed, mending = threading.Event(), threading.Event(), threading.Event()
 
     def kill(at: int, done: bool) -> bool:
         if not killed.is_set() and (at, done) == (number, answered):
             started.wait()
-            processes[0].kill()
-            processes[0].wait()
+            os.kill(pids[0], signal.SIGKILL)
             killed.set()
-        return killed.is_set() and not mending
+        return killed.is_set() and not mending.is_set()
 
-    mending = False
     with gateway(server, kill) as source:
-        processes.append(subprocess.Popen(command(source, as_of), env=environment, stderr=subprocess.DEVNULL))
+        pids.append(forks.start(arguments(source, as_of), environment))
         started.set()
-        assert processes[0].wait(60) == -signal.SIGKILL
-        mending = True
+        assert forks.end().status == -signal.SIGKILL
+        mending.set()
         request = ScreeningRequest(condition="sepsis", source_url=source, as_of=as_of, chunk_size=CHUNK)
         summary = screen(request, Means(FhirSource(source), settings, lambda *_: None))
-    assert held(server, as_of) == ([f"Encounter/e-s{place:02}" for place in range(STAYS)], STAYS)
+    assert held(server, as_of) == (EACH_ONCE, STAYS)
     assert (summary["written"], summary["failed"]) == (STAYS, 0)
 
 
+# Twenty points of a screening that touches files and the network some hundred times: at such a touch, or shortly after.
+_RANDOM = random.Random(7)
+KILLS = [(_RANDOM.random(), 0.0 if number % 2 else _RANDOM.random() / 50) for number in range(20)]
+
+
+@pytest.mark.parametrize(("share", "after"), KILLS, ids=[f"{share:.3f}+{after * 1000:.0f}ms" for share, after in KILLS])
+def test_a_screening_killed_at_a_random_point_is_resumed_and_loses_nothing(
+    icu, server, settings, environment, forks: Forks, share: float, after: float
+) -> None:
+    """Killed, resumed, killed as far from its end, and resumed: by the command, each time as a process of its own."""
+    fill(icu, server)
+    if not forks.touches:
+        ended = forks.run(arguments(server, "2026-01-02T07:00:00Z"), environment)
+        assert ended.status == 0, ended.stderr
+        forks.touches = ended.events
+        shutil.rmtree(settings.runs)
+    number = KILLS.index((share, after))
+    as_of = f"2026-01-02T07:{number + 1:02}:00Z"
+
+    def go_on() -> list[str]:
+        """What an operator types: --resume, or all of it again where the run had not begun."""
+        opened = [run for run in runs_in(settings.runs) if RunFolder.of(settings.runs, run).exists("request.json")]
+        return ["screen", "--resume", opened[0], "--json"] if opened else arguments(server, as_of)
+
+    for work in (lambda: arguments(server, as_of), go_on):
+        at = 1 + int(share * forks.touches)
+        killed = forks.run(work(), environment, kill_at=at, after=after)
+        # What is left of a run may be less than that.
+        assert killed.status == -signal.SIGKILL or (work is go_on and killed.status == 0)
+    ended = forks.run(go_on(), environment)
+    assert ended.status == 0, ended.stderr
+    summary = json.loads(ended.stdout)
+    assert summary["found"] == summary["scored"] == summary["written"] == STAYS
+    ledger = RunFolder.existing(settings.runs, summary["run"]).read_frame("ledger.parquet")
+    assert ledger["stay_id"].tolist() == [encounter.removeprefix("Encounter/") for encounter in EACH_ONCE]
+    assert (ledger["outcome"] == "scored").all()
+    assert held(server, as_of) == (EACH_ONCE, STAYS)
+
+
 def test_two_screenings_of_the_same_time_at_once_write_once(icu, server, environment) -> None:
-    for place in range(STAYS):
-        icu.stay(f"s{place:02}", lactate=1.0 + place / 3)
-    icu.upload(server)
+    fill(icu, server)
     as_of = "2026-01-02T06:00:00Z"
-    both = [subprocess.Popen(command(server, as_of), env=environment, stdout=subprocess.PIPE) for _ in range(2)]
+    command = [sys.executable, "-m", "wardround", *arguments(server, as_of)]
+    both = [subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE) for _ in range(2)]
     results: list[dict[str, Any]] = [json.loads(process.communicate(timeout=120)[0]) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert [result["written"] for result in results] == [STAYS, STAYS]
-    assert held(server, as_of) == ([f"Encounter/e-s{place:02}" for place in range(STAYS)], STAYS)
+    assert held(server, as_of) == (EACH_ONCE, STAYS)

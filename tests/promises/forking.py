@@ -1,0 +1,107 @@
+"""A program that runs `wardround` commands in forks of itself, which has imported all that they need.
+
+One JSON object a line: {"arguments": [...], "environment": {...}, "kill_at": n, "after": seconds} in; out first
+{"pid": ...} and, when the fork has ended, {"status": exit code or minus signal, "stdout": ..., "stderr": ..., "events":
+how many times it touched a file or the network}. At the n-th of those times, and so long `after` it, the fork kills
+itself with SIGKILL; without `kill_at` it does not.
+"""
+
+import itertools
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import sklearn.linear_model  # noqa: F401
+from fhir.resources.R4B.riskassessment import RiskAssessment  # noqa: F401
+
+import wardround.cli.screen
+import wardround.workflows.screening
+from wardround.adapters import expectations
+from wardround.cli.main import run
+
+TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "shutil.rmtree", "socket.connect", "http.client.send"}
+
+
+class Gate:
+    """The quality gate in this process: one of its own would import Great Expectations anew in every fork."""
+
+    def __enter__(self) -> Any:
+        return wardround.workflows.screening.check_quality
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Touches:
+    """How many there were, and the end at one of them."""
+
+    def __init__(self, last: int | None, after: float) -> None:
+        self.count = 0
+        self.due = False
+        """Whether the end is on its way."""
+        self._numbers, self._last, self._after = itertools.count(1), last, after
+
+    def note(self, event: str, _arguments: object) -> None:
+        if event not in TOUCHES:
+            return
+        self.count = next(self._numbers)
+        if self.count == self._last:
+            self.due = True
+            if self._after:
+                threading.Thread(target=self._kill).start()
+            else:
+                self._kill()
+
+    def _kill(self) -> None:
+        time.sleep(self._after)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def work(job: dict[str, Any], out: IO[str], err: IO[str], count: str) -> None:
+    """The fork: never returns."""
+    os.environ.update(job["environment"])
+    sys.argv, sys.stdout, sys.stderr = ["wardround", *job["arguments"]], out, err
+    touches = Touches(job.get("kill_at"), job.get("after", 0.0))
+    sys.addaudithook(touches.note)
+    status = 0
+    try:
+        run()
+    except SystemExit as end:
+        status = int(end.code or 0)
+    out.flush()
+    err.flush()
+    Path(count).write_text(str(touches.count))
+    while touches.due:
+        time.sleep(1)
+    os._exit(status)
+
+
+def serve() -> None:
+    expectations.prepare()
+    wardround.cli.screen.GateProcess = Gate  # type: ignore[assignment, misc]
+    answers = sys.stdout
+    for line in sys.stdin:
+        with (
+            tempfile.TemporaryFile("w+") as out,
+            tempfile.TemporaryFile("w+") as err,
+            tempfile.NamedTemporaryFile() as n,
+        ):
+            pid = os.fork()
+            if pid == 0:
+                work(json.loads(line), out, err, n.name)
+            print(json.dumps({"pid": pid}), file=answers, flush=True)
+            _, status = os.waitpid(pid, 0)
+            out.seek(0)
+            err.seek(0)
+            ended = {"status": os.waitstatus_to_exitcode(status), "stdout": out.read(), "stderr": err.read()}
+            print(json.dumps({**ended, "events": int(n.read() or 0)}), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    serve()
