@@ -23,10 +23,12 @@ from sklearn.linear_model import LogisticRegression
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.model_store import ModelStore
 from wardround.cli.main import wardround
 from wardround.errors import ModelError, SpecError
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import PROJECT
+from wardround.spec.loading import load_condition
 
 EXAMPLES = PROJECT / "docs" / "examples"
 SCHEMA = EXAMPLES / "own_model.yaml"
@@ -216,6 +218,7 @@ NAMES = ["heart_rate__last_24h", "respiratory_rate__last_24h", "lactate__last_24
         ({"metrics": {}}, (), "optimal_threshold is missing; give --threshold"),
         ({"metrics": {"optimal_threshold": 1.5}}, (), "expected a probability above 0 and below 1"),
         ({}, ("--threshold", "0"), "expected a probability above 0 and below 1"),
+        ({"itemid_mappings": {"chartevents": {NAMES[0]: 220050}}}, (), "trained on MIMIC item 220050"),
         ({"medians": {"lactate__last_24h": "high"}}, (), "metadata.medians: expected a number"),
         ({"medians": {"lactate__last_24h": 500.0}}, (), "lactate__last_24h: the value given for it is not plausible"),
     ],
@@ -234,6 +237,7 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, call, metadata, options, me
         (b"no pickle", "not a joblib file"),
         (pickle.dumps([1]), "got a list, expected"),
         (pickle.dumps({"model": 1, "metadata": 2}), "expected a mapping"),
+        (pickle.dumps({"model": 1, "metadata": {}, "imputer": 2}), "holds 'imputer' beside the model"),
         (b"cno_such_module\nModel\n.", "needs the module no_such_module"),
         (b"c__main__\nModel\n.", "names a class that is not here"),
     ],
@@ -273,3 +277,17 @@ def test_a_changed_file_is_refused_and_so_is_a_changed_spec(tmp_path, own_model,
     file = tmp_path / "models" / "sepsis" / model["version"] / "model.joblib"
     file.write_bytes(file.read_bytes() + b" ")
     assert "the file was changed" in str(call("model", "show", "sepsis").exception)
+
+
+def test_another_release_of_a_library_or_none_is_refused_at_load(own_model, call, places) -> None:
+    version = imported(call, own_model, "--schema", SCHEMA)["version"]
+    sepsis = load_condition("sepsis", Path(places["WARDROUND_HOME"]) / "include" / "schemas")
+    store = ModelStore(Path(places["WARDROUND_MODELS"]))
+    card = store.card("sepsis", version)
+    for library, released, message in (("scikit-learn", "0.9.1", "trained with"), ("no-such", "1.0", "not installed")):
+        assert card.imported
+        source = card.imported.model_copy(update={"libraries": (library,)})
+        changes = {"version": f"1.0.0-{library}", "imported": source, "libraries": {library: released}}
+        other = store.save("sepsis", card.model_copy(update=changes), {"model.joblib": own_model.read_bytes()})
+        with pytest.raises(ModelError, match=message):
+            store.load(sepsis, other)

@@ -24,9 +24,12 @@ CARRIERS: Final = ("numpy", "pandas", "scipy", "joblib", "wardround")
 class JoblibFile:
     """What was in the file; `libraries` are the distributions of the classes in it, with the releases that are here."""
 
-    model: Any
-    metadata: Mapping[str, Any]
+    content: Mapping[str, Any]
     libraries: dict[str, str]
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        return dict(self.content["metadata"])
 
 
 def read_trusted(content: bytes, where: str) -> JoblibFile:
@@ -58,7 +61,13 @@ def read_trusted(content: bytes, where: str) -> JoblibFile:
         raise ModelError(
             f"{where}: metadata: got a {type(loaded['metadata']).__name__}, expected a mapping; correct it"
         )
-    return JoblibFile(loaded["model"], loaded["metadata"], _libraries(modules))
+    others = sorted(str(key) for key in set(loaded) - {"model", "scaler", "metadata"} if loaded[key] is not None)
+    if others:
+        raise ModelError(
+            f"{where}: holds {others[0]!r} beside the model, which would not be used, expected model, scaler and"
+            " metadata; put every step into one pipeline, and dump that as the model"
+        )
+    return JoblibFile(loaded, _libraries(modules))
 
 
 @contextmanager

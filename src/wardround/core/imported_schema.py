@@ -4,6 +4,7 @@ Codes are matched exactly, by system and code. Nothing is guessed: what cannot b
 file, feature, value and remedy.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +21,7 @@ from wardround.spec.variables import UnitConversion, Variable
 # The field of a Patient -> the column, and the transform that makes a number of it: completed years; male 1, female 0.
 _DEMOGRAPHICS: Final = {"birthDate": ("age", "calculate_age"), "gender": ("sex", "encode_gender")}
 _QUANTITY_FIELDS: Final = (None, "value", "valueQuantity", "valueQuantity.value")
-_NUMBERS: Final = ("float", "float32", "float64", "int", "int32", "int64")
+_A_NUMBER: Final = re.compile(r"(float|u?int)\d*|bool", re.IGNORECASE)
 VALUE_SUMMARIES: Final = ("last", "first", "mean", "min", "max")
 
 
@@ -46,8 +47,8 @@ class SchemaReader:
         return tuple(one for one, _ in pairs)
 
     def _input(self, name: str, feature: SchemaFeature) -> tuple[ImportedInput, "Feature | str"]:
-        if feature.dtype not in _NUMBERS:
-            raise self._error(name, "dtype", feature.dtype, f"one of {', '.join(_NUMBERS)}; encode it in the model")
+        if not _A_NUMBER.fullmatch(feature.dtype):
+            raise self._error(name, "dtype", feature.dtype, "a number such as float64 or int64; encode it in the model")
         if feature.fhir_resource == "Patient":
             return self._demographic(name, feature)
         if feature.fhir_resource == "Observation":

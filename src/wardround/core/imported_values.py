@@ -5,6 +5,7 @@ from typing import Final
 
 from wardround.core.imported import ImportedInput
 from wardround.core.imported_schema import VALUE_SUMMARIES
+from wardround.core.imported_training import check_plausible
 from wardround.errors import SpecError
 from wardround.spec.conditions import Condition, Feature
 from wardround.spec.variables import Variable
@@ -26,30 +27,14 @@ def imputation(
     unknown = sorted(set(given) - set(by_name))
     if unknown:
         raise SpecError(f"{where}: got {unknown[0]!r}, expected features of the model; correct or remove it")
-    features = {feature.name: feature for feature in condition.feature_list}
     by_column: dict[str, float] = {}
     for name, value in given.items():
         one = by_name[name]
+        check_plausible(one, value, "the value given for it", condition, where)
         converted = one.in_column(value)
-        _check_plausible(name, one, converted, features, condition, where)
         if abs(by_column.setdefault(one.column, converted) - converted) > 1e-6:
             raise SpecError(f"{where}: {name}: two features are {one.column} and have different values; give one")
     return by_column
-
-
-def _check_plausible(
-    name: str, one: ImportedInput, converted: float, features: Mapping[str, Feature], condition: Condition, where: str
-) -> None:
-    feature = features.get(one.column)
-    if feature is None or feature.summary not in VALUE_SUMMARIES:
-        return
-    variable = condition.variables[feature.variable]
-    if not variable.plausible.min <= converted <= variable.plausible.max:
-        raise SpecError(
-            f"{where}: {name}: the value given for it is not plausible in {one.unit} ({variable.display} is between"
-            f" {variable.plausible.min:g} and {variable.plausible.max:g} {variable.unit}); correct its unit in the"
-            " schema, or the value"
-        )
 
 
 def typical(

@@ -17,6 +17,7 @@ from wardround.core.fitting import CandidateResult
 from wardround.core.imported import Imported, ImportedInput
 from wardround.core.imported_checks import Answers, Examination, rows_to_try
 from wardround.core.imported_schema import SchemaReader, inputs_by_name
+from wardround.core.imported_training import check_items, check_means
 from wardround.core.imported_values import imputation, typical
 from wardround.core.metrics import Metric
 from wardround.core.model import NOT_STATED, Flow, ModelCard, Side, Split
@@ -146,7 +147,11 @@ def _card(request: ImportRequest, model: _Model, settings: Settings) -> ModelCar
     inputs = model.inputs(settings)
     columns = tuple(dict.fromkeys(one.column for one in inputs))
     imputed = imputation(model.to_impute(), inputs, condition, str(request.impute or model.where))
-    examination = Examination(loaded.model, tuple(one.name for one in inputs), model.where)
+    from wardround.core.candidates.imported import in_one_thread, means_in_training, whole_model
+
+    check_items(loaded.metadata, inputs, condition, load_variables(settings.schemas), model.where)
+    check_means(means_in_training(loaded.content, model.names), inputs, condition, model.where)
+    examination = Examination(in_one_thread(whole_model(loaded.content)), model.names, model.where)
     answers = examination.answers(rows_to_try(inputs, condition))
     needed = tuple(one.model_copy(update={"required": _is_required(one, answers)}) for one in inputs)
     usual = typical(needed, imputed, answers.takes_unknown, condition, model.where)

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
-from wardround.core.candidates.imported import ImportedModel, in_one_thread
+from wardround.core.candidates.imported import ImportedModel, in_one_thread, means_in_training, whole_model
 from wardround.core.imported import Imported, ImportedInput
 from wardround.core.imported_checks import Examination
 from wardround.errors import ModelError
@@ -244,6 +244,26 @@ def test_an_odd_answer_is_no_score_and_what_a_model_says_is_not_passed_on(answer
     imported = served(KINDS["logistic"][0]().fit(as_the_model_sees_them(ROWS), OUTCOME), TYPICAL).imported
     with pytest.raises(ModelError, match=f"^model own: predict_proba {message}"):
         ImportedModel(Odd(answer), imported, COLUMNS, "model own").predict(ROWS.to_numpy())
+
+
+def test_a_scaler_beside_the_model_is_used_only_by_a_model_that_was_trained_behind_it() -> None:
+    seen = as_the_model_sees_them(ROWS)
+    scaler = StandardScaler().fit(seen)
+    behind = LogisticRegression().fit(scaler.transform(seen), OUTCOME)
+    beside = RandomForestClassifier(5, random_state=1).fit(seen, OUTCOME)
+    expected = behind.predict_proba(scaler.transform(seen))
+    assert whole_model({"model": behind, "scaler": scaler}).predict_proba(seen) == pytest.approx(expected)
+    assert whole_model({"model": beside, "scaler": scaler}) is beside
+    assert whole_model({"model": behind, "scaler": None}) is behind
+
+
+def test_means_of_the_training_are_those_of_the_scaler_wherever_it_is() -> None:
+    seen = as_the_model_sees_them(ROWS)
+    scaler = StandardScaler().fit(seen)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(seen, OUTCOME)
+    for loaded in ({"model": FINE, "scaler": scaler}, {"model": pipeline}):
+        assert means_in_training(loaded, NAMES) == pytest.approx(seen.mean().to_dict())
+    assert means_in_training({"model": FINE}, NAMES) == {}
 
 
 def test_threads_are_taken_from_a_model_and_from_those_inside_it() -> None:

@@ -7,6 +7,7 @@ each with its reverse: a sample of the Shapley values against one baseline, exac
 """
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -16,6 +17,8 @@ import joblib
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from wardround.core.candidates.base import Contributions, Scorer, Unit
 from wardround.core.imported import Imported
@@ -51,7 +54,7 @@ class ImportedModel(Scorer):
             # scikit-learn warns of another patch release; the card's minor releases were compared before.
             warnings.simplefilter("ignore")
             try:
-                model = joblib.load(BytesIO(content))["model"]
+                model = whole_model(joblib.load(BytesIO(content)))
             except Exception as error:  # noqa: BLE001 - whatever foreign code raises, without what it says
                 raise ModelError(
                     f"{where}: cannot be restored ({type(error).__name__}); install what it was made with, or import"
@@ -110,6 +113,26 @@ class ImportedModel(Scorer):
         whole = [one.whole for one in wanted]
         values[:, whole] = np.floor(values[:, whole])
         return pd.DataFrame(values, columns=[one.name for one in wanted]) if self.imported.takes == "frame" else values
+
+
+def whole_model(loaded: Mapping[str, Any]) -> Any:
+    """The model of a file, behind the file's scaler if it was trained on what the scaler gives.
+
+    The tutorial keeps its scaler beside whichever model won. Only a model that was fitted behind it has seen bare
+    numbers; the others know the names of the features.
+    """
+    model, scaler = loaded["model"], loaded.get("scaler")
+    if scaler is None or hasattr(model, "feature_names_in_"):
+        return model
+    return Pipeline([("scaler", scaler), ("model", model)])
+
+
+def means_in_training(loaded: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
+    """By feature, the means that the file's scaler learned, or the scaler that its pipeline begins with; or nothing."""
+    model = loaded["model"]
+    scaler = loaded.get("scaler") or (model[0] if isinstance(model, Pipeline) else None)
+    means = getattr(scaler, "mean_", None) if isinstance(scaler, StandardScaler) else None
+    return dict(zip(names, means.tolist(), strict=True)) if means is not None and len(means) == len(names) else {}
 
 
 def in_one_thread(model: Any) -> Any:
