@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from wardround.adapters.card_html import render_card
+from wardround.core.evaluation.comparison import MEASURES, Compared, Comparison, Judged, OnTest
 from wardround.core.evaluation.results import Evaluation
+from wardround.core.metrics import Metric
 from wardround.core.model import ModelCard
 from wardround.core.model_report.sections import SECTIONS
 from wardround.spec.model_card import ModelCardTexts
@@ -45,6 +47,25 @@ def is_figure(key: object, value: object) -> bool:
 @pytest.fixture(scope="module")
 def page(evaluated_card: ModelCard) -> str:
     return render_card(evaluated_card)
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    """A candidate that falls behind the live model, and below the least PPV."""
+    ours, theirs = Metric(value=0.81, low=0.75, high=0.87), Metric(value=0.83, low=0.77, high=0.89)
+    apart = Metric(value=-0.02, low=-0.05, high=0.01)
+    return Comparison(
+        condition="sepsis",
+        version="1.0.0-0123456789ab",
+        live="1.0.0-ba9876543210",
+        notes=("the live model may have learned from some of these patients",),
+        test=OnTest(rows=240, patients=110, patients_with_outcome=21),
+        metrics={name: Compared(candidate=ours, live=theirs, difference=apart) for name in MEASURES},
+        gates=(
+            Judged(name="ppv", passed=False, message="PPV 0.08, expected at least 0.1"),
+            Judged(name="auroc_against_live", passed=True, message="AUROC -0.020 against the live model"),
+        ),
+    )
 
 
 def test_nothing_is_fetched_from_a_network(page: str) -> None:
@@ -131,3 +152,17 @@ def test_the_page_has_no_part_in_the_model_s_version(evaluated_card: ModelCard) 
 
 def test_the_same_card_gives_the_same_page(page: str, evaluated_card: ModelCard) -> None:
     assert render_card(ModelCard.model_validate_json(evaluated_card.model_dump_json())) == page
+
+
+def test_the_comparison_with_the_live_model_has_both_models_the_difference_and_the_gates(
+    evaluated_card: ModelCard, comparison: Comparison
+) -> None:
+    section = render_card(evaluated_card, comparison).partition('id="comparison"')[2].partition("</section>")[0]
+    text = unescape(re.sub(r"<[^>]+>", " ", section)).replace("\u2212", "-")
+    for words in ("Live was 1.0.0-ba9876543210", "0.810 (0.750 to 0.870)", "0.830 (0.770 to 0.890)",
+                  "-0.020 (-0.050 to +0.010)", "failed", "PPV 0.08, expected at least 0.1."):  # fmt: skip
+        assert words in text, words
+
+
+def test_without_a_comparison_the_page_says_so(page: str) -> None:
+    assert "no comparison of this version is kept" in page

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wardround.core.evaluation.comparison import Comparison
 from wardround.core.model import ModelCard
+from wardround.core.model_report.against_live import AgainstLive, against_live
 from wardround.core.model_report.development import (
     CandidateLine,
     Facts,
@@ -26,6 +28,7 @@ from wardround.core.model_report.sections import SECTIONS
 from wardround.core.model_report.tripod import ItemAnswer, reported_items
 from wardround.core.model_report.words import (
     GATES,
+    STATES,
     interval_of,
     metric_name,
     policy_in_words,
@@ -84,13 +87,14 @@ class CardPage:
     subgroups: tuple[GroupTable, ...]
     gates: tuple[GateLine, ...]
     onset: OnsetComparison | None
+    comparison: AgainstLive | None
     source_attributes: dict[str, tuple[Answer, ...]]
     tripod: tuple[ItemAnswer, ...]
     provenance: Facts
 
 
-def card_page(card: ModelCard) -> CardPage:
-    """The page of a card, of a model that was trained here or elsewhere."""
+def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage:
+    """The page of a card, of a model that was trained here or elsewhere, with its comparison if it is given."""
     found = card.evaluation
     return CardPage(
         title=card.title,
@@ -120,6 +124,7 @@ def card_page(card: ModelCard) -> CardPage:
         subgroups=group_tables(found.subgroups, card.metrics.get("auroc")) if found else (),
         gates=tuple(_gates(card)),
         onset=other_onset(card, found) if found else None,
+        comparison=against_live(comparison) if comparison else None,
         source_attributes=source_attributes(card),
         tripod=reported_items(card),
         provenance=provenance(card),
@@ -221,11 +226,10 @@ def _thresholds(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _gates(card: ModelCard) -> Iterator[GateLine]:
-    states = {True: "passed", False: "failed", None: "unjudged"}
     for gate in card.gates:
         yield GateLine(
             title=GATES.get(gate.name, gate.name),
-            state=states[gate.passed],
+            state=STATES[gate.passed],
             found="–" if gate.found is None else f"{gate.found:.3g}",
             limit="–" if gate.limit is None else f"{gate.limit:.3g}",
             message=sentence(gate.message),

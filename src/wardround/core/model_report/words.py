@@ -32,6 +32,7 @@ _LEFT_OUT: Final = {
     "onset_before_prediction": "Onset before the first prediction",
     "below_minimum_data": "Too little known for a score",
 }
+STATES: Final = {True: "passed", False: "failed", None: "unjudged"}
 _SHORTER: Final = "shorter_than_"
 _NONE: Final = "–"
 
@@ -41,9 +42,9 @@ def metric_name(name: str) -> str:
     return METRICS.get(name, name.replace("_", " "))
 
 
-def number(value: float, places: int) -> str:
-    """With a true minus sign: `−0.04`."""
-    return f"{value:.{places}f}".replace("-", "\u2212")
+def number(value: float, places: int, signed: bool = False) -> str:
+    """With a true minus sign: `−0.04`; `signed` with a plus too."""
+    return f"{value:{'+' if signed else ''}.{places}f}".replace("-", "\u2212")
 
 
 def sentence(text: str) -> str:
