@@ -3,16 +3,19 @@
 import re
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wardround.adapters.card_html import render_card
+from wardround.adapters.model_store import PAGE, ModelStore
 from wardround.core.evaluation.comparison import MEASURES, Compared, Comparison, Judged, OnTest
 from wardround.core.evaluation.results import Evaluation
 from wardround.core.metrics import Metric
 from wardround.core.model import ModelCard
 from wardround.core.model_report.sections import SECTIONS
+from wardround.errors import ModelError
 from wardround.spec.model_card import ModelCardTexts
 
 EVIL = '<script>alert("x")</script>'
@@ -166,3 +169,26 @@ def test_the_comparison_with_the_live_model_has_both_models_the_difference_and_t
 
 def test_without_a_comparison_the_page_says_so(page: str) -> None:
     assert "no comparison of this version is kept" in page
+
+
+def test_the_store_keeps_the_page_and_its_digest_and_shows_the_latest_comparison(
+    evaluated_card: ModelCard, comparison: Comparison, page: str, tmp_path: Path
+) -> None:
+    store = ModelStore(tmp_path)
+    version = store.save("sepsis", evaluated_card, {"model.ubj": b"", PAGE: page.encode()})
+    assert store.page("sepsis", version) == page
+    store.keep_comparison(comparison)
+    assert store.page("sepsis", version) == render_card(evaluated_card, comparison)
+    stored = tmp_path / "sepsis" / version / PAGE
+    stored.write_text(stored.read_text().replace("never the sole basis", "the sole basis"))
+    with pytest.raises(ModelError, match="the file was changed"):
+        store.page("sepsis", version)
+    with pytest.raises(ModelError, match="the file was changed"):
+        store.card("sepsis", version)
+
+
+def test_a_model_that_was_stored_without_a_page_has_one_made(
+    evaluated_card: ModelCard, page: str, tmp_path: Path
+) -> None:
+    store = ModelStore(tmp_path)
+    assert store.page("sepsis", store.save("sepsis", evaluated_card, {"model.ubj": b""})) == page

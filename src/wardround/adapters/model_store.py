@@ -3,6 +3,7 @@
 <root>/<condition>/versions.json             what was saved: version -> file -> SHA-256, the card included
 <root>/<condition>/live.json                 the version in use and the one before it
 <root>/<condition>/decisions.jsonl           who decided what about which version, when and why
+<root>/<condition>/comparisons/<version>.json  how it did beside what was live when it was trained last
 <root>/<condition>/<version>/{model.ubj | model.joblib, card.json, card.html}
 
 A model is used only if every file has the digest that the store recorded, so a folder that was edited, or copied in
@@ -29,6 +30,7 @@ from pydantic import ValidationError
 
 from wardround.adapters.decisions import Decision, What, judgement_of, read_decisions
 from wardround.core.candidates.base import Scorer
+from wardround.core.evaluation.comparison import Comparison
 from wardround.core.model import ModelCard, ScoringModel
 from wardround.errors import ModelError
 from wardround.spec.base import SpecModel
@@ -89,14 +91,29 @@ class ModelStore:
         return self._card(condition_id, version, self._trusted(condition_id, version))
 
     def page(self, condition_id: str, version: str) -> str:
-        """The card of a version as HTML: the page that was stored with it, or a new one. Raises ModelError."""
+        """The card of a version as HTML: the page that was stored with it, or one with its comparison, if it has one.
+
+        Raises ModelError.
+        """
         files = self._trusted(condition_id, version)
-        if PAGE in files:
+        comparison = self.comparison(condition_id, version)
+        if PAGE in files and comparison is None:
             return files[PAGE].decode()
         # jinja2 is needed for no other work of the store.
         from wardround.adapters.card_html import render_card
 
-        return render_card(self._card(condition_id, version, files))
+        return render_card(self._card(condition_id, version, files), comparison)
+
+    def comparison(self, condition_id: str, version: str) -> Comparison | None:
+        """How the version compared with the live one, last; None if it was never compared."""
+        path = self._comparison_file(condition_id, version)
+        return _parsed(Comparison, path.read_bytes(), path) if path.is_file() else None
+
+    def keep_comparison(self, comparison: Comparison) -> None:
+        """Keeps it for the version's page, in place of an earlier one."""
+        path = self._comparison_file(comparison.condition, comparison.version)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, _as_text(comparison.model_dump(mode="json")))
 
     def load(self, condition: Condition, version: str | None = None) -> ScoringModel:
         """The version asked for, or the live one.
@@ -217,6 +234,9 @@ class ModelStore:
             return dict(json.loads(path.read_bytes()))
         except ValueError:
             raise ModelError(f"{path}: not the store's record of digests; restore it, or train again") from None
+
+    def _comparison_file(self, condition_id: str, version: str) -> Path:
+        return self._folder(condition_id) / "comparisons" / f"{version}.json"
 
     def _folder(self, condition_id: str) -> Path:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", condition_id):

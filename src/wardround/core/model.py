@@ -54,6 +54,9 @@ class Side(SpecModel):
 class Split(SpecModel):
     """Patients, not stays, are split; the test side was scored once, by the chosen candidate."""
 
+    rule: Literal["patient", "calendar"] = Field(
+        default="patient", description="Whose stays test: those of patients drawn, or of the latest years' patients."
+    )
     train: Side
     test: Side
     test_share: float

@@ -45,7 +45,8 @@ def test_what_the_site_says_is_there(evaluated_card: ModelCard) -> None:
 
 
 def test_inputs_that_the_rule_asks_about_follow_from_the_columns(evaluated_card: ModelCard) -> None:
-    assert "sex is used; no health status is used; race, ethnicity" in answers(evaluated_card)["(4)(ii)"]
+    some = evaluated_card.model_copy(update={"columns": ("age", "sex", "lactate__max_24h")})
+    assert "as age; sex is used; no health status is used; race, ethnicity" in answers(some)["(4)(ii)"]
     other = evaluated_card.model_copy(update={"columns": ("age", "gcs_motor__min_24h")})
     assert "sex is not used; health status assessments are used (gcs_motor)" in answers(other)["(4)(ii)"]
 

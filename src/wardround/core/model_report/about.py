@@ -17,6 +17,7 @@ class About(SpecModel):
     min_age: int | None = Field(default=None, description="Youngest age of the cohort, in years.")
     minimum_data: str = Field(default="", description="The least that must be known for a score, as a sentence.")
     inputs: dict[str, str] = Field(default={}, description="What each column is, in words.")
+    variables: dict[str, str] = Field(default={}, description="What each variable is called in reports.")
     stated: ModelCardTexts = ModelCardTexts()
 
     @classmethod
@@ -29,5 +30,6 @@ class About(SpecModel):
             min_age=condition.cohort.min_age,
             minimum_data=f"A value in the window for at least {needed.at_least} of: {', '.join(names)}.",
             inputs=column_words(condition),
+            variables={name: variable.display for name, variable in condition.variables.items()},
             stated=condition.model_card,
         )

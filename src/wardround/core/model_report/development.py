@@ -14,7 +14,7 @@ from wardround.core.model_report.words import (
     predictions,
     value_of,
 )
-from wardround.core.report.words import count, percent
+from wardround.core.report.words import count, percent, reason_in_words
 from wardround.spec.model_card import NOT_STATED
 
 Facts = tuple[tuple[str, str], ...]
@@ -52,6 +52,15 @@ class InputLine:
     replaced_by: str
 
 
+@dataclass(frozen=True)
+class SetAsideLine:
+    """Readings of the source that are no events, for one reason: how many, and of which variables."""
+
+    reason: str
+    count: int
+    variables: str
+
+
 def task_facts(card: ModelCard) -> Facts:
     """What is predicted, of whom, and when."""
     return (
@@ -66,9 +75,14 @@ def task_facts(card: ModelCard) -> Facts:
 def split_facts(card: ModelCard) -> Facts:
     """How sides and folds were made."""
     split = card.split
+    whose = (
+        "The patients of the latest years"
+        if split.rule == "calendar"
+        else f"{percent(split.test_share, 0)} of patients"
+    )
     return (
         ("Unit of the split", "The patient: all stays of a patient are on one side and in one fold"),
-        ("Test side", f"{percent(split.test_share, 0)} of patients, scored once, by the chosen candidate"),
+        ("Test side", f"{whose}, scored once, by the chosen candidate"),
         ("Cross-validation", f"{split.folds} folds of the training side, settings chosen inside each"),
         ("Seed", str(card.seed)),
     )
@@ -111,14 +125,23 @@ def inputs(card: ModelCard) -> tuple[InputLine, ...]:
     )
 
 
-def set_aside(card: ModelCard) -> tuple[tuple[str, str, int], ...]:
-    """Readings that are no events: variable, reason, count; the most frequent first."""
-    rows = [
-        (variable, reason, number)
-        for variable, reasons in card.readings_set_aside.items()
-        for reason, number in reasons.items()
-    ]
-    return tuple(sorted(rows, key=lambda row: (-row[2], row[0], row[1])))
+def set_aside(card: ModelCard) -> tuple[SetAsideLine, ...]:
+    """Readings that are no events; the most frequent reason, and of each the most frequent variable, first."""
+    by_reason: dict[str, dict[str, int]] = {}
+    for variable, reasons in card.readings_set_aside.items():
+        for reason, number in reasons.items():
+            by_reason.setdefault(reason, {})[card.about.variables.get(variable, variable)] = number
+    lines = [_set_aside(reason, numbers) for reason, numbers in by_reason.items()]
+    return tuple(sorted(lines, key=lambda line: (-line.count, line.reason)))
+
+
+def _set_aside(reason: str, numbers: Mapping[str, int]) -> SetAsideLine:
+    ordered = sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))
+    return SetAsideLine(
+        reason=reason_in_words(reason),
+        count=sum(numbers.values()),
+        variables="; ".join(f"{name}: {count(number)}" for name, number in ordered),
+    )
 
 
 def provenance(card: ModelCard) -> Facts:

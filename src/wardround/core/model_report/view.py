@@ -10,6 +10,7 @@ from wardround.core.model_report.development import (
     CandidateLine,
     Facts,
     InputLine,
+    SetAsideLine,
     candidate_metrics,
     candidates,
     inputs,
@@ -41,7 +42,7 @@ from wardround.core.model_report.words import (
 from wardround.core.report.flow import Loss
 from wardround.core.report.model_facts import MetricLine
 from wardround.core.report.view import Notice
-from wardround.core.report.words import count, percent, reason_in_words
+from wardround.core.report.words import count, percent
 from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED
 
 
@@ -74,7 +75,7 @@ class CardPage:
     limitations: tuple[str, ...]
     flow: str
     left_out: tuple[Loss, ...]
-    set_aside: tuple[tuple[str, str, int], ...]
+    set_aside: tuple[SetAsideLine, ...]
     task: Facts
     split: Facts
     sides: tuple[tuple[str, ...], ...]
@@ -111,7 +112,7 @@ def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage
         limitations=limitations(card),
         flow=data_flow_chart(card.cohort, card.split.train, card.split.test),
         left_out=losses(card.cohort),
-        set_aside=tuple((name, reason_in_words(reason), number) for name, reason, number in set_aside(card)),
+        set_aside=set_aside(card),
         task=task_facts(card),
         split=split_facts(card),
         sides=side_rows(card),

@@ -34,6 +34,7 @@ def compare(run: str, settings: Settings) -> Comparison:
     store = ModelStore(settings.models)
     comparison = _comparison(opened, store)
     opened.folder.write_json(COMPARISON, comparison.model_dump(mode="json"))
+    store.keep_comparison(comparison)
     what: What = "gates_failed" if comparison.failed else "gates_passed"
     why = comparison.failed or "; ".join(dict.fromkeys(gate.message for gate in comparison.gates))
     store.record(opened.condition.id, what, comparison.version, by=GATES, why=why)

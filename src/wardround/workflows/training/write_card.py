@@ -77,7 +77,9 @@ def _from_table(run: Run) -> dict[str, Any]:
     return {
         "data_digest": _data_digest(run.folder.read_frame("table.parquet")),
         "cohort": Flow(found=used + sum(left_out.values()), excluded=left_out, used=used),
-        "split": Split(train=_side(train), test=_side(test), test_share=TEST_SHARE, folds=FOLDS),
+        "split": Split(
+            rule=run.request.split, train=_side(train), test=_side(test), test_share=TEST_SHARE, folds=FOLDS
+        ),
     }
 
 
