@@ -1,8 +1,42 @@
-"""The gates: what is planted is caught, and what is clean passes."""
+"""The gates: what is planted is caught, what is clean passes, and few patients are not judged."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
-from wardround.core.evaluation.leakage import failed, patient_overlap
+from wardround.core.candidates.boosted_trees import BoostedTrees
+from wardround.core.candidates.logistic_regression import LogisticRegression
+from wardround.core.evaluation.gates import GateResult
+from wardround.core.evaluation.leakage import (
+    dominant_feature,
+    explained,
+    failed,
+    patient_overlap,
+    permuted_labels,
+    too_good,
+)
+from wardround.core.fitting import TrainingRows, out_of_fold
+from wardround.core.metrics import Metric, auroc
+from wardround.spec.leakage import Leakage
+
+LIMITS = Leakage()
+LINEAR = LogisticRegression.settings[0]
+TREES = {"max_depth": 3, "eta": 0.3, "min_child_weight": 1, "rounds": 40}
+PATIENTS, EACH = 150, 4
+
+
+def _rows(**planted: str) -> TrainingRows:
+    """A ward in which the columns a and b each tell something; with `leak`, one more column that tells nearly all."""
+    generator = np.random.default_rng(4)
+    patient = np.repeat(np.arange(PATIENTS), EACH)
+    severity = np.repeat(generator.normal(size=PATIENTS), EACH)
+    rows = PATIENTS * EACH
+    outcome = (severity + 0.8 * generator.normal(size=rows) > 0.8).astype(int)
+    features = pd.DataFrame({name: severity + generator.normal(size=rows) for name in ("a", "b")})
+    features = features.assign(**{name: generator.normal(size=rows) for name in ("c", "d", "e")})
+    if "leak" in planted:
+        features[planted["leak"]] = outcome + 0.3 * generator.normal(size=rows)
+    return TrainingRows(features, outcome, patient % 5, pd.Series([f"p{n}" for n in patient]))
 
 
 def test_a_patient_on_two_sides_is_caught() -> None:
@@ -11,3 +45,79 @@ def test_a_patient_on_two_sides_is_caught() -> None:
     assert (gate.passed, gate.found, gate.limit) == (False, 1, 0)
     assert failed((gate,)) == (gate,)
     assert patient_overlap(patients, pd.Series([0, 0, 1, 1, -1])).passed
+
+
+def test_the_planted_effect_is_found_and_permuted_labels_find_nothing() -> None:
+    rows = _rows()
+    assert auroc(rows.outcome, out_of_fold(LogisticRegression, rows, seed=1)) > 0.7
+    gate = permuted_labels(LogisticRegression, rows, LINEAR, seed=1)
+    assert gate.passed is True
+    assert abs(gate.found - 0.5) <= abs(gate.limit - 0.5) < 0.2
+
+
+def test_permuted_labels_catch_patients_that_are_in_several_folds() -> None:
+    rows = _rows()
+    # A column that is the patient's own, and folds by row: the model knows the patients that it is judged on.
+    known = rows.features.assign(number=rows.patients.str[1:].astype(float))
+    torn = rows._replace(features=known[["number"]], folds=np.arange(len(rows.outcome)) % 4)
+    gate = permuted_labels(BoostedTrees, torn, {**TREES, "max_depth": 8}, seed=1)
+    assert gate.passed is False
+    assert gate.found > 0.7
+    assert "expected 0.5 within" in gate.message
+
+
+def test_clean_data_pass_the_permutation_with_any_seed() -> None:
+    rows = _rows()
+    assert all(permuted_labels(LogisticRegression, rows, LINEAR, seed).passed for seed in range(4))
+
+
+def test_with_few_patients_permuted_labels_are_not_judged() -> None:
+    rows = _rows()
+    few = rows.take((rows.patients.str[1:].astype(int) < 15).to_numpy())
+    gate = permuted_labels(LogisticRegression, few, LINEAR, seed=1)
+    assert gate.passed is None
+    assert "too few" in gate.message
+
+
+def test_a_planted_leak_is_named_and_stops_only_where_the_spec_says_so() -> None:
+    rows = _rows(leak="told")
+    gate = dominant_feature(BoostedTrees, rows, TREES, LIMITS, seed=1)
+    assert (gate.passed, gate.columns) == (True, ("told",))
+    assert gate.found > LIMITS.max_feature_cost
+    strict = Leakage(dominant_feature="stop")
+    assert dominant_feature(BoostedTrees, rows, TREES, strict, seed=1).passed is False
+
+
+def test_features_that_share_what_they_tell_are_not_named() -> None:
+    rows = _rows()
+    twin = rows.features["a"] + 0.1 * np.random.default_rng(1).normal(size=len(rows.features))
+    gate = dominant_feature(LogisticRegression, rows._replace(features=rows.features.assign(b=twin)), LINEAR, LIMITS, 1)
+    assert (gate.passed, gate.columns) == (True, ())
+
+
+def test_with_few_patients_no_feature_is_named() -> None:
+    rows = _rows(leak="told")
+    few = rows.take((rows.patients.str[1:].astype(int) < 40).to_numpy())
+    gate = dominant_feature(BoostedTrees, few, TREES, LIMITS, seed=1)
+    assert (gate.passed, gate.columns, "too few patients" in gate.message) == (None, (), True)
+
+
+def _too_good(value: float | None, patients: int) -> GateResult:
+    outcome = np.arange(patients) % 2
+    return too_good(Metric(value=value, reason="none"), outcome, pd.Series(np.arange(patients)), ["told", "a"], LIMITS)
+
+
+def test_an_auroc_above_the_limit_stops_until_it_is_explained() -> None:
+    gate = _too_good(0.97, patients=100)
+    assert gate.passed is False
+    assert "0.970" in gate.message
+    assert "told, a" in gate.message
+    assert "--explained" in gate.message
+    allowed = explained(gate, "the ward is simulated")
+    assert (allowed.passed, allowed.explanation, allowed.found) == (True, "the ward is simulated", 0.97)
+    assert explained(gate, None) == gate
+
+
+@pytest.mark.parametrize(("value", "patients", "passed"), [(0.94, 100, True), (0.99, 40, None), (None, 100, None)])
+def test_an_auroc_within_the_limit_or_of_few_patients_stops_nothing(value, patients, passed) -> None:
+    assert _too_good(value, patients).passed is passed

@@ -3,25 +3,46 @@
 from typing import Final
 
 from wardround.core.evaluation.gates import GateResult
-from wardround.core.evaluation.leakage import failed, patient_overlap
+from wardround.core.evaluation.leakage import (
+    dominant_feature,
+    explained,
+    failed,
+    patient_overlap,
+    permuted_labels,
+    too_good,
+)
+from wardround.core.evaluation.results import Evaluated
 from wardround.errors import TrainingError
 from wardround.settings import Settings
-from wardround.workflows.training.run import Run, load_run
+from wardround.workflows.training.evaluate import EVALUATION
+from wardround.workflows.training.run import TABLE, Run, load_run
 
 GATES: Final = "gates.json"
+_TO_LOOK_AT: Final = 3
 
 
 def check_leakage(run: str, settings: Settings) -> None:
-    """Writes gates.json, after `evaluate`. Raises TrainingError, after that, for the first gate that failed."""
+    """Writes gates.json, after `evaluate`. Raises TrainingError, after that, if a gate failed."""
     opened = load_run(run, settings)
-    found = _found(opened)
+    found = tuple(explained(gate, opened.request.explained) for gate in _found(opened))
     opened.folder.write_json(GATES, [gate.model_dump(mode="json") for gate in found])
-    for gate in failed(found):
-        raise TrainingError(
-            f"run {run}, gate {gate.name}: got {gate.found}, expected at most {gate.limit}; {gate.message}"
-        )
+    stopped = failed(found)
+    if stopped:
+        raise TrainingError("\n".join(f"run {run}, gate {gate.name}: {gate.message}" for gate in stopped))
 
 
 def _found(run: Run) -> tuple[GateResult, ...]:
-    table = run.folder.read_frame("table.parquet")
-    return (patient_overlap(table["patient_id"], table["fold"]),)
+    from wardround.core.candidates.registry import CANDIDATES
+
+    evaluated = Evaluated.model_validate(run.folder.read_json(EVALUATION))
+    train, test = run.sides()
+    table = run.folder.read_frame(TABLE)
+    candidate, limits, seed = CANDIDATES[evaluated.chosen], run.condition.leakage, run.request.seed
+    setting = {**run.results()[evaluated.chosen].settings, **candidate.thrift}
+    important = [each.column for each in evaluated.evaluation.importance.columns[:_TO_LOOK_AT]]
+    return (
+        patient_overlap(table["patient_id"], table["fold"]),
+        permuted_labels(candidate, train.rows, setting, seed),
+        dominant_feature(candidate, train.rows, setting, limits, seed),
+        too_good(evaluated.metrics["auroc"], test.outcome, test.patients, important, limits),
+    )
