@@ -1,11 +1,15 @@
 """Training from CSVs to a live model, step by step as Airflow's tasks call it and all at once."""
 
+import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder
@@ -13,6 +17,7 @@ from wardround.core.tasks import ROW_COLUMNS
 from wardround.errors import SourceDataError, SpecError, TrainingError
 from wardround.settings import Settings, settings_from
 from wardround.spec.loading import load_condition
+from wardround.workflows.model_import import ImportRequest, digest_of, import_model
 from wardround.workflows.training import (
     TrainingRequest,
     build_table,
@@ -198,3 +203,19 @@ def test_the_table_holds_no_more_than_the_model_needs(trained, settings) -> None
     about = list(ROW_COLUMNS)
     about.insert(about.index("outcome") + 1, "fold")
     assert list(table) == [*about, *condition.columns]
+
+
+def test_a_live_model_from_elsewhere_that_lacks_inputs_is_not_compared(trained, settings, tmp_path) -> None:
+    models = shutil.copytree(settings.models, tmp_path / "models")
+    file, names = tmp_path / "own.joblib", ["heart_rate__last_24h", "platelets__last_24h"]
+    rows = pd.DataFrame(np.random.default_rng(1).normal(size=(20, 2)), columns=names)
+    regression = LogisticRegression().fit(rows, np.arange(20) % 2)
+    metadata = {"feature_names": names, "metrics": {"optimal_threshold": 0.5}}
+    joblib.dump({"model": regression, "metadata": metadata}, file)
+    request = ImportRequest(file=file, condition="sepsis", trusted=digest_of(file), trusted_by="tests", created=NOW)
+    elsewhere = replace(settings, models=models)
+    version = import_model(request, elsewhere).version
+    ModelStore(models).promote(load_condition("sepsis", settings.schemas), version, "tests", "to compare with")
+    comparison = compare(trained.run, elsewhere)
+    assert comparison.live == version
+    assert comparison.not_scored == "it gives no score to test patients who lack an input that it requires"

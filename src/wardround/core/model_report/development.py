@@ -152,7 +152,7 @@ def provenance(card: ModelCard) -> Facts:
         ("Digest of the spec", card.spec_digest),
         ("Digest of the training data", card.data_digest),
         *((f"Digest of {name}", digest) for name, digest in card.files.items()),
-        ("Seed", str(card.seed)),
+        ("Seed", NOT_STATED if card.seed is None else str(card.seed)),
         ("Software", ", ".join(f"{name} {version}" for name, version in card.libraries.items())),
         *_imported(card),
     )

@@ -87,6 +87,8 @@ def _live(run: Run, store: ModelStore, test: Table) -> _Live:
         return _Live(None, None, None)
     try:
         model = store.load(run.condition, record.version)
+        if not model.can_score(test.features).all():
+            return _Live(record.version, None, "it gives no score to test patients who lack an input that it requires")
         model.predict(test.features.head(1))
     except ModelError as error:
         return _Live(record.version, None, str(error))
