@@ -15,6 +15,8 @@ OPEN: Final = -1
 
 SEPTIC_SHARE: Final = 0.2
 INFLAMED_SHARE: Final = 0.12
+ACQUIRED_SHARE: Final = 0.35
+"""Of septic stays: those in which it begins in the unit, after a quiet start."""
 READMITTED_SHARE: Final = 0.08
 
 # Every so many stays of the ward one is of a minor, and one has just begun, so that too little is known.
@@ -44,6 +46,7 @@ class Cohort:
     height: np.ndarray
     weight: np.ndarray
     illness: Illness
+    septic: np.ndarray
     organs: dict[str, np.ndarray]
     coded: np.ndarray  # sepsis in the discharge diagnoses
     died: np.ndarray
@@ -70,7 +73,7 @@ def make_cohort(batch: Batch, rng: np.random.Generator) -> Cohort:
     male = rng.random(n) < 0.56
     age, male = age[patient - patient[0]], male[patient - patient[0]]
     sparse = (number % SPARSE_EVERY == 13) & (not batch.discharged)
-    septic, illness, length = _illness(batch, age, again, rng)
+    septic, quiet, illness, length = _illness(batch, age, again, rng)
     died = np.isfinite(illness.death) & batch.discharged
     hours = length if batch.discharged else _elapsed(sparse, rng)
     intime = _begin(batch, number, again, hours, rng)
@@ -88,10 +91,11 @@ def make_cohort(batch: Batch, rng: np.random.Generator) -> Cohort:
         height=np.where(male, rng.normal(176, 8, n), rng.normal(163, 7, n)),
         weight=np.clip(rng.normal(79, 18, n), 39, 160),
         illness=illness,
-        organs={organ: rng.normal(0, 1, n) for organ in ORGANS},
+        septic=septic,
+        organs={organ: _organ(organ, quiet, rng.normal(0, 1, n)) for organ in ORGANS},
         coded=_coded(septic, illness, rng),
         died=died,
-        ventilated=rng.random(n) < 1 / (1 + np.exp(0.4 - 0.8 * very_ill)),
+        ventilated=(rng.random(n) < 1 / (1 + np.exp(0.4 - 0.8 * very_ill))) & ~quiet,
         arterial=rng.random(n) < 1 / (1 + np.exp(0.5 - 0.6 * very_ill)),
         celsius=rng.random(n) < 0.11,
         sparse=sparse,
@@ -115,7 +119,8 @@ def _people(batch: Batch, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _illness(
     batch: Batch, age: np.ndarray, again: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, Illness, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, Illness, np.ndarray]:
+    """Which stays are septic, which of them begin quietly, the illness of all, and the hours of each in the unit."""
     n = batch.count
     severity = rng.normal(0, 1, n)
     kind = rng.random(n)
@@ -123,12 +128,27 @@ def _illness(
     inflamed = ~septic & (kind < SEPTIC_SHARE + INFLAMED_SHARE)
     size = rng.lognormal(0.2, 0.45, n)
     intensity = np.where(septic, size, np.where(inflamed, 0.45 * size, 0))
-    onset = np.where(rng.random(n) < 0.8, rng.uniform(-12, 4, n), rng.uniform(4, 30, n))
+    early = rng.random(n) >= ACQUIRED_SHARE
+    onset = np.where(early, rng.uniform(-12, 4, n), rng.uniform(5, 40, n))
+    quiet = septic & ~early
+    severity = np.where(quiet, 0.4 * severity - 1.1, severity)
     length = np.clip(rng.lognormal(np.log(48) + 0.15 * severity, 0.8), 9, 240)
+    length = np.where(quiet, onset + 8 + 0.6 * length, length)
     risk = 1 / (1 + np.exp(3.2 - 1.2 * severity - 1.0 * intensity - 0.035 * (age - 64)))
     dies = (rng.random(n) < risk) & ~again  # who came back has not died before
     # Who dies has not always done so in the unit: some of the course lies beyond the end of the stay.
-    return septic, Illness(severity, intensity, onset, np.where(dies, length + rng.exponential(6, n), np.inf)), length
+    return (
+        septic,
+        quiet,
+        Illness(severity, intensity, onset, np.where(dies, length + rng.exponential(6, n), np.inf)),
+        length,
+    )
+
+
+def _organ(organ: str, quiet: np.ndarray, trait: np.ndarray) -> np.ndarray:
+    """Who begins quietly has sound organs: kidneys and liver below the mean of what they let rise, the rest above."""
+    sound = np.abs(trait) * (-0.7 if organ in ("kidney", "liver") else 0.7)
+    return np.where(quiet, sound, trait)
 
 
 def _elapsed(sparse: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -69,6 +69,7 @@ CHART_ITEMS: Final = {
     "sedation": ChartItem(228096, "Richmond-RAS Scale", "", NEURO, 8),
     "fio2": ChartItem(223835, "Inspired O2 Fraction", "", RESPIRATORY, 4),
     "peep": ChartItem(220339, "PEEP set", "cmH2O", RESPIRATORY, 4),
+    "ventilator": ChartItem(223849, "Ventilator Mode", "", RESPIRATORY, 4),
     "weight": ChartItem(226512, "Admission Weight (Kg)", "kg", "General", 0, decimals=1),
     "height": ChartItem(226730, "Height (cm)", "cm", "General", 0),
 }
@@ -110,3 +111,22 @@ LAB_ITEMS: Final = (
 # fmt: on
 
 ORGANS: Final = ("kidney", "liver", "marrow", "blood")
+
+SPECIMEN_TYPE: Final = 52033
+"""Item of labevents that says in words what a blood gas was drawn from."""
+ARTERIAL: Final = "ART."
+
+# What MIMIC charts in words, beside the number of the score or instead of one.
+VERBAL_WORDS: Final = ("No Response", "Incomprehensible sounds", "Inappropriate Words", "Confused", "Oriented")
+INTUBATED_WORDS: Final = "No Response-ETT"
+VENTILATOR_MODE: Final = "CMV/ASSIST"
+
+# (itemid, label, unit, category, table) of rows of d_items that are neither charted nor measured.
+NOREPINEPHRINE: Final = 221906
+FOLEY: Final = 226559
+OTHER_ITEMS: Final = (
+    (NOREPINEPHRINE, "Norepinephrine", "mcg/kg/min", "Medications", "inputevents"),
+    (FOLEY, "Foley", "mL", "Output", "outputevents"),
+)
+ANTIBIOTICS: Final = ("Vancomycin", "Piperacillin-Tazobactam", "CefePIME", "CeftriaXONE", "Meropenem")
+"""As MIMIC's prescriptions spell them."""

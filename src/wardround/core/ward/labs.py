@@ -7,7 +7,7 @@ import numpy as np
 
 from wardround.core.ward.cohort import HOUR, Cohort
 from wardround.core.ward.course import Course
-from wardround.core.ward.items import LAB_ITEMS, PANEL_GAP, PANEL_SHARE, LabItem, Panel
+from wardround.core.ward.items import ARTERIAL, LAB_ITEMS, PANEL_GAP, PANEL_SHARE, SPECIMEN_TYPE, LabItem, Panel
 
 _BETWEEN, _WITHIN = 0.8, 0.5
 """How much of an item's spread is between stays, and how much from draw to draw."""
@@ -18,7 +18,8 @@ _NOT_DONE: Final = 0.004
 @dataclass(frozen=True)
 class Results:
     """Laboratory results: the stay's position, draw and store times (UTC seconds), the specimen's number in the batch,
-    the item, the value, and the bound it is beyond (`<`, `>` or empty; `_` where nothing could be measured)."""
+    the item, the value, and the bound it is beyond (`<`, `>` or empty; `_` where nothing could be measured; the word
+    itself where the item is a word)."""
 
     stay: np.ndarray
     time: np.ndarray
@@ -40,12 +41,15 @@ def measure(cohort: Cohort, course: Course, rng: np.random.Generator) -> Results
         stay, hour = _draws(cohort, panel, rng)
         specimen = specimens + np.arange(len(stay))
         specimens += len(stay)
+        time = (cohort.intime[stay] + (hour * HOUR).astype(np.int64)) // 60 * 60
         delay = _delay(panel, len(stay), rng)
         for item in (item for item in LAB_ITEMS if item.panel == panel):
             value, bound = _values(cohort, course, item, stay, hour, rng)
-            time = (cohort.intime[stay] + (hour * HOUR).astype(np.int64)) // 60 * 60
             full = np.full(len(stay), item.itemid)
             parts.append(Results(stay, time, time + delay, specimen, full, value, bound))
+        if panel == "gas":
+            kind = np.full(len(stay), SPECIMEN_TYPE), np.full(len(stay), np.nan), np.full(len(stay), ARTERIAL)
+            parts.append(Results(stay, time, time + delay, specimen, *kind))
     names = Results.__dataclass_fields__
     results = Results(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
     return results.where(np.lexsort((results.item, results.specimen, results.time, results.stay)))

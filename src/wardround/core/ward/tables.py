@@ -11,19 +11,29 @@ import pandas as pd
 from wardround.core.ward.cohort import HOUR, OPEN, Batch, Cohort, make_cohort
 from wardround.core.ward.course import run_course
 from wardround.core.ward.diagnoses import diagnoses
-from wardround.core.ward.items import CHART_ITEMS, LAB_ITEMS, PANEL_GAP
+from wardround.core.ward.ids import ADMISSION, LABEVENT, SPECIMEN, STAY, SUBJECT, TRANSFER
+from wardround.core.ward.items import (
+    CHART_ITEMS,
+    INTUBATED_WORDS,
+    LAB_ITEMS,
+    OTHER_ITEMS,
+    PANEL_GAP,
+    SPECIMEN_TYPE,
+    VENTILATOR_MODE,
+    VERBAL_WORDS,
+)
 from wardround.core.ward.labs import Results, measure
+from wardround.core.ward.order_tables import order_tables
+from wardround.core.ward.suspicion import treat
 from wardround.core.ward.vitals import Rows, chart
-from wardround.core.ward.wall_clock import eastern
+from wardround.core.ward.wall_clock import clock
 
 FOLDERS: Final = {
     "patients": "hosp", "admissions": "hosp", "transfers": "hosp", "diagnoses_icd": "hosp", "labevents": "hosp",
-    "d_labitems": "hosp", "icustays": "icu", "chartevents": "icu", "d_items": "icu",
+    "d_labitems": "hosp", "prescriptions": "hosp", "microbiologyevents": "hosp", "icustays": "icu",
+    "chartevents": "icu", "inputevents": "icu", "outputevents": "icu", "d_items": "icu",
 }  # fmt: skip
 
-# Beyond the numbers of MIMIC's own, so that no id of a synthetic resource is that of a real one.
-SUBJECT, ADMISSION, STAY, TRANSFER = 90_000_000, 92_000_000, 93_000_000, 940_000_000
-SPECIMEN, LABEVENT = 5_000_000_000, 6_000_000_000
 _SPECIMENS_PER_STAY, _RESULTS_PER_STAY = 400, 2_000
 
 INTENSIVE_UNITS: Final = (
@@ -56,6 +66,7 @@ def make_tables(batch: Batch, rng: np.random.Generator) -> dict[str, pd.DataFram
         "diagnoses_icd": diagnoses(SUBJECT + cohort.patient, ADMISSION + cohort.number, cohort, rng),
         "labevents": _labevents(cohort, measure(cohort, course, rng), batch, rng),
         "chartevents": _chartevents(cohort, chart(cohort, course, rng), batch, rng),
+        **order_tables(cohort, treat(cohort, course, rng), batch.now),
     }
 
 
@@ -67,16 +78,22 @@ def dictionaries() -> dict[str, pd.DataFrame]:
          "highnormalvalue": ""}
         for i in CHART_ITEMS.values()
     ]  # fmt: skip
+    other_items = [
+        {"itemid": itemid, "label": label, "abbreviation": label, "linksto": table, "category": category,
+         "unitname": unit, "param_type": "Numeric", "lownormalvalue": "", "highnormalvalue": ""}
+        for itemid, label, unit, category, table in OTHER_ITEMS
+    ]  # fmt: skip
     category = dict.fromkeys(PANEL_GAP, "Chemistry") | dict.fromkeys(("count", "clotting", "bands"), "Hematology")
     category["gas"] = "Blood Gas"
     lab_items = [
         {"itemid": i.itemid, "label": i.label, "fluid": "Blood", "category": category[i.panel]} for i in LAB_ITEMS
     ]
-    return {"d_items": pd.DataFrame(chart_items), "d_labitems": pd.DataFrame(lab_items)}
+    lab_items.append({"itemid": SPECIMEN_TYPE, "label": "Specimen Type", "fluid": "Blood", "category": category["gas"]})
+    return {"d_items": pd.DataFrame([*chart_items, *other_items]), "d_labitems": pd.DataFrame(lab_items)}
 
 
 def _patients(cohort: Cohort) -> pd.DataFrame:
-    year = pd.Series(_clock(cohort.admittime)).dt.year
+    year = pd.Series(clock(cohort.admittime)).dt.year
     frame = pd.DataFrame(
         {
             "subject_id": SUBJECT + cohort.patient,
@@ -84,7 +101,7 @@ def _patients(cohort: Cohort) -> pd.DataFrame:
             "anchor_age": cohort.age,
             "anchor_year": year,
             "anchor_year_group": (year // 3 * 3).astype(str) + " - " + (year // 3 * 3 + 2).astype(str),
-            "dod": np.where(cohort.died, _clock(cohort.dischtime).astype("datetime64[D]").astype(str), ""),
+            "dod": np.where(cohort.died, clock(cohort.dischtime).astype("datetime64[D]").astype(str), ""),
             "_died": cohort.died,
         }
     )
@@ -98,14 +115,14 @@ def _patients(cohort: Cohort) -> pd.DataFrame:
 def _admissions(cohort: Cohort, rng: np.random.Generator) -> pd.DataFrame:
     n = len(cohort.number)
     planned = np.array(["URGENT", "SURGICAL SAME DAY ADMISSION", "OBSERVATION ADMIT"])[rng.integers(0, 3, n)]
-    discharge = _clock(cohort.dischtime)
+    discharge = clock(cohort.dischtime)
     home = np.array(_HOMES)[rng.integers(0, len(_HOMES), n)]
     location = np.where(cohort.died, "DIED", home if cohort.discharged else "")
     return pd.DataFrame(
         {
             "subject_id": SUBJECT + cohort.patient,
             "hadm_id": ADMISSION + cohort.number,
-            "admittime": _clock(cohort.admittime),
+            "admittime": clock(cohort.admittime),
             "dischtime": discharge,
             "deathtime": np.where(cohort.died, discharge, np.datetime64("NaT", "s")),
             "admission_type": np.where(cohort.emergency, "EW EMER.", planned),
@@ -116,8 +133,8 @@ def _admissions(cohort: Cohort, rng: np.random.Generator) -> pd.DataFrame:
             "language": "ENGLISH",
             "marital_status": np.array(["MARRIED", "SINGLE", "WIDOWED", "DIVORCED"])[rng.integers(0, 4, n)],
             "race": rng.choice(_RACES, n, p=_RACE_SHARES),
-            "edregtime": _clock(np.where(cohort.emergency, _arrival(cohort), OPEN)),
-            "edouttime": _clock(np.where(cohort.emergency, cohort.intime, OPEN)),
+            "edregtime": clock(np.where(cohort.emergency, _arrival(cohort), OPEN)),
+            "edouttime": clock(np.where(cohort.emergency, cohort.intime, OPEN)),
             "hospital_expire_flag": cohort.died.astype(int),
         }
     )
@@ -160,8 +177,8 @@ def _transfers(cohort: Cohort) -> pd.DataFrame:
                 "transfer_id": TRANSFER + 10 * cohort.number[rows] + step,
                 "eventtype": kind,
                 "careunit": unit[rows],
-                "intime": _clock(start[rows]),
-                "outtime": _clock(end[rows]),
+                "intime": clock(start[rows]),
+                "outtime": clock(end[rows]),
             }
         )
         for step, (rows, kind, unit, start, end) in enumerate(stages)
@@ -171,7 +188,7 @@ def _transfers(cohort: Cohort) -> pd.DataFrame:
 
 def _icustays(cohort: Cohort) -> pd.DataFrame:
     first, last, _ = _units(cohort)
-    intime, outtime = _clock(cohort.intime), _clock(cohort.outtime)
+    intime, outtime = clock(cohort.intime), clock(cohort.outtime)
     return pd.DataFrame(
         {
             "subject_id": SUBJECT + cohort.patient,
@@ -197,11 +214,11 @@ def _chartevents(cohort: Cohort, rows: Rows, batch: Batch, rng: np.random.Genera
             "hadm_id": ADMISSION + cohort.number[rows.stay],
             "stay_id": STAY + cohort.number[rows.stay],
             "caregiver_id": "",
-            "charttime": _clock(rows.time),
-            "storetime": _clock(stored),
+            "charttime": clock(rows.time),
+            "storetime": clock(stored),
             "itemid": rows.item,
-            "value": _text(rows.value),
-            "valuenum": rows.value,
+            "value": _charted_text(cohort, rows),
+            "valuenum": np.where(rows.item == CHART_ITEMS["ventilator"].itemid, np.nan, rows.value),
             "valueuom": _looked_up(units, rows.item),
             "warning": 0,
         }
@@ -214,9 +231,11 @@ def _labevents(cohort: Cohort, results: Results, batch: Batch, rng: np.random.Ge
     results, number = results.where(keep), number[keep]
     n = len(number)
     text = np.where(results.bound == "_", "___", results.bound.astype(object) + _text(results.value))
+    text = np.where(results.item == SPECIMEN_TYPE, results.bound, text)
     numbered = np.where(results.bound == "", results.value, np.nan)
-    low = _looked_up({item.itemid: item.low for item in LAB_ITEMS}, results.item)
-    high = _looked_up({item.itemid: item.high for item in LAB_ITEMS}, results.item)
+    nothing = {SPECIMEN_TYPE: np.nan}
+    low = _looked_up({item.itemid: item.low for item in LAB_ITEMS} | nothing, results.item)
+    high = _looked_up({item.itemid: item.high for item in LAB_ITEMS} | nothing, results.item)
     outpatient = (results.time < cohort.admittime[results.stay]) | (rng.random(n) < 0.08)
     admission = pd.Series(ADMISSION + cohort.number[results.stay], dtype="Int64").mask(outpatient)
     return pd.DataFrame(
@@ -227,11 +246,11 @@ def _labevents(cohort: Cohort, results: Results, batch: Batch, rng: np.random.Ge
             "specimen_id": SPECIMEN + batch.first * _SPECIMENS_PER_STAY + results.specimen,
             "itemid": results.item,
             "order_provider_id": "",
-            "charttime": _clock(results.time),
-            "storetime": _clock(results.stored),
+            "charttime": clock(results.time),
+            "storetime": clock(results.stored),
             "value": text,
             "valuenum": numbered,
-            "valueuom": _looked_up({item.itemid: item.unit for item in LAB_ITEMS}, results.item),
+            "valueuom": _looked_up({item.itemid: item.unit for item in LAB_ITEMS} | {SPECIMEN_TYPE: ""}, results.item),
             "ref_range_lower": low,
             "ref_range_upper": high,
             "flag": np.where((numbered < low) | (numbered > high), "abnormal", ""),
@@ -241,10 +260,14 @@ def _labevents(cohort: Cohort, results: Results, batch: Batch, rng: np.random.Ge
     )
 
 
-def _clock(utc: np.ndarray) -> np.ndarray:
-    """Wall-clock times of UTC seconds; NaT for OPEN."""
-    wall = np.where(utc == OPEN, np.iinfo(np.int64).min, eastern(np.where(utc == OPEN, 0, utc)))
-    return np.asarray(wall.astype("datetime64[s]"))
+def _charted_text(cohort: Cohort, rows: Rows) -> np.ndarray:
+    """What stands in `value`: the number, or words where MIMIC charts words."""
+    text = _text(rows.value)
+    verbal = rows.item == CHART_ITEMS["verbal"].itemid
+    text[verbal] = np.array(VERBAL_WORDS, dtype=object)[rows.value[verbal].astype(int) - 1]
+    text[verbal & cohort.ventilated[rows.stay]] = INTUBATED_WORDS
+    text[rows.item == CHART_ITEMS["ventilator"].itemid] = VENTILATOR_MODE
+    return text
 
 
 def _text(values: np.ndarray) -> np.ndarray:

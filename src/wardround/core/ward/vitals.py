@@ -110,6 +110,7 @@ def _channels(cohort: Cohort, course: Course, slots: _Slots, rng: np.random.Gene
         "motor": np.clip(np.round(5.0 + awake), 1, 6),
         "sedation": np.clip(np.round(awake - 0.6), -5, 4),
         "fio2": np.round(oxygen / 5) * 5 + aired,
+        "ventilator": np.zeros(len(rate)) + aired,
         "peep": np.clip(np.round(6 + 1.2 * severity + person.draw(1.5, 0.5, 0)), 0, 22) + aired,
     }
 

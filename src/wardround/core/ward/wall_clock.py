@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from wardround.core.ward.cohort import OPEN
+
 EASTERN: Final = ZoneInfo("America/New_York")
 _HOUR: Final = 3600
 
@@ -19,6 +21,12 @@ def eastern(utc: np.ndarray) -> np.ndarray:
     hours, place = np.unique(utc // _HOUR, return_inverse=True)
     wall = utc + np.array([_offset(int(hour)) for hour in hours], dtype=np.int64)[place]
     return np.asarray(wall)
+
+
+def clock(utc: np.ndarray) -> np.ndarray:
+    """Wall-clock times (datetime64[s]) of UTC seconds; NaT for OPEN."""
+    wall = np.where(utc == OPEN, np.iinfo(np.int64).min, eastern(np.where(utc == OPEN, 0, utc)))
+    return np.asarray(wall.astype("datetime64[s]"))
 
 
 def _offset(hour: int) -> int:
