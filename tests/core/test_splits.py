@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from wardround.core.splits import FOLDS, TEST_SHARE, grouped_folds, patients_to_test
+from wardround.core.splits import FOLDS, TEST_SHARE, grouped_folds, latest_patients, patients_to_test
 from wardround.errors import TrainingError
 
 
@@ -44,3 +44,27 @@ def test_too_few_patients_of_a_class_is_an_error_with_counts_and_a_remedy() -> N
         patients_to_test(_table(positive=6), seed=1)
     with pytest.raises(TrainingError, match="0 patients without it"):
         patients_to_test(_table(negative=0), seed=1)
+
+
+def _years(*groups: str) -> pd.DataFrame:
+    """Ten patients with and ten without the outcome in each group of years."""
+    rows = [
+        {"patient_id": f"{group}/{n}", "outcome": n < 10, "anchor_year_group": group}
+        for group in groups
+        for n in range(20)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_by_calendar_the_patients_of_the_latest_years_test() -> None:
+    table = _years("2017 - 2019", "2008 - 2010", "2011 - 2013")
+    assert latest_patients(table) == {f"2017 - 2019/{n}" for n in range(20)}
+
+
+def test_by_calendar_there_must_be_two_groups_of_years_with_both_classes_in_the_latest() -> None:
+    with pytest.raises(TrainingError, match=r"1 groups of years .* expected at least 2.*split by patient"):
+        latest_patients(_years("2008 - 2010"))
+    table = _years("2008 - 2010", "2011 - 2013")
+    table["outcome"] &= table["anchor_year_group"] == "2008 - 2010"
+    with pytest.raises(TrainingError, match="no patient with the outcome in 2011 - 2013"):
+        latest_patients(table)
