@@ -90,12 +90,36 @@ def test_a_total_counts_matches_and_not_what_is_included(server, page) -> None:
 
 
 def test_a_total_that_is_absent_too_small_or_shrinks_while_reading_stops_nothing(server, page) -> None:
-    server.replies(
+    pages = (
         page(patient(1), patient(2), total=3, following="?page=2"),
         page(patient(3), total=1, following="?page=3"),
         page(),
     )
+    server.replies(*pages, *pages)
     assert found(server) == ["p1", "p2", "p3"]
+    assert len(server.requests) == 6, "the second reading brought nothing new"
+
+
+def test_what_a_deletion_shifts_out_of_all_pages_is_found_by_the_next_reading(server, page) -> None:
+    server.replies(
+        page(patient(1), patient(2), total=4, following="?page=2"),
+        page(patient(4), total=3),  # 1 was deleted, and 3 is now on the first page
+        page(patient(2), patient(3), total=3, following="?page=2"),
+        page(patient(4), total=3),
+    )
+    assert found(server) == ["p1", "p2", "p4", "p3"]
+
+
+def test_a_search_whose_total_shrinks_while_new_matches_come_at_every_reading_is_an_error(server, page) -> None:
+    def answer(_request):
+        number = len(server.requests)
+        first = number % 2 == 1
+        return page(patient(number), total=2 if first else 1, following="?page=2" if first else None)
+
+    server.answer = answer
+    with pytest.raises(FhirError, match="its total shrinks whenever it is read"):
+        found(server)
+    assert len(server.requests) == 2 * (MOST_RESTARTS + 1)
 
 
 def test_what_is_entered_while_paging_shifts_pages_and_is_no_fault(server, page) -> None:

@@ -128,6 +128,20 @@ class Ward:
             raise
 
 
+def put(server: RunningServer, resources: list[Bundle]) -> None:
+    _write(server, [("PUT", f"{each['resourceType']}/{each['id']}", {"resource": each}) for each in resources])
+
+
+def delete(server: RunningServer, references: list[str]) -> None:
+    _write(server, [("DELETE", reference, {}) for reference in references])
+
+
+def _write(server: RunningServer, writes: list[tuple[str, str, Bundle]]) -> None:
+    with FhirClient(FhirSource(server.base_url)) as client:
+        entries = [{**rest, "request": {"method": method, "url": url}} for method, url, rest in writes]
+        assert {answer["response"]["status"][:1] for answer in client.batch(entries)} <= {"2"}
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[RunningServer]:
     with running_server() as server:
@@ -235,6 +249,67 @@ def test_entries_inserted_while_paging_shift_pages_and_lose_nothing(ward: Ward) 
     ward.source = FhirSource(ward.server.base_url, page_size=9, threads=1)
     ward.line.alter = shift
     ward.require_whole(ward.screen())
+
+
+def resources_of(icu: Any, resource_type: str) -> list[Bundle]:
+    return [resource for resource in icu.resources if resource["resourceType"] == resource_type]
+
+
+def inserted(icu: Any, number: int) -> list[Bundle]:
+    """A new stay of a new patient, and a new Observation of each patient."""
+    patient, stay = f"p-new{number}", f"e-new{number}"
+    encounter = {**resources_of(icu, "Encounter")[0], "id": stay, "subject": {"reference": f"Patient/{patient}"}}
+    observations = [
+        {**each, "id": f"{each['id']}-{number}"}
+        for each in resources_of(icu, "Observation")
+        if each["id"].endswith("-hr1.0")
+    ]
+    return [{**resources_of(icu, "Patient")[0], "id": patient}, encounter, *observations]
+
+
+def corrected(icu: Any, number: int) -> list[Bundle]:
+    """Every Observation and Encounter once more, with something that no score depends on."""
+    language = {"language": f"x-{number}"}
+    return [{**each, **language} for kind in ("Observation", "Encounter") for each in resources_of(icu, kind)]
+
+
+@pytest.mark.parametrize("written", [inserted, corrected], ids=lambda written: written.__name__)
+def test_what_is_written_to_the_server_while_its_pages_are_read_loses_nobody(ward: Ward, icu, written: Any) -> None:
+    """By its REST API, before every page but a search's first: of the stays, and of the Observations."""
+    known = {(each["resourceType"], each["id"]) for each in icu.resources}
+    kept: set[tuple[str, str]] = set()
+
+    def write(number: int) -> None:
+        if "_page=" in ward.line.paths[-1]:
+            fresh = written(icu, number)
+            put(ward.server, fresh)
+            kept.update((each["resourceType"], each["id"]) for each in fresh)
+
+    ward.source = FhirSource(ward.server.base_url, page_size=4, threads=1)
+    ward.line.before = write
+    try:
+        summary = ward.screen()
+    finally:
+        delete(ward.server, [f"{kind}/{name}" for kind, name in sorted(kept - known)])
+    assert {"/fhir/Encounter", "/fhir/Observation"} <= {path.partition("?")[0] for path in ward.line.paths}
+    assert kept
+    ward.require_whole(summary)
+
+
+def test_what_is_deleted_while_pages_are_read_is_noticed_and_read_again(ward: Ward, icu) -> None:
+    """The total counted it, so the read is short by it; the next read is of what is there."""
+    deleted: list[str] = []
+
+    def take(_number: int) -> None:
+        if not deleted and "/Observation?_page=" in ward.line.paths[-1]:
+            deleted.extend(f"Observation/o-p-s{place}-rr6.0" for place in range(STAYS))
+            delete(ward.server, deleted)
+
+    ward.source = FhirSource(ward.server.base_url, page_size=4, threads=1)
+    ward.line.before = take
+    ward.require_whole(ward.screen())
+    searches = [path for path in ward.line.paths if path.endswith("/Observation/_search")]
+    assert len(searches) == STAYS // CHUNK + 1
 
 
 def test_one_patient_whose_data_break_the_search_fails_alone(ward: Ward) -> None:

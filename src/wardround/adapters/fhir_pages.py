@@ -30,13 +30,18 @@ class _Short(Exception):
     """The last page came before all matches had."""
 
 
+class _Shrunk(Exception):
+    """The total fell between two pages: what was deleted may have shifted one over a resource that is still there."""
+
+
 def resources(
     source: FhirSource, resource_type: str, first: Callable[[], Answer], follow: Callable[[str], Answer], seen: set[str]
 ) -> Iterator[Resource]:
     """All resources of a search that are not in `seen`; what was given is added to it.
 
     A search that the server forgets, or that ends with fewer matches than its total, begins anew. Pages that shift
-    because something was entered meanwhile repeat resources, which are given once.
+    because something was entered meanwhile repeat resources, which are given once. Where a total shrinks in between
+    the search is read until a reading brings nothing new.
 
     Args:
         first: asks for the first page.
@@ -46,8 +51,9 @@ def resources(
         TooLarge: the server cannot bear so many values, or forgets the search each time.
         FhirError: a page is none, results are missing, or the pages do not end.
     """
-    restarts, short = 0, False
+    restarts, short, shrunk = 0, False, False
     while True:
+        known = len(seen)
         try:
             yield from _once(source, resource_type, first, follow, seen)
             return
@@ -59,6 +65,12 @@ def resources(
             if short:
                 raise FhirError(str(error)) from None
             short = True
+        except _Shrunk as error:
+            if shrunk and len(seen) == known:
+                return
+            restarts, shrunk = restarts + 1, True
+            if restarts > MOST_RESTARTS:
+                raise FhirError(str(error)) from None
 
 
 def _once(
@@ -88,6 +100,8 @@ def _once(
             f"{answer.url}: gave {len(count.matches)} of the {count.total} matches that it counts, expected all;"
             " check the server, and whether its totals are exact"
         )
+    if source.profile.has_exact_totals and count.shrunk:
+        raise _Shrunk(f"{answer.url}: its total shrinks whenever it is read, expected a search that rests; try later")
 
 
 class _Count:
@@ -98,12 +112,14 @@ class _Count:
         self.matches: set[str] = set()
         self.total = 0
         self.barren = 0  # pages in a row without a new match
+        self.shrunk = False  # whether a page counted fewer than one before it
         self._told = False
 
     def page(self, total: object, keys: set[str]) -> None:
         self.barren = 0 if keys - self.matches else self.barren + 1
         self.matches |= keys
         if isinstance(total, int):
+            self.shrunk |= self._told and total < self.total
             # The least that any page says: what was deleted meanwhile cannot be met any more.
             self.total = min(self.total, total) if self._told else total
             self._told = True
