@@ -55,6 +55,17 @@ def test_train_shows_a_table_and_how_to_make_the_model_live(call, small_mimic: P
     assert "Adjunct only" in shown
 
 
+def test_a_run_is_resumed_as_it_began(call, small_mimic: Path, versions) -> None:
+    begun = call("train", "sepsis", "--mimic", str(small_mimic), "--json")
+    run = json.loads(begun.stdout)["run"]
+    assert f"wardround train --resume {run}" in begun.stderr
+    assert _json(call("train", "--resume", run, "--json"))["version"] == versions[0]
+    changed = call("train", "--resume", run, "--seed", "2")
+    assert (changed.exit_code, "goes on with the run's own seed" in changed.stderr) == (2, True)
+    nothing = call("train", "sepsis")
+    assert (nothing.exit_code, "mimic is missing" in nothing.stderr) == (2, True)
+
+
 def test_list_tells_live_from_stored(call, versions) -> None:
     models = _json(call("model", "list", "--json"))["models"]
     assert [(model["version"], model["state"]) for model in models] == [(versions[0], "live"), (versions[1], "stored")]

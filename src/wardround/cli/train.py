@@ -2,13 +2,18 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from wardround.cli.durations import DURATION
 from wardround.cli.progress import progress_bars
+from wardround.cli.results import say
 from wardround.settings import settings_from
+
+if TYPE_CHECKING:
+    from wardround.workflows.training.train import Trained
 
 NAMES = {"split": ("patient", "calendar"), "approval": ("ask", "first_without_asking", "never")}
 
@@ -18,10 +23,9 @@ def _listed(_ctx: click.Context, _option: click.Parameter, text: str | None) -> 
 
 
 @click.command()
-@click.argument("condition")
+@click.argument("condition", required=False)
 @click.option(
     "--mimic",
-    required=True,
     envvar="MIMIC_CSV_PATH",
     help="MIMIC-IV: a folder with hosp/ and icu/, or a DuckDB file (default: MIMIC_CSV_PATH).",
 )
@@ -50,18 +54,21 @@ def _listed(_ctx: click.Context, _option: click.Parameter, text: str | None) -> 
     help="Whether somebody must approve (`wardround model promote`) before the model goes live.",
 )
 @click.option("--explained", help="Why an AUROC above 0.95 is believed.")
+@click.option("--resume", "resumed", metavar="RUN", help="Do what is left of a run that failed or was killed.")
 @click.option("--by", envvar="USER", default="unknown", help="Who trains, for the store's record (default: USER).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
-def command(by: str, as_json: bool, **given: Any) -> None:
+@click.pass_context
+def command(context: click.Context, /, resumed: str | None, by: str, as_json: bool, **given: Any) -> None:
     """Train a model of CONDITION and store it.
 
     It goes live if its gates let it and nobody must be asked: by default, if the condition has no live model. A
-    promotion gate that fails ends the command with exit code 10, after everything was stored and shown.
+    promotion gate that fails ends the command with exit code 10, after everything was stored and shown. With --resume
+    all is as the run began, and the features that it has are not built again.
     """
-    from wardround.workflows.training import require_gates, train, training_request
+    _require_all_or_resume(context, resumed)
+    from wardround.workflows.training import require_gates
 
-    with progress_bars() as progress:
-        trained = train(training_request({**given, "created": datetime.now(UTC)}), settings_from(), by, progress)
+    trained = _trained(resumed, by, given)
     if as_json:
         parts = {"card": trained.card, "comparison": trained.comparison}
         click.echo(
@@ -76,6 +83,34 @@ def command(by: str, as_json: bool, **given: Any) -> None:
         if not trained.comparison.failed:
             click.echo(_verdict(trained.card.condition, trained.version, trained.live))
     require_gates(trained.comparison)
+
+
+def _trained(resumed: str | None, by: str, given: dict[str, Any]) -> "Trained":
+    import pandas as pd
+
+    from wardround.adapters.run_folder import run_id
+    from wardround.workflows.training import resume, train, training_request
+
+    settings = settings_from()
+    with progress_bars() as progress:
+        if resumed:
+            return resume(resumed, settings, by, progress)
+        request = training_request({**given, "created": datetime.now(UTC)})
+        # Named here, and not when the run is opened, so that one that is killed can be named.
+        run = run_id(f"train_{request.condition}", pd.Timestamp(request.created))
+        say(f"If it is stopped: wardround train --resume {run}")
+        return train(request.model_copy(update={"run": run}), settings, by, progress)
+
+
+def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
+    """A run is either begun, with its condition and data, or resumed as it began."""
+    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if resumed is None:
+        missing = [name for name in ("condition", "mimic") if not context.params[name]]
+        if missing:
+            raise click.UsageError(f"{missing[0]} is missing; give CONDITION and --mimic")
+    elif changed := sorted(given - {"resumed", "by", "as_json"}):
+        raise click.UsageError(f"--resume goes on with the run's own {changed[0]}; leave it out")
 
 
 def _verdict(condition: str, version: str, live: bool) -> str:

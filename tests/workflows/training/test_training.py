@@ -27,6 +27,7 @@ from wardround.workflows.training import (
     fit_candidate,
     load,
     promote,
+    resume,
     train,
     write_card,
 )
@@ -145,6 +146,24 @@ def test_tasks_can_be_repeated_and_hand_on_small_references(small_mimic, tmp_pat
         assert promote(run, "tests", "first", settings).version == version
     assert (run, chosen in names) == (request.run, True)
     assert ModelStore(settings.models).versions("mortality") == (version,)
+
+
+def test_a_run_that_was_stopped_goes_on_from_what_is_whole(trained, small_mimic, settings) -> None:
+    run = load(TrainingRequest(condition="sepsis", mimic=small_mimic, created=NOW), settings)
+    first, *_ = build_table(run, settings)
+    fit_candidate(run, first, settings)
+    kept = [Path(settings.runs, run, name) for name in ("stays.parquet", "table.parquet", f"candidates/{first}.json")]
+    before = [path.stat().st_mtime_ns for path in kept]
+    resumed = resume(run, settings, "tests", _quiet)
+    assert [path.stat().st_mtime_ns for path in kept] == before
+    assert (resumed.run, resumed.version) == (run, trained.version)
+
+
+def test_a_run_that_was_stopped_before_its_stays_were_known_begins_again(trained, small_mimic, settings) -> None:
+    run = load(TrainingRequest(condition="sepsis", mimic=small_mimic, created=NOW), settings)
+    Path(settings.runs, run, "left_out.parquet").unlink()
+    resumed = resume(run, settings, "tests", _quiet)
+    assert (resumed.run, resumed.version) == (run, trained.version)
 
 
 def test_the_test_patients_decide_neither_the_model_nor_its_thresholds(trained, small_mimic, settings) -> None:

@@ -13,7 +13,7 @@ from wardround.workflows.training.fit_candidate import fit_candidate
 from wardround.workflows.training.load import load
 from wardround.workflows.training.promote import is_live, leave, promote, why_unasked
 from wardround.workflows.training.request import TrainingRequest, training_request
-from wardround.workflows.training.train import train
+from wardround.workflows.training.train import resume, train
 from wardround.workflows.training.write_card import write_card
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "load",
     "promote",
     "require_gates",
+    "resume",
     "train",
     "training_request",
     "why_unasked",

@@ -26,7 +26,7 @@ from wardround.core.tasks import ROW_COLUMNS, predictions_of, rows_of, spans_of
 from wardround.settings import Settings
 from wardround.workflows.features import features_from
 from wardround.workflows.training.request import TrainingRequest
-from wardround.workflows.training.run import FEATURES, LEFT_OUT, STAYS, TABLE, TEST, Run, load_run
+from wardround.workflows.training.run import FEATURES, LEFT_OUT, NAMES, STAYS, TABLE, TEST, Run, load_run
 
 ROWS_AT_ONCE: Final = 20_000
 """Predictions whose readings are in memory at a time."""
@@ -49,7 +49,7 @@ def build_table(run: str, settings: Settings) -> list[str]:
     _write_table(folder, _folds(keys, opened.request))
     folder.clear(FEATURES)
     names = list(opened.candidates)
-    folder.write_json("candidates.json", names)
+    folder.write_json(NAMES, names)
     return names
 
 

@@ -23,6 +23,7 @@ LEFT_OUT: Final = "left_out.parquet"
 ONSETS: Final = "onsets.parquet"
 FEATURES: Final = "features.parquet"
 TABLE: Final = "table.parquet"
+NAMES: Final = "candidates.json"
 
 # In the column `fold` of the table: a row of the test side, which no fold of the cross-validation holds.
 TEST: Final = -1
@@ -71,7 +72,7 @@ class Run:
 
     def results(self) -> dict[str, CandidateResult]:
         """What cross-validation gave for each candidate, in the candidates' order."""
-        names = self.folder.read_json("candidates.json")
+        names = self.folder.read_json(NAMES)
         return {name: CandidateResult.model_validate(self.folder.read_json(result_file(name))) for name in names}
 
 

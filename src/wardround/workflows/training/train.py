@@ -1,6 +1,6 @@
 """All steps of a training in turn, in one process: what the DAG does without Airflow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from wardround.adapters.model_store import ModelStore
@@ -15,6 +15,7 @@ from wardround.workflows.training.fit_candidate import fit_candidate
 from wardround.workflows.training.load import load
 from wardround.workflows.training.promote import is_live, promote, why_unasked
 from wardround.workflows.training.request import TrainingRequest
+from wardround.workflows.training.run import LEFT_OUT, NAMES, load_run, result_file
 from wardround.workflows.training.write_card import write_card
 
 T = TypeVar("T")
@@ -38,18 +39,46 @@ def train(request: TrainingRequest, settings: Settings, by: str, progress: Progr
 
     Raises SpecError, SourceDataError, TrainingError or ModelError.
     """
-    run = _step("load", lambda: load(request, settings), progress)
-    names = _step("build_table", lambda: build_table(run, settings), progress)
-    progress("fit_candidate", 0, len(names))
-    for done, name in enumerate(names, start=1):
-        fit_candidate(run, name, settings)
-        progress("fit_candidate", done, len(names))
+    return _finish(_step("load", lambda: load(request, settings), progress), settings, by, progress)
+
+
+def resume(run: str, settings: Settings, by: str, progress: Progress) -> Trained:
+    """Does what is left of a run that was stopped: stays, table and candidates that are whole are not made again.
+
+    Raises RunNotFound, and what `train` raises.
+    """
+    opened = load_run(run, settings)
+    if not opened.folder.exists(LEFT_OUT):  # the last file that `load` writes
+        _step("load", lambda: load(opened.request.model_copy(update={"run": run}), settings), progress)
+    return _finish(run, settings, by, progress)
+
+
+def _finish(run: str, settings: Settings, by: str, progress: Progress) -> Trained:
+    names = _step("build_table", lambda: _candidates(run, settings), progress)
+    _fit_candidates(run, names, settings, progress)
     _step("evaluate", lambda: evaluate(run, settings), progress)
     _step("check_leakage", lambda: check_leakage(run, settings), progress)
     version = _step("write_card", lambda: write_card(run, settings), progress)
     comparison = _step("compare", lambda: compare(run, settings), progress)
     live = _step("promote", lambda: _promote_unasked(run, comparison, by, settings), progress)
-    return Trained(run, version, live, ModelStore(settings.models).card(request.condition, version), comparison)
+    card = ModelStore(settings.models).card(comparison.condition, version)
+    return Trained(run, version, live, card, comparison)
+
+
+def _candidates(run: str, settings: Settings) -> list[str]:
+    folder = load_run(run, settings).folder
+    if folder.exists(NAMES):  # the last file that `build_table` writes
+        return list(folder.read_json(NAMES))
+    return build_table(run, settings)
+
+
+def _fit_candidates(run: str, names: Sequence[str], settings: Settings, progress: Progress) -> None:
+    folder = load_run(run, settings).folder
+    progress("fit_candidate", 0, len(names))
+    for done, name in enumerate(names, start=1):
+        if not folder.exists(result_file(name)):
+            fit_candidate(run, name, settings)
+        progress("fit_candidate", done, len(names))
 
 
 def _promote_unasked(run: str, comparison: Comparison, by: str, settings: Settings) -> bool:
