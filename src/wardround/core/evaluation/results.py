@@ -106,7 +106,9 @@ class Subgroups(SpecModel):
 
     attribute: Literal["sex", "age_band", "unit", "race"]
     cells: tuple[Cell, ...]
-    suppressed: int = Field(description="Cells left out: under 10 patients, or under 5 stays with the outcome.")
+    suppressed: int = Field(
+        description="Cells left out: under 10 patients or 5 stays with the outcome, or hiding one such."
+    )
     reason: str | None = Field(default=None, description="Why there is no cell at all.")
 
 

@@ -1,5 +1,6 @@
 """Test rows and scores in, metrics by sex, age, unit and race out; small cells are counted and not shown."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -33,9 +34,17 @@ def _by(attribute: Attribute, rows: pd.DataFrame, scores: Scores, seed: int) -> 
     if set(group) <= {_UNKNOWN}:
         return Subgroups(attribute=attribute, cells=(), suppressed=0, reason="the source does not say")
     cells = [_cell(str(name), group == name, rows, scores, seed) for name in sorted(set(group))]
-    shown = tuple(cell for cell in cells if cell is not None)
-    reason = None if shown else "every cell is too small to be shown"
+    shown = _shown(cells)
+    reason = None if shown else "every cell is too small to be shown, or would give a small one away"
     return Subgroups(attribute=attribute, cells=shown, suppressed=len(cells) - len(shown), reason=reason)
+
+
+def _shown(cells: Sequence[Cell | None]) -> tuple[Cell, ...]:
+    """All but the small ones. A single small one would be what the others lack of the total: one more goes with it."""
+    large = [cell for cell in cells if cell is not None]
+    if large and len(cells) - len(large) == 1:
+        large.remove(min(large, key=lambda cell: cell.patients))
+    return tuple(large)
 
 
 def _cell(name: str, mine: np.ndarray, rows: pd.DataFrame, scores: Scores, seed: int) -> Cell | None:

@@ -79,7 +79,7 @@ def _note(group: Subgroups) -> str:
     if not group.suppressed:
         return ""
     groups = "1 group is" if group.suppressed == 1 else f"{group.suppressed} groups are"
-    return f"{groups} not shown: fewer than 10 patients, or fewer than 5 stays with the outcome."
+    return f"{groups} not shown: too small, or could give a small one away."
 
 
 def _axis(cells: list[Cell], overall: Metric | None) -> Axis:

@@ -7,7 +7,7 @@ from wardround.core.evaluation.results import CalibrationBin, CalibrationOnTest,
 from wardround.core.metrics import Metric
 from wardround.core.model import ModelCard
 from wardround.core.model_report.charts import calibration_chart, decision_chart, precision_recall_chart, roc_chart
-from wardround.core.model_report.words import interval_of, metric_name, onset_in_words, value_of
+from wardround.core.model_report.words import interval_of, metric_name, number, onset_in_words, value_of
 from wardround.core.report.model_facts import MetricLine
 from wardround.core.report.words import count
 
@@ -93,8 +93,8 @@ def _calibration_method(card: ModelCard) -> str:
     if method.method == "none":
         return f"Scores are not calibrated: {method.reason or 'not performed'}."
     return (
-        f"Scores are calibrated by a logistic function of their log-odds (slope {method.slope:.3f}, intercept"
-        f" {method.intercept:.3f}), fitted to out-of-fold scores of training patients."
+        f"Scores are calibrated by a logistic function of their log-odds (slope {number(method.slope, 3)}, intercept"
+        f" {number(method.intercept, 3)}), fitted to out-of-fold scores of training patients."
     )
 
 

@@ -174,9 +174,11 @@ def _summary(card: ModelCard) -> str:
     if card.evaluation is None:
         return f"{what} The model was trained elsewhere, and not evaluated here."
     train, test = card.split.train, card.split.test
+    others = len(card.candidates) - 1
+    chosen = f"chosen of {others + 1} candidates" if others else "the only candidate, judged"
     return (
-        f"{what} {predictions(card)}. {card.candidates[card.chosen].title} was chosen of {len(card.candidates)}"
-        f" candidates in cross-validation on {side(train.patients, train.stays)}, and tested once on"
+        f"{what} {predictions(card)}. {card.candidates[card.chosen].title} was {chosen}"
+        f" in cross-validation on {side(train.patients, train.stays)}, and tested once on"
         f" {side(test.patients, test.stays)} that it had never seen, {count(test.positives)} stays with the outcome."
     )
 
