@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pandas as pd
@@ -11,21 +12,22 @@ from wardround.adapters.mimic.files import MODULES, MimicFiles, reading
 from wardround.adapters.mimic.folder import MimicFolder
 from wardround.errors import SourceDataError
 from wardround.spec.loading import load_condition
-from wardround.workflows.features import build_table
+from wardround.workflows.features import FeatureTable, build_table
 
 # Typed, as people load them; without BOOLEAN, which DuckDB would take for a gender that is always F.
 TYPES = "sample_size=-1, auto_type_candidates=['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
+TABLES = ("icustays", "chartevents", "patients", "admissions", "transfers", "labevents", "diagnoses_icd")
 TEXTS = "all_varchar=true"
 
 
 def loaded(folder: Path, file: Path, schemas: dict[str, str], options: str = TYPES) -> Path:
     """A DuckDB file of a folder's CSVs; `schemas` names one for each of hosp and icu."""
+    csv = {table: MimicFiles(folder).path(table) for table in TABLES}
     with duckdb.connect(file) as database:
-        for module, schema in schemas.items():
-            database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-            for csv in [csv for csv in (folder / module).iterdir() if csv.name.split(".")[0] in MODULES]:
-                table = csv.name.split(".")[0]
-                database.execute(f"CREATE TABLE {schema}.{table} AS FROM read_csv('{csv}', {options})")
+        for table in TABLES:
+            module = MODULES[table]
+            database.execute(f"CREATE SCHEMA IF NOT EXISTS {schemas[module]}")
+            database.execute(f"CREATE TABLE {schemas[module]}.{table} AS FROM read_csv('{csv[table]}', {options})")
     return file
 
 
@@ -43,26 +45,42 @@ def table_of(source: MimicFiles, table: str, columns: list[str]) -> pd.DataFrame
         ({"hosp": "hosp", "icu": "icu"}, TEXTS),
     ],
 )
-def test_stays_outcomes_and_features_are_those_of_the_csvs(small_mimic, tmp_path, schemas, places, options) -> None:
+def test_stays_outcomes_and_features_are_those_of_the_csvs(small_mimic, of_csvs, tmp_path, schemas, places, options):
     file = loaded(small_mimic, tmp_path / "it's [one].duckdb", places, options)
-    _check_equal(MimicFolder(small_mimic), MimicFolder(file), schemas)
+    check_equal(read_from(file, schemas), of_csvs)
 
 
 @pytest.mark.mimic
 def test_the_demo_gives_the_same_from_both(mimic_demo, tmp_path, schemas) -> None:
     file = loaded(mimic_demo, tmp_path / "mimic.db", {"hosp": "mimiciv_hosp", "icu": "mimiciv_icu"})
-    _check_equal(MimicFolder(mimic_demo), MimicFolder(file), schemas)
+    check_equal(read_from(file, schemas), read_from(mimic_demo, schemas))
 
 
-def _check_equal(csvs: MimicFolder, database: MimicFolder, schemas: Path) -> None:
-    stays = csvs.stays()
-    pd.testing.assert_frame_equal(database.stays(), stays)
-    pd.testing.assert_frame_equal(database.diagnoses(), csvs.diagnoses())
-    condition, after = load_condition("mortality", schemas), timedelta(hours=24)
-    expected, found = (build_table(source, condition, after) for source in (csvs, database))
-    pd.testing.assert_frame_equal(found.features, expected.features, check_exact=True)
-    assert found.set_aside == expected.set_aside
-    assert expected.features["heart_rate__mean_24h"].notna().any()
+class Read(NamedTuple):
+    """What training takes from MIMIC."""
+
+    stays: pd.DataFrame
+    diagnoses: pd.DataFrame
+    table: FeatureTable
+
+
+def read_from(place: Path, schemas: Path) -> Read:
+    folder = MimicFolder(place)
+    table = build_table(folder, load_condition("mortality", schemas), timedelta(hours=24))
+    return Read(folder.stays(), folder.diagnoses(), table)
+
+
+@pytest.fixture(scope="module")
+def of_csvs(small_mimic, schemas) -> Read:
+    return read_from(small_mimic, schemas)
+
+
+def check_equal(found: Read, expected: Read) -> None:
+    pd.testing.assert_frame_equal(found.stays, expected.stays)
+    pd.testing.assert_frame_equal(found.diagnoses, expected.diagnoses)
+    pd.testing.assert_frame_equal(found.table.features, expected.table.features, check_exact=True)
+    assert found.table.set_aside == expected.table.set_aside
+    assert expected.table.features["heart_rate__mean_24h"].notna().any()
 
 
 def test_times_numbers_and_codes_are_texts_as_in_a_csv(tmp_path) -> None:

@@ -148,7 +148,7 @@ def test_contributions_and_bias_sum_to_the_score(trained) -> None:
 
 
 def test_a_row_is_explained_alike_alone_and_in_company(trained) -> None:
-    model, rows = served(trained, TYPICAL), ROWS.to_numpy()[:12]
+    model, rows = served(trained, TYPICAL), ROWS.to_numpy()[:3]
     together = model.contributions(rows).values
     alone = np.vstack([model.contributions(rows[[at]]).values for at in range(len(rows))])
     assert alone == pytest.approx(together, abs=1e-6)
