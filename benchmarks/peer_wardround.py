@@ -10,11 +10,11 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from wardround.adapters import expectations
-from wardround.cli.screen import _suit_the_process
+from wardround.cli.process import suit_the_process
 from wardround.cli.servers import server_at
 from wardround.core.candidates import registry
 from wardround.settings import settings_from
+from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screening import Means, ScreeningRequest, screen
 
 __all__ = ["registry"]  # imported for the scikit-learn and XGBoost that come with it
@@ -40,18 +40,18 @@ class Recording(HTTPAdapter):
 
 
 def main() -> None:
-    expectations.prepare()
-    _suit_the_process()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    job = json.loads(sys.stdin.readline())
-    settings = settings_from()
-    source = server_at(job["source"], settings)
-    recording = Recording(pool_connections=2, pool_maxsize=source.threads)
-    request = ScreeningRequest(condition="sepsis", source_url=source.base_url, as_of=job["as_of"])
-    started = time.monotonic()
-    summary = screen(request, Means(source, settings, recording.heard, transport=recording))
-    seconds = time.monotonic() - started
+    with GateProcess() as gate:
+        suit_the_process()
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        job = json.loads(sys.stdin.readline())
+        settings = settings_from()
+        source = server_at(job["source"], settings)
+        recording = Recording(pool_connections=2, pool_maxsize=source.threads)
+        request = ScreeningRequest(condition="sepsis", source_url=source.base_url, as_of=job["as_of"])
+        started = time.monotonic()
+        summary = screen(request, Means(source, settings, recording.heard, transport=recording, gate=gate))
+        seconds = time.monotonic() - started
     Path(job["record"]).write_text(json.dumps(recording.requests))
     about = {"found": summary["found"], "written": summary["written"], "durations": summary["durations"]}
     sys.stdout.write(json.dumps({"seconds": seconds, **about}) + "\n")

@@ -1,6 +1,6 @@
 """FHIR Observations as plain dicts in, readings out; nothing is judged here except what makes a reading impossible."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -18,6 +18,7 @@ Codes = Mapping[tuple[str, str], str]  # (system, code) -> name of the variable
 
 OTHER_PATIENT: Final = "other_patient"  # the server answered with a patient who was not asked for
 MALFORMED: Final = "malformed"  # not shaped like an Observation
+_NAN: Final = float("nan")
 
 
 class Reading(NamedTuple):
@@ -47,7 +48,7 @@ def readings_of(observation: Resource, codes: Codes) -> list[Reading]:
     its start while it is open. A date without a time of day is no time. available is `issued`, or else time.
     """
     try:
-        return list(_readings(observation, codes))
+        return _readings(observation, codes)
     except (TypeError, AttributeError, ValueError, OverflowError):
         return [_malformed(observation, variable) for variable in _mentioned(observation, codes)]
 
@@ -107,38 +108,28 @@ def _criteria(variables: Mapping[str, Variable], profile: ServerProfile) -> list
     return [("code", tokens[place : place + size]) for place in range(0, len(tokens), size)]
 
 
-def _readings(observation: Resource, codes: Codes) -> Iterator[Reading]:
+def _readings(observation: Resource, codes: Codes) -> list[Reading]:
+    # A hundred of these for each stay: what they need is looked up once, and no generator stands in between.
     if observation.get("resourceType") != "Observation":
-        return
-    components = observation.get("component", [])
-    own = _variables_in(observation.get("code"), codes)
-    inner = [(component, _variables_in(component.get("code"), codes)) for component in components]
-    if not own and not any(variables for _, variables in inner):
-        return
-    reading = _reading_maker(observation)
-    for variable in own:
-        yield reading(observation, variable)
-    for component, variables in inner:
-        for variable in variables:
-            yield reading(component, variable)
-
-
-def _reading_maker(observation: Resource) -> Callable[[Resource, str], Reading]:
-    """Makes readings of what all values of one Observation share, and of the holder of each value."""
-    patient = patient_of(observation)
-    time = _time(observation)
-    issued = micros_of(observation.get("issued"))
+        return []
+    holders = [(observation, variable) for variable in _variables_in(observation.get("code"), codes)]
+    for component in observation.get("component", ()):
+        holders += [(component, variable) for variable in _variables_in(component.get("code"), codes)]
+    if not holders:
+        return []
+    patient, status = patient_of(observation), str(observation.get("status", ""))
+    time, issued = _time(observation), micros_of(observation.get("issued"))
     available = time if issued == UNKNOWN else issued
-    status = str(observation.get("status", ""))
     source_ref = f"Observation/{observation.get('id', '')}"
-
-    def reading(holder: Resource, variable: str) -> Reading:
+    readings = []
+    for holder, variable in holders:
         value, unit, comparator = _value(holder)
         problem = NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else ""
-        number = float("nan") if value is None else value
-        return Reading(patient, time, available, variable, number, source_ref, unit, comparator, status, problem)
-
-    return reading
+        number = _NAN if value is None else value
+        readings.append(
+            Reading(patient, time, available, variable, number, source_ref, unit, comparator, status, problem)
+        )
+    return readings
 
 
 def _variables_in(concept: Any, codes: Codes) -> list[str]:
@@ -161,8 +152,9 @@ def _value(holder: Resource) -> tuple[float | None, str, bool]:
     return _number(quantity.get("value")), str(unit).strip(), bool(quantity.get("comparator"))
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _number(value: Any) -> float | None:
+    # What JSON gives is of exactly these types; a boolean is an int, and no number.
+    return float(value) if type(value) is float or type(value) is int else None
 
 
 def _time(observation: Resource) -> int:
@@ -183,4 +175,4 @@ def _malformed(observation: Resource, variable: str) -> Reading:
     subject = observation.get("subject")
     patient = patient_of(observation) if isinstance(subject, dict) else ""
     source_ref = f"Observation/{observation.get('id', '')}"
-    return Reading(patient, UNKNOWN, UNKNOWN, variable, float("nan"), source_ref, "", False, "", MALFORMED)
+    return Reading(patient, UNKNOWN, UNKNOWN, variable, _NAN, source_ref, "", False, "", MALFORMED)

@@ -127,6 +127,7 @@ class _Count:
 
 def _new(bundle: Resource, answer: Answer, seen: set[str], count: _Count) -> Iterator[Resource]:
     matches: set[str] = set()
+    wanted = count.resource_type
     for place, entry in enumerate(_dicts(bundle.get("entry"))):
         resource = entry.get("resource")
         if not isinstance(resource, dict):
@@ -137,7 +138,7 @@ def _new(bundle: Resource, answer: Answer, seen: set[str], count: _Count) -> Ite
             continue
         # Without an id nothing tells two resources apart; both are given.
         key = f"{kind}/{name}" if name else f"{kind} {len(count.matches)}.{place}"
-        if kind == count.resource_type:
+        if kind == wanted:
             matches.add(key)
         if not name or key not in seen:
             seen.add(key)

@@ -1,8 +1,10 @@
 """The quality gate in a process of its own, so that its imports cost the screening no time."""
 
 import pickle
+import select
 import subprocess
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -13,7 +15,7 @@ _MODULE: Final = "wardround.workflows.gate_process"
 
 
 class GateProcess:
-    """`check_quality` in a child; a context manager, called as the function is, once.
+    """`check_quality` in a child; a context manager, called as the function is, once. `begin` lets it work meanwhile.
 
     Importing Great Expectations takes seconds of one core. The child starts with it at once, on another core; a thread
     could not, because imports hold the interpreter. This module imports nothing heavy, so that the child can be the
@@ -22,19 +24,36 @@ class GateProcess:
 
     def __enter__(self) -> Self:
         self._child = subprocess.Popen([sys.executable, "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._begun = False
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._child.kill()
-        self._child.communicate()
+        self._child.__exit__(None, None, None)
+
+    def begin(self, run: str, settings: Settings) -> None:
+        """Asks for the verdict without waiting for it; the call then waits."""
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError):  # the call will say that the child has ended
+            self._child.stdin.write(pickle.dumps((run, settings)))
+            self._child.stdin.close()
+        self._begun = True
+
+    @property
+    def ready(self) -> bool:
+        """Whether the verdict is there, or none will come."""
+        assert self._child.stdout is not None
+        return bool(select.select([self._child.stdout], [], [], 0)[0])
 
     def __call__(self, run: str, settings: Settings) -> None:
+        if not self._begun:
+            self.begin(run, settings)
+        assert self._child.stdout is not None
         try:
-            answer, _ = self._child.communicate(pickle.dumps((run, settings)))
-            problem = pickle.loads(answer)
-        except (EOFError, BrokenPipeError):
+            problem = pickle.loads(self._child.stdout.read())
+        except EOFError:
             raise WardroundError(
                 f"run {run}: the quality gate's process ended, expected its verdict; run again"
             ) from None
@@ -46,13 +65,12 @@ def _serve() -> None:
     """The child: prepares, then does what its standard input asks for, and answers None or the error on stdout."""
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     from wardround.adapters import expectations
+    from wardround.workflows.screening import check_quality
 
     expectations.prepare()
     asked = sys.stdin.buffer.read()
     if not asked:
         return
-    from wardround.workflows.screening import check_quality
-
     problem = None
     try:
         check_quality(*pickle.loads(asked))

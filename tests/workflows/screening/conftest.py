@@ -11,7 +11,8 @@ from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import Settings
-from wardround.workflows.screening import Means, ScreeningRequest, screen
+from wardround.workflows.screening import Means, ScreeningRequest, check_quality, screen
+from wardround.workflows.screening.screen import Gate
 
 
 @pytest.fixture(scope="session")
@@ -74,10 +75,11 @@ Screen = Callable[..., dict[str, Any]]
 def screened(server: str, settings: Settings, transport: Transport) -> Screen:
     """screened(**request) runs a screening for sepsis on the server and gives its summary."""
 
-    def run(recognise: bool = False, **changes: Any) -> dict[str, Any]:
+    def run(recognise: bool = False, gate: Gate = check_quality, **changes: Any) -> dict[str, Any]:
         asked = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", **changes}
         request = ScreeningRequest.model_validate(asked)
-        return screen(request, Means(FhirSource(server, recognise=recognise), settings, lambda *_: None, transport))
+        source = FhirSource(server, recognise=recognise)
+        return screen(request, Means(source, settings, lambda *_: None, transport, gate=gate))
 
     return run
 

@@ -1,9 +1,14 @@
 """The gate: rows that break the suite are set aside, and a run with too many of them writes nothing."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from wardround.adapters.run_folder import RunFolder, runs_in
 from wardround.errors import QualityError
+from wardround.workflows.gate_process import GateProcess
+from wardround.workflows.screening import check_quality
+from wardround.workflows.screening.screen import Gate
 
 
 def too_old(icu) -> None:
@@ -12,13 +17,23 @@ def too_old(icu) -> None:
     patient["birthDate"] = "1850-05-01"
 
 
-def test_a_row_that_breaks_the_suite_fails_its_stay_with_the_rule(icu, server, screened, held, settings) -> None:
+@pytest.fixture(params=["here", "beside"])
+def gate(request) -> Iterator[Gate]:
+    """The gate in this process, or in another, while whose verdict is awaited this one begins to score."""
+    if request.param == "here":
+        yield check_quality
+    else:
+        with GateProcess() as process:
+            yield process
+
+
+def test_a_row_that_breaks_the_suite_fails_its_stay_with_the_rule(icu, server, screened, held, settings, gate) -> None:
     for place in range(11):
         icu.stay(f"s{place}")
     icu.stay("old")
     too_old(icu)
     icu.upload(server)
-    summary = screened(chunk_size=5)
+    summary = screened(chunk_size=5, gate=gate)
     ledger = RunFolder.existing(settings.runs, summary["run"]).read_frame("ledger.parquet").set_index("stay_id")
     assert (summary["scored"], summary["failed"], summary["written"]) == (11, 1, 11)
     assert ledger.loc["e-old", "outcome"] == "failed"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from queue import LifoQueue
 from typing import Any, Final, TypeVar
 
+import pandas as pd
 from requests.adapters import BaseAdapter
 
 from wardround.adapters.fhir_client import FhirClient
@@ -14,6 +15,7 @@ from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource
 from wardround.errors import FhirError, QualityError
 from wardround.settings import Settings
+from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.report import report
 from wardround.workflows.screening.check_quality import check_quality
 from wardround.workflows.screening.extract import extract
@@ -22,7 +24,7 @@ from wardround.workflows.screening.publish import publish
 from wardround.workflows.screening.reconcile import reconcile
 from wardround.workflows.screening.request import ScreeningRequest
 from wardround.workflows.screening.run import load_run, open_run
-from wardround.workflows.screening.score import score
+from wardround.workflows.screening.score import foresee, score
 from wardround.workflows.screening.suited import suited
 
 Progress = Callable[[str, int, int], None]  # step, units done, units in all
@@ -32,6 +34,8 @@ T = TypeVar("T")
 # Pages of results that are in memory together hold no more, which keeps the process below 500 MiB. Two searches at a
 # time are enough: one page is parsed while the server makes the next.
 RESOURCES_AT_ONCE: Final = 10_000
+# Scores are kept in memory while the gate looks at the features: of so many chunks, which takes it as long.
+MOST_FORESEEN: Final = 20
 
 
 @dataclass(frozen=True)
@@ -88,15 +92,30 @@ def _go_through(run: str, means: Means) -> dict[str, Any]:
         fetching = max(1, min(source.threads, RESOURCES_AT_ONCE // source.page_size))
         steps.each("extract", unread, clients.each(lambda n, client: extract(run, n, client, settings)), fetching)
         try:
-            steps.once("check_quality", lambda: means.gate(run, settings))
+            foreseen = steps.once("check_quality", lambda: _judge(run, chunks, means))
         except QualityError:
             report(run, settings)
             raise
-        steps.each("score", chunks, lambda n: score(run, n, settings), threads=1)
+        steps.each("score", chunks, lambda n: score(run, n, settings, foreseen.pop(n, None)), threads=1)
         steps.each("publish", chunks, clients.each(lambda n, client: publish(run, n, client, settings)), source.threads)
         summary = steps.once("reconcile", lambda: clients.lend(lambda client: reconcile(run, client, settings)))
         steps.once("report", lambda: report(run, settings))
     return summary
+
+
+def _judge(run: str, chunks: list[int], means: Means) -> dict[int, pd.DataFrame]:
+    """Waits for the gate's verdict, and where it is another process, scores some chunks meanwhile: by chunk."""
+    foreseen: dict[int, pd.DataFrame] = {}
+    if isinstance(means.gate, GateProcess):
+        means.gate.begin(run, means.settings)
+        for chunk in chunks[:MOST_FORESEEN]:
+            if means.gate.ready:
+                break
+            scores = foresee(run, chunk, means.settings)
+            if scores is not None:
+                foreseen[chunk] = scores
+    means.gate(run, means.settings)
+    return foreseen
 
 
 class _Clients:
