@@ -17,6 +17,7 @@ from wardround.settings import settings_from
         ("WARDROUND_PROBABILITY", "per mille", "fraction or percent"),
         ("WARDROUND_FHIR_PAGE_SIZE", "many", "a whole number above 0"),
         ("WARDROUND_FHIR_RETRIES", "0", "a whole number above 0"),
+        ("WARDROUND_MEMORY", "lots", "a size such as 512MB or 4GB"),
     ],
 )
 def test_a_value_that_means_nothing_is_named_with_what_is_expected(name: str, value: str, expected: str) -> None:

@@ -1,6 +1,7 @@
 """The environment, read once at an entry point (CLI, DAG, plugin) into a frozen object that is passed on."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ class Settings:
         fhir_page_size: `_count` of the CLI's searches; servers may give less (WARDROUND_FHIR_PAGE_SIZE; default 5000).
         fhir_retries: requests that one run of the CLI may repeat, in all (WARDROUND_FHIR_RETRIES; default 500).
         icu_classes: Encounter.class codes of an ICU stay, comma-separated (WARDROUND_ICU_CLASSES; default ACUTE).
+        memory: what DuckDB may hold while it reads MIMIC-IV (WARDROUND_MEMORY; default 512MB).
         icu_locations: names or ids of ICU Locations, comma-separated (WARDROUND_ICU_LOCATIONS; default none).
     """
 
@@ -37,6 +39,7 @@ class Settings:
     fhir_retries: int = 500
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
+    memory: str = "512MB"
 
     @property
     def schemas(self) -> Path:
@@ -61,6 +64,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         fhir_retries=_whole(environment, "WARDROUND_FHIR_RETRIES", "500"),
         icu_classes=_listed(environment.get("WARDROUND_ICU_CLASSES", "ACUTE")),
         icu_locations=_listed(environment.get("WARDROUND_ICU_LOCATIONS", "")),
+        memory=_memory(environment.get("WARDROUND_MEMORY", "512MB")),
     )
 
 
@@ -69,6 +73,12 @@ def _whole(environment: Mapping[str, str], name: str, default: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SettingsError(f"{name}: is {text!r}, expected a whole number above 0; correct it")
     return int(text)
+
+
+def _memory(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*(MB|GB)", text):
+        raise SettingsError(f"WARDROUND_MEMORY: is {text!r}, expected a size such as 512MB or 4GB; correct it")
+    return text
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def _source(
     if mimic is not None:
         from wardround.adapters.mimic import MimicFolder
 
-        return MimicFolder(mimic)
+        return MimicFolder(mimic, memory=settings.memory)
     if fhir is not None and is_server(fhir, settings):
         from wardround.adapters.fhir_client import FhirClient
         from wardround.adapters.fhir_profiles import recognised, with_profile

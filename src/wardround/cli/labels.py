@@ -47,6 +47,6 @@ def command(condition: str, label: str | None, mimic: Path, out: Path, detail: P
     asked = label_of(load_condition(condition, settings_from().schemas), label)
     if detail is not None and asked.rule != "sepsis3":
         raise click.UsageError(f"--detail goes with --label sepsis3, not with {asked.rule}")
-    written = write_labels(MimicFolder(mimic), asked, out, detail, say)
+    written = write_labels(MimicFolder(mimic, memory=settings_from().memory), asked, out, detail, say)
     counts = {"stays": written.stays, asked.rule: written.positive, "unknown": written.unknown, "hours": written.hours}
     show({**counts, "out": str(out)}, as_json)

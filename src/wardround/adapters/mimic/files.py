@@ -29,11 +29,19 @@ _NUMBERS = {
 }  # fmt: skip
 
 
+MEMORY = "512MB"
+"""What DuckDB holds at most, unless an installation says otherwise."""
+
+
 @dataclass(frozen=True)
 class MimicFiles:
-    """MIMIC-IV's tables, wherever they lie: `folder` is a folder with hosp/ and icu/, or a DuckDB file."""
+    """MIMIC-IV's tables, wherever they lie: `folder` is a folder with hosp/ and icu/, or a DuckDB file.
+
+    `memory` is what DuckDB may hold while it reads them.
+    """
 
     folder: Path
+    memory: str = MEMORY
 
     def path(self, table: str) -> Path:
         """The file that `table` lies in; raises SourceDataError if it does not."""
@@ -109,7 +117,7 @@ def reading(what: Path) -> Iterator[None]:
         ) from None
 
 
-def connect(scratch: Path, memory: str = "512MB", threads: int = 2) -> duckdb.DuckDBPyConnection:
+def connect(scratch: Path, memory: str = MEMORY, threads: int = 2) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB that spills to `scratch` above `memory`; the order of rows is not kept."""
     database = duckdb.connect(
         config={

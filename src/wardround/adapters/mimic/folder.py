@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from wardround.adapters.mimic import readings, stays
-from wardround.adapters.mimic.files import MimicFiles
+from wardround.adapters.mimic.files import MEMORY, MimicFiles
 from wardround.adapters.mimic.sepsis3 import Sepsis3Part, read_sepsis3
 from wardround.core.events import frame_of
 from wardround.core.stays import EXCLUDED_COLUMNS, FoundStays
@@ -24,16 +24,18 @@ NO_ADMISSION_TIME: Final = "no_admission_time"
 class MimicFolder:
     """The CSVs of MIMIC-IV, with hosp/ and icu/ in them. Everything raises SourceDataError for a file it cannot use.
 
-    `patients_at_once` bounds the memory of `readings`, `stays_at_once` that of `sepsis3`.
+    `patients_at_once` bounds the memory of `readings`, `stays_at_once` that of `sepsis3`, `memory` that of DuckDB in
+    both (`512MB`, `4GB`): what does not fit it writes to temporary files.
     """
 
     path: Path
     patients_at_once: int = 1000
     stays_at_once: int = 1000
+    memory: str = MEMORY
 
     def stays(self) -> pd.DataFrame:
         """All ICU stays, sorted by stay_id: STAY_COLUMNS and `stays.HOSPITAL_COLUMNS`, which labels need."""
-        return stays.read_stays(MimicFiles(self.path))
+        return stays.read_stays(self._files)
 
     def find_stays(self) -> FoundStays:
         """All ICU stays; those without a readable intime are set aside."""
@@ -43,7 +45,7 @@ class MimicFolder:
 
     def diagnoses(self) -> pd.DataFrame:
         """The ICD codes, without dots, of all hospital stays with an ICU stay: hadm_id, icd_code, icd_version."""
-        return stays.read_diagnoses(MimicFiles(self.path))
+        return stays.read_diagnoses(self._files)
 
     def sepsis3(self) -> pd.DataFrame:
         """Sepsis-3 of all ICU stays (sepsis3.SEPSIS3_COLUMNS), sorted by stay_id.
@@ -60,7 +62,7 @@ class MimicFolder:
         """
         with TemporaryDirectory(prefix="wardround-") as scratch:
             yield from read_sepsis3(
-                MimicFiles(self.path), stays_at_once=self.stays_at_once, scratch=Path(scratch), progress=progress
+                self._files, stays_at_once=self.stays_at_once, scratch=Path(scratch), progress=progress
             )
 
     def readings(
@@ -96,9 +98,13 @@ class MimicFolder:
         """
         with TemporaryDirectory(prefix="wardround-") as scratch:
             yield from readings.read_readings(
-                MimicFiles(self.path),
+                self._files,
                 spans,
                 variables,
                 patients_at_once=self.patients_at_once,
                 scratch=Path(scratch),
             )
+
+    @property
+    def _files(self) -> MimicFiles:
+        return MimicFiles(self.path, self.memory)

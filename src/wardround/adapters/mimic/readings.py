@@ -51,7 +51,7 @@ def read_readings(
     scratch: Path,
 ) -> Iterator[tuple[pd.Series, pd.DataFrame]]:
     """See `MimicFolder.readings_in`; `scratch` is an empty folder for temporary files."""
-    with connect(scratch / "spill") as database:
+    with connect(scratch / "spill", files.memory) as database:
         patients = _patients(database, files, spans["patient_id"], patients_at_once)
         database.register("windows", _windows(spans, patients))
         for table in sorted({variable.mimic.table for variable in variables.values()}):

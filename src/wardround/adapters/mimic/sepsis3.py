@@ -105,7 +105,7 @@ def read_sepsis3(
 ) -> Iterator[Sepsis3Part]:
     """See `MimicFolder.sepsis3_parts`; `scratch` is an empty folder for temporary files."""
     scans = {table: _scan(files, table) for table in _SCANS}  # so that a missing file is told before the long work
-    with connect(scratch / "spill") as database:
+    with connect(scratch / "spill", files.memory) as database:
         stays = _stays(database, files, stays_at_once)
         for table, scan in scans.items():
             progress(f"reading {_SCANS[table][0]}")

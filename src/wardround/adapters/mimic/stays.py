@@ -85,5 +85,9 @@ def read_diagnoses(files: MimicFiles) -> pd.DataFrame:
 
 def _query(files: MimicFiles, sql: str, columns: dict[str, tuple[str, ...]], **parts: str) -> pd.DataFrame:
     tables = {table: files.scan(table, names) for table, names in columns.items()}
-    with TemporaryDirectory(prefix="wardround-") as scratch, connect(Path(scratch)) as database, reading(files.folder):
+    with (
+        TemporaryDirectory(prefix="wardround-") as scratch,
+        connect(Path(scratch), files.memory) as database,
+        reading(files.folder),
+    ):
         return database.execute(sql.format(**tables, **parts)).df()

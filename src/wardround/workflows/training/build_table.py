@@ -41,7 +41,7 @@ def build_table(run: str, settings: Settings) -> list[str]:
     opened = load_run(run, settings)
     folder = opened.folder
     if not folder.exists(FEATURES):
-        _write_features(opened)
+        _write_features(opened, settings)
     with folder.reading(FEATURES) as file:
         keys = pq.read_table(file, columns=["stay_id", "patient_id", "outcome", "anchor_year_group"]).to_pandas()
     cohort = TrainingCohort(folder.read_frame(STAYS), folder.read_frame(LEFT_OUT))
@@ -53,13 +53,13 @@ def build_table(run: str, settings: Settings) -> list[str]:
     return names
 
 
-def _write_features(run: Run) -> None:
+def _write_features(run: Run, settings: Settings) -> None:
     """features.parquet: ROW_COLUMNS and the condition's columns of all predictions of which enough is known."""
     set_aside: Counter[str] = Counter()
     counts = Counter(used=0, below_minimum_data=0)
     with run.folder.writing(FEATURES) as file, ExitStack() as stack:
         writer: pq.ParquetWriter | None = None
-        for rows in _predictions(run, set_aside):
+        for rows in _predictions(run, settings, set_aside):
             enough = enough_data(rows, run.condition)
             counts.update(used=int(enough.sum()), below_minimum_data=int((~enough).sum()))
             content = pa.Table.from_pandas(rows[enough], preserve_index=False)
@@ -69,12 +69,13 @@ def _write_features(run: Run) -> None:
     run.folder.write_json("rows.json", dict(counts))
 
 
-def _predictions(run: Run, set_aside: Counter[str]) -> Iterator[pd.DataFrame]:
+def _predictions(run: Run, settings: Settings, set_aside: Counter[str]) -> Iterator[pd.DataFrame]:
     """The predictions with their features, by patient, some patients at a time; the first frame is empty."""
     stays = run.folder.read_frame(STAYS)
     yield _with_features(empty_readings(), stays.head(0), run, set_aside)
     spans = spans_of(stays, run.task, run.condition.longest_window)
-    source = MimicFolder(run.request.mimic, patients_at_once=_patients_at_once(stays, run.task))
+    at_once = _patients_at_once(stays, run.task)
+    source = MimicFolder(run.request.mimic, patients_at_once=at_once, memory=settings.memory)
     for patients, readings in source.readings_in(spans, run.condition.variables):
         yield _with_features(readings, stays[stays["patient_id"].isin(patients)], run, set_aside)
 

@@ -18,7 +18,7 @@ def load(request: TrainingRequest, settings: Settings) -> str:
     """
     run = open_run(request, settings)
     run.folder.write_json("task.json", run.task.model_dump(mode="json"))
-    folder = MimicFolder(request.mimic)
+    folder = MimicFolder(request.mimic, memory=settings.memory)
     stays = folder.stays()
     known = outcomes(_sources(run, folder, stays), run.label)
     cohort = training_cohort(stays, known, run.task, run.condition, request.seed)
