@@ -1,5 +1,6 @@
 """Models that were trained elsewhere: how they are asked, what they are refused for, and how they are explained."""
 
+import warnings
 from io import BytesIO
 from typing import Any
 
@@ -244,6 +245,17 @@ def test_an_odd_answer_is_no_score_and_what_a_model_says_is_not_passed_on(answer
     imported = served(KINDS["logistic"][0]().fit(as_the_model_sees_them(ROWS), OUTCOME), TYPICAL).imported
     with pytest.raises(ModelError, match=f"^model own: predict_proba {message}"):
         ImportedModel(Odd(answer), imported, COLUMNS, "model own").predict(ROWS.to_numpy())
+
+
+def test_what_a_model_prints_goes_nowhere(capfd) -> None:
+    def talk(rows: np.ndarray) -> np.ndarray:
+        print(rows)  # noqa: T201
+        warnings.warn(str(rows), stacklevel=1)
+        return both(np.full(len(rows), 0.5))
+
+    imported = served(KINDS["logistic"][0]().fit(as_the_model_sees_them(ROWS), OUTCOME), TYPICAL).imported
+    assert ImportedModel(Odd(talk), imported, COLUMNS, "model own").predict(ROWS.to_numpy()[:1]).tolist() == [0.5]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_scaler_beside_the_model_is_used_only_by_a_model_that_was_trained_behind_it() -> None:

@@ -7,10 +7,11 @@ each with its reverse: a sample of the Shapley values against one baseline, exac
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import Any, ClassVar, Final, Self
 
 import joblib
@@ -92,8 +93,7 @@ class ImportedModel(Scorer):
 
     def _score(self, inputs: np.ndarray) -> np.ndarray:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with _silence():
                 answer = np.asarray(self.model.predict_proba(self._asked(inputs)), dtype=float)
         except Exception as error:  # noqa: BLE001 - what foreign code says may quote a patient's values
             raise ModelError(f"{self.where}: predict_proba failed with {type(error).__name__}") from None
@@ -113,6 +113,15 @@ class ImportedModel(Scorer):
         whole = [one.whole for one in wanted]
         values[:, whole] = np.floor(values[:, whole])
         return pd.DataFrame(values, columns=[one.name for one in wanted]) if self.imported.takes == "frame" else values
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What foreign code prints or warns of may hold a patient's values, and a task's output is kept as its log."""
+    nowhere = StringIO()
+    with warnings.catch_warnings(), redirect_stdout(nowhere), redirect_stderr(nowhere):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def whole_model(loaded: Mapping[str, Any]) -> Any:
