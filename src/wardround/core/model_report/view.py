@@ -62,7 +62,7 @@ class CardPage:
     """Everything on the page. Charts are SVG text, already escaped; the rest is plain text and numbers."""
 
     title: str
-    description: str
+    question: str
     version: str
     safety: str
     sections: dict[str, str]
@@ -99,7 +99,7 @@ def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage
     found = card.evaluation
     return CardPage(
         title=card.title,
-        description=card.about.description,
+        question=_question(card),
         version=card.version,
         safety=card.safety,
         sections=SECTIONS,
@@ -194,9 +194,14 @@ def _facts(card: ModelCard) -> Facts:
     )
 
 
+def _question(card: ModelCard) -> str:
+    return f"{predicted(card)}, by the label {card.label.rule}" if card.label else predicted(card)
+
+
 def _use(card: ModelCard) -> Facts:
     stated = card.about.stated
     return (
+        ("Condition", card.about.description or NOT_STATED),
         ("Intended use", stated.intended_use),
         ("Patients", population(card)),
         ("Users", stated.intended_users),
