@@ -7,7 +7,7 @@ Medians and spreads follow the MIMIC-IV demo. `severity` and `infection` say how
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Panel = Literal["count", "chemistry", "gas", "liver", "clotting", "bands", "protein"]
+Panel = Literal["count", "chemistry", "gas", "lactate", "liver", "clotting", "bands", "protein"]
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ CHART_ITEMS: Final = {
     "fahrenheit": ChartItem(223761, "Temperature Fahrenheit", "°F", VITAL, 4, decimals=1),
     "celsius": ChartItem(223762, "Temperature Celsius", "°C", VITAL, 1, decimals=1),
     "arterial_systolic": ChartItem(220050, "Arterial Blood Pressure systolic", "mmHg", VITAL, 1),
-    "arterial_diastolic": ChartItem(220051, "Arterial Blood Pressure diastolic", "mmHg", VITAL, 4),
+    "arterial_diastolic": ChartItem(220051, "Arterial Blood Pressure diastolic", "mmHg", VITAL, 8),
     "arterial_mean": ChartItem(220052, "Arterial Blood Pressure mean", "mmHg", VITAL, 1),
     "line_mean": ChartItem(225312, "ART BP Mean", "mmHg", VITAL, 1),
     "cuff_systolic": ChartItem(220179, "Non Invasive Blood Pressure systolic", "mmHg", VITAL, 1),
-    "cuff_diastolic": ChartItem(220180, "Non Invasive Blood Pressure diastolic", "mmHg", VITAL, 4),
+    "cuff_diastolic": ChartItem(220180, "Non Invasive Blood Pressure diastolic", "mmHg", VITAL, 8),
     "cuff_mean": ChartItem(220181, "Non Invasive Blood Pressure mean", "mmHg", VITAL, 1),
     "eye": ChartItem(220739, "GCS - Eye Opening", "", NEURO, 8),
     "verbal": ChartItem(223900, "GCS - Verbal Response", "", NEURO, 8),
@@ -75,12 +75,13 @@ CHART_ITEMS: Final = {
 }
 
 PANEL_GAP: Final[dict[Panel, float]] = {
-    "count": 25, "chemistry": 25, "gas": 7.5, "liver": 26, "clotting": 26, "bands": 26, "protein": 72,
+    "count": 25, "chemistry": 25, "gas": 12, "lactate": 6.5, "liver": 26, "clotting": 26, "bands": 26, "protein": 72,
 }  # fmt: skip
 """Median hours between two draws of a panel."""
 
 PANEL_SHARE: Final[dict[Panel, float]] = {
-    "count": 1.0, "chemistry": 1.0, "gas": 0.8, "liver": 0.8, "clotting": 0.9, "bands": 0.3, "protein": 0.19,
+    "count": 1.0, "chemistry": 1.0, "gas": 0.8, "lactate": 0.8, "liver": 0.8, "clotting": 0.9, "bands": 0.3,
+    "protein": 0.19,
 }  # fmt: skip
 """Share of stays in which a panel is ever drawn."""
 
@@ -96,7 +97,7 @@ LAB_ITEMS: Final = (
     LabItem(50971, "Potassium", "mEq/L", "chemistry", False, 4.15, .45, .05, .05, "kidney", .22, 1, 3.3, 5.1, 1.8, 9),
     LabItem(50983, "Sodium", "mEq/L", "chemistry", False, 138, 4.8, -.2, -.3, "", 0, 0, 133, 145, 105, 175),
     LabItem(50882, "Bicarbonate", "mEq/L", "chemistry", False, 25, 3.4, -1.1, -1.6, "kidney", -1.2, 0, 22, 32, 5, 50),
-    LabItem(50813, "Lactate", "mmol/L", "gas", True, 1.7, .34, .24, .46, "liver", .08, 1, .5, 2, .3, 25),
+    LabItem(50813, "Lactate", "mmol/L", "lactate", True, 1.7, .34, .24, .46, "liver", .08, 1, .5, 2, .3, 25),
     LabItem(50821, "pO2", "mm Hg", "gas", True, 100, .48, -.08, -.05, "", 0, 0, 85, 105, 14, 600),
     LabItem(50818, "pCO2", "mm Hg", "gas", True, 40, .20, .03, -.04, "", 0, 0, 35, 45, 15, 140),
     LabItem(50820, "pH", "units", "gas", False, 7.385, .068, -.028, -.026, "kidney", -.012, 2, 7.35, 7.45, 6.8, 7.7),

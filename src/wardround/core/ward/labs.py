@@ -69,7 +69,7 @@ def _draws(cohort: Cohort, panel: Panel, rng: np.random.Generator) -> tuple[np.n
 
 def _delay(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Seconds until the result is stored, whole minutes: 3 minutes by the bedside, about an hour in the laboratory."""
-    median = 3 if panel == "gas" else 65
+    median = 3 if panel in ("gas", "lactate") else 65
     return np.asarray(np.ceil(median * rng.lognormal(0, 0.5, draws)).astype(np.int64) * 60)
 
 

@@ -84,7 +84,7 @@ def dictionaries() -> dict[str, pd.DataFrame]:
         for itemid, label, unit, category, table in OTHER_ITEMS
     ]  # fmt: skip
     category = dict.fromkeys(PANEL_GAP, "Chemistry") | dict.fromkeys(("count", "clotting", "bands"), "Hematology")
-    category["gas"] = "Blood Gas"
+    category |= dict.fromkeys(("gas", "lactate"), "Blood Gas")
     lab_items = [
         {"itemid": i.itemid, "label": i.label, "fluid": "Blood", "category": category[i.panel]} for i in LAB_ITEMS
     ]
