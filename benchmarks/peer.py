@@ -35,7 +35,7 @@ from wardround.spec.loading import load_variables
 
 HERE = Path(__file__).parent
 SOURCE = "bench"
-ROUNDS = 3
+ROUNDS = 2
 DISTANCES = (0.0, 0.02)  # seconds of added round trip
 Start = Callable[[int, Key, float], AbstractContextManager[Server]]
 
@@ -68,7 +68,7 @@ class Model:
 
     @classmethod
     def trained(cls, folder: Path, environment: dict[str, str]) -> "Model":
-        train(ward(1000) / "mimic", environment)
+        train(ward(200) / "mimic", environment)
         store = ModelStore(Path(environment["WARDROUND_MODELS"]))
         version = store.live_version("sepsis")
         card = store.card("sepsis", version)
@@ -240,7 +240,7 @@ def compared(name: str, start: Start, stays: int, sample: int, rounds: int, fold
     )
 
 
-def main(rounds: int = ROUNDS, sample: int = 40) -> None:
+def main(rounds: int = ROUNDS, sample: int = 20) -> None:
     with tempfile.TemporaryDirectory() as folder:
         compared("sekmet-fhir 0.1.1", sekmet, 200, sample, rounds, Path(folder))
         compared("the embedded server", embedded, 1000, sample, rounds, Path(folder))

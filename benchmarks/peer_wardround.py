@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 
+from wardround.adapters.fhir_transport import WholeAnswers
 from wardround.cli.process import suit_the_process
 from wardround.cli.servers import server_at
 from wardround.core.candidates import registry
@@ -20,7 +20,7 @@ from wardround.workflows.screening import Means, ScreeningRequest, screen
 __all__ = ["registry"]  # imported for the scikit-learn and XGBoost that come with it
 
 
-class Recording(HTTPAdapter):
+class Recording(WholeAnswers):
     """Notes every request: in which step, by which thread, what, and how it was answered."""
 
     def __init__(self, **options: Any) -> None:
