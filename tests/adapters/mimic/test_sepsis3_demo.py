@@ -11,6 +11,26 @@ pytestmark = pytest.mark.mimic
 
 COMPONENTS = ("respiration", "coagulation", "liver", "cardiovascular", "cns", "renal")
 TIMES = ["suspected_infection_time", "sofa_time"]
+# As docs/sepsis3.md works them out: both times, and the sum and its parts in some hours.
+BY_HAND = {
+    30057454: ("2171-11-14 10:44", "2171-11-14 11:00", {0: {"cardiovascular": 1, "renal": 1, "sofa": 2}}),
+    31316840: (
+        "2135-01-04 05:00",
+        "2135-01-04 13:00",
+        {1: {"renal": 1, "sofa": 1}, 15: {"cardiovascular": 1, "sofa": 2}},
+    ),
+    39880770: (
+        "2147-12-30 00:00",
+        "2147-12-30 10:00",
+        {0: {"cns": 3, "sofa": 3}, 1: {"respiration": 1}, 2: {"sofa": 5}},
+    ),
+    33281088: (
+        "2140-01-23 13:40",
+        "2140-01-23 20:00",
+        {0: {"sofa": 1}, 1: {"renal": 2, "cardiovascular": 4, "sofa": 6}},
+    ),
+    33383124: (None, None, {0: {"coagulation": 1, "cns": 4, "sofa": 5}, 3: {"sofa": 8}}),
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +85,18 @@ def test_every_hour_and_component_agrees_with_the_reference(demo, reference):
     assert len(both) == len(wanted) == len(hours)
     for name in (*COMPONENTS, "sofa"):
         assert (both[f"{name}_24hours"] == both[f"{name}_24hours_wanted"]).all(), name
+
+
+@pytest.mark.parametrize("stay", BY_HAND)
+def test_stays_are_as_worked_out_by_hand(demo, stay):
+    labels, hourly = (frame.set_index("mimic_stay_id").loc[stay] for frame in demo)
+    *times, scores = BY_HAND[stay]
+    for name, time in zip(TIMES, times, strict=True):
+        wanted = pd.NaT if time is None else pd.Timestamp(time, tz=ZONE)
+        assert labels[name] is wanted or labels[name] == wanted, name
+    for hour, parts in scores.items():
+        found = hourly.set_index("hour").loc[hour]
+        assert {name: found[f"{name}_24hours"] for name in parts} == parts
 
 
 def test_every_item_of_the_concepts_has_the_label_that_mimic_gives_it(mimic_demo):
