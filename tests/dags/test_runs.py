@@ -1,7 +1,10 @@
 """Both DAGs, run for real in one process against the embedded server, with a small simulated ward."""
 
+import json
+import os
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from threading import Event, Thread
 
 import pandas as pd
@@ -169,6 +172,32 @@ def test_a_server_that_refuses_fails_the_first_task_only(hospital):
 
     hospital.server.misbehave(FaultPlan())
     assert (end.state, end.failed_tasks) == ("failed", ("find_stays",))
+
+
+def test_a_task_that_waits_for_its_source_gives_back_its_slot_and_loses_nothing(hospital, monkeypatch):
+    """Down before the first request, and again while chunks are read."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.taskreschedule import TaskReschedule
+    from airflow.utils.session import create_session
+
+    connection = json.loads(os.environ["AIRFLOW_CONN_FHIR_DEFAULT"])
+    impatient = {**connection, "extra": {**connection.get("extra", {}), "retries": 1}}
+    monkeypatch.setenv("AIRFLOW_CONN_FHIR_DEFAULT", json.dumps(impatient))
+    monkeypatch.setattr("wardround.airflow.screening.LOOK_AGAIN", timedelta(seconds=1))
+    # A request, its one repetition, and the question whether the server is down.
+    outages = Fault(kind="drop", times=3), Fault(kind="drop", skip=2, times=3)
+    hospital.server.misbehave(FaultPlan(faults=outages))
+
+    # In a process of its own a DAG run begins, by its record, at its logical date.
+    end, folder = hospital.screen(hours=6, wait_for_source="10000d")
+
+    hospital.server.misbehave(FaultPlan())
+    summary = folder.read_json("summary.json")
+    assert (end.state, summary["failed"]) == ("success", 0)
+    assert 0 < summary["scored"] == summary["written"]
+    with create_session() as session:
+        waited = session.query(TaskInstance.task_id).join(TaskReschedule, TaskReschedule.ti_id == TaskInstance.id)
+        assert sorted(row[0] for row in waited.filter(TaskInstance.run_id == end.run_id)) == ["extract", "find_stays"]
 
 
 def test_xcom_holds_references_only(screened):

@@ -58,6 +58,10 @@ class FhirClient:
         """What is left of the run's retries and waiting time."""
         return self._transport.patience
 
+    def is_down(self) -> bool:
+        """Whether the server gives no answer at all now; asked once. What it would refuse is no reason to wait."""
+        return self._transport.is_down()
+
     def search(self, resource_type: str, params: Params) -> Iterator[Resource]:
         """All resources that match, page after page, each once; included resources of other types among them.
 

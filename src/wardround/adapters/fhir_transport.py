@@ -176,17 +176,25 @@ class Transport:
     def _came_back(self) -> bool:
         """Whether the server was down and is up again. One that answers something else was not down."""
         patience = self.patience
-        return patience.can_wait and not patience.spent and not self._up() and patience.wait_until(self._up)
+        return (
+            patience.can_wait
+            and not patience.spent
+            and self.is_down()
+            and patience.wait_until(lambda: not self.is_down())
+        )
 
-    def _up(self) -> bool:
-        """Whether the server answers anything at all when it is asked who it is."""
+    def is_down(self) -> bool:
+        """Whether the server, or who signs in to it, gives no answer at all when it is asked who it is.
+
+        One that refuses, or whose certificate is not trusted, is not down: waiting would not mend it.
+        """
         try:
             self._send_once("GET", f"{self._source.base_url}/metadata", None, None, ())
-        except (_Busy, FhirUnreachable):
-            return False
-        except FhirError:
+        except _Busy:
             return True
-        return True
+        except FhirError:
+            return False
+        return False
 
     def _send_once(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, accept: Collection[int]

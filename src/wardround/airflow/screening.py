@@ -1,22 +1,28 @@
 """The tasks of a screening: a DAG run's Params and a chunk in, the workflow called with a client."""
 
 import logging
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pandas as pd
+from airflow.sdk.exceptions import AirflowRescheduleException
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.run_folder import run_id
 from wardround.airflow.forms import prediction_time, screening_mode, waiting_time
 from wardround.airflow.hook import FhirHook
+from wardround.errors import FhirUnreachable
 from wardround.settings import settings_from
 from wardround.workflows import screening
 from wardround.workflows.screening import ScreeningRequest
 
 Params = Mapping[str, Any]
+
+LOOK_AGAIN: Final = timedelta(minutes=1)
+"""How long a task that waits for its source leaves its slot to others."""
 
 NOBODY: Final = 0
 """The only chunk of an empty ward: mapped over no chunk at all, Airflow would skip the report as well."""
@@ -63,10 +69,29 @@ def require_complete(run: str) -> None:
     screening.require_complete(run, settings_from())
 
 
-def _client(run: str, params: Params, dag_run: Any) -> FhirClient:
+@contextmanager
+def _client(run: str, params: Params, dag_run: Any) -> Iterator[FhirClient]:
+    """A client of the run's source. While that is down and the run may wait for it, the task gives back its slot.
+
+    Raises AirflowRescheduleException: Airflow then begins the task anew, which is no retry.
+    """
     source = FhirHook(params["connection"]).source()
-    patience = Patience(source.retries, waiting_time(params, dag_run, datetime.now(UTC)))
-    return FhirClient(screening.suited(run, source, settings_from(), patience=patience), patience=patience)
+    patience = Patience(source.retries)
+    try:
+        with FhirClient(screening.suited(run, source, settings_from(), patience=patience), patience=patience) as client:
+            yield client
+    except FhirUnreachable:
+        now = datetime.now(UTC)
+        left = waiting_time(params, dag_run, now)
+        if not left or not _is_down(source):
+            raise
+        logging.getLogger(__name__).info("the FHIR server is down; it is asked again later")
+        raise AirflowRescheduleException(now + min(LOOK_AGAIN, left)) from None
+
+
+def _is_down(source: FhirSource) -> bool:
+    with FhirClient(source) as client:
+        return client.is_down()
 
 
 def _log_progress(step: str, done: int, total: int) -> None:

@@ -1,0 +1,44 @@
+"""What a task does about a source that is down."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowRescheduleException
+
+from wardround.airflow.screening import LOOK_AGAIN, find_stays
+from wardround.errors import FhirUnreachable
+
+NOWHERE = "http://127.0.0.1:9/fhir"
+
+
+@pytest.fixture
+def params(settings, monkeypatch):
+    """Of a run whose source is nowhere; a task repeats one request."""
+    places = {"HOME": settings.home, "VAR": settings.var, "RUNS": settings.runs, "MODELS": settings.models}
+    for name, place in places.items():
+        monkeypatch.setenv(f"WARDROUND_{name}", str(place))
+    connection = {"conn_type": "fhir", "host": NOWHERE, "extra": {"retries": 1}}
+    monkeypatch.setenv("AIRFLOW_CONN_FHIR_DEFAULT", json.dumps(connection))
+    asked = {"connection": "fhir_default", "as_of": None, "look_back": None, "cohort": None, "chunk_size": None}
+    return {**asked, "mode": "live", "dry_run": False, "wait_for_source": "30m"}
+
+
+def began(minutes_ago: int) -> SimpleNamespace:
+    now = datetime.now(UTC)
+    begun = now - timedelta(minutes=minutes_ago)
+    return SimpleNamespace(run_id="r", run_type="manual", logical_date=now, run_after=now, start_date=begun, conf={})
+
+
+def test_a_task_comes_again_later_and_no_later_than_its_run_may_wait(params):
+    for minutes_ago, most in ((0, LOOK_AGAIN), (29, timedelta(minutes=1))):
+        before = datetime.now(UTC)
+        with pytest.raises(AirflowRescheduleException) as raised:
+            find_stays("sepsis", params, began(minutes_ago))
+        assert before < raised.value.reschedule_date <= datetime.now(UTC) + most
+
+
+def test_a_run_that_has_waited_long_enough_says_that_its_source_is_unreachable(params):
+    with pytest.raises(FhirUnreachable):
+        find_stays("sepsis", params, began(31))
