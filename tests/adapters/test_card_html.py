@@ -167,6 +167,17 @@ def test_the_comparison_with_the_live_model_has_both_models_the_difference_and_t
         assert words in text, words
 
 
+def test_where_no_model_was_live_there_is_nothing_beside_this_one(
+    evaluated_card: ModelCard, comparison: Comparison
+) -> None:
+    alone = {name: Compared(candidate=both.candidate) for name, both in comparison.metrics.items()}
+    changed = comparison.model_copy(update={"live": None, "metrics": alone})
+    section = render_card(evaluated_card, changed).partition('id="comparison"')[2].partition("</section>")[0]
+    assert "No model was live when this one was trained" in section
+    assert "Live model" not in section
+    assert "Gates of promotion" in section
+
+
 def test_without_a_comparison_the_page_says_so(page: str) -> None:
     assert "no comparison of this version is kept" in page
 

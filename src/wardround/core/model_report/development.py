@@ -165,7 +165,8 @@ def _imported(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _rounded(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}".replace("-", "\u2212")
+    # A median of trends may be a rest of rounding, such as 9e-18.
+    return "–" if value is None else f"{round(value, 9):.4g}".replace("-", "\u2212")
 
 
 def _share(side: Side) -> str:
