@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from wardround.spec.loading import condition_ids
 
 NOW: Final = datetime(2026, 1, 2, 5, 0, tzinfo=UTC)
 """The ward's present: the time that the demo screens."""
+_QUICK: Final = {"budget": 1}  # of a training: one setting per candidate, without a search for a better one
 SUMMARY_KEYS: Final = (
     *("found", "scored", "indeterminate", "excluded", "failed", "written"),
     *("run", "report", "model_version"),
@@ -69,7 +70,7 @@ class Demo:
         conditions = condition_ids(self.settings.schemas)
         with watched(lambda dag_id, task_id: progress(f"{dag_id}: {task_id}")):
             for condition in conditions:
-                self._run_dag(f"train__{condition}")
+                self._run_dag(f"train__{condition}", _QUICK)
             summary = {condition: self._screen(condition) for condition in conditions}
         self.summary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         return summary
@@ -79,15 +80,15 @@ class Demo:
 
         from wardround.adapters.run_folder import RunFolder, run_id
 
-        key = self._run_dag(f"screen_icu__{condition}")
+        key = self._run_dag(f"screen_icu__{condition}", {})
         run = RunFolder.existing(self.settings.runs, run_id(condition, pd.Timestamp(NOW), key))
         summary = run.read_json("summary.json")
         return {name: summary[name] for name in SUMMARY_KEYS}
 
-    def _run_dag(self, dag_id: str) -> str:
+    def _run_dag(self, dag_id: str, params: Mapping[str, Any]) -> str:
         from wardround.airflow.in_process import run_dag
 
-        end = run_dag(dag_id, self.settings.home / "dags", NOW, {})
+        end = run_dag(dag_id, self.settings.home / "dags", NOW, params)
         if end.state != "success":
             failed = ", ".join(end.failed_tasks)
             raise RunIncomplete(f"{dag_id}: failed at {failed}, expected success; read {self.log}")

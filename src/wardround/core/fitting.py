@@ -77,18 +77,26 @@ def medians(features: pd.DataFrame) -> dict[str, float]:
 
 def inputs_from(features: pd.DataFrame, imputation: Mapping[str, float]) -> np.ndarray:
     """Rows x columns without NaN: the columns that `imputation` names, in its order, unknown values filled from it."""
-    known = features[list(imputation)].to_numpy(dtype=float)
-    return np.ascontiguousarray(np.where(np.isnan(known), np.fromiter(imputation.values(), dtype=float), known))
+    inputs = np.array(features[list(imputation)], dtype=float, order="C")
+    np.copyto(inputs, np.fromiter(imputation.values(), dtype=float), where=np.isnan(inputs))
+    return inputs
 
 
-def fit(candidate: type[Fitted], rows: TrainingRows, seed: int, setting: HyperParameters | None = None) -> Fitted:
+class Learned(NamedTuple):
+    """A fitted candidate and the medians of the rows that it was fitted to."""
+
+    fitted: Fitted
+    imputation: dict[str, float]
+
+    def scores(self, features: pd.DataFrame) -> np.ndarray:
+        """The score of each row of features (NaN allowed), before calibration."""
+        return self.fitted.predict(inputs_from(features, self.imputation))
+
+
+def fit(candidate: type[Fitted], rows: TrainingRows, seed: int, setting: HyperParameters | None = None) -> Learned:
     """The candidate fitted to rows, imputed with their own medians."""
-    return candidate.fit(inputs_from(rows.features, medians(rows.features)), rows.outcome, seed, setting)
-
-
-def scores_of(fitted: Fitted, seen: TrainingRows, rows: TrainingRows) -> np.ndarray:
-    """The scores of rows by a candidate that was fitted to `seen`, imputed as these were."""
-    return fitted.predict(inputs_from(rows.features, medians(seen.features)))
+    imputation = medians(rows.features)
+    return Learned(candidate.fit(inputs_from(rows.features, imputation), rows.outcome, seed, setting), imputation)
 
 
 def out_of_fold(
@@ -98,8 +106,7 @@ def out_of_fold(
     scores = np.full(len(rows.outcome), np.nan)
     for fold in np.unique(rows.folds):
         inside = rows.folds == fold
-        seen = rows.take(~inside)
-        scores[inside] = scores_of(fit(candidate, seen, seed, setting), seen, rows.take(inside))
+        scores[inside] = fit(candidate, rows.take(~inside), seed, setting).scores(rows.features[inside])
     return scores
 
 

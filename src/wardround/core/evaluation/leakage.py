@@ -13,7 +13,7 @@ import pandas as pd
 from wardround.core.candidates.base import Fitted, HyperParameters
 from wardround.core.evaluation.gates import GateResult
 from wardround.core.evaluation.tallies import Scores
-from wardround.core.fitting import TrainingRows, fit, inputs_from, medians, out_of_fold, scores_of
+from wardround.core.fitting import TrainingRows, fit, inputs_from, out_of_fold
 from wardround.core.metrics import METRICS, Metric, auroc, paired_with_intervals
 from wardround.spec.leakage import Leakage
 
@@ -78,7 +78,7 @@ def _with_permuted(
     seen, unseen = permuted.take(~inside), permuted.take(inside)
     if len(np.unique(seen.outcome)) < 2:
         return np.nan
-    return auroc(unseen.outcome, scores_of(fit(candidate, seen, seed[0], setting), seen, unseen))
+    return auroc(unseen.outcome, fit(candidate, seen, seed[0], setting).scores(unseen.features))
 
 
 def _dealt_anew(rows: TrainingRows, seed: tuple[int, int]) -> np.ndarray:
@@ -134,7 +134,7 @@ def _suspects(
     """Features that move scores most and whose values, put out of reach of one fold's model, cost half the limit."""
     inside = rows.folds == rows.folds.min()
     seen, unseen = rows.take(~inside), rows.take(inside)
-    fitted, imputation = fit(candidate, seen, seed, setting), medians(seen.features)
+    fitted, imputation = fit(candidate, seen, seed, setting)
     inputs = inputs_from(unseen.features, imputation)
     moved = np.abs(fitted.contributions(inputs[:_ROWS_TO_RANK]).values).mean(axis=0)
     best = auroc(unseen.outcome, fitted.predict(inputs))

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from wardround.core.candidates.base import Fitted, HyperParameters
-from wardround.core.fitting import TrainingRows, fit, scores_of
+from wardround.core.fitting import TrainingRows, fit
 from wardround.core.metrics import auroc
 
 # Settings are compared on so many rows at most, of whole patients: more would not change which is best.
@@ -37,8 +37,7 @@ def nested_cross_validation(candidate: type[Fitted], rows: TrainingRows, budget:
     scores = np.full(len(rows.outcome), np.nan)
     for fold in folds:
         inside = rows.folds == fold
-        seen = rows.take(~inside)
-        scores[inside] = scores_of(fit(candidate, seen, seed, by_fold[fold]), seen, rows.take(inside))
+        scores[inside] = fit(candidate, rows.take(~inside), seed, by_fold[fold]).scores(rows.features[inside])
     return Nested(scores, by_fold, settings[_best(judged.reshape(len(settings), -1))])
 
 
@@ -65,8 +64,8 @@ def _pairs(
         seen = rows.take(~(held_out[0] | held_out[1]))
         if len(np.unique(seen.outcome)) < 2:
             continue
-        fitted = fit(candidate, seen, seed, {**setting, **candidate.thrift})
-        on_first, on_second = (auroc(part.outcome, scores_of(fitted, seen, part)) for part in map(rows.take, held_out))
+        learned = fit(candidate, seen, seed, {**setting, **candidate.thrift})
+        on_first, on_second = (auroc(rows.outcome[each], learned.scores(rows.features[each])) for each in held_out)
         yield first, second, on_first, on_second
 
 

@@ -10,7 +10,7 @@ from wardround.core.evaluation.importance import importance_of
 from wardround.core.evaluation.measured import Told, measured
 from wardround.core.evaluation.results import Evaluated, Policy
 from wardround.core.evaluation.tallies import Scores
-from wardround.core.fitting import choose, fit, inputs_from, medians
+from wardround.core.fitting import choose, fit, inputs_from
 from wardround.settings import Settings
 from wardround.workflows.training.run import ONSETS, Run, load_run
 
@@ -26,8 +26,7 @@ def evaluate(run: str, settings: Settings) -> str:
     results = opened.results()
     chosen = choose(results)
     result, candidate, seed = results[chosen], CANDIDATES[chosen], opened.request.seed
-    imputation = medians(train.features)
-    fitted = fit(candidate, train.rows, seed, result.settings)
+    fitted, imputation = fit(candidate, train.rows, seed, result.settings)
     inputs = inputs_from(test.features, imputation)
     scores = Scores(calibrated(fitted.predict(inputs), result.calibration), result.threshold)
     importance = importance_of(fitted, inputs, opened.condition.columns)

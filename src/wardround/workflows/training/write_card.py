@@ -13,7 +13,7 @@ from wardround.core.evaluation.gates import GateResult
 from wardround.core.evaluation.results import Evaluated
 from wardround.core.model import Flow, ModelCard, Side, Split
 from wardround.core.model_report.about import About
-from wardround.core.splits import FOLDS, TEST_SHARE
+from wardround.core.splits import FOLDS
 from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.spec.digest import spec_digest
@@ -77,9 +77,7 @@ def _from_table(run: Run) -> dict[str, Any]:
     return {
         "data_digest": _data_digest(run.folder.read_frame("table.parquet")),
         "cohort": Flow(found=used + sum(left_out.values()), excluded=left_out, used=used),
-        "split": Split(
-            rule=run.request.split, train=_side(train), test=_side(test), test_share=TEST_SHARE, folds=FOLDS
-        ),
+        "split": _split(run, _side(train), _side(test)),
     }
 
 
@@ -90,6 +88,11 @@ def _by_variable(set_aside: Mapping[str, int]) -> dict[str, dict[str, int]]:
         variable, reason = name.split(": ", 1)
         found.setdefault(variable, {})[reason] = count
     return found
+
+
+def _split(run: Run, train: Side, test: Side) -> Split:
+    share = test.patients / (train.patients + test.patients)
+    return Split(rule=run.request.split, train=train, test=test, test_share=round(share, 4), folds=FOLDS)
 
 
 def _side(table: Table) -> Side:
