@@ -1,13 +1,15 @@
 """Rules of build_features that need more than one case table can show."""
 
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from wardround.core import features as features_module
 from wardround.core.events import EVENT_COLUMNS, frame_of
-from wardround.core.features import build_features
-from wardround.spec.conditions import Condition
+from wardround.core.features import SUMMARIES, build_features
+from wardround.spec.conditions import Condition, Summary
 from wardround.spec.loading import load_condition
 
 AS_OF = pd.Timestamp("2026-03-10T12:00Z")
@@ -139,3 +141,10 @@ def test_the_spread_needs_two_values_and_the_change_two_times(sepsis):
 def test_missing_says_whether_there_is_no_event(sepsis):
     row = build_features(events_of(("a", 1, "ph", 7.3), ("a", 1, "po2", 80)), index_of("a"), sepsis).iloc[0]
     assert (row["po2__missing_24h"], row["inr__missing_24h"]) == (0, 1)
+
+
+def test_every_summary_is_built_and_explained(schemas):
+    readme = (schemas / "README.md").read_text(encoding="utf-8")
+    explained = readme.partition("## Summaries of a window")[2].partition("##")[0]
+    assert set(SUMMARIES) == set(get_args(Summary))
+    assert [summary for summary in SUMMARIES if f"`{summary}`" not in explained] == []

@@ -79,7 +79,7 @@ def test_a_risk_assessment_says_who_when_how_and_from_what(screening: Screening)
 
 
 def test_the_period_ends_with_the_horizon_and_is_open_for_a_hospital_stay(screening: Screening) -> None:
-    six_hours = replace(screening, condition=screening.condition.model_copy(update={"horizon": timedelta(hours=6)}))
+    six_hours = replace(screening, horizon=timedelta(hours=6))
     when = {"start": "2026-01-02T05:00:00Z", "end": "2026-01-02T11:00:00Z"}
     assert made(six_hours)["prediction"][0]["whenPeriod"] == when
     assert made(screening)["prediction"][0]["whenPeriod"] == {"start": "2026-01-02T05:00:00Z"}

@@ -26,6 +26,7 @@ SAFETY: Final = (
     "Adjunct only: never the sole basis of a decision. Needs validation on local patients before use."
     " Figures of a small demonstration data set support no claim about accuracy."
 )
+HOSPITAL_STAY: Final = "hospital_stay"
 NOT_STATED: Final = "not stated"  # of a model that was trained elsewhere
 
 

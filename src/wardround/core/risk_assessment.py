@@ -30,6 +30,7 @@ class Screening:
         model_version: version of the model in the model store.
         software_version: of Wardround.
         as_of: the prediction time.
+        horizon: how far after as_of the model looks; None: until a hospital stay ends, whenever that is.
         percent: write the probability as a percentage instead of a fraction.
     """
 
@@ -38,6 +39,7 @@ class Screening:
     model_version: str
     software_version: str
     as_of: datetime
+    horizon: timedelta | None = None
     percent: bool = False
 
     @property
@@ -180,7 +182,7 @@ def _prediction(assessment: Assessment, screening: Screening) -> dict[str, Any]:
         "qualitativeRisk": {
             "coding": [{"system": RISK_SYSTEM, "code": assessment.band, "display": RISK_DISPLAYS[assessment.band]}]
         },
-        "whenPeriod": _when(screening.as_of, screening.condition.horizon),
+        "whenPeriod": _when(screening.as_of, screening.horizon),
         "rationale": _rationale(assessment),
     }
 

@@ -1,15 +1,21 @@
 """The steps one by one, as Airflow calls and repeats them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder, run_id
 from wardround.errors import RunIncomplete, RunNotFound
+from wardround.settings import Settings
+from wardround.spec.loading import load_condition
 from wardround.workflows import screening
+from wardround.workflows.screening.run import load_run
 
 
 @pytest.fixture
@@ -22,7 +28,7 @@ def client(server) -> Iterator[FhirClient]:
 def opened(icu, server, settings) -> Callable[..., str]:
     """Opens a run over three stays on the server."""
 
-    def open_run(**changes: Any) -> str:
+    def open_run(settings: Settings = settings, **changes: Any) -> str:
         for name in ("a", "b", "c"):
             icu.stay(name)
         icu.upload(server)
@@ -124,3 +130,17 @@ def test_a_chunk_or_a_run_that_is_not_there_is_an_error(opened, client, settings
         screening.score(run, 1, settings)
     with pytest.raises(RunNotFound):
         screening.publish("sepsis-20260102T050000Z-ffffff", 1, client, settings)
+
+
+@pytest.mark.parametrize(
+    ("stated", "horizon"), [("6h", timedelta(hours=6)), ("hospital_stay", None), ("not stated", None)]
+)
+def test_results_reach_as_far_as_the_model_was_trained_to_look(opened, settings, tmp_path, stated, horizon):
+    mine = replace(settings, models=tmp_path / "models")
+    condition, store = load_condition("sepsis", settings.schemas), ModelStore(settings.models)
+    card = store.card("sepsis", store.live("sepsis").version)
+    files = {name: (settings.models / "sepsis" / card.version / name).read_bytes() for name in card.files}
+    ModelStore(mine.models).save("sepsis", card.model_copy(update={"horizon": stated}), files)
+    ModelStore(mine.models).promote(condition, card.version, by="tests", why="tests")
+    run = load_run(opened(settings=mine), mine)
+    assert run.screening(mine).horizon == horizon

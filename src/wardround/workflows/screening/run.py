@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from time import time
 from typing import Final
 
@@ -15,11 +16,12 @@ from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder, run_id
 from wardround.core.events import EVENT_COLUMNS, frame_of
 from wardround.core.features import build_features
-from wardround.core.model import ScoringModel
+from wardround.core.model import HOSPITAL_STAY, NOT_STATED, ScoringModel
 from wardround.core.risk_assessment import Screening
 from wardround.core.stays import STAY_COLUMNS, index_as_of
 from wardround.errors import RunIncomplete
 from wardround.settings import Settings
+from wardround.spec.base import parse_duration
 from wardround.spec.cohorts import CohortSource
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
@@ -29,13 +31,14 @@ from wardround.workflows.screening.request import ScreeningRequest
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was opened: its id, folder, request, spec, and the version of the model that all its chunks use."""
+    """A run that was opened: its id, folder, request, spec, and the version and horizon of the model of all chunks."""
 
     id: str
     folder: RunFolder
     request: ScreeningRequest
     condition: Condition
     model_version: str
+    horizon: timedelta | None
 
     @property
     def as_of(self) -> pd.Timestamp:
@@ -69,6 +72,7 @@ class Run:
             model_version=self.model_version,
             software_version=__version__,
             as_of=self.request.as_of,
+            horizon=self.horizon,
             percent=settings.percent,
         )
 
@@ -141,6 +145,7 @@ def open_run(request: ScreeningRequest, settings: Settings) -> str:
             "condition_version": condition.version,
             "spec_digest": spec_digest(condition),
             "model_version": model.version,
+            "horizon": model.card.horizon,
             "software_version": __version__,
         },
     )
@@ -153,4 +158,13 @@ def load_run(run: str, settings: Settings) -> Run:
     stored = folder.read_json("request.json")
     request = ScreeningRequest.model_validate({key: stored[key] for key in ScreeningRequest.model_fields})
     condition = Condition.model_validate(folder.read_json("condition.json"))
-    return Run(run, folder, request, condition, stored["model_version"])
+    return Run(
+        run, folder, request, condition, stored["model_version"], _horizon(stored.get("horizon", NOT_STATED), condition)
+    )
+
+
+def _horizon(stated: str, condition: Condition) -> timedelta | None:
+    """The horizon that the model's card states; the condition's for a model that states none."""
+    if stated == NOT_STATED:
+        return condition.horizon
+    return None if stated == HOSPITAL_STAY else parse_duration(stated)
