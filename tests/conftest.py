@@ -275,6 +275,34 @@ def loinc(code: str, value: float, unit: str) -> dict[str, Any]:
     return {"code": coded(code), "valueQuantity": quantity}
 
 
+@pytest.fixture
+def stay() -> dict[str, Any]:
+    """Encounter e1 of Patient a: in Location icu since midnight of 2 January 2026, in progress."""
+    return {
+        "resourceType": "Encounter",
+        "id": "e1",
+        "status": "in-progress",
+        "class": {"code": "ACUTE"},
+        "subject": {"reference": "Patient/a"},
+        "period": {"start": "2026-01-02T00:00:00Z"},
+        "location": [{"location": {"reference": "Location/icu"}}],
+    }
+
+
+@pytest.fixture
+def pulse() -> dict[str, Any]:
+    """Observation o1 of Patient a: a heart rate at five o'clock on 2 January 2026."""
+    return {
+        "id": "o1",
+        "status": "final",
+        **loinc("8867-4", 80, "/min"),
+        "subject": {"reference": "Patient/a"},
+        "effectiveDateTime": "2026-01-02T05:00:00Z",
+        # A line of NDJSON may name its type last.
+        "resourceType": "Observation",
+    }
+
+
 class KeyPair(NamedTuple):
     """A client's keys for signed assertions, as PEM."""
 

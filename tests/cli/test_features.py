@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,30 +11,13 @@ from click.testing import CliRunner
 from wardround.cli.features import command
 from wardround.errors import FhirError, SourceDataError, SpecError
 
-STAY = {
-    "resourceType": "Encounter",
-    "id": "e1",
-    "status": "finished",
-    "class": {"code": "ACUTE"},
-    "subject": {"reference": "Patient/a"},
-    "period": {"start": "2026-01-02T00:00:00Z", "end": "2026-01-05T00:00:00Z"},
-}
-PULSE = {
-    "resourceType": "Observation",
-    "id": "o1",
-    "status": "final",
-    "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
-    "subject": {"reference": "Patient/a"},
-    "effectiveDateTime": "2026-01-02T05:00:00Z",
-    "valueQuantity": {"value": 80, "code": "/min"},
-}
-
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    unusable = {**STAY, "id": "e0", "subject": {}}
-    foreign = {**PULSE, "id": "o2", "valueQuantity": {"value": 80, "code": "mg/dL"}}
-    lines = [STAY, {**STAY, "id": "d1"}, unusable, PULSE, foreign]
+def folder(tmp_path: Path, stay: dict[str, Any], pulse: dict[str, Any]) -> Path:
+    stay = {**stay, "status": "finished", "period": {**stay["period"], "end": "2026-01-05T00:00:00Z"}}
+    unusable = {**stay, "id": "e0", "subject": {}}
+    foreign = {**pulse, "id": "o2", "valueQuantity": {"value": 80, "code": "mg/dL"}}
+    lines = [stay, {**stay, "id": "d1"}, unusable, pulse, foreign]
     (tmp_path / "all.ndjson").write_text("\n".join(map(json.dumps, lines)))
     return tmp_path
 

@@ -10,6 +10,8 @@ CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 # Without end for all that Wardround asks; a source's own settings are smaller.
 NO_CAP: Final = 100_000
 
+_FOR_CHECK_SOURCE: Final = "Compared by check-source; no search of Wardround's asks by it."
+
 EncounterFilter = Literal["class", "location", "date"]
 
 
@@ -49,8 +51,12 @@ class ServerProfile(SpecModel):
         default="id", description="How a search names a patient: a1, or Patient/a1."
     )
     has_include: bool = Field(default=True, description="`_include` brings Patients and Locations along.")
-    has_last_updated: bool = Field(default=True, description="`_lastUpdated` is a search parameter.")
-    has_date_with_last_updated: bool = Field(default=True, description="`date` and `_lastUpdated` go together.")
+    has_last_updated: bool = Field(
+        default=True, description=f"`_lastUpdated` is a search parameter. {_FOR_CHECK_SOURCE}"
+    )
+    has_date_with_last_updated: bool = Field(
+        default=True, description=f"`date` and `_lastUpdated` go together. {_FOR_CHECK_SOURCE}"
+    )
     has_post_search: bool = Field(default=True, description="Searches can be posted (`_search`).")
     has_exact_totals: bool = Field(
         default=True, description="Bundle.total, if it is there, counts the matches; reading fewer is an error."
@@ -59,7 +65,11 @@ class ServerProfile(SpecModel):
     has_conditional_update: bool = Field(default=True, description="`PUT Type?identifier=…` writes once.")
     has_conditional_create: bool = Field(default=True, description="`If-None-Exist` creates once.")
     batch_entries: int = Field(default=NO_CAP, ge=1, description="Most entries in a batch.")
-    transaction_entries: int = Field(default=NO_CAP, ge=1, description="Most conditional writes in a transaction.")
+    transaction_entries: int = Field(
+        default=NO_CAP,
+        ge=1,
+        description="Most conditional writes in a transaction. Told, not used: Wardround writes in batches.",
+    )
 
     quirks: tuple[str, ...] = Field(default=(), description="What else is odd about it, in sentences.")
 
