@@ -17,7 +17,7 @@ from wardround.core.candidates.base import Contributions, Fitted, HyperParameter
 
 _THREADS: Final = 2
 # Rows that a tree sees at most: on the whole of MIMIC-IV more would cost hours and change little.
-_MOST_ROWS: Final = 100_000
+_MOST_ROWS: Final = 50_000
 # Sizeable leaves: small ones learn single patients by heart.
 _TREES: Final = {"trees": 200}
 _SETTINGS: Final = (

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import pandas as pd
+
 from wardround.core.evaluation.gates import GateResult
 from wardround.core.evaluation.leakage import (
     dominant_feature,
@@ -15,7 +17,7 @@ from wardround.core.evaluation.results import Evaluated
 from wardround.errors import TrainingError
 from wardround.settings import Settings
 from wardround.workflows.training.evaluate import EVALUATION
-from wardround.workflows.training.run import TABLE, Run, load_run
+from wardround.workflows.training.run import Run, load_run
 
 GATES: Final = "gates.json"
 _TO_LOOK_AT: Final = 3
@@ -36,12 +38,11 @@ def _found(run: Run) -> tuple[GateResult, ...]:
 
     evaluated = Evaluated.model_validate(run.folder.read_json(EVALUATION))
     train, test = run.sides()
-    table = run.folder.read_frame(TABLE)
     candidate, limits, seed = CANDIDATES[evaluated.chosen], run.condition.leakage, run.request.seed
     setting = {**run.results()[evaluated.chosen].settings, **candidate.thrift}
     important = [each.column for each in evaluated.evaluation.importance.columns[:_TO_LOOK_AT]]
     return (
-        patient_overlap(table["patient_id"], table["fold"]),
+        patient_overlap(*(pd.concat([train.frame[name], test.frame[name]]) for name in ("patient_id", "fold"))),
         permuted_labels(candidate, train.rows, setting, seed),
         dominant_feature(candidate, train.rows, setting, limits, seed),
         too_good(evaluated.metrics["auroc"], test.outcome, test.patients, important, limits),
