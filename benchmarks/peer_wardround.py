@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 
 from wardround.adapters.fhir_transport import WholeAnswers
@@ -39,9 +40,19 @@ class Recording(WholeAnswers):
         self.step = step
 
 
+def wait_until_idle(process: psutil.Process) -> None:
+    """Until it has loaded its libraries and waits to be asked: asleep, and no more processor time for half a second."""
+    quiet, used = 0, 0.0
+    while quiet < 5:
+        time.sleep(0.1)
+        before, used = used, sum(process.cpu_times()[:2])
+        quiet = quiet + 1 if used == before and process.status() == psutil.STATUS_SLEEPING else 0
+
+
 def main() -> None:
     with GateProcess() as gate:
         suit_the_process()
+        wait_until_idle(psutil.Process().children()[0])
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         job = json.loads(sys.stdin.readline())
