@@ -1,5 +1,6 @@
 """The model card's page: self-contained, complete, and with nothing of single patients."""
 
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.card_html import render_card
+from wardround.adapters.card_html import STATEMENTS, files_beside, render_card
 from wardround.adapters.model_store import PAGE, ModelStore
 from wardround.core.evaluation.comparison import MEASURES, Compared, Comparison, Judged, OnTest
 from wardround.core.evaluation.results import Evaluation
@@ -138,6 +139,18 @@ def test_a_model_from_elsewhere_has_a_page_that_claims_nothing(elsewhere: ModelC
     assert len(re.findall(r'<tr class="attribute">', page)) == 31
 
 
+def test_what_the_page_states_is_stated_to_programs_too(page: str, evaluated_card: ModelCard) -> None:
+    stated = json.loads(files_beside(evaluated_card)[STATEMENTS])
+    text = " ".join(text_of(page).split())
+    attributes = stated["source_attributes"]["attributes"]
+    assert len(attributes) == 31
+    for attribute in attributes:
+        said = " ".join(attribute["text"].replace("\u202f", " ").split())
+        assert said
+        assert f"{attribute['paragraph']} {attribute['name']} {said}" in text
+    assert [item["item"] for item in stated["tripod_ai"] if not (item["section"] or item["text"])] == []
+
+
 def test_texts_are_escaped(evaluated_card: ModelCard) -> None:
     stated = ModelCardTexts(developer=EVIL, out_of_scope=(EVIL,), bias=EVIL)
     about = evaluated_card.about.model_copy(update={"stated": stated, "description": EVIL})
@@ -186,7 +199,7 @@ def test_the_store_keeps_the_page_and_its_digest_and_shows_the_latest_comparison
     evaluated_card: ModelCard, comparison: Comparison, page: str, tmp_path: Path
 ) -> None:
     store = ModelStore(tmp_path)
-    version = store.save("sepsis", evaluated_card, {"model.ubj": b"", PAGE: page.encode()})
+    version = store.save("sepsis", evaluated_card, {"model.ubj": b"", **files_beside(evaluated_card)})
     assert store.page("sepsis", version) == page
     store.keep_comparison(comparison)
     assert store.page("sepsis", version) == render_card(evaluated_card, comparison)

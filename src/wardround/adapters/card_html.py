@@ -1,9 +1,22 @@
-"""A model card in, one self-contained HTML page out: no script, no network."""
+"""A model card in; the files beside it, for people and for programs, out: one page without script or network."""
 
+import json
+from typing import Final
+
+from wardround.adapters.model_store import PAGE
 from wardround.adapters.report_html import environment
 from wardround.core.evaluation.comparison import Comparison
 from wardround.core.model import ModelCard
+from wardround.core.model_report.statements import statements
 from wardround.core.model_report.view import card_page
+
+STATEMENTS: Final = "statements.json"
+
+
+def files_beside(card: ModelCard) -> dict[str, bytes]:
+    """What lies in the model folder beside card.json and the model, by name. It has no part in the version."""
+    stated = json.dumps(statements(card), indent=2, ensure_ascii=False) + "\n"
+    return {PAGE: render_card(card).encode(), STATEMENTS: stated.encode()}
 
 
 def render_card(card: ModelCard, comparison: Comparison | None = None) -> str:

@@ -4,7 +4,7 @@
 <root>/<condition>/live.json                 the version in use and the one before it
 <root>/<condition>/decisions.jsonl           who decided what about which version, when and why
 <root>/<condition>/comparisons/<version>.json  how it did beside what was live when it was trained last
-<root>/<condition>/<version>/{model.ubj | model.joblib, card.json, card.html}
+<root>/<condition>/<version>/{model.ubj | model.joblib, card.json, card.html, statements.json}
 
 A model is used only if every file has the digest that the store recorded, so a folder that was edited, or copied in
 by hand, is refused. Files appear whole or not at all; one process at a time changes a condition.

@@ -64,7 +64,9 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
         say(f"{html}: the card of {card.version}.")
     decisions = [each.model_dump(mode="json") for each in store.decisions(condition) if each.version == card.version]
     if as_json:
-        click.echo(json.dumps({**card.model_dump(mode="json"), "decisions": decisions}))
+        from wardround.core.model_report.statements import statements
+
+        click.echo(json.dumps({**card.model_dump(mode="json"), **statements(card), "decisions": decisions}))
         return
     from wardround.cli.cards import show_card
 

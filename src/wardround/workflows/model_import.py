@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from wardround.adapters.card_html import render_card
+from wardround.adapters.card_html import files_beside
 from wardround.adapters.joblib_file import CARRIERS, JoblibFile, read_trusted
-from wardround.adapters.model_store import PAGE, ModelStore
+from wardround.adapters.model_store import ModelStore
 from wardround.core.bands import thresholds_from
 from wardround.core.fitting import CandidateResult
 from wardround.core.imported import Imported, ImportedInput
@@ -80,7 +80,7 @@ def import_model(request: ImportRequest, settings: Settings) -> ImportedVersion:
     card = _card(request, _Model(loaded, schema, condition, request), settings)
     card = card.model_copy(update={"version": card.content_version(condition.version)})
     store = ModelStore(settings.models)
-    version = store.save(condition.id, card, {_model_file(): content, PAGE: render_card(card).encode()})
+    version = store.save(condition.id, card, {_model_file(): content, **files_beside(card)})
     store.load(condition, version)
     live = store.live(condition.id)
     if live is None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from wardround.adapters.card_html import render_card
-from wardround.adapters.model_store import PAGE, ModelStore
+from wardround.adapters.card_html import files_beside
+from wardround.adapters.model_store import ModelStore
 from wardround.core.evaluation.gates import GateResult
 from wardround.core.evaluation.results import Evaluated
 from wardround.core.model import Flow, ModelCard, Side, Split
@@ -43,7 +43,7 @@ def write_card(run: str, settings: Settings) -> str:
         files={candidate.file_name: hashlib.sha256(content).hexdigest()},
     )
     card = card.model_copy(update={"version": card.content_version(opened.condition.version)})
-    files = {candidate.file_name: content, PAGE: render_card(card).encode()}
+    files = {candidate.file_name: content, **files_beside(card)}
     version = ModelStore(settings.models).save(opened.condition.id, card, files)
     opened.folder.write_json("version.json", {"version": version})
     return version
