@@ -50,7 +50,7 @@ def test_a_run_that_a_new_live_model_started_writes_nothing():
 
 def test_the_training_form_asks_what_the_command_line_and_the_request_ask(schemas):
     asked = set(training_form(load_condition("sepsis", schemas)))
-    options = {option.name for option in train.params} - {"condition", "by", "as_json"}
+    options = {option.name for option in train.params} - {"condition", "resumed", "by", "as_json"}
     assert asked == options == set(TrainingRequest.model_fields) - {"condition", "created", "run"}
 
 

@@ -40,14 +40,14 @@ class PromotionApproval(ApprovalOperator):  # type: ignore[misc]  # mypy does no
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         from wardround.airflow import training
 
-        answer = _answer(event)
+        answer = answer_in(event)
         if self.REJECT in event.get("chosen_options", ()):
             training.leave(self.run, "unanswered" if event.get("timedout") else "rejected", **answer)
         super().execute_complete(context, event)
         return answer
 
 
-def _answer(event: Mapping[str, Any]) -> dict[str, str]:
+def answer_in(event: Mapping[str, Any]) -> dict[str, str]:
     """Who answered and why. Only Airflow's form insists on a reason; its API takes an answer without one."""
     user = event.get("responded_by_user") or {"name": NOBODY}
     return {"by": user["name"], "why": ((event.get("params_input") or {}).get("why") or "").strip() or NO_REASON}

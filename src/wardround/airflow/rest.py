@@ -6,6 +6,8 @@ from typing import Any
 import requests
 
 READY = "healthy"
+PATIENCE = 90
+"""Seconds: on a machine that is busy starting Airflow the first answers take long."""
 FINISHED = ("success", "failed")
 
 
@@ -28,34 +30,35 @@ class AirflowApi:
 
     def log_in(self) -> None:
         """Asks for the token that every other call needs."""
-        answer = self._session.get(f"{self.base_url}/auth/token", timeout=30)
+        answer = self._session.get(f"{self.base_url}/auth/token", timeout=PATIENCE)
         answer.raise_for_status()
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def knows(self, dag_id: str) -> bool:
         """Whether the DAG has been parsed."""
-        return self._session.get(f"{self.base_url}/api/v2/dags/{dag_id}", timeout=30).status_code == requests.codes.ok
+        return (
+            self._session.get(f"{self.base_url}/api/v2/dags/{dag_id}", timeout=PATIENCE).status_code
+            == requests.codes.ok
+        )
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Starts a run whose Params `conf` overrides; gives its id."""
-        answer = self._session.post(
-            f"{self.base_url}/api/v2/dags/{dag_id}/dagRuns",
-            json={"logical_date": None, "conf": dict(conf)},
-            timeout=30,
-        )
-        answer.raise_for_status()
-        run_id: str = answer.json()["dag_run_id"]
+        run_id: str = self.send("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf)})[
+            "dag_run_id"
+        ]
         return run_id
 
     def state(self, dag_id: str, run_id: str) -> str:
         """queued, running, success or failed."""
-        answer = self._session.get(f"{self.base_url}/api/v2/dags/{dag_id}/dagRuns/{run_id}", timeout=30)
-        answer.raise_for_status()
-        state: str = answer.json()["state"]
+        state: str = self.get(f"dags/{dag_id}/dagRuns/{run_id}")["state"]
         return state
 
     def get(self, path: str) -> Any:
         """The JSON at a path under /api/v2."""
-        answer = self._session.get(f"{self.base_url}/api/v2/{path}", timeout=30)
+        return self.send("GET", path)
+
+    def send(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
+        """Sends JSON to a path under /api/v2, and gives the JSON of the answer. Raises requests.HTTPError."""
+        answer = self._session.request(method, f"{self.base_url}/api/v2/{path}", json=content, timeout=PATIENCE)
         answer.raise_for_status()
         return answer.json()

@@ -1,0 +1,191 @@
+"""From a trained model to a live one: what it is compared with, what its gates say, who may let it go live."""
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from wardround.adapters.model_store import ModelStore
+from wardround.adapters.run_folder import RunFolder
+from wardround.errors import ModelError, TrainingError
+from wardround.settings import Settings, settings_from
+from wardround.workflows.training import (
+    TrainingRequest,
+    compare,
+    is_live,
+    leave,
+    promote,
+    require_gates,
+    train,
+    why_unasked,
+)
+from wardround.workflows.training.train import Trained
+
+NOW = datetime(2026, 3, 1, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def two(small_mimic, small_home, tmp_path_factory) -> tuple[Settings, Trained, Trained]:
+    """A live model, and another that somebody must approve."""
+    folder = tmp_path_factory.mktemp("promotion")
+    settings = replace(settings_from(), home=small_home, runs=str(folder / "runs"), models=folder / "models")
+    request = TrainingRequest(
+        condition="sepsis", mimic=small_mimic, created=NOW, candidates=("logistic_regression",), budget=1
+    )
+    first, second = (
+        train(request.model_copy(update={"seed": seed}), settings, "ann", lambda *_: None) for seed in (1, 2)
+    )
+    return settings, first, second
+
+
+@pytest.fixture
+def store(two, tmp_path) -> ModelStore:
+    return ModelStore(tmp_path / "models")
+
+
+@pytest.fixture
+def settings(two, tmp_path) -> Settings:
+    """The runs and models of `two`, copied, with a home of their own."""
+    made, _, _ = two
+    for name, folder in (("home", made.home), ("runs", Path(made.runs)), ("models", made.models)):
+        shutil.copytree(folder, tmp_path / name)
+    return replace(made, home=tmp_path / "home", runs=str(tmp_path / "runs"), models=tmp_path / "models")
+
+
+def change_spec(settings: Settings, old: str, new: str) -> None:
+    path = settings.schemas / "conditions" / "sepsis.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def change_request(settings: Settings, run: str, **changes: object) -> None:
+    folder = RunFolder.existing(settings.runs, run)
+    folder.write_json("request.json", {**folder.read_json("request.json"), **changes})
+
+
+def strict(settings: Settings) -> None:
+    """Gates that judge the few patients of these tests, and that no model passes."""
+    with (settings.schemas / "conditions" / "sepsis.yaml").open("a") as file:
+        file.write("\npromotion: {min_patients: 1, calibration_slope: {min: 90, max: 99}}\n")
+
+
+def test_the_first_model_is_compared_with_nothing_and_goes_live(two) -> None:
+    _, first, _ = two
+    assert first.live
+    assert (first.comparison.live, first.comparison.metrics["auroc"].live) == (None, None)
+
+
+def test_the_next_is_compared_on_its_own_test_patients_and_stays_stored(two) -> None:
+    _, first, second = two
+    assert (second.live, second.comparison.live) == (False, first.version)
+    assert second.comparison.test.patients == second.card.split.test.patients
+    assert second.comparison.metrics["auroc"].candidate == second.card.metrics["auroc"]
+    assert second.comparison.metrics["auroc"].difference.value is not None
+
+
+def test_who_reads_a_comparison_is_told_if_live_may_have_learned_from_its_patients(two) -> None:
+    assert any("may have learned from some of these" in note for note in two[2].comparison.notes)
+
+
+def test_few_test_patients_judge_nobody(two) -> None:
+    assert {gate.passed for gate in two[2].comparison.gates} == {None}
+    assert two[2].comparison.failed == ""
+
+
+def test_an_approved_model_goes_live_with_who_and_why(two, settings, store) -> None:
+    _, first, second = two
+    assert promote(second.run, "bob", "better", settings).version == second.version
+    live = store.live("sepsis")
+    assert (live.version, live.previous, live.by, live.why) == (second.version, first.version, "bob", "better")
+    assert is_live(second.run, settings)
+
+
+def test_a_rejected_or_unanswered_one_leaves_live_and_a_record(two, settings, store) -> None:
+    _, first, second = two
+    leave(second.run, "rejected", "bob", "too many alarms", settings)
+    leave(second.run, "unanswered", "nobody", "no reason given", settings)
+    assert store.live("sepsis").version == first.version
+    assert [each.what for each in store.decisions("sepsis")][-2:] == ["rejected", "unanswered"]
+
+
+@pytest.mark.parametrize(
+    ("approval", "first", "later"),
+    [
+        ("ask", None, None),
+        ("first_without_asking", "first model of the condition", None),
+        ("never", "asked for in training (approval: never)", "asked for in training (approval: never)"),
+    ],
+)
+def test_who_is_asked_is_the_requests_choice(two, settings, approval, first, later) -> None:
+    run = two[2].run
+    change_request(settings, run, approval=approval)
+    assert why_unasked(run, settings) == later
+    (settings.models / "sepsis" / "live.json").unlink()
+    assert why_unasked(run, settings) == first
+
+
+def test_a_failed_gate_is_recorded_and_stops_the_promotion_until_somebody_insists(two, settings, store) -> None:
+    _, first, second = two
+    strict(settings)
+    comparison = compare(second.run, settings)
+    with pytest.raises(TrainingError, match=r"stored, and not to go live: calibration slope .*--despite-gates"):
+        require_gates(comparison)
+    assert store.decisions("sepsis")[-1].what == "gates_failed"
+    with pytest.raises(ModelError, match="a promotion gate failed"):
+        promote(second.run, "bob", "better", settings)
+    assert store.live("sepsis").version == first.version
+
+
+def test_a_first_model_whose_gate_fails_does_not_go_live_either(two, settings, small_mimic, store) -> None:
+    strict(settings)
+    shutil.rmtree(settings.models)
+    request = TrainingRequest(
+        condition="sepsis", mimic=small_mimic, created=NOW, candidates=("logistic_regression",), budget=1
+    )
+    trained = train(request, settings, "ann", lambda *_: None)
+    assert (trained.live, store.live("sepsis"), store.versions("sepsis")) == (False, None, (trained.version,))
+
+
+def test_another_live_model_than_the_compared_one_needs_a_new_comparison(two, settings, store) -> None:
+    _, _, second = two
+    live = json.loads((settings.models / "sepsis" / "live.json").read_text())
+    (settings.models / "sepsis" / "live.json").write_text(json.dumps({**live, "version": "1.0.0-other"}))
+    with pytest.raises(ModelError, match="other is live now; compare again"):
+        promote(second.run, "bob", "better", settings)
+
+
+def test_a_live_model_that_cannot_be_scored_is_no_reason_not_to_train(two, settings, store) -> None:
+    _, first, second = two
+    model = next((settings.models / "sepsis" / first.version).glob("model.*"))
+    model.write_bytes(b"another")
+    comparison = compare(second.run, settings)
+    assert "its digest is not the one recorded" in comparison.not_scored
+    assert comparison.metrics["auroc"].live is None
+
+
+def test_a_changed_file_is_refused_when_compared_and_when_promoted(two, settings) -> None:
+    _, _, second = two
+    next((settings.models / "sepsis" / second.version).glob("model.*")).write_bytes(b"another")
+    for step in (lambda: compare(second.run, settings), lambda: promote(second.run, "bob", "better", settings)):
+        with pytest.raises(ModelError, match="its digest"):
+            step()
+
+
+def test_a_missing_digest_is_refused_when_promoted(two, settings) -> None:
+    _, _, second = two
+    path = settings.models / "sepsis" / "versions.json"
+    recorded = json.loads(path.read_text())
+    path.write_text(json.dumps({name: files for name, files in recorded.items() if name != second.version}))
+    with pytest.raises(ModelError, match="no digest is recorded"):
+        promote(second.run, "bob", "better", settings)
+
+
+def test_a_spec_that_changed_is_refused_when_promoted(two, settings) -> None:
+    _, _, second = two
+    change_spec(settings, "demographics:\n  - age\n  - sex", "demographics:\n  - age")
+    with pytest.raises(TrainingError, match="the spec changed since the run was opened"):
+        promote(second.run, "bob", "better", settings)
