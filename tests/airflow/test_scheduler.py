@@ -1,4 +1,4 @@
-"""One training and one screening under Airflow's own scheduler, started and watched through its REST API."""
+"""Training, approval, promotion, rollback and screening under Airflow's own scheduler, through its REST API."""
 
 import os
 import signal
@@ -7,10 +7,13 @@ import sys
 import time
 from dataclasses import replace
 
+import pandas as pd
 import psutil
 import pytest
+import requests
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder
 from wardround.airflow.environment import local_environment
 from wardround.airflow.rest import FINISHED
@@ -21,50 +24,213 @@ from wardround.settings import settings_from
 pytestmark = pytest.mark.slow
 
 POLL_SECONDS = 0.5
+TRAIN, SCREEN, PROMOTE = "train__sepsis", "screen_icu__sepsis", "promote__sepsis"
+# What these tests are about does not need the best model.
+QUICK = {"candidates": ["logistic_regression"], "budget": 1}
 
 
-def wait_until(condition, airflow):
-    while not condition():
-        airflow.check()
-        time.sleep(POLL_SECONDS)
+class Hospital:
+    """A running Airflow with a ward to screen and CSVs to train on."""
+
+    def __init__(self, airflow, server, settings, now):
+        self.airflow = airflow
+        self.api = airflow.api
+        self.server = server
+        self.settings = settings
+        self.now = now
+        self.store = ModelStore(settings.models)
+
+    def wait_until(self, condition):
+        """Gives what the condition gives as soon as that is something."""
+        while not (found := condition()):
+            self.airflow.check()
+            time.sleep(POLL_SECONDS)
+        return found
+
+    def start(self, dag_id, conf):
+        self.wait_until(lambda: self.api.knows(dag_id))
+        return self.api.trigger(dag_id, conf)
+
+    def finish(self, dag_id, run_id):
+        """Gives the tasks of the run that did not succeed, once it has ended."""
+        self.wait_until(lambda: self.api.state(dag_id, run_id) in FINISHED)
+        instances = self.api.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        return [(task["task_id"], task["map_index"], task["state"]) for task in instances if task["state"] != "success"]
+
+    def run(self, dag_id, conf):
+        return self.finish(dag_id, self.start(dag_id, conf))
+
+    def started_by_events(self, dag_id):
+        return self.wait_until(lambda: self.api.get(f"dags/{dag_id}/dagRuns?run_type=asset_triggered")["dag_runs"])
+
+    def screening(self, run_id):
+        """The folder of a screening."""
+        found = self.api.get(f"dags/{SCREEN}/dagRuns/{run_id}/taskInstances/find_stays/xcomEntries/run")
+        return RunFolder.existing(self.settings.runs, found["value"])
+
+    def open_question(self, run_id):
+        """What a training asks and nobody has answered, once it waits; None while there is nothing of the kind."""
+        found = self.api.get(f"dags/{TRAIN}/dagRuns/{run_id}/hitlDetails?response_received=false")["hitl_details"]
+        return next((each for each in found if each["task_instance"]["state"] == "awaiting_input"), None)
+
+    def question(self, run_id):
+        return self.wait_until(lambda: self.open_question(run_id))
+
+    def answer(self, run_id, option, why):
+        """Answers a training as often as it asks; gives its tasks that did not succeed.
+
+        An answer that comes before the scheduler has taken note of the waiting is taken for a crash, and asked again.
+        """
+        path = f"dags/{TRAIN}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+        while self.api.state(TRAIN, run_id) not in FINISHED:
+            if self.open_question(run_id):
+                self.api.send("PATCH", path, {"chosen_options": [option], "params_input": {"why": why}})
+            self.airflow.check()
+            time.sleep(POLL_SECONDS)
+        return self.finish(TRAIN, run_id)
+
+    def live(self):
+        return self.store.live("sepsis")
+
+    def last_decision(self):
+        decision = self.store.decisions("sepsis")[-1]
+        return decision.what, decision.version, decision.by, decision.why
 
 
-def run_to_its_end(airflow, dag_id, conf):
-    api = airflow.api
-    wait_until(lambda: api.knows(dag_id), airflow)
-    run_id = api.trigger(dag_id, conf)
-    wait_until(lambda: api.state(dag_id, run_id) in FINISHED, airflow)
-    return run_id
-
-
-def failures(airflow, dag_id, run_id):
-    instances = airflow.api.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
-    return [(task["task_id"], task["map_index"], task["state"]) for task in instances if task["state"] != "success"]
-
-
-def test_the_scheduler_trains_and_screens(simulated_ward, tmp_path):
-    settings = replace(settings_from(), var=tmp_path, runs=str(tmp_path / "runs"), models=tmp_path / "models")
-    log = tmp_path / "airflow.log"
+@pytest.fixture(scope="module")
+def hospital(simulated_ward, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hospital")
+    settings = replace(settings_from(), var=folder, runs=str(folder / "runs"), models=folder / "models")
     with running_server(data=simulated_ward.fhir) as server:
-        variables = local_environment(settings, tmp_path / "airflow", server.base_url)
-        with running_standalone(variables, free_port(), log) as airflow:
+        variables = local_environment(settings, folder / "airflow", server.base_url)
+        variables |= {"MIMIC_CSV_PATH": str(simulated_ward.mimic)}
+        with running_standalone(variables, free_port(), folder / "airflow.log") as airflow:
             airflow.wait_until_ready()
-            assert airflow.api.get("importErrors")["total_entries"] == 0
+            yield Hospital(airflow, server, settings, simulated_ward.now)
+    assert left_over(folder) == []
 
-            trained = run_to_its_end(airflow, "train__sepsis", {"mimic": str(simulated_ward.mimic)})
-            screened = run_to_its_end(airflow, "screen_icu__sepsis", {"as_of": simulated_ward.now.isoformat()})
 
-            assert failures(airflow, "train__sepsis", trained) == []
-            assert failures(airflow, "screen_icu__sepsis", screened) == []
-            run = airflow.api.get(
-                f"dags/screen_icu__sepsis/dagRuns/{screened}/taskInstances/find_stays/xcomEntries/run"
-            )["value"]
-        summary = RunFolder.existing(settings.runs, run).read_json("summary.json")
-        with FhirClient(FhirSource(server.base_url)) as client:
-            held = list(client.search("RiskAssessment", {}))
+@pytest.fixture(scope="module")
+def first(hospital):
+    """The first model of the condition, which went live unasked."""
+    assert hospital.run(TRAIN, QUICK) == []
+    return hospital.live()
 
+
+@pytest.fixture(scope="module")
+def asked(hospital, first):
+    """A training of another model, which awaits an answer."""
+    run_id = hospital.start(TRAIN, {**QUICK, "seed": 2})
+    return run_id, hospital.question(run_id)
+
+
+@pytest.fixture(scope="module")
+def rejected(hospital, asked):
+    run_id, _ = asked
+    return run_id, hospital.answer(run_id, "Reject", "too many alarms")
+
+
+@pytest.fixture(scope="module")
+def approved(hospital, rejected):
+    """The same training, its question cleared and answered again."""
+    run_id, _ = rejected
+    again = {"dag_run_id": run_id, "task_ids": ["approve"], "include_downstream": True}
+    hospital.api.send("POST", f"dags/{TRAIN}/clearTaskInstances", {**again, "only_failed": False, "dry_run": False})
+    hospital.question(run_id)
+    return hospital.answer(run_id, "Approve", "better on our patients")
+
+
+def test_every_file_of_dags_is_imported(hospital):
+    assert hospital.api.get("importErrors")["total_entries"] == 0
+
+
+def test_the_scheduler_screens_with_the_model_that_it_trained(hospital, first):
+    run_id = hospital.start(SCREEN, {"as_of": hospital.now.isoformat()})
+
+    assert hospital.finish(SCREEN, run_id) == []
+    summary = hospital.screening(run_id).read_json("summary.json")
+    with FhirClient(FhirSource(hospital.server.base_url)) as client:
+        held = list(client.search("RiskAssessment", {}))
     assert 0 < summary["scored"] == summary["written"] == len(held)
-    assert left_over(tmp_path) == []
+    assert summary["model_version"] == first.version
+
+
+def test_another_live_model_is_screened_with_in_shadow_at_once(hospital, first):
+    (run,) = hospital.started_by_events(SCREEN)
+
+    assert hospital.finish(SCREEN, run["dag_run_id"]) == []
+    request = hospital.screening(run["dag_run_id"]).read_json("request.json")
+    assert (request["mode"], run["logical_date"]) == ("shadow", None)
+    assert pd.Timestamp(request["as_of"]) == pd.Timestamp(run["run_after"])
+    # The live models that follow need no screening here.
+    hospital.api.send("PATCH", f"dags/{SCREEN}?update_mask=is_paused", {"is_paused": True})
+
+
+def test_the_question_shows_candidate_and_live_on_the_same_patients_and_nobodys_data(hospital, first, asked):
+    _, question = asked
+
+    versions = hospital.store.versions("sepsis")
+    assert question["subject"] == f"Sepsis: may {versions[1]} go live?"
+    assert f"Candidate `{versions[1]}`, live `{first.version}`." in question["body"]
+    assert "| AUROC | " in question["body"]
+    assert "not judged: too few to judge" in question["body"]
+    assert question["options"] == ["Approve", "Reject"]
+    table = RunFolder.existing(hospital.settings.runs, trained_run(hospital, asked)).read_frame("table.parquet")
+    assert [one for one in {*table["stay_id"], *table["patient_id"]} if one in question["body"]] == []
+
+
+def trained_run(hospital, asked):
+    run_id, _ = asked
+    found = hospital.api.get(f"dags/{TRAIN}/dagRuns/{run_id}/taskInstances/load/xcomEntries/return_value")
+    return found["value"]
+
+
+def test_a_rejection_leaves_live_as_it_is_and_is_recorded(hospital, first, rejected):
+    _, not_successful = rejected
+
+    assert not_successful == [("promote", -1, "skipped")]
+    decisions = [each for each in hospital.store.decisions("sepsis") if each.what == "rejected"]
+    assert [(each.by, each.why, each.live) for each in decisions] == [("Anonymous", "too many alarms", first.version)]
+
+
+def test_an_approval_makes_the_model_live_with_who_and_why(hospital, first, approved):
+    live = hospital.live()
+
+    assert approved == []
+    assert (live.previous, live.by, live.why) == (first.version, "Anonymous", "better on our patients")
+    assert live.version == hospital.store.versions("sepsis")[1]
+
+
+def test_a_stored_model_is_promoted_and_rolled_back_through_the_api(hospital, first, approved):
+    second = hospital.live().version
+
+    assert hospital.run(PROMOTE, {"version": first.version, "why": "the old one after all"}) == []
+    assert hospital.live().version == first.version
+    assert hospital.last_decision() == ("promoted", first.version, "Anonymous", "the old one after all")
+
+    assert hospital.run(PROMOTE, {"why": "no, the new one"}) == []
+    assert hospital.live().version == second
+    assert hospital.last_decision() == ("rolled_back", second, "Anonymous", "no, the new one")
+
+
+def test_nothing_is_promoted_through_the_api_without_a_reason_or_if_its_file_was_changed(hospital, first, approved):
+    before = hospital.live()
+    with pytest.raises(requests.HTTPError, match="400"):
+        hospital.start(PROMOTE, {"version": first.version})
+
+    model = next((hospital.settings.models / "sepsis" / first.version).glob("model.*"))
+    content = model.read_bytes()
+    model.write_bytes(content + b" ")
+    assert hospital.run(PROMOTE, {"version": first.version, "why": "a"}) == [("promote", -1, "failed")]
+    model.write_bytes(content)
+    assert hospital.live() == before
+
+
+def test_an_event_of_drift_starts_a_training(hospital, approved):
+    (drift,) = hospital.api.get("assets?name_pattern=drift__sepsis")["assets"]
+    hospital.api.send("POST", "assets/events", {"asset_id": drift["id"], "extra": {"why": "calibration slipped"}})
+
+    assert [run["dag_id"] for run in hospital.started_by_events(TRAIN)] == [TRAIN]
 
 
 def test_stopping_wardround_up_leaves_no_process_behind(tmp_path):
