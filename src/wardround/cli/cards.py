@@ -6,7 +6,7 @@ from rich.table import Table
 from wardround.core.imported import Imported
 from wardround.core.metrics import Metric
 from wardround.core.model import NOT_STATED, ModelCard, Side
-from wardround.spec.base import format_duration
+from wardround.core.model_report.words import predictions
 
 
 def show_card(card: ModelCard) -> None:
@@ -22,7 +22,7 @@ def _facts(card: ModelCard) -> Table:
         "model": card.candidates[card.chosen].title,
         "created": card.created.isoformat(timespec="seconds"),
         "label": f"{card.label.rule if card.label else NOT_STATED}, horizon {card.horizon}",
-        "predicted": f"{format_duration(card.prediction_time)} after admission" if card.prediction_time else NOT_STATED,
+        "predicted": predictions(card),
         **(_imported(card.imported) if card.imported else _trained(card)),
         "moderate from": f"{card.thresholds['moderate']:.3f}",
         "high from": f"{card.thresholds['high']:.3f}",

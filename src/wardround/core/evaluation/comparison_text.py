@@ -49,7 +49,7 @@ def _cell(metric: Metric | None, sign: str = "") -> str:
 
 
 def _gates(comparison: Comparison) -> list[str]:
-    return ["Gates:", "", *(_gate(gate) for gate in comparison.gates)]
+    return ["Gates:", "", *dict.fromkeys(_gate(gate) for gate in comparison.gates)]
 
 
 def _gate(gate: Judged) -> str:

@@ -63,7 +63,10 @@ def _learned(card: ModelCard) -> str:
 
 
 def _predicted(card: ModelCard) -> str:
-    return f"{window(card.prediction_time)} after admission to the unit" if card.prediction_time else NOT_STATED
+    if card.prediction_time is None:
+        return NOT_STATED
+    by_the_hour = "every hour from " if card.task and card.task.task == "hourly" else ""
+    return f"{by_the_hour}{window(card.prediction_time)} after admission to the unit"
 
 
 def _data(card: ModelCard) -> tuple[tuple[str, str], ...]:

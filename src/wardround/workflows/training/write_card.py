@@ -61,7 +61,7 @@ def _from_run(run: Run) -> dict[str, Any]:
         "spec_digest": spec_digest(condition),
         "label": run.label,
         "horizon": format_duration(horizon) if horizon else "hospital_stay",
-        "prediction_time": request.at,
+        "prediction_time": run.task.at,
         "seed": request.seed,
         "task": run.task,
         "readings_set_aside": _by_variable(run.folder.read_json("set_aside.json")),
