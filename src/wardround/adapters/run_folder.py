@@ -89,6 +89,11 @@ class RunFolder:
         elif self._files.exists(path := self._path(folder) if folder else self._root):
             self._files.rm(path, recursive=True)
 
+    def remove(self, name: str) -> None:
+        """Removes a file, if it is there."""
+        if self.exists(name):
+            self._files.rm_file(self._path(name))
+
     def location(self, name: str) -> str:
         """Where a file lies: a path for a local folder, a URL for other storage."""
         path = self._path(name)

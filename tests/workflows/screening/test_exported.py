@@ -14,12 +14,13 @@ import pytest
 import requests
 
 from wardround.adapters.bulk_export import STATE
+from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import FhirError, FhirUnreachable
 from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.workflows.screening import Means, ScreeningRequest, open_run, resume, screen
+from wardround.workflows.screening import Means, ScreeningRequest, find_stays, open_run, resume, screen
 
 GROUP = {
     "resourceType": "Group",
@@ -178,6 +179,20 @@ def test_a_run_killed_while_it_exports_goes_on_with_the_same_export(
     assert summary["scored"] == 7
     assert not [sent for sent, _ in transport.sent if "/$export?" in sent], "no second export was begun"
     assert {path for path, _ in transport.sent if "$export-status" in path} == {begun.replace(server, "/fhir")}
+
+
+def test_a_run_killed_when_the_export_was_read_and_removed_is_no_empty_ward(ward, server, settings, transport) -> None:
+    """Just before it said which chunks there are, of which there were others then."""
+    run = open_run(exporting(server, chunk_size=1), settings)
+    means = Means(FhirSource(server), settings, lambda *_: None, transport)
+    with FhirClient(means.source) as client:
+        find_stays(run, client, settings)
+    folder = RunFolder.existing(settings.runs, run)
+    folder.write_frame("chunk-0001/readings-0099.parquet", folder.read_frame("chunk-0002/readings-0000.parquet"))
+    folder.remove("chunks.json")
+    summary = resume(run, means)
+    assert (summary["found"], summary["scored"], summary["failed"]) == (10, 7, 0)
+    assert not folder.exists("chunk-0001/readings-0099.parquet")
 
 
 def test_a_dag_run_that_is_cleared_keeps_its_export_only_while_it_is_under_way(

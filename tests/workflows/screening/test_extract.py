@@ -2,8 +2,10 @@
 
 import pytest
 
+from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import FhirRefused
+from wardround.workflows.screening import Means, resume
 
 
 def reasons(summary, settings) -> dict[str, str]:
@@ -42,3 +44,33 @@ def test_readings_set_aside_are_counted_by_variable_and_reason(icu, server, scre
     counted = RunFolder.existing(settings.runs, summary["run"]).read_json("set_aside.json")
     assert counted == {"lactate": {"implausible_value": 1, "status": 1}}
     assert summary["scored"] == 1
+
+
+class Killed(BaseException):
+    """The end of a process."""
+
+
+def test_a_chunk_that_was_being_read_again_when_the_run_was_killed_is_read_again(
+    icu, server, screened, settings, transport, monkeypatch
+) -> None:
+    """The failures of the new attempt beside the features of the old one would pass for a chunk that was read whole."""
+    icu.stay("a")
+    icu.stay("b")
+    icu.upload(server)
+    transport.refuse = lambda body: 422 if body.startswith("patient=") and "p-b" in body else None
+    run = screened(chunk_size=10)["run"]
+    transport.refuse = lambda _body: None
+    means = Means(FhirSource(server), settings, lambda *_: None, transport)
+    whole = RunFolder.write_frame
+
+    def killed(folder: RunFolder, name: str, frame) -> None:
+        if name.endswith("features.parquet"):
+            raise Killed
+        whole(folder, name, frame)
+
+    monkeypatch.setattr(RunFolder, "write_frame", killed)
+    with pytest.raises(Killed):
+        resume(run, means)
+    monkeypatch.undo()
+    summary = resume(run, means)
+    assert (summary["scored"], summary["written"], summary["failed"]) == (2, 2, 0)

@@ -120,6 +120,15 @@ def test_reconcile_finds_what_the_server_lost_doubled_or_changed(opened, client,
         screening.require_complete(run, settings)
 
 
+def test_reconcile_notices_a_result_that_is_of_another_patient(opened, client, settings, held) -> None:
+    run = opened()
+    published(run, client, settings)
+    risk = next(each for each in held("RiskAssessment") if each["encounter"]["reference"] == "Encounter/e-a")
+    swapped = {**risk, "subject": {"reference": "Patient/p-b"}}
+    client.batch([{"request": {"method": "PUT", "url": f"RiskAssessment/{risk['id']}"}, "resource": swapped}])
+    assert screening.reconcile(run, client, settings)["problems"] == {"e-a": "different"}
+
+
 def test_a_chunk_or_a_run_that_is_not_there_is_an_error(opened, client, settings) -> None:
     run = opened()
     screening.find_stays(run, client, settings)

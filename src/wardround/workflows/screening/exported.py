@@ -20,6 +20,7 @@ from wardround.workflows.screening.run import Run, chunk_file
 
 TYPES: Final = ("Patient", "Encounter", "Location", "Observation")
 PATIENTS_AT_ONCE: Final = 200  # whose readings are in memory together
+_READINGS: Final = "/readings-"  # how these files of a chunk are called
 
 
 def find_exported(opened: Run, client: FhirClient, progress: Progress) -> FoundStays:
@@ -40,15 +41,20 @@ def keep_readings(opened: Run, screened: pd.DataFrame) -> None:
 
     What else the export holds is of no use to the run, and its folder is not the place to keep a hospital.
     """
+    for name in opened.folder.list():
+        if _READINGS in name:  # of an earlier attempt, which may have cut other chunks
+            opened.folder.remove(name)
     if opened.folder.list(bulk_export.FILES):
         _keep_readings(opened, screened)
+    # The state first: a run that is killed here exports anew, instead of taking no files for an empty ward.
+    opened.folder.remove(bulk_export.STATE)
     opened.folder.clear(bulk_export.FILES)
 
 
 def exported_readings(opened: Run, chunk: int, patient_ids: Sequence[str]) -> pd.DataFrame:
     """The readings of these patients of a chunk (READING_COLUMNS)."""
     names = opened.folder.list(chunk_file(chunk, "")[:-1])
-    frames = [opened.folder.read_frame(name) for name in names if "/readings-" in name]
+    frames = [opened.folder.read_frame(name) for name in names if _READINGS in name]
     if not frames:
         return empty_readings()
     readings = pd.concat(frames, ignore_index=True)
@@ -63,7 +69,7 @@ def _keep_readings(opened: Run, screened: pd.DataFrame) -> None:
         for chunk, stays in screened[screened["stay_id"].isin(some["stay_id"])].groupby("chunk"):
             mine = readings[readings["patient_id"].isin(stays["patient_id"])]
             if len(mine):
-                opened.folder.write_frame(chunk_file(int(str(chunk)), f"readings-{number:04d}.parquet"), mine)
+                opened.folder.write_frame(chunk_file(int(str(chunk)), f"{_READINGS[1:]}{number:04d}.parquet"), mine)
 
 
 def _files(opened: Run) -> NdjsonFolder:

@@ -38,10 +38,11 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
         events = _together(frame_of(EVENT_COLUMNS), [part.events for part in parts])
         set_aside = _together(frame_of(SET_ASIDE_COLUMNS), [part.set_aside for part in parts])
         features = _together(opened.no_features(), [part.features for part in parts])
+        # Those of an earlier attempt go first and the new ones come last: where features are, all is of one attempt.
+        opened.folder.remove(chunk_file(chunk, "features.parquet"))
         opened.folder.write_frame(chunk_file(chunk, "events.parquet"), events)
         opened.folder.write_frame(chunk_file(chunk, "set_aside.parquet"), set_aside)
         opened.folder.write_json(chunk_file(chunk, "failures.json"), failures)
-        # The features come last: where they are, the rest of the chunk is.
         opened.folder.write_frame(chunk_file(chunk, "features.parquet"), features)
 
 

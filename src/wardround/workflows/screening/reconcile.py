@@ -25,8 +25,8 @@ AT_ONCE = 500
 def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any]:
     """Writes ledger.parquet, set_aside.json and summary.json; gives the summary.
 
-    A stay whose RiskAssessment the server does not hold exactly once, with the ledger's probability, has failed. A stay
-    of a chunk whose task failed has failed too. What makes the run incomplete is in the summary for
+    A stay whose RiskAssessment the server does not hold exactly once, with the ledger's patient and probability, has
+    failed. A stay of a chunk whose task failed has failed too. What makes the run incomplete is in the summary for
     `require_complete`, so that the report is still written. Raises RunIncomplete if a stay is unaccounted for.
     """
     opened = load_run(run, settings)
@@ -85,21 +85,23 @@ def _problems(ledger: pd.DataFrame, screening: Screening, client: FhirClient) ->
         some = written.iloc[start : start + AT_ONCE]
         identities = {stay: identity(screening, stay) for stay in some["stay_id"]}
         held = risk_assessments.held(client, list(identities.values()))
-        for stay, score in zip(some["stay_id"], some["score"], strict=True):
-            verdict = _verdict(held.get(identities[stay], []), stay, score, screening)
+        for stay, patient, score in zip(some["stay_id"], some["patient_id"], some["score"], strict=True):
+            about = {"encounter": f"Encounter/{stay}", "subject": f"Patient/{patient}"}
+            verdict = _verdict(held.get(identities[stay], []), about, score, screening)
             problems |= {stay: verdict} if verdict else {}
     return problems
 
 
-def _verdict(held: list[Resource], stay_id: str, score: float, screening: Screening) -> str:
+def _verdict(held: list[Resource], about: dict[str, str], score: float, screening: Screening) -> str:
     if not held:
         return MISSING
     if len(held) > 1:
         return DUPLICATE
     stated = probability(held[0], screening.percent)
-    encounter = held[0].get("encounter", {}).get("reference", "")
-    equal = stated is not None and abs(stated - score) < 1e-9 and encounter.endswith(f"Encounter/{stay_id}")
-    return "" if equal else DIFFERENT
+    same = all(
+        f"/{held[0].get(name, {}).get('reference', '')}".endswith(f"/{reference}") for name, reference in about.items()
+    )
+    return "" if same and stated is not None and abs(stated - score) < 1e-9 else DIFFERENT
 
 
 def _with_problems(ledger: pd.DataFrame, problems: dict[str, str]) -> pd.DataFrame:

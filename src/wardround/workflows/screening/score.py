@@ -103,12 +103,13 @@ def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel
         stay_id = row["stay_id"]
         known = used.get(patient_of[stay_id], [])
         scored = stay_id in probabilities.index
-        probability = float(probabilities[stay_id]) if scored else None
+        # The band is that of the score as it is stated: it neither contradicts it nor depends on the size of a batch.
+        probability = round(float(probabilities[stay_id]), DIGITS) if scored else None
         rows.append(
             {
                 "stay_id": stay_id,
                 "patient_id": patient_of[stay_id],
-                "score": np.nan if probability is None else round(probability, DIGITS),
+                "score": np.nan if probability is None else probability,
                 "band": band_of(probability, {str(name): at for name, at in model.card.thresholds.items()}),
                 "why": "" if scored else why_not[stay_id],
                 "reasons": reasons(row, contributions[stay_id], known, columns) if scored else (),
