@@ -91,9 +91,26 @@ def test_a_column_that_moves_nothing_is_no_reason(sepsis: Condition) -> None:
 
 def test_an_input_is_missing_if_none_of_its_columns_is_known(sepsis: Condition) -> None:
     row = {column: 0.0 if "__count_" in column else UNKNOWN for column in sepsis.columns}
+    row |= {column: 1.0 for column in sepsis.columns if "__missing_" in column} | {"peep__missing_24h": 0.0}
     row |= {"age": 50.0, "heart_rate__last_24h": 80.0, "heart_rate__count_24h": 1.0}
     missing = missing_inputs(row, Columns.of(sepsis))
     assert missing[0] == "Sex"
     assert "Lactate" in missing
+    assert "Inspired oxygen" in missing
+    assert "Positive end-expiratory pressure" not in missing
     assert "Heart rate" not in missing
     assert "Age" not in missing
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("fio2__missing_24h", 1.0, "Inspired oxygen, no value in the last 24 h: yes"),
+        ("heart_rate__change_6h", 12.0, "Heart rate, change over the last 6 h: +12 /min"),
+        ("heart_rate__std_24h", 4.26, "Heart rate, standard deviation over the last 24 h: 4.26 /min"),
+        ("gcs_motor__min_24h", 5.0, "Glasgow Coma Scale, movement, lowest of the last 24 h: 5;"),
+        ("ph__last_24h", 7.31, "pH of blood, latest of the last 24 h: 7.31;"),
+    ],
+)
+def test_summaries_and_units_that_are_none_are_in_words(sepsis: Condition, column: str, value: float, words: str):
+    assert reason(sepsis, column, value).startswith(words)

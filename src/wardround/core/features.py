@@ -101,7 +101,7 @@ SUMMARIES: Final[dict[str, Callable[[Groups], np.ndarray]]] = {
     "hours_since_last": lambda groups: -groups.hours[groups.ends],
 }
 # The value of a feature without any event: unknown, but for those that say how much is known.
-_WITHOUT_EVENTS: Final = {"count": 0.0, "missing": 1.0}
+WITHOUT_EVENTS: Final = {"count": 0.0, "missing": 1.0}
 
 
 def build_features(events: pd.DataFrame, index: pd.DataFrame, condition: Condition) -> pd.DataFrame:
@@ -255,7 +255,7 @@ class _Columns:
             wanted[[variable for variables, _ in summaries.values() for variable in variables]] = True
             groups, cells = pairs.within(window, wanted).groups()
             for summary, (variables, columns) in summaries.items():
-                grid = np.full((pairs.rows, self.variables), _WITHOUT_EVENTS.get(summary, np.nan))
+                grid = np.full((pairs.rows, self.variables), WITHOUT_EVENTS.get(summary, np.nan))
                 if len(cells):
                     grid.ravel()[cells] = SUMMARIES[summary](groups)
                 values[:, columns] = grid[:, variables]

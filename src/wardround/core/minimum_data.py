@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from wardround.spec.conditions import Condition, Summary
+from wardround.core.features import WITHOUT_EVENTS
+from wardround.spec.conditions import Condition
 
 
 def known_variables(features: pd.DataFrame, condition: Condition) -> np.ndarray:
@@ -24,16 +25,5 @@ def _has_event(features: pd.DataFrame, condition: Condition, variable: str) -> n
     for feature in condition.feature_list:
         if feature.variable == variable:
             values = features[feature.name].to_numpy(dtype=float)
-            known |= _known(feature.summary, values)
+            known |= ~np.isnan(values) & (values != WITHOUT_EVENTS.get(feature.summary))
     return known
-
-
-def _known(summary: Summary, values: np.ndarray) -> np.ndarray:
-    """Whether a summary is of any event."""
-    match summary:
-        case "count":
-            return np.asarray(values > 0)
-        case "missing":
-            return np.asarray(values == 0)
-        case _:
-            return np.asarray(~np.isnan(values))

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final, Self
 
 from wardround.core.basis import UsedEvent
+from wardround.core.features import WITHOUT_EVENTS
 from wardround.spec.base import format_duration
 from wardround.spec.conditions import Condition, Feature
 from wardround.spec.variables import Variable
@@ -100,15 +101,13 @@ def missing_inputs(row: Mapping[str, float], columns: Columns) -> tuple[str, ...
     """The names of the inputs of which nothing is known, in the order of the columns."""
     demographics = columns.condition.features.demographics
     missing = [DEMOGRAPHIC_WORDS[name] for name in demographics if _unknown(row[name])]
-    known: dict[str, bool] = {}
-    for name, feature in columns.features.items():
-        known[feature.variable] = known.get(feature.variable, False) or not _without_event(feature, row[name])
-    variables = columns.condition.variables
-    return (*missing, *(variables[name].display for name, is_known in known.items() if not is_known))
+    windowed = ((subject, mine) for subject, mine in columns.by_subject.items() if subject not in DEMOGRAPHIC_WORDS)
+    unknown = [name for name, mine in windowed if all(_without_event(columns.features[one], row[one]) for one in mine)]
+    return (*missing, *(columns.condition.variables[name].display for name in unknown))
 
 
 def _without_event(feature: Feature, value: float) -> bool:
-    return _unknown(value) or (feature.summary == "count" and value == 0)
+    return _unknown(value) or value == WITHOUT_EVENTS.get(feature.summary)
 
 
 def column_words(condition: Condition) -> dict[str, str]:
