@@ -113,8 +113,10 @@ def _counts(group: Subgroups) -> str:
 
 
 def _approach_to_fairness(card: ModelCard) -> str:
-    measured = "Differences between groups are measured and shown in this card. " if _subgroups(card) else ""
-    return f"{measured}{'Beyond that: ' if measured else ''}{card.about.stated.fairness}"
+    stated = card.about.stated.fairness
+    if not _subgroups(card):
+        return stated
+    return f"Differences between groups are measured and shown in this card. Beyond that: {stated}"
 
 
 def _validity(card: ModelCard) -> str:
