@@ -1,5 +1,6 @@
-"""A run's folder, made up: what screening leaves behind for a ward of any size."""
+"""A run's folder, made up: what screening leaves behind for a ward of any size; and what tests ask of real servers."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder
 from wardround.core.bands import band_of
@@ -231,3 +235,33 @@ class Ward:
 def ward(tmp_path: Path) -> Ward:
     """A place to screen made-up wards in."""
     return Ward(tmp_path)
+
+
+Refused = Callable[[requests.PreparedRequest, int], requests.Response]
+
+
+@pytest.fixture(scope="session")
+def refused() -> Refused:
+    """refused(request, status) is an answer of that status, as if the server had given it."""
+
+    def answer(request: requests.PreparedRequest, status: int) -> requests.Response:
+        response = requests.Response()
+        response.status_code = status
+        response.headers["Content-Type"] = "application/fhir+json"
+        response._content = b'{"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}'
+        response.request = request
+        response.url = str(request.url)
+        return response
+
+    return answer
+
+
+@pytest.fixture(scope="session")
+def held_at() -> Callable[[str, str], list[dict[str, Any]]]:
+    """held_at(base_url, type) gives all resources of a type that a server holds, by id."""
+
+    def read(base_url: str, resource_type: str) -> list[dict[str, Any]]:
+        with FhirClient(FhirSource(base_url)) as client:
+            return sorted(client.search(resource_type, {}), key=lambda resource: str(resource["id"]))
+
+    return read

@@ -1,6 +1,7 @@
 """The embedded server with two stays, and a wire to it that takes abilities away."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -8,7 +9,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.adapters.fhir_client import FhirSource
 from wardround.services.fhir_server.running import running_server
 from wardround.spec.loading import load_server_profiles
 from wardround.workflows.check_source import SourceCheck, check_source
@@ -24,8 +25,9 @@ class Lacking(HTTPAdapter):
         drop: names of parameters that the server does not see.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, refused: Callable[[requests.PreparedRequest, int], requests.Response]) -> None:
         super().__init__()
+        self._refused = refused
         self.refuse: Callable[[str, str, Form], int | None] = lambda _method, _path, _form: None
         self.drop: tuple[str, ...] = ()
         self.sent: list[tuple[str, str]] = []
@@ -43,15 +45,6 @@ class Lacking(HTTPAdapter):
             rest = [(name, value) for name, value in parse_qsl(parts.query) if name not in self.drop]
             request.url = parts._replace(query=urlencode(rest)).geturl()
         return super().send(request, *args, **kwargs)
-
-    def _refused(self, request: requests.PreparedRequest, status: int) -> requests.Response:
-        response = requests.Response()
-        response.status_code = status
-        response.headers["Content-Type"] = "application/fhir+json"
-        response._content = b'{"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}'
-        response.request = request
-        response.url = str(request.url)
-        return response
 
 
 @pytest.fixture(scope="session")
@@ -71,8 +64,8 @@ def ward(running: str, icu) -> str:
 
 
 @pytest.fixture
-def wire() -> Lacking:
-    return Lacking()
+def wire(refused) -> Lacking:
+    return Lacking(refused)
 
 
 @pytest.fixture
@@ -84,11 +77,6 @@ def check(ward: str, wire: Lacking, schemas) -> Callable[..., SourceCheck]:
 
 
 @pytest.fixture
-def assessments(ward: str) -> Callable[[], list[dict[str, Any]]]:
+def assessments(ward: str, held_at) -> Callable[[], list[dict[str, Any]]]:
     """The RiskAssessments on the server."""
-
-    def held() -> list[dict[str, Any]]:
-        with FhirClient(FhirSource(ward)) as client:
-            return list(client.search("RiskAssessment", {}))
-
-    return held
+    return partial(held_at, ward, "RiskAssessment")

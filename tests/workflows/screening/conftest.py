@@ -1,6 +1,7 @@
 """A server that answers, a transport that counts and fails on demand, and one call that screens."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -34,8 +35,9 @@ def server(running: str) -> Iterator[str]:
 class Transport(HTTPAdapter):
     """Real HTTP that remembers what was sent; `refuse` may answer instead of the server, `rewrite` alter a body."""
 
-    def __init__(self) -> None:
+    def __init__(self, refused: Callable[[requests.PreparedRequest, int], requests.Response]) -> None:
         super().__init__()
+        self._refused = refused
         self.refuse: Callable[[str], int | None] = lambda _body: None  # body -> status
         self.rewrite: Callable[[str], str] | None = None
         self.sent: list[tuple[str, str]] = []  # path, body
@@ -49,13 +51,7 @@ class Transport(HTTPAdapter):
             if self.rewrite is not None:
                 request.prepare_body(self.rewrite(text), None)
             return super().send(request, *args, **kwargs)
-        response = requests.Response()
-        response.status_code = status
-        response.headers["Content-Type"] = "application/fhir+json"
-        response._content = b'{"resourceType": "OperationOutcome", "issue": []}'
-        response.request = request
-        response.url = str(request.url)
-        return response
+        return self._refused(request, status)
 
     @property
     def writes(self) -> list[str]:
@@ -64,8 +60,8 @@ class Transport(HTTPAdapter):
 
 
 @pytest.fixture
-def transport() -> Transport:
-    return Transport()
+def transport(refused) -> Transport:
+    return Transport(refused)
 
 
 Screen = Callable[..., dict[str, Any]]
@@ -88,11 +84,6 @@ Held = Callable[[str], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def held(server: str) -> Held:
+def held(server: str, held_at) -> Held:
     """held(type) gives all resources of a type that the server holds, by id."""
-
-    def read(resource_type: str) -> list[dict[str, Any]]:
-        with FhirClient(FhirSource(server)) as client:
-            return sorted(client.search(resource_type, {}), key=lambda resource: str(resource["id"]))
-
-    return read
+    return partial(held_at, server)
