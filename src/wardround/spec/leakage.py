@@ -13,7 +13,7 @@ class Leakage(SpecModel):
     min_patients: int = Field(
         default=30,
         ge=1,
-        description="With fewer test patients with the outcome, or without it, max_auroc is not judged.",
+        description="With fewer with the outcome, or without it, only the gate of patients on two sides judges.",
     )
     max_auroc: float = Field(
         default=0.95, gt=0.5, le=1, description="Above it, on the test patients, training stops for an explanation."

@@ -50,7 +50,7 @@ def test_a_patient_on_two_sides_is_caught() -> None:
 def test_the_planted_effect_is_found_and_permuted_labels_find_nothing() -> None:
     rows = _rows()
     assert auroc(rows.outcome, out_of_fold(LogisticRegression, rows, seed=1)) > 0.7
-    gate = permuted_labels(LogisticRegression, rows, LINEAR, seed=1)
+    gate = permuted_labels(LogisticRegression, rows, LINEAR, LIMITS, seed=1)
     assert gate.passed is True
     assert abs(gate.found - 0.5) <= abs(gate.limit - 0.5) < 0.2
 
@@ -60,7 +60,7 @@ def test_permuted_labels_catch_patients_that_are_in_several_folds() -> None:
     # A column that is the patient's own, and folds by row: the model knows the patients that it is judged on.
     known = rows.features.assign(number=rows.patients.str[1:].astype(float))
     torn = rows._replace(features=known[["number"]], folds=np.arange(len(rows.outcome)) % 4)
-    gate = permuted_labels(BoostedTrees, torn, {**TREES, "max_depth": 8}, seed=1)
+    gate = permuted_labels(BoostedTrees, torn, {**TREES, "max_depth": 8}, LIMITS, seed=1)
     assert gate.passed is False
     assert gate.found > 0.7
     assert "expected 0.5 within" in gate.message
@@ -68,13 +68,13 @@ def test_permuted_labels_catch_patients_that_are_in_several_folds() -> None:
 
 def test_clean_data_pass_the_permutation_with_any_seed() -> None:
     rows = _rows()
-    assert all(permuted_labels(LogisticRegression, rows, LINEAR, seed).passed for seed in range(4))
+    assert all(permuted_labels(LogisticRegression, rows, LINEAR, LIMITS, seed).passed for seed in range(4))
 
 
 def test_with_few_patients_permuted_labels_are_not_judged() -> None:
     rows = _rows()
     few = rows.take((rows.patients.str[1:].astype(int) < 15).to_numpy())
-    gate = permuted_labels(LogisticRegression, few, LINEAR, seed=1)
+    gate = permuted_labels(LogisticRegression, few, LINEAR, LIMITS, seed=1)
     assert gate.passed is None
     assert "too few" in gate.message
 

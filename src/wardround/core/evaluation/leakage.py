@@ -42,12 +42,17 @@ def patient_overlap(patients: pd.Series, folds: pd.Series) -> GateResult:
     return GateResult(name="patient_overlap", passed=shared == 0, found=shared, limit=0, message=message)
 
 
-def permuted_labels(candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, seed: int) -> GateResult:
+def permuted_labels(
+    candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, limits: Leakage, seed: int
+) -> GateResult:
     """With outcomes dealt anew among the patients of each fold there is nothing to learn: the AUROC must be 0.5.
 
     Ten times the candidate learns without one fold and is judged on it; all rows of a patient get one outcome. The mean
     may differ from 0.5 by a 99.9 % interval of the ten.
     """
+    few = _too_few(rows.outcome, rows.patients, limits)
+    if few:
+        return _permuted(None, None, None, few)
     some, folds = rows.some(_MOST_ROWS, seed), np.unique(rows.folds)
     found = [
         _with_permuted(candidate, some, setting, int(folds[repeat % len(folds)]), (seed, repeat))

@@ -43,7 +43,7 @@ def _found(run: Run) -> tuple[GateResult, ...]:
     important = [each.column for each in evaluated.evaluation.importance.columns[:_TO_LOOK_AT]]
     return (
         patient_overlap(*(pd.concat([train.frame[name], test.frame[name]]) for name in ("patient_id", "fold"))),
-        permuted_labels(candidate, train.rows, setting, seed),
+        permuted_labels(candidate, train.rows, setting, limits, seed),
         dominant_feature(candidate, train.rows, setting, limits, seed),
         too_good(evaluated.metrics["auroc"], test.outcome, test.patients, important, limits),
     )
