@@ -42,14 +42,18 @@ Start = Callable[[int, Key, float], AbstractContextManager[Server]]
 
 @dataclass
 class Measured:
-    """The rounds of one tool at one distance: patients a second, and requests a patient."""
+    """The rounds of one tool at one distance. All per patient but the speed, which is patients a second."""
 
     speeds: list[float] = field(default_factory=list)
     requests: list[float] = field(default_factory=list)
+    client: list[float] = field(default_factory=list)  # seconds of processor time
+    server: list[float] = field(default_factory=list)
 
-    def add(self, patients: int, seconds: float, requests: int) -> None:
+    def add(self, patients: int, seconds: float, cpu: float, server: Server) -> None:
         self.speeds.append(patients / seconds)
-        self.requests.append(requests / patients)
+        self.requests.append(server.count() / patients)
+        self.client.append(cpu / patients)
+        self.server.append(server.cpu() / patients)
 
     @property
     def speed(self) -> float:
@@ -131,7 +135,7 @@ def healthchain(server: Server, patients: list[str], model: Model, key_file: Pat
     result = runner({**job, "patients": patients, **model.job()})
     if result["written"] != len(patients):
         raise RuntimeError(f"HealthChain wrote {result['written']} of {len(patients)}")
-    measured.add(len(patients), result["seconds"], server.count())
+    measured.add(len(patients), result["seconds"], result["cpu"], server)
 
 
 def source_variables(server: Server, key_file: Path) -> dict[str, str]:
@@ -145,19 +149,19 @@ def wardround(server: Server, environment: dict[str, str], record: Path, measure
     """Gives the stays found."""
     runner = Runner([sys.executable, "-m", "benchmarks.peer_wardround"], environment)
     result = runner({"source": SOURCE, "as_of": NOW, "record": str(record)})
-    measured.add(result["found"], result["seconds"], server.count())
+    measured.add(result["found"], result["seconds"], result["cpu"], server)
     return int(result["found"])
 
 
 def whole_command(server: Server, environment: dict[str, str], measured: Measured) -> None:
     finished = run([WARDROUND, "screen", "sepsis", "--source", SOURCE, "--as-of", NOW, "--json"], environment)
-    measured.add(json.loads(finished.output)["found"], finished.wall, server.count())
+    measured.add(json.loads(finished.output)["found"], finished.wall, finished.cpu, server)
 
 
 def bare(server: Server, key: Key, record: Path, found: int, measured: Measured) -> None:
     job = {"base_url": server.base_url, "ca_file": server.ca_file, "token": _token(server, key), "threads": 4}
     result = Runner([sys.executable, "-m", "benchmarks.peer_bare"], {})({**job, "record": str(record)})
-    measured.add(found, result["seconds"], server.count())
+    measured.add(found, result["seconds"], result["cpu"], server)
 
 
 def _token(server: Server, key: Key) -> str:
@@ -222,6 +226,8 @@ class Comparison:
                 f"{statistics.median(measured.requests):.3f}",
                 f"{measured.speed / self.peer.speed:.1f}",
                 f"{measured.speed / self.bare.speed:.0%}",
+                f"{statistics.median(measured.client) * 1000:.1f}",
+                f"{statistics.median(measured.server) * 1000:.1f}",
             ]
 
 
@@ -233,9 +239,10 @@ def compared(name: str, start: Start, stays: int, sample: int, rounds: int, fold
     for _ in range(rounds):
         for comparison in comparisons:
             comparison.measure(model, key, environment, folder)
+    how = f"over TLS with SMART sign-in (median of {rounds}; HealthChain: {sample} of them)"
     table(
-        f"Screening {stays:,} stays on {name}, over TLS with SMART sign-in (median of {rounds}; HealthChain: {sample})",
-        ["tool", "round trip", "patients/s", "requests/patient", "times HealthChain", "of bare"],
+        f"Screening {stays:,} stays on {name}, {how}",
+        ["tool", "round trip", "patients/s", "requests/patient", "x HealthChain", "of bare", "client ms", "server ms"],
         [row for comparison in comparisons for row in comparison.rows()],
     )
 

@@ -59,9 +59,10 @@ def main() -> None:
     sys.stdout.flush()
     job = json.loads(sys.stdin.readline())
     recorded = json.loads(Path(job["record"]).read_text())
-    started = time.monotonic()
+    started, used = time.monotonic(), time.process_time()
     replay(recorded, job)
-    sys.stdout.write(json.dumps({"seconds": time.monotonic() - started, "sent": len(recorded)}) + "\n")
+    spent = {"seconds": time.monotonic() - started, "cpu": time.process_time() - used}
+    sys.stdout.write(json.dumps(spent) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -50,11 +51,16 @@ class Key:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. `count` says how many requests came since the start, those for tokens included."""
+    """A running server.
+
+    `count` says how many requests came since the start, those for tokens included, and `cpu` how many seconds of
+    processor time they took.
+    """
 
     base_url: str
     ca_file: str
     count: Callable[[], int]
+    cpu: Callable[[], float]
 
     @property
     def token_url(self) -> str:
@@ -81,7 +87,7 @@ def embedded(stays: int, key: Key, round_trip: float) -> Iterator[Server]:
             leads_to(process, urlsplit(base_url).port or 0)
             base_url = f"https://127.0.0.1:{port}/fhir"
         server.forget_requests()
-        yield Server(base_url, str(server.ca_file), lambda: sum(server.requests().values()))
+        yield Server(base_url, str(server.ca_file), lambda: sum(server.requests().values()), _clock(server.pid))
 
 
 @contextmanager
@@ -93,7 +99,7 @@ def sekmet(stays: int, key: Key, round_trip: float) -> Iterator[Server]:
     filled = DATA / f"sekmet-{stays}-{HOURS}h"
     if not filled.exists():
         with tempfile.TemporaryDirectory(dir=DATA) as folder:
-            with _launched(Path(folder)) as base_url, FhirClient(FhirSource(base_url)) as client:
+            with _launched(Path(folder)) as (base_url, _), FhirClient(FhirSource(base_url)) as client:
                 seed(client, recent(stays, HOURS), lambda *_: None)
             shutil.copytree(folder, filled)
     with ExitStack() as stack:
@@ -103,24 +109,31 @@ def sekmet(stays: int, key: Key, round_trip: float) -> Iterator[Server]:
         (folder / "client.pem").write_text(key.public_pem)
         requests = folder / "requests"
         requests.write_text("")
-        base_url = stack.enter_context(_at_a_distance(folder, round_trip))
-        yield Server(base_url, str(certificate.file), lambda: len(requests.read_text().splitlines()))
+        base_url, pid = stack.enter_context(_at_a_distance(folder, round_trip))
+        yield Server(base_url, str(certificate.file), lambda: len(requests.read_text().splitlines()), _clock(pid))
+
+
+def _clock(pid: int) -> Callable[[], float]:
+    """The processor time of a process, from now on."""
+    process = psutil.Process(pid)
+    before = sum(process.cpu_times()[:2])
+    return lambda: sum(process.cpu_times()[:2]) - before
 
 
 @contextmanager
-def _at_a_distance(folder: Path, round_trip: float) -> Iterator[str]:
-    """Base URL; a server that gives absolute links must know under which address it is seen."""
+def _at_a_distance(folder: Path, round_trip: float) -> Iterator[tuple[str, int]]:
+    """Base URL and process id; a server that gives absolute links must know under which address it is seen."""
     if not round_trip:
-        with _launched(folder) as base_url:
-            yield base_url
+        with _launched(folder) as launched:
+            yield launched
         return
-    with network(round_trip) as (port, process), _launched(folder, f"https://127.0.0.1:{port}") as base_url:
+    with network(round_trip) as (port, process), _launched(folder, f"https://127.0.0.1:{port}") as (base_url, pid):
         leads_to(process, urlsplit(base_url).port or 0)
-        yield f"https://127.0.0.1:{port}/fhir"
+        yield f"https://127.0.0.1:{port}/fhir", pid
 
 
 @contextmanager
-def _launched(folder: Path, seen_at: str | None = None) -> Iterator[str]:
+def _launched(folder: Path, seen_at: str | None = None) -> Iterator[tuple[str, int]]:
     python = environment("sekmet", _SEKMET / "requirements.txt")
     command = [str(python), str(_SEKMET / "launch.py"), str(folder), *([seen_at] if seen_at else [])]
     with (
@@ -132,6 +145,6 @@ def _launched(folder: Path, seen_at: str | None = None) -> Iterator[str]:
             base_url = process.stdout.readline().strip()
             if not base_url:
                 raise RuntimeError(f"sekmet did not start:\n{(folder / 'sekmet.log').read_text()}")
-            yield base_url
+            yield base_url, process.pid
         finally:
             process.terminate()
