@@ -205,7 +205,9 @@ def failed(gates: Sequence[GateResult]) -> tuple[GateResult, ...]:
 
 def _too_few(outcome: np.ndarray, patients: pd.Series, limits: Leakage) -> str:
     """Why the patients are too few to judge; empty if they are not."""
-    has_it = pd.Series(outcome).groupby(patients.to_numpy()).max()
-    fewest = min(int(has_it.sum()), int((1 - has_it).sum()))
-    needed = limits.min_patients
-    return "" if fewest >= needed else f"too few patients to judge: {fewest} with or without the outcome of {needed}"
+    has_it = pd.Series(outcome).groupby(patients.to_numpy()).max().astype(bool)
+    counts = {"with the outcome": int(has_it.sum()), "without it": int((~has_it).sum())}
+    name, fewest = min(counts.items(), key=lambda count: count[1])
+    if fewest >= limits.min_patients:
+        return ""
+    return f"too few patients to judge: {fewest} {name}, expected at least {limits.min_patients}"
