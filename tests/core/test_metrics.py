@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from sklearn import metrics as reference
 
+from wardround.core.evaluation.tallies import Scores
 from wardround.core.metrics import (
     METRICS,
-    Scores,
     measure,
     measure_with_intervals,
     paired_with_intervals,

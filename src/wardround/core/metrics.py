@@ -6,8 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from wardround.core.evaluation.tallies import MAX_STEPS, RESAMPLES, Steps, Tally
-from wardround.core.evaluation.tallies import Scores as Scores
+from wardround.core.evaluation.tallies import MAX_STEPS, RESAMPLES, Scores, Steps, Tally
 from wardround.spec.base import SpecModel
 
 LEVEL: Final = 0.95

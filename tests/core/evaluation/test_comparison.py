@@ -6,7 +6,8 @@ import pytest
 
 from wardround.core.evaluation.comparison import SLOPE, Compared, Comparison, OnTest, compared, counted, judged
 from wardround.core.evaluation.comparison_text import as_markdown
-from wardround.core.metrics import Metric, Scores
+from wardround.core.evaluation.tallies import Scores
+from wardround.core.metrics import Metric
 from wardround.spec.promotion import Promotion
 
 LIMITS = Promotion()

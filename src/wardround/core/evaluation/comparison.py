@@ -7,7 +7,8 @@ import pandas as pd
 from pydantic import Field
 
 from wardround.core.evaluation.calibration import CALIBRATION
-from wardround.core.metrics import METRICS, Metric, Scores, measure_with_intervals, paired_with_intervals
+from wardround.core.evaluation.tallies import Scores
+from wardround.core.metrics import METRICS, Metric, measure_with_intervals, paired_with_intervals
 from wardround.spec.base import SpecModel
 from wardround.spec.promotion import Promotion
 

@@ -6,7 +6,7 @@ from wardround.adapters.decisions import What
 from wardround.adapters.model_store import ModelStore
 from wardround.core.bands import HIGH
 from wardround.core.evaluation.comparison import Comparison, compared, counted, judged
-from wardround.core.metrics import Scores
+from wardround.core.evaluation.tallies import Scores
 from wardround.core.model import ModelCard, ScoringModel
 from wardround.errors import ModelError, TrainingError
 from wardround.settings import Settings
