@@ -192,6 +192,22 @@ def test_a_server_that_is_down_is_waited_for_and_then_asked_again(server, reply)
     assert 120 <= clock.now < 150
 
 
+def test_a_server_that_comes_back_before_it_is_looked_at_is_asked_again(server, reply) -> None:
+    clock, asked = Clock(), []
+
+    def answer(request):
+        if request.path.endswith("/metadata"):
+            return reply(GOOD)
+        asked.append(request)
+        return reply(status=503) if len(asked) <= ATTEMPTS else reply(GOOD)
+
+    server.answer = answer
+    transport = Transport(FhirSource(server.url), patience=clock.patience(wait=timedelta(minutes=30)))
+    assert transport.send("GET", f"{server.url}/Patient/p1").body == GOOD
+    transport.close()
+    assert clock.now < 60
+
+
 def test_a_server_is_waited_for_no_longer_than_allowed_over_all_outages(server, reply) -> None:
     clock = Clock()
     server.answer = lambda _request: reply(status=503)
@@ -210,4 +226,4 @@ def test_a_server_that_answers_anything_else_is_not_waited_for(server, reply) ->
     with pytest.raises(FhirUnreachable):
         transport.send("GET", f"{server.url}/Patient/p1")
     transport.close()
-    assert clock.now == 7.5
+    assert clock.now == 2 * 7.5, "twice as often, for it may have come back between"

@@ -142,11 +142,19 @@ class Transport:
         return self._persist(url, lambda: self._download_once(url, {"Accept": accept}, signed, keep), repeat=True)
 
     def _persist(self, url: str, once: Callable[[], T], repeat: bool) -> T:
+        again = True
         while True:
             try:
                 return self._attempt(url, once, repeat)
             except _GaveUp as error:
-                if not self._came_back():
+                if not self.patience.can_wait or self.patience.spent:
+                    raise FhirUnreachable(str(error)) from None
+                if self.is_down():
+                    back = self.patience.wait_until(lambda: not self.is_down())
+                else:
+                    # It may have come back this moment. If not, it is this request that it cannot answer.
+                    back, again = again, False
+                if not back:
                     raise FhirUnreachable(str(error)) from None
 
     def _attempt(self, url: str, once: Callable[[], T], repeat: bool) -> T:
@@ -172,16 +180,6 @@ class Transport:
             return False
         self.patience.pause(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
         return True
-
-    def _came_back(self) -> bool:
-        """Whether the server was down and is up again. One that answers something else was not down."""
-        patience = self.patience
-        return (
-            patience.can_wait
-            and not patience.spent
-            and self.is_down()
-            and patience.wait_until(lambda: not self.is_down())
-        )
 
     def is_down(self) -> bool:
         """Whether the server, or who signs in to it, gives no answer at all when it is asked who it is.
