@@ -66,3 +66,14 @@ def test_missed_runs_are_made_up_for_since_the_day_that_the_condition_names(home
     caught_up, skipped = dags["screen_icu__mortality"], dags["screen_icu__sepsis"]
     assert (caught_up.catchup, caught_up.start_date) == (True, datetime(2026, 11, 1, tzinfo=UTC))
     assert (skipped.catchup, skipped.start_date) == (False, None)
+
+
+def test_a_model_is_trained_again_by_the_clock_that_its_condition_names_and_not_without(home, airflow_database):
+    text = (conditions(home) / "mortality.yaml").read_text()
+    (conditions(home) / "mortality.yaml").write_text(f"{text}\nretraining: 0 3 1 * *\n")
+
+    dags = parsed(home).dags
+
+    again, by_hand = dags["train__mortality"].timetable, dags["train__sepsis"].timetable
+    assert (again.timetable.expression, str(again.timetable.timezone)) == ("0 3 1 * *", "UTC")
+    assert not hasattr(by_hand, "timetable")

@@ -258,7 +258,8 @@ def test_a_model_goes_live_with_an_event_of_its_asset_the_first_unasked_the_next
     from wardround.adapters.model_store import ModelStore
 
     monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path))
-    store, form = ModelStore(tmp_path), {"mimic": str(simulated_ward.mimic)}
+    store = ModelStore(tmp_path)
+    form = {"mimic": str(simulated_ward.mimic), "candidates": ["logistic_regression"], "budget": 1}
 
     first = run_dag("train__sepsis", PROJECT / "dags", hospital.now, form)
     unasked = store.live("sepsis")
