@@ -1,8 +1,10 @@
 """Who answered the question whether a model goes live, and why, as Airflow hands it to the task."""
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from wardround.airflow.approval import PromotionApproval, answer_in
+from wardround.airflow.forms import approval_form
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,16 @@ def test_no_answer_in_time_is_a_no_and_the_condition_says_how_long_that_is(dagba
     assert approve.defaults == ["Reject"]
     assert approve.response_timeout == load_condition("sepsis", schemas).promotion.answer_within
     assert list(approve.params) == ["why"]
+
+
+def test_nobody_is_asked_about_what_is_live_already(trained_models, monkeypatch):
+    runs = trained_models.parent / "runs"
+    monkeypatch.setenv("WARDROUND_RUNS", str(runs))
+    monkeypatch.setenv("WARDROUND_MODELS", str(trained_models))
+    (run,) = (folder.name for folder in runs.iterdir())
+
+    with pytest.raises(AirflowSkipException, match="is live already"):
+        PromotionApproval(task_id="approve", run=run, params=approval_form()).execute({})
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Both DAGs, run for real in one process against the embedded server, with a small simulated ward."""
 
 import json
+import logging
 import os
 from contextlib import contextmanager
 from dataclasses import replace
@@ -217,36 +218,49 @@ def test_xcom_holds_references_only(screened):
     }
 
 
+class Waiting(logging.Handler):
+    """Notices that the DAG run in this process waits for a person: an answer before that would be overwritten."""
+
+    def __init__(self):
+        super().__init__()
+        self.noticed = Event()
+
+    def emit(self, record):
+        if record.getMessage().startswith("Waiting for Human-in-the-loop input"):
+            self.noticed.set()
+
+
 @contextmanager
 def answering(dag_id, option, why):
-    """Somebody who answers the first question of the DAG, as the route of Airflow's API does it."""
-    done = Event()
+    """Somebody who answers the question of the DAG run, as the route of Airflow's API does it."""
+    log, waiting, ended = logging.getLogger("airflow.sdk.definitions.dag"), Waiting(), Event()
 
     def answer():
         from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
         from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
         from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
-        from airflow.models.hitl import HITLDetail
         from airflow.models.taskinstance import TaskInstance
         from airflow.utils.session import create_session
 
+        waiting.noticed.wait()
+        if ended.is_set():
+            return
         given = UpdateHITLDetailPayload(chosen_options=[option], params_input={"why": why})
-        while not done.wait(0.2):
-            with create_session() as session:
-                asked = session.query(TaskInstance).join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
-                task = asked.filter(TaskInstance.dag_id == dag_id, TaskInstance.state == "awaiting_input").first()
-                if task is not None:
-                    user = SimpleAuthManagerUser(username="dr-ann", role="admin")
-                    update_hitl_detail(dag_id, task.run_id, task.task_id, given, user, session)
-                    return
+        user = SimpleAuthManagerUser(username="dr-ann", role="admin")
+        with create_session() as session:
+            task = session.query(TaskInstance).filter_by(dag_id=dag_id, state="awaiting_input").one()
+            update_hitl_detail(dag_id, task.run_id, task.task_id, given, user, session)
 
+    log.addHandler(waiting)
     answerer = Thread(target=answer)
     answerer.start()
     try:
         yield
     finally:
-        done.set()
+        ended.set()
+        waiting.noticed.set()
         answerer.join()
+        log.removeHandler(waiting)
 
 
 def test_a_model_goes_live_with_an_event_of_its_asset_the_first_unasked_the_next_when_approved(
