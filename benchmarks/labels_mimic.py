@@ -21,23 +21,37 @@ import sys, duckdb
 duckdb.execute("SET enable_progress_bar = false")
 print(*(duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchone()[0] for path in sys.argv[1:]))
 """
-# The tasks `load` and `build_table` of a training: Sepsis-3, then a row per hour until its onset.
+# Sepsis-3, and the features of every full hour of every stay: more rows than a training keeps, which ends at onset.
 _HOURLY = """
-import json, sys
-from datetime import UTC, datetime, timedelta
+import sys
+from collections import Counter
+from datetime import timedelta
 from pathlib import Path
-from dataclasses import replace
+import numpy as np
+import pandas as pd
+from wardround.adapters.mimic import MimicFolder
+from wardround.core.tasks import hours_of, predictions_of, rows_of, spans_of, task_of
 from wardround.settings import settings_from
-from wardround.workflows.training.build_table import build_table
-from wardround.workflows.training.load import load
-from wardround.workflows.training.request import TrainingRequest
+from wardround.spec.loading import load_condition
+from wardround.workflows.features import features_from
+from wardround.workflows.training.build_table import ROWS_AT_ONCE
 folder, out = map(Path, sys.argv[1:])
-settings = replace(settings_from(), runs=str(out))
-created, horizon = datetime(2026, 1, 1, tzinfo=UTC), timedelta(hours=6)
-request = TrainingRequest(condition="sepsis", mimic=folder, label="sepsis3", horizon=horizon, created=created)
-run = load(request, settings)
-build_table(run, settings)
-print(json.loads((out / run / "rows.json").read_text())["used"])
+out.mkdir(parents=True, exist_ok=True)
+condition = load_condition("sepsis", settings_from().schemas)
+label = condition.other_labels[0]
+task = task_of(label, timedelta(hours=1), timedelta(hours=6))
+stays = MimicFolder(folder).stays()
+stays = stays.assign(last_hour=np.ceil(hours_of(stays, stays["outtime"])) - 1)
+stays = stays[stays["last_hour"] >= 1].merge(MimicFolder(folder).sepsis3()[["stay_id", "sepsis3", "sofa_time"]])
+stays = stays.assign(outcome=stays["sepsis3"].fillna(False), onset=stays["sofa_time"])
+each = max(1, int(ROWS_AT_ONCE / (predictions_of(stays, task).sum() / stays["patient_id"].nunique())))
+spans, made = spans_of(stays, task, condition.longest_window), 0
+source = MimicFolder(folder, patients_at_once=each)
+for number, (patients, readings) in enumerate(source.readings_in(spans, condition.variables)):
+    rows = rows_of(stays[stays["patient_id"].isin(patients)], task)
+    features_from(readings, rows, condition, Counter()).to_parquet(out / f"{number}.parquet")
+    made += len(rows)
+print(made)
 """
 # Whole tables, a loop over stays, the first day, ICD codes: how the tutorial goes about it, in our words.
 _WHOLE_TABLES = """
@@ -89,10 +103,10 @@ def _ours(folder: Path, bare: Run) -> list[list[str]]:
     labels = [WARDROUND, "labels", "sepsis", "--label", "sepsis3", "--mimic", str(folder)]
     written = ["--out", str(DATA / "labels.parquet"), "--detail", str(DATA / "sofa.parquet")]
     done = run([*labels, *written])
-    hourly = run([sys.executable, "-c", _HOURLY, str(folder), str(DATA / "runs")])
+    hourly = run([sys.executable, "-c", _HOURLY, str(folder), str(DATA / "hourly")])
     return [
         _row("wardround labels sepsis3 with hourly SOFA", "", done, bare),
-        _row("labels and hourly features (training's load and build_table)", hourly.output.strip(), hourly, bare),
+        _row("labels, and features of every hour of every stay", hourly.output.strip(), hourly, bare),
     ]
 
 
