@@ -251,6 +251,9 @@ def answering(dag_id, option, why):
             task = session.query(TaskInstance).filter_by(dag_id=dag_id, state="awaiting_input").one()
             update_hitl_detail(dag_id, task.run_id, task.task_id, given, user, session)
 
+    # Another test may have put the root logger back to a level at which this is not logged.
+    level = log.level
+    log.setLevel(logging.INFO)
     log.addHandler(waiting)
     answerer = Thread(target=answer)
     answerer.start()
@@ -261,6 +264,7 @@ def answering(dag_id, option, why):
         waiting.noticed.set()
         answerer.join()
         log.removeHandler(waiting)
+        log.setLevel(level)
 
 
 def test_a_model_goes_live_with_an_event_of_its_asset_the_first_unasked_the_next_when_approved(
