@@ -6,7 +6,6 @@ import os
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from threading import Event, Thread
 
 import pandas as pd
 import pytest
@@ -218,52 +217,43 @@ def test_xcom_holds_references_only(screened):
     }
 
 
-class Waiting(logging.Handler):
-    """Notices that the DAG run in this process waits for a person: an answer before that would be overwritten."""
+class Answering(logging.Handler):
+    """Somebody who answers the question of the DAG run in this process, as the route of Airflow's API does it.
 
-    def __init__(self):
+    When the run says that it waits, and in its own thread: an answer before that would be overwritten.
+    """
+
+    def __init__(self, dag_id, option, why):
         super().__init__()
-        self.noticed = Event()
+        self.dag_id, self.option, self.why = dag_id, option, why
 
     def emit(self, record):
-        if record.getMessage().startswith("Waiting for Human-in-the-loop input"):
-            self.noticed.set()
-
-
-@contextmanager
-def answering(dag_id, option, why):
-    """Somebody who answers the question of the DAG run, as the route of Airflow's API does it."""
-    log, waiting, ended = logging.getLogger("airflow.sdk.definitions.dag"), Waiting(), Event()
-
-    def answer():
+        if not record.getMessage().startswith("Waiting for Human-in-the-loop input"):
+            return
         from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
         from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
         from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
         from airflow.models.taskinstance import TaskInstance
         from airflow.utils.session import create_session
 
-        waiting.noticed.wait()
-        if ended.is_set():
-            return
-        given = UpdateHITLDetailPayload(chosen_options=[option], params_input={"why": why})
+        given = UpdateHITLDetailPayload(chosen_options=[self.option], params_input={"why": self.why})
         user = SimpleAuthManagerUser(username="dr-ann", role="admin")
-        with create_session() as session:
-            task = session.query(TaskInstance).filter_by(dag_id=dag_id, state="awaiting_input").one()
-            update_hitl_detail(dag_id, task.run_id, task.task_id, given, user, session)
+        with create_session(scoped=False) as session:
+            task = session.query(TaskInstance).filter_by(dag_id=self.dag_id, state="awaiting_input").one()
+            update_hitl_detail(self.dag_id, task.run_id, task.task_id, given, user, session)
 
-    # Another test may have put the root logger back to a level at which this is not logged.
+
+@contextmanager
+def answering(dag_id, option, why):
+    """While a DAG run may ask."""
+    log, answerer = logging.getLogger("airflow.sdk.definitions.dag"), Answering(dag_id, option, why)
     level = log.level
     log.setLevel(logging.INFO)
-    log.addHandler(waiting)
-    answerer = Thread(target=answer)
-    answerer.start()
+    log.addHandler(answerer)
     try:
         yield
     finally:
-        ended.set()
-        waiting.noticed.set()
-        answerer.join()
-        log.removeHandler(waiting)
+        log.removeHandler(answerer)
         log.setLevel(level)
 
 
