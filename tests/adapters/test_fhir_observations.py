@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_observations import codes_of, fetch, frame_of_readings, readings_of
+from wardround.adapters.fhir_observation import OBSERVATION, codes_of, frame_of_readings, readings_of
+from wardround.adapters.fhir_observations import fetch
 from wardround.core.events import READING_COLUMNS, admit
 from wardround.spec.loading import load_variables
 from wardround.spec.servers import GENERIC
@@ -38,7 +39,7 @@ def heart_rate(**changes) -> dict:
 
 
 def read(observation: dict, variables) -> pd.DataFrame:
-    return frame_of_readings(readings_of(observation, codes_of(variables)))
+    return frame_of_readings(readings_of(OBSERVATION.of(observation), codes_of(variables)))
 
 
 def reasons(observation: dict, variables) -> list[str]:

@@ -1,12 +1,12 @@
 """What servers do between the first page of a search and the last."""
 
 import weakref
-from typing import Any
 
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_pages import MOST_BARREN, MOST_RESTARTS, resources
+from wardround.adapters.fhir_page import WHOLE, Entry, Link, Page
+from wardround.adapters.fhir_pages import MOST_BARREN, MOST_RESTARTS, pages
 from wardround.adapters.fhir_transport import Answer
 from wardround.errors import FhirError
 from wardround.spec.servers import ServerProfile
@@ -157,23 +157,23 @@ def test_a_page_of_another_shape_than_a_searchset_is_read_as_far_as_it_is_one(se
     assert found(server) == ["p1"]
 
 
-class Body(dict[str, Any]):
+class Watched(Page, weakref=True):
     """A page that can be told to be gone."""
 
 
 def test_a_page_is_let_go_of_before_the_next_one_is_asked_for() -> None:
     source = FhirSource("http://127.0.0.1:9/fhir")
-    pages: list[weakref.ref[Body]] = []
+    watched: list[weakref.ref[Watched]] = []
 
     def answer(number: int) -> Answer:
-        link = [{"relation": "next", "url": f"?page={number + 1}"}] if number < 3 else []
-        body = Body(resourceType="Bundle", link=link, entry=[{"resource": patient(number)}])
-        pages.append(weakref.ref(body))
+        link = [Link("next", f"?page={number + 1}")] if number < 3 else []
+        body = Watched(resourceType="Bundle", link=link, entry=[Entry(patient(number))])
+        watched.append(weakref.ref(body))
         return Answer("", 200, body, "", {})
 
     def follow(url: str) -> Answer:
-        assert [gone() for gone in pages] == [None] * len(pages)
+        assert [gone() for gone in watched] == [None] * len(watched)
         return answer(int(url[-1]))
 
-    found = resources(source, "Patient", lambda: answer(1), follow, set())
-    assert [resource["id"] for resource in found] == ["p1", "p2", "p3"]
+    found = pages(source, "Patient", WHOLE, lambda: answer(1), follow, set())
+    assert [resource["id"] for page in found for resource in page] == ["p1", "p2", "p3"]

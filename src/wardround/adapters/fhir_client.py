@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypeVar, cast
 from urllib.parse import urlencode
 
 from requests.adapters import BaseAdapter
 
 from wardround.adapters import fhir_batch
-from wardround.adapters.fhir_pages import TOO_LARGE, TooLarge, resources
+from wardround.adapters.fhir_page import WHOLE, Misshapen, Shape
+from wardround.adapters.fhir_pages import TOO_LARGE, TooLarge, pages
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource
@@ -18,6 +20,7 @@ from wardround.errors import FhirError
 
 __all__ = ["FhirClient", "FhirSource", "Params"]
 
+S = TypeVar("S")
 T = TypeVar("T")
 Values = str | Sequence[str]
 Params = Mapping[str, Values] | Sequence[tuple[str, Values]]
@@ -70,10 +73,15 @@ class FhirClient:
             params: search parameters, in pairs if one is repeated. A text is sent as it is; a sequence means any of
                 its values, is escaped, and is halved and asked again where the server cannot bear so many.
         """
+        # Whatever is an object has the shape of a dict.
+        return cast(Iterator[Resource], chain.from_iterable(self.pages(resource_type, params, WHOLE)))
+
+    def pages(self, resource_type: str, params: Params, shape: Shape[S]) -> Iterator[list[S | Misshapen]]:
+        """The same by pages, and of each resource what its shape holds; one of another shape as it is."""
         pairs = list(params.items()) if isinstance(params, Mapping) else list(params)
         if not any(name == "_count" for name, _ in pairs):
             pairs.append(("_count", str(self.source.page_size)))
-        yield from self._search(resource_type, pairs, set())
+        yield from self._pages(resource_type, pairs, shape, set())
 
     def read(self, reference: str) -> Resource:
         """The resource at `Type/id`."""
@@ -102,26 +110,30 @@ class FhirClient:
         """
         return fhir_batch.perform(entries, self.source, self._transport, repeat)
 
-    def _search(self, resource_type: str, pairs: list[tuple[str, Values]], seen: set[str]) -> Iterator[Resource]:
+    def _pages(
+        self, resource_type: str, pairs: list[tuple[str, Values]], shape: Shape[S], seen: set[str]
+    ) -> Iterator[list[S | Misshapen]]:
         form = urlencode([(name, _joined(values)) for name, values in pairs])
         url = f"{self.source.base_url}/{resource_type}"
 
         def first() -> Answer:
             if self.source.profile.has_post_search:
-                return self._transport.send("POST", f"{url}/_search", data=form, headers=_FORM, accept=TOO_LARGE)
-            return self._transport.send("GET", f"{url}?{form}", accept=TOO_LARGE)
+                return self._transport.send(
+                    "POST", f"{url}/_search", data=form, headers=_FORM, accept=TOO_LARGE, read=shape.page
+                )
+            return self._transport.send("GET", f"{url}?{form}", accept=TOO_LARGE, read=shape.page)
 
         def follow(link: str) -> Answer:
-            return self._transport.send("GET", link, accept=_LOST)
+            return self._transport.send("GET", link, accept=_LOST, read=shape.page)
 
         try:
-            yield from resources(self.source, resource_type, first, follow, seen)
+            yield from pages(self.source, resource_type, shape, first, follow, seen)
         except TooLarge as error:
             halves = _halved(pairs)
             if not halves:
                 raise FhirError(str(error)) from None
             for half in halves:
-                yield from self._search(resource_type, half, seen)
+                yield from self._pages(resource_type, half, shape, seen)
 
 
 def _expect(answer: Answer, resource_type: str) -> Resource:

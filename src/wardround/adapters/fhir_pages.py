@@ -1,13 +1,15 @@
 """The pages of one search in, its resources out, each once; a search that was not read to its end is an error."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urljoin
 
-from wardround.adapters.fhir_references import Resource
+from wardround.adapters.fhir_page import Link, Misshapen, Page, Shape, dicts
 from wardround.adapters.fhir_source import FhirSource, origin, shown
 from wardround.adapters.fhir_transport import Answer
 from wardround.errors import FhirError
+
+T = TypeVar("T")
 
 # What servers answer to more values than they bear: SQLite's "expression tree is too large" arrives as a 500.
 TOO_LARGE: Final = (400, 413, 414, 500)
@@ -34,16 +36,22 @@ class _Shrunk(Exception):
     """The total fell between two pages: what was deleted may have shifted one over a resource that is still there."""
 
 
-def resources(
-    source: FhirSource, resource_type: str, first: Callable[[], Answer], follow: Callable[[str], Answer], seen: set[str]
-) -> Iterator[Resource]:
-    """All resources of a search that are not in `seen`; what was given is added to it.
+def pages(
+    source: FhirSource,
+    resource_type: str,
+    shape: Shape[T],
+    first: Callable[[], Answer],
+    follow: Callable[[str], Answer],
+    seen: set[str],
+) -> Iterator[list[T | Misshapen]]:
+    """Page by page, the resources of a search that are not in `seen`; what was given is added to it.
 
     A search that the server forgets, or that ends with fewer matches than its total, begins anew. Pages that shift
     because something was entered meanwhile repeat resources, which are given once. Where a total shrinks in between
     the search is read until a reading brings nothing new.
 
     Args:
+        shape: what made the pages of the answers.
         first: asks for the first page.
         follow: asks for the page at a URL.
 
@@ -55,7 +63,7 @@ def resources(
     while True:
         known = len(seen)
         try:
-            yield from _once(source, resource_type, first, follow, seen)
+            yield from _once(source, resource_type, shape, first, follow, seen)
             return
         except _Expired as expired:
             restarts += 1
@@ -74,24 +82,29 @@ def resources(
 
 
 def _once(
-    source: FhirSource, resource_type: str, first: Callable[[], Answer], follow: Callable[[str], Answer], seen: set[str]
-) -> Iterator[Resource]:
+    source: FhirSource,
+    resource_type: str,
+    shape: Shape[T],
+    first: Callable[[], Answer],
+    follow: Callable[[str], Answer],
+    seen: set[str],
+) -> Iterator[list[T | Misshapen]]:
     answer = first()
     count = _Count(resource_type)
     visited: set[str] = set()
     while True:
         if answer.status in TOO_LARGE:
             raise TooLarge(answer.complaint)
-        bundle = _searchset(answer)
-        yield from _new(bundle, answer, seen, count)
-        url = _next(bundle, source.base_url)
+        page: Page[T | Misshapen] = _searchset(answer)
+        url = _next(page.link, source.base_url)
+        yield _new(page, answer, shape, seen, count)
         if url is None:
             break
         if url in visited or count.barren > MOST_BARREN:
             raise FhirError(f"{shown(url)}: next links run in a circle, expected an end; check the server")
         visited.add(url)
         # A page is most of what a search holds in memory: let go of it before the next one comes.
-        del answer, bundle
+        del answer, page
         answer = follow(url)
         if answer.status in _EXPIRED:
             raise _Expired(answer.complaint)
@@ -125,16 +138,18 @@ class _Count:
             self._told = True
 
 
-def _new(bundle: Resource, answer: Answer, seen: set[str], count: _Count) -> Iterator[Resource]:
+def _new(
+    page: Page[T | Misshapen], answer: Answer, shape: Shape[T], seen: set[str], count: _Count
+) -> list[T | Misshapen]:
     matches: set[str] = set()
-    wanted = count.resource_type
-    for place, entry in enumerate(_dicts(bundle.get("entry"))):
-        resource = entry.get("resource")
-        if not isinstance(resource, dict):
+    wanted, about, new = count.resource_type, shape.about, []
+    for place, entry in enumerate(page.entry):
+        resource = entry.resource
+        if resource is None:
             continue
-        kind, name = resource.get("resourceType"), resource.get("id")
+        kind, name, issue = about(resource)
         if kind == "OperationOutcome":
-            _raise_if_fatal(resource, answer)
+            _raise_if_fatal(issue, answer)
             continue
         # Without an id nothing tells two resources apart; both are given.
         key = f"{kind}/{name}" if name else f"{kind} {len(count.matches)}.{place}"
@@ -142,34 +157,35 @@ def _new(bundle: Resource, answer: Answer, seen: set[str], count: _Count) -> Ite
             matches.add(key)
         if not name or key not in seen:
             seen.add(key)
-            yield resource
-    count.page(bundle.get("total"), matches)
+            new.append(resource)
+    count.page(page.total, matches)
+    return new
 
 
-def _searchset(answer: Answer) -> Resource:
-    found = answer.body.get("resourceType")
-    if found == "OperationOutcome":
-        _raise_if_fatal(answer.body, answer)
-    if found != "Bundle":
-        name = found if isinstance(found, str) else "no resource"
+def _searchset(answer: Answer) -> Page[Any]:
+    page: Page[Any] = answer.body
+    if page.resourceType == "OperationOutcome":
+        _raise_if_fatal(page.issue, answer)
+    if page.resourceType != "Bundle":
+        name = page.resourceType if isinstance(page.resourceType, str) else "no resource"
         raise FhirError(f"{answer.url}: answered {name}, expected Bundle; check the base URL")
-    return answer.body
+    return page
 
 
-def _raise_if_fatal(outcome: Resource, answer: Answer) -> None:
+def _raise_if_fatal(issues: Any, answer: Answer) -> None:
     """Warnings, such as of an unknown parameter, come with the results; errors mean that results are missing."""
-    for issue in _dicts(outcome.get("issue")):
+    for issue in dicts(issues):
         if issue.get("severity") in ("error", "fatal"):
             raise FhirError(f"{answer.url}: the search failed with {issue.get('code')}; check the server's log")
 
 
-def _next(bundle: Resource, base_url: str) -> str | None:
+def _next(links: list[Link], base_url: str) -> str | None:
     """The URL of the next page: whatever the server's link holds, relative to the base, on the same server only."""
-    links = [str(link.get("url", "")) for link in _dicts(bundle.get("link")) if link.get("relation") == "next"]
-    if not links:
+    following = [str(link.url or "") for link in links if link.relation == "next"]
+    if not following:
         return None
     try:
-        url = urljoin(f"{base_url}/", links[0])
+        url = urljoin(f"{base_url}/", following[0])
         foreign = origin(url) != origin(base_url)
     except ValueError:
         raise FhirError(f"{shown(base_url)}: the next link is no web address, expected one; check the server") from None
@@ -179,7 +195,3 @@ def _next(bundle: Resource, base_url: str) -> str | None:
             " set the server's own base URL"
         )
     return url
-
-
-def _dicts(items: Any) -> Iterator[Resource]:
-    return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())

@@ -12,12 +12,13 @@ Resource = dict[str, Any]
 def id_in(reference: object, resource_type: str) -> str:
     """The id that a Reference to this type holds, be it relative, absolute or with a version; empty if none."""
     text = reference.get("reference") if isinstance(reference, dict) else None
-    return _id_in_text(str(text), resource_type)
+    return id_in_text(str(text), resource_type)
 
 
 # A page of Observations names few patients and many times over.
 @lru_cache(maxsize=4096)
-def _id_in_text(text: str, resource_type: str) -> str:
+def id_in_text(text: str, resource_type: str) -> str:
+    """The id of a Reference's `reference`; empty if it is to another type."""
     parts = text.partition("/_history/")[0].split("/")
     return parts[-1] if len(parts) >= 2 and parts[-2] == resource_type else ""
 

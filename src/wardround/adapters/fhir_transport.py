@@ -35,11 +35,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answer:
-    """A JSON object that a server answered; `url` is fit for messages, `complaint` what to say if it is no success."""
+    """A JSON object that a server answered; `url` is fit for messages, `complaint` what to say if it is no success.
+
+    `body` is the object as a dict; that of a success is what the request's `read` made of it.
+    """
 
     url: str
     status: int
-    body: dict[str, Any]
+    body: Any
     complaint: str
     headers: Mapping[str, str]
 
@@ -118,10 +121,12 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         accept: Collection[int] = (),
         repeat: bool = True,
+        read: Callable[[bytes], Any] | None = None,
     ) -> Answer:
         """Sends until there is an answer, `ATTEMPTS` times at most, and again after a server that was down is up.
 
-        Without `repeat` it is sent once; the token for it may be asked for again.
+        Without `repeat` it is sent once; the token for it may be asked for again. `read` makes something else than a
+        dict of the body of a success, and None of one that is broken.
 
         Returns:
             The answer if it succeeded, or its status is one of `accept`, which may then have no body.
@@ -132,7 +137,7 @@ class Transport:
             FhirError: any other answer that cannot be used.
         """
         body = orjson.dumps(json) if json is not None else data.encode() if data is not None else None
-        return self._persist(url, lambda: self._send_once(method, url, body, headers, accept), repeat)
+        return self._persist(url, lambda: self._send_once(method, url, body, headers, accept, read), repeat)
 
     def download(self, url: str, accept: str, signed: bool, keep: Callable[[Iterator[bytes]], T]) -> T:
         """Passes a file, part by part, to `keep`, and again from its beginning where it broke off.
@@ -195,9 +200,15 @@ class Transport:
         return False
 
     def _send_once(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, accept: Collection[int]
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        accept: Collection[int],
+        read: Callable[[bytes], Any] | None = None,
     ) -> Answer:
-        return _answer(self._signed(method, url, body, headers), shown(url), accept)
+        return _answer(self._signed(method, url, body, headers), shown(url), accept, read)
 
     def _download_once(
         self, url: str, headers: Mapping[str, str], signed: bool, keep: Callable[[Iterator[bytes]], T]
@@ -294,14 +305,18 @@ def _trusted(ca_file: str | None) -> str | None:
     return ca_file
 
 
-def _answer(response: requests.Response, url: str, accept: Collection[int]) -> Answer:
+def _answer(
+    response: requests.Response, url: str, accept: Collection[int], read: Callable[[bytes], Any] | None = None
+) -> Answer:
     status = response.status_code
     if status in (401, 403):
         raise FhirRefused(f"{url}: answered {status}, expected access; check the sign-in and what it allows")
     if 300 <= status < 400:
         raise FhirError(f"{url}: answered {status}, expected FHIR; give the base URL that it redirects to")
-    body = _json(response)
-    complaint = f"{url}: answered {status}{_issue(body)}, expected success; check the base URL and the server's log"
+    # An error is read as it comes: what it says is not what was asked for.
+    body = read(response.content) if read and status < 400 else _json(response)
+    issue = _issue(body) if status >= 400 else ""
+    complaint = f"{url}: answered {status}{issue}, expected success; check the base URL and the server's log"
     if status >= 400 and status not in accept:
         raise FhirError(complaint)
     if body is None and status < 400 and status not in accept:

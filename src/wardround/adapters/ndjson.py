@@ -15,7 +15,7 @@ import orjson
 import pandas as pd
 
 from wardround.adapters.fhir_encounters import Census, IcuRule
-from wardround.adapters.fhir_observations import Reading, codes_of, frame_of_readings, readings_of
+from wardround.adapters.fhir_observation import OBSERVATION, Reading, codes_of, frame_of_readings, readings_of
 from wardround.adapters.fhir_references import Resource
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
 from wardround.core.stays import FoundStays
@@ -90,7 +90,7 @@ class NdjsonFolder:
         # Most lines are about other things; looking for the codes in the text spares parsing them.
         mentions = re.compile(b'"(' + b"|".join(sorted({re.escape(code).encode() for _, code in codes})) + b')"')
         for resource in self._resources(mentions):
-            for reading in readings_of(resource, codes):
+            for reading in readings_of(OBSERVATION.of(resource), codes):
                 if reading.patient_id in patients:
                     yield reading
 

@@ -6,7 +6,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-from wardround.adapters import fhir_encounters, fhir_observations
+from wardround.adapters import fhir_encounters, fhir_observation, fhir_observations
 from wardround.core import events, stays
 from wardround.core.report.words import (
     address,
@@ -63,7 +63,7 @@ def test_an_address_loses_what_could_be_a_secret() -> None:
     assert address("exports/ward") == "exports/ward"
 
 
-@pytest.mark.parametrize("module", [events, fhir_encounters, fhir_observations])
+@pytest.mark.parametrize("module", [events, fhir_encounters, fhir_observation, fhir_observations])
 def test_every_reason_of_the_sources_has_its_words(module: ModuleType) -> None:
     reasons = [value for name, value in vars(module).items() if re.fullmatch(r"[A-Z_]+", name) and is_reason(value)]
     assert reasons

@@ -40,7 +40,7 @@ REASONS: Final = {
     "no_value": "No value",
     "unknown_unit": "Unknown unit",
     "implausible_value": "Outside the plausible range",
-    # why an Observation was (adapters/fhir_observations.py)
+    # why an Observation was (adapters/fhir_observation.py)
     "other_patient": "About a patient who was not asked for",
 }
 # What a failed stay's reason begins with (workflows/screening); the rest says what exactly.

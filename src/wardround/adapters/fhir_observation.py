@@ -1,0 +1,214 @@
+"""One Observation in, its readings out; nothing is judged here except what makes a reading impossible."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from wardround.adapters.fhir_page import Misshapen, Shape
+from wardround.adapters.fhir_references import Resource, id_in_text, patient_of
+from wardround.adapters.fhir_times import UNKNOWN, micros_of, times_of
+from wardround.core.events import NO_TIME, NO_VALUE
+from wardround.spec.variables import Variable
+
+Codes = Mapping[tuple[str, str], str]  # (system, code) -> name of the variable
+
+MALFORMED: Final = "malformed"  # not shaped like an Observation
+_NAN: Final = float("nan")
+
+
+class Coding(msgspec.Struct, gc=False):
+    system: Any = None
+    code: Any = None
+
+
+class CodeableConcept(msgspec.Struct, gc=False):
+    coding: list[Coding] = []
+
+
+class Quantity(msgspec.Struct, gc=False):
+    value: Any = None
+    unit: Any = None
+    code: Any = None
+    comparator: Any = None
+
+
+class Period(msgspec.Struct, gc=False):
+    start: Any = None
+    end: Any = None
+
+
+class Reference(msgspec.Struct, gc=False):
+    reference: Any = None
+
+
+class Component(msgspec.Struct, gc=False, rename="camel"):
+    code: CodeableConcept | None = None
+    value_quantity: Quantity | None = None
+    value_integer: Any = None
+    data_absent_reason: Any = msgspec.UNSET
+
+
+class Observation(msgspec.Struct, gc=False, rename="camel"):
+    """What is read of an Observation; or of what else comes with a search, which `resource_type` then names.
+
+    Leaves are `Any`: a code that is no text matches nothing, and makes nothing else of the resource unreadable.
+    """
+
+    resource_type: Any = None
+    id: Any = ""
+    status: Any = ""
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    effective_date_time: Any = None
+    effective_instant: Any = None
+    effective_period: Period | None = None
+    issued: Any = None
+    value_quantity: Quantity | None = None
+    value_integer: Any = None
+    data_absent_reason: Any = msgspec.UNSET
+    component: list[Component] = []
+    issue: Any = None  # of an OperationOutcome
+
+
+OBSERVATION: Final = Shape(Observation, lambda one: (one.resource_type, one.id, one.issue))
+
+
+class Reading(NamedTuple):
+    """A row of readings; times in microseconds since 1970."""
+
+    patient_id: str
+    time: int
+    available: int
+    variable: str
+    value: float
+    source_ref: str
+    unit: str
+    comparator: bool
+    status: str
+    problem: str
+
+
+def codes_of(variables: Mapping[str, Variable]) -> Codes:
+    """What an Observation's codings mean."""
+    return {code: variable.name for variable in variables.values() for code in variable.codes()}
+
+
+def readings_of(observation: Observation | Misshapen, codes: Codes) -> list[Reading]:
+    """The readings in one Observation: of its own value and of each component, over all codings, matched exactly.
+
+    time is effectiveDateTime or effectiveInstant; of an effectivePeriod its end, when the value was true at last, or
+    its start while it is open. A date without a time of day is no time. available is `issued`, or else time.
+    """
+    if isinstance(observation, Misshapen):
+        return _malformed(observation.resource, codes)
+    try:
+        return _readings(observation, codes)
+    except (TypeError, AttributeError, ValueError, OverflowError):
+        return _malformed(_as_read(observation), codes)
+
+
+def frame_of_readings(readings: Sequence[Reading]) -> pd.DataFrame:
+    """Rows as a frame (READING_COLUMNS)."""
+    patient_id, time, available, variable, value, source_ref, unit, comparator, status, problem = (
+        zip(*readings, strict=True) if readings else ((),) * len(Reading._fields)
+    )
+    return pd.DataFrame(
+        {
+            "patient_id": _texts(patient_id),
+            "time": times_of(time),
+            "available": times_of(available),
+            "variable": _texts(variable),
+            "value": np.array(value, dtype="float64"),
+            "source_ref": _texts(source_ref),
+            "unit": _texts(unit),
+            "comparator": np.array(comparator, dtype="bool"),
+            "status": _texts(status),
+            "problem": _texts(problem),
+        }
+    )
+
+
+def _texts(values: Sequence[str]) -> Any:
+    # pandas would look at each text twice before it makes of them what this makes at once.
+    return pd.array(pa.array(values, type=pa.large_string()), dtype="str")
+
+
+def _readings(observation: Observation, codes: Codes) -> list[Reading]:
+    # A hundred of these for each stay: what they need is looked up once, and no generator stands in between.
+    if observation.resource_type != "Observation":
+        return []
+    holders: list[tuple[Observation | Component, str]] = [
+        (observation, variable) for variable in _variables_in(observation.code, codes)
+    ]
+    for component in observation.component:
+        holders += [(component, variable) for variable in _variables_in(component.code, codes)]
+    if not holders:
+        return []
+    patient = id_in_text(str(observation.subject.reference), "Patient") if observation.subject else ""
+    time, issued = _time(observation), micros_of(observation.issued)
+    available = time if issued == UNKNOWN else issued
+    source_ref, status = f"Observation/{observation.id}", str(observation.status)
+    readings = []
+    for holder, variable in holders:
+        value, unit, comparator = _value(holder)
+        problem = NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else ""
+        number = _NAN if value is None else value
+        readings.append(
+            Reading(patient, time, available, variable, number, source_ref, unit, comparator, status, problem)
+        )
+    return readings
+
+
+def _variables_in(concept: CodeableConcept | None, codes: Codes) -> list[str]:
+    found: list[str] = []
+    for coding in concept.coding if concept else ():
+        name = codes.get((coding.system, coding.code))
+        if name and name not in found:
+            found.append(name)
+    return found
+
+
+def _value(holder: Observation | Component) -> tuple[float | None, str, bool]:
+    """Number, unit and whether a comparator makes it a bound. A number in a text is not guessed."""
+    if holder.data_absent_reason is not msgspec.UNSET:
+        return None, "", False
+    quantity = holder.value_quantity
+    if quantity is None:
+        return _number(holder.value_integer), "", False
+    unit = quantity.code or quantity.unit or ""
+    return _number(quantity.value), str(unit).strip(), bool(quantity.comparator)
+
+
+def _number(value: Any) -> float | None:
+    # What JSON gives is of exactly these types; a boolean is an int, and no number.
+    return float(value) if type(value) is float or type(value) is int else None
+
+
+def _time(observation: Observation) -> int:
+    text = observation.effective_date_time or observation.effective_instant
+    if not text and observation.effective_period:
+        text = observation.effective_period.end or observation.effective_period.start
+    return micros_of(text)
+
+
+def _as_read(observation: Observation) -> Resource:
+    read: Resource = msgspec.to_builtins(observation)
+    return read
+
+
+def _malformed(resource: Resource, codes: Codes) -> list[Reading]:
+    """A reading without a value for each variable whose code occurs anywhere in it."""
+    if resource.get("resourceType") != "Observation":
+        return []
+    text = str(resource)
+    patient = patient_of(resource) if isinstance(resource.get("subject"), dict) else ""
+    source_ref = f"Observation/{resource.get('id', '')}"
+    variables: Iterable[str] = dict.fromkeys(name for (_, code), name in codes.items() if f"'{code}'" in text)
+    return [
+        Reading(patient, UNKNOWN, UNKNOWN, variable, _NAN, source_ref, "", False, "", MALFORMED)
+        for variable in variables
+    ]
