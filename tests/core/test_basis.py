@@ -56,6 +56,12 @@ def test_the_basis_is_the_same_in_whatever_order_events_come(sepsis: Condition) 
     assert basis(used_events(shuffled, sepsis, AS_OF)["p1"]) == basis(used_events(rows, sepsis, AS_OF)["p1"])
 
 
+def test_events_that_differ_in_their_source_alone_are_ordered_by_it(sepsis: Condition) -> None:
+    twins = [(2, "lactate", 1.5, "o/b"), (2, "lactate", 1.5, "o/a"), (2, "heart_rate", 1.5, "o/c")]
+    rows = events((3, "lactate", 1, "o/z"), *twins, (1, "lactate", 1, "o/0"))
+    assert basis(used_events(rows, sepsis, AS_OF)["p1"]) == ("o/z", "o/a", "o/b", "o/c", "o/0")
+
+
 def test_patients_are_kept_apart(sepsis: Condition) -> None:
     both = pd.concat([events((1, "lactate", 1, "o/1")), events((1, "lactate", 2, "o/2"), patient="p2")])
     used = used_events(both, sepsis, AS_OF)

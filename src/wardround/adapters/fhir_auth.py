@@ -5,6 +5,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from threading import Lock
 from typing import Any, Final, Protocol
 from urllib.parse import quote_plus, urlencode
@@ -173,6 +174,8 @@ class _TokenRequest:
 Credentials = tuple[dict[str, str], str | None]
 
 
+# A run has a client for each thread, and checking a private key takes longer than a request.
+@lru_cache(maxsize=16)
 def _credentials(sign_in: TokenSignIn) -> Callable[[str], Credentials]:
     """What makes form fields and Authorization for a token endpoint."""
     if isinstance(sign_in, SignedAssertion):

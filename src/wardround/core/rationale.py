@@ -85,8 +85,11 @@ def reasons(
         subject: round(sum(contributions[column] for column in mine), 9) for subject, mine in columns.by_subject.items()
     }
     chosen = [subject for subject in sorted(moves, key=lambda subject: -abs(moves[subject]))[:top] if moves[subject]]
+    events: dict[str, list[UsedEvent]] = {}
+    for event in used:
+        events.setdefault(event.variable, []).append(event)
     return tuple(
-        f"{_describe(column, row[column], used, columns)}; {_direction(moves[subject])}"
+        f"{_describe(column, row[column], events.get(subject, ()), columns)}; {_direction(moves[subject])}"
         for subject in chosen
         for column in [_speaker(columns.by_subject[subject], contributions, moves[subject])]
     )
@@ -129,7 +132,7 @@ def _direction(contribution: float) -> str:
     return "raises the risk" if contribution > 0 else "lowers the risk"
 
 
-def _describe(column: str, value: float, used: Sequence[UsedEvent], columns: Columns) -> str:
+def _describe(column: str, value: float, events: Sequence[UsedEvent], columns: Columns) -> str:
     if column in DEMOGRAPHIC_WORDS:
         return f"{DEMOGRAPHIC_WORDS[column]}: {_demographic(column, value)}"
     feature = columns.features[column]
@@ -137,7 +140,7 @@ def _describe(column: str, value: float, used: Sequence[UsedEvent], columns: Col
     if _unknown(value):
         return f"{what}: not known"
     quantity = _quantity(feature, value, columns.condition.variables[feature.variable])
-    return f"{what}: {quantity}{_age(feature, used)}"
+    return f"{what}: {quantity}{_age(feature, events)}"
 
 
 def _demographic(column: str, value: float) -> str:
@@ -170,9 +173,10 @@ def _number(value: float, signed: bool = False) -> str:
     return text.rstrip("0").rstrip(".")
 
 
-def _age(feature: Feature, used: Sequence[UsedEvent]) -> str:
+def _age(feature: Feature, events: Sequence[UsedEvent]) -> str:
+    """When the feature's events were; `events` are its variable's, of any window."""
     hours = feature.window / timedelta(hours=1)
-    mine = [event for event in used if event.variable == feature.variable and event.hours_before <= hours]
+    mine = [event for event in events if event.hours_before <= hours]
     if not mine or feature.summary in ("count", "missing", "hours_since_last"):
         return ""
     if feature.summary in _SINGLE_EVENT:

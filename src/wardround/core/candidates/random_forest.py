@@ -5,7 +5,9 @@ column that was split on. A tree's moves sum to its leaf's probability less its 
 its trees' (Saabas' method).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any, ClassVar, Final, Self
 
@@ -57,23 +59,37 @@ class RandomForest(Fitted):
         return cls(forest.fit(inputs, outcome).set_params(n_jobs=1))
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        # Not predict_proba: with threads it sums the trees in the order in which they happen to finish.
+        # Not predict_proba, which with threads sums the trees in the order in which they happen to finish; and not
+        # numpy's sum, whose order of adding depends on how many rows there are.
         total = np.zeros(len(inputs))
-        for tree, leaf in self._leaves(inputs):
-            total += tree.value[leaf, 0, 1]
+        for leaf in self._leaves(inputs):
+            total += self._nodes.probability[leaf]
         return total / len(self.forest.estimators_)
 
     def contributions(self, inputs: np.ndarray) -> Contributions:
-        total = np.zeros(inputs.shape)
-        for tree, leaf in self._leaves(inputs):
-            total += _moves_to_each_node(tree, inputs.shape[1])[leaf]
-        roots = [estimator.tree_.value[0, 0, 1] for estimator in self.forest.estimators_]
-        return Contributions(total / len(roots), float(np.mean(roots)))
+        nodes, node = self._nodes, self._leaves(inputs)
+        rows, columns = inputs.shape
+        row = np.broadcast_to(np.arange(rows), node.shape)
+        total = np.zeros(rows * columns)
+        # From the leaves of all trees at once up to their roots, a move at a time.
+        while (inner := nodes.parent[node] >= 0).any():
+            node, row = node[inner], row[inner]
+            parent = nodes.parent[node]
+            move = nodes.probability[node] - nodes.probability[parent]
+            total += np.bincount(row * columns + nodes.column[parent], move, minlength=rows * columns)
+            node = parent
+        roots = nodes.probability[nodes.roots]
+        return Contributions(total.reshape(rows, columns) / len(roots), float(np.mean(roots)))
 
-    def _leaves(self, inputs: np.ndarray) -> list[tuple[Any, np.ndarray]]:
-        """Each tree with the leaf that each row falls into."""
+    def _leaves(self, inputs: np.ndarray) -> np.ndarray:
+        """Trees x rows: the leaf that each row falls into, numbered through all trees."""
         exact = np.ascontiguousarray(inputs, dtype=np.float32)
-        return [(estimator.tree_, estimator.tree_.apply(exact)) for estimator in self.forest.estimators_]
+        trees = zip(self.forest.estimators_, self._nodes.roots, strict=True)
+        return np.array([estimator.tree_.apply(exact) + root for estimator, root in trees])
+
+    @cached_property
+    def _nodes(self) -> "_Nodes":
+        return _Nodes.of([estimator.tree_ for estimator in self.forest.estimators_])
 
     def dump(self) -> bytes:
         file = BytesIO()
@@ -85,13 +101,29 @@ class RandomForest(Fitted):
         return cls(joblib.load(BytesIO(content)))
 
 
-def _moves_to_each_node(tree: Any, columns: int) -> np.ndarray:
-    """Nodes x columns: the moves of the probability on the way from the root to each node, by the column split on."""
-    moves = np.zeros((tree.node_count, columns))
-    probability = tree.value[:, 0, 1]
-    # A node's children come after it, so that its own moves are complete when they are handed on.
-    for node in np.flatnonzero(tree.children_left >= 0):
-        for child in (tree.children_left[node], tree.children_right[node]):
-            moves[child] = moves[node]
-            moves[child, tree.feature[node]] += probability[child] - probability[node]
-    return moves
+@dataclass(frozen=True)
+class _Nodes:
+    """The nodes of all trees, one tree after the other.
+
+    Attributes:
+        roots: where each tree begins.
+        parent: the node above; -1 for a root.
+        column: that an inner node splits on.
+        probability: of the outcome, in a node.
+    """
+
+    roots: np.ndarray
+    parent: np.ndarray
+    column: np.ndarray
+    probability: np.ndarray
+
+    @classmethod
+    def of(cls, trees: Sequence[Any]) -> Self:
+        roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
+        parent = np.full(sum(tree.node_count for tree in trees), -1)
+        for tree, root in zip(trees, roots, strict=True):
+            for children in (tree.children_left, tree.children_right):
+                inner = np.flatnonzero(children >= 0)
+                parent[root + children[inner]] = root + inner
+        column = np.concatenate([tree.feature for tree in trees])
+        return cls(roots, parent, column, np.concatenate([tree.value[:, 0, 1] for tree in trees]))

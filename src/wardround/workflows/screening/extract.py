@@ -35,9 +35,9 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
     with opened.step("extract", client, chunk):
         stays = opened.stays(chunk)
         parts, failures = _isolated(stays, opened, client)
-        events = _together(frame_of(EVENT_COLUMNS), [part.events for part in parts])
-        set_aside = _together(frame_of(SET_ASIDE_COLUMNS), [part.set_aside for part in parts])
-        features = _together(opened.no_features(), [part.features for part in parts])
+        events = _together([part.events for part in parts] or [frame_of(EVENT_COLUMNS)])
+        set_aside = _together([part.set_aside for part in parts] or [frame_of(SET_ASIDE_COLUMNS)])
+        features = _together([part.features for part in parts] or [opened.no_features()])
         # Those of an earlier attempt go first and the new ones come last: where features are, all is of one attempt.
         opened.folder.remove(chunk_file(chunk, "features.parquet"))
         opened.folder.write_frame(chunk_file(chunk, "events.parquet"), events)
@@ -95,5 +95,5 @@ def _require_server(client: FhirClient, error: FhirUnreachable) -> None:
         return
 
 
-def _together(nothing: pd.DataFrame, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([nothing, *frames], ignore_index=True) if frames else nothing
+def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
