@@ -45,15 +45,14 @@ def _fetch_group(
     profile = client.source.profile
     patients = ("patient", patient_values(patient_ids, profile))
     dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
-    asked = set(patient_ids)
     readings: list[Reading] = []
     for criterion in _criteria(variables, profile):
         for page in client.pages("Observation", [patients, criterion, *dates], OBSERVATION):
             for observation in page:
                 readings += readings_of(observation, codes)
-    return frame_of_readings(
-        [reading if reading.patient_id in asked else reading._replace(problem=OTHER_PATIENT) for reading in readings]
-    )
+    frame = frame_of_readings(readings)
+    stranger = ~frame["patient_id"].isin(patient_ids)
+    return frame.assign(problem=frame["problem"].mask(stranger, OTHER_PATIENT)) if stranger.any() else frame
 
 
 def _criteria(variables: Mapping[str, Variable], profile: ServerProfile) -> list[tuple[str, list[str]]]:
