@@ -3,15 +3,18 @@
 import logging
 import math
 import socket
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from wardround.adapters.expectations import validate
+from wardround.adapters.expectations import ROWS_AT_ONCE, prepare, validate, verdict_of
 from wardround.core.events import EVENT_COLUMNS, frame_of
 from wardround.core.features import build_features
-from wardround.core.suite import QualityResult
+from wardround.core.suite import QualityResult, suite
+from wardround.errors import QualityError
 from wardround.settings import PROJECT
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_conditions
@@ -43,6 +46,49 @@ def test_a_table_of_unknown_values_passes_for_every_condition(condition: Conditi
     assert {expectation.column for expectation in result.expectations} >= set(condition.columns)
 
 
+@pytest.mark.parametrize("rows", [0, 3])
+def test_every_rule_is_accounted_for_in_the_order_of_the_suite(rows: int) -> None:
+    result = validate(table(rows), SEPSIS)
+    assert [(checked.column, checked.rule) for checked in result.expectations] == [
+        (rule.column, rule.text) for rule in suite(SEPSIS)
+    ]
+
+
+def test_every_rule_is_judged_by_an_expectation_that_great_expectations_brings() -> None:
+    judged = zip(suite(SEPSIS), validate(table(), SEPSIS).expectations, strict=True)
+    named = {rule.kind: checked.type for rule, checked in judged}
+    assert named == {
+        "columns": "expect_table_columns_to_match_ordered_list",
+        "type": "expect_column_pair_values_to_be_equal",
+        "known": "expect_column_values_to_not_be_null",
+        "unique": "expect_column_values_to_be_unique",
+        "between": "expect_column_pair_values_a_to_be_greater_than_b",
+        "one_of": "expect_column_values_to_be_in_set",
+        "ordered": "expect_column_pair_values_a_to_be_greater_than_b",
+    }
+    from great_expectations.expectations import core as stock
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    for name in named.values():
+        assert get_expectation_impl(name).__module__.startswith(stock.__name__)
+
+
+def test_only_rows_that_have_a_value_count_as_checked() -> None:
+    frame = table(
+        stay_id=pd.Series(["a", None, "c"], dtype="str"),
+        sex=[1.0, math.nan, math.nan],
+        lactate__min_24h=[1.0, 2.0, math.nan],
+        lactate__max_24h=[1.0, math.nan, 3.0],
+    )
+    checked = {expectation.rule: expectation.checked for expectation in validate(frame, SEPSIS).expectations}
+    assert checked["stay_id is known"] == 3
+    assert checked["stay_id is unique"] == 2
+    assert checked["sex is 0 or 1"] == 1
+    assert checked["lactate__min_24h is between 0 and 50 mmol/L"] == 2
+    assert checked["lactate__min_24h is at most lactate__max_24h"] == 1
+    assert checked["heart_rate__last_24h is between 1 and 300 /min"] == 0
+
+
 def test_an_empty_table_passes() -> None:
     result = validate(table(rows=0), SEPSIS)
     assert (result.success, result.rows, result.set_aside_share) == (True, 0, 0.0)
@@ -60,6 +106,8 @@ LIMITS = [
     ("age", 18.0, 17.9),
     ("age", 130.0, 131.0),
     ("sex", 1.0, 2.0),
+    ("sex", 0.0, math.inf),
+    ("sex", 0.0, 0.5),
 ]
 
 
@@ -79,7 +127,45 @@ def test_features_beyond_their_limits_are_set_aside_with_the_rule_in_words() -> 
     for row, (column, _, _) in enumerate(LIMITS):
         assert result.failing[f"stay-{row}"].startswith(f"{column} is ")
     unexpected = {e.column: e.unexpected for e in result.expectations if not e.success}
-    assert unexpected == {column: 2 if column == "age" else 1 for column, _, _ in LIMITS}
+    assert unexpected == Counter(column for column, _, _ in LIMITS)
+
+
+RANGES = [rule for rule in suite(SEPSIS) if rule.kind == "between"]
+
+
+def test_every_range_holds_to_the_last_bit() -> None:
+    for rows in ([rule.low for rule in RANGES], [rule.high for rule in RANGES]):
+        frame = table(len(RANGES))
+        for row, (rule, limit) in enumerate(zip(RANGES, rows, strict=True)):
+            frame.loc[row, rule.column] = limit
+        assert validate(frame, SEPSIS).failing == {}
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_every_range_is_broken_by_the_next_number_beyond_it(end: str) -> None:
+    frame = table(len(RANGES))
+    for row, rule in enumerate(RANGES):
+        frame.loc[row, rule.column] = (
+            math.nextafter(rule.low, -math.inf) if end == "low" else math.nextafter(rule.high, math.inf)
+        )
+    assert list(validate(frame, SEPSIS).failing.values()) == [rule.text for rule in RANGES]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf])
+def test_an_infinite_value_breaks_the_range_of_every_column(value: float) -> None:
+    frame = table(len(SEPSIS.columns))
+    for row, column in enumerate(SEPSIS.columns):
+        frame.loc[row, column] = value
+    reasons = {rule.column: rule.text for rule in suite(SEPSIS) if rule.kind in ("between", "one_of")}
+    assert list(validate(frame, SEPSIS).failing.values()) == [reasons[column] for column in SEPSIS.columns]
+
+
+def test_two_equal_infinite_values_are_in_order_and_out_of_their_ranges() -> None:
+    result = validate(table(1, lactate__min_24h=[math.inf], lactate__max_24h=[math.inf]), SEPSIS)
+    assert {e.rule for e in result.expectations if not e.success} == {
+        "lactate__min_24h is between 0 and 50 mmol/L",
+        "lactate__max_24h is between 0 and 50 mmol/L",
+    }
 
 
 def test_a_minimum_above_the_maximum_is_set_aside() -> None:
@@ -100,6 +186,126 @@ def test_a_row_without_a_stay_is_set_aside() -> None:
 def test_only_the_first_broken_rule_of_a_row_is_its_reason() -> None:
     result = validate(table(age=[64.0, 5.0, 64.0], sex=[0.0, 7.0, 1.0]), SEPSIS)
     assert (result.set_aside, result.failing) == (1, {"stay-1": "age is between 18 and 130 years"})
+
+
+def test_the_first_rule_is_that_of_the_suite_whatever_judges_it() -> None:
+    broken = {"lactate__min_24h": 60.0, "lactate__max_24h": 55.0}  # out of range, and in the wrong order
+    frame = table(4, stay_id=["twice", "twice", "c", "d"], age=[5.0, 5.0, 5.0, 64.0], sex=7.0, **broken)
+    assert validate(frame, SEPSIS).failing == {
+        "twice": "stay_id is unique",
+        "c": "age is between 18 and 130 years",
+        "d": "sex is 0 or 1",
+    }
+    in_range = validate(table(1, lactate__min_24h=3.0, lactate__max_24h=2.0, inr__missing_24h=7.0), SEPSIS)
+    assert list(in_range.failing.values()) == ["lactate__min_24h is at most lactate__max_24h"]
+
+
+def test_rows_before_and_after_a_border_of_the_long_form_are_judged_alike() -> None:
+    last = 2 * ROWS_AT_ONCE
+    frame = table(last + 1)
+    breaking = {
+        "age is between 18 and 130 years": {"age": 5.0},
+        "sex is 0 or 1": {"sex": 2.0},
+        "lactate__min_24h is at most lactate__max_24h": {"lactate__min_24h": 3.0, "lactate__max_24h": 2.0},
+        "heart_rate__slope_24h is finite": {"heart_rate__slope_24h": math.inf},
+    }
+    places = [0, ROWS_AT_ONCE - len(breaking), ROWS_AT_ONCE, last - len(breaking) + 1]
+    expected = {}
+    for place in places:
+        for row, (rule, values) in enumerate(breaking.items(), start=place):
+            frame.loc[row, list(values)] = list(values.values())
+            expected[f"stay-{row}"] = rule
+    result = validate(frame, SEPSIS)
+    assert result.failing == expected
+    assert {e.rule: e.unexpected for e in result.expectations if e.unexpected} == dict.fromkeys(breaking, len(places))
+    checked = {e.rule: e.checked for e in result.expectations}
+    assert checked["age is between 18 and 130 years"] == len(frame)
+    assert checked["sex is 0 or 1"] == len(places)
+
+
+def test_a_stay_that_appears_again_beyond_a_border_is_found() -> None:
+    frame = table(ROWS_AT_ONCE + 1)
+    frame.loc[ROWS_AT_ONCE, "stay_id"] = "stay-0"
+    result = validate(frame, SEPSIS)
+    assert (result.set_aside, result.failing) == (2, {"stay-0": "stay_id is unique"})
+
+
+def test_every_row_can_break_every_rule_on_features() -> None:
+    frame = table(ROWS_AT_ONCE + 1)
+    frame[list(SEPSIS.columns)] = math.inf
+    result = validate(frame, SEPSIS)
+    on_features = [e for e in result.expectations if e.column in SEPSIS.columns and " is of type " not in e.rule]
+    assert {e.unexpected for e in on_features if "at most" not in e.rule} == {len(frame)}
+    assert set(result.failing.values()) == {"age is between 18 and 130 years"}
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("age", pd.Series([64, 65, 66])),
+        ("age", pd.Series([64.0, 65.0, 66.0], dtype="float32")),
+        ("age", pd.Series(["64", "65", "66"], dtype="str")),
+        ("age", pd.Series([64.0, "65", 66.0], dtype="object")),
+        ("age", pd.Series([True, False, True])),
+        ("stay_id", pd.Series([1, 2, 3])),
+        ("stay_id", pd.Series(["a", 2, "c"], dtype="object")),
+        ("stay_id", pd.Series(["a", "b", "c"], dtype="category")),
+        ("as_of", pd.Series([pd.Timestamp("2026-01-02T05:00")] * 3)),
+        ("as_of", pd.Series(["2026-01-02T05:00Z"] * 3, dtype="str")),
+    ],
+)
+def test_a_column_of_the_wrong_type_sets_every_row_aside_and_nothing_else_is_checked(
+    column: str, values: pd.Series
+) -> None:
+    frame = table(heart_rate__last_24h=98765.4321)
+    frame[column] = values
+    result = validate(frame, SEPSIS)
+    [broken] = [e for e in result.expectations if not e.success]
+    assert broken.rule.startswith(f"{column} is of type ")
+    assert (result.set_aside, set(result.failing.values())) == (3, {broken.rule})
+    assert len(result.expectations) == 1 + 2 + len(SEPSIS.columns)
+
+
+def test_objects_of_the_right_type_pass_and_are_checked_like_others() -> None:
+    frame = table(stay_id=pd.Series(["a", "b", "c"], dtype="object"))
+    frame["as_of"] = frame["as_of"].astype("object")
+    frame["age"] = pd.Series([np.float64(64), None, np.float64(5)], dtype="object")
+    result = validate(frame, SEPSIS)
+    assert result.failing == {"c": "age is between 18 and 130 years"}
+    [age] = [e for e in result.expectations if e.column == "age" and not e.success]
+    assert (age.checked, age.unexpected) == (2, 1)
+
+
+def test_a_column_that_is_there_twice_sets_every_row_aside() -> None:
+    frame = pd.concat([table(), table()[["age"]]], axis=1)
+    assert validate(frame, SEPSIS).set_aside_share == 1.0
+
+
+def test_stays_may_have_any_name() -> None:
+    names = ["", " ", "nan", "None", "é\u2028", "0"]
+    frame = table(len(names), stay_id=pd.Series(names, dtype="str"), age=5.0)
+    assert list(validate(frame, SEPSIS).failing) == names
+
+
+@pytest.mark.parametrize(
+    ("success", "details"),
+    [
+        (False, {}),
+        (True, {}),
+        (False, {"element_count": 3, "missing_count": 0, "unexpected_index_list": []}),
+        (False, {"element_count": 3, "missing_count": 0}),
+        (True, {"element_count": 3, "missing_count": 0, "unexpected_index_list": [1]}),
+    ],
+)
+def test_a_result_that_does_not_say_which_lines_are_as_expected_stops_the_run(success: bool, details: dict) -> None:
+    prepare()
+    from great_expectations.core import ExpectationValidationResult
+    from great_expectations.expectations import ExpectColumnValuesToNotBeNull
+
+    configuration = ExpectColumnValuesToNotBeNull(column="value").configuration
+    result = ExpectationValidationResult(success=success, expectation_config=configuration, result=details)
+    with pytest.raises(QualityError, match="expect_column_values_to_not_be_null: Great Expectations did not say"):
+        verdict_of(result)
 
 
 @pytest.mark.parametrize("change", ["missing", "reordered", "additional", "text"])

@@ -1,10 +1,11 @@
 """What must hold of a feature table: a condition in, rules out; and the account of a table held against them."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from wardround.spec.conditions import Condition, Feature
@@ -108,11 +109,11 @@ def _between(column: str, low: float, high: float, unit: str, slack: float = 0.0
 
 
 class Checked(BaseModel):
-    """One expectation and how it went: counts only."""
+    """One rule and how it went: counts only."""
 
     model_config = ConfigDict(frozen=True)
 
-    type: str = Field(description="Name of the expectation in Great Expectations.")
+    type: str = Field(description="Name of the expectation that judged the rule, in Great Expectations.")
     column: str = Field(description='Column, or "" for the whole table.')
     rule: str = Field(description="What must hold, in words.")
     success: bool
@@ -143,3 +144,55 @@ class QualityResult(BaseModel):
         if self.rows:
             return self.set_aside / self.rows
         return 0.0 if self.success else 1.0
+
+
+class Account:
+    """How a table of so many rows does against a suite: noted rule by rule, in any order and in parts of the table."""
+
+    def __init__(self, rules: Sequence[Rule], rows: int) -> None:
+        self._rules = rules
+        self._places = {rule: place for place, rule in enumerate(rules)}
+        self._noted: dict[int, Checked] = {}
+        self._first = np.full(rows, len(rules))  # the place of the first rule that a row broke
+
+    def note(
+        self,
+        rule: Rule,
+        expectation: str,
+        checked: int,
+        broken: Sequence[int] | np.ndarray,
+        held: bool | None = None,
+    ) -> None:
+        """Positions of the rows that broke the rule, each once; a structural rule that did not hold makes all unusable.
+
+        `held` needs saying where no row shows it: a table without rows may have the wrong columns.
+        """
+        held = not len(broken) if held is None else held
+        place = self._places[rule]
+        before = self._noted.get(place)
+        self._noted[place] = Checked(
+            type=expectation,
+            column=rule.column,
+            rule=rule.text,
+            success=held and (before is None or before.success),
+            checked=checked + (before.checked if before else 0),
+            unexpected=len(broken) + (before.unexpected if before else 0),
+        )
+        rows = slice(None) if rule.structural and not held else np.asarray(broken, dtype=int)
+        self._first[rows] = np.minimum(self._first[rows], place)
+
+    @property
+    def success(self) -> bool:
+        """Of all that was noted."""
+        return all(checked.success for checked in self._noted.values())
+
+    @property
+    def checked(self) -> tuple[Checked, ...]:
+        """The rules that were noted, in the order of the suite."""
+        return tuple(self._noted[place] for place in sorted(self._noted))
+
+    @property
+    def broken(self) -> dict[int, str]:
+        """Position of each row that broke a rule -> the first such rule of the suite, in words."""
+        rows = np.flatnonzero(self._first < len(self._rules))
+        return {int(row): self._rules[self._first[row]].text for row in rows}

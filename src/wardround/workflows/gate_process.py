@@ -1,10 +1,8 @@
 """The quality gate in a process of its own, so that its imports cost the screening no time."""
 
 import pickle
-import select
 import subprocess
 import sys
-from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -15,7 +13,7 @@ _MODULE: Final = "wardround.workflows.gate_process"
 
 
 class GateProcess:
-    """`check_quality` in a child; a context manager, called as the function is, once. `begin` lets it work meanwhile.
+    """`check_quality` in a child; a context manager, called as the function is, once.
 
     Importing Great Expectations takes seconds of one core. The child starts with it at once, on another core; a thread
     could not, because imports hold the interpreter. This module imports nothing heavy, so that the child can be the
@@ -24,7 +22,6 @@ class GateProcess:
 
     def __enter__(self) -> Self:
         self._child = subprocess.Popen([sys.executable, "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._begun = False
         return self
 
     def __exit__(
@@ -33,26 +30,10 @@ class GateProcess:
         self._child.kill()
         self._child.__exit__(None, None, None)
 
-    def begin(self, run: str, settings: Settings) -> None:
-        """Asks for the verdict without waiting for it; the call then waits."""
-        assert self._child.stdin is not None
-        with suppress(BrokenPipeError):  # the call will say that the child has ended
-            self._child.stdin.write(pickle.dumps((run, settings)))
-            self._child.stdin.close()
-        self._begun = True
-
-    @property
-    def ready(self) -> bool:
-        """Whether the verdict is there, or none will come."""
-        assert self._child.stdout is not None
-        return bool(select.select([self._child.stdout], [], [], 0)[0])
-
     def __call__(self, run: str, settings: Settings) -> None:
-        if not self._begun:
-            self.begin(run, settings)
-        assert self._child.stdout is not None
+        answer, _ = self._child.communicate(pickle.dumps((run, settings)))
         try:
-            problem = pickle.loads(self._child.stdout.read())
+            problem = pickle.loads(answer)
         except EOFError:
             raise WardroundError(
                 f"run {run}: the quality gate's process ended, expected its verdict; run again"

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from wardround.adapters.run_folder import RunFolder, runs_in
-from wardround.errors import QualityError
+from wardround.errors import QualityError, WardroundError
 from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screening import check_quality
 from wardround.workflows.screening.screen import Gate
@@ -19,7 +20,7 @@ def too_old(icu) -> None:
 
 @pytest.fixture(params=["here", "beside"])
 def gate(request) -> Iterator[Gate]:
-    """The gate in this process, or in another, while whose verdict is awaited this one begins to score."""
+    """The gate in this process, or in another."""
     if request.param == "here":
         yield check_quality
     else:
@@ -39,6 +40,15 @@ def test_a_row_that_breaks_the_suite_fails_its_stay_with_the_rule(icu, server, s
     assert ledger.loc["e-old", "outcome"] == "failed"
     assert ledger.loc["e-old", "reason"].startswith("quality:age is between 18 and 130")
     assert len(held("RiskAssessment")) == 11
+
+
+def test_a_gate_whose_process_has_ended_says_so(settings) -> None:
+    before = psutil.Process().children()
+    with GateProcess() as process:
+        [child] = [child for child in psutil.Process().children() if child not in before]
+        child.kill()
+        with pytest.raises(WardroundError, match="the quality gate's process ended"):
+            process("run", settings)
 
 
 def test_too_many_such_rows_stop_the_run_before_anything_is_written(

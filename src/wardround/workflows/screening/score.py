@@ -3,7 +3,7 @@
 These functions see patient values; they never log.
 """
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -38,33 +38,20 @@ REQUIRED_INPUT: Final = "required_input"  # of a model that was trained elsewher
 OUTCOME_COLUMNS: Final = {"stay_id": "str", "outcome": "str", "reason": "str", "score": "float64", "band": "str"}
 
 
-def score(run: str, chunk: int, settings: Settings, foreseen: pd.DataFrame | None = None) -> None:
+def score(run: str, chunk: int, settings: Settings) -> None:
     """Writes scores.parquet (scored and indeterminate stays) and outcomes.parquet (every stay of the chunk).
 
-    `foreseen` is what `foresee` gave, which holds unless the quality gate set one of these stays aside.
     Raises ModelError if the run's model cannot be used any more.
     """
     opened = load_run(run, settings)
     with opened.step("score", chunk=chunk):
         stays = opened.stays(chunk)
         features = opened.folder.read_frame(chunk_file(chunk, "features.parquet"))
-        failures = {**_set_aside(opened), **_not_extracted(opened, chunk)}
-        scores = foreseen
-        if scores is None or scores["stay_id"].isin(failures).any():
-            scores = _scores(_without(failures, features), opened, chunk, _model(run, settings), stays)
+        failures = _failures(opened, chunk)
+        usable = features[~features["stay_id"].isin(failures)].reset_index(drop=True)
+        scores = _scores(usable, opened, chunk, _model(run, settings), stays)
         opened.folder.write_frame(chunk_file(chunk, "scores.parquet"), scores)
         opened.folder.write_frame(chunk_file(chunk, "outcomes.parquet"), _outcomes(stays, scores, failures))
-
-
-def foresee(run: str, chunk: int, settings: Settings) -> pd.DataFrame | None:
-    """The chunk's scores if the quality gate finds nothing, while it is still looking; None if they cannot be told."""
-    opened = load_run(run, settings)
-    features = opened.folder.read_frame(chunk_file(chunk, "features.parquet"))
-    usable = _without(_not_extracted(opened, chunk), features)
-    try:
-        return _scores(usable, opened, chunk, _model(run, settings), opened.stays(chunk))
-    except Exception:  # noqa: BLE001 - what no gate has checked may break anything; `score` will say what is wrong
-        return None
 
 
 @lru_cache(maxsize=1)
@@ -73,18 +60,10 @@ def _model(run: str, settings: Settings) -> ScoringModel:
     return load_run(run, settings).model(settings)
 
 
-def _set_aside(opened: Run) -> dict[str, str]:
+def _failures(opened: Run, chunk: int) -> dict[str, str]:
     broken: dict[str, str] = opened.folder.read_json("quality_failed.json")
-    return {stay: f"quality:{rule}" for stay, rule in broken.items()}
-
-
-def _not_extracted(opened: Run, chunk: int) -> dict[str, str]:
-    failures: dict[str, str] = opened.folder.read_json(chunk_file(chunk, "failures.json"))
-    return failures
-
-
-def _without(failures: Collection[str], features: pd.DataFrame) -> pd.DataFrame:
-    return features[~features["stay_id"].isin(failures)].reset_index(drop=True)
+    extraction: dict[str, str] = opened.folder.read_json(chunk_file(chunk, "failures.json"))
+    return {**{stay: f"quality:{rule}" for stay, rule in broken.items()}, **extraction}
 
 
 def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel, stays: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from queue import LifoQueue
 from typing import Any, Final, TypeVar
 
-import pandas as pd
 from requests.adapters import BaseAdapter
 
 from wardround.adapters.fhir_client import FhirClient
@@ -15,7 +14,6 @@ from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource
 from wardround.errors import FhirError, QualityError
 from wardround.settings import Settings
-from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.report import report
 from wardround.workflows.screening.check_quality import check_quality
 from wardround.workflows.screening.extract import extract
@@ -24,7 +22,7 @@ from wardround.workflows.screening.publish import publish
 from wardround.workflows.screening.reconcile import reconcile
 from wardround.workflows.screening.request import ScreeningRequest
 from wardround.workflows.screening.run import load_run, open_run
-from wardround.workflows.screening.score import foresee, score
+from wardround.workflows.screening.score import score
 from wardround.workflows.screening.suited import suited
 
 Progress = Callable[[str, int, int], None]  # step, units done, units in all
@@ -34,8 +32,6 @@ T = TypeVar("T")
 # Pages of results that are in memory together hold no more, which keeps the process below 500 MiB. Two searches at a
 # time are enough: one page is parsed while the server makes the next.
 RESOURCES_AT_ONCE: Final = 10_000
-# Scores are kept in memory while the gate looks at the features: of so many chunks, which takes it as long.
-MOST_FORESEEN: Final = 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class Means:
         progress: is told how far each step is.
         transport: instead of real HTTP.
         patience: how long the server is borne with; by default the source's retries, and no waiting.
-        gate: `check_quality`, or a `GateProcess` that does the same beside the other steps.
+        gate: `check_quality`, or a `GateProcess` that does the same, with its libraries loaded beside the other steps.
     """
 
     source: FhirSource
@@ -92,30 +88,15 @@ def _go_through(run: str, means: Means) -> dict[str, Any]:
         fetching = max(1, min(source.threads, RESOURCES_AT_ONCE // source.page_size))
         steps.each("extract", unread, clients.each(lambda n, client: extract(run, n, client, settings)), fetching)
         try:
-            foreseen = steps.once("check_quality", lambda: _judge(run, chunks, means))
+            steps.once("check_quality", lambda: means.gate(run, settings))
         except QualityError:
             report(run, settings)
             raise
-        steps.each("score", chunks, lambda n: score(run, n, settings, foreseen.pop(n, None)), threads=1)
+        steps.each("score", chunks, lambda n: score(run, n, settings), threads=1)
         steps.each("publish", chunks, clients.each(lambda n, client: publish(run, n, client, settings)), source.threads)
         summary = steps.once("reconcile", lambda: clients.lend(lambda client: reconcile(run, client, settings)))
         steps.once("report", lambda: report(run, settings))
     return summary
-
-
-def _judge(run: str, chunks: list[int], means: Means) -> dict[int, pd.DataFrame]:
-    """Waits for the gate's verdict, and where it is another process, scores some chunks meanwhile: by chunk."""
-    foreseen: dict[int, pd.DataFrame] = {}
-    if isinstance(means.gate, GateProcess):
-        means.gate.begin(run, means.settings)
-        for chunk in chunks[:MOST_FORESEEN]:
-            if means.gate.ready:
-                break
-            scores = foresee(run, chunk, means.settings)
-            if scores is not None:
-                foreseen[chunk] = scores
-    means.gate(run, means.settings)
-    return foreseen
 
 
 class _Clients:
