@@ -165,9 +165,9 @@ def without_device(server: str) -> None:
 
 
 # Before and after the server does the n-th request: 1 finds the stays, 2 to 4 fetch, 5 and 6 are about the Device, 7 to
-# 21 write (of each of three chunks: search, write, search, search Provenance, write Provenance), 22 reconciles.
+# 18 write (of each of three chunks: search, write, search, write Provenance), 19 reconciles.
 POINTS = [(1, True), (3, False), (5, False), (6, False), (6, True), (7, True), (8, False), (8, True), (9, True)]
-POINTS += [(11, False), (11, True), (14, True), (18, True), (21, True), (22, True)]
+POINTS += [(10, False), (10, True), (13, True), (16, True), (18, True), (19, True)]
 
 
 @pytest.mark.parametrize(("number", "answered"), POINTS)
