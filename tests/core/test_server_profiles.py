@@ -10,6 +10,7 @@ from wardround.spec.loading import load_server_profiles
     ("statement", "profile", "why"),
     [
         ({"software": {"name": "HAPI FHIR Server"}}, "hapi", "CapabilityStatement.software.name says HAPI FHIR"),
+        ({"software": {"name": "SEKMET FHIR R4 Tester"}}, "sekmet", "CapabilityStatement.software.name says SEKMET"),
         ({"publisher": "Cerner"}, "oracle", "CapabilityStatement.publisher says Cerner"),
         ({"implementation": {"description": "medplum"}}, "medplum", "implementation.description says Medplum"),
         ({"software": {"name": "Epic"}, "publisher": "Epic"}, "epic", "software.name says Epic"),

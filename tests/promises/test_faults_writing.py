@@ -306,6 +306,18 @@ def test_doubles_that_appear_between_the_look_and_the_write_are_mended_in_the_sa
     assert screened(gateway.url)["repaired"] == 0
 
 
+@pytest.mark.parametrize("profile", [GENERIC, NO_BATCH], ids=["whole", "singly"])
+def test_a_provenance_that_a_faster_run_wrote_is_not_written_again(server, gateway, screened, profile) -> None:
+    def written_before(asked: Bundle, forward: Callable[[Bundle], Bundle]) -> Bundle:
+        forward(asked)
+        return forward(asked)
+
+    gateway.alter = at_first(written_before, times=STAYS, of=lambda asked: "Provenance" in kinds(asked))
+    summary = screened(gateway.url, profile)
+    assert (summary["written"], summary["failed"]) == (STAYS, 0)
+    assert standing(server) == EACH_ONCE
+
+
 @pytest.mark.parametrize("profile", [NO_BATCH, NO_CONDITIONS, PLAIN], ids=["singly", "bare", "plain"])
 def test_a_server_is_asked_only_for_what_it_can(server, gateway, screened, profile) -> None:
     assert screened(gateway.url, profile)["written"] == STAYS

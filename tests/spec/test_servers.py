@@ -9,7 +9,7 @@ from wardround.errors import SpecError
 from wardround.spec.loading import load_server_profile, load_server_profiles
 from wardround.spec.servers import GENERIC
 
-KINDS = {"epic", "generic", "hapi", "medplum", "microsoft", "mimic-on-fhir", "oracle", "wardround"}
+KINDS = {"epic", "generic", "hapi", "medplum", "microsoft", "mimic-on-fhir", "oracle", "sekmet", "wardround"}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_the_generic_profile_is_what_a_source_without_a_profile_has(schemas):
 
 def test_a_server_that_nobody_ran_says_that_its_profile_is_from_documentation(schemas):
     tried = {name for name, profile in load_server_profiles(schemas).items() if profile.known_from == "tests"}
-    assert tried == {"wardround"}
+    assert tried == {"sekmet", "wardround"}
 
 
 def test_an_unknown_profile_names_the_known_ones(schemas):

@@ -1,5 +1,6 @@
 """RiskAssessments with their Provenance and Device to and from a FHIR server; repeating a write changes nothing."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from wardround.errors import FhirError
 VALUES_PER_SEARCH: Final = 250
 # An answer that was lost shows only at the next look whether it was done.
 LOOKS: Final = 3
+_DEVICE: Final = re.compile(r"Device/[A-Za-z0-9\-.]{1,64}")
 
 
 def held(client: FhirClient, identities: Sequence[str]) -> dict[str, list[Resource]]:
@@ -59,7 +61,10 @@ def create_provenance(client: FhirClient, resources: Sequence[Resource]) -> dict
 
 
 def device_reference(client: FhirClient, device: Resource) -> str:
-    """The reference of the server's Device with this one's identifier, which is created if there is none."""
+    """The reference of the server's Device with this one's identifier, which is created if there is none.
+
+    It is looked for first: a server that does not know If-None-Exist would create one a run.
+    """
     token = f"{DEVICE_SYSTEM}|{device['identifier'][0]['value']}"
     refusal = UNANSWERED
     for _ in range(LOOKS):
@@ -67,7 +72,11 @@ def device_reference(client: FhirClient, device: Resource) -> str:
         if reference is not None:
             return reference
         if refusal == UNANSWERED:
-            (refusal,) = _outcomes(client, [_create(client, device, f"identifier={token}")])
+            (answer,) = _answers(client, [_create(client, device, f"identifier={token}")])
+            refusal = _refusal(answer)
+            reference = _relative(str(answer.get("response", {}).get("location", "")))
+            if not refusal and _DEVICE.fullmatch(reference):
+                return reference
     raise FhirError(
         f"{client.source.base_url}: did not keep our Device (status {refusal or 'of success'}), expected to "
         "find it by its identifier; allow this client to create Devices"
@@ -107,13 +116,21 @@ def _create(client: FhirClient, resource: Resource, unless: str) -> Resource:
 
 
 def _outcomes(client: FhirClient, entries: list[Resource]) -> list[str]:
+    return [_refusal(answer) for answer in _answers(client, entries)]
+
+
+def _answers(client: FhirClient, entries: list[Resource]) -> list[Resource]:
     # A creation without a condition that was sent again after a lost answer would be a second resource.
     repeat = not any(
         entry["request"]["method"] == "POST" and "ifNoneExist" not in entry["request"] for entry in entries
     )
-    statuses = [status_of(answer) for answer in client.batch(entries, repeat)]
+    return client.batch(entries, repeat)
+
+
+def _refusal(answer: Resource) -> str:
+    status = status_of(answer)
     # Some say 304 to an update that changes nothing.
-    return ["" if status.startswith("2") or status == "304" else status for status in statuses]
+    return "" if status.startswith("2") or status == "304" else status
 
 
 def _target(resource: Resource) -> str:

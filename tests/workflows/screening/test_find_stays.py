@@ -2,8 +2,10 @@
 
 import pytest
 
+from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
-from wardround.workflows.screening.find_stays import stays_per_chunk
+from wardround.spec.servers import GENERIC
+from wardround.workflows.screening.find_stays import stays_per_chunk, stays_together
 
 
 @pytest.mark.parametrize(
@@ -11,7 +13,21 @@ from wardround.workflows.screening.find_stays import stays_per_chunk
     [(0, None, 1), (1, None, 1), (32, None, 1), (33, None, 100), (20_000, None, 100), (100_000, None, 500), (5, 3, 3)],
 )
 def test_one_stay_a_chunk_up_to_32_and_never_more_than_200_chunks(stays: int, asked: int | None, size: int) -> None:
-    assert stays_per_chunk(stays, asked, patients_per_search=100) == size
+    assert stays_per_chunk(stays, asked, together=100) == size
+
+
+@pytest.mark.parametrize(
+    ("limits", "together"),
+    [
+        ({}, 200),
+        ({"patients_per_search": 50}, 200),
+        ({"patients_per_search": 50, "has_batch": False}, 50),
+        ({"patients_per_search": 1, "has_batch": False}, 1),
+    ],
+)
+def test_stays_go_together_that_one_search_reads_or_batches_write(limits, together: int) -> None:
+    profile = GENERIC.model_copy(update=limits)
+    assert stays_together(FhirSource("http://ward.test/fhir", profile=profile)) == together
 
 
 def test_the_stays_of_one_patient_are_in_one_chunk(icu, server, screened, settings) -> None:

@@ -1,6 +1,7 @@
 """Writing: what a repeated, interrupted or refused write leaves on the server."""
 
 from typing import Any
+from urllib.parse import unquote
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
@@ -15,6 +16,51 @@ def change(server: str, resource: dict[str, Any], **content: Any) -> None:
     with FhirClient(FhirSource(server)) as client:
         (answer,) = client.batch([{"resource": changed, "request": request}])
     assert answer["response"]["status"].startswith("2")
+
+
+def asked(transport) -> list[str]:
+    """What publish was answered for, in order: the type that was looked for or written."""
+    kinds = ("RiskAssessment", "Provenance", "Device")
+    found = []
+    for path, body in transport.sent:
+        looked = [f"look for {kind}" for kind in kinds if path.endswith(f"/{kind}/_search")]
+        written = [f"write {kind}" for kind in kinds if f'"resource":{{"resourceType":"{kind}"' in body]
+        found += looked or written[:1]
+    return found
+
+
+def test_stays_of_a_chunk_that_are_new_are_written_with_two_looks_at_the_server(
+    icu, server, screened, transport
+) -> None:
+    for name in ("a", "b", "c"):
+        icu.stay(name)
+    icu.upload(server)
+    screened(chunk_size=3)
+    assert asked(transport) == [
+        "look for Device",
+        "write Device",
+        "look for RiskAssessment",
+        "write RiskAssessment",
+        "look for RiskAssessment",
+        "write Provenance",
+        "look for RiskAssessment",  # reconcile
+    ]
+
+
+def test_what_was_there_before_is_asked_for_its_provenance(icu, server, screened, held, transport) -> None:
+    icu.stay("old", lactate=1.0)
+    icu.upload(server)
+    screened()
+    icu.stay("new")
+    icu.lactate("p-old", "late", 6.0, hours=0.5)
+    icu.upload(server)
+    transport.sent.clear()
+    screened(chunk_size=2)
+    (amended,) = [risk["id"] for risk in held("RiskAssessment") if risk["status"] == "amended"]
+    (looked,) = [unquote(body) for path, body in transport.sent if path.endswith("/Provenance/_search")]
+    assert looked.split("&")[0] == f"target=RiskAssessment/{amended}"
+    assert sum('"resource":{"resourceType":"Provenance"' in body for body in transport.writes) == 1
+    assert len(held("Provenance")) == 2
 
 
 def test_late_data_amend_an_assessment_once(icu, server, screened, held, transport) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from wardround.adapters.bulk_export import Progress
 from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_source import FhirSource
 from wardround.core.events import frame_of
 from wardround.core.stays import STAY_COLUMNS, eligible
 from wardround.settings import Settings
@@ -19,6 +20,8 @@ from wardround.workflows.screening.run import load_run
 FOUND_COLUMNS: Final = {**STAY_COLUMNS, "chunk": "int64", "excluded": "str"}
 MOST_SINGLE: Final = 32  # so many tasks of one patient each are still easy on a scheduler, and easy to read
 MOST_CHUNKS: Final = 200
+# Of stays that are written in batches: a look at the server answers for all of a chunk, so fewer chunks cost it less.
+SETTLED_TOGETHER: Final = 200
 
 
 def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progress = lambda *_: None) -> list[int]:
@@ -29,7 +32,7 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         cohort = eligible(found.stays, opened.as_of, opened.condition)
         # Patients stay together: the events of one are then fetched once, however many stays there are.
         screened = cohort.eligible.sort_values(["patient_id", "stay_id"], ignore_index=True)
-        size = stays_per_chunk(len(screened), opened.request.chunk_size, client.source.patients_per_search)
+        size = stays_per_chunk(len(screened), opened.request.chunk_size, stays_together(client.source))
         screened = screened.assign(chunk=np.arange(len(screened)) // size + 1, excluded="")
         about = pd.concat([found.stays, found.set_aside], ignore_index=True).set_index("stay_id")
         left_out = pd.concat([cohort.excluded, found.set_aside], ignore_index=True)
@@ -43,10 +46,15 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
     return chunks
 
 
-def stays_per_chunk(stays: int, asked: int | None, patients_per_search: int) -> int:
-    """One stay a chunk up to 32 stays; beyond, as many as one search takes, or more to stay within 200 chunks."""
+def stays_together(source: FhirSource) -> int:
+    """How many stays cost the server little together: as many as one search takes, and 200 if it takes batches."""
+    return max(source.patients_per_search, SETTLED_TOGETHER if source.profile.has_batch else 1)
+
+
+def stays_per_chunk(stays: int, asked: int | None, together: int) -> int:
+    """One stay a chunk up to 32 stays; beyond, as many as go together, or more to stay within 200 chunks."""
     if asked is not None:
         return asked
     if stays <= MOST_SINGLE:
         return 1
-    return max(patients_per_search, ceil(stays / MOST_CHUNKS))
+    return max(together, ceil(stays / MOST_CHUNKS))

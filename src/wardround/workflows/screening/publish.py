@@ -23,7 +23,7 @@ from wardround.core.risk_assessment import (
 )
 from wardround.settings import Settings
 from wardround.workflows.screening.run import Run, chunk_file, load_run
-from wardround.workflows.screening.settle import OVERTAKEN, ROUNDS, Account, settle
+from wardround.workflows.screening.settle import OVERTAKEN, ROUNDS, Account, Settled, settle
 
 _DEVICE: Final = Lock()  # chunks that start together need not all ask for the Device
 
@@ -68,8 +68,8 @@ def _write(
     stay_of = {identity(screening, assessment.stay_id): assessment.stay_id for assessment in assessments}
     performer = _device(opened, screening, client)
     wanted = _valid(assessments, screening, performer, account)
-    kept = settle(wanted, stay_of, client, account)
-    _write_provenance(kept, stay_of, screening, client, account)
+    settled = settle(wanted, stay_of, client, account)
+    _write_provenance(settled, stay_of, screening, client, account)
 
 
 def _alone(opened: Run, client: FhirClient, settings: Settings) -> AbstractContextManager[None]:
@@ -107,18 +107,23 @@ def _valid(
 
 
 def _write_provenance(
-    kept: Mapping[str, Resource],
+    settled: Settled,
     stay_of: Mapping[str, str],
     screening: Screening,
     client: FhirClient,
     account: Account,
 ) -> None:
-    by_target = {f"RiskAssessment/{resource['id']}": one for one, resource in kept.items()}
+    by_target = {f"RiskAssessment/{resource['id']}": one for one, resource in settled.kept.items()}
+    # What was new a moment ago has no Provenance yet; a writer who was faster is met by the condition of the create.
+    unsought = settled.new if client.source.profile.has_conditional_create else set()
     refusals: dict[str, str] = {}
     for _ in range(ROUNDS):
-        there = risk_assessments.with_provenance(client, list(by_target))
+        sought = [target for target, one in by_target.items() if one not in unsought]
+        there, unsought = risk_assessments.with_provenance(client, sought), set()
         missing = [
-            _provenance(target, kept[one], screening) for target, one in by_target.items() if target not in there
+            _provenance(target, settled.kept[one], screening)
+            for target, one in by_target.items()
+            if target not in there
         ]
         for resource in missing[:1]:
             check_structure(resource)

@@ -6,7 +6,7 @@ identifier and an entry that was refused all end in the same place: with the nex
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from wardround.adapters import risk_assessments
 from wardround.adapters.fhir_batch import UNANSWERED
@@ -40,10 +40,15 @@ class Account:
         }
 
 
-def settle(
-    wanted: Mapping[str, Resource], stay_of: Mapping[str, str], client: FhirClient, account: Account
-) -> dict[str, Resource]:
-    """Writes what the server lacks or holds otherwise; gives what it then holds, by identity, and accounts for all.
+class Settled(NamedTuple):
+    """What the server holds, by identity, and of which it held nothing when it was written last."""
+
+    kept: dict[str, Resource]
+    new: set[str]
+
+
+def settle(wanted: Mapping[str, Resource], stay_of: Mapping[str, str], client: FhirClient, account: Account) -> Settled:
+    """Writes what the server lacks or holds otherwise; gives what it then holds, and accounts for all.
 
     Raises FhirError if the server as a whole is at fault; what it has taken by then is found by the next attempt.
     """
@@ -55,7 +60,7 @@ def settle(
             break
         outcomes = risk_assessments.write(client, [change for _, change in changes])
         work.note((one, outcome) for (one, _), outcome in zip(changes, outcomes, strict=True))
-    return work.kept
+    return Settled(work.kept, work.kept.keys() & work.new)
 
 
 @dataclass
@@ -66,6 +71,7 @@ class _Work:
     kept: dict[str, Resource] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)  # all that was sent of it in the last round was answered with success
     sent: set[str] = field(default_factory=set)
+    new: set[str] = field(default_factory=set)  # the look before its last write found nothing
     refused: dict[str, str] = field(default_factory=dict)
 
     def changes(self, held: Mapping[str, list[Resource]], final: bool) -> list[tuple[str, Resource]]:
@@ -83,6 +89,7 @@ class _Work:
             elif problem := self._problem(one, there, final):
                 self._fail(one, problem)
             else:
+                (self.new.discard if there else self.new.add)(one)
                 if decision.repairs:
                     self.account.repaired.add(self.stay_of[one])
                 changes += [(one, change) for change in decision.changes]

@@ -1,0 +1,79 @@
+"""The Device that performs the screening: one, however its creation is answered."""
+
+import json
+from typing import Any
+
+import pytest
+
+from wardround.adapters import risk_assessments
+from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.core.risk_assessment import DEVICE_SYSTEM
+from wardround.errors import FhirError
+
+DEVICE = {"resourceType": "Device", "identifier": [{"system": DEVICE_SYSTEM, "value": "ours"}]}
+
+
+@pytest.fixture
+def devices(server, page, reply):
+    """devices(response, kept) answers a creation with the response, and keeps the Device if `kept`; gives requests."""
+
+    def follow(response: dict[str, Any], kept: bool = True) -> list[str]:
+        held: list[dict[str, Any]] = []
+        asked: list[str] = []
+
+        def answer(request):
+            if request.path.endswith("/_search"):
+                asked.append("look")
+                return page(*held)
+            asked.append(json.loads(request.body)["entry"][0]["request"]["ifNoneExist"])
+            held.extend([{**DEVICE, "id": "d1"}] if kept else [])
+            return reply({"resourceType": "Bundle", "entry": [{"response": response}]})
+
+        server.answer = answer
+        return asked
+
+    return follow
+
+
+def reference(server) -> str:
+    with FhirClient(FhirSource(server.url)) as client:
+        return risk_assessments.device_reference(client, DEVICE)
+
+
+CREATE = f"identifier={DEVICE_SYSTEM}|ours"
+
+
+@pytest.mark.parametrize("location", ["Device/d1/_history/1", "http://elsewhere.test/r4/Device/d1", "Device/d1"])
+def test_a_device_is_known_by_where_the_server_says_it_is(server, devices, location) -> None:
+    asked = devices({"status": "201 Created", "location": location})
+    assert reference(server) == "Device/d1"
+    assert asked == ["look", CREATE]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"status": "201"},
+        {"status": "200", "location": ""},
+        {"status": "201", "location": "urn:uuid:1"},
+        {"status": "412"},
+    ],
+)
+def test_a_device_is_looked_for_where_the_server_does_not_say(server, devices, response) -> None:
+    asked = devices(response)
+    assert reference(server) == "Device/d1"
+    assert asked == ["look", CREATE, "look"]
+
+
+def test_a_device_that_is_there_is_not_created(server, devices) -> None:
+    asked = devices({"status": "201"})
+    reference(server)
+    asked.clear()
+    assert reference(server) == "Device/d1"
+    assert asked == ["look"]
+
+
+def test_a_location_in_a_refusal_names_no_device(server, devices) -> None:
+    devices({"status": "403 Forbidden", "location": "Device/d1"}, kept=False)
+    with pytest.raises(FhirError, match=r"did not keep our Device \(status 403\)"):
+        reference(server)
