@@ -29,8 +29,8 @@ Progress = Callable[[str, int, int], None]  # step, units done, units in all
 Gate = Callable[[str, Settings], None]
 T = TypeVar("T")
 
-# Pages of results that are in memory together hold no more, which keeps the process below 500 MiB. Two searches at a
-# time are enough: one page is parsed while the server makes the next.
+# So many chunks are read at once that a page of each holds no more, which keeps the process below 400 MiB. Two are
+# enough: one page is parsed while the server makes the next.
 RESOURCES_AT_ONCE: Final = 10_000
 
 
