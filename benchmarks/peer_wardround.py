@@ -37,8 +37,9 @@ class Recording(WholeAnswers):
         self.requests.append(about | what)
         return response
 
-    def heard(self, step: str, _done: int, _of: int) -> None:
-        self.step = step
+    def heard(self, step: str, done: int, _of: int) -> None:
+        # Some steps go on side by side; what they send belongs together, and to the one that began last.
+        self.step = self.step if done else step
 
 
 def seconds_of(process: psutil.Process) -> float:

@@ -1,10 +1,11 @@
 """All steps of a screening in turn, or those left of one, in one process: what the DAG does without Airflow."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from queue import LifoQueue
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 from requests.adapters import BaseAdapter
@@ -92,8 +93,9 @@ def _go_through(run: str, means: Means) -> dict[str, Any]:
         except QualityError:
             report(run, settings)
             raise
-        steps.each("score", chunks, lambda n: score(run, n, settings), threads=1)
-        steps.each("publish", chunks, clients.each(lambda n, client: publish(run, n, client, settings)), source.threads)
+        # As in the DAG: a chunk is written while others are scored.
+        scored = steps.in_turn("score", chunks, lambda n: score(run, n, settings))
+        steps.each("publish", scored, clients.each(lambda n, client: publish(run, n, client, settings)), source.threads)
         summary = steps.once("reconcile", lambda: clients.lend(lambda client: reconcile(run, client, settings)))
         steps.once("report", lambda: report(run, settings))
     return summary
@@ -130,12 +132,47 @@ class _Steps:
         self._progress(step, 1, 1)
         return result
 
-    def each(self, step: str, chunks: list[int], work: Callable[[int], None], threads: int) -> None:
-        """Every chunk, so many at a time; the first error ends it, when those under way have ended."""
-        self._progress(step, 0, len(chunks))
+    def in_turn(self, step: str, chunks: Sequence[int], work: Callable[[int], None]) -> "_Chunks":
+        """One after the other, each when it is asked for."""
+
+        def worked() -> Iterator[int]:
+            self._progress(step, 0, len(chunks))
+            for done, chunk in enumerate(chunks, start=1):
+                work(chunk)
+                self._progress(step, done, len(chunks))
+                yield chunk
+
+        return _Chunks(worked(), len(chunks))
+
+    def each(self, step: str, chunks: "Sequence[int] | _Chunks", work: Callable[[int], None], threads: int) -> None:
+        """Every chunk when it comes, so many at a time; the first error ends it, when those under way have ended."""
+        total, done, counting = len(chunks), 0, Lock()
+        self._progress(step, 0, total)
+
+        def counted(chunk: int) -> None:
+            nonlocal done
+            work(chunk)
+            with counting:
+                done += 1
+                self._progress(step, done, total)
+
         pool = ThreadPoolExecutor(threads)
         try:
-            for done, _ in enumerate(pool.map(work, chunks), start=1):
-                self._progress(step, done, len(chunks))
+            for _ in pool.map(counted, chunks):
+                pass
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+class _Chunks:
+    """Chunks that come one by one, and how many there will be."""
+
+    def __init__(self, chunks: Iterator[int], number: int) -> None:
+        self._chunks = chunks
+        self._number = number
+
+    def __iter__(self) -> Iterator[int]:
+        return self._chunks
+
+    def __len__(self) -> int:
+        return self._number
