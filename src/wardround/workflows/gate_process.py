@@ -1,5 +1,6 @@
 """The quality gate in a process of its own, so that its imports cost the screening no time."""
 
+import gc
 import pickle
 import subprocess
 import sys
@@ -49,6 +50,8 @@ def _serve() -> None:
     from wardround.workflows.screening import check_quality
 
     expectations.prepare()
+    # Looking through all that was imported, for garbage, would keep the verdict back by a second when the child ends.
+    gc.freeze()
     asked = sys.stdin.buffer.read()
     if not asked:
         return
