@@ -60,7 +60,11 @@ def test_what_is_no_list_of_objects_holds_none(shape: Any) -> None:
 
 
 @pytest.mark.parametrize("shape", [WHOLE, OBSERVATION])
-@pytest.mark.parametrize("content", [b"", b"[]", b'"Bundle"', page_of(observation("a"))[:-9]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b'"Bundle"', page_of(observation("a"))[:-9], b'{"total":"\xff"}', b'{"x":' + b"[" * 99999 + b"}"],
+    ids=["nothing", "list", "text", "broken off", "no UTF-8", "too deep"],
+)
 def test_what_is_no_whole_json_object_is_no_page(shape: Any, content: bytes) -> None:
     assert shape.page(content) is None
 

@@ -59,7 +59,7 @@ class Shape(Generic[T]):
         """The page; None if the bytes are no JSON object. One misshapen resource does not cost the others."""
         try:
             return self._page.decode(content)
-        except msgspec.DecodeError:  # a wrong shape is one as well
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a wrong shape is a DecodeError as well
             return self._piecemeal(content)
 
     def of(self, resource: Resource) -> "T | Misshapen":
