@@ -23,6 +23,10 @@ def test_a_connection_without_extra_has_the_clients_defaults():
     assert (source.base_url, source.sign_in, source.page_size) == ("http://127.0.0.1:9/fhir", None, 5000)
 
 
+def test_a_task_makes_one_request_at_a_time_as_its_slot_of_the_pool_says():
+    assert source_of(connection()).threads == 1
+
+
 def test_the_fields_of_the_form_reach_the_source():
     source = source_of(connection(page_size=50, icu_classes=["ACUTE", "IMP"], icu_locations=["MICU"]))
 

@@ -72,6 +72,8 @@ def source_of(connection: Connection) -> FhirSource:
             sign_in=_sign_in(connection, about),
             profile=load_server_profile(profile, settings_from().schemas) if profile else GENERIC,
             recognise=profile is None,
+            # A task holds one slot of the pool, and a slot stands for one request at a time.
+            threads=1,
             **given,
         )
     except FhirError as error:

@@ -1,7 +1,9 @@
 """A server that answers, a transport that counts and fails on demand, and one call that screens."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -41,6 +43,9 @@ class Transport(HTTPAdapter):
         self.refuse: Callable[[str], int | None] = lambda _body: None  # body -> status
         self.rewrite: Callable[[str], str] | None = None
         self.sent: list[tuple[str, str]] = []  # path, body
+        self.most_at_once = 0
+        self._at_once = 0
+        self._counting = Lock()
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         body = request.body or ""
@@ -50,8 +55,20 @@ class Transport(HTTPAdapter):
         if status is None:
             if self.rewrite is not None:
                 request.prepare_body(self.rewrite(text), None)
-            return super().send(request, *args, **kwargs)
+            with self._counted():
+                return super().send(request, *args, **kwargs)
         return self._refused(request, status)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._counting:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._at_once -= 1
 
     @property
     def writes(self) -> list[str]:

@@ -88,6 +88,19 @@ def test_running_again_writes_nothing_and_changes_no_byte(icu, server, screened,
     assert [len(resources) for resources in before] == [40, 40, 1]
 
 
+@pytest.mark.parametrize(("chunk_size", "patients_per_search"), [(8, 1), (8, 4), (2, 4)])
+def test_no_more_requests_are_under_way_at_once_than_the_source_bears(
+    icu, server, settings, transport, chunk_size: int, patients_per_search: int
+) -> None:
+    for place in range(40):
+        icu.stay(f"s{place}", lactate=1.0)
+    icu.upload(server)
+    asked = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", "chunk_size": chunk_size}
+    source = FhirSource(server, patients_per_search=patients_per_search, threads=2)
+    screen(ScreeningRequest.model_validate(asked), Means(source, settings, lambda *_: None, transport))
+    assert transport.most_at_once == 2
+
+
 @pytest.mark.parametrize("changes", [{"mode": "shadow"}, {"dry_run": True}])
 def test_a_shadow_run_and_a_dry_run_write_nothing(icu, server, screened, held, transport, changes, settings) -> None:
     icu.stay("sick", lactate=6.0)

@@ -96,6 +96,11 @@ class Run:
         """The numbers of the run's chunks."""
         return list(self.folder.read_json("chunks.json")["chunks"])
 
+    @property
+    def stays_per_chunk(self) -> int:
+        """The most stays of a chunk."""
+        return int(self.folder.read_json("chunks.json")["stays_per_chunk"])
+
     def stays(self, chunk: int) -> pd.DataFrame:
         """The stays of one chunk (STAY_COLUMNS and the columns of `find_stays`). Raises RunIncomplete for no chunk."""
         stays = self.folder.read_frame("stays.parquet")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import ceil
 from queue import LifoQueue
 from threading import Lock
 from typing import Any, Final, TypeVar
@@ -30,8 +31,8 @@ Progress = Callable[[str, int, int], None]  # step, units done, units in all
 Gate = Callable[[str, Settings], None]
 T = TypeVar("T")
 
-# So many chunks are read at once that a page of each holds no more, which keeps the process below 400 MiB. Two are
-# enough: one page is parsed while the server makes the next.
+# So many chunks are read at once that a page of each holds no more, which keeps the process below 400 MiB: one page is
+# parsed while the server makes the next.
 RESOURCES_AT_ONCE: Final = 10_000
 
 
@@ -86,8 +87,8 @@ def _go_through(run: str, means: Means) -> dict[str, Any]:
             steps.once("find_stays", lambda: clients.lend(lambda client: find_stays(run, client, settings, progress)))
         chunks = opened.chunks()
         unread = [chunk for chunk in chunks if not opened.extracted(chunk)]
-        fetching = max(1, min(source.threads, RESOURCES_AT_ONCE // source.page_size))
-        steps.each("extract", unread, clients.each(lambda n, client: extract(run, n, client, settings)), fetching)
+        reading = _read_at_once(source, opened.stays_per_chunk)
+        steps.each("extract", unread, clients.each(lambda n, client: extract(run, n, client, settings)), reading)
         try:
             steps.once("check_quality", lambda: means.gate(run, settings))
         except QualityError:
@@ -99,6 +100,12 @@ def _go_through(run: str, means: Means) -> dict[str, Any]:
         summary = steps.once("reconcile", lambda: clients.lend(lambda client: reconcile(run, client, settings)))
         steps.once("report", lambda: report(run, settings))
     return summary
+
+
+def _read_at_once(source: FhirSource, stays_per_chunk: int) -> int:
+    """How many chunks are read at once: each makes some searches at a time, together no more than the source bears."""
+    searches = min(source.threads, ceil(stays_per_chunk / source.patients_per_search))
+    return max(1, min(source.threads // searches, RESOURCES_AT_ONCE // source.page_size))
 
 
 class _Clients:
