@@ -1,6 +1,5 @@
 """The `wardround` command: a table of subcommands, each imported only when it is called."""
 
-import gc
 import sys
 from importlib import import_module
 
@@ -59,6 +58,3 @@ def run() -> None:
     except WardroundError as error:
         sys.stderr.write(f"wardround: {error}\n")
         sys.exit(error.exit_code)
-    finally:
-        # The process ends: looking through pandas and scikit-learn for garbage would take another half second.
-        gc.freeze()
