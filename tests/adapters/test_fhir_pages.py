@@ -6,7 +6,7 @@ import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.fhir_page import WHOLE, Entry, Link, Page
-from wardround.adapters.fhir_pages import MOST_BARREN, MOST_RESTARTS, pages
+from wardround.adapters.fhir_pages import MOST_BARREN, MOST_RESTARTS, Search, pages
 from wardround.adapters.fhir_transport import Answer
 from wardround.errors import FhirError
 from wardround.spec.servers import ServerProfile
@@ -175,5 +175,5 @@ def test_a_page_is_let_go_of_before_the_next_one_is_asked_for() -> None:
         assert [gone() for gone in watched] == [None] * len(watched)
         return answer(int(url[-1]))
 
-    found = pages(source, "Patient", WHOLE, lambda: answer(1), follow, set())
+    found = pages(Search(source, "Patient", WHOLE, lambda: answer(1), follow, set()))
     assert [resource["id"] for page in found for resource in page] == ["p1", "p2", "p3"]

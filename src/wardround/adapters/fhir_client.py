@@ -11,7 +11,7 @@ from requests.adapters import BaseAdapter
 
 from wardround.adapters import fhir_batch
 from wardround.adapters.fhir_page import WHOLE, Misshapen, Shape
-from wardround.adapters.fhir_pages import TOO_LARGE, TooLarge, pages
+from wardround.adapters.fhir_pages import TOO_LARGE, Search, TooLarge, pages
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource
@@ -127,7 +127,7 @@ class FhirClient:
             return self._transport.send("GET", link, accept=_LOST, read=shape.page)
 
         try:
-            yield from pages(self.source, resource_type, shape, first, follow, seen)
+            yield from pages(Search(self.source, resource_type, shape, first, follow, seen))
         except TooLarge as error:
             halves = _halved(pairs)
             if not halves:

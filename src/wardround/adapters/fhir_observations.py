@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 import pandas as pd
@@ -47,9 +48,10 @@ def _fetch_group(
     dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
     readings: list[Reading] = []
     for criterion in _criteria(variables, profile):
-        for page in client.pages("Observation", [patients, criterion, *dates], OBSERVATION):
-            for observation in page:
-                readings += readings_of(observation, codes)
+        found = client.pages("Observation", [patients, criterion, *dates], OBSERVATION)
+        # Not page by page: the name of a page would keep it while the next one comes.
+        for observation in chain.from_iterable(found):
+            readings += readings_of(observation, codes)
     frame = frame_of_readings(readings)
     stranger = ~frame["patient_id"].isin(patient_ids)
     return frame.assign(problem=frame["problem"].mask(stranger, OTHER_PATIENT)) if stranger.any() else frame

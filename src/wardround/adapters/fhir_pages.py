@@ -1,7 +1,8 @@
 """The pages of one search in, its resources out, each once; a search that was not read to its end is an error."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urljoin
 
 from wardround.adapters.fhir_page import Link, Misshapen, Page, Shape, dicts
@@ -36,24 +37,33 @@ class _Shrunk(Exception):
     """The total fell between two pages: what was deleted may have shifted one over a resource that is still there."""
 
 
-def pages(
-    source: FhirSource,
-    resource_type: str,
-    shape: Shape[T],
-    first: Callable[[], Answer],
-    follow: Callable[[str], Answer],
-    seen: set[str],
-) -> Iterator[list[T | Misshapen]]:
-    """Page by page, the resources of a search that are not in `seen`; what was given is added to it.
+@dataclass(frozen=True)
+class Search(Generic[T]):
+    """One search at a server.
+
+    Attributes:
+        source: the server.
+        resource_type: of what matches.
+        shape: what makes the pages of the answers.
+        first: asks for the first page.
+        follow: asks for the page at a URL.
+        seen: the keys of the resources that are known already; those that are given come to it.
+    """
+
+    source: FhirSource
+    resource_type: str
+    shape: Shape[T]
+    first: Callable[[], Answer]
+    follow: Callable[[str], Answer]
+    seen: set[str]
+
+
+def pages(search: Search[T]) -> Iterator[list[T | Misshapen]]:
+    """Page by page, the resources of a search that were not seen.
 
     A search that the server forgets, or that ends with fewer matches than its total, begins anew. Pages that shift
     because something was entered meanwhile repeat resources, which are given once. Where a total shrinks in between
     the search is read until a reading brings nothing new.
-
-    Args:
-        shape: what made the pages of the answers.
-        first: asks for the first page.
-        follow: asks for the page at a URL.
 
     Raises:
         TooLarge: the server cannot bear so many values, or forgets the search each time.
@@ -61,9 +71,9 @@ def pages(
     """
     restarts, short, shrunk = 0, False, False
     while True:
-        known = len(seen)
+        known = len(search.seen)
         try:
-            yield from _once(source, resource_type, shape, first, follow, seen)
+            yield from _once(search)
             return
         except _Expired as expired:
             restarts += 1
@@ -74,30 +84,24 @@ def pages(
                 raise FhirError(str(error)) from None
             short = True
         except _Shrunk as error:
-            if shrunk and len(seen) == known:
+            if shrunk and len(search.seen) == known:
                 return
             restarts, shrunk = restarts + 1, True
             if restarts > MOST_RESTARTS:
                 raise FhirError(str(error)) from None
 
 
-def _once(
-    source: FhirSource,
-    resource_type: str,
-    shape: Shape[T],
-    first: Callable[[], Answer],
-    follow: Callable[[str], Answer],
-    seen: set[str],
-) -> Iterator[list[T | Misshapen]]:
-    answer = first()
-    count = _Count(resource_type)
+def _once(search: Search[T]) -> Iterator[list[T | Misshapen]]:
+    source = search.source
+    answer = search.first()
+    count = _Count()
     visited: set[str] = set()
     while True:
         if answer.status in TOO_LARGE:
             raise TooLarge(answer.complaint)
         page: Page[T | Misshapen] = _searchset(answer)
         url = _next(page.link, source.base_url)
-        yield _new(page, answer, shape, seen, count)
+        yield _new(page, answer, search, count)
         if url is None:
             break
         if url in visited or count.barren > MOST_BARREN:
@@ -105,7 +109,7 @@ def _once(
         visited.add(url)
         # A page is most of what a search holds in memory: let go of it before the next one comes.
         del answer, page
-        answer = follow(url)
+        answer = search.follow(url)
         if answer.status in _EXPIRED:
             raise _Expired(answer.complaint)
     if source.profile.has_exact_totals and len(count.matches) < count.total:
@@ -120,8 +124,7 @@ def _once(
 class _Count:
     """How many different matches one reading of a search met, and how many there should be."""
 
-    def __init__(self, resource_type: str) -> None:
-        self.resource_type = resource_type
+    def __init__(self) -> None:
         self.matches: set[str] = set()
         self.total = 0
         self.barren = 0  # pages in a row without a new match
@@ -138,11 +141,9 @@ class _Count:
             self._told = True
 
 
-def _new(
-    page: Page[T | Misshapen], answer: Answer, shape: Shape[T], seen: set[str], count: _Count
-) -> list[T | Misshapen]:
+def _new(page: Page[T | Misshapen], answer: Answer, search: Search[T], count: _Count) -> list[T | Misshapen]:
     matches: set[str] = set()
-    wanted, about, new = count.resource_type, shape.about, []
+    wanted, about, seen, new = search.resource_type, search.shape.about, search.seen, []
     for place, entry in enumerate(page.entry):
         resource = entry.resource
         if resource is None:
