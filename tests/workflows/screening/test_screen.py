@@ -8,7 +8,7 @@ import pytest
 
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
-from wardround.errors import ModelError, RunIncomplete
+from wardround.errors import FhirRefused, ModelError, RunIncomplete
 from wardround.settings import Settings
 from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen
 
@@ -227,6 +227,16 @@ def test_too_many_failed_stays_make_a_run_incomplete(icu, server, screened, tran
     assert Path(summary["report"]).is_file()
     with pytest.raises(RunIncomplete, match="1 of 2 stays failed"):
         require_complete(summary["run"], settings)
+
+
+def test_a_server_that_refuses_what_is_written_is_not_asked_for_every_chunk(icu, server, screened, transport) -> None:
+    for place in range(40):
+        icu.stay(f"s{place}")
+    icu.upload(server)
+    transport.refuse = lambda body: 403 if body.startswith('{"resourceType":"Bundle"') else None
+    with pytest.raises(FhirRefused, match="403"):
+        screened(chunk_size=1)
+    assert 1 <= len(transport.writes) < 40
 
 
 def test_a_request_needs_an_offset_and_keeps_no_credentials() -> None:

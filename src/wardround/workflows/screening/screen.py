@@ -1,7 +1,7 @@
 """All steps of a screening in turn, or those left of one, in one process: what the DAG does without Airflow."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import ceil
@@ -163,10 +163,16 @@ class _Steps:
                 done += 1
                 self._progress(step, done, total)
 
-        pool = ThreadPoolExecutor(threads)
+        pool, begun = ThreadPoolExecutor(threads), list[Future[None]]()
         try:
-            for _ in pool.map(counted, chunks):
-                pass
+            for chunk in chunks:
+                begun.append(pool.submit(counted, chunk))
+                if any(one.done() and one.exception() for one in begun):
+                    break
+            wait(begun, return_when=FIRST_EXCEPTION)
+            for one in begun:
+                if one.done():
+                    one.result()
         finally:
             pool.shutdown(cancel_futures=True)
 
