@@ -111,6 +111,10 @@ class Transport:
         """Closes the connections."""
         self._session.close()
 
+    def sign_in(self) -> None:
+        """Gets the token that requests will bear, if they need one; raises as `send` does."""
+        self._persist(f"{self._source.base_url}/", self._authorization.header, repeat=True)
+
     def send(
         self,
         method: str,

@@ -7,6 +7,8 @@ that nobody takes it for a result even if it stays. What a write did is judged b
 from typing import Final
 from uuid import uuid4
 
+from wardround.adapters.fhir_batch import UNANSWERED, status_of
+from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_probe import Asked, Probe
 from wardround.adapters.fhir_references import Resource
 from wardround.errors import FhirError
@@ -63,7 +65,12 @@ class _Held:
     def now(self) -> list[Resource]:
         """Ours and nobody else's."""
         found = self.search().resources("RiskAssessment")
-        return [each for each in found if self._identifier in each.get("identifier", [])]
+        # A server may add to the identifier what it likes, such as its use.
+        return [
+            each
+            for each in found
+            if any(self._identifier.items() <= one.items() for one in dicts(each.get("identifier")))
+        ]
 
 
 def _found_by_identifier(held: _Held, findings: Findings) -> Outcome:
@@ -76,14 +83,14 @@ def _updates(probe: Probe, held: _Held, findings: Findings) -> bool:
     request = {"method": "PUT", "url": f"RiskAssessment?{held.criteria}"}
     entry = {"resource": held.resource, "request": request}
     batched = probe.write("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": [entry]})
-    statuses = [str(answer.get("response", {}).get("status", "")) for answer in batched.body.get("entry", [])]
+    statuses = [status_of(answer) for answer in dicts(batched.body.get("entry"))]
     findings.facts["has_batch"] = not batched.refused and bool(statuses)
     findings.add("a batch", batched, bool(statuses))
     if held.now():
         findings.facts["has_conditional_update"] = True
         findings.add("a conditional update in a batch", batched, True)
         return True
-    inside = f"HTTP {statuses[0].partition(' ')[0]} for the entry" if statuses else ""
+    inside = f"HTTP {statuses[0]} for the entry" if statuses and statuses[0] != UNANSWERED else ""
     findings.add("a conditional update in a batch", batched, False, inside)
     alone = probe.write("PUT", f"RiskAssessment?{held.criteria}", held.resource)
     there = bool(held.now())
@@ -132,4 +139,4 @@ def _remove(probe: Probe, held: _Held, findings: Findings) -> None:
 
 
 def _version(resource: Resource) -> str:
-    return str(resource.get("meta", {}).get("versionId"))
+    return str((resource.get("meta") or {}).get("versionId"))
