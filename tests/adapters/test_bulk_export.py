@@ -221,6 +221,39 @@ def test_the_place_to_wait_must_be_the_same_server(exporting, exported, reply) -
         exported()
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"output": [None]}, "an entry in output that is no file"),
+        ({"output": [{"type": "Patient", "url": "http://[x"}]}, "names what is no web address"),
+        ({"output": [{"type": "Patient"}]}, "expected https"),
+        ({"output": None}, "has no list output"),
+    ],
+)
+def test_a_manifest_that_names_no_files_is_an_error(exporting, exported, changes: dict[str, Any], message: str) -> None:
+    exporting.answers[f"GET {STATUS}"] = exporting.manifest(**changes)
+    with pytest.raises(FhirError, match=f"manifest.* {message}"):
+        exported()
+
+
+def test_no_list_of_errors_is_none(exporting, exported) -> None:
+    exporting.answers[f"GET {STATUS}"] = exporting.manifest(error=None)
+    assert len(exported()) == 2
+
+
+def test_errors_that_cannot_be_read_are_errors(exporting, exported, reply, server) -> None:
+    exporting.answers[f"GET {STATUS}"] = exporting.manifest(error=[{"url": f"{server.url}/files/errors"}])
+    exporting.answers["GET /fhir/files/errors"] = reply(b'<html>\n["x"]\n')
+    with pytest.raises(FhirError, match="2 times unreadable"):
+        exported()
+
+
+def test_a_place_to_wait_that_is_no_address_is_an_error(exporting, exported, reply) -> None:
+    exporting.answers[f"GET {KICK_OFF}"] = reply(status=202, headers={"Content-Location": "http://[x"})
+    with pytest.raises(FhirError, match="Content-Location names what is no web address"):
+        exported()
+
+
 def test_a_server_that_answers_at_once_does_not_export(exporting, exported, reply) -> None:
     exporting.answers[f"GET {KICK_OFF}"] = reply({"resourceType": "Bundle"})
     with pytest.raises(FhirError, match="does not export in bulk"):

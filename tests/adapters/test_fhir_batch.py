@@ -118,3 +118,12 @@ def test_a_server_without_batch_gets_one_request_an_entry_with_its_conditions(se
     assert (first.method, first.path) == ("PUT", "/fhir/RiskAssessment?identifier=s%7Ca")
     assert second.headers["If-Match"] == 'W/"3"'
     assert (third.method, third.path, third.headers["If-None-Exist"]) == ("POST", "/fhir/Device", "identifier=s|d")
+
+
+@pytest.mark.parametrize(
+    "entry", [[None], None, [{"response": None}], [{"response": []}], [{"response": {"status": None}}]]
+)
+def test_an_answered_entry_that_says_nothing_is_unanswered(server, reply, entry: object) -> None:
+    server.answer = lambda _request: reply({"resourceType": "Bundle", "entry": entry})
+    with pytest.raises(FhirError, match="answered a batch with another number of entries"):
+        performed(server, put("a"))

@@ -1,5 +1,6 @@
 """What the bytes of a page are decoded into."""
 
+from codecs import BOM_UTF8
 from typing import Any
 
 import orjson
@@ -75,3 +76,9 @@ def test_an_outcome_among_the_results_keeps_its_issue(shape: Any) -> None:
     page = shape.page(page_of({"resourceType": "OperationOutcome", "issue": issue}))
     kind, name, kept = shape.about(page.entry[0].resource)
     assert (kind, name or None, kept) == ("OperationOutcome", None, issue)
+
+
+@pytest.mark.parametrize("shape", [WHOLE, OBSERVATION])
+def test_a_byte_order_mark_before_a_page_is_passed_over(shape: Any) -> None:
+    content = page_of(observation("a"))
+    assert shape.page(BOM_UTF8 + content) == shape.page(content)

@@ -28,7 +28,17 @@ def test_a_slash_at_the_end_makes_no_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "example.org/fhir", "ftp://example.org", "https://", "http://h:port/", "http://[x"]
+    "url",
+    [
+        "",
+        "example.org/fhir",
+        "ftp://example.org",
+        "https://",
+        "http://h:port/",
+        "http://[x",
+        "http://h/fhir/ ",
+        "http://h/fh\nir",
+    ],
 )
 def test_what_is_no_web_address_is_refused(url: str) -> None:
     with pytest.raises(FhirError, match="not a web address"):
@@ -61,3 +71,10 @@ def test_a_token_endpoint_to_which_secrets_would_travel_in_the_open_is_refused(u
 @pytest.mark.parametrize("url", ["http://localhost:80/token", "http://127.0.0.1/token", "http://[::1]/token", None])
 def test_a_token_endpoint_on_this_machine_needs_no_https(url: str | None) -> None:
     assert ClientSecret("me", "secret", url).token_url == url
+
+
+@pytest.mark.parametrize("token", ["", "secret\n", "secret\nX-Other: 1", "sec ret", "secret\u20ac"])
+def test_a_token_that_no_header_takes_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(FhirError, match="token: holds a space, a line end or no ASCII") as caught:
+        BearerToken(token)
+    assert "secret" not in str(caught.value)

@@ -88,6 +88,9 @@ def test_a_url_gets_the_token_of_the_environment(tmp_path) -> None:
         ({"CLIENT_ID": "me"}, "WARD_CLIENT_SECRET or WARD_KEY_FILE is missing"),
         ({"PASSWORD": "s"}, "WARD_USERNAME is missing"),
         ({"USERNAME": "me"}, "WARD_PASSWORD is missing"),
+        ({"TOKEN_URL": "https://h/t"}, "WARD_CLIENT_ID is missing"),
+        ({"KEY_ID": "k1"}, "WARD_CLIENT_ID is missing"),
+        ({"SCOPE": "system/*.read", "CLIENT_AUTH": "post"}, "WARD_CLIENT_ID is missing"),
     ],
 )
 def test_a_missing_variable_is_named(settings, variables: dict[str, str], missing: str) -> None:
@@ -105,6 +108,7 @@ def test_a_missing_variable_is_named(settings, variables: dict[str, str], missin
         ),
         ({"CLIENT_ID": "me", "CLIENT_SECRET": "secret", "CLIENT_AUTH": "secret"}, "expected basic or post"),
         ({"CLIENT_ID": "me", "KEY_FILE": "/none.pem"}, "/none.pem: cannot be read"),
+        ({"TOKEN": "secret\n"}, "source ward: token: holds a space, a line end"),
     ],
 )
 def test_variables_that_contradict_are_named_and_no_secret_shown(settings, variables, message: str) -> None:
@@ -142,3 +146,10 @@ def test_a_name_is_a_folder_if_there_is_one_or_no_server_of_the_name(settings, h
     variables = {"WARD_BASE_URL": URL, "EPIC_BASE_URL": URL}
     places = {"ward": False, "epic": True, "absent": False, "epic/fhir": False, URL: True, ".": False}
     assert {place: is_server(place, settings, variables) for place in places} == places
+
+
+def test_a_token_of_the_environment_that_no_header_takes_is_named() -> None:
+    settings = settings_from({"WARDROUND_FHIR_TOKEN": "secret\u20ac"})
+    with pytest.raises(FhirError, match="WARDROUND_FHIR_TOKEN: token: holds") as raised:
+        server_at(URL, settings, {})
+    assert "secret" not in str(raised.value)

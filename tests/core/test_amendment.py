@@ -53,6 +53,7 @@ def test_of_several_the_newest_stands_whatever_its_time_is_written_like() -> Non
 def test_of_several_of_one_moment_or_of_none_the_last_id_stands() -> None:
     assert newest([held("b"), held("c"), held("a")])["id"] == "c"
     assert newest([{"id": "a"}, {"id": "b", "meta": {"lastUpdated": "unknown"}}])["id"] == "b"
+    assert newest([{"id": "a", "meta": None}, {"id": "b"}])["id"] == "b"
 
 
 def test_one_that_was_taken_back_never_wins_over_one_that_stands() -> None:

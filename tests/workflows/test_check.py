@@ -32,3 +32,11 @@ def test_a_wrong_spec_fails(home):
     result = CliRunner().invoke(wardround, ["check"])
     assert isinstance(result.exception, SpecError)
     assert "cohort.minimum_age" in str(result.exception)
+
+
+def test_a_wrong_server_profile_fails(home):
+    path = home / "include" / "schemas" / "servers" / "hapi.yaml"
+    path.write_text(path.read_text().replace("page_size", "pagesize"))
+    result = CliRunner().invoke(wardround, ["check"])
+    assert isinstance(result.exception, SpecError)
+    assert "hapi.yaml: pagesize" in str(result.exception)

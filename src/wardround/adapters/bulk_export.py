@@ -18,6 +18,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import orjson
 
 from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import origin, shown
 from wardround.adapters.run_folder import RunFolder
@@ -175,7 +176,7 @@ def _kick_off(client: FhirClient, order: ExportOrder, state: _State, now: float)
             f"{shown(url)}: answered {answer.status} without Content-Location, expected 202 with it;"
             " the server does not export in bulk: choose another cohort"
         )
-    status_url = urljoin(url, location)
+    status_url = _address(url, location, f"{shown(url)}: its Content-Location")
     if origin(status_url) != origin(client.source.base_url):
         raise FhirError(
             f"{shown(url)}: sends to {shown(status_url)} to wait, expected the same server; set the server's base URL"
@@ -217,16 +218,30 @@ def _download(client: FhirClient, manifest: Resource, state: _State, progress: P
 
 
 def _files(client: FhirClient, manifest: Resource, part: str) -> Iterator[_File]:
-    entries, base = manifest.get(part, []), client.source.base_url
+    entries, base = manifest.get(part), client.source.base_url
     where = f"{shown(base)}: the export's manifest"
-    if not isinstance(entries, list) or (part == "output" and part not in manifest):
+    if entries is None and part != "output":
+        return
+    if not isinstance(entries, list):
         raise FhirError(f"{where} has no list {part}, expected one; check the server")
     for number, entry in enumerate(entries):
-        url, kind = str(entry.get("url", "")), re.sub(r"\W", "", str(entry.get("type", "")))
+        if not isinstance(entry, dict):
+            raise FhirError(f"{where} has an entry in {part} that is no file, expected type and url; check the server")
+        url, kind = _address("", str(entry.get("url", "")), where), re.sub(r"\W", "", str(entry.get("type", "")))
         signed = manifest.get("requiresAccessToken", origin(url) == origin(base)) is True
         _check_place(url, base, signed, where)
         count = entry.get("count")
         yield _File(f"{number:05}-{kind}.ndjson", url, signed, count if isinstance(count, int) else None)
+
+
+def _address(base: str, text: str, where: str) -> str:
+    """What a URL means, read from `base`. Raises FhirError for what is none."""
+    try:
+        url = urljoin(base, text)
+        origin(url)
+    except ValueError:
+        raise FhirError(f"{where} names what is no web address, expected one; check the server") from None
+    return url
 
 
 def _check_place(url: str, base: str, signed: bool, where: str) -> None:
@@ -276,6 +291,15 @@ def _issues(parts: Iterator[bytes]) -> Counter[str]:
     codes: Counter[str] = Counter()
     for line in b"".join(parts).splitlines():
         if line.strip():
-            issues = orjson.loads(line).get("issue", [])
-            codes.update(str(one.get("code")) for one in issues if one.get("severity") in ("error", "fatal"))
+            codes.update(_errors(line))
     return codes
+
+
+def _errors(line: bytes) -> list[str]:
+    try:
+        outcome = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        outcome = None
+    if not isinstance(outcome, dict):
+        return ["unreadable"]
+    return [str(one.get("code")) for one in dicts(outcome.get("issue")) if one.get("severity") in ("error", "fatal")]

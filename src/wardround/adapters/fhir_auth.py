@@ -1,8 +1,8 @@
 """A FhirSource in, the Authorization header of its requests out; a token is asked for once and shared by a process."""
 
-import re
 import time
 from base64 import b64encode
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,6 +14,7 @@ import orjson
 import requests
 
 from wardround.adapters.fhir_sign_in import (
+    BEARER,
     BasicPassword,
     BearerToken,
     ClientSecret,
@@ -30,7 +31,6 @@ EARLY: Final = 30.0
 _EARLY_SHARE: Final = 0.1
 # SMART demands expires_in and recommends five minutes; a server that leaves it out is taken to mean that.
 _UNSAID_LIFETIME: Final = 300.0
-_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 # RFC 6749, 5.2: what the codes of a token endpoint mean for whoever configures the client.
 _RULES: Final = {
     "invalid_client": "check the client id, its secret or key, and that the server holds the key's public half",
@@ -199,7 +199,7 @@ def _token(response: requests.Response) -> Token:
     if 400 <= status < 500:
         raise _refused(url, status, answered.get("error"))
     value, kind = answered.get("access_token"), answered.get("token_type")
-    if not 200 <= status < 300 or not isinstance(value, str) or not _TOKEN.fullmatch(value):
+    if not 200 <= status < 300 or not isinstance(value, str) or not BEARER.fullmatch(value):
         raise FhirError(f"{url}: answered {status} and no token, expected access_token; check the token URL")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise FhirError(f"{url}: answered a token that is no bearer token, expected one; check the server")
@@ -229,7 +229,7 @@ def _seconds(expires_in: object, url: str) -> float:
 def _object(response: requests.Response) -> dict[str, Any]:
     """The answer's JSON object; empty if it is something else."""
     try:
-        body = orjson.loads(response.content)
+        body = orjson.loads(response.content.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
         return {}
     return body if isinstance(body, dict) else {}

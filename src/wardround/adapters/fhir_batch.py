@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.adapters.fhir_transport import ATTEMPTS, Answer, Transport
@@ -54,7 +55,9 @@ def perform(entries: Sequence[Resource], source: FhirSource, transport: Transpor
 
 def status_of(answer: Resource) -> str:
     """The HTTP status of an answered entry, such as "201"; UNANSWERED if it has none."""
-    return str(answer.get("response", {}).get("status", "")).split(" ")[0] or UNANSWERED
+    response = answer.get("response")
+    status = response.get("status") if isinstance(response, dict) else None
+    return str(status or "").split(" ")[0] or UNANSWERED
 
 
 def _sent(entries: list[Resource], source: FhirSource, transport: Transport, repeat: bool) -> list[Resource]:
@@ -81,7 +84,7 @@ def _batch(entries: list[Resource], source: FhirSource, transport: Transport, re
         return [entry for half in halves for entry in _sent(half, source, transport, repeat)]
     if answer.body.get("resourceType") != "Bundle":
         raise FhirError(f"{answer.url}: answered no Bundle to a batch, expected one; check the base URL")
-    answered: list[Resource] = answer.body.get("entry", [])
+    answered = list(dicts(answer.body.get("entry")))
     # Which of them is missing cannot be told.
     return answered if len(answered) == len(entries) else [{} for _ in entries]
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from wardround.adapters.fhir_census import complete, icu_rule, span_and_includes
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_encounters import Census
-from wardround.adapters.fhir_references import Resource, id_in, patient_values
+from wardround.adapters.fhir_references import id_in, patient_values
 from wardround.adapters.patient_ids import patient_ids_in
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError, SourceDataError
@@ -116,8 +116,8 @@ def _each_once(named: Iterable[Named]) -> Iterator[Named]:
             yield one
 
 
-def _entry(entry: Resource, reference: str, ended: str) -> Named:
-    patient_id = id_in(entry.get(reference), "Patient")
-    if not patient_id:
+def _entry(entry: object, reference: str, ended: str) -> Named:
+    patient_id = id_in(entry.get(reference), "Patient") if isinstance(entry, dict) else ""
+    if not isinstance(entry, dict) or not patient_id:
         return Named("", NOT_A_PATIENT)
     return Named(patient_id, INACTIVE if entry.get(ended) is True else "")

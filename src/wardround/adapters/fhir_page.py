@@ -1,5 +1,6 @@
 """The bytes of a search's page in, the Bundle out, its resources decoded into no more than what is read of them."""
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
@@ -57,6 +58,7 @@ class Shape(Generic[T]):
 
     def page(self, content: bytes) -> "Page[T | Misshapen] | None":
         """The page; None if the bytes are no JSON object. One misshapen resource does not cost the others."""
+        content = content.removeprefix(BOM_UTF8)  # some servers write it, and no decoder takes it
         try:
             return self._page.decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a wrong shape is a DecodeError as well

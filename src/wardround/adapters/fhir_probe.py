@@ -1,7 +1,7 @@
 """One request to a FHIR server in, whether and how it was answered out: a refusal is an answer here, not an error."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from time import perf_counter
 from types import TracebackType
@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urljoin
 
 from requests.adapters import BaseAdapter
 
+from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_references import Resource, patient_of
 from wardround.adapters.fhir_source import FhirSource, origin
 from wardround.adapters.fhir_transport import Transport
@@ -24,19 +25,25 @@ _ANY_REFUSAL: Final = frozenset(range(400, 600)) - {401, 403}
 
 @dataclass(frozen=True)
 class Asked:
-    """An answer: its HTTP status (0 if it was nothing usable), its body, and the milliseconds it took."""
+    """An answer: its HTTP status (0 if it was nothing usable, and then why), its body, and the milliseconds it took."""
 
     status: int
     body: Resource = field(default_factory=dict, repr=False)
     milliseconds: float = 0.0
+    complaint: str = ""
 
     @property
     def refused(self) -> bool:
         return not 200 <= self.status < 300
 
+    @property
+    def kind(self) -> str:
+        """The type of the resource that came back; "" if none did."""
+        return str(self.body.get("resourceType") or "")
+
     def resources(self, resource_type: str) -> list[Resource]:
         """The resources of a type in a Bundle."""
-        found = [entry.get("resource") for entry in self.body.get("entry", []) if isinstance(entry, dict)]
+        found = [entry.get("resource") for entry in dicts(self.body.get("entry"))]
         return [each for each in found if isinstance(each, dict) and each.get("resourceType") == resource_type]
 
     def patients(self, resource_type: str) -> list[str]:
@@ -46,7 +53,7 @@ class Asked:
     @property
     def following(self) -> str | None:
         """The next link of a page."""
-        links = [str(link.get("url")) for link in self.body.get("link", []) if link.get("relation") == "next"]
+        links = [str(link.get("url")) for link in dicts(self.body.get("link")) if link.get("relation") == "next"]
         return links[0] if links else None
 
 
@@ -65,6 +72,10 @@ class Probe:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._transport.close()
+
+    def sign_in(self) -> None:
+        """Gets the token that requests need, if they need one. Raises FhirError if there is none to be had."""
+        self._transport.sign_in()
 
     def get(self, path: str, pairs: Pairs = ()) -> Asked:
         """GET of a path under the base, asked a few times: the last answer, and the median of the times."""
@@ -95,12 +106,12 @@ class Probe:
             answer = self._transport.send(method, url, accept=_ANY_REFUSAL, **rest)
         except (FhirUnreachable, FhirRefused):
             raise
-        except FhirError:
-            return Asked(0, milliseconds=_since(begun))
+        except FhirError as error:
+            return Asked(0, milliseconds=_since(begun), complaint=str(error))
         return Asked(answer.status, answer.body, _since(begun))
 
     def _median(self, asked: list[Asked]) -> Asked:
-        return Asked(asked[-1].status, asked[-1].body, median(one.milliseconds for one in asked))
+        return replace(asked[-1], milliseconds=median(one.milliseconds for one in asked))
 
 
 def _since(begun: float) -> float:

@@ -1,12 +1,16 @@
 """How to sign in to a FHIR server: one frozen class per way, secrets never shown; `fhir_auth` does what they say."""
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from wardround.errors import FhirError
+
+# What the header of a request can bear.
+BEARER: Final = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,11 @@ class BearerToken:
     """A token that somebody else got and renews."""
 
     token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        # The libraries' own message about such a header would show the token.
+        if not BEARER.fullmatch(self.token):
+            raise FhirError("token: holds a space, a line end or no ASCII, expected none of these; give it without")
 
 
 @dataclass(frozen=True)

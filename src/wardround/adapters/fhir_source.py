@@ -1,5 +1,6 @@
 """What is known about a FHIR server before the first request: where it is, who asks, and how much it bears."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -48,7 +49,7 @@ class FhirSource:
 
     def __post_init__(self) -> None:
         try:
-            scheme, host, _ = origin(self.base_url)
+            scheme, host, _ = origin("" if re.search(r"\s", self.base_url) else self.base_url)
         except ValueError:
             scheme, host = "", None
         if scheme not in ("http", "https") or not host:

@@ -1,6 +1,7 @@
 """One HTTP request in, one JSON answer out: keep-alive, retries, Retry-After, and errors that name the cause."""
 
 import ssl
+from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,6 +111,10 @@ class Transport:
     def close(self) -> None:
         """Closes the connections."""
         self._session.close()
+
+    def sign_in(self) -> None:
+        """Gets the token that requests will bear, if they need one; raises as `send` does."""
+        self._persist(f"{self._source.base_url}/", self._authorization.header, repeat=True)
 
     def send(
         self,
@@ -329,7 +334,7 @@ def _answer(
 
 def _json(response: requests.Response) -> dict[str, Any] | None:
     try:
-        body = orjson.loads(response.content)
+        body = orjson.loads(response.content.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
         return None
     return body if isinstance(body, dict) else None

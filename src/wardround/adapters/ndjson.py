@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -117,7 +118,7 @@ def _lines(files: fsspec.AbstractFileSystem, path: str) -> Iterator[tuple[int, b
 
 def _resource(line: bytes, place: str) -> Resource:
     try:
-        resource = orjson.loads(line)
+        resource = orjson.loads(line.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
         raise SourceDataError(f"{place}: not JSON, expected one resource a line; copy the file again") from None
     if not isinstance(resource, dict):

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from wardround.adapters.fhir_batch import UNANSWERED, status_of
 from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_references import Resource
 from wardround.core.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
 from wardround.errors import FhirError
@@ -30,7 +31,7 @@ def held(client: FhirClient, identities: Sequence[str]) -> dict[str, list[Resour
 
 def identity_of(resource: Mapping[str, Any]) -> str:
     """The value of our identifier; "" if the resource has none."""
-    identifiers = resource.get("identifier", [])
+    identifiers = dicts(resource.get("identifier"))
     return next((str(item.get("value")) for item in identifiers if item.get("system") == IDENTIFIER_SYSTEM), "")
 
 
@@ -74,7 +75,7 @@ def device_reference(client: FhirClient, device: Resource) -> str:
         if refusal == UNANSWERED:
             (answer,) = _answers(client, [_create(client, device, f"identifier={token}")])
             refusal = _refusal(answer)
-            reference = _relative(str(answer.get("response", {}).get("location", "")))
+            reference = _relative(str((answer.get("response") or {}).get("location")))
             if not refusal and _DEVICE.fullmatch(reference):
                 return reference
     raise FhirError(
@@ -104,7 +105,7 @@ def _new(client: FhirClient, resource: Resource) -> Resource:
 
 def _update(resource: Resource) -> Resource:
     request = {"method": "PUT", "url": f"RiskAssessment/{resource['id']}"}
-    version = resource.get("meta", {}).get("versionId")
+    version = (resource.get("meta") or {}).get("versionId")
     return {"resource": resource, "request": {**request, "ifMatch": f'W/"{version}"'} if version else request}
 
 

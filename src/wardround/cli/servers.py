@@ -33,7 +33,11 @@ SIGN_IN_VARIABLES: Final = {
     "TOKEN": (),
 }
 # What is left if the deciding variable is missing, and the variables that would mend it.
-_HALVES: Final = {"CLIENT_ID": "CLIENT_SECRET or {}_KEY_FILE", "USERNAME": "PASSWORD"}
+_HALVES: Final = {
+    "CLIENT_ID": "CLIENT_SECRET or {}_KEY_FILE",
+    "USERNAME": "PASSWORD",
+    **dict.fromkeys(("TOKEN_URL", "KEY_ID", "SCOPE", "CLIENT_AUTH"), "CLIENT_ID"),
+}
 
 
 def server_at(
@@ -50,8 +54,7 @@ def server_at(
         SpecError: an unknown profile.
     """
     if not _NAME.fullmatch(place):
-        bearer = BearerToken(settings.fhir_token) if settings.fhir_token else None
-        return _source(place, bearer, settings, profile)
+        return _source(place, _token_of(settings), settings, profile)
     variables = _Variables(place, {**_from_files(settings.home), **environment})
     return _source(
         variables.required("BASE_URL"),
@@ -69,6 +72,13 @@ def is_server(place: str, settings: Settings, environment: Mapping[str, str] = o
         return "://" in place
     variable = f"{_prefix(place)}{_BASE_URL}"
     return variable in {**_from_files(settings.home), **environment} and not Path(place).exists()
+
+
+def _token_of(settings: Settings) -> BearerToken | None:
+    try:
+        return BearerToken(settings.fhir_token) if settings.fhir_token else None
+    except FhirError as error:
+        raise FhirError(f"WARDROUND_FHIR_TOKEN: {error}") from None
 
 
 class _Variables:

@@ -42,7 +42,7 @@ def decide(wanted: Resource, held: Sequence[Resource]) -> Decision:
     others = tuple(superseded(one) for one in held if one is not kept)
     if standing and same_content(kept, wanted):
         return Decision(others, repairs=bool(others))
-    amended = {**wanted, "id": kept["id"], "meta": kept.get("meta", {}), "status": "amended"}
+    amended = {**wanted, "id": kept["id"], "meta": kept.get("meta") or {}, "status": "amended"}
     return Decision((*others, amended), repairs=bool(others))
 
 
@@ -81,7 +81,7 @@ def retracted(resource: Resource, why: str, at: datetime) -> Resource:
 
 def _last_updated(resource: Mapping[str, Any]) -> datetime:
     try:
-        moment = datetime.fromisoformat(str(resource.get("meta", {}).get("lastUpdated")))
+        moment = datetime.fromisoformat(str((resource.get("meta") or {}).get("lastUpdated")))
     except ValueError:
         return _NEVER
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ from wardround.errors import ModelError
 from wardround.settings import Settings
 from wardround.spec.base import SpecModel
 from wardround.spec.digest import spec_digest
-from wardround.spec.loading import load_conditions
+from wardround.spec.loading import load_conditions, load_server_profiles
 
 
 class ConditionCheck(SpecModel):
@@ -24,6 +24,7 @@ class ConditionCheck(SpecModel):
 
 def check(settings: Settings) -> list[ConditionCheck]:
     """One row per condition. Raises SpecError for the first file that is wrong; a model is only reported."""
+    load_server_profiles(settings.schemas)
     store = ModelStore(settings.models)
     rows = []
     for condition in load_conditions(settings.schemas).values():

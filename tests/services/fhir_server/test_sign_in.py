@@ -99,6 +99,13 @@ def test_a_wrong_secret_is_refused(server, auth: tuple[str, str]) -> None:
     assert asked(server, auth=auth).json() == {"error": "invalid_client"}
 
 
+@pytest.mark.parametrize("auth", ["Basic !", "Basic bm9jb2xvbg==", "Basic /w==", "Basic eW91OsOk"])
+def test_credentials_that_cannot_be_read_are_refused(server, auth: str) -> None:
+    url, form = f"{server.control_url}/auth/token", {"grant_type": "client_credentials"}
+    answer = requests.post(url, form, headers={"Authorization": auth}, verify=server.ca_file, timeout=30)
+    assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
+
+
 def test_requests_for_tokens_are_counted(server) -> None:
     server.forget_requests()
     asked(server)

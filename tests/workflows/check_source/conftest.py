@@ -1,5 +1,6 @@
 """The embedded server with two stays, and a wire to it that takes abilities away."""
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -23,6 +24,8 @@ class Lacking(HTTPAdapter):
     Attributes:
         refuse: method, path and parameters of a request -> the status to answer instead of the server, or None.
         drop: names of parameters that the server does not see.
+        instead: path of a request -> status, Content-Type and body to answer instead of the server.
+        alter: what happens to RiskAssessments on their way back.
     """
 
     def __init__(self, refused: Callable[[requests.PreparedRequest, int], requests.Response]) -> None:
@@ -30,11 +33,15 @@ class Lacking(HTTPAdapter):
         self._refused = refused
         self.refuse: Callable[[str, str, Form], int | None] = lambda _method, _path, _form: None
         self.drop: tuple[str, ...] = ()
+        self.instead: Callable[[str], tuple[int, str, bytes]] | None = None
+        self.alter: Callable[[dict[str, Any]], None] | None = None
         self.sent: list[tuple[str, str]] = []
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         method, parts = str(request.method), urlsplit(str(request.url))
         self.sent.append((method, parts.path))
+        if self.instead:
+            return _response(request, *self.instead(parts.path))
         posted = parts.path.endswith("_search")
         body = request.body.decode() if isinstance(request.body, bytes) else str(request.body or "")
         form = dict(parse_qsl(body if posted else parts.query))
@@ -44,7 +51,21 @@ class Lacking(HTTPAdapter):
         if not posted:
             rest = [(name, value) for name, value in parse_qsl(parts.query) if name not in self.drop]
             request.url = parts._replace(query=urlencode(rest)).geturl()
-        return super().send(request, *args, **kwargs)
+        response = super().send(request, *args, **kwargs)
+        if self.alter and parts.path.endswith("/RiskAssessment"):
+            body = response.json()
+            for entry in body.get("entry", []):
+                self.alter(entry["resource"])
+            response._content = json.dumps(body).encode()
+        return response
+
+
+def _response(request: requests.PreparedRequest, status: int, kind: str, body: bytes) -> requests.Response:
+    response = requests.Response()
+    response.request, response.url, response.status_code = request, str(request.url), status
+    response.headers["Content-Type"] = kind
+    response._content = body
+    return response
 
 
 @pytest.fixture(scope="session")

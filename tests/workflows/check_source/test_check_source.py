@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.errors import FhirRefused
+from wardround.adapters.fhir_sign_in import ClientSecret
+from wardround.errors import FhirError, FhirRefused
 from wardround.services.fhir_server.running import running_server
 from wardround.spec.loading import load_server_profiles
 from wardround.workflows.check_source import check_source
@@ -169,3 +170,54 @@ def remove(ward: str, key: str) -> None:
 def test_no_patient_is_named_in_what_was_found(check) -> None:
     found = check(patients=["p-a", "p-b"], write=True).model_dump_json()
     assert not any(name in found for name in ("p-a", "p-b", "e-a", "o-p"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ((200, "text/html", b"<html>"), "answered text/html, expected FHIR as JSON"),
+        ((404, "text/plain", b""), "answered 404 and nothing that is FHIR"),
+        ((200, "application/fhir+json", b"{}"), "answered 200 and nothing that is FHIR"),
+        ((302, "text/plain", b""), "answered 302, expected FHIR; give the base URL that it redirects to"),
+    ],
+)
+def test_what_is_no_fhir_server_ends_the_check(check, wire, answer: tuple[int, str, bytes], message: str) -> None:
+    wire.instead = lambda _path: answer
+    with pytest.raises(FhirError, match=message):
+        check()
+
+
+def test_a_sign_in_that_gets_no_token_ends_the_check(ward, schemas) -> None:
+    sign_in = ClientSecret("me", "secret", f"{ward}/no-such-token-endpoint")
+    with pytest.raises(FhirError, match=r"no-such-token-endpoint: answered \d+ and no token"):
+        check_source(FhirSource(ward, sign_in), load_server_profiles(schemas))
+
+
+@pytest.mark.parametrize("nothing", [b'{"entry": null, "link": null, ', b'{"entry": [null], "link": ["next"], '])
+def test_a_server_that_writes_null_where_it_has_nothing_is_checked(check, wire, nothing: bytes) -> None:
+    statement = b'{"resourceType": "CapabilityStatement", "rest": [{"security": null, "resource": null}]}'
+    bundle = nothing + b'"resourceType": "Bundle"}'
+    wire.instead = lambda path: (200, "application/json", statement if path.endswith("/metadata") else bundle)
+    assert outcome_of(check(write=True), "a conditional update alone") == "ignored"
+
+
+def test_a_test_resource_whose_identifier_the_server_adds_to_is_found_and_removed(check, wire, assessments) -> None:
+    wire.alter = lambda resource: resource["identifier"][0].update(use="official")
+    found = check(write=True)
+    assert outcome_of(found, "a conditional update in a batch") == "works"
+    assert outcome_of(found, "removing the test resource") == "works"
+    assert assessments() == []
+
+
+def test_a_test_resource_that_was_taken_and_is_not_found_may_be_left(check, wire, assessments, ward) -> None:
+    wire.alter = lambda resource: resource.pop("identifier")  # as good as a search that is behind its writes
+    kept = next(finding for finding in check(write=True).findings if finding.outcome == "kept")
+    assert "was taken and is not found; look for it and remove it by hand" in kept.detail
+    wire.alter = None
+    for left in assessments():
+        remove(ward, left["id"])
+
+
+def test_a_server_that_takes_no_write_holds_no_test_resource(check, wire) -> None:
+    wire.refuse = lambda method, path, _form: 403 if method != "GET" and "_search" not in path else None
+    assert "kept" not in {finding.outcome for finding in check(write=True).findings}

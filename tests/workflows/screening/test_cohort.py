@@ -75,6 +75,22 @@ def test_everybody_named_is_accounted_for(ward, server, screened, settings) -> N
     }
 
 
+def test_a_member_that_is_nothing_is_accounted_for(ward, server, screened, transport) -> None:
+    put(ward, server, group())
+    listed = transport.send
+
+    def with_nothing(request: Any, *args: Any, **kwargs: Any) -> Any:
+        response = listed(request, *args, **kwargs)
+        if request.path_url.endswith("/Group/g"):
+            body = json.loads(response.content)
+            response._content = json.dumps({**body, "member": [*body["member"], None]}).encode()
+        return response
+
+    transport.send = with_nothing
+    summary = screened(cohort="group:g")
+    assert (summary["cohort_patients"], summary["cohort_set_aside"]) == (3, {"not_a_patient": 1})
+
+
 def test_the_report_says_whom_the_cohort_names(ward, server, screened) -> None:
     references = ["Patient/p-s0", "Patient/p-idle", "Patient/gone"]
     put(ward, server, group(member=[{"entity": {"reference": reference}} for reference in references]))

@@ -102,8 +102,12 @@ class SignedIn:
         client, secret = form.get("client_id", ""), form.get("client_secret", "")
         scheme, _, encoded = headers.get("authorization", "").partition(" ")
         if scheme == "Basic":
-            client, secret = map(unquote_plus, b64decode(encoded).decode().split(":", 1))
-        return bool(secret) and secrets.compare_digest(self._clients.secrets.get(client, ""), secret)
+            try:
+                client, secret = map(unquote_plus, b64decode(encoded).decode().split(":", 1))
+            except ValueError:  # no base64, no UTF-8 or no colon
+                return False
+        # As bytes: texts beyond ASCII are not compared.
+        return bool(secret) and secrets.compare_digest(self._clients.secrets.get(client, "").encode(), secret.encode())
 
 
 def _token_url(request: Request) -> str:

@@ -1,21 +1,26 @@
 """A FHIR server in; what it can do, which profile fits, and what Wardround will therefore do, out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from requests.adapters import BaseAdapter
 
+from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_probe import Probe
 from wardround.adapters.fhir_profiles import with_profile
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource
 from wardround.core.server_profiles import Fit, fitting
+from wardround.errors import FhirError
 from wardround.spec.base import SpecModel
 from wardround.spec.servers import ServerProfile
 from wardround.workflows.check_source.findings import Finding, Findings
 from wardround.workflows.check_source.plan import plan
 from wardround.workflows.check_source.reading import probe_reading
 from wardround.workflows.check_source.writing import probe_writing
+
+# What a FHIR server answers to /metadata and to a search, be it with an error.
+_FHIR: Final = ("CapabilityStatement", "Bundle", "OperationOutcome")
 
 
 class SourceCheck(SpecModel):
@@ -65,12 +70,16 @@ def check_source(
 
     Raises:
         FhirUnreachable, FhirRefused: nothing can be found out.
+        FhirError: nobody can sign in, or what is there is no FHIR server.
     """
     # Found out by asking, not by the profile that is yet to be found.
     findings = Findings()
     with Probe(source, transport) as probe:
+        probe.sign_in()
         asked = probe.get("metadata")
-        findings.add("metadata", asked, asked.body.get("resourceType") == "CapabilityStatement")
+        findings.add("metadata", asked, asked.kind == "CapabilityStatement")
+        if asked.kind not in _FHIR:
+            _require_fhir(probe, source)
         probe_reading(probe, patients, findings)
         if write:
             probe_writing(probe, findings)
@@ -91,14 +100,22 @@ def check_source(
     )
 
 
+def _require_fhir(probe: Probe, source: FhirSource) -> None:
+    """Raises FhirError where searches are answered with no FHIR either: a table of refusals would say nothing."""
+    asked = probe.get("Encounter", [("_count", "1")])
+    if asked.kind not in _FHIR:
+        what = f"{source.base_url}: answered {asked.status} and nothing that is FHIR, expected it; check the base URL"
+        raise FhirError(asked.complaint or what)
+
+
 def _software(statement: Resource) -> str:
     software = statement.get("software") or {}
     return " ".join(str(software[key]) for key in ("name", "version") if software.get(key)) or "unnamed"
 
 
 def _security(statement: Resource) -> tuple[str, ...]:
-    services = (_rest(statement).get("security") or {}).get("service") or []
-    codes = (coding.get("code") for service in services for coding in service.get("coding", []))
+    services = dicts((_rest(statement).get("security") or {}).get("service"))
+    codes = (coding.get("code") for service in services for coding in dicts(service.get("coding")))
     return tuple(str(code) for code in codes if code)
 
 
@@ -106,8 +123,8 @@ def _declares_results(statement: Resource) -> bool:
     """Whether RiskAssessments can be created or updated, by the statement."""
     return any(
         resource.get("type") == "RiskAssessment"
-        and any(each.get("code") in ("create", "update") for each in resource.get("interaction", []))
-        for resource in _rest(statement).get("resource", [])
+        and any(each.get("code") in ("create", "update") for each in dicts(resource.get("interaction")))
+        for resource in dicts(_rest(statement).get("resource"))
     )
 
 

@@ -26,7 +26,7 @@ _NOWHERE: Final = {
 def probe_reading(probe: Probe, given: Sequence[str], findings: Findings) -> None:
     """Fills in what searches of Encounter and Observation the server bears; `given` are ids of patients to ask with."""
     everyone = probe.get("Encounter", [("_count", "20")])
-    findings.add("Encounter without a patient", everyone, True)
+    findings.add("Encounter without a patient", everyone, everyone.kind == "Bundle")
     findings.facts["encounter_needs_patient"] = everyone.refused
     patients = list(given) or everyone.patients("Encounter")[:2] or _patients(probe)
     if everyone.refused and not patients:
@@ -91,7 +91,7 @@ def _patients_in_searches(probe: Probe, patients: Sequence[str], findings: Findi
 def _observations(probe: Probe, patients: Sequence[str], findings: Findings) -> None:
     prefix = "Patient/" if findings.facts.get("references") == "type_and_id" else ""
     everyone = probe.get("Observation", [_ONE])
-    findings.add("Observation without a patient", everyone, True)
+    findings.add("Observation without a patient", everyone, everyone.kind == "Bundle")
     broadest: Pairs = []
     if patients:
         mine = [("patient", f"{prefix}{patients[0]}")]

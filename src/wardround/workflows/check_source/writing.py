@@ -7,6 +7,8 @@ that nobody takes it for a result even if it stays. What a write did is judged b
 from typing import Final
 from uuid import uuid4
 
+from wardround.adapters.fhir_batch import UNANSWERED, status_of
+from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_probe import Asked, Probe
 from wardround.adapters.fhir_references import Resource
 from wardround.errors import FhirError
@@ -43,10 +45,11 @@ def probe_writing(probe: Probe, findings: Findings) -> None:
 
 
 class _Held:
-    """The test resource, and what the server holds of it."""
+    """The test resource, what the server holds of it, and whether it said to have `taken` one."""
 
     def __init__(self, probe: Probe, value: str) -> None:
         self._probe = probe
+        self.taken = False
         self.criteria = f"identifier={SYSTEM}|{value}"
         self._identifier = {"system": SYSTEM, "value": value}
         self.resource: Resource = {
@@ -63,7 +66,12 @@ class _Held:
     def now(self) -> list[Resource]:
         """Ours and nobody else's."""
         found = self.search().resources("RiskAssessment")
-        return [each for each in found if self._identifier in each.get("identifier", [])]
+        # A server may add to the identifier what it likes, such as its use.
+        return [
+            each
+            for each in found
+            if any(self._identifier.items() <= one.items() for one in dicts(each.get("identifier")))
+        ]
 
 
 def _found_by_identifier(held: _Held, findings: Findings) -> Outcome:
@@ -76,16 +84,18 @@ def _updates(probe: Probe, held: _Held, findings: Findings) -> bool:
     request = {"method": "PUT", "url": f"RiskAssessment?{held.criteria}"}
     entry = {"resource": held.resource, "request": request}
     batched = probe.write("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": [entry]})
-    statuses = [str(answer.get("response", {}).get("status", "")) for answer in batched.body.get("entry", [])]
+    statuses = [status_of(answer) for answer in dicts(batched.body.get("entry"))]
+    held.taken = any(status.startswith("2") for status in statuses)
     findings.facts["has_batch"] = not batched.refused and bool(statuses)
     findings.add("a batch", batched, bool(statuses))
     if held.now():
         findings.facts["has_conditional_update"] = True
         findings.add("a conditional update in a batch", batched, True)
         return True
-    inside = f"HTTP {statuses[0].partition(' ')[0]} for the entry" if statuses else ""
+    inside = f"HTTP {statuses[0]} for the entry" if statuses and statuses[0] != UNANSWERED else ""
     findings.add("a conditional update in a batch", batched, False, inside)
     alone = probe.write("PUT", f"RiskAssessment?{held.criteria}", held.resource)
+    held.taken |= not alone.refused
     there = bool(held.now())
     findings.facts["has_conditional_update"] = there
     findings.add("a conditional update alone", alone, there)
@@ -106,19 +116,23 @@ def _creates(probe: Probe, held: _Held, written: bool, findings: Findings) -> No
     """Conditional creates: one more where the resource is there, two where it is not."""
     tries = 1 if written else 2
     asked = [probe.write("POST", "RiskAssessment", held.resource, held.criteria) for _ in range(tries)]
+    held.taken |= any(not one.refused for one in asked)
     works = len(held.now()) == 1
     findings.facts["has_conditional_create"] = works and not asked[-1].refused
     findings.add("a conditional create", asked[-1], works)
 
 
 def _remove(probe: Probe, held: _Held, findings: Findings) -> None:
-    """Deletes whatever is there under our identifier, and says so if it stays."""
+    """Deletes whatever is there under our identifier, and says so if it stays, or was taken and is not found."""
     there = [f"RiskAssessment/{each.get('id')}" for each in held.now()]
     asked: list[Asked] = [probe.write("DELETE", reference) for reference in there]
     left = [f"RiskAssessment/{each.get('id')}" for each in held.now()]
     spent = sum(one.milliseconds for one in asked)
     if left:
         detail = f"{', '.join(left)} is still there, entered in error; remove it by hand"
+        findings.rows.append(Finding(question="removing the test resource", outcome="kept", detail=detail))
+    elif held.taken and not there:
+        detail = f"RiskAssessment?{held.criteria} was taken and is not found; look for it and remove it by hand"
         findings.rows.append(Finding(question="removing the test resource", outcome="kept", detail=detail))
     elif there:
         findings.rows.append(
@@ -132,4 +146,4 @@ def _remove(probe: Probe, held: _Held, findings: Findings) -> None:
 
 
 def _version(resource: Resource) -> str:
-    return str(resource.get("meta", {}).get("versionId"))
+    return str((resource.get("meta") or {}).get("versionId"))

@@ -136,5 +136,5 @@ def _write_provenance(
 
 
 def _provenance(target: str, assessment: Resource, screening: Screening) -> Resource:
-    recorded = assessment.get("meta", {}).get("lastUpdated") or assessment["occurrenceDateTime"]
+    recorded = (assessment.get("meta") or {}).get("lastUpdated") or assessment["occurrenceDateTime"]
     return provenance(target, assessment, screening, recorded)
