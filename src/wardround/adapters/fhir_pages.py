@@ -29,7 +29,7 @@ class _Expired(Exception):
 
 
 class _Short(Exception):
-    """The last page came before all matches had."""
+    """The last page came before all matches had, or an entry cannot be read that may be one."""
 
 
 class _Shrunk(Exception):
@@ -46,7 +46,8 @@ def pages(
 ) -> Iterator[list[T | Misshapen]]:
     """Page by page, the resources of a search that are not in `seen`; what was given is added to it.
 
-    A search that the server forgets, or that ends with fewer matches than its total, begins anew. Pages that shift
+    A search that the server forgets, or that ends with fewer matches than its total, begins anew. So does one with
+    an entry that holds no resource, unless the total says that none is missing. Pages that shift
     because something was entered meanwhile repeat resources, which are given once. Where a total shrinks in between
     the search is read until a reading brings nothing new.
 
@@ -113,6 +114,11 @@ def _once(
             f"{answer.url}: gave {len(count.matches)} of the {count.total} matches that it counts, expected all;"
             " check the server, and whether its totals are exact"
         )
+    if count.unreadable and not (source.profile.has_exact_totals and count.complete):
+        raise _Short(
+            f"{answer.url}: gave {count.unreadable} entries that hold no resource, expected one in each;"
+            " check the server"
+        )
     if source.profile.has_exact_totals and count.shrunk:
         raise _Shrunk(f"{answer.url}: its total shrinks whenever it is read, expected a search that rests; try later")
 
@@ -125,8 +131,14 @@ class _Count:
         self.matches: set[str] = set()
         self.total = 0
         self.barren = 0  # pages in a row without a new match
+        self.unreadable = 0  # entries without a resource
         self.shrunk = False  # whether a page counted fewer than one before it
         self._told = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server said how many there are, and all of them were met."""
+        return self._told and len(self.matches) == self.total
 
     def page(self, total: object, keys: set[str]) -> None:
         self.barren = 0 if keys - self.matches else self.barren + 1
@@ -146,6 +158,7 @@ def _new(
     for place, entry in enumerate(page.entry):
         resource = entry.resource
         if resource is None:
+            count.unreadable += 1
             continue
         kind, name, issue = about(resource)
         if kind == "OperationOutcome":
