@@ -48,8 +48,18 @@ def test_retry_after_as_a_date_is_honoured(server, reply) -> None:
     assert 0 < waits[0] <= 20
 
 
-def test_a_retry_after_that_says_nothing_is_ignored(server, reply) -> None:
-    server.replies(reply(status=503, headers={"Retry-After": "soon"}), reply(GOOD))
+@pytest.mark.parametrize(
+    "said",
+    [
+        "soon",
+        "-5",
+        "1.5",
+        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
+        "Wed, 21 Oct 2015 07:28:00 +99999999999999",
+    ],
+)
+def test_a_retry_after_that_says_nothing_is_ignored(server, reply, said: str) -> None:
+    server.replies(reply(status=503, headers={"Retry-After": said}), reply(GOOD))
     waits: list[float] = []
     send(server.url, waits)
     assert waits == [0.5]

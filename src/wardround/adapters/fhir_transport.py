@@ -350,7 +350,7 @@ def _retry_after(header: str | None) -> float | None:
         return float(header)
     try:
         until = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year of twenty digits
         return None
     now = datetime.now(UTC) if until.tzinfo else datetime.now(UTC).replace(tzinfo=None)
     return max(0.0, (until - now).total_seconds())
