@@ -54,7 +54,7 @@ def perform(entries: Sequence[Resource], source: FhirSource, transport: Transpor
 
 def status_of(answer: Resource) -> str:
     """The HTTP status of an answered entry, such as "201"; UNANSWERED if it has none."""
-    return str(answer.get("response", {}).get("status", "")).split(" ")[0] or UNANSWERED
+    return str(answer.get("response", {}).get("status") or "").split(" ")[0] or UNANSWERED
 
 
 def _sent(entries: list[Resource], source: FhirSource, transport: Transport, repeat: bool) -> list[Resource]:
@@ -81,9 +81,15 @@ def _batch(entries: list[Resource], source: FhirSource, transport: Transport, re
         return [entry for half in halves for entry in _sent(half, source, transport, repeat)]
     if answer.body.get("resourceType") != "Bundle":
         raise FhirError(f"{answer.url}: answered no Bundle to a batch, expected one; check the base URL")
-    answered: list[Resource] = answer.body.get("entry", [])
-    # Which of them is missing cannot be told.
-    return answered if len(answered) == len(entries) else [{} for _ in entries]
+    answered = answer.body.get("entry")
+    if not isinstance(answered, list) or len(answered) != len(entries):
+        # Which of them is missing cannot be told.
+        return [{} for _ in entries]
+    return [one if _is_answer(one) else {} for one in answered]
+
+
+def _is_answer(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("response"), dict)
 
 
 def _single(entry: Resource, source: FhirSource, transport: Transport, repeat: bool) -> Resource:
