@@ -23,7 +23,9 @@ class GateProcess:
     """
 
     def __enter__(self) -> Self:
-        self._child = subprocess.Popen([sys.executable, "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # Without -P the working directory would be searched for modules first, as it is not for the command.
+        command = [sys.executable, "-P", "-m", _MODULE]
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self
 
     def __exit__(

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from wardround.adapters.run_folder import RunFolder, runs_in
-from wardround.errors import QualityError, WardroundError
+from wardround.errors import QualityError, RunNotFound, WardroundError
 from wardround.settings import Settings
 from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screening import check_quality
@@ -52,6 +52,15 @@ def test_a_gate_whose_process_has_ended_says_so(settings) -> None:
         child.kill()
         with pytest.raises(WardroundError, match="the quality gate's process ended with -9"):
             process("run", settings)
+
+
+def test_no_file_of_the_working_directory_is_taken_for_a_library_of_the_gates_process(
+    settings, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "re.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    with GateProcess() as process, pytest.raises(RunNotFound):
+        process("sepsis-20260102T050000Z-000000", settings)
 
 
 def test_a_fault_of_the_gates_process_is_named_without_what_it_says(icu, server, screened, settings, capfd) -> None:
