@@ -90,7 +90,16 @@ def test_too_few_answers_are_asked_for_again_and_are_an_error_in_the_end(server,
     assert sizes(server) == [2] * ATTEMPTS
 
 
-NO_ANSWERS = [None, 5, {"response": {"status": "201"}}, [None], [5], [{"response": None}], [{}]]
+NO_ANSWERS = [
+    None,
+    5,
+    {"response": {"status": "201"}},
+    [None],
+    [5],
+    [{"response": None}],
+    [{}],
+    [{"response": {"status": "PRIVATE"}}],
+]
 
 
 @pytest.mark.parametrize("answered", NO_ANSWERS)

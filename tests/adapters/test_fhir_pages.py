@@ -149,6 +149,9 @@ def test_an_error_instead_of_a_page_is_raised_without_its_text(server, page, rep
     with pytest.raises(FhirError, match="failed with timeout") as caught:
         found(server)
     assert "PRIVATE" not in str(caught.value)
+    server.replies(reply({**outcome, "issue": [{**issue, "code": "PRIVATE"}]}))
+    with pytest.raises(FhirError, match="failed with a code that R4 does not know"):
+        found(server)
 
 
 NO_RESOURCE = [None, 5, "text", {"resource": None}, {"resource": "text"}, {"fullUrl": "urn:x"}]

@@ -101,6 +101,13 @@ def test_html_is_not_fhir(server, reply) -> None:
         send(server.url)
 
 
+@pytest.mark.parametrize("code", ["PRIVATE", "not-found PRIVATE", ["PRIVATE"], 7])
+def test_an_issue_is_named_by_a_code_of_r4_and_by_nothing_else(server, reply, code: object) -> None:
+    server.replies(reply({"resourceType": "OperationOutcome", "issue": [{"code": code}]}, status=400))
+    with pytest.raises(FhirError, match=r"answered 400 \(a code that R4 does not know\)"):
+        send(server.url, [])
+
+
 def test_a_wrong_path_names_the_url_and_the_issue_but_not_its_text(server, reply) -> None:
     outcome = {"resourceType": "OperationOutcome", "issue": [{"code": "not-found", "diagnostics": "PRIVATE"}]}
     server.answer = lambda _request: reply(outcome, status=404)

@@ -1,5 +1,6 @@
 """Bundle entries in, the answered entries out: in batches, or one request each where a server takes no batch."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,6 +16,7 @@ UNANSWERED: Final = "unanswered"
 _BATCH: Final = {"Content-Type": "application/fhir+json", "Prefer": "return=minimal"}
 _SINGLE: Final = {"Content-Type": "application/fhir+json"}
 _CONDITIONS: Final = {"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist"}
+_STATUS: Final = re.compile(r"[1-5][0-9]{2}")
 _NOT_DONE: Final = ("429", "503")
 _BUSY: Final = (*_NOT_DONE, "502", "504", UNANSWERED)
 # One entry can make a server refuse the whole Bundle, and some refuse what is too large with no better word than 400.
@@ -53,8 +55,9 @@ def perform(entries: Sequence[Resource], source: FhirSource, transport: Transpor
 
 
 def status_of(answer: Resource) -> str:
-    """The HTTP status of an answered entry, such as "201"; UNANSWERED if it has none."""
-    return str(answer.get("response", {}).get("status") or "").split(" ")[0] or UNANSWERED
+    """The HTTP status of an answered entry, such as "201"; UNANSWERED if it has none, whatever it says instead."""
+    status = str(answer.get("response", {}).get("status")).split(" ")[0]
+    return status if _STATUS.fullmatch(status) else UNANSWERED
 
 
 def _sent(entries: list[Resource], source: FhirSource, transport: Transport, repeat: bool) -> list[Resource]:
