@@ -18,6 +18,8 @@ A message reads "<where>: <what is wrong>, expected <what>; <what to do>" and ne
 number or measured value: it names resource ids and rules.
 """
 
+import traceback
+
 
 class WardroundError(Exception):
     """Base of all errors that a user can cause or must handle; `exit_code` is what the CLI ends with."""
@@ -89,3 +91,9 @@ class SettingsError(WardroundError):
     """An environment variable of Wardround's has a value that means nothing."""
 
     exit_code = 13
+
+
+def named(error: BaseException) -> str:
+    """What a foreign error is, and where it was raised, without its message: that may hold a patient's value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return type(error).__name__ + (f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else "")

@@ -90,6 +90,25 @@ def test_too_few_answers_are_asked_for_again_and_are_an_error_in_the_end(server,
     assert sizes(server) == [2] * ATTEMPTS
 
 
+NO_ANSWERS = [
+    None,
+    5,
+    {"response": {"status": "201"}},
+    [None],
+    [5],
+    [{"response": None}],
+    [{}],
+    [{"response": {"status": "PRIVATE"}}],
+]
+
+
+@pytest.mark.parametrize("answered", NO_ANSWERS)
+def test_what_is_no_answer_to_an_entry_is_asked_for_again(server, reply, answered: object) -> None:
+    good = {"resourceType": "Bundle", "entry": [{"response": {"status": "201"}}]}
+    server.replies(reply({"resourceType": "Bundle", "entry": answered}), reply(good))
+    assert performed(server, put("a")) == ["201"]
+
+
 def test_what_must_not_be_done_twice_is_sent_once(server, reply) -> None:
     server.answer = lambda _request: reply({"resourceType": "Bundle", "entry": []}, cut=True)
     assert performed(server, put("a"), put("b"), repeat=False) == [UNANSWERED, UNANSWERED]

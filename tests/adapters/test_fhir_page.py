@@ -53,9 +53,10 @@ def test_whether_a_neighbour_is_misshapen_changes_nothing_about_a_resource() -> 
 
 
 @pytest.mark.parametrize("shape", [WHOLE, OBSERVATION])
-def test_what_is_no_list_of_objects_holds_none(shape: Any) -> None:
+def test_what_is_no_resource_stays_an_entry_without_one(shape: Any) -> None:
     page = shape.page(page_of(link=[None, {"relation": "next", "url": "?page=2"}], entry=[None, 5, {"resource": None}]))
-    assert page.entry == []
+    assert [entry.resource for entry in page.entry] == [None, None, None]
+    assert len(shape.page(page_of(entry={"resource": observation("a")})).entry) == 1
     assert [(link.relation, link.url) for link in page.link] == [("next", "?page=2")]
     assert shape.page(page_of(link="none", entry=None)).link == []
 

@@ -149,12 +149,36 @@ def test_an_error_instead_of_a_page_is_raised_without_its_text(server, page, rep
     with pytest.raises(FhirError, match="failed with timeout") as caught:
         found(server)
     assert "PRIVATE" not in str(caught.value)
+    server.replies(reply({**outcome, "issue": [{**issue, "code": "PRIVATE"}]}))
+    with pytest.raises(FhirError, match="failed with a code that R4 does not know"):
+        found(server)
 
 
-def test_a_page_of_another_shape_than_a_searchset_is_read_as_far_as_it_is_one(server, reply) -> None:
-    shapes = {"resourceType": "Bundle", "entry": [None, {"resource": None}, {"resource": patient(1)}], "link": None}
-    server.replies(reply(shapes))
+NO_RESOURCE = [None, 5, "text", {"resource": None}, {"resource": "text"}, {"fullUrl": "urn:x"}]
+
+
+@pytest.mark.parametrize("entry", NO_RESOURCE)
+def test_an_entry_without_a_resource_is_no_fault_where_the_total_is_reached(server, reply, entry) -> None:
+    bundle = {"resourceType": "Bundle", "total": 1, "entry": [entry, {"resource": patient(1)}], "link": None}
+    server.replies(reply(bundle))
     assert found(server) == ["p1"]
+
+
+@pytest.mark.parametrize("entry", [*([one, {"resource": patient(1)}] for one in NO_RESOURCE), {"a": 1}, 5])
+def test_an_entry_without_a_resource_is_read_again_and_then_an_error_where_no_total_is_told(
+    server, reply, entry
+) -> None:
+    bundle = {"resourceType": "Bundle", "entry": entry}
+    server.replies(reply(bundle), reply(bundle))
+    with pytest.raises(FhirError, match="hold no resource"):
+        found(server)
+
+
+def test_an_entry_without_a_resource_is_an_error_where_totals_are_guesses(server, reply) -> None:
+    bundle = {"resourceType": "Bundle", "total": 1, "entry": [None, {"resource": patient(1)}]}
+    server.replies(reply(bundle), reply(bundle))
+    with pytest.raises(FhirError, match="hold no resource"):
+        found(server, profile=ServerProfile(id="guess", title="Guess", known_from="tests", has_exact_totals=False))
 
 
 class Watched(Page, weakref=True):

@@ -48,8 +48,18 @@ def test_retry_after_as_a_date_is_honoured(server, reply) -> None:
     assert 0 < waits[0] <= 20
 
 
-def test_a_retry_after_that_says_nothing_is_ignored(server, reply) -> None:
-    server.replies(reply(status=503, headers={"Retry-After": "soon"}), reply(GOOD))
+@pytest.mark.parametrize(
+    "said",
+    [
+        "soon",
+        "-5",
+        "1.5",
+        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
+        "Wed, 21 Oct 2015 07:28:00 +99999999999999",
+    ],
+)
+def test_a_retry_after_that_says_nothing_is_ignored(server, reply, said: str) -> None:
+    server.replies(reply(status=503, headers={"Retry-After": said}), reply(GOOD))
     waits: list[float] = []
     send(server.url, waits)
     assert waits == [0.5]
@@ -89,6 +99,13 @@ def test_html_is_not_fhir(server, reply) -> None:
     server.answer = lambda _request: reply(b"<html>Welcome</html>", headers={"Content-Type": "text/html; charset=x"})
     with pytest.raises(FhirError, match="answered text/html, expected FHIR"):
         send(server.url)
+
+
+@pytest.mark.parametrize("code", ["PRIVATE", "not-found PRIVATE", ["PRIVATE"], 7])
+def test_an_issue_is_named_by_a_code_of_r4_and_by_nothing_else(server, reply, code: object) -> None:
+    server.replies(reply({"resourceType": "OperationOutcome", "issue": [{"code": code}]}, status=400))
+    with pytest.raises(FhirError, match=r"answered 400 \(a code that R4 does not know\)"):
+        send(server.url, [])
 
 
 def test_a_wrong_path_names_the_url_and_the_issue_but_not_its_text(server, reply) -> None:

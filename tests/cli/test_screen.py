@@ -140,6 +140,12 @@ def test_a_run_that_failed_names_itself_and_is_resumed_without_reading_again(icu
     assert {"POST Encounter/_search", "POST Observation/_search"}.isdisjoint(server.requests())
 
 
+def test_a_run_names_itself_before_the_server_is_asked(settings) -> None:
+    result = screened(settings, NOWHERE, WARDROUND_FHIR_RETRIES="1")
+    assert isinstance(result.exception, FhirUnreachable)
+    assert result.stderr.startswith("If it is stopped: wardround screen --resume sepsis-20260102T050000Z-")
+
+
 def test_a_resumed_run_stays_as_it_began(icu, server, settings) -> None:
     icu.stay("a")
     icu.upload(server.base_url)

@@ -1,9 +1,9 @@
 """Bundle entries in, the answered entries out: in batches, or one request each where a server takes no batch."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
-from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.adapters.fhir_transport import ATTEMPTS, Answer, Transport
@@ -16,6 +16,7 @@ UNANSWERED: Final = "unanswered"
 _BATCH: Final = {"Content-Type": "application/fhir+json", "Prefer": "return=minimal"}
 _SINGLE: Final = {"Content-Type": "application/fhir+json"}
 _CONDITIONS: Final = {"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist"}
+_STATUS: Final = re.compile(r"[1-5][0-9]{2}")
 _NOT_DONE: Final = ("429", "503")
 _BUSY: Final = (*_NOT_DONE, "502", "504", UNANSWERED)
 # One entry can make a server refuse the whole Bundle, and some refuse what is too large with no better word than 400.
@@ -54,10 +55,9 @@ def perform(entries: Sequence[Resource], source: FhirSource, transport: Transpor
 
 
 def status_of(answer: Resource) -> str:
-    """The HTTP status of an answered entry, such as "201"; UNANSWERED if it has none."""
-    response = answer.get("response")
-    status = response.get("status") if isinstance(response, dict) else None
-    return str(status or "").split(" ")[0] or UNANSWERED
+    """The HTTP status of an answered entry, such as "201"; UNANSWERED if it has none, whatever it says instead."""
+    status = str(answer.get("response", {}).get("status")).split(" ")[0]
+    return status if _STATUS.fullmatch(status) else UNANSWERED
 
 
 def _sent(entries: list[Resource], source: FhirSource, transport: Transport, repeat: bool) -> list[Resource]:
@@ -84,9 +84,15 @@ def _batch(entries: list[Resource], source: FhirSource, transport: Transport, re
         return [entry for half in halves for entry in _sent(half, source, transport, repeat)]
     if answer.body.get("resourceType") != "Bundle":
         raise FhirError(f"{answer.url}: answered no Bundle to a batch, expected one; check the base URL")
-    answered = list(dicts(answer.body.get("entry")))
-    # Which of them is missing cannot be told.
-    return answered if len(answered) == len(entries) else [{} for _ in entries]
+    answered = answer.body.get("entry")
+    if not isinstance(answered, list) or len(answered) != len(entries):
+        # Which of them is missing cannot be told.
+        return [{} for _ in entries]
+    return [one if _is_answer(one) else {} for one in answered]
+
+
+def _is_answer(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("response"), dict)
 
 
 def _single(entry: Resource, source: FhirSource, transport: Transport, repeat: bool) -> Resource:

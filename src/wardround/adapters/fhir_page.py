@@ -20,7 +20,7 @@ class Link(msgspec.Struct):
 
 
 class Entry(msgspec.Struct, Generic[T], gc=False):
-    """An entry of a searchset; `resource` is None where it holds none."""
+    """An entry of a searchset; `resource` is None where it holds none, or is no entry."""
 
     resource: T | None = None
 
@@ -81,12 +81,15 @@ class Shape(Generic[T]):
             return None
         if not isinstance(body, dict):
             return None
-        found = (entry.get("resource") for entry in dicts(body.get("entry")))
+        entries = body.get("entry")
+        # What is no list is taken for one entry: something was to be there.
+        listed = entries if isinstance(entries, list) else [entries] if entries else []
+        found = (entry.get("resource") if isinstance(entry, dict) else None for entry in listed)
         return Page(
             resourceType=body.get("resourceType"),
             total=body.get("total"),
             link=[Link(link.get("relation"), link.get("url")) for link in dicts(body.get("link"))],
-            entry=[Entry(self.of(resource)) for resource in found if isinstance(resource, dict)],
+            entry=[Entry(self.of(resource) if isinstance(resource, dict) else None) for resource in found],
             issue=body.get("issue"),
         )
 

@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 
 from wardround.adapters.fhir_page import Link, Misshapen, Page, Shape, dicts
 from wardround.adapters.fhir_source import FhirSource, origin, shown
-from wardround.adapters.fhir_transport import Answer
+from wardround.adapters.fhir_transport import Answer, issue_code
 from wardround.errors import FhirError
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class _Expired(Exception):
 
 
 class _Short(Exception):
-    """The last page came before all matches had."""
+    """The last page came before all matches had, or an entry cannot be read that may be one."""
 
 
 class _Shrunk(Exception):
@@ -61,7 +61,8 @@ class Search(Generic[T]):
 def pages(search: Search[T]) -> Iterator[list[T | Misshapen]]:
     """Page by page, the resources of a search that were not seen.
 
-    A search that the server forgets, or that ends with fewer matches than its total, begins anew. Pages that shift
+    A search that the server forgets, or that ends with fewer matches than its total, begins anew. So does one with
+    an entry that holds no resource, unless the total says that none is missing. Pages that shift
     because something was entered meanwhile repeat resources, which are given once. Where a total shrinks in between
     the search is read until a reading brings nothing new.
 
@@ -117,6 +118,11 @@ def _once(search: Search[T]) -> Iterator[list[T | Misshapen]]:
             f"{answer.url}: gave {len(count.matches)} of the {count.total} matches that it counts, expected all;"
             " check the server, and whether its totals are exact"
         )
+    if count.unreadable and not (source.profile.has_exact_totals and count.complete):
+        raise _Short(
+            f"{answer.url}: gave {count.unreadable} entries that hold no resource, expected one in each;"
+            " check the server"
+        )
     if source.profile.has_exact_totals and count.shrunk:
         raise _Shrunk(f"{answer.url}: its total shrinks whenever it is read, expected a search that rests; try later")
 
@@ -128,8 +134,14 @@ class _Count:
         self.matches: set[str] = set()
         self.total = 0
         self.barren = 0  # pages in a row without a new match
+        self.unreadable = 0  # entries without a resource
         self.shrunk = False  # whether a page counted fewer than one before it
         self._told = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server said how many there are, and all of them were met."""
+        return self._told and len(self.matches) == self.total
 
     def page(self, total: object, keys: set[str]) -> None:
         self.barren = 0 if keys - self.matches else self.barren + 1
@@ -147,6 +159,7 @@ def _new(page: Page[T | Misshapen], answer: Answer, search: Search[T], count: _C
     for place, entry in enumerate(page.entry):
         resource = entry.resource
         if resource is None:
+            count.unreadable += 1
             continue
         kind, name, issue = about(resource)
         if kind == "OperationOutcome":
@@ -177,7 +190,7 @@ def _raise_if_fatal(issues: Any, answer: Answer) -> None:
     """Warnings, such as of an unknown parameter, come with the results; errors mean that results are missing."""
     for issue in dicts(issues):
         if issue.get("severity") in ("error", "fatal"):
-            raise FhirError(f"{answer.url}: the search failed with {issue.get('code')}; check the server's log")
+            raise FhirError(f"{answer.url}: the search failed with {issue_code(issue)}; check the server's log")
 
 
 def _next(links: list[Link], base_url: str) -> str | None:

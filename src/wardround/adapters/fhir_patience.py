@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from threading import Lock
+from threading import Event, Lock
 from typing import Final
 
 RETRIES: Final = 500
@@ -16,17 +16,18 @@ class Patience:
     Args:
         retries: requests that may be repeated, over all requests.
         wait: how long a server that is down is waited for, over all outages.
-        pause, clock: how to sleep, and seconds that only grow.
+        pause, clock: how to sleep, by default until `end`, and seconds that only grow.
     """
 
     def __init__(
         self,
         retries: int = RETRIES,
         wait: timedelta = timedelta(),
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.pause = pause
+        self._ended = Event()
+        self.pause = pause or self._ended.wait
         self._clock = clock
         self._retries = retries
         self._left = wait.total_seconds()
@@ -39,9 +40,14 @@ class Patience:
     def retry(self) -> bool:
         """Takes one retry from the budget; False if there is none."""
         with self._lock:
-            self.spent = self._retries == 0
+            self.spent = self._retries == 0 or self._ended.is_set()
             self._retries = max(0, self._retries - 1)
             return not self.spent
+
+    def end(self) -> None:
+        """Wakes whoever pauses or waits, in any thread, and grants nothing more: the run is to stop now."""
+        self._ended.set()
+        self.spent = True
 
     @property
     def can_wait(self) -> bool:
@@ -57,6 +63,8 @@ class Patience:
         try:
             while (left := self._left - (self._clock() - self._began)) > 0:
                 self.pause(min(LOOK_AGAIN, left))
+                if self._ended.is_set():
+                    break
                 if up():
                     return True
             return False

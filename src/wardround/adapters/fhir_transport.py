@@ -1,5 +1,6 @@
 """One HTTP request in, one JSON answer out: keep-alive, retries, Retry-After, and errors that name the cause."""
 
+import re
 import ssl
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -29,6 +30,12 @@ _LOST: Final = (
     requests.Timeout,
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
+)
+# http://hl7.org/fhir/R4/valueset-issue-type.html
+_ISSUE_CODE: Final = re.compile(
+    "invalid|structure|required|value|invariant|security|login|unknown|expired|forbidden|suppressed|processing|"
+    "not-supported|duplicate|multiple-matches|not-found|deleted|too-long|code-invalid|extension|too-costly|"
+    "business-rule|conflict|transient|lock-error|no-store|exception|timeout|incomplete|throttled|informational"
 )
 
 T = TypeVar("T")
@@ -343,8 +350,14 @@ def _json(response: requests.Response) -> dict[str, Any] | None:
 def _issue(body: dict[str, Any] | None) -> str:
     """The code of an OperationOutcome's first issue; its text may name patients."""
     issues = (body or {}).get("issue")
-    code = issues[0].get("code") if isinstance(issues, list) and issues and isinstance(issues[0], dict) else None
-    return f" ({code})" if isinstance(code, str) else ""
+    first = issues[0] if isinstance(issues, list) and issues and isinstance(issues[0], dict) else {}
+    return f" ({issue_code(first)})" if "code" in first else ""
+
+
+def issue_code(issue: Mapping[str, Any]) -> str:
+    """The code of an issue if it is one of R4's; a server may write anything there."""
+    code = issue.get("code")
+    return code if isinstance(code, str) and _ISSUE_CODE.fullmatch(code) else "a code that R4 does not know"
 
 
 def _retry_after(header: str | None) -> float | None:
@@ -355,7 +368,7 @@ def _retry_after(header: str | None) -> float | None:
         return float(header)
     try:
         until = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year of twenty digits
         return None
     now = datetime.now(UTC) if until.tzinfo else datetime.now(UTC).replace(tzinfo=None)
     return max(0.0, (until - now).total_seconds())

@@ -104,7 +104,7 @@ def _migrate(environment: Mapping[str, str], log: Path) -> None:
     code = "from wardround.airflow.in_process import migrate; migrate()"
     with log.open("ab") as output:
         done = subprocess.run(
-            [sys.executable, "-c", code], env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+            [sys.executable, "-P", "-c", code], env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
         )
     if done.returncode != 0:
         raise WardroundError(f"Airflow: its database cannot be prepared; read {log}")

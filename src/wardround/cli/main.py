@@ -2,10 +2,11 @@
 
 import sys
 from importlib import import_module
+from traceback import format_tb
 
 import click
 
-from wardround.errors import WardroundError
+from wardround.errors import WardroundError, named
 
 # name -> one line of help. The code is the click command `command` in wardround/cli/<name with underscores>.py.
 COMMANDS: dict[str, str] = {
@@ -52,9 +53,20 @@ def wardround() -> None:
 
 
 def run() -> None:
-    """Entry point: a WardroundError ends as one message on stderr and its own exit code, never as a traceback."""
+    """Entry point: a WardroundError ends as one message on stderr and its own exit code, never as a traceback.
+
+    Any other error is a fault of the program. Where it came from is said, and what it is, but not its message, which
+    may hold a patient's value.
+    """
     try:
         wardround(prog_name="wardround")
     except WardroundError as error:
         sys.stderr.write(f"wardround: {error}\n")
         sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the interpreter would print its message
+        sys.stderr.writelines(format_tb(error.__traceback__))
+        sys.stderr.write(
+            f"wardround: {named(error)}: a fault of the program, expected none; report it with the lines above. Its"
+            " message is left out, for it may hold a patient's value.\n"
+        )
+        sys.exit(WardroundError.exit_code)

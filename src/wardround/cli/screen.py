@@ -88,6 +88,8 @@ def _screen(
         reached = server_at(str(source), settings, profile=profile)
         request = _request(reached.base_url, **asked)
         run = str(request.run)
+        # Before anything is done: one that is killed says nothing more.
+        say(f"If it is stopped: wardround screen --resume {run}")
         work = partial(screen, request)
     patience = Patience(reached.retries, wait or timedelta())
     try:

@@ -2,12 +2,13 @@
 
 import gc
 import pickle
+import signal
 import subprocess
 import sys
 from types import TracebackType
 from typing import Final, Self
 
-from wardround.errors import WardroundError
+from wardround.errors import WardroundError, named
 from wardround.settings import Settings
 
 _MODULE: Final = "wardround.workflows.gate_process"
@@ -22,7 +23,9 @@ class GateProcess:
     """
 
     def __enter__(self) -> Self:
-        self._child = subprocess.Popen([sys.executable, "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # Without -P the working directory would be searched for modules first, as it is not for the command.
+        command = [sys.executable, "-P", "-m", _MODULE]
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self
 
     def __exit__(
@@ -35,9 +38,10 @@ class GateProcess:
         answer, _ = self._child.communicate(pickle.dumps((run, settings)))
         try:
             problem = pickle.loads(answer)
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):
             raise WardroundError(
-                f"run {run}: the quality gate's process ended, expected its verdict; run again"
+                f"run {run}: the quality gate's process ended with {self._child.returncode}, expected its verdict;"
+                " resume the run"
             ) from None
         if problem is not None:
             raise problem
@@ -45,6 +49,8 @@ class GateProcess:
 
 def _serve() -> None:
     """The child: prepares, then does what its standard input asks for, and answers None or the error on stdout."""
+    # Ctrl-C reaches both processes; the parent ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     from wardround.adapters import expectations
     from wardround.workflows.screening import check_quality
@@ -55,11 +61,17 @@ def _serve() -> None:
     asked = sys.stdin.buffer.read()
     if not asked:
         return
+    run, settings = pickle.loads(asked)
     problem = None
     try:
-        check_quality(*pickle.loads(asked))
+        check_quality(run, settings)
     except WardroundError as error:
         problem = error
+    except Exception as error:  # noqa: BLE001 - the interpreter would print its message
+        problem = WardroundError(
+            f"run {run}: the quality gate failed with {named(error)}, expected its verdict; mend the cause and resume"
+            " the run"
+        )
     answers.write(pickle.dumps(problem))
     answers.flush()
 

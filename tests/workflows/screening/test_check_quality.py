@@ -1,14 +1,17 @@
 """The gate: rows that break the suite are set aside, and a run with too many of them writes nothing."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
 from wardround.adapters.run_folder import RunFolder, runs_in
-from wardround.errors import QualityError, WardroundError
+from wardround.errors import QualityError, RunNotFound, WardroundError
+from wardround.settings import Settings
 from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screening import check_quality
+from wardround.workflows.screening.run import chunk_file
 from wardround.workflows.screening.screen import Gate
 
 
@@ -47,8 +50,32 @@ def test_a_gate_whose_process_has_ended_says_so(settings) -> None:
     with GateProcess() as process:
         [child] = [child for child in psutil.Process().children() if child not in before]
         child.kill()
-        with pytest.raises(WardroundError, match="the quality gate's process ended"):
+        with pytest.raises(WardroundError, match="the quality gate's process ended with -9"):
             process("run", settings)
+
+
+def test_no_file_of_the_working_directory_is_taken_for_a_library_of_the_gates_process(
+    settings, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "re.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    with GateProcess() as process, pytest.raises(RunNotFound):
+        process("sepsis-20260102T050000Z-000000", settings)
+
+
+def test_a_fault_of_the_gates_process_is_named_without_what_it_says(icu, server, screened, settings, capfd) -> None:
+    icu.stay("a")
+    icu.upload(server)
+    with GateProcess() as process:
+
+        def spoiled(run: str, settings: Settings) -> None:
+            features = RunFolder.existing(settings.runs, run).location(chunk_file(1, "features.parquet"))
+            Path(features).write_text("PRIVATE")
+            process(run, settings)
+
+        with pytest.raises(WardroundError, match=r"run sepsis-\S+: the quality gate failed with Arrow.*resume"):
+            screened(gate=spoiled)
+    assert capfd.readouterr().err == ""
 
 
 def test_too_many_such_rows_stop_the_run_before_anything_is_written(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import FhirRefused, ModelError, RunIncomplete
@@ -99,6 +100,44 @@ def test_no_more_requests_are_under_way_at_once_than_the_source_bears(
     source = FhirSource(server, patients_per_search=patients_per_search, threads=2)
     screen(ScreeningRequest.model_validate(asked), Means(source, settings, lambda *_: None, transport))
     assert transport.most_at_once == 2
+
+
+def test_a_refusal_ends_the_writing_though_scores_are_still_coming(icu, server, screened, transport) -> None:
+    for place in range(30):
+        icu.stay(f"s{place}", lactate=1.0)
+    icu.upload(server)
+    writes: list[str] = []
+
+    def refuse(body: str) -> int | None:
+        if '"batch"' not in body or "RiskAssessment?identifier" not in body:
+            return None
+        writes.append(body)
+        return 403
+
+    transport.refuse = refuse
+    with pytest.raises(FhirRefused):
+        screened(chunk_size=1)
+    assert 0 < len(writes) <= FhirSource(server).threads
+
+
+def test_who_interrupts_a_run_does_not_wait_for_the_server(icu, server, settings, transport) -> None:
+    for name in ("a", "b"):
+        icu.stay(name)
+    icu.upload(server)
+    transport.refuse = lambda body: 503 if "RiskAssessment" in body else None
+    patience = Patience(wait=timedelta(hours=1))
+
+    def interrupt(step: str, done: int, total: int) -> None:
+        if (step, done) == ("score", total):
+            raise KeyboardInterrupt
+
+    asked = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", "chunk_size": 1}
+    with pytest.raises(KeyboardInterrupt):
+        screen(
+            ScreeningRequest.model_validate(asked),
+            Means(FhirSource(server), settings, interrupt, transport, patience),
+        )
+    assert patience.spent
 
 
 @pytest.mark.parametrize("changes", [{"mode": "shadow"}, {"dry_run": True}])

@@ -193,7 +193,7 @@ def running_server(
             file = Path(folder) / "clients.json"
             file.write_text(clients.model_dump_json())
             options += ["--clients", str(file)]
-        with _child([sys.executable, "-m", "wardround", "fhir-server", *options]) as (base_url, pid):
+        with _child([sys.executable, "-P", "-m", "wardround", "fhir-server", *options]) as (base_url, pid):
             yield RunningServer(base_url.removesuffix("/fhir"), pid, str(certificate.file) if certificate else None)
 
 

@@ -1,12 +1,14 @@
 """All steps of a screening in turn, or those left of one, in one process: what the DAG does without Airflow."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import takewhile
 from math import ceil
 from queue import LifoQueue
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, Final, TypeVar
 
 from requests.adapters import BaseAdapter
@@ -82,7 +84,7 @@ def _go_through(run: str, means: Means) -> dict[str, Any]:
     source = suited(run, means.source, settings, transport, shared)
     with ExitStack() as stack:
         clients = _Clients([stack.enter_context(FhirClient(source, transport, shared)) for _ in range(source.threads)])
-        steps = _Steps(progress)
+        steps = _Steps(progress, shared.end)
         if not opened.found:
             steps.once("find_stays", lambda: clients.lend(lambda client: find_stays(run, client, settings, progress)))
         chunks = opened.chunks()
@@ -128,10 +130,15 @@ class _Clients:
 
 
 class _Steps:
-    """Runs steps and tells how far they are."""
+    """Runs steps and tells how far they are.
 
-    def __init__(self, progress: Progress) -> None:
+    Args:
+        end: called when somebody interrupts, so that no thread goes on waiting for a server that is down.
+    """
+
+    def __init__(self, progress: Progress, end: Callable[[], None]) -> None:
         self._progress = progress
+        self._end = end
 
     def once(self, step: str, work: Callable[[], T]) -> T:
         self._progress(step, 0, 1)
@@ -153,28 +160,38 @@ class _Steps:
 
     def each(self, step: str, chunks: "Sequence[int] | _Chunks", work: Callable[[int], None], threads: int) -> None:
         """Every chunk when it comes, so many at a time; the first error ends it, when those under way have ended."""
-        total, done, counting = len(chunks), 0, Lock()
+        total, done, counting, failed = len(chunks), 0, Lock(), Event()
         self._progress(step, 0, total)
 
         def counted(chunk: int) -> None:
             nonlocal done
-            work(chunk)
+            if failed.is_set():
+                return
+            try:
+                work(chunk)
+            except BaseException:
+                # At once, and not when its turn among the results comes: chunks may be coming all the while.
+                failed.set()
+                raise
             with counting:
                 done += 1
                 self._progress(step, done, total)
 
-        pool, begun = ThreadPoolExecutor(threads), list[Future[None]]()
+        pool = ThreadPoolExecutor(threads)
+        under_way: deque[Future[None]] = deque()
         try:
-            for chunk in chunks:
-                begun.append(pool.submit(counted, chunk))
-                if any(one.done() and one.exception() for one in begun):
-                    break
-            wait(begun, return_when=FIRST_EXCEPTION)
-            for one in begun:
-                if one.done():
-                    one.result()
+            for chunk in takewhile(lambda _: not failed.is_set(), chunks):
+                under_way.append(pool.submit(counted, chunk))
+            while under_way:
+                under_way.popleft().result()
+        except KeyboardInterrupt:
+            self._end()
+            raise
         finally:
+            failed.set()
             pool.shutdown(cancel_futures=True)
+            # Their errors hold this frame: connections would stay open until somebody looks for garbage.
+            under_way.clear()
 
 
 class _Chunks:

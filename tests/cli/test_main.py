@@ -1,0 +1,40 @@
+"""How the command ends, whatever it meets."""
+
+import sys
+from types import SimpleNamespace
+
+import click
+import pytest
+
+from wardround.cli.main import COMMANDS, run
+from wardround.errors import SourceDataError
+
+
+def ended(monkeypatch, error: Exception) -> object:
+    """The exit code of a command that raises."""
+
+    @click.command
+    def command() -> None:
+        raise error
+
+    monkeypatch.setitem(COMMANDS, "broken", "Raises.")
+    monkeypatch.setitem(sys.modules, "wardround.cli.broken", SimpleNamespace(command=command))
+    monkeypatch.setattr(sys, "argv", ["wardround", "broken"])
+    with pytest.raises(SystemExit) as caught:
+        run()
+    return caught.value.code
+
+
+def test_an_error_of_ours_is_one_line_and_its_exit_code(monkeypatch, capsys) -> None:
+    assert ended(monkeypatch, SourceDataError("a.csv: is missing")) == 4
+    assert capsys.readouterr().err == "wardround: a.csv: is missing\n"
+
+
+def test_a_fault_of_the_program_says_where_and_not_its_message(monkeypatch, capsys) -> None:
+    foreign = ValueError("could not convert string to float: 'PRIVATE'")
+    foreign.__cause__ = KeyError("PRIVATE")
+    assert ended(monkeypatch, foreign) == 1
+    said = capsys.readouterr().err
+    assert "PRIVATE" not in said
+    assert "raise error" in said
+    assert "wardround: ValueError in command, line" in said
