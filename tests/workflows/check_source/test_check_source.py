@@ -10,6 +10,7 @@ from wardround.errors import FhirError, FhirRefused
 from wardround.services.fhir_server.running import running_server
 from wardround.spec.loading import load_server_profiles
 from wardround.workflows.check_source import check_source
+from wardround.workflows.check_source.reading import PAGE_ASKED
 
 Facts = dict[str, Any]
 
@@ -24,6 +25,24 @@ def test_a_server_that_can_all_works_throughout_and_its_page_is_found(check) -> 
     assert found.differences == {"page_size": 10}
     assert (found.profile, found.known_from) == ("wardround", "tests")
     assert found.declares
+
+
+def test_a_page_that_holds_all_that_was_asked_for_does_not_say_how_large_pages_can_be(schemas) -> None:
+    code = {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}
+    many = [
+        {
+            "resource": {"resourceType": "Observation", "status": "final", "code": code},
+            "request": {"method": "POST", "url": "Observation"},
+        }
+        for _ in range(PAGE_ASKED + 1)
+    ]
+    with running_server() as server:
+        source = FhirSource(server.base_url)
+        with FhirClient(source) as client:
+            client.batch(many, repeat=False)
+        found = check_source(source, load_server_profiles(schemas))
+    assert outcome_of(found, f"a page of {PAGE_ASKED}") == "works"
+    assert found.differences == {}
 
 
 def test_every_answer_has_its_time(check) -> None:

@@ -119,7 +119,8 @@ def _pages(probe: Probe, mine: Pairs, findings: Findings) -> None:
     capped = large.following is not None and given < PAGE_ASKED
     detail = f"{given} of {PAGE_ASKED}" if capped else "" if large.following else f"all {given} fit"
     findings.add(f"a page of {PAGE_ASKED}", large, True if large.following else None, detail)
-    if large.following and given:
+    # A page that holds all that was asked for may well be smaller than the largest.
+    if capped and given:
         findings.facts["page_size"] = given
     first = probe.get("Observation", [*mine, ("_count", "2")])
     if first.following is None:
