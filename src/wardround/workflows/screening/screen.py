@@ -90,7 +90,8 @@ def _go_through(run: str, means: Means) -> dict[str, Any]:
         chunks = opened.chunks()
         unread = [chunk for chunk in chunks if not opened.extracted(chunk)]
         reading = _read_at_once(source, opened.stays_per_chunk)
-        steps.each("extract", unread, clients.each(lambda n, client: extract(run, n, client, settings)), reading)
+        fetch = clients.each(lambda n, client: extract(run, n, client, settings))
+        steps.each("extract", unread, len(unread), fetch, reading)
         try:
             steps.once("check_quality", lambda: means.gate(run, settings))
         except QualityError:
@@ -98,7 +99,8 @@ def _go_through(run: str, means: Means) -> dict[str, Any]:
             raise
         # As in the DAG: a chunk is written while others are scored.
         scored = steps.in_turn("score", chunks, lambda n: score(run, n, settings))
-        steps.each("publish", scored, clients.each(lambda n, client: publish(run, n, client, settings)), source.threads)
+        write = clients.each(lambda n, client: publish(run, n, client, settings))
+        steps.each("publish", scored, len(chunks), write, source.threads)
         summary = steps.once("reconcile", lambda: clients.lend(lambda client: reconcile(run, client, settings)))
         steps.once("report", lambda: report(run, settings))
     return summary
@@ -146,21 +148,17 @@ class _Steps:
         self._progress(step, 1, 1)
         return result
 
-    def in_turn(self, step: str, chunks: Sequence[int], work: Callable[[int], None]) -> "_Chunks":
+    def in_turn(self, step: str, chunks: Sequence[int], work: Callable[[int], None]) -> Iterator[int]:
         """One after the other, each when it is asked for."""
+        self._progress(step, 0, len(chunks))
+        for done, chunk in enumerate(chunks, start=1):
+            work(chunk)
+            self._progress(step, done, len(chunks))
+            yield chunk
 
-        def worked() -> Iterator[int]:
-            self._progress(step, 0, len(chunks))
-            for done, chunk in enumerate(chunks, start=1):
-                work(chunk)
-                self._progress(step, done, len(chunks))
-                yield chunk
-
-        return _Chunks(worked(), len(chunks))
-
-    def each(self, step: str, chunks: "Sequence[int] | _Chunks", work: Callable[[int], None], threads: int) -> None:
+    def each(self, step: str, chunks: Iterable[int], total: int, work: Callable[[int], None], threads: int) -> None:
         """Every chunk when it comes, so many at a time; the first error ends it, when those under way have ended."""
-        total, done, counting, failed = len(chunks), 0, Lock(), Event()
+        done, counting, failed = 0, Lock(), Event()
         self._progress(step, 0, total)
 
         def counted(chunk: int) -> None:
@@ -192,17 +190,3 @@ class _Steps:
             pool.shutdown(cancel_futures=True)
             # Their errors hold this frame: connections would stay open until somebody looks for garbage.
             under_way.clear()
-
-
-class _Chunks:
-    """Chunks that come one by one, and how many there will be."""
-
-    def __init__(self, chunks: Iterator[int], number: int) -> None:
-        self._chunks = chunks
-        self._number = number
-
-    def __iter__(self) -> Iterator[int]:
-        return self._chunks
-
-    def __len__(self) -> int:
-        return self._number
