@@ -15,12 +15,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
-import orjson
-
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import origin, shown
+from wardround.adapters.fhir_transport import error_codes
+from wardround.adapters.json_object import json_object
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.spec.base import format_duration
@@ -296,10 +295,5 @@ def _issues(parts: Iterator[bytes]) -> Counter[str]:
 
 
 def _errors(line: bytes) -> list[str]:
-    try:
-        outcome = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        outcome = None
-    if not isinstance(outcome, dict):
-        return ["unreadable"]
-    return [str(one.get("code")) for one in dicts(outcome.get("issue")) if one.get("severity") in ("error", "fatal")]
+    outcome = json_object(line)
+    return ["unreadable"] if outcome is None else error_codes(outcome.get("issue"))

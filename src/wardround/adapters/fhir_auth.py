@@ -2,7 +2,6 @@
 
 import time
 from base64 import b64encode
-from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -10,7 +9,6 @@ from threading import Lock
 from typing import Any, Final, Protocol
 from urllib.parse import quote_plus, urlencode
 
-import orjson
 import requests
 
 from wardround.adapters.fhir_sign_in import (
@@ -23,6 +21,7 @@ from wardround.adapters.fhir_sign_in import (
     require_private,
 )
 from wardround.adapters.fhir_source import FhirSource, shown
+from wardround.adapters.json_object import json_object
 from wardround.errors import FhirError, FhirRefused
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -228,8 +227,4 @@ def _seconds(expires_in: object, url: str) -> float:
 
 def _object(response: requests.Response) -> dict[str, Any]:
     """The answer's JSON object; empty if it is something else."""
-    try:
-        body = orjson.loads(response.content.removeprefix(BOM_UTF8))
-    except orjson.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}
+    return json_object(response.content) or {}

@@ -117,7 +117,8 @@ def _each_once(named: Iterable[Named]) -> Iterator[Named]:
 
 
 def _entry(entry: object, reference: str, ended: str) -> Named:
-    patient_id = id_in(entry.get(reference), "Patient") if isinstance(entry, dict) else ""
-    if not isinstance(entry, dict) or not patient_id:
+    said = entry if isinstance(entry, dict) else {}
+    patient_id = id_in(said.get(reference), "Patient")
+    if not patient_id:
         return Named("", NOT_A_PATIENT)
-    return Named(patient_id, INACTIVE if entry.get(ended) is True else "")
+    return Named(patient_id, INACTIVE if said.get(ended) is True else "")

@@ -108,7 +108,7 @@ def readings_of(observation: Observation | Misshapen, codes: Codes) -> list[Read
     try:
         return _readings(observation, codes)
     except (TypeError, AttributeError, ValueError, OverflowError):
-        return _malformed(_as_read(observation), codes)
+        return _malformed(msgspec.to_builtins(observation), codes)
 
 
 def frame_of_readings(readings: Sequence[Reading]) -> pd.DataFrame:
@@ -193,11 +193,6 @@ def _time(observation: Observation) -> int:
     if not text and observation.effective_period:
         text = observation.effective_period.end or observation.effective_period.start
     return micros_of(text)
-
-
-def _as_read(observation: Observation) -> Resource:
-    read: Resource = msgspec.to_builtins(observation)
-    return read
 
 
 def _malformed(resource: Resource, codes: Codes) -> list[Reading]:

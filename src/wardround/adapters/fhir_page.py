@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
-import orjson
 
 from wardround.adapters.fhir_references import Resource
+from wardround.adapters.json_object import json_object
 
 T = TypeVar("T")
 
@@ -58,9 +58,9 @@ class Shape(Generic[T]):
 
     def page(self, content: bytes) -> "Page[T | Misshapen] | None":
         """The page; None if the bytes are no JSON object. One misshapen resource does not cost the others."""
-        content = content.removeprefix(BOM_UTF8)  # some servers write it, and no decoder takes it
         try:
-            return self._page.decode(content)
+            # Some servers write a byte order mark, and no decoder takes it.
+            return self._page.decode(content.removeprefix(BOM_UTF8))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a wrong shape is a DecodeError as well
             return self._piecemeal(content)
 
@@ -75,11 +75,8 @@ class Shape(Generic[T]):
         return _about_a_dict(resource.resource) if isinstance(resource, Misshapen) else self._about(resource)
 
     def _piecemeal(self, content: bytes) -> "Page[T | Misshapen] | None":
-        try:
-            body = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            return None
-        if not isinstance(body, dict):
+        body = json_object(content)
+        if body is None:
             return None
         entries = body.get("entry")
         # What is no list is taken for one entry: something was to be there.

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urljoin
 
-from wardround.adapters.fhir_page import Link, Misshapen, Page, Shape, dicts
+from wardround.adapters.fhir_page import Link, Misshapen, Page, Shape
 from wardround.adapters.fhir_source import FhirSource, origin, shown
-from wardround.adapters.fhir_transport import Answer, issue_code
+from wardround.adapters.fhir_transport import Answer, error_codes
 from wardround.errors import FhirError
 
 T = TypeVar("T")
@@ -188,9 +188,8 @@ def _searchset(answer: Answer) -> Page[Any]:
 
 def _raise_if_fatal(issues: Any, answer: Answer) -> None:
     """Warnings, such as of an unknown parameter, come with the results; errors mean that results are missing."""
-    for issue in dicts(issues):
-        if issue.get("severity") in ("error", "fatal"):
-            raise FhirError(f"{answer.url}: the search failed with {issue_code(issue)}; check the server's log")
+    for code in error_codes(issues):
+        raise FhirError(f"{answer.url}: the search failed with {code}; check the server's log")
 
 
 def _next(links: list[Link], base_url: str) -> str | None:

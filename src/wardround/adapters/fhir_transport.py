@@ -2,7 +2,6 @@
 
 import re
 import ssl
-from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +15,10 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 
 from wardround.adapters.fhir_auth import Authorization, AuthorizationHeader
+from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource, shown
+from wardround.adapters.json_object import json_object
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 
 ATTEMPTS: Final = 5
@@ -133,7 +134,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         accept: Collection[int] = (),
         repeat: bool = True,
-        read: Callable[[bytes], Any] | None = None,
+        read: Callable[[bytes], Any] = json_object,
     ) -> Answer:
         """Sends until there is an answer, `ATTEMPTS` times at most, and again after a server that was down is up.
 
@@ -218,7 +219,7 @@ class Transport:
         body: bytes | None,
         headers: Mapping[str, str] | None,
         accept: Collection[int],
-        read: Callable[[bytes], Any] | None = None,
+        read: Callable[[bytes], Any] = json_object,
     ) -> Answer:
         return _answer(self._signed(method, url, body, headers), shown(url), accept, read)
 
@@ -318,7 +319,7 @@ def _trusted(ca_file: str | None) -> str | None:
 
 
 def _answer(
-    response: requests.Response, url: str, accept: Collection[int], read: Callable[[bytes], Any] | None = None
+    response: requests.Response, url: str, accept: Collection[int], read: Callable[[bytes], Any] = json_object
 ) -> Answer:
     status = response.status_code
     if status in (401, 403):
@@ -326,7 +327,7 @@ def _answer(
     if 300 <= status < 400:
         raise FhirError(f"{url}: answered {status}, expected FHIR; give the base URL that it redirects to")
     # An error is read as it comes: what it says is not what was asked for.
-    body = read(response.content) if read and status < 400 else _json(response)
+    body = (read if status < 400 else json_object)(response.content)
     issue = _issue(body) if status >= 400 else ""
     complaint = f"{url}: answered {status}{issue}, expected success; check the base URL and the server's log"
     if status >= 400 and status not in accept:
@@ -339,19 +340,16 @@ def _answer(
     return Answer(url, status, body or {}, complaint, response.headers)
 
 
-def _json(response: requests.Response) -> dict[str, Any] | None:
-    try:
-        body = orjson.loads(response.content.removeprefix(BOM_UTF8))
-    except orjson.JSONDecodeError:
-        return None
-    return body if isinstance(body, dict) else None
-
-
 def _issue(body: dict[str, Any] | None) -> str:
     """The code of an OperationOutcome's first issue; its text may name patients."""
     issues = (body or {}).get("issue")
     first = issues[0] if isinstance(issues, list) and issues and isinstance(issues[0], dict) else {}
     return f" ({issue_code(first)})" if "code" in first else ""
+
+
+def error_codes(issues: Any) -> list[str]:
+    """The codes of an OperationOutcome's issues that are errors; the others are warnings and hints."""
+    return [issue_code(issue) for issue in dicts(issues) if issue.get("severity") in ("error", "fatal")]
 
 
 def issue_code(issue: Mapping[str, Any]) -> str:
