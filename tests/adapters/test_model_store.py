@@ -280,6 +280,14 @@ def test_the_gates_last_word_counts_and_a_promotion_that_needs_no_despite_says_n
     assert not store.decisions("mortality")[-1].despite_gates
 
 
+def test_a_decision_that_a_repeated_task_says_again_is_kept_once(store, condition) -> None:
+    version = _saved(store, condition)
+    for why in ("too many alarms", "too many alarms", "still too many", "too many alarms"):
+        store.record("mortality", "rejected", version, by="bob", why=why)
+    said = [each.why for each in store.decisions("mortality")]
+    assert said == ["too many alarms", "still too many", "too many alarms"]
+
+
 def test_a_broken_line_of_the_decisions_is_an_error_that_names_the_file(store, condition) -> None:
     version = _saved(store, condition)
     (store.root / "mortality" / "decisions.jsonl").write_text('{"by": "ann"}\n')

@@ -41,3 +41,8 @@ def judgement_of(version: str, decisions: tuple[Decision, ...]) -> Decision | No
     """What the promotion gates said last about a version; None if they never judged it."""
     judged = [each for each in decisions if each.version == version and each.what in ("gates_passed", "gates_failed")]
     return judged[-1] if judged else None
+
+
+def says_again(decision: Decision, decisions: tuple[Decision, ...]) -> bool:
+    """Whether the last decision says the same, at another time."""
+    return bool(decisions) and decisions[-1].model_copy(update={"when": decision.when}) == decision

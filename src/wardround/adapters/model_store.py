@@ -28,7 +28,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from wardround.adapters.decisions import Decision, What, judgement_of, read_decisions
+from wardround.adapters.decisions import Decision, What, judgement_of, read_decisions, says_again
 from wardround.core.candidates.base import Scorer
 from wardround.core.evaluation.comparison import Comparison
 from wardround.core.model import ModelCard, ScoringModel
@@ -169,11 +169,15 @@ class ModelStore:
         return self._make_live(condition, before.previous, by, why, "rolled_back")
 
     def record(self, condition_id: str, what: What, version: str, by: str, why: str) -> None:
-        """Keeps a decision that leaves live as it is."""
+        """Keeps a decision that leaves live as it is; said again with nothing in between, it is kept once.
+
+        A task of Airflow may be done a second time, and its question then answered a second time.
+        """
         with self._alone(condition_id):
             live = self.live(condition_id)
-            current = live.version if live else None
-            self._append(condition_id, _decision(self.clock(), by, what, version, current, why))
+            decision = _decision(self.clock(), by, what, version, live.version if live else None, why)
+            if not says_again(decision, self.decisions(condition_id)):
+                self._append(condition_id, decision)
 
     def decisions(self, condition_id: str) -> tuple[Decision, ...]:
         """Every decision about the condition's models, oldest first."""
