@@ -46,7 +46,7 @@ def test_a_stay_without_a_patient_or_hospital_row_is_kept(mimic) -> None:
 
 
 def test_a_stay_without_an_admission_time_is_set_aside(mimic) -> None:
-    found = MimicFolder(mimic(icustays=[{}, {"stay_id": 4, "intime": "soon"}])).find_stays()
+    found = MimicFolder(mimic(icustays=[{}, {"stay_id": 4, "intime": ""}])).find_stays()
     assert found.stays["stay_id"].tolist() == [ids.stay_id(3)]
     assert found.set_aside[["stay_id", "reason"]].to_numpy().tolist() == [[ids.stay_id(4), "no_admission_time"]]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from wardround.adapters.mimic.database import MimicDatabase
+from wardround.adapters.mimic.times import checked, complaint
 from wardround.errors import SourceDataError
 
 MODULES = {
@@ -22,7 +23,7 @@ MODULES = {
     "microbiologyevents": "hosp",
 }  # fmt: skip
 
-# All other columns are read as text: a bad time or number then spoils one value and not the file.
+# All other columns are read as text: a bad number then spoils one value and not the file.
 _NUMBERS = {
     "subject_id", "hadm_id", "stay_id", "transfer_id", "labevent_id", "specimen_id", "micro_specimen_id", "itemid",
     "anchor_age", "anchor_year", "seq_num", "icd_version", "hospital_expire_flag",
@@ -50,9 +51,10 @@ class MimicFiles:
     def scan(self, table: str, columns: Sequence[str]) -> str:
         """A FROM item for `table`: SQL that reads it. Raises SourceDataError if a column of `columns` is missing.
 
-        Numbers in columns of ids are BIGINT, everything else is VARCHAR; empty is NULL.
+        Numbers in columns of ids are BIGINT, everything else is VARCHAR; empty is NULL. A query that meets a time of
+        another format in `columns` fails (see `reading`).
         """
-        return self._tables.scan(table, columns)
+        return checked(self._tables.scan(table, columns), columns, self.path(table))
 
     @cached_property
     def _tables(self) -> "MimicCsvs | MimicDatabase":
@@ -108,6 +110,8 @@ def reading(what: Path) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
+        if text := complaint(error):
+            raise SourceDataError(text) from None
         text = str(error)
         column = re.search(r'column "?(\w+)"?', text)
         line = re.search(r"[Ll]ine:? (\d+)", text)
