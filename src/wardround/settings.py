@@ -24,6 +24,8 @@ class Settings:
         fhir_token: bearer token of the FHIR server that the CLI talks to, never shown (WARDROUND_FHIR_TOKEN).
         fhir_page_size: `_count` of the CLI's searches; servers may give less (WARDROUND_FHIR_PAGE_SIZE; default 5000).
         fhir_retries: requests that one run of the CLI may repeat, in all (WARDROUND_FHIR_RETRIES; default 500).
+        fhir_aliases: other base URLs of that server, comma-separated: absolute references under them are to its own
+            resources; of a folder of NDJSON those of the server that wrote it (WARDROUND_FHIR_ALIASES; default none).
         icu_classes: Encounter.class codes of an ICU stay, comma-separated (WARDROUND_ICU_CLASSES; default ACUTE).
         memory: what DuckDB may hold while it reads MIMIC-IV (WARDROUND_MEMORY; default 512MB).
         icu_locations: names or ids of ICU Locations, comma-separated (WARDROUND_ICU_LOCATIONS; default none).
@@ -37,6 +39,7 @@ class Settings:
     fhir_token: str | None = field(default=None, repr=False)
     fhir_page_size: int = 5_000
     fhir_retries: int = 500
+    fhir_aliases: tuple[str, ...] = ()
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
     memory: str = "512MB"
@@ -62,8 +65,9 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         fhir_token=environment.get("WARDROUND_FHIR_TOKEN") or None,
         fhir_page_size=_whole(environment, "WARDROUND_FHIR_PAGE_SIZE", "5000"),
         fhir_retries=_whole(environment, "WARDROUND_FHIR_RETRIES", "500"),
-        icu_classes=_listed(environment.get("WARDROUND_ICU_CLASSES", "ACUTE")),
-        icu_locations=_listed(environment.get("WARDROUND_ICU_LOCATIONS", "")),
+        fhir_aliases=listed(environment.get("WARDROUND_FHIR_ALIASES", "")),
+        icu_classes=listed(environment.get("WARDROUND_ICU_CLASSES", "ACUTE")),
+        icu_locations=listed(environment.get("WARDROUND_ICU_LOCATIONS", "")),
         memory=_memory(environment.get("WARDROUND_MEMORY", "512MB")),
     )
 
@@ -81,5 +85,6 @@ def _memory(text: str) -> str:
     return text
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def listed(text: str) -> tuple[str, ...]:
+    """The values of a list with commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())

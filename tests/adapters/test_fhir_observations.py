@@ -9,11 +9,13 @@ import pytest
 from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.fhir_observation import OBSERVATION, codes_of, frame_of_readings, readings_of
 from wardround.adapters.fhir_observations import fetch
+from wardround.adapters.fhir_references import Bases
 from wardround.core.events import READING_COLUMNS, admit
 from wardround.spec.loading import load_variables
 from wardround.spec.servers import GENERIC
 
 LOINC = "http://loinc.org"
+BASES = Bases("https://example.org/fhir")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def heart_rate(**changes) -> dict:
 
 
 def read(observation: dict, variables) -> pd.DataFrame:
-    return frame_of_readings(readings_of(OBSERVATION.of(observation), codes_of(variables)))
+    return frame_of_readings(readings_of(OBSERVATION.of(observation), codes_of(variables), BASES))
 
 
 def reasons(observation: dict, variables) -> list[str]:
@@ -152,6 +154,29 @@ def test_a_patient_may_be_referred_to_in_any_form(variables, reference: str) -> 
     assert read(heart_rate(subject={"reference": reference}), variables)["patient_id"].tolist() == ["a"]
 
 
+@pytest.mark.parametrize("key", [None, "", 1, True, ["o1"], {"o": 1}, "a b", "../Patient/a", "0" * 65])
+def test_an_observation_without_a_usable_id_is_set_aside_and_its_id_not_repeated(variables, key: object) -> None:
+    frame = read({**heart_rate(), "id": key}, variables)
+    assert frame[["patient_id", "problem", "source_ref"]].to_numpy().tolist() == [["a", "malformed", "Observation"]]
+
+
+@pytest.mark.parametrize(
+    ("subject", "patient", "problem"),
+    [
+        ({"reference": "https://elsewhere.org/fhir/Patient/a"}, "", "foreign_reference"),
+        ({"reference": "urn:uuid:5f0e9a77-3b2f-5d6e-8a80-000000000001"}, "", "foreign_reference"),
+        ({"reference": "Patient/a", "type": "Group"}, "a", "malformed"),
+        ({"reference": "Patient/a", "type": "Patient"}, "a", ""),
+        ({"identifier": {"value": "1"}}, "", ""),
+        ({"reference": "#p"}, "", ""),
+        ({"reference": ["Patient/a"]}, "", ""),
+    ],
+)
+def test_only_a_reference_of_ours_makes_an_observation_ours(variables, subject, patient: str, problem: str) -> None:
+    frame = read(heart_rate(subject=subject), variables)
+    assert frame[["patient_id", "problem"]].to_numpy().tolist() == [[patient, problem]]
+
+
 def test_no_readings_make_an_empty_frame_of_the_right_types() -> None:
     frame = frame_of_readings([])
     assert frame.empty
@@ -176,6 +201,15 @@ def test_patients_are_searched_together_with_all_codes_and_whole_seconds_around_
     assert form["date"] == ["ge2026-01-01T05:00:00Z", "le2026-01-02T05:00:01Z"]
     assert f"{LOINC}|85354-9" in form["code"][0].split(",")
     assert len(server.requests) == 2
+
+
+def test_an_observation_about_somebody_at_another_server_is_set_aside(server, page, variables) -> None:
+    foreign = heart_rate(id="o2", subject={"reference": "https://elsewhere.org/fhir/Patient/a"})
+    alias = heart_rate(id="o3", subject={"reference": "http://inside/r4/Patient/a"})
+    server.answer = lambda _request: page(heart_rate(), foreign, alias)
+    admitted = admit(searched(server, variables, ["a"], aliases=("http://inside/r4",)), variables)
+    assert admitted.events["source_ref"].tolist() == ["Observation/o1", "Observation/o3"]
+    assert admitted.set_aside["reason"].tolist() == ["foreign_reference"]
 
 
 def test_an_observation_about_somebody_else_is_set_aside(server, page, variables) -> None:

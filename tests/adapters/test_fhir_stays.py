@@ -9,6 +9,7 @@ import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.fhir_encounters import Census, IcuRule
+from wardround.adapters.fhir_references import Bases
 from wardround.adapters.fhir_stays import find
 from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS
 from wardround.errors import FhirError
@@ -47,7 +48,7 @@ def at(hour: int) -> datetime:
 
 
 def stays(*encounters: dict, rule: IcuRule = ACUTE, start: int | None = None, as_of: int | None = None):
-    census = Census()
+    census = Census(Bases())
     census.add([*encounters, PATIENT, ICU, WARD])
     return census.stays(rule, None if start is None else at(start), None if as_of is None else at(as_of))
 
@@ -64,7 +65,7 @@ class Resource(dict[str, Any]):
 def test_a_census_keeps_of_a_resource_only_what_a_stay_needs() -> None:
     kept = Resource(encounter(text={"div": "long"}))
     gone = weakref.ref(kept)
-    census = Census()
+    census = Census(Bases())
     census.add(iter([kept]))
     del kept
     assert gone() is None
@@ -130,6 +131,13 @@ def test_an_open_stay_overlaps_all_that_follows() -> None:
         ({"class": ["ACUTE"]}, "malformed"),
         ({"location": ["ward"]}, "malformed"),
         ({"subject": "a"}, "no_subject"),
+        ({"subject": {"identifier": {"system": "urn:x", "value": "1"}}}, "no_subject"),
+        ({"subject": {"reference": "#p"}}, "no_subject"),
+        ({"subject": {"reference": "Patient?identifier=urn:x|1"}}, "no_subject"),
+        ({"subject": {"reference": 1}}, "no_subject"),
+        ({"subject": {"reference": "Patient/a", "type": "Group"}}, "malformed"),
+        ({"subject": {"reference": "https://elsewhere.org/fhir/Patient/a"}}, "foreign_reference"),
+        ({"subject": {"reference": "urn:uuid:5f0e9a77-3b2f-5d6e-8a80-000000000001"}}, "foreign_reference"),
     ],
 )
 def test_an_encounter_that_cannot_be_used_is_set_aside_with_its_reason(changes: dict, reason: str) -> None:
@@ -139,9 +147,47 @@ def test_an_encounter_that_cannot_be_used_is_set_aside_with_its_reason(changes: 
     assert {name: str(kind) for name, kind in found.set_aside.dtypes.items()} == EXCLUDED_COLUMNS
 
 
+NO_ID = "(no usable id)"
+
+
+@pytest.mark.parametrize("key", [None, "", 7, 7.5, True, ["e"], {"e": 1}, "a b", "e/1", "0" * 65, "é"])
+def test_an_encounter_without_a_usable_id_is_set_aside_alone(key: object) -> None:
+    found = stays(encounter("e2"), {**encounter(), "id": key})
+    assert found.stays["stay_id"].tolist() == ["e2"]
+    assert found.set_aside.to_numpy().tolist() == [[f"{NO_ID} 1", "a", "malformed"]]
+
+
+def test_encounters_without_an_id_are_counted_each_once_in_any_order() -> None:
+    nameless = [{**encounter(), "id": None, "subject": {"reference": f"Patient/{one}"}} for one in "abc"]
+    ambulatory = {**encounter(**{"class": {"code": "AMB"}}), "id": None}
+    expected = [[f"{NO_ID} {number}", one, "malformed"] for number, one in enumerate("abc", start=1)]
+    for given in (nameless, [*nameless[::-1], ambulatory, *nameless]):
+        assert stays(*given).set_aside.to_numpy().tolist() == expected
+
+
+def test_a_patient_without_a_usable_id_is_nobodys() -> None:
+    census = Census(Bases())
+    census.add([encounter(subject={"reference": "Patient/None"}), {**PATIENT, "id": None}, {**ICU, "id": 1}])
+    assert census.missing()["Patient"] == ["None"]
+    assert census.locations_called("Medical ICU") == []
+
+
+def test_a_patient_of_another_base_url_is_not_asked_for() -> None:
+    census = Census(Bases("https://example.org/fhir"))
+    elsewhere = encounter("e2", subject={"reference": "https://elsewhere.org/fhir/Patient/z"})
+    census.add([encounter(subject={"reference": "https://example.org/fhir/Patient/a"}), elsewhere, PATIENT])
+    assert census.missing() == {"Patient": [], "Location": []}
+    assert census.stays(ACUTE).stays["patient_id"].tolist() == ["a"]
+
+
+def test_a_location_elsewhere_is_not_ours_of_the_same_id() -> None:
+    there = {"location": {"reference": "https://elsewhere.org/fhir/Location/icu"}}
+    assert stays(encounter(**{"class": {"code": "IMP"}}, location=[there])).stays.empty
+
+
 @pytest.mark.parametrize("birth_date", [None, "1950", "1950-02", "1950-02-30", "unknown"])
 def test_a_birth_date_that_is_no_whole_date_is_unknown(birth_date: str | None) -> None:
-    census = Census()
+    census = Census(Bases())
     census.add([encounter(), {**PATIENT, "birthDate": birth_date}])
     assert census.stays(ACUTE).stays["birth_date"].isna().all()
 

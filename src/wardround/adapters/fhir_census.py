@@ -44,7 +44,7 @@ def _icu_locations(client: FhirClient) -> frozenset[str]:
     names = client.source.icu_locations
     if not names:
         return frozenset()
-    known = Census()
+    known = Census(client.source.bases)
     known.add(client.search("Location", [("name", names)]))
     ids = [name.removeprefix("Location/") for name in names if _ID.fullmatch(name)]
     if ids:

@@ -1,6 +1,5 @@
 """A Group, a List or a file of ids in, the patients named out; and the ICU stays of given patients."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -8,7 +7,15 @@ from typing import Final, NamedTuple
 from wardround.adapters.fhir_census import complete, icu_rule, span_and_includes
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_encounters import Census
-from wardround.adapters.fhir_references import id_in, patient_values
+from wardround.adapters.fhir_references import (
+    FOREIGN_REFERENCE,
+    Resource,
+    contradicts,
+    id_in,
+    is_foreign,
+    is_id,
+    patient_values,
+)
 from wardround.adapters.patient_ids import patient_ids_in
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError, SourceDataError
@@ -18,8 +25,6 @@ UNKNOWN_PATIENT: Final = "unknown_patient"  # the server has no such Patient, or
 NOT_A_PATIENT: Final = "not_a_patient"  # a member of a Group or an entry of a List that is something else
 NOT_AN_ID: Final = "not_an_id"  # a line of a file that cannot be an id
 INACTIVE: Final = "inactive_member"  # inactive in its Group, or struck from its List
-
-_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
 class Named(NamedTuple):
@@ -39,7 +44,7 @@ def find_for_patients(
     """
     rule = icu_rule(client)
     rest = span_and_includes(client.source, start, as_of)
-    census, size = Census(), client.source.patients_per_search
+    census, size = Census(client.source.bases), client.source.patients_per_search
     for place in range(0, len(patient_ids), size):
         patients = patient_values(patient_ids[place : place + size], client.source.profile)
         census.add(client.search("Encounter", [("patient", patients), *rest]))
@@ -72,12 +77,13 @@ def of_group(client: FhirClient, group_id: str) -> list[Named]:
     group, where = client.read(f"Group/{group_id}"), f"{client.source.base_url}/Group/{group_id}"
     if group.get("actual") is False:
         raise FhirError(f"{where}: describes patients (actual is false), expected members; name a Group that has some")
-    members, quantity = group.get("member") or [], group.get("quantity")
+    group = client.source.bases.localised(group)
+    members, quantity = _listed(group.get("member")), group.get("quantity")
     if not isinstance(quantity, int) or len(members) >= quantity:
         return each_once(_entry(member, "entity", "inactive") for member in members)
     # Servers with large Groups give the members only as a search.
     found = client.search("Patient", [("_has:Group:member:_id", group_id), ("_elements", "id")])
-    named = each_once(Named(str(patient["id"])) for patient in found)
+    named = each_once(_patient(patient) for patient in found)
     if len(named) != quantity:
         raise FhirError(
             f"{where}: counts {quantity} members, lists {len(members)} and finds {len(named)}, expected all;"
@@ -91,13 +97,15 @@ def of_list(client: FhirClient, list_id: str) -> list[Named]:
     listed = client.read(f"List/{list_id}")
     if listed.get("status") == "entered-in-error":
         raise FhirError(f"{client.source.base_url}/List/{list_id}: was entered in error; name another List")
-    return each_once(_entry(entry, "item", "deleted") for entry in listed.get("entry") or [])
+    return each_once(
+        _entry(entry, "item", "deleted") for entry in _listed(client.source.bases.localised(listed).get("entry"))
+    )
 
 
 def of_file(path: str, column: str | None) -> list[Named]:
     """The ids in a file (see `patient_ids_in`). Raises SourceDataError, also for a file without any id."""
     texts = (text.removeprefix("Patient/") for text in patient_ids_in(path, column))
-    named = each_once(Named(text) if _ID.fullmatch(text) else Named("", NOT_AN_ID) for text in texts)
+    named = each_once(Named(text) if is_id(text) else Named("", NOT_AN_ID) for text in texts)
     if not any(one.patient_id for one in named):
         raise SourceDataError(f"{path}: holds no Patient id, expected at least one; check cohort.source")
     return named
@@ -116,9 +124,19 @@ def _each_once(named: Iterable[Named]) -> Iterator[Named]:
             yield one
 
 
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _patient(resource: Resource) -> Named:
+    key = resource.get("id")
+    return Named(str(key)) if is_id(key) else Named("", NOT_AN_ID)
+
+
 def _entry(entry: object, reference: str, ended: str) -> Named:
     said = entry if isinstance(entry, dict) else {}
-    patient_id = id_in(said.get(reference), "Patient")
-    if not patient_id:
-        return Named("", NOT_A_PATIENT)
+    named = said.get(reference)
+    patient_id = id_in(named, "Patient")
+    if not patient_id or contradicts(named, "Patient"):
+        return Named("", FOREIGN_REFERENCE if is_foreign(named) else NOT_A_PATIENT)
     return Named(patient_id, INACTIVE if said.get(ended) is True else "")

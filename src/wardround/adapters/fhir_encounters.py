@@ -1,19 +1,29 @@
 """Encounters, Patients and Locations as plain dicts in; ICU stays, and Encounters that cannot be used, out."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-from wardround.adapters.fhir_references import Resource, locations_of, patient_of
+from wardround.adapters.fhir_references import (
+    FOREIGN_REFERENCE,
+    Bases,
+    Resource,
+    contradicts,
+    is_foreign,
+    is_id,
+    locations_of,
+    patient_of,
+)
 from wardround.adapters.fhir_times import UNKNOWN, micros, micros_of, times_of
 from wardround.core.events import frame_of
 from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS, FoundStays
 
 NO_SUBJECT: Final = "no_subject"
 NO_PERIOD: Final = "no_period"  # no start, or a start or end that is a date or no time at all
-MALFORMED: Final = "malformed"  # not shaped like an Encounter
+MALFORMED: Final = "malformed"  # not shaped like an Encounter, or without a usable id
 _LATEST: Final = 2**63 - 1
 # What of a resource is kept: a ward's Encounters and Patients are in memory together.
 _ELEMENTS: Final = {
@@ -43,18 +53,28 @@ class IcuRule(NamedTuple):
 
 
 class Census:
-    """Encounters and the Patients and Locations that they refer to, each once by id."""
+    """Encounters and the Patients and Locations that they refer to, each once by id; their references are `bases`'."""
 
-    def __init__(self) -> None:
+    def __init__(self, bases: Bases) -> None:
+        self._bases = bases
         self._kept: dict[str, dict[str, Resource]] = {kind: {} for kind in _ELEMENTS}
+        # Encounters without a usable id, each once by what they say: nothing else tells two of them apart.
+        self._nameless: dict[str, Resource] = {}
 
     def add(self, resources: Iterable[Resource]) -> None:
         """Keeps Encounters, Patients and Locations, of each id the last."""
         for resource in resources:
-            kind = str(resource.get("resourceType"))
+            kind, key = str(resource.get("resourceType")), resource.get("id")
             if kind in _ELEMENTS:
                 elements = {name: resource[name] for name in _ELEMENTS[kind] if name in resource}
-                self._kept[kind][str(resource.get("id"))] = elements
+                self._keep(kind, key, self._bases.localised(elements))
+
+    def _keep(self, kind: str, key: object, elements: Resource) -> None:
+        if is_id(key):
+            self._kept[kind][str(key)] = elements
+        elif kind == "Encounter":
+            elements.pop("id", None)
+            self._nameless[json.dumps(elements, sort_keys=True)] = elements
 
     def missing(self) -> dict[str, list[str]]:
         """Ids of Patients and Locations that Encounters refer to and that were not added, by type."""
@@ -84,10 +104,19 @@ class Census:
         rows: list[Mapping[str, Any]] = []
         for key in sorted(self._kept["Encounter"]):
             rows += self._row(self._kept["Encounter"][key], rule, span)
+        rows += self._nameless_rows(rule, span)
         stays = pd.DataFrame([row for row in rows if "reason" not in row], columns=list(STAY_COLUMNS))
         times = {name: times_of(stays[name].to_list()) for name in ("intime", "outtime")}
         set_aside = [row for row in rows if "reason" in row]
         return FoundStays(frame_of(STAY_COLUMNS, stays.assign(**times)), frame_of(EXCLUDED_COLUMNS, set_aside))
+
+    def _nameless_rows(self, rule: IcuRule, span: tuple[int, int]) -> list[Mapping[str, Any]]:
+        """Encounters without a usable id that would be stays: set aside, under names that no id can have."""
+        found = [row for _, one in sorted(self._nameless.items()) for row in self._row(one, rule, span)]
+        return [
+            {"stay_id": f"(no usable id) {number}", "patient_id": row["patient_id"], "reason": MALFORMED}
+            for number, row in enumerate(found, start=1)
+        ]
 
     def _row(self, encounter: Resource, rule: IcuRule, span: tuple[int, int]) -> list[Mapping[str, Any]]:
         """One stay or one Encounter set aside; nothing if it is no ICU stay of this span."""
@@ -103,9 +132,12 @@ class Census:
             return [{**ids, "reason": MALFORMED}]
 
     def _stay(self, encounter: Resource, bounds: Sequence[tuple[int, int]], until: int) -> Mapping[str, Any]:
+        subject = encounter.get("subject")
         patient = patient_of(encounter)
+        if patient and contradicts(subject, "Patient"):
+            raise _Unusable(MALFORMED)
         if not patient:
-            raise _Unusable(NO_SUBJECT)
+            raise _Unusable(FOREIGN_REFERENCE if is_foreign(subject) else NO_SUBJECT)
         about = self._kept["Patient"].get(patient, {})
         ends = [end for _, end in bounds]
         return {

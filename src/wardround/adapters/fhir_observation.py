@@ -9,7 +9,16 @@ import pandas as pd
 import pyarrow as pa
 
 from wardround.adapters.fhir_page import Misshapen, Shape
-from wardround.adapters.fhir_references import Resource, id_in_text, patient_of
+from wardround.adapters.fhir_references import (
+    FOREIGN_REFERENCE,
+    Bases,
+    Resource,
+    contradicts,
+    id_in_text,
+    is_foreign,
+    is_id,
+    patient_of,
+)
 from wardround.adapters.fhir_times import UNKNOWN, micros_of, times_of
 from wardround.core.events import NO_TIME, NO_VALUE
 from wardround.spec.variables import Variable
@@ -43,6 +52,7 @@ class Period(msgspec.Struct, gc=False):
 
 class Reference(msgspec.Struct, gc=False):
     reference: Any = None
+    type: Any = None
 
 
 class Component(msgspec.Struct, gc=False, rename="camel"):
@@ -59,7 +69,7 @@ class Observation(msgspec.Struct, gc=False, rename="camel"):
     """
 
     resource_type: Any = None
-    id: Any = ""
+    id: Any = None
     status: Any = ""
     code: CodeableConcept | None = None
     subject: Reference | None = None
@@ -97,18 +107,18 @@ def codes_of(variables: Mapping[str, Variable]) -> Codes:
     return {code: variable.name for variable in variables.values() for code in variable.codes()}
 
 
-def readings_of(observation: Observation | Misshapen, codes: Codes) -> list[Reading]:
+def readings_of(observation: Observation | Misshapen, codes: Codes, bases: Bases) -> list[Reading]:
     """The readings in one Observation: of its own value and of each component, over all codings, matched exactly.
 
     time is effectiveDateTime or effectiveInstant; of an effectivePeriod its end, when the value was true at last, or
     its start while it is open. A date without a time of day is no time. available is `issued`, or else time.
     """
     if isinstance(observation, Misshapen):
-        return _malformed(observation.resource, codes)
+        return _malformed(observation.resource, codes, bases)
     try:
-        return _readings(observation, codes)
+        return _readings(observation, codes, bases)
     except (TypeError, AttributeError, ValueError, OverflowError):
-        return _malformed(msgspec.to_builtins(observation), codes)
+        return _malformed(msgspec.to_builtins(observation), codes, bases)
 
 
 def frame_of_readings(readings: Sequence[Reading]) -> pd.DataFrame:
@@ -137,7 +147,7 @@ def _texts(values: Sequence[str]) -> Any:
     return pd.array(pa.array(values, type=pa.large_string()), dtype="str")
 
 
-def _readings(observation: Observation, codes: Codes) -> list[Reading]:
+def _readings(observation: Observation, codes: Codes, bases: Bases) -> list[Reading]:
     # A hundred of these for each stay: what they need is looked up once, and no generator stands in between.
     if observation.resource_type != "Observation":
         return []
@@ -148,14 +158,16 @@ def _readings(observation: Observation, codes: Codes) -> list[Reading]:
         holders += [(component, variable) for variable in _variables_in(component.code, codes)]
     if not holders:
         return []
-    patient = id_in_text(str(observation.subject.reference), "Patient") if observation.subject else ""
+    if not is_id(observation.id):
+        raise ValueError("no usable id")
+    patient, foreign = _subject(observation.subject, bases)
     time, issued = _time(observation), micros_of(observation.issued)
     available = time if issued == UNKNOWN else issued
     source_ref, status = f"Observation/{observation.id}", str(observation.status)
     readings = []
     for holder, variable in holders:
         value, unit, comparator = _value(holder)
-        problem = NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else ""
+        problem = foreign or (NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else "")
         number = _NAN if value is None else value
         readings.append(
             Reading(patient, time, available, variable, number, source_ref, unit, comparator, status, problem)
@@ -170,6 +182,21 @@ def _variables_in(concept: CodeableConcept | None, codes: Codes) -> list[str]:
         if name and name not in found:
             found.append(name)
     return found
+
+
+def _subject(subject: Reference | None, bases: Bases) -> tuple[str, str]:
+    """The id of the Patient, if it is one of ours, and otherwise why it may not be."""
+    if subject is None:
+        return "", ""
+    if type(subject.reference) is not str:
+        return "", ""
+    text = bases.relative(subject.reference)
+    patient = id_in_text(text, "Patient")
+    if not patient:
+        return "", FOREIGN_REFERENCE if is_foreign(text) else ""
+    if subject.type is not None and contradicts({"type": subject.type}, "Patient"):
+        raise ValueError("says two types")
+    return patient, ""
 
 
 def _value(holder: Observation | Component) -> tuple[float | None, str, bool]:
@@ -195,13 +222,13 @@ def _time(observation: Observation) -> int:
     return micros_of(text)
 
 
-def _malformed(resource: Resource, codes: Codes) -> list[Reading]:
+def _malformed(resource: Resource, codes: Codes, bases: Bases) -> list[Reading]:
     """A reading without a value for each variable whose code occurs anywhere in it."""
     if resource.get("resourceType") != "Observation":
         return []
     text = str(resource)
-    patient = patient_of(resource) if isinstance(resource.get("subject"), dict) else ""
-    source_ref = f"Observation/{resource.get('id', '')}"
+    patient, key = patient_of(bases.localised({"subject": resource.get("subject")})), resource.get("id")
+    source_ref = f"Observation/{key}" if is_id(key) else "Observation"
     variables: Iterable[str] = dict.fromkeys(name for (_, code), name in codes.items() if f"'{code}'" in text)
     return [
         Reading(patient, UNKNOWN, UNKNOWN, variable, _NAN, source_ref, "", False, "", MALFORMED)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_observation import OBSERVATION, Reading, codes_of, frame_of_readings, readings_of
-from wardround.adapters.fhir_references import patient_values
+from wardround.adapters.fhir_references import FOREIGN_REFERENCE, patient_values
 from wardround.adapters.fhir_times import no_earlier_than, no_later_than
 from wardround.core.events import empty_readings
 from wardround.spec.servers import ServerProfile
@@ -30,7 +30,7 @@ def fetch(
 
     One search for `patients_per_search` patients, or a few where the profile bears fewer codes; `threads` searches at a
     time. The server may read a time as a whole minute or day, so some readings outside come along, and one may come
-    with two codes, so twice; an Observation about somebody else has problem other_patient.
+    with two codes, so twice; an Observation about somebody else has problem other_patient, or foreign_reference.
     """
     size = client.source.patients_per_search
     groups = [patient_ids[place : place + size] for place in range(0, len(patient_ids), size)]
@@ -51,9 +51,9 @@ def _fetch_group(
         found = client.pages("Observation", [patients, criterion, *dates], OBSERVATION)
         # Not page by page: the name of a page would keep it while the next one comes.
         for observation in chain.from_iterable(found):
-            readings += readings_of(observation, codes)
+            readings += readings_of(observation, codes, client.source.bases)
     frame = frame_of_readings(readings)
-    stranger = ~frame["patient_id"].isin(patient_ids)
+    stranger = ~frame["patient_id"].isin(patient_ids) & (frame["problem"] != FOREIGN_REFERENCE)
     return frame.assign(problem=frame["problem"].mask(stranger, OTHER_PATIENT)) if stranger.any() else frame
 
 

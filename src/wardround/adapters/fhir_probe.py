@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urljoin
 from requests.adapters import BaseAdapter
 
 from wardround.adapters.fhir_page import dicts
-from wardround.adapters.fhir_references import Resource, patient_of
+from wardround.adapters.fhir_references import Resource, is_foreign, patient_of
 from wardround.adapters.fhir_source import FhirSource, origin
 from wardround.adapters.fhir_transport import Transport
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
@@ -25,7 +25,10 @@ _ANY_REFUSAL: Final = frozenset(range(400, 600)) - {401, 403}
 
 @dataclass(frozen=True)
 class Asked:
-    """An answer: its HTTP status (0 if it was nothing usable, and then why), its body, and the milliseconds it took."""
+    """An answer: its HTTP status (0 if it was nothing usable, and then why), its body, and the milliseconds it took.
+
+    References to the server's own resources are relative in the body.
+    """
 
     status: int
     body: Resource = field(default_factory=dict, repr=False)
@@ -47,8 +50,12 @@ class Asked:
         return [each for each in found if isinstance(each, dict) and each.get("resourceType") == resource_type]
 
     def patients(self, resource_type: str) -> list[str]:
-        """The ids of the patients that these resources are about, each once."""
+        """The ids of the server's patients that these resources are about, each once."""
         return list(dict.fromkeys(patient for each in self.resources(resource_type) if (patient := patient_of(each))))
+
+    def foreign_subjects(self, resource_type: str) -> int:
+        """How many of these resources are about somebody at another server."""
+        return sum(is_foreign(each.get("subject")) for each in self.resources(resource_type))
 
     @property
     def following(self) -> str | None:
@@ -62,6 +69,7 @@ class Probe:
 
     def __init__(self, source: FhirSource, transport: BaseAdapter | None = None, repeats: int = 3) -> None:
         self._base = source.base_url
+        self._bases = source.bases
         self._repeats = repeats
         self._transport = Transport(source, transport)
 
@@ -108,7 +116,7 @@ class Probe:
             raise
         except FhirError as error:
             return Asked(0, milliseconds=_since(begun), complaint=str(error))
-        return Asked(answer.status, answer.body, _since(begun))
+        return Asked(answer.status, self._bases.localised(answer.body), _since(begun))
 
     def _median(self, asked: list[Asked]) -> Asked:
         return replace(asked[-1], milliseconds=median(one.milliseconds for one in asked))

@@ -1,26 +1,100 @@
-"""FHIR References in, ids out; and ids in, the values of a search for patients out."""
+"""FHIR References in, ids out; and ids in, the values of a search for patients out.
 
+A reference is *ours* if it is relative, or absolute under a base URL of the source. `Bases` makes ours relative; the
+functions below know relative ones alone, so that an id of another server is never taken for one of ours.
+"""
+
+import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from wardround.spec.servers import ServerProfile
 
 Resource = dict[str, Any]
 
+FOREIGN_REFERENCE: Final = "foreign_reference"  # to a resource of another server, or to nobody knows where (urn:)
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_REFERENCE: Final = re.compile(
+    rf"(?:(?P<base>[A-Za-z][A-Za-z0-9+.\-]*:.+)/)?(?P<local>[A-Z][A-Za-z]+/{_ID.pattern})(?:/_history/{_ID.pattern})?"
+)
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_NEVER_IN_A_BASE: Final = re.compile(r"[?#@\s]")
+_Base = tuple[str, str | None, int | None, str]
 
-def id_in(reference: object, resource_type: str) -> str:
-    """The id that a Reference to this type holds, be it relative, absolute or with a version; empty if none."""
-    text = reference.get("reference") if isinstance(reference, dict) else None
-    return id_in_text(str(text), resource_type)
+
+class Bases:
+    """The base URLs of one source: its own and its aliases; none for a folder that has no server.
+
+    Case of scheme and host, a default port and a slash at the end make no difference. Raises ValueError for what is
+    no web address.
+    """
+
+    def __init__(self, *urls: str) -> None:
+        self._bases = frozenset(_base(url) for url in urls)
+        # A page of Observations names few patients and many times over.
+        self.relative = lru_cache(maxsize=4096)(self._relative)
+
+    def _relative(self, text: str) -> str:
+        """`Type/id` of a reference of ours, without its version; any other text as it is."""
+        found = _REFERENCE.fullmatch(text)
+        if found is None or (found["base"] and not self._have(found["base"])):
+            return text
+        return found["local"]
+
+    def localised(self, node: Any) -> Any:
+        """The same JSON with each reference of ours relative."""
+        if isinstance(node, dict):
+            return {
+                key: self.relative(value) if key == "reference" and isinstance(value, str) else self.localised(value)
+                for key, value in node.items()
+            }
+        return [self.localised(item) for item in node] if isinstance(node, list) else node
+
+    def _have(self, url: str) -> bool:
+        try:
+            return _base(url) in self._bases
+        except ValueError:
+            return False
 
 
-# A page of Observations names few patients and many times over.
+def _base(url: str) -> _Base:
+    parts = urlsplit("" if _NEVER_IN_A_BASE.search(url) else url)
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise ValueError("not the base URL of a server")
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme], parts.path.rstrip("/")
+
+
+def is_id(value: object) -> bool:
+    """Whether it can be the id of a resource in FHIR R4."""
+    return type(value) is str and _ID.fullmatch(value) is not None
+
+
 @lru_cache(maxsize=4096)
 def id_in_text(text: str, resource_type: str) -> str:
-    """The id of a Reference's `reference`; empty if it is to another type."""
-    parts = text.partition("/_history/")[0].split("/")
-    return parts[-1] if len(parts) >= 2 and parts[-2] == resource_type else ""
+    """The id of a relative reference; empty if it is to another type, to another server or none."""
+    kind, _, key = text.partition("/")
+    return key if kind == resource_type and is_id(key) else ""
+
+
+def id_in(reference: object, resource_type: str) -> str:
+    """The id that a Reference of ours to this type holds; empty if none."""
+    text = reference.get("reference") if isinstance(reference, dict) else None
+    return id_in_text(text, resource_type) if isinstance(text, str) else ""
+
+
+def is_foreign(reference: object) -> bool:
+    """Whether a Reference, made relative if it is ours, leads to another server."""
+    text = reference.get("reference") if isinstance(reference, dict) else reference
+    return isinstance(text, str) and _ABSOLUTE.match(text) is not None
+
+
+def contradicts(reference: object, resource_type: str) -> bool:
+    """Whether a Reference's `type` says another type than this one, which its `reference` names."""
+    stated = reference.get("type") if isinstance(reference, dict) else None
+    return stated is not None and str(stated).rpartition("/StructureDefinition/")[2] != resource_type
 
 
 def patient_of(resource: Resource) -> str:

@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from wardround.adapters.fhir_patience import RETRIES
+from wardround.adapters.fhir_references import DEFAULT_PORTS, Bases
 from wardround.adapters.fhir_sign_in import SignIn
 from wardround.errors import FhirError
 from wardround.spec.servers import GENERIC, ServerProfile
@@ -28,6 +29,7 @@ class FhirSource:
         retries: requests that one run may repeat, over all requests.
         icu_classes: Encounter.class codes of an ICU stay, as `code` or `system|code`.
         icu_locations: names or ids of ICU Locations; an Encounter counts for its time there.
+        aliases: other base URLs of the same server: absolute references under them are to its own resources.
         profile: what this kind of server bears; what it cannot bear is lowered in the fields above.
         recognise: take the profile that the server's CapabilityStatement points at instead (see `fhir_profiles`).
     """
@@ -44,6 +46,7 @@ class FhirSource:
     retries: int = RETRIES
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     profile: ServerProfile = GENERIC
     recognise: bool = False
 
@@ -59,12 +62,25 @@ class FhirSource:
             what = "holds credentials or a query, expected neither"
             raise FhirError(f"FHIR base URL {shown(self.base_url)}: {what}; sign in another way")
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        bases_of(self.aliases)
         object.__setattr__(self, "page_size", min(self.page_size, self.profile.page_size))
         object.__setattr__(self, "patients_per_search", min(self.patients_per_search, self.profile.patients_per_search))
         object.__setattr__(self, "entries_per_batch", min(self.entries_per_batch, self.profile.batch_entries))
 
+    @cached_property
+    def bases(self) -> Bases:
+        """What makes a reference one of this server's own."""
+        return Bases(self.base_url, *self.aliases)
 
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+def bases_of(aliases: tuple[str, ...]) -> Bases:
+    """The bases of a folder that holds what servers with these base URLs gave. Raises FhirError for what is none."""
+    for alias in aliases:
+        try:
+            Bases(alias)
+        except ValueError:
+            raise FhirError("alias: not the base URL of a server, expected http(s)://host/path; correct it") from None
+    return Bases(*aliases)
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:

@@ -22,7 +22,7 @@ def find(client: FhirClient, start: datetime | None = None, as_of: datetime | No
         FhirError: the server cannot be used, does not know an ICU Location, or finds Encounters by patient only.
     """
     rule = icu_rule(client)
-    census = Census()
+    census = Census(client.source.bases)
     for params in _searches(client.source, rule, start, as_of):
         census.add(client.search("Encounter", params))
     complete(census, client)

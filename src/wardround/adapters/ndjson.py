@@ -17,13 +17,14 @@ import pandas as pd
 
 from wardround.adapters.fhir_encounters import Census, IcuRule
 from wardround.adapters.fhir_observation import OBSERVATION, Reading, codes_of, frame_of_readings, readings_of
-from wardround.adapters.fhir_references import Resource
+from wardround.adapters.fhir_references import Bases, Resource
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
 from wardround.core.stays import FoundStays
 from wardround.core.windows import inside, windows
 from wardround.errors import SourceDataError
 from wardround.spec.variables import Variable
 
+_NO_BASES: Final = Bases()
 _READINGS_AT_ONCE: Final = 100_000
 _STAY_TYPES: Final = re.compile(rb'"(Encounter|Patient|Location)"')
 # What a census of many patients keeps of each resource.
@@ -36,13 +37,14 @@ _NEEDED: Final = (
 class NdjsonFolder:
     """All *.ndjson and *.ndjson.gz of a folder, whatever they are called; each line says its own type.
 
-    `path` may be an fsspec URL; `icu_classes` and `icu_locations` mean what they mean for a `FhirSource`;
-    `patients_at_once` bounds memory.
+    `path` may be an fsspec URL; `icu_classes` and `icu_locations` mean what they mean for a `FhirSource`; `bases` are
+    those of the server that the files came from, if any; `patients_at_once` bounds memory.
     """
 
     path: Path | str
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
+    bases: Bases = _NO_BASES
     patients_at_once: int = 1000
 
     def find_stays(self, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
@@ -59,7 +61,7 @@ class NdjsonFolder:
 
     def census(self) -> Census:
         """The folder's Encounters, Patients and Locations."""
-        census = Census()
+        census = Census(self.bases)
         census.add({key: r[key] for key in _NEEDED if key in r} for r in self._resources(_STAY_TYPES))
         return census
 
@@ -91,7 +93,7 @@ class NdjsonFolder:
         # Most lines are about other things; looking for the codes in the text spares parsing them.
         mentions = re.compile(b'"(' + b"|".join(sorted({re.escape(code).encode() for _, code in codes})) + b')"')
         for resource in self._resources(mentions):
-            for reading in readings_of(OBSERVATION.of(resource), codes):
+            for reading in readings_of(OBSERVATION.of(resource), codes, self.bases):
                 if reading.patient_id in patients:
                     yield reading
 

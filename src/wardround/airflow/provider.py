@@ -89,4 +89,5 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "retries": _count("Retries", 500, 100_000, "Requests that one task may repeat, in all."),
     "icu_classes": _names("ICU classes", ["ACUTE"], "Encounter.class codes of intensive-care stays, one a line."),
     "icu_locations": _names("ICU locations", [], "Names or ids of intensive-care Locations, one a line."),
+    "aliases": _names("Aliases", [], "Other base URLs of the server: references under them are its own. One a line."),
 }

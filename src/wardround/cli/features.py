@@ -41,7 +41,8 @@ def command(
     """Write CONDITION's features: stay_id, as_of, then a column per feature, a row per stay sorted by stay_id.
 
     A FHIR server that asks for a bearer token gets the one in WARDROUND_FHIR_TOKEN; WARDROUND_ICU_CLASSES and
-    WARDROUND_ICU_LOCATIONS say which Encounters are ICU stays.
+    WARDROUND_ICU_LOCATIONS say which Encounters are ICU stays, WARDROUND_FHIR_ALIASES which absolute references are
+    the server's own, or the folder's.
     """
     if (mimic is None) == (fhir is None):
         raise click.UsageError("give --mimic DIR or --fhir URL-or-DIR, one of them")
@@ -80,6 +81,7 @@ def _source(
             with FhirClient(server) as client:
                 server = with_profile(server, recognised(client, settings.schemas).profile)
         return FhirServer(stack.enter_context(FhirClient(server)))
+    from wardround.adapters.fhir_source import bases_of
     from wardround.adapters.ndjson import NdjsonFolder
 
-    return NdjsonFolder(Path(str(fhir)), settings.icu_classes, settings.icu_locations)
+    return NdjsonFolder(Path(str(fhir)), settings.icu_classes, settings.icu_locations, bases_of(settings.fhir_aliases))

@@ -16,7 +16,7 @@ from wardround.adapters.fhir_sign_in import (
 )
 from wardround.adapters.fhir_source import FhirSource
 from wardround.errors import FhirError
-from wardround.settings import Settings
+from wardround.settings import Settings, listed
 from wardround.spec.loading import load_server_profile
 from wardround.spec.servers import GENERIC
 
@@ -54,7 +54,7 @@ def server_at(
         SpecError: an unknown profile.
     """
     if not _NAME.fullmatch(place):
-        return _source(place, _token_of(settings), settings, profile)
+        return _source(place, _token_of(settings), settings, profile, aliases=settings.fhir_aliases)
     variables = _Variables(place, {**_from_files(settings.home), **environment})
     return _source(
         variables.required("BASE_URL"),
@@ -63,6 +63,7 @@ def server_at(
         profile or variables.get("PROFILE"),
         ca_file=variables.get("CA_FILE"),
         proxy=variables.get("PROXY"),
+        aliases=listed(variables.get("ALIASES") or ""),
     )
 
 
@@ -173,6 +174,7 @@ def _source(
     profile: str | None,
     ca_file: str | None = None,
     proxy: str | None = None,
+    aliases: tuple[str, ...] = (),
 ) -> FhirSource:
     return FhirSource(
         base_url=base_url,
@@ -183,6 +185,7 @@ def _source(
         retries=settings.fhir_retries,
         icu_classes=settings.icu_classes,
         icu_locations=settings.icu_locations,
+        aliases=aliases,
         profile=load_server_profile(profile, settings.schemas) if profile else GENERIC,
         recognise=profile is None,
     )

@@ -20,6 +20,7 @@ REASONS: Final = {
     "no_subject": "The Encounter names no patient",
     "no_period": "The Encounter has no usable period",
     "malformed": "Not shaped as FHIR wants it",
+    "foreign_reference": "About somebody, or from somewhere, at another server",
     # why somebody whom a cohort names is set aside (adapters/fhir_cohorts.py)
     "unknown_patient": "Unknown to the server, or deleted",
     "not_a_patient": "Not a patient",

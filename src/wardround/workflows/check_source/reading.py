@@ -28,6 +28,7 @@ def probe_reading(probe: Probe, given: Sequence[str], findings: Findings) -> Non
     everyone = probe.get("Encounter", [("_count", "20")])
     findings.add("Encounter without a patient", everyone, everyone.kind == "Bundle")
     findings.facts["encounter_needs_patient"] = everyone.refused
+    _origins(everyone, findings)
     patients = list(given) or everyone.patients("Encounter")[:2] or _patients(probe)
     if everyone.refused and not patients:
         return
@@ -36,6 +37,14 @@ def probe_reading(probe: Probe, given: Sequence[str], findings: Findings) -> Non
     _encounters(probe, mine, bool(some.resources("Encounter")), findings)
     _patients_in_searches(probe, patients, findings)
     _observations(probe, patients, findings)
+
+
+def _origins(everyone: Asked, findings: Findings) -> None:
+    """Whether Encounters are about patients of this server; one behind a proxy may call itself by another name."""
+    if everyone.resources("Encounter"):
+        foreign = everyone.foreign_subjects("Encounter")
+        detail = f"{foreign} lead to another base URL: if it is this server, list it as an alias" if foreign else ""
+        findings.add("Encounter.subject leads to this server", everyone, not foreign, detail)
 
 
 def _patients(probe: Probe) -> list[str]:

@@ -31,12 +31,12 @@ def find_exported(opened: Run, client: FhirClient, progress: Progress) -> FoundS
     wanted = opened.cohort_source
     since = opened.as_of - wanted.since if wanted.since else None
     bulk_export.export(client, ExportOrder(TYPES, wanted.id, since, wanted.deadline), opened.folder, progress)
-    census = _files(opened).census() if opened.folder.list(bulk_export.FILES) else Census()
+    census = _files(opened, client).census() if opened.folder.list(bulk_export.FILES) else Census(client.source.bases)
     complete(census, client)
     return census.stays(icu_rule(client), opened.look_back_start, opened.as_of)
 
 
-def keep_readings(opened: Run, screened: pd.DataFrame) -> None:
+def keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame) -> None:
     """Puts the readings of the stays' patients into files of their chunks, in one pass, and removes the export.
 
     What else the export holds is of no use to the run, and its folder is not the place to keep a hospital.
@@ -45,7 +45,7 @@ def keep_readings(opened: Run, screened: pd.DataFrame) -> None:
         if _READINGS in name:  # of an earlier attempt, which may have cut other chunks
             opened.folder.remove(name)
     if opened.folder.list(bulk_export.FILES):
-        _keep_readings(opened, screened)
+        _keep_readings(opened, client, screened)
     # The state first: a run that is killed here exports anew, instead of taking no files for an empty ward.
     opened.folder.remove(bulk_export.STATE)
     opened.folder.clear(bulk_export.FILES)
@@ -61,10 +61,10 @@ def exported_readings(opened: Run, chunk: int, patient_ids: Sequence[str]) -> pd
     return readings[readings["patient_id"].isin(patient_ids)].reset_index(drop=True)
 
 
-def _keep_readings(opened: Run, screened: pd.DataFrame) -> None:
+def _keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame) -> None:
     index = index_as_of(screened, opened.as_of)
     condition = opened.condition
-    parts = _files(opened).readings(index, condition.variables, condition.longest_window)
+    parts = _files(opened, client).readings(index, condition.variables, condition.longest_window)
     for number, (some, readings) in enumerate(parts):
         for chunk, stays in screened[screened["stay_id"].isin(some["stay_id"])].groupby("chunk"):
             mine = readings[readings["patient_id"].isin(stays["patient_id"])]
@@ -72,5 +72,7 @@ def _keep_readings(opened: Run, screened: pd.DataFrame) -> None:
                 opened.folder.write_frame(chunk_file(int(str(chunk)), f"{_READINGS[1:]}{number:04d}.parquet"), mine)
 
 
-def _files(opened: Run) -> NdjsonFolder:
-    return NdjsonFolder(f"{opened.folder.url}/{bulk_export.FILES}", patients_at_once=PATIENTS_AT_ONCE)
+def _files(opened: Run, client: FhirClient) -> NdjsonFolder:
+    return NdjsonFolder(
+        f"{opened.folder.url}/{bulk_export.FILES}", bases=client.source.bases, patients_at_once=PATIENTS_AT_ONCE
+    )

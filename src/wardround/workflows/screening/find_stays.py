@@ -40,7 +40,7 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         known = about.reindex(excluded["stay_id"]).reset_index()[[c for c in STAY_COLUMNS if c != "patient_id"]]
         everyone = pd.concat([screened, excluded.merge(known, on="stay_id", validate="one_to_one")], ignore_index=True)
         opened.folder.write_frame("stays.parquet", frame_of(FOUND_COLUMNS, everyone))
-        keep_readings(opened, screened)
+        keep_readings(opened, client, screened)
         chunks = sorted({int(chunk) for chunk in screened["chunk"]})
         opened.folder.write_json("chunks.json", {"chunks": chunks, "stays_per_chunk": size})
     return chunks
