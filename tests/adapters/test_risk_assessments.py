@@ -7,8 +7,9 @@ import pytest
 
 from wardround.adapters import risk_assessments
 from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.core.risk_assessment import DEVICE_SYSTEM
+from wardround.core.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
 from wardround.errors import FhirError
+from wardround.workflows.screening.settle import Account, settle
 
 DEVICE = {"resourceType": "Device", "identifier": [{"system": DEVICE_SYSTEM, "value": "ours"}]}
 
@@ -77,3 +78,33 @@ def test_a_location_in_a_refusal_names_no_device(server, devices) -> None:
     devices({"status": "403 Forbidden", "location": "Device/d1"}, kept=False)
     with pytest.raises(FhirError, match=r"did not keep our Device \(status 403\)"):
         reference(server)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"id": None},
+        {"id": 7},
+        {"id": "a b"},
+        {"meta": []},
+        {"note": None},
+        {"prediction": {}},
+        {"subject": "Patient/a"},
+    ],
+)
+def test_a_misshapen_risk_assessment_fails_its_stay_alone_and_is_not_written_over(server, page, reply, content) -> None:
+    def risk(key: str) -> dict[str, Any]:
+        return {
+            "resourceType": "RiskAssessment",
+            "id": key,
+            "identifier": [{"system": IDENTIFIER_SYSTEM, "value": key}],
+        }
+
+    server.answer = lambda _request: page(risk("one"), {**risk("two"), **content})
+    account = Account()
+    with FhirClient(FhirSource(server.url)) as client:
+        wanted = {key: {name: risk(key)[name] for name in ("resourceType", "identifier")} for key in ("one", "two")}
+        settle(wanted, {"one": "e1", "two": "e2"}, client, account)
+    assert account.unchanged == {"e1"}
+    assert account.failed == {"e2": "write:malformed"}
+    assert {request.path for request in server.requests} == {"/fhir/RiskAssessment/_search"}

@@ -61,6 +61,14 @@ def test_the_private_key_is_a_text_or_a_file(tmp_path):
     assert source_of(connection(login="me", auth="smart", key_file=str(file), key_id="k1")).sign_in == expected
 
 
+def test_aliases_reach_the_source():
+    assert (
+        source_of(connection(aliases=["http://inside/r4"])).bases.relative("http://inside/r4/Patient/1") == "Patient/1"
+    )
+    with pytest.raises(FhirError, match="alias: not the base URL"):
+        source_of(connection(aliases=["inside"]))
+
+
 def test_authorities_and_proxy_reach_the_source():
     source = source_of(connection(ca_file="/etc/ca.pem", proxy="http://proxy:3128"))
 

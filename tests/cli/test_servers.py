@@ -57,6 +57,15 @@ def test_the_other_ways_to_sign_in(settings) -> None:
     assert named(settings, CLIENT_ID="me", CLIENT_SECRET="s", CLIENT_AUTH="post").sign_in.sent_as == "post"
 
 
+def test_aliases_are_the_sources_own(settings) -> None:
+    assert named(settings, ALIASES="http://inside:8080/r4, http://old/r4").aliases == (
+        "http://inside:8080/r4",
+        "http://old/r4",
+    )
+    with pytest.raises(FhirError, match="alias: not the base URL"):
+        named(settings, ALIASES="inside")
+
+
 def test_authorities_and_proxy_are_the_sources_own(settings) -> None:
     source = named(settings, CA_FILE="ca.pem", PROXY="http://proxy:3128")
     assert (source.ca_file, source.proxy) == ("ca.pem", "http://proxy:3128")

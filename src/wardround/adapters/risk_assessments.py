@@ -7,7 +7,7 @@ from typing import Any, Final
 from wardround.adapters.fhir_batch import UNANSWERED, status_of
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_page import dicts
-from wardround.adapters.fhir_references import Resource
+from wardround.adapters.fhir_references import Resource, is_id
 from wardround.core.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
 from wardround.errors import FhirError
 
@@ -19,14 +19,28 @@ _DEVICE: Final = re.compile(r"Device/[A-Za-z0-9\-.]{1,64}")
 
 
 def held(client: FhirClient, identities: Sequence[str]) -> dict[str, list[Resource]]:
-    """The RiskAssessments that the server holds, by the value of our identifier; normally one each."""
+    """The RiskAssessments that the server holds, by the value of our identifier; normally one each.
+
+    References to the server's own resources are relative in them, so that whole references can be compared.
+    """
     found: dict[str, list[Resource]] = {}
     for some in _in_turn(identities):
         tokens = [f"{IDENTIFIER_SYSTEM}|{identity}" for identity in some]
         for resource in client.search("RiskAssessment", {"identifier": tokens}):
             if resource.get("resourceType") == "RiskAssessment":
-                found.setdefault(identity_of(resource), []).append(resource)
+                found.setdefault(identity_of(resource), []).append(client.source.bases.localised(resource))
     return found
+
+
+def is_misshapen(resource: Mapping[str, Any]) -> bool:
+    """Whether a RiskAssessment has no usable id, or is otherwise none that can be judged and changed."""
+    lists = ("identifier", "note", "prediction")
+    return (
+        not is_id(resource.get("id"))
+        or not isinstance(resource.get("meta", {}), dict)
+        or any(not _are_objects(resource.get(name, [])) for name in lists)
+        or any(not isinstance(resource.get(name, {}), dict) for name in ("subject", "encounter"))
+    )
 
 
 def identity_of(resource: Mapping[str, Any]) -> str:
@@ -50,7 +64,8 @@ def with_provenance(client: FhirClient, targets: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for some in _in_turn(targets):
         for resource in client.search("Provenance", {"target": some}):
-            found.update(_relative(target.get("reference", "")) for target in resource.get("target", []))
+            there = dicts(client.source.bases.localised(resource).get("target"))
+            found.update(str(target.get("reference")) for target in there)
     return found & set(targets)
 
 
@@ -75,7 +90,7 @@ def device_reference(client: FhirClient, device: Resource) -> str:
         if refusal == UNANSWERED:
             (answer,) = _answers(client, [_create(client, device, f"identifier={token}")])
             refusal = _refusal(answer)
-            reference = _relative(str((answer.get("response") or {}).get("location")))
+            reference = _located(str((answer.get("response") or {}).get("location")))
             if not refusal and _DEVICE.fullmatch(reference):
                 return reference
     raise FhirError(
@@ -92,7 +107,8 @@ def needs_single_writer(client: FhirClient) -> bool:
 
 def _found_device(client: FhirClient, token: str) -> str | None:
     # Of two that a race may have left, every run takes the same one.
-    ids = [resource["id"] for resource in client.search("Device", {"identifier": [token]})]
+    found = client.search("Device", {"identifier": [token]})
+    ids = [str(one["id"]) for one in found if one.get("resourceType") == "Device" and is_id(one.get("id"))]
     return f"Device/{min(ids)}" if ids else None
 
 
@@ -138,9 +154,13 @@ def _target(resource: Resource) -> str:
     return str(resource["target"][0]["reference"])
 
 
-def _relative(reference: str) -> str:
-    """`Type/id` of a relative, absolute or versioned reference."""
-    return "/".join(reference.split("/_history/")[0].split("/")[-2:])
+def _located(location: str) -> str:
+    """`Type/id` of where a server says that it has put what it was sent: its own, whatever it calls itself."""
+    return "/".join(location.split("/_history/")[0].split("/")[-2:])
+
+
+def _are_objects(items: object) -> bool:
+    return isinstance(items, list) and all(isinstance(item, dict) for item in items)
 
 
 def _in_turn(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -112,7 +112,8 @@ def probability(resource: Mapping[str, Any], percent: bool) -> float | None:
     """The probability (0 to 1) that a RiskAssessment of ours states, or None if it states none."""
     predictions = resource.get("prediction") or [{}]
     stated = predictions[0].get("probabilityDecimal")
-    return None if stated is None else float(stated) / (100 if percent else 1)
+    number = isinstance(stated, int | float) and not isinstance(stated, bool)
+    return float(stated) / (100 if percent else 1) if number else None
 
 
 def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -83,7 +83,12 @@ def _taken_back(statements: Statements, client: FhirClient, account: Mapping[str
     held: dict[str, list[Resource]] = {}
     for number in range(ROUNDS):
         held = risk_assessments.held(client, list(statements))
-        standing = [one for key, (_, score) in statements.items() for one in held.get(key, []) if _states(one, score)]
+        standing = [
+            one
+            for key, (_, score) in statements.items()
+            for one in held.get(key, [])
+            if not risk_assessments.is_misshapen(one) and _states(one, score)
+        ]
         if not standing or number == ROUNDS - 1:
             break
         risk_assessments.write(client, [retracted(one, account["why"], at) for one in standing])
@@ -99,6 +104,8 @@ def _states(resource: Resource, score: float) -> bool:
 def _verdict(held: list[Resource], score: float) -> str:
     if not held:
         return MISSING
+    if any(risk_assessments.is_misshapen(one) for one in held):
+        return FAILED
     if all(is_withdrawn(one) for one in held):
         return TAKEN_BACK
     return FAILED if any(_states(one, score) for one in held) else SUPERSEDED

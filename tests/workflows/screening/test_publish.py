@@ -47,6 +47,20 @@ def test_stays_of_a_chunk_that_are_new_are_written_with_two_looks_at_the_server(
     ]
 
 
+def test_a_result_with_absolute_references_of_the_server_is_left_and_one_of_another_server_is_amended(
+    icu, server, screened, held
+) -> None:
+    icu.stay("a")
+    icu.upload(server)
+    screened()
+    (risk,) = held("RiskAssessment")
+    for base, unchanged in ((server, 1), ("https://elsewhere.org/fhir", 0)):
+        change(server, risk, subject={"reference": f"{base}/Patient/p-a"})
+        assert screened()["unchanged"] == unchanged
+    (amended,) = held("RiskAssessment")
+    assert (amended["subject"]["reference"], amended["status"]) == ("Patient/p-a", "amended")
+
+
 def test_what_was_there_before_is_asked_for_its_provenance(icu, server, screened, held, transport) -> None:
     icu.stay("old", lactate=1.0)
     icu.upload(server)

@@ -129,6 +129,17 @@ def test_reconcile_notices_a_result_that_is_of_another_patient(opened, client, s
     assert screening.reconcile(run, client, settings)["problems"] == {"e-a": "different"}
 
 
+@pytest.mark.parametrize("element", ["subject", "encounter"])
+def test_reconcile_compares_whole_references(opened, client, settings, held, server: str, element: str) -> None:
+    run = opened()
+    published(run, client, settings)
+    risk = next(each for each in held("RiskAssessment") if each["encounter"]["reference"] == "Encounter/e-a")
+    for base, problems in ((server, {}), ("https://elsewhere.org/fhir", {"e-a": "different"})):
+        absolute = {**risk, element: {"reference": f"{base}/{risk[element]['reference']}"}}
+        client.batch([{"request": {"method": "PUT", "url": f"RiskAssessment/{risk['id']}"}, "resource": absolute}])
+        assert screening.reconcile(run, client, settings)["problems"] == problems
+
+
 def test_a_chunk_or_a_run_that_is_not_there_is_an_error(opened, client, settings) -> None:
     run = opened()
     screening.find_stays(run, client, settings)

@@ -97,10 +97,10 @@ def _verdict(held: list[Resource], about: dict[str, str], score: float, screenin
         return MISSING
     if len(held) > 1:
         return DUPLICATE
+    if risk_assessments.is_misshapen(held[0]):
+        return DIFFERENT
     stated = probability(held[0], screening.percent)
-    same = all(
-        f"/{held[0].get(name, {}).get('reference', '')}".endswith(f"/{reference}") for name, reference in about.items()
-    )
+    same = all(held[0].get(name, {}).get("reference") == reference for name, reference in about.items())
     return "" if same and stated is not None and abs(stated - score) < 1e-9 else DIFFERENT
 
 

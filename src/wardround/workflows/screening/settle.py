@@ -79,6 +79,9 @@ class _Work:
         changes = []
         for one, wanted in list(self.open.items()):
             there = held.get(one, [])
+            if any(risk_assessments.is_misshapen(resource) for resource in there):
+                self._fail(one, "malformed")
+                continue
             decision = decide(wanted, there)
             if decision.withdrawn:
                 # Somebody took it back; a repeated run must not bring it back.
