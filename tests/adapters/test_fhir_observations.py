@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_observation import OBSERVATION, codes_of, frame_of_readings, readings_of
+from wardround.adapters.fhir_observation import OBSERVATION, frame_of_readings, readings_of
 from wardround.adapters.fhir_observations import fetch
 from wardround.adapters.fhir_references import Bases
 from wardround.core.events import READING_COLUMNS, admit
+from wardround.core.reading_rule import reading_rule
 from wardround.spec.loading import load_variables
 from wardround.spec.servers import GENERIC
 
@@ -41,7 +42,7 @@ def heart_rate(**changes) -> dict:
 
 
 def read(observation: dict, variables) -> pd.DataFrame:
-    return frame_of_readings(readings_of(OBSERVATION.of(observation), codes_of(variables), BASES))
+    return frame_of_readings(readings_of(OBSERVATION.of(observation), reading_rule(variables), BASES))
 
 
 def reasons(observation: dict, variables) -> list[str]:
@@ -70,22 +71,111 @@ def test_a_code_matches_with_its_system_and_whole_or_not_at_all(variables, code:
     assert read(heart_rate(code=code), variables).empty
 
 
-def test_the_components_of_a_pressure_panel_are_read(variables) -> None:
-    def part(code: str, value: float) -> dict:
-        return {"code": concept(code), "valueQuantity": {"value": value, "code": "mm[Hg]"}}
+def part(code: str, value: float, unit: str = "mm[Hg]", **content) -> dict:
+    return {"code": concept(code), "valueQuantity": {"value": value, "code": unit}, **content}
 
-    panel = heart_rate(code=concept("85354-9"), valueQuantity=None)
-    panel["component"] = [part("8480-6", 120), part("8462-4", 70), part("8478-0", 87)]
-    frame = read(panel, variables)
+
+def values(observation: dict, variables) -> list[tuple[str, float]]:
+    frame = read(observation, variables)
+    return list(zip(frame["variable"], frame["value"], strict=True))
+
+
+def panel(code: str, *components: dict) -> dict:
+    return heart_rate(code=concept(code), valueQuantity=None, component=list(components))
+
+
+@pytest.mark.parametrize("code", ["85354-9", "55284-4", "35094-2", "55417-0"])
+def test_the_components_of_a_pressure_panel_are_read(variables, code: str) -> None:
+    observation = panel(code, part("8480-6", 120), part("8462-4", 70), part("8478-0", 87))
+    frame = read(observation, variables)
     found = dict(zip(frame["variable"], frame["value"], strict=True))
     assert found == {"systolic_pressure": 120, "diastolic_pressure": 70, "mean_pressure": 87}
     assert set(frame["source_ref"]) == {"Observation/o1"}
 
 
-def test_a_value_and_components_are_both_read(variables) -> None:
-    spo2 = {"code": concept("59408-5"), "valueQuantity": {"value": 97, "code": "%"}}
-    frame = read(heart_rate(component=[spo2]), variables)
-    assert frame["variable"].tolist() == ["heart_rate", "spo2"]
+@pytest.mark.parametrize(
+    "code",
+    [
+        "76284-9",  # pulmonary artery
+        "8414-5",  # pulmonary artery, systolic and diastolic
+        "34534-8",  # blood pressure lying, sitting and standing
+        "97844-9",  # ambulatory, 24 hours
+        "9279-1",  # a code of another variable
+        "8867-4",
+        "9269-2",  # a panel of other variables
+        "85353-1",  # vital signs: its members are Observations of their own
+    ],
+)
+def test_components_count_only_where_the_own_code_is_one_that_their_variable_names(variables, code: str) -> None:
+    observation = panel(code, part("8480-6", 28), part("8462-4", 12), part("8478-0", 18))
+    assert "pressure" not in " ".join(read(observation, variables)["variable"])
+
+
+def test_the_own_code_opens_components_by_system_and_code_alone(variables) -> None:
+    observation = panel("85354-9", part("8480-6", 28))
+    observation["code"] = {"coding": [{"system": "urn:local", "code": "85354-9"}], "text": "85354-9"}
+    assert read(observation, variables).empty
+    observation["code"] = None
+    assert read(observation, variables).empty
+
+
+def test_the_parts_of_the_glasgow_scale_are_read_and_its_sum_is_not(variables) -> None:
+    observation = panel("9269-2", part("9267-6", 3, "{score}"), part("9270-0", 4, "{score}"), part("9268-4", 6, "1"))
+    observation["valueQuantity"] = {"value": 13, "code": "{score}"}
+    assert values(observation, variables) == [("gcs_eye", 3), ("gcs_verbal", 4), ("gcs_motor", 6)]
+
+
+def test_inspired_oxygen_is_read_beside_the_saturation_of_which_it_is_a_component(variables) -> None:
+    observation = panel("59408-5", part("3150-6", 40, "%"), part("3151-8", 6, "L/min"))
+    observation["valueQuantity"] = {"value": 93, "code": "%"}
+    assert values(observation, variables) == [("spo2", 93), ("fio2", 40)]
+
+
+def test_the_gases_of_an_arterial_panel_are_read_and_those_of_a_venous_one_are_not(variables) -> None:
+    gases = part("2744-1", 7.21, "[pH]"), part("2703-7", 61), part("2019-8", 55), part("1925-7", -6, "mmol/L")
+    expected = [("ph", 7.21), ("po2", 61), ("pco2", 55), ("base_excess", -6)]
+    assert values(panel("24336-0", *gases), variables) == expected
+    assert values(panel("24338-6", *gases), variables) == expected
+    assert values(panel("24339-4", *gases), variables) == []
+
+
+def test_a_component_of_another_variable_is_not_read_beside_a_value(variables) -> None:
+    assert values(heart_rate(component=[part("59408-5", 97, "%")]), variables) == [("heart_rate", 80)]
+
+
+def test_a_value_is_not_said_again_by_a_component_with_the_same_code(variables) -> None:
+    beside = heart_rate(component=[part("8867-4", 79, "/min")])
+    assert values(beside, variables) == [("heart_rate", 80)]
+    instead = heart_rate(valueQuantity=None, component=[part("8867-4", 79, "/min")])
+    events = admit(read(instead, variables), variables).events
+    assert events["value"].tolist() == [79]
+
+
+def test_a_component_with_two_codes_of_a_variable_counts_once(variables) -> None:
+    twice = {**part("8480-6", 120), "code": concept("8480-6", "76534-7")}
+    assert values(panel("85354-9", twice), variables) == [("systolic_pressure", 120)]
+
+
+def test_two_own_codes_open_what_each_of_them_opens(variables) -> None:
+    observation = panel("85354-9", part("8480-6", 120), part("9268-4", 6, "1"))
+    observation["code"] = concept("85354-9", "9269-2")
+    assert values(observation, variables) == [("systolic_pressure", 120), ("gcs_motor", 6)]
+
+
+@pytest.mark.parametrize(
+    ("code", "component", "expected"),
+    [
+        (concept("85354-9"), [part("8480-6", 120), "none"], ["systolic_pressure"]),
+        (concept("76284-9"), [part("8480-6", 28), "none"], []),
+        ({"coding": {"code": "8480-6"}}, [], ["systolic_pressure"]),
+        ("8867-4", [part("8480-6", 120)], ["heart_rate"]),
+        (None, [part("8480-6", 120), "none"], []),
+    ],
+)
+def test_what_is_malformed_is_counted_by_its_own_code(variables, code: object, component: list, expected: list) -> None:
+    observation = heart_rate(code=code, component=component)
+    assert read(observation, variables)["variable"].tolist() == expected
+    assert set(reasons(observation, variables)) <= {"malformed"}
 
 
 def test_the_unit_is_the_code_and_else_the_text(variables) -> None:
@@ -242,8 +332,7 @@ def test_codes_are_asked_for_some_at_a_time_and_a_value_that_comes_twice_counts_
     assert len(asked) > 1
     assert max(len(codes) for codes in asked) == 5
     codes = sorted(code for codes in asked for code in codes)
-    tokens = {f"{system}|{code}" for variable in variables.values() for system, code in variable.search_codes()}
-    assert codes == sorted(tokens)
+    assert codes == sorted(f"{system}|{code}" for system, code in reading_rule(variables).openings)
     assert len(admit(frame, variables).events) == 1
 
 

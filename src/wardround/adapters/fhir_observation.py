@@ -1,6 +1,6 @@
 """One Observation in, its readings out; nothing is judged here except what makes a reading impossible."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -21,9 +21,7 @@ from wardround.adapters.fhir_references import (
 )
 from wardround.adapters.fhir_times import UNKNOWN, micros_of, times_of
 from wardround.core.events import NO_TIME, NO_VALUE
-from wardround.spec.variables import Variable
-
-Codes = Mapping[tuple[str, str], str]  # (system, code) -> name of the variable
+from wardround.core.reading_rule import Opening, ReadingRule
 
 MALFORMED: Final = "malformed"  # not shaped like an Observation
 _NAN: Final = float("nan")
@@ -102,23 +100,18 @@ class Reading(NamedTuple):
     problem: str
 
 
-def codes_of(variables: Mapping[str, Variable]) -> Codes:
-    """What an Observation's codings mean."""
-    return {code: variable.name for variable in variables.values() for code in variable.codes()}
-
-
-def readings_of(observation: Observation | Misshapen, codes: Codes, bases: Bases) -> list[Reading]:
-    """The readings in one Observation: of its own value and of each component, over all codings, matched exactly.
+def readings_of(observation: Observation | Misshapen, rule: ReadingRule, bases: Bases) -> list[Reading]:
+    """The readings in one Observation that the rule opens: of its own value and of components that count.
 
     time is effectiveDateTime or effectiveInstant; of an effectivePeriod its end, when the value was true at last, or
     its start while it is open. A date without a time of day is no time. available is `issued`, or else time.
     """
     if isinstance(observation, Misshapen):
-        return _malformed(observation.resource, codes, bases)
+        return _malformed(observation.resource, rule, bases)
     try:
-        return _readings(observation, codes, bases)
+        return _readings(observation, rule, bases)
     except (TypeError, AttributeError, ValueError, OverflowError):
-        return _malformed(msgspec.to_builtins(observation), codes, bases)
+        return _malformed(msgspec.to_builtins(observation), rule, bases)
 
 
 def frame_of_readings(readings: Sequence[Reading]) -> pd.DataFrame:
@@ -147,17 +140,16 @@ def _texts(values: Sequence[str]) -> Any:
     return pd.array(pa.array(values, type=pa.large_string()), dtype="str")
 
 
-def _readings(observation: Observation, codes: Codes, bases: Bases) -> list[Reading]:
+def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list[Reading]:
     # A hundred of these for each stay: what they need is looked up once, and no generator stands in between.
     if observation.resource_type != "Observation":
         return []
-    holders: list[tuple[Observation | Component, str]] = [
-        (observation, variable) for variable in _variables_in(observation.code, codes)
-    ]
-    for component in observation.component:
-        holders += [(component, variable) for variable in _variables_in(component.code, codes)]
-    if not holders:
+    opening = rule.opening(observation.code.coding) if observation.code else None
+    if opening is None:
         return []
+    holders: list[tuple[Observation | Component, str]] = [(observation, variable) for variable in opening.variables]
+    if observation.component:
+        holders += _parts(observation, opening)
     if not is_id(observation.id):
         raise ValueError("no usable id")
     patient, foreign = _subject(observation.subject, bases)
@@ -175,12 +167,15 @@ def _readings(observation: Observation, codes: Codes, bases: Bases) -> list[Read
     return readings
 
 
-def _variables_in(concept: CodeableConcept | None, codes: Codes) -> list[str]:
-    found: list[str] = []
-    for coding in concept.coding if concept else ():
-        name = codes.get((coding.system, coding.code))
-        if name and name not in found:
-            found.append(name)
+def _parts(observation: Observation, opening: Opening) -> list[tuple[Component, str]]:
+    """The components that count. What the Observation gives a value of its own for, it does not say twice."""
+    own = observation.value_quantity is not None or observation.value_integer is not None
+    said = opening.variables if own else ()
+    found: list[tuple[Component, str]] = []
+    for component in observation.component:
+        codings = component.code.coding if component.code else ()
+        names = dict.fromkeys(opening.components.get((coding.system, coding.code)) for coding in codings)
+        found += [(component, name) for name in names if name and name not in said]
     return found
 
 
@@ -222,15 +217,13 @@ def _time(observation: Observation) -> int:
     return micros_of(text)
 
 
-def _malformed(resource: Resource, codes: Codes, bases: Bases) -> list[Reading]:
-    """A reading without a value for each variable whose code occurs anywhere in it."""
+def _malformed(resource: Resource, rule: ReadingRule, bases: Bases) -> list[Reading]:
+    """A reading without a value for each variable that it seems to be about."""
     if resource.get("resourceType") != "Observation":
         return []
-    text = str(resource)
     patient, key = patient_of(bases.localised({"subject": resource.get("subject")})), resource.get("id")
     source_ref = f"Observation/{key}" if is_id(key) else "Observation"
-    variables: Iterable[str] = dict.fromkeys(name for (_, code), name in codes.items() if f"'{code}'" in text)
     return [
         Reading(patient, UNKNOWN, UNKNOWN, variable, _NAN, source_ref, "", False, "", MALFORMED)
-        for variable in variables
+        for variable in rule.mentioned(resource.get("code"), resource.get("component"))
     ]

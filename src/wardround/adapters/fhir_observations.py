@@ -9,12 +9,12 @@ from typing import Final
 import pandas as pd
 
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_observation import OBSERVATION, Reading, codes_of, frame_of_readings, readings_of
+from wardround.adapters.fhir_observation import OBSERVATION, Reading, frame_of_readings, readings_of
 from wardround.adapters.fhir_references import FOREIGN_REFERENCE, patient_values
 from wardround.adapters.fhir_times import no_earlier_than, no_later_than
 from wardround.core.events import empty_readings
-from wardround.spec.servers import ServerProfile
-from wardround.spec.variables import LOINC, Variable
+from wardround.core.reading_rule import reading_rule
+from wardround.spec.variables import Variable
 
 OTHER_PATIENT: Final = "other_patient"  # the server answered with a patient who was not asked for
 
@@ -42,27 +42,16 @@ def fetch(
 def _fetch_group(
     client: FhirClient, patient_ids: Sequence[str], variables: Mapping[str, Variable], start: datetime, end: datetime
 ) -> pd.DataFrame:
-    codes = codes_of(variables)
+    rule = reading_rule(variables)
     profile = client.source.profile
     patients = ("patient", patient_values(patient_ids, profile))
     dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
     readings: list[Reading] = []
-    for criterion in _criteria(variables, profile):
+    for criterion in rule.criteria(profile):
         found = client.pages("Observation", [patients, criterion, *dates], OBSERVATION)
         # Not page by page: the name of a page would keep it while the next one comes.
         for observation in chain.from_iterable(found):
-            readings += readings_of(observation, codes, client.source.bases)
+            readings += readings_of(observation, rule, client.source.bases)
     frame = frame_of_readings(readings)
     stranger = ~frame["patient_id"].isin(patient_ids) & (frame["problem"] != FOREIGN_REFERENCE)
     return frame.assign(problem=frame["problem"].mask(stranger, OTHER_PATIENT)) if stranger.any() else frame
-
-
-def _criteria(variables: Mapping[str, Variable], profile: ServerProfile) -> list[tuple[str, list[str]]]:
-    """What the searches for the variables name beside the patient: codes, or categories where codes will not do."""
-    if profile.observation_needs == "category":
-        return [("category", list(profile.observation_categories))]
-    alone = {code for components in profile.panels_only.values() for code in components}
-    pairs = dict.fromkeys(pair for variable in variables.values() for pair in variable.search_codes())
-    tokens = [f"{system}|{code}" for system, code in pairs if system != LOINC or code not in alone]
-    size = profile.codes_per_search
-    return [("code", tokens[place : place + size]) for place in range(0, len(tokens), size)]

@@ -16,9 +16,10 @@ import orjson
 import pandas as pd
 
 from wardround.adapters.fhir_encounters import Census, IcuRule
-from wardround.adapters.fhir_observation import OBSERVATION, Reading, codes_of, frame_of_readings, readings_of
+from wardround.adapters.fhir_observation import OBSERVATION, Reading, frame_of_readings, readings_of
 from wardround.adapters.fhir_references import Bases, Resource
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
+from wardround.core.reading_rule import reading_rule
 from wardround.core.stays import FoundStays
 from wardround.core.windows import inside, windows
 from wardround.errors import SourceDataError
@@ -89,11 +90,12 @@ class NdjsonFolder:
             number += 1
 
     def _readings(self, variables: Mapping[str, Variable], patients: frozenset[str]) -> Iterator[Reading]:
-        codes = codes_of(variables)
+        rule = reading_rule(variables)
         # Most lines are about other things; looking for the codes in the text spares parsing them.
-        mentions = re.compile(b'"(' + b"|".join(sorted({re.escape(code).encode() for _, code in codes})) + b')"')
+        codes = sorted({re.escape(code).encode() for _, code in rule.openings})
+        mentions = re.compile(b'"(' + b"|".join(codes) + b')"')
         for resource in self._resources(mentions):
-            for reading in readings_of(OBSERVATION.of(resource), codes, self.bases):
+            for reading in readings_of(OBSERVATION.of(resource), rule, self.bases):
                 if reading.patient_id in patients:
                     yield reading
 

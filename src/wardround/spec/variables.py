@@ -51,7 +51,9 @@ class Variable(SpecModel):
         default=None, description="A usual value in adults, which the reasons of an imported model compare with."
     )
     loinc: tuple[str, ...] = Field(description="LOINC codes, matched exactly.")
-    panels: tuple[str, ...] = Field(default=(), description="LOINC panels that carry the variable as a component.")
+    panels: tuple[str, ...] = Field(
+        default=(), description="LOINC codes of Observations whose components may be the variable."
+    )
     mimic: MimicCoding = Field(description="Its place in MIMIC-IV.")
     units: dict[str, UnitConversion] = Field(description="Accepted source units, spelled as the source spells them.")
 
@@ -68,13 +70,13 @@ class Variable(SpecModel):
         return self
 
     def codes(self) -> tuple[tuple[str, str], ...]:
-        """All (system, code) pairs that mean this variable in an Observation or a component of one."""
+        """All (system, code) pairs that mean this variable, in an Observation or in a component that counts."""
         system = MIMIC_CODE_SYSTEMS[self.mimic.table]
         return (*((LOINC, code) for code in self.loinc), *((system, str(itemid)) for itemid in self.mimic.itemids))
 
-    def search_codes(self) -> tuple[tuple[str, str], ...]:
-        """The (system, code) pairs to search a server with: `codes()` and the panels around them."""
-        return (*self.codes(), *((LOINC, code) for code in self.panels))
+    def panel_codes(self) -> tuple[tuple[str, str], ...]:
+        """The (system, code) pairs of Observations that carry this variable as a component."""
+        return tuple((LOINC, code) for code in self.panels)
 
 
 class VariablesFile(SpecModel):
