@@ -11,7 +11,8 @@
     ├── TrainingError            10   the data cannot support a model
     ├── RunIncomplete            11   stays failed, or the server does not hold what the ledger says
     ├── RunNotFound              12   no such run
-    └── SettingsError            13   an environment variable has a value that means nothing
+    ├── SettingsError            13   an environment variable has a value that means nothing
+    └── FutureAsOf               16   as_of has not come yet, and nobody asked for the future by name
 
 The number is the process's exit code; a number is never given a second meaning. (2 is the command line's own.)
 A message reads "<where>: <what is wrong>, expected <what>; <what to do>" and never holds a patient's name, record
@@ -91,6 +92,12 @@ class SettingsError(WardroundError):
     """An environment variable of Wardround's has a value that means nothing."""
 
     exit_code = 13
+
+
+class FutureAsOf(WardroundError):
+    """The prediction time has not come yet, and nobody asked for the future by name."""
+
+    exit_code = 16
 
 
 def named(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from wardround.airflow.forms import (
     waiting_time,
 )
 from wardround.cli.train import command as train
-from wardround.errors import WardroundError
+from wardround.errors import FutureAsOf, WardroundError
 from wardround.spec.loading import load_condition
 from wardround.workflows.training import TrainingRequest
 
@@ -24,21 +24,38 @@ def dag_run(logical_date=None, run_after=NOON):
     return SimpleNamespace(logical_date=logical_date, run_after=run_after)
 
 
+def asked(as_of, run, allow_future=False):
+    """The prediction time of a run whose task begins at noon."""
+    return prediction_time({"as_of": as_of, "allow_future": allow_future}, run, NOON)
+
+
 def test_as_of_is_the_runs_logical_date():
-    assert prediction_time({"as_of": None}, dag_run(MORNING)) == MORNING
+    assert asked(None, dag_run(MORNING)) == MORNING
 
 
 def test_a_run_without_logical_date_is_as_of_the_time_it_was_asked_for():
-    assert prediction_time({"as_of": None}, dag_run()) == NOON
+    assert asked(None, dag_run()) == NOON
 
 
 def test_the_param_overrides_the_runs_time():
-    assert prediction_time({"as_of": "2026-01-02T06:00:00+01:00"}, dag_run(NOON)) == MORNING
+    assert asked("2026-01-02T06:00:00+01:00", dag_run(NOON)) == MORNING
 
 
 def test_an_as_of_without_offset_is_refused():
     with pytest.raises(WardroundError, match="expected an offset"):
-        prediction_time({"as_of": "2026-01-02T06:00:00"}, dag_run())
+        asked("2026-01-02T06:00:00", dag_run())
+
+
+@pytest.mark.parametrize("as_of", [None, "2026-01-02T12:00:00-05:00", "2026-01-02T12:05:01Z"])
+def test_a_time_that_has_not_come_is_refused_whether_the_form_or_the_run_names_it(as_of):
+    run = dag_run(logical_date=datetime(2026, 1, 3, tzinfo=UTC))
+    with pytest.raises(FutureAsOf, match="after now"):
+        asked(as_of, run)
+    assert asked(as_of, run, allow_future=True) > NOON
+
+
+def test_a_schedulers_clock_may_be_a_little_ahead():
+    assert asked(None, dag_run(NOON + timedelta(minutes=5))) > NOON
 
 
 def test_a_run_that_a_new_live_model_started_writes_nothing():

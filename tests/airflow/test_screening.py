@@ -21,7 +21,14 @@ def params(settings, monkeypatch):
         monkeypatch.setenv(f"WARDROUND_{name}", str(place))
     connection = {"conn_type": "fhir", "host": NOWHERE, "extra": {"retries": 1}}
     monkeypatch.setenv("AIRFLOW_CONN_FHIR_DEFAULT", json.dumps(connection))
-    asked = {"connection": "fhir_default", "as_of": None, "look_back": None, "cohort": None, "chunk_size": None}
+    asked = {
+        "connection": "fhir_default",
+        "as_of": None,
+        "allow_future": False,
+        "look_back": None,
+        "cohort": None,
+        "chunk_size": None,
+    }
     return {**asked, "mode": "live", "dry_run": False, "wait_for_source": "30m"}
 
 

@@ -1,6 +1,7 @@
 """`wardround features`."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from wardround.cli.features import command
-from wardround.errors import FhirError, SourceDataError, SpecError
+from wardround.errors import FhirError, FutureAsOf, SourceDataError, SpecError
 
 
 @pytest.fixture
@@ -87,3 +88,15 @@ def test_what_cannot_be_read_is_a_wardround_error_and_nothing_is_written(
     result = run(condition, *source, "--out", tmp_path / "f.parquet")
     assert isinstance(result.exception, error)
     assert not (tmp_path / "f.parquet").exists()
+
+
+def test_a_server_is_not_asked_about_a_time_that_has_not_come(tmp_path: Path) -> None:
+    as_of = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    asked = ("sepsis", "--fhir", "http://127.0.0.1:9/fhir", "--as-of", as_of, "--out", tmp_path / "f.parquet")
+    assert isinstance(run(*asked).exception, FutureAsOf)
+
+
+def test_files_may_hold_any_time(folder: Path, tmp_path: Path) -> None:
+    """MIMIC's patients lived in the twenty-second century."""
+    result = run("sepsis", "--fhir", folder, "--as-of", "2150-01-01T00:00:00Z", "--out", tmp_path / "f.parquet")
+    assert result.exit_code == 0, result.output

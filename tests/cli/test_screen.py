@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from wardround.errors import (
     FhirError,
     FhirRefused,
     FhirUnreachable,
+    FutureAsOf,
     ModelError,
     RunIncomplete,
     RunNotFound,
@@ -75,6 +77,22 @@ def test_a_time_without_an_offset_is_refused(settings, time: str) -> None:
     result = invoked(settings, "sepsis", "--source", NOWHERE, "--as-of", time)
     assert result.exit_code == 2
     assert "offset" in result.output
+
+
+def in_an_hour() -> str:
+    return (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+
+
+def test_a_time_that_has_not_come_is_refused_before_the_server_is_asked(settings) -> None:
+    result = invoked(settings, "sepsis", "--source", NOWHERE, "--as-of", in_an_hour())
+    assert isinstance(result.exception, FutureAsOf)
+
+
+def test_the_future_is_screened_if_it_is_asked_for_by_name(icu, server, settings) -> None:
+    icu.stay("a")
+    icu.upload(server.base_url)
+    options = ("sepsis", "--source", server.base_url, "--as-of", in_an_hour(), "--allow-future", "--mode", "shadow")
+    assert invoked(settings, *options).exit_code == 0
 
 
 @pytest.mark.parametrize("options", [("--chunk", "0"), ("--look-back", "soon"), ("--mode", "loud")])

@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from wardround.airflow.provider import DEFAULT_CONNECTION
+from wardround.core.prediction_times import require_reached
 from wardround.errors import WardroundError
 from wardround.spec.base import format_duration, parse_duration
 from wardround.spec.cohorts import COHORT_TEXT, COHORT_WORDS
@@ -32,6 +33,13 @@ def screening_form(condition: Condition) -> dict[str, Param]:
             format="date-time",
             title="As of",
             description="The prediction time. Empty: the run's own time.",
+        ),
+        "allow_future": Param(
+            False,
+            type="boolean",
+            title="Allow the future",
+            description="Predict at a time that has not come. Without it such a time is refused: a wrong offset asks"
+            " for one by mistake.",
         ),
         "look_back": Param(
             None,
@@ -194,10 +202,17 @@ def run_time(dag_run: Any) -> datetime:
     return moment
 
 
-def prediction_time(params: Mapping[str, Any], dag_run: Any) -> datetime:
-    """as_of of a screening: the Param, else the run's own time; clearing a run screens the same moment again."""
-    if not params["as_of"]:
-        return run_time(dag_run)
+def prediction_time(params: Mapping[str, Any], dag_run: Any, now: datetime) -> datetime:
+    """as_of of a screening: the Param, else the run's own time; clearing a run screens the same moment again.
+
+    Raises FutureAsOf for a time after `now`, unless the form allows it.
+    """
+    as_of = _given_time(params) if params["as_of"] else run_time(dag_run)
+    require_reached(as_of, now, params["allow_future"])
+    return as_of
+
+
+def _given_time(params: Mapping[str, Any]) -> datetime:
     given = datetime.fromisoformat(params["as_of"])
     if given.tzinfo is None:
         raise WardroundError(f"As of: got {params['as_of']!r}, expected an offset at its end; add Z or +00:00")

@@ -99,7 +99,7 @@ def _log_progress(step: str, done: int, total: int) -> None:
 
 
 def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource) -> ScreeningRequest:
-    as_of = prediction_time(params, dag_run)
+    as_of = prediction_time(params, dag_run, datetime.now(UTC))
     return ScreeningRequest(
         condition=condition_id,
         source_url=source.base_url,

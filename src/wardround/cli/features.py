@@ -1,7 +1,7 @@
 """`wardround features`: a condition's feature table of any source, as parquet."""
 
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import click
 from wardround.cli.durations import DURATION
 from wardround.cli.results import say, show
 from wardround.cli.servers import PROFILE_HELP, is_server, server_at
-from wardround.cli.times import TIME
+from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
 from wardround.settings import Settings, settings_from
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--profile", metavar="ID", help=PROFILE_HELP)
 @click.option("--at", type=DURATION, help="Predict so long after each stay's admission.  [default: 24h]")
 @click.option("--as-of", type=TIME, help="Predict at this time (ISO 8601 with an offset), for the stays in progress.")
+@click.option("--allow-future", is_flag=True, help=f"{ALLOW_FUTURE_HELP} Files may hold any time.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(
@@ -35,6 +36,7 @@ def command(
     profile: str | None,
     at: timedelta | None,
     as_of: datetime | None,
+    allow_future: bool,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -50,10 +52,13 @@ def command(
         raise click.UsageError("give --at DURATION or --as-of TIME, not both")
     if not out.absolute().parent.is_dir():
         raise click.BadParameter(f"the folder {out.absolute().parent} does not exist", param_hint="--out")
+    from wardround.core.prediction_times import require_reached
     from wardround.spec.loading import load_condition
     from wardround.workflows.features import build_table
 
     settings = settings_from()
+    if as_of and fhir and is_server(fhir, settings):
+        require_reached(as_of, datetime.now(UTC), allow_future)
     spec = load_condition(condition, settings.schemas)
     with ExitStack() as stack:
         source = _source(mimic, fhir, profile, settings, stack)

@@ -1,6 +1,6 @@
 """`wardround screen`: the screening DAG's steps without Airflow."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +13,7 @@ from wardround.cli.process import suit_the_process
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
 from wardround.cli.servers import PROFILE_HELP, SOURCE_HELP, server_at
-from wardround.cli.times import TIME
+from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
 from wardround.errors import FhirError
 from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
@@ -25,7 +25,7 @@ SHOWN: Final = (
     *("condition", "as_of", "mode", "cohort", "found", "scored", "indeterminate", "excluded", "failed"),
     *("written", "unchanged", "repaired", "http_requests", "model_version", "run", "report"),
 )
-BEGUN_WITH: Final = {"condition", "as_of", "look_back", "cohort", "mode", "chunk_size", "dry_run"}
+BEGUN_WITH: Final = {"condition", "as_of", "allow_future", "look_back", "cohort", "mode", "chunk_size", "dry_run"}
 
 
 @click.command("screen")
@@ -33,6 +33,7 @@ BEGUN_WITH: Final = {"condition", "as_of", "look_back", "cohort", "mode", "chunk
 @click.option("--source", metavar="URL|NAME", help=SOURCE_HELP)
 @click.option("--profile", metavar="ID", help=PROFILE_HELP)
 @click.option("--as-of", type=TIME, help="Prediction time: ISO 8601 with an offset.")
+@click.option("--allow-future", is_flag=True, help=ALLOW_FUTURE_HELP)
 @click.option("--look-back", type=DURATION, help="Find stays that overlap this long before as_of (24h, 90m, 2d).")
 @click.option(
     "--cohort", type=COHORT, help="search, locations:NAME,…, group:ID, list:ID, file:PATH, export[:GROUP_ID]."
@@ -113,12 +114,14 @@ def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
         raise click.UsageError(f"--resume goes on with the run's own {changed[0].replace('_', ' ')}; leave it out")
 
 
-def _request(source_url: str, condition: str, as_of: datetime, **asked: Any) -> "ScreeningRequest":
+def _request(source_url: str, condition: str, as_of: datetime, allow_future: bool, **asked: Any) -> "ScreeningRequest":
     import pandas as pd
 
     from wardround.adapters.run_folder import run_id
+    from wardround.core.prediction_times import require_reached
     from wardround.workflows.screening import ScreeningRequest
 
+    require_reached(as_of, datetime.now(UTC), allow_future)
     # Named here, and not when the run is opened, so that one that fails can be named.
     run = run_id(condition, pd.Timestamp(as_of))
     return ScreeningRequest.model_validate(

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+ALLOW_FUTURE_HELP = "Predict at a time that has not come; a wrong offset asks for one by mistake."
+
 
 class Time(click.ParamType[datetime]):
     """A time such as 2026-01-02T05:00:00Z; without an offset it is refused, as nobody could tell what it means."""
