@@ -1,6 +1,7 @@
 """The model store: what it saves, what it refuses to load, and how a version goes live and back."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -135,6 +136,10 @@ def _without_digest(store: ModelStore, condition: Condition) -> str:
     return "copied-in"
 
 
+def _line(**said: object) -> str:
+    return json.dumps({"when": WHEN.isoformat(), "by": "ann", "live": None, "why": "because", **said}) + "\n"
+
+
 def _of_another_spec(store: ModelStore, condition: Condition) -> str:
     return _saved(store, condition, version="1.0.0-old", spec_digest="f" * 64)
 
@@ -159,9 +164,8 @@ def test_what_may_not_score_can_neither_be_loaded_nor_go_live(store, condition, 
 def test_there_is_no_way_back_to_what_may_not_score(store, condition, spoil, message) -> None:
     version = spoil(store, condition)
     live = _saved(store, condition, version="1.0.0-good")
-    store.promote(condition, live, by="ann", why="first")
-    path = store.root / "mortality" / "live.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "previous": version}))
+    lines = [_line(what="promoted", version=one) for one in (version, live)]
+    (store.root / "mortality" / "decisions.jsonl").write_text("".join(lines))
     with pytest.raises(ModelError, match=message):
         store.rollback(condition, by="bob", why="worse")
     assert store.live("mortality").version == live
@@ -272,6 +276,15 @@ def test_a_version_whose_gates_failed_goes_live_only_despite_them(store, conditi
     assert store.live("mortality").version == version
 
 
+def test_gates_that_could_not_judge_stop_nobody_and_have_passed_nothing(store, condition) -> None:
+    version = _saved(store, condition)
+    assert store.standing("mortality").verdict(version) == "not_judged"
+    store.record("mortality", "gates_not_judged", version, by="gates", why="not judged: too few to judge")
+    store.promote(condition, version, by="ann", why="known, and accepted")
+    assert store.standing("mortality").verdict(version) == "not_judged"
+    assert not store.decisions("mortality")[-1].despite_gates
+
+
 def test_the_gates_last_word_counts_and_a_promotion_that_needs_no_despite_says_none(store, condition) -> None:
     version = _saved(store, condition)
     store.record("mortality", "gates_failed", version, by="gates", why="calibration slope 3.1")
@@ -300,6 +313,103 @@ def test_promoting_what_is_live_keeps_the_way_back(store, condition) -> None:
     for version in (first, second, second):
         store.promote(condition, version, by="ann", why="b")
     assert store.live("mortality").previous == first
+
+
+def _went(store: ModelStore, condition: Condition, way: str) -> list[str]:
+    """What is live after each step of a way: a version to promote, `<` to roll back, `!` before one to reject it."""
+    live = []
+    for step in way.split():
+        if step == "<":
+            store.rollback(condition, by="bob", why="worse")
+        elif step.startswith("!"):
+            store.record("mortality", "rejected", step[1:], by="cat", why="too many alarms")
+        else:
+            store.promote(condition, _saved(store, condition, version=step), by="ann", why="better")
+        live.append(store.live("mortality").version)
+    return live
+
+
+@pytest.mark.parametrize(
+    ("way", "live"),
+    [
+        ("a b < <", "a b a a"),
+        ("a b c < <", "a b c b b"),
+        ("a b < c <", "a b a c a"),
+        ("a b c < d < b", "a b c b d b b"),
+        ("a b c < d b a <", "a b c b d b a b"),
+        ("a b a <", "a b a b"),
+        ("a b < b <", "a b a b a"),
+        ("a b c !b <", "a b c c a"),
+        ("a b !b c <", "a b b c b"),
+        ("a b c < a <", "a b c b a b"),
+    ],
+)
+def test_going_back_never_brings_back_what_was_withdrawn_and_done_twice_it_is_done_once(
+    store, condition, way, live
+) -> None:
+    assert _went(store, condition, way) == live.split()
+
+
+@pytest.mark.parametrize(
+    ("way", "previous"), [("a", None), ("a b", "a"), ("a b <", None), ("a b c <", "a"), ("a b < c", "a")]
+)
+def test_the_version_before_is_the_one_that_going_back_may_lead_to(store, condition, way, previous) -> None:
+    _went(store, condition, way)
+    assert store.live("mortality").previous == previous
+    assert json.loads((store.root / "mortality" / "live.json").read_text())["previous"] == previous
+
+
+def test_there_is_no_way_back_to_the_only_version_that_was_live_before_and_was_rejected_since(store, condition) -> None:
+    _went(store, condition, "a b !a")
+    with pytest.raises(ModelError, match="or each was withdrawn; promote the one you want by name"):
+        store.rollback(condition, by="bob", why="worse")
+    assert store.live("mortality").version == "b"
+
+
+def test_going_back_twice_is_recorded_once_and_says_who_was_first(store, condition) -> None:
+    _went(store, condition, "a b <")
+    again = store.rollback(condition, by="dan", why="me too")
+    assert (again.version, again.by, again.why) == ("a", "bob", "worse")
+    assert [each.what for each in store.decisions("mortality")] == ["promoted", "promoted", "rolled_back"]
+
+
+def test_what_was_withdrawn_is_known_with_who_and_why_until_it_is_promoted_by_name(store, condition) -> None:
+    _went(store, condition, "a b < !c")
+    withdrawn = store.standing("mortality").withdrawn
+    assert {version: (each.by, each.why) for version, each in withdrawn.items()} == {
+        "b": ("bob", "worse"),
+        "c": ("cat", "too many alarms"),
+    }
+    _went(store, condition, "b")
+    assert set(store.standing("mortality").withdrawn) == {"c"}
+
+
+def test_two_people_who_go_back_at_once_go_back_once(store, condition) -> None:
+    _went(store, condition, "a b c")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda who: store.rollback(condition, by=who, why="worse"), "pqrs"))
+    assert store.live("mortality").version == "b"
+
+
+def test_a_process_killed_between_the_decision_and_live_json_has_decided(store, condition) -> None:
+    _went(store, condition, "a b")
+    path = store.root / "mortality" / "live.json"
+    behind = path.read_text()
+    store.rollback(condition, by="bob", why="worse")
+    path.write_text(behind)
+    assert store.live("mortality").version == "a"
+    store.rollback(condition, by="bob", why="worse")
+    assert json.loads(path.read_text())["version"] == "a"
+
+
+def test_what_another_release_decided_by_swinging_forward_is_read_as_it_went(store, condition) -> None:
+    steps = (("promoted", "a"), ("promoted", "b"), ("rolled_back", "a"), ("rolled_back", "b"))
+    for version in "ab":
+        _saved(store, condition, version=version)
+    lines = "".join(_line(what=what, version=version) for what, version in steps)
+    (store.root / "mortality" / "decisions.jsonl").write_text(lines)
+    now = store.standing("mortality")
+    assert (now.version, set(now.withdrawn), now.previous) == ("b", {"a"}, None)
 
 
 def test_there_is_no_way_back_from_the_first_model(store, condition) -> None:

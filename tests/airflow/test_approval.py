@@ -1,10 +1,14 @@
 """Who answered the question whether a model goes live, and why, as Airflow hands it to the task."""
 
+import shutil
+
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
+from wardround.airflow import training
 from wardround.airflow.approval import PromotionApproval, answer_in
 from wardround.airflow.forms import approval_form
+from wardround.errors import ModelError
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,27 @@ def test_nobody_is_asked_about_what_is_live_already(trained_models, monkeypatch)
 
     with pytest.raises(AirflowSkipException, match="is live already"):
         PromotionApproval(task_id="approve", run=run, params=approval_form()).execute({})
+
+
+def test_what_was_rejected_is_asked_about_with_a_warning_and_approved_only_with_a_reason(
+    trained_models, monkeypatch, tmp_path
+):
+    shutil.copytree(trained_models.parent, tmp_path / "trained")
+    runs, models = tmp_path / "trained" / "runs", tmp_path / "trained" / trained_models.name
+    monkeypatch.setenv("WARDROUND_RUNS", str(runs))
+    monkeypatch.setenv("WARDROUND_MODELS", str(models))
+    (run,) = (folder.name for folder in runs.iterdir())
+    (models / "sepsis" / "decisions.jsonl").unlink()
+    training.leave(run, "rejected", "bob", "too many alarms on the fourth floor")
+    approve = PromotionApproval(task_id="approve", run=run, params=approval_form())
+
+    _, shown = training.question(run)
+    with pytest.raises(ModelError, match="the version was withdrawn and no reason is given"):
+        approve.execute_complete({}, {"chosen_options": ["Approve"], "params_input": {"why": " "}})
+
+    assert "**This version was rejected** by bob on 20" in shown
+    assert "fourth floor" not in shown
+    assert "**No gate could judge this model**" in shown
 
 
 @pytest.fixture(scope="module")

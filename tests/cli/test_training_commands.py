@@ -45,6 +45,7 @@ def test_train_prints_one_json_object_on_stdout_and_progress_on_stderr(call, sma
     result = call("train", "sepsis", "--mimic", str(small_mimic), "--json", "--at", "24h", "--label", "icd")
     trained = json.loads(result.stdout)
     assert (trained["version"], trained["card"]["cohort"]["found"]) == (versions[0], 60)
+    assert (trained["live"], trained["gates"]) == (True, "not_judged")
     assert "fit candidate: 3 of 3" in result.stderr
 
 
@@ -52,6 +53,7 @@ def test_train_shows_a_table_and_how_to_make_the_model_live(call, small_mimic: P
     shown = call("train", "sepsis", "--mimic", str(small_mimic), "--seed", "2").stdout
     assert f"{versions[1]} is not live; `wardround model promote sepsis {versions[1]} --why TEXT`" in shown
     assert "not judged: too few to judge" in " ".join(shown.split())
+    assert "No promotion gate could judge it." in shown
     assert "Adjunct only" in shown
 
 
@@ -69,7 +71,10 @@ def test_a_run_is_resumed_as_it_began(call, small_mimic: Path, versions) -> None
 def test_list_tells_live_from_stored(call, versions) -> None:
     models = _json(call("model", "list", "--json"))["models"]
     assert [(model["version"], model["state"]) for model in models] == [(versions[0], "live"), (versions[1], "stored")]
-    assert "live" in call("model", "list", "sepsis").stdout
+    assert [(model["gates"], model["withdrawn"]) for model in models] == [("not_judged", False)] * 2
+    listed = call("model", "list", "sepsis").stdout
+    assert versions[0] in listed
+    assert "judged" in listed
 
 
 def test_show_gives_the_live_card_or_the_one_asked_for(call, versions) -> None:
@@ -92,12 +97,30 @@ def test_promote_and_rollback_record_who_and_why(call, versions) -> None:
     live = _json(call("model", "promote", "sepsis", second, "--why", "better", "--json"))
     assert (live["version"], live["previous"], live["by"], live["why"]) == (second, first, "ann", "better")
     back = call("model", "rollback", "sepsis", "--by", "bob", "--why", "too many alarms")
-    assert back.stdout == f"sepsis: {first} is live, before it {second}.\n"
+    assert f"sepsis: {first} is live since " in back.stdout
+    assert " by bob, before it nothing.\n" in back.stdout
+    again = call("model", "rollback", "sepsis", "--by", "cat", "--why", "me too")
+    assert again.stdout == back.stdout
     last = {model["version"]: model["decision"] for model in _json(call("model", "list", "sepsis", "--json"))["models"]}
     assert (last[first]["what"], last[first]["by"], last[second]["what"]) == ("rolled_back", "bob", "promoted")
     decisions = _json(call("model", "show", "sepsis", second, "--json"))["decisions"]
     assert [(each["by"], each["why"]) for each in decisions if each["what"] == "promoted"] == [("ann", "better")]
-    assert "promoted by ann" in call("model", "show", "sepsis", second).stdout
+    shown = call("model", "show", "sepsis", second).stdout
+    assert "promoted by ann" in shown
+    assert "Withdrawn: rolled back by bob" in shown
+    assert "Promotion gates: not judged." in shown
+    states = {model["version"]: model["withdrawn"] for model in _json(call("model", "list", "--json"))["models"]}
+    assert states == {first: False, second: True}
+    assert _json(call("model", "show", "sepsis", second, "--json"))["promotion_gates"] == "not_judged"
+
+
+def test_a_reason_is_shown_as_it_is_whatever_it_holds(call, versions) -> None:
+    odd = "[/b] [red]worse[/red] [link=x]y"
+    assert call("model", "promote", "sepsis", versions[1], "--why", odd, "--by", "[/ann]").exit_code == 0
+    listed, shown = (call("model", *words) for words in (("list",), ("show", "sepsis", versions[1])))
+    assert "[/ann]" in "".join(listed.stdout.split())
+    assert odd in shown.stdout
+    assert call("model", "rollback", "sepsis", "--why", odd).exit_code == 0
 
 
 @pytest.mark.parametrize("words", [("promote", "sepsis", "1.0.0-x"), ("rollback", "sepsis")])

@@ -276,7 +276,7 @@ def test_a_model_goes_live_with_an_event_of_its_asset_the_first_unasked_the_next
 
     approved = store.live("sepsis")
     assert (first.state, again.state) == ("success", "success")
-    assert unasked.why == "first model of the condition"
+    assert unasked.why == "first model of the condition; no gate could judge it"
     assert (approved.previous, approved.by, approved.why) == (unasked.version, "dr-ann", "better on our patients")
     with create_session() as session:
         asset = session.query(AssetModel).filter_by(name="live_model__sepsis").one()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from wardround.adapters.model_store import ModelStore
 from wardround.errors import RunNotFound
 from wardround.workflows.report import report, report_page
 
@@ -194,3 +195,14 @@ def test_a_mistyped_run_is_answered_with_the_runs_that_are_close(ward: Any) -> N
 def test_the_same_run_gives_the_same_page(ward: Any) -> None:
     run = ward.screen(40)
     assert report_page(run, ward.settings) == report_page(run, ward.settings)
+
+
+@pytest.mark.parametrize(
+    ("decided", "said"),
+    [(None, "not judged"), ("gates_not_judged", "not judged"), ("gates_passed", "passed"), ("gates_failed", "failed")],
+)
+def test_a_report_says_whether_the_model_passed_its_gates(ward: Any, decided: Any, said: str) -> None:
+    run = ward.screen(3)
+    if decided:
+        ModelStore(ward.settings.models).record("sepsis", decided, ward.card.version, by="gates", why="as they say")
+    assert f"<dt>Gates of promotion</dt><dd>{said}</dd>" in report_page(run, ward.settings)

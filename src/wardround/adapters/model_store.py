@@ -1,8 +1,8 @@
 """The model store: versioned model folders, their recorded digests and the live version of each condition.
 
 <root>/<condition>/versions.json             what was saved: version -> file -> SHA-256, the card included
-<root>/<condition>/live.json                 the version in use and the one before it
-<root>/<condition>/decisions.jsonl           who decided what about which version, when and why
+<root>/<condition>/decisions.jsonl           who decided what about which version, when and why; it says what is live
+<root>/<condition>/live.json                 the version in use and the one before it, for other programs to read
 <root>/<condition>/comparisons/<version>.json  how it did beside what was live when it was trained last
 <root>/<condition>/<version>/{model.ubj | model.joblib, card.json, card.html, statements.json}
 
@@ -11,25 +11,20 @@ by hand, is refused. Files appear whole or not at all; one process at a time cha
 """
 
 import fcntl
-import hashlib
 import json
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as library_version
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field
 
-from wardround.adapters.decisions import Decision, What, judgement_of, read_decisions, says_again
-from wardround.core.candidates.base import Scorer
+from wardround.adapters.decisions import read_decisions
+from wardround.adapters.model_loading import scorer_of
+from wardround.adapters.store_files import as_text, checked, digest_of, parsed, place_folder, write_whole
+from wardround.core.decisions import Decision, Standing, What, says_again, standing
 from wardround.core.evaluation.comparison import Comparison
 from wardround.core.model import ModelCard, ScoringModel
 from wardround.errors import ModelError
@@ -40,17 +35,24 @@ from wardround.spec.digest import spec_digest
 CARD = "card.json"
 PAGE = "card.html"
 DECISIONS = "decisions.jsonl"
-M = TypeVar("M", bound=SpecModel)
 
 
 class LiveRecord(SpecModel):
     """Which version of a condition's model is in use, since when, by whom and why, and which was before it."""
 
     version: str
-    previous: str | None
+    previous: str | None = Field(description="What a rollback leads to; None if nothing, or nothing good, was before.")
     by: str
     when: datetime
     why: str
+
+    @classmethod
+    def of(cls, now: Standing) -> "LiveRecord":
+        """Raises ModelError if nothing is live."""
+        if now.live is None:
+            raise ModelError("model store: no model is live; promote one")
+        live = now.live
+        return cls(version=live.version, previous=now.previous, by=live.by, when=live.when, why=live.why)
 
 
 def _now() -> datetime:
@@ -74,8 +76,12 @@ class ModelStore:
 
     def live(self, condition_id: str) -> LiveRecord | None:
         """What is in use, or None if nothing is."""
-        path = self._folder(condition_id) / "live.json"
-        return _parsed(LiveRecord, path.read_bytes(), path) if path.is_file() else None
+        now = self.standing(condition_id)
+        return LiveRecord.of(now) if now.live else None
+
+    def standing(self, condition_id: str) -> Standing:
+        """What is live, what was withdrawn and what the gates said, by all decisions."""
+        return standing(self.decisions(condition_id))
 
     def live_version(self, condition_id: str) -> str:
         """The version in use; raises ModelError, saying what to do, if there is none."""
@@ -107,13 +113,13 @@ class ModelStore:
     def comparison(self, condition_id: str, version: str) -> Comparison | None:
         """How the version compared with the live one, last; None if it was never compared."""
         path = self._comparison_file(condition_id, version)
-        return _parsed(Comparison, path.read_bytes(), path) if path.is_file() else None
+        return parsed(Comparison, path.read_bytes(), path) if path.is_file() else None
 
     def keep_comparison(self, comparison: Comparison) -> None:
         """Keeps it for the version's page, in place of an earlier one."""
         path = self._comparison_file(comparison.condition, comparison.version)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, _as_text(comparison.model_dump(mode="json")))
+        write_whole(path, as_text(comparison.model_dump(mode="json")))
 
     def load(self, condition: Condition, version: str | None = None) -> ScoringModel:
         """The version asked for, or the live one.
@@ -131,42 +137,77 @@ class ModelStore:
                 f"{where}: trained for another spec (digest {card.spec_digest[:12]}, today's is"
                 f" {spec_digest(condition)[:12]}); train again, or restore include/schemas as it was"
             )
-        return ScoringModel(card, _scorer(card, files, where))
+        return ScoringModel(card, scorer_of(card, files, where))
 
     def save(self, condition_id: str, card: ModelCard, files: Mapping[str, bytes]) -> str:
         """Stores a version and records its digests; returns the version. Saving it again only mends what is broken."""
         with self._alone(condition_id):
             if not self._is_intact(condition_id, card.version):
                 contents = {**files, CARD: (card.model_dump_json(indent=2) + "\n").encode()}
-                _place_folder(self._folder(condition_id) / card.version, contents)
-                digests = {name: _digest(content) for name, content in contents.items()}
+                place_folder(self._folder(condition_id) / card.version, contents)
+                digests = {name: digest_of(content) for name, content in contents.items()}
                 recorded = {**self._recorded(condition_id), card.version: digests}
-                _replace(self._folder(condition_id) / "versions.json", _as_text(recorded))
+                write_whole(self._folder(condition_id) / "versions.json", as_text(recorded))
         return card.version
 
-    def promote(self, condition: Condition, version: str, by: str, why: str, despite_gates: bool = False) -> LiveRecord:
+    def promote(
+        self,
+        condition: Condition,
+        version: str,
+        by: str,
+        why: str,
+        despite_gates: bool = False,
+        compared: Comparison | None = None,
+    ) -> LiveRecord:
         """Makes a version live and records who decided so and why. What is live already stays as it is.
 
+        Args:
+            compared: the comparison that this is decided by; what went live since is not replaced.
+
         Raises:
-            ModelError: the version cannot be used today (see `load`); no reason is given; or a promotion gate failed
-                and it is not to go live despite that.
+            ModelError: the version cannot be used today (see `load`); no reason is given; a promotion gate failed and
+                it is not to go live despite that; or another version is live than it was compared with.
         """
-        failed = self._failed_gates(condition.id, version)
-        if failed and not despite_gates:
-            raise ModelError(
-                f"model {version} of {condition.id}: a promotion gate failed ({failed}); train again, or promote it"
-                " despite its gates (--despite-gates) and say why"
-            )
-        return self._make_live(condition, version, by, why, "promoted", despite_gates=bool(failed))
+        # What cannot score must not be live: files, digests, spec and library are checked as for a screening.
+        self.load(condition, version)
+        with self._alone(condition.id):
+            now = self.standing(condition.id)
+            if now.version == version:
+                return self._live_now(condition.id)
+            if compared and compared.live != now.version:
+                raise ModelError(
+                    f"model {version} of {condition.id}: compared with {compared.live or 'nothing'}, but"
+                    f" {now.version or 'nothing'} is live now; compare again (in Airflow clear the task compare)"
+                )
+            failed = now.verdict(version) == "failed"
+            if failed and not despite_gates:
+                raise ModelError(
+                    f"model {version} of {condition.id}: a promotion gate failed ({now.judged[version].why}); train"
+                    " again, or promote it despite its gates (--despite-gates) and say why"
+                )
+            self._append(condition.id, self._decision(by, "promoted", version, now, why, failed))
+            return self._live_now(condition.id)
 
     def rollback(self, condition: Condition, by: str, why: str) -> LiveRecord:
-        """Makes the version live that was live before; raises ModelError if there was none, and as `promote`."""
-        before = self.live(condition.id)
-        if before is None or before.previous is None:
-            raise ModelError(
-                f"model store, {condition.id}: no version was live before this one; promote the one you want"
-            )
-        return self._make_live(condition, before.previous, by, why, "rolled_back")
+        """Makes the version live that was live before, and marks the one that was as withdrawn.
+
+        Done again it changes nothing: two people who go back at once, or a task that is repeated, go back once. Further
+        back leads `promote`, by name. What was withdrawn before is passed over.
+
+        Raises ModelError if no version that was not withdrawn was live before, and as `promote`.
+        """
+        with self._alone(condition.id):
+            now = self.standing(condition.id)
+            if now.live and now.live.what == "rolled_back":
+                return self._live_now(condition.id)
+            if now.previous is None:
+                raise ModelError(
+                    f"model store, {condition.id}: no version was live before this one, or each was withdrawn;"
+                    " promote the one you want by name"
+                )
+            self.load(condition, now.previous)
+            self._append(condition.id, self._decision(by, "rolled_back", now.previous, now, why))
+            return self._live_now(condition.id)
 
     def record(self, condition_id: str, what: What, version: str, by: str, why: str) -> None:
         """Keeps a decision that leaves live as it is; said again with nothing in between, it is kept once.
@@ -174,8 +215,7 @@ class ModelStore:
         A task of Airflow may be done a second time, and its question then answered a second time.
         """
         with self._alone(condition_id):
-            live = self.live(condition_id)
-            decision = _decision(self.clock(), by, what, version, live.version if live else None, why)
+            decision = self._decision(by, what, version, self.standing(condition_id), why)
             if not says_again(decision, self.decisions(condition_id)):
                 self._append(condition_id, decision)
 
@@ -183,30 +223,30 @@ class ModelStore:
         """Every decision about the condition's models, oldest first."""
         return read_decisions(self._folder(condition_id) / DECISIONS)
 
-    def _failed_gates(self, condition_id: str, version: str) -> str:
-        """Why the version's promotion gates failed when they judged it last; empty if they did not."""
-        judgement = judgement_of(version, self.decisions(condition_id))
-        return judgement.why if judgement and judgement.what == "gates_failed" else ""
+    def _live_now(self, condition_id: str) -> LiveRecord:
+        """What is live by the decisions, put into live.json: one that a killed process left behind is mended."""
+        live = LiveRecord.of(self.standing(condition_id))
+        write_whole(self._folder(condition_id) / "live.json", as_text(live.model_dump(mode="json")))
+        return live
 
-    def _make_live(
-        self, condition: Condition, version: str, by: str, why: str, what: What, despite_gates: bool = False
-    ) -> LiveRecord:
-        # What cannot score must not be live: files, digests, spec and library are checked as for a screening.
-        self.load(condition, version)
-        with self._alone(condition.id):
-            before = self.live(condition.id)
-            if before and before.version == version:
-                return before
-            previous = before.version if before else None
-            decision = _decision(self.clock(), by, what, version, previous, why, despite_gates)
-            live = LiveRecord(version=version, previous=previous, by=decision.by, when=decision.when, why=decision.why)
-            _replace(self._folder(condition.id) / "live.json", _as_text(live.model_dump(mode="json")))
-            self._append(condition.id, decision)
-            return live
+    def _decision(
+        self, by: str, what: What, version: str, now: Standing, why: str, despite_gates: bool = False
+    ) -> Decision:
+        if not why.strip() or not by.strip():
+            raise ModelError(f"model {version}: no name or no reason is given, expected who decides and why; give both")
+        return Decision(
+            when=self.clock(),
+            by=by.strip(),
+            what=what,
+            version=version,
+            live=now.version,
+            why=why.strip(),
+            despite_gates=despite_gates,
+        )
 
     def _append(self, condition_id: str, decision: Decision) -> None:
         lines = [each.model_dump_json() for each in (*self.decisions(condition_id), decision)]
-        _replace(self._folder(condition_id) / DECISIONS, "\n".join(lines) + "\n")
+        write_whole(self._folder(condition_id) / DECISIONS, "\n".join(lines) + "\n")
 
     def _trusted(self, condition_id: str, version: str) -> dict[str, bytes]:
         """The content of a version's files; what is returned is what was checked."""
@@ -218,7 +258,7 @@ class ModelStore:
                 f"model store, {condition_id}: no digest is recorded for version {version!r}, expected one of: {known};"
                 " train it here"
             )
-        return {name: _checked(folder / name, digest) for name, digest in digests.items()}
+        return {name: checked(folder / name, digest) for name, digest in digests.items()}
 
     def _is_intact(self, condition_id: str, version: str) -> bool:
         try:
@@ -228,7 +268,7 @@ class ModelStore:
         return True
 
     def _card(self, condition_id: str, version: str, files: Mapping[str, bytes]) -> ModelCard:
-        return _parsed(ModelCard, files[CARD], self._folder(condition_id) / version / CARD)
+        return parsed(ModelCard, files[CARD], self._folder(condition_id) / version / CARD)
 
     def _recorded(self, condition_id: str) -> dict[str, dict[str, str]]:
         path = self._folder(condition_id) / "versions.json"
@@ -254,85 +294,3 @@ class ModelStore:
         with (folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _checked(path: Path, digest: str) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); restore it, or train again") from None
-    if _digest(content) != digest:
-        raise ModelError(
-            f"{path}: its digest is not the one recorded when it was saved: the file was changed; do not use it,"
-            " restore it or train again"
-        )
-    return content
-
-
-def _parsed(model: type[M], content: bytes, path: Path) -> M:
-    try:
-        return model.model_validate_json(content)
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"]) or "(file)"
-        raise ModelError(f"{path}: {place}: not what this release writes; restore the file, or train again") from None
-
-
-def _scorer(card: ModelCard, files: Mapping[str, bytes], where: str) -> Scorer:
-    """What the model file holds, after its libraries were compared."""
-    # Imported here, with scikit-learn and XGBoost, so that listing models stays quick.
-    if card.imported:
-        from wardround.core.candidates.imported import ImportedModel
-
-        for library in card.imported.libraries:
-            _check_library(library, card, where)
-        return ImportedModel.parse(files[ImportedModel.file_name], card.imported, card.columns, where)
-    from wardround.core.candidates.registry import CANDIDATES
-
-    candidate = CANDIDATES[card.chosen]
-    _check_library(candidate.library, card, where)
-    return candidate.parse(files[candidate.file_name])
-
-
-def _check_library(library: str, card: ModelCard, where: str) -> None:
-    """No library promises to read or to score the files of other releases alike."""
-    trained = card.libraries[library]
-    try:
-        here = library_version(library)
-    except PackageNotFoundError:
-        raise ModelError(f"{where}: needs {library} {trained}, which is not installed; install it") from None
-    if trained.split(".")[:2] != here.split(".")[:2]:
-        raise ModelError(f"{where}: trained with {library} {trained}, here is {here}; train again, or install that")
-
-
-def _place_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Puts a folder in place as a whole; one that a broken save left there without a record is replaced."""
-    staging = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
-    for name, content in contents.items():
-        (staging / name).write_bytes(content)
-    staging.chmod(0o755)
-    shutil.rmtree(folder, ignore_errors=True)
-    staging.replace(folder)
-
-
-def _decision(
-    when: datetime, by: str, what: What, version: str, live: str | None, why: str, despite_gates: bool = False
-) -> Decision:
-    if not why.strip() or not by.strip():
-        raise ModelError(f"model {version}: no name or no reason is given, expected who decides and why; give both")
-    return Decision(
-        when=when, by=by.strip(), what=what, version=version, live=live, why=why.strip(), despite_gates=despite_gates
-    )
-
-
-def _as_text(content: Mapping[str, object]) -> str:
-    return json.dumps(content, indent=2) + "\n"
-
-
-def _replace(path: Path, text: str) -> None:
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    staging.write_text(text, encoding="utf-8")
-    staging.replace(path)

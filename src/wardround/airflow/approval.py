@@ -7,6 +7,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from wardround.airflow.forms import triggered_by
+from wardround.errors import ModelError
 
 NO_REASON: Final = "no reason given"
 NOBODY: Final = "nobody"
@@ -43,6 +44,10 @@ class PromotionApproval(ApprovalOperator):  # type: ignore[misc]  # mypy does no
         answer = answer_in(event)
         if self.REJECT in event.get("chosen_options", ()):
             training.leave(self.run, "unanswered" if event.get("timedout") else "rejected", **answer)
+        elif answer["why"] == NO_REASON and training.is_withdrawn(self.run):
+            raise ModelError(
+                "approve: the version was withdrawn and no reason is given, expected one; clear the task and say why"
+            )
         super().execute_complete(context, event)
         return answer
 

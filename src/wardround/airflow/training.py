@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from wardround.adapters.decisions import What
 from wardround.adapters.model_store import LiveRecord, ModelStore
 from wardround.adapters.run_folder import run_id
 from wardround.airflow.forms import run_time, triggered_by
+from wardround.core.decisions import What
 from wardround.core.evaluation.comparison_text import as_markdown
 from wardround.errors import SourceDataError
 from wardround.settings import settings_from
@@ -56,7 +56,23 @@ def question(run: str) -> tuple[str, str]:
     """What the person who decides is asked, and what they are shown, as Markdown."""
     opened = load_run(run, settings_from())
     comparison = training.comparison_of(opened)
-    return f"{opened.condition.title}: may {comparison.version} go live?", as_markdown(comparison)
+    return f"{opened.condition.title}: may {comparison.version} go live?", _warning(run) + as_markdown(comparison)
+
+
+def is_withdrawn(run: str) -> bool:
+    return training.withdrawal(run, settings_from()) is not None
+
+
+def _warning(run: str) -> str:
+    """That the version was withdrawn, by whom and when; not why: what a person wrote is not for Airflow's database."""
+    withdrawn = training.withdrawal(run, settings_from())
+    if withdrawn is None:
+        return ""
+    done = "rejected" if withdrawn.what == "rejected" else "rolled back"
+    return (
+        f"**This version was {done}** by {withdrawn.by} on {withdrawn.when:%Y-%m-%d}; `wardround model show` says why."
+        " It goes live again only with a reason.\n\n"
+    )
 
 
 def promote(run: str, by: str, why: str) -> dict[str, str | None]:

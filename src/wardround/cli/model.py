@@ -8,10 +8,13 @@ import click
 
 from wardround.cli.model_import import import_model
 from wardround.cli.results import say
+from wardround.core.evaluation.gates import in_words
 from wardround.errors import ModelError
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from wardround.adapters.model_store import LiveRecord, ModelStore
     from wardround.spec.conditions import Condition
 
@@ -40,14 +43,9 @@ def list_models(condition: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"models": rows}))
         return
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("condition", "version", "state", "created", "model", "test AUROC", "test F1", "decided last")
-    for row in rows:
-        decision = row.pop("decision")
-        shown = _in_words(decision) if decision else ""
-        table.add_row(*("" if value is None else str(value) for value in row.values()), shown)
-    Console().print(table)
+    for condition_id in conditions:
+        Console().print(_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
 
 
 @command.command("show")
@@ -62,15 +60,20 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
     if html:
         html.write_text(store.page(condition, card.version), encoding="utf-8")
         say(f"{html}: the card of {card.version}.")
+    now = store.standing(condition)
     decisions = [each.model_dump(mode="json") for each in store.decisions(condition) if each.version == card.version]
     if as_json:
         from wardround.core.model_report.statements import statements
 
-        click.echo(json.dumps({**card.model_dump(mode="json"), **statements(card), "decisions": decisions}))
+        said = {"promotion_gates": now.verdict(card.version), "withdrawn": card.version in now.withdrawn}
+        click.echo(json.dumps({**card.model_dump(mode="json"), **statements(card), **said, "decisions": decisions}))
         return
     from wardround.cli.cards import show_card
 
     show_card(card)
+    if card.version in now.withdrawn:
+        click.echo(f"Withdrawn: {_in_words(now.withdrawn[card.version].model_dump(mode='json'))}.")
+    click.echo(f"Promotion gates: {in_words(now.verdict(card.version))}.")
     for decision in decisions:
         click.echo(f"{_in_words(decision)}: {decision['why']}")
 
@@ -83,7 +86,7 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
 @click.option("--despite-gates", is_flag=True, help="Promote it although a promotion gate failed.")
 @_as_json
 def promote_model(condition: str, version: str, by: str, why: str, despite_gates: bool, as_json: bool) -> None:
-    """Make VERSION the live one."""
+    """Make VERSION the live one, also one that was rolled back or rejected."""
     live = _store().promote(_spec(condition), version, by, why, despite_gates)
     _show_live(condition, live, as_json)
 
@@ -94,7 +97,10 @@ def promote_model(condition: str, version: str, by: str, why: str, despite_gates
 @_why
 @_as_json
 def rollback_model(condition: str, by: str, why: str, as_json: bool) -> None:
-    """Make the version live that was live before."""
+    """Make the version live that was live before, and withdraw the one that is.
+
+    Done again it changes nothing. Further back, or to a version that was withdrawn, leads promote.
+    """
     _show_live(condition, _store().rollback(_spec(condition), by, why), as_json)
 
 
@@ -111,30 +117,59 @@ def _spec(condition_id: str) -> "Condition":
 
 
 def _rows(store: "ModelStore", condition_id: str) -> list[dict[str, Any]]:
-    live = store.live(condition_id)
+    now = store.standing(condition_id)
     last = {decision.version: decision.model_dump(mode="json") for decision in store.decisions(condition_id)}
     return [
         {
             "condition": condition_id,
             "version": version,
-            **_facts(store, condition_id, version, live),
+            **_facts(store, condition_id, version, now.version),
+            "gates": now.verdict(version),
+            "withdrawn": version in now.withdrawn,
             "decision": last.get(version),
         }
         for version in store.versions(condition_id)
     ]
 
 
-def _facts(store: "ModelStore", condition_id: str, version: str, live: "LiveRecord | None") -> dict[str, Any]:
+def _facts(store: "ModelStore", condition_id: str, version: str, live: str | None) -> dict[str, Any]:
     try:
         card = store.card(condition_id, version)
     except ModelError:
         return {"state": "refused", "created": None, "model": None, "auroc": None, "f1": None}
     return {
-        "state": "live" if live and live.version == version else "stored",
+        "state": "live" if version == live else "stored",
         "created": card.created.isoformat(timespec="seconds"),
         "model": card.chosen,
         **{name: _rounded(card.metrics[name].value) for name in ("auroc", "f1")},
     }
+
+
+def _table(condition_id: str, rows: list[dict[str, Any]]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=condition_id)
+    table.add_column("version", no_wrap=True)
+    for name in ("state", "model", "decided last"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        decided = _in_words(row["decision"]) if row["decision"] else ""
+        # As text, for a reason or a name may hold what rich takes for markup.
+        table.add_row(*map(Text, (row["version"], _state(row), _model(row), decided)))
+    return table
+
+
+def _state(row: dict[str, Any]) -> str:
+    withdrawn = ", withdrawn" if row["withdrawn"] else ""
+    return f"{row['state']}{withdrawn}\ngates {in_words(row['gates'])}"
+
+
+def _model(row: dict[str, Any]) -> str:
+    if row["state"] == "refused":
+        return ""
+    figures = ", ".join(f"{name.upper()} {'–' if row[name] is None else row[name]}" for name in ("auroc", "f1"))
+    return f"{row['model']}\n{row['created'][:10]}\n{figures}"
 
 
 def _in_words(decision: dict[str, Any]) -> str:
@@ -150,4 +185,5 @@ def _show_live(condition: str, live: "LiveRecord", as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"condition": condition, **live.model_dump(mode="json")}))
     else:
-        click.echo(f"{condition}: {live.version} is live, before it {live.previous or 'nothing'}.")
+        since = f"since {live.when:%Y-%m-%dT%H:%M} by {live.by}"
+        click.echo(f"{condition}: {live.version} is live {since}, before it {live.previous or 'nothing'}.")

@@ -72,7 +72,13 @@ def command(context: click.Context, /, resumed: str | None, by: str, as_json: bo
     if as_json:
         parts = {"card": trained.card, "comparison": trained.comparison}
         click.echo(
-            json.dumps({**trained._asdict(), **{name: part.model_dump(mode="json") for name, part in parts.items()}})
+            json.dumps(
+                {
+                    **trained._asdict(),
+                    "gates": trained.comparison.verdict,
+                    **{name: part.model_dump(mode="json") for name, part in parts.items()},
+                }
+            )
         )
     else:
         from wardround.cli.cards import show_card
@@ -81,7 +87,7 @@ def command(context: click.Context, /, resumed: str | None, by: str, as_json: bo
         show_card(trained.card)
         show_comparison(trained.comparison)
         if not trained.comparison.failed:
-            click.echo(_verdict(trained.card.condition, trained.version, trained.live))
+            click.echo(_verdict(trained))
     require_gates(trained.comparison)
 
 
@@ -113,6 +119,9 @@ def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
         raise click.UsageError(f"--resume goes on with the run's own {changed[0]}; leave it out")
 
 
-def _verdict(condition: str, version: str, live: bool) -> str:
-    promote_it = f"`wardround model promote {condition} {version} --why TEXT` makes it so"
-    return f"{version} is {'live' if live else f'not live; {promote_it}'}."
+def _verdict(trained: "Trained") -> str:
+    unjudged = " No promotion gate could judge it." if trained.comparison.verdict == "not_judged" else ""
+    if trained.live:
+        return f"{trained.version} is live.{unjudged}"
+    promote_it = f"`wardround model promote {trained.card.condition} {trained.version} --why TEXT` makes it so"
+    return f"{trained.version} is not live; {promote_it}.{unjudged}"

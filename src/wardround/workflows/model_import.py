@@ -84,7 +84,9 @@ def import_model(request: ImportRequest, settings: Settings) -> ImportedVersion:
     store.load(condition, version)
     live = store.live(condition.id)
     if live is None:
-        live = store.promote(condition, version, request.trusted_by, "first model of the condition (imported)")
+        live = store.promote(
+            condition, version, request.trusted_by, "first model of the condition (imported); no gate could judge it"
+        )
     return ImportedVersion(version, live.version == version, card)
 
 

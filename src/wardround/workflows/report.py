@@ -10,6 +10,7 @@ import pandas as pd
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.report_html import render
 from wardround.adapters.run_folder import RunFolder, runs_in
+from wardround.core.evaluation.gates import Verdict
 from wardround.core.events import frame_of
 from wardround.core.ledger import EXCLUDED, FAILED, LEDGER_COLUMNS
 from wardround.core.model import ModelCard
@@ -75,6 +76,7 @@ def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
         set_aside=folder.read_json("set_aside.json") if "set_aside.json" in names else {},
         quality=QualityResult.model_validate(folder.read_json("quality.json")) if "quality.json" in names else None,
         card=_card(request, settings),
+        gates=_gates(request, settings),
     )
 
 
@@ -110,6 +112,13 @@ def _unknown(folder: RunFolder, names: Sequence[str]) -> tuple[Counter[str], int
             unknown.update({str(column): int(missing) for column, missing in features.isna().sum().items()})
             rows += len(features)
     return unknown, rows
+
+
+def _gates(request: Mapping[str, Any], settings: Settings) -> Verdict:
+    try:
+        return ModelStore(settings.models).standing(request["condition"]).verdict(request["model_version"])
+    except ModelError:  # what cannot be read has judged nothing, and the report is needed most when all else fails
+        return "not_judged"
 
 
 def _card(request: Mapping[str, Any], settings: Settings) -> ModelCard | None:

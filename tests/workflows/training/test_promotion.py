@@ -19,9 +19,11 @@ from wardround.workflows.training import (
     leave,
     promote,
     require_gates,
+    resume,
     train,
     why_unasked,
 )
+from wardround.workflows.training.run import load_run
 from wardround.workflows.training.train import Trained
 
 NOW = datetime(2026, 3, 1, 5, tzinfo=UTC)
@@ -67,6 +69,11 @@ def change_request(settings: Settings, run: str, **changes: object) -> None:
     folder.write_json("request.json", {**folder.read_json("request.json"), **changes})
 
 
+def nothing_is_live(settings: Settings) -> None:
+    path = settings.models / "sepsis" / "decisions.jsonl"
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if "promoted" not in line))
+
+
 def strict(settings: Settings) -> None:
     """Gates that judge the few patients of these tests, and that no model passes."""
     with (settings.schemas / "conditions" / "sepsis.yaml").open("a") as file:
@@ -94,6 +101,15 @@ def test_who_reads_a_comparison_is_told_if_live_may_have_learned_from_its_patien
 def test_few_test_patients_judge_nobody(two) -> None:
     assert {gate.passed for gate in two[2].comparison.gates} == {None}
     assert two[2].comparison.failed == ""
+    assert two[2].comparison.verdict == "not_judged"
+
+
+def test_what_no_gate_could_judge_is_recorded_as_that_and_a_first_model_goes_live_with_these_words(two) -> None:
+    settings, first, second = two
+    said = [(each.what, each.version) for each in ModelStore(settings.models).decisions("sepsis")]
+    unjudged = [("gates_not_judged", one.version) for one in (first, second)]
+    assert said == [unjudged[0], ("promoted", first.version), unjudged[1]]
+    assert ModelStore(settings.models).live("sepsis").why == "first model of the condition; no gate could judge it"
 
 
 def test_an_approved_model_goes_live_with_who_and_why(two, settings, store) -> None:
@@ -116,16 +132,37 @@ def test_a_rejected_or_unanswered_one_leaves_live_and_a_record(two, settings, st
     ("approval", "first", "later"),
     [
         ("ask", None, None),
-        ("first_without_asking", "first model of the condition", None),
-        ("never", "asked for in training (approval: never)", "asked for in training (approval: never)"),
+        ("first_without_asking", "first model of the condition; no gate could judge it", None),
+        ("never", "asked for in training (approval: never); no gate could judge it", ...),
     ],
 )
 def test_who_is_asked_is_the_requests_choice(two, settings, approval, first, later) -> None:
     run = two[2].run
     change_request(settings, run, approval=approval)
-    assert why_unasked(run, settings) == later
-    (settings.models / "sepsis" / "live.json").unlink()
+    assert why_unasked(run, settings) == (first if later is ... else later)
+    nothing_is_live(settings)
     assert why_unasked(run, settings) == first
+
+
+@pytest.mark.parametrize("approval", ["ask", "first_without_asking", "never"])
+def test_what_was_rejected_goes_live_again_by_name_only(two, settings, store, approval) -> None:
+    run, version = two[2].run, two[2].version
+    change_request(settings, run, approval=approval)
+    nothing_is_live(settings)
+    leave(run, "rejected", "bob", "too many alarms", settings)
+    assert why_unasked(run, settings) is None
+    assert not resume(run, settings, "ann", lambda *_: None).live
+    store.promote(load_run(run, settings).condition, version, "bob", "on second thought")
+    assert resume(run, settings, "ann", lambda *_: None).live
+
+
+def test_what_was_rolled_back_is_not_brought_back_by_a_training_that_asks_nobody(two, settings, store) -> None:
+    _, first, second = two
+    change_request(settings, second.run, approval="never")
+    promote(second.run, "bob", "better", settings)
+    store.rollback(load_run(second.run, settings).condition, "bob", "worse")
+    assert not resume(second.run, settings, "ann", lambda *_: None).live
+    assert store.live("sepsis").version == first.version
 
 
 def test_a_failed_gate_is_recorded_and_stops_the_promotion_until_somebody_insists(two, settings, store) -> None:
@@ -152,8 +189,9 @@ def test_a_first_model_whose_gate_fails_does_not_go_live_either(two, settings, s
 
 def test_another_live_model_than_the_compared_one_needs_a_new_comparison(two, settings, store) -> None:
     _, _, second = two
-    live = json.loads((settings.models / "sepsis" / "live.json").read_text())
-    (settings.models / "sepsis" / "live.json").write_text(json.dumps({**live, "version": "1.0.0-other"}))
+    path = settings.models / "sepsis" / "decisions.jsonl"
+    other = json.loads(path.read_text().splitlines()[1]) | {"version": "1.0.0-other"}
+    path.write_text(path.read_text() + json.dumps(other) + "\n")
     with pytest.raises(ModelError, match="other is live now; compare again"):
         promote(second.run, "bob", "better", settings)
 

@@ -92,7 +92,11 @@ def test_the_card_says_what_was_learned_and_how_well(trained) -> None:
 def test_the_first_model_goes_live_and_scores(trained, settings) -> None:
     assert trained.live
     live = ModelStore(settings.models).live("sepsis")
-    assert (live.version, live.by, live.why) == (trained.version, "tests", "first model of the condition")
+    assert (live.version, live.by, live.why) == (
+        trained.version,
+        "tests",
+        "first model of the condition; no gate could judge it",
+    )
     model = ModelStore(settings.models).load(load_condition("sepsis", settings.schemas))
     table = RunFolder.existing(settings.runs, trained.run).read_frame("table.parquet")
     scores = model.predict(table)

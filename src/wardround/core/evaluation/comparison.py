@@ -7,6 +7,7 @@ import pandas as pd
 from pydantic import Field
 
 from wardround.core.evaluation.calibration import CALIBRATION
+from wardround.core.evaluation.gates import VERDICTS, Verdict, in_words, verdict_of
 from wardround.core.evaluation.tallies import Scores
 from wardround.core.metrics import METRICS, Metric, measure_with_intervals, paired_with_intervals
 from wardround.spec.base import SpecModel
@@ -54,6 +55,16 @@ class Comparison(SpecModel):
     test: OnTest
     metrics: dict[str, Compared]
     gates: tuple[Judged, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all gates together."""
+        return verdict_of(gate.passed for gate in self.gates)
+
+    @property
+    def said(self) -> str:
+        """What each gate says, those that say the same once."""
+        return "; ".join(dict.fromkeys(f"{in_words(VERDICTS[gate.passed])}: {gate.message}" for gate in self.gates))
 
     @property
     def failed(self) -> str:

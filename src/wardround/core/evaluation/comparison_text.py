@@ -3,6 +3,7 @@
 from typing import Final
 
 from wardround.core.evaluation.comparison import SLOPE, Compared, Comparison, Judged
+from wardround.core.evaluation.gates import VERDICTS, in_words
 from wardround.core.metrics import Metric
 
 _NAMES: Final = {
@@ -14,7 +15,7 @@ _NAMES: Final = {
     "brier": "Brier score (lower is better)",
     SLOPE: "calibration slope (1 is ideal)",
 }
-_VERDICTS: Final = {True: "passed", False: "**failed**", None: "not judged"}
+_NOBODY_JUDGED: Final = "**No gate could judge this model**: that it is let through says nothing about how good it is."
 
 
 def as_markdown(comparison: Comparison) -> str:
@@ -49,11 +50,13 @@ def _cell(metric: Metric | None, sign: str = "") -> str:
 
 
 def _gates(comparison: Comparison) -> list[str]:
-    return ["Gates:", "", *dict.fromkeys(_gate(gate) for gate in comparison.gates)]
+    warning = [_NOBODY_JUDGED, ""] if comparison.verdict == "not_judged" else []
+    return [*warning, "Gates:", "", *dict.fromkeys(_gate(gate) for gate in comparison.gates)]
 
 
 def _gate(gate: Judged) -> str:
-    return f"* {_VERDICTS[gate.passed]}: {gate.message}"
+    verdict = in_words(VERDICTS[gate.passed])
+    return f"* {f'**{verdict}**' if gate.passed is False else verdict}: {gate.message}"
 
 
 def _notes(comparison: Comparison) -> list[str]:

@@ -1,12 +1,25 @@
 """The gates against leakage: what each found, its limit, and whether the training may go on."""
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Final, Literal
 
 from pydantic import Field
 
 from wardround.spec.base import SpecModel
 
 Gate = Literal["patient_overlap", "permuted_labels", "dominant_feature", "too_good"]
+Verdict = Literal["passed", "failed", "not_judged"]
+VERDICTS: Final[dict[bool | None, Verdict]] = {True: "passed", False: "failed", None: "not_judged"}
+
+
+def verdict_of(gates: Iterable[bool | None]) -> Verdict:
+    """Of several gates: failed if one failed; passed if one passed and none failed; else none could judge."""
+    found = set(gates)
+    return VERDICTS[False if False in found else True if True in found else None]
+
+
+def in_words(verdict: Verdict) -> str:
+    return verdict.replace("_", " ")
 
 
 class GateResult(SpecModel):

@@ -27,7 +27,7 @@ class ComparedLine:
 
 @dataclass(frozen=True)
 class PromotionGate:
-    """A promotion gate: `state` is passed, failed or unjudged."""
+    """A promotion gate: `state` is passed, failed or not judged."""
 
     title: str
     state: str

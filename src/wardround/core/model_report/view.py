@@ -48,7 +48,7 @@ from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED
 
 @dataclass(frozen=True)
 class GateLine:
-    """A gate: `state` is passed, failed or unjudged."""
+    """A gate: `state` is passed, failed or not judged."""
 
     title: str
     state: str

@@ -32,7 +32,7 @@ _LEFT_OUT: Final = {
     "onset_before_prediction": "Onset before the first prediction",
     "below_minimum_data": "Too little known for a score",
 }
-STATES: Final = {True: "passed", False: "failed", None: "unjudged"}
+STATES: Final = {True: "passed", False: "failed", None: "not judged"}
 _SHORTER: Final = "shorter_than_"
 _NONE: Final = "–"
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from wardround.core.evaluation.gates import Verdict, in_words
 from wardround.core.metrics import Metric
 from wardround.core.model import NOT_STATED, ModelCard
 from wardround.core.report.words import count, percent, window
@@ -36,8 +37,8 @@ class ModelFacts:
     metrics: tuple[MetricLine, ...]
 
 
-def model_facts(card: ModelCard) -> ModelFacts:
-    """The summary of a card."""
+def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
+    """The summary of a card, and what the promotion gates said of the model."""
     return ModelFacts(
         facts=(
             ("Version", card.version),
@@ -51,6 +52,7 @@ def model_facts(card: ModelCard) -> ModelFacts:
             ),
             ("Calibration", card.calibration.method),
             ("Inputs", f"{len(card.columns)} features"),
+            ("Gates of promotion", in_words(gates)),
         ),
         metrics=tuple(_line(name, metric) for name, metric in card.metrics.items()),
     )

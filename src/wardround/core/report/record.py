@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from wardround.core.evaluation.gates import Verdict
 from wardround.core.model import ModelCard
 from wardround.core.suite import QualityResult
 from wardround.spec.conditions import Condition
@@ -28,6 +29,7 @@ class RunRecord:
         set_aside: variable -> reason -> how many events were set aside.
         quality: None if the features were never held against the suite.
         card: of the model that scored; None if it is no longer in the store, or none was used.
+        gates: what the promotion gates say of that model.
     """
 
     run: str
@@ -42,3 +44,4 @@ class RunRecord:
     set_aside: Mapping[str, Mapping[str, int]]
     quality: QualityResult | None
     card: ModelCard | None
+    gates: Verdict = "not_judged"

@@ -118,7 +118,7 @@ def run_report(record: RunRecord, identifiers: bool) -> RunReport:
         set_aside=_set_aside(record),
         durations=duration_bars(record.summary.get("durations", {})),
         requests=record.summary.get("http_requests"),
-        model=model_facts(record.card) if record.card else None,
+        model=model_facts(record.card, record.gates) if record.card else None,
         model_version=record.request["model_version"],
     )
 

@@ -11,7 +11,7 @@ from wardround.workflows.training.compare import compare, comparison_of, require
 from wardround.workflows.training.evaluate import evaluate
 from wardround.workflows.training.fit_candidate import fit_candidate
 from wardround.workflows.training.load import load
-from wardround.workflows.training.promote import is_live, leave, promote, why_unasked
+from wardround.workflows.training.promote import is_live, leave, promote, why_unasked, withdrawal
 from wardround.workflows.training.request import TrainingRequest, training_request
 from wardround.workflows.training.train import resume, train
 from wardround.workflows.training.write_card import write_card
@@ -33,5 +33,6 @@ __all__ = [
     "train",
     "training_request",
     "why_unasked",
+    "withdrawal",
     "write_card",
 ]

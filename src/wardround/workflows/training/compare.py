@@ -2,9 +2,9 @@
 
 from typing import Final, NamedTuple
 
-from wardround.adapters.decisions import What
 from wardround.adapters.model_store import ModelStore
 from wardround.core.bands import HIGH
+from wardround.core.decisions import JUDGEMENTS
 from wardround.core.evaluation.comparison import Comparison, compared, counted, judged
 from wardround.core.evaluation.tallies import Scores
 from wardround.core.model import ModelCard, ScoringModel
@@ -35,9 +35,8 @@ def compare(run: str, settings: Settings) -> Comparison:
     comparison = _comparison(opened, store)
     opened.folder.write_json(COMPARISON, comparison.model_dump(mode="json"))
     store.keep_comparison(comparison)
-    what: What = "gates_failed" if comparison.failed else "gates_passed"
-    why = comparison.failed or "; ".join(dict.fromkeys(gate.message for gate in comparison.gates))
-    store.record(opened.condition.id, what, comparison.version, by=GATES, why=why)
+    what = JUDGEMENTS[comparison.verdict]
+    store.record(opened.condition.id, what, comparison.version, by=GATES, why=comparison.failed or comparison.said)
     return comparison
 
 

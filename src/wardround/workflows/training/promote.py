@@ -1,8 +1,7 @@
 """A run's version, who decided and why in; what is live, or a decision that leaves live as it is, out."""
 
-from wardround.adapters.decisions import What
 from wardround.adapters.model_store import LiveRecord, ModelStore
-from wardround.errors import ModelError
+from wardround.core.decisions import Decision, What
 from wardround.settings import Settings
 from wardround.workflows.training.compare import comparison_of
 from wardround.workflows.training.run import load_run
@@ -15,13 +14,26 @@ def is_live(run: str, settings: Settings) -> bool:
     return live is not None and live.version == comparison_of(opened).version
 
 
-def why_unasked(run: str, settings: Settings) -> str | None:
-    """Why the run's version may go live without anybody being asked; None if somebody must be."""
+def withdrawal(run: str, settings: Settings) -> Decision | None:
+    """The decision by which the run's version was rolled back from, or rejected; None if it stands."""
     opened = load_run(run, settings)
-    if opened.request.approval == "never":
-        return "asked for in training (approval: never)"
+    withdrawn = ModelStore(settings.models).standing(opened.condition.id).withdrawn
+    return withdrawn.get(comparison_of(opened).version)
+
+
+def why_unasked(run: str, settings: Settings) -> str | None:
+    """Why the run's version may go live without anybody being asked; None if somebody must be.
+
+    What was withdrawn goes live again by name only, whatever the request says.
+    """
+    opened = load_run(run, settings)
     first = ModelStore(settings.models).live(opened.condition.id) is None
-    return "first model of the condition" if first and opened.request.approval == "first_without_asking" else None
+    unjudged = "; no gate could judge it" if comparison_of(opened).verdict == "not_judged" else ""
+    if withdrawal(run, settings):
+        return None
+    if opened.request.approval == "never":
+        return f"asked for in training (approval: never){unjudged}"
+    return f"first model of the condition{unjudged}" if first and opened.request.approval != "ask" else None
 
 
 def promote(run: str, by: str, why: str, settings: Settings) -> LiveRecord:
@@ -31,15 +43,9 @@ def promote(run: str, by: str, why: str, settings: Settings) -> LiveRecord:
     two were compared; and TrainingError if the spec changed since the run was opened.
     """
     opened = load_run(run, settings)
-    store, comparison = ModelStore(settings.models), comparison_of(opened)
-    live = store.live(opened.condition.id)
-    now = live.version if live else None
-    if now not in (comparison.live, comparison.version):
-        raise ModelError(
-            f"model {comparison.version} of {opened.condition.id}: compared with {comparison.live or 'nothing'}, but"
-            f" {now or 'nothing'} is live now; compare again (in Airflow clear the task compare)"
-        )
-    return store.promote(opened.condition, comparison.version, by, why)
+    comparison = comparison_of(opened)
+    store = ModelStore(settings.models)
+    return store.promote(opened.condition, comparison.version, by, why, compared=comparison)
 
 
 def leave(run: str, what: What, by: str, why: str, settings: Settings) -> None:
