@@ -247,6 +247,41 @@ def test_an_entry_that_was_not_answered_or_put_off_is_written_once(server, gatew
     assert standing(server) == EACH_ONCE
 
 
+@pytest.mark.parametrize("status", ["404", "409", "410", "412"])
+@pytest.mark.parametrize("kind", ["RiskAssessment", "Provenance"])
+def test_a_write_that_somebody_overtook_is_decided_again_by_what_is_there(
+    server, gateway, screened, kind, status
+) -> None:
+    gateway.alter = at_first(one_entry(status), of=lambda asked: kind in kinds(asked))
+    summary = screened(gateway.url)
+    assert (summary["written"], summary["failed"], summary["repaired"]) == (STAYS, 0, 0)
+    assert standing(server) == EACH_ONCE
+
+
+def test_an_update_of_what_somebody_changed_after_the_look_is_decided_anew(server, gateway, screened, ward) -> None:
+    screened(gateway.url)
+    with FhirClient(FhirSource(server.base_url)) as client:
+        (risk,) = [one for one in client.search("RiskAssessment", {}) if one["encounter"]["reference"] == EACH_ONCE[0]]
+    ward.resources.clear()
+    ward.lactate("p-s0", "late", 6.0, hours=0.5)
+    ward.upload(server.base_url)
+    answers: list[str] = []
+
+    def after_somebody(asked: Bundle, forward: Callable[[Bundle], Bundle]) -> Bundle:
+        noted = {**risk, "note": [{"text": "by somebody else"}]}
+        change = {"resource": noted, "request": {"method": "PUT", "url": f"RiskAssessment/{risk['id']}"}}
+        forward({**asked, "entry": [change]})
+        answer = forward(asked)
+        answers.extend(entry["response"]["status"] for entry in answer["entry"])
+        return answer
+
+    gateway.alter = at_first(after_somebody)
+    summary = screened(gateway.url)
+    assert [answer[:3] for answer in answers] == ["412"], "the server keeps what somebody else changed"
+    assert (summary["written"], summary["unchanged"], summary["failed"]) == (STAYS, STAYS - 1, 0)
+    assert standing(server) == EACH_ONCE
+
+
 def test_an_entry_that_is_refused_fails_its_stay_alone_and_the_next_run_mends_it(server, gateway, screened) -> None:
     gateway.alter = at_first(one_entry("422 Unprocessable Entity"))
     summary = screened(gateway.url)

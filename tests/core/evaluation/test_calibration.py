@@ -60,6 +60,21 @@ def test_platt_stays_finite_where_scores_separate_outcomes() -> None:
     assert 0 < found.slope < 10
 
 
+def test_platt_learns_from_platts_targets() -> None:
+    # Platt 1999: (N+ + 1) / (N+ + 2) for those with the outcome, 1 / (N- + 2) for those without.
+    outcome = np.array([0, 0, 0, 0, 1, 0, 1, 1])
+    score = np.array([0.1, 0.2, 0.3, 0.35, 0.4, 0.6, 0.7, 0.9])
+    target = np.where(outcome == 1, 4 / 5, 1 / 7)
+    both = np.r_[np.ones(8), np.zeros(8)]
+    reference = LogisticRegression(C=np.inf, tol=1e-10, max_iter=5000).fit(
+        np.tile(log_odds(score), 2)[:, None], both, sample_weight=np.r_[target, 1 - target]
+    )
+    found = fit_platt(outcome, score)
+    assert (found.slope, found.intercept) == pytest.approx((reference.coef_[0, 0], reference.intercept_[0]), abs=1e-5)
+    plain = LogisticRegression(C=np.inf, tol=1e-10, max_iter=5000).fit(log_odds(score)[:, None], outcome)
+    assert found.slope < 0.9 * plain.coef_[0, 0], "with the outcomes themselves the slope would be another"
+
+
 def test_scores_that_fall_with_the_outcome_are_not_turned_round() -> None:
     found = fit_platt(np.array([1, 1, 1, 0, 0, 0]), np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9]))
     assert (found.method, found.reason) == ("none", "out-of-fold scores do not rise with the outcome")

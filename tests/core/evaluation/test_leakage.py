@@ -8,6 +8,7 @@ from wardround.core.candidates.boosted_trees import BoostedTrees
 from wardround.core.candidates.logistic_regression import LogisticRegression
 from wardround.core.evaluation.gates import GateResult
 from wardround.core.evaluation.leakage import (
+    _dealt_anew,
     dominant_feature,
     explained,
     failed,
@@ -56,14 +57,47 @@ def test_the_planted_effect_is_found_and_permuted_labels_find_nothing() -> None:
 
 
 def test_permuted_labels_catch_patients_that_are_in_several_folds() -> None:
-    rows = _rows()
-    # A column that is the patient's own, and folds by row: the model knows the patients that it is judged on.
-    known = rows.features.assign(number=rows.patients.str[1:].astype(float))
-    torn = rows._replace(features=known[["number"]], folds=np.arange(len(rows.outcome)) % 4)
-    gate = permuted_labels(BoostedTrees, torn, {**TREES, "max_depth": 8}, LIMITS, seed=1)
+    gate = permuted_labels(BoostedTrees, _torn(), {**TREES, "max_depth": 8}, LIMITS, seed=1)
     assert gate.passed is False
     assert gate.found > 0.7
     assert "expected 0.5 within" in gate.message
+
+
+def _torn() -> TrainingRows:
+    """A column that is the patient's own, and folds by row: a model knows the patients that it is judged on."""
+    rows = _rows()
+    known = rows.features.assign(number=rows.patients.str[1:].astype(float))
+    return rows._replace(features=known[["number"]], folds=np.arange(len(rows.outcome)) % 4)
+
+
+class Contrary(BoostedTrees):
+    """Says the opposite of what it has learnt."""
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        return 1 - super().predict(inputs)
+
+
+def test_scores_that_know_permuted_outcomes_the_wrong_way_round_are_caught_too() -> None:
+    gate = permuted_labels(Contrary, _torn(), {**TREES, "max_depth": 8}, LIMITS, seed=1)
+    assert gate.passed is False
+    assert gate.found < 0.3
+    assert gate.found < gate.limit < 0.5, "the limit lies on the side of what was found"
+
+
+def test_outcomes_are_dealt_anew_within_each_fold_and_to_whole_patients() -> None:
+    rows = _rows()
+    # A fold of patients who all have the outcome, one where none has it, and three mixed ones.
+    outcome = np.select([rows.folds == 0, rows.folds == 1], [1, 0], rows.outcome)
+    dealt = _dealt_anew(rows._replace(outcome=outcome), (1, 0))
+    facts = pd.DataFrame({"patient": rows.patients, "fold": rows.folds, "before": outcome, "after": dealt})
+    per_patient = facts.groupby("patient").agg(
+        fold=("fold", "first"), before=("before", "max"), after=("after", "max"), least=("after", "min")
+    )
+    assert (per_patient["after"] == per_patient["least"]).all(), "all rows of a patient get one outcome"
+    by_fold = per_patient.groupby("fold")
+    assert (by_fold["before"].sum() == by_fold["after"].sum()).all(), "no outcome moves to another fold"
+    moved = by_fold.apply(lambda mine: (mine["before"] != mine["after"]).any())
+    assert moved.tolist() == [False, False, True, True, True]
 
 
 def test_clean_data_pass_the_permutation_with_any_seed() -> None:

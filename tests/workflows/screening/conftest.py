@@ -1,19 +1,25 @@
 """A server that answers, a transport that counts and fails on demand, and one call that screens."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import pytest
 import requests
+import yaml
 from requests.adapters import HTTPAdapter
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.model_store import ModelStore
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import Settings
+from wardround.spec.loading import load_condition
 from wardround.workflows.screening import Means, ScreeningRequest, check_quality, screen
 from wardround.workflows.screening.screen import Gate
 
@@ -88,13 +94,46 @@ Screen = Callable[..., dict[str, Any]]
 def screened(server: str, settings: Settings, transport: Transport) -> Screen:
     """screened(**request) runs a screening for sepsis on the server and gives its summary."""
 
-    def run(recognise: bool = False, gate: Gate = check_quality, **changes: Any) -> dict[str, Any]:
+    def run(
+        recognise: bool = False, gate: Gate = check_quality, installed: Settings = settings, **changes: Any
+    ) -> dict[str, Any]:
         asked = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", **changes}
         request = ScreeningRequest.model_validate(asked)
         source = FhirSource(server, recognise=recognise)
-        return screen(request, Means(source, settings, lambda *_: None, transport, gate=gate))
+        return screen(request, Means(source, installed, lambda *_: None, transport, gate=gate))
 
     return run
+
+
+@pytest.fixture
+def with_quality(settings: Settings, tmp_path: Path) -> Callable[..., Settings]:
+    """with_quality(max_set_aside=…, max_failed=…) is the installation with other limits in its condition."""
+
+    def changed(**quality: float) -> Settings:
+        home = tmp_path / "limits"
+        shutil.copytree(settings.schemas, home / "include" / "schemas")
+        spec = home / "include" / "schemas" / "conditions" / "sepsis.yaml"
+        content = yaml.safe_load(spec.read_text())
+        spec.write_text(yaml.safe_dump({**content, "quality": quality}, sort_keys=False))
+        return replace(settings, home=home)
+
+    return changed
+
+
+@pytest.fixture
+def with_thresholds(settings: Settings, tmp_path: Path) -> Callable[..., Settings]:
+    """with_thresholds(moderate=…, high=…) is the installation whose live model has other thresholds."""
+
+    def changed(**thresholds: float) -> Settings:
+        mine = replace(settings, models=tmp_path / "thresholds")
+        condition, store = load_condition("sepsis", settings.schemas), ModelStore(settings.models)
+        card = store.card("sepsis", store.live_version("sepsis"))
+        files = {name: (settings.models / "sepsis" / card.version / name).read_bytes() for name in card.files}
+        ModelStore(mine.models).save("sepsis", card.model_copy(update={"thresholds": thresholds}), files)
+        ModelStore(mine.models).promote(condition, card.version, by="tests", why="tests")
+        return mine
+
+    return changed
 
 
 Held = Callable[[str], list[dict[str, Any]]]

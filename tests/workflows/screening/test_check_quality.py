@@ -45,6 +45,24 @@ def test_a_row_that_breaks_the_suite_fails_its_stay_with_the_rule(icu, server, s
     assert len(held("RiskAssessment")) == 11
 
 
+@pytest.mark.parametrize(("rows", "goes_on"), [(4, True), (3, False)])
+def test_as_many_rows_as_the_condition_bears_are_set_aside_and_no_more(
+    icu, server, screened, with_quality, rows: int, goes_on: bool
+) -> None:
+    installed = with_quality(max_set_aside=0.25, max_failed=1)
+    for place in range(rows - 1):
+        icu.stay(f"s{place}")
+    icu.stay("zz-old")
+    too_old(icu)
+    icu.upload(server)
+    if goes_on:
+        summary = screened(installed=installed)
+        assert (summary["scored"], summary["failed"]) == (3, 1)
+    else:
+        with pytest.raises(QualityError, match="1 of 3 feature rows broke the suite, expected at most 25%"):
+            screened(installed=installed)
+
+
 def test_a_gate_whose_process_has_ended_says_so(settings) -> None:
     before = psutil.Process().children()
     with GateProcess() as process:

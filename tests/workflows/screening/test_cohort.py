@@ -1,6 +1,7 @@
 """Whose stays a run screens, by each kind of cohort, against a real server; and its account of everybody named."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def test_a_group_screens_its_members_and_no_one_else(ward, server, screened, set
     summary = screened(cohort="group:g")
     assert screened_patients(summary, settings) == {"p-s0", "p-s1", "p-s2"}
     assert (summary["cohort"], summary["cohort_patients"], summary["cohort_without_stay"]) == ("group", 3, 0)
+
+
+def test_a_server_that_answers_with_everybody_screens_the_named_alone(
+    ward, server, screened, settings, transport
+) -> None:
+    put(ward, server, group())
+    # A server that passes over the patients of a search, and some do, finds the whole ward.
+    transport.rewrite = lambda body: re.sub(r"patient=[^&]*&", "", body) if "_include" in body else body
+    summary = screened(cohort="group:g")
+    assert screened_patients(summary, settings) == {"p-s0", "p-s1", "p-s2"}
+    assert (summary["found"], summary["cohort_patients"]) == (3, 3)
 
 
 def test_everybody_named_is_accounted_for(ward, server, screened, settings) -> None:

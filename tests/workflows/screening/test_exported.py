@@ -116,6 +116,22 @@ def test_a_groups_export_screens_its_members_and_counts_the_others(ward, screene
     assert (summary["cohort_patients"], summary["cohort_without_stay"]) == (3, 1)
 
 
+def test_a_server_that_exports_everybody_for_a_group_screens_its_members_alone(
+    ward, screened, settings, transport
+) -> None:
+    # A server that exports the system whatever Group it was asked for.
+    sent = transport.send
+
+    def everybody(request: Any, *args: Any, **kwargs: Any) -> Any:
+        request.url = request.url.replace("/Group/some/$export", "/$export")
+        return sent(request, *args, **kwargs)
+
+    transport.send = everybody
+    summary = screened(cohort="export:some")
+    assert set(ledger(summary, settings)["patient_id"]) == {"p-s0", "p-s3"}
+    assert (summary["found"], summary["cohort_patients"], summary["cohort_without_stay"]) == (2, 3, 1)
+
+
 def test_icu_locations_are_found_by_name_in_an_export_too(ward, server, settings, transport) -> None:
     source = FhirSource(server, icu_classes=(), icu_locations=("Medical ICU",))
     assert screen(exporting(server), Means(source, settings, lambda *_: None, transport))["found"] == 6

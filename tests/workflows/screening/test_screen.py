@@ -1,5 +1,6 @@
 """A whole screening against a real server: who is scored, what is written, and what is not."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from wardround.adapters.run_folder import RunFolder
 from wardround.errors import FhirRefused, ModelError, RunIncomplete
 from wardround.settings import Settings
 from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen
+from wardround.workflows.screening.run import chunk_file, load_run
 
 
 def by_encounter(resources: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -266,6 +268,42 @@ def test_too_many_failed_stays_make_a_run_incomplete(icu, server, screened, tran
     assert Path(summary["report"]).is_file()
     with pytest.raises(RunIncomplete, match="1 of 2 stays failed"):
         require_complete(summary["run"], settings)
+
+
+@pytest.mark.parametrize(("scored", "complete"), [(3, True), (2, False)])
+def test_the_share_that_failed_is_one_of_the_stays_that_were_tried(
+    icu, server, screened, transport, with_quality, scored: int, complete: bool
+) -> None:
+    installed = with_quality(max_set_aside=0.1, max_failed=0.25)
+    icu.stay("bad")
+    for place in range(scored):
+        icu.stay(f"s{place}")
+    # Who was never tried makes no share smaller.
+    for place in range(5):
+        left = {"start": "2026-01-01T01:00:00Z", "end": "2026-01-01T22:00:00Z"}
+        icu.stay(f"gone{place}", period=left, status="finished")
+    icu.upload(server)
+    transport.refuse = lambda body: 422 if "p-bad" in body and "patient=" in body else None
+    summary = screened(installed=installed)
+    assert counted(summary) == {"found": scored + 6, "scored": scored, "excluded": 5, "failed": 1, "written": scored}
+    assert summary["complete"] is complete
+    with nullcontext() if complete else pytest.raises(RunIncomplete):
+        require_complete(summary["run"], installed)
+
+
+def test_the_band_is_that_of_the_score_as_it_is_stated(icu, server, settings, screened, held, with_thresholds) -> None:
+    for place in range(20):
+        icu.stay(f"s{place}", lactate=2.0 + place / 10)
+    icu.upload(server)
+    opened = load_run(screened(mode="shadow")["run"], settings)
+    rows = [opened.folder.read_frame(chunk_file(chunk, "features.parquet")) for chunk in opened.chunks()]
+    exact = {row["stay_id"].iloc[0]: float(opened.model(settings).predict(row)[0]) for row in rows}
+    # One score that is stated as more than it is, and whose statement is where the high band starts.
+    stay = next(stay for stay, score in exact.items() if round(score, 4) > score + 1e-6)
+    stated = round(exact[stay], 4)
+    screened(installed=with_thresholds(moderate=stated / 2, high=stated))
+    risk = by_encounter(held("RiskAssessment"))[stay]["prediction"][0]
+    assert (risk["probabilityDecimal"], risk["qualitativeRisk"]["coding"][0]["code"]) == (stated, "high")
 
 
 def test_a_server_that_refuses_what_is_written_is_not_asked_for_every_chunk(icu, server, screened, transport) -> None:
