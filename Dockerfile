@@ -17,13 +17,13 @@ RUN pip install --no-cache-dir uv==0.13.9 \
     && uv pip install --system --no-cache --compile-bytecode -r /tmp/requirements-distributed.txt
 
 WORKDIR /opt/wardround
-COPY pyproject.toml README.md LICENSE ./
-COPY src src
-RUN uv pip install --system --no-cache --no-deps .
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY config config
 COPY dags dags
 COPY include/schemas include/schemas
 COPY plugins plugins
+COPY src src
+RUN uv pip install --system --no-cache --no-deps .
 
 RUN mkdir -p /opt/airflow/logs /data /models /runs && chown -R airflow:0 /opt/airflow /data /models /runs
 USER airflow

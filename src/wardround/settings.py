@@ -8,7 +8,9 @@ from pathlib import Path
 
 from wardround.errors import SettingsError
 
-PROJECT = Path(__file__).resolve().parents[2]
+# The wheel carries a home beside this file (setup.py); else this is a checkout, or an editable install of one.
+_CARRIED = Path(__file__).resolve().parent / "home"
+PROJECT = _CARRIED if _CARRIED.is_dir() else _CARRIED.parents[2]
 
 
 @dataclass(frozen=True)
@@ -16,10 +18,10 @@ class Settings:
     """Where things are, and the few switches that belong to an installation and not to a condition.
 
     Attributes:
-        home: the folder with include/ and dags/ (WARDROUND_HOME; default: the project).
-        var: what the software writes (WARDROUND_VAR; default: home/var).
+        home: the folder with include/ and dags/ (WARDROUND_HOME; default: the project, or what the wheel carries).
+        var: what the software writes (WARDROUND_VAR; default: home/var, of a wheel var in the working directory).
         runs: fsspec URL of the run folders (WARDROUND_RUNS; default: var/runs).
-        models: the model store (WARDROUND_MODELS; default: home/include/models).
+        models: the model store (WARDROUND_MODELS; default: home/include/models, of a wheel var/models).
         percent: write probabilityDecimal as a percentage instead of a fraction (WARDROUND_PROBABILITY=percent).
         fhir_token: bearer token of the FHIR server that the CLI talks to, never shown (WARDROUND_FHIR_TOKEN).
         fhir_page_size: `_count` of the CLI's searches; servers may give less (WARDROUND_FHIR_PAGE_SIZE; default 5000).
@@ -52,7 +54,10 @@ class Settings:
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     """Settings from environment variables; raises SettingsError for a value it does not know."""
     home = Path(environment.get("WARDROUND_HOME", PROJECT)).absolute()
-    var = Path(environment.get("WARDROUND_VAR", home / "var")).absolute()
+    # Nothing is written into an installed package.
+    carried = home == _CARRIED
+    var = Path(environment.get("WARDROUND_VAR", Path("var") if carried else home / "var")).absolute()
+    models = environment.get("WARDROUND_MODELS", var / "models" if carried else home / "include" / "models")
     probability = environment.get("WARDROUND_PROBABILITY", "fraction")
     if probability not in ("fraction", "percent"):
         raise SettingsError(f"WARDROUND_PROBABILITY: is {probability!r}, expected fraction or percent; correct it")
@@ -60,7 +65,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         home=home,
         var=var,
         runs=environment.get("WARDROUND_RUNS", str(var / "runs")),
-        models=Path(environment.get("WARDROUND_MODELS", home / "include" / "models")).absolute(),
+        models=Path(models).absolute(),
         percent=probability == "percent",
         fhir_token=environment.get("WARDROUND_FHIR_TOKEN") or None,
         fhir_page_size=_whole(environment, "WARDROUND_FHIR_PAGE_SIZE", "5000"),

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from wardround.errors import SourceDataError
+from wardround.errors import SettingsError, SourceDataError
 from wardround.spec.loading import condition_ids
 
 pytestmark = pytest.mark.slow
@@ -39,3 +39,12 @@ def test_the_demo_leaves_a_summary_per_condition_also_after_one_that_failed(tmp_
         assert result["found"] == sum(result[name] for name in ("scored", "indeterminate", "excluded", "failed"))
         assert 0 < result["scored"] == result["written"]
         assert "<html" in (tmp_path / "demo" / "runs" / result["run"] / "report.html").read_text()
+
+
+@pytest.mark.parametrize("command", ["demo", "up"])
+def test_a_home_without_dags_is_refused_at_once(tmp_path, command):
+    environment = {**os.environ, "WARDROUND_HOME": str(tmp_path), "WARDROUND_VAR": str(tmp_path / "var")}
+    arguments = [sys.executable, "-m", "wardround", command]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == SettingsError.exit_code
+    assert f"{tmp_path}/dags is not there" in done.stderr

@@ -77,3 +77,13 @@ def test_a_model_is_trained_again_by_the_clock_that_its_condition_names_and_not_
     again, by_hand = dags["train__mortality"].timetable, dags["train__sepsis"].timetable
     assert (again.timetable.expression, str(again.timetable.timezone)) == ("0 3 1 * *", "UTC")
     assert not hasattr(by_hand, "timetable")
+
+
+def test_a_home_without_conditions_is_an_import_error_and_no_empty_list(home, airflow_database):
+    shutil.rmtree(home / "include")
+
+    bag = parsed(home)
+
+    assert bag.dags == {}
+    assert sorted(bag.import_errors) == sorted(str(path) for path in (home / "dags").glob("*.py"))
+    assert all("conditions: is not there" in error for error in bag.import_errors.values())

@@ -1,6 +1,7 @@
 """A wrong spec file is refused with file, place, value and remedy; a right one becomes a frozen model."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,13 @@ def test_text_that_is_no_yaml_is_refused(own):
     (own / "variables.yaml").write_text("variables: [")
     with pytest.raises(SpecError, match=r"variables.yaml: not YAML"):
         load_variables(own)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["empty", "missing"])
+@pytest.mark.parametrize("asked", [condition_ids, load_conditions, partial(load_condition, "sepsis")])
+def test_a_folder_without_conditions_is_an_error_that_names_it_and_the_remedy(tmp_path, asked, there):
+    if there:
+        (tmp_path / "conditions").mkdir()
+    state = "holds no condition" if there else "is not there"
+    with pytest.raises(SpecError, match=rf"^{tmp_path}/conditions: {state}, .*set WARDROUND_HOME"):
+        asked(tmp_path)

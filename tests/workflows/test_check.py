@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -39,3 +40,20 @@ def test_a_wrong_spec_or_server_profile_fails(home, file, key, misspelt, named):
     result = CliRunner().invoke(wardround, ["check"])
     assert isinstance(result.exception, SpecError)
     assert named in str(result.exception)
+
+
+@pytest.mark.parametrize("missing", ["include", "include/schemas/conditions", "include/schemas/variables.yaml"])
+def test_what_is_missing_fails_and_is_named(home, missing):
+    (shutil.rmtree if (home / missing).is_dir() else Path.unlink)(home / missing)
+    result = CliRunner().invoke(wardround, ["check"])
+    assert isinstance(result.exception, SpecError)
+    assert str(home / "include" / "schemas") in str(result.exception)
+    assert "WARDROUND_HOME" in str(result.exception)
+
+
+def test_it_names_what_it_checked(home):
+    result = CliRunner().invoke(wardround, ["check"])
+    said = result.stdout.replace("\n", "")
+    assert f"{home}/include/schemas: " in said
+    assert " variables, " in said
+    assert " server profiles, 2 conditions; models in " in said

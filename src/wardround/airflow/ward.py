@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from wardround.errors import SettingsError
 from wardround.settings import Settings
 from wardround.spec.loading import load_variables
 
@@ -20,8 +21,12 @@ def prepare_ward(
 ) -> Path:
     """Fills folder/fhir with a census as of `now`, and gives the folder of MIMIC-IV CSVs to train on.
 
-    Without `mimic`, a ward of `stays` stays is simulated, with its CSVs in folder/mimic.
+    Without `mimic`, a ward of `stays` stays is simulated, with its CSVs in folder/mimic. Raises SettingsError for a
+    home without DAGs, for which Airflow would wait without end.
     """
+    if not (settings.home / "dags").is_dir():
+        where = f"WARDROUND_HOME: {settings.home / 'dags'}"
+        raise SettingsError(f"{where} is not there, expected the DAG files; copy them there, or unset it")
     # pandas and duckdb take seconds to import.
     import pandas as pd
 

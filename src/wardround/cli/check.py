@@ -17,10 +17,15 @@ def command(as_json: bool) -> None:
 
     from wardround.workflows.check import check
 
-    rows = check(settings_from())
+    checked = check(settings_from())
+    rows = checked.conditions
     if as_json:
-        click.echo(json.dumps({"conditions": [row.model_dump() for row in rows]}))
+        click.echo(json.dumps(checked.model_dump()))
     else:
+        click.echo(
+            f"{checked.schemas}: {checked.variables} variables, {checked.server_profiles} server profiles,"
+            f" {len(rows)} conditions; models in {checked.models}"
+        )
         table = Table("condition", "version", "columns", "spec digest", "live model", "state")
         for row in rows:
             table.add_row(row.condition, row.version, str(row.columns), row.spec_digest, row.model or "none", row.state)

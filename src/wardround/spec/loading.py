@@ -28,15 +28,22 @@ def load_variables(schemas: Path) -> dict[str, Variable]:
 
 
 def condition_ids(schemas: Path) -> tuple[str, ...]:
-    """The ids of all conditions, sorted: one per file, not yet validated."""
-    return tuple(sorted(path.stem for path in (schemas / "conditions").glob("*.yaml")))
+    """The ids of all conditions, sorted: one per file, not yet validated. Raises SpecError where there is none."""
+    found = tuple(sorted(path.stem for path in (schemas / "conditions").glob("*.yaml")))
+    if not found:
+        state = "holds no condition" if (schemas / "conditions").is_dir() else "is not there"
+        raise SpecError(
+            f"{schemas / 'conditions'}: {state}, expected a YAML file for each; restore it, or set WARDROUND_HOME to"
+            " the folder that holds include/schemas, or unset it for the conditions that Wardround brings"
+        )
+    return found
 
 
 def load_condition(condition_id: str, schemas: Path) -> Condition:
     """The condition with the variables it uses. Raises SpecError for an unknown id and anything wrong inside."""
     path = schemas / "conditions" / f"{condition_id}.yaml"
     if condition_id not in condition_ids(schemas):
-        known = ", ".join(condition_ids(schemas)) or "none"
+        known = ", ".join(condition_ids(schemas))
         raise SpecError(f"{path.parent}: no condition {condition_id!r}, expected one of: {known}; or add {path.name}")
     file = _validated(ConditionFile, path)
     if file.id != condition_id:

@@ -7,7 +7,7 @@ from wardround.errors import ModelError
 from wardround.settings import Settings
 from wardround.spec.base import SpecModel
 from wardround.spec.digest import spec_digest
-from wardround.spec.loading import load_conditions, load_server_profiles
+from wardround.spec.loading import load_conditions, load_server_profiles, load_variables
 
 
 class ConditionCheck(SpecModel):
@@ -22,9 +22,30 @@ class ConditionCheck(SpecModel):
     remedy: str = ""
 
 
-def check(settings: Settings) -> list[ConditionCheck]:
-    """One row per condition. Raises SpecError for the first file that is wrong; a model is only reported."""
-    load_server_profiles(settings.schemas)
+class Checked(SpecModel):
+    """What was looked at, so that nobody takes another folder's health for this one's."""
+
+    home: str
+    schemas: str
+    variables: int
+    server_profiles: int
+    models: str
+    conditions: list[ConditionCheck]
+
+
+def check(settings: Settings) -> Checked:
+    """Raises SpecError for the first file that is wrong, or a folder without any; a model is only reported."""
+    return Checked(
+        home=str(settings.home),
+        schemas=str(settings.schemas),
+        variables=len(load_variables(settings.schemas)),
+        server_profiles=len(load_server_profiles(settings.schemas)),
+        models=str(settings.models),
+        conditions=_conditions(settings),
+    )
+
+
+def _conditions(settings: Settings) -> list[ConditionCheck]:
     store = ModelStore(settings.models)
     rows = []
     for condition in load_conditions(settings.schemas).values():

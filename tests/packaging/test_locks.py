@@ -1,0 +1,32 @@
+"""Each lock installs, and what Airflow loads of it at start can be imported: a pin alone promises neither."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+EXECUTOR = """
+from airflow.executors.executor_loader import ExecutorLoader
+print("loaded", ExecutorLoader.import_default_executor_cls()[0].__name__)
+"""
+# What the containers of docker-compose.yaml load besides: the worker's application and command, and who may sign in.
+CONTAINERS = """
+import asyncpg, psycopg2, redis
+import airflow.providers.celery.cli.celery_command
+from airflow.providers.celery.executors.celery_executor_utils import app
+from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
+app.loader.import_default_modules()
+"""
+
+
+@pytest.mark.parametrize(
+    ("lock", "executor", "program"),
+    [
+        ("requirements.txt", "LocalExecutor", EXECUTOR),
+        ("requirements-dev.txt", "LocalExecutor", EXECUTOR),
+        ("requirements-distributed.txt", "CeleryExecutor", EXECUTOR + CONTAINERS),
+    ],
+)
+def test_a_lock_installs_and_its_executor_starts(fresh, lock: str, executor: str, program: str) -> None:
+    done = fresh(lock).run("python", "-c", program, AIRFLOW__CORE__EXECUTOR=executor)
+    assert done.returncode == 0, done.stderr
+    assert f"loaded {executor}\n" in done.stdout
