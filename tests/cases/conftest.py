@@ -251,7 +251,8 @@ def _coded_value(given: dict[str, Any]) -> dict[str, Any]:
     if "text" in given:
         coded["valueString"] = given["text"]
     if "value" in given:
-        quantity = {"value": given["value"], "unit": given["unit"], "code": given["unit"], "system": UCUM}
+        code, system = given["unit"], given.get("system", UCUM)
+        quantity = {"value": given["value"], "unit": given.get("unit_text", code), "code": code, "system": system}
         coded["valueQuantity"] = {**quantity, **({"comparator": given["comparator"]} if "comparator" in given else {})}
     return coded
 

@@ -53,7 +53,7 @@ def test_a_value_is_converted_to_the_canonical_unit(variables, reading, value):
         ({"time": pd.Timestamp("2999-01-01T00:00Z")}, "implausible_time"),
         ({"comparator": True}, "comparator"),
         ({"value": float("nan")}, "no_value"),
-        ({"unit": "mg/L"}, "unknown_unit"),
+        ({"unit": "mg"}, "unknown_unit"),
         ({"unit": ""}, "unknown_unit"),
         ({"value": -0.1}, "implausible_value"),
         ({"value": 50.1}, "implausible_value"),
@@ -66,6 +66,24 @@ def test_what_cannot_be_trusted_is_set_aside_with_a_reason(variables, reading, r
     assert events.empty
     assert set_aside["reason"].tolist() == [reason]
     assert set_aside["source_ref"].tolist() == ["Observation/0"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "other", "kept"),
+    [
+        ("mmol/L", "mmol/l", True),
+        ("mmol/L", "millimoles", True),
+        ("mmol/L", "", True),
+        ("mmol/L", "mg/dL", False),
+        ("mmol/L", "umol/L", False),
+        ("furlong", "mmol/L", False),
+    ],
+)
+def test_what_is_named_beside_a_unit_can_only_contradict_it(variables, unit, other, kept):
+    events, set_aside = admit(readings({"unit": unit, "other_unit": other}), variables)
+    assert events["value"].tolist() == ([2.0] if kept else [])
+    reason = "unknown_unit" if unit == "furlong" else "unit_conflict"
+    assert set_aside["reason"].tolist() == ([] if kept else [reason])
 
 
 def test_what_is_set_aside_carries_no_value_and_no_time(variables):

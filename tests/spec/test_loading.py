@@ -84,7 +84,11 @@ def test_an_unknown_variable_of_a_group_is_named(own):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"variables__lactate__unit": "mmol/l"}, r"variables.lactate: units does not list the canonical unit 'mmol/l'"),
+        ({"variables__lactate__unit": "mMol/L"}, r"variables.lactate: got unit 'mMol/L', expected a UCUM unit"),
+        ({"variables__lactate__units": {"mmol/l": {}}}, r"units.mmol/l: UCUM converts it to mmol/L; remove it"),
+        ({"variables__lactate__units": {"mM": {}}}, r"units.mM: is no UCUM unit, expected the one that it means"),
+        ({"variables__lactate__units": {"mM": "mg/dL"}}, r"units.mM: got 'mg/dL', expected a UCUM unit that converts"),
+        ({"variables__lactate__units": {"mM": 1}}, r"variables.lactate.units.mM\S*: got 1"),
         ({"variables__lactate__plausible": {"min": 5, "max": 1}}, r"got min 5.0 and max 1.0, expected min below max"),
         (
             {"variables__lactate__loinc": ["2160-0"]},

@@ -22,6 +22,7 @@ from wardround.adapters.fhir_references import (
 from wardround.adapters.fhir_times import UNKNOWN, micros_of, times_of
 from wardround.core.events import NO_TIME, NO_VALUE
 from wardround.core.reading_rule import Opening, ReadingRule
+from wardround.spec.ucum import SYSTEMS as UCUM_SYSTEMS
 
 MALFORMED: Final = "malformed"  # not shaped like an Observation
 _NAN: Final = float("nan")
@@ -39,6 +40,7 @@ class CodeableConcept(msgspec.Struct, gc=False):
 class Quantity(msgspec.Struct, gc=False):
     value: Any = None
     unit: Any = None
+    system: Any = None
     code: Any = None
     comparator: Any = None
 
@@ -95,6 +97,7 @@ class Reading(NamedTuple):
     value: float
     source_ref: str
     unit: str
+    other_unit: str
     comparator: bool
     status: str
     problem: str
@@ -116,7 +119,7 @@ def readings_of(observation: Observation | Misshapen, rule: ReadingRule, bases: 
 
 def frame_of_readings(readings: Sequence[Reading]) -> pd.DataFrame:
     """Rows as a frame (READING_COLUMNS)."""
-    patient_id, time, available, variable, value, source_ref, unit, comparator, status, problem = (
+    patient_id, time, available, variable, value, source_ref, unit, other_unit, comparator, status, problem = (
         zip(*readings, strict=True) if readings else ((),) * len(Reading._fields)
     )
     return pd.DataFrame(
@@ -128,6 +131,7 @@ def frame_of_readings(readings: Sequence[Reading]) -> pd.DataFrame:
             "value": np.array(value, dtype="float64"),
             "source_ref": _texts(source_ref),
             "unit": _texts(unit),
+            "other_unit": _texts(other_unit),
             "comparator": np.array(comparator, dtype="bool"),
             "status": _texts(status),
             "problem": _texts(problem),
@@ -158,11 +162,11 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
     source_ref, status = f"Observation/{observation.id}", str(observation.status)
     readings = []
     for holder, variable in holders:
-        value, unit, comparator = _value(holder)
+        value, unit, other, comparator = _value(holder)
         problem = foreign or (NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else "")
         number = _NAN if value is None else value
         readings.append(
-            Reading(patient, time, available, variable, number, source_ref, unit, comparator, status, problem)
+            Reading(patient, time, available, variable, number, source_ref, unit, other, comparator, status, problem)
         )
     return readings
 
@@ -194,15 +198,27 @@ def _subject(subject: Reference | None, bases: Bases) -> tuple[str, str]:
     return patient, ""
 
 
-def _value(holder: Observation | Component) -> tuple[float | None, str, bool]:
-    """Number, unit and whether a comparator makes it a bound. A number in a text is not guessed."""
+def _value(holder: Observation | Component) -> tuple[float | None, str, str, bool]:
+    """Number, unit, the other unit beside it and whether a comparator makes it a bound. No number is read in a text."""
     if holder.data_absent_reason is not msgspec.UNSET:
-        return None, "", False
+        return None, "", "", False
     quantity = holder.value_quantity
     if quantity is None:
-        return _number(holder.value_integer), "", False
-    unit = quantity.code or quantity.unit or ""
-    return _number(quantity.value), str(unit).strip(), bool(quantity.comparator)
+        return _number(holder.value_integer), "", "", False
+    return _number(quantity.value), *_units(quantity), bool(quantity.comparator)
+
+
+def _units(quantity: Quantity) -> tuple[str, str]:
+    """The unit that counts, and what else is named beside it: the code of UCUM goes first.
+
+    A code of another system is text like any other; what people read goes before it.
+    """
+    code, text = quantity.code or "", quantity.unit or ""
+    if quantity.system and quantity.system not in UCUM_SYSTEMS:
+        code, text = text, code
+    if code == text or not code or not text:
+        return str(code or text).strip(), ""
+    return str(code).strip(), str(text).strip()
 
 
 def _number(value: Any) -> float | None:
@@ -224,6 +240,6 @@ def _malformed(resource: Resource, rule: ReadingRule, bases: Bases) -> list[Read
     patient, key = patient_of(bases.localised({"subject": resource.get("subject")})), resource.get("id")
     source_ref = f"Observation/{key}" if is_id(key) else "Observation"
     return [
-        Reading(patient, UNKNOWN, UNKNOWN, variable, _NAN, source_ref, "", False, "", MALFORMED)
+        Reading(patient, UNKNOWN, UNKNOWN, variable, _NAN, source_ref, "", "", False, "", MALFORMED)
         for variable in rule.mentioned(resource.get("code"), resource.get("component"))
     ]

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from wardround.spec.variables import UnitConversion, Variable
+from wardround.spec.variables import Variable
 
 UTC: Final = "datetime64[us, UTC]"
 EVENT_COLUMNS: Final = {
@@ -22,7 +22,15 @@ EVENT_COLUMNS: Final = {
     "value": "float64",
     "source_ref": "str",
 }
-READING_COLUMNS: Final = {**EVENT_COLUMNS, "unit": "str", "comparator": "bool", "status": "str", "problem": "str"}
+# `unit` is what counts: of a FHIR Quantity its code. `other_unit` is what stands beside it in other words, or nothing.
+READING_COLUMNS: Final = {
+    **EVENT_COLUMNS,
+    "unit": "str",
+    "other_unit": "str",
+    "comparator": "bool",
+    "status": "str",
+    "problem": "str",
+}
 SET_ASIDE_COLUMNS: Final = {"patient_id": "str", "variable": "str", "reason": "str", "source_ref": "str"}
 
 STATUS: Final = "status"  # entered-in-error or cancelled
@@ -33,6 +41,7 @@ NOT_YET_AVAILABLE: Final = "not_yet_available"  # dated before as_of, but known 
 COMPARATOR: Final = "comparator"  # <0.5 is a bound, not a value
 NO_VALUE: Final = "no_value"
 UNKNOWN_UNIT: Final = "unknown_unit"
+UNIT_CONFLICT: Final = "unit_conflict"  # its code and its text are two units
 IMPLAUSIBLE_VALUE: Final = "implausible_value"
 
 # MIMIC's shifted dates reach 2210; nothing real lies outside.
@@ -73,7 +82,7 @@ def admit(readings: pd.DataFrame, variables: Mapping[str, Variable], as_of: pd.T
         Events in canonical units, in the order of the readings, each kept once per source_ref, variable, time and
         value; and the set-aside readings with the first reason that applies.
     """
-    factor, offset, known_unit, low, high = _rules(readings, variables)
+    factor, offset, conflict, low, high = _rules(readings, variables)
     value = readings["value"].to_numpy(dtype=float) * factor + offset
     time = readings["time"]
     # A value cannot be known before it is true: some systems store ahead of the charted time.
@@ -87,7 +96,8 @@ def admit(readings: pd.DataFrame, variables: Mapping[str, Variable], as_of: pd.T
         *_as_of_rules(time, available, as_of),
         (readings["comparator"].to_numpy(dtype=bool), COMPARATOR),
         (np.isnan(readings["value"].to_numpy(dtype=float)), NO_VALUE),
-        (~known_unit, UNKNOWN_UNIT),
+        (np.isnan(factor), UNKNOWN_UNIT),
+        (conflict, UNIT_CONFLICT),
         (~((value >= low) & (value <= high)), IMPLAUSIBLE_VALUE),
     ]
     reason = np.full(len(readings), "", dtype=object)
@@ -115,16 +125,34 @@ def _as_of_rules(time: pd.Series, available: pd.Series, as_of: pd.Timestamp | No
 
 
 def _rules(readings: pd.DataFrame, variables: Mapping[str, Variable]) -> tuple[np.ndarray, ...]:
-    """Per reading: factor, offset, whether its unit is known, and the plausible range."""
-    variable_codes, names = pd.factorize(readings["variable"])
-    unit_codes, units = pd.factorize(readings["unit"])
-    table = np.full((len(names), len(units), 2), np.nan)
-    for row, name in enumerate(names):
-        for column, unit in enumerate(units):
-            conversion: UnitConversion | None = variables[name].units.get(unit)
-            if conversion is not None:
-                table[row, column] = conversion.factor, conversion.offset
+    """Per reading: factor and offset (NaN: unknown unit), whether it names two units, and the plausible range.
+
+    What is named beside the unit can only contradict it: the same in other words, or in unknown ones, says no more.
+    """
+    codes, names = pd.factorize(readings["variable"])
+    factor, offset = _conversions(codes, names, readings["unit"], variables)
+    conflict = np.zeros(len(readings), dtype=bool)
+    other = readings["other_unit"]
+    named = np.flatnonzero((other.notna() & (other != "")).to_numpy())
+    if len(named):
+        others = _conversions(codes[named], names, other.iloc[named], variables)
+        same = np.isclose((factor[named], offset[named]), others, rtol=1e-6).all(axis=0)
+        conflict[named] = ~same & ~np.isnan(others[0])
     ranges = np.array([(variables[name].plausible.min, variables[name].plausible.max) for name in names])
-    factor, offset = table[variable_codes, unit_codes].T
-    low, high = ranges.reshape(-1, 2)[variable_codes].T
-    return factor, offset, ~np.isnan(factor), low, high
+    low, high = ranges.reshape(-1, 2)[codes].T
+    return factor, offset, conflict, low, high
+
+
+def _conversions(
+    variable_codes: np.ndarray, names: pd.Index, unit: pd.Series, variables: Mapping[str, Variable]
+) -> np.ndarray:
+    """Two rows, factors and offsets; each unit that a variable occurs with is looked up once."""
+    unit_codes, units = pd.factorize(unit)
+    occurs = np.zeros((len(names), len(units)), dtype=bool)
+    occurs[variable_codes, unit_codes] = True
+    table = np.full((*occurs.shape, 2), np.nan)
+    for row, column in zip(*np.nonzero(occurs), strict=True):
+        conversion = variables[names[row]].conversion(units[column])
+        if conversion is not None:
+            table[row, column] = conversion.factor, conversion.offset
+    return table[variable_codes, unit_codes].T

@@ -16,7 +16,8 @@ from wardround.errors import SpecError
 from wardround.spec.base import format_duration
 from wardround.spec.conditions import Condition, Feature
 from wardround.spec.feature_schema import FeatureSchema, SchemaFeature, ValueSummary
-from wardround.spec.variables import UnitConversion, Variable
+from wardround.spec.units import SAME, UnitConversion, has_one_scale
+from wardround.spec.variables import Variable
 
 # The field of a Patient -> the column, and the transform that makes a number of it: completed years; male 1, female 0.
 _DEMOGRAPHICS: Final = {"birthDate": ("age", "calculate_age"), "gender": ("sex", "encode_gender")}
@@ -104,14 +105,15 @@ class SchemaReader:
         return f" ({close[0]} has {listed}; correct it if the model was trained on that)" if close else ""
 
     def _unit(self, name: str, feature: SchemaFeature, variable: Variable) -> tuple[str, UnitConversion]:
-        """A missing unit is no question only where all spellings of the variable's units mean one unit."""
+        """A missing unit is no question only where values are on one scale everywhere."""
         if feature.unit is None:
-            if set(variable.units.values()) != {UnitConversion()}:
+            if not has_one_scale(variable.unit):
                 raise self._error(name, "unit", None, f"the unit that the model was trained in: {_listed(variable)}")
-            return variable.unit, UnitConversion()
-        if feature.unit not in variable.units:
+            return variable.unit, SAME
+        conversion = variable.conversion(feature.unit)
+        if conversion is None:
             raise self._error(name, "unit", feature.unit, f"one of {_listed(variable)}; or add it to variables.yaml")
-        return feature.unit, variable.units[feature.unit]
+        return feature.unit, conversion
 
     def _wanted(self, variable: Variable, feature: SchemaFeature) -> Feature:
         """Unless the schema says a window, the longest over which the condition computes the summary."""
@@ -162,7 +164,7 @@ def _unit_of(feature: Feature | None, variables: Mapping[str, Variable]) -> str:
 
 
 def _listed(variable: Variable) -> str:
-    return ", ".join(variable.units)
+    return ", ".join(dict.fromkeys((variable.unit, *filter(None, variable.units), "another UCUM unit of its kind")))
 
 
 def _name(wanted: "Feature | str") -> str:

@@ -5,6 +5,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from wardround.spec.base import SpecModel
+from wardround.spec.ucum import measure
+from wardround.spec.units import UnitConversion, between, conversion
 
 LOINC = "http://loinc.org"
 MIMIC_CODE_SYSTEMS = {
@@ -24,13 +26,6 @@ class Range(SpecModel):
         if self.min >= self.max:
             raise ValueError(f"got min {self.min} and max {self.max}, expected min below max")
         return self
-
-
-class UnitConversion(SpecModel):
-    """How a source's unit becomes the canonical one: canonical = source x factor + offset."""
-
-    factor: float = Field(default=1.0, gt=0, description="Multiplied with the source's value.")
-    offset: float = Field(default=0.0, description="Added after the factor.")
 
 
 class MimicCoding(SpecModel):
@@ -55,12 +50,25 @@ class Variable(SpecModel):
         default=(), description="LOINC codes of Observations whose components may be the variable."
     )
     mimic: MimicCoding = Field(description="Its place in MIMIC-IV.")
-    units: dict[str, UnitConversion] = Field(description="Accepted source units, spelled as the source spells them.")
+    units: dict[str, str | UnitConversion] = Field(
+        default={},
+        description="What UCUM does not say: a text that sources write, with the UCUM unit that it means;"
+        " or a UCUM unit that measures something else than the canonical one, with its conversion.",
+    )
 
     @model_validator(mode="after")
-    def _canonical_unit_is_accepted(self) -> Self:
-        if self.units.get(self.unit) != UnitConversion():
-            raise ValueError(f"units does not list the canonical unit {self.unit!r}; add `{self.unit}: {{}}`")
+    def _units_say_what_ucum_does_not(self) -> Self:
+        if measure(self.unit) is None:
+            raise ValueError(f"got unit {self.unit!r}, expected a UCUM unit")
+        for unit, meant in self.units.items():
+            if between(unit, self.unit):
+                raise ValueError(f"units.{unit}: UCUM converts it to {self.unit}; remove it")
+            if isinstance(meant, str) and not self.conversion(meant):
+                raise ValueError(f"units.{unit}: got {meant!r}, expected a UCUM unit that converts to {self.unit}")
+            if isinstance(meant, UnitConversion) and not measure(unit):
+                raise ValueError(
+                    f"units.{unit}: is no UCUM unit, expected the one that it means, such as {self.unit!r}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -68,6 +76,10 @@ class Variable(SpecModel):
         if self.typical is not None and not self.plausible.min <= self.typical <= self.plausible.max:
             raise ValueError(f"got typical {self.typical}, expected a plausible value")
         return self
+
+    def conversion(self, unit: str) -> UnitConversion | None:
+        """How values in a source's unit become canonical; None for a unit that is not known for certain."""
+        return conversion(unit, self.unit, self.units)
 
     def codes(self) -> tuple[tuple[str, str], ...]:
         """All (system, code) pairs that mean this variable, in an Observation or in a component that counts."""

@@ -128,6 +128,7 @@ def _readings(rows: pd.DataFrame | None, patients: pd.DataFrame, names: Mapping[
         variable=rows["itemid"].map(names),
         time=time,
         available=utc_times(rows["available"]),
+        other_unit="",
         status="final",
         problem=np.select([time.isna(), missing], [NO_TIME, NO_VALUE], default=""),
     )

@@ -40,6 +40,7 @@ REASONS: Final = {
     "comparator": "A bound such as “<0.5”, not a value",
     "no_value": "No value",
     "unknown_unit": "Unknown unit",
+    "unit_conflict": "Two units named",
     "implausible_value": "Outside the plausible range",
     # why an Observation was (adapters/fhir_observation.py)
     "other_patient": "About a patient who was not asked for",
