@@ -11,6 +11,7 @@ import pytest
 
 from wardround.adapters.ndjson import NdjsonFolder
 from wardround.errors import SourceDataError
+from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_variables
 
 PATIENT = {"resourceType": "Patient", "id": "a", "gender": "male", "birthDate": "1950-01-01"}
@@ -46,7 +47,7 @@ def test_files_may_have_any_name_any_mix_of_types_and_be_gzipped(
 def test_stays_are_found_by_class_by_location_and_by_time(tmp_path: Path, stay: Resource) -> None:
     write(tmp_path, "all.ndjson", stay, {**stay, "id": "e2", "class": {"code": "IMP"}}, PATIENT, ICU)
     assert NdjsonFolder(tmp_path).find_stays().stays["stay_id"].tolist() == ["e1"]
-    by_location = NdjsonFolder(tmp_path, icu_classes=(), icu_locations=("medical icu",))
+    by_location = NdjsonFolder(tmp_path, Encounters(locations=("medical icu",)))
     assert by_location.find_stays().stays["stay_id"].tolist() == ["e1", "e2"]
     before = datetime(2026, 1, 1, tzinfo=UTC)
     assert NdjsonFolder(tmp_path).find_stays(as_of=before).stays.empty
@@ -55,7 +56,7 @@ def test_stays_are_found_by_class_by_location_and_by_time(tmp_path: Path, stay: 
 def test_an_unknown_location_is_an_error(tmp_path: Path, stay: Resource) -> None:
     write(tmp_path, "all.ndjson", stay)
     with pytest.raises(SourceDataError, match="no Location 'Moon'"):
-        NdjsonFolder(tmp_path, icu_locations=("Moon",)).find_stays()
+        NdjsonFolder(tmp_path, Encounters(locations=("Moon",))).find_stays()
 
 
 def test_only_readings_inside_the_windows_of_the_index_come_out(tmp_path: Path, schemas: Path, pulse: Resource) -> None:

@@ -43,7 +43,7 @@ def test_another_profile_can_be_compared_with_and_what_differs_is_printed_as_yam
     output = run(running, "--profile", "oracle").output
     assert "Profile oracle (from documentation only): it was chosen by name." in output
     assert "encounter_needs_patient: false" in output
-    assert "encounter_by: [class, location, date]" in output
+    assert "encounter_by: [class, type, location, date, status]" in output
 
 
 def test_an_unknown_profile_names_the_known_ones(running) -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from wardround.core.events import frame_of
-from wardround.core.stays import STAY_COLUMNS, completed_years, eligible, index_after, index_as_of
+from wardround.core.stays import FOUND_STAY_COLUMNS, completed_years, eligible, index_after, index_as_of
 from wardround.spec.loading import load_condition
 
 AS_OF = pd.Timestamp("2026-03-10T12:00Z")
@@ -20,9 +20,21 @@ def sepsis(schemas):
 def stays(*rows: dict) -> pd.DataFrame:
     plain = {
         "patient_id": "p", "intime": AS_OF - pd.Timedelta(hours=30), "outtime": pd.NaT,
-        "birth_date": pd.Timestamp("1960-01-01"), "sex": "male", "unit": "MICU", "status": "in-progress",
+        "sex": "male", "unit": "MICU", "status": "in-progress", "barred": "", "part_of": "", "succeeded_by": "",
     }  # fmt: skip
-    return frame_of(STAY_COLUMNS, [{**plain, "stay_id": f"s{n}", **row} for n, row in enumerate(rows)])
+    return frame_of(
+        FOUND_STAY_COLUMNS,
+        [{**plain, **born("1960-01-01"), "stay_id": f"s{n}", **row} for n, row in enumerate(rows)],
+    )
+
+
+def born(first: str | None, last: str | None = None) -> dict:
+    """Born on a day, or nobody knows on which from the first to the last."""
+    return {"birth_date": None if last else first, "born_from": first, "born_by": last or first}
+
+
+def reasons(cohort) -> dict[str, str]:
+    return dict(zip(cohort.excluded["stay_id"], cohort.excluded["reason"], strict=True))
 
 
 @pytest.mark.parametrize(
@@ -34,8 +46,17 @@ def stays(*rows: dict) -> pd.DataFrame:
         ({"intime": AS_OF + pd.Timedelta(minutes=1)}, "not_yet_admitted"),
         ({"outtime": AS_OF}, "discharged"),
         ({"status": "finished"}, "finished_without_end"),
-        ({"birth_date": pd.NaT}, "no_birth_date"),
-        ({"birth_date": pd.Timestamp("2008-03-11")}, "under_age"),
+        ({"status": "entered-in-error"}, "unusable_status"),
+        ({"status": ""}, "unusable_status"),
+        ({"status": "in_progress"}, "unusable_status"),
+        ({"barred": "deceased"}, "deceased"),
+        ({"barred": "deceased", "outtime": AS_OF}, "discharged"),
+        ({"barred": "merged_patient", **born(None)}, "merged_patient"),
+        (born(None), "no_birth_date"),
+        (born("2008-03-11"), "under_age"),
+        (born("2009-01-01", "2009-12-31"), "under_age"),
+        (born("2008-01-01", "2008-12-31"), "uncertain_age"),
+        (born("2008-03-01", "2008-03-31"), "uncertain_age"),
     ],
 )
 def test_an_ineligible_stay_is_excluded_with_its_reason(sepsis, stay, reason):
@@ -45,8 +66,39 @@ def test_an_ineligible_stay_is_excluded_with_its_reason(sepsis, stay, reason):
 
 
 def test_a_stay_that_ended_after_as_of_is_still_screened(sepsis):
-    later = stays({"status": "finished", "outtime": AS_OF + pd.Timedelta(hours=1)}, {"birth_date": "2008-03-10"})
+    later = stays({"status": "finished", "outtime": AS_OF + pd.Timedelta(hours=1)}, born("2008-03-10"))
     assert len(eligible(later, AS_OF, sepsis).eligible) == 2
+
+
+def test_a_year_of_birth_is_enough_where_any_day_of_it_would_be(sepsis):
+    cohort = eligible(stays(born("2007-01-01", "2007-12-31"), born("2008-02-01", "2008-02-29")), AS_OF, sepsis)
+    assert cohort.eligible["stay_id"].tolist() == ["s0", "s1"]
+    assert cohort.eligible["birth_date"].isna().all()
+
+
+def test_of_an_encounter_and_its_part_the_part_is_screened(sepsis):
+    nested = stays({"part_of": "s1"}, {"part_of": "s2"}, {}, {"patient_id": "q"})
+    assert reasons(eligible(nested, AS_OF, sepsis)) == {"s1": "parent_encounter", "s2": "parent_encounter"}
+
+
+def test_a_part_that_is_not_screened_leaves_its_whole(sepsis):
+    nested = stays({"part_of": "s1", "outtime": AS_OF}, {}, {"part_of": "elsewhere"})
+    assert reasons(eligible(nested, AS_OF, sepsis)) == {"s0": "discharged"}
+
+
+def test_a_mothers_stay_is_not_her_newborns(sepsis):
+    family = stays({"part_of": "s1"}, {"patient_id": "mother"})
+    assert len(eligible(family, AS_OF, sepsis).eligible) == 2
+
+
+def test_a_person_with_two_records_is_screened_once(sepsis):
+    both = stays({"patient_id": "old", "succeeded_by": "older new"}, {"patient_id": "new"})
+    assert reasons(eligible(both, AS_OF, sepsis)) == {"s0": "merged_patient"}
+
+
+def test_a_record_whose_successor_is_not_screened_is(sepsis):
+    both = stays({"patient_id": "old", "succeeded_by": "new"}, {"patient_id": "new", "outtime": AS_OF})
+    assert reasons(eligible(both, AS_OF, sepsis)) == {"s1": "discharged"}
 
 
 def test_no_stay_is_lost(sepsis):

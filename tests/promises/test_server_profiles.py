@@ -11,8 +11,10 @@ from wardround.adapters.fhir_cohorts import find_for_patients
 from wardround.adapters.fhir_observations import fetch
 from wardround.adapters.fhir_stays import find
 from wardround.core.events import admit
+from wardround.core.stays import FoundStays
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import PROJECT
+from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_server_profiles, load_variables
 from wardround.spec.servers import ServerProfile
 from wardround.workflows.screening import Means, ScreeningRequest, screen
@@ -21,6 +23,7 @@ SCHEMAS = PROJECT / "include" / "schemas"
 PROFILES = load_server_profiles(SCHEMAS)
 AS_OF = pd.Timestamp("2026-01-02T05:00:00Z")
 PATIENTS = ["p-a", "p-b", "p-c"]
+ICU = Encounters(classes=("ACUTE",), locations=("MICU",))
 
 
 @pytest.fixture(scope="module")
@@ -31,22 +34,30 @@ def running() -> Iterator[str]:
 
 @pytest.fixture
 def ward(running: str, icu) -> str:
-    """The base URL of a server with three ICU stays, and with a visit that is none."""
-    for name, lactate in (("a", 1.0), ("b", 4.0), ("c", None)):
-        icu.stay(name, lactate)
+    """The base URL of a server with three ICU stays, one of them told by its bed alone, and what is none.
+
+    That is a visit, a stay of long ago, and one of which nobody knows since when.
+    """
+    there = {"class": {"code": "IMP"}, "location": [{"location": {"reference": "Location/bed"}}]}
+    for name, lactate, odd in (("a", 1.0, {}), ("b", 4.0, there), ("c", None, {})):
+        icu.stay(name, lactate, **odd)
     icu.stay("visit", patient="a", **{"class": {"code": "AMB"}})
+    icu.stay("timeless", patient="a", period={})
+    icu.stay("old", patient="a", period={"start": "2025-01-01T01:00:00Z", "end": "2025-01-03T01:00:00Z"})
+    icu.resources.append({"resourceType": "Location", "id": "micu", "name": "MICU"})
+    icu.resources.append({"resourceType": "Location", "id": "bed", "partOf": {"reference": "Location/micu"}})
     icu.upload(running)
     return running
 
 
-def read(ward: str, profile: ServerProfile) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read(ward: str, profile: ServerProfile) -> tuple[FoundStays, pd.DataFrame]:
     """The ICU stays, and the events of their patients."""
     with FhirClient(FhirSource(ward, profile=profile)) as client:
         day_before = AS_OF - timedelta(days=1)
         if profile.encounter_needs_patient:
-            stays = find_for_patients(client, PATIENTS, day_before, AS_OF).stays
+            stays = find_for_patients(client, PATIENTS, ICU, day_before, AS_OF)
         else:
-            stays = find(client, day_before, AS_OF).stays
+            stays = find(client, ICU, day_before, AS_OF)
         variables = load_variables(SCHEMAS)
         events = admit(fetch(client, PATIENTS, variables, day_before, AS_OF), variables, AS_OF).events
     return stays, events.sort_values(["source_ref", "variable"], ignore_index=True)
@@ -54,11 +65,13 @@ def read(ward: str, profile: ServerProfile) -> tuple[pd.DataFrame, pd.DataFrame]
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_reads_the_same_stays_and_events(ward, profile) -> None:
-    stays, events = read(ward, PROFILES[profile])
-    expected_stays, expected_events = read(ward, PROFILES["generic"])
-    assert stays["stay_id"].tolist() == ["e-a", "e-b", "e-c"]
+    found, events = read(ward, PROFILES[profile])
+    expected, expected_events = read(ward, PROFILES["generic"])
+    assert found.stays[["stay_id", "unit"]].to_numpy().tolist() == [["e-a", ""], ["e-b", "MICU"], ["e-c", ""]]
+    assert found.set_aside[["stay_id", "reason"]].to_numpy().tolist() == [["e-timeless", "no_period"]]
     assert len(events) > len(PATIENTS) * 10
-    pd.testing.assert_frame_equal(stays, expected_stays)
+    for frame, as_expected in zip(found, expected, strict=True):
+        pd.testing.assert_frame_equal(frame, as_expected)
     pd.testing.assert_frame_equal(events, expected_events)
 
 
@@ -76,7 +89,9 @@ def test_a_run_as_another_kind_of_server_finds_its_results_written_already(ward,
                 "cohort": {"kind": "file", "path": str(file)},
             }
         )
-        return screen(request, Means(FhirSource(ward, profile=PROFILES[kind]), settings, lambda *_: None))
+        return screen(
+            request, Means(FhirSource(ward, icu_locations=("MICU",), profile=PROFILES[kind]), settings, lambda *_: None)
+        )
 
     first = run("generic")
     again = run(profile)

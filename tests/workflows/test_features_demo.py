@@ -67,7 +67,7 @@ def test_a_server_that_misbehaves_gives_them_too(mimic_demo: Path, fhir: Path, s
         server.misbehave(FaultPlan(seed=1, faults=faults))
         # One patient a search keeps the searched spans short: the demo's patients live in different decades.
         with FhirClient(FhirSource(server.base_url, patients_per_search=1, threads=1)) as client:
-            http = build_table(FhirServer(client), condition, day)
+            http = build_table(FhirServer(client, client.source.icu), condition, day)
     csv = build_table(MimicFolder(mimic_demo), condition, day)
     pd.testing.assert_frame_equal(csv.features, http.features, rtol=0, atol=1e-9)
     assert http.set_aside == csv.set_aside

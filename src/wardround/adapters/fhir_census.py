@@ -1,58 +1,120 @@
-"""What every search for stays shares: the ICU rule, the span of time, and the Patients and Locations to go with it."""
+"""What every search for stays shares: which Encounters count, the span of time, and the Patients and Locations."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from wardround.adapters import fhir_locations
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_encounters import Census, IcuRule
+from wardround.adapters.fhir_encounters import GOING_ON, Census, EncounterRule
 from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.fhir_times import no_earlier_than, no_later_than
+from wardround.adapters.fhir_times import ANY_ZONE, no_earlier_than, no_later_than
+from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
+from wardround.spec.cohorts import Encounters
 
 Criterion = tuple[str, str | Sequence[str]]
 
 _INCLUDES: Final = [("_include", "Encounter:patient"), ("_include", "Encounter:location")]
 _ID: Final = re.compile(r"(Location/)?[A-Za-z0-9\-.]{1,64}")
 _IDS_PER_SEARCH: Final = 100
+_DEEPEST: Final = 20  # a bed in a room in a ward in a wing in a building in a site makes six
 
 
-def icu_rule(client: FhirClient) -> IcuRule:
-    """The source's `icu_classes` and `icu_locations`, the latter as ids. Raises FhirError for an unknown Location."""
-    return IcuRule(frozenset(client.source.icu_classes), _icu_locations(client))
+def begin(client: FhirClient, encounters: Encounters) -> tuple[Census, EncounterRule]:
+    """A census of the Locations asked for and what is inside them, and the rule by their ids.
+
+    Raises FhirError for an unknown Location.
+    """
+    census = Census(client.source.bases)
+    locations = _locations(census, client, encounters.locations)
+    if client.source.profile.has_location_parts:
+        _add_parts(census, client, locations)
+    return census, EncounterRule(frozenset(encounters.classes), locations, frozenset(encounters.types))
 
 
-def span_and_includes(source: FhirSource, start: datetime | None, as_of: datetime | None) -> list[Criterion]:
-    """The criteria of an Encounter search for [start, as_of] with its Patients and Locations, as the profile allows."""
-    dates: list[Criterion] = [("date", no_earlier_than(start))] if start else []
-    dates += [("date", no_later_than(as_of))] if as_of else []
+def searches(
+    source: FhirSource, criteria: Sequence[Criterion], start: datetime | None, as_of: datetime | None
+) -> Iterator[Sequence[Criterion]]:
+    """The searches for the Encounters of [start, as_of] that meet the criteria, as the profile allows.
+
+    One is by date, in whatever zone the server takes a date to be. No date finds an Encounter without a period: those
+    that may be going on are asked for by status, or, patient by patient, along with all others.
+    """
     profile = source.profile
-    return [*(dates if "date" in profile.encounter_by else []), *(_INCLUDES if profile.has_include else [])]
+    dates: list[Criterion] = [("date", no_earlier_than(start - ANY_ZONE))] if start else []
+    dates += [("date", no_later_than(as_of + ANY_ZONE))] if as_of else []
+    by_status = "status" in profile.encounter_by
+    if "date" not in profile.encounter_by or (profile.encounter_needs_patient and not by_status):
+        dates = []
+    yield [*criteria, *dates, *(_INCLUDES if profile.has_include else [])]
+    if dates and by_status:
+        yield [*criteria, ("status", GOING_ON)]
 
 
-def complete(census: Census, client: FhirClient) -> None:
-    """Adds the Patients and Locations that Encounters refer to and that did not come with them."""
-    size = min(_IDS_PER_SEARCH, client.source.patients_per_search)
-    for resource_type, ids in census.missing().items():
-        for place in range(0, len(ids), size):
-            census.add(client.search(resource_type, [("_id", ids[place : place + size])]))
+def complete(
+    census: Census, client: FhirClient, rule: EncounterRule, start: datetime | None, as_of: datetime | None
+) -> FoundStays:
+    """The census's stays, once the Patients and Locations that came with no Encounter of the span were asked for."""
+    for resource_type, ids in census.missing(start, as_of).items():
+        _add_by(census, client, resource_type, "_id", ids)
+    if rule.locations and not client.source.profile.has_location_parts:
+        _add_wholes(census, client)
+    return census.stays(rule, start, as_of)
 
 
-def _icu_locations(client: FhirClient) -> frozenset[str]:
-    """The ids of the source's ICU Locations, given by name or by id."""
-    names = client.source.icu_locations
+def _locations(census: Census, client: FhirClient, names: Sequence[str]) -> frozenset[str]:
+    """The ids of Locations given by name or by id, which are added to the census."""
     if not names:
         return frozenset()
-    known = Census(client.source.bases)
-    known.add(client.search("Location", [("name", names)]))
+    census.add(client.search("Location", [("name", names)]))
     ids = [name.removeprefix("Location/") for name in names if _ID.fullmatch(name)]
     if ids:
-        known.add(client.search("Location", [("_id", ids)]))
-    found = {name: known.locations_called(name) for name in names}
+        census.add(client.search("Location", [("_id", ids)]))
+    found = {name: fhir_locations.called(census.locations, name) for name in names}
     unknown = [name for name in names if not found[name]]
     if unknown:
         raise FhirError(
-            f"{client.source.base_url}: no Location {unknown[0]!r}, expected its name or id; correct icu_locations"
+            f"{client.source.base_url}: no Location {unknown[0]!r}, expected its name or id; correct icu_locations,"
+            " or the condition's cohort"
         )
     return frozenset(location for ids_of_name in found.values() for location in ids_of_name)
+
+
+def _add_parts(census: Census, client: FhirClient, locations: frozenset[str]) -> None:
+    """Adds what is inside the Locations, level by level."""
+    asked: set[str] = set()
+    for _ in range(_DEEPEST):
+        new = fhir_locations.inside(census.locations, locations).keys() - asked
+        if not new:
+            return
+        _add_by(census, client, "Location", "partof", [f"Location/{key}" for key in sorted(new)])
+        asked |= new
+    raise _too_deep(client)
+
+
+def _add_wholes(census: Census, client: FhirClient) -> None:
+    """Adds what the known Locations are parts of, level by level."""
+    asked: set[str] = set()
+    for _ in range(_DEEPEST):
+        wholes = {fhir_locations.whole_of(location) for location in census.locations.values()}
+        new = wholes - census.locations.keys() - asked - {""}
+        if not new:
+            return
+        _add_by(census, client, "Location", "_id", sorted(new))
+        asked |= new
+    raise _too_deep(client)
+
+
+def _too_deep(client: FhirClient) -> FhirError:
+    return FhirError(
+        f"{client.source.base_url}: Locations are parts of one another more than {_DEEPEST} deep, expected a bed in a"
+        " unit; correct partOf"
+    )
+
+
+def _add_by(census: Census, client: FhirClient, resource_type: str, name: str, values: Sequence[str]) -> None:
+    size = min(_IDS_PER_SEARCH, client.source.patients_per_search)
+    for place in range(0, len(values), size):
+        census.add(client.search(resource_type, [(name, values[place : place + size])]))

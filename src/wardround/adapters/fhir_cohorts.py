@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from wardround.adapters.fhir_census import complete, icu_rule, span_and_includes
+from wardround.adapters.fhir_census import begin, complete, searches
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_encounters import Census
 from wardround.adapters.fhir_references import (
     FOREIGN_REFERENCE,
     Resource,
@@ -19,6 +18,7 @@ from wardround.adapters.fhir_references import (
 from wardround.adapters.patient_ids import patient_ids_in
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError, SourceDataError
+from wardround.spec.cohorts import Encounters
 
 WITHOUT_STAY: Final = "cohort_without_stay"  # the patient is there, and was in no ICU in the look-back
 UNKNOWN_PATIENT: Final = "unknown_patient"  # the server has no such Patient, or no longer
@@ -35,21 +35,24 @@ class Named(NamedTuple):
 
 
 def find_for_patients(
-    client: FhirClient, patient_ids: Sequence[str], start: datetime | None = None, as_of: datetime | None = None
+    client: FhirClient,
+    patient_ids: Sequence[str],
+    encounters: Encounters,
+    start: datetime | None = None,
+    as_of: datetime | None = None,
 ) -> FoundStays:
-    """The ICU stays of these patients that overlap [start, as_of]; without them, all of theirs.
+    """The stays of these patients that overlap [start, as_of]; without them, all of theirs.
 
-    Searches Encounters by patient and date alone, `patients_per_search` at a time: which of them are ICU stays is
+    Searches Encounters by patient and time alone, `patients_per_search` at a time: which of them count as stays is
     decided here, by the same rule as for `fhir_stays.find`. Encounters of anybody else are not taken.
     """
-    rule = icu_rule(client)
-    rest = span_and_includes(client.source, start, as_of)
-    census, size = Census(client.source.bases), client.source.patients_per_search
+    census, rule = begin(client, encounters)
+    size = client.source.patients_per_search
     for place in range(0, len(patient_ids), size):
         patients = patient_values(patient_ids[place : place + size], client.source.profile)
-        census.add(client.search("Encounter", [("patient", patients), *rest]))
-    complete(census, client)
-    return only_of(patient_ids, census.stays(rule, start, as_of))
+        for params in searches(client.source, [("patient", patients)], start, as_of):
+            census.add(client.search("Encounter", params))
+    return only_of(patient_ids, complete(census, client, rule, start, as_of))
 
 
 def only_of(patient_ids: Iterable[str], found: FoundStays) -> FoundStays:

@@ -1,17 +1,21 @@
-"""Encounters, Patients and Locations as plain dicts in; ICU stays, and Encounters that cannot be used, out."""
+"""Encounters, Patients and Locations as plain dicts in; stays, and Encounters that cannot be used, out."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
+from wardround.adapters import fhir_locations, fhir_people
+from wardround.adapters.fhir_people import MALFORMED_PATIENT, MODIFIED, is_modified, person_of, successors
+from wardround.adapters.fhir_periods import EARLIEST, LATEST, Bounds, bounds_of, latest_end
 from wardround.adapters.fhir_references import (
     FOREIGN_REFERENCE,
     Bases,
     Resource,
     contradicts,
+    id_in,
     is_foreign,
     is_id,
     locations_of,
@@ -19,37 +23,72 @@ from wardround.adapters.fhir_references import (
 )
 from wardround.adapters.fhir_times import UNKNOWN, micros, micros_of, times_of
 from wardround.core.events import frame_of
-from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS, FoundStays
+from wardround.core.stays import EXCLUDED_COLUMNS, FOUND_STAY_COLUMNS, FoundStays
 
 NO_SUBJECT: Final = "no_subject"
-NO_PERIOD: Final = "no_period"  # no start, or a start or end that is a date or no time at all
+NO_PERIOD: Final = "no_period"  # no start, or a start or end that is no time at all
+UNCERTAIN_PERIOD: Final = "uncertain_period"  # a date, or a time without a zone, leaves open whether it was going on
+REVERSED_PERIOD: Final = "reversed_period"
 MALFORMED: Final = "malformed"  # not shaped like an Encounter, or without a usable id
-_LATEST: Final = 2**63 - 1
+# An Encounter of such a status may be going on even if nobody says since when.
+GOING_ON: Final = ("arrived", "triaged", "in-progress", "onleave", "unknown")
 # What of a resource is kept: a ward's Encounters and Patients are in memory together.
-_ELEMENTS: Final = {
-    "Encounter": ("id", "status", "class", "subject", "period", "location"),
-    "Patient": ("gender", "birthDate"),
-    "Location": ("name", "alias"),
+ELEMENTS: Final = {
+    "Encounter": (
+        *("id", "status", "class", "classHistory", "type", "subject", "period", "location", "partOf"),
+        *("modifierExtension", "implicitRules"),
+    ),
+    "Patient": fhir_people.ELEMENTS,
+    "Location": fhir_locations.ELEMENTS,
 }
+_NEVER_THERE: Final = ("planned", "reserved")
+_STINTS: Final = ("active", "completed", *_NEVER_THERE)
 
 
-class IcuRule(NamedTuple):
-    """What makes an Encounter an ICU stay: its class (`code` or `system|code`), or time in a Location (by id).
+class EncounterRule(NamedTuple):
+    """Which Encounters are stays: by class or type (`code` or `system|code`), or by time in a Location (by id).
 
-    An Encounter with an ICU class counts for its whole period, any other for its time in ICU Locations.
+    An Encounter of such a class or type counts for its whole period, any other for its time in the Locations and in
+    whatever is a part of them.
     """
 
-    classes: frozenset[str]
-    locations: frozenset[str]
+    classes: frozenset[str] = frozenset()
+    locations: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
 
-    def periods(self, encounter: Resource) -> list[Resource]:
-        """The periods that count; none if the Encounter is no ICU stay."""
-        coding = encounter.get("class") or {}
-        period = encounter.get("period") or {}
-        if self.classes & {coding.get("code"), f"{coding.get('system')}|{coding.get('code')}"}:
-            return [period]
-        stints = zip(locations_of(encounter), encounter.get("location") or [], strict=False)
-        return [stint.get("period") or period for location, stint in stints if location in self.locations]
+    def bounds(self, encounter: Resource, whole: Bounds, places: Mapping[str, str]) -> list[Bounds]:
+        """The times that count, `places` being all Locations that do; none if the Encounter is no stay."""
+        if self._is_of_class(encounter):
+            return self._of_class(encounter, whole)
+        if any(_is_among(coding, self.types) for concept in _list(encounter, "type") for coding in _codings(concept)):
+            return [whole]
+        if not places:
+            return []
+        return [bounds_of(part.get("period"), whole) for place, part in stints(encounter) if place in places]
+
+    def _is_of_class(self, encounter: Resource) -> bool:
+        return _is_among(encounter.get("class") or {}, self.classes)
+
+    def _of_class(self, encounter: Resource, whole: Bounds) -> list[Bounds]:
+        """The whole period; less the time that it was of another class, where its history tells."""
+        history = _list(encounter, "classHistory")
+        others = [entry.get("period") or {} for entry in history if not self._is_of_class(entry)]
+        same = [bounds_of(entry.get("period"), whole) for entry in history if self._is_of_class(entry)]
+        return [whole.after(latest_end(others)), *same]
+
+
+def stints(encounter: Resource) -> Iterator[tuple[str, Resource]]:
+    """The Encounter's parts in a Location, with its id: those that took place, as far as it is known when.
+
+    What is planned or reserved never did; what is completed at an unknown time cannot be going on.
+    """
+    for place, part in zip(locations_of(encounter), _list(encounter, "location"), strict=True):
+        status = part.get("status")
+        if status is not None and status not in _STINTS:
+            raise TypeError("status")
+        over = status == "completed" and not (part.get("period") or {}).get("end")
+        if status not in _NEVER_THERE and not over:
+            yield place, part
 
 
 class Census:
@@ -57,7 +96,7 @@ class Census:
 
     def __init__(self, bases: Bases) -> None:
         self._bases = bases
-        self._kept: dict[str, dict[str, Resource]] = {kind: {} for kind in _ELEMENTS}
+        self._kept: dict[str, dict[str, Resource]] = {kind: {} for kind in ELEMENTS}
         # Encounters without a usable id, each once by what they say: nothing else tells two of them apart.
         self._nameless: dict[str, Resource] = {}
 
@@ -65,8 +104,8 @@ class Census:
         """Keeps Encounters, Patients and Locations, of each id the last."""
         for resource in resources:
             kind, key = str(resource.get("resourceType")), resource.get("id")
-            if kind in _ELEMENTS:
-                elements = {name: resource[name] for name in _ELEMENTS[kind] if name in resource}
+            if kind in ELEMENTS:
+                elements = {name: resource[name] for name in ELEMENTS[kind] if name in resource}
                 self._keep(kind, key, self._bases.localised(elements))
 
     def _keep(self, kind: str, key: object, elements: Resource) -> None:
@@ -76,106 +115,171 @@ class Census:
             elements.pop("id", None)
             self._nameless[json.dumps(elements, sort_keys=True)] = elements
 
-    def missing(self) -> dict[str, list[str]]:
-        """Ids of Patients and Locations that Encounters refer to and that were not added, by type."""
+    def missing(self, start: datetime | None = None, as_of: datetime | None = None) -> dict[str, list[str]]:
+        """Ids of Patients and Locations that Encounters of the span refer to and that were not added, by type."""
+        span = (micros(start) if start else EARLIEST, micros(as_of) if as_of else LATEST)
         patients: set[str] = set()
         locations: set[str] = set()
         for encounter in self._kept["Encounter"].values():
-            patients.add(patient_of(encounter))
-            locations |= set(locations_of(encounter))
+            if _may_be_of(encounter, *span):
+                patients.add(patient_of(encounter))
+                locations |= set(locations_of(encounter))
         return {
             "Patient": sorted(patients - set(self._kept["Patient"]) - {""}),
             "Location": sorted(locations - set(self._kept["Location"]) - {""}),
         }
 
-    def locations_called(self, name: str) -> list[str]:
-        """Ids of the Locations with this id, name or alias; case does not matter in names."""
-        wanted = name.casefold()
-        return [
-            key
-            for key, location in self._kept["Location"].items()
-            if key == name.removeprefix("Location/")
-            or wanted in (str(text).casefold() for text in (location.get("name"), *location.get("alias", [])))
-        ]
+    @property
+    def locations(self) -> Mapping[str, Resource]:
+        """The Locations by id."""
+        return self._kept["Location"]
 
-    def stays(self, rule: IcuRule, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
-        """The ICU stays that overlap [start, as_of], sorted by id; without them, all."""
-        span = (micros(start) if start else UNKNOWN, micros(as_of) if as_of else _LATEST)
-        rows: list[Mapping[str, Any]] = []
+    def stays(self, rule: EncounterRule, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
+        """The stays that may overlap [start, as_of], sorted by id; without them, all.
+
+        A date or a time without a zone is taken for whatever it may mean. Where that decides whether the stay goes on
+        at `as_of`, the Encounter is set aside; without `as_of`, only exact times will do.
+        """
+        asked = _Asked(
+            rule,
+            fhir_locations.inside(self.locations, rule.locations),
+            micros(start) if start else EARLIEST,
+            micros(as_of) if as_of else None,
+        )
+        rows: list[dict[str, Any]] = []
         for key in sorted(self._kept["Encounter"]):
-            rows += self._row(self._kept["Encounter"][key], rule, span)
-        rows += self._nameless_rows(rule, span)
-        stays = pd.DataFrame([row for row in rows if "reason" not in row], columns=list(STAY_COLUMNS))
+            rows += self._row(self._kept["Encounter"][key], asked)
+        rows += self._nameless_rows(asked)
+        found = [row for row in rows if "reason" not in row]
+        self._add_successors(found)
+        stays = pd.DataFrame(found, columns=list(FOUND_STAY_COLUMNS))
         times = {name: times_of(stays[name].to_list()) for name in ("intime", "outtime")}
         set_aside = [row for row in rows if "reason" in row]
-        return FoundStays(frame_of(STAY_COLUMNS, stays.assign(**times)), frame_of(EXCLUDED_COLUMNS, set_aside))
+        return FoundStays(frame_of(FOUND_STAY_COLUMNS, stays.assign(**times)), frame_of(EXCLUDED_COLUMNS, set_aside))
 
-    def _nameless_rows(self, rule: IcuRule, span: tuple[int, int]) -> list[Mapping[str, Any]]:
+    def _nameless_rows(self, asked: "_Asked") -> list[dict[str, Any]]:
         """Encounters without a usable id that would be stays: set aside, under names that no id can have."""
-        found = [row for _, one in sorted(self._nameless.items()) for row in self._row(one, rule, span)]
+        found = [row for _, one in sorted(self._nameless.items()) for row in self._row(one, asked)]
         return [
             {"stay_id": f"(no usable id) {number}", "patient_id": row["patient_id"], "reason": MALFORMED}
             for number, row in enumerate(found, start=1)
         ]
 
-    def _row(self, encounter: Resource, rule: IcuRule, span: tuple[int, int]) -> list[Mapping[str, Any]]:
-        """One stay or one Encounter set aside; nothing if it is no ICU stay of this span."""
+    def _row(self, encounter: Resource, asked: "_Asked") -> list[dict[str, Any]]:
+        """One stay or one Encounter set aside; nothing if it is no stay of this span."""
         ids = {"stay_id": encounter.get("id"), "patient_id": ""}
         try:
-            bounds = [_bounds(period) for period in rule.periods(encounter)]
-            inside = [(begin, end) for begin, end in bounds if begin <= span[1] and (end == UNKNOWN or end >= span[0])]
+            counted = asked.bounds(encounter)
             ids["patient_id"] = patient_of(encounter)
-            return [{**ids, **self._stay(encounter, inside, until=span[1])}] if inside else []
+            return [{**ids, **self._stay(encounter, counted, asked)}] if counted else []
         except _Unusable as reason:
             return [{**ids, "reason": str(reason)}]
-        except (AttributeError, TypeError):
+        except (AttributeError, TypeError, ValueError):
             return [{**ids, "reason": MALFORMED}]
 
-    def _stay(self, encounter: Resource, bounds: Sequence[tuple[int, int]], until: int) -> Mapping[str, Any]:
-        subject = encounter.get("subject")
-        patient = patient_of(encounter)
+    def _stay(self, encounter: Resource, counted: Sequence[Bounds], asked: "_Asked") -> dict[str, Any]:
+        subject, patient = encounter.get("subject"), patient_of(encounter)
         if patient and contradicts(subject, "Patient"):
             raise _Unusable(MALFORMED)
         if not patient:
             raise _Unusable(FOREIGN_REFERENCE if is_foreign(subject) else NO_SUBJECT)
-        about = self._kept["Patient"].get(patient, {})
-        ends = [end for _, end in bounds]
+        if is_modified(encounter) or any(is_modified(part) for part in _list(encounter, "location")):
+            raise _Unusable(MODIFIED)
+        person = person_of(self._kept["Patient"].get(patient), asked.until)
+        if person.barred in (MODIFIED, MALFORMED_PATIENT):
+            raise _Unusable(person.barred)
+        status = encounter.get("status")
         return {
-            "intime": min(begin for begin, _ in bounds),
-            "outtime": UNKNOWN if UNKNOWN in ends else max(ends),
-            "birth_date": birth_date_of(about),
-            "sex": about.get("gender"),
-            "unit": self._unit(encounter, until),
-            "status": encounter.get("status", ""),
+            **_times(counted, asked.as_of),
+            **person._asdict(),
+            "birth_date": person.born_by if person.born_from == person.born_by else None,
+            "unit": self._unit(encounter, asked),
+            "status": status if isinstance(status, str) else "",
+            "part_of": id_in(encounter.get("partOf"), "Encounter"),
         }
 
-    def _unit(self, encounter: Resource, until: int) -> str:
-        """The name of the Location that the Encounter was in last, up to `until`."""
-        stints = encounter.get("location") or []
-        starts = [micros_of((stint.get("period") or {}).get("start")) for stint in stints]
-        begun = [place for place, start in enumerate(starts) if start <= until]
+    def _unit(self, encounter: Resource, asked: "_Asked") -> str:
+        """The name of the Location that the Encounter was in last, or of the one asked for that this is a part of."""
+        parts = list(stints(encounter))
+        starts = [micros_of((part.get("period") or {}).get("start")) for _, part in parts]
+        begun = [place for place, start in enumerate(starts) if start <= asked.until]
         if not begun:
             return ""
-        last = max(begun, key=lambda place: (starts[place], place))
-        name = self._kept["Location"].get(locations_of(encounter)[last], {}).get("name")
-        return str(name or stints[last].get("location", {}).get("display") or "")
+        location, part = parts[max(begun, key=lambda place: (starts[place], place))]
+        name = self.locations.get(asked.places.get(location, location), {}).get("name")
+        return str(name or (part.get("location") or {}).get("display") or "")
+
+    def _add_successors(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Names the records of the same person that go before each stay's, among those of these stays."""
+        rows = list(rows)
+        known = {row["patient_id"]: self._kept["Patient"].get(row["patient_id"], {}) for row in rows}
+        instead = successors(known)
+        for row in rows:
+            row["succeeded_by"] = " ".join(sorted(instead.get(row["patient_id"], ())))
+
+
+class _Asked(NamedTuple):
+    """What stays are looked for: the rule, the Locations that count with the one asked for, and the span of time."""
+
+    rule: EncounterRule
+    places: Mapping[str, str]
+    start: int
+    as_of: int | None
+
+    @property
+    def until(self) -> int:
+        return LATEST if self.as_of is None else self.as_of
+
+    def bounds(self, encounter: Resource) -> list[Bounds]:
+        """The times of the Encounter that count and may overlap the span."""
+        whole = bounds_of(encounter.get("period"))
+        counted = self.rule.bounds(encounter, whole, self.places)
+        # Nobody could say of which span an Encounter without any time is, nor find it by date.
+        lost = self.as_of is not None and whole.is_timeless and encounter.get("status") not in GOING_ON
+        if lost or not whole.may_overlap(self.start, self.until):
+            return []
+        return [one for one in counted if one.may_overlap(self.start, self.until)]
 
 
 class _Unusable(Exception):
     """Why an Encounter cannot be a stay."""
 
 
-def birth_date_of(patient: Resource) -> datetime | None:
-    """birthDate, if it is a whole date: a year or month alone gives no age at as_of."""
+def _may_be_of(encounter: Resource, start: int, until: int) -> bool:
     try:
-        birth_date = date.fromisoformat(str(patient.get("birthDate", "")))
-    except ValueError:
-        return None
-    return datetime(birth_date.year, birth_date.month, birth_date.day)  # noqa: DTZ001 (a date has no zone)
+        return bounds_of(encounter.get("period")).may_overlap(start, until)
+    except AttributeError:
+        return False
 
 
-def _bounds(period: Resource) -> tuple[int, int]:
-    begin, end = micros_of(period.get("start")), micros_of(period.get("end"))
-    if begin == UNKNOWN or (period.get("end") and end == UNKNOWN):
-        raise _Unusable(NO_PERIOD)
-    return begin, end
+def _times(counted: Sequence[Bounds], as_of: int | None) -> dict[str, int]:
+    """When the stay began at the latest and ended at the earliest, if that leaves no doubt whether it goes on."""
+    if any(one.is_reversed for one in counted):
+        raise _Unusable(REVERSED_PERIOD)
+    if not _is_certain(counted, as_of):
+        raise _Unusable(UNCERTAIN_PERIOD if all(one.is_told for one in counted) else NO_PERIOD)
+    end = max(one.end[0] for one in counted)
+    return {"intime": min(min(one.begin[1], end) for one in counted), "outtime": UNKNOWN if end == LATEST else end}
+
+
+def _is_certain(counted: Sequence[Bounds], as_of: int | None) -> bool:
+    if as_of is None:
+        return all(one.is_told and one.is_exact for one in counted)
+    over = all(one.is_told and one.is_over_at(as_of) for one in counted)
+    return over or any(one.holds_at(as_of) for one in counted)
+
+
+def _is_among(coding: Any, wanted: frozenset[str]) -> bool:
+    return bool(wanted & {coding.get("code"), f"{coding.get('system')}|{coding.get('code')}"})
+
+
+def _codings(concept: Any) -> list[Any]:
+    return concept.get("coding") or []
+
+
+def _list(resource: Resource, name: str) -> list[Any]:
+    """The elements of a list; none if it is not there. Raises TypeError for anything else."""
+    found = resource.get(name)
+    if not isinstance(found, list | None):
+        raise TypeError(name)
+    return found or []

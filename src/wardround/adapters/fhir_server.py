@@ -9,18 +9,20 @@ from wardround.adapters import fhir_observations, fhir_stays
 from wardround.adapters.fhir_client import FhirClient
 from wardround.core.stays import FoundStays
 from wardround.core.windows import inside, windows
+from wardround.spec.cohorts import Encounters
 from wardround.spec.variables import Variable
 
 
 class FhirServer:
     """See `MimicFolder`: the same questions, answered by a server."""
 
-    def __init__(self, client: FhirClient) -> None:
+    def __init__(self, client: FhirClient, encounters: Encounters) -> None:
         self._client = client
+        self._encounters = encounters
 
     def find_stays(self) -> FoundStays:
-        """All ICU stays of the server."""
-        return fhir_stays.find(self._client)
+        """All stays of the server that `encounters` says."""
+        return fhir_stays.find(self._client, self._encounters)
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta

@@ -9,6 +9,7 @@ from wardround.adapters.fhir_patience import RETRIES
 from wardround.adapters.fhir_references import DEFAULT_PORTS, Bases
 from wardround.adapters.fhir_sign_in import SignIn
 from wardround.errors import FhirError
+from wardround.spec.cohorts import Encounters
 from wardround.spec.servers import GENERIC, ServerProfile
 
 
@@ -71,6 +72,11 @@ class FhirSource:
     def bases(self) -> Bases:
         """What makes a reference one of this server's own."""
         return Bases(self.base_url, *self.aliases)
+
+    @property
+    def icu(self) -> Encounters:
+        """Which of its Encounters are ICU stays."""
+        return Encounters(classes=self.icu_classes, locations=self.icu_locations)
 
 
 def bases_of(aliases: tuple[str, ...]) -> Bases:

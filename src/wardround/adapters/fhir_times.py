@@ -1,7 +1,9 @@
-"""FHIR's times as text in, exact times out, and the other way for search parameters."""
+"""FHIR's times as text in, exact times or what they may mean out, and the other way for search parameters."""
 
+import re
+from calendar import monthrange
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -13,6 +15,16 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = timedelta(seconds=1)
 _SHORTEST: Final = len("2026-01-02T05:00Z")
+_DATE: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
+# A clock that shows 05:00 may stand in Kiribati, 14 hours ahead of UTC, or at sea, 12 hours behind it.
+_EAST: Final = timedelta(hours=14) // _MICROSECOND
+_WEST: Final = timedelta(hours=12) // _MICROSECOND
+_DAY: Final = timedelta(days=1) // _MICROSECOND
+# Two readings of one text without a zone are no further apart; a server may have read it either way.
+ANY_ZONE: Final = timedelta(hours=26)
+
+Span = tuple[int, int]
+"""The earliest and the latest microsecond since 1970 that a text may mean."""
 
 
 # What is charted by the minute or the hour has few different times.
@@ -25,15 +37,47 @@ def micros_of(text: str | None) -> int:
     if not text or len(text) < _SHORTEST or text[10] != "T":
         return UNKNOWN
     try:
-        time = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return UNKNOWN
-    return micros(time) if time.tzinfo else UNKNOWN
+    return micros(moment) if moment.tzinfo else UNKNOWN
 
 
-def micros(time: datetime) -> int:
+def span_of(text: object) -> Span | None:
+    """What a dateTime may mean in any zone; an exact time is one moment, a text that is no time None."""
+    if not isinstance(text, str):
+        return None
+    if (exact := micros_of(text)) != UNKNOWN:
+        return exact, exact
+    if (days := days_of(text)) is not None:
+        first, last = (micros(datetime.combine(day, time.min, UTC)) for day in days)
+        return first - _EAST, last + _DAY - 1 + _WEST
+    if len(text) < _SHORTEST - 1 or text[10] != "T":
+        return None
+    try:
+        local = micros(datetime.fromisoformat(text).replace(tzinfo=UTC))
+    except ValueError:
+        return None
+    return local - _EAST, local + _WEST
+
+
+def days_of(text: object) -> tuple[date, date] | None:
+    """The first and the last day that a date may mean, of which a year or a month may be all; None for no date."""
+    parts = _DATE.fullmatch(text) if isinstance(text, str) else None
+    if parts is None:
+        return None
+    year, month, day = (int(part) if part else None for part in parts.groups())
+    try:
+        first = date(year or 0, month or 1, day or 1)
+        last = date(first.year, month or 12, day or monthrange(first.year, month or 12)[1])
+    except ValueError:
+        return None
+    return first, last
+
+
+def micros(moment: datetime) -> int:
     """Microseconds since 1970."""
-    return (time - _EPOCH) // _MICROSECOND
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def times_of(micros: Sequence[int]) -> pd.Series:

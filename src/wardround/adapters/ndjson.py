@@ -15,7 +15,8 @@ import fsspec
 import orjson
 import pandas as pd
 
-from wardround.adapters.fhir_encounters import Census, IcuRule
+from wardround.adapters import fhir_locations
+from wardround.adapters.fhir_encounters import ELEMENTS, Census, EncounterRule
 from wardround.adapters.fhir_observation import OBSERVATION, Reading, frame_of_readings, readings_of
 from wardround.adapters.fhir_references import Bases, Resource
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
@@ -23,48 +24,52 @@ from wardround.core.reading_rule import reading_rule
 from wardround.core.stays import FoundStays
 from wardround.core.windows import inside, windows
 from wardround.errors import SourceDataError
+from wardround.spec.cohorts import Encounters
 from wardround.spec.variables import Variable
 
 _NO_BASES: Final = Bases()
 _READINGS_AT_ONCE: Final = 100_000
 _STAY_TYPES: Final = re.compile(rb'"(Encounter|Patient|Location)"')
 # What a census of many patients keeps of each resource.
-_NEEDED: Final = (
-    "resourceType", "id", "class", "status", "subject", "period", "location", "birthDate", "gender", "name", "alias",
-)  # fmt: skip
+_NEEDED: Final = frozenset({"resourceType", "id"}.union(*ELEMENTS.values()))
+_ICU: Final = Encounters(classes=("ACUTE",))
 
 
 @dataclass(frozen=True)
 class NdjsonFolder:
     """All *.ndjson and *.ndjson.gz of a folder, whatever they are called; each line says its own type.
 
-    `path` may be an fsspec URL; `icu_classes` and `icu_locations` mean what they mean for a `FhirSource`; `bases` are
-    those of the server that the files came from, if any; `patients_at_once` bounds memory.
+    `path` may be an fsspec URL; `encounters` says which Encounters are stays; `bases` are those of the server that the
+    files came from, if any; `patients_at_once` bounds memory.
     """
 
     path: Path | str
-    icu_classes: tuple[str, ...] = ("ACUTE",)
-    icu_locations: tuple[str, ...] = ()
+    encounters: Encounters = _ICU
     bases: Bases = _NO_BASES
     patients_at_once: int = 1000
 
     def find_stays(self, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
         """The stays that overlap [start, as_of]; without them, all. Raises SourceDataError."""
-        census = self.census()
-        called = {name: census.locations_called(name) for name in self.icu_locations}
+        census, wanted = self.census(), self.encounters
+        called = {name: fhir_locations.called(census.locations, name) for name in wanted.locations}
         unknown = [name for name, found in called.items() if not found]
         if unknown:
             raise SourceDataError(
-                f"{self.path}: no Location {unknown[0]!r}, expected its name or id; correct icu_locations"
+                f"{self.path}: no Location {unknown[0]!r}, expected its name or id; correct icu_locations,"
+                " or the condition's cohort"
             )
         locations = frozenset(location for found in called.values() for location in found)
-        return census.stays(IcuRule(frozenset(self.icu_classes), locations), start, as_of)
+        return census.stays(EncounterRule(frozenset(wanted.classes), locations, frozenset(wanted.types)), start, as_of)
 
     def census(self) -> Census:
         """The folder's Encounters, Patients and Locations."""
         census = Census(self.bases)
-        census.add({key: r[key] for key in _NEEDED if key in r} for r in self._resources(_STAY_TYPES))
+        self.fill(census)
         return census
+
+    def fill(self, census: Census) -> None:
+        """Adds the folder's Encounters, Patients and Locations to a census."""
+        census.add({key: r[key] for key in _NEEDED & r.keys()} for r in self._resources(_STAY_TYPES))
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta

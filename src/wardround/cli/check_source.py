@@ -30,14 +30,22 @@ def command(source: str, profile: str | None, patients: tuple[str, ...], write: 
     Nothing is written without --write; with it, one RiskAssessment about nobody, tagged as test data and entered in
     error, which is deleted at the end. A server that answers nothing without a patient needs --patient.
     """
-    from wardround.spec.loading import load_server_profile, load_server_profiles
+    from wardround.spec.loading import load_conditions, load_server_profile, load_server_profiles
     from wardround.workflows.check_source import check_source
 
     settings = settings_from()
     profiles = load_server_profiles(settings.schemas)
     if profile:
         load_server_profile(profile, settings.schemas)
-    found = check_source(server_at(source, settings), profiles, chosen=profile, patients=patients, write=write)
+    cohorts = {name: condition.cohort for name, condition in load_conditions(settings.schemas).items()}
+    found = check_source(
+        server_at(source, settings),
+        profiles,
+        chosen=profile,
+        patients=patients,
+        write=write,
+        conditions={name: cohort.encounters for name, cohort in cohorts.items() if cohort.encounters},
+    )
     if as_json:
         click.echo(found.model_dump_json())
     else:

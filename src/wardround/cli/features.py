@@ -14,6 +14,7 @@ from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
 from wardround.settings import Settings, settings_from
 
 if TYPE_CHECKING:
+    from wardround.spec.cohorts import Encounters
     from wardround.workflows.features import Source
 
 
@@ -43,8 +44,8 @@ def command(
     """Write CONDITION's features: stay_id, as_of, then a column per feature, a row per stay sorted by stay_id.
 
     A FHIR server that asks for a bearer token gets the one in WARDROUND_FHIR_TOKEN; WARDROUND_ICU_CLASSES and
-    WARDROUND_ICU_LOCATIONS say which Encounters are ICU stays, WARDROUND_FHIR_ALIASES which absolute references are
-    the server's own, or the folder's.
+    WARDROUND_ICU_LOCATIONS say which Encounters are stays where CONDITION does not; WARDROUND_FHIR_ALIASES says which
+    absolute references are the server's own, or the folder's.
     """
     if (mimic is None) == (fhir is None):
         raise click.UsageError("give --mimic DIR or --fhir URL-or-DIR, one of them")
@@ -61,7 +62,7 @@ def command(
         require_reached(as_of, datetime.now(UTC), allow_future)
     spec = load_condition(condition, settings.schemas)
     with ExitStack() as stack:
-        source = _source(mimic, fhir, profile, settings, stack)
+        source = _source(mimic, fhir, profile, settings, spec.cohort.encounters, stack)
         say(f"Reading {mimic or fhir}")
         table = build_table(source, spec, as_of or at or timedelta(hours=24))
     table.features.to_parquet(out, index=False)
@@ -70,7 +71,12 @@ def command(
 
 
 def _source(
-    mimic: Path | None, fhir: str | None, profile: str | None, settings: Settings, stack: ExitStack
+    mimic: Path | None,
+    fhir: str | None,
+    profile: str | None,
+    settings: Settings,
+    encounters: "Encounters | None",
+    stack: ExitStack,
 ) -> "Source":
     if mimic is not None:
         from wardround.adapters.mimic import MimicFolder
@@ -85,8 +91,10 @@ def _source(
         if server.recognise:
             with FhirClient(server) as client:
                 server = with_profile(server, recognised(client, settings.schemas).profile)
-        return FhirServer(stack.enter_context(FhirClient(server)))
+        return FhirServer(stack.enter_context(FhirClient(server)), encounters or server.icu)
     from wardround.adapters.fhir_source import bases_of
     from wardround.adapters.ndjson import NdjsonFolder
+    from wardround.spec.cohorts import Encounters
 
-    return NdjsonFolder(Path(str(fhir)), settings.icu_classes, settings.icu_locations, bases_of(settings.fhir_aliases))
+    icu = Encounters(classes=settings.icu_classes, locations=settings.icu_locations)
+    return NdjsonFolder(Path(str(fhir)), encounters or icu, bases_of(settings.fhir_aliases))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from wardround.core.evaluation.results import Task
-from wardround.core.stays import EXCLUDED_COLUMNS, NOT_A_STAY, completed_years, index_after
+from wardround.core.stays import EXCLUDED_COLUMNS, TOOK_PLACE, completed_years, index_after
 from wardround.core.tasks import last_hours
 from wardround.spec.base import format_duration
 from wardround.spec.conditions import Condition
@@ -46,7 +46,7 @@ def training_cohort(
     outcome, onset = outcomes["outcome"].reset_index(drop=True), outcomes["onset"].reset_index(drop=True)
     happened = outcome.fillna(False).astype(bool)
     rules = {
-        "unusable_status": stays["status"].isin(NOT_A_STAY),
+        "unusable_status": ~stays["status"].isin(TOOK_PLACE),
         "no_admission_time": stays["intime"].isna(),
         "no_birth_date": stays["birth_date"].isna(),
         "under_age": age < condition.cohort.min_age,

@@ -1,5 +1,6 @@
 """Stays in, eligible and excluded stays out; and the index of stays at their prediction times. No clock."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -19,12 +20,22 @@ STAY_COLUMNS: Final = {
     "unit": "str",
     "status": "str",  # of the FHIR Encounter
 }
+# What a FHIR source says besides, for `eligible`. Where it gives a date, intime is the latest and outtime the earliest
+# time that it may mean; birth_date is known to the day or not at all.
+FOUND_STAY_COLUMNS: Final = {
+    **STAY_COLUMNS,
+    "born_from": "datetime64[us]",  # the first and the last day on which the patient may have been born
+    "born_by": "datetime64[us]",
+    "barred": "str",  # why the patient must not be scored at as_of, such as deceased; "" if nothing speaks against it
+    "part_of": "str",  # the stay_id of the Encounter that this one is a part of
+    "succeeded_by": "str",  # the same person's patient_ids whose records go before this one, between blanks
+}
 EXCLUDED_COLUMNS: Final = {"stay_id": "str", "patient_id": "str", "reason": "str"}
-NOT_A_STAY: Final = ("planned", "cancelled", "entered-in-error")
+TOOK_PLACE: Final = ("arrived", "triaged", "in-progress", "onleave", "finished", "unknown")
 
 
 class FoundStays(NamedTuple):
-    """Stays of a source (STAY_COLUMNS), and Encounters that cannot be used (EXCLUDED_COLUMNS): all that were found."""
+    """Stays of a source (STAY_COLUMNS and more), and Encounters that cannot be used (EXCLUDED_COLUMNS): all found."""
 
     stays: pd.DataFrame
     set_aside: pd.DataFrame
@@ -38,27 +49,59 @@ class Cohort(NamedTuple):
 
 
 def eligible(stays: pd.DataFrame, as_of: pd.Timestamp, condition: Condition) -> Cohort:
-    """Splits stays by the condition's cohort at as_of.
+    """Splits stays (FOUND_STAY_COLUMNS) by the condition's cohort at as_of.
 
-    Whether a stay goes on at as_of is read from its period, not from its status, which tells about today. Reasons:
-    unusable_status, no_admission_time, not_yet_admitted, discharged, finished_without_end, no_birth_date, under_age.
+    Whether a stay goes on at as_of is read from its period, not from its status, which tells about today. Of those that
+    would be screened, an Encounter of which another is a part is not, nor a person's second record. Reasons, the first
+    that applies: unusable_status, no_admission_time, not_yet_admitted, discharged, finished_without_end, deceased,
+    inactive_patient, merged_patient, unknown_patient, no_birth_date, under_age, uncertain_age, parent_encounter.
     """
+    youngest = condition.cohort.min_age
     open_ended = stays["outtime"].isna()
     rules = [
-        (stays["status"].isin(NOT_A_STAY), "unusable_status"),
+        (~stays["status"].isin(TOOK_PLACE), "unusable_status"),
         (stays["intime"].isna(), "no_admission_time"),
         (stays["intime"] > as_of, "not_yet_admitted"),
         (stays["outtime"] <= as_of, "discharged"),
         (open_ended & (stays["status"] == "finished"), "finished_without_end"),
-        (stays["birth_date"].isna(), "no_birth_date"),
-        (completed_years(stays["birth_date"], as_of) < condition.cohort.min_age, "under_age"),
+        *((stays["barred"] == bar, bar) for bar in sorted(set(stays["barred"]) - {""})),
+        (stays["born_by"].isna(), "no_birth_date"),
+        (completed_years(stays["born_from"], as_of) < youngest, "under_age"),
+        (completed_years(stays["born_by"], as_of) < youngest, "uncertain_age"),
     ]
     reason = np.select([rule.to_numpy(dtype=bool) for rule, _ in rules], [name for _, name in rules], default="")
+    reason = _once_a_person(stays, reason)
     excluded = stays.assign(reason=reason)[reason != ""]
     return Cohort(
         stays[reason == ""].reset_index(drop=True),
         excluded[list(EXCLUDED_COLUMNS)].reset_index(drop=True).astype(EXCLUDED_COLUMNS),
     )
+
+
+def _once_a_person(stays: pd.DataFrame, reason: np.ndarray) -> np.ndarray:
+    """The reasons, with one for each stay that tells of a person in a bed again."""
+    screened = stays[reason == ""]
+    wholes, patients = _wholes(stays, screened["stay_id"]), set(screened["patient_id"])
+    rules = [
+        stays["stay_id"].isin(wholes),
+        pd.Series([not patients.isdisjoint(other.split()) for other in stays["succeeded_by"]], index=stays.index),
+    ]
+    again = np.select([rule.to_numpy(dtype=bool) for rule in rules], ["parent_encounter", "merged_patient"], default="")
+    return np.where(reason == "", again, reason)
+
+
+def _wholes(stays: pd.DataFrame, stay_ids: Iterable[str]) -> set[str]:
+    """The Encounters of the same patient that these stays are parts of, at any depth: not the mother's of a newborn."""
+    whose = dict(zip(stays["stay_id"], stays["patient_id"], strict=True))
+    parts = zip(stays["stay_id"], stays["part_of"], strict=True)
+    above = {part: whole for part, whole in parts if whose.get(whole) == whose[part]}
+    found: set[str] = set()
+    for stay_id in stay_ids:
+        whole = above.get(stay_id, "")
+        while whole and whole not in found and whole != stay_id:
+            found.add(whole)
+            whole = above.get(whole, "")
+    return found
 
 
 def completed_years(birth_date: pd.Series, at: pd.Timestamp | pd.DatetimeIndex) -> pd.Series:

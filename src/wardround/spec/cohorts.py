@@ -27,6 +27,22 @@ COHORT_TEXT: Final = rf"^(search|locations(:.+)?|(group|list):{_AN_ID}|file:.+|e
 COHORT_WORDS: Final = "search, locations, locations:NAME,NAME, group:ID, list:ID, file:PATH, export or export:GROUP_ID"
 
 
+class Encounters(SpecModel):
+    """Which Encounters count as stays: those of any of the classes or types, and those that were in any Location."""
+
+    classes: tuple[str, ...] = Field(default=(), description="Codes of Encounter.class, as `code` or `system|code`.")
+    types: tuple[str, ...] = Field(default=(), description="Codes of Encounter.type, as `code` or `system|code`.")
+    locations: tuple[str, ...] = Field(
+        default=(), description="Names or ids of Locations; an Encounter counts for its time there or in their parts."
+    )
+
+    @property
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """What they are told by, under the name of its search parameter."""
+        all_of_it = {"class": self.classes, "type": self.types, "location": self.locations}
+        return {name: values for name, values in all_of_it.items() if values}
+
+
 class CohortSource(SpecModel):
     """Where the patients come from; each kind has keys of its own."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from wardround.spec.base import Duration, SpecModel, format_duration
-from wardround.spec.cohorts import CohortSource
+from wardround.spec.cohorts import CohortSource, Encounters
 from wardround.spec.leakage import Leakage
 from wardround.spec.model_card import ModelCardTexts
 from wardround.spec.promotion import Promotion
@@ -24,7 +24,16 @@ class Cohort(SpecModel):
 
     min_age: int = Field(default=18, ge=0, le=120, description="Youngest age in years at as_of.")
     look_back: Duration = Field(description="Stays that overlap this long before as_of are found.")
+    encounters: Encounters | None = Field(
+        default=None, description="Which Encounters count as stays; none: the ICU stays of the connection."
+    )
     source: CohortSource = Field(default=CohortSource(), description="Where the patients come from.")
+
+    @model_validator(mode="after")
+    def _encounters_name_something(self) -> Self:
+        if self.encounters and not self.encounters.named:
+            raise ValueError("encounters names no class, type or Location; name one, or remove it")
+        return self
 
 
 class FeatureGroup(SpecModel):

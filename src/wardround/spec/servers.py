@@ -12,7 +12,7 @@ NO_CAP: Final = 100_000
 
 _FOR_CHECK_SOURCE: Final = "Compared by check-source; no search of Wardround's asks by it."
 
-EncounterFilter = Literal["class", "location", "date"]
+EncounterFilter = Literal["class", "type", "location", "date", "status"]
 
 
 class ServerProfile(SpecModel):
@@ -31,7 +31,11 @@ class ServerProfile(SpecModel):
     patients_per_search: int = Field(default=NO_CAP, ge=1, description="Most patients in one search.")
     codes_per_search: int = Field(default=NO_CAP, ge=1, description="Most codes in one search.")
     encounter_by: tuple[EncounterFilter, ...] = Field(
-        default=("class", "location", "date"), description="What Encounters can be searched by, beside the patient."
+        default=("class", "type", "location", "date", "status"),
+        description="What Encounters can be searched by, beside the patient.",
+    )
+    has_location_parts: bool = Field(
+        default=True, description="`Location?partof=…` finds what is inside a Location, as beds in a unit."
     )
     encounter_needs_patient: bool = Field(
         default=False, description="Encounters are found by patient only: a cohort of patients must be given."

@@ -77,7 +77,8 @@ def running() -> Iterator[str]:
 
 @pytest.fixture
 def ward(running: str, icu) -> str:
-    """The base URL of a server with two stays."""
+    """The base URL of a server with two stays, and a Location."""
+    icu.resources.append({"resourceType": "Location", "id": "icu", "name": "MICU"})
     icu.stay("a")
     icu.stay("b")
     icu.upload(running)

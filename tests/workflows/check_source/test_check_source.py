@@ -1,5 +1,6 @@
 """What a check finds out is what the server does, and it leaves the server as it was."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,11 @@ from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.fhir_sign_in import ClientSecret
 from wardround.errors import FhirError, FhirRefused
 from wardround.services.fhir_server.running import running_server
+from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_server_profiles
+from wardround.spec.servers import GENERIC
 from wardround.workflows.check_source import check_source
+from wardround.workflows.check_source.plan import plan
 from wardround.workflows.check_source.reading import PAGE_ASKED
 
 Facts = dict[str, Any]
@@ -82,8 +86,10 @@ def two_patients(method: str, path: str, form: dict[str, str]) -> int | None:
 @pytest.mark.parametrize(
     ("refuse", "drop", "facts"),
     [
-        (on("Encounter", "class"), (), {"encounter_by": ("location", "date")}),
-        (None, ("class", "location"), {"encounter_by": ("date",)}),
+        (on("Encounter", "class"), (), {"encounter_by": ("type", "location", "date", "status")}),
+        (None, ("class", "location", "status"), {"encounter_by": ("type", "date")}),
+        (on("Location", "partof"), (), {"has_location_parts": False}),
+        (None, ("partof",), {"has_location_parts": False}),
         (None, ("_lastUpdated",), {"has_last_updated": False, "has_date_with_last_updated": False}),
         (on("Encounter", "_lastUpdated", "date"), (), {"has_date_with_last_updated": False}),
         (on("Encounter/_search", method="POST", status=405), (), {"has_post_search": False}),
@@ -240,3 +246,18 @@ def test_a_test_resource_that_was_taken_and_is_not_found_may_be_left(check, wire
 def test_a_server_that_takes_no_write_holds_no_test_resource(check, wire) -> None:
     wire.refuse = lambda method, path, _form: 403 if method != "GET" and "_search" not in path else None
     assert "kept" not in {finding.outcome for finding in check(write=True).findings}
+
+
+def test_the_plan_says_how_the_stays_of_a_condition_of_its_own_are_found() -> None:
+    source = FhirSource("https://example.org/r4", icu_locations=("MICU",))
+    ward = {"falls": Encounters(types=("ward",), locations=("Ward 4",))}
+    assert plan(source, ward)[:2] == [
+        "Finds stays by class ACUTE and by location MICU and date.",
+        "Finds stays of falls by type ward and by location Ward 4 and date.",
+    ]
+    lacking = GENERIC.model_copy(update={"has_location_parts": False, "encounter_by": ("class", "type", "date")})
+    assert plan(replace(source, profile=lacking), ward)[:3] == [
+        "Reads all Encounters of the look-back and picks the stays with class ACUTE or location MICU.",
+        "Reads all Encounters of the look-back and picks the stays of falls with type ward or location Ward 4.",
+        "Does not find Encounters without a period, as they have no date and it knows no search by status.",
+    ]

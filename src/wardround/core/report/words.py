@@ -7,22 +7,35 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pandas as pd
 
-REASONS: Final = {
+STAY_REASONS: Final = {
     # why a stay is not in the cohort (core/stays.py)
-    "unusable_status": "Encounter planned, cancelled or entered in error",
+    "unusable_status": "Encounter planned, cancelled, entered in error or of no known status",
     "no_admission_time": "No admission time",
     "not_yet_admitted": "Not yet admitted at the prediction time",
     "discharged": "Discharged before the prediction time",
     "finished_without_end": "Finished, but with no end of the stay",
     "no_birth_date": "No date of birth",
     "under_age": "Younger than the cohort's minimum age",
+    "uncertain_age": "Perhaps younger than the cohort's minimum age: only year or month of birth is known",
+    "parent_encounter": "The Encounter is the whole of which another one that is screened is a part",
+    # why a patient must not be scored (adapters/fhir_people.py)
+    "deceased": "Died before the prediction time",
+    "merged_patient": "Screened, or to be screened, under another record of the same person",
+    "inactive_patient": "The patient's record is no longer in use",
+    "unknown_patient": "Unknown to the server, or deleted",
+    "malformed_patient": "The patient's record says in no readable way whether it may be used",
+    "modifier_extension": "Says that it must not be read without knowing an extension that is not known here",
     # why an Encounter is no usable stay (adapters/fhir_encounters.py)
     "no_subject": "The Encounter names no patient",
-    "no_period": "The Encounter has no usable period",
+    "no_period": "The Encounter does not say since when it goes on",
+    "uncertain_period": "A date, or a time without a zone, leaves open whether the stay was going on",
+    "reversed_period": "The Encounter ends before it begins",
     "malformed": "Not shaped as FHIR wants it",
     "foreign_reference": "About somebody, or from somewhere, at another server",
+}
+REASONS: Final = {
+    **STAY_REASONS,
     # why somebody whom a cohort names is set aside (adapters/fhir_cohorts.py)
-    "unknown_patient": "Unknown to the server, or deleted",
     "not_a_patient": "Not a patient",
     "not_an_id": "Not an id",
     "inactive_member": "No longer in the cohort",

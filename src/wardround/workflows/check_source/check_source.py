@@ -13,12 +13,14 @@ from wardround.adapters.fhir_source import FhirSource
 from wardround.core.server_profiles import Fit, fitting
 from wardround.errors import FhirError
 from wardround.spec.base import SpecModel
+from wardround.spec.cohorts import Encounters
 from wardround.spec.servers import ServerProfile
 from wardround.workflows.check_source.findings import Finding, Findings
 from wardround.workflows.check_source.plan import plan
 from wardround.workflows.check_source.reading import probe_reading
 from wardround.workflows.check_source.writing import probe_writing
 
+NONE_OF_THEIR_OWN: Final[Mapping[str, Encounters]] = {}
 # What a FHIR server answers to /metadata and to a search, be it with an error.
 _FHIR: Final = ("CapabilityStatement", "Bundle", "OperationOutcome")
 
@@ -56,6 +58,7 @@ def check_source(
     chosen: str | None = None,
     patients: Sequence[str] = (),
     write: bool = False,
+    conditions: Mapping[str, Encounters] = NONE_OF_THEIR_OWN,
     transport: BaseAdapter | None = None,
 ) -> SourceCheck:
     """Asks the server all of it; writes nothing unless `write`.
@@ -65,6 +68,7 @@ def check_source(
         profiles: the known ones, by id.
         chosen: id of the profile to compare with; without, the one that the CapabilityStatement points at.
         patients: ids of patients to ask with, for a server that answers nothing without one.
+        conditions: which Encounters conditions are about that say so, by their id.
         write: also try writes, with a marked resource that is removed again.
         transport: what sends the requests, for tests.
 
@@ -96,7 +100,7 @@ def check_source(
         findings=tuple(findings.rows),
         differences=findings.differences(fit.profile),
         quirks=fit.profile.quirks,
-        plan=tuple(plan(with_profile(source, fit.profile))),
+        plan=tuple(plan(with_profile(source, fit.profile), conditions)),
     )
 
 

@@ -1,28 +1,39 @@
 """A source with its profile in, what Wardround will do with it out, in sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from wardround.adapters.fhir_source import FhirSource
+from wardround.spec.cohorts import Encounters
 
 
-def plan(source: FhirSource) -> list[str]:
-    """How stays are found, data read and results written."""
-    return [*_finding(source), *_reading(source), *_writing(source)]
+def plan(source: FhirSource, conditions: Mapping[str, Encounters]) -> list[str]:
+    """How stays are found, those of conditions that name their own Encounters too, data read and results written."""
+    return [*_finding(source, conditions), *_reading(source), *_writing(source)]
 
 
-def _finding(source: FhirSource) -> Iterator[str]:
+def _finding(source: FhirSource, conditions: Mapping[str, Encounters]) -> Iterator[str]:
     profile = source.profile
-    wanted = {"class": source.icu_classes, "location": source.icu_locations}
-    by = [f"{name} {', '.join(values)}" for name, values in wanted.items() if values]
-    dated = " and date" if "date" in profile.encounter_by else ""
+    dated = "date" in profile.encounter_by
     if profile.encounter_needs_patient:
-        yield f"Finds stays patient by patient{dated}, in a cohort that the condition or --cohort must name."
-    elif all(name in profile.encounter_by for name, values in wanted.items() if values):
-        yield f"Finds stays by {' and by '.join(by)}{dated}."
+        how = " and date" if dated else ""
+        yield f"Finds stays patient by patient{how}, in a cohort that the condition or --cohort must name."
     else:
-        yield f"Reads all Encounters{' of the look-back' if dated else ''} and picks those with {' or '.join(by)}."
+        yield f"{_searching(source, source.icu, 'stays')}."
+        for condition, encounters in conditions.items():
+            yield f"{_searching(source, encounters, f'stays of {condition}')}."
+        if dated and "status" not in profile.encounter_by:
+            yield "Does not find Encounters without a period, as they have no date and it knows no search by status."
     if not profile.has_include:
         yield "Asks for Patients and Locations in searches of their own, as they do not come with Encounters."
+
+
+def _searching(source: FhirSource, encounters: Encounters, what: str) -> str:
+    profile, named = source.profile, encounters.named
+    by = [f"{name} {', '.join(values)}" for name, values in named.items()]
+    dated = "date" in profile.encounter_by
+    if set(named) <= set(profile.encounter_by) and (profile.has_location_parts or "location" not in named):
+        return f"Finds {what} by {' and by '.join(by)}{' and date' if dated else ''}"
+    return f"Reads all Encounters{' of the look-back' if dated else ''} and picks the {what} with {' or '.join(by)}"
 
 
 def _reading(source: FhirSource) -> Iterator[str]:

@@ -18,8 +18,10 @@ _ONE: Final = ("_count", "1")
 # Encounter search parameters, and a value of each that no Encounter has.
 _NOWHERE: Final = {
     "class": "wardround-no-such-class",
+    "type": "wardround-no-such-type",
     "location": "Location/wardround-no-such-location",
     "date": _BEFORE,
+    "status": "wardround-no-such-status",
 }
 
 
@@ -35,6 +37,7 @@ def probe_reading(probe: Probe, given: Sequence[str], findings: Findings) -> Non
     mine: Pairs = [("patient", patients[0])] if everyone.refused else []
     some = probe.get("Encounter", [*mine, _ONE]) if mine else everyone
     _encounters(probe, mine, bool(some.resources("Encounter")), findings)
+    _locations(probe, findings)
     _patients_in_searches(probe, patients, findings)
     _observations(probe, patients, findings)
 
@@ -78,6 +81,14 @@ def _encounters(probe: Probe, mine: Pairs, any_there: bool, findings: Findings) 
         "_include of the patient", included, bool(included.resources("Patient")) if any_there else None
     )
     findings.fact("has_include", outcome == "works", outcome)
+
+
+def _locations(probe: Probe, findings: Findings) -> None:
+    """Whether the parts of a Location are found, such as the beds of a unit."""
+    any_there = bool(probe.get("Location", [_ONE]).resources("Location"))
+    asked = probe.get("Location", [("partof", _NOWHERE["location"]), _ONE])
+    outcome = findings.add("Location by partof", asked, not asked.resources("Location") if any_there else None)
+    findings.fact("has_location_parts", outcome == "works", outcome)
 
 
 def _patients_in_searches(probe: Probe, patients: Sequence[str], findings: Findings) -> None:

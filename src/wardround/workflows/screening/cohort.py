@@ -5,18 +5,18 @@ These functions see record numbers; they never log.
 
 from collections import Counter
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import replace
 from typing import Any, Final
 
 from wardround.adapters import fhir_cohorts, fhir_stays
 from wardround.adapters.bulk_export import Progress
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_cohorts import UNKNOWN_PATIENT, WITHOUT_STAY, Named
+from wardround.adapters.fhir_source import FhirSource
 from wardround.core.events import frame_of
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
-from wardround.spec.cohorts import CohortSource
+from wardround.spec.cohorts import CohortSource, Encounters
+from wardround.spec.conditions import Condition
 from wardround.workflows.screening.exported import find_exported
 from wardround.workflows.screening.run import Run
 
@@ -59,14 +59,32 @@ def _named(client: FhirClient, source: CohortSource) -> list[Named] | None:
 
 
 def _stays(opened: Run, client: FhirClient, patients: Sequence[str], progress: Progress) -> FoundStays:
+    encounters = asked_for(client.source, opened.condition, opened.cohort_source)
     match opened.cohort_source.kind:
         case "export":
-            found = find_exported(opened, client, progress)
+            found = find_exported(opened, client, encounters, progress)
             return fhir_cohorts.only_of(patients, found) if opened.cohort_source.id else found
         case "group" | "list" | "file":
-            return fhir_cohorts.find_for_patients(client, patients, opened.look_back_start, opened.as_of)
-    asking = _asking(client, opened.cohort_source)
-    return fhir_stays.find(asking, opened.look_back_start, opened.as_of)
+            return fhir_cohorts.find_for_patients(client, patients, encounters, opened.look_back_start, opened.as_of)
+    return fhir_stays.find(client, encounters, opened.look_back_start, opened.as_of)
+
+
+def asked_for(source: FhirSource, condition: Condition, cohort: CohortSource) -> Encounters:
+    """Which Encounters are stays: those of the condition, or the connection's ICU stays.
+
+    A cohort of Locations asks for whoever was in them, of whatever class or type: its own Locations, the condition's or
+    the connection's, whichever is named first.
+    """
+    encounters = condition.cohort.encounters or source.icu
+    if cohort.kind != "locations":
+        return encounters
+    locations = cohort.locations or encounters.locations or source.icu_locations
+    if not locations:
+        raise FhirError(
+            f"{source.base_url}: the cohort is one of Locations and none is named; name them in"
+            " cohort.source.locations, cohort.encounters.locations or the connection's icu_locations"
+        )
+    return Encounters(locations=locations)
 
 
 def account_of(opened: Run) -> dict[str, Any]:
@@ -88,19 +106,3 @@ def _write_account(opened: Run, patients: int | None, left_out: Sequence[Named])
             "cohort_set_aside": dict(sorted(reasons.items())),
         },
     )
-
-
-def _asking(client: FhirClient, source: CohortSource) -> FhirClient:
-    """The client, asking for ICU Locations only where the cohort is one of Locations."""
-    if source.kind != "locations":
-        return client
-    locations = source.locations or client.source.icu_locations
-    if not locations:
-        raise FhirError(
-            f"{client.source.base_url}: the cohort is one of Locations and none is named;"
-            " name them in cohort.source.locations or the connection's icu_locations"
-        )
-    # The same connections and count of requests; only what counts as an ICU stay differs.
-    asking = copy(client)
-    asking.source = replace(client.source, icu_classes=(), icu_locations=locations)
-    return asking

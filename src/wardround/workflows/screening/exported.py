@@ -10,12 +10,12 @@ import pandas as pd
 
 from wardround.adapters import bulk_export
 from wardround.adapters.bulk_export import ExportOrder, Progress
-from wardround.adapters.fhir_census import complete, icu_rule
+from wardround.adapters.fhir_census import begin, complete
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_encounters import Census
 from wardround.adapters.ndjson import NdjsonFolder
 from wardround.core.events import empty_readings
 from wardround.core.stays import FoundStays, index_as_of
+from wardround.spec.cohorts import Encounters
 from wardround.workflows.screening.run import Run, chunk_file
 
 TYPES: Final = ("Patient", "Encounter", "Location", "Observation")
@@ -23,17 +23,18 @@ PATIENTS_AT_ONCE: Final = 200  # whose readings are in memory together
 _READINGS: Final = "/readings-"  # how these files of a chunk are called
 
 
-def find_exported(opened: Run, client: FhirClient, progress: Progress) -> FoundStays:
-    """The ICU stays of the export that the run's cohort asks for; the export is made first, or gone on with.
+def find_exported(opened: Run, client: FhirClient, encounters: Encounters, progress: Progress) -> FoundStays:
+    """The stays of the export that the run's cohort asks for; the export is made first, or gone on with.
 
     A Group's export, and one of recent changes, may lack Locations and Patients: the server is asked for these.
     """
     wanted = opened.cohort_source
     since = opened.as_of - wanted.since if wanted.since else None
     bulk_export.export(client, ExportOrder(TYPES, wanted.id, since, wanted.deadline), opened.folder, progress)
-    census = _files(opened, client).census() if opened.folder.list(bulk_export.FILES) else Census(client.source.bases)
-    complete(census, client)
-    return census.stays(icu_rule(client), opened.look_back_start, opened.as_of)
+    census, rule = begin(client, encounters)
+    if opened.folder.list(bulk_export.FILES):
+        _files(opened, client).fill(census)
+    return complete(census, client, rule, opened.look_back_start, opened.as_of)
 
 
 def keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame) -> None:
