@@ -12,6 +12,7 @@
     ├── RunIncomplete            11   stays failed, or the server does not hold what the ledger says
     ├── RunNotFound              12   no such run
     ├── SettingsError            13   an environment variable has a value that means nothing
+    ├── ConditionSuspended       14   somebody has switched the condition off; nothing new is computed
     └── FutureAsOf               16   as_of has not come yet, and nobody asked for the future by name
 
 The number is the process's exit code; a number is never given a second meaning. (2 is the command line's own.)
@@ -92,6 +93,12 @@ class SettingsError(WardroundError):
     """An environment variable of Wardround's has a value that means nothing."""
 
     exit_code = 13
+
+
+class ConditionSuspended(WardroundError):
+    """Somebody has switched the condition off: nothing new is computed for people until somebody resumes it."""
+
+    exit_code = 14
 
 
 class FutureAsOf(WardroundError):

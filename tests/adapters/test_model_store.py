@@ -13,7 +13,7 @@ from wardround.adapters.model_store import ModelStore
 from wardround.core.candidates.registry import CANDIDATES
 from wardround.core.fitting import inputs_from
 from wardround.core.model import Flow, ModelCard, Side, Split
-from wardround.errors import ModelError
+from wardround.errors import ConditionSuspended, ModelError
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
@@ -435,3 +435,47 @@ def test_the_version_names_the_content_and_not_the_time(store, condition) -> Non
 def test_a_cohort_that_does_not_add_up_is_no_cohort() -> None:
     with pytest.raises(ValueError, match="do not add up"):
         Flow(found=140, excluded={"open_stay": 3}, used=136)
+
+
+def test_a_condition_is_suspended_from_the_first_who_says_so_until_somebody_resumes_it(store) -> None:
+    for who in ("ann", "bob"):
+        assert store.suspend("mortality", by=who, why=f"{who} says so").by == "ann"
+    with pytest.raises(ConditionSuspended, match="mortality: suspended by ann since 2026-03-01T05:00:00Z"):
+        store.require_active("mortality")
+    assert store.resume("mortality", by="cat", why="mended").by == "ann"
+    assert store.resume("mortality", by="dan", why="mended") is None
+    store.require_active("mortality")
+    store.require_active("sepsis")
+    said = [(each.what, each.by, each.why) for each in store.decisions("mortality")]
+    assert said == [
+        ("suspended", "ann", "ann says so"),
+        ("suspended", "bob", "bob says so"),
+        ("resumed", "cat", "mended"),
+    ]
+
+
+def test_nobody_suspends_or_resumes_without_a_name_and_a_reason(store) -> None:
+    for switch in (store.suspend, store.resume):
+        for by, why in (("", "because"), ("ann", "\n")):
+            with pytest.raises(ModelError, match="no name or no reason"):
+                switch("mortality", by=by, why=why)
+    store.require_active("mortality")
+
+
+def test_what_goes_live_meanwhile_leaves_a_condition_suspended(store, condition) -> None:
+    store.suspend("mortality", by="ann", why="because")
+    _went(store, condition, "a b <")
+    with pytest.raises(ConditionSuspended):
+        store.require_active("mortality")
+    assert store.live("mortality").version == "a"
+
+
+def test_who_suspends_while_others_decide_is_never_lost(store, condition) -> None:
+    version = _saved(store, condition)
+    decide = [lambda n=n: store.record("mortality", "rejected", version, by="ann", why=f"{n}") for n in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(work) for work in (*decide, lambda: store.suspend("mortality", by="bob", why="x"))]:
+            done.result()
+    assert len(store.decisions("mortality")) == 21
+    with pytest.raises(ConditionSuspended):
+        store.require_active("mortality")

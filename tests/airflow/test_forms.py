@@ -8,6 +8,7 @@ from wardround.airflow.forms import (
     promotion_form,
     screening_form,
     screening_mode,
+    suspension_form,
     training_form,
     waiting_time,
 )
@@ -78,7 +79,12 @@ def test_the_training_form_and_the_command_line_have_the_same_defaults(schemas):
 
 def test_every_field_of_a_form_says_what_it_is_for(schemas):
     sepsis = load_condition("sepsis", schemas)
-    for name, param in {**screening_form(sepsis), **training_form(sepsis), **promotion_form()}.items():
+    for name, param in {
+        **screening_form(sepsis),
+        **training_form(sepsis),
+        **promotion_form(),
+        **suspension_form(),
+    }.items():
         assert param.schema["title"], name
         assert param.description.endswith("."), name
 

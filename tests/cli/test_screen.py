@@ -1,9 +1,11 @@
 """`wardround screen`: what it takes, what it prints, and how it ends."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from wardround.cli.screen import command
 from wardround.errors import (
+    ConditionSuspended,
     FhirError,
     FhirRefused,
     FhirUnreachable,
@@ -25,6 +28,7 @@ from wardround.errors import (
 )
 from wardround.services.fhir_server.faults import Fault, FaultPlan
 from wardround.services.fhir_server.running import running_server
+from wardround.workflows.suspension import suspend
 
 KEYS = {"found", "scored", "indeterminate", "excluded", "failed", "written", "run", "report", "model_version"}
 NOWHERE = "http://127.0.0.1:9/fhir"
@@ -205,3 +209,19 @@ def website() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.server_port}/fhir"
         listening.shutdown()
         thread.join()
+
+
+def test_a_condition_that_somebody_has_switched_off_ends_the_command_with_a_code_of_its_own(
+    icu, server, settings, tmp_path
+) -> None:
+    icu.stay("a")
+    icu.upload(server.base_url)
+    shutil.copytree(settings.models, tmp_path / "models")
+    own = replace(settings, models=tmp_path / "models")
+    suspend("sepsis", "ann", "because", own)
+    result = screened(own, server.base_url, "--json")
+    assert isinstance(result.exception, ConditionSuspended)
+    assert result.exception.exit_code == 14
+    # Nothing was begun, so there is nothing to resume.
+    assert "To do the rest" not in result.output
+    assert screened(own, server.base_url, "--mode", "shadow").exit_code == 0

@@ -123,11 +123,35 @@ def test_a_reason_is_shown_as_it_is_whatever_it_holds(call, versions) -> None:
     assert call("model", "rollback", "sepsis", "--why", odd).exit_code == 0
 
 
-@pytest.mark.parametrize("words", [("promote", "sepsis", "1.0.0-x"), ("rollback", "sepsis")])
+@pytest.mark.parametrize(
+    "words", [("promote", "sepsis", "1.0.0-x"), ("rollback", "sepsis"), ("suspend", "sepsis"), ("resume", "sepsis")]
+)
 def test_who_decides_must_say_why(call, words) -> None:
     result = call("model", *words)
     assert result.exit_code == 2
     assert "--why" in result.stderr
+
+
+def test_suspend_and_resume_say_and_record_who_and_why_and_the_store_shows_it_first(call, versions) -> None:
+    off = call("model", "suspend", "sepsis", "--why", "alerts for [b]everybody")
+    shown = "sepsis: SUSPENDED by ann since 20"
+    for result in (off, call("model", "list"), call("model", "show", "sepsis")):
+        assert result.stdout.startswith(shown)
+        assert "alerts for [b]everybody" in result.stdout.splitlines()[0]
+    said = _json(call("model", "list", "--json"))["suspended"]["sepsis"]
+    assert (said["by"], said["why"]) == ("ann", "alerts for [b]everybody")
+    assert _json(call("model", "show", "sepsis", "--json"))["suspended"] == said
+    states = {row["condition"]: row for row in _json(call("check", "--json"))["conditions"]}
+    assert (states["sepsis"]["state"], states["mortality"]["state"]) == ("suspended", "no model")
+    assert call("model", "resume", "sepsis", "--why", "mended").stdout == "sepsis: is active again.\n"
+    assert call("model", "resume", "sepsis", "--why", "m").stdout == "sepsis: is active; it was not suspended.\n"
+    assert _json(call("model", "list", "--json"))["suspended"] == {}
+
+
+def test_a_name_that_is_no_condition_is_an_error_and_not_a_switch_of_nothing(call, versions) -> None:
+    result = call("model", "suspend", "sepsi", "--why", "a")
+    assert isinstance(result.exception, SpecError)
+    assert "expected one of: mortality, sepsis" in str(result.exception)
 
 
 def test_errors_reach_the_entry_point_as_what_they_are(call, small_mimic: Path, versions) -> None:

@@ -7,7 +7,7 @@ from wardround.settings import settings_from
 from wardround.spec.loading import condition_ids
 
 CONDITIONS = condition_ids(settings_from().schemas)
-DAG_IDS = [f"{kind}__{condition}" for kind in ("promote", "screen_icu", "train") for condition in CONDITIONS]
+DAG_IDS = [f"{kind}__{condition}" for kind in ("promote", "screen_icu", "suspend", "train") for condition in CONDITIONS]
 
 
 @pytest.fixture(params=DAG_IDS)

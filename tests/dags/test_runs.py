@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder, run_id
 from wardround.airflow.environment import local_environment
 from wardround.airflow.in_process import run_dag
@@ -217,6 +219,40 @@ def test_xcom_holds_references_only(screened):
     }
 
 
+def test_the_off_switch_fails_the_next_screening_at_its_first_task_and_the_way_back_is_the_same_form(
+    hospital, trained_models, monkeypatch, tmp_path
+):
+    shutil.copytree(trained_models, tmp_path / "models")
+    monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path / "models"))
+    before = hospital.held()
+
+    off = run_dag("suspend__sepsis", PROJECT / "dags", hospital.now, {"why": "alerts for everybody"})
+    screened, _ = hospital.screen(hours=7)
+    quiet, folder = hospital.screen(hours=8, mode="shadow")
+
+    decision = ModelStore(tmp_path / "models").standing("sepsis").suspended
+    assert (off.state, decision.why) == ("success", "alerts for everybody")
+    assert (screened.state, screened.failed_tasks) == ("failed", ("find_stays",))
+    assert tries(screened, "find_stays") == 1
+    assert quiet.state == "success"
+    assert "Suspended condition" in folder.read_text("report.html")
+    assert hospital.held() == before
+
+    back = run_dag("suspend__sepsis", PROJECT / "dags", hospital.now, {"action": "resume", "why": "mended"})
+    again, _ = hospital.screen(hours=7)
+
+    assert (back.state, again.state) == ("success", "success")
+    assert hospital.held() != before
+
+
+def tries(end, task_id):
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        return session.query(TaskInstance.try_number).filter_by(run_id=end.run_id, task_id=task_id).scalar()
+
+
 class Answering(logging.Handler):
     """Somebody who answers the question of the DAG run in this process, as the route of Airflow's API does it.
 
@@ -262,8 +298,6 @@ def test_a_model_goes_live_with_an_event_of_its_asset_the_first_unasked_the_next
 ):
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.utils.session import create_session
-
-    from wardround.adapters.model_store import ModelStore
 
     monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path))
     store = ModelStore(tmp_path)

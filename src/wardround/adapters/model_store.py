@@ -27,7 +27,7 @@ from wardround.adapters.store_files import as_text, checked, digest_of, parsed, 
 from wardround.core.decisions import Decision, Standing, What, says_again, standing
 from wardround.core.evaluation.comparison import Comparison
 from wardround.core.model import ModelCard, ScoringModel
-from wardround.errors import ModelError
+from wardround.errors import ConditionSuspended, ModelError
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
@@ -61,14 +61,15 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class ModelStore:
-    """The model folders under `root`; `clock` gives the time that live.json records."""
+    """The model folders under `root`, and what was decided about them; `clock` gives the time of a decision."""
 
     root: Path
     clock: Callable[[], datetime] = _now
 
     def conditions(self) -> tuple[str, ...]:
-        """The ids of all conditions with a recorded version, sorted."""
-        return tuple(sorted(path.parent.name for path in self.root.glob("*/versions.json")))
+        """The ids of all conditions with a recorded version or decision, sorted."""
+        files = (path for name in ("versions.json", DECISIONS) for path in self.root.glob(f"*/{name}"))
+        return tuple(sorted({path.parent.name for path in files}))
 
     def versions(self, condition_id: str) -> tuple[str, ...]:
         """All recorded versions, oldest first."""
@@ -82,6 +83,19 @@ class ModelStore:
     def standing(self, condition_id: str) -> Standing:
         """What is live, what was withdrawn and what the gates said, by all decisions."""
         return standing(self.decisions(condition_id))
+
+    def require_active(self, condition_id: str) -> None:
+        """Raises ConditionSuspended if somebody has switched the condition off: every door asks before it computes.
+
+        It says who and when. The reason is for `wardround model list`: what a person wrote belongs into no log.
+        """
+        suspended = self.standing(condition_id).suspended
+        if suspended:
+            raise ConditionSuspended(
+                f"{condition_id}: suspended by {' '.join(suspended.by.split())} since"
+                f" {suspended.when:%Y-%m-%dT%H:%M:%SZ}, expected an active condition; `wardround model list"
+                f" {condition_id}` says why, `wardround model resume {condition_id} --why TEXT` ends it"
+            )
 
     def live_version(self, condition_id: str) -> str:
         """The version in use; raises ModelError, saying what to do, if there is none."""
@@ -209,15 +223,29 @@ class ModelStore:
             self._append(condition.id, self._decision(by, "rolled_back", now.previous, now, why))
             return self._live_now(condition.id)
 
+    def suspend(self, condition_id: str, by: str, why: str) -> Decision:
+        """Switches a condition off; gives the decision since which it is, an earlier one if it was off already."""
+        with self._alone(condition_id):
+            now = self.standing(condition_id)
+            self._append_new(condition_id, self._decision(by, "suspended", "", now, why))
+            return now.suspended or self.decisions(condition_id)[-1]
+
+    def resume(self, condition_id: str, by: str, why: str) -> Decision | None:
+        """Switches a condition on again; gives the decision that had switched it off, None if none had."""
+        with self._alone(condition_id):
+            now = self.standing(condition_id)
+            decision = self._decision(by, "resumed", "", now, why)
+            if now.suspended:
+                self._append(condition_id, decision)
+            return now.suspended
+
     def record(self, condition_id: str, what: What, version: str, by: str, why: str) -> None:
         """Keeps a decision that leaves live as it is; said again with nothing in between, it is kept once.
 
         A task of Airflow may be done a second time, and its question then answered a second time.
         """
         with self._alone(condition_id):
-            decision = self._decision(by, what, version, self.standing(condition_id), why)
-            if not says_again(decision, self.decisions(condition_id)):
-                self._append(condition_id, decision)
+            self._append_new(condition_id, self._decision(by, what, version, self.standing(condition_id), why))
 
     def decisions(self, condition_id: str) -> tuple[Decision, ...]:
         """Every decision about the condition's models, oldest first."""
@@ -233,7 +261,8 @@ class ModelStore:
         self, by: str, what: What, version: str, now: Standing, why: str, despite_gates: bool = False
     ) -> Decision:
         if not why.strip() or not by.strip():
-            raise ModelError(f"model {version}: no name or no reason is given, expected who decides and why; give both")
+            about = f"model {version}" if version else "model store"
+            raise ModelError(f"{about}: no name or no reason is given, expected who decides and why; give both")
         return Decision(
             when=self.clock(),
             by=by.strip(),
@@ -243,6 +272,10 @@ class ModelStore:
             why=why.strip(),
             despite_gates=despite_gates,
         )
+
+    def _append_new(self, condition_id: str, decision: Decision) -> None:
+        if not says_again(decision, self.decisions(condition_id)):
+            self._append(condition_id, decision)
 
     def _append(self, condition_id: str, decision: Decision) -> None:
         lines = [each.model_dump_json() for each in (*self.decisions(condition_id), decision)]

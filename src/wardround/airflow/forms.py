@@ -191,6 +191,25 @@ def promotion_form() -> dict[str, Param]:
     }
 
 
+def suspension_form() -> dict[str, Param]:
+    """The form of suspend__<condition>."""
+    return {
+        "action": Param(
+            "suspend",
+            type="string",
+            enum=["suspend", "resume"],
+            title="Action",
+            description="suspend switches the condition off from the next request on, resume on again.",
+        ),
+        "why": Param(
+            type="string",
+            minLength=1,
+            title="Why",
+            description="Kept with your name in the model store.",
+        ),
+    }
+
+
 def triggered_by(dag_run: Any) -> str:
     """The name of who started the run, or Airflow where nobody did."""
     return dag_run.triggering_user_name or "Airflow"

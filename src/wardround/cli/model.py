@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from wardround.adapters.model_store import LiveRecord, ModelStore
+    from wardround.core.decisions import Decision
     from wardround.spec.conditions import Condition
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
@@ -25,7 +26,7 @@ _why = click.option("--why", required=True, help="The reason, for the record.")
 
 @click.group()
 def command() -> None:
-    """List and show stored models, take in one from elsewhere, and decide which one is live."""
+    """List and show stored models, take in one from elsewhere, decide which is live, and switch a condition off."""
 
 
 command.add_command(import_model)
@@ -39,12 +40,16 @@ def list_models(condition: str | None, as_json: bool) -> None:
     store = _store()
     conditions = (condition,) if condition else store.conditions()
     rows = [row for condition_id in conditions for row in _rows(store, condition_id)]
+    suspended = {one: decision for one in conditions if (decision := store.standing(one).suspended)}
     if as_json:
-        click.echo(json.dumps({"models": rows}))
+        said = {one: _suspension(decision) for one, decision in suspended.items()}
+        click.echo(json.dumps({"suspended": said, "models": rows}))
         return
     from rich.console import Console
 
     for condition_id in conditions:
+        if condition_id in suspended:
+            click.echo(_off(condition_id, suspended[condition_id]))
         Console().print(_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
 
 
@@ -65,11 +70,17 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
     if as_json:
         from wardround.core.model_report.statements import statements
 
-        said = {"promotion_gates": now.verdict(card.version), "withdrawn": card.version in now.withdrawn}
+        said = {
+            "suspended": _suspension(now.suspended) if now.suspended else None,
+            "promotion_gates": now.verdict(card.version),
+            "withdrawn": card.version in now.withdrawn,
+        }
         click.echo(json.dumps({**card.model_dump(mode="json"), **statements(card), **said, "decisions": decisions}))
         return
     from wardround.cli.cards import show_card
 
+    if now.suspended:
+        click.echo(_off(condition, now.suspended))
     show_card(card)
     if card.version in now.withdrawn:
         click.echo(f"Withdrawn: {_in_words(now.withdrawn[card.version].model_dump(mode='json'))}.")
@@ -102,6 +113,42 @@ def rollback_model(condition: str, by: str, why: str, as_json: bool) -> None:
     Done again it changes nothing. Further back, or to a version that was withdrawn, leads promote.
     """
     _show_live(condition, _store().rollback(_spec(condition), by, why), as_json)
+
+
+@command.command("suspend")
+@click.argument("condition")
+@_by
+@_why
+@_as_json
+def suspend_condition(condition: str, by: str, why: str, as_json: bool) -> None:
+    """Switch CONDITION off: from the next request on nothing new is computed for people.
+
+    Screenings end with exit code 14, also one that is under way before it writes more. Shadow runs, reports and
+    retract go on.
+    """
+    from wardround.workflows.suspension import suspend
+
+    since = suspend(condition, by, why, settings_from())
+    if as_json:
+        click.echo(json.dumps({"condition": condition, "suspended": _suspension(since)}))
+    else:
+        click.echo(_off(condition, since))
+
+
+@command.command("resume")
+@click.argument("condition")
+@_by
+@_why
+@_as_json
+def resume_condition(condition: str, by: str, why: str, as_json: bool) -> None:
+    """Switch CONDITION on again."""
+    from wardround.workflows.suspension import resume
+
+    began = resume(condition, by, why, settings_from())
+    if as_json:
+        click.echo(json.dumps({"condition": condition, "suspended": None}))
+    else:
+        click.echo(f"{condition}: is active{' again' if began else '; it was not suspended'}.")
 
 
 def _store() -> "ModelStore":
@@ -170,6 +217,15 @@ def _model(row: dict[str, Any]) -> str:
         return ""
     figures = ", ".join(f"{name.upper()} {'–' if row[name] is None else row[name]}" for name in ("auroc", "f1"))
     return f"{row['model']}\n{row['created'][:10]}\n{figures}"
+
+
+def _suspension(decision: "Decision") -> dict[str, Any]:
+    return decision.model_dump(mode="json", include={"by", "when", "why"})
+
+
+def _off(condition_id: str, decision: "Decision") -> str:
+    since = f"{decision.when:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{condition_id}: SUSPENDED by {decision.by} since {since}: {decision.why}"
 
 
 def _in_words(decision: dict[str, Any]) -> str:

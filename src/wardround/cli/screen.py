@@ -14,7 +14,7 @@ from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
 from wardround.cli.servers import PROFILE_HELP, SOURCE_HELP, server_at
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
-from wardround.errors import FhirError
+from wardround.errors import ConditionSuspended, FhirError
 from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
 
@@ -78,6 +78,7 @@ def _screen(
     suit_the_process()
     # pandas and scikit-learn take seconds; `--help` must not wait for them, and the gate's process need not.
     from wardround.adapters.fhir_patience import Patience
+    from wardround.adapters.run_folder import runs_in
     from wardround.workflows.screening import Means, load_run, require_complete, resume, screen
 
     settings = settings_from()
@@ -96,8 +97,10 @@ def _screen(
     try:
         with progress_bars() as progress:
             summary = work(Means(reached, settings, progress, patience=patience, gate=gate))
-    except FhirError:
-        say(f"What was read and written is kept. To do the rest: wardround screen --resume {run}")
+    except (FhirError, ConditionSuspended):
+        # A condition that was switched off before opens no run.
+        if run in runs_in(settings.runs):
+            say(f"What was read and written is kept. To do the rest: wardround screen --resume {run}")
         raise
     _say(summary, as_json)
     require_complete(run, settings)

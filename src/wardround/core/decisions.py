@@ -10,7 +10,17 @@ from pydantic import Field
 from wardround.core.evaluation.gates import Verdict
 from wardround.spec.base import SpecModel
 
-What = Literal["gates_passed", "gates_failed", "gates_not_judged", "promoted", "rejected", "unanswered", "rolled_back"]
+What = Literal[
+    "gates_passed",
+    "gates_failed",
+    "gates_not_judged",
+    "promoted",
+    "rejected",
+    "unanswered",
+    "rolled_back",
+    "suspended",
+    "resumed",
+]
 JUDGEMENTS: Final[dict[Verdict, What]] = {
     "passed": "gates_passed",
     "failed": "gates_failed",
@@ -19,12 +29,12 @@ JUDGEMENTS: Final[dict[Verdict, What]] = {
 
 
 class Decision(SpecModel):
-    """One decision about one version: by a person, or by the promotion gates."""
+    """One decision about one version, or about the condition as a whole: by a person, or by the promotion gates."""
 
     when: datetime
     by: str = Field(description="The name of who decided.")
     what: What
-    version: str = Field(description="What was decided about.")
+    version: str = Field(description="What was decided about; empty where it was the condition.")
     live: str | None = Field(description="What was live until then.")
     why: str
     despite_gates: bool = Field(default=False, description="Promoted although a promotion gate had failed.")
@@ -39,12 +49,14 @@ class Standing:
         before: the versions that were live before it, the last one last; a rollback takes those off that it passes.
         withdrawn: what was rolled back from, or rejected, and has not been promoted since, with that decision.
         judged: what the promotion gates said of each version last.
+        suspended: the decision since which the condition computes nothing new for people; None if it does.
     """
 
     live: Decision | None = None
     before: tuple[str, ...] = ()
     withdrawn: Mapping[str, Decision] = field(default_factory=dict)
     judged: Mapping[str, Decision] = field(default_factory=dict)
+    suspended: Decision | None = None
 
     @property
     def version(self) -> str | None:
@@ -76,6 +88,10 @@ class Standing:
                 return replace(back, withdrawn={**back.withdrawn, **left})
             case "rejected" if decision.version != self.version:
                 return replace(self, withdrawn={**self.withdrawn, decision.version: decision})
+            case "suspended":
+                return replace(self, suspended=self.suspended or decision)
+            case "resumed":
+                return replace(self, suspended=None)
         return self
 
     def _with_live(self, decision: Decision, before: tuple[str, ...]) -> "Standing":

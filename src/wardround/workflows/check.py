@@ -18,7 +18,7 @@ class ConditionCheck(SpecModel):
     columns: int
     spec_digest: str
     model: str | None
-    state: Literal["ready", "no model", "refused"]
+    state: Literal["ready", "no model", "refused", "suspended"]
     remedy: str = ""
 
 
@@ -50,13 +50,15 @@ def _conditions(settings: Settings) -> list[ConditionCheck]:
     rows = []
     for condition in load_conditions(settings.schemas).values():
         live = store.live(condition.id)
-        state: Literal["ready", "no model", "refused"] = "ready" if live else "no model"
+        state: Literal["ready", "no model", "refused", "suspended"] = "ready" if live else "no model"
         remedy = "" if live else f"wardround train {condition.id} --mimic DIR"
         if live:
             try:
                 store.load(condition)
             except ModelError as error:
                 state, remedy = "refused", str(error)
+        if state != "refused" and store.standing(condition.id).suspended:
+            state, remedy = "suspended", f"wardround model resume {condition.id} --why TEXT"
         rows.append(
             ConditionCheck(
                 condition=condition.id,

@@ -10,7 +10,7 @@ import pandas as pd
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.report_html import render
 from wardround.adapters.run_folder import RunFolder, runs_in
-from wardround.core.evaluation.gates import Verdict
+from wardround.core.decisions import Standing
 from wardround.core.events import frame_of
 from wardround.core.ledger import EXCLUDED, FAILED, LEDGER_COLUMNS
 from wardround.core.model import ModelCard
@@ -63,6 +63,7 @@ def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
     stays = folder.read_frame("stays.parquet") if "stays.parquet" in names else pd.DataFrame(columns=_STAYS)
     ledger = folder.read_frame("ledger.parquet") if "ledger.parquet" in names else _unfinished(stays)
     unknown, rows = _unknown(folder, names)
+    now = _standing(request, settings)
     return RunRecord(
         run=run,
         condition=condition,
@@ -76,7 +77,8 @@ def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
         set_aside=folder.read_json("set_aside.json") if "set_aside.json" in names else {},
         quality=QualityResult.model_validate(folder.read_json("quality.json")) if "quality.json" in names else None,
         card=_card(request, settings),
-        gates=_gates(request, settings),
+        gates=now.verdict(request["model_version"]),
+        suspended=now.suspended,
     )
 
 
@@ -114,11 +116,12 @@ def _unknown(folder: RunFolder, names: Sequence[str]) -> tuple[Counter[str], int
     return unknown, rows
 
 
-def _gates(request: Mapping[str, Any], settings: Settings) -> Verdict:
+def _standing(request: Mapping[str, Any], settings: Settings) -> Standing:
+    """What was decided about the condition; nothing where that cannot be read: a report is needed most then."""
     try:
-        return ModelStore(settings.models).standing(request["condition"]).verdict(request["model_version"])
-    except ModelError:  # what cannot be read has judged nothing, and the report is needed most when all else fails
-        return "not_judged"
+        return ModelStore(settings.models).standing(request["condition"])
+    except ModelError:
+        return Standing()
 
 
 def _card(request: Mapping[str, Any], settings: Settings) -> ModelCard | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from wardround.core.decisions import Decision
 from wardround.core.evaluation.gates import Verdict
 from wardround.core.model import ModelCard
 from wardround.core.suite import QualityResult
@@ -30,6 +31,7 @@ class RunRecord:
         quality: None if the features were never held against the suite.
         card: of the model that scored; None if it is no longer in the store, or none was used.
         gates: what the promotion gates say of that model.
+        suspended: the decision by which the condition is switched off now; None if it is not.
     """
 
     run: str
@@ -45,3 +47,4 @@ class RunRecord:
     quality: QualityResult | None
     card: ModelCard | None
     gates: Verdict = "not_judged"
+    suspended: Decision | None = None

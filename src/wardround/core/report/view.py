@@ -151,6 +151,13 @@ def _scored_when(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 
 def _notices(record: RunRecord, mode: str) -> Iterator[Notice]:
+    if off := record.suspended:
+        yield Notice(
+            "stopped",
+            "Suspended condition",
+            f"{off.by} switched it off on {moment(pd.Timestamp(off.when))}: {off.why} Nothing new is computed for"
+            " people until somebody resumes it.",
+        )
     if mode == "shadow":
         yield Notice(
             "shadow", "Shadow run", "Nothing was written to the source. These scores are not part of any record."

@@ -16,7 +16,7 @@ from wardround.core.stays import index_as_of
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.settings import Settings
 from wardround.workflows.screening.exported import exported_readings
-from wardround.workflows.screening.run import Run, chunk_file, load_run
+from wardround.workflows.screening.run import Run, chunk_file, load_run, require_active
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
     Raises FhirUnreachable or FhirRefused if the server, and not a patient's data, is at fault: try the chunk again.
     """
     opened = load_run(run, settings)
+    require_active(opened, settings)
     with opened.step("extract", client, chunk):
         stays = opened.stays(chunk)
         parts, failures = _isolated(stays, opened, client)

@@ -14,7 +14,7 @@ from wardround.core.stays import STAY_COLUMNS, eligible
 from wardround.settings import Settings
 from wardround.workflows.screening.cohort import find_cohort
 from wardround.workflows.screening.exported import keep_readings
-from wardround.workflows.screening.run import load_run
+from wardround.workflows.screening.run import load_run, require_active
 
 # In stays.parquet: every stay found. chunk is 0, and excluded the reason, for a stay that is not screened.
 FOUND_COLUMNS: Final = {**STAY_COLUMNS, "chunk": "int64", "excluded": "str"}
@@ -27,6 +27,7 @@ SETTLED_TOGETHER: Final = 200
 def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progress = lambda *_: None) -> list[int]:
     """Writes stays.parquet (FOUND_COLUMNS) and chunks.json; gives the chunk numbers, from 1."""
     opened = load_run(run, settings)
+    require_active(opened, settings)
     with opened.step("find_stays", client):
         found = find_cohort(opened, client, progress)
         cohort = eligible(found.stays, opened.as_of, opened.condition)

@@ -22,7 +22,7 @@ from wardround.core.risk_assessment import (
     risk_assessment,
 )
 from wardround.settings import Settings
-from wardround.workflows.screening.run import Run, chunk_file, load_run
+from wardround.workflows.screening.run import Run, chunk_file, load_run, require_active
 from wardround.workflows.screening.settle import OVERTAKEN, ROUNDS, Account, Settled, settle
 
 _DEVICE: Final = Lock()  # chunks that start together need not all ask for the Device
@@ -42,6 +42,8 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
             account.failed = {assessment.stay_id: "write:retracted" for assessment in assessments}
         elif opened.writes and assessments:
             with _alone(opened, client, settings):
+                # The last look before people see it, however long the run has read and the lock was waited for.
+                require_active(opened, settings)
                 _write(assessments, opened, opened.screening(settings), client, account)
         opened.folder.write_json(chunk_file(chunk, "written.json"), account.as_json())
 

@@ -33,3 +33,8 @@ class ScreeningRequest(BaseModel):
     mode: Literal["live", "shadow"] = Field(default="live", description="shadow writes nothing to the source.")
     dry_run: bool = Field(default=False, description="Does all but publish.")
     run: str | None = Field(default=None, description="Run id; made up if it is not given.")
+
+    @property
+    def writes(self) -> bool:
+        """Whether it writes to its source."""
+        return self.mode == "live" and not self.dry_run

@@ -57,7 +57,7 @@ class Run:
     @property
     def writes(self) -> bool:
         """Whether the run writes to its source."""
-        return self.request.mode == "live" and not self.request.dry_run
+        return self.request.writes
 
     @property
     def retracted(self) -> bool:
@@ -126,13 +126,27 @@ class Run:
 RETRACTION: Final = "retraction.json"
 
 
+def require_active(opened: Run, settings: Settings) -> None:
+    """Raises ConditionSuspended if the run writes and somebody has switched its condition off meanwhile.
+
+    A shadow run and a dry run reach nobody: they are how people find out what was wrong.
+    """
+    if opened.writes:
+        ModelStore(settings.models).require_active(opened.condition.id)
+
+
 def chunk_file(chunk: int, name: str) -> str:
     """The name of a chunk's file in the run's folder."""
     return f"chunk-{chunk:04d}/{name}"
 
 
 def open_run(request: ScreeningRequest, settings: Settings) -> str:
-    """Checks spec and model, and opens the run's folder, empty; gives the run id. Raises SpecError or ModelError."""
+    """Checks spec and model, and opens the run's folder, empty; gives the run id.
+
+    Raises ConditionSuspended if it would write for a condition that is switched off; SpecError or ModelError.
+    """
+    if request.writes:
+        ModelStore(settings.models).require_active(request.condition)
     condition = load_condition(request.condition, settings.schemas)
     model = ModelStore(settings.models).load(condition)
     run = request.run or run_id(condition.id, pd.Timestamp(request.as_of))

@@ -19,7 +19,7 @@ from wardround.core.model import ScoringModel
 from wardround.core.rationale import Columns, missing_inputs, reasons
 from wardround.errors import ModelError
 from wardround.settings import Settings
-from wardround.workflows.screening.run import Run, chunk_file, load_run
+from wardround.workflows.screening.run import Run, chunk_file, load_run, require_active
 
 # More digits than a probability deserves, and fewer than the noise of another batch size would reach.
 DIGITS: Final = 4
@@ -44,6 +44,7 @@ def score(run: str, chunk: int, settings: Settings) -> None:
     Raises ModelError if the run's model cannot be used any more.
     """
     opened = load_run(run, settings)
+    require_active(opened, settings)
     with opened.step("score", chunk=chunk):
         stays = opened.stays(chunk)
         features = opened.folder.read_frame(chunk_file(chunk, "features.parquet"))

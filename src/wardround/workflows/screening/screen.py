@@ -16,7 +16,7 @@ from requests.adapters import BaseAdapter
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource
-from wardround.errors import FhirError, QualityError
+from wardround.errors import ConditionSuspended, FhirError, QualityError
 from wardround.settings import Settings
 from wardround.workflows.report import report
 from wardround.workflows.screening.check_quality import check_quality
@@ -25,7 +25,7 @@ from wardround.workflows.screening.find_stays import find_stays
 from wardround.workflows.screening.publish import publish
 from wardround.workflows.screening.reconcile import reconcile
 from wardround.workflows.screening.request import ScreeningRequest
-from wardround.workflows.screening.run import load_run, open_run
+from wardround.workflows.screening.run import load_run, open_run, require_active
 from wardround.workflows.screening.score import score
 from wardround.workflows.screening.suited import suited
 
@@ -78,6 +78,16 @@ def resume(run: str, means: Means) -> dict[str, Any]:
 
 
 def _go_through(run: str, means: Means) -> dict[str, Any]:
+    """Ends with the report, of however much there is, where the condition is switched off meanwhile."""
+    try:
+        require_active(load_run(run, means.settings), means.settings)
+        return _all_steps(run, means)
+    except ConditionSuspended:
+        report(run, means.settings)
+        raise
+
+
+def _all_steps(run: str, means: Means) -> dict[str, Any]:
     settings, transport, progress = means.settings, means.transport, means.progress
     shared = means.patience or Patience(means.source.retries)
     opened = load_run(run, settings)

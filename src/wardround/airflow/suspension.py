@@ -1,0 +1,17 @@
+"""The off switch as a task: a DAG run's form in, the condition switched off or on again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wardround.airflow.forms import triggered_by
+from wardround.settings import settings_from
+from wardround.workflows import suspension
+
+
+def switch(condition_id: str, params: Mapping[str, Any], dag_run: Any) -> None:
+    """Does what the form says, in the name of who started the run."""
+    by, why, settings = triggered_by(dag_run), params["why"], settings_from()
+    if params["action"] == "suspend":
+        suspension.suspend(condition_id, by, why, settings)
+    else:
+        suspension.resume(condition_id, by, why, settings)
