@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -70,6 +70,19 @@ def mimic_demo() -> Path:
     folder = SHARED / "data" / "mimic-iv-demo-2.2"
     if not folder.is_dir():
         pytest.skip(f"the MIMIC-IV demo is not at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_case() -> Callable[[str], Path]:
+    """shared_case(name) is the folder of a small foreign input; skips where these are not beside the project."""
+
+    def folder(name: str) -> Path:
+        found = SHARED / "cases" / name
+        if not found.is_dir():
+            pytest.skip(f"the foreign case {name} is not at {found}")
+        return found
+
     return folder
 
 

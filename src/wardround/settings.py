@@ -28,6 +28,7 @@ class Settings:
         fhir_retries: requests that one run of the CLI may repeat, in all (WARDROUND_FHIR_RETRIES; default 500).
         fhir_aliases: other base URLs of that server, comma-separated: absolute references under them are to its own
             resources; of a folder of NDJSON those of the server that wrote it (WARDROUND_FHIR_ALIASES; default none).
+        source_map: what the codes and units of that server, or of a folder of NDJSON, mean (WARDROUND_SOURCE_MAP).
         icu_classes: Encounter.class codes of an ICU stay, comma-separated (WARDROUND_ICU_CLASSES; default ACUTE).
         memory: what DuckDB may hold while it reads MIMIC-IV (WARDROUND_MEMORY; default 512MB).
         icu_locations: names or ids of ICU Locations, comma-separated (WARDROUND_ICU_LOCATIONS; default none).
@@ -42,6 +43,7 @@ class Settings:
     fhir_page_size: int = 5_000
     fhir_retries: int = 500
     fhir_aliases: tuple[str, ...] = ()
+    source_map: Path | None = None
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
     memory: str = "512MB"
@@ -58,6 +60,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     carried = home == _CARRIED
     var = Path(environment.get("WARDROUND_VAR", Path("var") if carried else home / "var")).absolute()
     models = environment.get("WARDROUND_MODELS", var / "models" if carried else home / "include" / "models")
+    source_map = environment.get("WARDROUND_SOURCE_MAP")
     probability = environment.get("WARDROUND_PROBABILITY", "fraction")
     if probability not in ("fraction", "percent"):
         raise SettingsError(f"WARDROUND_PROBABILITY: is {probability!r}, expected fraction or percent; correct it")
@@ -71,6 +74,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         fhir_page_size=_whole(environment, "WARDROUND_FHIR_PAGE_SIZE", "5000"),
         fhir_retries=_whole(environment, "WARDROUND_FHIR_RETRIES", "500"),
         fhir_aliases=listed(environment.get("WARDROUND_FHIR_ALIASES", "")),
+        source_map=Path(source_map).absolute() if source_map else None,
         icu_classes=listed(environment.get("WARDROUND_ICU_CLASSES", "ACUTE")),
         icu_locations=listed(environment.get("WARDROUND_ICU_LOCATIONS", "")),
         memory=_memory(environment.get("WARDROUND_MEMORY", "512MB")),

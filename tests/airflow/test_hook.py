@@ -69,6 +69,14 @@ def test_aliases_reach_the_source():
         source_of(connection(aliases=["inside"]))
 
 
+def test_a_source_map_reaches_the_source(tmp_path):
+    (tmp_path / "map.yaml").write_text("version: 1\nunits: {Schläge: /min}\n")
+
+    assert source_of(connection(source_map=str(tmp_path / "map.yaml"))).translation.units == (("Schläge", "/min"),)
+    with pytest.raises(SpecError, match=r"none\.yaml: not found"):
+        source_of(connection(source_map=str(tmp_path / "none.yaml")))
+
+
 def test_authorities_and_proxy_reach_the_source():
     source = source_of(connection(ca_file="/etc/ca.pem", proxy="http://proxy:3128"))
 

@@ -1,5 +1,6 @@
 """A URL or the name of a source: which server, and how to sign in to it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,18 @@ def test_aliases_are_the_sources_own(settings) -> None:
     )
     with pytest.raises(FhirError, match="alias: not the base URL"):
         named(settings, ALIASES="inside")
+
+
+def test_a_source_map_is_the_sources_own_or_given(settings, tmp_path, schemas) -> None:
+    home = replace(settings, home=schemas.parents[1])
+    for name, unit in {"own": "Schläge", "given": "Puls"}.items():
+        (tmp_path / f"{name}.yaml").write_text(f"version: 1\nunits: {{{unit}: /min}}\n")
+    environment = {"WARD_BASE_URL": URL, "WARD_SOURCE_MAP": str(tmp_path / "own.yaml")}
+    assert server_at("ward", home, environment).translation.units == (("Schläge", "/min"),)
+    given = server_at("ward", home, environment, source_map=tmp_path / "given.yaml")
+    assert given.translation.units == (("Puls", "/min"),)
+    at_url = server_at(URL, replace(home, source_map=tmp_path / "own.yaml"), {})
+    assert at_url.translation.units == (("Schläge", "/min"),)
 
 
 def test_authorities_and_proxy_are_the_sources_own(settings) -> None:

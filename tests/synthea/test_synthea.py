@@ -15,6 +15,7 @@ from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.ndjson import NdjsonFolder
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import Settings, settings_from
+from wardround.spec.cohorts import Encounters
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 from wardround.workflows.features import build_table
@@ -119,7 +120,7 @@ def test_search_and_export_give_one_ledger_and_the_same_features(searched: Scree
 def test_a_folder_gives_the_features_that_the_server_gives(
     folder: Path, server: str, searched: Screened, sepsis: Condition
 ) -> None:
-    table = build_table(NdjsonFolder(folder, icu_classes=ICU_CLASSES), sepsis, NOW)
+    table = build_table(NdjsonFolder(folder, Encounters(classes=ICU_CLASSES)), sepsis, NOW)
     own_id = {one["id"]: one["identifier"][0]["value"] for one in everything(server, "Encounter")}
     theirs = searched.features.assign(stay_id=searched.features["stay_id"].map(own_id))
     theirs = theirs.sort_values("stay_id", ignore_index=True)

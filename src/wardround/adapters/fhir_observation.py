@@ -22,6 +22,7 @@ from wardround.adapters.fhir_references import (
 from wardround.adapters.fhir_times import UNKNOWN, micros_of, times_of
 from wardround.core.events import NO_TIME, NO_VALUE
 from wardround.core.reading_rule import Opening, ReadingRule
+from wardround.spec.source_maps import Translation
 from wardround.spec.ucum import SYSTEMS as UCUM_SYSTEMS
 
 MALFORMED: Final = "malformed"  # not shaped like an Observation
@@ -137,6 +138,13 @@ def frame_of_readings(readings: Sequence[Reading]) -> pd.DataFrame:
             "problem": _texts(problem),
         }
     )
+
+
+def in_our_units(readings: pd.DataFrame, translation: Translation) -> pd.DataFrame:
+    """The readings with each unit that is the source's own replaced by the one that it means."""
+    if not translation.units:
+        return readings
+    return readings.assign(unit=readings["unit"].replace(dict(translation.units)))
 
 
 def _texts(values: Sequence[str]) -> Any:

@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_observation import OBSERVATION, Reading, frame_of_readings, readings_of
+from wardround.adapters.fhir_observation import OBSERVATION, Reading, frame_of_readings, in_our_units, readings_of
 from wardround.adapters.fhir_references import FOREIGN_REFERENCE, patient_values
 from wardround.adapters.fhir_times import no_earlier_than, no_later_than
 from wardround.core.events import empty_readings
@@ -42,7 +42,7 @@ def fetch(
 def _fetch_group(
     client: FhirClient, patient_ids: Sequence[str], variables: Mapping[str, Variable], start: datetime, end: datetime
 ) -> pd.DataFrame:
-    rule = reading_rule(variables)
+    rule = reading_rule(variables, client.source.translation)
     profile = client.source.profile
     patients = ("patient", patient_values(patient_ids, profile))
     dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
@@ -52,6 +52,6 @@ def _fetch_group(
         # Not page by page: the name of a page would keep it while the next one comes.
         for observation in chain.from_iterable(found):
             readings += readings_of(observation, rule, client.source.bases)
-    frame = frame_of_readings(readings)
+    frame = in_our_units(frame_of_readings(readings), client.source.translation)
     stranger = ~frame["patient_id"].isin(patient_ids) & (frame["problem"] != FOREIGN_REFERENCE)
     return frame.assign(problem=frame["problem"].mask(stranger, OTHER_PATIENT)) if stranger.any() else frame

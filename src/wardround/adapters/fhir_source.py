@@ -11,6 +11,7 @@ from wardround.adapters.fhir_sign_in import SignIn
 from wardround.errors import FhirError
 from wardround.spec.cohorts import Encounters
 from wardround.spec.servers import GENERIC, ServerProfile
+from wardround.spec.source_maps import NO_TRANSLATION, Translation
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class FhirSource:
         icu_classes: Encounter.class codes of an ICU stay, as `code` or `system|code`.
         icu_locations: names or ids of ICU Locations; an Encounter counts for its time there.
         aliases: other base URLs of the same server: absolute references under them are to its own resources.
+        translation: what its own codes and units mean.
         profile: what this kind of server bears; what it cannot bear is lowered in the fields above.
         recognise: take the profile that the server's CapabilityStatement points at instead (see `fhir_profiles`).
     """
@@ -48,6 +50,7 @@ class FhirSource:
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    translation: Translation = NO_TRANSLATION
     profile: ServerProfile = GENERIC
     recognise: bool = False
 

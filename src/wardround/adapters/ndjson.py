@@ -17,7 +17,7 @@ import pandas as pd
 
 from wardround.adapters import fhir_locations
 from wardround.adapters.fhir_encounters import ELEMENTS, Census, EncounterRule
-from wardround.adapters.fhir_observation import OBSERVATION, Reading, frame_of_readings, readings_of
+from wardround.adapters.fhir_observation import OBSERVATION, Reading, frame_of_readings, in_our_units, readings_of
 from wardround.adapters.fhir_references import Bases, Resource
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
 from wardround.core.reading_rule import reading_rule
@@ -25,6 +25,7 @@ from wardround.core.stays import FoundStays
 from wardround.core.windows import inside, windows
 from wardround.errors import SourceDataError
 from wardround.spec.cohorts import Encounters
+from wardround.spec.source_maps import NO_TRANSLATION, Translation
 from wardround.spec.variables import Variable
 
 _NO_BASES: Final = Bases()
@@ -40,12 +41,13 @@ class NdjsonFolder:
     """All *.ndjson and *.ndjson.gz of a folder, whatever they are called; each line says its own type.
 
     `path` may be an fsspec URL; `encounters` says which Encounters are stays; `bases` are those of the server that the
-    files came from, if any; `patients_at_once` bounds memory.
+    files came from, if any; `translation` says what its codes and units mean; `patients_at_once` bounds memory.
     """
 
     path: Path | str
     encounters: Encounters = _ICU
     bases: Bases = _NO_BASES
+    translation: Translation = NO_TRANSLATION
     patients_at_once: int = 1000
 
     def find_stays(self, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
@@ -89,13 +91,13 @@ class NdjsonFolder:
         found = self._readings(variables, frozenset(buckets.index))
         number = 0
         while some := list(islice(found, _READINGS_AT_ONCE)):
-            frame = inside(frame_of_readings(some), spans)
+            frame = inside(in_our_units(frame_of_readings(some), self.translation), spans)
             for bucket, part in frame.groupby(frame["patient_id"].map(buckets)):
                 part.to_parquet(scratch / f"{bucket}-{number:06}.parquet")
             number += 1
 
     def _readings(self, variables: Mapping[str, Variable], patients: frozenset[str]) -> Iterator[Reading]:
-        rule = reading_rule(variables)
+        rule = reading_rule(variables, self.translation)
         # Most lines are about other things; looking for the codes in the text spares parsing them.
         codes = sorted({re.escape(code).encode() for _, code in rule.openings})
         mentions = re.compile(b'"(' + b"|".join(codes) + b')"')

@@ -18,8 +18,9 @@ from wardround.adapters.fhir_sign_in import (
 from wardround.airflow.provider import CONNECTION_FIELDS, CONNECTION_TYPE, DEFAULT_CONNECTION, SIGN_IN_FIELDS
 from wardround.errors import FhirError, WardroundError
 from wardround.settings import settings_from
-from wardround.spec.loading import load_server_profile
+from wardround.spec.loading import load_server_profile, load_source_map
 from wardround.spec.servers import GENERIC
+from wardround.spec.source_maps import NO_TRANSLATION
 
 
 class FhirHook(BaseHook):  # type: ignore[misc]  # mypy does not follow airflow
@@ -64,7 +65,7 @@ def source_of(connection: Connection) -> FhirSource:
     if unknown:
         raise FhirError(f"{where}: unknown field {unknown[0]!r}, expected {', '.join(CONNECTION_FIELDS)}; remove it")
     about = {key: extra.pop(key) for key in SIGN_IN_FIELDS if key in extra}
-    profile = extra.pop("profile", None)
+    profile, source_map = extra.pop("profile", None), extra.pop("source_map", None)
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in extra.items()}
     try:
         return FhirSource(
@@ -72,6 +73,7 @@ def source_of(connection: Connection) -> FhirSource:
             sign_in=_sign_in(connection, about),
             profile=load_server_profile(profile, settings_from().schemas) if profile else GENERIC,
             recognise=profile is None,
+            translation=load_source_map(Path(source_map), settings_from().schemas) if source_map else NO_TRANSLATION,
             # A task holds one slot of the pool, and a slot stands for one request at a time.
             threads=1,
             **given,

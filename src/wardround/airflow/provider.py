@@ -89,5 +89,8 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "retries": _count("Retries", 500, 100_000, "Requests that one task may repeat, in all."),
     "icu_classes": _names("ICU classes", ["ACUTE"], "Encounter.class codes of intensive-care stays, one a line."),
     "icu_locations": _names("ICU locations", [], "Names or ids of intensive-care Locations, one a line."),
+    "source_map": _text(
+        "Source map", "What its own codes and units mean, YAML or a ConceptMap as JSON: its path on every worker."
+    ),
     "aliases": _names("Aliases", [], "Other base URLs of the server: references under them are its own. One a line."),
 }

@@ -32,7 +32,7 @@ def find_stays(condition_id: str, params: Params, dag_run: Any) -> tuple[str, li
     """Opens the run and gives its id and its chunk numbers. A DAG run that is cleared opens the same run again."""
     settings = settings_from()
     source = FhirHook(params["connection"]).source()
-    run = screening.open_run(_request(condition_id, params, dag_run, source), settings)
+    run = screening.open_run(_request(condition_id, params, dag_run, source), settings, source.translation)
     with _client(run, params, dag_run) as client:
         return run, screening.find_stays(run, client, settings, _log_progress) or [NOBODY]
 

@@ -1,10 +1,11 @@
 """`wardround check-source`: what can a FHIR server do, and what will Wardround therefore do?"""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from wardround.cli.servers import server_at
+from wardround.cli.servers import MAP_HELP, server_at
 from wardround.errors import FhirError
 from wardround.settings import settings_from
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 @click.command("check-source")
 @click.argument("source", metavar="NAME|URL")
 @click.option("--profile", metavar="ID", help="Compare with this profile of include/schemas/servers.")
+@click.option("--source-map", metavar="FILE", type=click.Path(path_type=Path), help=MAP_HELP)
 @click.option(
     "--patient",
     "patients",
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 )
 @click.option("--write", is_flag=True, help="Also write one marked test resource, and remove it again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(source: str, profile: str | None, patients: tuple[str, ...], write: bool, as_json: bool) -> None:
+def command(
+    source: str, profile: str | None, source_map: Path | None, patients: tuple[str, ...], write: bool, as_json: bool
+) -> None:
     """Ask a FHIR server what it can do, and say which profile fits and what Wardround will do.
 
     Nothing is written without --write; with it, one RiskAssessment about nobody, tagged as test data and entered in
@@ -39,7 +43,7 @@ def command(source: str, profile: str | None, patients: tuple[str, ...], write: 
         load_server_profile(profile, settings.schemas)
     cohorts = {name: condition.cohort for name, condition in load_conditions(settings.schemas).items()}
     found = check_source(
-        server_at(source, settings),
+        server_at(source, settings, source_map=source_map),
         profiles,
         chosen=profile,
         patients=patients,

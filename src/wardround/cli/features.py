@@ -9,7 +9,7 @@ import click
 
 from wardround.cli.durations import DURATION
 from wardround.cli.results import say, show
-from wardround.cli.servers import PROFILE_HELP, is_server, server_at
+from wardround.cli.servers import MAP_HELP, PROFILE_HELP, is_server, server_at, translation_in
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
 from wardround.settings import Settings, settings_from
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--fhir", help="Base URL of a FHIR server, its name in a .env file, or a folder of NDJSON.")
 @click.option("--profile", metavar="ID", help=PROFILE_HELP)
+@click.option("--source-map", metavar="FILE", type=click.Path(path_type=Path), help=MAP_HELP)
 @click.option("--at", type=DURATION, help="Predict so long after each stay's admission.  [default: 24h]")
 @click.option("--as-of", type=TIME, help="Predict at this time (ISO 8601 with an offset), for the stays in progress.")
 @click.option("--allow-future", is_flag=True, help=f"{ALLOW_FUTURE_HELP} Files may hold any time.")
@@ -35,6 +36,7 @@ def command(
     mimic: Path | None,
     fhir: str | None,
     profile: str | None,
+    source_map: Path | None,
     at: timedelta | None,
     as_of: datetime | None,
     allow_future: bool,
@@ -62,7 +64,7 @@ def command(
         require_reached(as_of, datetime.now(UTC), allow_future)
     spec = load_condition(condition, settings.schemas)
     with ExitStack() as stack:
-        source = _source(mimic, fhir, profile, settings, spec.cohort.encounters, stack)
+        source = _source(mimic, fhir, profile, source_map, settings, spec.cohort.encounters, stack)
         say(f"Reading {mimic or fhir}")
         table = build_table(source, spec, as_of or at or timedelta(hours=24))
     table.features.to_parquet(out, index=False)
@@ -74,6 +76,7 @@ def _source(
     mimic: Path | None,
     fhir: str | None,
     profile: str | None,
+    source_map: Path | None,
     settings: Settings,
     encounters: "Encounters | None",
     stack: ExitStack,
@@ -87,7 +90,7 @@ def _source(
         from wardround.adapters.fhir_profiles import recognised, with_profile
         from wardround.adapters.fhir_server import FhirServer
 
-        server = server_at(fhir, settings, profile=profile)
+        server = server_at(fhir, settings, profile=profile, source_map=source_map)
         if server.recognise:
             with FhirClient(server) as client:
                 server = with_profile(server, recognised(client, settings.schemas).profile)
@@ -97,4 +100,9 @@ def _source(
     from wardround.spec.cohorts import Encounters
 
     icu = Encounters(classes=settings.icu_classes, locations=settings.icu_locations)
-    return NdjsonFolder(Path(str(fhir)), encounters or icu, bases_of(settings.fhir_aliases))
+    return NdjsonFolder(
+        Path(str(fhir)),
+        encounters or icu,
+        bases_of(settings.fhir_aliases),
+        translation_in(source_map or settings.source_map, settings),
+    )

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -12,7 +13,7 @@ from wardround.cli.durations import DURATION
 from wardround.cli.process import suit_the_process
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
-from wardround.cli.servers import PROFILE_HELP, SOURCE_HELP, server_at
+from wardround.cli.servers import MAP_HELP, PROFILE_HELP, SOURCE_HELP, server_at
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
 from wardround.errors import ConditionSuspended, FhirError
 from wardround.settings import settings_from
@@ -25,13 +26,24 @@ SHOWN: Final = (
     *("condition", "as_of", "mode", "cohort", "found", "scored", "indeterminate", "excluded", "failed"),
     *("written", "unchanged", "repaired", "http_requests", "model_version", "run", "report"),
 )
-BEGUN_WITH: Final = {"condition", "as_of", "allow_future", "look_back", "cohort", "mode", "chunk_size", "dry_run"}
+BEGUN_WITH: Final = {
+    "source_map",
+    "condition",
+    "as_of",
+    "allow_future",
+    "look_back",
+    "cohort",
+    "mode",
+    "chunk_size",
+    "dry_run",
+}
 
 
 @click.command("screen")
 @click.argument("condition", required=False)
 @click.option("--source", metavar="URL|NAME", help=SOURCE_HELP)
 @click.option("--profile", metavar="ID", help=PROFILE_HELP)
+@click.option("--source-map", metavar="FILE", type=click.Path(path_type=Path), help=MAP_HELP)
 @click.option("--as-of", type=TIME, help="Prediction time: ISO 8601 with an offset.")
 @click.option("--allow-future", is_flag=True, help=ALLOW_FUTURE_HELP)
 @click.option("--look-back", type=DURATION, help="Find stays that overlap this long before as_of (24h, 90m, 2d).")
@@ -50,6 +62,7 @@ def command(
     /,
     source: str | None,
     profile: str | None,
+    source_map: Path | None,
     wait: timedelta | None,
     resumed: str | None,
     as_json: bool,
@@ -63,13 +76,14 @@ def command(
     """
     _require_all_or_resume(context, resumed)
     with GateProcess() as gate:
-        _screen(gate, source, profile, wait, resumed, as_json, asked)
+        _screen(gate, source, profile, source_map, wait, resumed, as_json, asked)
 
 
 def _screen(
     gate: GateProcess,
     source: str | None,
     profile: str | None,
+    source_map: Path | None,
     wait: timedelta | None,
     resumed: str | None,
     as_json: bool,
@@ -87,7 +101,7 @@ def _screen(
         run, reached = resumed, server_at(place, settings, profile=profile)
         work = partial(resume, run)
     else:
-        reached = server_at(str(source), settings, profile=profile)
+        reached = server_at(str(source), settings, profile=profile, source_map=source_map)
         request = _request(reached.base_url, **asked)
         run = str(request.run)
         # Before anything is done: one that is killed says nothing more.

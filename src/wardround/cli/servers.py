@@ -17,10 +17,12 @@ from wardround.adapters.fhir_sign_in import (
 from wardround.adapters.fhir_source import FhirSource
 from wardround.errors import FhirError
 from wardround.settings import Settings, listed
-from wardround.spec.loading import load_server_profile
+from wardround.spec.loading import load_server_profile, load_source_map
 from wardround.spec.servers import GENERIC
+from wardround.spec.source_maps import NO_TRANSLATION, Translation
 
 PROFILE_HELP: Final = "Kind of server: a profile of include/schemas/servers.  [default: by what it calls itself]"
+MAP_HELP: Final = "What the source's own codes and units mean: YAML, or a ConceptMap as JSON."
 SOURCE_HELP: Final = "FHIR R4 server: its base URL, or the name of a source in the environment or .env."
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _BASE_URL: Final = "_BASE_URL"
@@ -41,20 +43,31 @@ _HALVES: Final = {
 
 
 def server_at(
-    place: str, settings: Settings, environment: Mapping[str, str] = os.environ, profile: str | None = None
+    place: str,
+    settings: Settings,
+    environment: Mapping[str, str] = os.environ,
+    profile: str | None = None,
+    source_map: Path | None = None,
 ) -> FhirSource:
     """The server at a URL or of a name, asked as the environment says.
 
     A name such as `medplum` stands for the variables MEDPLUM_BASE_URL, MEDPLUM_CLIENT_ID and so on, of the environment,
     of .env in the working directory or of .env in the home, in this order. Without a `profile`, here or in
-    MEDPLUM_PROFILE, the server is to be recognised.
+    MEDPLUM_PROFILE, the server is to be recognised. A `source_map` goes before MEDPLUM_SOURCE_MAP.
 
     Raises:
         FhirError: what is no base URL, an unknown name, a variable that is missing or contradicts another.
-        SpecError: an unknown profile.
+        SpecError: an unknown profile, or a source map that cannot be used.
     """
     if not _NAME.fullmatch(place):
-        return _source(place, _token_of(settings), settings, profile, aliases=settings.fhir_aliases)
+        return _source(
+            place,
+            _token_of(settings),
+            settings,
+            profile,
+            aliases=settings.fhir_aliases,
+            source_map=source_map or settings.source_map,
+        )
     variables = _Variables(place, {**_from_files(settings.home), **environment})
     return _source(
         variables.required("BASE_URL"),
@@ -64,7 +77,13 @@ def server_at(
         ca_file=variables.get("CA_FILE"),
         proxy=variables.get("PROXY"),
         aliases=listed(variables.get("ALIASES") or ""),
+        source_map=source_map or _path(variables.get("SOURCE_MAP")),
     )
+
+
+def translation_in(source_map: Path | None, settings: Settings) -> Translation:
+    """What a source map says; nothing without one. Raises SpecError."""
+    return load_source_map(source_map, settings.schemas) if source_map else NO_TRANSLATION
 
 
 def is_server(place: str, settings: Settings, environment: Mapping[str, str] = os.environ) -> bool:
@@ -112,6 +131,10 @@ class _Variables:
 
 def _prefix(name: str) -> str:
     return name.upper().replace("-", "_")
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def _named(variable: str) -> str:
@@ -175,6 +198,7 @@ def _source(
     ca_file: str | None = None,
     proxy: str | None = None,
     aliases: tuple[str, ...] = (),
+    source_map: Path | None = None,
 ) -> FhirSource:
     return FhirSource(
         base_url=base_url,
@@ -186,6 +210,7 @@ def _source(
         icu_classes=settings.icu_classes,
         icu_locations=settings.icu_locations,
         aliases=aliases,
+        translation=translation_in(source_map, settings),
         profile=load_server_profile(profile, settings.schemas) if profile else GENERIC,
         recognise=profile is None,
     )

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wardround.spec.servers import ServerProfile
+from wardround.spec.source_maps import NO_TRANSLATION, Code, Translation
 from wardround.spec.variables import LOINC, Variable
-
-Code = tuple[str, str]  # system, code
 
 
 class Coded(Protocol):
@@ -75,8 +74,28 @@ class ReadingRule:
         return tuple(dict.fromkeys(names))
 
 
-def reading_rule(variables: Mapping[str, Variable]) -> ReadingRule:
-    """The rule for these variables; what only others name is not read."""
+def reading_rule(variables: Mapping[str, Variable], translation: Translation = NO_TRANSLATION) -> ReadingRule:
+    """The rule for these variables; what only others name is not read. A code of the source's is read as its target."""
+    rule = _of_variables(variables)
+    return _translated(rule, translation.codes) if translation.codes else rule
+
+
+def _translated(rule: ReadingRule, codes: Iterable[tuple[Code, Code]]) -> ReadingRule:
+    own: dict[Code, list[Code]] = {}  # our code -> the source's
+    for theirs, ours in codes:
+        own.setdefault(ours, []).append(theirs)
+
+    def also_theirs(opening: Opening) -> Opening:
+        more = {code: name for ours, name in opening.components.items() for code in own.get(ours, ())}
+        return Opening(opening.variables, {**opening.components, **more})
+
+    widened = {id(opening): also_theirs(opening) for opening in rule.openings.values()}
+    openings = {code: widened[id(opening)] for code, opening in rule.openings.items()}
+    openings |= {theirs: openings[ours] for theirs, ours in codes if ours in openings}
+    return ReadingRule(openings)
+
+
+def _of_variables(variables: Mapping[str, Variable]) -> ReadingRule:
     meaning = {code: variable.name for variable in variables.values() for code in variable.codes()}
     openers: dict[Code, list[Variable]] = {}
     for variable in variables.values():

@@ -1,5 +1,6 @@
 """Reads include/schemas: YAML in, frozen models out, or a SpecError that names file, place, value and remedy."""
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition, ConditionFile
 from wardround.spec.feature_schema import FeatureSchema
 from wardround.spec.servers import ServerProfile
+from wardround.spec.source_maps import SourceMap, Translation, from_concept_map, translation_of
 from wardround.spec.variables import Variable, VariablesFile
 
 try:  # ten times as fast, and there wherever PyYAML comes as a wheel
@@ -89,6 +91,22 @@ def load_feature_schema(path: Path) -> FeatureSchema:
     return _validated(FeatureSchema, path)
 
 
+def load_source_map(path: Path, schemas: Path) -> Translation:
+    """A source's own map (YAML, or a ConceptMap as JSON) in the words of variables.yaml. Raises SpecError."""
+    if not path.is_file():
+        raise SpecError(f"{path}: not found, expected a source map in YAML or a ConceptMap in JSON; correct the path")
+    try:
+        source_map = _validated(SourceMap, path, _concept_map if path.suffix == ".json" else None)
+        return translation_of(source_map, load_variables(schemas))
+    except ValueError as error:
+        raise SpecError(f"{path}: {error}") from None
+
+
+def _concept_map(data: Any) -> Any:
+    is_one = isinstance(data, dict) and data.get("resourceType") == "ConceptMap"
+    return from_concept_map(data) if is_one else data
+
+
 def _server_profile(path: Path) -> ServerProfile:
     profile = _validated(ServerProfile, path)
     if profile.id != path.stem:
@@ -103,7 +121,8 @@ def _known_variable(name: str, variables: dict[str, Variable], path: Path, place
     raise SpecError(f"{path}: {place}: unknown variable {name!r}{hint}; define it in variables.yaml")
 
 
-def _validated(model: type[M], path: Path) -> M:
+def _validated(model: type[M], path: Path, of: Callable[[Any], Any] | None = None) -> M:
+    """The file as the model, after `of` has made of its content what the model reads."""
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except OSError as error:
@@ -111,7 +130,7 @@ def _validated(model: type[M], path: Path) -> M:
     except yaml.YAMLError as error:
         raise SpecError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     try:
-        return model.model_validate(data)
+        return model.model_validate(of(data) if of else data)
     except ValidationError as error:
         raise SpecError(_explain(error, path, model)) from None
 

@@ -12,12 +12,14 @@ from wardround.settings import settings_from
 from wardround.spec.base import SpecModel, format_duration
 from wardround.spec.conditions import ConditionFile
 from wardround.spec.servers import ServerProfile
+from wardround.spec.source_maps import SourceMap
 from wardround.spec.variables import VariablesFile
 
 FILES: dict[str, type[SpecModel]] = {
     "variables": VariablesFile,
     "condition": ConditionFile,
     "server": ServerProfile,
+    "source_map": SourceMap,
 }
 _BEGIN, _END = "<!-- keys of {name}: generated -->", "<!-- end of {name} -->"
 

@@ -9,7 +9,8 @@ from wardround.adapters.fhir_client import FhirSource
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import FhirUnreachable
 from wardround.spec.servers import GENERIC
-from wardround.workflows.screening import suited
+from wardround.spec.source_maps import Translation
+from wardround.workflows.screening import ScreeningRequest, open_run, suited
 
 
 def test_a_server_is_recognised_with_one_request_which_is_counted(screened, icu, server, settings, transport) -> None:
@@ -31,6 +32,14 @@ def test_a_run_keeps_the_profile_that_it_began_with(screened, server, settings) 
     RunFolder.of(settings.runs, run).write_json("profile.json", {"profile": "oracle", "why": ""})
     source = suited(run, FhirSource(server, recognise=True), settings)
     assert (source.profile.id, source.page_size, source.recognise) == ("oracle", 200, False)
+
+
+def test_a_run_keeps_the_source_map_that_it_began_with(server, settings) -> None:
+    began = Translation(units=(("Schläge", "/min"),))
+    request = ScreeningRequest(condition="sepsis", source_url=server, as_of="2026-01-02T05:00:00Z")
+    run = open_run(request, settings, began)
+    assert suited(run, FhirSource(server), settings).translation == began
+    assert suited(run, FhirSource(server, translation=Translation()), settings).translation == began
 
 
 def test_a_server_that_is_down_is_not_taken_for_another_kind(screened, settings) -> None:

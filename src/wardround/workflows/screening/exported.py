@@ -75,5 +75,8 @@ def _keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame) -> N
 
 def _files(opened: Run, client: FhirClient) -> NdjsonFolder:
     return NdjsonFolder(
-        f"{opened.folder.url}/{bulk_export.FILES}", bases=client.source.bases, patients_at_once=PATIENTS_AT_ONCE
+        f"{opened.folder.url}/{bulk_export.FILES}",
+        bases=client.source.bases,
+        translation=opened.translation,
+        patients_at_once=PATIENTS_AT_ONCE,
     )

@@ -12,6 +12,7 @@ from wardround.adapters.fhir_references import Resource
 from wardround.core.ledger import EXCLUDED, FAILED, counts, open_ledger
 from wardround.core.risk_assessment import Screening, identity, probability
 from wardround.settings import Settings
+from wardround.spec.source_maps import NO_TRANSLATION
 from wardround.workflows.screening.cohort import account_of
 from wardround.workflows.screening.run import Run, chunk_file, load_run
 
@@ -147,6 +148,7 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dic
         "mode": request.mode,
         "dry_run": request.dry_run,
         "source": request.source_url,
+        "source_map": opened.translation.digest[:12] if opened.translation != NO_TRANSLATION else None,
         "unchanged": sum(len(account["unchanged"]) for account in written),
         "repaired": sum(len(account["repaired"]) for account in written),
         "to_write": sum(account["to_write"] for account in written),

@@ -26,12 +26,16 @@ from wardround.spec.cohorts import CohortSource
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
+from wardround.spec.source_maps import NO_TRANSLATION, Translation
 from wardround.workflows.screening.request import ScreeningRequest
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was opened: its id, folder, request, spec, and the version and horizon of the model of all chunks."""
+    """A run that was opened: its id, folder, request, spec, and the version and horizon of the model of all chunks.
+
+    `translation` is what the source's own codes and units meant when the run was opened.
+    """
 
     id: str
     folder: RunFolder
@@ -39,6 +43,7 @@ class Run:
     condition: Condition
     model_version: str
     horizon: timedelta | None
+    translation: Translation
 
     @property
     def as_of(self) -> pd.Timestamp:
@@ -124,6 +129,7 @@ class Run:
 
 
 RETRACTION: Final = "retraction.json"
+TRANSLATION: Final = "source_map.json"
 
 
 def require_active(opened: Run, settings: Settings) -> None:
@@ -140,7 +146,7 @@ def chunk_file(chunk: int, name: str) -> str:
     return f"chunk-{chunk:04d}/{name}"
 
 
-def open_run(request: ScreeningRequest, settings: Settings) -> str:
+def open_run(request: ScreeningRequest, settings: Settings, translation: Translation = NO_TRANSLATION) -> str:
     """Checks spec and model, and opens the run's folder, empty; gives the run id.
 
     Raises ConditionSuspended if it would write for a condition that is switched off; SpecError or ModelError.
@@ -156,6 +162,7 @@ def open_run(request: ScreeningRequest, settings: Settings) -> str:
     folder.clear(keep=() if folder.exists("chunks.json") else (bulk_export.STATE, f"{bulk_export.FILES}/"))
     # Kept with the run, so that a spec that is edited meanwhile cannot give its chunks different features.
     folder.write_json("condition.json", condition.model_dump(mode="json"))
+    folder.write_json(TRANSLATION, translation.model_dump(mode="json"))
     folder.write_json(
         "request.json",
         {
@@ -178,7 +185,16 @@ def load_run(run: str, settings: Settings) -> Run:
     request = ScreeningRequest.model_validate({key: stored[key] for key in ScreeningRequest.model_fields})
     condition = Condition.model_validate(folder.read_json("condition.json"))
     return Run(
-        run, folder, request, condition, stored["model_version"], _horizon(stored.get("horizon", NOT_STATED), condition)
+        id=run,
+        folder=folder,
+        request=request,
+        condition=condition,
+        model_version=stored["model_version"],
+        horizon=_horizon(stored.get("horizon", NOT_STATED), condition),
+        # A run of an earlier release has none.
+        translation=(
+            Translation.model_validate(folder.read_json(TRANSLATION)) if folder.exists(TRANSLATION) else NO_TRANSLATION
+        ),
     )
 
 

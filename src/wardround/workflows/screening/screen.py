@@ -60,7 +60,7 @@ class Means:
 
 def screen(request: ScreeningRequest, means: Means) -> dict[str, Any]:
     """Screens and reports; gives the run's summary, which `require_complete` judges. Raises any WardroundError."""
-    return _go_through(open_run(request, means.settings), means)
+    return _go_through(open_run(request, means.settings, means.source.translation), means)
 
 
 def resume(run: str, means: Means) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""A run and its source in, the source with the server profile that all tasks of the run use out."""
+"""A run and its source in, the source with the server profile and source map that all tasks of the run use out."""
+
+from dataclasses import replace
 
 from requests.adapters import BaseAdapter
 
@@ -21,13 +23,15 @@ def suited(
     transport: BaseAdapter | None = None,
     patience: Patience | None = None,
 ) -> FhirSource:
-    """The source as it is, or if its server is to be recognised, with the profile that fits: asked once a run.
+    """The source with the run's source map, and if its server is to be recognised, with the profile that fits.
 
-    The answer is kept in profile.json, so that a run that is resumed asks its server as it did before.
+    The server is asked once a run, and the answer kept in profile.json: a run that is resumed asks its server as it
+    did before, and understands it as before.
     """
+    opened = load_run(run, settings)
+    source = replace(source, translation=opened.translation)
     if not source.recognise:
         return source
-    opened = load_run(run, settings)
     if not opened.folder.exists("profile.json"):
         with FhirClient(source, transport, patience) as client, opened.step("recognise", client):
             fit = _recognised(client, settings)

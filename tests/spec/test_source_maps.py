@@ -1,0 +1,92 @@
+"""A source's own codes and units: what a map may say, and what is wrong with one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wardround.errors import SpecError
+from wardround.spec.loading import load_source_map
+
+HOUSE = "urn:oid:1.2.3.4"
+LOINC = "http://loinc.org"
+
+
+@pytest.fixture
+def load(tmp_path: Path, schemas: Path):
+    def read(text: str, name: str = "map.yaml"):
+        (tmp_path / name).write_text(text)
+        return load_source_map(tmp_path / name, schemas)
+
+    return read
+
+
+def test_a_code_means_a_variable_by_its_name(load) -> None:
+    found = load(f"version: 1\ncodes: [{{system: {HOUSE}, means: {{PULS: heart_rate, 220045: lactate}}}}]\n")
+    assert dict(found.codes) == {(HOUSE, "PULS"): (LOINC, "8867-4"), (HOUSE, "220045"): (LOINC, "2524-7")}
+
+
+def test_a_code_means_a_code_or_a_panel_that_variables_name(load) -> None:
+    found = load(f"version: 1\ncodes: [{{system: {HOUSE}, to: {LOINC}, means: {{RR: 85354-9, HF: 8867-4}}}}]\n")
+    assert dict(found.codes) == {(HOUSE, "RR"): (LOINC, "85354-9"), (HOUSE, "HF"): (LOINC, "8867-4")}
+
+
+def test_units_are_told_in_units_of_ours(load) -> None:
+    assert load("version: 1\nunits: {/Min.: /min, G/l: 10*9/L}\n").units == (("/Min.", "/min"), ("G/l", "10*9/L"))
+
+
+def concept_map(*elements: dict, **group: str) -> str:
+    group = {"source": HOUSE, "target": LOINC, **group}
+    return json.dumps({"resourceType": "ConceptMap", "title": "Ours", "group": [{**group, "element": list(elements)}]})
+
+
+def element(code: str, target: str, equivalence: str) -> dict:
+    return {"code": code, "target": [{"code": target, "equivalence": equivalence}]}
+
+
+def test_of_a_concept_map_what_means_the_same_counts(load) -> None:
+    same = [element("HF", "8867-4", "equivalent"), element("AF", "9279-1", "equal")]
+    other = [element("X", "2524-7", kind) for kind in ("wider", "narrower", "inexact", "relatedto", "unmatched")]
+    found = load(concept_map(*same, *other, {"code": "Y"}), "map.json")
+    assert dict(found.codes) == {(HOUSE, "HF"): (LOINC, "8867-4"), (HOUSE, "AF"): (LOINC, "9279-1")}
+    assert found.title == "Ours"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (f"version: 1\ncodes: [{{system: {HOUSE}, means: {{HF: hart_rate}}}}]", "did you mean 'heart_rate'"),
+        (f"version: 1\ncodes: [{{system: {HOUSE}, to: {LOINC}, means: {{HF: 8302-2}}}}]", "which no variable names"),
+        (f"version: 1\ncodes: [{{system: {LOINC}, means: {{8867-4: lactate}}}}]", "variables.yaml names it itself"),
+        (
+            f"version: 1\ncodes: [{{system: {HOUSE}, means: {{A: lactate}}}},"
+            f" {{system: {HOUSE}, means: {{A: heart_rate}}}}]",
+            "keep one of them",
+        ),
+        ("version: 1\nunit: {}", "unknown key (did you mean 'units'?)"),
+        ("version: 2", "version"),
+        (f"version: 1\ncodes: [{{system: {HOUSE}, means: {{}}}}]", "codes.0.means"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(load, text: str, complaint: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load(text)
+    assert complaint in str(caught.value)
+    assert "map.yaml" in str(caught.value)
+
+
+def test_a_concept_map_without_a_source_is_named(load) -> None:
+    with pytest.raises(SpecError, match=r"map\.json: group\[0\]\.source: is missing"):
+        load(json.dumps({"resourceType": "ConceptMap", "group": [{"target": LOINC, "element": []}]}), "map.json")
+
+
+def test_a_map_that_is_not_there_is_named(tmp_path: Path, schemas: Path) -> None:
+    with pytest.raises(SpecError, match=r"none\.yaml: not found"):
+        load_source_map(tmp_path / "none.yaml", schemas)
+
+
+def test_the_digest_is_of_what_the_map_says(load) -> None:
+    one = load(f"version: 1\ntitle: a\ncodes: [{{system: {HOUSE}, means: {{A: lactate, B: sodium}}}}]")
+    other = load(f"title: b\nversion: 1\ncodes: [{{means: {{B: sodium, A: lactate}}, system: {HOUSE}}}]")
+    third = load(f"version: 1\ncodes: [{{system: {HOUSE}, means: {{A: sodium, B: lactate}}}}]")
+    assert one.digest == other.digest != third.digest
