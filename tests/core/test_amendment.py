@@ -42,6 +42,21 @@ def test_what_a_person_took_back_stays_so_and_what_retract_took_back_may_be_writ
     assert decision.changes[0]["note"] == WANTED["note"]
 
 
+def test_that_the_server_held_several_is_said_also_where_the_newest_must_change() -> None:
+    other = [{"text": "score 2"}]
+    decision = decide(WANTED, [held("a", note=other), held("b", "2026-01-02T06:00:00Z", note=other)])
+    assert [(one["id"], one["status"]) for one in decision.changes] == [("a", "entered-in-error"), ("b", "amended")]
+    assert decision.repairs is True
+    assert decide(WANTED, [held("a", note=other)]).repairs is False
+
+
+def test_one_without_notes_or_identifiers_is_taken_back_as_any_other() -> None:
+    bare = {"resourceType": "RiskAssessment", "id": "a", "status": "final"}
+    assert superseded(bare) == {**bare, "status": "entered-in-error", "identifier": []}
+    assert [note["text"] for note in retracted(bare, "wrong ward", AT)["note"]] == ["wrong ward"]
+    assert decide(WANTED, [{**bare, "status": "entered-in-error"}]).withdrawn
+
+
 def test_of_several_the_newest_stands_whatever_its_time_is_written_like() -> None:
     older, newer = held("z", "2026-01-02T06:30:00.5+01:00"), held("a", "2026-01-02T05:31:00Z")
     assert newest([older, newer]) is newer
@@ -52,6 +67,8 @@ def test_of_several_the_newest_stands_whatever_its_time_is_written_like() -> Non
 
 def test_of_several_of_one_moment_or_of_none_the_last_id_stands() -> None:
     assert newest([held("b"), held("c"), held("a")])["id"] == "c"
+    assert newest([held("a", "2026-01-02T05:31:00"), held("b", "2026-01-02T05:30:00Z")])["id"] == "a", "no zone: UTC"
+    assert newest([{"note": []}, {"id": "1"}]) == {"id": "1"}, "no id is before every id"
     assert newest([{"id": "a"}, {"id": "b", "meta": {"lastUpdated": "unknown"}}])["id"] == "b"
     assert newest([{"id": "a", "meta": None}, {"id": "b"}])["id"] == "b"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from wardround.core.basis import basis, used_events
+from wardround.core.basis import UsedEvent, basis, used_events
 from wardround.core.events import EVENT_COLUMNS, frame_of
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
@@ -66,3 +66,29 @@ def test_patients_are_kept_apart(sepsis: Condition) -> None:
     both = pd.concat([events((1, "lactate", 1, "o/1")), events((1, "lactate", 2, "o/2"), patient="p2")])
     used = used_events(both, sepsis, AS_OF)
     assert {patient: basis(mine) for patient, mine in used.items()} == {"p1": ("o/1",), "p2": ("o/2",)}
+
+
+def test_patients_whose_events_come_in_turn_get_each_their_own_in_the_order_of_time(sepsis: Condition) -> None:
+    hours = (3, 1, 2)
+    mine = [events((hour, "lactate", 1 + hour, f"o/1-{hour}")) for hour in hours]
+    theirs = [events((hour + 0.5, "lactate", 5 + hour, f"o/2-{hour}"), patient="p2") for hour in hours]
+    both = pd.concat([row for pair in zip(mine, theirs, strict=True) for row in pair], ignore_index=True)
+    assert used_events(both, sepsis, AS_OF) == {
+        "p1": [UsedEvent("lactate", hour, 1 + hour, f"o/1-{hour}") for hour in (3, 2, 1)],
+        "p2": [UsedEvent("lactate", hour + 0.5, 5 + hour, f"o/2-{hour}") for hour in (3, 2, 1)],
+    }
+
+
+def test_events_of_one_time_are_ordered_by_when_they_were_known_and_then_by_value(sepsis: Condition) -> None:
+    late = events((2, "lactate", 1, "o/late"), (2, "lactate", 3, "o/z"), (2, "lactate", 2, "o/y"), available=0.5)
+    early = events((2, "lactate", 9, "o/early"), available=1.5)
+    used = used_events(pd.concat([late, early], ignore_index=True), sepsis, AS_OF)["p1"]
+    assert [event.source_ref for event in used] == ["o/early", "o/late", "o/y", "o/z"]
+    assert {event.hours_before for event in used} == {2.0}
+
+
+def test_of_several_windows_of_a_variable_the_longest_counts(sepsis: Condition) -> None:
+    windows = {feature.window for feature in sepsis.feature_list if feature.variable == "heart_rate"}
+    assert {window.total_seconds() / 3600 for window in windows} == {6, 24}
+    rows = events((20, "heart_rate", 80, "o/20"), (5, "heart_rate", 80, "o/5"))
+    assert basis(used_events(rows, sepsis, AS_OF)["p1"]) == ("o/20", "o/5")

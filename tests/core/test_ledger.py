@@ -32,6 +32,19 @@ def test_a_stay_not_accounted_for_exactly_once_is_an_error(entries: list[dict[st
         open_ledger(entries, ["a", "b"])
 
 
+def test_of_many_doubtful_stays_five_are_named_and_the_others_counted() -> None:
+    named = "look at Encounter/0, Encounter/1, Encounter/2, Encounter/3, Encounter/4"
+    for stays, rest in ((5, ""), (6, " and 1 more"), (9, " and 4 more")):
+        with pytest.raises(RunIncomplete, match=f"{named}{rest}$"):
+            open_ledger([], [str(stay) for stay in range(stays)])
+
+
+def test_a_ledger_with_an_outcome_of_no_kind_does_not_add_up() -> None:
+    ledger = open_ledger([entry("a"), entry("b")], ["a", "b"]).assign(outcome=["scored", "lost"])
+    with pytest.raises(RunIncomplete, match="outcomes add up to 1, expected 2"):
+        counts(ledger)
+
+
 @pytest.mark.parametrize(("outcome", "reason"), [("failed", ""), ("excluded", ""), ("indeterminate", ""), ("x", "y")])
 def test_a_stay_that_was_not_scored_needs_a_known_outcome_and_a_reason(outcome: str, reason: str) -> None:
     with pytest.raises(RunIncomplete, match="Encounter/a"):
