@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -63,7 +63,16 @@ def test_a_run_that_a_new_live_model_started_writes_nothing():
     started = SimpleNamespace(run_type="asset_triggered")
     by_the_clock = SimpleNamespace(run_type="scheduled")
     assert screening_mode({"mode": "live"}, started) == "shadow"
-    assert [screening_mode({"mode": mode}, by_the_clock) for mode in ("live", "shadow")] == ["live", "shadow"]
+    modes = ("live", "shadow", None)
+    assert tuple(screening_mode({"mode": mode}, by_the_clock) for mode in modes) == modes
+
+
+def test_the_mode_of_the_form_is_the_conditions_own_unless_somebody_chooses(schemas):
+    quiet = load_condition("sepsis", schemas).model_copy(update={"mode": "shadow", "shadow_until": date(2026, 4, 1)})
+    mode = screening_form(quiet)["mode"]
+    assert mode.resolve() is None
+    assert mode.description.endswith("Empty: as the condition says (shadow until 2026-04-01).")
+    assert [screening_form(quiet)["mode"].resolve(value) for value in ("live", "shadow")] == ["live", "shadow"]
 
 
 def test_the_training_form_asks_what_the_command_line_and_the_request_ask(schemas):

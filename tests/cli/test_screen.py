@@ -225,3 +225,14 @@ def test_a_condition_that_somebody_has_switched_off_ends_the_command_with_a_code
     # Nothing was begun, so there is nothing to resume.
     assert "To do the rest" not in result.output
     assert screened(own, server.base_url, "--mode", "shadow").exit_code == 0
+
+
+def test_the_mode_is_the_conditions_own_unless_it_is_asked_for(icu, server, settings, tmp_path) -> None:
+    icu.stay("a")
+    icu.upload(server.base_url)
+    shutil.copytree(settings.home, tmp_path / "home")
+    own = replace(settings, home=tmp_path / "home")
+    with (own.schemas / "conditions" / "sepsis.yaml").open("a") as file:
+        file.write("\nmode: shadow\nshadow_until: 2026-02-01\n")
+    said = [json.loads(screened(own, server.base_url, "--json", *mode).stdout) for mode in ((), ("--mode", "live"))]
+    assert [(one["mode"], one["written"]) for one in said] == [("shadow", 0), ("live", 1)]

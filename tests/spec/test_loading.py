@@ -134,3 +134,11 @@ def test_a_folder_without_conditions_is_an_error_that_names_it_and_the_remedy(tm
     state = "holds no condition" if there else "is not there"
     with pytest.raises(SpecError, match=rf"^{tmp_path}/conditions: {state}, .*set WARDROUND_HOME"):
         asked(tmp_path)
+
+
+def test_the_end_of_a_shadow_without_a_shadow_is_refused(own):
+    spoil(own / "conditions" / "sepsis.yaml", shadow_until="2026-04-01")
+    with pytest.raises(SpecError, match="shadow_until is the end of a shadow, and the mode is live"):
+        load_condition("sepsis", own)
+    spoil(own / "conditions" / "sepsis.yaml", mode="shadow")
+    assert load_condition("sepsis", own).mode_in_words == "shadow until 2026-04-01"

@@ -72,11 +72,12 @@ def screening_form(condition: Condition) -> dict[str, Param]:
             description="Stays that one task handles. Empty: one task per stay up to 32 stays, larger chunks beyond.",
         ),
         "mode": Param(
-            "live",
-            type="string",
-            enum=["live", "shadow"],
+            None,
+            type=["null", "string"],
+            enum=[None, "live", "shadow"],
             title="Mode",
-            description="shadow scores and reports, and writes nothing to the server.",
+            description="shadow scores and reports, and writes nothing to the server. "
+            f"Empty: as the condition says ({condition.mode_in_words}).",
         ),
         "dry_run": Param(
             False,
@@ -238,9 +239,9 @@ def _given_time(params: Mapping[str, Any]) -> datetime:
     return given
 
 
-def screening_mode(params: Mapping[str, Any], dag_run: Any) -> str:
-    """live or shadow: a run that a new live model started writes nothing, whatever the form's default."""
-    mode: str = "shadow" if dag_run.run_type == ASSET_TRIGGERED else params["mode"]
+def screening_mode(params: Mapping[str, Any], dag_run: Any) -> str | None:
+    """live or shadow, None for the condition's own: a run that a new live model started writes nothing in any case."""
+    mode: str | None = "shadow" if dag_run.run_type == ASSET_TRIGGERED else params["mode"]
     return mode
 
 

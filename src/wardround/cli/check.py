@@ -26,9 +26,11 @@ def command(as_json: bool) -> None:
             f"{checked.schemas}: {checked.variables} variables, {checked.server_profiles} server profiles,"
             f" {len(rows)} conditions; models in {checked.models}"
         )
-        table = Table("condition", "version", "columns", "spec digest", "live model", "state")
+        table = Table("condition", "version", "columns", "spec digest", "mode", "live model", "state")
         for row in rows:
-            table.add_row(row.condition, row.version, str(row.columns), row.spec_digest, row.model or "none", row.state)
+            table.add_row(
+                row.condition, row.version, str(row.columns), row.spec_digest, row.mode, row.model or "none", row.state
+            )
         Console().print(table)
     refused = [row.remedy for row in rows if row.state == "refused"]
     if refused:

@@ -50,7 +50,9 @@ BEGUN_WITH: Final = {
 @click.option(
     "--cohort", type=COHORT, help="search, locations:NAME,…, group:ID, list:ID, file:PATH, export[:GROUP_ID]."
 )
-@click.option("--mode", type=click.Choice(["live", "shadow"]), default="live", help="shadow writes nothing back.")
+@click.option(
+    "--mode", type=click.Choice(["live", "shadow"]), help="shadow writes nothing back (default: the condition's)."
+)
 @click.option("--chunk", "chunk_size", type=click.IntRange(min=1), help="Stays per chunk.")
 @click.option("--wait-for-source", "wait", type=DURATION, help="How long to wait for a server that is down (30m).")
 @click.option("--resume", "resumed", metavar="RUN", help="Do what is left of a run that failed or was killed.")

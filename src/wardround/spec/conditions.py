@@ -1,6 +1,6 @@
 """Conditions: what is screened for. One YAML file each, resolved against the variables."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -16,6 +16,7 @@ Summary = Literal[
     "last", "first", "mean", "min", "max", "std", "slope", "change", "count", "missing", "hours_since_last"
 ]
 Demographic = Literal["age", "sex"]
+Mode = Literal["live", "shadow"]
 OnsetDefinition = Literal["sofa_time", "suspected_infection_time", "earlier"]
 
 
@@ -177,6 +178,10 @@ class ConditionFile(SpecModel):
     retraining: str | None = Field(
         default=None, min_length=1, description="Cron expression in UTC of the training DAG; none: when asked for."
     )
+    mode: Mode = Field(default="live", description="shadow scores and reports, and writes nothing to the source.")
+    shadow_until: date | None = Field(
+        default=None, description="From this day on, UTC, of the prediction time, mode shadow is live by itself."
+    )
     cohort: Cohort = Field(description="Which stays are screened.")
     features: Features = Field(description="The model's inputs.")
     label: Label = Field(description="What the model learns, unless another label is asked for.")
@@ -193,6 +198,23 @@ class ConditionFile(SpecModel):
     model_card: ModelCardTexts = Field(
         default=ModelCardTexts(), description="What only people can say about the model, for its card."
     )
+
+    def mode_at(self, as_of: datetime) -> Mode:
+        """What a screening of that prediction time is, unless it is asked for otherwise."""
+        ended = self.shadow_until is not None and as_of.astimezone(UTC).date() >= self.shadow_until
+        return "live" if ended else self.mode
+
+    @property
+    def mode_in_words(self) -> str:
+        return f"{self.mode} until {self.shadow_until}" if self.shadow_until else self.mode
+
+    @model_validator(mode="after")
+    def _only_a_shadow_ends(self) -> Self:
+        if self.shadow_until and self.mode != "shadow":
+            raise ValueError(
+                "shadow_until is the end of a shadow, and the mode is live; add `mode: shadow`, or leave it out"
+            )
+        return self
 
 
 class Condition(ConditionFile):

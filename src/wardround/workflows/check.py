@@ -17,6 +17,7 @@ class ConditionCheck(SpecModel):
     version: str
     columns: int
     spec_digest: str
+    mode: str
     model: str | None
     state: Literal["ready", "no model", "refused", "suspended"]
     remedy: str = ""
@@ -65,6 +66,7 @@ def _conditions(settings: Settings) -> list[ConditionCheck]:
                 version=condition.version,
                 columns=len(condition.columns),
                 spec_digest=spec_digest(condition)[:12],
+                mode=condition.mode_in_words,
                 model=live.version if live else None,
                 state=state,
                 remedy=remedy,

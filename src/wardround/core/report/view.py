@@ -133,7 +133,7 @@ def _facts(record: RunRecord, mode: str) -> tuple[tuple[str, str], ...]:
     request = record.request
     look_back = request["look_back"] or window(record.condition.cohort.look_back)
     return (
-        ("Mode", mode),
+        ("Mode", f"{mode}{_whose_mode(record)}"),
         *_scored_when(record),
         ("Source", address(request["source_url"])),
         ("Model", request["model_version"]),
@@ -142,6 +142,14 @@ def _facts(record: RunRecord, mode: str) -> tuple[tuple[str, str], ...]:
         ("Run", record.run),
         ("Wardround", request["software_version"]),
     )
+
+
+def _whose_mode(record: RunRecord) -> str:
+    """Who chose the mode, where that is not plain: the condition's setting, or somebody against it."""
+    asked, of_condition = record.request.get("mode_asked"), record.request.get("mode_of_condition")
+    if asked is None:
+        return ", as the condition says" if of_condition == "shadow" else ""
+    return f", asked for by name: the condition says {of_condition}" if of_condition not in (None, asked) else ""
 
 
 def _scored_when(record: RunRecord) -> Iterator[tuple[str, str]]:
@@ -161,6 +169,12 @@ def _notices(record: RunRecord, mode: str) -> Iterator[Notice]:
     if mode == "shadow":
         yield Notice(
             "shadow", "Shadow run", "Nothing was written to the source. These scores are not part of any record."
+        )
+    if mode == "live" and record.request.get("mode_of_condition") == "shadow":
+        yield Notice(
+            "late",
+            "Live by name",
+            "The condition is in shadow. Somebody asked for this run to be live, and it was written to the source.",
         )
     if mode == "dry run":
         yield Notice(

@@ -1,13 +1,14 @@
 """What to screen: the request that a person or a schedule makes; no secret and no patient in it."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from wardround.adapters.fhir_source import FhirSource
 from wardround.spec.base import Duration
 from wardround.spec.cohorts import CohortChoice
+from wardround.spec.conditions import Mode
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -30,11 +31,11 @@ class ScreeningRequest(BaseModel):
     look_back: Duration | None = Field(default=None, description="Instead of the condition's cohort.look_back.")
     cohort: CohortChoice | None = Field(default=None, description="Instead of the condition's cohort.source.")
     chunk_size: int | None = Field(default=None, ge=1, description="Stays per chunk, instead of the default rule.")
-    mode: Literal["live", "shadow"] = Field(default="live", description="shadow writes nothing to the source.")
+    mode: Mode | None = Field(default=None, description="Instead of the condition's; shadow writes nothing back.")
     dry_run: bool = Field(default=False, description="Does all but publish.")
     run: str | None = Field(default=None, description="Run id; made up if it is not given.")
 
     @property
     def writes(self) -> bool:
-        """Whether it writes to its source."""
+        """Whether it writes to its source; its mode is known once the run is opened."""
         return self.mode == "live" and not self.dry_run

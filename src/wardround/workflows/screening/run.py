@@ -151,9 +151,11 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
 
     Raises ConditionSuspended if it would write for a condition that is switched off; SpecError or ModelError.
     """
-    if request.writes:
-        ModelStore(settings.models).require_active(request.condition)
     condition = load_condition(request.condition, settings.schemas)
+    of_condition = condition.mode_at(request.as_of)
+    opened = request.model_copy(update={"mode": request.mode or of_condition})
+    if opened.writes:
+        ModelStore(settings.models).require_active(condition.id)
     model = ModelStore(settings.models).load(condition)
     run = request.run or run_id(condition.id, pd.Timestamp(request.as_of))
     folder = RunFolder.of(settings.runs, run)
@@ -166,8 +168,10 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     folder.write_json(
         "request.json",
         {
-            **request.model_dump(mode="json"),
+            **opened.model_dump(mode="json"),
             "run": run,
+            "mode_asked": request.mode,
+            "mode_of_condition": of_condition,
             "condition_version": condition.version,
             "spec_digest": spec_digest(condition),
             "model_version": model.version,
