@@ -10,6 +10,7 @@ from wardround import errors
 from wardround.airflow.provider import CONNECTION_FIELDS
 from wardround.cli.main import COMMANDS, wardround
 from wardround.cli.servers import SIGN_IN_VARIABLES
+from wardround.core.report.words import STAY_REASONS
 from wardround.settings import PROJECT
 
 DOCUMENTS = [
@@ -64,6 +65,12 @@ def test_every_setting_is_documented():
     read = {name for path in SOURCES for name in re.findall(r"\bWARDROUND_[A-Z_]+\b", path.read_text(encoding="utf-8"))}
     documented = set(re.findall(r"\bWARDROUND_[A-Z_]+\b", TEXTS["docs/operations.md"]))
     assert read <= documented
+
+
+def test_every_reason_why_somebody_is_not_screened_is_documented():
+    section = TEXTS["docs/operations.md"].partition("### Why somebody is not screened")[2].partition("\n\n**")[0]
+    reasons = {name for row in re.findall(r"^\| (`.+?) \|", section, re.M) for name in re.findall(r"`(\w+)`", row)}
+    assert reasons == set(STAY_REASONS)
 
 
 def test_every_variable_of_a_named_source_and_every_field_of_its_connection_is_documented():

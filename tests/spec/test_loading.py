@@ -56,6 +56,8 @@ def test_an_unknown_condition_names_the_known_ones(own):
     ("changes", "message"),
     [
         ({"cohort__minage": 18}, r"sepsis.yaml: cohort.minage: unknown key \(did you mean 'min_age'\?\)"),
+        ({"cohort__encounters": {}}, r"cohort: encounters names no class, type or Location; name one, or remove it"),
+        ({"cohort__encounters": {"class": ["IMP"]}}, r"cohort.encounters.class: unknown key"),
         ({"title": None}, r"sepsis.yaml: title: is missing; add it"),
         ({"horizon": "soon"}, r"sepsis.yaml: horizon: got 'soon', expected a whole number of minutes, hours or days"),
         ({"label__icd10": ["A41.9"]}, r"sepsis.yaml: label: got A41.9, expected codes without dots"),

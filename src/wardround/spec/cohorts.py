@@ -48,13 +48,14 @@ class CohortSource(SpecModel):
 
     kind: Kind = Field(
         default="search",
-        description="search: Encounters of the connection's ICU classes and Locations. locations: Encounters in ICU"
-        " Locations. group, list: the Patients of a FHIR Group or List. file: a file of Patient ids. export: a Bulk"
-        " Data export of the server or of a Group.",
+        description="search: the stays that cohort.encounters says, or the connection. locations: Encounters in"
+        " Locations, of any class and type. group, list: the Patients of a FHIR Group or List. file: a file of Patient"
+        " ids. export: a Bulk Data export of the server or of a Group.",
     )
     id: Id | None = Field(default=None, description="Id of the Group or List; of an export, the Group to export.")
     locations: tuple[str, ...] = Field(
-        default=(), description="Names or ids (kind locations); none: those of the connection."
+        default=(),
+        description="Names or ids (kind locations); none: those of cohort.encounters, or of the connection.",
     )
     path: str | None = Field(
         default=None, description="Path or fsspec URL (kind file): *.csv, *.ndjson, or one id a line; may be *.gz."
