@@ -14,7 +14,9 @@ runs once in shadow: scores and a report, and nothing written.
   which rule: a changed unit or a feed that stopped is likelier than a sick ward.
 * `reconcile`: the server does not hold what the ledger says was written. Clear it; if it stays red, ask who else writes
   RiskAssessments there.
-* `report` alone: the report is there, and the run was incomplete; it says which stays failed and why.
+* `report` alone: the report is there. Either the run was incomplete, and it says which stays failed and why. Or far
+  fewer stays were found than expected, and those found are screened: hold the ICU classes and Locations of the
+  connection against `wardround check-source`; if the ward is that empty, run again with *Accept the census*.
 
 Running again at the same time changes nothing on the server. Decision support only: adjunct, never the sole factor.
 """

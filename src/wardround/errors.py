@@ -13,6 +13,7 @@
     ├── RunNotFound              12   no such run
     ├── SettingsError            13   an environment variable has a value that means nothing
     ├── ConditionSuspended       14   somebody has switched the condition off; nothing new is computed
+    ├── CensusImplausible        15   far fewer stays were found than expected: a wrong setting, rather than the ward
     └── FutureAsOf               16   as_of has not come yet, and nobody asked for the future by name
 
 The number is the process's exit code; a number is never given a second meaning. (2 is the command line's own.)
@@ -99,6 +100,12 @@ class ConditionSuspended(WardroundError):
     """Somebody has switched the condition off: nothing new is computed for people until somebody resumes it."""
 
     exit_code = 14
+
+
+class CensusImplausible(WardroundError):
+    """Fewer stays were found than the condition expects, or than the run before found; those found were screened."""
+
+    exit_code = 15
 
 
 class FutureAsOf(WardroundError):

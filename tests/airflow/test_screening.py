@@ -25,6 +25,7 @@ def params(settings, monkeypatch):
         "connection": "fhir_default",
         "as_of": None,
         "allow_future": False,
+        "accept_census": False,
         "look_back": None,
         "cohort": None,
         "chunk_size": None,

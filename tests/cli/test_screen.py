@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from wardround.adapters.run_folder import RunFolder
 from wardround.cli.screen import command
 from wardround.errors import (
+    CensusImplausible,
     ConditionSuspended,
     FhirError,
     FhirRefused,
@@ -70,10 +72,25 @@ def test_a_dry_run_says_what_it_would_write(icu, server, settings) -> None:
     assert "1 RiskAssessments would be written; none was" in result.output
 
 
-def test_an_empty_ward_says_so_and_ends_well(server, settings) -> None:
-    result = invoked(settings, "sepsis", "--source", server.base_url, "--as-of", "1999-01-02T05:00:00Z")
+def test_an_empty_ward_ends_as_implausible(server, settings) -> None:
+    result = invoked(settings, "sepsis", "--source", server.base_url, "--as-of", "1999-01-02T05:00:00Z", "--json")
+    assert json.loads(result.stdout)["found"] == 0
+    assert isinstance(result.exception, CensusImplausible)
+    assert result.exception.exit_code == 15
+    assert "The ward is empty" not in result.output
+
+
+def test_an_accepted_empty_ward_says_so_and_ends_well(server, settings) -> None:
+    asked = ("sepsis", "--source", server.base_url, "--as-of", "1999-01-02T05:00:00Z", "--accept-census")
+    result = invoked(settings, *asked)
     assert result.exit_code == 0
     assert "The ward is empty" in result.output
+
+
+def test_a_named_source_is_compared_by_its_name(server, settings, tmp_path) -> None:
+    result = screened(settings, "ward", "--accept-census", "--json", WARD_BASE_URL=server.base_url)
+    census = RunFolder.of(settings.runs, json.loads(result.stdout)["run"]).read_json("census.json")
+    assert census["of"]["source"] == "ward"
 
 
 @pytest.mark.parametrize("time", ["2026-01-02T05:00:00", "2026-01-02", "yesterday", ""])

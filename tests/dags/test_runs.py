@@ -159,10 +159,11 @@ def test_a_quality_gate_that_stops_the_run_writes_nothing_and_reports(hospital):
     assert folder.exists("report.html")
 
 
-def test_a_ward_without_stays_is_reported_as_such(hospital):
+def test_a_ward_without_stays_is_reported_and_red_unless_its_census_is_accepted(hospital):
     end, folder = hospital.screen(hours=-24 * 400)
+    accepted, _ = hospital.screen(hours=-24 * 400 - 1, accept_census=True)
 
-    assert end.state == "success"
+    assert (end.state, end.failed_tasks, accepted.state) == ("failed", ("report",), "success")
     assert folder.read_json("summary.json")["found"] == 0
     assert folder.exists("report.html")
 

@@ -25,6 +25,11 @@ def run_id(condition_id: str, as_of: pd.Timestamp, key: str | None = None) -> st
     return f"{condition_id}-{as_of.tz_convert('UTC'):%Y%m%dT%H%M%SZ}-{suffix}"
 
 
+def as_of_in(run: str) -> pd.Timestamp:
+    """The prediction time in a run's name, to the second."""
+    return pd.to_datetime(run.rsplit("-", 2)[1], format="%Y%m%dT%H%M%SZ", utc=True)
+
+
 class RunFolder:
     """Reads and writes the files of one run by their names (`chunk-0001/events.parquet`).
 

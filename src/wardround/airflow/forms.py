@@ -79,6 +79,13 @@ def screening_form(condition: Condition) -> dict[str, Param]:
             description="shadow scores and reports, and writes nothing to the server. "
             f"Empty: as the condition says ({condition.mode_in_words}).",
         ),
+        "accept_census": Param(
+            False,
+            type="boolean",
+            title="Accept the census",
+            description="However few stays are found: these are all. Without it a run that finds far fewer than the one"
+            " before, or fewer than the condition expects, ends red.",
+        ),
         "dry_run": Param(
             False,
             type="boolean",

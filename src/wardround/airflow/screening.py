@@ -109,5 +109,7 @@ def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource
         chunk_size=params["chunk_size"],
         mode=screening_mode(params, dag_run),
         dry_run=params["dry_run"],
+        source_name=params["connection"],
+        accept_census=params["accept_census"],
         run=run_id(condition_id, pd.Timestamp(as_of), dag_run.run_id),
     )

@@ -36,6 +36,7 @@ BEGUN_WITH: Final = {
     "mode",
     "chunk_size",
     "dry_run",
+    "accept_census",
 }
 
 
@@ -56,6 +57,7 @@ BEGUN_WITH: Final = {
 @click.option("--chunk", "chunk_size", type=click.IntRange(min=1), help="Stays per chunk.")
 @click.option("--wait-for-source", "wait", type=DURATION, help="How long to wait for a server that is down (30m).")
 @click.option("--resume", "resumed", metavar="RUN", help="Do what is left of a run that failed or was killed.")
+@click.option("--accept-census", is_flag=True, help="However few stays are found: these are all.")
 @click.option("--dry-run", is_flag=True, help="Do all but write; say what would be written.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
@@ -104,7 +106,8 @@ def _screen(
         work = partial(resume, run)
     else:
         reached = server_at(str(source), settings, profile=profile, source_map=source_map)
-        request = _request(reached.base_url, **asked)
+        name = None if "://" in str(source) else source
+        request = _request(reached.base_url, source_name=name, **asked)
         run = str(request.run)
         # Before anything is done: one that is killed says nothing more.
         say(f"If it is stopped: wardround screen --resume {run}")
@@ -150,7 +153,7 @@ def _request(source_url: str, condition: str, as_of: datetime, allow_future: boo
 
 def _say(summary: dict[str, Any], as_json: bool) -> None:
     show({key: summary[key] for key in SHOWN}, as_json)
-    if summary["found"] == 0:
+    if summary["found"] == 0 and not summary["census"]["doubt"]:
         say("The ward is empty: no ICU stay overlaps the look-back window.")
     _say_left_out(summary)
     if summary["dry_run"]:

@@ -29,6 +29,20 @@ class Cohort(SpecModel):
         default=None, description="Which Encounters count as stays; none: the ICU stays of the connection."
     )
     source: CohortSource = Field(default=CohortSource(), description="Where the patients come from.")
+    at_least: int = Field(
+        default=1,
+        ge=0,
+        description="Fewer stays found are a wrong setting and no empty ward: they are screened, and the run ends as"
+        " implausible. 0 for a unit that can be empty.",
+    )
+    may_fall_by: float | None = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="So great a share of the stays that the run before found may be missing; more, and the run ends as"
+        " implausible. null: runs are not compared.",
+    )
+    small_fall: int = Field(default=5, ge=1, description="A fall by fewer stays than this is never implausible.")
 
     @model_validator(mode="after")
     def _encounters_name_something(self) -> Self:

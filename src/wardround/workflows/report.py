@@ -79,6 +79,7 @@ def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
         card=_card(request, settings),
         gates=now.verdict(request["model_version"]),
         suspended=now.suspended,
+        census=folder.read_json("census.json") if "census.json" in names else {},
     )
 
 

@@ -154,8 +154,8 @@ def test_a_shadow_run_and_a_dry_run_write_nothing(icu, server, screened, held, t
     require_complete(summary["run"], settings)
 
 
-def test_an_empty_ward_is_a_complete_run_with_a_report(server, screened, settings) -> None:
-    summary = screened()
+def test_an_accepted_empty_ward_is_a_complete_run_with_a_report(server, screened, settings) -> None:
+    summary = screened(accept_census=True)
     assert counted(summary) == {}
     assert Path(summary["report"]).is_file()
     require_complete(summary["run"], settings)
@@ -164,7 +164,9 @@ def test_an_empty_ward_is_a_complete_run_with_a_report(server, screened, setting
 def test_a_ward_of_excluded_stays_only_is_a_complete_run(icu, server, screened) -> None:
     icu.stay("gone", period={"start": "2026-01-01T01:00:00Z", "end": "2026-01-01T22:00:00Z"}, status="finished")
     icu.upload(server)
-    assert counted(screened()) == {"found": 1, "excluded": 1}
+    summary = screened()
+    assert counted(summary) == {"found": 1, "excluded": 1}
+    assert "Nobody screened" in Path(summary["report"]).read_text()
 
 
 def test_both_stays_of_one_patient_are_scored(icu, server, screened, held) -> None:

@@ -1,7 +1,7 @@
 """What a run left behind, as the report takes it: frames and facts, already read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -29,6 +29,7 @@ class RunRecord:
         rows: feature rows of the run.
         set_aside: variable -> reason -> how many events were set aside.
         quality: None if the features were never held against the suite.
+        census: census.json; empty for a run that never found its stays.
         card: of the model that scored; None if it is no longer in the store, or none was used.
         gates: what the promotion gates say of that model.
         suspended: the decision by which the condition is switched off now; None if it is not.
@@ -48,3 +49,4 @@ class RunRecord:
     card: ModelCard | None
     gates: Verdict = "not_judged"
     suspended: Decision | None = None
+    census: Mapping[str, Any] = field(default_factory=dict)

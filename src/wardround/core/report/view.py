@@ -7,6 +7,8 @@ from typing import Final
 
 import pandas as pd
 
+from wardround.core.expected_stays import doubt_in_words
+from wardround.core.ledger import EXCLUDED
 from wardround.core.report.charts import duration_bars, flow_chart, histogram
 from wardround.core.report.flow import Loss, losses_of, stages
 from wardround.core.report.missingness import UnknownGrid, unknown_grid
@@ -166,6 +168,13 @@ def _notices(record: RunRecord, mode: str) -> Iterator[Notice]:
             f"{off.by} switched it off on {moment(pd.Timestamp(off.when))}: {off.why} Nothing new is computed for"
             " people until somebody resumes it.",
         )
+    if doubt := doubt_in_words(record.census):
+        yield Notice(
+            "incomplete",
+            "Fewer stays than expected",
+            f"The run {doubt}. A wrong ICU class or Location looks like this: whoever is not listed here was not"
+            " screened.",
+        )
     if mode == "shadow":
         yield Notice(
             "shadow", "Shadow run", "Nothing was written to the source. These scores are not part of any record."
@@ -202,10 +211,12 @@ def _notices(record: RunRecord, mode: str) -> Iterator[Notice]:
     hours = record.summary.get("hours_after_as_of")
     if hours is not None and timedelta(hours=hours) >= record.condition.quality.late_after:
         yield Notice("late", "Late scores", f"They came {span(hours)} after the time that they are for.")
-    if record.ledger.empty:
+    if record.ledger.empty and not doubt:
         yield Notice(
             "empty", "No stays found", "The source gave no intensive-care stay for this time. Nothing to score."
         )
+    elif len(record.ledger) and (record.ledger["outcome"] == EXCLUDED).all():
+        yield Notice("empty", "Nobody screened", "Every stay that was found is excluded; the reasons are below.")
 
 
 def _bands(stays: pd.DataFrame) -> tuple[tuple[str, int], ...]:

@@ -12,6 +12,7 @@ from wardround.adapters.fhir_source import FhirSource
 from wardround.core.events import frame_of
 from wardround.core.stays import STAY_COLUMNS, eligible
 from wardround.settings import Settings
+from wardround.workflows.screening.census import count_stays
 from wardround.workflows.screening.cohort import find_cohort
 from wardround.workflows.screening.exported import keep_readings
 from wardround.workflows.screening.run import load_run, require_active
@@ -42,6 +43,7 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         everyone = pd.concat([screened, excluded.merge(known, on="stay_id", validate="one_to_one")], ignore_index=True)
         opened.folder.write_frame("stays.parquet", frame_of(FOUND_COLUMNS, everyone))
         keep_readings(opened, client, screened)
+        count_stays(opened, len(everyone), settings)
         chunks = sorted({int(chunk) for chunk in screened["chunk"]})
         opened.folder.write_json("chunks.json", {"chunks": chunks, "stays_per_chunk": size})
     return chunks

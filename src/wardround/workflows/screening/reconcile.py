@@ -13,6 +13,7 @@ from wardround.core.ledger import EXCLUDED, FAILED, counts, open_ledger
 from wardround.core.risk_assessment import Screening, identity, probability
 from wardround.settings import Settings
 from wardround.spec.source_maps import NO_TRANSLATION
+from wardround.workflows.screening.census import census_of
 from wardround.workflows.screening.cohort import account_of
 from wardround.workflows.screening.run import Run, chunk_file, load_run
 
@@ -140,6 +141,7 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dic
     return {
         **totals,
         **account_of(opened),
+        "census": census_of(opened.folder),
         "run": opened.id,
         "report": opened.folder.location("report.html"),
         "model_version": opened.model_version,

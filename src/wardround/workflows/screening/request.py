@@ -33,6 +33,8 @@ class ScreeningRequest(BaseModel):
     chunk_size: int | None = Field(default=None, ge=1, description="Stays per chunk, instead of the default rule.")
     mode: Mode | None = Field(default=None, description="Instead of the condition's; shadow writes nothing back.")
     dry_run: bool = Field(default=False, description="Does all but publish.")
+    source_name: str | None = Field(default=None, description="Name of the connection or source, if it has one.")
+    accept_census: bool = Field(default=False, description="However many stays are found: these are all.")
     run: str | None = Field(default=None, description="Run id; made up if it is not given.")
 
     @property

@@ -1,13 +1,20 @@
-"""A run in; RunIncomplete if it is not complete. It comes after the report, so that there always is one."""
+"""A run in; an error if it is incomplete or found too few stays. It comes after the report, so that there is one."""
 
 from wardround.adapters.run_folder import RunFolder
-from wardround.errors import RunIncomplete
+from wardround.core.expected_stays import doubt_in_words
+from wardround.errors import CensusImplausible, RunIncomplete
 from wardround.settings import Settings
+from wardround.workflows.screening.census import census_of
 
 
 def require_complete(run: str, settings: Settings) -> None:
-    """Raises RunIncomplete if too many stays failed, or the server does not hold what the ledger says."""
-    summary = RunFolder.existing(settings.runs, run).read_json("summary.json")
+    """Raises RunIncomplete if too many stays failed, or the server does not hold what the ledger says.
+
+    Raises CensusImplausible if fewer stays were found than expected; those that were found are screened by then.
+    """
+    folder = RunFolder.existing(settings.runs, run)
+    _require_stays(run, folder)
+    summary = folder.read_json("summary.json")
     if summary["complete"]:
         return
     problems = summary["problems"]
@@ -17,3 +24,12 @@ def require_complete(run: str, settings: Settings) -> None:
         f"run {run}: {summary['failed']} of {summary['found']} stays failed{wrong}, expected every stay screened; "
         "see the report, mend the cause and resume the run"
     )
+
+
+def _require_stays(run: str, folder: RunFolder) -> None:
+    if doubt := doubt_in_words(census_of(folder)):
+        raise CensusImplausible(
+            f"run {run}: {doubt}; those found are screened: compare the ICU classes and Locations with what"
+            " `wardround check-source` counts, and if these are all, screen again with --accept-census (in the form:"
+            " Accept the census)"
+        )

@@ -186,7 +186,9 @@ def load_run(run: str, settings: Settings) -> Run:
     """The run as it was opened. Raises RunNotFound."""
     folder = RunFolder.existing(settings.runs, run)
     stored = folder.read_json("request.json")
-    request = ScreeningRequest.model_validate({key: stored[key] for key in ScreeningRequest.model_fields})
+    request = ScreeningRequest.model_validate(
+        {key: stored[key] for key in ScreeningRequest.model_fields if key in stored}
+    )
     condition = Condition.model_validate(folder.read_json("condition.json"))
     return Run(
         id=run,

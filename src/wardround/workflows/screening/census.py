@@ -1,0 +1,79 @@
+"""How many stays a run found, beside what the condition expects and the run before found: kept in census.json.
+
+The stays that were found are patients whatever is wrong with their number: they are screened, and the run then ends
+with CensusImplausible (see `require_complete`).
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+import pandas as pd
+
+from wardround.adapters.run_folder import RunFolder, as_of_in, runs_in
+from wardround.core.expected_stays import RunBefore, doubt
+from wardround.errors import RunNotFound
+from wardround.settings import Settings
+from wardround.spec.base import format_duration
+from wardround.workflows.screening.run import Run
+
+CENSUS: Final = "census.json"
+COMPARED_WITHIN: Final = pd.Timedelta(days=7)
+"""An older run says little about today's ward."""
+MOST_LOOKED_AT: Final = 200
+"""So many earlier runs are opened, at most, until one is found that asked the same."""
+
+
+def count_stays(opened: Run, found: int, settings: Settings) -> None:
+    """Writes census.json: how many stays were found, what was expected, and whether that is in doubt."""
+    cohort = opened.condition.cohort
+    before = _run_before(opened, settings)
+    opened.folder.write_json(
+        CENSUS,
+        {
+            "of": _question(opened),
+            "found": found,
+            "at_least": cohort.at_least,
+            "may_fall_by": cohort.may_fall_by,
+            "before": before._asdict() if before else None,
+            "doubt": "" if opened.request.accept_census else doubt(found, before, cohort),
+        },
+    )
+
+
+def census_of(folder: RunFolder) -> dict[str, Any]:
+    """What `count_stays` wrote; empty for a run that had no such file."""
+    try:
+        census: dict[str, Any] = folder.read_json(CENSUS)
+    except RunNotFound:
+        return {}
+    return census
+
+
+def _question(opened: Run) -> dict[str, Any]:
+    """What two runs have in common that should find as many stays. Not the ICU rule: a change in it is a doubt."""
+    request, condition = opened.request, opened.condition
+    return {
+        "condition": request.condition,
+        "source": request.source_name or request.source_url,
+        "cohort": opened.cohort_source.model_dump(mode="json"),
+        "look_back": format_duration(request.look_back or condition.cohort.look_back),
+    }
+
+
+def _run_before(opened: Run, settings: Settings) -> RunBefore | None:
+    """The latest run as of an earlier time, within a week, that asked the same and whose census was not in doubt."""
+    question = _question(opened)
+    for run in islice(_earlier(opened, settings), MOST_LOOKED_AT):
+        census = census_of(RunFolder.of(settings.runs, run))
+        if census and census["of"] == question and not census["doubt"]:
+            return RunBefore(run, census["found"])
+    return None
+
+
+def _earlier(opened: Run, settings: Settings) -> Iterator[str]:
+    """Runs of the condition as of earlier times, the latest first; told by their names, without opening one."""
+    named = {run: as_of_in(run) for run in runs_in(settings.runs) if run.startswith(f"{opened.request.condition}-")}
+    as_of = opened.as_of.floor("s")
+    near = [run for run, time in named.items() if as_of - COMPARED_WITHIN <= time < as_of]
+    yield from sorted(near, key=lambda run: (named[run], run), reverse=True)
