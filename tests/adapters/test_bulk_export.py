@@ -117,6 +117,16 @@ def test_an_export_is_begun_waited_for_downloaded_and_deleted(exporting, exporte
     assert [request.method for request in exporting.asked(STATUS)] == ["GET", "GET", "GET", "DELETE"]
 
 
+def test_what_was_deleted_is_kept_beside_what_is_there(exporting, export_it, folder, reply) -> None:
+    gone = b'{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Patient/c"}}]}\n'
+    exporting.answers["GET /fhir/files/2"] = reply(gone, headers={"Content-Type": "application/fhir+ndjson"})
+    deleted = [{"type": "Bundle", "url": f"{exporting.server.url}/files/2", "count": 1}]
+    exporting.answers[f"GET {STATUS}"] = exporting.manifest(deleted=deleted)
+    export_it()
+    assert folder.list("export") == ["export/00000-Patient.ndjson", "export/deleted-00000-Bundle.ndjson"]
+    assert folder.read_bytes("export/deleted-00000-Bundle.ndjson") == gone
+
+
 def test_a_status_of_429_is_asked_again_after_the_time_it_names(exporting, exported, reply, time) -> None:
     exporting.answers[f"GET {STATUS}"] = [reply(status=429, headers={"Retry-After": "9"}), exporting.manifest()]
     assert len(exported()) == 2

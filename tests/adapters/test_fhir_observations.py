@@ -293,6 +293,40 @@ def test_patients_are_searched_together_with_all_codes_and_whole_seconds_around_
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize(
+    ("later", "values"),
+    [
+        ({"valueQuantity": {"value": 90, "code": "/min"}}, [90.0, 70.0]),
+        ({"code": concept("29463-7")}, [70.0]),
+        ({"code": None, "component": 7}, [70.0]),
+    ],
+)
+def test_of_an_observation_that_changes_while_it_is_read_the_last_version_counts(
+    server, page, variables, later: dict, values: list[float]
+) -> None:
+    meta = [{"meta": {"lastUpdated": f"2026-01-02T0{hour}:00:00Z"}} for hour in (5, 6)]
+    other = heart_rate(id="o2", valueQuantity={"value": 70, "code": "/min"})
+    server.replies(
+        page(heart_rate(**meta[0]), other, following="?page=2"),
+        page({**heart_rate(**meta[1]), **later}, heart_rate(**meta[0]), other),
+    )
+    assert sorted(searched(server, variables, ["a"])["value"], reverse=True) == values
+
+
+def test_of_an_observation_that_two_searches_find_the_last_version_counts_once(server, page, variables) -> None:
+    few = GENERIC.model_copy(update={"codes_per_search": 30})
+    hours = iter(range(5, 10))
+
+    def answer(_request):
+        updated = {"meta": {"lastUpdated": f"2026-01-02T0{(hour := next(hours))}:00:00Z"}}
+        return page(heart_rate(**updated, valueQuantity={"value": 60 + hour, "code": "/min"}), heart_rate(id="o2"))
+
+    server.answer = answer
+    frame = searched(server, variables, ["a"], profile=few)
+    assert len(server.requests) > 1
+    assert sorted(frame["value"]) == [60.0 + 4 + len(server.requests), 80.0]
+
+
 def test_an_observation_about_somebody_at_another_server_is_set_aside(server, page, variables) -> None:
     foreign = heart_rate(id="o2", subject={"reference": "https://elsewhere.org/fhir/Patient/a"})
     alias = heart_rate(id="o3", subject={"reference": "http://inside/r4/Patient/a"})

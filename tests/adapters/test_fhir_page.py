@@ -38,7 +38,7 @@ def test_one_misshapen_resource_does_not_cost_the_others_of_its_page() -> None:
     assert isinstance(first, Observation)
     assert isinstance(third, Observation)
     assert second == Misshapen(bad)
-    assert OBSERVATION.about(Misshapen(bad)) == ("Observation", "b", None)
+    assert OBSERVATION.about(Misshapen(bad)) == ("Observation", "b", None, None)
 
 
 def test_whether_a_neighbour_is_misshapen_changes_nothing_about_a_resource() -> None:
@@ -75,7 +75,7 @@ def test_what_is_no_whole_json_object_is_no_page(shape: Any, content: bytes) -> 
 def test_an_outcome_among_the_results_keeps_its_issue(shape: Any) -> None:
     issue = [{"severity": "warning", "code": "not-supported"}]
     page = shape.page(page_of({"resourceType": "OperationOutcome", "issue": issue}))
-    kind, name, kept = shape.about(page.entry[0].resource)
+    kind, name, kept, _ = shape.about(page.entry[0].resource)
     assert (kind, name or None, kept) == ("OperationOutcome", None, issue)
 
 

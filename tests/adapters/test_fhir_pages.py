@@ -8,6 +8,7 @@ from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.fhir_page import WHOLE, Entry, Link, Page
 from wardround.adapters.fhir_pages import MOST_BARREN, MOST_RESTARTS, Search, pages
 from wardround.adapters.fhir_transport import Answer
+from wardround.adapters.fhir_versions import Seen
 from wardround.errors import FhirError
 from wardround.spec.servers import ServerProfile
 
@@ -43,6 +44,24 @@ def test_a_next_link_that_is_no_page_of_this_server_is_refused(server, page, lin
     with pytest.raises(FhirError):
         found(server)
     assert len(server.requests) == 1
+
+
+def test_what_changed_between_two_pages_is_given_again_and_what_only_moved_is_not(server, page) -> None:
+    def version(number: int, hour: int, **content) -> dict:
+        return {**patient(number), "meta": {"lastUpdated": f"2026-01-02T0{hour}:00:00Z"}, **content}
+
+    server.replies(
+        page(version(1, 5), version(2, 5), {**patient(3), "gender": "male"}, following="?page=2"),
+        page(version(1, 5), version(2, 6), {**patient(3), "gender": "female"}, following="?page=3"),
+        page(version(1, 4), version(2, 5), {**patient(3), "gender": "female"}, version(4, 1)),
+    )
+    assert found(server) == ["p1", "p2", "p3", "p2", "p3", "p4"]
+
+
+def test_what_has_no_text_for_an_id_is_not_taken_for_another(server, page) -> None:
+    server.replies(page({**patient(1), "id": "5"}, {**patient(1), "id": 5}, {**patient(1), "id": None}))
+    with FhirClient(FhirSource(server.url)) as client:
+        assert [resource["id"] for resource in client.search("Patient", ())] == ["5", 5, None]
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
@@ -199,5 +218,5 @@ def test_a_page_is_let_go_of_before_the_next_one_is_asked_for() -> None:
         assert [gone() for gone in watched] == [None] * len(watched)
         return answer(int(url[-1]))
 
-    found = pages(Search(source, "Patient", WHOLE, lambda: answer(1), follow, set()))
+    found = pages(Search(source, "Patient", WHOLE, lambda: answer(1), follow, Seen()))
     assert [resource["id"] for page in found for resource in page] == ["p1", "p2", "p3"]

@@ -108,3 +108,20 @@ def test_a_misshapen_risk_assessment_fails_its_stay_alone_and_is_not_written_ove
     assert account.unchanged == {"e1"}
     assert account.failed == {"e2": "write:malformed"}
     assert {request.path for request in server.requests} == {"/fhir/RiskAssessment/_search"}
+
+
+def test_of_a_risk_assessment_that_changes_while_it_is_looked_for_the_last_version_is_held(server, page) -> None:
+    def version(hour: int, system: str = IDENTIFIER_SYSTEM) -> dict[str, Any]:
+        meta = {"lastUpdated": f"2026-01-02T0{hour}:00:00Z"}
+        return {
+            "resourceType": "RiskAssessment",
+            "id": "r",
+            "meta": meta,
+            "identifier": [{"system": system, "value": "x"}],
+        }
+
+    with FhirClient(FhirSource(server.url)) as client:
+        server.replies(page(version(5), following="?page=2"), page(version(6)))
+        assert [one["meta"] for one in risk_assessments.held(client, ["x"])["x"]] == [version(6)["meta"]]
+        server.replies(page(version(5), following="?page=2"), page(version(6, "urn:moved")))
+        assert "x" not in risk_assessments.held(client, ["x"])

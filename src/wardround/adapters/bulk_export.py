@@ -29,6 +29,7 @@ Clock = Callable[[], float]  # seconds since 1970
 
 STATE: Final = "export.json"
 FILES: Final = "export"
+DELETED: Final = "deleted"  # the part of a manifest with Bundles of what is no longer there
 NDJSON: Final = "application/fhir+ndjson"
 FIRST_WAIT: Final = 0.25  # seconds between two looks, where the server does not say; doubled each time
 LONGEST_WAIT: Final = 120.0
@@ -206,7 +207,7 @@ class _File:
 def _download(client: FhirClient, manifest: Resource, state: _State, progress: Progress) -> None:
     """Every file that is not there yet, `threads` at a time."""
     _refuse_errors(client, manifest)
-    files = list(_files(client, manifest, "output"))
+    files = [*_files(client, manifest, "output"), *_files(client, manifest, DELETED)]
     state.expect([manifest.get("transactionTime"), [[file.name, file.count] for file in files]])
     missing = [file for file in files if not state.folder.exists(f"{FILES}/{file.name}")]
     progress("download", len(files) - len(missing), len(files))
@@ -230,7 +231,10 @@ def _files(client: FhirClient, manifest: Resource, part: str) -> Iterator[_File]
         signed = manifest.get("requiresAccessToken", origin(url) == origin(base)) is True
         _check_place(url, base, signed, where)
         count = entry.get("count")
-        yield _File(f"{number:05}-{kind}.ndjson", url, signed, count if isinstance(count, int) else None)
+        name = f"{number:05}-{kind}.ndjson"
+        yield _File(
+            f"{DELETED}-{name}" if part == DELETED else name, url, signed, count if isinstance(count, int) else None
+        )
 
 
 def _address(base: str, text: str, where: str) -> str:

@@ -16,6 +16,7 @@ from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.fhir_transport import Answer, Transport
+from wardround.adapters.fhir_versions import Seen
 from wardround.errors import FhirError
 
 __all__ = ["FhirClient", "FhirSource", "Params"]
@@ -66,7 +67,8 @@ class FhirClient:
         return self._transport.is_down()
 
     def search(self, resource_type: str, params: Params) -> Iterator[Resource]:
-        """All resources that match, page after page, each once; included resources of other types among them.
+        """All resources that match, page after page, each once, or again if it changed meanwhile; included
+        resources of other types are among them.
 
         Args:
             resource_type: such as `Observation`.
@@ -76,12 +78,17 @@ class FhirClient:
         # Whatever is an object has the shape of a dict.
         return cast(Iterator[Resource], chain.from_iterable(self.pages(resource_type, params, WHOLE)))
 
-    def pages(self, resource_type: str, params: Params, shape: Shape[S]) -> Iterator[list[S | Misshapen]]:
-        """The same by pages, and of each resource what its shape holds; one of another shape as it is."""
+    def pages(
+        self, resource_type: str, params: Params, shape: Shape[S], seen: Seen | None = None
+    ) -> Iterator[list[S | Misshapen]]:
+        """The same by pages, and of each resource what its shape holds; one of another shape as it is.
+
+        What was `seen` in an earlier search is not given again.
+        """
         pairs = list(params.items()) if isinstance(params, Mapping) else list(params)
         if not any(name == "_count" for name, _ in pairs):
             pairs.append(("_count", str(self.source.page_size)))
-        yield from self._pages(resource_type, pairs, shape, set())
+        yield from self._pages(resource_type, pairs, shape, Seen() if seen is None else seen)
 
     def read(self, reference: str) -> Resource:
         """The resource at `Type/id`."""
@@ -111,7 +118,7 @@ class FhirClient:
         return fhir_batch.perform(entries, self.source, self._transport, repeat)
 
     def _pages(
-        self, resource_type: str, pairs: list[tuple[str, Values]], shape: Shape[S], seen: set[str]
+        self, resource_type: str, pairs: list[tuple[str, Values]], shape: Shape[S], seen: Seen
     ) -> Iterator[list[S | Misshapen]]:
         form = urlencode([(name, _joined(values)) for name, values in pairs])
         url = f"{self.source.base_url}/{resource_type}"

@@ -22,6 +22,7 @@ from wardround.adapters.fhir_references import (
     patient_of,
 )
 from wardround.adapters.fhir_times import UNKNOWN, micros, micros_of, times_of
+from wardround.adapters.fhir_versions import Newest, last_updated
 from wardround.core.events import frame_of
 from wardround.core.stays import EXCLUDED_COLUMNS, FOUND_STAY_COLUMNS, FoundStays
 
@@ -96,21 +97,28 @@ class Census:
 
     def __init__(self, bases: Bases) -> None:
         self._bases = bases
-        self._kept: dict[str, dict[str, Resource]] = {kind: {} for kind in ELEMENTS}
+        self._newest = {kind: Newest() for kind in ELEMENTS}
+        self._kept = {kind: newest.by_id for kind, newest in self._newest.items()}
         # Encounters without a usable id, each once by what they say: nothing else tells two of them apart.
         self._nameless: dict[str, Resource] = {}
 
     def add(self, resources: Iterable[Resource]) -> None:
-        """Keeps Encounters, Patients and Locations, of each id the last."""
+        """Keeps Encounters, Patients and Locations, of each id the version that counts."""
         for resource in resources:
             kind, key = str(resource.get("resourceType")), resource.get("id")
             if kind in ELEMENTS:
                 elements = {name: resource[name] for name in ELEMENTS[kind] if name in resource}
-                self._keep(kind, key, self._bases.localised(elements))
+                self._keep(kind, key, last_updated(resource), self._bases.localised(elements))
 
-    def _keep(self, kind: str, key: object, elements: Resource) -> None:
+    def remove(self, reference: str, deleted: int) -> None:
+        """Takes out what was deleted at a time (`Type/id`), unless its version is of later."""
+        kind, _, key = reference.partition("/")
+        if kind in self._newest:
+            self._newest[kind].remove(key, deleted)
+
+    def _keep(self, kind: str, key: object, updated: object, elements: Resource) -> None:
         if is_id(key):
-            self._kept[kind][str(key)] = elements
+            self._newest[kind].add(str(key), updated, elements)
         elif kind == "Encounter":
             elements.pop("id", None)
             self._nameless[json.dumps(elements, sort_keys=True)] = elements

@@ -51,6 +51,10 @@ class Period(msgspec.Struct, gc=False):
     end: Any = None
 
 
+class Meta(msgspec.Struct, gc=False, rename="camel"):
+    last_updated: Any = None
+
+
 class Reference(msgspec.Struct, gc=False):
     reference: Any = None
     type: Any = None
@@ -82,10 +86,13 @@ class Observation(msgspec.Struct, gc=False, rename="camel"):
     value_integer: Any = None
     data_absent_reason: Any = msgspec.UNSET
     component: list[Component] = []
+    meta: Meta | None = None
     issue: Any = None  # of an OperationOutcome
 
 
-OBSERVATION: Final = Shape(Observation, lambda one: (one.resource_type, one.id, one.issue))
+OBSERVATION: Final = Shape(
+    Observation, lambda one: (one.resource_type, one.id, one.issue, one.meta.last_updated if one.meta else None)
+)
 
 
 class Reading(NamedTuple):

@@ -9,9 +9,18 @@ from typing import Final
 import pandas as pd
 
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_observation import OBSERVATION, Reading, frame_of_readings, in_our_units, readings_of
+from wardround.adapters.fhir_observation import (
+    OBSERVATION,
+    Observation,
+    Reading,
+    frame_of_readings,
+    in_our_units,
+    readings_of,
+)
+from wardround.adapters.fhir_page import Misshapen
 from wardround.adapters.fhir_references import FOREIGN_REFERENCE, patient_values
 from wardround.adapters.fhir_times import no_earlier_than, no_later_than
+from wardround.adapters.fhir_versions import Seen
 from wardround.core.events import empty_readings
 from wardround.core.reading_rule import reading_rule
 from wardround.spec.variables import Variable
@@ -29,8 +38,9 @@ def fetch(
     """All readings of the patients that a server dates between start and end, both ends included (READING_COLUMNS).
 
     One search for `patients_per_search` patients, or a few where the profile bears fewer codes; `threads` searches at a
-    time. The server may read a time as a whole minute or day, so some readings outside come along, and one may come
-    with two codes, so twice; an Observation about somebody else has problem other_patient, or foreign_reference.
+    time. The server may read a time as a whole minute or day, so some readings outside come along. Of an Observation
+    that changes meanwhile the last version counts; one about somebody else has problem other_patient, or
+    foreign_reference.
     """
     size = client.source.patients_per_search
     groups = [patient_ids[place : place + size] for place in range(0, len(patient_ids), size)]
@@ -47,11 +57,21 @@ def _fetch_group(
     patients = ("patient", patient_values(patient_ids, profile))
     dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
     readings: list[Reading] = []
+    seen, newest = Seen(), dict[str, int]()  # source_ref -> the readings before this place are of an earlier version
     for criterion in rule.criteria(profile):
-        found = client.pages("Observation", [patients, criterion, *dates], OBSERVATION)
+        found = client.pages("Observation", [patients, criterion, *dates], OBSERVATION, seen)
         # Not page by page: the name of a page would keep it while the next one comes.
         for observation in chain.from_iterable(found):
+            if seen.again and (ref := _ref_of(observation)) in seen.again:
+                newest[ref] = len(readings)
             readings += readings_of(observation, rule, client.source.bases)
+    if newest:
+        readings = [one for place, one in enumerate(readings) if place >= newest.get(one.source_ref, 0)]
     frame = in_our_units(frame_of_readings(readings), client.source.translation)
     stranger = ~frame["patient_id"].isin(patient_ids) & (frame["problem"] != FOREIGN_REFERENCE)
     return frame.assign(problem=frame["problem"].mask(stranger, OTHER_PATIENT)) if stranger.any() else frame
+
+
+def _ref_of(observation: Observation | Misshapen) -> str:
+    kind, key, *_ = OBSERVATION.about(observation)
+    return f"{kind}/{key}"

@@ -7,9 +7,11 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from wardround.adapters.fhir_references import Resource
+from wardround.adapters.fhir_versions import last_updated
 from wardround.adapters.json_object import json_object
 
 T = TypeVar("T")
+About = tuple[Any, Any, Any, Any]
 
 
 class Link(msgspec.Struct):
@@ -48,12 +50,14 @@ class Shape(Generic[T]):
     """What the resources of a search are decoded into.
 
     A `dict` holds all of a resource. A Struct holds the elements that it names: a page is decoded in a fifth of the
-    time, and takes a fifth of the memory. `about` gives a resource's type, id and, of an OperationOutcome, its issue.
+    time, and takes a fifth of the memory. `about` gives a resource's type, id, issue (of an OperationOutcome) and
+    lastUpdated.
     """
 
-    def __init__(self, kind: type[T], about: Callable[[T], tuple[Any, Any, Any]]) -> None:
+    def __init__(self, kind: type[T], about: Callable[[T], About]) -> None:
         self._kind = kind
         self._about = about
+        self._one = msgspec.json.Decoder(kind)
         self._page = msgspec.json.Decoder(Page[kind])  # type: ignore[valid-type]
 
     def page(self, content: bytes) -> "Page[T | Misshapen] | None":
@@ -71,7 +75,15 @@ class Shape(Generic[T]):
         except msgspec.ValidationError:
             return Misshapen(resource)
 
-    def about(self, resource: "T | Misshapen") -> tuple[Any, Any, Any]:
+    def decoded(self, content: bytes) -> "T | Misshapen | None":
+        """One resource; None if the bytes are no JSON object."""
+        try:
+            return self._one.decode(content.removeprefix(BOM_UTF8))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            body = json_object(content)
+            return None if body is None else Misshapen(body)
+
+    def about(self, resource: "T | Misshapen") -> About:
         return _about_a_dict(resource.resource) if isinstance(resource, Misshapen) else self._about(resource)
 
     def _piecemeal(self, content: bytes) -> "Page[T | Misshapen] | None":
@@ -96,8 +108,8 @@ def dicts(items: Any) -> Iterator[Resource]:
     return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
 
 
-def _about_a_dict(resource: Resource) -> tuple[Any, Any, Any]:
-    return resource.get("resourceType"), resource.get("id"), resource.get("issue")
+def _about_a_dict(resource: Resource) -> About:
+    return resource.get("resourceType"), resource.get("id"), resource.get("issue"), last_updated(resource)
 
 
 WHOLE: Final = Shape(dict[str, Any], _about_a_dict)

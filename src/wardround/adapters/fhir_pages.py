@@ -8,6 +8,7 @@ from urllib.parse import urljoin
 from wardround.adapters.fhir_page import Link, Misshapen, Page, Shape
 from wardround.adapters.fhir_source import FhirSource, origin, shown
 from wardround.adapters.fhir_transport import Answer, error_codes
+from wardround.adapters.fhir_versions import Seen
 from wardround.errors import FhirError
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ class Search(Generic[T]):
         shape: what makes the pages of the answers.
         first: asks for the first page.
         follow: asks for the page at a URL.
-        seen: the keys of the resources that are known already; those that are given come to it.
+        seen: the resources that were given already, and in which version; those that are given come to it.
     """
 
     source: FhirSource
@@ -55,15 +56,16 @@ class Search(Generic[T]):
     shape: Shape[T]
     first: Callable[[], Answer]
     follow: Callable[[str], Answer]
-    seen: set[str]
+    seen: Seen
 
 
 def pages(search: Search[T]) -> Iterator[list[T | Misshapen]]:
-    """Page by page, the resources of a search that were not seen.
+    """Page by page, the resources of a search that were not seen, or not in this version.
 
     A search that the server forgets, or that ends with fewer matches than its total, begins anew. So does one with
     an entry that holds no resource, unless the total says that none is missing. Pages that shift
-    because something was entered meanwhile repeat resources, which are given once. Where a total shrinks in between
+    because something was entered meanwhile repeat resources, which are given once, or again if they changed.
+    Where a total shrinks in between
     the search is read until a reading brings nothing new.
 
     Raises:
@@ -161,16 +163,16 @@ def _new(page: Page[T | Misshapen], answer: Answer, search: Search[T], count: _C
         if resource is None:
             count.unreadable += 1
             continue
-        kind, name, issue = about(resource)
+        kind, name, issue, updated = about(resource)
         if kind == "OperationOutcome":
             _raise_if_fatal(issue, answer)
             continue
         # Without an id nothing tells two resources apart; both are given.
-        key = f"{kind}/{name}" if name else f"{kind} {len(count.matches)}.{place}"
+        known = type(name) is str and name != ""
+        key = f"{kind}/{name}" if known else f"{kind} {len(count.matches)}.{place}"
         if kind == wanted:
             matches.add(key)
-        if not name or key not in seen:
-            seen.add(key)
+        if not known or seen.takes(key, updated, resource):
             new.append(resource)
     count.page(page.total, matches)
     return new

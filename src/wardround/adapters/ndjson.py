@@ -2,23 +2,24 @@
 
 import re
 import zlib
-from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NoReturn
 
 import fsspec
-import orjson
 import pandas as pd
 
 from wardround.adapters import fhir_locations
 from wardround.adapters.fhir_encounters import ELEMENTS, Census, EncounterRule
 from wardround.adapters.fhir_observation import OBSERVATION, Reading, frame_of_readings, in_our_units, readings_of
 from wardround.adapters.fhir_references import Bases, Resource
+from wardround.adapters.fhir_versions import deletions_in
+from wardround.adapters.json_object import json_object
+from wardround.adapters.ndjson_versions import ObservationLines, Places
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
 from wardround.core.reading_rule import reading_rule
 from wardround.core.stays import FoundStays
@@ -30,9 +31,12 @@ from wardround.spec.variables import Variable
 
 _NO_BASES: Final = Bases()
 _READINGS_AT_ONCE: Final = 100_000
-_STAY_TYPES: Final = re.compile(rb'"(Encounter|Patient|Location)"')
+_STAY_TYPES: Final = re.compile(rb'"(Encounter|Patient|Location|DELETE)"')
+_OBSERVATION: Final = b'"Observation"'
+_DELETION: Final = b'"DELETE"'
+_LINE: Final = "line"
 # What a census of many patients keeps of each resource.
-_NEEDED: Final = frozenset({"resourceType", "id"}.union(*ELEMENTS.values()))
+_NEEDED: Final = frozenset({"resourceType", "id", "meta"}.union(*ELEMENTS.values()))
 _ICU: Final = Encounters(classes=("ACUTE",))
 
 
@@ -70,8 +74,18 @@ class NdjsonFolder:
         return census
 
     def fill(self, census: Census) -> None:
-        """Adds the folder's Encounters, Patients and Locations to a census."""
-        census.add({key: r[key] for key in _NEEDED & r.keys()} for r in self._resources(_STAY_TYPES))
+        """Adds the folder's Encounters, Patients and Locations to a census, and takes out what was deleted."""
+        deleted: dict[str, int] = {}
+        census.add(self._needed(deleted))
+        for reference, time in deleted.items():
+            census.remove(reference, time)
+
+    def _needed(self, deleted: dict[str, int]) -> Iterator[Resource]:
+        """What a census needs; what Bundles say was deleted goes into `deleted`, with the last time of each."""
+        for resource in self._resources(_STAY_TYPES):
+            for reference, time in deletions_in(resource, self.bases):
+                deleted[reference] = max(time, deleted.get(reference, time))
+            yield {key: resource[key] for key in _NEEDED & resource.keys()}
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
@@ -80,34 +94,54 @@ class NdjsonFolder:
         patients = pd.Series(range(index["patient_id"].nunique()), index=index["patient_id"].unique())
         buckets = patients // self.patients_at_once
         with TemporaryDirectory(prefix="wardround-") as scratch:
-            self._sort(windows(index, window), variables, buckets, Path(scratch))
+            outdated = self._sort(windows(index, window), variables, buckets, Path(scratch))
             for bucket in buckets.unique():
-                parts = [pd.read_parquet(path) for path in sorted(Path(scratch).glob(f"{bucket}-*.parquet"))]
+                parts = [_current(path, outdated) for path in sorted(Path(scratch).glob(f"{bucket}-*.parquet"))]
                 mine = index[index["patient_id"].isin(buckets.index[buckets == bucket])]
                 yield mine, frame_of(READING_COLUMNS, pd.concat(parts)) if parts else empty_readings()
 
-    def _sort(self, spans: pd.DataFrame, variables: Mapping[str, Variable], buckets: pd.Series, scratch: Path) -> None:
-        """One pass over the folder: readings inside the spans go into parquet files <bucket>-<number>."""
-        found = self._readings(variables, frozenset(buckets.index))
+    def _sort(
+        self, spans: pd.DataFrame, variables: Mapping[str, Variable], buckets: pd.Series, scratch: Path
+    ) -> Places:
+        """Readings inside the spans go into parquet files <bucket>-<number>, with their line; gives outdated lines."""
+        lines = ObservationLines()
+        found = self._readings(variables, frozenset(buckets.index), lines)
         number = 0
         while some := list(islice(found, _READINGS_AT_ONCE)):
-            frame = inside(in_our_units(frame_of_readings(some), self.translation), spans)
+            readings, places = zip(*some, strict=True)
+            frame = in_our_units(frame_of_readings(readings), self.translation)
+            frame = inside(frame.assign(**{_LINE: places}), spans)
             for bucket, part in frame.groupby(frame["patient_id"].map(buckets)):
                 part.to_parquet(scratch / f"{bucket}-{number:06}.parquet")
             number += 1
+        return lines.outdated(lambda: (line for _, _, line in self._lines() if _OBSERVATION in line))
 
-    def _readings(self, variables: Mapping[str, Variable], patients: frozenset[str]) -> Iterator[Reading]:
+    def _readings(
+        self, variables: Mapping[str, Variable], patients: frozenset[str], lines: ObservationLines
+    ) -> Iterator[tuple[Reading, int]]:
+        """The readings of the patients, each with the number of its line; `lines` notes all."""
         rule = reading_rule(variables, self.translation)
-        # Most lines are about other things; looking for the codes in the text spares parsing them.
-        codes = sorted({re.escape(code).encode() for _, code in rule.openings})
-        mentions = re.compile(b'"(' + b"|".join(codes) + b')"')
-        for resource in self._resources(mentions):
-            for reading in readings_of(OBSERVATION.of(resource), rule, self.bases):
-                if reading.patient_id in patients:
-                    yield reading
+        for path, number, line in self._lines():
+            kind: object = ""
+            if _OBSERVATION in line:
+                observation = OBSERVATION.decoded(line) or _refuse(path, number)
+                kind, key, *_ = OBSERVATION.about(observation)
+                place = lines.note(kind, key)
+                for reading in readings_of(observation, rule, self.bases):
+                    if reading.patient_id in patients:
+                        yield reading, place
+            if kind != "Observation" and _DELETION in line:
+                for reference, time in deletions_in(_resource(path, number, line), self.bases):
+                    lines.delete(reference, time)
 
     def _resources(self, mentioning: re.Pattern[bytes]) -> Iterator[Resource]:
-        """The resources whose line matches `mentioning`, file by file in order of name."""
+        """The resources whose line matches `mentioning`."""
+        for path, number, line in self._lines():
+            if mentioning.search(line):
+                yield _resource(path, number, line)
+
+    def _lines(self) -> Iterator[tuple[str, int, bytes]]:
+        """Every line with its file and number, file by file in order of name."""
         files, root = fsspec.core.url_to_fs(str(self.path))
         found = files.ls(root, detail=False) if files.isdir(root) else []
         paths = sorted(path for path in found if path.endswith((".ndjson", ".ndjson.gz")))
@@ -115,8 +149,7 @@ class NdjsonFolder:
             raise SourceDataError(f"{self.path}: no *.ndjson or *.ndjson.gz; give the folder of a Bulk Data export")
         for path in paths:
             for number, line in _lines(files, path):
-                if mentioning.search(line):
-                    yield _resource(line, f"{path}, line {number}")
+                yield path, number, line
 
 
 def _lines(files: fsspec.AbstractFileSystem, path: str) -> Iterator[tuple[int, bytes]]:
@@ -127,11 +160,15 @@ def _lines(files: fsspec.AbstractFileSystem, path: str) -> Iterator[tuple[int, b
         raise SourceDataError(f"{path}: cannot be read, expected NDJSON; copy the file again") from None
 
 
-def _resource(line: bytes, place: str) -> Resource:
-    try:
-        resource = orjson.loads(line.removeprefix(BOM_UTF8))
-    except orjson.JSONDecodeError:
-        raise SourceDataError(f"{place}: not JSON, expected one resource a line; copy the file again") from None
-    if not isinstance(resource, dict):
-        raise SourceDataError(f"{place}: not a resource, expected one a line; copy the file again")
-    return resource
+def _resource(path: str, number: int, line: bytes) -> Resource:
+    resource = json_object(line)
+    return _refuse(path, number) if resource is None else resource
+
+
+def _refuse(path: str, number: int) -> NoReturn:
+    raise SourceDataError(f"{path}, line {number}: not a resource in JSON, expected one a line; copy the file again")
+
+
+def _current(path: Path, outdated: Places) -> pd.DataFrame:
+    frame = pd.read_parquet(path)
+    return frame[~frame[_LINE].isin(outdated)] if len(outdated) else frame

@@ -25,11 +25,20 @@ def held(client: FhirClient, identities: Sequence[str]) -> dict[str, list[Resour
     """
     found: dict[str, list[Resource]] = {}
     for some in _in_turn(identities):
-        tokens = [f"{IDENTIFIER_SYSTEM}|{identity}" for identity in some]
-        for resource in client.search("RiskAssessment", {"identifier": tokens}):
-            if resource.get("resourceType") == "RiskAssessment":
-                found.setdefault(identity_of(resource), []).append(client.source.bases.localised(resource))
+        for resource in _with(some, client):
+            found.setdefault(identity_of(resource), []).append(client.source.bases.localised(resource))
     return found
+
+
+def _with(identities: Sequence[str], client: FhirClient) -> Iterator[Resource]:
+    """The RiskAssessments with these identifiers; of one that changed while it was searched for, the last version."""
+    tokens = [f"{IDENTIFIER_SYSTEM}|{identity}" for identity in identities]
+    by_id: dict[str, Resource] = {}
+    for place, resource in enumerate(client.search("RiskAssessment", {"identifier": tokens})):
+        if resource.get("resourceType") == "RiskAssessment":
+            key = resource.get("id")
+            by_id[str(key) if is_id(key) else f" {place}"] = resource
+    return iter(by_id.values())
 
 
 def is_misshapen(resource: Mapping[str, Any]) -> bool:
