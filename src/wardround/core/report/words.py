@@ -39,6 +39,11 @@ REASONS: Final = {
     "not_a_patient": "Not a patient",
     "not_an_id": "Not an id",
     "inactive_member": "No longer in the cohort",
+    # why a stay was not written (adapters/fhir_second_look.py)
+    "subject_changed": "The Encounter is another patient's by now",
+    "status_changed": "The Encounter was cancelled or entered in error meanwhile",
+    "encounter_gone": "The Encounter is no longer there",
+    "encounter_changed": "The Encounter says something by now that is not understood",
     # why a stay has no account or no score
     "unfinished": "The run ended before this stay was accounted for",
     "retracted": "Taken back",

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 from typing import Final
 
-from wardround.adapters import risk_assessments
+from wardround.adapters import fhir_second_look, risk_assessments
 from wardround.adapters.fhir_batch import UNANSWERED
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
@@ -69,9 +69,25 @@ def _write(
 ) -> None:
     stay_of = {identity(screening, assessment.stay_id): assessment.stay_id for assessment in assessments}
     performer = _device(opened, screening, client)
-    wanted = _valid(assessments, screening, performer, account)
+    unchanged = _unchanged(assessments, screening, client, account)
+    wanted = _valid(unchanged, screening, performer, account)
     settled = settle(wanted, stay_of, client, account)
     _write_provenance(settled, stay_of, screening, client, account)
+
+
+def _unchanged(
+    assessments: list[Assessment], screening: Screening, client: FhirClient, account: Account
+) -> list[Assessment]:
+    """Those whose stay is still the same patient's; the others fail.
+
+    What an earlier attempt wrote of them is still there, and the account says so: `retract` finds it.
+    """
+    patients = {one.stay_id: one.patient_id for one in assessments}
+    changed = fhir_second_look.changed(client, patients, screening.as_of)
+    account.failed |= changed
+    written = risk_assessments.held(client, [identity(screening, stay) for stay in changed])
+    account.written |= {stay for stay in changed if written.get(identity(screening, stay))}
+    return [one for one in assessments if one.stay_id not in changed]
 
 
 def _alone(opened: Run, client: FhirClient, settings: Settings) -> AbstractContextManager[None]:
