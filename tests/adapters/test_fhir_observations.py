@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_observation import OBSERVATION, frame_of_readings, readings_of
+from wardround.adapters.fhir_observation import OBSERVATION, frame_of_readings, in_our_units, readings_of
 from wardround.adapters.fhir_observations import fetch
 from wardround.adapters.fhir_references import Bases
 from wardround.core.events import READING_COLUMNS, admit
 from wardround.core.reading_rule import reading_rule
 from wardround.spec.loading import load_variables
 from wardround.spec.servers import GENERIC
+from wardround.spec.source_maps import Translation
 
 LOINC = "http://loinc.org"
 BASES = Bases("https://example.org/fhir")
@@ -181,6 +182,38 @@ def test_what_is_malformed_is_counted_by_its_own_code(variables, code: object, c
 def test_the_unit_is_the_code_and_else_the_text(variables) -> None:
     assert read(heart_rate(), variables)["unit"].tolist() == ["/min"]
     assert read(heart_rate(valueQuantity={"value": 80, "unit": "bpm"}), variables)["unit"].tolist() == ["bpm"]
+
+
+UCUM, SNOMED = "http://unitsofmeasure.org", "http://snomed.info/sct"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "units"),
+    [
+        ({"code": "/min", "unit": "/min", "system": UCUM}, ("/min", "")),
+        ({"code": "/min", "unit": "beats", "system": UCUM}, ("/min", "beats")),
+        ({"code": "/min", "unit": "beats", "system": "urn:oid:2.16.840.1.113883.6.8"}, ("/min", "beats")),
+        ({"code": "/min", "unit": "beats"}, ("/min", "beats")),
+        ({"code": " /min ", "unit": "", "system": UCUM}, ("/min", "")),
+        ({"code": "258983007", "unit": "/min", "system": SNOMED}, ("/min", "258983007")),
+        ({"code": "bpm", "system": "urn:house:units"}, ("bpm", "")),
+        ({"unit": "bpm", "system": UCUM}, ("bpm", "")),
+        ({"code": None, "unit": None}, ("", "")),
+        ({"code": 5, "unit": "/min"}, ("5", "/min")),
+        ({"code": ["/min"], "unit": {"text": "/min"}}, ("['/min']", "{'text': '/min'}")),
+    ],
+)
+def test_the_code_of_ucum_goes_first_and_that_of_another_system_last(variables, quantity, units) -> None:
+    frame = read(heart_rate(valueQuantity={"value": 80, **quantity}), variables)
+    assert (frame["unit"][0], frame["other_unit"][0]) == units
+
+
+def test_what_stands_beside_a_unit_is_translated_as_well(variables) -> None:
+    quantity = {"value": 80, "code": "/min", "unit": "Schläge pro Sekunde"}
+    frame = in_our_units(
+        read(heart_rate(valueQuantity=quantity), variables), Translation(units=(("Schläge pro Sekunde", "/s"),))
+    )
+    assert admit(frame, variables).set_aside["reason"].tolist() == ["unit_conflict"]
 
 
 @pytest.mark.parametrize(

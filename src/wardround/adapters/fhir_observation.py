@@ -151,7 +151,8 @@ def in_our_units(readings: pd.DataFrame, translation: Translation) -> pd.DataFra
     """The readings with each unit that is the source's own replaced by the one that it means."""
     if not translation.units:
         return readings
-    return readings.assign(unit=readings["unit"].replace(dict(translation.units)))
+    meant = dict(translation.units)
+    return readings.assign(**{name: readings[name].replace(meant) for name in ("unit", "other_unit")})
 
 
 def _texts(values: Sequence[str]) -> Any:
@@ -220,7 +221,8 @@ def _value(holder: Observation | Component) -> tuple[float | None, str, str, boo
     quantity = holder.value_quantity
     if quantity is None:
         return _number(holder.value_integer), "", "", False
-    return _number(quantity.value), *_units(quantity), bool(quantity.comparator)
+    unit, other = _units(quantity)
+    return _number(quantity.value), unit, other, bool(quantity.comparator)
 
 
 def _units(quantity: Quantity) -> tuple[str, str]:
@@ -228,11 +230,13 @@ def _units(quantity: Quantity) -> tuple[str, str]:
 
     A code of another system is text like any other; what people read goes before it.
     """
-    code, text = quantity.code or "", quantity.unit or ""
+    code, text = quantity.code, quantity.unit
+    if not text or code == text:
+        return str(code or "").strip(), ""
+    if not code:
+        return str(text).strip(), ""
     if quantity.system and quantity.system not in UCUM_SYSTEMS:
         code, text = text, code
-    if code == text or not code or not text:
-        return str(code or text).strip(), ""
     return str(code).strip(), str(text).strip()
 
 

@@ -77,14 +77,18 @@ class _NoUnit(Exception):
     """The text is no UCUM unit, or one that this module does not know."""
 
 
+def plainly(text: str) -> str:
+    """The text with `u` for the micro sign, of which there are two, as UCUM writes what it prints with it."""
+    return text.replace("µ", "u").replace("μ", "u")
+
+
 @lru_cache(maxsize=4096)
 def measure(text: str) -> Measure | None:
     """What a unit measures, or None for a text that is no known UCUM unit.
 
-    The micro sign counts as `u`, which UCUM prints so. A bare number other than 1 is more likely a code of another
-    system than a unit, and none here.
+    A bare number other than 1 is more likely a code of another system than a unit, and none here.
     """
-    plain = text.replace("µ", "u").replace("μ", "u")
+    plain = plainly(text)
     if not plain or len(plain) > _LONGEST or (plain.isdigit() and plain != "1"):
         return None
     alone = _SPECIAL.get(re.sub(f"{_ANNOTATION}$", "", plain))

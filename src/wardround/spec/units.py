@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import Field
 
 from wardround.spec.base import SpecModel
-from wardround.spec.ucum import measure
+from wardround.spec.ucum import measure, plainly
 
 
 class UnitConversion(SpecModel):
@@ -30,7 +30,8 @@ def conversion(unit: str, canonical: str, units: Units) -> UnitConversion | None
     """
     if unit == canonical:
         return SAME
-    meant = units.get(unit, unit)
+    plain = plainly(unit)
+    meant = units.get(unit, units.get(plain, plain))
     if isinstance(meant, UnitConversion):
         return meant
     step = between(meant, canonical)

@@ -74,7 +74,7 @@ def test_a_run_opened_again_starts_from_nothing(opened, client, settings) -> Non
     folder = RunFolder.existing(settings.runs, run)
     before = folder.list()
     assert opened(run=run) == run
-    assert folder.list() == ["condition.json", "request.json"]
+    assert folder.list() == ["condition.json", "request.json", "source_map.json"]
     assert len(before) > 10
 
 
