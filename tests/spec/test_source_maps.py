@@ -65,6 +65,10 @@ def test_of_a_concept_map_what_means_the_same_counts(load) -> None:
         ),
         ("version: 1\nunit: {}", "unknown key (did you mean 'units'?)"),
         ("version: 2", "version"),
+        ("version: 1\nunits: {x: Schläge}", "units.x: means 'Schläge', which no variable is read in"),
+        ("version: 1\nunits: {mg/dL: mmol/L}", "units.mg/dL: means 'mmol/L', but is a unit of lactate already"),
+        ("version: 1\nunits: {K/uL: /uL}", "units.K/uL: means '/uL', but is a unit of white_cells already"),
+        ("version: 1\nunits: {'1': '%'}", "is a unit of spo2 already; remove it from the map"),
         (f"version: 1\ncodes: [{{system: {HOUSE}, means: {{}}}}]", "codes.0.means"),
     ],
 )
@@ -73,6 +77,42 @@ def test_what_is_wrong_is_named_with_its_place(load, text: str, complaint: str) 
         load(text)
     assert complaint in str(caught.value)
     assert "map.yaml" in str(caught.value)
+
+
+def test_of_a_hospitals_whole_concept_map_only_what_variables_name_is_kept(load) -> None:
+    found = load(concept_map(element("HF", "8867-4", "equal"), element("GROESSE", "8302-2", "equal")), "map.json")
+    assert [code for (_, code), _ in found.codes] == ["HF"]
+
+
+@pytest.mark.parametrize("system", ["http://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"])
+def test_a_group_of_a_concept_map_that_leads_to_ucum_gives_units(load, system: str) -> None:
+    found = load(concept_map(element("/Min.", "/min", "equal"), target=system), "map.json")
+    assert (found.codes, found.units) == ((), (("/Min.", "/min"),))
+
+
+@pytest.mark.parametrize(
+    ("elements", "complaint"),
+    [
+        ([element("HF", "8302-2", "equal")], "group: nothing in it is equivalent to a code that variables name"),
+        (
+            [element("HF", "8867-4", "equal"), element("HF", "9279-1", "equal")],
+            "group[0]: code HF means 8867-4 and 9279-1; keep one of them",
+        ),
+        ([{**element("HF", "8867-4", "equal"), "code": 5}], "group[0].element[0]: has no code"),
+        ([None], "group[0].element[0]: is none"),
+        ([{"code": "HF", "target": "8867-4"}], "group[0].element[0]: is none"),
+        ([{"code": "HF", "target": [None]}], "group[0].element[0]: is none"),
+        (
+            [{"code": "HF", "target": [{"code": "8867-4", "equivalence": "equal", "dependsOn": [{"property": "x"}]}]}],
+            "group: nothing in it",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_concept_map_is_named_with_its_place(load, elements: list, complaint: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load(concept_map(*elements), "map.json")
+    assert complaint in str(caught.value)
+    assert "map.json" in str(caught.value)
 
 
 def test_a_concept_map_without_a_source_is_named(load) -> None:

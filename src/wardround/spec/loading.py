@@ -95,16 +95,16 @@ def load_source_map(path: Path, schemas: Path) -> Translation:
     """A source's own map (YAML, or a ConceptMap as JSON) in the words of variables.yaml. Raises SpecError."""
     if not path.is_file():
         raise SpecError(f"{path}: not found, expected a source map in YAML or a ConceptMap in JSON; correct the path")
+    variables = load_variables(schemas)
+
+    def content(data: Any) -> Any:
+        is_one = isinstance(data, dict) and data.get("resourceType") == "ConceptMap"
+        return from_concept_map(data, variables) if is_one else data
+
     try:
-        source_map = _validated(SourceMap, path, _concept_map if path.suffix == ".json" else None)
-        return translation_of(source_map, load_variables(schemas))
+        return translation_of(_validated(SourceMap, path, content if path.suffix == ".json" else None), variables)
     except ValueError as error:
         raise SpecError(f"{path}: {error}") from None
-
-
-def _concept_map(data: Any) -> Any:
-    is_one = isinstance(data, dict) and data.get("resourceType") == "ConceptMap"
-    return from_concept_map(data) if is_one else data
 
 
 def _server_profile(path: Path) -> ServerProfile:

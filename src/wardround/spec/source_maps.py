@@ -1,13 +1,14 @@
 """What a source calls our variables and units: a file of the source's own, as YAML or as a FHIR ConceptMap."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from wardround.spec.base import SpecModel
+from wardround.spec.ucum import SYSTEMS as UCUM_SYSTEMS
 from wardround.spec.variables import Variable
 
 Code = tuple[str, str]  # system, code
@@ -85,24 +86,42 @@ NO_TRANSLATION: Final = Translation()
 def translation_of(source_map: SourceMap, variables: Mapping[str, Variable]) -> Translation:
     """The map with its targets resolved.
 
-    Raises ValueError, which names code and remedy, for a target that variables.yaml does not name, and for a code
-    that it gives another meaning.
+    Raises ValueError, which names code or unit and remedy, for a target that variables.yaml does not name, and for a
+    code or a unit that has another meaning already.
     """
-    named = {code: variable.name for variable in variables.values() for code in variable.codes()}
-    known = dict.fromkeys((*named, *(code for variable in variables.values() for code in variable.panel_codes())))
+    known = named_codes(variables)
     codes: dict[Code, Code] = {}
     for system, to, code, meaning in source_map.each_code():
         target = _target(to, meaning, variables, known, f"code {code} of {system}")
         if (system, code) in known and (system, code) != target:
             raise ValueError(f"code {code} of {system}: variables.yaml names it itself; remove it from the map")
         codes[system, code] = target
+    for text, meant in source_map.units.items():
+        _require_unit(text, meant, variables)
     return Translation(
         title=source_map.title, codes=tuple(sorted(codes.items())), units=tuple(sorted(source_map.units.items()))
     )
 
 
+def named_codes(variables: Mapping[str, Variable]) -> frozenset[Code]:
+    """The codes of all variables, and of the panels around them."""
+    return frozenset(code for one in variables.values() for code in (*one.codes(), *one.panel_codes()))
+
+
+def _require_unit(text: str, meant: str, variables: Mapping[str, Variable]) -> None:
+    """Raises ValueError for a unit that no variable reads, and for a text that one of them reads as another unit."""
+    if not any(variable.conversion(meant) for variable in variables.values()):
+        raise ValueError(f"units.{text}: means {meant!r}, which no variable is read in; give a UCUM unit of theirs")
+    for variable in variables.values():
+        known = variable.conversion(text)
+        if known and known != variable.conversion(meant):
+            raise ValueError(
+                f"units.{text}: means {meant!r}, but is a unit of {variable.name} already; remove it from the map"
+            )
+
+
 def _target(
-    to: str | None, meaning: str, variables: Mapping[str, Variable], known: Mapping[Code, object], place: str
+    to: str | None, meaning: str, variables: Mapping[str, Variable], known: Container[Code], place: str
 ) -> Code:
     if to is None:
         if meaning not in variables:
@@ -115,29 +134,56 @@ def _target(
     return to, meaning
 
 
-def from_concept_map(resource: dict[str, Any]) -> dict[str, Any]:
+def from_concept_map(resource: dict[str, Any], variables: Mapping[str, Variable]) -> dict[str, Any]:
     """A FHIR ConceptMap (R4) as the content of a source map: a group each, of what means the same.
 
-    Raises ValueError, which names the group, for one without source or target.
+    A group whose target is UCUM gives units. Of a hospital's whole map only what variables name is kept.
+
+    Raises ValueError, which names the group, for one without source or target, for an element that is none, for a code
+    that means two things, and for a map of which nothing is kept.
     """
-    groups = resource.get("group") or []
-    return {
-        "version": 1,
-        "title": str(resource.get("title") or resource.get("name") or ""),
-        "codes": [mapped for number, group in enumerate(groups) if (mapped := _mapped(group, f"group[{number}]"))],
-    }
+    known = named_codes(variables)
+    codes: list[dict[str, Any]] = []
+    units: dict[str, str] = {}
+    for number, group in enumerate(resource.get("group") or []):
+        place = f"group[{number}]"
+        source, target = _systems(group, place)
+        pairs = list(_same(group["element"], place))
+        if target in UCUM_SYSTEMS:
+            _put(pairs, units, place)
+            continue
+        means: dict[str, str] = {}
+        _put([(code, meaning) for code, meaning in pairs if (target, meaning) in known], means, place)
+        codes += [{"system": source, "to": target, "means": means}] if means else []
+    if not codes and not units:
+        raise ValueError("group: nothing in it is equivalent to a code that variables name, expected some; add them")
+    title = str(resource.get("title") or resource.get("name") or "")
+    return {"version": 1, "title": title, "codes": codes, "units": units}
 
 
-def _mapped(group: Any, place: str) -> dict[str, Any] | None:
+def _systems(group: Any, place: str) -> tuple[str, str]:
     if not isinstance(group, dict) or not isinstance(group.get("element"), list):
         raise ValueError(f"{place}: holds no list of elements, expected a ConceptMap of FHIR R4; correct it")
     for name in ("source", "target"):
         if not isinstance(group.get(name), str):
             raise ValueError(f"{place}.{name}: is missing, expected the code system; add it")
-    means = {
-        element["code"]: target["code"]
-        for element in group["element"]
-        for target in element.get("target") or []
-        if target.get("equivalence") in _SAME
-    }
-    return {"system": group["source"], "to": group["target"], "means": means} if means else None
+    return group["source"], group["target"]
+
+
+def _same(elements: list[Any], place: str) -> Iterator[tuple[str, str]]:
+    """Code and target of what means the same. What does so only on a condition (`dependsOn`) does not."""
+    for number, element in enumerate(elements):
+        targets = element.get("target", []) if isinstance(element, dict) else None
+        if not isinstance(targets, list) or not all(isinstance(target, dict) for target in targets):
+            raise ValueError(f"{place}.element[{number}]: is none, expected a code and its targets; correct it")
+        for target in targets:
+            if target.get("equivalence") in _SAME and not target.get("dependsOn"):
+                if not isinstance(element.get("code"), str) or not isinstance(target.get("code"), str):
+                    raise ValueError(f"{place}.element[{number}]: has no code, expected one on both sides; add it")
+                yield element["code"], target["code"]
+
+
+def _put(pairs: Iterable[tuple[str, str]], means: dict[str, str], place: str) -> None:
+    for code, meaning in pairs:
+        if means.setdefault(code, meaning) != meaning:
+            raise ValueError(f"{place}: code {code} means {means[code]} and {meaning}; keep one of them")
