@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from tests.adapters.test_fhir_versions import ORDERS, T1, T2, T3
 
+from wardround.adapters.fhir_places import Places
 from wardround.adapters.ndjson import NdjsonFolder
-from wardround.adapters.ndjson_versions import ObservationLines
 from wardround.spec.loading import load_variables
 
 Resource = dict[str, Any]
@@ -132,10 +132,10 @@ def test_of_encounters_and_patients_the_latest_version_counts(folder, stay) -> N
 
 
 def test_a_folder_in_which_every_id_comes_once_is_not_read_twice(pulse) -> None:
-    lines = ObservationLines()
-    assert [lines.note("Observation", key) for key in ("o1", "o2", None, None)] == [0, 1, 2, 3]
+    lines = Places()
+    assert [lines.note(one) for one in ("Observation/o1", "Observation/o2", None, None)] == [0, 1, 2, 3]
 
     def read_again() -> list[bytes]:
         raise AssertionError("read again")
 
-    assert len(lines.outdated(read_again)) == 0
+    assert len(lines.outdated(read_again, lambda _: ("", None))) == 0

@@ -80,6 +80,22 @@ def test_what_is_referred_to_goes_first_whatever_the_order_of_files_and_lines(tm
     assert batches == [[name] for name in expected]
 
 
+def test_of_several_versions_of_one_id_the_one_that_counts_is_sent(tmp_path: Path) -> None:
+    def version(hour: int, gender: str) -> dict[str, Any]:
+        return {**PATIENT, "gender": gender, "meta": {"lastUpdated": f"2026-01-02T0{hour}:00:00Z"}}
+
+    write(tmp_path, version(5, "male"), version(7, "female"), {**PATIENT, "id": "p2"}, name="a.ndjson")
+    write(tmp_path, version(6, "other"), name="b.ndjson")
+    sent: list[tuple[str, str]] = []
+
+    def answer(entry: dict[str, Any]) -> dict[str, Any]:
+        sent.append((entry["resource"]["id"], entry["resource"]["gender"]))
+        return created(entry)
+
+    seeded, _ = upload(tmp_path, answer)
+    assert (sent, seeded.written) == ([("p1", "female"), ("p2", "female")], {"Patient": 2})
+
+
 def test_resources_travel_in_batches(tmp_path: Path) -> None:
     _, batches = upload(write(tmp_path, *(PATIENT | {"id": f"p{n}"} for n in range(5))))
     assert [len(batch) for batch in batches] == [2, 2, 1]

@@ -2,24 +2,26 @@
 
 import re
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import fsspec
+import msgspec
 import pandas as pd
 
 from wardround.adapters import fhir_locations
 from wardround.adapters.fhir_encounters import ELEMENTS, Census, EncounterRule
 from wardround.adapters.fhir_observation import OBSERVATION, Reading, frame_of_readings, in_our_units, readings_of
+from wardround.adapters.fhir_places import Numbers, Places
 from wardround.adapters.fhir_references import Bases, Resource
-from wardround.adapters.fhir_versions import deletions_in
+from wardround.adapters.fhir_versions import deletions_in, last_updated
 from wardround.adapters.json_object import json_object
-from wardround.adapters.ndjson_versions import ObservationLines, Places
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
 from wardround.core.reading_rule import reading_rule
 from wardround.core.stays import FoundStays
@@ -102,9 +104,9 @@ class NdjsonFolder:
 
     def _sort(
         self, spans: pd.DataFrame, variables: Mapping[str, Variable], buckets: pd.Series, scratch: Path
-    ) -> Places:
+    ) -> Numbers:
         """Readings inside the spans go into parquet files <bucket>-<number>, with their line; gives outdated lines."""
-        lines = ObservationLines()
+        lines = Places()
         found = self._readings(variables, frozenset(buckets.index), lines)
         number = 0
         while some := list(islice(found, _READINGS_AT_ONCE)):
@@ -114,10 +116,10 @@ class NdjsonFolder:
             for bucket, part in frame.groupby(frame["patient_id"].map(buckets)):
                 part.to_parquet(scratch / f"{bucket}-{number:06}.parquet")
             number += 1
-        return lines.outdated(lambda: (line for _, _, line in self._lines() if _OBSERVATION in line))
+        return lines.outdated(lambda: (line for _, _, line in self._lines() if _OBSERVATION in line), _version)
 
     def _readings(
-        self, variables: Mapping[str, Variable], patients: frozenset[str], lines: ObservationLines
+        self, variables: Mapping[str, Variable], patients: frozenset[str], lines: Places
     ) -> Iterator[tuple[Reading, int]]:
         """The readings of the patients, each with the number of its line; `lines` notes all."""
         rule = reading_rule(variables, self.translation)
@@ -126,7 +128,8 @@ class NdjsonFolder:
             if _OBSERVATION in line:
                 observation = OBSERVATION.decoded(line) or _refuse(path, number)
                 kind, key, *_ = OBSERVATION.about(observation)
-                place = lines.note(kind, key)
+                named = kind == "Observation" and type(key) is str
+                place = lines.note(f"Observation/{key}" if named else None)
                 for reading in readings_of(observation, rule, self.bases):
                     if reading.patient_id in patients:
                         yield reading, place
@@ -160,6 +163,20 @@ def _lines(files: fsspec.AbstractFileSystem, path: str) -> Iterator[tuple[int, b
         raise SourceDataError(f"{path}: cannot be read, expected NDJSON; copy the file again") from None
 
 
+class _Version(msgspec.Struct, gc=False):
+    id: Any = None
+    meta: Any = None
+
+
+_VERSION: Final = msgspec.json.Decoder(_Version)
+
+
+def _version(line: bytes) -> tuple[str, object]:
+    """The reference of the Observation that a line holds, and its lastUpdated."""
+    found = _VERSION.decode(line.removeprefix(BOM_UTF8))
+    return f"Observation/{found.id}", last_updated({"meta": found.meta})
+
+
 def _resource(path: str, number: int, line: bytes) -> Resource:
     resource = json_object(line)
     return _refuse(path, number) if resource is None else resource
@@ -169,6 +186,6 @@ def _refuse(path: str, number: int) -> NoReturn:
     raise SourceDataError(f"{path}, line {number}: not a resource in JSON, expected one a line; copy the file again")
 
 
-def _current(path: Path, outdated: Places) -> pd.DataFrame:
+def _current(path: Path, outdated: Numbers) -> pd.DataFrame:
     frame = pd.read_parquet(path)
     return frame[~frame[_LINE].isin(outdated)] if len(outdated) else frame

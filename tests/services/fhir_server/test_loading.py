@@ -44,6 +44,14 @@ def test_every_form_of_file_is_loaded_and_foreign_types_are_counted(store: Store
     assert _body(store, "Encounter", "e")["subject"] == {"reference": "Patient/d"}
 
 
+def test_of_several_versions_of_one_id_the_one_that_counts_is_loaded(store: Store, tmp_path: Path) -> None:
+    five, six, seven = ({"meta": {"lastUpdated": f"2026-01-02T0{hour}:00:00Z"}} for hour in (5, 6, 7))
+    data = _write(tmp_path / "data", "a.ndjson", _patient("a", gender="male", **seven), _patient("a", **five))
+    _write(data, "b.ndjson", _patient("b", **five), _patient("b", gender="female"), _patient("a", **six))
+    load(store, data)
+    assert [_body(store, "Patient", key).get("gender") for key in ("a", "b")] == ["male", "female"]
+
+
 def test_loading_again_makes_no_new_versions(store: Store, tmp_path: Path) -> None:
     data = _write(tmp_path / "data", "a.ndjson", _patient("a"), _patient("b"))
     load(store, data)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from wardround.adapters.fhir_times import UNKNOWN
+from wardround.adapters.fhir_versions import last_updated, updated_at
 from wardround.errors import SourceDataError
 from wardround.services.fhir_server.problems import Problem
 from wardround.services.fhir_server.references import rewritten
@@ -67,14 +69,30 @@ def open_store(
 
 
 def load(store: Store, data: Path, progress: Callable[[int], None] = lambda _: None) -> Loaded:
-    """Stores every resource of a folder's *.ndjson, *.ndjson.gz and *.json (Bundles); `progress` gets the count."""
+    """Stores every resource of a folder's *.ndjson, *.ndjson.gz and *.json (Bundles), of several versions the latest.
+
+    `progress` gets the count.
+    """
     loaded = Loaded(Counter(), Counter())
+    newest: dict[str, int] = {}  # of the resources that say when they were updated
     with store.loading() as session:
         for number, (place, resource) in enumerate(_resources(data), 1):
-            _store_one(session, place, resource, loaded)
+            if not _is_outdated(resource, newest):
+                _store_one(session, place, resource, loaded)
             if number % _PROGRESS_EVERY == 0:
                 progress(number)
     return loaded
+
+
+def _is_outdated(resource: Any, newest: dict[str, int]) -> bool:
+    """Whether a version of later came before; `newest` is told of this one."""
+    updated = updated_at(last_updated(resource)) if isinstance(resource, dict) else UNKNOWN
+    if updated == UNKNOWN:
+        return False
+    key = f"{resource.get('resourceType')}/{resource.get('id')}"
+    before = newest.setdefault(key, updated)
+    newest[key] = max(before, updated)
+    return before > updated
 
 
 def _store_one(session: WritingSession, place: Place, resource: Any, loaded: Loaded) -> None:

@@ -1,0 +1,86 @@
+"""The resources of a folder, in its order, in; the places of those that do not count out.
+
+A place is eight bytes here, so that a folder of any size fits. Only where ids come several times, or were deleted, is
+the folder read a second time, and more kept of these.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wardround.adapters.fhir_times import UNKNOWN
+from wardround.adapters.fhir_versions import updated_at
+
+Numbers = npt.NDArray[np.int64]
+
+_NONE: Final = np.empty(0, dtype=np.int64)
+
+
+Line = TypeVar("Line")
+
+
+class Places:
+    """The places of a folder where a resource may stand, numbered from 0 in the order of the folder."""
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+        self._deleted: dict[str, int] = {}
+
+    def note(self, reference: str | None) -> int:
+        """Notes the next place and the `Type/id` that stands there, None for none; gives its number."""
+        number = len(self._hashes)
+        self._hashes.append(hash((None, number) if reference is None else reference))
+        return number
+
+    def delete(self, reference: str, time: int) -> None:
+        """Notes that a resource was deleted at a time."""
+        self._deleted[reference] = max(time, self._deleted.get(reference, UNKNOWN))
+
+    def outdated(self, lines: Callable[[], Iterable[Line]], version: Callable[[Line], tuple[str, object]]) -> Numbers:
+        """The numbers of the places that do not count: older versions, and what was deleted.
+
+        `lines` gives what stands at the places again, and `version` a line's `Type/id` and lastUpdated; both are asked
+        only if something is in doubt.
+        """
+        contested = self._contested()
+        return self._decided(contested, lines(), version) if contested.any() else _NONE
+
+    def _contested(self) -> npt.NDArray[np.bool_]:
+        hashes = np.frombuffer(self._hashes, dtype=np.int64) if self._hashes else _NONE
+        ordered = np.sort(hashes)
+        several = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        deleted = np.array([hash(key) for key in self._deleted], dtype=np.int64)
+        return np.isin(hashes, np.concatenate([several, deleted]))
+
+    def _decided(
+        self,
+        contested: npt.NDArray[np.bool_],
+        lines: Iterable[Line],
+        version: Callable[[Line], tuple[str, object]],
+    ) -> Numbers:
+        places, others, times, removed = array("q"), array("q"), array("q"), array("q")
+        for place, line in enumerate(lines):
+            if contested[place]:
+                reference, updated = version(line)
+                places.append(place)
+                # A second hash: two references that share both do not occur.
+                others.append(hash(reference[::-1]))
+                times.append(updated_at(updated))
+                removed.append(self._deleted.get(reference, UNKNOWN))
+        table = pd.DataFrame({"place": places, "other": others, "time": times, "removed": removed}, dtype="int64")
+        table["id"] = np.frombuffer(self._hashes, dtype=np.int64)[table["place"]]
+        return np.sort(_losers(table))
+
+
+def _losers(table: pd.DataFrame) -> Numbers:
+    """Of rows (id, other, time, removed) in the order of the folder, the places of those that do not count."""
+    ids = table.groupby(["id", "other"], sort=False)
+    newest = ids["time"].cummax()
+    may_count = (table["time"] == UNKNOWN) | (table["time"] >= newest)
+    last = table["place"].where(may_count, -1).groupby([table["id"], table["other"]]).transform("max")
+    counts = (table["place"] == last) & ((table["removed"] == UNKNOWN) | (newest > table["removed"]))
+    return table["place"][~counts].to_numpy()
