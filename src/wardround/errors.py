@@ -118,3 +118,8 @@ def named(error: BaseException) -> str:
     """What a foreign error is, and where it was raised, without its message: that may hold a patient's value."""
     frames = traceback.extract_tb(error.__traceback__)
     return type(error).__name__ + (f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else "")
+
+
+def printable(text: str) -> str:
+    """The text without line ends and other control characters, which a server may write into what is shown of it."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text)

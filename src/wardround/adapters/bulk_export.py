@@ -4,6 +4,7 @@ Follows FHIR Bulk Data Access 2.0.0. What is under way is kept in export.json, s
 the same export, and downloads only what it has not.
 """
 
+import logging
 import re
 import time
 from collections import Counter
@@ -60,6 +61,9 @@ class ExportOrder:
         return f"{place}?{urlencode(query)}"
 
 
+_LOG = logging.getLogger(__name__)
+
+
 def export(
     client: FhirClient,
     order: ExportOrder,
@@ -76,6 +80,7 @@ def export(
     """
     state = _State(folder, order.url(client.source.base_url))
     if state.downloaded:
+        _LOG.info("the export of an earlier attempt is used")
         return
     try:
         status_url, manifest = _manifest(client, order, state, progress, clock)
@@ -85,6 +90,7 @@ def export(
     except FhirError:
         state.forget()
         raise
+    _LOG.info("%s: the export is here", shown(client.source.base_url))
     state.finish()
     # Servers keep exports for days; one that cannot be deleted is no reason to fail.
     with suppress(FhirError):
@@ -149,6 +155,7 @@ def _manifest(
             if not resumed:
                 raise FhirError(answer.complaint)
             # The server has forgotten the export that an earlier attempt began.
+            _LOG.warning("%s: forgot the export of an earlier attempt; another one is begun", shown(status_url))
             resumed, status_url = False, _kick_off(client, order, state, clock())
         elif answer.status == 202:
             progress("export", _percent(answer.headers.get("X-Progress", "")), 100)
@@ -160,6 +167,7 @@ def _manifest(
                 )
             asked = answer.retry_after
             wait = FIRST_WAIT * 2.0 ** min(looks, 12) if asked is None else asked
+            _LOG.debug("%s: the export is not done; looked at again in %.1f s", shown(status_url), wait)
             client.patience.pause(min(wait, LONGEST_WAIT, max(left, 0.0)))
             looks += 1
         else:
@@ -181,6 +189,7 @@ def _kick_off(client: FhirClient, order: ExportOrder, state: _State, now: float)
         raise FhirError(
             f"{shown(url)}: sends to {shown(status_url)} to wait, expected the same server; set the server's base URL"
         )
+    _LOG.info("%s: an export is begun", shown(url))
     state.begin(status_url, now)
     return status_url
 

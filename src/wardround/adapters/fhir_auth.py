@@ -1,5 +1,6 @@
 """A FhirSource in, the Authorization header of its requests out; a token is asked for once and shared by a process."""
 
+import logging
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -42,6 +43,9 @@ _RULES: Final = {
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
+_LOG = logging.getLogger(__name__)
+
+
 class Ask(Protocol):
     """One exchange with a server; what comes back is no failure that another try may mend."""
 
@@ -77,6 +81,7 @@ class Authorization:
         """Another value to try once, when a request with this one was answered 401; None if there is none."""
         if self._tokens is None or header is None:
             return None
+        _LOG.warning("a token was refused before its end; another one is asked for")
         self._tokens.forget(header)
         return self._tokens.header(self._get)
 
@@ -153,7 +158,9 @@ class _TokenRequest:
         form, authorization = self._credentials(url)
         scope = {"scope": self._sign_in.scope} if self._sign_in.scope else {}
         body = urlencode({"grant_type": "client_credentials", **scope, **form}).encode()
-        return _token(self._ask("POST", url, body, _FORM, authorization))
+        token = _token(self._ask("POST", url, body, _FORM, authorization))
+        _LOG.info("%s: gave a token that is good for %.0f s", shown(url), token.lifetime)
+        return token
 
     def _discovered(self) -> str:
         place = f"{self._source.base_url}/.well-known/smart-configuration"

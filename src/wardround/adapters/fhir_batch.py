@@ -1,5 +1,6 @@
 """Bundle entries in, the answered entries out: in batches, or one request each where a server takes no batch."""
 
+import logging
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -23,6 +24,9 @@ _BUSY: Final = (*_NOT_DONE, "502", "504", UNANSWERED)
 _WHOLE: Final = (400, 413, 422)
 
 
+_LOG = logging.getLogger(__name__)
+
+
 def perform(entries: Sequence[Resource], source: FhirSource, transport: Transport, repeat: bool) -> list[Resource]:
     """The answered entries (`response`, `resource` if any), in order.
 
@@ -44,6 +48,10 @@ def perform(entries: Sequence[Resource], source: FhirSource, transport: Transpor
         waiting = [place for place in waiting if status_of(answers[place]) in again]
         if not waiting:
             return answers
+        _LOG.warning(
+            "%s: %d of %d entries of a batch were not done, attempt %d of %d",
+            *(shown(source.base_url), len(waiting), len(entries), attempt, ATTEMPTS),
+        )
         if attempt == ATTEMPTS or not transport.wait(attempt):
             break
     if any(status_of(answers[place]) == UNANSWERED for place in waiting):
@@ -79,6 +87,7 @@ def _batch(entries: list[Resource], source: FhirSource, transport: Transport, re
     if answer.status in _WHOLE:
         if len(entries) == 1:
             return [_entry(answer)]
+        _LOG.warning("%s: refused a batch of %d (%d); sent in halves", answer.url, len(entries), answer.status)
         middle = len(entries) // 2
         halves = entries[:middle], entries[middle:]
         return [entry for half in halves for entry in _sent(half, source, transport, repeat)]

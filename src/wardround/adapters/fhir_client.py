@@ -1,5 +1,6 @@
 """Searches, reads and batches in, resources as plain dicts out; pages and too large searches are its own matter."""
 
+import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain
@@ -29,6 +30,9 @@ Params = Mapping[str, Values] | Sequence[tuple[str, Values]]
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 _LOST: Final = (*TOO_LARGE, 404, 410)
+
+
+_LOG = logging.getLogger(__name__)
 
 
 class FhirClient:
@@ -139,6 +143,7 @@ class FhirClient:
             halves = _halved(pairs)
             if not halves:
                 raise FhirError(str(error)) from None
+            _LOG.warning("%s; asked again for half as many values each", error)
             for half in halves:
                 yield from self._pages(resource_type, half, shape, seen)
 

@@ -1,5 +1,6 @@
 """The pages of one search in, its resources out, each once; a search that was not read to its end is an error."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -20,6 +21,9 @@ _EXPIRED: Final = (400, 404, 410)
 MOST_RESTARTS: Final = 3
 # Servers that filter after paging give pages without anything now and then; so many in a row never end.
 MOST_BARREN: Final = 100
+
+
+_LOG = logging.getLogger(__name__)
 
 
 class TooLarge(FhirError):
@@ -82,16 +86,27 @@ def pages(search: Search[T]) -> Iterator[list[T | Misshapen]]:
             restarts += 1
             if restarts > MOST_RESTARTS:
                 raise TooLarge(str(expired)) from None
+            _LOG.warning(
+                "%s: the search was forgotten in the middle; it is read again from its beginning", _place(search)
+            )
         except _Short as error:
             if short:
                 raise FhirError(str(error)) from None
             short = True
+            _LOG.warning("%s; it is read again from its beginning", error)
         except _Shrunk as error:
             if shrunk and len(search.seen) == known:
                 return
             restarts, shrunk = restarts + 1, True
             if restarts > MOST_RESTARTS:
                 raise FhirError(str(error)) from None
+            _LOG.warning(
+                "%s: the total shrank while it was read; it is read again until nothing is new", _place(search)
+            )
+
+
+def _place(search: Search[T]) -> str:
+    return f"{shown(search.source.base_url)}/{search.resource_type}"
 
 
 def _once(search: Search[T]) -> Iterator[list[T | Misshapen]]:

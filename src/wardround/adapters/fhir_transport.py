@@ -1,7 +1,9 @@
 """One HTTP request in, one JSON answer out: keep-alive, retries, Retry-After, and errors that name the cause."""
 
+import logging
 import re
 import ssl
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +42,8 @@ _ISSUE_CODE: Final = re.compile(
 )
 
 T = TypeVar("T")
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,9 @@ class Transport:
                 if not self.patience.can_wait or self.patience.spent:
                     raise FhirUnreachable(str(error)) from None
                 if self.is_down():
+                    _LOG.warning("%s; it is down and waited for", error)
                     back = self.patience.wait_until(lambda: not self.is_down())
+                    _LOG.warning("%s: %s", shown(url), "is up again" if back else "is not waited for any longer")
                 else:
                     # It may have come back this moment. If not, it is this request that it cannot answer.
                     back, again = again, False
@@ -189,12 +195,15 @@ class Transport:
                 if not self.patience.retry():
                     raise _GaveUp(f"{what}, and all retries of the run are used up; resume it later") from None
                 backoff = FIRST_WAIT * 2 ** (attempt - 1)
-                self.patience.pause(min(LONGEST_WAIT, backoff if busy.wait is None else busy.wait))
+                wait = min(LONGEST_WAIT, backoff if busy.wait is None else busy.wait)
+                _LOG.warning("%s; asked again in %.1f s, attempt %d of %d", what, wait, attempt + 1, ATTEMPTS)
+                self.patience.pause(wait)
         raise AssertionError("unreachable")
 
     def wait(self, attempt: int) -> bool:
         """Waits as long as before the next attempt at a request; False if the run has no more retries."""
         if not self.patience.retry():
+            _LOG.warning("%s: all retries of the run are used up", shown(self._source.base_url))
             return False
         self.patience.pause(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
         return True
@@ -263,6 +272,7 @@ class Transport:
         """One request and its answer, unless that is one that another attempt may mend."""
         with self._lock:
             self.requests_made += 1
+        began = time.monotonic()
         try:
             # No redirects: they would turn a POST into a GET, and could lead the token elsewhere. What the session
             # knows of proxies and authorities would yield to the environment, what the request says does not.
@@ -288,6 +298,9 @@ class Transport:
             raise FhirError(
                 f"{shown(url)}: the request cannot be made ({type(error).__name__}); check base URL and proxy"
             ) from None
+        if _LOG.isEnabledFor(logging.DEBUG):
+            seconds = time.monotonic() - began
+            _LOG.debug("%s %s: answered %d after %.3f s", method, shown(url), response.status_code, seconds)
         if response.status_code in _BUSY:
             wait = _retry_after(response.headers.get("Retry-After"))
             response.close()

@@ -6,10 +6,15 @@ machine, and over several as far as they share the folder through a file system 
 
 import fcntl
 import json
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import IO
+
+_LOG = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -18,5 +23,15 @@ def single_writer(folder: Path, source_url: str, condition: str) -> Iterator[Non
     folder.mkdir(parents=True, exist_ok=True)
     name = sha256(json.dumps([source_url.rstrip("/"), condition]).encode()).hexdigest()
     with (folder / f"{name}.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _wait_for(file, condition)
         yield
+
+
+def _wait_for(file: IO[str], condition: str) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        began = time.monotonic()
+        _LOG.info("somebody else writes results of %s to this source; waiting", condition)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _LOG.info("waited %.1f s for the other writer", time.monotonic() - began)

@@ -6,6 +6,7 @@ from traceback import format_tb
 
 import click
 
+from wardround.cli.verbosity import say_on_stderr, verbose
 from wardround.errors import WardroundError, named
 
 # name -> one line of help. The code is the click command `command` in wardround/cli/<name with underscores>.py.
@@ -38,6 +39,7 @@ class _LazyCommands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"wardround.cli.{cmd_name.replace('-', '_')}").command
+        _with_verbose(command)
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -46,10 +48,22 @@ class _LazyCommands(click.Group):
                 formatter.write_dl(list(COMMANDS.items()))
 
 
+def _with_verbose(command: click.Command) -> None:
+    """Gives a command, or each one of a group, the option -v."""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _with_verbose(inner)
+    elif not any("--verbose" in option.opts for option in command.params):
+        command.params.append(verbose())
+
+
 @click.command(cls=_LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="wardround")
 def wardround() -> None:
     """Screens every intensive-care patient on a schedule. Decision support only: adjunct, never the sole factor."""
+
+
+wardround.params.append(verbose())
 
 
 def run() -> None:
@@ -58,6 +72,7 @@ def run() -> None:
     Any other error is a fault of the program. Where it came from is said, and what it is, but not its message, which
     may hold a patient's value.
     """
+    say_on_stderr()
     try:
         wardround(prog_name="wardround")
     except WardroundError as error:

@@ -1,0 +1,61 @@
+"""A step of a run as its log tells it: that it began, what it bore with, what it counted, how it ended.
+
+Modules that see patient values hand what they counted to a Step and never log themselves. It takes whole numbers, reasons
+and what an error is called: nothing that a patient or a server wrote.
+"""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final
+
+from wardround.errors import named
+
+_LOG = logging.getLogger(__name__)
+# "write:412", "extract:KeyError"; what follows the colon otherwise is a message, and stays in the ledger.
+_REASON: Final = re.compile(r"\w+(:\w+)?", re.ASCII)
+
+
+class Step:
+    """What a step tells of itself."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._figures: list[str] = []
+
+    def count(self, **figures: int) -> None:
+        """Figures for the line at the end, such as `stays=32`."""
+        self._figures += [f"{name.replace('_', ' ')} {number}" for name, number in figures.items()]
+
+    def count_reasons(self, what: str, reasons: Iterable[str] | Mapping[str, int]) -> None:
+        """How many there are in all, and of each reason; given one by one, or counted."""
+        counted: Counter[str] = Counter()
+        for reason, number in Counter(reasons).items():
+            counted[reason if _REASON.fullmatch(reason) else reason.partition(":")[0]] += number
+        each = ", ".join(f"{reason} {number}" for reason, number in sorted(counted.items()) if number)
+        self._figures.append(f"{what} {counted.total()}" + (f" ({each})" if each else ""))
+
+    def bear(self, error: BaseException, what: str) -> None:
+        """Says at once, as a warning, that an error cost less than the step: what it cost, in words of ours."""
+        _LOG.warning("%s: %s (%s)", self._where, what, named(error))
+
+    @property
+    def told(self) -> str:
+        return "; ".join(self._figures)
+
+
+@contextmanager
+def told(run: str, name: str, chunk: int | None = None) -> Iterator[Step]:
+    """Logs that the step begins, and how it ends; an error as what it is and where, for whoever ends says it whole."""
+    where = f"{run}, {name}" + ("" if chunk is None else f", chunk {chunk}")
+    step, began = Step(where), monotonic()
+    _LOG.info("%s: begins", where)
+    try:
+        yield step
+    except Exception as error:
+        _LOG.error("%s: failed after %.1f s (%s)", where, monotonic() - began, named(error))
+        raise
+    _LOG.info("%s: done in %.1f s; %s", where, monotonic() - began, step.told or "nothing to count")
