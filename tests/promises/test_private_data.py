@@ -125,7 +125,7 @@ def test_the_command_says_nothing_of_a_patient(icu, server, settings, fault: Fau
     places = {"HOME": settings.home, "VAR": settings.var, "RUNS": settings.runs, "MODELS": settings.models}
     secret = {"WARDROUND_FHIR_TOKEN": "zz-secret-token"}
     environment = {**os.environ, **secret, **{f"WARDROUND_{name}": str(place) for name, place in places.items()}}
-    options = ["--source", server.base_url, "--as-of", "2026-01-02T05:00:00Z", "--json"]
+    options = ["--source", server.base_url, "--as-of", "2026-01-02T05:00:00Z", "--json", "-vv"]
     command = [sys.executable, "-m", "wardround", "screen", "sepsis", *options]
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     server.misbehave(FaultPlan())

@@ -19,6 +19,8 @@ from wardround.settings import settings_from
 from wardround.workflows import screening
 from wardround.workflows.screening import ScreeningRequest
 
+_LOG = logging.getLogger(__name__)
+
 Params = Mapping[str, Any]
 
 LOOK_AGAIN: Final = timedelta(minutes=1)
@@ -85,7 +87,7 @@ def _client(run: str, params: Params, dag_run: Any) -> Iterator[FhirClient]:
         left = waiting_time(params, dag_run, now)
         if not left or not _is_down(source):
             raise
-        logging.getLogger(__name__).info("the FHIR server is down; it is asked again later")
+        _LOG.warning("run %s: the FHIR server is down; it is asked again later", run)
         raise AirflowRescheduleException(now + min(LOOK_AGAIN, left)) from None
 
 
@@ -95,7 +97,7 @@ def _is_down(source: FhirSource) -> bool:
 
 
 def _log_progress(step: str, done: int, total: int) -> None:
-    logging.getLogger(__name__).info("%s: %d of %d", step, done, total)
+    _LOG.info("%s: %d of %d", step, done, total)
 
 
 def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource) -> ScreeningRequest:

@@ -1,6 +1,7 @@
 """The quality gate in a process of its own, so that its imports cost the screening no time."""
 
 import gc
+import logging
 import pickle
 import signal
 import subprocess
@@ -37,14 +38,29 @@ class GateProcess:
     def __call__(self, run: str, settings: Settings) -> None:
         answer, _ = self._child.communicate(pickle.dumps((run, settings)))
         try:
-            problem = pickle.loads(answer)
+            problem, records = pickle.loads(answer)
         except (EOFError, pickle.UnpicklingError):
             raise WardroundError(
                 f"run {run}: the quality gate's process ended with {self._child.returncode}, expected its verdict;"
                 " resume the run"
             ) from None
+        for record in records:
+            if (log := logging.getLogger(record.name)).isEnabledFor(record.levelno):
+                log.handle(record)
         if problem is not None:
             raise problem
+
+
+class _Kept(logging.Handler):
+    """Keeps what the child logs, for its parent, which alone knows where logs go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.msg, record.args = record.getMessage(), None
+        self.records.append(record)
 
 
 def _serve() -> None:
@@ -62,7 +78,9 @@ def _serve() -> None:
     if not asked:
         return
     run, settings = pickle.loads(asked)
-    problem = None
+    problem, kept, log = None, _Kept(), logging.getLogger("wardround")
+    log.addHandler(kept)
+    log.setLevel(logging.DEBUG)
     try:
         check_quality(run, settings)
     except WardroundError as error:
@@ -72,7 +90,7 @@ def _serve() -> None:
             f"run {run}: the quality gate failed with {named(error)}, expected its verdict; mend the cause and resume"
             " the run"
         )
-    answers.write(pickle.dumps(problem))
+    answers.write(pickle.dumps((problem, kept.records)))
     answers.flush()
 
 

@@ -1,5 +1,6 @@
 """A run's folder in, report.html out. It sees patient values; it never logs."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -23,6 +24,8 @@ from wardround.errors import ModelError, RunNotFound
 from wardround.settings import Settings
 from wardround.spec.loading import load_condition
 
+_LOG = logging.getLogger(__name__)
+
 REPORT: Final = "report.html"
 # Beside the other one, which stays as it was.
 WITHOUT_IDENTIFIERS: Final = "report-no-identifiers.html"
@@ -39,6 +42,7 @@ def report(run: str, settings: Settings, identifiers: bool = True) -> str:
     page = report_page(run, settings, identifiers)
     folder = RunFolder.of(settings.runs, run)
     folder.write_text(name, page)
+    _LOG.info("run %s: the report is at %s", run, folder.location(name))
     return folder.location(name)
 
 

@@ -1,5 +1,6 @@
 """A run in; its RiskAssessments on the server taken back, and the run's own account of it, out. Safe to repeat."""
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +17,8 @@ from wardround.errors import FhirError
 from wardround.settings import Settings
 from wardround.workflows.report import report
 from wardround.workflows.screening.run import RETRACTION, Run, load_run
+
+_LOG = logging.getLogger(__name__)
 
 # The last of them only looks. A second one writes again what somebody else has changed meanwhile.
 ROUNDS: Final = 4
@@ -47,6 +50,7 @@ def retract(run: str, client: FhirClient, settings: Settings, why: str, at: date
         account |= {verdict: sum(one == verdict for one in verdicts.values()) for verdict in _VERDICTS}
         account["complete"] = FAILED not in verdicts.values()
         _record(opened, account, verdicts)
+        _LOG.info("run %s: taken back; %s", run, ", ".join(f"{verdict} {account[verdict]}" for verdict in _VERDICTS))
     report(run, settings)
     return {"run": run, **account}
 

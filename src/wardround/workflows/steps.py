@@ -1,7 +1,7 @@
 """A step of a run as its log tells it: that it began, what it bore with, what it counted, how it ended.
 
-Modules that see patient values hand what they counted to a Step and never log themselves. It takes whole numbers, reasons
-and what an error is called: nothing that a patient or a server wrote.
+Modules that see patient values hand what they counted to a Step and never log themselves. It takes whole numbers,
+reasons and what an error is called: nothing that a patient or a server wrote.
 """
 
 import logging
@@ -30,17 +30,21 @@ class Step:
         """Figures for the line at the end, such as `stays=32`."""
         self._figures += [f"{name.replace('_', ' ')} {number}" for name, number in figures.items()]
 
+    def name(self, **ours: str) -> None:
+        """What was chosen or made, by a name of ours, such as `version=1.0.0-abc`."""
+        self._figures += [f"{what} {name}" for what, name in ours.items()]
+
     def count_reasons(self, what: str, reasons: Iterable[str] | Mapping[str, int]) -> None:
         """How many there are in all, and of each reason; given one by one, or counted."""
         counted: Counter[str] = Counter()
         for reason, number in Counter(reasons).items():
             counted[reason if _REASON.fullmatch(reason) else reason.partition(":")[0]] += number
-        each = ", ".join(f"{reason} {number}" for reason, number in sorted(counted.items()) if number)
+        each = ", ".join(f"{reason} {number}" for reason, number in sorted(counted.items()) if reason and number)
         self._figures.append(f"{what} {counted.total()}" + (f" ({each})" if each else ""))
 
-    def bear(self, error: BaseException, what: str) -> None:
-        """Says at once, as a warning, that an error cost less than the step: what it cost, in words of ours."""
-        _LOG.warning("%s: %s (%s)", self._where, what, named(error))
+    def bear(self, what: str, error: BaseException | None = None) -> None:
+        """Says at once, as a warning, what went wrong without costing the step, in words of ours."""
+        _LOG.warning("%s: %s%s", self._where, what, f" ({named(error)})" if error else "")
 
     @property
     def told(self) -> str:

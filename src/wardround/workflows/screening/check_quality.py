@@ -13,13 +13,14 @@ def check_quality(run: str, settings: Settings) -> None:
     Raises QualityError if more than `condition.quality.max_set_aside` of the rows broke the suite.
     """
     opened = load_run(run, settings)
-    with opened.step("check_quality"):
+    with opened.step("check_quality") as step:
         # Great Expectations takes seconds to import.
         from wardround.adapters.expectations import validate
 
         result = validate(_all_features(opened), opened.condition)
         opened.folder.write_json("quality.json", result.model_dump(mode="json"))
         opened.folder.write_json("quality_failed.json", dict(sorted(result.failing.items())))
+        step.count(rows=result.rows, set_aside=result.set_aside)
     limit = opened.condition.quality.max_set_aside
     if result.set_aside_share > limit:
         raise QualityError(

@@ -17,6 +17,7 @@ from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.settings import Settings
 from wardround.workflows.screening.exported import exported_readings
 from wardround.workflows.screening.run import Run, chunk_file, load_run, require_active
+from wardround.workflows.steps import Step
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
     """
     opened = load_run(run, settings)
     require_active(opened, settings)
-    with opened.step("extract", client, chunk):
+    with opened.step("extract", client, chunk) as step:
         stays = opened.stays(chunk)
-        parts, failures = _isolated(stays, opened, client)
+        parts, failures = _isolated(stays, opened, client, step)
         events = _together([part.events for part in parts] or [frame_of(EVENT_COLUMNS)])
         set_aside = _together([part.set_aside for part in parts] or [frame_of(SET_ASIDE_COLUMNS)])
         features = _together([part.features for part in parts] or [opened.no_features()])
@@ -45,9 +46,14 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
         opened.folder.write_frame(chunk_file(chunk, "set_aside.parquet"), set_aside)
         opened.folder.write_json(chunk_file(chunk, "failures.json"), failures)
         opened.folder.write_frame(chunk_file(chunk, "features.parquet"), features)
+        step.count(stays=len(stays), events=len(events))
+        step.count_reasons("set aside", set_aside["reason"])
+        step.count_reasons("failed", failures.values())
 
 
-def _isolated(stays: pd.DataFrame, opened: Run, client: FhirClient) -> tuple[list[_Extracted], dict[str, str]]:
+def _isolated(
+    stays: pd.DataFrame, opened: Run, client: FhirClient, step: Step
+) -> tuple[list[_Extracted], dict[str, str]]:
     """All stays at once, or if that fails each patient's alone, so that one patient's data stop nobody else."""
     try:
         return [_extracted(stays, opened, client)], {}
@@ -58,12 +64,14 @@ def _isolated(stays: pd.DataFrame, opened: Run, client: FhirClient) -> tuple[lis
             _require_server(client, error)
         patients = stays["patient_id"].unique()
         if len(patients) == 1:
+            step.bear(f"the data of one patient cannot be used; stays failed: {len(stays)}", error)
             # The name of what failed and no more: the message of a foreign error may hold a patient's value.
             return [], dict.fromkeys(stays["stay_id"], f"extract:{type(error).__name__}")
+        step.bear(f"{len(patients)} patients cannot be read together, and each is tried alone", error)
     parts: list[_Extracted] = []
     failures: dict[str, str] = {}
     for patient in patients:
-        mine, failed = _isolated(stays[stays["patient_id"] == patient].reset_index(drop=True), opened, client)
+        mine, failed = _isolated(stays[stays["patient_id"] == patient].reset_index(drop=True), opened, client, step)
         parts += mine
         failures |= failed
     return parts, failures

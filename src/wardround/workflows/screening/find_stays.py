@@ -29,7 +29,7 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
     """Writes stays.parquet (FOUND_COLUMNS) and chunks.json; gives the chunk numbers, from 1."""
     opened = load_run(run, settings)
     require_active(opened, settings)
-    with opened.step("find_stays", client):
+    with opened.step("find_stays", client) as step:
         found = find_cohort(opened, client, progress)
         cohort = eligible(found.stays, opened.as_of, opened.condition)
         # Patients stay together: the events of one are then fetched once, however many stays there are.
@@ -46,6 +46,8 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         count_stays(opened, len(everyone), settings)
         chunks = sorted({int(chunk) for chunk in screened["chunk"]})
         opened.folder.write_json("chunks.json", {"chunks": chunks, "stays_per_chunk": size})
+        step.count(found=len(everyone), to_screen=len(screened), chunks=len(chunks))
+        step.count_reasons("excluded", excluded["excluded"])
     return chunks
 
 

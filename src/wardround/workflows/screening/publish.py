@@ -35,7 +35,7 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
     taken by then is found and left alone by the next attempt.
     """
     opened = load_run(run, settings)
-    with opened.step("publish", client, chunk):
+    with opened.step("publish", client, chunk) as step:
         assessments = _assessments(opened, chunk)
         account = Account(to_write=len(assessments))
         if opened.writes and opened.retracted:
@@ -46,6 +46,12 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
                 require_active(opened, settings)
                 _write(assessments, opened, opened.screening(settings), client, account)
         opened.folder.write_json(chunk_file(chunk, "written.json"), account.as_json())
+        step.count(to_write=account.to_write, written=len(account.written), unchanged=len(account.unchanged))
+        step.count_reasons("failed", account.failed.values())
+        if account.repaired:
+            step.bear(
+                f"the server held several RiskAssessments of {len(account.repaired)} stays, of which one stands now"
+            )
 
 
 def _assessments(opened: Run, chunk: int) -> list[Assessment]:

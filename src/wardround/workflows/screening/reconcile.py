@@ -32,13 +32,15 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any
     `require_complete`, so that the report is still written. Raises RunIncomplete if a stay is unaccounted for.
     """
     opened = load_run(run, settings)
-    with opened.step("reconcile", client):
+    with opened.step("reconcile", client) as step:
         stays = opened.folder.read_frame("stays.parquet")
         ledger = open_ledger(_entries(stays, opened), stays["stay_id"])
         problems = _problems(ledger, opened.screening(settings), client)
         ledger = _with_problems(ledger, problems)
         opened.folder.write_frame("ledger.parquet", ledger)
         opened.folder.write_json("set_aside.json", _set_aside(opened))
+        step.count(**counts(ledger))
+        step.count_reasons("not as written", problems.values())
     summary = _summary(ledger, problems, opened)
     opened.folder.write_json("summary.json", summary)
     return summary

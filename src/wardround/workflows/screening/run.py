@@ -1,5 +1,6 @@
 """A run: opened once, with the model that all its tasks use, and loaded again by each of them."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pandas as pd
 from wardround import __version__
 from wardround.adapters import bulk_export
 from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_source import shown
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder, run_id
 from wardround.core.events import EVENT_COLUMNS, frame_of
@@ -28,6 +30,9 @@ from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
 from wardround.spec.source_maps import NO_TRANSLATION, Translation
 from wardround.workflows.screening.request import ScreeningRequest
+from wardround.workflows.steps import Step, told
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -119,11 +124,13 @@ class Run:
         return build_features(frame_of(EVENT_COLUMNS), index_as_of(frame_of(STAY_COLUMNS), self.as_of), self.condition)
 
     @contextmanager
-    def step(self, name: str, client: FhirClient | None = None, chunk: int | None = None) -> Iterator[None]:
-        """Records when the step began and ended and how many requests its client made, if it ends well."""
+    def step(self, name: str, client: FhirClient | None = None, chunk: int | None = None) -> Iterator[Step]:
+        """Records when the step began and ended and how many requests its client made, if it ends well; logs it."""
         began, requests = time(), client.requests_made if client else 0
-        yield
-        made = client.requests_made - requests if client else 0
+        with told(f"run {self.id}", name, chunk) as step:
+            yield step
+            made = client.requests_made - requests if client else 0
+            step.count(requests=made)
         account = {"step": name, "began": began, "ended": time(), "http_requests": made}
         self.folder.write_json(f"steps/{name}.json" if chunk is None else f"steps/{name}-{chunk:04d}.json", account)
 
@@ -178,6 +185,11 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
             "horizon": model.card.horizon,
             "software_version": __version__,
         },
+    )
+    _LOG.info(
+        "run %s: opened in %s; as of %s, mode %s%s, model %s, source %s",
+        *(run, folder.location(""), request.as_of.isoformat(), request.mode, ", dry run" if request.dry_run else ""),
+        *(model.version, shown(request.source_url)),
     )
     return run
 

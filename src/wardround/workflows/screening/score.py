@@ -45,14 +45,18 @@ def score(run: str, chunk: int, settings: Settings) -> None:
     """
     opened = load_run(run, settings)
     require_active(opened, settings)
-    with opened.step("score", chunk=chunk):
+    with opened.step("score", chunk=chunk) as step:
         stays = opened.stays(chunk)
         features = opened.folder.read_frame(chunk_file(chunk, "features.parquet"))
         failures = _failures(opened, chunk)
         usable = features[~features["stay_id"].isin(failures)].reset_index(drop=True)
         scores = _scores(usable, opened, chunk, _model(run, settings), stays)
         opened.folder.write_frame(chunk_file(chunk, "scores.parquet"), scores)
-        opened.folder.write_frame(chunk_file(chunk, "outcomes.parquet"), _outcomes(stays, scores, failures))
+        outcomes = _outcomes(stays, scores, failures)
+        opened.folder.write_frame(chunk_file(chunk, "outcomes.parquet"), outcomes)
+        step.count(stays=len(stays))
+        for outcome, mine in outcomes.groupby("outcome"):
+            step.count_reasons(str(outcome), mine["reason"])
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,8 @@ Round by round: ask what the server holds, decide, write. So a lost answer, a se
 identifier and an entry that was refused all end in the same place: with the next look at the server.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -18,6 +20,9 @@ from wardround.core.amendment import decide
 ROUNDS: Final = 5
 # Somebody else was there first: what is there now decides. Everything else between 400 and 499 stays as it is.
 OVERTAKEN: Final = ("404", "409", "410", "412")
+
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -60,6 +65,9 @@ def settle(wanted: Mapping[str, Resource], stay_of: Mapping[str, str], client: F
             break
         outcomes = risk_assessments.write(client, [change for _, change in changes])
         work.note((one, outcome) for (one, _), outcome in zip(changes, outcomes, strict=True))
+        if work.refused:
+            refused = ", ".join(f"{number} with {status}" for status, number in Counter(work.refused.values()).items())
+            _LOG.warning("of %d RiskAssessments some were refused: %s; looked at again", len(changes), refused)
     return Settled(work.kept, work.kept.keys() & work.new)
 
 

@@ -1,5 +1,6 @@
 """A run and its source in, the source with the server profile and source map that all tasks of the run use out."""
 
+import logging
 from dataclasses import replace
 
 from requests.adapters import BaseAdapter
@@ -14,6 +15,8 @@ from wardround.settings import Settings
 from wardround.spec.loading import load_server_profile
 from wardround.spec.servers import GENERIC
 from wardround.workflows.screening.run import load_run
+
+_LOG = logging.getLogger(__name__)
 
 
 def suited(
@@ -35,6 +38,7 @@ def suited(
     if not opened.folder.exists("profile.json"):
         with FhirClient(source, transport, patience) as client, opened.step("recognise", client):
             fit = _recognised(client, settings)
+        _LOG.info("run %s: server profile %s, for %s", run, fit.profile.id, fit.why)
         opened.folder.write_json("profile.json", {"profile": fit.profile.id, "why": fit.why})
     profile = str(opened.folder.read_json("profile.json")["profile"])
     # The generic profile needs no file: an installation's own schemas may hold conditions only.

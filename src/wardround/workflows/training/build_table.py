@@ -25,6 +25,7 @@ from wardround.core.splits import grouped_folds, latest_patients, patients_to_te
 from wardround.core.tasks import ROW_COLUMNS, predictions_of, rows_of, spans_of
 from wardround.settings import Settings
 from wardround.workflows.features import features_from
+from wardround.workflows.steps import told
 from wardround.workflows.training.request import TrainingRequest
 from wardround.workflows.training.run import FEATURES, LEFT_OUT, NAMES, STAYS, TABLE, TEST, Run, load_run
 
@@ -38,18 +39,21 @@ def build_table(run: str, settings: Settings) -> list[str]:
 
     Raises TrainingError if there are too few patients, and SourceDataError.
     """
-    opened = load_run(run, settings)
-    folder = opened.folder
-    if not folder.exists(FEATURES):
-        _write_features(opened, settings)
-    with folder.reading(FEATURES) as file:
-        keys = pq.read_table(file, columns=["stay_id", "patient_id", "outcome", "anchor_year_group"]).to_pandas()
-    cohort = TrainingCohort(folder.read_frame(STAYS), folder.read_frame(LEFT_OUT))
-    folder.write_frame("excluded.parquet", leave_out_too_little_data(cohort, set(keys["stay_id"])).excluded)
-    _write_table(folder, _folds(keys, opened.request))
-    folder.clear(FEATURES)
-    names = list(opened.candidates)
-    folder.write_json(NAMES, names)
+    with told(f"run {run}", "build_table") as step:
+        opened = load_run(run, settings)
+        folder = opened.folder
+        if not folder.exists(FEATURES):
+            _write_features(opened, settings)
+        with folder.reading(FEATURES) as file:
+            keys = pq.read_table(file, columns=["stay_id", "patient_id", "outcome", "anchor_year_group"]).to_pandas()
+        cohort = TrainingCohort(folder.read_frame(STAYS), folder.read_frame(LEFT_OUT))
+        folder.write_frame("excluded.parquet", leave_out_too_little_data(cohort, set(keys["stay_id"])).excluded)
+        _write_table(folder, _folds(keys, opened.request))
+        folder.clear(FEATURES)
+        names = list(opened.candidates)
+        folder.write_json(NAMES, names)
+        step.count(**folder.read_json("rows.json"), candidates=len(names))
+        step.count_reasons("set aside", folder.read_json("set_aside.json"))
     return names
 
 

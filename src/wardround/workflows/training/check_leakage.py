@@ -16,21 +16,25 @@ from wardround.core.evaluation.leakage import (
 from wardround.core.evaluation.results import Evaluated
 from wardround.errors import TrainingError
 from wardround.settings import Settings
+from wardround.workflows.steps import told
 from wardround.workflows.training.evaluate import EVALUATION
 from wardround.workflows.training.run import Run, load_run
 
 GATES: Final = "gates.json"
 _TO_LOOK_AT: Final = 3
+_VERDICTS: Final = {True: "passed", False: "failed", None: "not_judged"}
 
 
 def check_leakage(run: str, settings: Settings) -> None:
     """Writes gates.json, after `evaluate`. Raises TrainingError, after that, if a gate failed."""
-    opened = load_run(run, settings)
-    found = tuple(explained(gate, opened.request.explained) for gate in _found(opened))
-    opened.folder.write_json(GATES, [gate.model_dump(mode="json") for gate in found])
-    stopped = failed(found)
-    if stopped:
-        raise TrainingError("\n".join(f"run {run}, gate {gate.name}: {gate.message}" for gate in stopped))
+    with told(f"run {run}", "check_leakage") as step:
+        opened = load_run(run, settings)
+        found = tuple(explained(gate, opened.request.explained) for gate in _found(opened))
+        step.count_reasons("gates", (_VERDICTS[gate.passed] for gate in found))
+        opened.folder.write_json(GATES, [gate.model_dump(mode="json") for gate in found])
+        stopped = failed(found)
+        if stopped:
+            raise TrainingError("\n".join(f"run {run}, gate {gate.name}: {gate.message}" for gate in stopped))
 
 
 def _found(run: Run) -> tuple[GateResult, ...]:

@@ -10,6 +10,7 @@ from wardround.core.evaluation.tallies import Scores
 from wardround.core.model import ModelCard, ScoringModel
 from wardround.errors import ModelError, TrainingError
 from wardround.settings import Settings
+from wardround.workflows.steps import told
 from wardround.workflows.training.run import Run, Table, load_run
 
 COMPARISON: Final = "comparison.json"
@@ -30,13 +31,15 @@ def compare(run: str, settings: Settings) -> Comparison:
     Raises ModelError if the candidate cannot be loaded. A live model that cannot be scored is no error: the
     comparison says why.
     """
-    opened = load_run(run, settings)
-    store = ModelStore(settings.models)
-    comparison = _comparison(opened, store)
-    opened.folder.write_json(COMPARISON, comparison.model_dump(mode="json"))
-    store.keep_comparison(comparison)
-    what = JUDGEMENTS[comparison.verdict]
-    store.record(opened.condition.id, what, comparison.version, by=GATES, why=comparison.failed or comparison.said)
+    with told(f"run {run}", "compare") as step:
+        opened = load_run(run, settings)
+        store = ModelStore(settings.models)
+        comparison = _comparison(opened, store)
+        opened.folder.write_json(COMPARISON, comparison.model_dump(mode="json"))
+        store.keep_comparison(comparison)
+        what = JUDGEMENTS[comparison.verdict]
+        store.record(opened.condition.id, what, comparison.version, by=GATES, why=comparison.failed or comparison.said)
+        step.name(version=comparison.version, gates=comparison.verdict, live=comparison.live or "none")
     return comparison
 
 

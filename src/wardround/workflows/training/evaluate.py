@@ -12,6 +12,7 @@ from wardround.core.evaluation.results import Evaluated, Policy
 from wardround.core.evaluation.tallies import Scores
 from wardround.core.fitting import choose, fit, inputs_from
 from wardround.settings import Settings
+from wardround.workflows.steps import told
 from wardround.workflows.training.run import ONSETS, Run, load_run
 
 EVALUATION: Final = "evaluation.json"
@@ -19,29 +20,32 @@ EVALUATION: Final = "evaluation.json"
 
 def evaluate(run: str, settings: Settings) -> str:
     """Writes the model file and evaluation.json; gives the name of the chosen candidate."""
-    from wardround.core.candidates.registry import CANDIDATES
+    with told(f"run {run}", "evaluate") as step:
+        from wardround.core.candidates.registry import CANDIDATES
 
-    opened = load_run(run, settings)
-    train, test = opened.sides()
-    results = opened.results()
-    chosen = choose(results)
-    result, candidate, seed = results[chosen], CANDIDATES[chosen], opened.request.seed
-    fitted, imputation = fit(candidate, train.rows, seed, result.settings)
-    inputs = inputs_from(test.features, imputation)
-    scores = Scores(calibrated(fitted.predict(inputs), result.calibration), result.threshold)
-    importance = importance_of(fitted, inputs, opened.condition.columns)
-    policy = cast(Policy, result.policy)  # only a model that was trained elsewhere has none
-    found = measured(test.frame, scores, Told(opened.task, policy, importance, _onsets(opened)), seed)
-    evaluated = Evaluated(
-        chosen=chosen,
-        imputation=imputation,
-        thresholds=thresholds_from(result.threshold, opened.condition.bands),
-        calibration=result.calibration,
-        metrics=found.metrics,
-        evaluation=found.evaluation,
-    )
-    opened.folder.write_bytes(candidate.file_name, fitted.dump())
-    opened.folder.write_json(EVALUATION, evaluated.model_dump(mode="json"))
+        opened = load_run(run, settings)
+        train, test = opened.sides()
+        results = opened.results()
+        chosen = choose(results)
+        result, candidate, seed = results[chosen], CANDIDATES[chosen], opened.request.seed
+        fitted, imputation = fit(candidate, train.rows, seed, result.settings)
+        inputs = inputs_from(test.features, imputation)
+        scores = Scores(calibrated(fitted.predict(inputs), result.calibration), result.threshold)
+        importance = importance_of(fitted, inputs, opened.condition.columns)
+        policy = cast(Policy, result.policy)  # only a model that was trained elsewhere has none
+        found = measured(test.frame, scores, Told(opened.task, policy, importance, _onsets(opened)), seed)
+        evaluated = Evaluated(
+            chosen=chosen,
+            imputation=imputation,
+            thresholds=thresholds_from(result.threshold, opened.condition.bands),
+            calibration=result.calibration,
+            metrics=found.metrics,
+            evaluation=found.evaluation,
+        )
+        opened.folder.write_bytes(candidate.file_name, fitted.dump())
+        opened.folder.write_json(EVALUATION, evaluated.model_dump(mode="json"))
+        step.count(rows=len(test.frame))
+        step.name(candidate=chosen)
     return chosen
 
 

@@ -3,18 +3,21 @@
 from wardround.core.evaluation.nested import nested_cross_validation
 from wardround.core.fitting import fold_results, judge
 from wardround.settings import Settings
+from wardround.workflows.steps import told
 from wardround.workflows.training.run import load_run, result_file
 
 
 def fit_candidate(run: str, name: str, settings: Settings) -> None:
     """Writes candidates/<name>.json. Imputation and scaling are fitted anew without each fold."""
-    from wardround.core.candidates.registry import CANDIDATES
+    with told(f"run {run}", f"fit_candidate {name}") as step:
+        from wardround.core.candidates.registry import CANDIDATES
 
-    opened = load_run(run, settings)
-    rows, candidate = opened.sides()[0].rows, CANDIDATES[name]
-    nested = nested_cross_validation(candidate, rows, opened.request.budget, opened.request.seed)
-    bands, hours = opened.condition.bands, opened.task.hours_per_row
-    result = judge(candidate.title, rows.outcome, nested.scores, bands, hours)
-    folds = fold_results(rows, nested.scores, nested.by_fold, result)
-    complete = result.model_copy(update={"settings": dict(nested.setting), "folds": folds})
-    opened.folder.write_json(result_file(name), complete.model_dump(mode="json"))
+        opened = load_run(run, settings)
+        rows, candidate = opened.sides()[0].rows, CANDIDATES[name]
+        nested = nested_cross_validation(candidate, rows, opened.request.budget, opened.request.seed)
+        bands, hours = opened.condition.bands, opened.task.hours_per_row
+        result = judge(candidate.title, rows.outcome, nested.scores, bands, hours)
+        folds = fold_results(rows, nested.scores, nested.by_fold, result)
+        complete = result.model_copy(update={"settings": dict(nested.setting), "folds": folds})
+        opened.folder.write_json(result_file(name), complete.model_dump(mode="json"))
+        step.count(rows=len(rows.outcome), folds=len(folds))

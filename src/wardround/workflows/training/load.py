@@ -6,6 +6,7 @@ from wardround.adapters.mimic.folder import MimicFolder
 from wardround.core.cohorts import training_cohort
 from wardround.core.labels import LabelSources, outcomes
 from wardround.settings import Settings
+from wardround.workflows.steps import told
 from wardround.workflows.training.request import TrainingRequest
 from wardround.workflows.training.run import FEATURES, LEFT_OUT, ONSETS, STAYS, Run, open_run
 
@@ -17,15 +18,18 @@ def load(request: TrainingRequest, settings: Settings) -> str:
     Raises SpecError, TrainingError (a label or a task that the condition does not have) or SourceDataError.
     """
     run = open_run(request, settings)
-    run.folder.write_json("task.json", run.task.model_dump(mode="json"))
-    folder = MimicFolder(request.mimic, memory=settings.memory)
-    stays = folder.stays()
-    known = outcomes(_sources(run, folder, stays), run.label)
-    cohort = training_cohort(stays, known, run.task, run.condition, request.seed)
-    run.folder.write_frame(STAYS, cohort.stays)
-    run.folder.write_frame(LEFT_OUT, cohort.excluded)
-    if run.folder.exists(FEATURES):  # of an earlier attempt, perhaps at other stays
-        run.folder.clear(FEATURES)
+    with told(f"run {run.id}", "load") as step:
+        run.folder.write_json("task.json", run.task.model_dump(mode="json"))
+        folder = MimicFolder(request.mimic, memory=settings.memory)
+        stays = folder.stays()
+        known = outcomes(_sources(run, folder, stays), run.label)
+        cohort = training_cohort(stays, known, run.task, run.condition, request.seed)
+        run.folder.write_frame(STAYS, cohort.stays)
+        run.folder.write_frame(LEFT_OUT, cohort.excluded)
+        if run.folder.exists(FEATURES):  # of an earlier attempt, perhaps at other stays
+            run.folder.clear(FEATURES)
+        step.count(stays=len(cohort.stays), with_the_outcome=int(cohort.stays["outcome"].sum()))
+        step.count_reasons("left out", cohort.excluded["reason"])
     return run.id
 
 

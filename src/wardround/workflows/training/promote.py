@@ -3,6 +3,7 @@
 from wardround.adapters.model_store import LiveRecord, ModelStore
 from wardround.core.decisions import Decision, What
 from wardround.settings import Settings
+from wardround.workflows.steps import told
 from wardround.workflows.training.compare import comparison_of
 from wardround.workflows.training.run import load_run
 
@@ -42,10 +43,13 @@ def promote(run: str, by: str, why: str, settings: Settings) -> LiveRecord:
     Raises ModelError if it cannot score today, if a promotion gate failed, or if another version went live since the
     two were compared; and TrainingError if the spec changed since the run was opened.
     """
-    opened = load_run(run, settings)
-    comparison = comparison_of(opened)
-    store = ModelStore(settings.models)
-    return store.promote(opened.condition, comparison.version, by, why, compared=comparison)
+    with told(f"run {run}", "promote") as step:
+        opened = load_run(run, settings)
+        comparison = comparison_of(opened)
+        store = ModelStore(settings.models)
+        record = store.promote(opened.condition, comparison.version, by, why, compared=comparison)
+        step.name(version=record.version)
+    return record
 
 
 def leave(run: str, what: What, by: str, why: str, settings: Settings) -> None:

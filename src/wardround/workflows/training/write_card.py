@@ -17,6 +17,7 @@ from wardround.core.splits import FOLDS
 from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.spec.digest import spec_digest
+from wardround.workflows.steps import told
 from wardround.workflows.training.check_leakage import GATES
 from wardround.workflows.training.evaluate import EVALUATION
 from wardround.workflows.training.run import Run, Table, load_run
@@ -26,26 +27,28 @@ _LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
 
 def write_card(run: str, settings: Settings) -> str:
     """Saves the model with its card and writes version.json; gives the version."""
-    from wardround.core.candidates.registry import CANDIDATES
+    with told(f"run {run}", "write_card") as step:
+        from wardround.core.candidates.registry import CANDIDATES
 
-    opened = load_run(run, settings)
-    evaluated = Evaluated.model_validate(opened.folder.read_json(EVALUATION))
-    candidate = CANDIDATES[evaluated.chosen]
-    content = opened.folder.read_bytes(candidate.file_name)
-    card = ModelCard(
-        **_from_run(opened),
-        **_from_table(opened),
-        **{name: getattr(evaluated, name) for name in Evaluated.model_fields},
-        version="",
-        candidates=opened.results(),
-        contributions_unit=candidate.unit,
-        libraries={name: library_version(name) for name in _LIBRARIES},
-        files={candidate.file_name: hashlib.sha256(content).hexdigest()},
-    )
-    card = card.model_copy(update={"version": card.content_version(opened.condition.version)})
-    files = {candidate.file_name: content, **files_beside(card)}
-    version = ModelStore(settings.models).save(opened.condition.id, card, files)
-    opened.folder.write_json("version.json", {"version": version})
+        opened = load_run(run, settings)
+        evaluated = Evaluated.model_validate(opened.folder.read_json(EVALUATION))
+        candidate = CANDIDATES[evaluated.chosen]
+        content = opened.folder.read_bytes(candidate.file_name)
+        card = ModelCard(
+            **_from_run(opened),
+            **_from_table(opened),
+            **{name: getattr(evaluated, name) for name in Evaluated.model_fields},
+            version="",
+            candidates=opened.results(),
+            contributions_unit=candidate.unit,
+            libraries={name: library_version(name) for name in _LIBRARIES},
+            files={candidate.file_name: hashlib.sha256(content).hexdigest()},
+        )
+        card = card.model_copy(update={"version": card.content_version(opened.condition.version)})
+        files = {candidate.file_name: content, **files_beside(card)}
+        version = ModelStore(settings.models).save(opened.condition.id, card, files)
+        opened.folder.write_json("version.json", {"version": version})
+        step.name(version=version)
     return version
 
 
