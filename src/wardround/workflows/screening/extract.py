@@ -89,7 +89,10 @@ def _readings(stays: pd.DataFrame, opened: Run, client: FhirClient) -> pd.DataFr
     if opened.cohort_source.kind == "export":
         return exported_readings(opened, int(stays["chunk"].iloc[0]), patients)
     start = opened.as_of - opened.condition.longest_window
-    return fhir_observations.fetch(client, patients, opened.condition.variables, start, opened.as_of)
+    found = fhir_observations.fetch(client, patients, opened.condition.variables, start, opened.as_of)
+    # A server finds by more than the time that counts: a period that began long ago and goes on, or a whole minute.
+    time = found["time"]
+    return found[time.isna() | time.between(start, opened.as_of)].reset_index(drop=True)
 
 
 def _require_server(client: FhirClient, error: FhirUnreachable) -> None:

@@ -1,0 +1,63 @@
+"""Some hundred odd resources: whatever a server takes is read alike by search, by export and from a folder."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from tests.readers.odd import AS_OF, odd_resources
+from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_screening
+
+from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.ndjson import NdjsonFolder
+from wardround.services.fhir_server.running import running_server
+from wardround.settings import Settings, settings_from
+from wardround.spec.conditions import Condition
+from wardround.spec.loading import load_condition
+
+SEEDS = (1, 2, 3)
+PATIENTS = 120
+
+
+@pytest.fixture(scope="module")
+def sepsis(schemas: Path) -> Condition:
+    return load_condition("sepsis", schemas)
+
+
+@pytest.fixture(scope="module")
+def settings(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("runs")
+    return replace(settings_from(), runs=str(folder), var=folder, models=trained_models)
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def read(request, sepsis: Condition, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
+    """What each reader makes of what the server took."""
+    folder = tmp_path_factory.mktemp("odd")
+    with running_server() as server, (folder / "all.ndjson").open("w") as file:
+        for resource in odd_resources(PATIENTS, request.param):
+            if taken(server.base_url, resource):
+                file.write(json.dumps(resource) + "\n")
+        file.flush()
+        source = FhirSource(server.base_url)
+        made = {way: by_screening(way, source, sepsis, AS_OF, settings) for way in ("search", "export")}
+        return {**made, "folder": by_folder(NdjsonFolder(folder), sepsis, AS_OF)}
+
+
+def taken(server: str, resource: dict[str, Any]) -> bool:
+    url = f"{server}/{resource['resourceType']}/{resource['id']}"
+    return requests.put(url, json=resource, timeout=30).ok
+
+
+@pytest.mark.parametrize("way", ["export", "folder"])
+def test_search_and_the_other_readers_agree(way: str, read: dict[str, Read]) -> None:
+    assert_same(read["search"], read[way])
+
+
+def test_something_of_every_kind_was_met(read: dict[str, Read]) -> None:
+    search = read["search"]
+    assert len(set(search.account.values()) - {SCREENED}) >= 4
+    assert len({reason for _, _, reason in search.set_aside}) >= 6
+    assert list(search.account.values()).count(SCREENED) > PATIENTS / 2
