@@ -153,6 +153,26 @@ def test_a_site_that_answers_html_is_no_fhir_server(settings) -> None:
     assert "text/html" in str(result.exception)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (200, {"resourceType": "CapabilityStatement", "fhirVersion": "3.0.2"}, "speaks FHIR 3.0.2, expected R4"),
+        (404, {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-found"}]}, "check the"),
+        (200, {"resourceType": "OperationOutcome", "issue": []}, "answered OperationOutcome, expected Bundle"),
+        (200, {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "OperationOutcome", "issue": [
+            {"severity": "error", "code": "exception"}]}}]}, "the search failed with exception"),
+    ],
+    ids=["FHIR 3", "404 everywhere", "an outcome for everything", "an outcome among no results"],
+)  # fmt: skip
+def test_a_base_url_without_an_r4_server_behind_it_is_said_to_be_wrong(
+    settings, status: int, body: dict[str, Any], message: str
+) -> None:
+    with website(status, "application/fhir+json", json.dumps(body).encode()) as url:
+        result = screened(settings, url)
+    assert isinstance(result.exception, FhirError)
+    assert message in str(result.exception)
+
+
 def test_failed_stays_are_printed_before_the_run_ends_as_incomplete(icu, server, settings) -> None:
     icu.stay("a")
     icu.upload(server.base_url)
@@ -203,17 +223,17 @@ def test_a_run_needs_its_condition_source_and_time(settings, given: tuple[str, .
 
 
 @contextmanager
-def website() -> Iterator[str]:
+def website(status: int = 200, kind: str = "text/html", body: bytes = b"<html>") -> Iterator[str]:
     """A server that answers every request with a page."""
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", "6")
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(b"<html>")
+            self.wfile.write(body)
 
         do_POST = do_GET  # noqa: N815
 

@@ -27,6 +27,11 @@ def begin(client: FhirClient, encounters: Encounters) -> tuple[Census, Encounter
 
     Raises FhirError for an unknown Location.
     """
+    if not encounters.named:
+        raise FhirError(
+            f"{client.source.base_url}: neither a class nor a Location says which Encounters are stays, expected one;"
+            " set icu_classes or icu_locations"
+        )
     census = Census(client.source.bases)
     locations = _locations(census, client, encounters.locations)
     if client.source.profile.has_location_parts:

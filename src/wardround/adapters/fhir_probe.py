@@ -13,7 +13,7 @@ from requests.adapters import BaseAdapter
 from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_references import Resource, is_foreign, patient_of
 from wardround.adapters.fhir_source import FhirSource, origin
-from wardround.adapters.fhir_transport import Transport
+from wardround.adapters.fhir_transport import Transport, error_codes
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 
 Pairs = Sequence[tuple[str, str]]
@@ -27,6 +27,8 @@ _ANY_REFUSAL: Final = frozenset(range(400, 600)) - {401, 403}
 class Asked:
     """An answer: its HTTP status (0 if it was nothing usable, and then why), its body, and the milliseconds it took.
 
+    `instead` says what came in place of results.
+
     References to the server's own resources are relative in the body.
     """
 
@@ -34,10 +36,11 @@ class Asked:
     body: Resource = field(default_factory=dict, repr=False)
     milliseconds: float = 0.0
     complaint: str = ""
+    instead: str = ""
 
     @property
     def refused(self) -> bool:
-        return not 200 <= self.status < 300
+        return bool(self.instead) or not 200 <= self.status < 300
 
     @property
     def kind(self) -> str:
@@ -85,15 +88,20 @@ class Probe:
         """Gets the token that requests need, if they need one. Raises FhirError if there is none to be had."""
         self._transport.sign_in()
 
-    def get(self, path: str, pairs: Pairs = ()) -> Asked:
-        """GET of a path under the base, asked a few times: the last answer, and the median of the times."""
-        url = f"{self._base}/{path}" + (f"?{urlencode(pairs)}" if pairs else "")
-        return self._median([self._send("GET", url) for _ in range(self._repeats)])
+    def metadata(self) -> Asked:
+        """What the server says of itself, asked a few times: the last answer, and the median of the times."""
+        return self._median([self._send("GET", f"{self._base}/metadata") for _ in range(self._repeats)])
+
+    def get(self, resource_type: str, pairs: Pairs = ()) -> Asked:
+        """A search, asked likewise. One that is answered with something else than results was refused."""
+        url = f"{self._base}/{resource_type}" + (f"?{urlencode(pairs)}" if pairs else "")
+        return self._median([_results(self._send("GET", url)) for _ in range(self._repeats)])
 
     def post(self, resource_type: str, pairs: Pairs) -> Asked:
         """The same search, posted."""
         url, form = f"{self._base}/{resource_type}/_search", urlencode(pairs)
-        return self._median([self._send("POST", url, data=form, headers=_FORM) for _ in range(self._repeats)])
+        answers = [_results(self._send("POST", url, data=form, headers=_FORM)) for _ in range(self._repeats)]
+        return self._median(answers)
 
     def follow(self, page: Asked) -> Asked:
         """The next page; refused if it would lead to another server."""
@@ -120,6 +128,17 @@ class Probe:
 
     def _median(self, asked: list[Asked]) -> Asked:
         return replace(asked[-1], milliseconds=median(one.milliseconds for one in asked))
+
+
+def _results(asked: Asked) -> Asked:
+    """The answer to a search; refused where there are no results in it, or an error that says that some are missing."""
+    if asked.refused:
+        return asked
+    if asked.kind != "Bundle":
+        return replace(asked, instead=f"answered {asked.kind or 'no resource'} instead of results")
+    issues = [issue for outcome in asked.resources("OperationOutcome") for issue in dicts(outcome.get("issue"))]
+    codes = error_codes(issues)
+    return replace(asked, instead=f"answered with an error ({codes[0]})") if codes else asked
 
 
 def _since(begun: float) -> float:

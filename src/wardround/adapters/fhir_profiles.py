@@ -4,15 +4,29 @@ from dataclasses import replace
 from pathlib import Path
 
 from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource
-from wardround.core.server_profiles import Fit, fitting
+from wardround.core.server_profiles import Fit, fitting, other_version
+from wardround.errors import FhirError
 from wardround.spec.loading import load_server_profiles
 from wardround.spec.servers import ServerProfile
 
 
 def recognised(client: FhirClient, schemas: Path) -> Fit:
     """The profile that the server's CapabilityStatement points at, and why; one request. Raises FhirError."""
-    return fitting(client.capabilities(), load_server_profiles(schemas).values())
+    return recognised_by(client.capabilities(), client.source, schemas)
+
+
+def recognised_by(statement: Resource, source: FhirSource, schemas: Path) -> Fit:
+    """The same of a CapabilityStatement. Raises FhirError for another version of FHIR: it may mean something else."""
+    require_r4(statement, source)
+    return fitting(statement, load_server_profiles(schemas).values())
+
+
+def require_r4(statement: Resource, source: FhirSource) -> None:
+    """Raises FhirError if the statement names another version of FHIR than R4."""
+    if other := other_version(statement):
+        raise FhirError(f"{source.base_url}: speaks FHIR {other}, expected R4 (4.0); give the URL of its R4 interface")
 
 
 def with_profile(source: FhirSource, profile: ServerProfile) -> FhirSource:

@@ -59,6 +59,11 @@ class NdjsonFolder:
     def find_stays(self, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
         """The stays that overlap [start, as_of]; without them, all. Raises SourceDataError."""
         census, wanted = self.census(), self.encounters
+        if not wanted.named:
+            raise SourceDataError(
+                f"{self.path}: neither a class nor a Location says which Encounters are stays, expected one;"
+                " set WARDROUND_ICU_CLASSES or WARDROUND_ICU_LOCATIONS"
+            )
         called = {name: fhir_locations.called(census.locations, name) for name in wanted.locations}
         unknown = [name for name, found in called.items() if not found]
         if unknown:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from airflow.sdk import BaseHook, Connection
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.adapters.fhir_profiles import require_r4
 from wardround.adapters.fhir_sign_in import (
     BasicPassword,
     BearerToken,
@@ -48,6 +49,7 @@ class FhirHook(BaseHook):  # type: ignore[misc]  # mypy does not follow airflow
         try:
             with self.get_conn() as client:
                 statement = client.capabilities()
+                require_r4(statement, client.source)
         except WardroundError as error:
             return False, str(error)
         name = statement.get("software", {}).get("name", "a server")

@@ -1,5 +1,6 @@
 """`wardround check-source`: what can a FHIR server do, and what will Wardround therefore do?"""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ from wardround.settings import settings_from
 
 if TYPE_CHECKING:
     from wardround.workflows.check_source import SourceCheck
+
+
+MOST_SHOWN = 20
+"""So many classes and Locations are printed, the most frequent first; --json has all."""
 
 
 @click.command("check-source")
@@ -48,6 +53,7 @@ def command(
         chosen=profile,
         patients=patients,
         write=write,
+        now=datetime.now(UTC),
         conditions={name: cohort.encounters for name, cohort in cohorts.items() if cohort.encounters},
     )
     if as_json:
@@ -57,6 +63,8 @@ def command(
     kept = next((finding.detail for finding in found.findings if finding.outcome == "kept"), None)
     if kept:
         raise FhirError(f"{found.source}: the test resource was not removed, {kept}")
+    if found.problems:
+        raise FhirError(f"{found.source}: no screening could run: {'; '.join(found.problems)}")
 
 
 def _show(found: "SourceCheck") -> None:
@@ -75,12 +83,30 @@ def _show(found: "SourceCheck") -> None:
     console.print(f"Profile {found.profile} ({basis}): {found.why}.", markup=False)
     for sentence in (*found.plan, *found.quirks):
         console.print(f"  {sentence}", markup=False)
+    _show_counts(found)
     if not found.declares:
         console.print("It does not declare that RiskAssessments can be written.", markup=False)
     if found.differences:
         console.print("The profile says otherwise; for this server, copy its file and set:", markup=False)
         for key, value in found.differences.items():
             console.print(f"  {key}: {_yaml(value)}", markup=False)
+
+
+def _show_counts(found: "SourceCheck") -> None:
+    counts = found.counts
+    if counts is None:
+        return
+    looked_at = "all of the last day" if counts.whole else f"a sample, the first {counts.encounters:,} of the last day"
+    click.echo(f"Encounters ({looked_at}): {counts.encounters:,}.")
+    for what, numbers in (("class", counts.classes), ("Location", counts.locations)):
+        listed = ", ".join(f"{name} {number:,}" for name, number in list(numbers.items())[:MOST_SHOWN])
+        click.echo(f"  by {what}: {listed or 'none'}")
+    for who, number in counts.stays.items():
+        click.echo(f"With the Encounters that {who} names a screening finds {number:,} stays now.")
+    for name in counts.unmatched:
+        click.echo(f"Warning: no Encounter has {name}; compare the classes that are there.")
+    if not any(counts.stays.values()):
+        click.echo("Warning: nobody would be screened; name the classes or Locations of the unit.")
 
 
 def _yaml(value: object) -> str:

@@ -7,6 +7,12 @@ from typing import Any, NamedTuple
 from wardround.spec.servers import GENERIC, ServerProfile
 
 
+def other_version(statement: Mapping[str, Any]) -> str:
+    """The FHIR version that a CapabilityStatement names if it is none of R4; empty if it is, or it names none."""
+    version = statement.get("fhirVersion")
+    return version if isinstance(version, str) and not re.match(r"4\.0(\.|$)", version) else ""
+
+
 class Fit(NamedTuple):
     """A profile, and why it was taken, in words."""
 

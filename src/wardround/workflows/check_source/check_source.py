@@ -1,6 +1,7 @@
 """A FHIR server in; what it can do, which profile fits, and what Wardround will therefore do, out."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from requests.adapters import BaseAdapter
@@ -15,14 +16,17 @@ from wardround.errors import FhirError
 from wardround.spec.base import SpecModel
 from wardround.spec.cohorts import Encounters
 from wardround.spec.servers import ServerProfile
+from wardround.workflows.check_source.counting import Counts, count
 from wardround.workflows.check_source.findings import Finding, Findings
 from wardround.workflows.check_source.plan import plan
 from wardround.workflows.check_source.reading import probe_reading
+from wardround.workflows.check_source.verdict import problems
 from wardround.workflows.check_source.writing import probe_writing
 
 NONE_OF_THEIR_OWN: Final[Mapping[str, Encounters]] = {}
 # What a FHIR server answers to /metadata and to a search, be it with an error.
 _FHIR: Final = ("CapabilityStatement", "Bundle", "OperationOutcome")
+_NOT_HERE: Final = (404, 405, 410)
 
 
 class SourceCheck(SpecModel):
@@ -35,6 +39,8 @@ class SourceCheck(SpecModel):
         why: why this profile.
         differences: facts that the profile states otherwise, by key.
         plan: what Wardround will do, by the profile.
+        counts: what the server has now; None where that cannot be asked without patients, or nothing can.
+        problems: why a screening could not run; none if it can.
     """
 
     source: str
@@ -49,6 +55,8 @@ class SourceCheck(SpecModel):
     differences: dict[str, Any]
     quirks: tuple[str, ...]
     plan: tuple[str, ...]
+    counts: Counts | None
+    problems: tuple[str, ...]
 
 
 def check_source(
@@ -59,6 +67,7 @@ def check_source(
     patients: Sequence[str] = (),
     write: bool = False,
     conditions: Mapping[str, Encounters] = NONE_OF_THEIR_OWN,
+    now: datetime | None = None,
     transport: BaseAdapter | None = None,
 ) -> SourceCheck:
     """Asks the server all of it; writes nothing unless `write`.
@@ -69,6 +78,7 @@ def check_source(
         chosen: id of the profile to compare with; without, the one that the CapabilityStatement points at.
         patients: ids of patients to ask with, for a server that answers nothing without one.
         conditions: which Encounters conditions are about that say so, by their id.
+        now: the time for which Encounters are counted; without it they are not.
         write: also try writes, with a marked resource that is removed again.
         transport: what sends the requests, for tests.
 
@@ -80,14 +90,22 @@ def check_source(
     findings = Findings()
     with Probe(source, transport) as probe:
         probe.sign_in()
-        asked = probe.get("metadata")
+        asked = probe.metadata()
         findings.add("metadata", asked, asked.kind == "CapabilityStatement")
-        if asked.kind not in _FHIR:
+        if asked.kind != "CapabilityStatement":
             _require_fhir(probe, source)
         probe_reading(probe, patients, findings)
         if write:
             probe_writing(probe, findings)
     fit = Fit(profiles[chosen], "it was chosen by name") if chosen else fitting(asked.body, profiles.values())
+    suited, differences = with_profile(source, fit.profile), findings.differences(fit.profile)
+    wrong = problems(asked.body, findings, differences, fit.profile.id)
+    counts: Counts | None = None
+    if now and not wrong and not fit.profile.encounter_needs_patient:
+        try:
+            counts = count(suited, conditions, now, transport)
+        except FhirError as error:
+            wrong = [str(error)]
     return SourceCheck(
         source=source.base_url,
         software=_software(asked.body),
@@ -98,18 +116,25 @@ def check_source(
         known_from=fit.profile.known_from,
         why=fit.why,
         findings=tuple(findings.rows),
-        differences=findings.differences(fit.profile),
+        differences=differences,
         quirks=fit.profile.quirks,
-        plan=tuple(plan(with_profile(source, fit.profile), conditions)),
+        plan=tuple(plan(suited, conditions)),
+        counts=counts,
+        problems=tuple(wrong),
     )
 
 
 def _require_fhir(probe: Probe, source: FhirSource) -> None:
-    """Raises FhirError where searches are answered with no FHIR either: a table of refusals would say nothing."""
+    """Raises FhirError where a search is no search either: a table of refusals would say nothing."""
     asked = probe.get("Encounter", [("_count", "1")])
     if asked.kind not in _FHIR:
         what = f"{source.base_url}: answered {asked.status} and nothing that is FHIR, expected it; check the base URL"
         raise FhirError(asked.complaint or what)
+    if asked.status in _NOT_HERE:
+        what = (
+            f"{source.base_url}: answered {asked.status} to /metadata and to a search of Encounters, expected FHIR R4"
+        )
+        raise FhirError(f"{what}; check the base URL")
 
 
 def _software(statement: Resource) -> str:

@@ -38,6 +38,7 @@ def probe_reading(probe: Probe, given: Sequence[str], findings: Findings) -> Non
     some = probe.get("Encounter", [*mine, _ONE]) if mine else everyone
     _encounters(probe, mine, bool(some.resources("Encounter")), findings)
     _locations(probe, findings)
+    _patient(probe, patients, findings)
     _patients_in_searches(probe, patients, findings)
     _observations(probe, patients, findings)
 
@@ -48,6 +49,13 @@ def _origins(everyone: Asked, findings: Findings) -> None:
         foreign = everyone.foreign_subjects("Encounter")
         detail = f"{foreign} lead to another base URL: if it is this server, list it as an alias" if foreign else ""
         findings.add("Encounter.subject leads to this server", everyone, not foreign, detail)
+
+
+def _patient(probe: Probe, patients: Sequence[str], findings: Findings) -> None:
+    """Whether the Patients of Encounters can be read, without whose birth dates nobody is screened."""
+    if patients:
+        asked = probe.get("Patient", [("_id", patients[0])])
+        findings.add("Patient by id", asked, bool(asked.resources("Patient")))
 
 
 def _patients(probe: Probe) -> list[str]:

@@ -7,7 +7,7 @@ from requests.adapters import BaseAdapter
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_patience import Patience
-from wardround.adapters.fhir_profiles import recognised, with_profile
+from wardround.adapters.fhir_profiles import recognised_by, with_profile
 from wardround.adapters.fhir_source import FhirSource
 from wardround.core.server_profiles import Fit
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
@@ -48,8 +48,9 @@ def suited(
 
 def _recognised(client: FhirClient, settings: Settings) -> Fit:
     try:
-        return recognised(client, settings.schemas)
+        statement = client.capabilities()
     except (FhirUnreachable, FhirRefused):
         raise
     except FhirError:  # what it can do is then found out by asking
         return Fit(GENERIC, "it gives no CapabilityStatement")
+    return recognised_by(statement, client.source, settings.schemas)
