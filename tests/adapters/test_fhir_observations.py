@@ -292,7 +292,8 @@ def test_an_observation_without_a_usable_id_is_set_aside_and_its_id_not_repeated
         ({"reference": "Patient/a", "type": "Patient"}, "a", ""),
         ({"identifier": {"value": "1"}}, "", ""),
         ({"reference": "#p"}, "", ""),
-        ({"reference": ["Patient/a"]}, "", ""),
+        ({"reference": 1}, "", ""),
+        ({"reference": ["Patient/a"]}, "", "malformed"),
     ],
 )
 def test_only_a_reference_of_ours_makes_an_observation_ours(variables, subject, patient: str, problem: str) -> None:

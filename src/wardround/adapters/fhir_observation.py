@@ -10,12 +10,9 @@ import pyarrow as pa
 
 from wardround.adapters.fhir_page import Misshapen, Shape
 from wardround.adapters.fhir_references import (
-    FOREIGN_REFERENCE,
     Bases,
     Resource,
     contradicts,
-    id_in_text,
-    is_foreign,
     is_id,
     patient_of,
 )
@@ -172,7 +169,10 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
         holders += _parts(observation, opening)
     if not is_id(observation.id):
         raise ValueError("no usable id")
-    patient, foreign = _subject(observation.subject, bases)
+    subject = observation.subject
+    patient, foreign = bases.patient(subject.reference) if subject else ("", "")
+    if subject and subject.type is not None and patient and contradicts({"type": subject.type}, "Patient"):
+        raise ValueError("says two types")
     time, issued = _time(observation), micros_of(observation.issued)
     available = time if issued == UNKNOWN else issued
     source_ref, status = f"Observation/{observation.id}", str(observation.status)
@@ -197,21 +197,6 @@ def _parts(observation: Observation, opening: Opening) -> list[tuple[Component, 
         names = dict.fromkeys(opening.components.get((coding.system, coding.code)) for coding in codings)
         found += [(component, name) for name in names if name and name not in said]
     return found
-
-
-def _subject(subject: Reference | None, bases: Bases) -> tuple[str, str]:
-    """The id of the Patient, if it is one of ours, and otherwise why it may not be."""
-    if subject is None:
-        return "", ""
-    if type(subject.reference) is not str:
-        return "", ""
-    text = bases.relative(subject.reference)
-    patient = id_in_text(text, "Patient")
-    if not patient:
-        return "", FOREIGN_REFERENCE if is_foreign(text) else ""
-    if subject.type is not None and contradicts({"type": subject.type}, "Patient"):
-        raise ValueError("says two types")
-    return patient, ""
 
 
 def _value(holder: Observation | Component) -> tuple[float | None, str, str, bool]:

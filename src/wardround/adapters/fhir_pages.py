@@ -187,7 +187,10 @@ def _new(page: Page[T | Misshapen], answer: Answer, search: Search[T], count: _C
         key = f"{kind}/{name}" if known else f"{kind} {len(count.matches)}.{place}"
         if kind == wanted:
             matches.add(key)
-        if not known or seen.takes(key, updated, resource):
+        if key not in seen.versions and type(updated) is str:
+            seen.versions[key] = updated  # as `takes` would: nearly all come this way
+            new.append(resource)
+        elif not known or seen.takes(key, updated, resource):
             new.append(resource)
     count.page(page.total, matches)
     return new

@@ -36,6 +36,7 @@ class Bases:
         self._bases = frozenset(_base(url) for url in urls)
         # A page of Observations names few patients and many times over.
         self.relative = lru_cache(maxsize=4096)(self._relative)
+        self.patient = lru_cache(maxsize=4096)(self._patient)
 
     def _relative(self, text: str) -> str:
         """`Type/id` of a reference of ours, without its version; any other text as it is."""
@@ -43,6 +44,13 @@ class Bases:
         if found is None or (found["base"] and not self._have(found["base"])):
             return text
         return found["local"]
+
+    def _patient(self, text: object) -> tuple[str, str]:
+        """The id of the Patient that a reference of ours names; if none, FOREIGN_REFERENCE if that is why."""
+        if not isinstance(text, str):
+            return "", ""
+        patient = id_in_text(self._relative(text), "Patient")
+        return patient, FOREIGN_REFERENCE if not patient and is_foreign(self._relative(text)) else ""
 
     def localised(self, node: Any) -> Any:
         """The same JSON with each reference of ours relative."""

@@ -28,22 +28,22 @@ class Seen:
     """What a search has given: of each resource the newest version. `again` are the keys of those given twice."""
 
     def __init__(self) -> None:
-        self._versions: dict[str, str | int] = {}
+        self.versions: dict[str, str | int] = {}
         self.again: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._versions)
+        return len(self.versions)
 
     def takes(self, key: str, updated: object, resource: object) -> bool:
         """Whether this is new, or a newer version of what was given."""
         version = updated if type(updated) is str else hash(repr(resource))
-        known = self._versions.get(key)
+        known = self.versions.get(key)
         if known is None:
-            self._versions[key] = version
+            self.versions[key] = version
             return True
         if known == version or updated_at(known) >= updated_at(version) > UNKNOWN:
             return False
-        self._versions[key] = version
+        self.versions[key] = version
         self.again.add(key)
         return True
 
