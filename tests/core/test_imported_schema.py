@@ -76,6 +76,9 @@ def test_the_mean_is_taken_as_the_tutorial_does_unless_something_else_is_said(re
         ("8310-5", LOINC, "Cel", 37.0, 37.0),
         ("2160-0", LOINC, "umol/L", 1.0, 88.4),
         ("50813", LAB, "mg/dL", 2.0, 18.02),
+        ("2524-7", LOINC, "mmol/l", 2.0, 2.0),
+        ("8310-5", LOINC, "K", 37.0, 310.15),
+        ("6690-2", LOINC, "/uL", 8.0, 8000.0),
     ],
 )
 def test_a_model_gets_values_in_the_unit_it_was_trained_in(read, code, system, unit, canonical, theirs) -> None:
@@ -85,7 +88,7 @@ def test_a_model_gets_values_in_the_unit_it_was_trained_in(read, code, system, u
     assert one.in_column(theirs) == pytest.approx(canonical)
 
 
-def test_a_missing_unit_is_no_question_where_all_spellings_mean_one_unit(read) -> None:
+def test_a_missing_unit_is_no_question_where_people_never_say_it(read) -> None:
     one = read(hr=HEART_RATE)[0]
     assert (one.factor, one.offset, one.unit) == (1.0, 0.0, "/min")
 
@@ -100,6 +103,9 @@ def test_a_missing_unit_is_no_question_where_all_spellings_mean_one_unit(read) -
         ({**HEART_RATE, "code": None}, r"lactate\.code: is missing"),
         ({**HEART_RATE, "unit": "per second"}, r"lactate\.unit: got 'per second', expected one of /min"),
         ({**HEART_RATE, "code": "2160-0"}, r"lactate\.unit: is missing, expected the unit .* mg/dL, umol/L"),
+        ({**HEART_RATE, "code": "6690-2"}, r"lactate\.unit: is missing, expected the unit .* 10\*3/uL, K/uL"),
+        ({**HEART_RATE, "code": "8480-6"}, r"lactate\.unit: is missing, expected the unit .* mm\[Hg\], mmHg"),
+        ({**HEART_RATE, "code": "718-7", "unit": "%"}, r"lactate\.unit: got '%', expected one of g/dL"),
         ({**HEART_RATE, "field": "valueString"}, r"lactate\.field: got 'valueString'"),
         ({**HEART_RATE, "transform": "log"}, r"lactate\.transform: got 'log'"),
         ({**HEART_RATE, "dtype": "category"}, r"lactate\.dtype: got 'category'"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wardround.spec.loading import load_variables
-from wardround.spec.units import UnitConversion
+from wardround.spec.units import UnitConversion, conversion
 
 # Variable, unit, a value in it, the value in the variable's own unit; worked out by hand.
 READ = [
@@ -61,3 +61,9 @@ def test_each_variable_reads_its_own_unit_and_what_it_lists(schemas: Path) -> No
     for variable in load_variables(schemas).values():
         assert variable.conversion(variable.unit) == UnitConversion()
         assert all(variable.conversion(unit) for unit in variable.units)
+
+
+def test_a_listed_conversion_with_an_offset_holds_for_units_that_measure_the_same() -> None:
+    units = {"Cel": UnitConversion(factor=2, offset=5)}
+    found = conversion("[degF]", "[iU]", units)
+    assert 98.6 * found.factor + found.offset == pytest.approx(37 * 2 + 5)
