@@ -1,5 +1,6 @@
 """What is written to the server: identity, contents, and what must never be written."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,6 +16,7 @@ from wardround.core.risk_assessment import (
     identity,
     probability,
     provenance,
+    references,
     risk_assessment,
     same_content,
 )
@@ -76,6 +78,39 @@ def test_a_risk_assessment_says_who_when_how_and_from_what(screening: Screening)
     assert prediction["qualitativeRisk"]["coding"][0]["code"] == "high"
     assert [coding["code"] for coding in prediction["outcome"]["coding"]] == ["91302008", "A41.9"]
     assert prediction["rationale"].startswith("Probability = 0.85 (85 %). Lactate, highest of the last 24 h: 4.2")
+
+
+def test_the_resources_are_those_of_written_json_in_every_element(screening: Screening) -> None:
+    # An identity that is computed otherwise would write a second result beside each that is there.
+    written = json.loads((Path(__file__).parent / "written.json").read_text())
+    resource = made(screening)
+    assert written == [
+        resource,
+        device(screening),
+        provenance("RiskAssessment/r1", resource, screening, "2026-01-02T05:01:00Z"),
+    ]
+    assert list(references(resource)) == [
+        "Patient/p1", "Encounter/e1", "Device/d1", "Observation/o1", "Observation/o2",
+    ]  # fmt: skip
+
+
+def test_a_score_of_which_nothing_is_missing_says_so_and_one_is_rounded_for_reading_alone(screening: Screening) -> None:
+    resource = made(screening, score=0.12345, missing=(), reasons=("One", "Two"))
+    assert resource["note"][0]["text"].startswith("No input is missing. Adjunct only")
+    (prediction,) = resource["prediction"]
+    assert prediction["probabilityDecimal"] == 0.12345
+    assert prediction["rationale"] == "Probability = 0.1235 (12.3 %). One. Two."
+    assert made(screening, missing=("A", "B"))["note"][0]["text"].startswith("Missing inputs: A, B. Adjunct")
+
+
+@pytest.mark.parametrize(
+    "prediction", [None, [], [{}], [{"probabilityDecimal": None}], [{"probabilityDecimal": "0.5"}]]
+)
+def test_what_states_no_number_states_no_probability(prediction: Any) -> None:
+    assert probability({"prediction": prediction}, percent=False) is None
+    assert probability({}, percent=False) is None
+    assert probability({"prediction": [{"probabilityDecimal": True}]}, percent=False) is None
+    assert probability({"prediction": [{"probabilityDecimal": 1}]}, percent=False) == 1.0
 
 
 def test_the_period_ends_with_the_horizon_and_is_open_for_a_hospital_stay(screening: Screening) -> None:
@@ -143,6 +178,30 @@ def test_what_a_server_adds_and_how_it_writes_times_changes_no_content(screening
         "occurrenceDateTime": "2026-01-02T05:00:00.000+00:00",
     }
     assert same_content(held, ours)
+    period = {"start": "2026-01-02T06:00:00.000+01:00", "end": None}
+    with_period = {**ours, "prediction": [{**ours["prediction"][0], "whenPeriod": period}]}
+    assert not same_content(with_period, ours)
+    period.pop("end")
+    assert same_content(with_period, ours)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"occurrenceDateTime": None},
+        {"occurrenceDateTime": "yesterday"},
+        {"occurrenceDateTime": 5},
+        {"prediction": None},
+        {"prediction": "high"},
+        {"prediction": ["high"]},
+        {"prediction": [{"whenPeriod": "today"}]},
+        {"prediction": [{"whenPeriod": {"start": 5}}]},
+    ],
+)
+def test_what_is_shaped_otherwise_is_another_content_and_no_error(screening: Screening, odd: dict[str, Any]) -> None:
+    ours = made(screening)
+    assert not same_content({**ours, **odd}, ours)
+    assert same_content({**ours, **odd}, {**ours, **odd})
 
 
 def test_another_score_basis_or_note_is_another_content(screening: Screening) -> None:

@@ -5,8 +5,15 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from wardround.core.events import frame_of
-from wardround.core.stays import FOUND_STAY_COLUMNS, completed_years, eligible, index_after, index_as_of
+from wardround.core.events import UTC, frame_of
+from wardround.core.stays import (
+    EXCLUDED_COLUMNS,
+    FOUND_STAY_COLUMNS,
+    completed_years,
+    eligible,
+    index_after,
+    index_as_of,
+)
 from wardround.spec.loading import load_condition
 
 AS_OF = pd.Timestamp("2026-03-10T12:00Z")
@@ -70,6 +77,22 @@ def test_a_stay_that_ended_after_as_of_is_still_screened(sepsis):
     assert len(eligible(later, AS_OF, sepsis).eligible) == 2
 
 
+def test_a_stay_that_begins_at_as_of_is_screened(sepsis):
+    cohort = eligible(stays({"intime": AS_OF}, {"intime": AS_OF + pd.Timedelta(seconds=1)}), AS_OF, sepsis)
+    assert reasons(cohort) == {"s1": "not_yet_admitted"}
+
+
+def test_rows_of_a_longer_table_are_split_by_what_they_say_and_numbered_anew(sepsis):
+    rows = stays({"patient_id": "old", "succeeded_by": "new"}, {"outtime": AS_OF}, {"patient_id": "new"}, {})
+    cohort = eligible(rows.iloc[::-1], AS_OF, sepsis)
+    assert cohort.eligible["stay_id"].tolist() == ["s3", "s2"]
+    assert reasons(cohort) == {"s1": "discharged", "s0": "merged_patient"}
+    for frame, columns in ((cohort.eligible, FOUND_STAY_COLUMNS), (cohort.excluded, EXCLUDED_COLUMNS)):
+        assert frame.index.tolist() == [0, 1]
+        assert {name: str(kind) for name, kind in frame.dtypes.items()} == columns
+    assert index_as_of(rows.iloc[2:], AS_OF).index.tolist() == [0, 1]
+
+
 def test_a_year_of_birth_is_enough_where_any_day_of_it_would_be(sepsis):
     cohort = eligible(stays(born("2007-01-01", "2007-12-31"), born("2008-02-01", "2008-02-29")), AS_OF, sepsis)
     assert cohort.eligible["stay_id"].tolist() == ["s0", "s1"]
@@ -129,3 +152,5 @@ def test_an_index_has_one_row_per_stay_in_order(sepsis):
     index = index_as_of(stays({}, {}, {}), AS_OF)
     assert index["stay_id"].tolist() == ["s0", "s1", "s2"]
     assert (index["as_of"] == AS_OF).all()
+    for at in (AS_OF, AS_OF.tz_convert("Europe/Berlin"), AS_OF.as_unit("ns")):
+        assert [str(index_as_of(some, at)["as_of"].dtype) for some in (stays(), stays({}))] == [UTC, UTC]
