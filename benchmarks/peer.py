@@ -92,7 +92,7 @@ def _schema(columns: list[str]) -> dict[str, Any]:
     features: dict[str, Any] = {}
     for variable in load_variables(PROJECT / "include" / "schemas").values():
         column = next((name for name in columns if name.startswith(f"{variable.name}__")), None)
-        code = next((code for system, code in variable.codes() if "mimic" in system), None)
+        code = next((code for system, code in variable.all_codes() if "mimic" in system), None)
         if column and code:
             features[column] = {"fhir_resource": "Observation", "code": code, "code_system": "mimic"}
     features["age"] = {"fhir_resource": "Patient", "field": "birthDate", "transform": "calculate_age"}

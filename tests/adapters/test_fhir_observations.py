@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_observation import OBSERVATION, frame_of_readings, in_our_units, readings_of
+from wardround.adapters.fhir_observation import frame_of_readings, in_our_units, readings_of
+from wardround.adapters.fhir_observation_shape import OBSERVATION
 from wardround.adapters.fhir_observations import fetch
 from wardround.adapters.fhir_references import Bases
 from wardround.core.events import READING_COLUMNS, admit
@@ -247,6 +248,181 @@ def test_what_cannot_be_used_is_set_aside_with_its_reason(variables, changes: di
     assert reasons(heart_rate(**changes), variables) == [reason]
 
 
+SNOMED, MDC = "http://snomed.info/sct", "urn:iso:std:iso:11073:10101"
+MODIFIER = [{"url": "urn:example:not-done", "valueBoolean": True}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"focus": [{"reference": "Patient/newborn"}]}, "focus"),
+        ({"focus": [{"reference": "Device/pump"}]}, "focus"),
+        ({"focus": [{}]}, "focus"),
+        ({"focus": {"display": "the newborn"}}, "focus"),
+        ({"modifierExtension": MODIFIER}, "modifier_extension"),
+        ({"modifierExtension": {"url": "urn:example:not-done"}}, "modifier_extension"),
+        ({"implicitRules": "urn:example:rules"}, "implicit_rules"),
+        ({"status": "registered"}, "status"),
+        ({"status": "unknown"}, "status"),
+        ({"status": "Final"}, "status"),
+        ({"status": None}, "status"),
+        ({"status": ["final"]}, "status"),
+        ({"dataAbsentReason": {}}, "no_value"),
+        ({"valueQuantity": None, "valueRange": {"low": {"value": 60}, "high": {"value": 80}}}, "no_value"),
+        ({"valueQuantity": None, "valueRatio": {"numerator": {"value": 80}, "denominator": {"value": 1}}}, "no_value"),
+        ({"valueQuantity": None, "valueSampledData": {"origin": {"value": 80}, "data": "1 2"}}, "no_value"),
+        ({"effectiveDateTime": None, "effectiveTiming": {"event": ["2026-01-02T05:00:00Z"]}}, "no_time"),
+        ({"bodySite": "left arm"}, "malformed"),
+    ],
+)
+def test_what_changes_the_meaning_sets_aside(variables, changes: dict, reason: str) -> None:
+    assert reasons(heart_rate(**changes), variables) == [reason]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"focus": []},
+        {"modifierExtension": []},
+        {"status": "preliminary"},
+        {"status": "amended"},
+        {"status": "corrected"},
+        {"extension": [{"url": "urn:example:unknown", "valueString": "x"}]},
+        {"interpretation": [concept("H")]},
+        {"device": {"reference": "Device/d"}},
+        {"derivedFrom": [{"reference": "Observation/o0"}]},
+        {"hasMember": [{"reference": "Observation/o0"}]},
+        {"bodySite": {"text": "pulmonary artery"}},  # no matter for a heart rate
+    ],
+)
+def test_what_does_not_change_the_meaning_is_read(variables, changes: dict) -> None:
+    assert admit(read(heart_rate(**changes), variables), variables).events["value"].tolist() == [80]
+
+
+@pytest.mark.parametrize("element", ["focus", "modifierExtension", "implicitRules", "dataAbsentReason", "bodySite"])
+def test_a_null_is_nothing(variables, element: str) -> None:
+    assert reasons({**heart_rate(), element: None}, variables) == []
+
+
+def test_a_component_is_set_aside_alone_by_what_stands_in_it(variables) -> None:
+    absent = part("8480-6", 120, dataAbsentReason=concept("error"))
+    modified = part("8462-4", 70, modifierExtension=MODIFIER)
+    admitted = admit(read(panel("85354-9", absent, modified, part("8478-0", 88)), variables), variables)
+    assert admitted.events["variable"].tolist() == ["mean_pressure"]
+    assert admitted.set_aside["reason"].tolist() == ["no_value", "modifier_extension"]
+
+
+def test_what_changes_the_whole_sets_all_its_components_aside(variables) -> None:
+    pressures = panel("85354-9", part("8480-6", 120), part("8462-4", 70))
+    assert reasons({**pressures, "focus": [{"reference": "Patient/newborn"}]}, variables) == ["focus"] * 2
+    assert reasons({**pressures, "status": "unknown"}, variables) == ["status"] * 2
+
+
+def pressure(**changes) -> dict:
+    return {**panel("85354-9", part("8480-6", 28), part("8462-4", 12)), **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"bodySite": {"coding": [{"system": SNOMED, "code": "81040000"}]}}, "body_site"),
+        ({"bodySite": {"coding": [{"system": "urn:oid:2.16.840.1.113883.6.96", "code": "81040000"}]}}, "body_site"),
+        ({"bodySite": {"coding": [{"system": SNOMED, "code": "53085002"}]}}, "body_site"),
+        ({"bodySite": {"text": "Pulmonary  Artery"}}, "body_site"),
+        ({"bodySite": {"coding": [{"display": "Right atrial structure (body structure)"}]}}, "body_site"),
+        ({"bodySite": {"text": "zentralvenös"}}, "body_site"),
+        ({"method": {"text": "Right heart catheterization (procedure)"}}, "method"),
+        ({"code": concept("85354-9", "76284-9")}, "code"),
+    ],
+)
+def test_a_pressure_of_another_place_is_none_of_the_body(variables, changes: dict, reason: str) -> None:
+    assert reasons(pressure(**changes), variables) == [reason] * 2
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        {"coding": [{"system": SNOMED, "code": "368209003", "display": "Right upper arm structure"}]},
+        {"coding": [{"system": SNOMED, "code": "11527006", "display": "Arterial system structure"}]},
+        {"coding": [{"system": "urn:local", "code": "81040000"}], "text": "not in the pulmonary artery"},
+        {"text": None, "coding": []},
+    ],
+)
+def test_a_pressure_of_an_arm_is_read_wherever_codes_are_not_the_named_ones(variables, site: dict) -> None:
+    assert reasons(pressure(bodySite=site), variables) == []
+
+
+def test_a_component_that_is_also_coded_as_another_quantity_is_set_aside(variables) -> None:
+    codings = [*concept("8480-6")["coding"], {"system": SNOMED, "code": "250768007"}]
+    both = {**part("8480-6", 28), "code": {"coding": codings}}
+    admitted = admit(read(panel("85354-9", both, part("8462-4", 70)), variables), variables)
+    assert admitted.events["variable"].tolist() == ["diastolic_pressure"]
+    assert admitted.set_aside["reason"].tolist() == ["code"]
+
+
+def lactate(**changes) -> dict:
+    return heart_rate(code=concept("2524-7"), valueQuantity={"value": 9.3, "code": "mmol/L"}, **changes)
+
+
+def specimen(kind: object, key: str = "s") -> dict:
+    inside = [{"resourceType": "Patient", "id": "p"}, {"resourceType": "Specimen", "id": key, "type": kind}]
+    return {"specimen": {"reference": "#s"}, "contained": inside}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"specimen": {"display": "Ascites"}}, ["specimen"]),
+        ({"specimen": {"reference": "Specimen/1", "display": "CSF"}}, ["specimen"]),
+        (specimen({"coding": [{"system": SNOMED, "code": "309201001"}]}), ["specimen"]),
+        (specimen({"text": "Pleural fluid"}), ["specimen"]),
+        (specimen({"coding": "Urine"}), ["malformed"]),
+        (specimen({"text": "Pleural fluid"}, key="other"), []),
+        (specimen({"text": "Arterial blood"}), []),
+        (specimen(None), []),
+        ({"specimen": {"reference": "Specimen/1"}}, []),
+        ({"specimen": {"display": "venous blood"}}, []),
+        ({"specimen": {"display": 5}, "contained": "none"}, []),
+    ],
+)
+def test_a_laboratory_value_of_another_fluid_than_blood_is_set_aside(variables, changes: dict, expected: list) -> None:
+    assert reasons(lactate(**changes), variables) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "system", "code", "unit"),
+    [
+        ("heart_rate", SNOMED, "364075005", "/min"),
+        ("heart_rate", MDC, "147842", "/min"),
+        ("heart_rate", "urn:oid:2.16.840.1.113883.6.1", "8867-4", "/min"),
+        ("heart_rate", "urn:oid:2.16.840.1.113883.6.24", "147842", "/min"),
+        ("respiratory_rate", LOINC, "19840-8", "/min"),
+        ("body_temperature", LOINC, "8331-1", "Cel"),
+        ("spo2", MDC, "150456", "%"),
+        ("peep", LOINC, "76248-4", "cm[H2O]"),
+        ("fio2", LOINC, "71835-3", "%"),
+        ("fio2", SNOMED, "250774007", "%"),
+        ("creatinine", LOINC, "38483-4", "mg/dL"),
+        ("urea_nitrogen", LOINC, "6299-2", "mg/dL"),
+        ("bicarbonate", LOINC, "20565-8", "mmol/L"),
+        ("lactate", LOINC, "59032-3", "mg/dL"),
+    ],
+)
+def test_codes_of_any_system_are_read(variables, variable: str, system: str, code: str, unit: str) -> None:
+    observation = heart_rate(code=concept(code, system=system), valueQuantity={"value": 30, "code": unit})
+    assert admit(read(observation, variables), variables).events["variable"].tolist() == [variable]
+
+
+def test_a_pressure_of_the_german_icu_module_is_read_once_though_it_has_three_codes(variables) -> None:
+    own = [{"system": SNOMED, "code": "75367002"}, *concept("85354-9")["coding"], {"system": MDC, "code": "150016"}]
+    codes = [{"system": SNOMED, "code": "271649006"}, *concept("8480-6")["coding"], {"system": MDC, "code": "150017"}]
+    observation = panel("85354-9", {**part("8480-6", 120), "code": {"coding": codes}})
+    assert values({**observation, "code": {"coding": own}}, variables) == [("systolic_pressure", 120)]
+    without_loinc = {**part("8480-6", 120), "code": {"coding": [codes[0]]}}
+    alone = {**panel("x", without_loinc), "code": {"coding": [own[0]]}}
+    assert values(alone, variables) == [("systolic_pressure", 120)]
+
+
 @pytest.mark.parametrize(
     ("changes", "time"),
     [
@@ -348,7 +524,7 @@ def test_of_an_observation_that_changes_while_it_is_read_the_last_version_counts
 
 
 def test_of_an_observation_that_two_searches_find_the_last_version_counts_once(server, page, variables) -> None:
-    few = GENERIC.model_copy(update={"codes_per_search": 30})
+    few = GENERIC.model_copy(update={"codes_per_search": 100})
     hours = iter(range(5, 10))
 
     def answer(_request):

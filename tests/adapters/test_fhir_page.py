@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from wardround.adapters.fhir_observation import OBSERVATION, Observation
+from wardround.adapters.fhir_observation_shape import OBSERVATION, Observation
 from wardround.adapters.fhir_page import WHOLE, Misshapen
 
 

@@ -13,6 +13,7 @@ from wardround.adapters.ndjson import NdjsonFolder
 from wardround.errors import SourceDataError
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_variables
+from wardround.spec.variables import NamedCode
 
 PATIENT = {"resourceType": "Patient", "id": "a", "gender": "male", "birthDate": "1950-01-01"}
 ICU = {"resourceType": "Location", "id": "icu", "name": "Medical ICU"}
@@ -72,6 +73,19 @@ def test_every_index_row_comes_once_some_patients_at_a_time(tmp_path: Path, sche
     index = pd.concat([INDEX, INDEX.assign(stay_id="e3", patient_id="c"), INDEX.assign(stay_id="e4")])
     parts = read(NdjsonFolder(tmp_path, patients_at_once=1), schemas, index)
     assert [(part["stay_id"].tolist(), len(readings)) for part, readings in parts] == [(["e1", "e4"], 1), (["e3"], 0)]
+
+
+@pytest.mark.parametrize("written", ["Körper/HR.1", r"K\u00f6rper\/HR.1"])
+def test_a_code_of_the_house_is_found_as_json_may_write_it(
+    tmp_path: Path, schemas: Path, pulse: Resource, written: str
+) -> None:
+    variables = load_variables(schemas)
+    own = NamedCode(system="urn:house", code="Körper/HR.1")
+    variables["heart_rate"] = variables["heart_rate"].model_copy(update={"codes": (own,)})
+    line = json.dumps({**pulse, "code": {"coding": [{"system": "urn:house", "code": "X"}]}}, ensure_ascii=False)
+    (tmp_path / "all.ndjson").write_text(line.replace('"X"', f'"{written}"') + "\n", encoding="utf-8")
+    ((_, readings),) = NdjsonFolder(tmp_path).readings(INDEX, variables, timedelta(hours=24))
+    assert readings["value"].tolist() == [80]
 
 
 def test_a_code_in_a_text_is_not_taken_for_a_coding(tmp_path: Path, schemas: Path, pulse: Resource) -> None:

@@ -40,3 +40,17 @@ def test_what_is_typical_does_not_change_the_digest(sepsis):
     assert spec_digest(sepsis.model_copy(update={"variables": {**sepsis.variables, "lactate": lactate}})) == (
         spec_digest(sepsis)
     )
+
+
+def test_a_code_and_what_is_excluded_change_the_digest_and_the_words_for_a_code_do_not(sepsis):
+    pulse = sepsis.variables["heart_rate"]
+    code = pulse.codes[0]
+
+    def digest(**update) -> str:
+        changed = {**sepsis.variables, "heart_rate": pulse.model_copy(update=update)}
+        return spec_digest(sepsis.model_copy(update={"variables": changed}))
+
+    other = code.model_copy(update={"code": "1"})
+    assert digest(codes=(code.model_copy(update={"display": "Pulse"}), *pulse.codes[1:])) == spec_digest(sepsis)
+    assert digest(codes=(other, *pulse.codes[1:])) != spec_digest(sepsis)
+    assert digest(excludes=pulse.excludes.model_copy(update={"method": ("palpation",)})) != spec_digest(sepsis)

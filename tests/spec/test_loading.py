@@ -96,6 +96,21 @@ def test_an_unknown_variable_of_a_group_is_named(own):
             {"variables__lactate__loinc": ["2160-0"]},
             r"code 2160-0 of \S+ is claimed by creatinine and lactate",
         ),
+        (
+            {"variables__lactate__codes": [{"system": "http://snomed.info/sct", "code": "364075005"}]},
+            r"code 364075005 of http://snomed.info/sct is claimed by heart_rate and lactate",
+        ),
+        (
+            {"variables__lactate__codes": [{"system": "urn:oid:2.16.840.1.113883.6.1", "code": "2160-0"}]},
+            r"code 2160-0 of urn:oid:\S+ is claimed by creatinine and lactate",
+        ),
+        (
+            {"variables__lactate__codes": [{"system": "http://loinc.org", "code": "2524-7"}]},
+            r"variables.lactate: code 2524-7 of http://loinc.org is given twice; remove one",
+        ),
+        ({"variables__lactate__codes": [{"system": "SNOMED", "code": "1"}]}, r"lactate.codes.0.system: got 'SNOMED'"),
+        ({"variables__lactate__codes": [{"system": "urn:x", "code": 1}]}, r"lactate.codes.0.code: got 1"),
+        ({"variables__lactate__excludes": {"site": []}}, r"lactate.excludes.site: unknown key"),
         ({"variables__lactate__loincs": []}, r"variables.lactate.loincs: unknown key"),
         ({"version": 2}, r"version: got 2"),
     ],

@@ -102,7 +102,7 @@ def everything(server: str, kind: str) -> Iterator[dict[str, Any]]:
 
 def codes_of(condition: Condition) -> dict[str, Codes]:
     return {
-        name: Codes(frozenset(variable.codes()), frozenset(variable.panel_codes()))
+        name: Codes(frozenset(variable.all_codes()), frozenset(variable.panel_codes()))
         for name, variable in condition.variables.items()
     }
 

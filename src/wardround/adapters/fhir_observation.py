@@ -1,6 +1,6 @@
 """One Observation in, its readings out; nothing is judged here except what makes a reading impossible."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from wardround.adapters.fhir_page import Misshapen, Shape
+from wardround.adapters.fhir_context import MODIFIER_EXTENSION, changed, is_there, said_around
+from wardround.adapters.fhir_observation_shape import Component, Observation, Quantity
+from wardround.adapters.fhir_page import Misshapen
 from wardround.adapters.fhir_references import (
     Bases,
     Resource,
@@ -18,78 +20,14 @@ from wardround.adapters.fhir_references import (
 )
 from wardround.adapters.fhir_times import UNKNOWN, micros_of, times_of
 from wardround.core.events import NO_TIME, NO_VALUE
-from wardround.core.reading_rule import Opening, ReadingRule
+from wardround.core.reading_rule import CODE, Opening, ReadingRule
 from wardround.spec.source_maps import Translation
 from wardround.spec.ucum import SYSTEMS as UCUM_SYSTEMS
 
 MALFORMED: Final = "malformed"  # not shaped like an Observation
 _NAN: Final = float("nan")
 
-
-class Coding(msgspec.Struct, gc=False):
-    system: Any = None
-    code: Any = None
-
-
-class CodeableConcept(msgspec.Struct, gc=False):
-    coding: list[Coding] = []
-
-
-class Quantity(msgspec.Struct, gc=False):
-    value: Any = None
-    unit: Any = None
-    system: Any = None
-    code: Any = None
-    comparator: Any = None
-
-
-class Period(msgspec.Struct, gc=False):
-    start: Any = None
-    end: Any = None
-
-
-class Meta(msgspec.Struct, gc=False, rename="camel"):
-    last_updated: Any = None
-
-
-class Reference(msgspec.Struct, gc=False):
-    reference: Any = None
-    type: Any = None
-
-
-class Component(msgspec.Struct, gc=False, rename="camel"):
-    code: CodeableConcept | None = None
-    value_quantity: Quantity | None = None
-    value_integer: Any = None
-    data_absent_reason: Any = msgspec.UNSET
-
-
-class Observation(msgspec.Struct, gc=False, rename="camel"):
-    """What is read of an Observation; or of what else comes with a search, which `resource_type` then names.
-
-    Leaves are `Any`: a code that is no text matches nothing, and makes nothing else of the resource unreadable.
-    """
-
-    resource_type: Any = None
-    id: Any = None
-    status: Any = ""
-    code: CodeableConcept | None = None
-    subject: Reference | None = None
-    effective_date_time: Any = None
-    effective_instant: Any = None
-    effective_period: Period | None = None
-    issued: Any = None
-    value_quantity: Quantity | None = None
-    value_integer: Any = None
-    data_absent_reason: Any = msgspec.UNSET
-    component: list[Component] = []
-    meta: Meta | None = None
-    issue: Any = None  # of an OperationOutcome
-
-
-OBSERVATION: Final = Shape(
-    Observation, lambda one: (one.resource_type, one.id, one.issue, one.meta.last_updated if one.meta else None)
-)
+_Holder = tuple[Observation | Component, str, str]
 
 
 class Reading(NamedTuple):
@@ -164,9 +102,6 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
     opening = rule.opening(observation.code.coding) if observation.code else None
     if opening is None:
         return []
-    holders: list[tuple[Observation | Component, str]] = [(observation, variable) for variable in opening.variables]
-    if observation.component:
-        holders += _parts(observation, opening)
     if not is_id(observation.id):
         raise ValueError("no usable id")
     subject = observation.subject
@@ -176,10 +111,18 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
     time, issued = _time(observation), micros_of(observation.issued)
     available = time if issued == UNKNOWN else issued
     source_ref, status = f"Observation/{observation.id}", str(observation.status)
+    aside, around = foreign, None
+    # Nearly all have none of these, which takes two comparisons.
+    if not (observation.focus is observation.modifier_extension is observation.implicit_rules is None):
+        aside = foreign or changed(observation)
+    if not (observation.body_site is observation.method is None and observation.specimen is None):
+        around = said_around(observation)
     readings = []
-    for holder, variable in holders:
+    for holder, variable, why in _holders(observation, opening, rule):
         value, unit, other, comparator = _value(holder)
-        problem = foreign or (NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else "")
+        problem = aside or why or (rule.excluded(variable, around) if around else "")
+        if not problem:
+            problem = NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else ""
         number = _NAN if value is None else value
         readings.append(
             Reading(patient, time, available, variable, number, source_ref, unit, other, comparator, status, problem)
@@ -187,21 +130,34 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
     return readings
 
 
-def _parts(observation: Observation, opening: Opening) -> list[tuple[Component, str]]:
+def _holders(observation: Observation, opening: Opening, rule: ReadingRule) -> list[_Holder]:
+    """What holds a value that counts, with its variable, and why it may be none of it."""
+    codings = observation.code.coding if observation.code else []
+    ruled_out = rule.ruled_out(codings) if len(codings) > 1 else ()
+    holders: list[_Holder] = [(observation, name, CODE if name in ruled_out else "") for name in opening.variables]
+    if observation.component:
+        holders += _parts(observation, opening, rule, ruled_out)
+    return holders
+
+
+def _parts(
+    observation: Observation, opening: Opening, rule: ReadingRule, ruled_out: Collection[str]
+) -> Iterator[_Holder]:
     """The components that count. What the Observation gives a value of its own for, it does not say twice."""
     own = observation.value_quantity is not None or observation.value_integer is not None
     said = opening.variables if own else ()
-    found: list[tuple[Component, str]] = []
     for component in observation.component:
-        codings = component.code.coding if component.code else ()
-        names = dict.fromkeys(opening.components.get((coding.system, coding.code)) for coding in codings)
-        found += [(component, name) for name in names if name and name not in said]
-    return found
+        codings = component.code.coding if component.code else []
+        others = {*ruled_out, *rule.ruled_out(codings)} if len(codings) > 1 else ruled_out
+        why = MODIFIER_EXTENSION if is_there(component.modifier_extension) else ""
+        for name in dict.fromkeys(opening.components.get((coding.system, coding.code)) for coding in codings):
+            if name and name not in said:
+                yield component, name, why or (CODE if name in others else "")
 
 
 def _value(holder: Observation | Component) -> tuple[float | None, str, str, bool]:
     """Number, unit, the other unit beside it and whether a comparator makes it a bound. No number is read in a text."""
-    if holder.data_absent_reason is not msgspec.UNSET:
+    if holder.data_absent_reason is not None:
         return None, "", "", False
     quantity = holder.value_quantity
     if quantity is None:

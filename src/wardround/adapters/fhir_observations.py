@@ -9,14 +9,8 @@ from typing import Final
 import pandas as pd
 
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_observation import (
-    OBSERVATION,
-    Observation,
-    Reading,
-    frame_of_readings,
-    in_our_units,
-    readings_of,
-)
+from wardround.adapters.fhir_observation import Reading, frame_of_readings, in_our_units, readings_of
+from wardround.adapters.fhir_observation_shape import OBSERVATION, Observation
 from wardround.adapters.fhir_page import Misshapen
 from wardround.adapters.fhir_references import FOREIGN_REFERENCE, patient_values
 from wardround.adapters.fhir_times import no_earlier_than, no_later_than

@@ -33,7 +33,7 @@ READING_COLUMNS: Final = {
 }
 SET_ASIDE_COLUMNS: Final = {"patient_id": "str", "variable": "str", "reason": "str", "source_ref": "str"}
 
-STATUS: Final = "status"  # entered-in-error or cancelled
+STATUS: Final = "status"  # entered in error, cancelled, only registered, or not known
 NO_TIME: Final = "no_time"
 IMPLAUSIBLE_TIME: Final = "implausible_time"  # before 1900 or after 2300
 AFTER_AS_OF: Final = "after_as_of"  # dated after the prediction time
@@ -47,7 +47,8 @@ IMPLAUSIBLE_VALUE: Final = "implausible_value"
 # MIMIC's shifted dates reach 2210; nothing real lies outside.
 EARLIEST: Final = pd.Timestamp("1900-01-01", tz="UTC")
 LATEST: Final = pd.Timestamp("2300-01-01", tz="UTC")
-_REFUSED_STATUS: Final = ("entered-in-error", "cancelled")
+# Of FHIR: with any other there is no result, or a wrong one, or nobody knows. None is of what could not be understood.
+_ACCEPTED_STATUS: Final = ("final", "preliminary", "amended", "corrected", "")
 
 
 class Admitted(NamedTuple):
@@ -89,7 +90,7 @@ def admit(readings: pd.DataFrame, variables: Mapping[str, Variable], as_of: pd.T
     available = readings["available"].fillna(time).where(lambda known: known >= time, time)
     problem = readings["problem"].to_numpy(dtype=object)
     rules: list[tuple[np.ndarray, object]] = [
-        (readings["status"].isin(_REFUSED_STATUS).to_numpy(), STATUS),
+        (~readings["status"].isin(_ACCEPTED_STATUS).to_numpy(), STATUS),
         (problem != "", problem),
         (time.isna().to_numpy(), NO_TIME),
         (~time.between(EARLIEST, LATEST).to_numpy(), IMPLAUSIBLE_TIME),

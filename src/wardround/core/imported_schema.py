@@ -86,7 +86,7 @@ class SchemaReader:
     def _variable(self, name: str, feature: SchemaFeature) -> Variable:
         code = (feature.code_system or "", feature.code or "")
         for variable in self.variables.values():
-            if code in variable.codes():
+            if code in variable.all_codes():
                 return variable
         if not feature.code or not feature.code_system:
             absent = "code_system" if feature.code else "code"
@@ -97,11 +97,11 @@ class SchemaReader:
     def _hint(self, name: str, code: str) -> str:
         """What may have been meant: the code in another system, or a variable with a like name."""
         for variable in self.variables.values():
-            systems = [system for system, known in variable.codes() if known == code]
+            systems = [system for system, known in variable.all_codes() if known == code]
             if systems:
                 return f" ({variable.name} has it in {systems[0]})"
         close = get_close_matches(name, list(self.variables), n=1)
-        listed = ", ".join(known for _, known in self.variables[close[0]].codes()) if close else ""
+        listed = ", ".join(known for _, known in self.variables[close[0]].all_codes()) if close else ""
         return f" ({close[0]} has {listed}; correct it if the model was trained on that)" if close else ""
 
     def _unit(self, name: str, feature: SchemaFeature, variable: Variable) -> tuple[str, UnitConversion]:

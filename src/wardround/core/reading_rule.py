@@ -5,13 +5,20 @@ for exactly these; files, exports and searches by category keep exactly these. W
 pressure among the components of a pulmonary artery's Observation is no blood pressure.
 """
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, Protocol
 
+from wardround.spec.code_systems import LOINC
 from wardround.spec.servers import ServerProfile
 from wardround.spec.source_maps import NO_TRANSLATION, Code, Translation
-from wardround.spec.variables import LOINC, Variable
+from wardround.spec.variables import Exclusions, Terms, Variable
+
+CODE: Final = "code"  # a value is also coded as another quantity
+# SNOMED CT's full names end with what kind of thing it is: Pulmonary artery structure (body structure).
+_IN_BRACKETS: Final = re.compile(r"\([^()]*\)\s*$")
+AROUND: Final = ("body_site", "method", "specimen")  # the elements whose words and codes can exclude; reasons, too
 
 
 class Coded(Protocol):
@@ -38,11 +45,31 @@ class Opening:
         return Opening(tuple(variables), {**self.components, **other.components})
 
 
+class Said(NamedTuple):
+    """The codes and the words (`folded`) of an element."""
+
+    codes: frozenset[tuple[Any, Any]]
+    texts: frozenset[str]
+
+
+def folded(text: str) -> str:
+    """Words as they are compared: without regard to case, spaces, and what stands in brackets at their end."""
+    return " ".join(_IN_BRACKETS.sub("", text).split()).casefold()
+
+
 @dataclass(frozen=True, slots=True)
 class ReadingRule:
-    """`openings`: every own code that is read, in the order of the variables."""
+    """What is read.
+
+    Attributes:
+        openings: every own code that is read, in the order of the variables.
+        excluding_codes: codes that make another quantity of a value, whatever its other codes; and of which variables.
+        exclusions: what else does: variable -> body_site, method or specimen -> codes and words.
+    """
 
     openings: Mapping[Code, Opening]
+    excluding_codes: Mapping[Code, frozenset[str]]
+    exclusions: Mapping[str, Mapping[str, Said]]
 
     def opening(self, codings: Iterable[Coded]) -> Opening | None:
         """What an Observation whose code has these codings is read for; None if it is not read."""
@@ -53,6 +80,19 @@ class ReadingRule:
                 found = one if found is None else found.together_with(one)
         return found
 
+    def ruled_out(self, codings: Iterable[Coded]) -> set[str]:
+        """The variables that a value with these codings is not, whatever other codes it has."""
+        none: frozenset[str] = frozenset()
+        return {name for one in codings for name in self.excluding_codes.get((one.system, one.code), none)}
+
+    def excluded(self, variable: str, around: Mapping[str, Said]) -> str:
+        """The element by which a value is not the variable's; empty if none says so."""
+        for element, terms in self.exclusions.get(variable, {}).items():
+            said = around.get(element)
+            if said is not None and not (terms.codes.isdisjoint(said.codes) and terms.texts.isdisjoint(said.texts)):
+                return element
+        return ""
+
     def criteria(self, profile: ServerProfile) -> list[tuple[str, list[str]]]:
         """What searches name beside the patient: the own codes, or categories where codes will not do.
 
@@ -61,7 +101,12 @@ class ReadingRule:
         if profile.observation_needs == "category":
             return [("category", list(profile.observation_categories))]
         alone = {(LOINC, code) for components in profile.panels_only.values() for code in components}
-        tokens = [f"{system}|{code}" for system, code in self.openings if (system, code) not in alone]
+        systems = profile.code_systems
+        tokens = [
+            f"{system}|{code}"
+            for system, code in self.openings
+            if (system, code) not in alone and (not systems or system in systems)
+        ]
         size = profile.codes_per_search
         return [("code", tokens[place : place + size]) for place in range(0, len(tokens), size)]
 
@@ -92,14 +137,27 @@ def _translated(rule: ReadingRule, codes: Iterable[tuple[Code, Code]]) -> Readin
     widened = {id(opening): also_theirs(opening) for opening in rule.openings.values()}
     openings = {code: widened[id(opening)] for code, opening in rule.openings.items()}
     openings |= {theirs: openings[ours] for theirs, ours in codes if ours in openings}
-    return ReadingRule(openings)
+    return replace(rule, openings=openings)
 
 
 def _of_variables(variables: Mapping[str, Variable]) -> ReadingRule:
-    meaning = {code: variable.name for variable in variables.values() for code in variable.codes()}
+    excluding: dict[Code, set[str]] = {}
+    for variable in variables.values():
+        for code in variable.excludes.code:
+            for pair in code.pairs():
+                excluding.setdefault(pair, set()).add(variable.name)
+    return ReadingRule(
+        _openings(variables),
+        {pair: frozenset(names) for pair, names in excluding.items()},
+        {variable.name: _exclusions(variable.excludes) for variable in variables.values()},
+    )
+
+
+def _openings(variables: Mapping[str, Variable]) -> dict[Code, Opening]:
+    meaning = {code: variable.name for variable in variables.values() for code in variable.all_codes()}
     openers: dict[Code, list[Variable]] = {}
     for variable in variables.values():
-        for code in dict.fromkeys((*variable.codes(), *variable.panel_codes())):
+        for code in dict.fromkeys((*variable.all_codes(), *variable.panel_codes())):
             openers.setdefault(code, []).append(variable)
     # Codes that mean the same share one opening: an Observation that bears several of them needs no union.
     shared: dict[tuple[str | None, ...], Opening] = {}
@@ -108,7 +166,21 @@ def _of_variables(variables: Mapping[str, Variable]) -> ReadingRule:
         own = meaning.get(code)
         key = (own, *(variable.name for variable in opened))
         if key not in shared:
-            components = {part: variable.name for variable in opened for part in variable.codes()}
+            components = {part: variable.name for variable in opened for part in variable.all_codes()}
             shared[key] = Opening((own,) if own else (), components)
         openings[code] = shared[key]
-    return ReadingRule(openings)
+    return openings
+
+
+def _exclusions(given: Exclusions) -> dict[str, Said]:
+    """Element -> what of it excludes; elements without anything left out."""
+    elements = {name: _said(getattr(given, name)) for name in AROUND}
+    return {name: said for name, said in elements.items() if said.codes or said.texts}
+
+
+def _said(terms: Terms) -> Said:
+    codes = [term for term in terms if not isinstance(term, str)]
+    texts = [term if isinstance(term, str) else term.display for term in terms]
+    return Said(
+        frozenset(pair for code in codes for pair in code.pairs()), frozenset(folded(text) for text in texts if text)
+    )

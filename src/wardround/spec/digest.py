@@ -11,7 +11,8 @@ _WORDS_AND_LIMITS = (
     *("title", "description", "schedule", "catch_up_from", "quality", "outcome", "bands", "version", "cohort"),
     *("minimum_data", "model_card", "leakage", "promotion", "retraining", "mode", "shadow_until"),
 )
-_COSMETIC: Any = {**dict.fromkeys(_WORDS_AND_LIMITS, True), "variables": {"__all__": {"typical"}}}
+_OF_VARIABLES: Any = {"typical": True, "codes": {"__all__": {"display"}}}
+_COSMETIC: Any = {**dict.fromkeys(_WORDS_AND_LIMITS, True), "variables": {"__all__": _OF_VARIABLES}}
 
 
 def spec_digest(condition: Condition) -> str:

@@ -40,6 +40,9 @@ class ServerProfile(SpecModel):
     encounter_needs_patient: bool = Field(
         default=False, description="Encounters are found by patient only: a cohort of patients must be given."
     )
+    code_systems: tuple[str, ...] = Field(
+        default=(), description="URIs of the code systems that Observations are searched by; all if none is named."
+    )
     observation_needs: Literal["nothing", "code_or_category", "category"] = Field(
         default="nothing", description="What an Observation search must name beside the patient."
     )

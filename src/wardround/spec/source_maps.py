@@ -105,7 +105,7 @@ def translation_of(source_map: SourceMap, variables: Mapping[str, Variable]) -> 
 
 def named_codes(variables: Mapping[str, Variable]) -> frozenset[Code]:
     """The codes of all variables, and of the panels around them."""
-    return frozenset(code for one in variables.values() for code in (*one.codes(), *one.panel_codes()))
+    return frozenset(code for one in variables.values() for code in (*one.all_codes(), *one.panel_codes()))
 
 
 def _require_unit(text: str, meant: str, variables: Mapping[str, Variable]) -> None:
@@ -128,7 +128,7 @@ def _target(
             close = get_close_matches(meaning, variables, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise ValueError(f"{place}: means {meaning!r}{hint}, expected the name of a variable; correct it")
-        return variables[meaning].codes()[0]
+        return variables[meaning].all_codes()[0]
     if (to, meaning) not in known:
         raise ValueError(f"{place}: means {meaning} of {to}, which no variable names; add it there or name a variable")
     return to, meaning

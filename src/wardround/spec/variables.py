@@ -1,14 +1,15 @@
 """Variables: clinical quantities, each with its unit, its plausible range and its codes in every source."""
 
+from collections.abc import Iterable
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from wardround.spec.base import SpecModel
+from wardround.spec.code_systems import LOINC, spellings
 from wardround.spec.ucum import measure
 from wardround.spec.units import UnitConversion, between, conversion
 
-LOINC = "http://loinc.org"
 MIMIC_CODE_SYSTEMS = {
     "chartevents": "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-chartevents-d-items",
     "labevents": "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-d-labitems",
@@ -35,6 +36,32 @@ class MimicCoding(SpecModel):
     itemids: tuple[int, ...] = Field(min_length=1, description="Its item ids in d_items or d_labitems.")
 
 
+class NamedCode(SpecModel):
+    """A code of any system."""
+
+    system: str = Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s|]+$", description="URI of the code system, as in a FHIR Coding."
+    )
+    code: str = Field(pattern=r"^[^\s|]+( [^\s|]+)*$", description="The code; a number in quotes.")
+    display: str = Field(default="", description="What it means; a source that gives words alone is compared with it.")
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """(system, code), once for each spelling of the system."""
+        return tuple((system, self.code) for system in spellings(self.system))
+
+
+Terms = tuple[NamedCode | str, ...]
+
+
+class Exclusions(SpecModel):
+    """What, said beside a value, makes it another quantity: codes, or words that are the whole text, case ignored."""
+
+    code: tuple[NamedCode, ...] = Field(default=(), description="Other codes of the Observation or component.")
+    body_site: Terms = Field(default=(), description="Where it was measured.")
+    method: Terms = Field(default=(), description="How it was measured.")
+    specimen: Terms = Field(default=(), description="In what it was measured.")
+
+
 class Variable(SpecModel):
     """A clinical quantity; `name` is its key in variables.yaml."""
 
@@ -45,10 +72,14 @@ class Variable(SpecModel):
     typical: float | None = Field(
         default=None, description="A usual value in adults, which the reasons of an imported model compare with."
     )
-    loinc: tuple[str, ...] = Field(description="LOINC codes, matched exactly.")
-    panels: tuple[str, ...] = Field(
-        default=(), description="LOINC codes of Observations whose components may be the variable."
+    loinc: tuple[str, ...] = Field(default=(), description="LOINC codes, matched exactly.")
+    codes: tuple[NamedCode, ...] = Field(
+        default=(), description="Codes of other systems, matched exactly with the system."
     )
+    panels: tuple[str | NamedCode, ...] = Field(
+        default=(), description="Codes of Observations whose components may be the variable; LOINC unless they say."
+    )
+    excludes: Exclusions = Field(default=Exclusions(), description="What makes a value with these codes another one.")
     mimic: MimicCoding = Field(description="Its place in MIMIC-IV.")
     units: dict[str, str | UnitConversion] = Field(
         default={},
@@ -72,6 +103,15 @@ class Variable(SpecModel):
         return self
 
     @model_validator(mode="after")
+    def _each_code_once(self) -> Self:
+        said = [self.all_codes(), self.panel_codes()]
+        for pairs in said:
+            for system, code in pairs:
+                if pairs.count((system, code)) > 1:
+                    raise ValueError(f"code {code} of {system} is given twice; remove one")
+        return self
+
+    @model_validator(mode="after")
     def _typical_is_plausible(self) -> Self:
         if self.typical is not None and not self.plausible.min <= self.typical <= self.plausible.max:
             raise ValueError(f"got typical {self.typical}, expected a plausible value")
@@ -81,20 +121,28 @@ class Variable(SpecModel):
         """How values in a source's unit become canonical; None for a unit that is not known for certain."""
         return conversion(unit, self.unit, self.units)
 
-    def codes(self) -> tuple[tuple[str, str], ...]:
+    def all_codes(self) -> tuple[tuple[str, str], ...]:
         """All (system, code) pairs that mean this variable, in an Observation or in a component that counts."""
-        system = MIMIC_CODE_SYSTEMS[self.mimic.table]
-        return (*((LOINC, code) for code in self.loinc), *((system, str(itemid)) for itemid in self.mimic.itemids))
+        mimic = MIMIC_CODE_SYSTEMS[self.mimic.table]
+        named = (*(NamedCode(system=LOINC, code=code) for code in self.loinc), *self.codes)
+        return (*_pairs(named), *((mimic, str(itemid)) for itemid in self.mimic.itemids))
 
     def panel_codes(self) -> tuple[tuple[str, str], ...]:
         """The (system, code) pairs of Observations that carry this variable as a component."""
-        return tuple((LOINC, code) for code in self.panels)
+        return _pairs(NamedCode(system=LOINC, code=panel) if isinstance(panel, str) else panel for panel in self.panels)
+
+
+def _pairs(codes: Iterable[NamedCode]) -> tuple[tuple[str, str], ...]:
+    return tuple(pair for code in codes for pair in code.pairs())
 
 
 class VariablesFile(SpecModel):
     """The whole of variables.yaml."""
 
     version: Literal[1] = Field(description="Version of this file's format.")
+    exclusions: dict[str, Exclusions] = Field(
+        default={}, description="Exclusions that variables share, by a YAML anchor."
+    )
     variables: dict[str, Variable] = Field(description="Variables by name.")
 
     @model_validator(mode="before")
@@ -109,7 +157,7 @@ class VariablesFile(SpecModel):
     def _each_code_means_one_variable(self) -> Self:
         owner: dict[tuple[str, str], str] = {}
         for variable in self.variables.values():
-            for code in variable.codes():
+            for code in variable.all_codes():
                 if owner.setdefault(code, variable.name) != variable.name:
                     raise ValueError(f"code {code[1]} of {code[0]} is claimed by {owner[code]} and {variable.name}")
         return self

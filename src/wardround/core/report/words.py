@@ -50,7 +50,7 @@ REASONS: Final = {
     "minimum_data": "Too little known for a score",
     "required_input": "An input that the imported model requires is unknown",
     # why an event was set aside (core/events.py)
-    "status": "Entered in error or cancelled",
+    "status": "Entered in error, cancelled, or of no status that says there is a result",
     "no_time": "No time",
     "implausible_time": "Implausible time",
     "after_as_of": "Dated after the prediction time",
@@ -60,7 +60,14 @@ REASONS: Final = {
     "unknown_unit": "Unknown unit",
     "unit_conflict": "Two units named",
     "implausible_value": "Outside the plausible range",
-    # why an Observation was (adapters/fhir_observation.py)
+    # why an Observation was (adapters/fhir_observation.py, adapters/fhir_context.py, core/reading_rule.py)
+    "focus": "About something or somebody else than the patient",
+    "modifier_extension": "Changed by an extension that is not understood",
+    "implicit_rules": "Made under rules that are not known",
+    "code": "Also coded as another quantity",
+    "body_site": "Measured at another place than the variable is about",
+    "method": "Measured in a way that the variable excludes",
+    "specimen": "Of another fluid than blood",
     "other_patient": "About a patient who was not asked for",
 }
 # What a failed stay's reason begins with (workflows/screening); the rest says what exactly.

@@ -1,0 +1,100 @@
+"""The elements of an Observation that are read: what a page is decoded into."""
+
+from typing import Any, Final
+
+import msgspec
+
+from wardround.adapters.fhir_page import Shape
+
+
+class Coding(msgspec.Struct, gc=False):
+    system: Any = None
+    code: Any = None
+
+
+class CodeableConcept(msgspec.Struct, gc=False):
+    coding: list[Coding] = []
+
+
+class TermCoding(msgspec.Struct, gc=False):
+    system: Any = None
+    code: Any = None
+    display: Any = None
+
+
+class Term(msgspec.Struct, gc=False):
+    """A CodeableConcept whose words are read too, as some sources give no code."""
+
+    coding: list[TermCoding] = []
+    text: Any = None
+
+
+class Quantity(msgspec.Struct, gc=False):
+    value: Any = None
+    unit: Any = None
+    system: Any = None
+    code: Any = None
+    comparator: Any = None
+
+
+class Period(msgspec.Struct, gc=False):
+    start: Any = None
+    end: Any = None
+
+
+class Meta(msgspec.Struct, gc=False, rename="camel"):
+    last_updated: Any = None
+
+
+class Reference(msgspec.Struct, gc=False):
+    reference: Any = None
+    type: Any = None
+
+
+class SpecimenReference(msgspec.Struct, gc=False):
+    reference: Any = None
+    display: Any = None
+
+
+class Component(msgspec.Struct, gc=False, rename="camel"):
+    code: CodeableConcept | None = None
+    value_quantity: Quantity | None = None
+    value_integer: Any = None
+    data_absent_reason: Any = None
+    modifier_extension: Any = None
+
+
+class Observation(msgspec.Struct, gc=False, rename="camel"):
+    """What is read of an Observation; or of what else comes with a search, which `resource_type` then names.
+
+    Leaves are `Any`: a code that is no text matches nothing, and makes nothing else of the resource unreadable. So is
+    what is only asked whether it is there.
+    """
+
+    resource_type: Any = None
+    id: Any = None
+    status: Any = "missing"
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    effective_date_time: Any = None
+    effective_instant: Any = None
+    effective_period: Period | None = None
+    issued: Any = None
+    value_quantity: Quantity | None = None
+    value_integer: Any = None
+    data_absent_reason: Any = None
+    component: list[Component] = []
+    focus: Any = None
+    modifier_extension: Any = None
+    implicit_rules: Any = None
+    body_site: Term | None = None
+    method: Term | None = None
+    specimen: SpecimenReference | None = None
+    contained: Any = None
+    meta: Meta | None = None
+    issue: Any = None  # of an OperationOutcome
+
+
+OBSERVATION: Final = Shape(
+    Observation, lambda one: (one.resource_type, one.id, one.issue, one.meta.last_updated if one.meta else None)
+)
