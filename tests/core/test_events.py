@@ -3,7 +3,16 @@
 import pandas as pd
 import pytest
 
-from wardround.core.events import READING_COLUMNS, admit, empty_readings, frame_of
+from wardround.core.events import (
+    EARLIEST,
+    EVENT_COLUMNS,
+    LATEST,
+    READING_COLUMNS,
+    SET_ASIDE_COLUMNS,
+    admit,
+    empty_readings,
+    frame_of,
+)
 from wardround.spec.loading import load_variables
 
 TIME = pd.Timestamp("2026-03-10T12:00Z")
@@ -84,6 +93,73 @@ def test_what_is_named_beside_a_unit_can_only_contradict_it(variables, unit, oth
     assert events["value"].tolist() == ([2.0] if kept else [])
     reason = "unknown_unit" if unit == "furlong" else "unit_conflict"
     assert set_aside["reason"].tolist() == ([] if kept else [reason])
+
+
+def test_of_several_reasons_the_first_is_given(variables):
+    late = TIME + pd.Timedelta(hours=1)
+    faults = {
+        "status": {"status": "cancelled"},
+        "no_value_said": {"problem": "no_value_said"},
+        "implausible_time": {"time": EARLIEST - pd.Timedelta(seconds=1)},
+        "not_yet_available": {"available": late},
+        "comparator": {"comparator": True},
+        "no_value": {"value": float("nan")},
+        "unknown_unit": {"unit": "furlong"},
+    }
+    rows = [{key: value for fault in list(faults.values())[first:] for key, value in fault.items()}
+            for first in range(len(faults))]  # fmt: skip
+    assert admit(readings(*rows), variables, as_of=TIME).set_aside["reason"].tolist() == list(faults)
+    both = readings({"time": late, "available": late + pd.Timedelta(hours=1)}, {"value": 900.0, "other_unit": "mg/dL"})
+    assert admit(both, variables, as_of=TIME).set_aside["reason"].tolist() == ["after_as_of", "unit_conflict"]
+
+
+def test_what_lies_on_a_boundary_counts(variables):
+    edges = readings(
+        {"time": EARLIEST, "available": EARLIEST},
+        {"time": LATEST, "available": LATEST},
+        {"value": 0.0},
+        {"value": 50.0},
+    )
+    assert len(admit(edges, variables).events) == 4
+    on_time = admit(readings({}, {"time": TIME - pd.Timedelta(hours=1)}), variables, as_of=TIME)
+    assert on_time.events["available"].tolist() == [TIME, TIME]
+
+
+def test_events_keep_their_order_and_are_numbered_anew(variables):
+    rows = readings({"value": 3.0}, {"unit": "mg"}, {"value": 1.0}, {"status": "cancelled"}, {"value": 2.0})
+    events, set_aside = admit(rows.iloc[::-1], variables)
+    assert (events["value"].tolist(), events.index.tolist()) == ([2.0, 1.0, 3.0], [0, 1, 2])
+    assert (set_aside["reason"].tolist(), set_aside.index.tolist()) == (["status", "unknown_unit"], [0, 1])
+    for frame, columns in ((events, EVENT_COLUMNS), (set_aside, SET_ASIDE_COLUMNS)):
+        assert {name: str(kind) for name, kind in frame.dtypes.items()} == columns
+
+
+def test_each_reading_is_judged_by_its_own_variable_and_unit(variables):
+    rows = [
+        {"variable": "heart_rate", "value": 80.0, "unit": "/min", "other_unit": "bpm"},
+        {"variable": "lactate", "value": 18.02, "unit": "mg/dL", "other_unit": "mg/dl"},
+        {"variable": "creatinine", "value": 1.0, "unit": "mg/dL", "other_unit": "umol/L"},
+        {"variable": "creatinine", "value": 88.4, "unit": "umol/L"},
+        {"variable": "heart_rate", "value": 2.0, "unit": "mg/dL"},
+        {"variable": "body_temperature", "value": 98.6, "unit": "[degF]", "other_unit": "Cel"},
+    ]
+    for given in (rows, rows[::-1]):
+        events, set_aside = admit(readings(*given), variables)
+        found = dict(zip(events["variable"], events["value"], strict=True))
+        assert found == {"heart_rate": 80.0, "lactate": pytest.approx(2.0), "creatinine": pytest.approx(1.0)}
+        reasons = dict(zip(set_aside["variable"], set_aside["reason"], strict=True))
+        assert reasons == {
+            "creatinine": "unit_conflict", "heart_rate": "unknown_unit", "body_temperature": "unit_conflict",
+        }  # fmt: skip
+
+
+def test_what_differs_in_its_variable_or_time_alone_is_no_repetition(variables):
+    same = {"source_ref": "Observation/0", "value": 2.0}
+    rows = readings(
+        same, {**same, "time": TIME - pd.Timedelta(minutes=1)}, {**same, "variable": "potassium"}, same,
+        {**same, "source_ref": "Observation/9"},
+    )  # fmt: skip
+    assert admit(rows, variables).events["source_ref"].tolist() == [*["Observation/0"] * 3, "Observation/9"]
 
 
 def test_what_is_set_aside_carries_no_value_and_no_time(variables):

@@ -104,6 +104,18 @@ def test_of_an_encounter_and_its_part_the_part_is_screened(sepsis):
     assert reasons(eligible(nested, AS_OF, sepsis)) == {"s1": "parent_encounter", "s2": "parent_encounter"}
 
 
+def test_a_whole_is_left_out_also_where_a_part_between_is_not_screened(sepsis):
+    nested = stays({"part_of": "s1"}, {"part_of": "s2", "status": "cancelled"}, {"part_of": "s3"}, {"part_of": "s9"})
+    assert reasons(eligible(nested, AS_OF, sepsis)) == {
+        "s1": "unusable_status", "s2": "parent_encounter", "s3": "parent_encounter",
+    }  # fmt: skip
+
+
+def test_encounters_that_are_parts_of_themselves_or_of_each_other_end_with_an_account(sepsis):
+    rings = stays({"part_of": "s0"}, {"part_of": "s2"}, {"part_of": "s3"}, {"part_of": "s1"})
+    assert reasons(eligible(rings, AS_OF, sepsis)) == dict.fromkeys(("s1", "s2", "s3"), "parent_encounter")
+
+
 def test_a_part_that_is_not_screened_leaves_its_whole(sepsis):
     nested = stays({"part_of": "s1", "outtime": AS_OF}, {}, {"part_of": "elsewhere"})
     assert reasons(eligible(nested, AS_OF, sepsis)) == {"s0": "discharged"}
