@@ -85,6 +85,8 @@ def test_what_cannot_be_trusted_is_set_aside_with_a_reason(variables, reading, r
         ("mmol/L", "", True),
         ("mmol/L", "mg/dL", False),
         ("mmol/L", "umol/L", False),
+        ("mg/dL", "mmol/L", False),
+        ("umol/L", "mmol/L", False),
         ("furlong", "mmol/L", False),
     ],
 )
