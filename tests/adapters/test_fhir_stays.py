@@ -239,6 +239,14 @@ def test_patients_that_the_server_does_not_include_are_asked_for(server, page) -
     assert server.requests[-1].form["_id"] == ["a"]
 
 
+def test_patients_of_another_time_are_not_asked_for(server, page) -> None:
+    long_ago = encounter("e2", subject={"reference": "Patient/z"}, period={**period(2), "end": "2026-01-02T00:30:00Z"})
+    long_ago["period"]["start"] = "2025-01-02T00:00:00Z"
+    server.answer = lambda request: page(PATIENT) if "Patient" in request.path else page(encounter(), long_ago)
+    assert search(server, profile=knowing(encounter_by=("class",))).stays["stay_id"].tolist() == ["e1"]
+    assert server.requests[-1].form["_id"] == ["a"]
+
+
 def test_a_server_that_ignores_the_class_does_not_turn_visits_into_stays(server, page) -> None:
     server.answer = lambda _request: page(encounter(**{"class": {"code": "AMB"}}), PATIENT)
     assert search(server).stays.empty

@@ -42,7 +42,8 @@ def ward(running: str, icu) -> str:
     for name, lactate, odd in (("a", 1.0, {}), ("b", 4.0, there), ("c", None, {})):
         icu.stay(name, lactate, **odd)
     icu.stay("visit", patient="a", **{"class": {"code": "AMB"}})
-    icu.stay("timeless", patient="a", period={})
+    icu.stay("timeless", patient="a")
+    del icu.resources[-1]["period"]
     icu.stay("old", patient="a", period={"start": "2025-01-01T01:00:00Z", "end": "2025-01-03T01:00:00Z"})
     icu.resources.append({"resourceType": "Location", "id": "micu", "name": "MICU"})
     icu.resources.append({"resourceType": "Location", "id": "bed", "partOf": {"reference": "Location/micu"}})

@@ -44,7 +44,11 @@ BY_CLASS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "date-yesterday": ({"period": {"start": "2026-01-01"}}, {}, "uncertain_period"),
     "month": ({"period": {"start": "2025-12"}}, {}, "scored"),
     "end-date": ({"period": {"start": "2025-12-29", "end": "2026-01-02"}}, {}, "uncertain_period"),
-    "end-date-before": ({"period": {"start": "2025-12-29", "end": "2025-12-31"}}, {}, "discharged"),
+    "end-date-before": (
+        {"status": "finished", "period": {"start": "2025-12-29", "end": "2025-12-31"}},
+        {},
+        "discharged",
+    ),
     "end-date-long-ago": ({"period": {"start": "2025-12-01", "end": "2025-12-30"}}, {}, ""),
     "tomorrow": ({"period": {"start": "2026-01-03"}}, {}, ""),
     "reversed": ({"period": {"start": "2026-01-01T09:00:00Z", "end": "2026-01-01T08:00:00Z"}}, {}, "reversed_period"),
@@ -135,6 +139,15 @@ def test_by_location_all_three_ways_give_the_same_account(icu, server, screened,
     icu.upload(server)
     assert screened_account(screened(cohort="locations:MICU"), settings) == expected
     assert folder_account(icu.resources, Encounters(locations=("MICU",)), tmp_path / "fhir", settings) == expected
+
+
+def test_an_age_that_is_known_to_the_year_is_unknown_and_said_to_be(icu, server, screened, held) -> None:
+    people(icu, {name: BY_CLASS[name] for name in ("plain", "year")})
+    icu.upload(server)
+    assert screened()["written"] == 2
+    notes = {resource["subject"]["reference"]: resource["note"][0]["text"] for resource in held("RiskAssessment")}
+    assert "Age" in notes["Patient/p-year"].partition("Missing inputs:")[2]
+    assert "Age" not in notes["Patient/p-plain"]
 
 
 def test_patients_named_in_a_file_have_the_same_account(icu, server, screened, settings, tmp_path) -> None:
