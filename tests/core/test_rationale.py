@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wardround.core.basis import UsedEvent
-from wardround.core.rationale import Columns, missing_inputs, reasons
+from wardround.core.rationale import Columns, column_words, missing_inputs, reasons
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 
@@ -41,6 +41,23 @@ LACTATE = (
         ("lactate__count_24h", 3.0, "Lactate, number of values in the last 24 h: 3"),
         ("lactate__hours_since_last_24h", 1.0, "Lactate, time since the last value, within 24 h: 1.0 h"),
         ("lactate__max_24h", UNKNOWN, "Lactate, highest of the last 24 h: not known"),
+        ("lactate__mean_24h", 3.4666, "Lactate, mean of the last 24 h: 3.47 mmol/L (3 values, latest 1.0 h before)"),
+        ("lactate__last_24h", 12.0444, "Lactate, latest of the last 24 h: 12 mmol/L (1.0 h before)"),
+        ("lactate__last_24h", 10.0, "Lactate, latest of the last 24 h: 10 mmol/L (1.0 h before)"),
+        ("lactate__last_24h", 9.99, "Lactate, latest of the last 24 h: 9.99 mmol/L (1.0 h before)"),
+        ("lactate__last_24h", 100.25, "Lactate, latest of the last 24 h: 100.2 mmol/L (1.0 h before)"),
+        (
+            "lactate__change_24h",
+            -2.2,
+            "Lactate, change over the last 24 h: -2.2 mmol/L (3 values, latest 1.0 h before)",
+        ),
+        (
+            "lactate__change_24h",
+            -12.25,
+            "Lactate, change over the last 24 h: -12.2 mmol/L (3 values, latest 1.0 h before)",
+        ),
+        ("age", UNKNOWN, "Age: not known"),
+        ("sex", 0.0, "Sex: female"),
         ("age", 63.9, "Age: 63 years"),
         ("sex", 1.0, "Sex: male"),
         ("sex", UNKNOWN, "Sex: not known"),
@@ -114,3 +131,44 @@ def test_an_input_is_missing_if_none_of_its_columns_is_known(sepsis: Condition) 
 )
 def test_summaries_and_units_that_are_none_are_in_words(sepsis: Condition, column: str, value: float, words: str):
     assert reason(sepsis, column, value).startswith(words)
+
+
+def test_of_a_short_window_only_its_own_values_are_counted_both_ends_included(sepsis: Condition) -> None:
+    pulses = [UsedEvent("heart_rate", hours, 80.0, f"Observation/{hours}") for hours in (9.0, 6.0, 2.5)]
+    assert "(2 values, latest 2.5 h before)" in reason(sepsis, "heart_rate__mean_6h", 80, *pulses)
+    assert "(1 value, latest 6.0 h before)" in reason(sepsis, "heart_rate__mean_6h", 80, *pulses[:2])
+    assert "mean of the last 6 h: 80 /min;" in reason(sepsis, "heart_rate__mean_6h", 80, *pulses[:1])
+
+
+def test_the_ages_are_those_of_the_variables_own_values(sepsis: Condition) -> None:
+    both = [UsedEvent("heart_rate", 3.0, 80.0, "Observation/1"), UsedEvent("lactate", 1.0, 2.0, "Observation/2")]
+    assert "80 /min (3.0 h before)" in reason(sepsis, "heart_rate__last_24h", 80, *both)
+    assert "2 mmol/L (1.0 h before)" in reason(sepsis, "lactate__last_24h", 2, *both)
+
+
+def test_five_variables_speak_and_the_one_that_lowers_most_speaks_for_a_sum_below_zero(sepsis: Condition) -> None:
+    row = dict.fromkeys(sepsis.columns, 1.0)
+    names = ("heart_rate", "respiratory_rate", "spo2", "lactate", "creatinine", "platelets")
+    moves = {f"{name}__last_24h": 1.0 - place / 10 for place, name in enumerate(names)}
+    mixed = {"heart_rate__last_24h": -2.0, "heart_rate__max_24h": 0.5, "heart_rate__min_24h": -2.5}
+    texts = reasons(row, {**dict.fromkeys(sepsis.columns, 0.0), **moves, **mixed}, (), Columns.of(sepsis))
+    assert len(texts) == 5
+    assert texts[0] == "Heart rate, lowest of the last 24 h: 1 /min; lowers the risk"
+    assert [text.split(",")[0] for text in texts[1:]] == [
+        "Respiratory rate", "Oxygen saturation", "Lactate", "Creatinine",
+    ]  # fmt: skip
+
+
+def test_every_column_has_words_and_no_two_the_same(sepsis: Condition) -> None:
+    words = column_words(sepsis)
+    assert list(words) == list(sepsis.columns)
+    assert len(set(words.values())) == len(words)
+    assert words["lactate__max_24h"] == "Lactate, highest of the last 24 h"
+    assert (words["age"], words["sex"]) == ("Age", "Sex")
+
+
+def test_missing_inputs_come_in_the_order_of_the_columns_by_their_names(sepsis: Condition) -> None:
+    row = dict.fromkeys(sepsis.columns, UNKNOWN)
+    displays = dict.fromkeys(sepsis.variables[feature.variable].display for feature in sepsis.feature_list)
+    assert missing_inputs(row, Columns.of(sepsis)) == ("Age", "Sex", *displays)
+    assert missing_inputs(dict.fromkeys(sepsis.columns, 0.5), Columns.of(sepsis)) == ()
