@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from wardround.cli.features import command
 from wardround.errors import FhirError, FutureAsOf, SourceDataError, SpecError
+from wardround.services.fhir_server.running import running_server
 
 
 @pytest.fixture
@@ -90,10 +91,35 @@ def test_what_cannot_be_read_is_a_wardround_error_and_nothing_is_written(
     assert not (tmp_path / "f.parquet").exists()
 
 
+def test_what_the_times_leave_out_is_counted(folder: Path, tmp_path: Path) -> None:
+    asked = ("sepsis", "--fhir", folder, "--as-of", "2026-01-04T23:00:00Z", "--out", tmp_path / "f.parquet", "--json")
+    printed = json.loads(run(*asked).stdout)
+    assert (printed["stays"], printed["readings_outside_windows"]) == (2, {"heart_rate": 2})
+    late = json.loads(run(*asked[:4], "2026-02-01T00:00:00Z", *asked[5:]).stdout)
+    assert (late["stays"], late["stays_not_in_progress"]) == (0, 2)
+
+
 def test_a_server_is_not_asked_about_a_time_that_has_not_come(tmp_path: Path) -> None:
     as_of = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     asked = ("sepsis", "--fhir", "http://127.0.0.1:9/fhir", "--as-of", as_of, "--out", tmp_path / "f.parquet")
     assert isinstance(run(*asked).exception, FutureAsOf)
+
+
+def test_rows_whose_time_has_not_come_are_counted(icu, tmp_path: Path) -> None:
+    icu.stay("a", period={"start": (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")})
+    icu.stay("b")
+    with running_server() as server:
+        icu.upload(server.base_url)
+        result = run("sepsis", "--fhir", server.base_url, "--at", "24h", "--out", tmp_path / "f.parquet", "--json")
+    printed = json.loads(result.stdout)
+    assert (printed["stays"], printed["as_of_in_the_future"]) == (2, 1)
+
+
+def test_times_as_a_spreadsheet_writes_them_are_refused(shared_case, tmp_path: Path) -> None:
+    result = run("sepsis", "--mimic", shared_case("mimic_us_dates_chartevents"), "--out", tmp_path / "f.parquet")
+    assert isinstance(result.exception, SourceDataError)
+    assert result.exception.exit_code == 4
+    assert "chartevents.csv.gz, column charttime, row 1 (0/0/00 00:00)" in str(result.exception)
 
 
 def test_files_may_hold_any_time(folder: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Which spans of time matter for which patient."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pandas as pd
@@ -36,7 +37,9 @@ def test_windows_apart_stay_apart_and_patients_are_not_mixed() -> None:
 def test_readings_inside_a_span_are_kept_both_ends_included() -> None:
     spans = windows(index(("a", "2026-01-02 00:00")), DAY)
     rows = [("a", "2026-01-01 00:00"), ("a", "2026-01-02 00:00"), ("a", "2026-01-02 00:01"), ("b", "2026-01-02 00:00")]
-    assert inside(readings(*rows), spans).index.tolist() == [0, 1]
+    outside: Counter[str] = Counter()
+    assert inside(readings(*rows), spans, outside).index.tolist() == [0, 1]
+    assert outside == {"x": 2}
 
 
 def test_a_reading_without_a_time_is_kept_to_be_set_aside_once() -> None:

@@ -1,5 +1,6 @@
 """A FHIR server as a source of feature tables: all its stays, and readings some patients at a time."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
@@ -19,6 +20,7 @@ class FhirServer:
     def __init__(self, client: FhirClient, encounters: Encounters) -> None:
         self._client = client
         self._encounters = encounters
+        self.outside: Counter[str] = Counter()
 
     def find_stays(self) -> FoundStays:
         """All stays of the server that `encounters` says."""
@@ -38,6 +40,5 @@ class FhirServer:
     def _fetch(self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta) -> pd.DataFrame:
         start, stop = index["as_of"].min() - window, index["as_of"].max()
         patient_ids = index["patient_id"].unique().tolist()
-        return inside(
-            fhir_observations.fetch(self._client, patient_ids, variables, start, stop), windows(index, window)
-        )
+        found = fhir_observations.fetch(self._client, patient_ids, variables, start, stop)
+        return inside(found, windows(index, window), self.outside)

@@ -3,8 +3,9 @@
 import re
 import zlib
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -48,7 +49,8 @@ class NdjsonFolder:
     """All *.ndjson and *.ndjson.gz of a folder, whatever they are called; each line says its own type.
 
     `path` may be an fsspec URL; `encounters` says which Encounters are stays; `bases` are those of the server that the
-    files came from, if any; `translation` says what its codes and units mean; `patients_at_once` bounds memory.
+    files came from, if any; `translation` says what its codes and units mean; `patients_at_once` bounds memory;
+    `outside` counts the readings of the patients asked for that lie in no window, by variable.
     """
 
     path: Path | str
@@ -56,6 +58,7 @@ class NdjsonFolder:
     bases: Bases = _NO_BASES
     translation: Translation = NO_TRANSLATION
     patients_at_once: int = 1000
+    outside: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
 
     def find_stays(self, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
         """The stays that overlap [start, as_of]; without them, all. Raises SourceDataError."""
@@ -118,7 +121,7 @@ class NdjsonFolder:
         while some := list(islice(found, _READINGS_AT_ONCE)):
             readings, places = zip(*some, strict=True)
             frame = in_our_units(frame_of_readings(readings), self.translation)
-            frame = inside(frame.assign(**{_LINE: places}), spans)
+            frame = inside(frame.assign(**{_LINE: places}), spans, self.outside)
             for bucket, part in frame.groupby(frame["patient_id"].map(buckets)):
                 part.to_parquet(scratch / f"{bucket}-{number:06}.parquet")
             number += 1

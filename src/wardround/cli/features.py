@@ -55,13 +55,16 @@ def command(
         raise click.UsageError("give --at DURATION or --as-of TIME, not both")
     if not out.absolute().parent.is_dir():
         raise click.BadParameter(f"the folder {out.absolute().parent} does not exist", param_hint="--out")
+    import pandas as pd
+
     from wardround.core.prediction_times import require_reached
     from wardround.spec.loading import load_condition
     from wardround.workflows.features import build_table
 
-    settings = settings_from()
-    if as_of and fhir and is_server(fhir, settings):
-        require_reached(as_of, datetime.now(UTC), allow_future)
+    settings, now = settings_from(), datetime.now(UTC)
+    of_server = fhir is not None and is_server(fhir, settings)
+    if as_of and of_server:
+        require_reached(as_of, now, allow_future)
     spec = load_condition(condition, settings.schemas)
     with ExitStack() as stack:
         source = _source(mimic, fhir, profile, source_map, settings, spec.cohort.encounters, stack)
@@ -69,7 +72,15 @@ def command(
         table = build_table(source, spec, as_of or at or timedelta(hours=24))
     table.features.to_parquet(out, index=False)
     stays = {"stays": len(table.features), "stays_set_aside": sum(table.stays_set_aside.values())}
-    show({**stays, "readings_set_aside": table.set_aside, "out": str(out)}, as_json)
+    # So long after admission has not come for a stay that has just begun: its row holds what is known by now.
+    ahead = int((table.features["as_of"] > pd.Timestamp(now)).sum()) if of_server else 0
+    left_out = {
+        "as_of_in_the_future": ahead,
+        "stays_not_in_progress": table.not_in_progress,
+        "readings_outside_windows": table.outside,
+    }
+    counted = {name: number for name, number in left_out.items() if number}
+    show({**stays, "readings_set_aside": table.set_aside, **counted, "out": str(out)}, as_json)
 
 
 def _source(

@@ -1,5 +1,6 @@
 """An index in, the spans of time in which its patients' events matter out."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pandas as pd
@@ -21,8 +22,14 @@ def merged(spans: pd.DataFrame) -> pd.DataFrame:
     return one[["patient_id", "start", "stop"]]
 
 
-def inside(readings: pd.DataFrame, spans: pd.DataFrame) -> pd.DataFrame:
-    """The readings in their patient's spans (see `windows`), and those without a time, which cannot be placed."""
+def inside(readings: pd.DataFrame, spans: pd.DataFrame, outside: Counter[str] | None = None) -> pd.DataFrame:
+    """The readings in their patient's spans (see `windows`), and those without a time, which cannot be placed.
+
+    The others are counted in `outside`, by variable: some are as it should be, all of them are a wrong clock or zone.
+    """
     pairs = readings[["patient_id", "time"]].reset_index(names="row").merge(spans, on="patient_id")
     hit = pairs["time"].isna() | ((pairs["time"] >= pairs["start"]) & (pairs["time"] <= pairs["stop"]))
-    return readings[readings.index.isin(pairs.loc[hit, "row"])]
+    kept = readings.index.isin(pairs.loc[hit, "row"])
+    if outside is not None:
+        outside.update(readings["variable"][~kept].tolist())
+    return readings[kept]

@@ -18,6 +18,10 @@ from wardround.spec.variables import Variable
 class Source(Protocol):
     """What MIMIC's CSVs, a folder of NDJSON and a FHIR server have in common."""
 
+    @property
+    def outside(self) -> Mapping[str, int]:
+        """Readings that came and lay in no window, by variable; what was left where it lies is not counted."""
+
     def find_stays(self) -> FoundStays:
         """All ICU stays."""
 
@@ -35,19 +39,24 @@ class FeatureTable:
         features: stay_id, as_of, then the condition's columns; one row per stay, sorted by stay_id.
         stays_set_aside: Encounters that cannot be used, by reason.
         set_aside: readings that are no events, by variable and reason as `heart_rate: unknown_unit`.
+        outside: readings that lie in no window, by variable, as far as the source gave them.
+        not_in_progress: stays found that have no row, as they were not going on at the time asked for.
     """
 
     features: pd.DataFrame
     stays_set_aside: dict[str, int]
     set_aside: dict[str, int]
+    outside: dict[str, int]
+    not_in_progress: int
 
 
 def build_table(source: Source, condition: Condition, moment: timedelta | datetime) -> FeatureTable:
     """The features of all stays: `moment` after each admission, or of the stays in progress at the time `moment`."""
     found = source.find_stays()
-    features, set_aside = features_of(source, index_at(found.stays, moment), condition)
+    index = index_at(found.stays, moment)
+    features, set_aside = features_of(source, index, condition)
     reasons = found.set_aside["reason"].value_counts().to_dict()
-    return FeatureTable(features, reasons, set_aside)
+    return FeatureTable(features, reasons, set_aside, dict(source.outside), len(found.stays) - len(index))
 
 
 def features_of(source: Source, index: pd.DataFrame, condition: Condition) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -74,3 +74,23 @@ def test_a_word_where_an_id_belongs_names_the_column_and_not_the_word(folder: Pa
     with pytest.raises(SourceDataError, match="column stay_id") as caught:
         count(folder, ["stay_id"])
     assert "PRIVATE" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["1.00E+07", "10000032.5", "1e5", "10 000 032", "ten"])
+def test_an_id_that_would_be_read_as_another_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "icu" / "icustays.csv"
+    path.parent.mkdir()
+    path.write_text(f"subject_id,stay_id\n10000032,1\n{text},2\n")
+    with pytest.raises(SourceDataError, match=r"icustays\.csv, column subject_id, row 2: not a whole number") as caught:
+        MimicFiles(tmp_path).scan("icustays", ("subject_id",))
+    assert text not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["10000032", "10000032.0", "", '"10000032"'])
+def test_an_id_in_digits_is_read_also_with_a_zero_after_the_point(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "icu" / "icustays.csv"
+    path.parent.mkdir()
+    path.write_text(f"subject_id,stay_id\n{text},2\n")
+    with duckdb.connect() as database:
+        rows = database.execute(f"SELECT subject_id FROM {MimicFiles(tmp_path).scan('icustays', ('subject_id',))}")
+        assert rows.fetchall() == [(10000032,) if text else (None,)]

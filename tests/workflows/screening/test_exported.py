@@ -223,3 +223,12 @@ def test_a_dag_run_that_is_cleared_keeps_its_export_only_while_it_is_under_way(
     folder.write_json("chunks.json", {"chunks": []})
     open_run(request, settings)
     assert not folder.exists(STATE)
+
+
+def test_what_lies_outside_the_window_is_counted(icu, server, screened, settings) -> None:
+    icu.stay("a")
+    icu.lactate("p-a", "old", 2.0, hours=30)
+    icu.lactate("p-a", "late", 2.0, hours=-2)
+    icu.upload(server)
+    summary = screened(cohort="export")
+    assert RunFolder.of(settings.runs, summary["run"]).read_json("outside_windows.json") == {"lactate": 2}

@@ -1,14 +1,17 @@
 """MIMIC's tables as SQL: a folder with hosp/ and icu/, or a DuckDB file, in; FROM items with explicit types out."""
 
+import csv
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from glob import escape
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
@@ -29,6 +32,9 @@ _NUMBERS = {
     "anchor_age", "anchor_year", "seq_num", "icd_version", "hospital_expire_flag",
 }  # fmt: skip
 
+
+_WHOLE: Final = re.compile(r"-?\d+(\.0+)?")
+_LOOKED_AT: Final = 1000
 
 MEMORY = "512MB"
 """What DuckDB holds at most, unless an installation says otherwise."""
@@ -139,11 +145,29 @@ def _read_header(path: Path) -> list[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
             line = file.readline().strip("\ufeff\r\n")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+            header = [name.strip('"') for name in line.split(",")]
+            if line:
+                _require_whole_ids(path, header, csv.reader(islice(file, _LOOKED_AT)))
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error):
         raise SourceDataError(f"{path}: cannot be read, expected a CSV with a header; copy the file again") from None
     if not line:
         raise SourceDataError(f"{path}: is empty, expected a CSV with a header; copy the file again")
-    return [name.strip('"') for name in line.split(",")]
+    return header
+
+
+def _require_whole_ids(path: Path, header: list[str], rows: Iterable[list[str]]) -> None:
+    """Raises SourceDataError for an id such as 1.0E+07: read as a number it would be another patient's.
+
+    A program that writes one so writes the column so: the first rows tell.
+    """
+    places = [(place, name) for place, name in enumerate(header) if name in _NUMBERS]
+    for number, row in enumerate(rows, start=1):
+        for place, name in places:
+            if place < len(row) and row[place].strip() and not _WHOLE.fullmatch(row[place].strip()):
+                raise SourceDataError(
+                    f"{path}, column {name}, row {number}: not a whole number in digits, expected MIMIC-IV's; use"
+                    " MIMIC-IV's own file"
+                )
 
 
 def _quoted(text: str) -> str:

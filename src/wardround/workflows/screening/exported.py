@@ -20,6 +20,8 @@ from wardround.workflows.screening.run import Run, chunk_file
 
 TYPES: Final = ("Patient", "Encounter", "Location", "Observation")
 PATIENTS_AT_ONCE: Final = 200  # whose readings are in memory together
+OUTSIDE: Final = "outside_windows.json"
+"""How many of the patients' exported readings lie in no window, by variable."""
 _READINGS: Final = "/readings-"  # how these files of a chunk are called
 
 
@@ -65,12 +67,14 @@ def exported_readings(opened: Run, chunk: int, patient_ids: Sequence[str]) -> pd
 def _keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame) -> None:
     index = index_as_of(screened, opened.as_of)
     condition = opened.condition
-    parts = _files(opened, client).readings(index, condition.variables, condition.longest_window)
+    files = _files(opened, client)
+    parts = files.readings(index, condition.variables, condition.longest_window)
     for number, (some, readings) in enumerate(parts):
         for chunk, stays in screened[screened["stay_id"].isin(some["stay_id"])].groupby("chunk"):
             mine = readings[readings["patient_id"].isin(stays["patient_id"])]
             if len(mine):
                 opened.folder.write_frame(chunk_file(int(str(chunk)), f"{_READINGS[1:]}{number:04d}.parquet"), mine)
+    opened.folder.write_json(OUTSIDE, dict(sorted(files.outside.items())))
 
 
 def _files(opened: Run, client: FhirClient) -> NdjsonFolder:
