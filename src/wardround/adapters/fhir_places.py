@@ -5,7 +5,7 @@ the folder read a second time, and more kept of these.
 """
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from wardround.adapters.fhir_versions import updated_at
 
 Numbers = npt.NDArray[np.int64]
 
+_ROWS_AT_ONCE: Final = 100_000
 _NONE: Final = np.empty(0, dtype=np.int64)
 
 
@@ -62,18 +63,28 @@ class Places:
         lines: Iterable[Line],
         version: Callable[[Line], tuple[str, object]],
     ) -> Numbers:
-        places, others, times, removed = array("q"), array("q"), array("q"), array("q")
-        for place, line in enumerate(lines):
-            if contested[place]:
+        columns = {name: array("q") for name in ("place", "other", "time", "removed")}
+        # A folder that grew meanwhile is taken as it was.
+        for place, (line, doubtful) in enumerate(zip(lines, contested, strict=False)):
+            if doubtful:
                 reference, updated = version(line)
-                places.append(place)
+                columns["place"].append(place)
                 # A second hash: two references that share both do not occur.
-                others.append(hash(reference[::-1]))
-                times.append(updated_at(updated))
-                removed.append(self._deleted.get(reference, UNKNOWN))
-        table = pd.DataFrame({"place": places, "other": others, "time": times, "removed": removed}, dtype="int64")
-        table["id"] = np.frombuffer(self._hashes, dtype=np.int64)[table["place"]]
-        return np.sort(_losers(table))
+                columns["other"].append(hash(reference[::-1]))
+                columns["time"].append(updated_at(updated))
+                columns["removed"].append(self._deleted.get(reference, UNKNOWN))
+        known = {name: np.frombuffer(column, dtype=np.int64) for name, column in columns.items() if column}
+        if not known:
+            return _NONE
+        known["id"] = np.frombuffer(self._hashes, dtype=np.int64)[known["place"]]
+        return np.sort(np.concatenate([_losers(part) for part in _parts(known)]))
+
+
+def _parts(columns: Mapping[str, Numbers]) -> Iterator[pd.DataFrame]:
+    """The columns as frames that are not too large, each with all rows of its ids."""
+    count = 1 + len(columns["id"]) // _ROWS_AT_ONCE
+    part = (columns["id"] % count).astype(np.int32)
+    return (pd.DataFrame({name: column[part == n] for name, column in columns.items()}) for n in range(count))
 
 
 def _losers(table: pd.DataFrame) -> Numbers:
