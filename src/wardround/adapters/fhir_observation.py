@@ -99,8 +99,7 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
     # A hundred of these for each stay: what they need is looked up once, and no generator stands in between.
     if observation.resource_type != "Observation":
         return []
-    opening = rule.opening(observation.code.coding) if observation.code else None
-    if opening is None:
+    if observation.code is None or (opening := rule.opening(observation.code.coding)) is None:
         return []
     if not is_id(observation.id):
         raise ValueError("no usable id")
@@ -117,8 +116,11 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
         aside = foreign or changed(observation)
     if not (observation.body_site is observation.method is None and observation.specimen is None):
         around = said_around(observation)
+    holders: list[_Holder] = [(observation, variable, "") for variable in opening.variables]
+    if observation.component or len(observation.code.coding) > 1:
+        holders = _holders(observation, opening, rule)
     readings = []
-    for holder, variable, why in _holders(observation, opening, rule):
+    for holder, variable, why in holders:
         value, unit, other, comparator = _value(holder)
         problem = aside or why or (rule.excluded(variable, around) if around else "")
         if not problem:
@@ -134,10 +136,8 @@ def _holders(observation: Observation, opening: Opening, rule: ReadingRule) -> l
     """What holds a value that counts, with its variable, and why it may be none of it."""
     codings = observation.code.coding if observation.code else []
     ruled_out = rule.ruled_out(codings) if len(codings) > 1 else ()
-    holders: list[_Holder] = [(observation, name, CODE if name in ruled_out else "") for name in opening.variables]
-    if observation.component:
-        holders += _parts(observation, opening, rule, ruled_out)
-    return holders
+    own: list[_Holder] = [(observation, name, CODE if name in ruled_out else "") for name in opening.variables]
+    return [*own, *_parts(observation, opening, rule, ruled_out)]
 
 
 def _parts(

@@ -7,7 +7,7 @@ pressure among the components of a pulmonary artery's Observation is no blood pr
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, Protocol
 
 from wardround.spec.code_systems import LOINC
@@ -70,14 +70,22 @@ class ReadingRule:
     openings: Mapping[Code, Opening]
     excluding_codes: Mapping[Code, frozenset[str]]
     exclusions: Mapping[str, Mapping[str, Said]]
+    # Code -> system and opening: a URI is compared faster than it is hashed, and this is done for every Observation.
+    _by_code: Mapping[str, tuple[tuple[str, Opening], ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_code: dict[str, tuple[tuple[str, Opening], ...]] = {}
+        for (system, code), one in self.openings.items():
+            by_code[code] = (*by_code.get(code, ()), (system, one))
+        object.__setattr__(self, "_by_code", by_code)
 
     def opening(self, codings: Iterable[Coded]) -> Opening | None:
         """What an Observation whose code has these codings is read for; None if it is not read."""
         found: Opening | None = None
         for coding in codings:
-            one = self.openings.get((coding.system, coding.code))
-            if one is not None and one is not found:
-                found = one if found is None else found.together_with(one)
+            for system, one in self._by_code.get(coding.code, ()):
+                if system == coding.system and one is not found:
+                    found = one if found is None else found.together_with(one)
         return found
 
     def ruled_out(self, codings: Iterable[Coded]) -> set[str]:
