@@ -144,15 +144,41 @@ def test_every_file_of_dags_is_imported(hospital):
     assert hospital.api.get("importErrors")["total_entries"] == 0
 
 
-def test_the_scheduler_screens_with_the_model_that_it_trained(hospital, first):
+@pytest.fixture(scope="module")
+def screened(hospital, first):
+    """A screening by the scheduler: Airflow's id of it, and its tasks that did not succeed."""
     run_id = hospital.start(SCREEN, {"as_of": hospital.now.isoformat()})
+    return run_id, hospital.finish(SCREEN, run_id)
 
-    assert hospital.finish(SCREEN, run_id) == []
+
+def test_the_scheduler_screens_with_the_model_that_it_trained(hospital, first, screened):
+    run_id, not_successful = screened
+
+    assert not_successful == []
     summary = hospital.screening(run_id).read_json("summary.json")
     with FhirClient(FhirSource(hospital.server.base_url)) as client:
         held = list(client.search("RiskAssessment", {}))
     assert 0 < summary["scored"] == summary["written"] == len(held)
     assert summary["model_version"] == first.version
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("find_stays", "find_stays: done in"),
+        ("extract", "extract, chunk 1: done in"),
+        ("check_quality", "check_quality: done in"),
+        ("score", "score, chunk 1: done in"),
+        ("publish", "publish, chunk 1: done in"),
+        ("reconcile", "reconcile: done in"),
+        ("report", "the report is at"),
+    ],
+)
+def test_a_tasks_log_is_its_account(hospital, screened, task, said):
+    run_id, _ = screened
+    logs = (hospital.settings.var / "airflow" / "logs" / f"dag_id={SCREEN}" / f"run_id={run_id}").rglob("*.log")
+    of_task = "".join(log.read_text() for log in logs if f"task_id={task}/" in str(log))
+    assert said in of_task
 
 
 def test_another_live_model_is_screened_with_in_shadow_at_once(hospital, first):
