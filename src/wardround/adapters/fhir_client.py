@@ -15,7 +15,7 @@ from wardround.adapters.fhir_page import WHOLE, Misshapen, Shape
 from wardround.adapters.fhir_pages import TOO_LARGE, Search, TooLarge, pages
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_references import Resource
-from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.adapters.fhir_transport import Answer, Transport
 from wardround.adapters.fhir_versions import Seen
 from wardround.errors import FhirError
@@ -92,7 +92,12 @@ class FhirClient:
         pairs = list(params.items()) if isinstance(params, Mapping) else list(params)
         if not any(name == "_count" for name, _ in pairs):
             pairs.append(("_count", str(self.source.page_size)))
-        yield from self._pages(resource_type, pairs, shape, Seen() if seen is None else seen)
+        seen = Seen() if seen is None else seen
+        before = len(seen.again)
+        yield from self._pages(resource_type, pairs, shape, seen)
+        if newer := len(seen.again) - before:
+            place = f"{shown(self.source.base_url)}/{resource_type}"
+            _LOG.info("%s: %d came in several versions, of which the latest counts", place, newer)
 
     def read(self, reference: str) -> Resource:
         """The resource at `Type/id`."""

@@ -12,6 +12,7 @@ by hand, is refused. Files appear whole or not at all; one process at a time cha
 
 import fcntl
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ from wardround.errors import ConditionSuspended, ModelError
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
+
+_LOG = logging.getLogger(__name__)
 
 CARD = "card.json"
 PAGE = "card.html"
@@ -280,6 +283,7 @@ class ModelStore:
     def _append(self, condition_id: str, decision: Decision) -> None:
         lines = [each.model_dump_json() for each in (*self.decisions(condition_id), decision)]
         write_whole(self._folder(condition_id) / DECISIONS, "\n".join(lines) + "\n")
+        _LOG.info("model store, %s: %s %s", condition_id, decision.what, decision.version)
 
     def _trusted(self, condition_id: str, version: str) -> dict[str, bytes]:
         """The content of a version's files; what is returned is what was checked."""

@@ -25,6 +25,7 @@ class Step:
     def __init__(self, where: str) -> None:
         self._where = where
         self._figures: list[str] = []
+        self.level = logging.INFO
 
     def count(self, **figures: int) -> None:
         """Figures for the line at the end, such as `stays=32`."""
@@ -41,6 +42,13 @@ class Step:
             counted[reason if _REASON.fullmatch(reason) else reason.partition(":")[0]] += number
         each = ", ".join(f"{reason} {number}" for reason, number in sorted(counted.items()) if reason and number)
         self._figures.append(f"{what} {counted.total()}" + (f" ({each})" if each else ""))
+
+    def count_failed(self, reasons: Iterable[str] | Mapping[str, int]) -> None:
+        """Of how many stays the step failed, and why; with any, its last line is a warning."""
+        counted = Counter(reasons)
+        self.count_reasons("failed", counted)
+        if counted.total():
+            self.level = logging.WARNING
 
     def bear(self, what: str, error: BaseException | None = None) -> None:
         """Says at once, as a warning, what went wrong without costing the step, in words of ours."""
@@ -62,4 +70,4 @@ def told(run: str, name: str, chunk: int | None = None) -> Iterator[Step]:
     except Exception as error:
         _LOG.error("%s: failed after %.1f s (%s)", where, monotonic() - began, named(error))
         raise
-    _LOG.info("%s: done in %.1f s; %s", where, monotonic() - began, step.told or "nothing to count")
+    _LOG.log(step.level, "%s: done in %.1f s; %s", where, monotonic() - began, step.told or "nothing to count")

@@ -23,7 +23,14 @@ def resume(condition_id: str, by: str, why: str, settings: Settings) -> Decision
 def _store(condition_id: str, settings: Settings) -> ModelStore:
     store = ModelStore(settings.models)
     # By name and not by loading: a condition must be stopped above all when its file is wrong.
-    known = sorted({*condition_ids(settings.schemas), *store.conditions()})
+    known = sorted({*_with_a_file(settings), *store.conditions()})
     if condition_id not in known:
         raise SpecError(f"model store: got condition {condition_id!r}, expected one of: {', '.join(known)}; correct it")
     return store
+
+
+def _with_a_file(settings: Settings) -> tuple[str, ...]:
+    try:
+        return condition_ids(settings.schemas)
+    except SpecError:  # a home that has lost them all is no reason to go on
+        return ()

@@ -1,10 +1,17 @@
 """The log of a screening is its account: what each step counted, what was borne with, and what failed."""
 
 import logging
+import shutil
+from dataclasses import replace
 
 import pytest
+import yaml
 
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_source import FhirSource
+from wardround.settings import Settings
 from wardround.workflows.gate_process import GateProcess
+from wardround.workflows.screening import check_quality
 from wardround.workflows.steps import told
 
 
@@ -33,7 +40,7 @@ def test_each_step_says_what_it_counted(icu, server, screened, said) -> None:
     assert line(said, run, "check_quality") == "rows 3; set aside 0"
     assert line(said, run, "score, chunk 1") == "stays 3; indeterminate 1 (minimum_data 1); scored 2"
     assert line(said, run, "publish, chunk 1") == "to write 2; written 2; unchanged 0; failed 0"
-    outcomes = "found 4; scored 2; indeterminate 1; excluded 1; failed 0; written 2; not as written 0"
+    outcomes = "found 4; scored 2; indeterminate 1; excluded 1; written 2; failed 0"
     assert line(said, run, "reconcile") == outcomes
     assert said("WARNING") == said("ERROR") == []
 
@@ -63,10 +70,11 @@ def test_a_patient_who_cannot_be_read_is_said_to_have_been_tried_alone(icu, serv
     transport.refuse = lambda body: 422 if "p-b" in body and not body.startswith("{") else None
     run = screened(chunk_size=2)["run"]
     where = f"run {run}, extract, chunk 1: "
-    together, alone = said("WARNING")
+    together, alone, *_ = said("WARNING")
     assert together.startswith(f"{where}2 patients cannot be read together, and each is tried alone (FhirError in ")
     assert alone.startswith(f"{where}the data of one patient cannot be used; stays failed: 1 (FhirError in ")
-    assert line(said, run, "extract, chunk 1").endswith("failed 1 (extract:FhirError 1)")
+    assert line(said, run, "extract, chunk 1", "WARNING").endswith("failed 1 (extract:FhirError 1)")
+    assert line(said, run, "reconcile", "WARNING").endswith("written 1; failed 1 (extract:FhirError 1)")
 
 
 def test_the_gates_process_says_through_its_parent(icu, server, screened, said) -> None:
@@ -90,3 +98,31 @@ def test_a_reason_that_is_a_message_is_counted_by_its_kind_alone(said) -> None:
     with told("run r", "publish") as step:
         step.count_reasons("failed", ["write:412", "write:412", "invalid:value Zebrowski is 7.1", "quality:rule a", ""])
     assert said()[-1].endswith("; failed 5 (invalid 1, quality 1, write:412 2)")
+
+
+def test_a_census_in_doubt_is_a_warning(icu, server, screened, settings, tmp_path, said) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(settings.schemas, home / "include" / "schemas")
+    spec = home / "include" / "schemas" / "conditions" / "sepsis.yaml"
+    content = yaml.safe_load(spec.read_text())
+    content["cohort"] = {**content["cohort"], "at_least": 2}
+    spec.write_text(yaml.safe_dump(content, sort_keys=False))
+    icu.stay("a")
+    icu.upload(server)
+    run = screened(installed=replace(settings, home=home))["run"]
+    (warned,) = said("WARNING")
+    assert warned == f"run {run}, find_stays: the census is in doubt: found 1 stay, expected at least 2"
+
+
+def test_a_patient_who_changed_meanwhile_is_said_to_have_failed(icu, server, screened, said) -> None:
+    icu.stay("a")
+    icu.upload(server)
+
+    def gate(run: str, settings: Settings) -> None:
+        check_quality(run, settings)
+        moved = {**icu.resources[0], "subject": {"reference": "Patient/somebody-else"}}
+        with FhirClient(FhirSource(server)) as client:
+            client.batch([{"resource": moved, "request": {"method": "PUT", "url": f"Encounter/{moved['id']}"}}])
+
+    run = screened(gate=gate)["run"]
+    assert line(said, run, "publish, chunk 1", "WARNING").endswith("failed 1 (subject_changed 1)")

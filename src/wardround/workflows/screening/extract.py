@@ -48,7 +48,7 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
         opened.folder.write_frame(chunk_file(chunk, "features.parquet"), features)
         step.count(stays=len(stays), events=len(events))
         step.count_reasons("set aside", set_aside["reason"])
-        step.count_reasons("failed", failures.values())
+        step.count_failed(failures.values())
 
 
 def _isolated(

@@ -10,9 +10,10 @@ from wardround.adapters.bulk_export import Progress
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
 from wardround.core.events import frame_of
+from wardround.core.expected_stays import doubt_in_words
 from wardround.core.stays import STAY_COLUMNS, eligible
 from wardround.settings import Settings
-from wardround.workflows.screening.census import count_stays
+from wardround.workflows.screening.census import census_of, count_stays
 from wardround.workflows.screening.cohort import find_cohort
 from wardround.workflows.screening.exported import keep_readings
 from wardround.workflows.screening.run import load_run, require_active
@@ -48,6 +49,8 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         opened.folder.write_json("chunks.json", {"chunks": chunks, "stays_per_chunk": size})
         step.count(found=len(everyone), to_screen=len(screened), chunks=len(chunks))
         step.count_reasons("excluded", excluded["excluded"])
+        if doubt := doubt_in_words(census_of(opened.folder)):
+            step.bear(f"the census is in doubt: {doubt}")
     return chunks
 
 

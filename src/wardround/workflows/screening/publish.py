@@ -47,7 +47,7 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
                 _write(assessments, opened, opened.screening(settings), client, account)
         opened.folder.write_json(chunk_file(chunk, "written.json"), account.as_json())
         step.count(to_write=account.to_write, written=len(account.written), unchanged=len(account.unchanged))
-        step.count_reasons("failed", account.failed.values())
+        step.count_failed(account.failed.values())
         if account.repaired:
             step.bear(
                 f"the server held several RiskAssessments of {len(account.repaired)} stays, of which one stands now"

@@ -39,8 +39,8 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any
         ledger = _with_problems(ledger, problems)
         opened.folder.write_frame("ledger.parquet", ledger)
         opened.folder.write_json("set_aside.json", _set_aside(opened))
-        step.count(**counts(ledger))
-        step.count_reasons("not as written", problems.values())
+        step.count(**{name: number for name, number in counts(ledger).items() if name != FAILED})
+        step.count_failed(ledger["reason"][ledger["outcome"] == FAILED])
     summary = _summary(ledger, problems, opened)
     opened.folder.write_json("summary.json", summary)
     return summary

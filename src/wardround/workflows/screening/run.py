@@ -188,9 +188,12 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     )
     _LOG.info(
         "run %s: opened in %s; as of %s, mode %s%s, model %s, source %s",
-        *(run, folder.location(""), request.as_of.isoformat(), request.mode, ", dry run" if request.dry_run else ""),
-        *(model.version, shown(request.source_url)),
+        *(run, folder.location(""), opened.as_of.isoformat(), opened.mode, ", dry run" if opened.dry_run else ""),
+        *(model.version, shown(opened.source_url)),
     )
+    if translation != NO_TRANSLATION:
+        read = len(translation.codes), len(translation.units), translation.digest[:12]
+        _LOG.info("run %s: a source map is in use, of %d codes and %d units (digest %s)", run, *read)
     return run
 
 
