@@ -29,6 +29,12 @@ def test_windows_that_overlap_or_touch_become_one() -> None:
     assert spans["stop"].tolist() == [pd.Timestamp("2026-01-03", tz="UTC")]
 
 
+def test_windows_that_only_touch_become_one() -> None:
+    spans = windows(index(("a", "2026-01-03"), ("b", "2026-01-03"), ("a", "2026-01-02"), ("b", "2026-01-05")), DAY)
+    days = zip(spans["patient_id"], spans["start"].dt.day, spans["stop"].dt.day, strict=True)
+    assert list(days) == [("a", 1, 3), ("b", 2, 3), ("b", 4, 5)]
+
+
 def test_windows_apart_stay_apart_and_patients_are_not_mixed() -> None:
     spans = windows(index(("b", "2026-01-02"), ("a", "2026-01-02"), ("a", "2026-02-02")), DAY)
     assert spans["patient_id"].tolist() == ["a", "a", "b"]
