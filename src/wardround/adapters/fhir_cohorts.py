@@ -115,8 +115,13 @@ def of_file(path: str, column: str | None) -> list[Named]:
 
 
 def each_once(named: Iterable[Named]) -> list[Named]:
-    """Each patient once, and every entry that is no patient, in their order."""
-    return list(_each_once(named))
+    """Each patient once, and every entry that is no patient, in their order.
+
+    Who left and came back has two entries: one that stands makes a patient a member.
+    """
+    entries = list(named)
+    members = {one.patient_id for one in entries if not one.reason}
+    return list(_each_once(one for one in entries if not one.reason or one.patient_id not in members))
 
 
 def _each_once(named: Iterable[Named]) -> Iterator[Named]:
