@@ -22,12 +22,12 @@ _TEMPORARY = ".part-"
 def run_id(condition_id: str, as_of: pd.Timestamp, key: str | None = None) -> str:
     """`<condition>-<as_of>-<6 hex>`. The same `key` (a DAG run's id) gives the same run again; None gives a new one."""
     suffix = secrets.token_hex(3) if key is None else sha256(key.encode()).hexdigest()[:6]
-    return f"{condition_id}-{as_of.tz_convert('UTC'):%Y%m%dT%H%M%SZ}-{suffix}"
+    return f"{condition_id}-{as_of_part(as_of)}-{suffix}"
 
 
-def as_of_in(run: str) -> pd.Timestamp:
-    """The prediction time in a run's name, to the second."""
-    return pd.to_datetime(run.rsplit("-", 2)[1], format="%Y%m%dT%H%M%SZ", utc=True)
+def as_of_part(as_of: pd.Timestamp) -> str:
+    """How a prediction time stands in a run's name, to the second; earlier times come first in the order of texts."""
+    return f"{as_of.tz_convert('UTC'):%Y%m%dT%H%M%SZ}"
 
 
 class RunFolder:

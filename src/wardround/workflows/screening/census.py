@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from wardround.adapters.run_folder import RunFolder, as_of_in, runs_in
+from wardround.adapters.run_folder import RunFolder, as_of_part, runs_in
 from wardround.core.expected_stays import RunBefore, doubt
 from wardround.errors import RunNotFound
 from wardround.settings import Settings
@@ -73,7 +73,6 @@ def _run_before(opened: Run, settings: Settings) -> RunBefore | None:
 
 def _earlier(opened: Run, settings: Settings) -> Iterator[str]:
     """Runs of the condition as of earlier times, the latest first; told by their names, without opening one."""
-    named = {run: as_of_in(run) for run in runs_in(settings.runs) if run.startswith(f"{opened.request.condition}-")}
-    as_of = opened.as_of.floor("s")
-    near = [run for run, time in named.items() if as_of - COMPARED_WITHIN <= time < as_of]
-    yield from sorted(near, key=lambda run: (named[run], run), reverse=True)
+    prefix = f"{opened.request.condition}-"
+    first, now = (f"{prefix}{as_of_part(time)}" for time in (opened.as_of - COMPARED_WITHIN, opened.as_of))
+    yield from sorted((run for run in runs_in(settings.runs) if first <= run and run[: len(now)] < now), reverse=True)
