@@ -1,6 +1,7 @@
 """What is written to the server: identity, contents, and what must never be written."""
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -50,16 +51,29 @@ def test_the_identity_is_the_same_for_the_same_question_however_it_is_written(sc
     assert len(identity(screening, "e1")) == 64
 
 
+def test_the_times_that_are_written_do_not_depend_on_the_zone_of_the_machine(screening: Screening, monkeypatch) -> None:
+    before = made(screening)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert made(screening) == before
+        assert made(replace(screening, as_of=AS_OF.astimezone(timezone(timedelta(hours=9))))) == before
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_the_identity_differs_by_every_part_of_the_question(screening: Screening, schemas: Path) -> None:
     others = [
         replace(screening, source_url="http://other/fhir"),
+        replace(screening, source_url="http://server/fhirX"),
         replace(screening, condition=load_condition("mortality", schemas)),
         replace(screening, model_version="1.0.0-abd"),
         replace(screening, as_of=AS_OF + timedelta(hours=1)),
         replace(screening, as_of=AS_OF + timedelta(microseconds=1)),
     ]
     identities = {identity(screening, "e1"), identity(screening, "e2"), *(identity(one, "e1") for one in others)}
-    assert len(identities) == 7
+    assert len(identities) == 8
 
 
 def test_a_risk_assessment_says_who_when_how_and_from_what(screening: Screening) -> None:
