@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ import requests
 from tests.readers.three import Read, assert_same, by_folder, by_screening
 
 from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.fhir_unmapped import Unmapped
 from wardround.adapters.ndjson import NdjsonFolder
+from wardround.adapters.run_folder import RunFolder, runs_in
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import Settings, settings_from
 from wardround.spec.conditions import Condition
-from wardround.spec.loading import load_condition, load_source_map
+from wardround.spec.loading import load_condition, load_source_map, load_variables
 
 AS_OF = datetime(2026, 3, 10, 5, tzinfo=UTC)
 HOUSE, LOINC, UCUM = "urn:oid:1.2.3.4", "http://loinc.org", "http://unitsofmeasure.org"
@@ -120,6 +122,28 @@ def test_codes_and_units_of_the_house_are_read_as_the_map_says(way: str, read: d
     events = read[way].events
     found = {variable: sorted(frame["value"]) for variable, frame in events.groupby("variable")}
     assert found == VALUES
+
+
+def test_an_export_and_a_folder_count_what_nobody_told(
+    settings: Settings, schemas: Path, read: dict[str, Read], tmp_path: Path
+) -> None:
+    (exported,) = (run for run in runs_in(settings.runs) if RunFolder.of(settings.runs, run).exists("unmapped.json"))
+    (tmp_path / "all.ndjson").write_text("\n".join(json.dumps(one) for one in resources()) + "\n")
+    (tmp_path / "map.yaml").write_text(MAP)
+    translation = load_source_map(tmp_path / "map.yaml", schemas)
+    unmapped = Unmapped(load_variables(schemas), translation)
+    by_folder(
+        NdjsonFolder(tmp_path, translation=translation, unmapped=unmapped), load_condition("sepsis", schemas), AS_OF
+    )
+    counted = RunFolder.of(settings.runs, exported).read_json("unmapped.json")
+    assert [(one["system"], one["code"], one["observations"]) for one in counted] == [
+        (HOUSE, "PAP", 1),
+        ("urn:oid:9.9", "PULS", 1),
+    ]
+    assert [asdict(one) for one in unmapped.codes.most_frequent()] == [
+        {**one, "units": tuple(one["units"])} for one in counted
+    ]
+    assert '"PAP":' in RunFolder.of(settings.runs, exported).read_text("source-map.draft.yaml")
 
 
 @pytest.mark.parametrize("way", ["export", "folder"])

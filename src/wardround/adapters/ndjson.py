@@ -22,6 +22,7 @@ from wardround.adapters.fhir_observation import Reading, frame_of_readings, in_o
 from wardround.adapters.fhir_observation_shape import OBSERVATION
 from wardround.adapters.fhir_places import Numbers, Places
 from wardround.adapters.fhir_references import Bases, Resource
+from wardround.adapters.fhir_unmapped import Unmapped
 from wardround.adapters.fhir_versions import deletions_in, last_updated
 from wardround.adapters.json_object import json_object
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
@@ -49,14 +50,16 @@ class NdjsonFolder:
     """All *.ndjson and *.ndjson.gz of a folder, whatever they are called; each line says its own type.
 
     `path` may be an fsspec URL; `encounters` says which Encounters are stays; `bases` are those of the server that the
-    files came from, if any; `translation` says what its codes and units mean; `patients_at_once` bounds memory;
-    `outside` counts the readings of the patients asked for that lie in no window, by variable.
+    files came from, if any; `translation` says what its codes and units mean; `unmapped` counts what no variable
+    names; `patients_at_once` bounds memory; `outside` counts the readings of the patients asked for that lie in no
+    window, by variable.
     """
 
     path: Path | str
     encounters: Encounters = _ICU
     bases: Bases = _NO_BASES
     translation: Translation = NO_TRANSLATION
+    unmapped: Unmapped | None = None
     patients_at_once: int = 1000
     outside: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
 
@@ -139,7 +142,10 @@ class NdjsonFolder:
                 kind, key, *_ = OBSERVATION.about(observation)
                 named = kind == "Observation" and type(key) is str
                 place = lines.note(f"Observation/{key}" if named else None)
-                for reading in readings_of(observation, rule, self.bases):
+                read = readings_of(observation, rule, self.bases)
+                if not read and self.unmapped is not None:
+                    self.unmapped.note(_resource(path, number, line), patients, self.bases)
+                for reading in read:
                     if reading.patient_id in patients:
                         yield reading, place
             if kind != "Observation" and _DELETION in line:

@@ -1,5 +1,6 @@
 """`wardround check-source`: what can a FHIR server do, and what will Wardround therefore do?"""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from wardround.settings import settings_from
 
 if TYPE_CHECKING:
     from wardround.workflows.check_source import SourceCheck
+    from wardround.workflows.check_source.sample import Sample
 
 
 MOST_SHOWN = 20
@@ -29,17 +31,25 @@ MOST_SHOWN = 20
     metavar="ID",
     help="Ask with this patient; give two to see searches for both.",
 )
+@click.option("--sample", "sampled", is_flag=True, help="Also count the codes that no variable names, and draft a map.")
 @click.option("--write", is_flag=True, help="Also write one marked test resource, and remove it again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    source: str, profile: str | None, source_map: Path | None, patients: tuple[str, ...], write: bool, as_json: bool
+    source: str,
+    profile: str | None,
+    source_map: Path | None,
+    patients: tuple[str, ...],
+    sampled: bool,
+    write: bool,
+    as_json: bool,
 ) -> None:
     """Ask a FHIR server what it can do, and say which profile fits and what Wardround will do.
 
     Nothing is written without --write; with it, one RiskAssessment about nobody, tagged as test data and entered in
-    error, which is deleted at the end. A server that answers nothing without a patient needs --patient.
+    error, which is deleted at the end. A server that answers nothing without a patient needs --patient. With
+    --sample it also looks at what ICU patients had measured in the last day.
     """
-    from wardround.spec.loading import load_conditions, load_server_profile, load_server_profiles
+    from wardround.spec.loading import load_conditions, load_server_profile, load_server_profiles, load_variables
     from wardround.workflows.check_source import check_source
 
     settings = settings_from()
@@ -54,12 +64,15 @@ def command(
         patients=patients,
         write=write,
         now=datetime.now(UTC),
+        sampled=load_variables(settings.schemas) if sampled else None,
         conditions={name: cohort.encounters for name, cohort in cohorts.items() if cohort.encounters},
     )
     if as_json:
         click.echo(found.model_dump_json())
     else:
         _show(found)
+    if found.sample:
+        _keep(found.sample, settings.var / "source-maps" / f"{slug(found.source)}.draft.yaml", as_json)
     kept = next((finding.detail for finding in found.findings if finding.outcome == "kept"), None)
     if kept:
         raise FhirError(f"{found.source}: the test resource was not removed, {kept}")
@@ -84,6 +97,8 @@ def _show(found: "SourceCheck") -> None:
     for sentence in (*found.plan, *found.quirks):
         console.print(f"  {sentence}", markup=False)
     _show_counts(found)
+    if found.sample:
+        _show_sample(found.sample)
     if not found.declares:
         console.print("It does not declare that RiskAssessments can be written.", markup=False)
     if found.differences:
@@ -107,6 +122,30 @@ def _show_counts(found: "SourceCheck") -> None:
         click.echo(f"Warning: no Encounter has {name}; compare the classes that are there.")
     if not any(counts.stays.values()):
         click.echo("Warning: nobody would be screened; name the classes or Locations of the unit.")
+
+
+def _show_sample(sample: "Sample") -> None:
+    whole = "" if sample.whole else ", the first that came"
+    click.echo(f"Sample: {sample.observations:,} Observations of {sample.patients:,} ICU patients{whole}.")
+    read = ", ".join(f"{name} {number:,}" for name, number in sample.read.items())
+    click.echo(f"  read: {read or 'none'}")
+    for one in sample.unmapped[:MOST_SHOWN]:
+        click.echo(
+            f"  no variable names {one.code or 'no code'} of {one.system or 'no system'}: {one.observations:,} times"
+        )
+
+
+def _keep(sample: "Sample", draft: Path, as_json: bool) -> None:
+    """Writes the draft of a source map, where there is something to map."""
+    if sample.unmapped:
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(sample.draft, encoding="utf-8")
+        click.echo(f"Draft of a source map: {draft}", err=as_json)
+
+
+def slug(url: str) -> str:
+    """The URL's host and path as a file may be called."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", url.partition("://")[2]).strip("-")
 
 
 def _yaml(value: object) -> str:

@@ -80,7 +80,18 @@ def command(
         "readings_outside_windows": table.outside,
     }
     counted = {name: number for name, number in left_out.items() if number}
-    show({**stays, "readings_set_aside": table.set_aside, **counted, "out": str(out)}, as_json)
+    account = {**stays, "readings_set_aside": table.set_aside, **counted, **_unmapped(source, out)}
+    show({**account, "out": str(out)}, as_json)
+
+
+def _unmapped(source: "Source", out: Path) -> dict[str, int | str]:
+    """How many Observations of a folder no variable names; a draft of a source map for them beside `out`."""
+    unmapped = getattr(source, "unmapped", None)
+    if unmapped is None or not unmapped.codes.observations:
+        return {}
+    place = out.with_suffix(".source-map.yaml")
+    place.write_text(unmapped.draft, encoding="utf-8")
+    return {"observations_unmapped": unmapped.codes.observations, "source_map_draft": str(place)}
 
 
 def _source(
@@ -107,13 +118,17 @@ def _source(
                 server = with_profile(server, recognised(client, settings.schemas).profile)
         return FhirServer(stack.enter_context(FhirClient(server)), encounters or server.icu)
     from wardround.adapters.fhir_source import bases_of
+    from wardround.adapters.fhir_unmapped import Unmapped
     from wardround.adapters.ndjson import NdjsonFolder
     from wardround.spec.cohorts import Encounters
+    from wardround.spec.loading import load_variables
 
     icu = Encounters(classes=settings.icu_classes, locations=settings.icu_locations)
+    translation = translation_in(source_map or settings.source_map, settings)
     return NdjsonFolder(
         Path(str(fhir)),
         encounters or icu,
         bases_of(settings.fhir_aliases),
-        translation_in(source_map or settings.source_map, settings),
+        translation,
+        Unmapped(load_variables(settings.schemas), translation),
     )

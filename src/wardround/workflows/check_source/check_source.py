@@ -16,10 +16,12 @@ from wardround.errors import FhirError
 from wardround.spec.base import SpecModel
 from wardround.spec.cohorts import Encounters
 from wardround.spec.servers import ServerProfile
+from wardround.spec.variables import Variable
 from wardround.workflows.check_source.counting import Counts, count
 from wardround.workflows.check_source.findings import Finding, Findings
 from wardround.workflows.check_source.plan import plan
 from wardround.workflows.check_source.reading import probe_reading
+from wardround.workflows.check_source.sample import Sample, sample
 from wardround.workflows.check_source.verdict import problems
 from wardround.workflows.check_source.writing import probe_writing
 
@@ -40,6 +42,7 @@ class SourceCheck(SpecModel):
         differences: facts that the profile states otherwise, by key.
         plan: what Wardround will do, by the profile.
         counts: what the server has now; None where that cannot be asked without patients, or nothing can.
+        sample: what ICU patients had measured in the last day; None where it was not asked for, or cannot be.
         problems: why a screening could not run; none if it can.
     """
 
@@ -56,6 +59,7 @@ class SourceCheck(SpecModel):
     quirks: tuple[str, ...]
     plan: tuple[str, ...]
     counts: Counts | None
+    sample: Sample | None
     problems: tuple[str, ...]
 
 
@@ -68,6 +72,7 @@ def check_source(
     write: bool = False,
     conditions: Mapping[str, Encounters] = NONE_OF_THEIR_OWN,
     now: datetime | None = None,
+    sampled: Mapping[str, Variable] | None = None,
     transport: BaseAdapter | None = None,
 ) -> SourceCheck:
     """Asks the server all of it; writes nothing unless `write`.
@@ -79,6 +84,7 @@ def check_source(
         patients: ids of patients to ask with, for a server that answers nothing without one.
         conditions: which Encounters conditions are about that say so, by their id.
         now: the time for which Encounters are counted; without it they are not.
+        sampled: the variables by which Observations of ICU patients are looked at; without them they are not.
         write: also try writes, with a marked resource that is removed again.
         transport: what sends the requests, for tests.
 
@@ -101,9 +107,11 @@ def check_source(
     suited, differences = with_profile(source, fit.profile), findings.differences(fit.profile)
     wrong = problems(asked.body, findings, differences, fit.profile.id)
     counts: Counts | None = None
+    met: Sample | None = None
     if now and not wrong and not fit.profile.encounter_needs_patient:
         try:
             counts = count(suited, conditions, now, transport)
+            met = sample(suited, sampled, now, transport) if sampled else None
         except FhirError as error:
             wrong = [str(error)]
     return SourceCheck(
@@ -120,6 +128,7 @@ def check_source(
         quirks=fit.profile.quirks,
         plan=tuple(plan(suited, conditions)),
         counts=counts,
+        sample=met,
         problems=tuple(wrong),
     )
 

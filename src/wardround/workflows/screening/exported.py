@@ -3,7 +3,8 @@
 These functions see patient values; they never log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Final
 
 import pandas as pd
@@ -12,16 +13,19 @@ from wardround.adapters import bulk_export
 from wardround.adapters.bulk_export import ExportOrder, Progress
 from wardround.adapters.fhir_census import begin, complete
 from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_unmapped import Unmapped
 from wardround.adapters.ndjson import NdjsonFolder
 from wardround.core.events import empty_readings
 from wardround.core.stays import FoundStays, index_as_of
 from wardround.spec.cohorts import Encounters
+from wardround.spec.variables import Variable
 from wardround.workflows.screening.run import Run, chunk_file
 
 TYPES: Final = ("Patient", "Encounter", "Location", "Observation")
 PATIENTS_AT_ONCE: Final = 200  # whose readings are in memory together
 OUTSIDE: Final = "outside_windows.json"
 """How many of the patients' exported readings lie in no window, by variable."""
+UNMAPPED: Final = "unmapped.json"
 _READINGS: Final = "/readings-"  # how these files of a chunk are called
 
 
@@ -39,8 +43,11 @@ def find_exported(opened: Run, client: FhirClient, encounters: Encounters, progr
     return complete(census, client, rule, opened.look_back_start, opened.as_of)
 
 
-def keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame) -> None:
+def keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame, variables: Mapping[str, Variable]) -> None:
     """Puts the readings of the stays' patients into files of their chunks, in one pass, and removes the export.
+
+    Of their Observations that none of the installation's `variables` names it counts the codes (unmapped.json), and
+    drafts a source map (source-map.draft.yaml).
 
     What else the export holds is of no use to the run, and its folder is not the place to keep a hospital.
     """
@@ -48,7 +55,10 @@ def keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame) -> No
         if _READINGS in name:  # of an earlier attempt, which may have cut other chunks
             opened.folder.remove(name)
     if opened.folder.list(bulk_export.FILES):
-        _keep_readings(opened, client, screened)
+        unmapped = Unmapped(variables, opened.translation)
+        _keep_readings(opened, client, screened, unmapped)
+        opened.folder.write_json(UNMAPPED, [asdict(code) for code in unmapped.codes.most_frequent()])
+        opened.folder.write_text("source-map.draft.yaml", unmapped.draft)
     # The state first: a run that is killed here exports anew, instead of taking no files for an empty ward.
     opened.folder.remove(bulk_export.STATE)
     opened.folder.clear(bulk_export.FILES)
@@ -64,10 +74,10 @@ def exported_readings(opened: Run, chunk: int, patient_ids: Sequence[str]) -> pd
     return readings[readings["patient_id"].isin(patient_ids)].reset_index(drop=True)
 
 
-def _keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame) -> None:
+def _keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame, unmapped: Unmapped) -> None:
     index = index_as_of(screened, opened.as_of)
     condition = opened.condition
-    files = _files(opened, client)
+    files = _files(opened, client, unmapped)
     parts = files.readings(index, condition.variables, condition.longest_window)
     for number, (some, readings) in enumerate(parts):
         for chunk, stays in screened[screened["stay_id"].isin(some["stay_id"])].groupby("chunk"):
@@ -77,10 +87,11 @@ def _keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame) -> N
     opened.folder.write_json(OUTSIDE, dict(sorted(files.outside.items())))
 
 
-def _files(opened: Run, client: FhirClient) -> NdjsonFolder:
+def _files(opened: Run, client: FhirClient, unmapped: Unmapped | None = None) -> NdjsonFolder:
     return NdjsonFolder(
         f"{opened.folder.url}/{bulk_export.FILES}",
         bases=client.source.bases,
         translation=opened.translation,
+        unmapped=unmapped,
         patients_at_once=PATIENTS_AT_ONCE,
     )
