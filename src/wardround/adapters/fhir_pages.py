@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urljoin
 
 from wardround.adapters.fhir_page import Link, Misshapen, Page, Shape
+from wardround.adapters.fhir_references import is_id
 from wardround.adapters.fhir_source import FhirSource, origin, shown
 from wardround.adapters.fhir_transport import Answer, error_codes
 from wardround.adapters.fhir_versions import Seen
@@ -182,16 +183,18 @@ def _new(page: Page[T | Misshapen], answer: Answer, search: Search[T], count: _C
         if kind == "OperationOutcome":
             _raise_if_fatal(issue, answer)
             continue
-        # Without an id nothing tells two resources apart; both are given.
-        known = type(name) is str and name != ""
-        key = f"{kind}/{name}" if known else f"{kind} {len(count.matches)}.{place}"
-        if kind == wanted:
-            matches.add(key)
-        if key not in seen.versions and type(updated) is str:
+        key = f"{kind}/{name}"
+        if key not in seen.versions and type(updated) is str and type(name) is str:
             seen.versions[key] = updated  # as `takes` would: nearly all come this way
             new.append(resource)
-        elif not known or seen.takes(key, updated, resource):
+        elif not is_id(name):
+            # Without a usable id nothing tells two resources apart; both are given.
+            key = f"{kind} {len(count.matches)}.{place}"
             new.append(resource)
+        elif seen.takes(key, updated, resource):
+            new.append(resource)
+        if kind == wanted:
+            matches.add(key)
     count.page(page.total, matches)
     return new
 
