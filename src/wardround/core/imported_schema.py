@@ -101,7 +101,7 @@ class SchemaReader:
             if systems:
                 return f" ({variable.name} has it in {systems[0]})"
         close = get_close_matches(name, list(self.variables), n=1)
-        listed = ", ".join(known for _, known in self.variables[close[0]].all_codes()) if close else ""
+        listed = ", ".join(dict.fromkeys(known for _, known in self.variables[close[0]].all_codes())) if close else ""
         return f" ({close[0]} has {listed}; correct it if the model was trained on that)" if close else ""
 
     def _unit(self, name: str, feature: SchemaFeature, variable: Variable) -> tuple[str, UnitConversion]:

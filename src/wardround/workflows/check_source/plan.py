@@ -40,7 +40,8 @@ def _reading(source: FhirSource) -> Iterator[str]:
     profile = source.profile
     how = "a posted search" if profile.has_post_search else "a search by GET"
     patients = source.patients_per_search
-    by = "category" if profile.observation_needs == "category" else "code"
+    of = f" of {', '.join(profile.code_systems)}" if profile.code_systems else ""
+    by = "category" if profile.observation_needs == "category" else f"code{of}"
     whom = "one patient" if patients == 1 else f"up to {patients} patients"
     yield f"Reads Observations of {whom} by {by} in {how}, {source.threads} at a time, {source.page_size:,} to a page."
     for panel, components in profile.panels_only.items():
