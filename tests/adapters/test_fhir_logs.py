@@ -12,6 +12,7 @@ from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_sign_in import ClientSecret
 from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.adapters.fhir_transport import Transport
+from wardround.errors import FhirError
 
 GOOD = {"resourceType": "Patient", "id": "p1"}
 TOKEN = {"access_token": "not-to-be-shown", "token_type": "Bearer", "expires_in": 300}
@@ -108,3 +109,19 @@ def test_a_batch_that_is_not_done_whole_is_said_with_its_count(server, reply, sa
 
 def test_a_url_is_shown_without_what_moves_a_terminal() -> None:
     assert shown("http://me:secret@server/fhir/\x1b[31mPatient\u202e?name=a") == "http://server/fhir/?[31mPatient?"
+
+
+@pytest.mark.parametrize("odd", ["Zebrowski 7.1", "\x1b[2JBundle", "Bundle\nWARNING all is well", "A" * 100, 7, None])
+def test_an_error_does_not_repeat_what_a_server_wrote_where_a_type_belongs(server, reply, odd) -> None:
+    server.answer = lambda _request: reply({"resourceType": odd})
+    with FhirClient(FhirSource(server.url)) as client:
+        with pytest.raises(FhirError, match=r"/metadata: answered no resource, expected CapabilityStatement; "):
+            client.capabilities()
+        with pytest.raises(FhirError, match=r"/_search: answered no resource, expected Bundle; "):
+            list(client.search("Patient", {}))
+
+
+def test_an_error_does_not_repeat_a_content_type_that_is_none(server, reply) -> None:
+    server.answer = lambda _request: reply(b"<html>", headers={"Content-Type": "Zebrowski 7.1"})
+    with FhirClient(FhirSource(server.url)) as client, pytest.raises(FhirError, match="answered something, expected"):
+        client.capabilities()

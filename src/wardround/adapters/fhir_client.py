@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from requests.adapters import BaseAdapter
 
 from wardround.adapters import fhir_batch
-from wardround.adapters.fhir_page import WHOLE, Misshapen, Shape
+from wardround.adapters.fhir_page import WHOLE, Misshapen, Shape, called
 from wardround.adapters.fhir_pages import TOO_LARGE, Search, TooLarge, pages
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_references import Resource
@@ -156,8 +156,7 @@ class FhirClient:
 def _expect(answer: Answer, resource_type: str) -> Resource:
     found = answer.body.get("resourceType")
     if found != resource_type:
-        name = found if isinstance(found, str) else "no resource"
-        raise FhirError(f"{answer.url}: answered {name}, expected {resource_type}; check the base URL")
+        raise FhirError(f"{answer.url}: answered {called(found)}, expected {resource_type}; check the base URL")
     return answer.body
 
 

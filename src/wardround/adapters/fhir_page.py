@@ -1,5 +1,6 @@
 """The bytes of a search's page in, the Bundle out, its resources decoded into no more than what is read of them."""
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
@@ -11,6 +12,7 @@ from wardround.adapters.fhir_versions import last_updated
 from wardround.adapters.json_object import json_object
 
 T = TypeVar("T")
+_TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,39}", re.ASCII)
 About = tuple[Any, Any, Any, Any]
 
 
@@ -106,6 +108,12 @@ class Shape(Generic[T]):
 def dicts(items: Any) -> Iterator[Resource]:
     """The objects of what should be a list of objects."""
     return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
+
+
+def called(resource_type: Any) -> str:
+    """What a message may call the answer of a server, which can write anything where a type belongs."""
+    is_type = isinstance(resource_type, str) and _TYPE.fullmatch(resource_type)
+    return str(resource_type) if is_type else "no resource"
 
 
 def _about_a_dict(resource: Resource) -> About:

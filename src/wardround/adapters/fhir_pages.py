@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urljoin
 
-from wardround.adapters.fhir_page import Link, Misshapen, Page, Shape
+from wardround.adapters.fhir_page import Link, Misshapen, Page, Shape, called
 from wardround.adapters.fhir_references import is_id
 from wardround.adapters.fhir_source import FhirSource, origin, shown
 from wardround.adapters.fhir_transport import Answer, error_codes
@@ -204,8 +204,7 @@ def _searchset(answer: Answer) -> Page[Any]:
     if page.resourceType == "OperationOutcome":
         _raise_if_fatal(page.issue, answer)
     if page.resourceType != "Bundle":
-        name = page.resourceType if isinstance(page.resourceType, str) else "no resource"
-        raise FhirError(f"{answer.url}: answered {name}, expected Bundle; check the base URL")
+        raise FhirError(f"{answer.url}: answered {called(page.resourceType)}, expected Bundle; check the base URL")
     return page
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urljoin
 
 from requests.adapters import BaseAdapter
 
-from wardround.adapters.fhir_page import dicts
+from wardround.adapters.fhir_page import called, dicts
 from wardround.adapters.fhir_references import Resource, is_foreign, patient_of
 from wardround.adapters.fhir_source import FhirSource, origin
 from wardround.adapters.fhir_transport import Transport, error_codes
@@ -135,7 +135,7 @@ def _results(asked: Asked) -> Asked:
     if asked.refused:
         return asked
     if asked.kind != "Bundle":
-        return replace(asked, instead=f"answered {asked.kind or 'no resource'} instead of results")
+        return replace(asked, instead=f"answered {called(asked.kind)} instead of results")
     issues = [issue for outcome in asked.resources("OperationOutcome") for issue in dicts(outcome.get("issue"))]
     codes = error_codes(issues)
     return replace(asked, instead=f"answered with an error ({codes[0]})") if codes else asked

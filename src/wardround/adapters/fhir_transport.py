@@ -41,6 +41,8 @@ _ISSUE_CODE: Final = re.compile(
     "business-rule|conflict|transient|lock-error|no-store|exception|timeout|incomplete|throttled|informational"
 )
 
+_CONTENT_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9.+-]{1,60}|nothing")
+
 T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
@@ -349,7 +351,8 @@ def _answer(
         kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
         if "json" in kind:
             raise _Busy(url, "broke off its JSON")
-        raise FhirError(f"{url}: answered {kind}, expected FHIR as JSON; check the base URL")
+        what = kind if _CONTENT_TYPE.fullmatch(kind) else "something"
+        raise FhirError(f"{url}: answered {what}, expected FHIR as JSON; check the base URL")
     return Answer(url, status, body or {}, complaint, response.headers)
 
 

@@ -13,7 +13,7 @@ from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import runs_in
-from wardround.errors import ConditionSuspended
+from wardround.errors import ConditionSuspended, SpecError
 from wardround.settings import Settings
 from wardround.workflows import screening
 from wardround.workflows.report import report_page
@@ -146,3 +146,10 @@ def test_what_was_written_can_be_taken_back_while_the_condition_is_suspended(
     off(settings)
     assert retract(run, client, settings, "wrong", datetime(2026, 1, 2, 6, tzinfo=UTC))["retracted"] == 3
     assert {one["status"] for one in held("RiskAssessment")} == {"entered-in-error"}
+
+
+def test_a_home_that_has_lost_its_conditions_does_not_keep_one_from_being_switched_off(settings, tmp_path) -> None:
+    lost = replace(settings, home=tmp_path / "lost")
+    assert suspend("sepsis", "ann", "no file, and no alerts", lost).what == "suspended"
+    with pytest.raises(SpecError, match="got condition 'sepsi', expected one of: sepsis"):
+        suspend("sepsi", "ann", "misspelt", lost)
