@@ -181,7 +181,8 @@ def test_a_sign_in_that_does_not_suffice_ends_the_check(check, wire) -> None:
 def test_the_plan_is_that_of_the_profile(check) -> None:
     plan = " ".join(check(chosen="oracle").plan)
     assert "Finds stays patient by patient and date, in a cohort" in plan
-    assert "Observations of one patient by code in a search by GET, 4 at a time, 200 to a page" in plan
+    assert "Observations of one patient by code of http://loinc.org in a search by GET, 4 at a time," in plan
+    assert "200 to a page" in plan
     assert "Searches 8480-6, 8462-4 as panel 85354-9" in plan
     assert "after a search for each, by a single writer, one by one" in plan
     assert "by class ACUTE and date" in " ".join(check().plan)
