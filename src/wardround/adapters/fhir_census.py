@@ -7,8 +7,8 @@ from typing import Final
 
 from wardround.adapters import fhir_locations
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_encounters import GOING_ON, Census, EncounterRule
-from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.fhir_encounters import GOING_ON, Census, EncounterRule, is_timeless
+from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_times import ANY_ZONE, no_earlier_than, no_later_than
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
@@ -39,23 +39,25 @@ def begin(client: FhirClient, encounters: Encounters) -> tuple[Census, Encounter
     return census, EncounterRule(frozenset(encounters.classes), locations, frozenset(encounters.types))
 
 
-def searches(
-    source: FhirSource, criteria: Sequence[Criterion], start: datetime | None, as_of: datetime | None
-) -> Iterator[Sequence[Criterion]]:
-    """The searches for the Encounters of [start, as_of] that meet the criteria, as the profile allows.
+def encounters_of(
+    client: FhirClient, criteria: Sequence[Criterion], start: datetime | None, as_of: datetime | None
+) -> Iterator[Resource]:
+    """The Encounters of [start, as_of] that meet the criteria, and what comes with them, as the profile allows.
 
     One is by date, in whatever zone the server takes a date to be. No date finds an Encounter without a period: those
     that may be going on are asked for by status, or, patient by patient, along with all others.
     """
-    profile = source.profile
+    profile = client.source.profile
     dates: list[Criterion] = [("date", no_earlier_than(start - ANY_ZONE))] if start else []
     dates += [("date", no_later_than(as_of + ANY_ZONE))] if as_of else []
     by_status = "status" in profile.encounter_by
     if "date" not in profile.encounter_by or (profile.encounter_needs_patient and not by_status):
         dates = []
-    yield [*criteria, *dates, *(_INCLUDES if profile.has_include else [])]
+    yield from client.search("Encounter", [*criteria, *dates, *(_INCLUDES if profile.has_include else [])])
     if dates and by_status:
-        yield [*criteria, ("status", GOING_ON)]
+        going_on = client.search("Encounter", [*criteria, ("status", GOING_ON)])
+        # The others were asked for by date; who came since is not of this search.
+        yield from (encounter for encounter in going_on if is_timeless(encounter))
 
 
 def complete(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from wardround.adapters.fhir_census import begin, complete, searches
+from wardround.adapters.fhir_census import begin, complete, encounters_of
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import (
     FOREIGN_REFERENCE,
@@ -50,8 +50,7 @@ def find_for_patients(
     size = client.source.patients_per_search
     for place in range(0, len(patient_ids), size):
         patients = patient_values(patient_ids[place : place + size], client.source.profile)
-        for params in searches(client.source, [("patient", patients)], start, as_of):
-            census.add(client.search("Encounter", params))
+        census.add(encounters_of(client, [("patient", patients)], start, as_of))
     return only_of(patient_ids, complete(census, client, rule, start, as_of))
 
 

@@ -92,6 +92,14 @@ def stints(encounter: Resource) -> Iterator[tuple[str, Resource]]:
             yield place, part
 
 
+def is_timeless(encounter: Resource) -> bool:
+    """Whether no date can find the Encounter: it has no period, or none that can be read."""
+    try:
+        return bounds_of(encounter.get("period")).is_timeless
+    except AttributeError:
+        return True
+
+
 class Census:
     """Encounters and the Patients and Locations that they refer to, each once by id; their references are `bases`'."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from wardround.adapters import fhir_locations
-from wardround.adapters.fhir_census import Criterion, begin, complete, searches
+from wardround.adapters.fhir_census import Criterion, begin, complete, encounters_of
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_encounters import Census, EncounterRule
 from wardround.adapters.fhir_source import FhirSource
@@ -26,8 +26,7 @@ def find(
     """
     census, rule = begin(client, encounters)
     for criteria in _narrowed(client.source, rule, census):
-        for params in searches(client.source, criteria, start, as_of):
-            census.add(client.search("Encounter", params))
+        census.add(encounters_of(client, criteria, start, as_of))
     return complete(census, client, rule, start, as_of)
 
 

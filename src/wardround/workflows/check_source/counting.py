@@ -12,7 +12,7 @@ from typing import Final
 from requests.adapters import BaseAdapter
 
 from wardround.adapters import fhir_stays
-from wardround.adapters.fhir_census import searches
+from wardround.adapters.fhir_census import encounters_of
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_encounters import stints
 from wardround.adapters.fhir_references import Resource
@@ -70,12 +70,11 @@ def count(
 def _encounters(client: FhirClient, start: datetime, now: datetime) -> Iterator[Resource]:
     """Each once, though several searches may find it."""
     seen: set[str] = set()
-    for params in searches(client.source, [], start, now):
-        for one in client.search("Encounter", params):
-            key = str(one.get("id"))
-            if one.get("resourceType") == "Encounter" and key not in seen:
-                seen.add(key)
-                yield client.source.bases.localised(one)
+    for one in encounters_of(client, [], start, now):
+        key = str(one.get("id"))
+        if one.get("resourceType") == "Encounter" and key not in seen:
+            seen.add(key)
+            yield client.source.bases.localised(one)
 
 
 def _named(client: FhirClient, places: Counter[str]) -> dict[str, int]:
