@@ -19,7 +19,8 @@ def folder(tmp_path: Path, stay: dict[str, Any], pulse: dict[str, Any]) -> Path:
     stay = {**stay, "status": "finished", "period": {**stay["period"], "end": "2026-01-05T00:00:00Z"}}
     unusable = {**stay, "id": "e0", "subject": {}}
     foreign = {**pulse, "id": "o2", "valueQuantity": {"value": 80, "code": "mg/dL"}}
-    lines = [stay, {**stay, "id": "d1"}, unusable, pulse, foreign]
+    patient = {"resourceType": "Patient", "id": "a", "gender": "female", "birthDate": "1960-05-01"}
+    lines = [patient, stay, {**stay, "id": "d1"}, unusable, pulse, foreign]
     (tmp_path / "all.ndjson").write_text("\n".join(map(json.dumps, lines)))
     return tmp_path
 
@@ -89,6 +90,17 @@ def test_what_cannot_be_read_is_a_wardround_error_and_nothing_is_written(
     result = run(condition, *source, "--out", tmp_path / "f.parquet")
     assert isinstance(result.exception, error)
     assert not (tmp_path / "f.parquet").exists()
+
+
+def test_as_of_leaves_out_whom_a_screening_leaves_out(folder: Path, tmp_path: Path) -> None:
+    resources = [json.loads(line) for line in (folder / "all.ndjson").read_text().splitlines()]
+    died = [{**one, "deceasedDateTime": "2026-01-02T20:00:00Z"} if one["id"] == "a" else one for one in resources]
+    (folder / "all.ndjson").write_text("\n".join(map(json.dumps, died)))
+    asked = ("sepsis", "--fhir", folder, "--out", tmp_path / "f.parquet", "--json", "--as-of")
+    after = json.loads(run(*asked, "2026-01-03T00:00:00Z").stdout)
+    assert (after["stays"], after["stays_excluded"]) == (0, {"deceased": 2})
+    before = json.loads(run(*asked, "2026-01-02T12:00:00Z").stdout)
+    assert (before["stays"], "stays_excluded" in before) == (2, False)
 
 
 def test_what_the_times_leave_out_is_counted(folder: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 
@@ -22,9 +22,9 @@ class FhirServer:
         self._encounters = encounters
         self.outside: Counter[str] = Counter()
 
-    def find_stays(self) -> FoundStays:
-        """All stays of the server that `encounters` says."""
-        return fhir_stays.find(self._client, self._encounters)
+    def find_stays(self, *, as_of: datetime | None = None) -> FoundStays:
+        """All stays of the server that `encounters` says; with as_of those that had begun by then."""
+        return fhir_stays.find(self._client, self._encounters, as_of=as_of)
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 @click.option("--profile", metavar="ID", help=PROFILE_HELP)
 @click.option("--source-map", metavar="FILE", type=click.Path(path_type=Path), help=MAP_HELP)
 @click.option("--at", type=DURATION, help="Predict so long after each stay's admission.  [default: 24h]")
-@click.option("--as-of", type=TIME, help="Predict at this time (ISO 8601 with an offset), for the stays in progress.")
+@click.option(
+    "--as-of",
+    type=TIME,
+    help="Predict at this time (ISO 8601 with an offset), for the stays that a screening then scores.",
+)
 @click.option("--allow-future", is_flag=True, help=f"{ALLOW_FUTURE_HELP} Files may hold any time.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
@@ -77,6 +81,7 @@ def command(
     left_out = {
         "as_of_in_the_future": ahead,
         "stays_not_in_progress": table.not_in_progress,
+        "stays_excluded": table.excluded,
         "readings_outside_windows": table.outside,
     }
     counted = {name: number for name, number in left_out.items() if number}

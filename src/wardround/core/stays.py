@@ -31,6 +31,7 @@ FOUND_STAY_COLUMNS: Final = {
     "succeeded_by": "str",  # the same person's patient_ids whose records go before this one, between blanks
 }
 EXCLUDED_COLUMNS: Final = {"stay_id": "str", "patient_id": "str", "reason": "str"}
+NOT_IN_PROGRESS: Final = ("not_yet_admitted", "discharged")
 TOOK_PLACE: Final = ("arrived", "triaged", "in-progress", "onleave", "finished", "unknown")
 
 

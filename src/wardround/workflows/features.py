@@ -10,7 +10,7 @@ import pandas as pd
 
 from wardround.core.events import admit, empty_readings
 from wardround.core.features import build_features
-from wardround.core.stays import FoundStays, index_after, index_as_of
+from wardround.core.stays import NOT_IN_PROGRESS, FoundStays, eligible, index_after, index_as_of
 from wardround.spec.conditions import Condition
 from wardround.spec.variables import Variable
 
@@ -22,8 +22,8 @@ class Source(Protocol):
     def outside(self) -> Mapping[str, int]:
         """Readings that came and lay in no window, by variable; what was left where it lies is not counted."""
 
-    def find_stays(self) -> FoundStays:
-        """All ICU stays."""
+    def find_stays(self, *, as_of: datetime | None = None) -> FoundStays:
+        """All ICU stays; with as_of those that had begun by then, and what speaks against scoring them then."""
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
@@ -41,6 +41,7 @@ class FeatureTable:
         set_aside: readings that are no events, by variable and reason as `heart_rate: unknown_unit`.
         outside: readings that lie in no window, by variable, as far as the source gave them.
         not_in_progress: stays found that have no row, as they were not going on at the time asked for.
+        excluded: stays that were going on then, and that a screening excludes, by reason.
     """
 
     features: pd.DataFrame
@@ -48,15 +49,26 @@ class FeatureTable:
     set_aside: dict[str, int]
     outside: dict[str, int]
     not_in_progress: int
+    excluded: dict[str, int]
 
 
 def build_table(source: Source, condition: Condition, moment: timedelta | datetime) -> FeatureTable:
-    """The features of all stays: `moment` after each admission, or of the stays in progress at the time `moment`."""
-    found = source.find_stays()
-    index = index_at(found.stays, moment)
-    features, set_aside = features_of(source, index, condition)
-    reasons = found.set_aside["reason"].value_counts().to_dict()
-    return FeatureTable(features, reasons, set_aside, dict(source.outside), len(found.stays) - len(index))
+    """The features of all stays `moment` after each admission, or of those that a screening at `moment` would score."""
+    as_of = moment if isinstance(moment, datetime) else None
+    found = source.find_stays(as_of=as_of)
+    stays, reasons = found.stays, Counter[str]()
+    if as_of:
+        cohort = eligible(stays, pd.Timestamp(as_of), condition)
+        stays, reasons = cohort.eligible, Counter(cohort.excluded["reason"])
+    features, set_aside = features_of(source, index_at(stays, moment), condition)
+    return FeatureTable(
+        features=features,
+        stays_set_aside=found.set_aside["reason"].value_counts().to_dict(),
+        set_aside=set_aside,
+        outside=dict(source.outside),
+        not_in_progress=sum(reasons.pop(reason, 0) for reason in NOT_IN_PROGRESS),
+        excluded=dict(sorted(reasons.items())),
+    )
 
 
 def features_of(source: Source, index: pd.DataFrame, condition: Condition) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -72,12 +84,10 @@ def features_of(source: Source, index: pd.DataFrame, condition: Condition) -> tu
 
 
 def index_at(stays: pd.DataFrame, moment: timedelta | datetime) -> pd.DataFrame:
-    """The index of all stays `moment` after admission, or of those that began by the time `moment` and go on."""
+    """The index of all the stays: `moment` after admission, or at the time `moment`."""
     if isinstance(moment, timedelta):
         return index_after(stays, moment)
-    as_of = pd.Timestamp(moment)
-    goes_on = stays["outtime"].isna() | (stays["outtime"] > as_of)
-    return index_as_of(stays[goes_on & (stays["intime"] <= as_of)], as_of)
+    return index_as_of(stays, pd.Timestamp(moment))
 
 
 def features_from(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -42,11 +42,15 @@ class MimicFolder:
         """All ICU stays, sorted by stay_id: STAY_COLUMNS and `stays.HOSPITAL_COLUMNS`, which labels need."""
         return stays.read_stays(self._files)
 
-    def find_stays(self) -> FoundStays:
-        """All ICU stays; those without a readable intime are set aside."""
+    def find_stays(self, *, as_of: datetime | None = None) -> FoundStays:
+        """All ICU stays, with as_of those that had begun by then; those without an intime are set aside."""
         stays = self.stays()
-        begun = stays["intime"].notna()
-        return FoundStays(stays[begun], frame_of(EXCLUDED_COLUMNS, stays[~begun].assign(reason=NO_ADMISSION_TIME)))
+        untimed = stays["intime"].isna()
+        found = stays[~untimed & (stays["intime"] <= pd.Timestamp(as_of))] if as_of else stays[~untimed]
+        # Birth dates are to the day here, and no row speaks of a whole stay or of another record.
+        known = found.assign(born_from=found["birth_date"], born_by=found["birth_date"])
+        whole = known.assign(barred="", part_of="", succeeded_by="")
+        return FoundStays(whole, frame_of(EXCLUDED_COLUMNS, stays[untimed].assign(reason=NO_ADMISSION_TIME)))
 
     def diagnoses(self) -> pd.DataFrame:
         """The ICD codes, without dots, of all hospital stays with an ICU stay: hadm_id, icd_code, icd_version."""
