@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder
 from wardround.cli.screen import command
 from wardround.errors import (
@@ -30,6 +31,7 @@ from wardround.errors import (
 )
 from wardround.services.fhir_server.faults import Fault, FaultPlan
 from wardround.services.fhir_server.running import running_server
+from wardround.spec.loading import load_condition
 from wardround.workflows.suspension import suspend
 
 KEYS = {"found", "scored", "indeterminate", "excluded", "failed", "written", "run", "report", "model_version"}
@@ -196,7 +198,9 @@ def test_a_run_that_failed_names_itself_and_is_resumed_without_reading_again(icu
     server.forget_requests()
     resumed = json.loads(invoked(settings, "--resume", run, "--json").stdout)
     assert (resumed["run"], resumed["scored"], resumed["written"], resumed["failed"]) == (run, 2, 2, 0)
-    assert {"POST Encounter/_search", "POST Observation/_search"}.isdisjoint(server.requests())
+    # The Encounters are looked at again before their scores are written, and for nothing else.
+    assert "POST Observation/_search" not in server.requests()
+    assert server.requests()["POST Encounter/_search"] == 2
 
 
 def test_a_run_names_itself_before_the_server_is_asked(settings) -> None:
@@ -274,3 +278,25 @@ def test_the_mode_is_the_conditions_own_unless_it_is_asked_for(icu, server, sett
     said = [json.loads(screened(own, server.base_url, "--json", *mode).stdout) for mode in ((), ("--mode", "live"))]
     assert [(one["mode"], one["written"]) for one in said] == [("shadow", 0), ("live", said[1]["found"])]
     assert said[1]["found"] > 0
+
+
+def test_a_challenger_is_said_in_words_and_in_json(icu, server, settings, tmp_path) -> None:
+    icu.stay("a")
+    icu.upload(server.base_url)
+    shutil.copytree(settings.models, tmp_path / "models")
+    own = replace(settings, models=tmp_path / "models")
+    store = ModelStore(own.models)
+    live = store.live_version("sepsis")
+    other = store.card("sepsis", live).model_copy(update={"version": "1.0.0-other"})
+    files = {name: (own.models / "sepsis" / live / name).read_bytes() for name in other.files}
+    store.save("sepsis", other, files)
+    store.challenge(load_condition("sepsis", own.schemas), "1.0.0-other", "ann", "is it better?")
+    result = screened(own, server.base_url, "--json", "--mode", "shadow")
+    scored = json.loads(result.stdout)["scored"]
+    assert json.loads(result.stdout)["challenger"]["compared"] == scored > 0
+    said = f"Challenger 1.0.0-other, of which nothing was written: {scored} of {scored} stays in the same band"
+    assert said in result.stderr
+    (own.models / "sepsis" / "1.0.0-other" / "card.json").write_text("{}")
+    left_out = screened(own, server.base_url, "--mode", "shadow")
+    assert left_out.exit_code == 0
+    assert "The challenger 1.0.0-other was left out: " in left_out.stderr

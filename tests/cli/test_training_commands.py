@@ -148,6 +148,33 @@ def test_suspend_and_resume_say_and_record_who_and_why_and_the_store_shows_it_fi
     assert _json(call("model", "list", "--json"))["suspended"] == {}
 
 
+def test_a_challenger_is_named_where_models_are_shown_until_it_is_ended(call, versions) -> None:
+    other = _stored(call)
+    begun = call("model", "challenge", "sepsis", other, "--until", "2100-01-01")
+    assert begun.stdout == f"sepsis: {other} is scored beside the live one until 2100-01-01T00:00:00Z.\n"
+    listed = _json(call("model", "list", "--json"))
+    assert listed["challengers"]["sepsis"]["version"] == other
+    assert {model["state"] for model in listed["models"] if model["version"] == other} == {"challenger"}
+    assert f"{other} is scored beside the live one" in call("model", "list").stdout
+    assert f"Challenger: {other} until 2100" in call("model", "show", "sepsis").stdout
+    ended = _json(call("model", "challenge", "sepsis", "--end", "--json"))
+    assert ended == {"condition": "sepsis", "challenger": None}
+    assert call("model", "challenge", "sepsis", "--end").stdout == "sepsis: no version was being scored.\n"
+    assert _json(call("model", "list", "--json"))["challengers"] == {}
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("1.0.0-x", "--end"), ("--end", "--until", "2100-01-01"), ("x", "--until", "soon")]
+)
+def test_a_challenge_names_a_version_or_its_end(call, words) -> None:
+    assert call("model", "challenge", "sepsis", *words).exit_code == 2
+
+
+def _stored(call) -> str:
+    models = _json(call("model", "list", "sepsis", "--json"))["models"]
+    return next(model["version"] for model in models if model["state"] == "stored")
+
+
 def test_a_name_that_is_no_condition_is_an_error_and_not_a_switch_of_nothing(call, versions) -> None:
     result = call("model", "suspend", "sepsi", "--why", "a")
     assert isinstance(result.exception, SpecError)

@@ -19,6 +19,7 @@ from wardround.airflow.in_process import run_dag
 from wardround.services.fhir_server.faults import Fault, FaultPlan
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import PROJECT, settings_from
+from wardround.spec.loading import load_condition
 
 pytestmark = [
     pytest.mark.usefixtures("airflow_database"),
@@ -244,6 +245,28 @@ def test_the_off_switch_fails_the_next_screening_at_its_first_task_and_the_way_b
 
     assert (back.state, again.state) == ("success", "success")
     assert hospital.held() != before
+
+
+def test_a_screening_by_the_clock_scores_the_challenger_too_and_writes_nothing_of_it(
+    hospital, trained_models, monkeypatch, tmp_path
+):
+    shutil.copytree(trained_models, tmp_path / "models")
+    monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path / "models"))
+    store = ModelStore(tmp_path / "models")
+    live = store.live_version("sepsis")
+    other = store.card("sepsis", live).model_copy(update={"version": "2.0.0-other"})
+    files = {name: (tmp_path / "models" / "sepsis" / live / name).read_bytes() for name in other.files}
+    store.save("sepsis", other, files)
+    store.challenge(load_condition("sepsis", hospital.settings.schemas), "2.0.0-other", "ann", "is it better?")
+
+    end, folder = hospital.screen(hours=9)
+
+    summary, ledger = folder.read_json("summary.json"), folder.read_frame("ledger.parquet")
+    assert (end.state, summary["written"]) == ("success", summary["scored"])
+    assert summary["challenger"]["version"] == "2.0.0-other"
+    assert summary["challenger"]["compared"] == summary["challenger"]["same_band"] == summary["scored"] > 0
+    assert ledger["challenger_score"].equals(ledger["score"].rename("challenger_score"))
+    assert "2.0.0-other" not in json.dumps(list(hospital.held().values()))
 
 
 def tries(end, task_id):

@@ -242,6 +242,34 @@ class ModelStore:
                 self._append(condition_id, decision)
             return now.suspended
 
+    def challenge(
+        self, condition: Condition, version: str, by: str, why: str, until: datetime | None = None
+    ) -> Decision:
+        """Has a stored version scored beside the live one, instead of another that is, by screenings of before `until`.
+
+        Raises ModelError if it cannot be scored today (see `load`), is live itself, or nothing is; or `until` is over.
+        """
+        self.load(condition, version)
+        with self._alone(condition.id):
+            if self.live_version(condition.id) == version:
+                raise ModelError(
+                    f"model {version} of {condition.id}: is the live one, expected another to score beside it; name one"
+                )
+            if until and until <= self.clock():
+                raise ModelError(f"model {version} of {condition.id}: until {until:%Y-%m-%d} is over; give a later day")
+            now = self.standing(condition.id)
+            decision = self._decision(by, "challenged", version, now, why).model_copy(update={"until": until})
+            self._append_new(condition.id, decision)
+            return decision
+
+    def end_challenge(self, condition_id: str, by: str, why: str) -> Decision | None:
+        """Ends the challenge; gives the decision that it began with, None if there was none."""
+        with self._alone(condition_id):
+            now = self.standing(condition_id)
+            if now.challenge:
+                self._append(condition_id, self._decision(by, "challenge_ended", now.challenge.version, now, why))
+            return now.challenge
+
     def record(self, condition_id: str, what: What, version: str, by: str, why: str) -> None:
         """Keeps a decision that leaves live as it is; said again with nothing in between, it is kept once.
 

@@ -1,6 +1,7 @@
 """`wardround model`: what the model store holds, and which version is live."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import click
 
 from wardround.cli.model_import import import_model
 from wardround.cli.results import say
+from wardround.cli.times import DAY
 from wardround.core.evaluation.gates import in_words
 from wardround.errors import ModelError
 from wardround.settings import settings_from
@@ -16,9 +18,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from wardround.adapters.model_store import LiveRecord, ModelStore
-    from wardround.core.decisions import Decision
+    from wardround.core.decisions import Decision, Standing
     from wardround.spec.conditions import Condition
 
+COMPARED = "to be compared with the live one"
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 _by = click.option("--by", envvar="USER", default="unknown", help="Who decides, for the record (default: USER).")
 _why = click.option("--why", required=True, help="The reason, for the record.")
@@ -43,13 +46,16 @@ def list_models(condition: str | None, as_json: bool) -> None:
     suspended = {one: decision for one in conditions if (decision := store.standing(one).suspended)}
     if as_json:
         said = {one: _suspension(decision) for one, decision in suspended.items()}
-        click.echo(json.dumps({"suspended": said, "models": rows}))
+        challengers = {one: challenge for one in conditions if (challenge := _challenge(store, one))}
+        click.echo(json.dumps({"suspended": said, "challengers": challengers, "models": rows}))
         return
     from rich.console import Console
 
     for condition_id in conditions:
         if condition_id in suspended:
             click.echo(_off(condition_id, suspended[condition_id]))
+        if beside := store.standing(condition_id).challenge:
+            click.echo(f"{condition_id}: {beside.version} is scored beside the live one{_until(beside)}.")
         Console().print(_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
 
 
@@ -72,6 +78,7 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
 
         said = {
             "suspended": _suspension(now.suspended) if now.suspended else None,
+            "challenger": _challenge(store, condition),
             "promotion_gates": now.verdict(card.version),
             "withdrawn": card.version in now.withdrawn,
         }
@@ -82,6 +89,8 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
     if now.suspended:
         click.echo(_off(condition, now.suspended))
     show_card(card)
+    if now.challenge:
+        click.echo(f"Challenger: {now.challenge.version}{_until(now.challenge)}.")
     if card.version in now.withdrawn:
         click.echo(f"Withdrawn: {_in_words(now.withdrawn[card.version].model_dump(mode='json'))}.")
     click.echo(f"Promotion gates: {in_words(now.verdict(card.version))}.")
@@ -113,6 +122,37 @@ def rollback_model(condition: str, by: str, why: str, as_json: bool) -> None:
     Done again it changes nothing. Further back, or to a version that was withdrawn, leads promote.
     """
     _show_live(condition, _store().rollback(_spec(condition), by, why), as_json)
+
+
+@command.command("challenge")
+@click.argument("condition")
+@click.argument("version", required=False)
+@click.option("--until", type=DAY, help="First day (UTC) or time of which screenings do without it (default: --end).")
+@click.option("--end", is_flag=True, help="End the challenge.")
+@_by
+@click.option(
+    "--why", default="to be compared with the live one", show_default=True, help="The reason, for the record."
+)
+@_as_json
+def challenge_model(
+    condition: str, version: str | None, until: datetime | None, end: bool, by: str, why: str, as_json: bool
+) -> None:
+    """Have the stored VERSION scored beside the live one by every screening, and never written.
+
+    Each run's report and summary say how the two agree. One version at a time; one that goes live ends it.
+    """
+    if end == bool(version) or (end and until):
+        raise click.UsageError("give the VERSION to score beside the live one, or --end and no more")
+    if version:
+        decision = _store().challenge(_spec(condition), version, by, why, until)
+        said = f"{condition}: {version} is scored beside the live one{_until(decision)}."
+    else:
+        ended = _store().end_challenge(_spec(condition).id, by, why)
+        said = f"{condition}: {f'{ended.version} is scored no more' if ended else 'no version was being scored'}."
+    if as_json:
+        click.echo(json.dumps({"condition": condition, "challenger": _challenge(_store(), condition)}))
+    else:
+        click.echo(said)
 
 
 @command.command("suspend")
@@ -170,7 +210,7 @@ def _rows(store: "ModelStore", condition_id: str) -> list[dict[str, Any]]:
         {
             "condition": condition_id,
             "version": version,
-            **_facts(store, condition_id, version, now.version),
+            **_facts(store, condition_id, version, now),
             "gates": now.verdict(version),
             "withdrawn": version in now.withdrawn,
             "decision": last.get(version),
@@ -179,17 +219,23 @@ def _rows(store: "ModelStore", condition_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _facts(store: "ModelStore", condition_id: str, version: str, live: str | None) -> dict[str, Any]:
+def _facts(store: "ModelStore", condition_id: str, version: str, now: "Standing") -> dict[str, Any]:
     try:
         card = store.card(condition_id, version)
     except ModelError:
         return {"state": "refused", "created": None, "model": None, "auroc": None, "f1": None}
     return {
-        "state": "live" if version == live else "stored",
+        "state": _standing(version, now),
         "created": card.created.isoformat(timespec="seconds"),
         "model": card.chosen,
         **{name: _rounded(card.metrics[name].value) for name in ("auroc", "f1")},
     }
+
+
+def _standing(version: str, now: "Standing") -> str:
+    if version == now.version:
+        return "live"
+    return "challenger" if now.challenge and now.challenge.version == version else "stored"
 
 
 def _table(condition_id: str, rows: list[dict[str, Any]]) -> "Table":
@@ -217,6 +263,15 @@ def _model(row: dict[str, Any]) -> str:
         return ""
     figures = ", ".join(f"{name.upper()} {'–' if row[name] is None else row[name]}" for name in ("auroc", "f1"))
     return f"{row['model']}\n{row['created'][:10]}\n{figures}"
+
+
+def _challenge(store: "ModelStore", condition_id: str) -> dict[str, Any] | None:
+    decision = store.standing(condition_id).challenge
+    return decision.model_dump(mode="json", include={"version", "until", "by", "when", "why"}) if decision else None
+
+
+def _until(decision: "Decision") -> str:
+    return f" until {decision.until:%Y-%m-%dT%H:%M:%SZ}" if decision.until else ""
 
 
 def _suspension(decision: "Decision") -> dict[str, Any]:

@@ -152,12 +152,28 @@ def _request(source_url: str, condition: str, as_of: datetime, allow_future: boo
 
 
 def _say(summary: dict[str, Any], as_json: bool) -> None:
-    show({key: summary[key] for key in SHOWN}, as_json)
+    challenger = {"challenger": summary["challenger"]} if as_json else {}
+    show({**{key: summary[key] for key in SHOWN}, **challenger}, as_json)
+    _say_challenger(summary["challenger"])
     if summary["found"] == 0 and not summary["census"]["doubt"]:
         say("The ward is empty: no ICU stay overlaps the look-back window.")
     _say_left_out(summary)
     if summary["dry_run"]:
         say(f"Dry run: {summary['to_write']} RiskAssessments would be written; none was.")
+
+
+def _say_challenger(challenger: dict[str, Any] | None) -> None:
+    if challenger is None:
+        return
+    if challenger["left_out"]:
+        say(f"The challenger {challenger['version']} was left out: {challenger['left_out']}")
+    if "compared" in challenger:
+        same, compared = challenger["same_band"], challenger["compared"]
+        theirs, live = challenger["alerts"]["challenger"], challenger["alerts"]["live"]
+        say(
+            f"Challenger {challenger['version']}, of which nothing was written: {same:,} of {compared:,} stays in the"
+            f" same band; {theirs:,} alerts, {live:,} of the live model."
+        )
 
 
 def _say_left_out(summary: dict[str, Any]) -> None:

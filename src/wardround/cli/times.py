@@ -1,5 +1,6 @@
 """Times on the command line: ISO 8601 with an offset in, a UTC datetime out."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,4 +26,15 @@ class Time(click.ParamType[datetime]):
         return time.astimezone(UTC)
 
 
+class Day(Time):
+    """A time, or a day that stands for its beginning in UTC."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        is_day = isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)
+        return super().convert(f"{value}T00:00:00Z" if is_day else value, param, ctx)
+
+
 TIME = Time()
+DAY = Day()

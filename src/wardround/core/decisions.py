@@ -20,6 +20,8 @@ What = Literal[
     "rolled_back",
     "suspended",
     "resumed",
+    "challenged",
+    "challenge_ended",
 ]
 JUDGEMENTS: Final[dict[Verdict, What]] = {
     "passed": "gates_passed",
@@ -38,6 +40,7 @@ class Decision(SpecModel):
     live: str | None = Field(description="What was live until then.")
     why: str
     despite_gates: bool = Field(default=False, description="Promoted although a promotion gate had failed.")
+    until: datetime | None = Field(default=None, description="Of a challenge: screenings of before are compared.")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Standing:
         withdrawn: what was rolled back from, or rejected, and has not been promoted since, with that decision.
         judged: what the promotion gates said of each version last.
         suspended: the decision since which the condition computes nothing new for people; None if it does.
+        challenge: the decision by which a stored version is scored beside the live one; None if none is.
     """
 
     live: Decision | None = None
@@ -57,6 +61,7 @@ class Standing:
     withdrawn: Mapping[str, Decision] = field(default_factory=dict)
     judged: Mapping[str, Decision] = field(default_factory=dict)
     suspended: Decision | None = None
+    challenge: Decision | None = None
 
     @property
     def version(self) -> str | None:
@@ -68,6 +73,11 @@ class Standing:
         """What was live before and was not withdrawn: where a rollback leads."""
         good = [version for version in self.before if version not in self.withdrawn]
         return good[-1] if good else None
+
+    def challenger_at(self, as_of: datetime) -> str | None:
+        """The version that a screening of that prediction time scores beside the live one."""
+        challenge = self.challenge
+        return challenge.version if challenge and (challenge.until is None or as_of < challenge.until) else None
 
     def verdict(self, version: str) -> Verdict:
         """Whether a version passed the promotion gates; one that they never saw is not judged."""
@@ -92,12 +102,18 @@ class Standing:
                 return replace(self, suspended=self.suspended or decision)
             case "resumed":
                 return replace(self, suspended=None)
+            case "challenged":
+                return replace(self, challenge=decision)
+            case "challenge_ended":
+                return replace(self, challenge=None)
         return self
 
     def _with_live(self, decision: Decision, before: tuple[str, ...]) -> "Standing":
         withdrawn = {version: why for version, why in self.withdrawn.items() if version != decision.version}
         others = tuple(version for version in before if version != decision.version)
-        return replace(self, live=decision, before=others, withdrawn=withdrawn)
+        over = self.challenge is not None and self.challenge.version == decision.version
+        challenge = None if over else self.challenge
+        return replace(self, live=decision, before=others, withdrawn=withdrawn, challenge=challenge)
 
 
 def standing(decisions: Iterable[Decision]) -> Standing:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from wardround.core.expected_stays import doubt_in_words
 from wardround.core.ledger import EXCLUDED
+from wardround.core.report.challenger import ChallengerFacts, challenger_facts
 from wardround.core.report.charts import duration_bars, flow_chart, histogram
 from wardround.core.report.flow import Loss, losses_of, stages
 from wardround.core.report.missingness import UnknownGrid, unknown_grid
@@ -84,6 +85,7 @@ class RunReport:
     durations: str
     requests: int | None
     model: ModelFacts | None
+    challenger: ChallengerFacts | None
     model_version: str
 
 
@@ -120,6 +122,7 @@ def run_report(record: RunRecord, identifiers: bool) -> RunReport:
         set_aside=_set_aside(record),
         durations=duration_bars(record.summary.get("durations", {})),
         requests=record.summary.get("http_requests"),
+        challenger=challenger_facts(record.summary["challenger"]) if record.summary.get("challenger") else None,
         model=model_facts(record.card, record.gates) if record.card else None,
         model_version=record.request["model_version"],
     )

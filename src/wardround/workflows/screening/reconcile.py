@@ -13,6 +13,7 @@ from wardround.core.ledger import EXCLUDED, FAILED, counts, open_ledger
 from wardround.core.risk_assessment import Screening, identity, probability
 from wardround.settings import Settings
 from wardround.spec.source_maps import NO_TRANSLATION
+from wardround.workflows.screening import challenge
 from wardround.workflows.screening.census import census_of
 from wardround.workflows.screening.cohort import account_of
 from wardround.workflows.screening.run import Run, chunk_file, load_run
@@ -36,7 +37,7 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any
         stays = opened.folder.read_frame("stays.parquet")
         ledger = open_ledger(_entries(stays, opened), stays["stay_id"])
         problems = _problems(ledger, opened.screening(settings), client)
-        ledger = _with_problems(ledger, problems)
+        ledger = challenge.with_scores(_with_problems(ledger, problems), opened)
         opened.folder.write_frame("ledger.parquet", ledger)
         opened.folder.write_json("set_aside.json", _set_aside(opened))
         step.count(**{name: number for name, number in counts(ledger).items() if name != FAILED})
@@ -156,6 +157,7 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dic
         "unchanged": sum(len(account["unchanged"]) for account in written),
         "repaired": sum(len(account["repaired"]) for account in written),
         "to_write": sum(account["to_write"] for account in written),
+        "challenger": challenge.account_of(ledger, opened),
         "problems": problems,
         "complete": not problems and totals["failed"] <= limit * tried,
         "hours_after_as_of": _hours_after_as_of(steps, opened),

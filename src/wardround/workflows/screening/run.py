@@ -21,9 +21,9 @@ from wardround.core.features import build_features
 from wardround.core.model import HOSPITAL_STAY, NOT_STATED, ScoringModel
 from wardround.core.risk_assessment import Screening
 from wardround.core.stays import STAY_COLUMNS, index_as_of
-from wardround.errors import RunIncomplete
+from wardround.errors import ModelError, RunIncomplete, named
 from wardround.settings import Settings
-from wardround.spec.base import parse_duration
+from wardround.spec.base import SpecModel, parse_duration
 from wardround.spec.cohorts import CohortSource
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
@@ -33,6 +33,13 @@ from wardround.workflows.screening.request import ScreeningRequest
 from wardround.workflows.steps import Step, told
 
 _LOG = logging.getLogger(__name__)
+
+
+class Challenger(SpecModel):
+    """A stored version that the run scores beside its own, or why it is left out."""
+
+    version: str
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Run:
     model_version: str
     horizon: timedelta | None
     translation: Translation
+    challenger: Challenger | None
 
     @property
     def as_of(self) -> pd.Timestamp:
@@ -164,6 +172,7 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     if opened.writes:
         ModelStore(settings.models).require_active(condition.id)
     model = ModelStore(settings.models).load(condition)
+    challenger = _challenger(condition, request, settings)
     run = request.run or run_id(condition.id, pd.Timestamp(request.as_of))
     folder = RunFolder.of(settings.runs, run)
     # A DAG run that is cleared opens its run again: what an earlier attempt left must not be taken for this one's.
@@ -183,6 +192,7 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
             "spec_digest": spec_digest(condition),
             "model_version": model.version,
             "horizon": model.card.horizon,
+            "challenger": challenger.model_dump(mode="json") if challenger else None,
             "software_version": __version__,
         },
     )
@@ -216,7 +226,26 @@ def load_run(run: str, settings: Settings) -> Run:
         translation=(
             Translation.model_validate(folder.read_json(TRANSLATION)) if folder.exists(TRANSLATION) else NO_TRANSLATION
         ),
+        challenger=Challenger.model_validate(stored["challenger"]) if stored.get("challenger") else None,
     )
+
+
+def why_left_out(error: Exception) -> str:
+    """Why a challenger is left out; of a foreign error no message, which may hold a patient's value."""
+    return str(error) if isinstance(error, ModelError) else named(error)
+
+
+def _challenger(condition: Condition, request: ScreeningRequest, settings: Settings) -> Challenger | None:
+    """The version that was challenged with. One that cannot be used is left out, and the run goes on without it."""
+    store = ModelStore(settings.models)
+    version = store.standing(condition.id).challenger_at(request.as_of)
+    if version is None:
+        return None
+    try:
+        store.load(condition, version)
+    except Exception as error:  # noqa: BLE001 - another model's fault must not stop the live one
+        return Challenger(version=version, left_out=why_left_out(error))
+    return Challenger(version=version)
 
 
 def _horizon(stated: str, condition: Condition) -> timedelta | None:

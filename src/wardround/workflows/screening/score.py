@@ -10,19 +10,16 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from wardround.core.bands import band_of
 from wardround.core.basis import basis, used_events
 from wardround.core.events import frame_of
 from wardround.core.ledger import FAILED, INDETERMINATE, SCORED
-from wardround.core.minimum_data import enough_data
 from wardround.core.model import ScoringModel
 from wardround.core.rationale import Columns, missing_inputs, reasons
-from wardround.errors import ModelError
 from wardround.settings import Settings
+from wardround.workflows.screening.challenge import score_challenger
 from wardround.workflows.screening.run import Run, chunk_file, load_run, require_active
+from wardround.workflows.screening.stated import stated
 
-# More digits than a probability deserves, and fewer than the noise of another batch size would reach.
-DIGITS: Final = 4
 SCORE_COLUMNS: Final = {
     "stay_id": "str",
     "patient_id": "str",
@@ -33,8 +30,6 @@ SCORE_COLUMNS: Final = {
     "missing": "object",
     "basis": "object",
 }
-MINIMUM_DATA: Final = "minimum_data"
-REQUIRED_INPUT: Final = "required_input"  # of a model that was trained elsewhere
 OUTCOME_COLUMNS: Final = {"stay_id": "str", "outcome": "str", "reason": "str", "score": "float64", "band": "str"}
 
 
@@ -57,6 +52,7 @@ def score(run: str, chunk: int, settings: Settings) -> None:
         step.count(stays=len(stays))
         for outcome, mine in outcomes.groupby("outcome"):
             step.count_reasons(str(outcome), mine["reason"])
+    score_challenger(opened, chunk, usable, settings)
 
 
 @lru_cache(maxsize=1)
@@ -73,10 +69,8 @@ def _failures(opened: Run, chunk: int) -> dict[str, str]:
 
 def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel, stays: pd.DataFrame) -> pd.DataFrame:
     """One row per usable feature row; everything is joined by stay_id, nothing by place."""
-    why = _why_not(features, opened, model)
-    scorable = features[why.isna()].set_index("stay_id", drop=False)
-    why_not = dict(zip(features["stay_id"], why, strict=True))
-    probabilities = pd.Series(_probabilities(model, scorable), index=scorable.index)
+    said = stated(features, opened.condition, model)
+    scorable = features[[said[stay_id].score is not None for stay_id in features["stay_id"]]]
     contributions = _contributions(model, scorable, opened)
     events = opened.folder.read_frame(chunk_file(chunk, "events.parquet"))
     columns = Columns.of(opened.condition)
@@ -85,30 +79,20 @@ def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel
     rows = []
     for stay_id, row in _by_stay(features["stay_id"], features[list(opened.condition.columns)]):
         known = used.get(patient_of[stay_id], [])
-        scored = stay_id in probabilities.index
-        # The band is that of the score as it is stated: it neither contradicts it nor depends on the size of a batch.
-        probability = round(float(probabilities[stay_id]), DIGITS) if scored else None
+        score, band, why = said[stay_id]
         rows.append(
             {
                 "stay_id": stay_id,
                 "patient_id": patient_of[stay_id],
-                "score": np.nan if probability is None else probability,
-                "band": band_of(probability, {str(name): at for name, at in model.card.thresholds.items()}),
-                "why": "" if scored else why_not[stay_id],
-                "reasons": reasons(row, contributions[stay_id], known, columns) if scored else (),
+                "score": np.nan if score is None else score,
+                "band": band,
+                "why": why,
+                "reasons": () if score is None else reasons(row, contributions[stay_id], known, columns),
                 "missing": missing_inputs(row, columns),
                 "basis": basis(known),
             }
         )
     return frame_of(SCORE_COLUMNS, rows)
-
-
-def _why_not(features: pd.DataFrame, opened: Run, model: ScoringModel) -> pd.Series:
-    """Why a row gets no score; empty where it does."""
-    why = pd.Series([None] * len(features), index=features.index, dtype=object)
-    why[~model.can_score(features)] = REQUIRED_INPUT
-    why[~enough_data(features, opened.condition)] = MINIMUM_DATA
-    return why
 
 
 def _contributions(model: ScoringModel, scorable: pd.DataFrame, opened: Run) -> dict[str, dict[str, float]]:
@@ -124,15 +108,6 @@ def _by_stay(stay_ids: pd.Series, table: pd.DataFrame) -> Iterator[tuple[str, di
     columns = list(table.columns)
     for stay_id, values in zip(stay_ids, table.to_numpy(dtype=float).tolist(), strict=True):
         yield stay_id, dict(zip(columns, values, strict=True))
-
-
-def _probabilities(model: ScoringModel, scorable: pd.DataFrame) -> np.ndarray:
-    if scorable.empty:
-        return np.zeros(0)
-    probabilities = model.predict(scorable)
-    if len(probabilities) != len(scorable) or not ((probabilities >= 0) & (probabilities <= 1)).all():
-        raise ModelError(f"model {model.version}: gave something else than one probability a stay; train again")
-    return probabilities
 
 
 def _outcomes(stays: pd.DataFrame, scores: pd.DataFrame, failures: Mapping[str, str]) -> pd.DataFrame:
