@@ -220,3 +220,18 @@ def test_what_cannot_score_or_is_live_is_no_challenger(settings, sepsis) -> None
     with pytest.raises(ModelError, match="its digest"):
         store.challenge(sepsis, OTHER, "ann", "why")
     assert store.standing("sepsis").challenge is None
+
+
+def test_the_log_says_which_challenger_is_scored_beside_and_which_cannot_be(
+    icu, server, screened, challenge, settings, caplog
+) -> None:
+    caplog.set_level("INFO", logger="wardround")
+    icu.stay("a")
+    icu.upload(server)
+    challenge()
+    run = screened(installed=settings)["run"]
+    assert f"run {run}: challenger {OTHER} is scored beside it" in caplog.messages
+    (settings.models / "sepsis" / OTHER / "card.json").write_text("{}")
+    run = screened(installed=settings)["run"]
+    (warned,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == f"run {run}: challenger {OTHER} is left out, for its model cannot be used"

@@ -201,6 +201,10 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
         *(run, folder.location(""), opened.as_of.isoformat(), opened.mode, ", dry run" if opened.dry_run else ""),
         *(model.version, shown(opened.source_url)),
     )
+    if challenger and challenger.left_out:
+        _LOG.warning("run %s: challenger %s is left out, for its model cannot be used", run, challenger.version)
+    elif challenger:
+        _LOG.info("run %s: challenger %s is scored beside it", run, challenger.version)
     if translation != NO_TRANSLATION:
         read = len(translation.codes), len(translation.units), translation.digest[:12]
         _LOG.info("run %s: a source map is in use, of %d codes and %d units (digest %s)", run, *read)
