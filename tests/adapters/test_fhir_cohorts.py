@@ -100,6 +100,7 @@ def test_a_group_that_counts_more_members_than_it_lists_is_searched(
     server.answer = lambda request: page(*found) if "_search" in request.path else reply(group)
     named = of_group(client, "g")
     if asks:
+        assert server.requests[-1].path == "/fhir/Patient/_search"
         assert named == [("a", ""), ("b", ""), ("", "not_an_id")]
         assert {key: server.requests[-1].form[key] for key in ("_has:Group:member:_id", "_elements")} == {
             "_has:Group:member:_id": ["g"],
@@ -142,6 +143,7 @@ def test_those_that_the_server_does_not_have_are_unknown(client, server, page) -
     assert unknown_among(client, ["a", "b", "c", "d", "e"]) == {"b", "d", "e"}
     assert [request.form["_id"][0] for request in server.requests] == ["a,b", "c,d", "e"]
     assert {request.form["_elements"][0] for request in server.requests} == {"id"}
+    assert {request.path for request in server.requests} == {"/fhir/Patient/_search"}
     assert unknown_among(client, []) == set()
 
 
@@ -162,7 +164,9 @@ def test_stays_are_asked_for_some_patients_at_a_time_and_taken_of_those_alone(cl
     everybody = [encounter("e-a", "a"), encounter("e-b", "b"), encounter("e-c", "c"), encounter("e-z", "z")]
     unusable = [encounter("e-nobody", None), {**encounter("e-late", "a"), "period": {"start": "2026-01-03T00:00:00Z"}}]
     other = {**encounter("e-visit", "b"), "class": {"code": "AMB"}}
-    server.answer = lambda _request: page(*everybody, *unusable, other, *patients)
+    past = {"start": "2025-12-01T00:00:00Z", "end": "2026-01-01T04:59:59Z"}
+    over = {**encounter("e-over", "c"), "status": "finished", "period": past}
+    server.answer = lambda _request: page(*everybody, *unusable, other, over, *patients)
     found = find_for_patients(client, ["a", "b", "c"], ICU, START, AS_OF)
     assert dict(zip(found.stays["stay_id"], found.stays["patient_id"], strict=True)) == {
         "e-a": "a", "e-b": "b", "e-c": "c",
@@ -180,5 +184,7 @@ def test_of_stays_and_of_what_is_set_aside_those_of_the_patients_are_taken() -> 
     stays = frame_of(FOUND_STAY_COLUMNS, [{"stay_id": f"e-{key}", "patient_id": key} for key in "zab"])
     aside = frame_of(EXCLUDED_COLUMNS, [{"stay_id": f"x-{key}", "patient_id": key, "reason": "r"} for key in "bz"])
     found = only_of(iter(["a", "b", "nobody"]), FoundStays(stays, aside))
+    for frame, columns in ((found.stays, FOUND_STAY_COLUMNS), (found.set_aside, EXCLUDED_COLUMNS)):
+        assert list(frame) == list(columns)
     assert (found.stays["stay_id"].tolist(), found.stays.index.tolist()) == (["e-a", "e-b"], [0, 1])
     assert (found.set_aside["stay_id"].tolist(), found.set_aside.index.tolist()) == (["x-b"], [0])

@@ -172,6 +172,14 @@ def test_what_somebody_took_back_fails_and_nothing_is_written(shelf: Shelf) -> N
     assert [len(batch) for batch in shelf.batches] == [1]
 
 
+def test_what_is_misshapen_fails_alone_and_the_next_are_written(shelf: Shelf) -> None:
+    shelf.put("a", "r-1", note="none")
+    _, account = shelf.settled(risk("a"), risk("b"), risk("c"))
+    assert account.failed == {"e-a": "write:malformed"}
+    assert account.written == {"e-b", "e-c"}
+    assert [len(batch) for batch in shelf.batches] == [2]
+
+
 def test_nothing_wanted_asks_for_nothing(shelf: Shelf, server) -> None:
     settled, account = shelf.settled()
     assert (settled.kept, settled.new, account.written) == ({}, set(), set())
