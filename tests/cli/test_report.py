@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from wardround.adapters.run_folder import RunFolder
 from wardround.cli.report import command
+from wardround.cli.results import show
 from wardround.errors import RunNotFound
 
 RUN = "mortality-20260102T050000Z-00ff00"
@@ -51,3 +52,9 @@ def test_the_page_goes_to_the_file_that_is_asked_for(tmp_path: Path) -> None:
 def test_a_run_that_is_not_there_is_an_error_that_names_close_ones() -> None:
     with pytest.raises(RunNotFound, match=f"did you mean {RUN}"):
         CliRunner().invoke(command, [RUN.replace("00ff00", "00ff01")], catch_exceptions=False)
+
+
+def test_a_result_is_printed_as_it_is_whatever_rich_would_take_it_for(capsys) -> None:
+    show({"run": "[/b] [red]x[/red]", "inner": {"a": "[link=y]z", "b": 1200}}, as_json=False)
+    printed = capsys.readouterr().out
+    assert all(text in printed for text in ("[/b] [red]x[/red]", "[link=y]z", "1,200"))

@@ -2,7 +2,9 @@
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from wardround.cli.results import add_row
 from wardround.core.imported import Imported
 from wardround.core.metrics import Metric
 from wardround.core.model import NOT_STATED, ModelCard, Side
@@ -13,11 +15,11 @@ def show_card(card: ModelCard) -> None:
     """Prints what a reader needs to judge a model; card.json has all of it."""
     console = Console()
     console.print(_facts(card), _metrics(card))
-    console.print(card.safety, style="italic")
+    console.print(Text(card.safety, style="italic"))
 
 
 def _facts(card: ModelCard) -> Table:
-    table = Table("", "", title=f"{card.title}: {card.version}", show_header=False)
+    table = Table("", "", title=Text(f"{card.title}: {card.version}"), show_header=False)
     for name, value in {
         "model": card.candidates[card.chosen].title,
         "created": card.created.isoformat(timespec="seconds"),
@@ -28,7 +30,7 @@ def _facts(card: ModelCard) -> Table:
         "high from": f"{card.thresholds['high']:.3f}",
         "spec": card.spec_digest[:12],
     }.items():
-        table.add_row(name, value)
+        add_row(table, name, value)
     return table
 
 
@@ -61,7 +63,7 @@ def _metrics(card: ModelCard) -> Table:
     for name in card.candidates:
         table.add_column(name.replace("_", "\n"), justify="right", style="bold" if name == card.chosen else None)
     for name, metric in card.metrics.items():
-        table.add_row(name, _shown(metric), *(_shown(result.metrics[name]) for result in card.candidates.values()))
+        add_row(table, name, _shown(metric), *(_shown(result.metrics[name]) for result in card.candidates.values()))
     return table
 
 

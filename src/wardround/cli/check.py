@@ -4,6 +4,7 @@ import json
 
 import click
 
+from wardround.cli.results import add_row
 from wardround.errors import ModelError
 from wardround.settings import settings_from
 
@@ -28,8 +29,15 @@ def command(as_json: bool) -> None:
         )
         table = Table("condition", "version", "columns", "spec digest", "mode", "live model", "state")
         for row in rows:
-            table.add_row(
-                row.condition, row.version, str(row.columns), row.spec_digest, row.mode, row.model or "none", row.state
+            add_row(
+                table,
+                row.condition,
+                row.version,
+                str(row.columns),
+                row.spec_digest,
+                row.mode,
+                row.model or "none",
+                row.state,
             )
         Console().print(table)
     refused = [row.remedy for row in rows if row.state == "refused"]

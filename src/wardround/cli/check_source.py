@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wardround.cli.results import add_row
 from wardround.cli.servers import MAP_HELP, server_at
 from wardround.errors import FhirError
 from wardround.settings import settings_from
@@ -90,7 +91,7 @@ def _show(found: "SourceCheck") -> None:
     table = Table("question", "answer", "", "ms")
     for row in found.findings:
         spent = "" if row.milliseconds is None else f"{row.milliseconds:,.0f}"
-        table.add_row(row.question, row.outcome, row.detail, spent)
+        add_row(table, row.question, row.outcome, row.detail, spent)
     console.print(table)
     basis = "Wardround was run against it" if found.known_from == "tests" else "from documentation only"
     console.print(f"Profile {found.profile} ({basis}): {found.why}.", markup=False)

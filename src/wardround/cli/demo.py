@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from wardround.cli.results import show
+from wardround.cli.results import add_row, show
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _show(demo: "Demo", summary: dict[str, dict[str, Any]]) -> None:
     for condition, result in summary.items():
         risks = Table("Encounter", "unit", "score", "band", title=f"{condition}: highest risks", box=box.SIMPLE_HEAD)
         for stay in demo.highest(result["run"], 5):
-            risks.add_row(stay["stay_id"], _short(stay["unit"]), f"{stay['score']:.2f}", stay["band"])
+            add_row(risks, stay["stay_id"], _short(stay["unit"]), f"{stay['score']:.2f}", stay["band"])
         console.print(risks)
     counts = Table("stays", *summary, box=box.SIMPLE_HEAD)
     for name in COUNTS:
@@ -59,8 +59,8 @@ def _show(demo: "Demo", summary: dict[str, dict[str, Any]]) -> None:
     counts.add_row("model", *(result["model_version"] for result in summary.values()))
     console.print(counts)
     for condition, result in summary.items():
-        console.print(f"Report on {condition}: {result['report']}", highlight=False)
-    console.print(f"Summary: {demo.summary}", highlight=False)
+        console.print(f"Report on {condition}: {result['report']}", highlight=False, markup=False)
+    console.print(f"Summary: {demo.summary}", highlight=False, markup=False)
 
 
 def _short(unit: str) -> str:
@@ -80,7 +80,9 @@ def _steps() -> Iterator["Progress"]:
     with os.fdopen(os.dup(2), "w", encoding="utf-8") as stderr:
         console = Console(file=stderr)
         if not console.is_terminal:
-            yield lambda step: console.print(f"{monotonic() - start:5.1f} s  {step}", soft_wrap=True, highlight=False)
+            yield lambda step: console.print(
+                f"{monotonic() - start:5.1f} s  {step}", soft_wrap=True, highlight=False, markup=False
+            )
             return
         with console.status("") as status:
             yield lambda step: status.update(f"{monotonic() - start:5.1f} s  {step}")

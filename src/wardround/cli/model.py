@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wardround.cli.model_import import import_model
-from wardround.cli.results import say
+from wardround.cli.results import add_row, say
 from wardround.cli.times import DAY
 from wardround.core.evaluation.gates import in_words
 from wardround.errors import ModelError
@@ -240,7 +240,6 @@ def _standing(version: str, now: "Standing") -> str:
 
 def _table(condition_id: str, rows: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(title=condition_id)
     table.add_column("version", no_wrap=True)
@@ -248,8 +247,7 @@ def _table(condition_id: str, rows: list[dict[str, Any]]) -> "Table":
         table.add_column(name, overflow="fold")
     for row in rows:
         decided = _in_words(row["decision"]) if row["decision"] else ""
-        # As text, for a reason or a name may hold what rich takes for markup.
-        table.add_row(*map(Text, (row["version"], _state(row), _model(row), decided)))
+        add_row(table, row["version"], _state(row), _model(row), decided)
     return table
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wardround.cli.results import add_row
 from wardround.errors import ModelError
 from wardround.settings import settings_from
 
@@ -104,7 +105,7 @@ def _show(imported: "ImportedVersion", as_json: bool) -> None:
 
     table = Table("the model's input", "column", "unit", "if unknown")
     for one in inputs:
-        table.add_row(one.name, one.column, one.unit, _if_unknown(one.column, one.required, imported.card.imputation))
+        add_row(table, one.name, one.column, one.unit, _if_unknown(one.column, one.required, imported.card.imputation))
     Console().print(table)
     state = "is live" if imported.live else "is stored; `wardround model promote` makes it live"
     click.echo(

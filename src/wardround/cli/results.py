@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def show(result: Mapping[str, Any], as_json: bool) -> None:
@@ -18,8 +21,15 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
     table = Table(show_header=False)
     for key, value in result.items():
         for inner, shown in value.items() if isinstance(value, Mapping) else [(key, value)]:
-            table.add_row(str(inner), f"{shown:,}" if isinstance(shown, int) else str(shown))
+            add_row(table, inner, f"{shown:,}" if isinstance(shown, int) else shown)
     Console().print(table)
+
+
+def add_row(table: "Table", *cells: object) -> None:
+    """A row of text as it is: what people, files and servers name may hold what rich takes for markup."""
+    from rich.text import Text
+
+    table.add_row(*(Text(str(cell)) for cell in cells))
 
 
 def say(message: str) -> None:
