@@ -28,11 +28,13 @@ class Ward:
     settings: Settings
 
     def first_round(self, progress: Progress) -> None:
-        """Trains where no model is live, and screens once, so that there is something to see before the schedule."""
+        """Trains where no model is live, and screens once what is not suspended, to have something to see at once."""
         conditions = condition_ids(self.settings.schemas)
         store = ModelStore(self.settings.models)
         self._run([f"train__{condition}" for condition in conditions if store.live(condition) is None], progress)
-        self._run([f"screen_icu__{condition}" for condition in conditions], progress)
+        # What somebody switched off in an earlier stay would end red, and all of this with it.
+        active = [condition for condition in conditions if store.standing(condition).suspended is None]
+        self._run([f"screen_icu__{condition}" for condition in active], progress)
 
     def _run(self, dag_ids: list[str], progress: Progress) -> None:
         """Starts the DAGs and returns when all have ended. Raises RunIncomplete for the first that failed."""
