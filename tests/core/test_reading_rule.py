@@ -1,14 +1,21 @@
 """What is read of a source's Observations: one rule for the searches and for the files."""
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-from wardround.core.reading_rule import reading_rule
+from wardround.core.reading_rule import Said, folded, reading_rule
 from wardround.spec.loading import load_server_profiles, load_variables
 from wardround.spec.servers import GENERIC
+from wardround.spec.source_maps import Translation
 
 LOINC = "http://loinc.org"
+
+
+class Coding(NamedTuple):
+    system: Any
+    code: Any
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +57,52 @@ def test_oracle_is_asked_for_panels_and_not_for_the_components_that_it_finds_by_
     assert set(loinc) - set(tokens) == {f"{LOINC}|8480-6", f"{LOINC}|8462-4"}
     assert set(tokens) < set(loinc), "its Observations bear LOINC codes, and no others are searched by"
     assert max(len(some) for _, some in rule.criteria(oracle)) == oracle.codes_per_search
+
+
+def test_a_code_of_the_house_opens_what_its_target_opens_and_counts_as_a_component_too(variables) -> None:
+    theirs, panel, other = ("urn:house", "RR-SYS"), ("urn:house", "RR"), ("urn:house", "RR2")
+    codes = ((theirs, (LOINC, "8480-6")), (panel, (LOINC, "85354-9")), (other, (LOINC, "8480-6")))
+    plain = reading_rule(variables)
+    rule = reading_rule(variables, Translation(codes=(*codes, (("urn:house", "X"), (LOINC, "0000-0")))))
+    assert set(rule.openings) - set(plain.openings) == {theirs, panel, other}, "whose target nobody names opens nothing"
+    assert rule.openings[theirs].variables == rule.openings[other].variables == ("systolic_pressure",)
+    assert rule.openings[panel].variables == ()
+    for whole in (panel, (LOINC, "85354-9"), (LOINC, "55284-4")):
+        components = rule.openings[whole].components
+        assert (components[theirs], components[other], components[LOINC, "8480-6"]) == ("systolic_pressure",) * 3
+        assert set(components) - set(plain.openings[LOINC, "85354-9"].components) == {theirs, other}
+    assert theirs not in rule.openings[LOINC, "2524-7"].components
+    assert reading_rule(variables, Translation()) == plain
+    tokens = [token for _, some in rule.criteria(GENERIC) for token in some]
+    assert {"urn:house|RR-SYS", "urn:house|RR", "urn:house|RR2"} <= set(tokens)
+
+
+def test_a_server_that_wants_categories_is_asked_for_those_alone(variables) -> None:
+    by_category = GENERIC.model_copy(
+        update={"observation_needs": "category", "observation_categories": ("laboratory", "vital-signs")}
+    )
+    assert reading_rule(variables).criteria(by_category) == [("category", ["laboratory", "vital-signs"])]
+
+
+def test_an_observation_with_codes_of_two_variables_is_read_for_both(variables) -> None:
+    rule = reading_rule(variables)
+    pulse, breaths = (Coding(LOINC, code) for code in ("8867-4", "9279-1"))
+    both = rule.opening([pulse, breaths, pulse, Coding("urn:other", "8867-4"), Coding(None, None)])
+    assert both is not None
+    assert both.variables == ("heart_rate", "respiratory_rate")
+    assert {(LOINC, "8867-4"), (LOINC, "9279-1")} <= set(both.components)
+    assert rule.opening([pulse, pulse]) == rule.openings[LOINC, "8867-4"]
+    assert rule.opening([Coding("urn:other", "8867-4")]) is None
+    assert rule.opening([]) is None
+
+
+def test_words_are_compared_without_case_spaces_and_brackets_at_the_end() -> None:
+    assert folded("  Pulmonary   ARTERY structure (body structure)") == "pulmonary artery structure"
+    assert folded("Pulmonary artery") != folded("Pulmonary(x)artery")
+
+
+def test_a_variable_that_excludes_nothing_excludes_nothing(variables) -> None:
+    rule = reading_rule(variables)
+    said = {"body_site": Said(frozenset({("urn:x", "1")}), frozenset({"somewhere"}))}
+    assert rule.excluded("no_such_variable", said) == ""
+    assert rule.excluded("lactate", {}) == ""
