@@ -26,6 +26,10 @@ from wardround.spec.ucum import SYSTEMS as UCUM_SYSTEMS
 
 MALFORMED: Final = "malformed"  # not shaped like an Observation
 _NAN: Final = float("nan")
+_TEXT: Final = pa.large_string()
+_EMPTY: Final = pa.scalar("", _TEXT)
+
+_reading: Final = tuple.__new__  # a third of the time of Reading(…)
 
 _Holder = tuple[Observation | Component, str, str]
 
@@ -92,7 +96,8 @@ def in_our_units(readings: pd.DataFrame, translation: Translation) -> pd.DataFra
 
 def _texts(values: Sequence[str]) -> Any:
     # pandas would look at each text twice before it makes of them what this makes at once.
-    return pd.array(pa.array(values, type=pa.large_string()), dtype="str")
+    texts = pa.array(values, type=_TEXT) if any(values) else pa.repeat(_EMPTY, len(values))
+    return pd.array(texts, dtype="str")
 
 
 def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list[Reading]:
@@ -107,7 +112,8 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
     patient, foreign = bases.patient(subject.reference) if subject else ("", "")
     if subject and subject.type is not None and patient and contradicts({"type": subject.type}, "Patient"):
         raise ValueError("says two types")
-    time, issued = _time(observation), micros_of(observation.issued)
+    time = micros_of(observation.effective_date_time or _other_time(observation))
+    issued = micros_of(observation.issued)
     available = time if issued == UNKNOWN else issued
     source_ref, status = f"Observation/{observation.id}", str(observation.status)
     aside, around = foreign, None
@@ -126,9 +132,8 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
         if not problem:
             problem = NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else ""
         number = _NAN if value is None else value
-        readings.append(
-            Reading(patient, time, available, variable, number, source_ref, unit, other, comparator, status, problem)
-        )
+        row = (patient, time, available, variable, number, source_ref, unit, other, comparator, status, problem)
+        readings.append(_reading(Reading, row))
     return readings
 
 
@@ -162,8 +167,12 @@ def _value(holder: Observation | Component) -> tuple[float | None, str, str, boo
     quantity = holder.value_quantity
     if quantity is None:
         return _number(holder.value_integer), "", "", False
-    unit, other = _units(quantity)
-    return _number(quantity.value), unit, other, bool(quantity.comparator)
+    number, code, text = quantity.value, quantity.code, quantity.unit
+    if type(code) is str and (code == text or text is None):
+        unit, other = code.strip(), ""
+    else:
+        unit, other = _units(quantity)
+    return (number if type(number) is float else _number(number)), unit, other, bool(quantity.comparator)
 
 
 def _units(quantity: Quantity) -> tuple[str, str]:
@@ -186,11 +195,10 @@ def _number(value: Any) -> float | None:
     return float(value) if type(value) is float or type(value) is int else None
 
 
-def _time(observation: Observation) -> int:
-    text = observation.effective_date_time or observation.effective_instant
-    if not text and observation.effective_period:
-        text = observation.effective_period.end or observation.effective_period.start
-    return micros_of(text)
+def _other_time(observation: Observation) -> Any:
+    if not observation.effective_instant and observation.effective_period:
+        return observation.effective_period.end or observation.effective_period.start
+    return observation.effective_instant
 
 
 def _malformed(resource: Resource, rule: ReadingRule, bases: Bases) -> list[Reading]:

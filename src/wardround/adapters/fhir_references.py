@@ -17,6 +17,7 @@ Resource = dict[str, Any]
 FOREIGN_REFERENCE: Final = "foreign_reference"  # to a resource of another server, or to nobody knows where (urn:)
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_is_id: Final = _ID.fullmatch
 _REFERENCE: Final = re.compile(
     rf"(?:(?P<base>[A-Za-z][A-Za-z0-9+.\-]*:.+)/)?(?P<local>[A-Z][A-Za-z]+/{_ID.pattern})(?:/_history/{_ID.pattern})?"
 )
@@ -77,7 +78,7 @@ def _base(url: str) -> _Base:
 
 def is_id(value: object) -> bool:
     """Whether it can be the id of a resource in FHIR R4."""
-    return type(value) is str and _ID.fullmatch(value) is not None
+    return type(value) is str and _is_id(value) is not None
 
 
 @lru_cache(maxsize=4096)

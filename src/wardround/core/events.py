@@ -44,6 +44,8 @@ UNKNOWN_UNIT: Final = "unknown_unit"
 UNIT_CONFLICT: Final = "unit_conflict"  # its code and its text are two units
 IMPLAUSIBLE_VALUE: Final = "implausible_value"
 
+_OWN_PROBLEM: Final = "own problem"  # stands for what a reading says of itself
+
 # MIMIC's shifted dates reach 2210; nothing real lies outside.
 EARLIEST: Final = pd.Timestamp("1900-01-01", tz="UTC")
 LATEST: Final = pd.Timestamp("2300-01-01", tz="UTC")
@@ -88,10 +90,9 @@ def admit(readings: pd.DataFrame, variables: Mapping[str, Variable], as_of: pd.T
     time = readings["time"]
     # A value cannot be known before it is true: some systems store ahead of the charted time.
     available = readings["available"].fillna(time).where(lambda known: known >= time, time)
-    problem = readings["problem"].to_numpy(dtype=object)
-    rules: list[tuple[np.ndarray, object]] = [
+    rules: list[tuple[np.ndarray, str]] = [
         (~readings["status"].isin(_ACCEPTED_STATUS).to_numpy(), STATUS),
-        (problem != "", problem),
+        ((readings["problem"] != "").to_numpy(), _OWN_PROBLEM),
         (time.isna().to_numpy(), NO_TIME),
         (~time.between(EARLIEST, LATEST).to_numpy(), IMPLAUSIBLE_TIME),
         *_as_of_rules(time, available, as_of),
@@ -101,13 +102,22 @@ def admit(readings: pd.DataFrame, variables: Mapping[str, Variable], as_of: pd.T
         (conflict, UNIT_CONFLICT),
         (~((value >= low) & (value <= high)), IMPLAUSIBLE_VALUE),
     ]
-    reason = np.full(len(readings), "", dtype=object)
-    for applies, name in reversed(rules):
-        reason[applies] = name[applies] if isinstance(name, np.ndarray) else name
-    admitted = reason == ""
-    events = readings.assign(value=value, available=available).loc[admitted, list(EVENT_COLUMNS)]
-    set_aside = readings.assign(reason=reason).loc[~admitted, list(SET_ASIDE_COLUMNS)].astype({"reason": "str"})
-    return Admitted(events[~_repeated(events)].reset_index(drop=True), set_aside.reset_index(drop=True))
+    # The number of the first rule that applies: texts are made for what is set aside alone, which is little.
+    first = np.zeros(len(readings), dtype=np.int8)
+    for number, (applies, _) in reversed(list(enumerate(rules, start=1))):
+        first[applies] = number
+    admitted = first == 0
+    events = readings.loc[admitted, list(EVENT_COLUMNS)].assign(value=value[admitted], available=available[admitted])
+    names = np.array(["", *(name for _, name in rules)], dtype=object)
+    return Admitted(
+        events[~_repeated(events)].reset_index(drop=True), _set_aside(readings[~admitted], names[first[~admitted]])
+    )
+
+
+def _set_aside(readings: pd.DataFrame, reason: np.ndarray) -> pd.DataFrame:
+    own = readings["problem"].to_numpy(dtype=object)
+    reason = np.where(reason == _OWN_PROBLEM, own, reason)
+    return readings.assign(reason=reason)[list(SET_ASIDE_COLUMNS)].astype({"reason": "str"}).reset_index(drop=True)
 
 
 def _repeated(events: pd.DataFrame) -> np.ndarray:
@@ -119,7 +129,7 @@ def _repeated(events: pd.DataFrame) -> np.ndarray:
     return repeated
 
 
-def _as_of_rules(time: pd.Series, available: pd.Series, as_of: pd.Timestamp | None) -> list[tuple[np.ndarray, object]]:
+def _as_of_rules(time: pd.Series, available: pd.Series, as_of: pd.Timestamp | None) -> list[tuple[np.ndarray, str]]:
     if as_of is None:
         return []
     return [((time > as_of).to_numpy(), AFTER_AS_OF), ((available > as_of).to_numpy(), NOT_YET_AVAILABLE)]
