@@ -115,6 +115,30 @@ def test_every_feature_is_what_its_events_say_one_by_one(condition, monkeypatch,
             assert table[feature.name][place] == pytest.approx(expected, rel=1e-9, abs=1e-9, nan_ok=True), feature.name
 
 
+def test_values_of_one_time_have_no_slope_and_no_change_however_its_hours_are_rounded(condition) -> None:
+    # The mean of equal hours may differ from each of them in its last digit.
+    index_of_one = index().iloc[:1]
+    for minutes in range(1, 120):
+        time = AS_OF - pd.Timedelta(minutes=minutes)
+        events = [
+            {
+                "patient_id": "a",
+                "time": time,
+                "available": time,
+                "variable": "heart_rate",
+                "value": value,
+                "source_ref": "o",
+            }
+            for value in (70.1, 90.3, 110.7)
+        ]
+        row = build_features(frame_of(EVENT_COLUMNS, events), index_of_one, condition).iloc[0]
+        known = {
+            feature.summary: row[feature.name] for feature in condition.feature_list if feature.variable == "heart_rate"
+        }
+        assert all(math.isnan(known[summary]) for summary in ("slope", "change") if summary in known), minutes
+        assert known["last"] == 110.7
+
+
 def test_age_and_sex_are_those_of_the_row(condition) -> None:
     table = build_features(frame_of(EVENT_COLUMNS), index(), condition)
     years = [
