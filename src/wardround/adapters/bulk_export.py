@@ -42,6 +42,8 @@ _DELETED: Final = (200, 202, 204, 400, 404, 405, 410, 500, 501)
 _PERCENT: Final = re.compile(r"(\d+)(?:\.\d+)? ?%")
 _PART: Final = re.compile(r"(\d+) ?(?:of|/) ?(\d+)")
 
+_LOG = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class ExportOrder:
@@ -59,9 +61,6 @@ class ExportOrder:
         if self.since:
             query["_since"] = self.since.isoformat().replace("+00:00", "Z")
         return f"{place}?{urlencode(query)}"
-
-
-_LOG = logging.getLogger(__name__)
 
 
 def export(

@@ -42,7 +42,6 @@ _RULES: Final = {
 }
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
-
 _LOG = logging.getLogger(__name__)
 
 

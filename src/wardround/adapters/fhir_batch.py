@@ -23,7 +23,6 @@ _BUSY: Final = (*_NOT_DONE, "502", "504", UNANSWERED)
 # One entry can make a server refuse the whole Bundle, and some refuse what is too large with no better word than 400.
 _WHOLE: Final = (400, 413, 422)
 
-
 _LOG = logging.getLogger(__name__)
 
 

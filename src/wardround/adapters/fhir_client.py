@@ -31,7 +31,6 @@ _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 _LOST: Final = (*TOO_LARGE, 404, 410)
 
-
 _LOG = logging.getLogger(__name__)
 
 

@@ -1,7 +1,7 @@
 """An Observation in, what stands around its value and can make it mean something else out.
 
 Most have nothing of it, and whoever calls asks for that first. What can be known of a specimen is what the reference
-says of it, and a Specimen inside the Observation: others are not looked up (decision 13).
+says of it, and a Specimen inside the Observation: others are not looked up (decision 21).
 """
 
 from collections.abc import Iterator

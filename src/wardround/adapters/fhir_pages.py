@@ -23,7 +23,6 @@ MOST_RESTARTS: Final = 3
 # Servers that filter after paging give pages without anything now and then; so many in a row never end.
 MOST_BARREN: Final = 100
 
-
 _LOG = logging.getLogger(__name__)
 
 
@@ -68,10 +67,9 @@ def pages(search: Search[T]) -> Iterator[list[T | Misshapen]]:
     """Page by page, the resources of a search that were not seen, or not in this version.
 
     A search that the server forgets, or that ends with fewer matches than its total, begins anew. So does one with
-    an entry that holds no resource, unless the total says that none is missing. Pages that shift
-    because something was entered meanwhile repeat resources, which are given once, or again if they changed.
-    Where a total shrinks in between
-    the search is read until a reading brings nothing new.
+    an entry that holds no resource, unless the total says that none is missing. Pages that shift because
+    something was entered meanwhile repeat resources, which are given once, or again if they changed. Where a total
+    shrinks in between, the search is read until a reading brings nothing new.
 
     Raises:
         TooLarge: the server cannot bear so many values, or forgets the search each time.

@@ -27,9 +27,7 @@ _ANY_REFUSAL: Final = frozenset(range(400, 600)) - {401, 403}
 class Asked:
     """An answer: its HTTP status (0 if it was nothing usable, and then why), its body, and the milliseconds it took.
 
-    `instead` says what came in place of results.
-
-    References to the server's own resources are relative in the body.
+    `instead` says what came in place of results. References to the server's own resources are relative in the body.
     """
 
     status: int

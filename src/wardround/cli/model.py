@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from wardround.core.decisions import Decision, Standing
     from wardround.spec.conditions import Condition
 
-COMPARED = "to be compared with the live one"
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 _by = click.option("--by", envvar="USER", default="unknown", help="Who decides, for the record (default: USER).")
 _why = click.option("--why", required=True, help="The reason, for the record.")
@@ -127,7 +126,7 @@ def rollback_model(condition: str, by: str, why: str, as_json: bool) -> None:
 @command.command("challenge")
 @click.argument("condition")
 @click.argument("version", required=False)
-@click.option("--until", type=DAY, help="First day (UTC) or time of which screenings do without it (default: --end).")
+@click.option("--until", type=DAY, help="First day (UTC), or time, that does without it.  [default: until --end]")
 @click.option("--end", is_flag=True, help="End the challenge.")
 @_by
 @click.option(
@@ -225,14 +224,14 @@ def _facts(store: "ModelStore", condition_id: str, version: str, now: "Standing"
     except ModelError:
         return {"state": "refused", "created": None, "model": None, "auroc": None, "f1": None}
     return {
-        "state": _standing(version, now),
+        "state": _use_of(version, now),
         "created": card.created.isoformat(timespec="seconds"),
         "model": card.chosen,
         **{name: _rounded(card.metrics[name].value) for name in ("auroc", "f1")},
     }
 
 
-def _standing(version: str, now: "Standing") -> str:
+def _use_of(version: str, now: "Standing") -> str:
     if version == now.version:
         return "live"
     return "challenger" if now.challenge and now.challenge.version == version else "stored"

@@ -1,4 +1,4 @@
-"""A run's folder in, report.html out. It sees patient values; it never logs."""
+"""A run's folder in, report.html out. It sees patient values; its log says where the report is, and no more."""
 
 import logging
 from collections import Counter

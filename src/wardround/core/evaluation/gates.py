@@ -1,4 +1,4 @@
-"""The gates against leakage: what each found, its limit, and whether the training may go on."""
+"""What gates found in, a verdict out: of those against leakage with its limit, and of several gates together."""
 
 from collections.abc import Iterable
 from typing import Final, Literal

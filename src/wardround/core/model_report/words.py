@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from wardround.core.evaluation.gates import VERDICTS, in_words
 from wardround.core.evaluation.results import Policy
 from wardround.core.metrics import Metric
 from wardround.core.model import ModelCard
@@ -32,7 +33,7 @@ _LEFT_OUT: Final = {
     "onset_before_prediction": "Onset before the first prediction",
     "below_minimum_data": "Too little known for a score",
 }
-STATES: Final = {True: "passed", False: "failed", None: "not judged"}
+STATES: Final = {passed: in_words(verdict) for passed, verdict in VERDICTS.items()}
 _SHORTER: Final = "shorter_than_"
 _NONE: Final = "–"
 

@@ -168,8 +168,8 @@ def _notices(record: RunRecord, mode: str) -> Iterator[Notice]:
         yield Notice(
             "stopped",
             "Suspended condition",
-            f"{off.by} switched it off on {moment(pd.Timestamp(off.when))}: {off.why} Nothing new is computed for"
-            " people until somebody resumes it.",
+            "Nothing new is computed for people until somebody resumes it."
+            f" {off.by} switched it off on {moment(pd.Timestamp(off.when))}: {off.why}",
         )
     if doubt := doubt_in_words(record.census):
         yield Notice(

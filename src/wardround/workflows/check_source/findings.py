@@ -37,10 +37,8 @@ class Findings:
         """Adds a row; `works` says what the data of an answer show, None if nothing."""
         outcome: Outcome = "unproven" if works is None else "works" if works else "ignored"
         if asked.refused:
-            outcome, detail = (
-                "refused",
-                asked.instead or (f"HTTP {asked.status}" if asked.status else "no FHIR came back"),
-            )
+            outcome = "refused"
+            detail = asked.instead or (f"HTTP {asked.status}" if asked.status else "no FHIR came back")
         shown = round(asked.milliseconds, 1) if asked.milliseconds else None
         self.rows.append(Finding(question=question, outcome=outcome, detail=detail, milliseconds=shown))
         return outcome

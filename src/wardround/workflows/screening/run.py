@@ -196,19 +196,25 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
             "software_version": __version__,
         },
     )
+    _tell(load_run(run, settings))
+    return run
+
+
+def _tell(opened: Run) -> None:
+    """Logs what the run uses."""
+    request, challenger, translation = opened.request, opened.challenger, opened.translation
     _LOG.info(
         "run %s: opened in %s; as of %s, mode %s%s, model %s, source %s",
-        *(run, folder.location(""), opened.as_of.isoformat(), opened.mode, ", dry run" if opened.dry_run else ""),
-        *(model.version, shown(opened.source_url)),
+        *(opened.id, opened.folder.location(""), request.as_of.isoformat(), request.mode),
+        *(", dry run" if request.dry_run else "", opened.model_version, shown(request.source_url)),
     )
     if challenger and challenger.left_out:
-        _LOG.warning("run %s: challenger %s is left out, for its model cannot be used", run, challenger.version)
+        _LOG.warning("run %s: challenger %s is left out, for its model cannot be used", opened.id, challenger.version)
     elif challenger:
-        _LOG.info("run %s: challenger %s is scored beside it", run, challenger.version)
+        _LOG.info("run %s: challenger %s is scored beside it", opened.id, challenger.version)
     if translation != NO_TRANSLATION:
         read = len(translation.codes), len(translation.units), translation.digest[:12]
-        _LOG.info("run %s: a source map is in use, of %d codes and %d units (digest %s)", run, *read)
-    return run
+        _LOG.info("run %s: a source map is in use, of %d codes and %d units (digest %s)", opened.id, *read)
 
 
 def load_run(run: str, settings: Settings) -> Run:

@@ -21,7 +21,6 @@ ROUNDS: Final = 5
 # Somebody else was there first: what is there now decides. Everything else between 400 and 499 stays as it is.
 OVERTAKEN: Final = ("404", "409", "410", "412")
 
-
 _LOG = logging.getLogger(__name__)
 
 

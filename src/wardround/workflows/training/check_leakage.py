@@ -4,7 +4,7 @@ from typing import Final
 
 import pandas as pd
 
-from wardround.core.evaluation.gates import GateResult
+from wardround.core.evaluation.gates import VERDICTS, GateResult
 from wardround.core.evaluation.leakage import (
     dominant_feature,
     explained,
@@ -22,7 +22,6 @@ from wardround.workflows.training.run import Run, load_run
 
 GATES: Final = "gates.json"
 _TO_LOOK_AT: Final = 3
-_VERDICTS: Final = {True: "passed", False: "failed", None: "not_judged"}
 
 
 def check_leakage(run: str, settings: Settings) -> None:
@@ -30,7 +29,7 @@ def check_leakage(run: str, settings: Settings) -> None:
     with told(f"run {run}", "check_leakage") as step:
         opened = load_run(run, settings)
         found = tuple(explained(gate, opened.request.explained) for gate in _found(opened))
-        step.count_reasons("gates", (_VERDICTS[gate.passed] for gate in found))
+        step.count_reasons("gates", (VERDICTS[gate.passed] for gate in found))
         opened.folder.write_json(GATES, [gate.model_dump(mode="json") for gate in found])
         stopped = failed(found)
         if stopped:
