@@ -92,3 +92,9 @@ def test_of_several_windows_of_a_variable_the_longest_counts(sepsis: Condition) 
     assert {window.total_seconds() / 3600 for window in windows} == {6, 24}
     rows = events((20, "heart_rate", 80, "o/20"), (5, "heart_rate", 80, "o/5"))
     assert basis(used_events(rows, sepsis, AS_OF)["p1"]) == ("o/20", "o/5")
+
+
+def test_a_patient_whose_events_all_lie_outside_takes_none_from_the_next(sepsis: Condition) -> None:
+    both = pd.concat([events((30, "lactate", 1, "o/1")), events((1, "lactate", 2, "o/2"), patient="p2")])
+    used = used_events(both, sepsis, AS_OF)
+    assert {patient: basis(mine) for patient, mine in used.items()} == {"p2": ("o/2",)}

@@ -139,6 +139,24 @@ def test_values_of_one_time_have_no_slope_and_no_change_however_its_hours_are_ro
         assert known["last"] == 110.7
 
 
+def test_each_variable_alone_gives_its_own_columns_and_no_others(condition) -> None:
+    for name in condition.variables:
+        event = {
+            "patient_id": "b",
+            "time": AS_OF,
+            "available": AS_OF,
+            "variable": name,
+            "value": 7.0,
+            "source_ref": "o",
+        }
+        table = build_features(frame_of(EVENT_COLUMNS, [event]), index().iloc[[1, 0]], condition)
+        for feature in condition.feature_list:
+            expected = summary_of(feature.summary, [event] if feature.variable == name else [], AS_OF)
+            assert table[feature.name].tolist() == pytest.approx(
+                [expected, summary_of(feature.summary, [], AS_OF)], nan_ok=True
+            )
+
+
 def test_age_and_sex_are_those_of_the_row(condition) -> None:
     table = build_features(frame_of(EVENT_COLUMNS), index(), condition)
     years = [
