@@ -318,6 +318,9 @@ def test_what_changes_the_whole_sets_all_its_components_aside(variables) -> None
     assert reasons({**pressures, "status": "unknown"}, variables) == ["status"] * 2
 
 
+SITE = "http://hl7.org/fhir/StructureDefinition/bodySite"
+
+
 def pressure(**changes) -> dict:
     return {**panel("85354-9", part("8480-6", 28), part("8462-4", 12)), **changes}
 
@@ -331,6 +334,19 @@ def pressure(**changes) -> dict:
         ({"bodySite": {"text": "Pulmonary  Artery"}}, "body_site"),
         ({"bodySite": {"coding": [{"display": "Right atrial structure (body structure)"}]}}, "body_site"),
         ({"bodySite": {"text": "zentralvenös"}}, "body_site"),
+        ({"bodySite": {"text": "Right pulmonary artery, distal"}}, "body_site"),
+        ({"bodySite": {"text": "via catheter (pulmonary artery)"}}, "body_site"),
+        ({"bodySite": {"coding": [{"system": SNOMED, "code": "45341000"}]}}, "body_site"),
+        ({"method": {"text": "Swan-Ganz, thermodilution"}}, "method"),
+        ({"extension": [{"url": SITE, "valueReference": {"display": "Pulmonary artery"}}]}, "body_site"),
+        ({"extension": [{"url": SITE, "valueCodeableConcept": {"text": "left atrium"}}]}, "body_site"),
+        (
+            {
+                "extension": [{"url": SITE, "valueReference": {"reference": "#b"}}],
+                "contained": [{"resourceType": "BodyStructure", "id": "b", "location": {"text": "Pulmonary artery"}}],
+            },
+            "body_site",
+        ),
         ({"method": {"text": "Right heart catheterization (procedure)"}}, "method"),
         ({"code": concept("85354-9", "76284-9")}, "code"),
     ],
@@ -344,12 +360,31 @@ def test_a_pressure_of_another_place_is_none_of_the_body(variables, changes: dic
     [
         {"coding": [{"system": SNOMED, "code": "368209003", "display": "Right upper arm structure"}]},
         {"coding": [{"system": SNOMED, "code": "11527006", "display": "Arterial system structure"}]},
+        {"text": "Artery of the arm, paediatric cuff"},
         {"coding": [{"system": "urn:local", "code": "81040000"}], "text": "not in the pulmonary artery"},
         {"text": None, "coding": []},
     ],
 )
 def test_a_pressure_of_an_arm_is_read_wherever_codes_are_not_the_named_ones(variables, site: dict) -> None:
     assert reasons(pressure(bodySite=site), variables) == []
+
+
+def test_the_place_of_a_component_is_said_by_an_extension(variables) -> None:
+    placed = part("8480-6", 28, extension=[{"url": SITE, "valueReference": {"display": "Right ventricle"}}])
+    admitted = admit(read(panel("85354-9", placed, part("8462-4", 70)), variables), variables)
+    assert admitted.events["variable"].tolist() == ["diastolic_pressure"]
+    assert admitted.set_aside["reason"].tolist() == ["body_site"]
+
+
+@pytest.mark.parametrize("place", ["extension", "_value"])
+def test_a_value_that_an_extension_calls_absent_is_none(variables, place: str) -> None:
+    url = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+    said = [{"url": url, "valueCode": "error"}]
+    absent = heart_rate()
+    absent["valueQuantity"] |= {place: said if place == "extension" else {"extension": said}}
+    assert reasons(absent, variables) == ["no_value"]
+    said[0]["url"] = "urn:example:other"
+    assert reasons(absent, variables) == []
 
 
 def test_a_component_that_is_also_coded_as_another_quantity_is_set_aside(variables) -> None:
@@ -361,7 +396,7 @@ def test_a_component_that_is_also_coded_as_another_quantity_is_set_aside(variabl
 
 
 def lactate(**changes) -> dict:
-    return heart_rate(code=concept("2524-7"), valueQuantity={"value": 9.3, "code": "mmol/L"}, **changes)
+    return heart_rate(**{"code": concept("2524-7"), "valueQuantity": {"value": 9.3, "code": "mmol/L"}, **changes})
 
 
 def specimen(kind: object, key: str = "s") -> dict:
@@ -373,6 +408,11 @@ def specimen(kind: object, key: str = "s") -> dict:
     ("changes", "expected"),
     [
         ({"specimen": {"display": "Ascites"}}, ["specimen"]),
+        ({"specimen": {"display": "Urine, random, no 12"}}, ["specimen"]),
+        ({"specimen": {"display": "Blood, not urine"}}, []),
+        (specimen({"text": "Lumbar puncture (CSF)"}), ["specimen"]),
+        (specimen({"coding": [{"system": SNOMED, "code": "78014005"}]}), ["specimen"]),
+        ({"code": concept("2524-7", "2520-5")}, ["code"]),
         ({"specimen": {"reference": "Specimen/1", "display": "CSF"}}, ["specimen"]),
         (specimen({"coding": [{"system": SNOMED, "code": "309201001"}]}), ["specimen"]),
         (specimen({"text": "Pleural fluid"}), ["specimen"]),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from wardround.adapters.fhir_context import MODIFIER_EXTENSION, changed, is_there, said_around
+from wardround.adapters.fhir_context import MODIFIER_EXTENSION, changed, is_absent, is_there, said_around
 from wardround.adapters.fhir_observation_shape import Component, Observation, Quantity
 from wardround.adapters.fhir_page import Misshapen
 from wardround.adapters.fhir_references import (
@@ -116,19 +116,24 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
     issued = micros_of(observation.issued)
     available = time if issued == UNKNOWN else issued
     source_ref, status = f"Observation/{observation.id}", str(observation.status)
-    aside, around = foreign, None
+    aside = foreign
     # Nearly all have none of these, which takes two comparisons.
     if not (observation.focus is observation.modifier_extension is observation.implicit_rules is None):
         aside = foreign or changed(observation)
-    if not (observation.body_site is observation.method is None and observation.specimen is None):
-        around = said_around(observation)
+    around = None
+    if not (
+        observation.body_site is observation.method is None and observation.specimen is observation.extension is None
+    ):
+        around = said_around(observation, observation)
     holders: list[_Holder] = [(observation, variable, "") for variable in opening.variables]
     if observation.component or len(observation.code.coding) > 1:
         holders = _holders(observation, opening, rule)
     readings = []
     for holder, variable, why in holders:
         value, unit, other, comparator = _value(holder)
-        problem = aside or why or (rule.excluded(variable, around) if around else "")
+        of_its_own = holder is not observation and holder.extension is not None
+        said = said_around(observation, holder) if of_its_own else around
+        problem = aside or why or (rule.excluded(variable, said) if said else "")
         if not problem:
             problem = NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else ""
         number = _NAN if value is None else value
@@ -167,6 +172,8 @@ def _value(holder: Observation | Component) -> tuple[float | None, str, str, boo
     quantity = holder.value_quantity
     if quantity is None:
         return _number(holder.value_integer), "", "", False
+    if not (quantity.extension is quantity.about_value is None) and is_absent(quantity):
+        return None, "", "", False
     number, code, text = quantity.value, quantity.code, quantity.unit
     if type(code) is str and (code == text or text is None):
         unit, other = code.strip(), ""

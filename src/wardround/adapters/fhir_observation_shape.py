@@ -35,6 +35,8 @@ class Quantity(msgspec.Struct, gc=False):
     system: Any = None
     code: Any = None
     comparator: Any = None
+    extension: Any = None
+    about_value: Any = msgspec.field(default=None, name="_value")
 
 
 class Period(msgspec.Struct, gc=False):
@@ -62,6 +64,7 @@ class Component(msgspec.Struct, gc=False, rename="camel"):
     value_integer: Any = None
     data_absent_reason: Any = None
     modifier_extension: Any = None
+    extension: Any = None
 
 
 class Observation(msgspec.Struct, gc=False, rename="camel"):
@@ -90,6 +93,7 @@ class Observation(msgspec.Struct, gc=False, rename="camel"):
     body_site: Term | None = None
     method: Term | None = None
     specimen: SpecimenReference | None = None
+    extension: Any = None
     contained: Any = None
     meta: Meta | None = None
     issue: Any = None  # of an OperationOutcome

@@ -8,6 +8,7 @@ pressure among the components of a pulmonary artery's Observation is no blood pr
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 from wardround.spec.code_systems import LOINC
@@ -16,8 +17,8 @@ from wardround.spec.source_maps import NO_TRANSLATION, Code, Translation
 from wardround.spec.variables import Exclusions, Terms, Variable
 
 CODE: Final = "code"  # a value is also coded as another quantity
-# SNOMED CT's full names end with what kind of thing it is: Pulmonary artery structure (body structure).
-_IN_BRACKETS: Final = re.compile(r"\([^()]*\)\s*$")
+# The end of what stands before a word that is denied: not in the pulmonary artery.
+_DENYING: Final = re.compile(r"\b(?:not|no|non|without|outside|nicht|kein\w*|ohne)(?:\W+\w+){0,2}\W+$")
 AROUND: Final = ("body_site", "method", "specimen")  # the elements whose words and codes can exclude; reasons, too
 
 
@@ -46,15 +47,32 @@ class Opening:
 
 
 class Said(NamedTuple):
-    """The codes and the words (`folded`) of an element."""
+    """The codes and the texts (`folded`) of an element."""
 
     codes: frozenset[tuple[Any, Any]]
     texts: frozenset[str]
 
 
+class Excluding(NamedTuple):
+    """The codes of an element, and the words of which one in its text is enough, that make a value another quantity."""
+
+    codes: frozenset[tuple[Any, Any]]
+    words: re.Pattern[str]
+
+    def are_in(self, said: Said) -> bool:
+        return not self.codes.isdisjoint(said.codes) or any(_named(self.words, text) for text in said.texts)
+
+
+# A source has few words for places and fluids, and says them with every value.
+@lru_cache(maxsize=16384)
+def _named(words: re.Pattern[str], text: str) -> bool:
+    """Whether a text names one of these and does not deny it."""
+    return any(not _DENYING.search(text[: found.start()]) for found in words.finditer(text))
+
+
 def folded(text: str) -> str:
-    """Words as they are compared: without regard to case, spaces, and what stands in brackets at their end."""
-    return " ".join(_IN_BRACKETS.sub("", text).split()).casefold()
+    """A text as it is compared: without regard to case and spaces."""
+    return " ".join(text.split()).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +87,7 @@ class ReadingRule:
 
     openings: Mapping[Code, Opening]
     excluding_codes: Mapping[Code, frozenset[str]]
-    exclusions: Mapping[str, Mapping[str, Said]]
+    exclusions: Mapping[str, Mapping[str, Excluding]]
     # Code -> system and opening: a URI is compared faster than it is hashed, and this is done for every Observation.
     _by_code: Mapping[str, tuple[tuple[str, Opening], ...]] = field(init=False, repr=False, compare=False)
 
@@ -97,7 +115,7 @@ class ReadingRule:
         """The element by which a value is not the variable's; empty if none says so."""
         for element, terms in self.exclusions.get(variable, {}).items():
             said = around.get(element)
-            if said is not None and not (terms.codes.isdisjoint(said.codes) and terms.texts.isdisjoint(said.texts)):
+            if said is not None and terms.are_in(said):
                 return element
         return ""
 
@@ -180,15 +198,16 @@ def _openings(variables: Mapping[str, Variable]) -> dict[Code, Opening]:
     return openings
 
 
-def _exclusions(given: Exclusions) -> dict[str, Said]:
+def _exclusions(given: Exclusions) -> dict[str, Excluding]:
     """Element -> what of it excludes; elements without anything left out."""
-    elements = {name: _said(getattr(given, name)) for name in AROUND}
-    return {name: said for name, said in elements.items() if said.codes or said.texts}
+    return {name: _excluding(terms) for name in AROUND if (terms := getattr(given, name))}
 
 
-def _said(terms: Terms) -> Said:
+def _excluding(terms: Terms) -> Excluding:
     codes = [term for term in terms if not isinstance(term, str)]
     texts = [term if isinstance(term, str) else term.display for term in terms]
-    return Said(
-        frozenset(pair for code in codes for pair in code.pairs()), frozenset(folded(text) for text in texts if text)
+    words = "|".join(re.escape(folded(text)) for text in texts if text)
+    return Excluding(
+        frozenset(pair for code in codes for pair in code.pairs()),
+        re.compile(rf"(?<!\w)(?:{words})(?!\w)" if words else r"(?!)"),
     )

@@ -54,7 +54,7 @@ Terms = tuple[NamedCode | str, ...]
 
 
 class Exclusions(SpecModel):
-    """What, said beside a value, makes it another quantity: codes, or words that are the whole text, case ignored."""
+    """What, said beside a value, makes it another quantity: codes, or words that its text has in it, case ignored."""
 
     code: tuple[NamedCode, ...] = Field(default=(), description="Other codes of the Observation or component.")
     body_site: Terms = Field(default=(), description="Where it was measured.")
