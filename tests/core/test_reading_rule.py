@@ -96,9 +96,22 @@ def test_an_observation_with_codes_of_two_variables_is_read_for_both(variables) 
     assert rule.opening([]) is None
 
 
-def test_words_are_compared_without_case_spaces_and_brackets_at_the_end() -> None:
-    assert folded("  Pulmonary   ARTERY structure (body structure)") == "pulmonary artery structure"
-    assert folded("Pulmonary artery") != folded("Pulmonary(x)artery")
+@pytest.mark.parametrize(
+    ("text", "element"),
+    [
+        ("  Pulmonary   ARTERY structure (body structure)", "body_site"),
+        ("Right pulmonary artery, distal", "body_site"),
+        ("PA", "body_site"),
+        ("not the left: right pulmonary artery", "body_site"),
+        ("not in the pulmonary artery", ""),
+        ("Pulmonary(x)artery", ""),
+        ("Space between atria", ""),
+        ("paediatric cuff", ""),
+    ],
+)
+def test_words_exclude_whole_wherever_they_stand_unless_they_are_denied(variables, text: str, element: str) -> None:
+    said = {"body_site": Said(frozenset(), frozenset({folded(text)}))}
+    assert reading_rule(variables).excluded("systolic_pressure", said) == element
 
 
 def test_a_variable_that_excludes_nothing_excludes_nothing(variables) -> None:

@@ -19,6 +19,7 @@ READ = [
     ("gcs_eye", "{score}", 4, 4), ("gcs_eye", "1", 4, 4), ("gcs_eye", "", 4, 4), ("gcs_eye", "{points}", 4, 4),
     ("white_cells", "/nL", 8, 8), ("white_cells", "/uL", 8000, 8), ("white_cells", "10*3/mm3", 8, 8),
     ("white_cells", "10*9/l", 8, 8), ("white_cells", "G/l", 8, 8), ("platelets", "10^3/uL", 210, 210),
+    ("platelets", "x10^9/L", 210, 210), ("white_cells", "Gpt/L", 8, 8),
     ("platelets", "{cells}/uL", 210000, 210), ("platelets", "/µL", 210000, 210),
     ("platelets", "K/uL", 210, 210), ("platelets", "K/µL", 210, 210),
     ("lactate", "mmol/l", 2, 2), ("lactate", "umol/L", 2000, 2), ("lactate", "mg/dl", 18.02, 2),
