@@ -107,6 +107,12 @@ def test_anything_else_is_no_id(value: object) -> None:
     assert not is_id(value)
 
 
+def test_a_text_or_nothing_in_place_of_a_reference_is_no_error() -> None:
+    assert is_foreign("urn:uuid:5f0e9a77-3b2f-5d6e-8a80-000000000001")
+    assert not is_foreign("Patient/1")
+    assert not any(is_foreign(odd) or contradicts(odd, "Patient") for odd in (None, 5, [], "Patient/1"))
+
+
 def test_a_type_that_the_reference_does_not_name_contradicts_it() -> None:
     reference = {"reference": "Patient/1"}
     assert not contradicts(reference, "Patient")

@@ -175,6 +175,12 @@ def test_the_same_observation_read_twice_counts_once(variables):
     assert admit(twice, variables).events["value"].tolist() == [2.0, 3.0]
 
 
+def test_the_same_value_known_at_two_times_counts_once_as_it_came_first(variables):
+    later = TIME + pd.Timedelta(hours=1)
+    twice = readings({}, {"source_ref": "Observation/0", "available": later})
+    assert admit(twice, variables).events["available"].tolist() == [TIME]
+
+
 def test_a_value_is_never_available_before_it_is_true(variables):
     early = readings({"available": TIME - pd.Timedelta(hours=1)}, {"available": pd.NaT})
     assert admit(early, variables).events["available"].tolist() == [TIME, TIME]
