@@ -1,4 +1,4 @@
-"""A step of a run as its log tells it: that it began, what it bore with, what it counted, how it ended.
+"""A step of a run as its log tells it: that it began, what it coped with, what it counted, how it ended.
 
 Modules that see patient values hand what they counted to a Step and never log themselves. It takes whole numbers,
 reasons and what an error is called: nothing that a patient or a server wrote.
@@ -50,7 +50,7 @@ class Step:
         if counted.total():
             self.level = logging.WARNING
 
-    def bear(self, what: str, error: BaseException | None = None) -> None:
+    def warn(self, what: str, error: BaseException | None = None) -> None:
         """Says at once, as a warning, what went wrong without costing the step, in words of ours."""
         _LOG.warning("%s: %s%s", self._where, what, f" ({named(error)})" if error else "")
 

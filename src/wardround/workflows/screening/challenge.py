@@ -36,7 +36,7 @@ def score_challenger(opened: Run, chunk: int, features: pd.DataFrame, settings: 
             ]
         except Exception as error:  # noqa: BLE001 - another model's fault must not stop the live one
             opened.folder.write_json(failed, {"reason": why_left_out(error)})
-            step.bear("the challenger is left out", error)
+            step.warn("the challenger is left out", error)
         else:
             opened.folder.write_frame(scores, frame_of(CHALLENGER_COLUMNS, rows))
             step.count(stays=len(rows))

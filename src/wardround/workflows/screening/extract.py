@@ -64,10 +64,10 @@ def _isolated(
             _require_server(client, error)
         patients = stays["patient_id"].unique()
         if len(patients) == 1:
-            step.bear(f"the data of one patient cannot be used; stays failed: {len(stays)}", error)
+            step.warn(f"the data of one patient cannot be used; stays failed: {len(stays)}", error)
             # The name of what failed and no more: the message of a foreign error may hold a patient's value.
             return [], dict.fromkeys(stays["stay_id"], f"extract:{type(error).__name__}")
-        step.bear(f"{len(patients)} patients cannot be read together, and each is tried alone", error)
+        step.warn(f"{len(patients)} patients cannot be read together, and each is tried alone", error)
     parts: list[_Extracted] = []
     failures: dict[str, str] = {}
     for patient in patients:

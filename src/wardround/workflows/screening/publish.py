@@ -49,7 +49,7 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
         step.count(to_write=account.to_write, written=len(account.written), unchanged=len(account.unchanged))
         step.count_failed(account.failed.values())
         if account.repaired:
-            step.bear(
+            step.warn(
                 f"the server held several RiskAssessments of {len(account.repaired)} stays, of which one stands now"
             )
 
