@@ -1,5 +1,24 @@
-"""What is compared shows its difference."""
+"""What readers are compared on and with; what is compared shows its difference."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from wardround.settings import Settings, settings_from
+from wardround.spec.conditions import Condition
+from wardround.spec.loading import load_condition
+
 pytest.register_assert_rewrite("tests.readers.three")
+
+
+@pytest.fixture(scope="module")
+def sepsis(schemas: Path) -> Condition:
+    return load_condition("sepsis", schemas)
+
+
+@pytest.fixture(scope="module")
+def settings(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Runs and what else is written go to a folder of the module's own; the models are trained ones."""
+    folder = tmp_path_factory.mktemp("runs")
+    return replace(settings_from(), runs=str(folder), var=folder, models=trained_models)

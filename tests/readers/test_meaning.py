@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from tests.readers.three import Read, assert_same, by_folder, by_screening
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.ndjson import NdjsonFolder
 from wardround.services.fhir_server.running import running_server
-from wardround.settings import Settings, settings_from
+from wardround.settings import Settings
 from wardround.spec.conditions import Condition
-from wardround.spec.loading import load_condition
 
 AS_OF = datetime.fromisoformat("2026-03-10T05:00:00+00:00")
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
@@ -169,17 +167,6 @@ def resources() -> list[Resource]:
             plain = {"id": f"{name}-{number}", "status": "final", "effectiveDateTime": f"2026-03-10T04:0{number}:00Z"}
             found.append({"resourceType": "Observation", **plain, **who, **content})
     return found
-
-
-@pytest.fixture(scope="module")
-def sepsis(schemas: Path) -> Condition:
-    return load_condition("sepsis", schemas)
-
-
-@pytest.fixture(scope="module")
-def settings(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    runs = tmp_path_factory.mktemp("runs")
-    return replace(settings_from(), runs=str(runs), var=runs, models=trained_models)
 
 
 def by_all_readers(folder: Path, sepsis: Condition, settings: Settings) -> dict[str, Read]:

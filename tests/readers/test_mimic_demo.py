@@ -19,7 +19,7 @@ from wardround.adapters.ndjson import NdjsonFolder
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import Settings, settings_from
 from wardround.spec.conditions import Condition
-from wardround.spec.loading import load_condition, load_variables
+from wardround.spec.loading import load_variables
 from wardround.workflows.mimic2fhir import Selection, mimic2fhir
 
 pytestmark = pytest.mark.mimic
@@ -30,11 +30,6 @@ SYSTEMS = {
     "labevents": "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-d-labitems",
 }
 READERS = ("search", "export", "folder")
-
-
-@pytest.fixture(scope="module")
-def sepsis(schemas: Path) -> Condition:
-    return load_condition("sepsis", schemas)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """Some hundred odd resources: whatever a server takes is read alike by search, by export and from a folder."""
 
 import json
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,23 +11,11 @@ from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_scree
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.ndjson import NdjsonFolder
 from wardround.services.fhir_server.running import running_server
-from wardround.settings import Settings, settings_from
+from wardround.settings import Settings
 from wardround.spec.conditions import Condition
-from wardround.spec.loading import load_condition
 
 SEEDS = (1, 2, 3)
 PATIENTS = 120
-
-
-@pytest.fixture(scope="module")
-def sepsis(schemas: Path) -> Condition:
-    return load_condition("sepsis", schemas)
-
-
-@pytest.fixture(scope="module")
-def settings(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    folder = tmp_path_factory.mktemp("runs")
-    return replace(settings_from(), runs=str(folder), var=folder, models=trained_models)
 
 
 @pytest.fixture(scope="module", params=SEEDS)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,8 @@ from wardround.adapters.mimic import MimicFolder
 from wardround.adapters.ndjson import NdjsonFolder
 from wardround.errors import SourceDataError
 from wardround.services.fhir_server.running import running_server
-from wardround.settings import Settings, settings_from
+from wardround.settings import Settings
 from wardround.spec.conditions import Condition
-from wardround.spec.loading import load_condition
 from wardround.workflows.features import build_table
 
 AS_OF = datetime(2026, 3, 10, 5, tzinfo=UTC)
@@ -36,17 +34,6 @@ VALUES: dict[str, dict[str, list[float]]] = {
 }
 ACCOUNTS = {"e15": {"e15-e": "deceased"}, "bed_in_icu": {"e06-e": SCREENED}}
 SET_ASIDE = {"s10": ("Observation/s10-a", "heart_rate", "focus")}
-
-
-@pytest.fixture(scope="module")
-def sepsis(schemas: Path) -> Condition:
-    return load_condition("sepsis", schemas)
-
-
-@pytest.fixture(scope="module")
-def settings(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    folder = tmp_path_factory.mktemp("runs")
-    return replace(settings_from(), runs=str(folder), var=folder, models=trained_models)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from wardround.adapters.fhir_unmapped import Unmapped
 from wardround.adapters.ndjson import NdjsonFolder
 from wardround.adapters.run_folder import RunFolder, runs_in
 from wardround.services.fhir_server.running import running_server
-from wardround.settings import Settings, settings_from
+from wardround.settings import Settings
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition, load_source_map, load_variables
 
@@ -87,17 +87,6 @@ def resources() -> Iterator[dict[str, Any]]:
     for name, content in OBSERVATIONS.items():
         about = {"subject": {"reference": "Patient/p"}, "effectiveDateTime": "2026-03-10T03:00:00Z"}
         yield {"resourceType": "Observation", "id": name, "status": "final", **about, **content}
-
-
-@pytest.fixture(scope="module")
-def sepsis(schemas: Path) -> Condition:
-    return load_condition("sepsis", schemas)
-
-
-@pytest.fixture(scope="module")
-def settings(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    folder = tmp_path_factory.mktemp("runs")
-    return replace(settings_from(), runs=str(folder), var=folder, models=trained_models)
 
 
 @pytest.fixture(scope="module")
