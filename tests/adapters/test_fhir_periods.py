@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_encounters import Census, EncounterRule
+from wardround.adapters.fhir_encounter_rule import EncounterRule
+from wardround.adapters.fhir_encounters import Census
 from wardround.adapters.fhir_references import Bases
 from wardround.core.stays import FoundStays
 

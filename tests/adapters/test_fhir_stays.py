@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_encounters import Census, EncounterRule
+from wardround.adapters.fhir_encounter_rule import EncounterRule
+from wardround.adapters.fhir_encounters import Census
 from wardround.adapters.fhir_locations import called
 from wardround.adapters.fhir_references import Bases
 from wardround.adapters.fhir_stays import find

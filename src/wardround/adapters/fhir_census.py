@@ -7,7 +7,8 @@ from typing import Final
 
 from wardround.adapters import fhir_locations
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_encounters import GOING_ON, Census, EncounterRule, is_timeless
+from wardround.adapters.fhir_encounter_rule import EncounterRule
+from wardround.adapters.fhir_encounters import GOING_ON, Census, is_timeless
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_times import ANY_ZONE, no_earlier_than, no_later_than
 from wardround.core.stays import FoundStays

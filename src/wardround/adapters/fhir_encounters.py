@@ -1,15 +1,16 @@
 """Encounters, Patients and Locations as plain dicts in; stays, and Encounters that cannot be used, out."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
 from wardround.adapters import fhir_locations, fhir_people
+from wardround.adapters.fhir_encounter_rule import EncounterRule, list_in, stints
 from wardround.adapters.fhir_people import MALFORMED_PATIENT, MODIFIED, is_modified, person_of, successors
-from wardround.adapters.fhir_periods import EARLIEST, LATEST, Bounds, bounds_of, latest_end
+from wardround.adapters.fhir_periods import EARLIEST, LATEST, Bounds, bounds_of
 from wardround.adapters.fhir_references import (
     FOREIGN_REFERENCE,
     Bases,
@@ -42,54 +43,6 @@ ELEMENTS: Final = {
     "Patient": fhir_people.ELEMENTS,
     "Location": fhir_locations.ELEMENTS,
 }
-_NEVER_THERE: Final = ("planned", "reserved")
-_STINTS: Final = ("active", "completed", *_NEVER_THERE)
-
-
-class EncounterRule(NamedTuple):
-    """Which Encounters are stays: by class or type (`code` or `system|code`), or by time in a Location (by id).
-
-    An Encounter of such a class or type counts for its whole period, any other for its time in the Locations and in
-    whatever is a part of them.
-    """
-
-    classes: frozenset[str] = frozenset()
-    locations: frozenset[str] = frozenset()
-    types: frozenset[str] = frozenset()
-
-    def bounds(self, encounter: Resource, whole: Bounds, places: Mapping[str, str]) -> list[Bounds]:
-        """The times that count, `places` being all Locations that do; none if the Encounter is no stay."""
-        if self._is_of_class(encounter):
-            return self._of_class(encounter, whole)
-        if any(_is_among(coding, self.types) for concept in _list(encounter, "type") for coding in _codings(concept)):
-            return [whole]
-        if not places:
-            return []
-        return [bounds_of(part.get("period"), whole) for place, part in stints(encounter) if place in places]
-
-    def _is_of_class(self, encounter: Resource) -> bool:
-        return _is_among(encounter.get("class") or {}, self.classes)
-
-    def _of_class(self, encounter: Resource, whole: Bounds) -> list[Bounds]:
-        """The whole period; less the time that it was of another class, where its history tells."""
-        history = _list(encounter, "classHistory")
-        others = [entry.get("period") or {} for entry in history if not self._is_of_class(entry)]
-        same = [bounds_of(entry.get("period"), whole) for entry in history if self._is_of_class(entry)]
-        return [whole.after(latest_end(others)), *same]
-
-
-def stints(encounter: Resource) -> Iterator[tuple[str, Resource]]:
-    """The Encounter's parts in a Location, with its id: those that took place, as far as it is known when.
-
-    What is planned or reserved never did; what is completed at an unknown time cannot be going on.
-    """
-    for place, part in zip(locations_of(encounter), _list(encounter, "location"), strict=True):
-        status = part.get("status")
-        if status is not None and status not in _STINTS:
-            raise TypeError("status")
-        over = status == "completed" and not (part.get("period") or {}).get("end")
-        if status not in _NEVER_THERE and not over:
-            yield place, part
 
 
 def is_timeless(encounter: Resource) -> bool:
@@ -199,7 +152,7 @@ class Census:
             raise _Unusable(MALFORMED)
         if not patient:
             raise _Unusable(FOREIGN_REFERENCE if is_foreign(subject) else NO_SUBJECT)
-        if is_modified(encounter) or any(is_modified(part) for part in _list(encounter, "location")):
+        if is_modified(encounter) or any(is_modified(part) for part in list_in(encounter, "location")):
             raise _Unusable(MODIFIED)
         person = person_of(self._kept["Patient"].get(patient), asked.until)
         if person.barred in (MODIFIED, MALFORMED_PATIENT):
@@ -283,19 +236,3 @@ def _is_certain(counted: Sequence[Bounds], as_of: int | None) -> bool:
         return all(one.is_told and one.is_exact for one in counted)
     over = all(one.is_told and one.is_over_at(as_of) for one in counted)
     return over or any(one.holds_at(as_of) for one in counted)
-
-
-def _is_among(coding: Any, wanted: frozenset[str]) -> bool:
-    return bool(wanted & {coding.get("code"), f"{coding.get('system')}|{coding.get('code')}"})
-
-
-def _codings(concept: Any) -> list[Any]:
-    return concept.get("coding") or []
-
-
-def _list(resource: Resource, name: str) -> list[Any]:
-    """The elements of a list; none if it is not there. Raises TypeError for anything else."""
-    found = resource.get(name)
-    if not isinstance(found, list | None):
-        raise TypeError(name)
-    return found or []

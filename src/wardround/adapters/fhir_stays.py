@@ -6,7 +6,8 @@ from datetime import datetime
 from wardround.adapters import fhir_locations
 from wardround.adapters.fhir_census import Criterion, begin, complete, encounters_of
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_encounters import Census, EncounterRule
+from wardround.adapters.fhir_encounter_rule import EncounterRule
+from wardround.adapters.fhir_encounters import Census
 from wardround.adapters.fhir_source import FhirSource
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError

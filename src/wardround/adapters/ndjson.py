@@ -17,7 +17,8 @@ import msgspec
 import pandas as pd
 
 from wardround.adapters import fhir_locations
-from wardround.adapters.fhir_encounters import ELEMENTS, Census, EncounterRule
+from wardround.adapters.fhir_encounter_rule import EncounterRule
+from wardround.adapters.fhir_encounters import ELEMENTS, Census
 from wardround.adapters.fhir_observation import Reading, frame_of_readings, in_our_units, readings_of
 from wardround.adapters.fhir_observation_shape import OBSERVATION
 from wardround.adapters.fhir_places import Numbers, Places

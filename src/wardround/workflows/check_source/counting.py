@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter
 from wardround.adapters import fhir_stays
 from wardround.adapters.fhir_census import encounters_of
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_encounters import stints
+from wardround.adapters.fhir_encounter_rule import stints
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource
 from wardround.spec.base import SpecModel
