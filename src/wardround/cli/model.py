@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wardround.cli.model_import import import_model
-from wardround.cli.results import add_row, say
+from wardround.cli.results import say
 from wardround.cli.times import DAY
+from wardround.cli.versions import decided, versions_of, versions_table
 from wardround.core.evaluation.gates import in_words
-from wardround.errors import ModelError
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from wardround.adapters.model_store import LiveRecord, ModelStore
-    from wardround.core.decisions import Decision, Standing
+    from wardround.core.decisions import Decision
     from wardround.spec.conditions import Condition
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
@@ -41,7 +39,7 @@ def list_models(condition: str | None, as_json: bool) -> None:
     """List the versions of CONDITION, or of all conditions."""
     store = _store()
     conditions = (condition,) if condition else store.conditions()
-    rows = [row for condition_id in conditions for row in _rows(store, condition_id)]
+    rows = [row for condition_id in conditions for row in versions_of(store, condition_id)]
     suspended = {one: decision for one in conditions if (decision := store.standing(one).suspended)}
     if as_json:
         said = {one: _suspension(decision) for one, decision in suspended.items()}
@@ -55,7 +53,7 @@ def list_models(condition: str | None, as_json: bool) -> None:
             click.echo(_off(condition_id, suspended[condition_id]))
         if beside := store.standing(condition_id).challenge:
             click.echo(f"{condition_id}: {beside.version} is scored beside the live one{_until(beside)}.")
-        Console().print(_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
+        Console().print(versions_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
 
 
 @command.command("show")
@@ -91,10 +89,10 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
     if now.challenge:
         click.echo(f"Challenger: {now.challenge.version}{_until(now.challenge)}.")
     if card.version in now.withdrawn:
-        click.echo(f"Withdrawn: {_in_words(now.withdrawn[card.version].model_dump(mode='json'))}.")
+        click.echo(f"Withdrawn: {decided(now.withdrawn[card.version].model_dump(mode='json'))}.")
     click.echo(f"Promotion gates: {in_words(now.verdict(card.version))}.")
     for decision in decisions:
-        click.echo(f"{_in_words(decision)}: {decision['why']}")
+        click.echo(f"{decided(decision)}: {decision['why']}")
 
 
 @command.command("promote")
@@ -202,66 +200,6 @@ def _spec(condition_id: str) -> "Condition":
     return load_condition(condition_id, settings_from().schemas)
 
 
-def _rows(store: "ModelStore", condition_id: str) -> list[dict[str, Any]]:
-    now = store.standing(condition_id)
-    last = {decision.version: decision.model_dump(mode="json") for decision in store.decisions(condition_id)}
-    return [
-        {
-            "condition": condition_id,
-            "version": version,
-            **_facts(store, condition_id, version, now),
-            "gates": now.verdict(version),
-            "withdrawn": version in now.withdrawn,
-            "decision": last.get(version),
-        }
-        for version in store.versions(condition_id)
-    ]
-
-
-def _facts(store: "ModelStore", condition_id: str, version: str, now: "Standing") -> dict[str, Any]:
-    try:
-        card = store.card(condition_id, version)
-    except ModelError:
-        return {"state": "refused", "created": None, "model": None, "auroc": None, "f1": None}
-    return {
-        "state": _use_of(version, now),
-        "created": card.created.isoformat(timespec="seconds"),
-        "model": card.chosen,
-        **{name: _rounded(card.metrics[name].value) for name in ("auroc", "f1")},
-    }
-
-
-def _use_of(version: str, now: "Standing") -> str:
-    if version == now.version:
-        return "live"
-    return "challenger" if now.challenge and now.challenge.version == version else "stored"
-
-
-def _table(condition_id: str, rows: list[dict[str, Any]]) -> "Table":
-    from rich.table import Table
-
-    table = Table(title=condition_id)
-    table.add_column("version", no_wrap=True)
-    for name in ("state", "model", "decided last"):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        decided = _in_words(row["decision"]) if row["decision"] else ""
-        add_row(table, row["version"], _state(row), _model(row), decided)
-    return table
-
-
-def _state(row: dict[str, Any]) -> str:
-    withdrawn = ", withdrawn" if row["withdrawn"] else ""
-    return f"{row['state']}{withdrawn}\ngates {in_words(row['gates'])}"
-
-
-def _model(row: dict[str, Any]) -> str:
-    if row["state"] == "refused":
-        return ""
-    figures = ", ".join(f"{name.upper()} {'–' if row[name] is None else row[name]}" for name in ("auroc", "f1"))
-    return f"{row['model']}\n{row['created'][:10]}\n{figures}"
-
-
 def _challenge(store: "ModelStore", condition_id: str) -> dict[str, Any] | None:
     decision = store.standing(condition_id).challenge
     return decision.model_dump(mode="json", include={"version", "until", "by", "when", "why"}) if decision else None
@@ -278,15 +216,6 @@ def _suspension(decision: "Decision") -> dict[str, Any]:
 def _off(condition_id: str, decision: "Decision") -> str:
     since = f"{decision.when:%Y-%m-%dT%H:%M:%SZ}"
     return f"{condition_id}: SUSPENDED by {decision.by} since {since}: {decision.why}"
-
-
-def _in_words(decision: dict[str, Any]) -> str:
-    despite = " despite its gates" if decision["despite_gates"] else ""
-    return f"{decision['what'].replace('_', ' ')}{despite} by {decision['by']} at {decision['when'][:16]}"
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
 
 
 def _show_live(condition: str, live: "LiveRecord", as_json: bool) -> None:

@@ -41,7 +41,7 @@ from wardround.core.model_report.words import (
 )
 from wardround.core.report.flow import Loss
 from wardround.core.report.model_facts import MetricLine
-from wardround.core.report.view import Notice
+from wardround.core.report.notices import Notice
 from wardround.core.report.words import count, percent
 from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED
 

@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Final
 
 import pandas as pd
 
-from wardround.core.expected_stays import doubt_in_words
-from wardround.core.ledger import EXCLUDED
 from wardround.core.report.challenger import ChallengerFacts, challenger_facts
 from wardround.core.report.charts import duration_bars, flow_chart, histogram
 from wardround.core.report.flow import Loss, losses_of, stages
 from wardround.core.report.missingness import UnknownGrid, unknown_grid
 from wardround.core.report.model_facts import ModelFacts, model_facts
+from wardround.core.report.notices import Notice, notices
 from wardround.core.report.record import RunRecord
 from wardround.core.report.words import address, count, moment, reason_in_words, span, window
 from wardround.core.report.worklist import LISTED_BANDS, Patient, PatientList, by_band, by_outcome, joined
@@ -24,15 +22,6 @@ SAFETY: Final = (
     " condition out. Every score needs review by a clinician, and the model needs validation on local patients before"
     " use."
 )
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something that must not be overlooked: `kind` is shadow, dry-run, stopped, incomplete, late or empty."""
-
-    kind: str
-    title: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -104,7 +93,7 @@ def run_report(record: RunRecord, identifiers: bool) -> RunReport:
         safety=SAFETY,
         identifiers=identifiers,
         facts=_facts(record, mode),
-        notices=tuple(_notices(record, mode)),
+        notices=tuple(notices(record, mode)),
         bands=_bands(stays),
         flow=flow_chart(stages(record.ledger, _why_not_written(record, mode))),
         flow_note=_flow_note(record),
@@ -161,65 +150,6 @@ def _scored_when(record: RunRecord) -> Iterator[tuple[str, str]]:
     hours = record.summary.get("hours_after_as_of")
     if hours is not None:
         yield "Scored", f"{span(hours)} after the prediction time"
-
-
-def _notices(record: RunRecord, mode: str) -> Iterator[Notice]:
-    if off := record.suspended:
-        yield Notice(
-            "stopped",
-            "Suspended condition",
-            "Nothing new is computed for people until somebody resumes it."
-            f" {off.by} switched it off on {moment(pd.Timestamp(off.when))}: {off.why}",
-        )
-    if doubt := doubt_in_words(record.census):
-        yield Notice(
-            "incomplete",
-            "Fewer stays than expected",
-            f"The run {doubt}. A wrong ICU class or Location looks like this: whoever is not listed here was not"
-            " screened.",
-        )
-    if mode == "shadow":
-        yield Notice(
-            "shadow", "Shadow run", "Nothing was written to the source. These scores are not part of any record."
-        )
-    if mode == "live" and record.request.get("mode_of_condition") == "shadow":
-        yield Notice(
-            "late",
-            "Live by name",
-            "The condition is in shadow. Somebody asked for this run to be live, and it was written to the source.",
-        )
-    if mode == "dry run":
-        yield Notice(
-            "dry-run", "Dry run", "Nothing was written to the source. These scores are not part of any record."
-        )
-    if retraction := record.summary.get("retraction"):
-        yield Notice(
-            "stopped",
-            "Retracted run",
-            f"Taken back on {moment(pd.Timestamp(retraction['at']))}: {retraction['why']} "
-            f"{count(retraction['retracted'])} RiskAssessments are marked as entered in error; do not use them.",
-        )
-    quality = record.quality
-    if quality and quality.set_aside_share > record.condition.quality.max_set_aside:
-        yield Notice(
-            "stopped",
-            "Stopped by data validation",
-            f"{count(quality.set_aside)} of {count(quality.rows)} feature rows broke a rule, more than the limit of "
-            f"{record.condition.quality.max_set_aside:.0%}. Nothing was written.",
-        )
-    elif not record.summary:
-        yield Notice("stopped", "Unfinished run", "The run ended before its ledger was reconciled with the source.")
-    elif record.summary.get("complete") is False:
-        yield Notice("incomplete", "Incomplete run", "Stays failed, or the source does not hold what was written.")
-    hours = record.summary.get("hours_after_as_of")
-    if hours is not None and timedelta(hours=hours) >= record.condition.quality.late_after:
-        yield Notice("late", "Late scores", f"They came {span(hours)} after the time that they are for.")
-    if record.ledger.empty and not doubt:
-        yield Notice(
-            "empty", "No stays found", "The source gave no intensive-care stay for this time. Nothing to score."
-        )
-    elif len(record.ledger) and (record.ledger["outcome"] == EXCLUDED).all():
-        yield Notice("empty", "Nobody screened", "Every stay that was found is excluded; the reasons are below.")
 
 
 def _bands(stays: pd.DataFrame) -> tuple[tuple[str, int], ...]:

@@ -1,0 +1,85 @@
+"""The stored versions of a condition as rows of facts, and as a table for a terminal."""
+
+from typing import TYPE_CHECKING, Any
+
+from wardround.cli.results import add_row
+from wardround.core.evaluation.gates import in_words
+from wardround.errors import ModelError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from wardround.adapters.model_store import ModelStore
+    from wardround.core.decisions import Standing
+
+
+def versions_of(store: "ModelStore", condition_id: str) -> list[dict[str, Any]]:
+    """A row of facts for each version, the oldest first."""
+    now = store.standing(condition_id)
+    last = {decision.version: decision.model_dump(mode="json") for decision in store.decisions(condition_id)}
+    return [
+        {
+            "condition": condition_id,
+            "version": version,
+            **_facts(store, condition_id, version, now),
+            "gates": now.verdict(version),
+            "withdrawn": version in now.withdrawn,
+            "decision": last.get(version),
+        }
+        for version in store.versions(condition_id)
+    ]
+
+
+def _facts(store: "ModelStore", condition_id: str, version: str, now: "Standing") -> dict[str, Any]:
+    try:
+        card = store.card(condition_id, version)
+    except ModelError:
+        return {"state": "refused", "created": None, "model": None, "auroc": None, "f1": None}
+    return {
+        "state": _use_of(version, now),
+        "created": card.created.isoformat(timespec="seconds"),
+        "model": card.chosen,
+        **{name: _rounded(card.metrics[name].value) for name in ("auroc", "f1")},
+    }
+
+
+def _use_of(version: str, now: "Standing") -> str:
+    if version == now.version:
+        return "live"
+    return "challenger" if now.challenge and now.challenge.version == version else "stored"
+
+
+def versions_table(condition_id: str, rows: list[dict[str, Any]]) -> "Table":
+    """The rows as a table for a terminal."""
+    from rich.table import Table
+
+    table = Table(title=condition_id)
+    table.add_column("version", no_wrap=True)
+    for name in ("state", "model", "decided last"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        last = decided(row["decision"]) if row["decision"] else ""
+        add_row(table, row["version"], _state(row), _model(row), last)
+    return table
+
+
+def _state(row: dict[str, Any]) -> str:
+    withdrawn = ", withdrawn" if row["withdrawn"] else ""
+    return f"{row['state']}{withdrawn}\ngates {in_words(row['gates'])}"
+
+
+def _model(row: dict[str, Any]) -> str:
+    if row["state"] == "refused":
+        return ""
+    figures = ", ".join(f"{name.upper()} {'–' if row[name] is None else row[name]}" for name in ("auroc", "f1"))
+    return f"{row['model']}\n{row['created'][:10]}\n{figures}"
+
+
+def decided(decision: dict[str, Any]) -> str:
+    """What was decided, by whom and when."""
+    despite = " despite its gates" if decision["despite_gates"] else ""
+    return f"{decision['what'].replace('_', ' ')}{despite} by {decision['by']} at {decision['when'][:16]}"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
