@@ -90,7 +90,7 @@ class ModelStore:
     def require_active(self, condition_id: str) -> None:
         """Raises ConditionSuspended if somebody has switched the condition off: every door asks before it computes.
 
-        It says who and when. The reason is for `wardround model list`: what a person wrote belongs into no log.
+        It says who and when. The reason is for `wardround model list`: what a person wrote belongs in no log.
         """
         suspended = self.standing(condition_id).suspended
         if suspended:

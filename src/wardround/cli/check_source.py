@@ -73,7 +73,7 @@ def command(
     else:
         _show(found)
     if found.sample:
-        _keep(found.sample, settings.var / "source-maps" / f"{slug(found.source)}.draft.yaml", as_json)
+        _keep(found.sample, settings.var / "source-maps" / f"{_slug(found.source)}.draft.yaml", as_json)
     kept = next((finding.detail for finding in found.findings if finding.outcome == "kept"), None)
     if kept:
         raise FhirError(f"{found.source}: the test resource was not removed, {kept}")
@@ -144,7 +144,7 @@ def _keep(sample: "Sample", draft: Path, as_json: bool) -> None:
         click.echo(f"Draft of a source map: {draft}", err=as_json)
 
 
-def slug(url: str) -> str:
+def _slug(url: str) -> str:
     """The URL's host and path as a file may be called."""
     return re.sub(r"[^A-Za-z0-9.]+", "-", url.partition("://")[2]).strip("-")
 

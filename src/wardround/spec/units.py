@@ -64,5 +64,5 @@ def between(unit: str, other: str) -> UnitConversion | None:
 
 
 def has_one_scale(unit: str) -> bool:
-    """Whether people give its values without a word of the unit: a rate a minute, a percentage, a score, a pH."""
+    """Whether people give its values without naming the unit: a rate a minute, a percentage, a score, a pH."""
     return unit in ("/min", "%", "[pH]") or measure(unit) == _NUMBER
