@@ -70,8 +70,8 @@ def _of_its_end(record: RunRecord) -> Iterator[Notice]:
         yield Notice(
             "stopped",
             "Retracted run",
-            f"Taken back on {moment(pd.Timestamp(retraction['at']))}: {retraction['why']} "
-            f"{count(retraction['retracted'])} RiskAssessments are marked as entered in error; do not use them.",
+            f"{count(retraction['retracted'])} RiskAssessments are marked as entered in error; do not use them."
+            f" Taken back on {moment(pd.Timestamp(retraction['at']))}: {retraction['why']}",
         )
     quality = record.quality
     if quality and quality.set_aside_share > record.condition.quality.max_set_aside:
