@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from wardround.cli.features import command
-from wardround.errors import FhirError, FutureAsOf, SourceDataError, SpecError
+from wardround.errors import CensusImplausible, FhirError, FutureAsOf, SourceDataError, SpecError
 from wardround.services.fhir_server.running import running_server
 
 
@@ -101,6 +101,22 @@ def test_as_of_leaves_out_whom_a_screening_leaves_out(folder: Path, tmp_path: Pa
     assert (after["stays"], after["stays_excluded"]) == (0, {"deceased": 2})
     before = json.loads(run(*asked, "2026-01-02T12:00:00Z").stdout)
     assert (before["stays"], "stays_excluded" in before) == (2, False)
+
+
+@pytest.mark.parametrize("when", [("--at", "6h"), ("--as-of", "2026-01-03T00:00:00Z")])
+def test_a_table_without_any_stay_is_a_wrong_setting_rather_than_an_empty_ward(
+    folder: Path, tmp_path: Path, when: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WARDROUND_ICU_CLASSES", "MISSPELT")
+    result = run("sepsis", "--fhir", folder, *when, "--out", tmp_path / "f.parquet", "--json")
+    assert isinstance(result.exception, CensusImplausible)
+    assert json.loads(result.stdout)["stays"] == len(pd.read_parquet(tmp_path / "f.parquet")) == 0
+
+
+def test_a_folder_is_not_written_over(folder: Path) -> None:
+    result = run("sepsis", "--fhir", folder, "--out", folder)
+    assert result.exit_code == 2
+    assert "is a directory" in result.output
 
 
 def test_what_the_times_leave_out_is_counted(folder: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from wardround.cli.durations import DURATION
 from wardround.cli.results import say, show
 from wardround.cli.servers import MAP_HELP, PROFILE_HELP, is_server, server_at, translation_in
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
+from wardround.errors import CensusImplausible
 from wardround.settings import Settings, settings_from
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     help="Predict at this time (ISO 8601 with an offset), for the stays that a screening then scores.",
 )
 @click.option("--allow-future", is_flag=True, help=f"{ALLOW_FUTURE_HELP} Files may hold any time.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Parquet file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(
     condition: str,
@@ -87,6 +88,11 @@ def command(
     counted = {name: number for name, number in left_out.items() if number}
     account = {**stays, "readings_set_aside": table.set_aside, **counted, **_unmapped(source, out)}
     show({**account, "out": str(out)}, as_json)
+    if not any((*stays.values(), table.not_in_progress, table.excluded)) and spec.cohort.at_least:
+        raise CensusImplausible(
+            f"{mimic or fhir}: found 0 stays, expected at least 1; compare its Encounters with the ICU classes and"
+            " Locations, and see that it holds any"
+        )
 
 
 def _unmapped(source: "Source", out: Path) -> dict[str, int | str]:
