@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_references import Bases, Resource, patient_of
@@ -21,6 +21,13 @@ class _Coding:
     code: str | None
     display: Any
 
+    @property
+    def pair(self) -> tuple[str | None, str | None]:
+        return self.system, self.code
+
+
+_NO_CODING: Final = _Coding(None, None, None)
+
 
 @dataclass
 class Unmapped:
@@ -35,13 +42,23 @@ class Unmapped:
 
     def note(self, resource: Resource, patients: frozenset[str], bases: Bases) -> None:
         """Counts the Observation if it is about one of the patients, and the rule does not read it."""
-        codings = list(_codings(resource.get("code")))
-        if self._rule.opening(codings) is not None:
+        unnamed = self._unnamed(resource)
+        if not unnamed:
             return
         patient = patient_of(bases.localised({"subject": resource.get("subject")}))
         if patient in patients:
-            named = [(coding.system, coding.code, coding.display) for coding in codings]
+            named = [(coding.system, coding.code, coding.display) for coding in unnamed]
             self.codes.add(named, _unit(resource), patient)
+
+    def _unnamed(self, resource: Resource) -> list[_Coding]:
+        """The codes by which the Observation could be read if a map named them; none if the rule reads it."""
+        own, parts = list(_codings(resource.get("code"))), dicts(resource.get("component"))
+        inner = [coding for part in parts for coding in _codings(part.get("code"))]
+        opening = self._rule.opening(own)
+        if opening is not None and (opening.variables or any(one.pair in opening.components for one in inner)):
+            return []
+        found = [one for one in inner if one.pair not in self._rule.openings]
+        return found if opening is not None else [*own, *found] or [_NO_CODING]
 
     @property
     def draft(self) -> str:
@@ -56,8 +73,11 @@ def _codings(concept: Any) -> Iterator[_Coding]:
 
 
 def _unit(resource: Resource) -> Any:
-    quantity = resource.get("valueQuantity")
-    return (quantity.get("code") or quantity.get("unit")) if isinstance(quantity, dict) else None
+    """The unit of its value, or of all its components if they have the same."""
+    parts = [resource, *dicts(resource.get("component"))]
+    quantities = [found for part in parts if isinstance(found := part.get("valueQuantity"), dict)]
+    units = {_text(found.get("code") or found.get("unit")) for found in quantities}
+    return units.pop() if len(units) == 1 else None
 
 
 def _text(leaf: Any) -> str | None:
