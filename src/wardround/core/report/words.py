@@ -24,7 +24,8 @@ STAY_REASONS: Final = {
     "inactive_patient": "The patient's record is no longer in use",
     "unknown_patient": "Unknown to the server, or deleted",
     "malformed_patient": "The patient's record says in no readable way whether it may be used",
-    "modifier_extension": "Says that it must not be read without knowing an extension that is not known here",
+    # of Patients, Encounters and Observations alike
+    "modifier_extension": "Changed by an extension that is not understood",
     # why an Encounter is no usable stay (adapters/fhir_encounters.py)
     "no_subject": "The Encounter names no patient",
     "no_period": "The Encounter does not say since when it goes on",
@@ -62,7 +63,6 @@ REASONS: Final = {
     "implausible_value": "Outside the plausible range",
     # why an Observation was (adapters/fhir_observation.py, adapters/fhir_context.py, core/reading_rule.py)
     "focus": "About something or somebody else than the patient",
-    "modifier_extension": "Changed by an extension that is not understood",
     "implicit_rules": "Made under rules that are not known",
     "code": "Also coded as another quantity",
     "body_site": "Measured at another place than the variable is about",
