@@ -38,3 +38,12 @@ def test_a_fault_of_the_program_says_where_and_not_its_message(monkeypatch, caps
     assert "PRIVATE" not in said
     assert "raise error" in said
     assert "wardround: ValueError in command, line" in said
+
+
+def test_a_path_that_cannot_be_used_is_no_fault_of_the_program(monkeypatch, capsys) -> None:
+    assert ended(monkeypatch, PermissionError(13, "Permission denied", "/full/out")) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("wardround: /full/out: cannot be read or written (PermissionError in ")
+    assert said.count("\n") == 1
+    ended(monkeypatch, FileNotFoundError("no name, as pyarrow raises it"))
+    assert capsys.readouterr().err.startswith("wardround: a file: cannot be read or written (FileNotFoundError in ")

@@ -69,8 +69,8 @@ wardround.params.append(verbose())
 def run() -> None:
     """Entry point: a WardroundError ends as one message on stderr and its own exit code, never as a traceback.
 
-    Any other error is a fault of the program. Where it came from is said, and what it is, but not its message, which
-    may hold a patient's value.
+    A path that cannot be used ends so too. Any other error is a fault of the program. Where it came from is said, and
+    what it is, but not its message, which may hold a patient's value.
     """
     say_on_stderr()
     try:
@@ -78,6 +78,13 @@ def run() -> None:
     except WardroundError as error:
         sys.stderr.write(f"wardround: {error}\n")
         sys.exit(error.exit_code)
+    except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        where = error.filename or "a file"
+        sys.stderr.write(
+            f"wardround: {where}: cannot be read or written ({named(error)}), expected a place where both is allowed;"
+            " look at the path and its permissions\n"
+        )
+        sys.exit(WardroundError.exit_code)
     except Exception as error:  # noqa: BLE001 - the interpreter would print its message
         sys.stderr.writelines(format_tb(error.__traceback__))
         sys.stderr.write(
