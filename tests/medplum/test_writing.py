@@ -42,6 +42,7 @@ def published(icu, client, settings) -> Callable[..., dict[str, Any]]:
             icu.upload(embedded.base_url)
             (chunk,) = screening.find_stays(run, reader, settings)
             screening.extract(run, chunk, reader, settings)
+        put(client, [one for one in icu.resources if one["resourceType"] in ("Encounter", "Patient")])
         screening.check_quality(run, settings)
         screening.score(run, chunk, settings)
         before = client.requests_made
@@ -50,6 +51,13 @@ def published(icu, client, settings) -> Callable[..., dict[str, Any]]:
         return {**summary, "requests": client.requests_made - before}
 
     return run_it
+
+
+def put(client: FhirClient, resources: list[dict[str, Any]]) -> None:
+    """Stores what is looked at again before a score is written, under its own ids."""
+    requests_of = ({"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"} for one in resources)
+    entries = [{"resource": one, "request": request} for one, request in zip(resources, requests_of, strict=True)]
+    assert {answer["response"]["status"][:1] for answer in client.batch(entries)} == {"2"}
 
 
 def held(client: FhirClient, resource_type: str) -> dict[str, dict[str, Any]]:
