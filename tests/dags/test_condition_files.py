@@ -33,7 +33,7 @@ def test_removing_a_condition_removes_its_dags_and_breaks_nothing(home, airflow_
     bag = parsed(home)
 
     assert bag.import_errors == {}
-    assert sorted(bag.dags) == ["promote__sepsis", "screen_icu__sepsis", "train__sepsis"]
+    assert sorted(bag.dags) == ["promote__sepsis", "screen_icu__sepsis", "suspend__sepsis", "train__sepsis"]
 
 
 def test_a_new_condition_file_appears_as_dags(home, airflow_database):
@@ -43,7 +43,13 @@ def test_a_new_condition_file_appears_as_dags(home, airflow_database):
     bag = parsed(home)
 
     assert bag.import_errors == {}
-    assert {"promote__decline", "screen_icu__decline", "train__decline", "screen_icu__mortality"} <= set(bag.dags)
+    assert {
+        "promote__decline",
+        "screen_icu__decline",
+        "suspend__decline",
+        "train__decline",
+        "screen_icu__mortality",
+    } <= set(bag.dags)
 
 
 def test_a_wrong_condition_is_shown_as_an_import_error_and_stops_no_other(home, airflow_database):
@@ -52,7 +58,7 @@ def test_a_wrong_condition_is_shown_as_an_import_error_and_stops_no_other(home, 
 
     bag = parsed(home)
 
-    assert sorted(bag.dags) == ["promote__sepsis", "screen_icu__sepsis", "train__sepsis"]
+    assert sorted(bag.dags) == ["promote__sepsis", "screen_icu__sepsis", "suspend__sepsis", "train__sepsis"]
     assert list(bag.import_errors) == [str(home / "dags" / "spec_errors.py")]
     assert "unknown key" in bag.import_errors[str(home / "dags" / "spec_errors.py")]
 
