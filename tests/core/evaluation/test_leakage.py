@@ -9,6 +9,7 @@ from wardround.core.candidates.logistic_regression import LogisticRegression
 from wardround.core.evaluation.gates import GateResult
 from wardround.core.evaluation.leakage import (
     _dealt_anew,
+    _sure,
     dominant_feature,
     explained,
     failed,
@@ -44,8 +45,10 @@ def test_a_patient_on_two_sides_is_caught() -> None:
     patients = pd.Series(["a", "a", "b", "b", "c"])
     gate = patient_overlap(patients, pd.Series([0, 0, 1, -1, -1]))
     assert (gate.passed, gate.found, gate.limit) == (False, 1, 0)
+    assert gate.message.startswith("1 patients are on two sides")
     assert failed((gate,)) == (gate,)
-    assert patient_overlap(patients, pd.Series([0, 0, 1, 1, -1])).passed
+    apart = patient_overlap(patients, pd.Series([0, 0, 1, 1, -1]))
+    assert (apart.passed, apart.message) == (True, "no patient is on two sides or in two folds")
 
 
 def test_the_planted_effect_is_found_and_permuted_labels_find_nothing() -> None:
@@ -155,3 +158,24 @@ def test_an_auroc_above_the_limit_stops_until_it_is_explained() -> None:
 @pytest.mark.parametrize(("value", "patients", "passed"), [(0.94, 100, True), (0.99, 40, None), (None, 100, None)])
 def test_an_auroc_within_the_limit_or_of_few_patients_stops_nothing(value, patients, passed) -> None:
     assert _too_good(value, patients).passed is passed
+
+
+@pytest.mark.parametrize(("value", "patients"), [(0.95, 100), (0.951, 100), (0.951, 40), (None, 100)])
+def test_the_gate_states_the_auroc_and_what_it_was_judged_against(value: float | None, patients: int) -> None:
+    gate = _too_good(value, patients)
+    assert (gate.found, gate.limit) == (value, LIMITS.max_auroc)
+
+
+def test_an_auroc_at_the_limit_passes_and_one_above_it_does_not() -> None:
+    assert _too_good(LIMITS.max_auroc, patients=100).passed is True
+    assert _too_good(LIMITS.max_auroc + 0.001, patients=100).passed is False
+
+
+def test_an_explanation_makes_no_pass_of_a_gate_that_could_not_judge() -> None:
+    allowed = explained(_too_good(0.99, patients=40), "the ward is simulated")
+    assert (allowed.passed, allowed.explanation) == (None, "the ward is simulated")
+
+
+@pytest.mark.parametrize(("low", "sure"), [(0.001, True), (0.0, False), (-0.01, False), (None, False)])
+def test_a_cost_is_sure_only_where_its_whole_interval_is_above_nothing(low: float | None, sure: bool) -> None:
+    assert _sure(Metric(value=0.1, low=low, high=0.2 if low is not None else None, reason="none")) is sure
