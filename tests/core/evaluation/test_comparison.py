@@ -58,6 +58,25 @@ def test_with_few_patients_of_either_kind_no_gate_judges(with_outcome) -> None:
     assert gates(few, slope=9.0) == dict.fromkeys(("calibration_slope", "ppv", "auroc_against_live"))
 
 
+@pytest.mark.parametrize("with_outcome", [50, 150])
+def test_just_enough_patients_of_either_kind_are_judged(with_outcome) -> None:
+    enough = MANY.model_copy(update={"patients_with_outcome": with_outcome})
+    assert gates(enough, slope=9.0)["calibration_slope"] is False
+
+
+def test_without_a_live_model_the_gate_gives_the_reason() -> None:
+    gate = judged(figures(difference=None), MANY, "none is live", LIMITS)[-1]
+    assert gate.message == "no live model to compare with: none is live"
+
+
+def test_without_a_live_model_the_candidates_own_figures_stay() -> None:
+    outcome, patients = np.arange(40) % 2, pd.Series([f"p{n}" for n in range(40)])
+    candidate = Scores(np.where(outcome == 1, 0.8, 0.2) + np.arange(40) % 5 / 100, 0.5)
+    found = compared(outcome, patients, candidate, None, seed=1)
+    assert (found["auroc"].candidate.value, found["ppv"].candidate.value) == (1.0, 1.0)
+    assert (set(found) >= {SLOPE, "ppv"}, found["auroc"].live, found["auroc"].difference) == (True, None, None)
+
+
 def test_patients_are_counted_once_however_many_rows_they_have() -> None:
     counts = counted(np.array([1, 1, 0, 0]), pd.Series(["a", "a", "a", "b"]))
     assert (counts.rows, counts.patients, counts.patients_with_outcome) == (4, 2, 1)

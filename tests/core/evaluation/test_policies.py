@@ -52,6 +52,19 @@ def test_a_budget_that_no_threshold_keeps_is_said_to_be_missed() -> None:
     assert policy.reason == "the highest score alone exceeds the budget"
 
 
+def test_a_budget_that_is_used_up_to_the_last_alert_is_kept() -> None:
+    bands = Bands(policy="alert_budget", alerts_per_100_patient_days=50, moderate_at=0.5)
+    threshold, policy = choose_threshold(np.array([1, 0, 0, 0]), np.array([0.9, 0.7, 0.2, 0.1]), bands, 24)
+    assert (threshold, policy.target, policy.reached, policy.reason) == (0.7, 50, 50, None)
+
+
+def test_a_sensitivity_out_of_reach_takes_the_lowest_score_above_zero_and_says_so() -> None:
+    bands = Bands(policy="sensitivity", sensitivity=0.8, moderate_at=0.5)
+    threshold, policy = choose_threshold(np.array([1, 1, 0, 0]), np.array([0.9, 0.0, 0.5, 0.1]), bands, 24)
+    assert (threshold, policy.target, policy.reached) == (0.1, 0.8, 0.5)
+    assert policy.reason == "the rest of the outcomes score 0"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"policy": "sensitivity"}, {"policy": "f1", "sensitivity": 0.8}, {"policy": "alert_budget", "sensitivity": 1}],
