@@ -1,7 +1,8 @@
 """Variables: clinical quantities, each with its unit, its plausible range and its codes in every source."""
 
-from collections.abc import Iterable
-from typing import Literal, Self
+from collections import Counter
+from itertools import chain
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +15,9 @@ MIMIC_CODE_SYSTEMS = {
     "chartevents": "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-chartevents-d-items",
     "labevents": "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-d-labitems",
 }
+
+
+CodeText = Annotated[str, Field(pattern=r"^[^\s|]+( [^\s|]+)*$")]
 
 
 class Range(SpecModel):
@@ -42,12 +46,12 @@ class NamedCode(SpecModel):
     system: str = Field(
         pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s|]+$", description="URI of the code system, as in a FHIR Coding."
     )
-    code: str = Field(pattern=r"^[^\s|]+( [^\s|]+)*$", description="The code; a number in quotes.")
+    code: CodeText = Field(description="The code; a number in quotes.")
     display: str = Field(default="", description="What it means; a source that gives words alone is compared with it.")
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """(system, code), once for each spelling of the system."""
-        return tuple((system, self.code) for system in spellings(self.system))
+        return _pairs(self.system, self.code)
 
 
 Terms = tuple[NamedCode | str, ...]
@@ -72,11 +76,11 @@ class Variable(SpecModel):
     typical: float | None = Field(
         default=None, description="A usual value in adults, which the reasons of an imported model compare with."
     )
-    loinc: tuple[str, ...] = Field(default=(), description="LOINC codes, matched exactly.")
+    loinc: tuple[CodeText, ...] = Field(default=(), description="LOINC codes, matched exactly.")
     codes: tuple[NamedCode, ...] = Field(
         default=(), description="Codes of other systems, matched exactly with the system."
     )
-    panels: tuple[str | NamedCode, ...] = Field(
+    panels: tuple[CodeText | NamedCode, ...] = Field(
         default=(), description="Codes of Observations whose components may be the variable; LOINC unless they say."
     )
     excludes: Exclusions = Field(default=Exclusions(), description="What makes a value with these codes another one.")
@@ -104,10 +108,9 @@ class Variable(SpecModel):
 
     @model_validator(mode="after")
     def _each_code_once(self) -> Self:
-        said = [self.all_codes(), self.panel_codes()]
-        for pairs in said:
-            for system, code in pairs:
-                if pairs.count((system, code)) > 1:
+        for pairs in (self.all_codes(), self.panel_codes()):
+            for (system, code), times in Counter(pairs).items():
+                if times > 1:
                     raise ValueError(f"code {code} of {system} is given twice; remove one")
         return self
 
@@ -124,16 +127,18 @@ class Variable(SpecModel):
     def all_codes(self) -> tuple[tuple[str, str], ...]:
         """All (system, code) pairs that mean this variable, in an Observation or in a component that counts."""
         mimic = MIMIC_CODE_SYSTEMS[self.mimic.table]
-        named = (*(NamedCode(system=LOINC, code=code) for code in self.loinc), *self.codes)
-        return (*_pairs(named), *((mimic, str(itemid)) for itemid in self.mimic.itemids))
+        loinc = (pair for code in self.loinc for pair in _pairs(LOINC, code))
+        others = (pair for named in self.codes for pair in named.pairs())
+        return (*loinc, *others, *((mimic, str(itemid)) for itemid in self.mimic.itemids))
 
     def panel_codes(self) -> tuple[tuple[str, str], ...]:
         """The (system, code) pairs of Observations that carry this variable as a component."""
-        return _pairs(NamedCode(system=LOINC, code=panel) if isinstance(panel, str) else panel for panel in self.panels)
+        each = (_pairs(LOINC, panel) if isinstance(panel, str) else panel.pairs() for panel in self.panels)
+        return tuple(chain.from_iterable(each))
 
 
-def _pairs(codes: Iterable[NamedCode]) -> tuple[tuple[str, str], ...]:
-    return tuple(pair for code in codes for pair in code.pairs())
+def _pairs(system: str, code: str) -> tuple[tuple[str, str], ...]:
+    return tuple((spelling, code) for spelling in spellings(system))
 
 
 class VariablesFile(SpecModel):
