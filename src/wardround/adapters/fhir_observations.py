@@ -16,7 +16,7 @@ from wardround.adapters.fhir_references import FOREIGN_REFERENCE, patient_values
 from wardround.adapters.fhir_times import no_earlier_than, no_later_than
 from wardround.adapters.fhir_versions import Seen
 from wardround.core.events import empty_readings
-from wardround.core.reading_rule import reading_rule
+from wardround.core.reading_rule import ReadingRule, reading_rule
 from wardround.spec.variables import Variable
 
 OTHER_PATIENT: Final = "other_patient"  # the server answered with a patient who was not asked for
@@ -36,17 +36,17 @@ def fetch(
     that changes meanwhile the last version counts; one about somebody else has problem other_patient, or
     foreign_reference.
     """
+    rule = reading_rule(variables, client.source.translation)
     size = client.source.patients_per_search
     groups = [patient_ids[place : place + size] for place in range(0, len(patient_ids), size)]
     with ThreadPoolExecutor(client.source.threads) as pool:
-        frames = list(pool.map(lambda group: _fetch_group(client, group, variables, start, end), groups))
+        frames = list(pool.map(lambda group: _fetch_group(client, group, rule, start, end), groups))
     return pd.concat(frames, ignore_index=True) if frames else empty_readings()
 
 
 def _fetch_group(
-    client: FhirClient, patient_ids: Sequence[str], variables: Mapping[str, Variable], start: datetime, end: datetime
+    client: FhirClient, patient_ids: Sequence[str], rule: ReadingRule, start: datetime, end: datetime
 ) -> pd.DataFrame:
-    rule = reading_rule(variables, client.source.translation)
     profile = client.source.profile
     patients = ("patient", patient_values(patient_ids, profile))
     dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]

@@ -160,8 +160,9 @@ class _Count:
         return self._told and len(self.matches) == self.total
 
     def page(self, total: object, keys: set[str]) -> None:
-        self.barren = 0 if keys - self.matches else self.barren + 1
+        known = len(self.matches)
         self.matches |= keys
+        self.barren = 0 if len(self.matches) > known else self.barren + 1
         if isinstance(total, int):
             self.shrunk |= self._told and total < self.total
             # The least that any page says: what was deleted meanwhile cannot be met any more.
