@@ -24,21 +24,20 @@ MOST_LOOKED_AT: Final = 200
 """So many earlier runs are opened, at most, until one is found that asked the same."""
 
 
-def count_stays(opened: Run, found: int, settings: Settings) -> None:
-    """Writes census.json: how many stays were found, what was expected, and whether that is in doubt."""
+def count_stays(opened: Run, found: int, settings: Settings) -> dict[str, Any]:
+    """Writes census.json, and gives it: how many stays were found, what was expected, and whether that is in doubt."""
     cohort = opened.condition.cohort
     before = _run_before(opened, settings)
-    opened.folder.write_json(
-        CENSUS,
-        {
-            "of": _question(opened),
-            "found": found,
-            "at_least": cohort.at_least,
-            "may_fall_by": cohort.may_fall_by,
-            "before": before._asdict() if before else None,
-            "doubt": "" if opened.request.accept_census else doubt(found, before, cohort),
-        },
-    )
+    census = {
+        "of": _question(opened),
+        "found": found,
+        "at_least": cohort.at_least,
+        "may_fall_by": cohort.may_fall_by,
+        "before": before._asdict() if before else None,
+        "doubt": "" if opened.request.accept_census else doubt(found, before, cohort),
+    }
+    opened.folder.write_json(CENSUS, census)
+    return census
 
 
 def census_of(folder: RunFolder) -> dict[str, Any]:

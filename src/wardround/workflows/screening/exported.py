@@ -3,7 +3,7 @@
 These functions see patient values; they never log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -17,8 +17,9 @@ from wardround.adapters.fhir_unmapped import Unmapped
 from wardround.adapters.ndjson import NdjsonFolder
 from wardround.core.events import empty_readings
 from wardround.core.stays import FoundStays, index_as_of
+from wardround.settings import Settings
 from wardround.spec.cohorts import Encounters
-from wardround.spec.variables import Variable
+from wardround.spec.loading import load_variables
 from wardround.workflows.screening.run import Run, chunk_file
 
 TYPES: Final = ("Patient", "Encounter", "Location", "Observation")
@@ -43,10 +44,10 @@ def find_exported(opened: Run, client: FhirClient, encounters: Encounters, progr
     return complete(census, client, rule, opened.look_back_start, opened.as_of)
 
 
-def keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame, variables: Mapping[str, Variable]) -> None:
+def keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame, settings: Settings) -> None:
     """Puts the readings of the stays' patients into files of their chunks, in one pass, and removes the export.
 
-    Of their Observations that none of the installation's `variables` names it counts the codes (unmapped.json), and
+    Of their Observations that none of the installation's variables names it counts the codes (unmapped.json), and
     drafts a source map (source-map.draft.yaml).
 
     What else the export holds is of no use to the run, and its folder is not the place to keep a hospital.
@@ -55,7 +56,7 @@ def keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame, varia
         if _READINGS in name:  # of an earlier attempt, which may have cut other chunks
             opened.folder.remove(name)
     if opened.folder.list(bulk_export.FILES):
-        unmapped = Unmapped(variables, opened.translation)
+        unmapped = Unmapped(load_variables(settings.schemas), opened.translation)
         _keep_readings(opened, client, screened, unmapped)
         opened.folder.write_json(UNMAPPED, [asdict(code) for code in unmapped.codes.most_frequent()])
         opened.folder.write_text("source-map.draft.yaml", unmapped.draft)

@@ -13,8 +13,7 @@ from wardround.core.events import frame_of
 from wardround.core.expected_stays import doubt_in_words
 from wardround.core.stays import STAY_COLUMNS, eligible
 from wardround.settings import Settings
-from wardround.spec.loading import load_variables
-from wardround.workflows.screening.census import census_of, count_stays
+from wardround.workflows.screening.census import count_stays
 from wardround.workflows.screening.cohort import find_cohort
 from wardround.workflows.screening.exported import keep_readings
 from wardround.workflows.screening.run import load_run, require_active
@@ -44,13 +43,13 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         known = about.reindex(excluded["stay_id"]).reset_index()[[c for c in STAY_COLUMNS if c != "patient_id"]]
         everyone = pd.concat([screened, excluded.merge(known, on="stay_id", validate="one_to_one")], ignore_index=True)
         opened.folder.write_frame("stays.parquet", frame_of(FOUND_COLUMNS, everyone))
-        keep_readings(opened, client, screened, load_variables(settings.schemas))
-        count_stays(opened, len(everyone), settings)
+        keep_readings(opened, client, screened, settings)
+        census = count_stays(opened, len(everyone), settings)
         chunks = sorted({int(chunk) for chunk in screened["chunk"]})
         opened.folder.write_json("chunks.json", {"chunks": chunks, "stays_per_chunk": size})
         step.count(found=len(everyone), to_screen=len(screened), chunks=len(chunks))
         step.count_reasons("excluded", excluded["excluded"])
-        if doubt := doubt_in_words(census_of(opened.folder)):
+        if doubt := doubt_in_words(census):
             step.warn(f"the census is in doubt: {doubt}")
     return chunks
 
