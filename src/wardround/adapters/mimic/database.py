@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import duckdb
 
+from wardround.adapters.mimic.sql import identifier, literal
 from wardround.errors import SourceDataError
 
 # Columns that loading may have spoilt: as numbers codes have lost their leading zeros, and 0389 is no longer sepsis; a
@@ -46,10 +47,10 @@ class MimicDatabase:
         place = self._place(table)
         for column in columns:
             self._check(column, place, columns)
-        given = ", ".join(f"{self._cast(name, *place.columns[name])} AS {_name(name)}" for name in place.columns)
+        given = ", ".join(f"{self._cast(name, *place.columns[name])} AS {identifier(name)}" for name in place.columns)
         return (
-            f"(SELECT {given} FROM read_duckdb({_text(escape(str(self.file)))},"
-            f" schema_name={_text(place.schema)}, table_name={_text(place.table)}))"
+            f"(SELECT {given} FROM read_duckdb({literal(escape(str(self.file)))},"
+            f" schema_name={literal(place.schema)}, table_name={literal(place.table)}))"
         )
 
     def _place(self, table: str) -> _Place:
@@ -81,7 +82,7 @@ class MimicDatabase:
 
     def _cast(self, name: str, stored: str, kind: str) -> str:
         """SQL for a column as a CSV would give it."""
-        column = _name(stored)
+        column = identifier(stored)
         if name in self.numbers:
             return f"CAST({column} AS BIGINT)"
         if name in _DAYS and kind.startswith("TIMESTAMP"):
@@ -119,11 +120,3 @@ class MimicDatabase:
             f"{self.file}: cannot be read as a DuckDB database of this release, expected one, or a folder with hosp/"
             " and icu/; make it again from MIMIC-IV's CSVs"
         )
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -16,6 +16,7 @@ from typing import Final
 import duckdb
 
 from wardround.adapters.mimic.database import MimicDatabase
+from wardround.adapters.mimic.sql import literal
 from wardround.adapters.mimic.times import checked, complaint
 from wardround.errors import SourceDataError
 
@@ -94,9 +95,9 @@ class MimicCsvs:
             raise SourceDataError(
                 f"{path}: column {missing[0]} is missing, expected {', '.join(columns)}; use an unaltered MIMIC-IV CSV"
             )
-        types = ", ".join(f"{_quoted(name)}: '{'BIGINT' if name in _NUMBERS else 'VARCHAR'}'" for name in header)
+        types = ", ".join(f"{literal(name)}: '{'BIGINT' if name in _NUMBERS else 'VARCHAR'}'" for name in header)
         return (
-            f"read_csv({_quoted(escape(str(path)))}, columns={{{types}}}, header=true, auto_detect=false,"
+            f"read_csv({literal(escape(str(path)))}, columns={{{types}}}, header=true, auto_detect=false,"
             " delim=',', quote='\"', escape='\"')"
         )
 
@@ -168,7 +169,3 @@ def _require_whole_ids(path: Path, header: list[str], rows: Iterable[list[str]])
                     f"{path}, column {name}, row {number}: not a whole number in digits, expected MIMIC-IV's; use"
                     " MIMIC-IV's own file"
                 )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

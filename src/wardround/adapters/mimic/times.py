@@ -10,6 +10,8 @@ from typing import Final
 
 import duckdb
 
+from wardround.adapters.mimic.sql import literal
+
 DAYS: Final = frozenset({"dod", "chartdate"})
 """Columns that may hold a day without a time."""
 TIMES: Final = DAYS | {
@@ -34,7 +36,7 @@ def checked(rows: str, columns: Sequence[str], file: Path) -> str:
     times = [column for column in columns if column in TIMES]
     replaced = (
         f"CASE WHEN {column} IS NULL OR ({_good(column)}) THEN {column}"
-        f" ELSE error({_text(_BETWEEN.join((_NO_TIME, column, str(file), rows)))}) END AS {column}"
+        f" ELSE error({literal(_BETWEEN.join((_NO_TIME, column, str(file), rows)))}) END AS {column}"
         for column in times
     )
     return f"(SELECT * REPLACE ({', '.join(replaced)}) FROM {rows})" if times else rows
@@ -73,7 +75,3 @@ def _good(column: str) -> str:
     time = f"({column} LIKE '____-__-__ __:__:__' OR {fraction})"
     form = f"({column} LIKE '____-__-__' OR {time})" if column in DAYS else time
     return f"{form} AND {column} BETWEEN '{_FIRST}' AND '{_LAST}' AND try_cast({column} AS TIMESTAMP) IS NOT NULL"
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
