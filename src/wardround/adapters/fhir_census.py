@@ -1,6 +1,5 @@
 """What every search for stays shares: which Encounters count, the span of time, and the Patients and Locations."""
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -9,7 +8,7 @@ from wardround.adapters import fhir_locations
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_encounter_rule import EncounterRule
 from wardround.adapters.fhir_encounters import GOING_ON, Census, is_timeless
-from wardround.adapters.fhir_references import Resource
+from wardround.adapters.fhir_references import Resource, is_id
 from wardround.adapters.fhir_times import ANY_ZONE, no_earlier_than, no_later_than
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
@@ -18,7 +17,6 @@ from wardround.spec.cohorts import Encounters
 Criterion = tuple[str, str | Sequence[str]]
 
 _INCLUDES: Final = [("_include", "Encounter:patient"), ("_include", "Encounter:location")]
-_ID: Final = re.compile(r"(Location/)?[A-Za-z0-9\-.]{1,64}")
 _IDS_PER_SEARCH: Final = 100
 _DEEPEST: Final = 20  # a bed in a room in a ward in a wing in a building in a site makes six
 
@@ -77,17 +75,10 @@ def _locations(census: Census, client: FhirClient, names: Sequence[str]) -> froz
     if not names:
         return frozenset()
     census.add(client.search("Location", [("name", names)]))
-    ids = [name.removeprefix("Location/") for name in names if _ID.fullmatch(name)]
+    ids = [key for key in (name.removeprefix("Location/") for name in names) if is_id(key)]
     if ids:
         census.add(client.search("Location", [("_id", ids)]))
-    found = {name: fhir_locations.called(census.locations, name) for name in names}
-    unknown = [name for name in names if not found[name]]
-    if unknown:
-        raise FhirError(
-            f"{client.source.base_url}: no Location {unknown[0]!r}, expected its name or id; correct icu_locations,"
-            " or the condition's cohort"
-        )
-    return frozenset(location for ids_of_name in found.values() for location in ids_of_name)
+    return frozenset(fhir_locations.meant(census.locations, names, client.source.base_url, FhirError))
 
 
 def _add_parts(census: Census, client: FhirClient, locations: frozenset[str]) -> None:

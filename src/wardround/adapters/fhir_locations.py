@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from wardround.adapters.fhir_references import Resource, id_in
+from wardround.errors import WardroundError
 
 # What of a Location is kept. Its status and mode are not: a bed that the register calls closed may still be slept in.
 ELEMENTS: Final = ("name", "alias", "partOf")
@@ -18,6 +19,20 @@ def called(locations: Mapping[str, Resource], name: str) -> list[str]:
         for key, location in locations.items()
         if key == name.removeprefix("Location/") or wanted in (text.casefold() for text in _names(location))
     ]
+
+
+def meant(locations: Mapping[str, Resource], names: Iterable[str], place: str, error: type[WardroundError]) -> set[str]:
+    """Ids of the Locations that the names mean. Raises `error`, which names the place, for a name of none."""
+    found: set[str] = set()
+    for name in names:
+        ids = called(locations, name)
+        if not ids:
+            raise error(
+                f"{place}: no Location {name!r}, expected its name or id; correct icu_locations, or the condition's"
+                " cohort"
+            )
+        found.update(ids)
+    return found
 
 
 def inside(locations: Mapping[str, Resource], roots: Iterable[str]) -> dict[str, str]:

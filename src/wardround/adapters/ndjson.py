@@ -72,15 +72,9 @@ class NdjsonFolder:
                 f"{self.path}: neither a class nor a Location says which Encounters are stays, expected one;"
                 " set WARDROUND_ICU_CLASSES or WARDROUND_ICU_LOCATIONS"
             )
-        called = {name: fhir_locations.called(census.locations, name) for name in wanted.locations}
-        unknown = [name for name, found in called.items() if not found]
-        if unknown:
-            raise SourceDataError(
-                f"{self.path}: no Location {unknown[0]!r}, expected its name or id; correct icu_locations,"
-                " or the condition's cohort"
-            )
-        locations = frozenset(location for found in called.values() for location in found)
-        return census.stays(EncounterRule(frozenset(wanted.classes), locations, frozenset(wanted.types)), start, as_of)
+        locations = fhir_locations.meant(census.locations, wanted.locations, str(self.path), SourceDataError)
+        rule = EncounterRule(frozenset(wanted.classes), frozenset(locations), frozenset(wanted.types))
+        return census.stays(rule, start, as_of)
 
     def census(self) -> Census:
         """The folder's Encounters, Patients and Locations."""
