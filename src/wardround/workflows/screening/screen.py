@@ -25,7 +25,7 @@ from wardround.workflows.screening.find_stays import find_stays
 from wardround.workflows.screening.publish import publish
 from wardround.workflows.screening.reconcile import reconcile
 from wardround.workflows.screening.request import ScreeningRequest
-from wardround.workflows.screening.run import load_run, open_run, require_active
+from wardround.workflows.screening.run import Run, load_run, open_run, require_active
 from wardround.workflows.screening.score import score
 from wardround.workflows.screening.suited import suited
 
@@ -60,7 +60,8 @@ class Means:
 
 def screen(request: ScreeningRequest, means: Means) -> dict[str, Any]:
     """Screens and reports; gives the run's summary, which `require_complete` judges. Raises any WardroundError."""
-    return _go_through(open_run(request, means.settings, means.source.translation), means)
+    run = open_run(request, means.settings, means.source.translation)
+    return _go_through(load_run(run, means.settings), means)
 
 
 def resume(run: str, means: Means) -> dict[str, Any]:
@@ -69,28 +70,28 @@ def resume(run: str, means: Means) -> dict[str, Any]:
     Stays that were found and chunks that were read whole are not read again. What was scored is scored again from the
     same files, and what was written is found on the server and left alone. Raises RunNotFound and any WardroundError.
     """
-    began_with = load_run(run, means.settings).request.source_url
+    opened = load_run(run, means.settings)
+    began_with = opened.request.source_url
     if means.source.base_url != began_with:
         raise FhirError(
             f"run {run}: reads {began_with}, got {means.source.base_url}; give the source that it began with"
         )
-    return _go_through(run, means)
+    return _go_through(opened, means)
 
 
-def _go_through(run: str, means: Means) -> dict[str, Any]:
+def _go_through(opened: Run, means: Means) -> dict[str, Any]:
     """Ends with the report, of however much there is, where the condition is switched off meanwhile."""
     try:
-        require_active(load_run(run, means.settings), means.settings)
-        return _all_steps(run, means)
+        require_active(opened, means.settings)
+        return _all_steps(opened, means)
     except ConditionSuspended:
-        report(run, means.settings)
+        report(opened.id, means.settings)
         raise
 
 
-def _all_steps(run: str, means: Means) -> dict[str, Any]:
-    settings, transport, progress = means.settings, means.transport, means.progress
+def _all_steps(opened: Run, means: Means) -> dict[str, Any]:
+    run, settings, transport, progress = opened.id, means.settings, means.transport, means.progress
     shared = means.patience or Patience(means.source.retries)
-    opened = load_run(run, settings)
     source = suited(run, means.source, settings, transport, shared)
     with ExitStack() as stack:
         clients = _Clients([stack.enter_context(FhirClient(source, transport, shared)) for _ in range(source.threads)])
