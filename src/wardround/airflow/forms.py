@@ -172,7 +172,7 @@ def training_form(condition: Condition) -> dict[str, Param]:
 
 def approval_form() -> dict[str, Param]:
     """What the person who is asked for approval fills in. Without a text Airflow's page takes no answer."""
-    return {"why": Param("", type="string", title="Why", description="Kept with your name in the model store.")}
+    return {"why": _why(default="")}
 
 
 def promotion_form() -> dict[str, Param]:
@@ -184,12 +184,7 @@ def promotion_form() -> dict[str, Param]:
             title="Version",
             description="The stored version to make live. Empty: back to the one that was live before.",
         ),
-        "why": Param(
-            type="string",
-            minLength=1,
-            title="Why",
-            description="Kept with your name in the model store.",
-        ),
+        "why": _why(minLength=1),
         "despite_gates": Param(
             False,
             type="boolean",
@@ -209,13 +204,13 @@ def suspension_form() -> dict[str, Param]:
             title="Action",
             description="suspend switches the condition off from the next request on, resume on again.",
         ),
-        "why": Param(
-            type="string",
-            minLength=1,
-            title="Why",
-            description="Kept with your name in the model store.",
-        ),
+        "why": _why(minLength=1),
     }
+
+
+def _why(**terms: Any) -> Param:
+    """The reason for a change of what is live, on whatever terms the form asks for it."""
+    return Param(**terms, type="string", title="Why", description="Kept with your name in the model store.")
 
 
 def triggered_by(dag_run: Any) -> str:
