@@ -21,7 +21,6 @@ from wardround.errors import FhirError, SourceDataError
 from wardround.spec.cohorts import Encounters
 
 WITHOUT_STAY: Final = "cohort_without_stay"  # the patient is there, and was in no ICU in the look-back
-UNKNOWN_PATIENT: Final = "unknown_patient"  # the server has no such Patient, or no longer
 NOT_A_PATIENT: Final = "not_a_patient"  # a member of a Group or an entry of a List that is something else
 NOT_AN_ID: Final = "not_an_id"  # a line of a file that cannot be an id
 INACTIVE: Final = "inactive_member"  # inactive in its Group, or struck from its List

@@ -11,7 +11,7 @@ from wardround.adapters.fhir_times import days_of, span_of
 DECEASED: Final = "deceased"
 MERGED: Final = "merged_patient"
 INACTIVE: Final = "inactive_patient"
-UNKNOWN_PATIENT: Final = "unknown_patient"
+UNKNOWN_PATIENT: Final = "unknown_patient"  # the source has no such Patient, or no longer
 MALFORMED_PATIENT: Final = "malformed_patient"
 MODIFIED: Final = "modifier_extension"
 # What of a Patient is kept. The date of a death can be withheld: then only what is said about it is there.

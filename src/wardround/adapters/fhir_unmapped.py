@@ -38,7 +38,7 @@ class Unmapped:
     codes: UnmappedCodes = field(default_factory=UnmappedCodes)
 
     def __post_init__(self) -> None:
-        self._rule: ReadingRule = reading_rule(self.variables, self.translation)
+        self.rule: ReadingRule = reading_rule(self.variables, self.translation)
 
     def note(self, resource: Resource, patients: frozenset[str], bases: Bases) -> None:
         """Counts the Observation if it is about one of the patients, and the rule does not read it."""
@@ -54,10 +54,10 @@ class Unmapped:
         """The codes by which the Observation could be read if a map named them; none if the rule reads it."""
         own, parts = list(_codings(resource.get("code"))), dicts(resource.get("component"))
         inner = [coding for part in parts for coding in _codings(part.get("code"))]
-        opening = self._rule.opening(own)
+        opening = self.rule.opening(own)
         if opening is not None and (opening.variables or any(one.pair in opening.components for one in inner)):
             return []
-        found = [one for one in inner if one.pair not in self._rule.openings]
+        found = [one for one in inner if one.pair not in self.rule.openings]
         return found if opening is not None else [*own, *found] or [_NO_CODING]
 
     @property

@@ -6,7 +6,7 @@ first run which of its own codes need a source map.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Final
 
@@ -20,14 +20,13 @@ from wardround.adapters.fhir_references import Resource, patient_values
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.fhir_times import no_earlier_than, no_later_than
 from wardround.adapters.fhir_unmapped import Unmapped
-from wardround.core.reading_rule import reading_rule
 from wardround.core.unmapped_codes import UnmappedCode
 from wardround.spec.base import SpecModel
 from wardround.spec.variables import Variable
+from wardround.workflows.check_source.counting import LOOK_BACK
 
 PATIENTS: Final = 20
 OBSERVATIONS: Final = 10_000
-LOOK_BACK: Final = timedelta(hours=24)
 
 
 class Sample(SpecModel):
@@ -54,7 +53,7 @@ def sample(
 ) -> Sample:
     """Looks at the Observations of the day before `now`. Raises FhirError where the ICU's patients are not found."""
     unmapped = Unmapped(variables, source.translation)
-    rule, read, looked_at = reading_rule(variables, source.translation), Counter[str](), 0
+    read, looked_at = Counter[str](), 0
     with FhirClient(source, transport) as client:
         stays = fhir_stays.find(client, source.icu, now - LOOK_BACK, now).stays
         patients = stays["patient_id"].drop_duplicates().head(PATIENTS).tolist()
@@ -62,7 +61,7 @@ def sample(
         for resource in islice(found, OBSERVATIONS):
             looked_at += 1
             unmapped.note(resource, frozenset(patients), source.bases)
-            readings = readings_of(OBSERVATION.of(resource), rule, source.bases)
+            readings = readings_of(OBSERVATION.of(resource), unmapped.rule, source.bases)
             read.update(reading.variable for reading in readings)
         whole = next(found, None) is None
     return Sample(

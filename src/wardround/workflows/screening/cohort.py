@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from wardround.adapters import fhir_cohorts, fhir_stays
+from wardround.adapters import fhir_cohorts, fhir_people, fhir_stays
 from wardround.adapters.bulk_export import Progress
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_cohorts import UNKNOWN_PATIENT, WITHOUT_STAY, Named
+from wardround.adapters.fhir_cohorts import WITHOUT_STAY, Named
 from wardround.adapters.fhir_source import FhirSource
 from wardround.core.events import frame_of
 from wardround.core.stays import FoundStays
@@ -41,7 +41,7 @@ def find_cohort(opened: Run, client: FhirClient, progress: Progress) -> FoundSta
     staying = set(found.stays["patient_id"]) | set(found.set_aside["patient_id"])
     idle = [patient for patient in patients if patient not in staying]
     unknown = fhir_cohorts.unknown_among(client, idle)
-    reasons = [Named(patient, UNKNOWN_PATIENT if patient in unknown else WITHOUT_STAY) for patient in idle]
+    reasons = [Named(patient, fhir_people.UNKNOWN_PATIENT if patient in unknown else WITHOUT_STAY) for patient in idle]
     _write_account(opened, len(patients), [one for one in named if one.reason] + reasons)
     return found
 
