@@ -72,6 +72,17 @@ def ledger_of(settings: Settings, run: str) -> pd.DataFrame:
     return RunFolder.existing(settings.runs, run).read_frame("ledger.parquet").set_index("stay_id", drop=False)
 
 
+def go_through(run: str, chunks: list[int], client: FhirClient, settings: Settings) -> dict[str, Any]:
+    """The steps after find_stays, each for the chunks in this order; the run's summary."""
+    for chunk in chunks:
+        screening.extract(run, chunk, client, settings)
+    screening.check_quality(run, settings)
+    for chunk in chunks:
+        screening.score(run, chunk, settings)
+        screening.publish(run, chunk, client, settings)
+    return screening.reconcile(run, client, settings)
+
+
 def stated(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in one.items() if name not in ("id", "meta")} for one in resources]
 
@@ -134,13 +145,7 @@ def test_a_step_that_is_repeated_scores_the_same(ward, server, settings, challen
         ledgers = []
         chunks = screening.find_stays(run, client, settings)
         for again in (chunks, list(reversed(chunks))):
-            for chunk in again:
-                screening.extract(run, chunk, client, settings)
-            screening.check_quality(run, settings)
-            for chunk in again:
-                screening.score(run, chunk, settings)
-                screening.publish(run, chunk, client, settings)
-            screening.reconcile(run, client, settings)
+            go_through(run, again, client, settings)
             ledgers.append(ledger_of(settings, run))
     assert ledgers[0].equals(ledgers[1])
 
@@ -194,14 +199,7 @@ def test_a_challenger_that_breaks_while_chunks_are_scored_breaks_no_chunk(ward, 
     run = screening.open_run(ScreeningRequest.model_validate(asked), settings)
     file_of(settings).unlink()
     with FhirClient(FhirSource(server)) as client:
-        chunks = screening.find_stays(run, client, settings)
-        for chunk in chunks:
-            screening.extract(run, chunk, client, settings)
-        screening.check_quality(run, settings)
-        for chunk in chunks:
-            screening.score(run, chunk, settings)
-            screening.publish(run, chunk, client, settings)
-        summary = screening.reconcile(run, client, settings)
+        summary = go_through(run, screening.find_stays(run, client, settings), client, settings)
     assert (summary["written"], summary["complete"]) == (3, True)
     assert summary["challenger"]["left_out"].startswith("in 4 of 4 chunks: ")
     ledger = ledger_of(settings, run)
