@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from wardround.adapters.fhir_page import Shape
+from wardround.adapters.fhir_page import About, Misshapen, Shape, about_a_dict
 
 
 class Coding(msgspec.Struct, gc=False):
@@ -13,7 +13,7 @@ class Coding(msgspec.Struct, gc=False):
 
 
 class CodeableConcept(msgspec.Struct, gc=False):
-    coding: list[Coding] = []
+    coding: tuple[Coding, ...] = ()
 
 
 class TermCoding(msgspec.Struct, gc=False):
@@ -25,7 +25,7 @@ class TermCoding(msgspec.Struct, gc=False):
 class Term(msgspec.Struct, gc=False):
     """A CodeableConcept whose words are read too, as some sources give no code."""
 
-    coding: list[TermCoding] = []
+    coding: tuple[TermCoding, ...] = ()
     text: Any = None
 
 
@@ -86,7 +86,7 @@ class Observation(msgspec.Struct, gc=False, rename="camel"):
     value_quantity: Quantity | None = None
     value_integer: Any = None
     data_absent_reason: Any = None
-    component: list[Component] = []
+    component: tuple[Component, ...] = ()
     focus: Any = None
     modifier_extension: Any = None
     implicit_rules: Any = None
@@ -99,6 +99,10 @@ class Observation(msgspec.Struct, gc=False, rename="camel"):
     issue: Any = None  # of an OperationOutcome
 
 
-OBSERVATION: Final = Shape(
-    Observation, lambda one: (one.resource_type, one.id, one.issue, one.meta.last_updated if one.meta else None)
-)
+def _about(one: Observation | Misshapen) -> About:
+    if isinstance(one, Misshapen):
+        return about_a_dict(one)
+    return one.resource_type, one.id, one.issue, one.meta.last_updated if one.meta else None
+
+
+OBSERVATION: Final = Shape(Observation, _about)

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from itertools import chain
 from typing import Final
 
 import pandas as pd
 
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_observation import Reading, frame_of_readings, in_our_units, readings_of
+from wardround.adapters.fhir_observation import SOURCE_REF, Reading, frame_of_readings, in_our_units, readings_of
 from wardround.adapters.fhir_observation_shape import OBSERVATION, Observation
 from wardround.adapters.fhir_page import Misshapen
 from wardround.adapters.fhir_references import FOREIGN_REFERENCE, patient_values
@@ -53,14 +52,17 @@ def _fetch_group(
     readings: list[Reading] = []
     seen, newest = Seen(), dict[str, int]()  # source_ref -> the readings before this place are of an earlier version
     for criterion in rule.criteria(profile):
-        found = client.pages("Observation", [patients, criterion, *dates], OBSERVATION, seen)
-        # Not page by page: the name of a page would keep it while the next one comes.
-        for observation in chain.from_iterable(found):
-            if seen.again and (ref := _ref_of(observation)) in seen.again:
-                newest[ref] = len(readings)
-            readings += readings_of(observation, rule, client.source.bases)
+        for page in client.pages("Observation", [patients, criterion, *dates], OBSERVATION, seen):
+            if seen.again:
+                for observation in page:
+                    if (ref := _ref_of(observation)) in seen.again:
+                        newest[ref] = len(readings)
+                    readings += readings_of([observation], rule, client.source.bases)
+            else:
+                readings += readings_of(page, rule, client.source.bases)
+            page.clear()  # its name would keep it while the next one comes
     if newest:
-        readings = [one for place, one in enumerate(readings) if place >= newest.get(one.source_ref, 0)]
+        readings = [one for place, one in enumerate(readings) if place >= newest.get(one[SOURCE_REF], 0)]
     frame = in_our_units(frame_of_readings(readings), client.source.translation)
     stranger = ~frame["patient_id"].isin(patient_ids) & (frame["problem"] != FOREIGN_REFERENCE)
     return frame.assign(problem=frame["problem"].mask(stranger, OTHER_PATIENT)) if stranger.any() else frame

@@ -3,7 +3,7 @@
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, final
 
 import msgspec
 
@@ -42,6 +42,7 @@ class Page(msgspec.Struct, Generic[T]):
     issue: Any = None
 
 
+@final
 class Misshapen(msgspec.Struct):
     """A resource that has not the shape of what was searched for, as the server gave it."""
 
@@ -56,9 +57,9 @@ class Shape(Generic[T]):
     lastUpdated.
     """
 
-    def __init__(self, kind: type[T], about: Callable[[T], About]) -> None:
+    def __init__(self, kind: type[T], about: "Callable[[T | Misshapen], About]") -> None:
         self._kind = kind
-        self._about = about
+        self.about = about
         self._one = msgspec.json.Decoder(kind)
         self._page = msgspec.json.Decoder(Page[kind])  # type: ignore[valid-type]
 
@@ -84,9 +85,6 @@ class Shape(Generic[T]):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             body = json_object(content)
             return None if body is None else Misshapen(body)
-
-    def about(self, resource: "T | Misshapen") -> About:
-        return _about_a_dict(resource.resource) if isinstance(resource, Misshapen) else self._about(resource)
 
     def _piecemeal(self, content: bytes) -> "Page[T | Misshapen] | None":
         body = json_object(content)
@@ -116,9 +114,12 @@ def called(resource_type: Any) -> str:
     return str(resource_type) if is_type else "no resource"
 
 
-def _about_a_dict(resource: Resource) -> About:
+def about_a_dict(resource: Resource | Misshapen) -> About:
+    """What `about` of a Shape gives, of a resource as it was."""
+    if isinstance(resource, Misshapen):
+        resource = resource.resource
     return resource.get("resourceType"), resource.get("id"), resource.get("issue"), last_updated(resource)
 
 
-WHOLE: Final = Shape(dict[str, Any], _about_a_dict)
+WHOLE: Final = Shape(dict[str, Any], about_a_dict)
 """Everything of each resource, as a dict."""

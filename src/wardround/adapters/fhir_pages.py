@@ -159,10 +159,8 @@ class _Count:
         """Whether the server said how many there are, and all of them were met."""
         return self._told and len(self.matches) == self.total
 
-    def page(self, total: object, keys: set[str]) -> None:
-        known = len(self.matches)
-        self.matches |= keys
-        self.barren = 0 if len(self.matches) > known else self.barren + 1
+    def page(self, total: object, barren: bool) -> None:
+        self.barren = self.barren + 1 if barren else 0
         if isinstance(total, int):
             self.shrunk |= self._told and total < self.total
             # The least that any page says: what was deleted meanwhile cannot be met any more.
@@ -171,8 +169,8 @@ class _Count:
 
 
 def _new(page: Page[T | Misshapen], answer: Answer, search: Search[T], count: _Count) -> list[T | Misshapen]:
-    matches: set[str] = set()
-    wanted, about, seen, new = search.resource_type, search.shape.about, search.seen, []
+    wanted, about, seen, matches, new = search.resource_type, search.shape.about, search.seen, count.matches, []
+    known, versions = len(matches), seen.versions
     for place, entry in enumerate(page.entry):
         resource = entry.resource
         if resource is None:
@@ -183,18 +181,18 @@ def _new(page: Page[T | Misshapen], answer: Answer, search: Search[T], count: _C
             _raise_if_fatal(issue, answer)
             continue
         key = f"{kind}/{name}"
-        if key not in seen.versions and type(updated) is str and type(name) is str:
-            seen.versions[key] = updated  # as `takes` would: nearly all come this way
+        if key not in versions and type(updated) is str and type(name) is str:
+            versions[key] = updated  # as `takes` would: nearly all come this way
             new.append(resource)
         elif not is_id(name):
             # Without a usable id nothing tells two resources apart; both are given.
-            key = f"{kind} {len(count.matches)}.{place}"
+            key = f"{kind} {len(matches)}.{place}"
             new.append(resource)
         elif seen.takes(key, updated, resource):
             new.append(resource)
         if kind == wanted:
             matches.add(key)
-    count.page(page.total, matches)
+    count.page(page.total, barren=len(matches) == known)
     return new
 
 

@@ -22,6 +22,7 @@ _REFERENCE: Final = re.compile(
     rf"(?:(?P<base>[A-Za-z][A-Za-z0-9+.\-]*:.+)/)?(?P<local>[A-Z][A-Za-z]+/{_ID.pattern})(?:/_history/{_ID.pattern})?"
 )
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_HOLDING: Final = (dict, list)
 _NEVER_IN_A_BASE: Final = re.compile(r"[?#@\s]")
 _Base = tuple[str, str | None, int | None, str]
 
@@ -55,12 +56,19 @@ class Bases:
 
     def localised(self, node: Any) -> Any:
         """The same JSON with each reference of ours relative."""
+        # Nine in ten nodes are leaves: a call for each of them would take most of the time.
         if isinstance(node, dict):
             return {
-                key: self.relative(value) if key == "reference" and isinstance(value, str) else self.localised(value)
+                key: self.localised(value)
+                if isinstance(value, _HOLDING)
+                else self.relative(value)
+                if key == "reference" and isinstance(value, str)
+                else value
                 for key, value in node.items()
             }
-        return [self.localised(item) for item in node] if isinstance(node, list) else node
+        if isinstance(node, list):
+            return [self.localised(item) if isinstance(item, _HOLDING) else item for item in node]
+        return node
 
     def _have(self, url: str) -> bool:
         try:

@@ -19,7 +19,7 @@ import pandas as pd
 from wardround.adapters import fhir_locations
 from wardround.adapters.fhir_encounter_rule import EncounterRule
 from wardround.adapters.fhir_encounters import ELEMENTS, Census
-from wardround.adapters.fhir_observation import Reading, frame_of_readings, in_our_units, readings_of
+from wardround.adapters.fhir_observation import PATIENT_ID, Reading, frame_of_readings, in_our_units, readings_of
 from wardround.adapters.fhir_observation_shape import OBSERVATION
 from wardround.adapters.fhir_places import Numbers, Places
 from wardround.adapters.fhir_references import Bases, Resource
@@ -137,11 +137,11 @@ class NdjsonFolder:
                 kind, key, *_ = OBSERVATION.about(observation)
                 named = kind == "Observation" and type(key) is str
                 place = lines.note(f"Observation/{key}" if named else None)
-                read = readings_of(observation, rule, self.bases)
+                read = readings_of((observation,), rule, self.bases)
                 if not read and self.unmapped is not None:
                     self.unmapped.note(_resource(path, number, line), patients, self.bases)
                 for reading in read:
-                    if reading.patient_id in patients:
+                    if reading[PATIENT_ID] in patients:
                         yield reading, place
             if kind != "Observation" and _DELETION in line:
                 for reference, time in deletions_in(_resource(path, number, line), self.bases):

@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter
 
 from wardround.adapters import fhir_stays
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_observation import readings_of
+from wardround.adapters.fhir_observation import VARIABLE, readings_of
 from wardround.adapters.fhir_observation_shape import OBSERVATION
 from wardround.adapters.fhir_references import Resource, patient_values
 from wardround.adapters.fhir_source import FhirSource
@@ -61,8 +61,8 @@ def sample(
         for resource in islice(found, OBSERVATIONS):
             looked_at += 1
             unmapped.note(resource, frozenset(patients), source.bases)
-            readings = readings_of(OBSERVATION.of(resource), unmapped.rule, source.bases)
-            read.update(reading.variable for reading in readings)
+            readings = readings_of((OBSERVATION.of(resource),), unmapped.rule, source.bases)
+            read.update(reading[VARIABLE] for reading in readings)
         whole = next(found, None) is None
     return Sample(
         patients=len(patients),
