@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from time import time
 from typing import Final
 
@@ -224,7 +225,7 @@ def load_run(run: str, settings: Settings) -> Run:
     request = ScreeningRequest.model_validate(
         {key: stored[key] for key in ScreeningRequest.model_fields if key in stored}
     )
-    condition = Condition.model_validate(folder.read_json("condition.json"))
+    condition = _condition(folder.read_bytes("condition.json"))
     return Run(
         id=run,
         folder=folder,
@@ -238,6 +239,12 @@ def load_run(run: str, settings: Settings) -> Run:
         ),
         challenger=Challenger.model_validate(stored["challenger"]) if stored.get("challenger") else None,
     )
+
+
+@lru_cache(maxsize=4)
+def _condition(stored: bytes) -> Condition:
+    """The condition that a run was opened with; every step of every chunk asks for it."""
+    return Condition.model_validate_json(stored)
 
 
 def why_left_out(error: Exception) -> str:
