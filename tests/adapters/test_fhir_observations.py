@@ -529,6 +529,22 @@ def searched(server, variables, patients: list[str], **settings) -> pd.DataFrame
         return fetch(client, patients, variables, start, end)
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [(math.nan, "no_value"), (math.inf, "no_value"), (-math.inf, "no_value"), (10**400, "malformed")],
+    ids=["NaN", "Infinity", "-Infinity", "400 digits"],
+)
+def test_a_value_that_json_does_not_allow_costs_its_own_observation(
+    server, page, variables, value: float, reason: str
+) -> None:
+    bad = heart_rate(id="o2", valueQuantity={"value": value, "code": "/min"})
+    server.answer = lambda _request: page(heart_rate(), bad, heart_rate(id="o3"))
+    admitted = admit(searched(server, variables, ["a"]), variables)
+    assert admitted.events["source_ref"].tolist() == ["Observation/o1", "Observation/o3"]
+    assert admitted.set_aside[["source_ref", "reason"]].to_numpy().tolist() == [["Observation/o2", reason]]
+    assert len(server.requests) == 1
+
+
 def test_patients_are_searched_together_with_all_codes_and_whole_seconds_around_the_window(
     server, page, variables
 ) -> None:

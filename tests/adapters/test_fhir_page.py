@@ -64,8 +64,8 @@ def test_what_is_no_resource_stays_an_entry_without_one(shape: Any) -> None:
 @pytest.mark.parametrize("shape", [WHOLE, OBSERVATION])
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[]", b'"Bundle"', page_of(observation("a"))[:-9], b'{"total":"\xff"}', b'{"x":' + b"[" * 99999 + b"}"],
-    ids=["nothing", "list", "text", "broken off", "no UTF-8", "too deep"],
+    [b"", b"[]", b'"Bundle"', page_of(observation("a"))[:-9], b'{"x":' + b"[" * 99999 + b"}"],
+    ids=["nothing", "list", "text", "broken off", "too deep"],
 )
 def test_what_is_no_whole_json_object_is_no_page(shape: Any, content: bytes) -> None:
     assert shape.page(content) is None

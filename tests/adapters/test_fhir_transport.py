@@ -78,6 +78,14 @@ def test_a_broken_off_answer_is_asked_for_again(server, reply, broken: dict) -> 
     assert send(server.url) == GOOD
 
 
+@pytest.mark.parametrize("body", [b'{"total": +5, "entry": []}', b'[{"resourceType": "Patient"}]', b"5"])
+def test_what_is_no_object_is_said_to_be_none_and_not_asked_for_again(server, reply, body: bytes) -> None:
+    server.replies(reply(body), reply(GOOD))
+    with pytest.raises(FhirError, match="no JSON object"):
+        send(server.url)
+    assert len(server.requests) == 1
+
+
 def test_nobody_at_the_port_is_unreachable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -1,6 +1,7 @@
 """A folder that holds several versions of one resource: of each the one that counts, whatever it says."""
 
 import json
+import math
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,14 @@ def test_of_an_observation_the_latest_version_alone_is_read(values, pulse, versi
     other = of(pulse, T1, id="o2")
     files = [[other, one] for one in given] if apart else [[*given, other]]
     assert sorted(values(*files)) == sorted([["a", 80.0 + counts], ["a", 80.0]])
+
+
+def test_a_value_that_json_does_not_allow_is_none_and_its_version_counts_like_any_other(values, pulse) -> None:
+    bad = {"value": math.nan, "code": "/min"}
+    old, new = of(pulse, T1, valueQuantity=bad), of(pulse, T2, id="o2", valueQuantity=bad)
+    read = values([old, new, of(pulse, T2), of(pulse, T1, id="o2"), of(pulse, id="o3")])
+    assert [value for _, value in read if not math.isnan(value)] == [80.0, 80.0]
+    assert sum(math.isnan(value) for _, value in read) == 1
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class Shape(Generic[T]):
             return self._one.decode(content.removeprefix(BOM_UTF8))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             body = json_object(content)
-            return None if body is None else Misshapen(body)
+            return None if body is None else self.of(body)
 
     def _piecemeal(self, content: bytes) -> "Page[T | Misshapen] | None":
         body = json_object(content)

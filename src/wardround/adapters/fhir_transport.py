@@ -20,7 +20,7 @@ from wardround.adapters.fhir_auth import Authorization, AuthorizationHeader
 from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource, shown
-from wardround.adapters.json_object import json_object
+from wardround.adapters.json_object import is_cut, json_object
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 
 ATTEMPTS: Final = 5
@@ -349,8 +349,10 @@ def _answer(
         raise FhirError(complaint)
     if body is None and status < 400 and status not in accept:
         kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
-        if "json" in kind:
+        if "json" in kind and is_cut(response.content):
             raise _Busy(url, "broke off its JSON")
+        if "json" in kind:
+            raise FhirError(f"{url}: answered what is no JSON object, expected FHIR as JSON; check the server")
         what = kind if _CONTENT_TYPE.fullmatch(kind) else "something"
         raise FhirError(f"{url}: answered {what}, expected FHIR as JSON; check the base URL")
     return Answer(url, status, body or {}, complaint, response.headers)

@@ -183,7 +183,11 @@ _VERSION: Final = msgspec.json.Decoder(_Version)
 
 def _version(line: bytes) -> tuple[str, object]:
     """The reference of the Observation that a line holds, and its lastUpdated."""
-    found = _VERSION.decode(line.removeprefix(BOM_UTF8))
+    try:
+        found = _VERSION.decode(line.removeprefix(BOM_UTF8))
+    except msgspec.DecodeError:
+        resource = json_object(line) or {}
+        return f"Observation/{resource.get('id')}", last_updated(resource)
     return f"Observation/{found.id}", last_updated({"meta": found.meta})
 
 
