@@ -68,9 +68,9 @@ def test_bins_of_few_patients_are_not_shown() -> None:
 
 
 def test_bins_split_rows_of_one_score_in_their_order() -> None:
-    outcome = (np.arange(1000) < 500).astype(int)
-    bins = calibration_bins(outcome, np.full(1000, 0.5), pd.Series(np.arange(1000)))
-    assert [one.observed for one in bins] == [1.0] * 5 + [0.0] * 5
+    outcome, score = (np.arange(1000) < 400).astype(int), np.arange(1000) % 2 / 2
+    bins = calibration_bins(outcome, score, pd.Series(np.arange(1000)))
+    assert [one.observed for one in bins] == [1, 1, 0, 0, 0] * 2
 
 
 def test_net_benefit_weighs_false_alerts_by_the_odds_of_the_threshold() -> None:
