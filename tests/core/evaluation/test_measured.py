@@ -8,7 +8,8 @@ import pytest
 
 from wardround.core.candidates.base import probability
 from wardround.core.evaluation.measured import Measured, Told, measured
-from wardround.core.evaluation.results import Importance, Policy, Task
+from wardround.core.evaluation.other_onset import other_onset
+from wardround.core.evaluation.results import Importance, OtherOnset, Policy, Task
 from wardround.core.evaluation.tallies import Scores
 
 STAYS, HOURS = 120, 12
@@ -88,6 +89,21 @@ def test_every_figure_has_an_interval_around_it(found: Measured) -> None:
         assert metric.low < metric.value < metric.high
 
 
+def test_curves_and_bins_are_of_the_rows_that_were_scored(found: Measured) -> None:
+    outcome = _rows()["outcome"]
+    bins, curves = found.evaluation.calibration.bins, found.evaluation.curves
+    # 60 patients make six bins.
+    assert [one.rows for one in bins] == [STAYS * HOURS // 6] * 6
+    assert sum(one.rows * one.observed for one in bins) == pytest.approx(outcome.sum())
+    assert sum(one.rows * one.mean_predicted for one in bins) == pytest.approx(_scores(_rows()).score.sum())
+    last = curves.precision_recall[-1]
+    assert (last.recall, last.precision) == pytest.approx((1, outcome.mean()))
+    assert (curves.roc[-1].false_positive_rate, curves.roc[-1].sensitivity) == (1, 1)
+    assert found.evaluation.decision_curve[0].treat_all == pytest.approx(
+        outcome.mean() - (1 - outcome.mean()) * 0.005 / 0.995
+    )
+
+
 def test_alerts_are_counted_per_100_days_of_care(found: Measured) -> None:
     flagged = (_scores(_rows()).score >= THRESHOLD).mean()
     assert found.evaluation.alerts_per_100_patient_days.value == pytest.approx(flagged * 2400)
@@ -117,6 +133,61 @@ def test_the_other_definition_leaves_out_rows_after_it_and_moves_the_horizon(fou
     assert other.rows == STAYS * HOURS - STAYS // 3 * 2
     assert other.positives == STAYS // 3 * 6
     assert other.metrics["auroc"].value != found.metrics["auroc"].value
+
+
+def _by_the_other_time(task: Task, onsets: pd.DataFrame | None) -> OtherOnset:
+    """A septic stay, by the label at 13:00, and one that is not septic."""
+    hours = ["04:00", "05:00", "05:01", "08:59", "09:00", "10:59", "11:00", "12:00", "08:00", "12:30"]
+    septic = np.arange(10) < 8
+    day = pd.Timestamp("2150-01-01T00:00Z")
+    rows = pd.DataFrame(
+        {
+            "stay_id": np.where(septic, "a", "b"),
+            "patient_id": np.where(septic, "pa", "pb"),
+            "as_of": [day + pd.Timedelta(f"{hour}:00") for hour in hours],
+            "outcome": septic,
+            "onset": pd.Series(np.where(septic, day + pd.Timedelta(hours=13), pd.NaT), dtype="datetime64[us, UTC]"),
+        }
+    )
+    return other_onset(rows, Scores(np.linspace(0.9, 0.1, 10), 0.5), onsets, task, seed=1)
+
+
+TIMES = pd.DataFrame(
+    {
+        "stay_id": ["b", "a"],
+        "sofa_time": pd.Timestamp("2150-01-01T11:00Z"),
+        "suspected_infection_time": pd.Timestamp("2150-01-01T09:00Z"),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("label", "other", "kept", "soon"),
+    [
+        # Kept are the rows before the other time; those six hours before it and later have the outcome.
+        ("suspected_infection_time", "sofa_time", 6, 5),
+        ("earlier", "sofa_time", 6, 5),
+        ("sofa_time", "suspected_infection_time", 4, 4),
+    ],
+)
+def test_a_row_at_the_other_time_is_left_out_and_one_at_the_horizon_counts(label, other, kept, soon) -> None:
+    found = _by_the_other_time(TASK.model_copy(update={"onset_definition": label}), TIMES)
+    # The stay that is not septic keeps both of its rows, whatever times it has.
+    assert (found.definition, found.rows, found.positives) == (other, kept + 2, soon)
+    assert found.metrics["prevalence"].value == pytest.approx(soon / (kept + 2))
+
+
+def test_the_horizon_decides_unless_the_outcome_is_of_the_whole_stay() -> None:
+    found = _by_the_other_time(TASK.model_copy(update={"horizon": None}), TIMES)
+    assert (found.rows, found.positives) == (4 + 2, 4)
+    found = _by_the_other_time(TASK.model_copy(update={"horizon": timedelta(minutes=30)}), TIMES)
+    assert (found.rows, found.positives) == (4 + 2, 1)
+
+
+@pytest.mark.parametrize(("definition", "onsets"), [("sofa_time", None), (None, TIMES), ("charted", TIMES)])
+def test_a_label_of_one_time_has_no_other(definition: str | None, onsets: pd.DataFrame | None) -> None:
+    found = _by_the_other_time(TASK.model_copy(update={"onset_definition": definition}), onsets)
+    assert found == OtherOnset(reason="the label has no second definition of onset")
 
 
 def test_small_cells_are_counted_and_not_shown(found: Measured) -> None:
