@@ -107,7 +107,7 @@ NAN = float("nan")
         ([[0.7, NAN], [0.6, 0.6]], 0),  # a mean, and no sum
         ([[0.6, NAN], [0.7, 0.7]], 1),  # what is not defined counts as nothing and not as good
         ([[0.7, NAN], [0.5, 0.5]], 0),  # a mean of its own figures, and not of as many as others have
-        ([[0.5, 0.5], [0.5, 0.5 + 1e-10]], 0),  # a difference that only rounding makes is none
+        ([[0.5, 0.5], [0.5, 0.5 + 4e-10]], 0),  # a difference that only rounding makes is none
         ([[0.5, 0.5], [0.5, 0.5 + 1e-8]], 1),
         ([[NAN, NAN], [NAN, NAN]], 0),
     ],
