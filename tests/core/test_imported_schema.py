@@ -132,6 +132,54 @@ def test_columns_that_the_condition_does_not_compute_come_as_lines_to_add(read) 
     ]
 
 
+def _with(condition: Condition, *groups: FeatureGroup, demographics: tuple[str, ...] = ("age", "sex")) -> Condition:
+    features = condition.features.model_copy(update={"groups": groups, "demographics": demographics})
+    return condition.model_copy(update={"features": features})
+
+
+def _group(variable: str, summary: str, hours: int) -> FeatureGroup:
+    return FeatureGroup(variables=(variable,), summaries=(summary,), window=timedelta(hours=hours))
+
+
+def _read_for(condition: Condition, schemas: Path, **features: Any) -> tuple[ImportedInput, ...]:
+    schema = FeatureSchema.model_validate({"features": features})
+    return SchemaReader(schema, condition, load_variables(schemas), "mean", "own.yaml").inputs(list(features))
+
+
+def test_without_a_window_the_longest_of_that_variable_and_summary_is_taken(sepsis, schemas) -> None:
+    hours = [("heart_rate", "mean", 6), ("heart_rate", "mean", 12), ("heart_rate", "last", 24), ("lactate", "mean", 48)]
+    condition = _with(sepsis, *(_group(*each) for each in hours))
+    assert _read_for(condition, schemas, hr=HEART_RATE)[0].column == "heart_rate__mean_12h"
+
+
+def test_what_the_schema_requires_is_required(sepsis, schemas) -> None:
+    for required in (True, False):
+        hr, age = {**HEART_RATE, "required": required}, {**AGE, "required": required}
+        assert [one.required for one in _read_for(sepsis, schemas, hr=hr, age=age)] == [required, required]
+
+
+def test_a_demographic_that_the_condition_lacks_is_a_line_to_add(sepsis, schemas) -> None:
+    condition = _with(sepsis, _group("heart_rate", "mean", 24), demographics=("sex",))
+    with pytest.raises(SpecError, match=r"^own\.yaml: sepsis does not compute age;") as raised:
+        _read_for(condition, schemas, age=AGE, hr=HEART_RATE)
+    assert str(raised.value).splitlines()[1:] == ["  demographics: [sex, age]"]
+
+
+def test_variables_of_one_summary_and_window_are_added_in_one_line(read) -> None:
+    spo2 = {**HEART_RATE, "code": "59408-5", "summary": "min"}
+    with pytest.raises(SpecError, match="not compute heart_rate__min_24h, spo2__min_24h; name") as raised:
+        read(hr={**HEART_RATE, "summary": "min"}, spo2=spo2, again=spo2)
+    assert str(raised.value).splitlines()[1:] == [
+        "  groups:",
+        "    - {variables: [heart_rate, spo2], summaries: [min], window: 24h}",
+    ]
+
+
+def test_a_code_that_resembles_nothing_comes_without_a_guess(read) -> None:
+    with pytest.raises(SpecError, match=r"got '8867 of .*', expected a code of variables\.yaml; or add a variable$"):
+        read(zzz={**HEART_RATE, "code": "8867"})
+
+
 def test_a_feature_of_the_model_that_the_schema_lacks_is_named(schemas, sepsis) -> None:
     schema = FeatureSchema.model_validate({"features": {"hr": HEART_RATE}})
     with pytest.raises(SpecError, match="takes 'pulse', which the schema does not have"):
@@ -151,6 +199,8 @@ def test_names_that_are_columns_need_no_schema(sepsis) -> None:
         ("lactate__last_24h", "mmol/L", False),
         ("sex", "", False),
     ]
+    with pytest.raises(SpecError, match=r"got 'zzz', expected columns of sepsis"):
+        inputs_by_name(["zzz"], sepsis, "own.joblib")
     with pytest.raises(SpecError, match=r"got 'lactate__last_23h' \(did you mean 'lactate__last_24h'\?\).*--schema"):
         inputs_by_name(["lactate__last_23h"], sepsis, "own.joblib")
 
@@ -159,7 +209,7 @@ def test_values_to_impute_are_in_the_models_unit_and_kept_in_the_columns(read, s
     temperature = {"fhir_resource": "Observation", "code": "8310-5", "code_system": LOINC, "unit": "°F"}
     inputs = read(temperature=temperature)
     assert imputation({"temperature": 98.6}, inputs, sepsis, "own")["body_temperature__mean_24h"] == pytest.approx(37)
-    with pytest.raises(SpecError, match="temperature: the value given for it is not plausible in °F"):
+    with pytest.raises(SpecError, match=r"^own: temperature: the value given for it is not plausible in °F"):
         imputation({"temperature": 37.0}, inputs, sepsis, "own")
     with pytest.raises(SpecError, match="got 'pulse', expected features of the model"):
         imputation({"pulse": 80.0}, inputs, sepsis, "own")
@@ -169,7 +219,7 @@ def test_two_features_of_one_column_must_not_be_imputed_differently(read, sepsis
     inputs = read(hr=HEART_RATE, pulse={**HEART_RATE, "code": "220045", "code_system": CHART})
     assert imputation({"hr": 80.0, "pulse": 80.0}, inputs, sepsis, "own") == {"heart_rate__mean_24h": 80.0}
     with pytest.raises(SpecError, match="two features are heart_rate__mean_24h"):
-        imputation({"hr": 80.0, "pulse": 90.0}, inputs, sepsis, "own")
+        imputation({"hr": 80.0, "pulse": 80.5}, inputs, sepsis, "own")
 
 
 def test_reasons_compare_with_what_is_imputed_else_with_unknown_else_with_what_is_usual(sepsis) -> None:
@@ -179,3 +229,12 @@ def test_reasons_compare_with_what_is_imputed_else_with_unknown_else_with_what_i
     assert typical(inputs, imputed, True, sepsis, "own") == imputed
     usual = typical(inputs, imputed, False, sepsis, "own")
     assert usual == {**imputed, "lactate__slope_24h": 0.0, "heart_rate__last_24h": 80.0, "age": 65.0}
+
+
+def test_a_variable_without_a_usual_value_must_be_imputed(sepsis) -> None:
+    lactate = sepsis.variables["lactate"].model_copy(update={"typical": None})
+    condition = sepsis.model_copy(update={"variables": {**sepsis.variables, "lactate": lactate}})
+    inputs = inputs_by_name(["lactate__last_24h"], condition, "own")
+    with pytest.raises(SpecError, match=r"^own: lactate__last_24h: no usual value of lactate is known; give one to"):
+        typical(inputs, {}, False, condition, "own")
+    assert typical(inputs, {"lactate__last_24h": 1.7}, False, condition, "own") == {"lactate__last_24h": 1.7}

@@ -42,5 +42,14 @@ def test_what_agrees_or_says_nothing_is_fine(metadata, sepsis, schemas) -> None:
 
 def test_a_mean_that_its_unit_does_not_allow_is_refused(sepsis) -> None:
     check_means({"hr": 85.0, "t": 98.7, "age": 0.0}, INPUTS, sepsis, "own.joblib")
-    with pytest.raises(SpecError, match="t: the mean that its scaler learned is not plausible in °F"):
+    with pytest.raises(SpecError, match=r"^own\.joblib: t: the mean that its scaler learned is not plausible in °F"):
         check_means({"t": 37.1}, INPUTS, sepsis, "own.joblib")
+
+
+@pytest.mark.parametrize(("rate", "fine"), [(1.0, True), (300.0, True), (0.99, False), (300.01, False)])
+def test_a_mean_at_the_end_of_what_is_plausible_is_plausible(sepsis, rate: float, fine: bool) -> None:
+    if fine:
+        check_means({"hr": rate}, INPUTS, sepsis, "own.joblib")
+    else:
+        with pytest.raises(SpecError, match=r"hr: the mean .* is between 1 and 300 /min"):
+            check_means({"hr": rate}, INPUTS, sepsis, "own.joblib")

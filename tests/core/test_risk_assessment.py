@@ -151,20 +151,53 @@ def test_everything_written_is_valid_r4(screening: Screening) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "value"),
+    ("place", "value", "rule"),
     [
-        ("status", "nope"),
-        ("status", "registered"),
-        ("basis", []),
-        ("basis", [{"reference": "Observation/a b"}]),
-        ("subject", {"reference": "p1"}),
-        ("occurrenceDateTime", "yesterday"),
-        ("mood", "good"),
+        ("status", "nope", "status is not in the value set"),
+        ("status", "registered", "status is not in the value set"),
+        ("identifier", [{"system": "urn:other", "value": "1"}], "identifier has another system"),
+        ("basis", [], "basis is empty"),
+        ("basis", [{"reference": "Observation/a b"}], "a reference is malformed"),
+        ("basis", [{"reference": "Observation/a"}, {"reference": "Observation/"}], "a reference is malformed"),
+        ("subject", {"reference": "p1"}, "a reference is malformed"),
+        ("occurrenceDateTime", "yesterday", "RiskAssessment is not valid R4 at occurrenceDateTime"),
+        ("mood", "good", "RiskAssessment is not valid R4 at mood"),
     ],
 )
-def test_what_is_not_valid_is_refused(screening: Screening, place: str, value: object) -> None:
-    with pytest.raises(ValueError, match=r"."):
+def test_what_is_not_valid_is_refused_by_its_rule(screening: Screening, place: str, value: object, rule: str) -> None:
+    with pytest.raises(ValueError, match=f"^{rule}$"):
         check_risk_assessment({**made(screening), place: value}, percent=False)
+
+
+def test_a_band_that_no_value_set_has_is_refused(screening: Screening) -> None:
+    resource = made(screening)
+    resource["prediction"][0]["qualitativeRisk"]["coding"][0]["code"] = "enormous"
+    with pytest.raises(ValueError, match=r"^qualitativeRisk is not in the value set$"):
+        check_risk_assessment(resource, percent=False)
+
+
+def test_every_element_that_is_not_valid_is_named(screening: Screening) -> None:
+    with pytest.raises(ValueError, match=r"at mood, occurrenceDateTime$"):
+        check_structure({**made(screening), "occurrenceDateTime": "yesterday", "mood": "good"})
+
+
+@pytest.mark.parametrize("percent", [False, True])
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_certainty_either_way_is_a_probability_and_one_observation_a_basis(
+    screening: Screening, score: float, percent: bool
+) -> None:
+    resource = made(replace(screening, percent=percent), score=score, basis=("Observation/o1",))
+    check_risk_assessment(resource, percent)
+
+
+@pytest.mark.parametrize(("stated", "percent"), [(1.0001, False), (100.01, True), (-0.0001, True)])
+def test_a_probability_a_little_outside_its_range_is_refused(
+    screening: Screening, stated: float, percent: bool
+) -> None:
+    resource = made(screening)
+    resource["prediction"][0]["probabilityDecimal"] = stated
+    with pytest.raises(ValueError, match=r"^probabilityDecimal is out of range$"):
+        check_risk_assessment(resource, percent)
 
 
 @pytest.mark.parametrize("score", [1.5, -0.1, float("nan"), float("inf")])

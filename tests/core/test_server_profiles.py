@@ -2,7 +2,7 @@
 
 import pytest
 
-from wardround.core.server_profiles import fitting
+from wardround.core.server_profiles import fitting, other_version
 from wardround.spec.loading import load_server_profiles
 
 
@@ -24,3 +24,21 @@ def test_a_server_is_recognised_by_what_it_calls_itself_in_whole_words(schemas, 
     fit = fitting(statement, load_server_profiles(schemas).values())
     assert fit.profile.id == profile
     assert why in fit.why
+
+
+@pytest.mark.parametrize(
+    ("statement", "other"),
+    [
+        ({"fhirVersion": "4.0.1"}, ""),
+        ({"fhirVersion": "4.0"}, ""),
+        ({"fhirVersion": "4.0.0-ballot"}, ""),
+        ({"fhirVersion": "4.3.0"}, "4.3.0"),
+        ({"fhirVersion": "4.01"}, "4.01"),
+        ({"fhirVersion": "5.0.0"}, "5.0.0"),
+        ({"fhirVersion": "3.0.2"}, "3.0.2"),
+        ({"fhirVersion": 5}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_version_that_is_none_of_r4_is_named(statement: dict[str, object], other: str) -> None:
+    assert other_version(statement) == other

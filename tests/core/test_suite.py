@@ -1,13 +1,14 @@
 """The rules of a suite follow from the spec, and their words name no patient."""
 
-from datetime import date
+import sys
+from datetime import date, timedelta
 
 import pytest
 
 from wardround.core.features import DAYS_PER_YEAR
 from wardround.core.suite import Account, Checked, QualityResult, Rule, suite
 from wardround.settings import PROJECT
-from wardround.spec.conditions import Condition
+from wardround.spec.conditions import Condition, FeatureGroup
 from wardround.spec.loading import load_conditions
 
 CONDITIONS = load_conditions(PROJECT / "include" / "schemas")
@@ -31,6 +32,85 @@ def test_somebody_who_comes_of_age_today_passes_the_suite() -> None:
     assert years < 18
     assert rule.low is not None
     assert years >= rule.low
+
+
+SUMMARIES = (
+    *("last", "first", "mean", "min", "max", "std", "slope"),
+    *("change", "count", "missing", "hours_since_last"),
+)
+
+
+def _of(variable: str) -> list[Rule]:
+    """The rules of a sepsis that has all summaries of six hours of one variable, and no other features."""
+    condition = CONDITIONS["sepsis"]
+    group = FeatureGroup(variables=(variable,), summaries=SUMMARIES, window=timedelta(hours=6))
+    features = condition.features.model_copy(update={"groups": (group,)})
+    return list(suite(condition.model_copy(update={"features": features})))
+
+
+def test_the_table_has_the_columns_of_the_spec_a_row_a_stay_and_no_stay_or_time_unknown() -> None:
+    rules = _of("body_temperature")
+    columns = ("stay_id", "as_of", "age", "sex", *(f"body_temperature__{summary}_6h" for summary in SUMMARIES))
+    assert rules[0] == Rule("columns", "", "the columns are those of the spec, in its order", columns=columns)
+    types = {"stay_id": "str", "as_of": "Timestamp"}
+    for rule, column in zip(rules[1:], columns, strict=False):
+        wanted = types.get(column, "float64")
+        assert rule == Rule("type", column, f"{column} is of type {wanted}", type=wanted)
+    assert rules[len(columns) + 1 :][:3] == [
+        Rule("known", "stay_id", "stay_id is known"),
+        Rule("known", "as_of", "as_of is known"),
+        Rule("unique", "stay_id", "stay_id is unique"),
+    ]
+
+
+def test_an_age_may_differ_from_birthdays_by_a_hundredth_of_a_year() -> None:
+    [age] = [rule for rule in _of("body_temperature") if (rule.column, rule.kind) == ("age", "between")]
+    assert (age.low, age.high, age.text) == (17.99, 130.01, "age is between 18 and 130 years")
+    [sex] = [rule for rule in _of("body_temperature") if (rule.column, rule.kind) == ("sex", "one_of")]
+    assert sex == Rule("one_of", "sex", "sex is 0 or 1", values=(0, 1))
+
+
+# A body temperature is plausible from 25 to 45 Cel.
+ANY = sys.float_info.max
+RANGES = {
+    "last": (25, 45, "between 25 and 45 Cel"),
+    "first": (25, 45, "between 25 and 45 Cel"),
+    "min": (25, 45, "between 25 and 45 Cel"),
+    "max": (25, 45, "between 25 and 45 Cel"),
+    "mean": (25 - 45e-9, 45 + 45e-9, "between 25 and 45 Cel"),
+    "std": (0, 20, "between 0 and 20 Cel"),
+    "change": (-20, 20, "between -20 and 20 Cel"),
+    "slope": (-ANY, ANY, "finite"),
+    "count": (0, ANY, "at least 0"),
+    "hours_since_last": (0, 6, "between 0 and 6 h"),
+}
+
+
+@pytest.mark.parametrize("summary", RANGES)
+def test_a_summary_may_be_what_plausible_values_can_make_of_it(summary: str) -> None:
+    column = f"body_temperature__{summary}_6h"
+    low, high, words = RANGES[summary]
+    [rule] = [
+        rule for rule in _of("body_temperature") if rule.column == column and rule.kind not in ("type", "ordered")
+    ]
+    assert rule.text == f"{column} is {words}"
+    assert (rule.low, rule.high) == pytest.approx((low, high), rel=1e-15)
+
+
+def test_whether_a_value_is_missing_is_0_or_1_and_the_smallest_is_at_most_the_largest() -> None:
+    rules = [rule for rule in _of("body_temperature") if rule.kind in ("one_of", "ordered") and rule.column != "sex"]
+    missing, low, high = (f"body_temperature__{summary}_6h" for summary in ("missing", "min", "max"))
+    assert sorted(rules, key=lambda rule: rule.kind) == [
+        Rule("one_of", missing, f"{missing} is 0 or 1", values=(0, 1)),
+        Rule("ordered", low, f"{low} is at most {high}", other=high),
+    ]
+
+
+def test_a_smallest_value_without_a_largest_one_is_compared_with_nothing() -> None:
+    condition = CONDITIONS["sepsis"]
+    group = FeatureGroup(variables=("lactate",), summaries=("min",), window=timedelta(hours=6))
+    features = condition.features.model_copy(update={"groups": (group,)})
+    assert "ordered" not in {rule.kind for rule in suite(condition.model_copy(update={"features": features}))}
 
 
 def test_the_share_set_aside_of_no_rows_is_none_of_them_unless_the_shape_is_wrong() -> None:
