@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wardround.core.evaluation.comparison import SLOPE, Compared, Comparison, OnTest, compared, counted, judged
+from wardround.core.evaluation.comparison import SLOPE, Compared, Comparison, Judged, OnTest, compared, counted, judged
 from wardround.core.evaluation.comparison_text import as_markdown
 from wardround.core.evaluation.tallies import Scores
 from wardround.core.metrics import Metric
@@ -116,6 +116,67 @@ def test_the_reader_sees_both_models_with_intervals_the_gates_and_what_to_know(c
     assert "* **failed**: calibration slope 0." in text
     assert "against the live model, expected at least -0.02" in text
     assert "* Mind the gap." in text
+
+
+BOTH_MODELS = Compared(
+    candidate=Metric(value=0.8, low=0.75, high=0.85),
+    live=Metric(value=0.81),
+    difference=Metric(value=-0.01, low=-0.02, high=0.004),
+)
+
+
+def _small(*passed: bool | None, **changes: object) -> Comparison:
+    """A comparison without a live model, with a gate for each word."""
+    metrics = {
+        name: Compared(candidate=Metric(value=0.5)) for name in ("auprc", "f1", "sensitivity", "brier", SLOPE)
+    } | {"auroc": BOTH_MODELS, "ppv": Compared(candidate=UNDEFINED)}
+    judgements = tuple(
+        Judged(name=name, passed=each, message=f"{name} is told")
+        for name, each in zip(("calibration_slope", "ppv", "auroc_against_live"), passed, strict=False)
+    )
+    fields = {"condition": "sepsis", "version": "1.0.0-b", "live": None, "test": MANY, "metrics": metrics}
+    return Comparison(**{**fields, "gates": judgements, **changes})
+
+
+def test_a_page_has_the_counts_the_figures_the_gates_and_no_notes_where_there_are_none() -> None:
+    many = MANY.model_copy(update={"rows": 12_345})
+    assert as_markdown(_small(True, False, None, test=many)).splitlines() == [
+        "Candidate `1.0.0-b`, live `none`.",
+        "200 test patients, 80 with the outcome; 12,345 rows.",
+        "",
+        "| on the same test patients | candidate | live | difference |",
+        "| --- | --- | --- | --- |",
+        "| AUROC | 0.800 (0.750 to 0.850) | 0.810 | -0.010 (-0.020 to +0.004) |",
+        "| AUPRC | 0.500 |  |  |",
+        "| F1 at the threshold | 0.500 |  |  |",
+        "| sensitivity at the threshold | 0.500 |  |  |",
+        "| PPV at the threshold | no stay reaches the threshold |  |  |",
+        "| Brier score (lower is better) | 0.500 |  |  |",
+        "| calibration slope (1 is ideal) | 0.500 |  |  |",
+        "",
+        "Gates:",
+        "",
+        "* passed: calibration_slope is told",
+        "* **failed**: ppv is told",
+        "* not judged: auroc_against_live is told",
+    ]
+
+
+def test_a_page_warns_where_no_gate_could_judge_and_ends_with_what_to_know() -> None:
+    page = as_markdown(_small(None, notes=("Mind the gap.",), not_scored="too old")).splitlines()
+    assert page[page.index("| calibration slope (1 is ideal) | 0.500 |  |  |") + 1 :] == [
+        "",
+        "**No gate could judge this model**: that it is let through says nothing about how good it is.",
+        "",
+        "Gates:",
+        "",
+        "* not judged: calibration_slope is told",
+        "",
+        "To know:",
+        "",
+        "* Mind the gap.",
+        "* Not compared: too old.",
+    ]
 
 
 def test_a_live_model_that_cannot_be_scored_is_named_with_the_reason(comparison) -> None:
