@@ -96,7 +96,10 @@ def test_a_missing_unit_is_no_question_where_people_never_say_it(read) -> None:
 @pytest.mark.parametrize(
     ("feature", "message"),
     [
-        ({**HEART_RATE, "code": "50843", "code_system": LAB}, r"lactate\.code: got '50843 of .*labitems'.*lactate has"),
+        (
+            {**HEART_RATE, "code": "50843", "code_system": LAB},
+            r"lactate\.code: got '50843 .*lactate has 2524-7, 32693-4, ",
+        ),
         ({**HEART_RATE, "code": "8867"}, r"lactate\.code: got '8867 of"),
         ({**HEART_RATE, "code_system": CHART}, r"lactate\.code: .*heart_rate has it in http://loinc.org"),
         ({**HEART_RATE, "code_system": None}, r"lactate\.code_system: is missing"),

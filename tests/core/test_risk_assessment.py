@@ -177,8 +177,9 @@ def test_a_band_that_no_value_set_has_is_refused(screening: Screening) -> None:
 
 
 def test_every_element_that_is_not_valid_is_named(screening: Screening) -> None:
-    with pytest.raises(ValueError, match=r"at mood, occurrenceDateTime$"):
-        check_structure({**made(screening), "occurrenceDateTime": "yesterday", "mood": "good"})
+    odd = {"occurrenceDateTime": "yesterday", "mood": "good", "subject": {"reference": "Patient/p1", "mood": "bad"}}
+    with pytest.raises(ValueError, match=r"at mood, occurrenceDateTime, subject\.mood$"):
+        check_structure({**made(screening), **odd})
 
 
 @pytest.mark.parametrize("percent", [False, True])

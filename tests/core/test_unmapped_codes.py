@@ -75,7 +75,7 @@ def test_of_too_many_units_the_later_ones_are_not_kept(monkeypatch) -> None:
 
 def test_a_draft_lists_systems_by_name_and_codes_by_how_often_they_occur() -> None:
     found = counted(
-        ([("urn:z", "Z", "Größe")], None, "a"),
+        ([("urn:z", "LÄNGE", "Größe")], None, "a"),
         ([(HOUSE, "B", "")], "mg", "a"),
         ([(HOUSE, "A", "")], "mg", "a"),
         *(([(HOUSE, "PULS", "Puls")], unit, "ab"[n % 2]) for n, unit in enumerate(["/min", "bpm", "/min"])),
@@ -95,7 +95,7 @@ def test_a_draft_lists_systems_by_name_and_codes_by_how_often_they_occur() -> No
         '#      "B":   # mg; 1 times, 1 patients',
         '#  - system: "urn:z"',
         "#    means:",
-        '#      "Z":   # Größe; no unit; 1 times, 1 patients',
+        '#      "LÄNGE":   # Größe; no unit; 1 times, 1 patients',
         "# Without a system or a code, and so not to be mapped: 1,002 Observations.",
     ]
 
