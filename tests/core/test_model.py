@@ -20,6 +20,7 @@ class Plain:
     """Scores by its first input; a contribution is ten times the input."""
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
+        assert len(inputs), "some libraries fail without rows"
         return inputs[:, 0]
 
     def contributions(self, inputs: np.ndarray) -> Contributions:
@@ -67,6 +68,13 @@ def test_a_version_does_not_depend_on_itself_on_when_or_on_who_trusted_the_file(
         {"imported": elsewhere.imported.model_copy(update={"trusted_by": "bob"})},
     ]
     assert {elsewhere.model_copy(update=each).content_version("1") for each in changes} == {version}
+
+
+def test_the_order_in_which_a_card_lists_things_by_name_makes_no_other_version(elsewhere: ModelCard) -> None:
+    libraries = {"a": "1", "b": "2"}
+    turned = dict(reversed(libraries.items()))
+    versions = {elsewhere.model_copy(update={"libraries": each}).content_version("1") for each in (libraries, turned)}
+    assert len(versions) == 1
 
 
 def test_any_other_part_of_a_card_makes_another_version(elsewhere: ModelCard) -> None:

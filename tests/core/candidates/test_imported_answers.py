@@ -7,6 +7,8 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -158,6 +160,8 @@ def test_the_scaler_of_the_file_counts_before_that_of_a_pipeline() -> None:
         ({"model": None, "scaler": StandardScaler(with_mean=False, with_std=False).fit([[1.0, 2.0]])}, ("x", "y")),
         ({"model": None, "scaler": _scaled(StandardScaler(), 3)}, ("x",)),
         ({"model": make_pipeline(_scaled(MinMaxScaler(), 3), _scaled(StandardScaler(), 3))}, ("x", "y")),
+        # Its means are those of what it rotates.
+        ({"model": make_pipeline(_scaled(PCA(2), 3), LogisticRegression())}, ("x", "y")),
         ({"model": LogisticRegression()}, ("x", "y")),
     ],
 )
@@ -170,5 +174,8 @@ def test_only_the_number_of_threads_is_changed_in_a_model() -> None:
     before = {name: value for name, value in model.get_params().items() if not name.endswith("n_jobs")}
     after = in_one_thread(model).get_params()
     assert {name: after[name] for name in before} == before
+    threads = make_pipeline(make_pipeline(RandomForestClassifier(n_jobs=3)))
+    assert in_one_thread(threads)[0][0].n_jobs == 1
+    assert in_one_thread(RandomForestClassifier(n_jobs=-1)).n_jobs == 1
     foreign = Told(_additive)
     assert in_one_thread(foreign) is foreign
