@@ -27,6 +27,27 @@ def test_a_patient_whose_search_fails_is_the_only_one_of_the_chunk_to_fail(
     assert summary["scored"] == summary["written"] == 3
 
 
+def test_the_one_patient_who_stops_a_chunk_is_found_by_halves(icu, server, screened, settings, transport) -> None:
+    names = [f"{number:02d}" for number in range(32)]
+    for name in names:
+        icu.stay(name)
+    icu.upload(server)
+    asked: list[str] = []
+
+    def refuse(body: str) -> int | None:
+        if not (body.startswith("patient=") and "code=" in body):
+            return None
+        asked.append(body)
+        return 422 if "p-17" in body else None
+
+    transport.refuse = refuse
+    summary = screened(chunk_size=32)
+    assert reasons(summary, settings) == {"e-17": "extract:FhirError"}
+    assert summary["scored"] == 31
+    # All, and then five times a half that fails and a half that does not: 16, 8, 4, 2 and 1 patients.
+    assert len(asked) == 1 + 2 * 5
+
+
 def test_a_server_that_refuses_stops_the_run(icu, server, screened, transport) -> None:
     icu.stay("a")
     icu.upload(server)
