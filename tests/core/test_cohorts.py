@@ -8,7 +8,7 @@ import pytest
 from wardround.core.cohorts import TrainingCohort, leave_out_too_little_data, training_cohort
 from wardround.core.events import UTC, frame_of
 from wardround.core.minimum_data import enough_data, known_variables
-from wardround.core.stays import STAY_COLUMNS
+from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS
 from wardround.core.tasks import task_of
 from wardround.spec.conditions import Label
 from wardround.spec.loading import load_condition
@@ -122,3 +122,28 @@ def test_stays_below_the_minimum_data_join_the_excluded(mortality) -> None:
         ("s1", "below_minimum_data"),
         ("s2", "open_stay"),
     ]
+
+
+def test_the_stays_and_those_left_out_are_numbered_anew_and_have_their_columns_alone(sepsis) -> None:
+    stays = _stays({"patient_id": "b"}, {"outtime": None}, {"patient_id": "a"}, {}, {"outtime": None})
+    outcomes = _outcomes(*[True] * 5)
+    cohort = training_cohort(stays.set_axis(range(10, 15)), outcomes, FIRST_DAY, sepsis, seed=1)
+    columns = [*stays.columns, "outcome", "onset", "last_hour"]
+    for found, used, left in (
+        (cohort, ["s2", "s0", "s3"], ["s1", "s4"]),
+        (leave_out_too_little_data(cohort, {"s0"}), ["s0"], ["s1", "s4", "s2", "s3"]),
+    ):
+        assert found.stays["stay_id"].to_dict() == dict(enumerate(used))
+        assert found.excluded["stay_id"].to_dict() == dict(enumerate(left))
+        assert (found.stays.columns.tolist(), found.excluded.columns.tolist()) == (columns, list(EXCLUDED_COLUMNS))
+
+
+def test_the_seed_says_how_long_stays_without_the_outcome_are_followed(sepsis) -> None:
+    stays = _stays(*[{}] * 60)
+    onset = pd.Series([IN + (n + 3) * HOUR if n < 30 else pd.NaT for n in range(60)])
+    outcomes = pd.DataFrame({"outcome": onset.notna().astype("boolean"), "onset": onset})
+
+    def followed(seed: int) -> list[float]:
+        return training_cohort(stays, outcomes, HOURLY, sepsis, seed).stays["last_hour"].tolist()
+
+    assert followed(1) == followed(1) != followed(2)

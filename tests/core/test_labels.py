@@ -122,3 +122,26 @@ def test_sepsis3_begins_when_the_label_says(onset: str, expected: pd.Timestamp) 
 def test_sepsis3_without_its_frame_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="sepsis3 is missing"):
         outcomes(_sources([{"hadm_id": 1}]), Label(rule="sepsis3", onset="earlier"))
+
+
+def test_a_time_without_a_verdict_is_no_onset() -> None:
+    unsaid = pd.DataFrame(
+        {
+            "stay_id": ["a"],
+            "sepsis3": pd.Series([pd.NA], dtype="boolean"),
+            "suspected_infection_time": [SUSPECTED],
+            "sofa_time": [DYSFUNCTION],
+        }
+    )
+    sources = _sources([{"stay_id": "a", "hadm_id": 1}])._replace(sepsis3=unsaid)
+    found = outcomes(sources, Label(rule="sepsis3", onset="earlier"))
+    assert (found["outcome"].isna().tolist(), found["onset"].tolist()) == ([True], [pd.NaT])
+
+
+@pytest.mark.parametrize(("label", "expected"), [(SEPSIS, [True, False]), (DEATH, [False, False])])
+def test_outcomes_have_the_index_of_the_stays(label: Label, expected: list[bool]) -> None:
+    sources = _sources([{"hadm_id": 1}, {"hadm_id": 2}], [(1, "A419", 10), (2, "I10", 10)])
+    moved = sources._replace(stays=sources.stays.set_axis([7, 3]))
+    found = outcomes(moved, label)
+    assert (found.index.tolist(), found["outcome"].tolist()) == ([7, 3], expected)
+    assert found["onset"].isna().all()

@@ -8,9 +8,14 @@ from sklearn import metrics as reference
 from wardround.core.evaluation.tallies import Scores
 from wardround.core.metrics import (
     METRICS,
+    Measure,
+    Metric,
+    auroc,
+    flagged_share,
     measure,
     measure_with_intervals,
     paired_with_intervals,
+    with_interval,
 )
 
 GENERATOR = np.random.default_rng(7)
@@ -78,14 +83,18 @@ def test_if_no_stay_reaches_the_threshold_ppv_has_no_value() -> None:
 def test_a_metric_that_most_resamples_lack_gets_no_interval() -> None:
     outcome = np.zeros(200, dtype=int)
     outcome[0] = 1
-    auroc = measure_with_intervals(outcome, SCORE, 0.5, PATIENTS, seed=1)["auroc"]
-    assert auroc.value is not None
-    assert (auroc.low, auroc.reason) == (None, "no interval: too few resamples define it")
+    measured = measure_with_intervals(outcome, SCORE, 0.5, PATIENTS, seed=1)
+    for name in ("auroc", "auprc", "f1", "sensitivity"):
+        assert measured[name].value is not None
+        assert (measured[name].low, measured[name].reason) == (None, "no interval: too few resamples define it")
 
 
 def test_no_stays_at_all_is_a_reason_and_not_a_crash() -> None:
     measured = measure_with_intervals(np.zeros(0), np.zeros(0), 0.5, pd.Series(dtype="str"), seed=1)
     assert {name: metric.reason for name, metric in measured.items()} == dict.fromkeys(METRICS, "no stay")
+    nothing = Scores(np.zeros(0), 0.5)
+    paired = paired_with_intervals(np.zeros(0), nothing, nothing, pd.Series(dtype="str"), seed=1)
+    assert (paired.first, paired.second, paired.difference) == (measured, measured, measured)
 
 
 def test_a_model_differs_from_itself_by_nothing() -> None:
@@ -120,3 +129,44 @@ def test_many_distinct_scores_are_drawn_in_steps_that_move_no_interval() -> None
     for name in METRICS:
         assert (fine[name].low, fine[name].high) == pytest.approx((coarse[name].low, coarse[name].high), abs=0.01)
         assert fine[name].low < fine[name].value < fine[name].high
+
+
+def test_an_interval_leaves_out_a_fortieth_of_the_draws_at_each_end() -> None:
+    found = with_interval(Metric(value=500.0), np.arange(1001.0))
+    assert (found.value, found.low, found.high) == (500, pytest.approx(25), pytest.approx(975))
+
+
+@pytest.mark.parametrize(("defined", "low"), [(9, 1.0), (8, None)])
+def test_nine_in_ten_draws_must_define_a_figure_for_an_interval(defined: int, low: float | None) -> None:
+    draws = np.where(np.arange(10) < defined, 1.0, np.nan)
+    assert with_interval(Metric(value=1.0), draws).low == low
+
+
+def test_a_few_draws_without_the_outcome_or_with_one_such_row_do_not_take_the_interval_away() -> None:
+    # Three of a hundred patients: 5 % of the draws hold none of them, another 15 % one of them once.
+    outcome = np.zeros(100, dtype=int)
+    outcome[:3] = 1
+    score = np.tile([0.9, 0.1], 50)
+    found = measure_with_intervals(outcome, score, 0.5, pd.Series(np.arange(100)), seed=1)
+    assert all(metric.low is not None for metric in found.values())
+    # Of the three the first and the last are flagged.
+    assert (found["sensitivity"].value, found["sensitivity"].low, found["sensitivity"].high) == (2 / 3, 0, 1)
+
+
+def test_a_figure_that_the_stays_do_not_determine_is_none_with_that_reason() -> None:
+    nowhere = {"nowhere": Measure(lambda tally: np.full(len(tally.squared), np.nan), ())}
+    found = measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS, 1, nowhere)["nowhere"]
+    assert (found.value, found.low, found.reason) == (None, None, "the stays do not determine it")
+
+
+def test_the_auroc_alone_is_the_share_of_pairs_in_order_and_not_a_number_without_pairs() -> None:
+    # Of the four pairs two are in order, one is not, and one ties: (2 + 1/2) / 4.
+    assert auroc(np.array([1, 1, 0, 0]), np.array([0.9, 0.4, 0.4, 0.5])) == pytest.approx(2.5 / 4)
+    assert np.isnan(auroc(np.array([1, 1]), np.array([0.9, 0.4])))
+
+
+def test_the_flagged_share_counts_rows_at_the_threshold_and_above_of_all_rows() -> None:
+    share = {"share": Measure(flagged_share, ())}
+    # Of five rows three reach 0.5: one with the outcome, two without.
+    outcome, score = np.array([1, 0, 0, 1, 0]), np.array([0.5, 0.7, 0.6, 0.4, 0.1])
+    assert measure_with_intervals(outcome, score, 0.5, pd.Series(list("abcde")), 1, share)["share"].value == 3 / 5

@@ -1,5 +1,6 @@
 """The reasons for a score, in words."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ LACTATE = (
         ("lactate__last_24h", 12.0444, "Lactate, latest of the last 24 h: 12 mmol/L (1.0 h before)"),
         ("lactate__last_24h", 10.0, "Lactate, latest of the last 24 h: 10 mmol/L (1.0 h before)"),
         ("lactate__last_24h", 9.99, "Lactate, latest of the last 24 h: 9.99 mmol/L (1.0 h before)"),
+        ("lactate__last_24h", 10.46, "Lactate, latest of the last 24 h: 10.5 mmol/L (1.0 h before)"),
         ("lactate__last_24h", 100.25, "Lactate, latest of the last 24 h: 100.2 mmol/L (1.0 h before)"),
         (
             "lactate__change_24h",
@@ -73,6 +75,7 @@ def test_a_summary_of_many_values_tells_how_many_and_how_old_the_latest_is(sepsi
         "Mean blood pressure, mean of the last 24 h: 61.2 mmHg (3 values, latest 0.5 h before); raises the risk"
     )
     assert "-1.5 mmHg per hour (3 values" in reason(sepsis, "mean_pressure__slope_24h", -1.5, *pressures)
+    assert " +1.5 mmHg per hour (3 values" in reason(sepsis, "mean_pressure__slope_24h", 1.5, *pressures)
 
 
 def test_a_negative_contribution_lowers_the_risk(sepsis: Condition) -> None:
@@ -122,7 +125,8 @@ def test_an_input_is_missing_if_none_of_its_columns_is_known(sepsis: Condition) 
 @pytest.mark.parametrize(
     ("column", "value", "words"),
     [
-        ("fio2__missing_24h", 1.0, "Inspired oxygen, no value in the last 24 h: yes"),
+        ("fio2__missing_24h", 1.0, "Inspired oxygen, no value in the last 24 h: yes;"),
+        ("fio2__missing_24h", 0.0, "Inspired oxygen, no value in the last 24 h: no;"),
         ("heart_rate__change_6h", 12.0, "Heart rate, change over the last 6 h: +12 /min"),
         ("heart_rate__std_24h", 4.26, "Heart rate, standard deviation over the last 24 h: 4.26 /min"),
         ("gcs_motor__min_24h", 5.0, "Glasgow Coma Scale, movement, lowest of the last 24 h: 5;"),
@@ -172,3 +176,18 @@ def test_missing_inputs_come_in_the_order_of_the_columns_by_their_names(sepsis: 
     displays = dict.fromkeys(sepsis.variables[feature.variable].display for feature in sepsis.feature_list)
     assert missing_inputs(row, Columns.of(sepsis)) == ("Age", "Sex", *displays)
     assert missing_inputs(dict.fromkeys(sepsis.columns, 0.5), Columns.of(sepsis)) == ()
+
+
+def test_that_there_is_a_value_is_said_without_its_age(sepsis: Condition) -> None:
+    oxygen = UsedEvent("fio2", 3.0, 0.4, "Observation/1")
+    assert reason(sepsis, "fio2__missing_24h", 0.0, oxygen) == (
+        "Inspired oxygen, no value in the last 24 h: no; raises the risk"
+    )
+
+
+def test_a_window_that_is_no_full_hours_is_in_minutes(sepsis: Condition) -> None:
+    of_lactate = next(group for group in sepsis.features.groups if "lactate" in group.variables)
+    short = of_lactate.model_copy(update={"window": timedelta(minutes=90)})
+    features = sepsis.features.model_copy(update={"groups": (short,)})
+    words = column_words(sepsis.model_copy(update={"features": features}))
+    assert words["lactate__max_90m"] == "Lactate, highest of the last 90 min"

@@ -68,3 +68,40 @@ def test_by_calendar_there_must_be_two_groups_of_years_with_both_classes_in_the_
     table["outcome"] &= table["anchor_year_group"] == "2008 - 2010"
     with pytest.raises(TrainingError, match="no patient with the outcome in 2011 - 2013"):
         latest_patients(table)
+
+
+def test_years_that_nobody_knows_are_no_group_of_years() -> None:
+    with pytest.raises(TrainingError, match="1 groups of years"):
+        latest_patients(_years("", "2008 - 2010"))
+    assert latest_patients(_years("", "2008 - 2010", "2011 - 2013")) == {f"2011 - 2013/{n}" for n in range(20)}
+
+
+def test_the_error_names_the_latest_of_several_years() -> None:
+    table = _years("2008 - 2010", "2011 - 2013", "2014 - 2016")
+    table["outcome"] &= table["anchor_year_group"] != "2014 - 2016"
+    with pytest.raises(TrainingError, match=r"no patient with the outcome in 2014 - 2016.*; split by patient instead$"):
+        latest_patients(table)
+
+
+def _earlier(positives: int) -> pd.DataFrame:
+    """Twenty patients in the latest years, ten of them with the outcome, and so many with it in those before."""
+    table = _years("2008 - 2010", "2011 - 2013")
+    number = table["patient_id"].str.split("/").str[1].astype(int)
+    return table[(table["anchor_year_group"] == "2011 - 2013") | (number < positives) | (number >= 10)]
+
+
+def test_by_calendar_each_class_needs_a_patient_a_fold_to_train_on() -> None:
+    with pytest.raises(TrainingError, match="14 patients with the outcome, of whom 4 to train on, expected at least 5"):
+        latest_patients(_earlier(4))
+    assert len(latest_patients(_earlier(5))) == 20
+
+
+def test_a_patient_a_fold_to_train_on_is_enough() -> None:
+    # Of seven two test, which leaves five for five folds.
+    assert len(patients_to_test(_table(positive=7), seed=1) & {f"p{n}" for n in range(7)}) == 2
+
+
+def test_one_class_is_dealt_on_where_the_other_ended() -> None:
+    # Seven and eight patients: three in each of the five folds.
+    table = _table(positive=7, negative=8)
+    assert table.groupby(grouped_folds(table, seed=1))["patient_id"].nunique().tolist() == [3] * FOLDS

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wardround.core.evaluation.results import Task
 from wardround.core.events import UTC, frame_of
 from wardround.core.stays import STAY_COLUMNS
-from wardround.core.tasks import last_hours, predictions_of, rows_of, spans_of, task_of
+from wardround.core.tasks import ROW_COLUMNS, last_hours, predictions_of, rows_of, spans_of, task_of
 from wardround.errors import TrainingError
 from wardround.spec.conditions import Label
 
@@ -99,6 +100,9 @@ def test_rows_say_who_and_where_in_the_words_of_subgroups() -> None:
 @pytest.mark.parametrize(
     ("born", "band"),
     [
+        ("2132-01-02", "18-44"),
+        ("2132-01-03", ""),
+        ("2085-01-02", "65-79"),
         ("2105-01-03", "18-44"),
         ("2105-01-02", "45-64"),
         ("2070-01-02", "80+"),
@@ -131,3 +135,28 @@ def test_no_stays_give_no_rows_with_all_columns() -> None:
 def test_an_hourly_task_needs_a_label_with_an_onset() -> None:
     with pytest.raises(TrainingError, match=r"--horizon: the label icd .* \(hospital_death, sepsis3\); name one"):
         task_of(Label(rule="icd", icd10=("A41",)), DAY, 6 * HOUR)
+
+
+def test_a_task_without_a_horizon_predicts_once_at_its_time_with_any_label() -> None:
+    assert task_of(Label(rule="icd", icd10=("A41",)), 2 * DAY, None) == Task(
+        task="first_day", horizon=None, at=2 * DAY, hours_per_row=48, label="icd", onset_definition=None
+    )
+
+
+def test_a_task_with_a_horizon_predicts_each_hour_from_the_first_whatever_its_time() -> None:
+    assert task_of(DEATH, DAY, 6 * HOUR) == Task(
+        task="hourly", horizon=6 * HOUR, at=HOUR, hours_per_row=1, label="hospital_death", onset_definition="deathtime"
+    )
+
+
+def test_a_row_at_onset_or_after_it_is_no_outcome_ahead() -> None:
+    rows = rows_of(_stays({"onset": 9}).assign(last_hour=10.0), HOURLY)
+    assert rows["hour"].tolist() == list(range(1, 11))
+    assert rows["outcome"].tolist() == [False] * 2 + [True] * 6 + [False] * 2
+
+
+def test_rows_have_the_columns_they_should_and_are_numbered_anew() -> None:
+    rows = rows_of(_followed({"onset": 3}, {"onset": 4, "sex": "female"}), HOURLY)
+    assert rows.columns.tolist() == [*ROW_COLUMNS, "birth_date", "sex"]
+    assert rows.index.tolist() == list(range(5))
+    assert rows["sex_group"].tolist() == ["male"] * 2 + ["female"] * 3
