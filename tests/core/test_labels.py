@@ -144,4 +144,5 @@ def test_outcomes_have_the_index_of_the_stays(label: Label, expected: list[bool]
     moved = sources._replace(stays=sources.stays.set_axis([7, 3]))
     found = outcomes(moved, label)
     assert (found.index.tolist(), found["outcome"].tolist()) == ([7, 3], expected)
+    assert found["outcome"].dtype == "boolean"
     assert found["onset"].isna().all()

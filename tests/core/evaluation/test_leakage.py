@@ -4,12 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wardround.core.candidates.base import Contributions, HyperParameters
 from wardround.core.candidates.boosted_trees import BoostedTrees
 from wardround.core.candidates.logistic_regression import LogisticRegression
+from wardround.core.evaluation import leakage
 from wardround.core.evaluation.gates import GateResult
 from wardround.core.evaluation.leakage import (
+    _cost,
     _dealt_anew,
     _sure,
+    _suspects,
+    _with_permuted,
     dominant_feature,
     explained,
     failed,
@@ -179,3 +184,185 @@ def test_an_explanation_makes_no_pass_of_a_gate_that_could_not_judge() -> None:
 @pytest.mark.parametrize(("low", "sure"), [(0.001, True), (0.0, False), (-0.01, False), (None, False)])
 def test_a_cost_is_sure_only_where_its_whole_interval_is_above_nothing(low: float | None, sure: bool) -> None:
     assert _sure(Metric(value=0.1, low=low, high=0.2 if low is not None else None, reason="none")) is sure
+
+
+def _permuted_with(monkeypatch, found: list[float]) -> GateResult:
+    """The gate of permuted labels, of ten AUROCs that are given."""
+    given = iter(found)
+    monkeypatch.setattr(leakage, "_with_permuted", lambda *_: next(given))
+    return permuted_labels(LogisticRegression, _rows(), LINEAR, LIMITS, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("mean", "apart", "passed", "side", "message"),
+    [
+        (0.55, 0.06, True, 1, "AUROC 0.550 with permuted labels, expected 0.5 within 0.096"),
+        (0.45, 0.06, True, -1, "AUROC 0.450 with permuted labels, expected 0.5 within 0.096"),
+        (0.7, 0.06, False, 1, "AUROC 0.700 with permuted labels, expected 0.5 within 0.096; scores know the outcome"),
+        (0.3, 0.06, False, -1, "AUROC 0.300 with permuted labels, expected 0.5 within 0.096; scores know the outcome"),
+        (0.55, 0.15, None, 1, "AUROC 0.550 with permuted labels, expected 0.5 within 0.239: too few patients to judge"),
+        (0.5, 0.125, True, 1, "AUROC 0.500 with permuted labels, expected 0.5 within 0.199"),
+        (0.5, 0.0, True, 1, "AUROC 0.500 with permuted labels, expected 0.5 within 0.000"),
+    ],
+)
+def test_ten_aurocs_with_permuted_labels_may_differ_from_one_half_by_their_interval(
+    monkeypatch, mean: float, apart: float, passed: bool | None, side: int, message: str
+) -> None:
+    gate = _permuted_with(monkeypatch, [mean - apart, mean + apart] * 5)
+    # Ten values that lie `apart` from their mean have a deviation of apart x sqrt(10 / 9): its part for ten is a third.
+    assert (gate.passed, gate.found) == (passed, pytest.approx(mean))
+    assert gate.limit == pytest.approx(0.5 + side * 4.781 * apart / 3)
+    assert gate.message.startswith(message)
+
+
+def test_permuted_labels_are_not_judged_if_a_fold_leaves_one_outcome_only(monkeypatch) -> None:
+    gate = _permuted_with(monkeypatch, [0.5] * 9 + [np.nan])
+    assert (gate.passed, gate.found, gate.limit) == (None, None, None)
+    assert gate.message == "a fold has patients of one outcome only: too few to judge"
+
+
+def test_the_permutation_goes_round_the_folds_with_the_setting_and_seeds_of_its_own(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(leakage, "_with_permuted", lambda *given: asked.append(given) or 0.5)
+    monkeypatch.setattr(leakage, "_MOST_ROWS", 400)
+    rows = _rows()
+    permuted_labels(LogisticRegression, rows, LINEAR, LIMITS, seed=7)
+    assert [given[2:] for given in asked] == [(LINEAR, repeat % 5, (7, repeat)) for repeat in range(10)]
+    some = rows.some(400, seed=7).patients.tolist()
+    assert all(given[1].patients.tolist() == some for given in asked)
+
+
+class Weighing:
+    """Scores a row by a weighted sum of its columns, and keeps how it was fitted."""
+
+    weights: tuple[float, ...] = (1.0,)
+
+    def __init__(self) -> None:
+        self.fits: list[tuple[int, int, int, HyperParameters | None]] = []
+
+    def fit(self, inputs: np.ndarray, outcome: np.ndarray, seed: int, setting: HyperParameters | None) -> "Weighing":
+        self.fits.append((len(inputs), int(outcome.sum()), seed, setting))
+        return self
+
+    def contributions(self, inputs: np.ndarray) -> Contributions:
+        assert not np.isnan(inputs).any(), "a candidate is asked about known values only"
+        return Contributions(inputs, 0.0)
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        return self.contributions(inputs).values.sum(axis=1)
+
+
+def test_a_permutation_learns_outside_the_fold_and_is_judged_inside_it() -> None:
+    rows, candidate = _rows(), Weighing()
+    rows = rows._replace(folds=np.where(rows.folds == 2, 2, 1))
+    dealt, inside = _dealt_anew(rows, (3, 4)), rows.folds == 2
+    found = _with_permuted(candidate, rows, LINEAR, 2, (3, 4))
+    assert candidate.fits == [(480, dealt[~inside].sum(), 3, LINEAR)]
+    assert found == auroc(dealt[inside], rows.features[inside].to_numpy().sum(axis=1))
+
+
+def test_outcomes_are_dealt_by_the_seed_to_patients_whatever_the_order_of_rows() -> None:
+    rows = _rows()
+    dealt, order = _dealt_anew(rows, (1, 0)), np.random.default_rng(3).permutation(len(rows.outcome))
+    shuffled = TrainingRows(
+        rows.features.iloc[order], rows.outcome[order], rows.folds[order], rows.patients.iloc[order]
+    )
+    assert _dealt_anew(shuffled, (1, 0)).tolist() == dealt[order].tolist()
+    assert _dealt_anew(rows, (1, 1)).tolist() != dealt.tolist()
+
+
+def _sixteen() -> TrainingRows:
+    """In fold 1, 16 rows with the outcome, each told by one column, and as many without; more rows elsewhere."""
+    told = {"known": 3, "x": 6, "y": 4, "z": 3}
+    column = np.repeat(np.arange(4), list(told.values()))
+    inside = np.zeros((32, 4))
+    inside[np.arange(16), column] = 1.0
+    features = pd.DataFrame(np.vstack([inside, np.zeros((10, 4))]), columns=list(told))
+    outcome = np.r_[np.ones(16), np.zeros(16), np.ones(5), np.zeros(5)].astype(int)
+    return TrainingRows(features, outcome, np.repeat([1, 2], [32, 10]), pd.Series(np.arange(42)))
+
+
+def test_a_feature_is_looked_at_more_closely_if_one_fold_loses_more_than_half_the_limit_without_it() -> None:
+    # The AUROC is 1. Without its column each told row ties with all others: 1/32 less. x costs 6/32, y 4/32 (just half
+    # the limit of a quarter), the other two 3/32.
+    candidate, setting = Weighing(), {"any": 1}
+    found = list(_suspects(candidate, _sixteen(), setting, Leakage(max_feature_cost=0.25), seed=7))
+    assert found == ["x"]
+    assert candidate.fits == [(10, 5, 7, setting)], "it learns from the rows outside the fold"
+
+
+def test_every_fit_of_the_gate_has_the_setting_and_the_seed() -> None:
+    candidate, setting = Weighing(), {"any": 1}
+    dominant_feature(candidate, _sixteen(), setting, Leakage(max_feature_cost=0.15, min_patients=2), seed=7)
+    assert all(fit[2:] == (7, setting) for fit in candidate.fits)
+    # Two folds as they are, one to look for suspects (all four cost 3/32 or more), and two without each suspect.
+    assert len(candidate.fits) == 2 + 1 + 2 * 4
+
+
+def test_a_cost_is_that_of_the_auroc_and_its_interval_repeats_with_the_seed() -> None:
+    rows = _rows()._replace(folds=np.arange(PATIENTS * EACH) // EACH % 2)
+    whole = out_of_fold(Weighing(), rows, 1, LINEAR)
+    cost = _cost(Weighing(), rows, LINEAR, whole, "a", 1)
+    left = rows.features.drop(columns="a").to_numpy().sum(axis=1)
+    assert cost.value == pytest.approx(auroc(rows.outcome, whole) - auroc(rows.outcome, left))
+    assert cost == _cost(Weighing(), rows, LINEAR, whole, "a", 1) != _cost(Weighing(), rows, LINEAR, whole, "a", 2)
+
+
+def _named(monkeypatch, costs: dict[str, Metric]) -> GateResult:
+    """The gate of a dominant feature, of features whose costs are given."""
+    monkeypatch.setattr(leakage, "_suspects", lambda *_: iter(costs))
+    monkeypatch.setattr(leakage, "_cost", lambda *given: costs[given[4]])
+    return dominant_feature(LogisticRegression, _rows(), LINEAR, LIMITS, seed=1)
+
+
+UNSURE = Metric(value=0.3, low=-0.1, high=0.6)
+NO_COST = Metric(value=None, reason="no stay with the outcome")
+
+
+def test_features_are_named_whose_cost_is_above_the_limit_and_sure_with_the_largest_cost_of_theirs(monkeypatch) -> None:
+    costs = {
+        "at_limit": Metric(value=LIMITS.max_feature_cost, low=0.01, high=0.1),
+        "unsure": UNSURE,
+        "none": NO_COST,
+        "leak": Metric(value=0.06, low=0.01, high=0.1),
+        "small": Metric(value=0.01, low=0.005, high=0.02),
+        "worse": Metric(value=0.08, low=0.02, high=0.2),
+    }
+    gate = _named(monkeypatch, costs)
+    assert (gate.passed, gate.columns, gate.found, gate.limit) == (True, ("leak", "worse"), 0.08, 0.05)
+    assert gate.message.startswith("without leak, worse the AUROC falls by 0.080, more than 0.05; make sure")
+
+
+@pytest.mark.parametrize(("costs", "found"), [({}, 0), ({"none": NO_COST}, 0), ({"none": NO_COST, "b": UNSURE}, 0.3)])
+def test_the_largest_cost_is_given_if_no_feature_is_named(monkeypatch, costs: dict, found: float) -> None:
+    gate = _named(monkeypatch, costs)
+    assert (gate.passed, gate.columns, gate.found, gate.limit) == (True, (), found, 0.05)
+    assert gate.message == "no feature surely costs more than 0.05 AUROC"
+
+
+def test_costs_are_of_so_many_rows_at_most_and_of_scores_by_the_same_seed_and_setting(monkeypatch) -> None:
+    asked, rows = [], _rows()
+    monkeypatch.setattr(leakage, "_MOST_ROWS", 400)
+    monkeypatch.setattr(leakage, "_suspects", lambda *given: asked.append(given) or iter(["a"]))
+    monkeypatch.setattr(leakage, "_cost", lambda *given: asked.append(given) or NO_COST)
+    dominant_feature(LogisticRegression, rows, {"inverse_penalty": 5.0}, LIMITS, seed=7)
+    some = rows.some(400, seed=7)
+    suspected, cost = asked
+    assert suspected[2:] == ({"inverse_penalty": 5.0}, LIMITS, 7)
+    assert (cost[2], cost[4:]) == ({"inverse_penalty": 5.0}, ("a", 7))
+    for given in asked:
+        assert given[1].patients.tolist() == some.patients.tolist()
+    assert cost[3].tolist() == out_of_fold(LogisticRegression, some, 7, {"inverse_penalty": 5.0}).tolist()
+
+
+def _judged(with_outcome: int, without: int) -> GateResult:
+    outcome = np.repeat([1, 0], [with_outcome, without])
+    return too_good(Metric(value=0.99), outcome, pd.Series(np.arange(len(outcome))), ["a"], LIMITS)
+
+
+def test_thirty_patients_with_the_outcome_and_thirty_without_are_enough_to_judge() -> None:
+    assert _judged(30, 30).passed is False
+    for counts, fewest in (((29, 90), "29 with the outcome"), ((90, 7), "7 without it")):
+        gate = _judged(*counts)
+        assert gate.passed is None
+        assert f"too few patients to judge: {fewest}, expected at least 30" in gate.message

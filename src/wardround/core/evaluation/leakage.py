@@ -111,10 +111,11 @@ def dominant_feature(
         column: _cost(candidate, some, setting, whole, column, seed)
         for column in _suspects(candidate, some, setting, limits, seed)
     }
-    found = max((cost.value or 0.0 for cost in costs.values()), default=0.0)
     named = tuple(name for name, cost in costs.items() if (cost.value or 0) > limits.max_feature_cost and _sure(cost))
+    # Of the features that are named, where some are: the figure is said of them.
+    found = max((costs[name].value or 0.0 for name in named or costs), default=0.0)
     if not named:
-        return _dominant(True, found, limits, f"no feature costs more than {limits.max_feature_cost} AUROC")
+        return _dominant(True, found, limits, f"no feature surely costs more than {limits.max_feature_cost} AUROC")
     said = f"without {', '.join(named)} the AUROC falls by {found:.3f}, more than {limits.max_feature_cost}"
     remedy = "; make sure that it is known at the prediction and no sign of the outcome itself"
     return _dominant(limits.dominant_feature == "name", found, limits, said + remedy, named)
