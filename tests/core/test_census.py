@@ -69,3 +69,22 @@ def test_a_patient_without_a_stay_that_has_ended_is_not_placed(column: str) -> N
 
 def test_no_stays_give_an_empty_census() -> None:
     assert place(stays(0), NOW).empty
+
+
+def _two_each(first: float, second: float) -> pd.DataFrame:
+    """Two hundred patients with two stays each, of so many hours."""
+    ones, others = stays(200, hours=first), stays(200, hours=second)
+    return pd.concat([ones, others.assign(stay_id=lambda found: "other-" + found["stay_id"])])
+
+
+def test_of_two_long_stays_each_is_as_likely() -> None:
+    placed = place(_two_each(100, 50), NOW)
+    assert 0.4 <= placed["stay_id"].str.startswith("other").mean() <= 0.6
+
+
+def test_a_stay_of_six_hours_has_settled() -> None:
+    assert not place(_two_each(6, 5), NOW)["stay_id"].str.startswith("other").any()
+
+
+def test_a_stay_without_any_length_is_not_placed() -> None:
+    assert place(stays(3, hours=0), NOW).empty

@@ -1,6 +1,7 @@
 """How a challenger compares with the live model, counted from a ledger."""
 
 import pandas as pd
+import pytest
 
 from wardround.core.challenger import CHALLENGER_COLUMNS, agreement, with_challenger
 from wardround.core.events import frame_of
@@ -53,3 +54,24 @@ def test_a_challenger_without_a_score_is_compared_with_nobody() -> None:
     counted = agreement(with_challenger(ledger(), scores({})))
     assert (counted["compared"], counted["median_difference"], counted["largest_difference"]) == (0, None, None)
     assert (counted["alerts"], counted["bands"]) == ({"live": 0, "challenger": 0}, {})
+
+
+def test_each_models_alerts_are_its_own() -> None:
+    theirs = {"a": (0.95, "high"), "b": (0.3, "moderate"), "c": (0.25, "low")}
+    counted = agreement(with_challenger(ledger(), scores(theirs)))
+    assert (counted["alerts"], counted["alerts_of_both"]) == ({"live": 2, "challenger": 1}, 1)
+
+
+def test_differences_have_four_digits() -> None:
+    # Of the differences 0.0333444, 0.1111 and 0.2222666, and then of the first two alone.
+    theirs = {"a": (0.9333444, "high"), "b": (0.7111, "high"), "c": (0.4222666, "low")}
+    counted = agreement(with_challenger(ledger(), scores(theirs)))
+    assert (counted["median_difference"], counted["largest_difference"]) == (0.1111, 0.2223)
+    of_two = agreement(with_challenger(ledger(), scores({"a": theirs["a"], "b": (0.7112, "high")})))
+    # Halfway between 0.0333 and 0.1112.
+    assert of_two["median_difference"] in (0.0722, 0.0723)
+
+
+def test_a_stay_that_is_scored_twice_is_an_error() -> None:
+    with pytest.raises(pd.errors.MergeError):
+        with_challenger(ledger(), pd.concat([scores(THEIRS), scores({"a": (0.1, "low")})]))

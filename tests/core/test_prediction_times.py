@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -32,3 +33,17 @@ def test_the_error_says_both_times_and_what_to_do() -> None:
         "as_of: 2026-10-25T10:00:00Z lies 9 h 30 min after now (2026-10-25T00:30:00Z), expected a time that has come;"
     )
     assert caught.value.exit_code == 16
+
+
+def test_less_than_an_hour_is_in_minutes() -> None:
+    with pytest.raises(FutureAsOf, match="lies 30 min after now"):
+        require_reached(NOW + timedelta(minutes=30), NOW)
+
+
+def test_the_error_is_in_utc_wherever_the_machine_is(monkeypatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "America/New_York")
+        time.tzset()
+        with pytest.raises(FutureAsOf, match=r"^as_of: 2026-10-25T01:00:00Z lies"):
+            require_reached(NOW + timedelta(minutes=30), NOW)
+    time.tzset()

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from wardround.core.candidates import random_forest
 from wardround.core.candidates.base import Fitted, probability
+from wardround.core.candidates.boosted_trees import BoostedTrees
+from wardround.core.candidates.logistic_regression import LogisticRegression
+from wardround.core.candidates.random_forest import RandomForest
 from wardround.core.candidates.registry import CANDIDATES
 
 ROWS, COLUMNS = 300, 12
@@ -79,3 +83,58 @@ def test_a_column_that_never_varies_is_no_trouble(fitted: Fitted) -> None:
 
 def test_probability_does_not_overflow() -> None:
     assert probability(np.array([-1000.0, 0.0, 1000.0])).tolist() == [0.0, 0.5, 1.0]
+
+
+def test_the_usual_setting_is_the_first_and_another_is_used_as_given(fitted: Fitted) -> None:
+    kind, (usual, other, *_) = type(fitted), fitted.settings
+    assert fitted.dump() == kind.fit(INPUTS, OUTCOME, 1, usual).dump()
+    small = {name: 7 if name in ("rounds", "trees") else value for name, value in other.items()}
+    assert kind.fit(INPUTS, OUTCOME, 1, small).dump() != fitted.dump()
+
+
+def test_a_regression_scores_as_scikit_learn_does_whatever_the_scale_of_its_columns() -> None:
+    scaled = 50 + 10 * INPUTS
+    fitted = LogisticRegression.fit(scaled, OUTCOME, 1)
+    assert fitted.predict(scaled) == pytest.approx(fitted.pipeline.predict_proba(scaled)[:, 1], abs=1e-12)
+    assert fitted.contributions(scaled).values.mean(axis=0) == pytest.approx(np.zeros(COLUMNS), abs=1e-9)
+
+
+def test_a_weaker_penalty_leaves_larger_coefficients() -> None:
+    fits = [LogisticRegression.fit(INPUTS, OUTCOME, 1, {"inverse_penalty": weak}) for weak in (0.0005, 0.05, 0.5, 5.0)]
+    sizes = [abs(fitted.pipeline["regress"].coef_[0, 2]) for fitted in fits]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 2 * sizes[0]
+
+
+def test_a_forest_grows_as_its_setting_says_on_so_many_rows_at_most(monkeypatch) -> None:
+    setting = {"trees": 9, "smallest_leaf": 4, "deepest": 3, "columns": 0.5}
+    forest = RandomForest.fit(INPUTS, OUTCOME, 1, setting).forest
+    assert len(forest.estimators_) == 9
+    assert max(tree.get_depth() for tree in forest.estimators_) == 3
+    assert (forest.min_samples_leaf, forest.max_features, forest.random_state) == (4, 0.5, 1)
+    monkeypatch.setattr(random_forest, "_MOST_ROWS", 60)
+    few = RandomForest.fit(INPUTS, OUTCOME, 1, setting).forest
+    assert [tree.tree_.weighted_n_node_samples[0] for tree in few.estimators_] == [60] * 9
+
+
+def test_a_forest_explains_each_row_by_the_moves_down_its_trees() -> None:
+    forest = RandomForest.fit(INPUTS, OUTCOME, 1, {"trees": 5, "smallest_leaf": 5, "deepest": 4, "columns": 0.5})
+    expected, bias = np.zeros((20, COLUMNS)), 0.0
+    for estimator in forest.forest.estimators_:
+        tree = estimator.tree_
+        bias += tree.value[0, 0, 1] / 5
+        for row in range(20):
+            node = 0
+            while tree.children_left[node] >= 0:
+                column = tree.feature[node]
+                left = np.float32(INPUTS[row, column]) <= tree.threshold[node]
+                below = (tree.children_left if left else tree.children_right)[node]
+                expected[row, column] += (tree.value[below, 0, 1] - tree.value[node, 0, 1]) / 5
+                node = below
+    found = forest.contributions(INPUTS[:20])
+    assert found.values == pytest.approx(expected, abs=1e-12)
+    assert found.bias == pytest.approx(bias)
+
+
+def test_boosting_takes_as_many_rounds_as_its_setting_says() -> None:
+    assert BoostedTrees.fit(INPUTS, OUTCOME, 1, {"max_depth": 2, "rounds": 7}).booster.num_boosted_rounds() == 7
