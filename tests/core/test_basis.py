@@ -56,6 +56,21 @@ def test_the_basis_is_the_same_in_whatever_order_events_come(sepsis: Condition) 
     assert basis(used_events(shuffled, sepsis, AS_OF)["p1"]) == basis(used_events(rows, sepsis, AS_OF)["p1"])
 
 
+def test_events_go_by_time_then_availability_then_value_and_at_last_by_source(sepsis: Condition) -> None:
+    ordered = [
+        events((3, "lactate", 9, "o/f"), available=0.5),
+        events((2, "lactate", 8, "o/e"), available=2),
+        events((2, "lactate", 1, "o/d"), available=1),
+        events((2, "lactate", 5, "o/c"), available=1),
+        events((1, "lactate", 0, "o/a"), available=1),
+        events((1, "lactate", 0, "o/b"), available=1),
+    ]
+    for turn in range(6):
+        for rows in (ordered[turn:] + ordered[:turn], ordered[turn::-1] + ordered[:turn:-1]):
+            used = used_events(pd.concat(rows), sepsis, AS_OF)["p1"]
+            assert basis(used) == ("o/f", "o/e", "o/d", "o/c", "o/a", "o/b")
+
+
 def test_events_that_differ_in_their_source_alone_are_ordered_by_it(sepsis: Condition) -> None:
     twins = [(2, "lactate", 1.5, "o/b"), (2, "lactate", 1.5, "o/a"), (2, "heart_rate", 1.5, "o/c")]
     rows = events((3, "lactate", 1, "o/z"), *twins, (1, "lactate", 1, "o/0"))
