@@ -545,6 +545,14 @@ def test_a_value_that_json_does_not_allow_costs_its_own_observation(
     assert len(server.requests) == 1
 
 
+def test_an_element_that_changes_the_meaning_is_there_even_if_it_cannot_be_read(server, page, variables) -> None:
+    absent, other = heart_rate(id="o2", dataAbsentReason=math.nan), heart_rate(id="o3", modifierExtension=math.inf)
+    server.answer = lambda _request: page(heart_rate(), absent, other)
+    admitted = admit(searched(server, variables, ["a"]), variables)
+    assert admitted.events["source_ref"].tolist() == ["Observation/o1"]
+    assert admitted.set_aside["reason"].tolist() == ["no_value", "modifier_extension"]
+
+
 def test_patients_are_searched_together_with_all_codes_and_whole_seconds_around_the_window(
     server, page, variables
 ) -> None:

@@ -1,7 +1,8 @@
 """Bytes that a server sent in, the JSON object that they hold out.
 
-Some servers write what JSON does not allow: NaN, numbers that no computer holds, half of a character. Such a number is
-read as null and such a half as U+FFFD, so that it costs the element that it stands in and not all that came with it.
+Some servers write what JSON does not allow: NaN, numbers that no computer holds, half of a character. In the place of
+such a number or half stands U+FFFD, so that it costs its own resource and not all that came with it. null would not
+do: an element that changes what a value means would then be none.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+_UNREADABLE: Final = "\N{REPLACEMENT CHARACTER}"
 # Python refuses to read a number of more digits, and no quantity in a hospital has as many.
 _MOST_DIGITS: Final = 300
 # Where an object is cut inside a word or a number, the fault is found as far before its end.
@@ -46,17 +48,18 @@ def _forgiving(content: bytes) -> Any:
         return None
 
 
-def _float(text: str) -> float | None:
+def _float(text: str) -> float | str:
     number = float(text)
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number) else _UNREADABLE
 
 
-def _int(text: str) -> int | None:
-    return int(text) if len(text) <= _MOST_DIGITS else None
+def _int(text: str) -> int | str:
+    return int(text) if len(text) <= _MOST_DIGITS else _UNREADABLE
 
 
-def _no_number(_text: str) -> None:
+def _no_number(_text: str) -> str:
     """NaN and the infinities."""
+    return _UNREADABLE
 
 
 _DECODER: Final = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_no_number, strict=False)
