@@ -1,6 +1,7 @@
 """Training, approval, promotion, rollback and screening under Airflow's own scheduler, through its REST API."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,16 +72,22 @@ class Hospital:
     def open_question(self, run_id):
         """What a training asks and nobody has answered, once it waits; None while there is nothing of the kind."""
         found = self.api.get(f"dags/{TRAIN}/dagRuns/{run_id}/hitlDetails?response_received=false")["hitl_details"]
-        return next((each for each in found if each["task_instance"]["state"] == "awaiting_input"), None)
+        return next((each for each in found if self.is_noted(each["task_instance"])), None)
+
+    def is_noted(self, task):
+        """Whether a task waits, and the scheduler has taken note that its process ended for that.
+
+        Airflow takes an answer that comes before for a crash, and asks again until no retry is left.
+        """
+        ended = rf"TaskInstance Finished: .*task_id={task['task_id']}, run_id={re.escape(task['dag_run_id'])}, .*"
+        ended += rf"try_number={task['try_number']},"
+        return task["state"] == "awaiting_input" and re.search(ended, self.airflow.log.read_text()) is not None
 
     def question(self, run_id):
         return self.wait_until(lambda: self.open_question(run_id))
 
     def answer(self, run_id, option, why):
-        """Answers a training as often as it asks; gives its tasks that did not succeed.
-
-        An answer that comes before the scheduler has taken note of the waiting is taken for a crash, and asked again.
-        """
+        """Answers a training as often as it asks; gives its tasks that did not succeed."""
         path = f"dags/{TRAIN}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
         while self.api.state(TRAIN, run_id) not in FINISHED:
             if self.open_question(run_id):
