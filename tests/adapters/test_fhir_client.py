@@ -111,3 +111,16 @@ def test_all_requests_go_over_one_connection(server, page) -> None:
         for _ in range(3):
             list(client.search("Patient", []))
     assert len({request.port for request in server.requests}) == 1
+
+
+def test_a_server_whose_results_go_to_another_one_is_only_read(server, page, reply) -> None:
+    server.answer = lambda _request: reply({"resourceType": "Bundle", "entry": [{"response": {"status": "200"}}]})
+    source = FhirSource("http://127.0.0.1:9/fhir", write_to=FhirSource(server.url))
+    put = {"resource": patient(1), "request": {"method": "PUT", "url": "Patient/p1"}}
+    with FhirClient(source) as client:
+        with pytest.raises(FhirError, match="is only read, as its results go to"):
+            client.batch([put])
+        assert client.results.batch([put]) == [{"response": {"status": "200"}}]
+        assert client.requests_made == client.results.requests_made == 1
+    with FhirClient(FhirSource(server.url)) as alone:
+        assert alone.results is alone

@@ -46,6 +46,7 @@ class FhirClient:
     ) -> None:
         self.source = source
         self._transport = Transport(source, transport, patience)
+        self._elsewhere = FhirClient(source.write_to, transport, self.patience) if source.write_to else None
 
     def __enter__(self) -> Self:
         return self
@@ -54,11 +55,18 @@ class FhirClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._transport.close()
+        if self._elsewhere:
+            self._elsewhere._transport.close()
 
     @property
     def requests_made(self) -> int:
-        """Requests sent so far, repeated ones included."""
-        return self._transport.requests_made
+        """Requests sent so far, repeated ones and those about results included."""
+        return self._transport.requests_made + (self._elsewhere.requests_made if self._elsewhere else 0)
+
+    @property
+    def results(self) -> "FhirClient":
+        """The connection to the server that takes the results: to this one, or to `source.write_to`."""
+        return self._elsewhere or self
 
     @property
     def patience(self) -> Patience:
@@ -66,8 +74,11 @@ class FhirClient:
         return self._transport.patience
 
     def is_down(self) -> bool:
-        """Whether the server gives no answer at all now; asked once. What it would refuse is no reason to wait."""
-        return self._transport.is_down()
+        """Whether the server, or the one that takes its results, gives no answer at all now; each is asked once.
+
+        What they would refuse is no reason to wait.
+        """
+        return self._transport.is_down() or (self._elsewhere is not None and self._elsewhere.is_down())
 
     def search(self, resource_type: str, params: Params) -> Iterator[Resource]:
         """All resources that match, page after page, each once, or again if it changed meanwhile; included
@@ -121,8 +132,14 @@ class FhirClient:
         """Sends Bundle entries in batches and gives the answered entries (`response`, `resource` if any) in order.
 
         An entry that failed says so in its own `response.status`; it raises nothing. Entries that must not be done
-        twice are sent with `repeat` False (see `fhir_batch`).
+        twice are sent with `repeat` False (see `fhir_batch`). Raises FhirError for anything but a read from a server
+        whose results go to another one.
         """
+        if self._elsewhere and any(entry["request"]["method"] != "GET" for entry in entries):
+            raise FhirError(
+                f"{shown(self.source.base_url)}: is only read, as its results go to "
+                f"{shown(self._elsewhere.source.base_url)}; write to that one"
+            )
         return fhir_batch.perform(entries, self.source, self._transport, repeat)
 
     def _pages(

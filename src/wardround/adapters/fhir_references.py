@@ -43,7 +43,7 @@ class Bases:
     def _relative(self, text: str) -> str:
         """`Type/id` of a reference of ours, without its version; any other text as it is."""
         found = _REFERENCE.fullmatch(text)
-        if found is None or (found["base"] and not self._have(found["base"])):
+        if found is None or (found["base"] and not self.have(found["base"])):
             return text
         return found["local"]
 
@@ -70,7 +70,8 @@ class Bases:
             return [self.localised(item) if isinstance(item, _HOLDING) else item for item in node]
         return node
 
-    def _have(self, url: str) -> bool:
+    def have(self, url: str) -> bool:
+        """Whether a URL is one of them."""
         try:
             return _base(url) in self._bases
         except ValueError:

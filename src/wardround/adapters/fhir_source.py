@@ -35,6 +35,9 @@ class FhirSource:
         translation: what its own codes and units mean.
         profile: what this kind of server bears; what it cannot bear is lowered in the fields above.
         recognise: take the profile that the server's CapabilityStatement points at instead (see `fhir_profiles`).
+        write_to: the server that takes the results, where this one takes none: then it is only read.
+        map_by_identifier: results refer to that server's own Patients and Encounters, found by their identifiers;
+            otherwise they name the identifiers.
     """
 
     base_url: str
@@ -53,6 +56,8 @@ class FhirSource:
     translation: Translation = NO_TRANSLATION
     profile: ServerProfile = GENERIC
     recognise: bool = False
+    write_to: "FhirSource | None" = None
+    map_by_identifier: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -67,9 +72,22 @@ class FhirSource:
             raise FhirError(f"FHIR base URL {shown(self.base_url)}: {what}; sign in another way")
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         bases_of(self.aliases)
+        self._require_another_server()
         object.__setattr__(self, "page_size", min(self.page_size, self.profile.page_size))
         object.__setattr__(self, "patients_per_search", min(self.patients_per_search, self.profile.patients_per_search))
         object.__setattr__(self, "entries_per_batch", min(self.entries_per_batch, self.profile.batch_entries))
+
+    def _require_another_server(self) -> None:
+        if self.write_to is None:
+            if self.map_by_identifier:
+                what = "maps by identifier and writes to no other server, expected one"
+                raise FhirError(f"{shown(self.base_url)}: {what}; name it (write_to), or do not map")
+        elif self.bases.have(self.write_to.base_url):
+            what = "is to write its results to itself, expected another server"
+            raise FhirError(f"{shown(self.base_url)}: {what}; leave write_to out")
+        elif self.write_to.write_to:
+            what = "takes results and writes its own to yet another server, expected one that keeps them"
+            raise FhirError(f"{shown(self.write_to.base_url)}: {what}; name another in write_to")
 
     @cached_property
     def bases(self) -> Bases:
