@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_cohorts import find_for_patients, of_file, of_group, of_list, only_of, unknown_among
+from wardround.adapters.fhir_cohorts import (
+    find_for_patients,
+    of_file,
+    of_group,
+    of_ids,
+    of_list,
+    only_of,
+    unknown_among,
+)
 from wardround.core.events import frame_of
 from wardround.core.stays import EXCLUDED_COLUMNS, FOUND_STAY_COLUMNS, FoundStays
 from wardround.errors import FhirError, SourceDataError
@@ -133,6 +141,12 @@ def test_a_file_without_an_id_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("no id\n")
     with pytest.raises(SourceDataError, match=r"ids\.txt: holds no Patient id"):
         of_file(str(tmp_path / "ids.txt"), None)
+
+
+def test_ids_are_named_once_and_their_repetitions_counted() -> None:
+    again = ("", "named_again")
+    assert of_ids(["a", "b", "a", "c", "a"]) == [("a", ""), ("b", ""), ("c", ""), again, again]
+    assert of_ids(["a"]) == [("a", "")]
 
 
 def test_those_that_the_server_does_not_have_are_unknown(client, server, page) -> None:

@@ -74,6 +74,29 @@ def test_a_dry_run_says_what_it_would_write(icu, server, settings) -> None:
     assert "1 RiskAssessments would be written; none was" in result.output
 
 
+def test_one_patient_is_screened_on_request(icu, server, settings) -> None:
+    for name in ("asked", "other"):
+        icu.stay(name)
+    icu.upload(server.base_url)
+    result = screened(settings, server.base_url, "--cohort", "patients:p-asked", "--json")
+    assert result.exit_code == 0, result.output
+    assert [json.loads(result.stdout)[name] for name in ("cohort", "found", "written")] == ["patients", 1, 1]
+
+
+def test_a_patient_without_a_stay_is_told_and_no_ward_is_called_empty(server, settings) -> None:
+    result = screened(settings, server.base_url, "--cohort", "patients:nobody")
+    assert result.exit_code == 0, result.output
+    assert "Of the cohort 1 are not screened: unknown patient." in result.output
+    assert "ward is empty" not in result.output
+
+
+def test_a_name_that_is_given_for_an_id_is_not_repeated(settings) -> None:
+    result = screened(settings, NOWHERE, "--cohort", "patients:Ada Lovelace")
+    assert result.exit_code == 2
+    assert "got 'patients:…': expected search," in " ".join(result.output.split())
+    assert "Lovelace" not in result.output
+
+
 def test_an_empty_ward_ends_as_implausible(server, settings) -> None:
     result = invoked(settings, "sepsis", "--source", server.base_url, "--as-of", "1999-01-02T05:00:00Z", "--json")
     assert json.loads(result.stdout)["found"] == 0

@@ -14,6 +14,8 @@ from wardround.spec.cohorts import CohortSource, cohort_of
         ("locations:MICU,Surgical ICU", CohortSource(kind="locations", locations=("MICU", "Surgical ICU"))),
         ("group:ward-7", CohortSource(kind="group", id="ward-7")),
         ("list:a.1", CohortSource(kind="list", id="a.1")),
+        ("patients:a.1", CohortSource(kind="patients", patients=("a.1",))),
+        ("patients:a,b,a", CohortSource(kind="patients", patients=("a", "b", "a"))),
         ("file:lists/today.csv", CohortSource(kind="file", path="lists/today.csv")),
         ("file:s3://lists/today.csv", CohortSource(kind="file", path="s3://lists/today.csv")),
         ("export", CohortSource(kind="export")),
@@ -24,7 +26,21 @@ def test_a_cohort_is_one_word(text: str, source: CohortSource) -> None:
     assert cohort_of(text) == source
 
 
-@pytest.mark.parametrize("text", ["", "groups:1", "group", "group:", "group:a/b", "search:x", "file:", "export:a b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "groups:1", "group", "group:", "group:a/b", "search:x", "file:", "export:a b"),
+        *(
+            "patients",
+            "patients:",
+            "patients:a,",
+            "patients:,a",
+            "patients:a b",
+            "patients:a;b",
+            f"patients:{'a' * 65}",
+        ),
+    ],
+)
 def test_any_other_word_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected search, locations"):
         cohort_of(text)
@@ -35,6 +51,8 @@ def test_any_other_word_is_refused(text: str) -> None:
     [
         ({"kind": "group"}, "needs id"),
         ({"kind": "file"}, "needs path"),
+        ({"kind": "patients"}, "needs patients"),
+        ({"kind": "group", "id": "a", "patients": ["b"]}, "does not take patients"),
         ({"kind": "search", "id": "a"}, "does not take id"),
         ({"kind": "list", "id": "a", "since": "1d"}, "does not take since"),
         ({"kind": "file", "path": "ftp://name:secret@host/ids"}, "holds credentials"),
@@ -48,3 +66,11 @@ def test_keys_belong_to_their_kind(keys: dict[str, str], message: str) -> None:
 def test_a_cohort_is_the_same_after_it_was_stored() -> None:
     source = CohortSource.model_validate({"kind": "export", "since": "30d", "deadline": "30m"})
     assert CohortSource.model_validate_json(source.model_dump_json()) == source
+
+
+def test_what_is_no_id_of_a_patient_is_named_by_its_place_and_not_repeated() -> None:
+    with pytest.raises(ValidationError) as raised:
+        CohortSource.model_validate({"kind": "patients", "patients": ["a", "Ada Lovelace"]})
+    assert [error["msg"] for error in raised.value.errors()] == [
+        "Value error, number 2 is no id of a Patient; give letters, digits, - and ., at most 64"
+    ]

@@ -1,4 +1,4 @@
-"""A Group, a List or a file of ids in, the patients named out; and the ICU stays of given patients."""
+"""A Group, a List, ids or a file of them in, the patients named out; and the ICU stays of given patients."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -24,6 +24,7 @@ WITHOUT_STAY: Final = "cohort_without_stay"  # the patient is there, and was in 
 NOT_A_PATIENT: Final = "not_a_patient"  # a member of a Group or an entry of a List that is something else
 NOT_AN_ID: Final = "not_an_id"  # a line of a file that cannot be an id
 INACTIVE: Final = "inactive_member"  # inactive in its Group, or struck from its List
+NAMED_AGAIN: Final = "named_again"  # an id that was asked for more than once; it is screened once
 
 
 class Named(NamedTuple):
@@ -101,6 +102,12 @@ def of_list(client: FhirClient, list_id: str) -> list[Named]:
     return each_once(
         _entry(entry, "item", "deleted") for entry in _listed(client.source.bases.localised(listed).get("entry"))
     )
+
+
+def of_ids(patient_ids: Sequence[str]) -> list[Named]:
+    """Each of the ids once, and an entry without an id for each repetition: its patient is screened."""
+    once = dict.fromkeys(patient_ids)
+    return [*map(Named, once), *[Named("", NAMED_AGAIN)] * (len(patient_ids) - len(once))]
 
 
 def of_file(path: str, column: str | None) -> list[Named]:

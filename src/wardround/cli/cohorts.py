@@ -1,4 +1,4 @@
-"""Cohorts on the command line: group:a1, file:ids.csv or export in, a CohortSource out."""
+"""Cohorts on the command line: group:a1, patients:a1,a2, file:ids.csv or export in, a CohortSource out."""
 
 from typing import Any
 
@@ -17,7 +17,9 @@ class Cohort(click.ParamType[Any]):
         try:
             return cohort_of(value)
         except ValueError as error:
-            self.fail(f"got {value!r}: {error}", param, ctx)
+            # Whatever was written for a patient's id may be a name.
+            shown = "patients:…" if value.strip().startswith("patients:") else value
+            self.fail(f"got {shown!r}: {error}", param, ctx)
 
 
 COHORT = Cohort()

@@ -49,7 +49,9 @@ BEGUN_WITH: Final = {
 @click.option("--allow-future", is_flag=True, help=ALLOW_FUTURE_HELP)
 @click.option("--look-back", type=DURATION, help="Find stays that overlap this long before as_of (24h, 90m, 2d).")
 @click.option(
-    "--cohort", type=COHORT, help="search, locations:NAME,…, group:ID, list:ID, file:PATH, export[:GROUP_ID]."
+    "--cohort",
+    type=COHORT,
+    help="search, locations:NAME,…, group:ID, list:ID, patients:ID,…, file:PATH, export[:GROUP_ID].",
 )
 @click.option(
     "--mode", type=click.Choice(["live", "shadow"]), help="shadow writes nothing back (default: the condition's)."
@@ -155,7 +157,7 @@ def _say(summary: dict[str, Any], as_json: bool) -> None:
     challenger = {"challenger": summary["challenger"]} if as_json else {}
     show({**{key: summary[key] for key in SHOWN}, **challenger}, as_json)
     _say_challenger(summary["challenger"])
-    if summary["found"] == 0 and not summary["census"]["doubt"]:
+    if summary["found"] == 0 and summary["cohort"] != "patients" and not summary["census"]["doubt"]:
         say("The ward is empty: no ICU stay overlaps the look-back window.")
     _say_left_out(summary)
     if summary["dry_run"]:

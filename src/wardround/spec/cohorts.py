@@ -5,26 +5,43 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from wardround.spec.base import Duration, SpecModel
 
 _AN_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
-Kind = Literal["search", "locations", "group", "list", "file", "export"]
+Kind = Literal["search", "locations", "group", "list", "patients", "file", "export"]
 Id = Annotated[str, Field(pattern=rf"^{_AN_ID}$")]
 
 # What each kind needs, and what it may have besides.
-_NEEDS: Final[dict[str, set[str]]] = {"group": {"id"}, "list": {"id"}, "file": {"path"}}
+_NEEDS: Final[dict[str, set[str]]] = {
+    "group": {"id"},
+    "list": {"id"},
+    "patients": {"patients"},
+    "file": {"path"},
+}
 _MAY_HAVE: Final[dict[str, set[str]]] = {
     "locations": {"locations"},
     "file": {"column"},
     "export": {"id", "since", "deadline"},
 }
-# The key that the word's part after the colon is for.
-_AFTER_COLON: Final = {"locations": "locations", "group": "id", "list": "id", "file": "path", "export": "id"}
+# The key that the word's part after the colon is for, and those of which it names several.
+_AFTER_COLON: Final = {
+    "locations": "locations",
+    "group": "id",
+    "list": "id",
+    "patients": "patients",
+    "file": "path",
+    "export": "id",
+}
+_SEVERAL: Final = {"locations", "patients"}
 
-COHORT_TEXT: Final = rf"^(search|locations(:.+)?|(group|list):{_AN_ID}|file:.+|export(:{_AN_ID})?)$"
-COHORT_WORDS: Final = "search, locations, locations:NAME,NAME, group:ID, list:ID, file:PATH, export or export:GROUP_ID"
+COHORT_TEXT: Final = (
+    rf"^(search|locations(:.+)?|(group|list):{_AN_ID}|patients:{_AN_ID}(,{_AN_ID})*|file:.+|export(:{_AN_ID})?)$"
+)
+COHORT_WORDS: Final = (
+    "search, locations, locations:NAME,NAME, group:ID, list:ID, patients:ID,ID, file:PATH, export or export:GROUP_ID"
+)
 
 
 class Encounters(SpecModel):
@@ -49,13 +66,16 @@ class CohortSource(SpecModel):
     kind: Kind = Field(
         default="search",
         description="search: the stays that cohort.encounters says, or the connection. locations: Encounters in"
-        " Locations, of any class and type. group, list: the Patients of a FHIR Group or List. file: a file of Patient"
-        " ids. export: a Bulk Data export of the server or of a Group.",
+        " Locations, of any class and type. group, list: the Patients of a FHIR Group or List. patients: those with"
+        " these ids. file: a file of Patient ids. export: a Bulk Data export of the server or of a Group.",
     )
     id: Id | None = Field(default=None, description="Id of the Group or List; of an export, the Group to export.")
     locations: tuple[str, ...] = Field(
         default=(),
         description="Names or ids (kind locations); none: those of cohort.encounters, or of the connection.",
+    )
+    patients: tuple[str, ...] = Field(
+        default=(), description="Ids of Patients (kind patients); for requests, rather than a condition file."
     )
     path: str | None = Field(
         default=None, description="Path or fsspec URL (kind file): *.csv, *.ndjson, or one id a line; may be *.gz."
@@ -67,6 +87,15 @@ class CohortSource(SpecModel):
         default=None, description="Export only what changed so long before as_of; stays that did not are not found."
     )
     deadline: Duration = Field(default=timedelta(hours=2), description="How long an export is waited for.")
+
+    @field_validator("patients")
+    @classmethod
+    def _patients_are_ids(cls, patients: tuple[str, ...]) -> tuple[str, ...]:
+        for place, text in enumerate(patients, start=1):
+            if not re.fullmatch(_AN_ID, text):
+                # Not the text itself: somebody may have written a name.
+                raise ValueError(f"number {place} is no id of a Patient; give letters, digits, - and ., at most 64")
+        return patients
 
     @model_validator(mode="after")
     def _keys_belong_to_the_kind(self) -> Self:
@@ -87,7 +116,7 @@ class CohortSource(SpecModel):
 
 
 def cohort_of(text: str) -> CohortSource:
-    """`search`, `locations:MICU,SICU`, `group:a1`, `list:a1`, `file:ids.csv`, `export` or `export:a1`.
+    """`search`, `locations:MICU,SICU`, `group:a1`, `list:a1`, `patients:a1,a2`, `file:ids.csv`, `export`, `export:a1`.
 
     Raises ValueError for anything else.
     """
@@ -96,7 +125,7 @@ def cohort_of(text: str) -> CohortSource:
         raise ValueError(f"expected {COHORT_WORDS}")
     values: dict[str, Any] = {"kind": kind}
     if colon:
-        values[_AFTER_COLON[kind]] = tuple(filter(None, rest.split(","))) if kind == "locations" else rest
+        values[_AFTER_COLON[kind]] = tuple(filter(None, rest.split(","))) if kind in _SEVERAL else rest
     return CohortSource(**values)
 
 

@@ -96,6 +96,16 @@ def test_only_runs_of_the_same_question_are_compared(ward, server, run, changes:
     assert census(run(HOURS[1])) == (7, "", None)
 
 
+def test_patients_who_are_asked_for_are_no_implausible_census_and_nobodys_run_before(ward, run, settings) -> None:
+    run(HOURS[0])
+    one = run(HOURS[1], cohort="patients:p-s3")
+    none = run(HOURS[2], cohort="patients:nobody")
+    assert (census(one), census(none)) == ((1, "", None), (0, "", None))
+    for summary in (one, none):
+        require_complete(summary["run"], settings)
+    assert census(run(HOURS[3])) == (7, "", 7)
+
+
 def test_a_dry_run_and_a_shadow_run_count_as_any_other(ward, run) -> None:
     run(HOURS[0], dry_run=True)
     assert census(run(HOURS[1], mode="live")) == (7, "", 7)

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import FhirError, SourceDataError
+from wardround.workflows.screening import Means, resume
 
 PATIENTS = [f"Patient/p-s{place}" for place in range(4)]
 
@@ -191,6 +193,42 @@ def test_no_id_of_a_file_is_in_the_request_that_is_stored(ward, screened, settin
     summary = screened(cohort=f"file:{tmp_path / 'ids.txt'}")
     folder = RunFolder.existing(settings.runs, summary["run"])
     assert "p-s0" not in folder.read_text("request.json") + folder.read_text("cohort.json")
+
+
+def test_the_patients_of_a_request_are_screened_and_each_is_accounted_for(ward, screened, settings) -> None:
+    summary = screened(cohort="patients:p-s4,p-idle,p-s4,gone,p-s0")
+    assert screened_patients(summary, settings) == {"p-s0", "p-s4"}
+    assert (summary["cohort"], summary["cohort_patients"], summary["cohort_without_stay"]) == ("patients", 4, 1)
+    assert summary["cohort_set_aside"] == {"named_again": 1, "unknown_patient": 1}
+    assert left_out(summary, settings) == {
+        ("p-idle", "cohort_without_stay"),
+        ("gone", "unknown_patient"),
+        ("", "named_again"),
+    }
+    assert "1 set aside: named more than once." in Path(summary["report"]).read_text()
+
+
+def test_patients_of_a_request_are_asked_for_in_batches(ward, screened, settings, transport) -> None:
+    summary = screened(cohort=f"patients:{','.join(f'nobody-{place}' for place in range(150))},p-s0")
+    assert screened_patients(summary, settings) == {"p-s0"}
+    assert (summary["cohort_patients"], summary["cohort_set_aside"]) == (151, {"unknown_patient": 150})
+    # Of each hundred, those of the span and those that may be going on without a period; and one before the writing.
+    assert sum("Encounter/_search" in path for path, _ in transport.sent) == 5
+
+
+def test_whom_a_request_asks_for_is_in_no_stored_request_and_in_no_log(ward, screened, settings, caplog) -> None:
+    with caplog.at_level("INFO"):
+        summary = screened(cohort="patients:p-s4,gone")
+    folder = RunFolder.existing(settings.runs, summary["run"])
+    stored = [folder.read_text(name) for name in ("request.json", "cohort.json", "census.json", "summary.json")]
+    assert not any(patient in text for patient in ("p-s4", "gone") for text in (*stored, caplog.text))
+
+
+def test_a_run_of_asked_for_patients_is_resumed_for_the_same(ward, server, screened, settings) -> None:
+    run = screened(cohort="patients:p-s4,p-s0")["run"]
+    RunFolder.existing(settings.runs, run).remove("chunks.json")
+    summary = resume(run, Means(FhirSource(server), settings, lambda *_: None))
+    assert (summary["found"], summary["cohort_patients"]) == (2, 2)
 
 
 def test_locations_screen_who_lies_there_whatever_the_class(icu, server, screened, settings) -> None:

@@ -39,6 +39,7 @@ REASONS: Final = {
     # why somebody whom a cohort names is set aside (adapters/fhir_cohorts.py)
     "not_a_patient": "Not a patient",
     "not_an_id": "Not an id",
+    "named_again": "Named more than once",
     "inactive_member": "No longer in the cohort",
     # why a stay was not written (adapters/fhir_second_look.py)
     "subject_changed": "The Encounter is another patient's by now",

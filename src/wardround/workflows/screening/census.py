@@ -27,14 +27,16 @@ MOST_LOOKED_AT: Final = 200
 def count_stays(opened: Run, found: int, settings: Settings) -> dict[str, Any]:
     """Writes census.json, and gives it: how many stays were found, what was expected, and whether that is in doubt."""
     cohort = opened.condition.cohort
-    before = _run_before(opened, settings)
+    # Whoever asks for patients by their ids knows how many they are, and each of them is accounted for.
+    asked_for = opened.cohort_source.kind == "patients"
+    before = None if asked_for else _run_before(opened, settings)
     census = {
         "of": _question(opened),
         "found": found,
         "at_least": cohort.at_least,
         "may_fall_by": cohort.may_fall_by,
         "before": before._asdict() if before else None,
-        "doubt": "" if opened.request.accept_census else doubt(found, before, cohort),
+        "doubt": "" if asked_for or opened.request.accept_census else doubt(found, before, cohort),
     }
     opened.folder.write_json(CENSUS, census)
     return census
@@ -55,7 +57,7 @@ def _question(opened: Run) -> dict[str, Any]:
     return {
         "condition": request.condition,
         "source": request.source_name or request.source_url,
-        "cohort": opened.cohort_source.model_dump(mode="json"),
+        "cohort": opened.cohort_source.model_dump(mode="json", exclude={"patients"}),
         "look_back": format_duration(request.look_back or condition.cohort.look_back),
     }
 

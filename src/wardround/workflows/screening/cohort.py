@@ -20,7 +20,7 @@ from wardround.spec.conditions import Condition
 from wardround.workflows.screening.exported import find_exported
 from wardround.workflows.screening.run import Run
 
-# In cohort.parquet: whom the cohort names without a stay in the run, and why; "" for what is no id.
+# In cohort.parquet: whom the cohort names without a stay in the run, and why; "" for what is no id, or one named again.
 LEFT_OUT_COLUMNS: Final = {"patient_id": "str", "reason": "str"}
 ACCOUNT: Final = "cohort.json"
 
@@ -53,6 +53,8 @@ def _named(client: FhirClient, source: CohortSource) -> list[Named] | None:
             return fhir_cohorts.of_group(client, source.id)
         case "list":
             return fhir_cohorts.of_list(client, str(source.id))
+        case "patients":
+            return fhir_cohorts.of_ids(source.patients)
         case "file":
             return fhir_cohorts.of_file(str(source.path), source.column)
     return None
@@ -64,7 +66,7 @@ def _stays(opened: Run, client: FhirClient, patients: Sequence[str], progress: P
         case "export":
             found = find_exported(opened, client, encounters, progress)
             return fhir_cohorts.only_of(patients, found) if opened.cohort_source.id else found
-        case "group" | "list" | "file":
+        case "group" | "list" | "patients" | "file":
             return fhir_cohorts.find_for_patients(client, patients, encounters, opened.look_back_start, opened.as_of)
     return fhir_stays.find(client, encounters, opened.look_back_start, opened.as_of)
 

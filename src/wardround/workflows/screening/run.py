@@ -145,6 +145,7 @@ class Run:
 
 
 RETRACTION: Final = "retraction.json"
+PATIENTS: Final = "patients.json"  # whom a request asks for by their ids, so that request.json names nobody
 TRANSLATION: Final = "source_map.json"
 
 
@@ -182,10 +183,12 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     # Kept with the run, so that a spec that is edited meanwhile cannot give its chunks different features.
     folder.write_json("condition.json", condition.model_dump(mode="json"))
     folder.write_json(TRANSLATION, translation.model_dump(mode="json"))
+    if opened.cohort and opened.cohort.patients:
+        folder.write_json(PATIENTS, opened.cohort.patients)
     folder.write_json(
         "request.json",
         {
-            **opened.model_dump(mode="json"),
+            **opened.model_dump(mode="json", exclude={"cohort": {"patients"}}),
             "run": run,
             "mode_asked": request.mode,
             "mode_of_condition": of_condition,
@@ -222,9 +225,10 @@ def load_run(run: str, settings: Settings) -> Run:
     """The run as it was opened. Raises RunNotFound."""
     folder = RunFolder.existing(settings.runs, run)
     stored = folder.read_json("request.json")
-    request = ScreeningRequest.model_validate(
-        {key: stored[key] for key in ScreeningRequest.model_fields if key in stored}
-    )
+    asked = {key: stored[key] for key in ScreeningRequest.model_fields if key in stored}
+    if folder.exists(PATIENTS):
+        asked["cohort"]["patients"] = folder.read_json(PATIENTS)
+    request = ScreeningRequest.model_validate(asked)
     condition = _condition(folder.read_bytes("condition.json"))
     return Run(
         id=run,
