@@ -90,6 +90,9 @@ def test_a_location_in_a_refusal_names_no_device(server, devices) -> None:
         {"note": None},
         {"prediction": {}},
         {"subject": "Patient/a"},
+        {"status": None},
+        {"meta": {"versionId": "1\r\nX-Admin: 1"}},
+        {"prediction": [{"probabilityDecimal": "0.5"}]},
     ],
 )
 def test_a_misshapen_risk_assessment_fails_its_stay_alone_and_is_not_written_over(server, page, reply, content) -> None:
@@ -97,6 +100,7 @@ def test_a_misshapen_risk_assessment_fails_its_stay_alone_and_is_not_written_ove
         return {
             "resourceType": "RiskAssessment",
             "id": key,
+            "status": "final",
             "identifier": [{"system": IDENTIFIER_SYSTEM, "value": key}],
         }
 

@@ -101,7 +101,7 @@ def test_the_resources_are_those_of_written_json_in_every_element(screening: Scr
     assert written == [
         resource,
         device(screening),
-        provenance("RiskAssessment/r1", resource, screening, "2026-01-02T05:01:00Z"),
+        provenance("RiskAssessment/r1", resource, screening, datetime(2026, 1, 2, 5, 1, tzinfo=UTC)),
     ]
     assert list(references(resource)) == [
         "Patient/p1", "Encounter/e1", "Device/d1", "Observation/o1", "Observation/o2",
@@ -147,7 +147,7 @@ def test_everything_written_is_valid_r4(screening: Screening) -> None:
     resource = made(screening)
     check_risk_assessment(resource, percent=False)
     check_structure(device(screening))
-    check_structure(provenance("RiskAssessment/r1", resource, screening, "2026-01-02T05:01:00Z"))
+    check_structure(provenance("RiskAssessment/r1", resource, screening, datetime(2026, 1, 2, 5, 1, tzinfo=UTC)))
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_another_score_basis_or_note_is_another_content(screening: Screening) ->
 
 
 def test_provenance_names_the_device_the_encounter_and_the_model(screening: Screening) -> None:
-    resource = provenance("RiskAssessment/r1", made(screening), screening, "2026-01-02T05:01:00Z")
+    resource = provenance("RiskAssessment/r1", made(screening), screening, datetime(2026, 1, 2, 5, 1, tzinfo=UTC))
     assert resource["target"] == [{"reference": "RiskAssessment/r1"}]
     assert resource["agent"][0]["who"]["reference"] == "Device/d1"
     assert resource["entity"][0]["what"] == {"reference": "Encounter/e1"}

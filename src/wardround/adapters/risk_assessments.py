@@ -15,6 +15,8 @@ from wardround.errors import FhirError
 VALUES_PER_SEARCH: Final = 250
 # An answer that was lost shows only at the next look whether it was done.
 LOOKS: Final = 3
+# FHIR's own ids, and what some servers make of them; it goes into a header.
+_VERSION: Final = re.compile(r"[!#-~]{0,200}", re.ASCII)
 _DEVICE: Final = re.compile(r"Device/[A-Za-z0-9\-.]{1,64}")
 
 
@@ -43,12 +45,16 @@ def _with(identities: Sequence[str], client: FhirClient) -> Iterator[Resource]:
 
 def is_misshapen(resource: Mapping[str, Any]) -> bool:
     """Whether a RiskAssessment has no usable id, or is otherwise none that can be judged and changed."""
-    lists = ("identifier", "note", "prediction")
-    return (
-        not is_id(resource.get("id"))
-        or not isinstance(resource.get("meta", {}), dict)
-        or any(not _are_objects(resource.get(name, [])) for name in lists)
-        or any(not isinstance(resource.get(name, {}), dict) for name in ("subject", "encounter"))
+    lists = [resource.get(name, []) for name in ("identifier", "note", "prediction")]
+    objects = [resource.get(name, {}) for name in ("meta", "subject", "encounter")]
+    return not (
+        is_id(resource.get("id"))
+        # Without it nobody can tell whether somebody took it back.
+        and isinstance(resource.get("status"), str)
+        and all(_are_objects(items) for items in lists)
+        and all(isinstance(item, dict) for item in objects)
+        and all(_is_number(one.get("probabilityDecimal", 0)) for one in resource.get("prediction", []))
+        and _VERSION.fullmatch(str(resource.get("meta", {}).get("versionId", "")))
     )
 
 
@@ -166,6 +172,10 @@ def _target(resource: Resource) -> str:
 def _located(location: str) -> str:
     """`Type/id` of where a server says that it has put what it was sent: its own, whatever it calls itself."""
     return "/".join(location.split("/_history/")[0].split("/")[-2:])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _are_objects(items: object) -> bool:

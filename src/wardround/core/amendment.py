@@ -48,7 +48,7 @@ def decide(wanted: Resource, held: Sequence[Resource]) -> Decision:
 
 def newest(held: Sequence[Resource]) -> Resource:
     """The one that was written last; of several at one moment the one with the last id, so that all choose the same."""
-    return max(held, key=lambda one: (_last_updated(one), str(one.get("id", ""))))
+    return max(held, key=lambda one: (written_at(one) or _NEVER, str(one.get("id", ""))))
 
 
 def is_withdrawn(resource: Mapping[str, Any]) -> bool:
@@ -79,9 +79,10 @@ def retracted(resource: Resource, why: str, at: datetime) -> Resource:
     return {**resource, "status": WITHDRAWN, "note": [*resource.get("note", []), note]}
 
 
-def _last_updated(resource: Mapping[str, Any]) -> datetime:
+def written_at(resource: Mapping[str, Any]) -> datetime | None:
+    """When the server took it (UTC), by its own account; None if it gives no time."""
     try:
         moment = datetime.fromisoformat(str((resource.get("meta") or {}).get("lastUpdated")))
-    except ValueError:
-        return _NEVER
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

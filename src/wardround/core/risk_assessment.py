@@ -143,14 +143,17 @@ def device_identity(screening: Screening) -> str:
     return f"wardround-{screening.software_version}-{screening.condition.id}-{screening.model_version}"
 
 
-def provenance(target: str, assessment: Mapping[str, Any], screening: Screening, recorded: str) -> dict[str, Any]:
-    """Where a RiskAssessment comes from; `target` is its reference, `recorded` when the server took it."""
+def provenance(target: str, assessment: Mapping[str, Any], screening: Screening, recorded: datetime) -> dict[str, Any]:
+    """Where a RiskAssessment comes from; `target` is its reference, `recorded` when the server took it.
+
+    `assessment` is as we made it: what a server leaves out of what it took is still true of it.
+    """
     model = {"identifier": {"system": MODEL_SYSTEM, "value": screening.model_name}}
     return {
         "resourceType": "Provenance",
         "target": [{"reference": target}],
         "occurredDateTime": fhir_time(screening.as_of),
-        "recorded": recorded,
+        "recorded": fhir_time(recorded),
         "activity": {"text": "Automated risk screening"},
         "agent": [
             {
@@ -226,7 +229,7 @@ def _normal_period(prediction: Any) -> Any:
 def _normal_time(text: str) -> str:
     try:
         return fhir_time(datetime.fromisoformat(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         return text
 
 

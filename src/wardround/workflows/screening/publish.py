@@ -11,6 +11,7 @@ from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.run_folder import locks_in
 from wardround.adapters.single_writer import single_writer
+from wardround.core.amendment import written_at
 from wardround.core.bands import INDETERMINATE
 from wardround.core.fhir_validity import check_risk_assessment, check_structure
 from wardround.core.risk_assessment import (
@@ -78,7 +79,7 @@ def _write(
     unchanged = _unchanged(assessments, screening, client, account)
     wanted = _valid(unchanged, screening, performer, account)
     settled = settle(wanted, stay_of, client, account)
-    _write_provenance(settled, stay_of, screening, client, account)
+    _write_provenance(settled, wanted, stay_of, screening, client, account)
 
 
 def _unchanged(
@@ -132,6 +133,7 @@ def _valid(
 
 def _write_provenance(
     settled: Settled,
+    wanted: Mapping[str, Resource],
     stay_of: Mapping[str, str],
     screening: Screening,
     client: FhirClient,
@@ -145,7 +147,7 @@ def _write_provenance(
         sought = [target for target, one in by_target.items() if one not in unsought]
         there, unsought = risk_assessments.with_provenance(client, sought), set()
         missing = [
-            _provenance(target, settled.kept[one], screening)
+            provenance(target, wanted[one], screening, written_at(settled.kept[one]) or screening.as_of)
             for target, one in by_target.items()
             if target not in there
         ]
@@ -157,8 +159,3 @@ def _write_provenance(
             break
     for target, refusal in refusals.items():
         account.failed[stay_of[by_target[target]]] = f"provenance:{refusal}"
-
-
-def _provenance(target: str, assessment: Resource, screening: Screening) -> Resource:
-    recorded = (assessment.get("meta") or {}).get("lastUpdated") or assessment["occurrenceDateTime"]
-    return provenance(target, assessment, screening, recorded)
