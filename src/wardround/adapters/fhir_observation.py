@@ -139,10 +139,11 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
     issued = micros_of(observation.issued)
     available = time if issued == UNKNOWN else issued
     source_ref, status = f"Observation/{observation.id}", str(observation.status)
+    aside = foreign or changed(observation)
     readings: list[Reading] = []
     for holder, variable, why in _holders(observation, concept.coding, opening, rule):
         value, unit, other, comparator = _value(holder)
-        problem = foreign or changed(observation) or why
+        problem = aside or why
         if not problem:
             problem = NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else ""
         number = _NAN if value is None else value

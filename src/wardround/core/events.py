@@ -106,10 +106,11 @@ def admit(readings: pd.DataFrame, variables: Mapping[str, Variable], as_of: pd.T
     first = np.zeros(len(readings), dtype=np.int8)
     for number, (applies, _) in reversed(list(enumerate(rules, start=1))):
         first[applies] = number
+    admitted = first == 0
     # What is repeated is left out before any column is cut: to copy the texts takes longer than all of the rules.
-    kept = np.flatnonzero((first == 0) & ~_repeated(readings, value, first == 0))
+    kept = np.flatnonzero(admitted & ~_repeated(readings, value, admitted))
     events = readings[list(EVENT_COLUMNS)].take(kept)
-    aside = np.flatnonzero(first)
+    aside = np.flatnonzero(~admitted)
     names = np.array(["", *(name for _, name in rules)], dtype=object)
     return Admitted(
         events.assign(value=value[kept], available=available.take(kept)).reset_index(drop=True),
