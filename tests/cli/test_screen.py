@@ -74,11 +74,12 @@ def test_a_dry_run_says_what_it_would_write(icu, server, settings) -> None:
     assert "1 RiskAssessments would be written; none was" in result.output
 
 
-def test_one_patient_is_screened_on_request(icu, server, settings) -> None:
+def test_one_patient_is_screened_on_request(icu, settings) -> None:
     for name in ("asked", "other"):
         icu.stay(name)
-    icu.upload(server.base_url)
-    result = screened(settings, server.base_url, "--cohort", "patients:p-asked", "--json")
+    with running_server() as ward:
+        icu.upload(ward.base_url)
+        result = screened(settings, ward.base_url, "--cohort", "patients:p-asked", "--json")
     assert result.exit_code == 0, result.output
     assert [json.loads(result.stdout)[name] for name in ("cohort", "found", "written")] == ["patients", 1, 1]
 
