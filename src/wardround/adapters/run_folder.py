@@ -3,7 +3,8 @@
 import io
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -17,12 +18,17 @@ from wardround.errors import RunNotFound
 
 RUN_ID = re.compile(r"[a-z][a-z0-9_]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
 _TEMPORARY = ".part-"
+_READERS = 16  # files of runs that are read at once: object storage takes its time for each
 
 
 def run_id(condition_id: str, as_of: pd.Timestamp, key: str | None = None) -> str:
     """`<condition>-<as_of>-<6 hex>`. The same `key` (a DAG run's id) gives the same run again; None gives a new one."""
-    suffix = secrets.token_hex(3) if key is None else sha256(key.encode()).hexdigest()[:6]
-    return f"{condition_id}-{as_of_part(as_of)}-{suffix}"
+    return f"{condition_id}-{as_of_part(as_of)}-{secrets.token_hex(3) if key is None else key_part(key)}"
+
+
+def key_part(key: str) -> str:
+    """How the key of a run stands at the end of its name."""
+    return sha256(key.encode()).hexdigest()[:6]
 
 
 def as_of_part(as_of: pd.Timestamp) -> str:
@@ -84,6 +90,12 @@ class RunFolder:
         paths = self._files.find(self._path(folder) if folder else self._root)
         names = [path[len(self._root) :].lstrip("/") for path in paths]
         return sorted(name for name in names if _TEMPORARY not in name)
+
+    def held_of(self, names: Iterable[str]) -> set[str]:
+        """Which of these files of the run's own folder are there; asked anew, whatever the storage remembers."""
+        self._files.invalidate_cache(self._root)
+        held = {path.rstrip("/").rsplit("/", 1)[-1] for path in self._files.ls(self._root, detail=False)}
+        return held.intersection(names)
 
     def clear(self, folder: str = "", keep: tuple[str, ...] = ()) -> None:
         """Removes all files of the run, or of a folder in it, but those whose names begin with one of `keep`."""
@@ -157,10 +169,26 @@ def locks_in(runs: str, otherwise: Path) -> Path:
 def runs_in(runs: str) -> list[str]:
     """The ids of the runs under the URL `runs`, sorted; none if there is no such folder."""
     files, root = fsspec.core.url_to_fs(runs)
+    # Object storage remembers what it listed, and a process that stays would never see another run.
+    files.invalidate_cache(root)
     if not files.exists(root):
         return []
     names = (path.rstrip("/").rsplit("/", 1)[-1] for path in files.ls(root, detail=False))
     return sorted(name for name in names if RUN_ID.fullmatch(name))
+
+
+def read_together(runs: str, names: Iterable[str]) -> dict[str, bytes]:
+    """The files `<run>/<name>` under the URL `runs`, some at a time; one that is not there is left out."""
+    files, root = fsspec.core.url_to_fs(runs)
+
+    def content(name: str) -> tuple[str, bytes | None]:
+        try:
+            return name, bytes(files.cat_file(f"{root}/{name}"))
+        except FileNotFoundError:
+            return name, None
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        return {name: found for name, found in readers.map(content, names) if found is not None}
 
 
 def _protocols_of(files: Any) -> tuple[str, ...]:

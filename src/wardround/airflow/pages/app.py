@@ -1,0 +1,231 @@
+"""The pages as one application: who asks, and what for, in; an answer with its headers out.
+
+    /runs                                  screenings, the newest first; ?condition= and ?page= choose
+    /runs/{run}                            one run: its counts and its files
+    /runs/{run}/{file}                     a file of `files.SERVED`
+    /models                                the stored versions of every condition
+    /models/{condition}/{version}/card.html
+    /dags/{dag_id}                         the tab of a DAG: the runs, or the versions, of its condition
+    /dags/{dag_id}/runs/{dag_run_id}       the tab of a DAG run
+
+What a user may not read is answered as what is not there; what names patients, with 403.
+"""
+
+import logging
+from typing import Annotated, Final
+
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException as AnyHttpError
+
+from wardround.adapters.model_store import ModelStore
+from wardround.adapters.run_folder import RunFolder
+from wardround.airflow.pages import answers
+from wardround.airflow.pages.access import PREFIXES, SignedIn, condition_of
+from wardround.airflow.pages.files import SERVED, Served
+from wardround.core.run_overview import Kind, RunOverview
+from wardround.errors import ModelError, RunNotFound, WardroundError, named, printable
+from wardround.settings import Settings, settings_from
+from wardround.workflows.run_list import has_key, overview_of, overviews, run_names
+
+_LOG = logging.getLogger(__name__)
+
+PER_PAGE: Final = 25
+MOST_PAGES: Final = 1_000_000
+_WORDS: Final = {
+    400: ("Not understood", "The address is not one of these pages. Begin again at the list of runs."),
+    401: ("Not signed in", "Sign in to Airflow, and open this page again."),
+    403: (
+        "Not for you",
+        "This names patients, and your account may read the DAG's runs but not change them. Open the report without"
+        " patients, or ask who administers Airflow for the right to edit runs of this DAG.",
+    ),
+    404: ("Not here", "There is no such page, run or file, or your account may not read it."),
+    405: ("Not understood", "These pages can only be read."),
+}
+
+Installation = Annotated[Settings, Depends(lambda: settings_from())]
+Condition = Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+PageNumber = Annotated[int, Query(ge=1, le=MOST_PAGES)]
+
+
+def create_app() -> FastAPI:
+    """The application that Airflow mounts; it has no page that describes it, and no route for nobody."""
+    app = FastAPI(title="Wardround", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_api_route("/runs", runs, methods=["GET"])
+    app.add_api_route("/runs/{run}", one_run, methods=["GET"])
+    app.add_api_route("/runs/{run}/{file}", run_file, methods=["GET"])
+    app.add_api_route("/models", models, methods=["GET"])
+    app.add_api_route("/models/{condition}/{version}/card.html", card, methods=["GET"])
+    app.add_api_route("/dags/{dag_id}", of_dag, methods=["GET"])
+    app.add_api_route("/dags/{dag_id}/runs/{dag_run_id}", of_dag_run, methods=["GET"])
+    app.add_exception_handler(AnyHttpError, _refused)
+    app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_exception_handler(RunNotFound, _not_there)
+    app.add_exception_handler(ModelError, _not_there)
+    app.add_exception_handler(WardroundError, _failed)
+    app.add_exception_handler(Exception, _failed)
+    return app
+
+
+def runs(
+    request: Request,
+    reader: SignedIn,
+    settings: Installation,
+    condition: Condition = None,
+    page: PageNumber = 1,
+) -> Response:
+    """Screenings, the newest first. Of those on the page alone a file is read."""
+    readable = [
+        name
+        for name in run_names(settings)
+        if name.kind == "screening" and reader.may_see(name.kind, name.of_condition)
+    ]
+    names = [name for name in readable if condition in (None, name.of_condition)]
+    first = (page - 1) * PER_PAGE
+    return answers.page(
+        request,
+        "runs",
+        title="Reports",
+        rows=_visible(overviews(names[first : first + PER_PAGE], settings), reader),
+        conditions=sorted({name.of_condition for name in readable}),
+        condition=condition,
+        page=page,
+        first=first + 1,
+        last=min(first + PER_PAGE, len(names)),
+        total=len(names),
+    )
+
+
+def one_run(request: Request, reader: SignedIn, settings: Installation, run: str) -> Response:
+    """One run, and its files that are there, whoever may open them."""
+    return _run_page(request, _readable(run, reader, settings), reader, settings)
+
+
+def run_file(
+    reader: SignedIn,
+    settings: Installation,
+    run: str,
+    file: str,
+) -> Response:
+    """A file of a run: 404 for what is not served, or not there; 403 for patients to those who may only read."""
+    served = SERVED.get(file)
+    if served is None:
+        raise HTTPException(404)
+    found = _readable(run, reader, settings)
+    if not reader.may_see(found.kind, found.condition, served.right):
+        raise HTTPException(403)
+    content = RunFolder.of(settings.runs, run).read_bytes(file)
+    if served.right == "PUT":
+        _LOG.info("run %s: %s opened by %s", run, file, printable(reader.name))
+    return answers.file(content, served.media_type, None if served.is_page else f"{run}-{file}")
+
+
+def models(request: Request, reader: SignedIn, settings: Installation, condition: Condition = None) -> Response:
+    """The stored versions of the conditions whose cards the user may see."""
+    store = ModelStore(settings.models)
+    known = [one for one in store.conditions() if condition in (None, one) and reader.may_see_cards(one)]
+    shelves = [(one, tuple(reversed(store.versions(one))), store.standing(one)) for one in known]
+    return answers.page(request, "models", title="Model cards", shelves=shelves)
+
+
+def card(reader: SignedIn, settings: Installation, condition: str, version: str) -> Response:
+    """A model card of the store, its digests checked."""
+    if not reader.may_see_cards(condition):
+        raise HTTPException(404)
+    return answers.file(ModelStore(settings.models).page(condition, version).encode(), "text/html")
+
+
+def of_dag(request: Request, reader: SignedIn, settings: Installation, dag_id: str, page: PageNumber = 1) -> Response:
+    """The tab of a DAG: of a screening its runs, of the other DAGs of a condition its models."""
+    kind, condition = _made_by(dag_id, reader)
+    if condition is None:
+        return _no_report(request)
+    if kind == "screening":
+        return runs(request, reader, settings, condition, page)
+    return models(request, reader, settings, condition)
+
+
+def of_dag_run(request: Request, reader: SignedIn, settings: Installation, dag_id: str, dag_run_id: str) -> Response:
+    """The tab of a DAG run: the run that it opened. Cleared with another prediction time it may have opened several."""
+    kind, condition = _made_by(dag_id, reader)
+    if kind is None:
+        return _no_report(request)
+    names = [
+        name
+        for name in run_names(settings)
+        if (name.kind, name.of_condition) == (kind, condition) and has_key(name, dag_run_id)
+    ]
+    found = _visible(overviews(names, settings), reader)
+    if not found:
+        text = "This DAG run has opened no run yet: its first task does. Open this tab again when that has ended."
+        return answers.message(request, 200, "Nothing yet", text)
+    return _run_page(request, found[0], reader, settings, also=found[1:])
+
+
+def _run_page(
+    request: Request, found: RunOverview, reader: SignedIn, settings: Settings, also: list[RunOverview] | None = None
+) -> Response:
+    held = RunFolder.of(settings.runs, found.run).held_of(SERVED)
+    files = [(name, served, _may_open(served, found, reader)) for name, served in SERVED.items() if name in held]
+    versions = ModelStore(settings.models).versions(found.condition)
+    in_store = found.model_version in versions and reader.may_see_cards(found.condition)
+    return answers.page(
+        request,
+        "run",
+        title=found.title or found.condition,
+        row=found,
+        files=files,
+        card=in_store and "model-card.html" not in held,
+        also=also or [],
+    )
+
+
+def _may_open(served: Served, found: RunOverview, reader: SignedIn) -> bool:
+    return reader.may_see(found.kind, found.condition, served.right)
+
+
+def _readable(run: str, reader: SignedIn, settings: Settings) -> RunOverview:
+    """A run that the user may read. Raises RunNotFound for any other, there or not."""
+    found = _visible([overview_of(run, settings)], reader)
+    if not found:
+        raise HTTPException(404)
+    return found[0]
+
+
+def _visible(found: list[RunOverview], reader: SignedIn) -> list[RunOverview]:
+    """Those that the user may read, by what their files say they are: a name alone is only a name."""
+    return [one for one in found if reader.may_see(one.kind, one.condition)]
+
+
+def _made_by(dag_id: str, reader: SignedIn) -> tuple[Kind | None, str | None]:
+    """What a DAG makes, and of which condition; nothing for a DAG that is not Wardround's. Raises 404."""
+    if not reader.may("GET", dag_id):
+        raise HTTPException(404)
+    kind = next((kind for kind, prefix in PREFIXES.items() if dag_id.startswith(prefix)), None)
+    return kind, condition_of(dag_id)
+
+
+def _no_report(request: Request) -> Response:
+    return answers.message(request, 200, "No report", "Screenings and trainings of Wardround have reports here.")
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AnyHttpError)
+    title, text = _WORDS.get(error.status_code, _WORDS[400])
+    return answers.message(request, error.status_code, title, text, error.headers)
+
+
+def _not_understood(request: Request, _error: Exception) -> Response:
+    return answers.message(request, 400, *_WORDS[400])
+
+
+def _not_there(request: Request, _error: Exception) -> Response:
+    return answers.message(request, 404, *_WORDS[404])
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    why = str(error) if isinstance(error, WardroundError) else named(error)
+    _LOG.error("pages: %s", printable(why))
+    return answers.message(request, 500, "Cannot be shown", "The log of Airflow's api-server says why.")

@@ -1,0 +1,156 @@
+"""A run's small files in; what a list says of it, without a patient, out: what it was, how it ended, its counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, NamedTuple
+
+from wardround.core.expected_stays import doubt_in_words
+
+Kind = Literal["screening", "training"]
+State = Literal["complete", "incomplete", "in_doubt", "stopped", "unfinished", "taken_back", "unreadable", "trained"]
+
+STATES: Final[dict[State, str]] = {
+    "complete": "complete",
+    "incomplete": "incomplete",
+    "in_doubt": "too few stays",
+    "stopped": "stopped by data validation",
+    "unfinished": "not finished",
+    "taken_back": "taken back",
+    "unreadable": "cannot be read",
+    "trained": "model stored",
+}
+COUNTS: Final = ("found", "scored", "indeterminate", "excluded", "failed", "written")
+FILES: Final = (
+    "request.json",
+    "summary.json",
+    "census.json",
+    "condition.json",
+    "quality.json",
+    "retraction.json",
+    "steps/find_stays.json",
+    "steps/reconcile.json",
+    "version.json",
+)
+"""What `overview` reads of a run, where it is there; none of it grows with what the run read."""
+
+TRAINING: Final = "train_"
+"""What the name of a training begins with, before its condition."""
+
+
+class RunName(NamedTuple):
+    """What a run's name says of it. The files of a run are the truth; a name is enough to sort and to sift."""
+
+    condition: str
+    as_of: str
+    key: str
+
+    @classmethod
+    def of(cls, run: str) -> "RunName":
+        return cls(*run.rsplit("-", 2))
+
+    @property
+    def kind(self) -> Kind:
+        return "training" if self.condition.startswith(TRAINING) else "screening"
+
+    @property
+    def of_condition(self) -> str:
+        """The condition's id, of a training too."""
+        return self.condition.removeprefix(TRAINING)
+
+    def __str__(self) -> str:
+        return "-".join(self)
+
+
+@dataclass(frozen=True)
+class RunOverview:
+    """One run as a list shows it.
+
+    Attributes:
+        run: its name.
+        title: the condition's, as it was when the run was opened.
+        source: the connection's name, or the URL of the server; of a training empty.
+        as_of: the prediction time, or when the training began; None if it cannot be read.
+        mode: live, shadow or dry run; of a training empty.
+        counts: COUNTS; empty while there is no summary.
+        model_version: what it scored with, or what it stored.
+        began: when its first step began.
+        ended: when its last step ended; None while it is under way, or if it was stopped.
+        doubt: why so few stays may be a wrong setting, in words.
+    """
+
+    run: str
+    kind: Kind
+    condition: str
+    state: State
+    title: str = ""
+    source: str = ""
+    as_of: datetime | None = None
+    mode: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    model_version: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
+    doubt: str = ""
+
+
+def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
+    """The run's overview from the content of FILES; `source` names where it read, without a secret."""
+    name, request = RunName.of(run), files["request.json"]
+    if "source_url" not in request:
+        stored = files.get("version.json", {})
+        return RunOverview(
+            run=run,
+            kind="training",
+            condition=request["condition"],
+            state="trained" if stored else "unfinished",
+            as_of=_moment(request["created"]),
+            model_version=stored.get("version", ""),
+        )
+    summary, census = files.get("summary.json", {}), files.get("census.json", {})
+    return RunOverview(
+        run=run,
+        kind="screening",
+        condition=request["condition"],
+        state=_state(summary, census, files),
+        title=files.get("condition.json", {}).get("title", name.condition),
+        source=source,
+        as_of=_moment(request["as_of"]),
+        mode="dry run" if request.get("dry_run") else request["mode"] or "",
+        counts={count: int(summary[count]) for count in COUNTS if count in summary},
+        model_version=request["model_version"],
+        began=_time(files.get("steps/find_stays.json", {}).get("began")),
+        ended=_time(files.get("steps/reconcile.json", {}).get("ended")),
+        doubt=doubt_in_words(census),
+    )
+
+
+def unreadable(run: str) -> RunOverview:
+    """Of a run whose files say nothing that this release reads."""
+    name = RunName.of(run)
+    return RunOverview(run=run, kind=name.kind, condition=name.of_condition, state="unreadable")
+
+
+def _state(summary: Mapping[str, Any], census: Mapping[str, Any], files: Mapping[str, Any]) -> State:
+    if "retraction.json" in files:
+        return "taken_back"
+    if not summary:
+        return "stopped" if _broke_the_suite(files) else "unfinished"
+    if not summary["complete"]:
+        return "incomplete"
+    return "in_doubt" if doubt_in_words(census) else "complete"
+
+
+def _broke_the_suite(files: Mapping[str, Any]) -> bool:
+    quality = files.get("quality.json")
+    if not quality or not quality["rows"]:
+        return False
+    return bool(quality["set_aside"] / quality["rows"] > files["condition.json"]["quality"]["max_set_aside"])
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

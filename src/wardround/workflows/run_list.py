@@ -1,0 +1,53 @@
+"""The runs of the store in; their names, the newest first, and overviews of those that are asked for, out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from wardround.adapters.fhir_source import shown
+from wardround.adapters.run_folder import RUN_ID, key_part, read_together, runs_in
+from wardround.core.run_overview import FILES, RunName, RunOverview, overview, unreadable
+from wardround.errors import RunNotFound
+from wardround.settings import Settings
+
+
+def run_names(settings: Settings) -> list[RunName]:
+    """All runs by name, those of the latest prediction time first. No file is read."""
+    names = [RunName.of(run) for run in runs_in(settings.runs)]
+    return sorted(names, key=lambda name: (name.as_of, name.condition, name.key), reverse=True)
+
+
+def has_key(name: RunName, key: str) -> bool:
+    """Whether the run was opened for this key: the id of the DAG run that it belongs to."""
+    return name.key == key_part(key)
+
+
+def overviews(names: Sequence[RunName], settings: Settings) -> list[RunOverview]:
+    """Of these runs, in this order; one that is gone meanwhile, or was never opened, is left out."""
+    wanted = [f"{name}/{file}" for name in names for file in FILES]
+    contents = read_together(settings.runs, wanted)
+    found = [(str(name), _files_of(name, contents)) for name in names]
+    return [_overview(run, files) for run, files in found if files]
+
+
+def overview_of(run: str, settings: Settings) -> RunOverview:
+    """Of one run. Raises RunNotFound, also for what is no run's name."""
+    found = overviews([RunName.of(run)], settings) if RUN_ID.fullmatch(run) else []
+    if not found:
+        raise RunNotFound("no such run, expected one of the list; choose it there")
+    return found[0]
+
+
+def _files_of(name: RunName, contents: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {file: contents[place] for file in FILES if (place := f"{name}/{file}") in contents}
+
+
+def _overview(run: str, files: Mapping[str, bytes]) -> RunOverview:
+    try:
+        read: dict[str, Any] = {name: orjson.loads(content) for name, content in files.items()}
+        request = read["request.json"]
+        return overview(run, read, request.get("source_name") or shown(request.get("source_url") or ""))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # Half a run, or one of another release: it is listed all the same.
+        return unreadable(run)
