@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from wardround.airflow.forms import (
+    first_day,
     prediction_time,
     promotion_form,
     screening_form,
@@ -86,6 +87,20 @@ def test_the_training_form_asks_what_the_command_line_and_the_request_ask(schema
 def test_the_training_form_and_the_command_line_have_the_same_defaults(schemas):
     form = {name: param.value for name, param in training_form(load_condition("sepsis", schemas)).items()}
     assert form == {option.name: option.to_info_dict()["default"] for option in train.params if option.name in form}
+
+
+def test_missed_runs_are_made_up_for_since_the_first_hour_of_the_day_where_the_condition_is(schemas):
+    sepsis = load_condition("sepsis", schemas)
+    assert first_day(sepsis) is None
+    since = {"catch_up_from": date(2026, 11, 1)}
+    assert first_day(sepsis.model_copy(update=since)) == datetime(2026, 11, 1, tzinfo=UTC)
+    berlin = sepsis.model_copy(update={**since, "time_zone": "Europe/Berlin"})
+    assert first_day(berlin) == datetime(2026, 10, 31, 23, tzinfo=UTC)
+
+
+def test_the_form_says_when_the_condition_is_screened_by_the_clock(schemas):
+    berlin = load_condition("sepsis", schemas).model_copy(update={"time_zone": "Europe/Berlin"})
+    assert screening_form(berlin)["as_of"].description.endswith("screened at 0 5 * * * (Europe/Berlin).")
 
 
 def test_every_field_of_a_form_says_what_it_is_for(schemas):

@@ -65,6 +65,12 @@ def test_an_unknown_condition_names_the_known_ones(own):
         ({"minimum_data__at_least": 9}, r"minimum_data: got at_least 9 of 8 variables"),
         ({"minimum_data__of": ["heart_rat"], "minimum_data__at_least": 1}, r"names heart_rat, which no feature uses"),
         ({"quality__max_failed": 2}, r"quality.max_failed: got 2"),
+        (
+            {"time_zone": "Europe/Belin"},
+            r"sepsis.yaml: time_zone: got 'Europe/Belin' \(did you mean 'Europe/Berlin'\?\), expected a time",
+        ),
+        ({"time_zone": "+01:00"}, r"time_zone: got '\+01:00', expected a time zone by its IANA name"),
+        ({"time_zone": "localtime"}, r"time_zone: got 'localtime'"),
         ({"id": "other"}, r"id: got 'other', expected 'sepsis'; name the file after its id"),
     ],
 )

@@ -57,3 +57,18 @@ def test_it_names_what_it_checked(home):
     assert f"{home}/include/schemas: " in said
     assert " variables, " in said
     assert " server profiles, 2 conditions; models in " in said
+
+
+def test_it_says_when_a_condition_is_screened_and_by_whose_clock(home):
+    file = home / "include" / "schemas" / "conditions" / "sepsis.yaml"
+    file.write_text(
+        file.read_text().replace('schedule: "0 5 * * *"', 'schedule: "0 6 * * *"\ntime_zone: Europe/Berlin')
+    )
+    said = CliRunner().invoke(wardround, ["check"]).stdout
+    assert "sepsis is screened at 0 6 * * * (Europe/Berlin)\n" in said
+    assert "mortality is screened at 30 5 * * * (UTC)\n" in said
+    rows = {
+        row["condition"]: row
+        for row in json.loads(CliRunner().invoke(wardround, ["check", "--json"]).stdout)["conditions"]
+    }
+    assert (rows["sepsis"]["schedule"], rows["sepsis"]["time_zone"]) == ("0 6 * * *", "Europe/Berlin")

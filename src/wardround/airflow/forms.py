@@ -1,7 +1,7 @@
 """The forms of the DAGs (Airflow Params), and what a run's answers mean."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from airflow.sdk import Param
@@ -32,7 +32,8 @@ def screening_form(condition: Condition) -> dict[str, Param]:
             type=["null", "string"],
             format="date-time",
             title="As of",
-            description="The prediction time. Empty: the run's own time.",
+            description="The prediction time. Empty: the run's own time. By the clock it is screened at"
+            f" {condition.schedule_in_words}.",
         ),
         "allow_future": Param(
             False,
@@ -258,4 +259,5 @@ def waiting_time(params: Mapping[str, Any], dag_run: Any, now: datetime) -> time
 def first_day(condition: Condition) -> datetime | None:
     """The start date of the screening DAG: missed runs are made up for since then. Without it they are skipped."""
     day = condition.catch_up_from
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) if day else None
+    # Airflow's own record of a DAG takes no zone of Python's but UTC.
+    return datetime.combine(day, time(), condition.zone).astimezone(UTC) if day else None

@@ -1,4 +1,4 @@
-"""What starts the DAGs of a condition: its cron expressions in UTC, and the events of its Assets."""
+"""What starts the DAGs of a condition: cron expressions by its own clock, and the events of its Assets."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from wardround.spec.conditions import Condition
 
 def screening_schedule(condition: Condition) -> AssetOrTimeSchedule:
     """By the clock, and once in shadow whenever another model goes live."""
-    return AssetOrTimeSchedule(timetable=_cron(condition.schedule), assets=[live_model(condition.id)])
+    return AssetOrTimeSchedule(timetable=_cron(condition.schedule, condition), assets=[live_model(condition.id)])
 
 
 def training_schedule(condition: Condition) -> Any:
@@ -18,8 +18,8 @@ def training_schedule(condition: Condition) -> Any:
     flagged = [drift(condition.id)]
     if condition.retraining is None:
         return flagged
-    return AssetOrTimeSchedule(timetable=_cron(condition.retraining), assets=flagged)
+    return AssetOrTimeSchedule(timetable=_cron(condition.retraining, condition), assets=flagged)
 
 
-def _cron(expression: str) -> CronTriggerTimetable:
-    return CronTriggerTimetable(expression, timezone="UTC")
+def _cron(expression: str, condition: Condition) -> CronTriggerTimetable:
+    return CronTriggerTimetable(expression, timezone=condition.time_zone)

@@ -40,6 +40,8 @@ def command(as_json: bool) -> None:
                 row.state,
             )
         Console().print(table)
+        for row in rows:
+            click.echo(f"{row.condition} is screened at {row.schedule} ({row.time_zone})")
     refused = [row.remedy for row in rows if row.state == "refused"]
     if refused:
         raise ModelError(refused[0])

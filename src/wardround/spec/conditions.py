@@ -1,9 +1,12 @@
 """Conditions: what is screened for. One YAML file each, resolved against the variables."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from wardround.spec.base import Duration, SpecModel, format_duration
 from wardround.spec.cohorts import CohortSource, Encounters
@@ -174,6 +177,23 @@ class Outcome(SpecModel):
     coding: tuple[Coding, ...] = Field(min_length=1, description="In codes.")
 
 
+@cache  # it reads some 600 files
+def _zones() -> frozenset[str]:
+    # These two are whatever the machine is set to, and nothing.
+    return frozenset(available_timezones() - {"localtime", "Factory"})
+
+
+def _known_zone(name: str) -> str:
+    known = _zones()
+    if name not in known:
+        close = get_close_matches(name, sorted(known), n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise ValueError(
+            f"got {name!r}{hint}, expected a time zone by its IANA name, such as Europe/Berlin; correct it"
+        )
+    return name
+
+
 def _horizon(value: object) -> object:
     return None if value == "hospital_stay" else value
 
@@ -185,16 +205,24 @@ class ConditionFile(SpecModel):
     title: str = Field(min_length=1, description="Name in reports.")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="Raise it when a change alters scores.")
     description: str = Field(min_length=1, description="One sentence for people who read a report.")
-    schedule: str = Field(min_length=1, description="Cron expression in UTC of the screening DAG.")
+    schedule: str = Field(min_length=1, description="Cron expression of the screening DAG, in time_zone.")
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="UTC",
+        description="Whose clock the cron expressions follow, and whose days the dates are: an IANA name, such as"
+        " Europe/Berlin.",
+    )
     catch_up_from: date | None = Field(
         default=None, description="Missed runs since this day are made up for, each as of its own time; none: skipped."
     )
     retraining: str | None = Field(
-        default=None, min_length=1, description="Cron expression in UTC of the training DAG; none: when asked for."
+        default=None,
+        min_length=1,
+        description="Cron expression of the training DAG, in time_zone; none: when asked for.",
     )
     mode: Mode = Field(default="live", description="shadow scores and reports, and writes nothing to the source.")
     shadow_until: date | None = Field(
-        default=None, description="From this day on, UTC, of the prediction time, mode shadow is live by itself."
+        default=None,
+        description="From this day on, in time_zone, of the prediction time, mode shadow is live by itself.",
     )
     cohort: Cohort = Field(description="Which stays are screened.")
     features: Features = Field(description="The model's inputs.")
@@ -213,9 +241,17 @@ class ConditionFile(SpecModel):
         default=ModelCardTexts(), description="What only people can say about the model, for its card."
     )
 
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def schedule_in_words(self) -> str:
+        return f"{self.schedule} ({self.time_zone})"
+
     def mode_at(self, as_of: datetime) -> Mode:
         """What a screening of that prediction time is, unless it is asked for otherwise."""
-        ended = self.shadow_until is not None and as_of.astimezone(UTC).date() >= self.shadow_until
+        ended = self.shadow_until is not None and as_of.astimezone(self.zone).date() >= self.shadow_until
         return "live" if ended else self.mode
 
     @property

@@ -18,6 +18,8 @@ class ConditionCheck(SpecModel):
     columns: int
     spec_digest: str
     mode: str
+    schedule: str
+    time_zone: str
     model: str | None
     state: Literal["ready", "no model", "refused", "suspended"]
     remedy: str = ""
@@ -67,6 +69,8 @@ def _conditions(settings: Settings) -> list[ConditionCheck]:
                 columns=len(condition.columns),
                 spec_digest=spec_digest(condition)[:12],
                 mode=condition.mode_in_words,
+                schedule=condition.schedule,
+                time_zone=condition.time_zone,
                 model=live.version if live else None,
                 state=state,
                 remedy=remedy,

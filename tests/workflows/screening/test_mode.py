@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
 from wardround.settings import Settings
+from wardround.spec.loading import load_condition
 from wardround.workflows.report import report_page
 from wardround.workflows.screening import Means, open_run, resume
 from wardround.workflows.screening.request import ScreeningRequest
@@ -60,6 +62,14 @@ def test_a_shadow_ends_with_the_prediction_time_that_reaches_its_day_whatever_th
     asked = {"condition": "sepsis", "source_url": "http://127.0.0.1:9/fhir", "as_of": as_of}
     run = open_run(ScreeningRequest.model_validate(asked), settings)
     assert load_run(run, settings).request.mode == mode
+
+
+def test_the_day_on_which_a_shadow_ends_is_that_of_the_conditions_time_zone(settings, schemas) -> None:
+    quiet = load_condition("sepsis", schemas).model_copy(
+        update={"mode": "shadow", "shadow_until": date(2026, 1, 2), "time_zone": "Europe/Berlin"}
+    )
+    times = datetime(2026, 1, 1, 22, 59, tzinfo=UTC), datetime(2026, 1, 1, 23, tzinfo=UTC)
+    assert [quiet.mode_at(time) for time in times] == ["shadow", "live"]
 
 
 def test_who_asks_for_a_live_run_of_a_condition_in_shadow_gets_it_and_the_run_says_so(
