@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import requests
 
-from wardround.adapters.fhir_transport import WholeAnswers
+from wardround.adapters.fhir_wire import WholeAnswers
 from wardround.cli.process import suit_the_process
 from wardround.cli.servers import server_at
 from wardround.core.candidates import registry

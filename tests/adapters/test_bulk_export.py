@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from wardround.adapters import bulk_export
 from wardround.adapters.bulk_export import ExportOrder, export
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_patience import Patience
@@ -294,3 +295,20 @@ def test_a_file_is_never_in_memory_as_a_whole(exporting, export_it, reply) -> No
     finally:
         tracemalloc.stop()
     assert peak < len(large) / 4
+
+
+def test_a_line_that_does_not_end_is_an_error(exporting, exported, folder, reply, monkeypatch) -> None:
+    monkeypatch.setattr(bulk_export, "MOST_IN_A_LINE", 2**20)
+    exporting.answers[f"GET {FILE}"] = reply(LINES + b'{"resourceType":"Patient","id":"' + b"c" * 2**21)
+    with pytest.raises(FhirError, match="/files/1: has a line of more than 1 MiB"):
+        exported()
+    assert folder.list("export") == []
+
+
+def test_errors_are_read_line_by_line_wherever_the_parts_end(exporting, exported, reply, server) -> None:
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
+    lines = b"\n".join(json.dumps({**outcome, "id": "x" * 700_000}).encode() for _ in range(5))
+    exporting.answers[f"GET {STATUS}"] = exporting.manifest(error=[{"type": "X", "url": f"{server.url}/errors"}])
+    exporting.answers["GET /fhir/errors"] = reply(lines)
+    with pytest.raises(FhirError, match="5 times exception"):
+        exported()

@@ -4,6 +4,7 @@ import weakref
 
 import pytest
 
+from wardround.adapters import fhir_pages
 from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.fhir_page import WHOLE, Entry, Link, Page
 from wardround.adapters.fhir_pages import MOST_BARREN, MOST_RESTARTS, Search, pages
@@ -220,3 +221,35 @@ def test_a_page_is_let_go_of_before_the_next_one_is_asked_for() -> None:
 
     found = pages(Search(source, "Patient", WHOLE, lambda: answer(1), follow, Seen()))
     assert [resource["id"] for page in found for resource in page] == ["p1", "p2", "p3"]
+
+
+def test_far_more_matches_than_an_exact_total_are_an_error(server, page, monkeypatch) -> None:
+    monkeypatch.setattr(fhir_pages, "_MORE_THAN_TOTAL", 10)
+    server.answer = lambda _request: page(*new_patients(server, 3), total=3, following=f"?page={len(server.requests)}")
+    with pytest.raises(FhirError, match="gave 18 matches and no end, expected the 3 that it counts"):
+        found(server)
+
+
+def test_a_total_that_grows_with_what_is_entered_is_no_fault(server, page, monkeypatch) -> None:
+    monkeypatch.setattr(fhir_pages, "_MORE_THAN_TOTAL", 3)
+
+    def answer(_request):
+        number = len(server.requests)
+        following = f"?page={number}" if number < 20 else None
+        return page(*new_patients(server, 3), total=3 * number, following=following)
+
+    server.answer = answer
+    assert len(found(server)) == 60
+
+
+@pytest.mark.parametrize("limit", ["MOST_PAGES", "MOST_RESOURCES"])
+def test_pages_that_bring_something_new_for_ever_end_somewhere(server, page, monkeypatch, limit: str) -> None:
+    monkeypatch.setattr(fhir_pages, limit, 12)
+    server.answer = lambda _request: page(*new_patients(server, 1), following=f"?page={len(server.requests)}")
+    with pytest.raises(FhirError, match=r"pages with \d+ resources and no end, expected one"):
+        found(server)
+    assert len(server.requests) <= 13
+
+
+def new_patients(server, number: int) -> list[dict]:
+    return [patient(len(server.requests) * 100 + place) for place in range(number)]

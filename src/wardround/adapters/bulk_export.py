@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -34,6 +36,7 @@ DELETED: Final = "deleted"  # the part of a manifest with Bundles of what is no 
 NDJSON: Final = "application/fhir+ndjson"
 FIRST_WAIT: Final = 0.25  # seconds between two looks, where the server does not say; doubled each time
 LONGEST_WAIT: Final = 120.0
+MOST_IN_A_LINE: Final = 64 * 2**20  # bytes; whoever reads the file holds one line at a time
 _KICK_OFF: Final = {"Accept": "application/fhir+json", "Prefer": "respond-async"}
 _STATUS: Final = {"Accept": "application/json"}
 _GONE: Final = (404, 410)
@@ -270,7 +273,7 @@ def _keep(client: FhirClient, file: _File, folder: RunFolder) -> None:
     def write(parts: Iterator[bytes]) -> int:
         lines, last = 0, b"\n"
         with folder.writing(f"{FILES}/{file.name}") as target:
-            for part in parts:
+            for part in _with_lines(parts, file.url):
                 lines += part.count(b"\n")
                 last = part[-1:] or last
                 target.write(part)
@@ -284,11 +287,26 @@ def _keep(client: FhirClient, file: _File, folder: RunFolder) -> None:
         )
 
 
+def _with_lines(parts: Iterator[bytes], url: str) -> Iterator[bytes]:
+    """The same parts. Raises FhirError where a line does not end."""
+    begun = 0  # bytes of the line that has not ended
+    for part in parts:
+        last = part.rfind(b"\n")
+        begun = begun + len(part) if last < 0 else len(part) - last - 1
+        if begun > MOST_IN_A_LINE:
+            raise FhirError(
+                f"{shown(url)}: has a line of more than {MOST_IN_A_LINE >> 20} MiB, expected one resource in each;"
+                " export again, or choose another cohort"
+            )
+        yield part
+
+
 def _refuse_errors(client: FhirClient, manifest: Resource) -> None:
     """Errors in the manifest mean that resources are missing; nobody can say of which patients."""
     codes: Counter[str] = Counter()
     for file in _files(client, manifest, "error"):
-        codes += client.download(file.url, NDJSON, file.signed, _issues)
+        issues = partial(_issues, url=file.url)
+        codes += client.download(file.url, NDJSON, file.signed, issues)
     if codes:
         named = ", ".join(f"{number} times {code}" for code, number in sorted(codes.items()))
         raise FhirError(
@@ -297,12 +315,15 @@ def _refuse_errors(client: FhirClient, manifest: Resource) -> None:
         )
 
 
-def _issues(parts: Iterator[bytes]) -> Counter[str]:
+def _issues(parts: Iterator[bytes], url: str) -> Counter[str]:
     """The codes of the errors in OperationOutcomes; warnings and information leave nothing out."""
     codes: Counter[str] = Counter()
-    for line in b"".join(parts).splitlines():
-        if line.strip():
-            codes.update(_errors(line))
+    rest = b""
+    for part in chain(_with_lines(parts, url), [b"\n"]):
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            if line.strip():
+                codes.update(_errors(line))
     return codes
 
 

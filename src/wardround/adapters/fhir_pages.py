@@ -22,6 +22,12 @@ _EXPIRED: Final = (400, 404, 410)
 MOST_RESTARTS: Final = 3
 # Servers that filter after paging give pages without anything now and then; so many in a row never end.
 MOST_BARREN: Final = 100
+# One reading of a search: what a server makes up without end must end. A search is of a chunk, or of the stays of a
+# hospital; 100 patients whose ten variables are kept every minute give 4,300,000 in three days.
+MOST_PAGES: Final = 100_000
+MOST_RESOURCES: Final = 5_000_000
+# What may come beyond an exact total: as many again, for what is entered while it is read, and some pages.
+_MORE_THAN_TOTAL: Final = 20_000
 
 _LOG = logging.getLogger(__name__)
 
@@ -124,6 +130,16 @@ def _once(search: Search[T]) -> Iterator[list[T | Misshapen]]:
         if url in visited or count.barren > MOST_BARREN:
             raise FhirError(f"{shown(url)}: next links run in a circle, expected an end; check the server")
         visited.add(url)
+        if len(visited) >= MOST_PAGES or count.resources > MOST_RESOURCES:
+            raise FhirError(
+                f"{shown(url)}: {len(visited)} pages with {count.resources} resources and no end, expected one;"
+                " check the server, or ask for fewer patients per search"
+            )
+        if source.profile.has_exact_totals and count.beyond:
+            raise FhirError(
+                f"{shown(url)}: gave {len(count.matches)} matches and no end, expected the {count.largest} that it"
+                " counts; check the server, and whether its totals are exact"
+            )
         # A page is most of what a search holds in memory: let go of it before the next one comes.
         del answer, page
         answer = search.follow(url)
@@ -149,6 +165,8 @@ class _Count:
     def __init__(self) -> None:
         self.matches: set[str] = set()
         self.total = 0
+        self.largest = 0  # of the totals that its pages say
+        self.resources = 0  # included and repeated ones too
         self.barren = 0  # pages in a row without a new match
         self.unreadable = 0  # entries without a resource
         self.shrunk = False  # whether a page counted fewer than one before it
@@ -159,9 +177,16 @@ class _Count:
         """Whether the server said how many there are, and all of them were met."""
         return self._told and len(self.matches) == self.total
 
-    def page(self, total: object, barren: bool) -> None:
+    @property
+    def beyond(self) -> bool:
+        """Whether far more came than the server says there are."""
+        return self._told and len(self.matches) > 2 * self.largest + _MORE_THAN_TOTAL
+
+    def page(self, total: object, entries: int, barren: bool) -> None:
+        self.resources += entries
         self.barren = self.barren + 1 if barren else 0
         if isinstance(total, int):
+            self.largest = max(self.largest, total)
             self.shrunk |= self._told and total < self.total
             # The least that any page says: what was deleted meanwhile cannot be met any more.
             self.total = min(self.total, total) if self._told else total
@@ -192,7 +217,7 @@ def _new(page: Page[T | Misshapen], answer: Answer, search: Search[T], count: _C
             new.append(resource)
         if kind == wanted:
             matches.add(key)
-    count.page(page.total, barren=len(matches) == known)
+    count.page(page.total, len(page.entry), barren=len(matches) == known)
     return new
 
 

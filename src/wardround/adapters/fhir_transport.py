@@ -13,13 +13,14 @@ from typing import Any, Final, TypeVar
 
 import orjson
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
-from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
+from requests.adapters import BaseAdapter
 
 from wardround.adapters.fhir_auth import Authorization, AuthorizationHeader
+from wardround.adapters.fhir_lost import LOST, NOT_RUNNING, loss_of
 from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource, shown
+from wardround.adapters.fhir_wire import WholeAnswers, hold, parts
 from wardround.adapters.json_object import is_cut, json_object
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 
@@ -28,12 +29,6 @@ FIRST_WAIT: Final = 0.5  # seconds; doubled each time
 LONGEST_WAIT: Final = 120.0  # seconds; a server that asks for more in Retry-After is asked again after this
 _BUSY: Final = (408, 429, 502, 503, 504)
 _PART: Final = 2**20  # bytes of a file at a time
-_LOST: Final = (
-    requests.ConnectionError,
-    requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-    requests.exceptions.ContentDecodingError,
-)
 # http://hl7.org/fhir/R4/valueset-issue-type.html
 _ISSUE_CODE: Final = re.compile(
     "invalid|structure|required|value|invariant|security|login|unknown|expired|forbidden|suppressed|processing|"
@@ -65,41 +60,6 @@ class Answer:
     def retry_after(self) -> float | None:
         """Seconds after which the server wants to be asked again, if it says so."""
         return _retry_after(self.headers.get("Retry-After"))
-
-
-class WholeAnswers(HTTPAdapter):
-    """requests' own adapter, but for answers that are not streamed: they are read at once.
-
-    requests reads them 10 KiB at a time, which takes three times as long and, of pages of some megabytes, as long as
-    half of parsing them.
-    """
-
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,
-        timeout: Any = None,
-        verify: bool | str = True,
-        cert: Any = None,
-        proxies: Mapping[str, str] | None = None,
-    ) -> requests.Response:
-        response = super().send(request, stream, timeout, verify, cert, proxies)
-        if not stream:
-            response._content = _read(response)
-        return response
-
-
-def _read(response: requests.Response) -> bytes:
-    """The body, or what requests raises where it breaks off."""
-    try:
-        body: bytes = response.raw.read(decode_content=True)
-    except DecodeError as error:
-        raise requests.exceptions.ContentDecodingError(error) from error
-    except (ReadTimeoutError, SSLError) as error:
-        raise requests.ConnectionError(error) from error
-    except ProtocolError as error:
-        raise requests.exceptions.ChunkedEncodingError(error) from error
-    return body
 
 
 class Transport:
@@ -193,7 +153,7 @@ class Transport:
                 if not repeat and busy.where == shown(url):
                     raise FhirUnreachable(f"{what}, expected an answer; look whether it was done") from None
                 if attempt == ATTEMPTS:
-                    raise _GaveUp(f"{what} {ATTEMPTS} times, expected an answer; check that the server runs") from None
+                    raise _GaveUp(f"{what} {ATTEMPTS} times, expected an answer; {busy.remedy}") from None
                 if not self.patience.retry():
                     raise _GaveUp(f"{what}, and all retries of the run are used up; resume it later") from None
                 backoff = FIRST_WAIT * 2 ** (attempt - 1)
@@ -243,12 +203,13 @@ class Transport:
             response = self._exchange("GET", url, None, headers, None, stream=True)
         with response:
             if response.status_code != requests.codes.ok:
+                hold(response)
                 what = _answer(response, shown(url), ()).status
                 raise FhirError(f"{shown(url)}: answered {what}, expected a file; export again")
             try:
-                return keep(response.iter_content(_PART))
-            except _LOST as error:
-                raise _Busy(shown(url), f"no whole file ({type(error).__name__})") from None
+                return keep(parts(response, _PART))
+            except LOST as error:
+                raise _lost(url, error) from None
 
     def _signed(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, stream: bool = False
@@ -259,6 +220,7 @@ class Transport:
             # A token that the server no longer takes, before its time; the next one is the last try.
             renewed = self._authorization.after_refusal(authorization)
             if renewed is not None:
+                response.close()
                 response = self._exchange(method, url, body, headers, renewed, stream)
         return response
 
@@ -290,12 +252,8 @@ class Transport:
                 proxies=self._proxies,
                 stream=stream,
             )
-        except _LOST as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise FhirUnreachable(
-                    f"{shown(url)}: its certificate is not trusted, expected one of a known issuer; give a CA file"
-                ) from None
-            raise _Busy(shown(url), f"no whole answer ({type(error).__name__})") from None
+        except LOST as error:
+            raise _lost(url, error) from None
         except requests.RequestException as error:
             raise FhirError(
                 f"{shown(url)}: the request cannot be made ({type(error).__name__}); check base URL and proxy"
@@ -313,14 +271,22 @@ class Transport:
 class _Busy(Exception):
     """Worth another attempt, after `wait` seconds if the server said so; `where` may be the token endpoint."""
 
-    def __init__(self, where: str, what: str, wait: float | None = None) -> None:
+    def __init__(self, where: str, what: str, wait: float | None = None, remedy: str = NOT_RUNNING) -> None:
         super().__init__(what)
         self.where = where
         self.wait = wait
+        self.remedy = remedy
 
 
 class _GaveUp(Exception):
     """Every attempt was in vain."""
+
+
+def _lost(url: str, error: requests.RequestException) -> Exception:
+    loss = loss_of(error)
+    if loss.lasting:
+        return FhirUnreachable(f"{shown(url)}: {loss.what}, expected an answer; {loss.remedy}")
+    return _Busy(shown(url), loss.what, remedy=loss.remedy)
 
 
 def _trusted(ca_file: str | None) -> str | None:
