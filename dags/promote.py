@@ -14,7 +14,7 @@ from airflow.sdk import DAG, task
 
 from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import valid_conditions
-from wardround.airflow.defaults import TASK_DEFAULTS
+from wardround.airflow.defaults import task_defaults
 from wardround.airflow.forms import promotion_form
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
@@ -43,7 +43,7 @@ for each in valid_conditions(settings_from()):
         catchup=False,
         max_active_runs=1,
         params=promotion_form(),
-        default_args=TASK_DEFAULTS,
+        default_args=task_defaults(settings_from().deciding_task),
         tags=[Tag.TRAINING, each.id],
     ):
         promote_stored(each)

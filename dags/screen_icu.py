@@ -27,7 +27,7 @@ from airflow.sdk import DAG, TriggerRule, task, task_group
 
 from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import valid_conditions
-from wardround.airflow.defaults import TASK_DEFAULTS
+from wardround.airflow.defaults import task_defaults, time_to_find
 from wardround.airflow.forms import first_day, screening_form
 from wardround.airflow.pools import FHIR_POOL
 from wardround.airflow.schedules import screening_schedule
@@ -43,7 +43,7 @@ ALL_ENDED = TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
 def screen_icu(condition: Condition) -> None:
     """The tasks of one condition: each calls the function of its name in wardround.workflows.screening."""
 
-    @task(pool=FHIR_POOL)
+    @task(pool=FHIR_POOL, execution_timeout=time_to_find(condition, settings_from().screening_task))
     def find_stays(params: Any = None, dag_run: Any = None, ti: Any = None) -> list[int]:
         from wardround.airflow import screening
 
@@ -110,7 +110,7 @@ for each in valid_conditions(settings_from()):
         catchup=each.catch_up_from is not None,
         max_active_runs=1,
         params=screening_form(each),
-        default_args=TASK_DEFAULTS,
+        default_args=task_defaults(settings_from().screening_task),
         tags=[Tag.SCREENING, Tag.WRITES_TO_FHIR, each.id],
     ):
         screen_icu(each)

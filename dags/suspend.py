@@ -13,7 +13,7 @@ from typing import Any
 from airflow.sdk import DAG, task
 
 from wardround.airflow.conditions import valid_conditions
-from wardround.airflow.defaults import TASK_DEFAULTS
+from wardround.airflow.defaults import task_defaults
 from wardround.airflow.forms import suspension_form
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
@@ -44,7 +44,7 @@ for each in valid_conditions(settings_from()):
         catchup=False,
         max_active_runs=1,
         params=suspension_form(),
-        default_args=TASK_DEFAULTS,
+        default_args=task_defaults(settings_from().deciding_task),
         tags=[Tag.SCREENING, each.id],
     ):
         suspend(each)

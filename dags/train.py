@@ -25,7 +25,7 @@ from airflow.sdk import DAG, task
 from wardround.airflow.approval import PromotionApproval
 from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import valid_conditions
-from wardround.airflow.defaults import TASK_DEFAULTS
+from wardround.airflow.defaults import task_defaults
 from wardround.airflow.forms import approval_form, training_form
 from wardround.airflow.schedules import training_schedule
 from wardround.airflow.tags import Tag
@@ -103,7 +103,7 @@ for each in valid_conditions(settings_from()):
         catchup=False,
         max_active_runs=1,
         params=training_form(each),
-        default_args=TASK_DEFAULTS,
+        default_args=task_defaults(settings_from().training_task),
         tags=[Tag.TRAINING, each.id],
     ):
         train(each)

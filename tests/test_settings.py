@@ -18,6 +18,8 @@ from wardround.settings import settings_from
         ("WARDROUND_FHIR_PAGE_SIZE", "many", "a whole number above 0"),
         ("WARDROUND_FHIR_RETRIES", "0", "a whole number above 0"),
         ("WARDROUND_MEMORY", "lots", "a size such as 512MB or 4GB"),
+        ("WARDROUND_SCREENING_TASK", "soon", "a time such as 90m, 2h or 1d"),
+        ("WARDROUND_TRAINING_TASK", "0h", "a time such as 90m, 2h or 1d"),
     ],
 )
 def test_a_value_that_means_nothing_is_named_with_what_is_expected(name: str, value: str, expected: str) -> None:

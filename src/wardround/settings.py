@@ -4,9 +4,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from wardround.errors import SettingsError
+from wardround.spec.base import parse_duration
 
 # The wheel carries a home beside this file (setup.py); else this is a checkout, or an editable install of one.
 _CARRIED = Path(__file__).resolve().parent / "home"
@@ -32,6 +34,9 @@ class Settings:
         icu_classes: Encounter.class codes of an ICU stay, comma-separated (WARDROUND_ICU_CLASSES; default ACUTE).
         memory: what DuckDB may hold while it reads MIMIC-IV (WARDROUND_MEMORY; default 512MB).
         icu_locations: names or ids of ICU Locations, comma-separated (WARDROUND_ICU_LOCATIONS; default none).
+        screening_task, training_task, deciding_task: how long one task of Airflow's may take, of a screening, of a
+            training, and of what somebody decided (WARDROUND_SCREENING_TASK, default 2h; WARDROUND_TRAINING_TASK,
+            default 12h; WARDROUND_DECIDING_TASK, default 15m).
     """
 
     home: Path
@@ -47,6 +52,9 @@ class Settings:
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
     memory: str = "512MB"
+    screening_task: timedelta = timedelta(hours=2)
+    training_task: timedelta = timedelta(hours=12)
+    deciding_task: timedelta = timedelta(minutes=15)
 
     @property
     def schemas(self) -> Path:
@@ -78,6 +86,9 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         icu_classes=listed(environment.get("WARDROUND_ICU_CLASSES", "ACUTE")),
         icu_locations=listed(environment.get("WARDROUND_ICU_LOCATIONS", "")),
         memory=_memory(environment.get("WARDROUND_MEMORY", "512MB")),
+        screening_task=_duration(environment, "WARDROUND_SCREENING_TASK", "2h"),
+        training_task=_duration(environment, "WARDROUND_TRAINING_TASK", "12h"),
+        deciding_task=_duration(environment, "WARDROUND_DECIDING_TASK", "15m"),
     )
 
 
@@ -86,6 +97,14 @@ def _whole(environment: Mapping[str, str], name: str, default: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SettingsError(f"{name}: is {text!r}, expected a whole number above 0; correct it")
     return int(text)
+
+
+def _duration(environment: Mapping[str, str], name: str, default: str) -> timedelta:
+    text = environment.get(name, default)
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise SettingsError(f"{name}: is {text!r}, expected a time such as 90m, 2h or 1d; correct it") from None
 
 
 def _memory(text: str) -> str:

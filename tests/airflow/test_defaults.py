@@ -1,7 +1,10 @@
+from datetime import timedelta
+
 import pytest
 from airflow.sdk import RetryAction
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
-from wardround.airflow.defaults import RETRY_POLICY
+from wardround.airflow.defaults import RETRY_POLICY, task_defaults, time_to_find
 from wardround.errors import (
     FhirError,
     FhirRefused,
@@ -11,6 +14,9 @@ from wardround.errors import (
     RunIncomplete,
     SpecError,
 )
+from wardround.settings import settings_from
+from wardround.spec.conditions import Condition
+from wardround.spec.loading import load_condition
 
 
 def action(error):
@@ -28,3 +34,15 @@ def test_what_would_end_the_same_fails_at_once(error):
 
 def test_what_nobody_foresaw_follows_airflows_own_retries():
     assert action(OSError("disk full")) is RetryAction.DEFAULT
+
+
+def test_a_task_that_took_too_long_is_tried_again():
+    assert action(AirflowTaskTimeout("too long")) is RetryAction.DEFAULT
+
+
+def test_no_task_takes_longer_than_it_is_set_to_and_one_that_waits_for_an_export_has_that_time_too(schemas):
+    settings = settings_from({"WARDROUND_SCREENING_TASK": "30m"})
+    assert task_defaults(settings.screening_task)["execution_timeout"] == timedelta(minutes=30)
+    whole = load_condition("sepsis", schemas).model_dump()
+    whole["cohort"]["source"] = {"kind": "export", "deadline": "5h"}
+    assert time_to_find(Condition(**whole), settings.screening_task) == timedelta(hours=5.5)

@@ -1,5 +1,7 @@
 """What every DAG must have, whoever adds it."""
 
+from datetime import timedelta
+
 import pytest
 
 from wardround.airflow.tags import Tag
@@ -30,6 +32,20 @@ def test_every_task_has_an_owner_and_the_shared_retries(dag):
         assert task.owner == "wardround", task.task_id
         assert task.retries == 2, task.task_id
         assert task.retry_policy is not None, task.task_id
+
+
+def test_every_task_ends_within_the_time_of_its_kind(dag):
+    """A kind is what the DAG's name begins with; an export is waited for in one of them, and for as long as it may."""
+    longest = {"screen_icu": hours(2), "train": hours(12), "promote": hours(0.25), "suspend": hours(0.25)}
+    kind = dag.dag_id.partition("__")[0]
+    more = {"find_stays": hours(2)}  # cohort.source.deadline
+    assert {task.task_id: task.execution_timeout for task in dag.tasks} == {
+        task.task_id: longest[kind] + more.get(task.task_id, hours(0)) for task in dag.tasks
+    }
+
+
+def hours(number):
+    return timedelta(hours=number)
 
 
 def test_the_docs_say_what_to_do_when_it_is_red(dag):
