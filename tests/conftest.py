@@ -17,6 +17,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from wardround.adapters.fhir_auth import SIGN_INS
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.model_store import ModelStore
@@ -96,6 +97,12 @@ def schemas() -> Path:
 def _airflow_home() -> Iterator[None]:
     yield
     shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_tokens() -> None:
+    """What a process keeps for its next client is no matter of the next test, whose server may have the same port."""
+    SIGN_INS.forget()
 
 
 @pytest.fixture(scope="session")

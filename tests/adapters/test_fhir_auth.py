@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from wardround.adapters.fhir_auth import Token, _Tokens
+from wardround.adapters.fhir_auth import MOST_SIGN_INS, SIGN_INS, Token, _SignIns, _Tokens
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_sign_in import BasicPassword, ClientSecret, SignedAssertion, SignIn
 from wardround.adapters.fhir_source import FhirSource
@@ -131,6 +131,51 @@ def test_a_token_is_renewed_before_its_end() -> None:
     )
 
 
+def source(number: int = 0, **changes: object) -> FhirSource:
+    given = {"base_url": "https://fhir.test/r4", "sign_in": ClientSecret("me", f"secret {number}"), **changes}
+    return FhirSource(**given)  # type: ignore[arg-type]
+
+
+OTHERS = {
+    "secret": source(1),
+    "way": source(sign_in=SignedAssertion("me", KEY)),
+    "scope": source(sign_in=ClientSecret("me", "secret 0", scope="system/*.read")),
+    "server": source(base_url="https://fhir.test/r5"),
+    "authority": source(ca_file="ca.pem"),
+    "proxy": source(proxy="http://proxy.test"),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_who_signs_in_in_another_way_or_elsewhere_shares_no_token(other: str) -> None:
+    sign_ins = _SignIns()
+    assert sign_ins.of(source()) is sign_ins.of(source(page_size=7))
+    assert sign_ins.of(source()) is not sign_ins.of(OTHERS[other])
+
+
+def test_a_process_that_signs_in_to_ever_new_servers_keeps_the_last_ones() -> None:
+    sign_ins = _SignIns()
+    used, unused = sign_ins.of(source(0)), sign_ins.of(source(1))
+    for number in range(2, 2 * MOST_SIGN_INS):
+        sign_ins.of(source(number))
+        assert sign_ins.of(source(0)) is used, "the last use counts"
+    assert len(sign_ins._tokens) == MOST_SIGN_INS
+    assert sign_ins.of(source(1)) is not unused
+
+
+def test_tokens_that_ended_are_let_go_of_when_somebody_else_signs_in() -> None:
+    sign_ins = _SignIns()
+    for number, lifetime in enumerate([1e-9, 300.0]):
+        sign_ins.of(source(number)).header(lambda lifetime=lifetime: Token("access", lifetime))
+    sign_ins.of(source(2))
+    sign_ins.of(source(3))
+    assert {key[1] for key in sign_ins._tokens} == {source(number).sign_in for number in (1, 2, 3)}
+
+
+def test_one_test_has_nothing_of_another_ones_tokens() -> None:
+    assert SIGN_INS._tokens == {}
+
+
 def test_a_token_refused_in_mid_run_is_replaced_once_and_for_all_threads(server, reply, ways) -> None:
     given = answering(server, reply)
     transport = opened(server, ways["post"])
@@ -250,6 +295,25 @@ def test_the_token_endpoint_is_found_once_where_smart_puts_it(server, reply) -> 
     assert paths.count("/fhir/.well-known/smart-configuration") == 1
     assert paths.count("/fhir/auth/token") == 2
     assert "Authorization" not in server.requests[0].headers
+
+
+def test_a_token_endpoint_that_moved_is_looked_for_again(server, reply) -> None:
+    place = ["old"]
+
+    def answer(request):
+        if request.path.endswith("/smart-configuration"):
+            return reply({"token_endpoint": f"{server.url}/{place[0]}/token"})
+        if request.path.endswith("/token"):
+            return reply(token(expires_in=1e-9)) if place[0] in request.path else reply(status=404)
+        return reply(GOOD)
+
+    server.answer = answer
+    transport = opened(server, ClientSecret("me", "secret"))
+    ask(transport)
+    place[0] = "new"
+    with pytest.raises(FhirError, match="/old/token: answered 404"):
+        ask(transport)
+    ask(transport)
 
 
 @pytest.mark.parametrize(

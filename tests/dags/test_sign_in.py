@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from wardround.adapters.fhir_auth import _TOKENS
+from wardround.adapters.fhir_auth import SIGN_INS
 from wardround.adapters.fhir_sign_in import SignedAssertion
 from wardround.adapters.run_folder import RunFolder, run_id
 from wardround.airflow.environment import local_environment
@@ -51,8 +51,7 @@ def test_a_dag_signs_in_by_its_connection_and_shows_no_secret(
     said = (caplog.text + printed.out + printed.err).encode()
     kept = [path.read_bytes() for folder in (Path(os.environ["AIRFLOW_HOME"]), settings.var) for path in files(folder)]
     assert any(content.startswith(b"SQLite format 3") for content in kept)
-    # Other tests of this process may have left sources that never signed in.
-    held = [tokens._header for tokens in _TOKENS.values() if tokens._header]
+    held = [tokens._header for tokens in SIGN_INS._tokens.values() if tokens._header]
     secrets = [key_pair.private.splitlines()[1], *(str(header).split()[-1] for header in held)]
     assert len(secrets) > 1
     assert [secret for secret in secrets if any(secret.encode() in content for content in (said, *kept))] == []

@@ -3,6 +3,7 @@
 import logging
 import time
 from base64 import b64encode
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -40,6 +41,7 @@ _RULES: Final = {
     "unauthorized_client": "allow the client to use client credentials, at the server",
     "unsupported_grant_type": "allow client credentials at the server, or sign in another way",
 }
+MOST_SIGN_INS: Final = 64
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 _LOG = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ class Authorization:
             case BasicPassword(username, password):
                 self._fixed = _basic(username, password)
             case ClientSecret() | SignedAssertion() as sign_in:
-                self._tokens = _shared(source)
+                self._tokens = SIGN_INS.of(source)
                 self._get = _TokenRequest(source, sign_in, ask, self._tokens).get
 
     def header(self) -> str | None:
@@ -126,6 +128,11 @@ class _Tokens:
                 self._until = asked + token.lifetime - min(EARLY, token.lifetime * _EARLY_SHARE)
             return self._header
 
+    @property
+    def ended(self) -> bool:
+        """Whether there was a token, and it is good no longer."""
+        return self._header is not None and self._clock() >= self._until
+
     def forget(self, header: str) -> None:
         """Drops the token if it is still this one; another thread may have replaced it already."""
         with self._lock:
@@ -133,13 +140,34 @@ class _Tokens:
                 self._header = None
 
 
-_TOKENS: Final[dict[tuple[object, ...], _Tokens]] = {}
-_TOKENS_LOCK: Final = Lock()
+class _SignIns:
+    """The tokens of the sign-ins that this process used last, each at one server; those that ended are let go of."""
+
+    def __init__(self) -> None:
+        self._tokens: OrderedDict[tuple[object, ...], _Tokens] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, source: FhirSource) -> _Tokens:
+        """The same for all clients that sign in to one server with the same secret, over the same way."""
+        key = (source.base_url, source.sign_in, source.ca_file, source.proxy)
+        with self._lock:
+            if key not in self._tokens:
+                self._tokens = OrderedDict((old, kept) for old, kept in self._tokens.items() if not kept.ended)
+                self._tokens[key] = _Tokens()
+            self._tokens.move_to_end(key)
+            while len(self._tokens) > MOST_SIGN_INS:
+                # Clients that have it go on with it.
+                self._tokens.popitem(last=False)
+            return self._tokens[key]
+
+    def forget(self) -> None:
+        """Lets go of all tokens."""
+        with self._lock:
+            self._tokens.clear()
 
 
-def _shared(source: FhirSource) -> _Tokens:
-    with _TOKENS_LOCK:
-        return _TOKENS.setdefault((source.base_url, source.sign_in, source.ca_file, source.proxy), _Tokens())
+SIGN_INS: Final = _SignIns()
+"""Of this process: the tasks of a DAG that run in it one after the other ask once for a token."""
 
 
 class _TokenRequest:
@@ -153,6 +181,14 @@ class _TokenRequest:
         self._credentials = _credentials(sign_in)
 
     def get(self) -> Token:
+        try:
+            return self._asked()
+        except Exception:
+            # The endpoint may have moved since it was found.
+            self._tokens.endpoint = None
+            raise
+
+    def _asked(self) -> Token:
         url = self._sign_in.token_url or self._tokens.endpoint or self._discovered()
         form, authorization = self._credentials(url)
         scope = {"scope": self._sign_in.scope} if self._sign_in.scope else {}
