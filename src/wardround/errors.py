@@ -14,7 +14,8 @@
     ├── SettingsError            13   an environment variable has a value that means nothing
     ├── ConditionSuspended       14   somebody has switched the condition off; nothing new is computed
     ├── CensusImplausible        15   far fewer stays were found than expected: a wrong setting, rather than the ward
-    └── FutureAsOf               16   as_of has not come yet, and nobody asked for the future by name
+    ├── FutureAsOf               16   as_of has not come yet, and nobody asked for the future by name
+    └── StorageError             17   a file or folder of our own cannot be written or read: full, forbidden, read-only
 
 The number is the process's exit code; a number is never given a second meaning. (2 is the command line's own.)
 A message reads "<where>: <what is wrong>, expected <what>; <what to do>" and never holds a patient's name, record
@@ -112,6 +113,12 @@ class FutureAsOf(WardroundError):
     """The prediction time has not come yet, and nobody asked for the future by name."""
 
     exit_code = 16
+
+
+class StorageError(WardroundError):
+    """A file or folder that Wardround keeps cannot be written or read: a full disk, no permission, a wrong place."""
+
+    exit_code = 17
 
 
 def named(error: BaseException) -> str:

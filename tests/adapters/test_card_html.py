@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from wardround.adapters.card_html import STATEMENTS, files_beside, render_card
-from wardround.adapters.model_store import PAGE, ModelStore
+from wardround.adapters.model_store import ModelStore
+from wardround.adapters.model_versions import PAGE
 from wardround.core.evaluation.comparison import MEASURES, Compared, Comparison, Judged, OnTest
 from wardround.core.evaluation.results import Evaluation
 from wardround.core.metrics import Metric

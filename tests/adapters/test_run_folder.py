@@ -1,12 +1,15 @@
 """The files of a run: there whole or not at all, under names that hold no patient."""
 
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import pandas as pd
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from wardround.adapters.run_folder import RunFolder, run_id
-from wardround.errors import RunNotFound
+from wardround.errors import RunNotFound, StorageError
 
 AS_OF = pd.Timestamp("2026-01-02T06:00+01:00")
 RUN = "sepsis-20260102T050000Z-0a1b2c"
@@ -61,3 +64,31 @@ def test_a_run_or_a_file_that_is_not_there_is_an_error_that_names_it(tmp_path: P
         RunFolder.existing(str(tmp_path), RUN)
     with pytest.raises(RunNotFound, match=r"ledger\.parquet"):
         RunFolder(str(tmp_path)).read_frame("ledger.parquet")
+
+
+def test_a_place_that_refuses_is_an_error_with_the_path_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    folder = RunFolder(str(tmp_path / "runs" / RUN))
+    for use in (lambda: folder.write_json("a.json", 1), lambda: folder.read_json("a.json")):
+        with pytest.raises(StorageError, match=r"a\.json: a file stands where a folder is expected.*; choose another"):
+            use()
+
+
+class Full(MemoryFileSystem):
+    """An object store that takes nothing more, and says so without a number, as such stores do."""
+
+    protocol = "full"
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if mode == "wb":
+            raise PermissionError("AccessDenied")
+        return super()._open(path, mode, **options)
+
+
+def test_an_object_store_that_refuses_is_an_error_with_the_url_and_leaves_what_was_there() -> None:
+    fsspec.register_implementation("full", Full, clobber=True)
+    folder = RunFolder(f"full://runs/{RUN}")
+    with pytest.raises(StorageError, match=rf"^full:///?runs/{RUN}/a\.json: refused \(PermissionError\)"):
+        folder.write_json("a.json", 1)
+    with pytest.raises(RunNotFound, match=r"has no a\.json"):
+        folder.read_json("a.json")

@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from wardround.adapters.model_store import PAGE
+from wardround.adapters.model_versions import PAGE
 from wardround.adapters.report_html import environment
 from wardround.core.evaluation.comparison import Comparison
 from wardround.core.model import ModelCard

@@ -1,61 +1,32 @@
-"""The model store: versioned model folders, their recorded digests and the live version of each condition.
+"""The model store: the versions of each condition's models (`model_versions`), and what was decided about them.
 
-<root>/<condition>/versions.json             what was saved: version -> file -> SHA-256, the card included
-<root>/<condition>/decisions.jsonl           who decided what about which version, when and why; it says what is live
-<root>/<condition>/live.json                 the version in use and the one before it, for other programs to read
-<root>/<condition>/comparisons/<version>.json  how it did beside what was live when it was trained last
-<root>/<condition>/<version>/{model.ubj | model.joblib, card.json, card.html, statements.json}
+<root>/<condition>/decisions.jsonl  who decided what about which version, when and why; it says what is live
+<root>/<condition>/live.json        the version in use and the one before it, for other programs to read
 
-A model is used only if every file has the digest that the store recorded, so a folder that was edited, or copied in
-by hand, is refused. Files appear whole or not at all; one process at a time changes a condition.
+A decision is made when its line stands in decisions.jsonl. live.json follows; one that a killed process left behind, or
+that is missing, is mended by whoever looks next.
 """
 
-import fcntl
-import json
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Final
 
-from pydantic import Field
-
-from wardround.adapters.decisions import read_decisions
-from wardround.adapters.model_loading import scorer_of
-from wardround.adapters.store_files import as_text, checked, digest_of, parsed, place_folder, write_whole
+from wardround.adapters.decisions import DecisionRecord
+from wardround.adapters.live_record import LiveRecord, doubts, lags, write_live
+from wardround.adapters.model_versions import VERSIONS, ModelVersions
+from wardround.adapters.store_files import alone
 from wardround.core.decisions import Decision, Standing, What, says_again, standing
 from wardround.core.evaluation.comparison import Comparison
-from wardround.core.model import ModelCard, ScoringModel
-from wardround.errors import ConditionSuspended, ModelError
-from wardround.spec.base import SpecModel
+from wardround.core.model import ScoringModel
+from wardround.errors import ConditionSuspended, ModelError, StorageError
 from wardround.spec.conditions import Condition
-from wardround.spec.digest import spec_digest
 
 _LOG = logging.getLogger(__name__)
 
-CARD = "card.json"
-PAGE = "card.html"
-DECISIONS = "decisions.jsonl"
-
-
-class LiveRecord(SpecModel):
-    """Which version of a condition's model is in use, since when, by whom and why, and which was before it."""
-
-    version: str
-    previous: str | None = Field(description="What a rollback leads to; None if nothing, or nothing good, was before.")
-    by: str
-    when: datetime
-    why: str
-
-    @classmethod
-    def of(cls, now: Standing) -> "LiveRecord":
-        """Raises ModelError if nothing is live."""
-        if now.live is None:
-            raise ModelError("model store: no model is live; promote one")
-        live = now.live
-        return cls(version=live.version, previous=now.previous, by=live.by, when=live.when, why=live.why)
+_DECISIONS: Final = "decisions.jsonl"
 
 
 def _now() -> datetime:
@@ -63,25 +34,23 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True)
-class ModelStore:
-    """The model folders under `root`, and what was decided about them; `clock` gives the time of a decision."""
+class ModelStore(ModelVersions):
+    """The stored versions, and what was decided about them; `clock` gives the time of a decision."""
 
-    root: Path
     clock: Callable[[], datetime] = _now
 
     def conditions(self) -> tuple[str, ...]:
         """The ids of all conditions with a recorded version or decision, sorted."""
-        files = (path for name in ("versions.json", DECISIONS) for path in self.root.glob(f"*/{name}"))
+        files = (path for name in (VERSIONS, _DECISIONS) for path in self.root.glob(f"*/{name}"))
         return tuple(sorted({path.parent.name for path in files}))
-
-    def versions(self, condition_id: str) -> tuple[str, ...]:
-        """All recorded versions, oldest first."""
-        return tuple(self._recorded(condition_id))
 
     def live(self, condition_id: str) -> LiveRecord | None:
         """What is in use, or None if nothing is."""
-        now = self.standing(condition_id)
-        return LiveRecord.of(now) if now.live else None
+        if lags(self._folder(condition_id), self._read(condition_id)):
+            # Who may only read the store goes by the decisions.
+            with suppress(StorageError), self._alone(condition_id):
+                pass
+        return LiveRecord.of(self._read(condition_id))
 
     def standing(self, condition_id: str) -> Standing:
         """What is live, what was withdrawn and what the gates said, by all decisions."""
@@ -109,63 +78,13 @@ class ModelStore:
             raise ModelError(f"model store, {condition_id}: no model is live; {remedy}")
         return live.version
 
-    def card(self, condition_id: str, version: str) -> ModelCard:
-        """The card of a version, its digest checked. Raises ModelError."""
-        return self._card(condition_id, version, self._trusted(condition_id, version))
-
-    def page(self, condition_id: str, version: str) -> str:
-        """The card of a version as HTML: the page that was stored with it, or one with its comparison, if it has one.
-
-        Raises ModelError.
-        """
-        files = self._trusted(condition_id, version)
-        comparison = self.comparison(condition_id, version)
-        if PAGE in files and comparison is None:
-            return files[PAGE].decode()
-        # jinja2 is needed for no other work of the store.
-        from wardround.adapters.card_html import render_card
-
-        return render_card(self._card(condition_id, version, files), comparison)
-
-    def comparison(self, condition_id: str, version: str) -> Comparison | None:
-        """How the version compared with the live one, last; None if it was never compared."""
-        path = self._comparison_file(condition_id, version)
-        return parsed(Comparison, path.read_bytes(), path) if path.is_file() else None
-
-    def keep_comparison(self, comparison: Comparison) -> None:
-        """Keeps it for the version's page, in place of an earlier one."""
-        path = self._comparison_file(comparison.condition, comparison.version)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, as_text(comparison.model_dump(mode="json")))
-
     def load(self, condition: Condition, version: str | None = None) -> ScoringModel:
         """The version asked for, or the live one.
 
         Raises:
-            ModelError: there is none; a file differs from its recorded digest; the model was trained for another spec
-                or stored by a release of its library that this one may not read.
+            ModelError: there is none, or it cannot be used (see `model`).
         """
-        chosen = version or self.live_version(condition.id)
-        files = self._trusted(condition.id, chosen)
-        card = self._card(condition.id, chosen, files)
-        where = f"model {chosen} of {condition.id}"
-        if card.spec_digest != spec_digest(condition):
-            raise ModelError(
-                f"{where}: trained for another spec (digest {card.spec_digest[:12]}, today's is"
-                f" {spec_digest(condition)[:12]}); train again, or restore include/schemas as it was"
-            )
-        return ScoringModel(card, scorer_of(card, files, where))
-
-    def save(self, condition_id: str, card: ModelCard, files: Mapping[str, bytes]) -> str:
-        """Stores a version and records its digests; returns the version. Saving it again only mends what is broken."""
-        with self._alone(condition_id):
-            if not self._is_intact(condition_id, card.version):
-                contents = {**files, CARD: (card.model_dump_json(indent=2) + "\n").encode()}
-                place_folder(self._folder(condition_id) / card.version, contents)
-                digests = {name: digest_of(content) for name, content in contents.items()}
-                recorded = {**self._recorded(condition_id), card.version: digests}
-                write_whole(self._folder(condition_id) / "versions.json", as_text(recorded))
-        return card.version
+        return self.model(condition, version or self.live_version(condition.id))
 
     def promote(
         self,
@@ -250,14 +169,15 @@ class ModelStore:
         Raises ModelError if it cannot be scored today (see `load`), is live itself, or nothing is; or `until` is over.
         """
         self.load(condition, version)
+        self.live_version(condition.id)
         with self._alone(condition.id):
-            if self.live_version(condition.id) == version:
+            now = self.standing(condition.id)
+            if now.version == version:
                 raise ModelError(
                     f"model {version} of {condition.id}: is the live one, expected another to score beside it; name one"
                 )
             if until and until <= self.clock():
                 raise ModelError(f"model {version} of {condition.id}: until {until:%Y-%m-%d} is over; give a later day")
-            now = self.standing(condition.id)
             decision = self._decision(by, "challenged", version, now, why).model_copy(update={"until": until})
             self._append_new(condition.id, decision)
             return decision
@@ -280,13 +200,27 @@ class ModelStore:
 
     def decisions(self, condition_id: str) -> tuple[Decision, ...]:
         """Every decision about the condition's models, oldest first."""
-        return read_decisions(self._folder(condition_id) / DECISIONS)
+        return self._read(condition_id).decisions
+
+    def doubts(self, condition_id: str) -> str | None:
+        """Why the decisions may not be those that were made, and where; None if every line stands as it was written."""
+        return doubts(self._folder(condition_id), self._read(condition_id))
 
     def _live_now(self, condition_id: str) -> LiveRecord:
-        """What is live by the decisions, put into live.json: one that a killed process left behind is mended."""
-        live = LiveRecord.of(self.standing(condition_id))
-        write_whole(self._folder(condition_id) / "live.json", as_text(live.model_dump(mode="json")))
-        return live
+        """What is live by the decisions, put into live.json."""
+        return write_live(self._folder(condition_id), self._read(condition_id))
+
+    @contextmanager
+    def _alone(self, condition_id: str) -> Iterator[None]:
+        """Alone with a condition; its live.json says what was decided, when this begins and when it ends."""
+        folder = self._folder(condition_id)
+        with alone(folder):
+            for begins in (True, False):
+                record = self._read(condition_id)
+                if lags(folder, record):
+                    write_live(folder, record)
+                if begins:
+                    yield
 
     def _decision(
         self, by: str, what: What, version: str, now: Standing, why: str, despite_gates: bool = False
@@ -309,53 +243,8 @@ class ModelStore:
             self._append(condition_id, decision)
 
     def _append(self, condition_id: str, decision: Decision) -> None:
-        lines = [each.model_dump_json() for each in (*self.decisions(condition_id), decision)]
-        write_whole(self._folder(condition_id) / DECISIONS, "\n".join(lines) + "\n")
+        self._read(condition_id).add(decision)
         _LOG.info("model store, %s: %s %s", condition_id, decision.what, decision.version)
 
-    def _trusted(self, condition_id: str, version: str) -> dict[str, bytes]:
-        """The content of a version's files; what is returned is what was checked."""
-        folder = self._folder(condition_id) / version
-        digests = self._recorded(condition_id).get(version)
-        if digests is None:
-            known = ", ".join(self.versions(condition_id)) or "none"
-            raise ModelError(
-                f"model store, {condition_id}: no digest is recorded for version {version!r}, expected one of: {known};"
-                " train it here"
-            )
-        return {name: checked(folder / name, digest) for name, digest in digests.items()}
-
-    def _is_intact(self, condition_id: str, version: str) -> bool:
-        try:
-            self._trusted(condition_id, version)
-        except ModelError:
-            return False
-        return True
-
-    def _card(self, condition_id: str, version: str, files: Mapping[str, bytes]) -> ModelCard:
-        return parsed(ModelCard, files[CARD], self._folder(condition_id) / version / CARD)
-
-    def _recorded(self, condition_id: str) -> dict[str, dict[str, str]]:
-        path = self._folder(condition_id) / "versions.json"
-        if not path.is_file():
-            return {}
-        try:
-            return dict(json.loads(path.read_bytes()))
-        except ValueError:
-            raise ModelError(f"{path}: not the store's record of digests; restore it, or train again") from None
-
-    def _comparison_file(self, condition_id: str, version: str) -> Path:
-        return self._folder(condition_id) / "comparisons" / f"{version}.json"
-
-    def _folder(self, condition_id: str) -> Path:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", condition_id):
-            raise ModelError(f"model store: got condition {condition_id!r}, expected an id such as sepsis; correct it")
-        return self.root / condition_id
-
-    @contextmanager
-    def _alone(self, condition_id: str) -> Iterator[None]:
-        folder = self._folder(condition_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _read(self, condition_id: str) -> DecisionRecord:
+        return DecisionRecord.read(self._folder(condition_id) / _DECISIONS)

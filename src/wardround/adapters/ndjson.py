@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, NoReturn
 
 import fsspec
@@ -26,6 +25,7 @@ from wardround.adapters.fhir_references import Bases, Resource
 from wardround.adapters.fhir_unmapped import Unmapped
 from wardround.adapters.fhir_versions import deletions_in, last_updated
 from wardround.adapters.json_object import json_object
+from wardround.adapters.storing import scratch_folder
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
 from wardround.core.reading_rule import reading_rule
 from wardround.core.stays import FoundStays
@@ -102,10 +102,10 @@ class NdjsonFolder:
         """Rows of the index, and the readings in the windows of their patients (see `MimicFolder.readings`)."""
         patients = pd.Series(range(index["patient_id"].nunique()), index=index["patient_id"].unique())
         buckets = patients // self.patients_at_once
-        with TemporaryDirectory(prefix="wardround-") as scratch:
-            outdated = self._sort(windows(index, window), variables, buckets, Path(scratch))
+        with scratch_folder() as scratch:
+            outdated = self._sort(windows(index, window), variables, buckets, scratch)
             for bucket in buckets.unique():
-                parts = [_current(path, outdated) for path in sorted(Path(scratch).glob(f"{bucket}-*.parquet"))]
+                parts = [_current(path, outdated) for path in sorted(scratch.glob(f"{bucket}-*.parquet"))]
                 mine = index[index["patient_id"].isin(buckets.index[buckets == bucket])]
                 yield mine, frame_of(READING_COLUMNS, pd.concat(parts)) if parts else empty_readings()
 

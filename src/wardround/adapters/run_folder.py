@@ -14,10 +14,11 @@ import fsspec
 import orjson
 import pandas as pd
 
+from wardround.adapters.storing import refused, storing
+from wardround.adapters.whole_file import UNFINISHED, whole_file
 from wardround.errors import RunNotFound
 
 RUN_ID = re.compile(r"[a-z][a-z0-9_]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
-_TEMPORARY = ".part-"
 _READERS = 16  # files of runs that are read at once: object storage takes its time for each
 
 
@@ -40,11 +41,13 @@ class RunFolder:
     """Reads and writes the files of one run by their names (`chunk-0001/events.parquet`).
 
     A file is written under a temporary name and then moved, so that a killed or repeated task leaves no half file.
+    Reading and writing raise StorageError where the place refuses it.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self._files, self._root = fsspec.core.url_to_fs(self.url)
+        self._is_local = "file" in _protocols_of(self._files)
 
     @classmethod
     def of(cls, runs: str, run: str) -> "RunFolder":
@@ -89,7 +92,7 @@ class RunFolder:
         """The names of all whole files under `folder`, sorted."""
         paths = self._files.find(self._path(folder) if folder else self._root)
         names = [path[len(self._root) :].lstrip("/") for path in paths]
-        return sorted(name for name in names if _TEMPORARY not in name)
+        return sorted(name for name in names if UNFINISHED not in name)
 
     def held_of(self, names: Iterable[str]) -> set[str]:
         """Which of these files of the run's own folder are there; asked anew, whatever the storage remembers."""
@@ -99,65 +102,82 @@ class RunFolder:
 
     def clear(self, folder: str = "", keep: tuple[str, ...] = ()) -> None:
         """Removes all files of the run, or of a folder in it, but those whose names begin with one of `keep`."""
-        if keep:
-            for name in self.list(folder):
-                if not name.startswith(keep):
-                    self._files.rm_file(self._path(name))
-        elif self._files.exists(path := self._path(folder) if folder else self._root):
-            self._files.rm(path, recursive=True)
+        with self._using(folder):
+            if keep:
+                for name in self.list(folder):
+                    if not name.startswith(keep):
+                        self._files.rm_file(self._path(name))
+            elif self._files.exists(path := self._path(folder) if folder else self._root):
+                self._files.rm(path, recursive=True)
 
     def remove(self, name: str) -> None:
         """Removes a file, if it is there."""
         if self.exists(name):
-            self._files.rm_file(self._path(name))
+            with self._using(name):
+                self._files.rm_file(self._path(name))
 
     def location(self, name: str) -> str:
         """Where a file lies: a path for a local folder, a URL for other storage."""
         path = self._path(name)
-        return path if "file" in _protocols_of(self._files) else str(self._files.unstrip_protocol(path))
+        return path if self._is_local else str(self._files.unstrip_protocol(path))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
     def read_bytes(self, name: str) -> bytes:
-        try:
-            return bytes(self._files.cat_file(self._path(name)))
-        except FileNotFoundError:
-            raise RunNotFound(f"{self.url}: has no {name}, expected it from an earlier step; run that step") from None
+        with self.reading(name) as file:
+            return file.read()
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        temporary = self._temporary(name)
-        self._files.pipe_file(temporary, content)
-        self._files.mv(temporary, self._path(name))
+        with self.writing(name) as file:
+            file.write(content)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[BinaryIO]:
         """A file to be written part by part; it is there when the block ends, and not at all if it raises."""
-        temporary = self._temporary(name)
+        if self._is_local:
+            with whole_file(Path(self._path(name))) as file:
+                yield file
+            return
+        path = self._path(name)
+        # The name is the writer's own: two attempts at one task may overlap.
+        temporary = f"{path}{UNFINISHED}{secrets.token_hex(4)}"
+        with self._using(name):
+            self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            opened = self._files.open(temporary, "wb")
         try:
-            with self._files.open(temporary, "wb") as file:
+            with opened as file:
                 yield file
         except BaseException:
             if self._files.exists(temporary):
                 self._files.rm_file(temporary)
             raise
-        self._files.mv(temporary, self._path(name))
+        with self._using(name):
+            self._files.mv(temporary, path)
 
     @contextmanager
     def reading(self, name: str) -> Iterator[BinaryIO]:
         """A file to be read part by part. Raises RunNotFound."""
         try:
-            file = self._files.open(self._path(name), "rb")
+            with self._using(name):
+                file = self._files.open(self._path(name), "rb")
         except FileNotFoundError:
             raise RunNotFound(f"{self.url}: has no {name}, expected it from an earlier step; run that step") from None
         with file:
             yield file
 
-    def _temporary(self, name: str) -> str:
-        path = self._path(name)
-        self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        # The name is the writer's own: two attempts at one task may overlap.
-        return f"{path}{_TEMPORARY}{secrets.token_hex(4)}"
+    @contextmanager
+    def _using(self, name: str) -> Iterator[None]:
+        if self._is_local:
+            with storing(Path(self._path(name))):
+                yield
+            return
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:  # an object store's own, without a number
+            raise refused(self.location(name), error) from None
 
 
 def locks_in(runs: str, otherwise: Path) -> Path:

@@ -14,15 +14,23 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
+from wardround.adapters.storing import storing
+
 _LOG = logging.getLogger(__name__)
 
 
 @contextmanager
 def single_writer(folder: Path, source_url: str, condition: str) -> Iterator[None]:
-    """Waits until nobody else writes results of this condition to this source, and keeps others waiting meanwhile."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Waits until nobody else writes results of this condition to this source, and keeps others waiting meanwhile.
+
+    Raises StorageError.
+    """
     name = sha256(json.dumps([source_url.rstrip("/"), condition]).encode()).hexdigest()
-    with (folder / f"{name}.lock").open("a") as file:
+    place = folder / f"{name}.lock"
+    with storing(place):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = place.open("a")
+    with file:
         _wait_for(file, condition)
         yield
 

@@ -1,20 +1,48 @@
-"""The files of the model store: written whole or not at all, and read only with the digest that was recorded."""
+"""The folders of the model store: changed by one process at a time, whole or not at all, and read only as recorded."""
 
+import fcntl
 import hashlib
 import json
-import os
+import re
+import secrets
 import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
+from wardround.adapters.storing import storing
+from wardround.adapters.whole_file import keep, keep_folder
 from wardround.errors import ModelError
 from wardround.spec.base import SpecModel
 
 M = TypeVar("M", bound=SpecModel)
+
+_SAVING: Final = ".saving-"
+
+
+def condition_folder(root: Path, condition_id: str) -> Path:
+    """Raises ModelError for what is no condition's id."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", condition_id):
+        raise ModelError(f"model store: got condition {condition_id!r}, expected an id such as sepsis; correct it")
+    return root / condition_id
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Waits until no other process changes the folder, and keeps others waiting; makes it. Raises StorageError.
+
+    The lock goes with the process, so that a folder being saved is a leftover if it is found by who has the lock.
+    """
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for left in folder.glob(f"{_SAVING}*"):
+                shutil.rmtree(left)
+            yield
 
 
 def digest_of(content: bytes) -> str:
@@ -43,24 +71,24 @@ def parsed(model: type[M], content: bytes, path: Path) -> M:
 
 
 def place_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Puts a folder in place as a whole; one that a broken save left there without a record is replaced."""
-    staging = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
-    for name, content in contents.items():
-        (staging / name).write_bytes(content)
-    staging.chmod(0o755)
-    shutil.rmtree(folder, ignore_errors=True)
-    staging.replace(folder)
+    """Puts a folder in place as a whole, for who is `alone`; one that a broken save left there is replaced."""
+    staging = folder.with_name(f"{_SAVING}{secrets.token_hex(4)}")
+    staging.mkdir()
+    try:
+        for name, content in contents.items():
+            with (staging / name).open("wb") as file:
+                file.write(content)
+                keep(file)
+        keep_folder(staging)
+        if folder.exists():
+            shutil.rmtree(folder)
+        staging.replace(folder)
+    except BaseException:
+        with suppress(OSError):
+            shutil.rmtree(staging)
+        raise
+    keep_folder(folder.parent)
 
 
-def as_text(content: Mapping[str, object]) -> str:
-    return json.dumps(content, indent=2) + "\n"
-
-
-def write_whole(path: Path, text: str) -> None:
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    with staging.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        # A switch that somebody turned off must be off after a power cut as well.
-        os.fsync(file.fileno())
-    staging.replace(path)
+def as_bytes(content: Mapping[str, object]) -> bytes:
+    return (json.dumps(content, indent=2) + "\n").encode()

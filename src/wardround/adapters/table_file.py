@@ -1,5 +1,6 @@
 """Frames in, one parquet file out, written piece by piece; it appears when it is whole."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -8,13 +9,18 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from wardround.adapters.whole_file import whole_file
+
 
 class TableFile:
-    """Writes frames with the same columns into `path`, replacing what is there; a context manager."""
+    """Writes frames with the same columns into `path`, replacing what is there; a context manager.
+
+    Raises StorageError.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._unfinished = path.with_name(f".{path.name}.part")
+        self._open = ExitStack()
         self._writer: parquet.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
@@ -23,18 +29,13 @@ class TableFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._writer is None:
-            return
-        self._writer.close()
-        if error is None:
-            self._unfinished.replace(self._path)
-        else:
-            self._unfinished.unlink()
+        self._open.__exit__(kind, error, trace)
 
     def write(self, frame: pd.DataFrame) -> None:
         """Appends `frame`."""
         schema = None if self._writer is None else self._writer.schema
         rows = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
         if self._writer is None:
-            self._writer = parquet.ParquetWriter(self._unfinished, rows.schema)
+            file = self._open.enter_context(whole_file(self._path))
+            self._writer = self._open.enter_context(parquet.ParquetWriter(file, rows.schema))
         self._writer.write_table(rows)

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from wardround.adapters.storing import storing
+from wardround.adapters.whole_file import write_whole
 from wardround.airflow.environment import local_environment
 from wardround.airflow.ward import Progress, prepare_ward
 from wardround.errors import RunIncomplete
@@ -44,8 +46,9 @@ class Demo:
         `mimic` is a folder of MIMIC-IV CSVs; without one a ward of `stays` stays is simulated. Raises RunIncomplete
         if a DAG run failed.
         """
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        with storing(self.folder):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
         mimic = prepare_ward(self.folder, mimic, stays, NOW, self.settings, progress)
         progress("Starting the FHIR server")
         with running_server(data=self.folder / "fhir", db=self.folder / "fhir.sqlite") as server:
@@ -72,7 +75,7 @@ class Demo:
             for condition in conditions:
                 self._run_dag(f"train__{condition}", _QUICK)
             summary = {condition: self._screen(condition) for condition in conditions}
-        self.summary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        write_whole(self.summary, (json.dumps(summary, indent=2) + "\n").encode())
         return summary
 
     def _screen(self, condition: str) -> dict[str, Any]:

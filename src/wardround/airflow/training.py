@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from wardround.adapters.model_store import LiveRecord, ModelStore
+from wardround.adapters.live_record import LiveRecord
+from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import run_id
 from wardround.airflow.forms import run_time, triggered_by
 from wardround.core.decisions import What

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from wardround.adapters.model_store import ModelStore
+from wardround.adapters.storing import storing
 from wardround.airflow.environment import local_environment
 from wardround.airflow.rest import FINISHED
 from wardround.airflow.standalone import POLL_SECONDS, Standalone, running_standalone
@@ -64,10 +65,11 @@ def running_ward(
     """Makes the ward of var/up anew, as of `now`, and runs it; Airflow's history and the models of var/up stay."""
     folder = settings.var / "up"
     own = replace(settings, var=folder, runs=str(folder / "runs"), models=folder / "models")
-    shutil.rmtree(folder / "fhir", ignore_errors=True)
-    for leftover in folder.glob("fhir.sqlite*"):
-        leftover.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
+    with storing(folder):
+        shutil.rmtree(folder / "fhir", ignore_errors=True)
+        for leftover in folder.glob("fhir.sqlite*"):
+            leftover.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
     mimic = prepare_ward(folder, mimic, stays, now, own, progress)
     progress("Starting the FHIR server")
     with running_server(data=folder / "fhir", db=folder / "fhir.sqlite") as server:

@@ -42,6 +42,6 @@ def command(as_json: bool) -> None:
         Console().print(table)
         for row in rows:
             click.echo(f"{row.condition} is screened at {row.schedule} ({row.time_zone})")
-    refused = [row.remedy for row in rows if row.state == "refused"]
-    if refused:
-        raise ModelError(refused[0])
+    problems = [row.remedy for row in rows if row.state == "refused"] + [row.doubts for row in rows if row.doubts]
+    if problems:
+        raise ModelError(problems[0])

@@ -139,8 +139,9 @@ def _show_sample(sample: "Sample") -> None:
 def _keep(sample: "Sample", draft: Path, as_json: bool) -> None:
     """Writes the draft of a source map, where there is something to map."""
     if sample.unmapped:
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(sample.draft, encoding="utf-8")
+        from wardround.adapters.whole_file import write_whole
+
+        write_whole(draft, sample.draft.encode())
         click.echo(f"Draft of a source map: {draft}", err=as_json)
 
 

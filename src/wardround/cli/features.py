@@ -62,6 +62,7 @@ def command(
         raise click.BadParameter(f"the folder {out.absolute().parent} does not exist", param_hint="--out")
     import pandas as pd
 
+    from wardround.adapters.whole_file import whole_file
     from wardround.core.prediction_times import require_reached
     from wardround.spec.loading import load_condition
     from wardround.workflows.features import build_table
@@ -75,7 +76,8 @@ def command(
         source = _source(mimic, fhir, profile, source_map, settings, spec.cohort.encounters, stack)
         say(f"Reading {mimic or fhir}")
         table = build_table(source, spec, as_of or at or timedelta(hours=24))
-    table.features.to_parquet(out, index=False)
+    with whole_file(out) as file:
+        table.features.to_parquet(file, index=False)
     stays = {"stays": len(table.features), "stays_set_aside": sum(table.stays_set_aside.values())}
     # So long after admission has not come for a stay that has just begun: its row holds what is known by now.
     ahead = int((table.features["as_of"] > pd.Timestamp(now)).sum()) if of_server else 0
@@ -100,8 +102,10 @@ def _unmapped(source: "Source", out: Path) -> dict[str, int | str]:
     unmapped = getattr(source, "unmapped", None)
     if unmapped is None or not unmapped.codes.observations:
         return {}
+    from wardround.adapters.whole_file import write_whole
+
     place = out.with_suffix(".source-map.yaml")
-    place.write_text(unmapped.draft, encoding="utf-8")
+    write_whole(place, unmapped.draft.encode())
     return {"observations_unmapped": unmapped.codes.observations, "source_map_draft": str(place)}
 
 

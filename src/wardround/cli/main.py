@@ -6,6 +6,7 @@ from traceback import format_tb
 
 import click
 
+from wardround.adapters.storing import is_full, refused
 from wardround.cli.verbosity import say_on_stderr, verbose
 from wardround.errors import WardroundError, named
 
@@ -86,6 +87,10 @@ def run() -> None:
         )
         sys.exit(WardroundError.exit_code)
     except Exception as error:  # noqa: BLE001 - the interpreter would print its message
+        if isinstance(error, OSError) and is_full(error):
+            full = refused(error.filename or "a file, or what the output goes to", error)
+            sys.stderr.write(f"wardround: {full}\n")
+            sys.exit(full.exit_code)
         sys.stderr.writelines(format_tb(error.__traceback__))
         sys.stderr.write(
             f"wardround: {named(error)}: a fault of the program, expected none; report it with the lines above. Its"

@@ -15,7 +15,8 @@ from wardround.core.evaluation.gates import in_words
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
-    from wardround.adapters.model_store import LiveRecord, ModelStore
+    from wardround.adapters.live_record import LiveRecord
+    from wardround.adapters.model_store import ModelStore
     from wardround.core.decisions import Decision
     from wardround.spec.conditions import Condition
 
@@ -44,7 +45,8 @@ def list_models(condition: str | None, as_json: bool) -> None:
     if as_json:
         said = {one: _suspension(decision) for one, decision in suspended.items()}
         challengers = {one: challenge for one in conditions if (challenge := _challenge(store, one))}
-        click.echo(json.dumps({"suspended": said, "challengers": challengers, "models": rows}))
+        doubts = {one: doubt for one in conditions if (doubt := store.doubts(one))}
+        click.echo(json.dumps({"suspended": said, "challengers": challengers, "doubts": doubts, "models": rows}))
         return
     from rich.console import Console
 
@@ -53,6 +55,8 @@ def list_models(condition: str | None, as_json: bool) -> None:
             click.echo(_off(condition_id, suspended[condition_id]))
         if beside := store.standing(condition_id).challenge:
             click.echo(f"{condition_id}: {beside.version} is scored beside the live one{_until(beside)}.")
+        if doubt := store.doubts(condition_id):
+            say(f"{condition_id}: the decisions may not be those that were made. {doubt}")
         Console().print(versions_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
 
 
@@ -66,7 +70,9 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
     store = _store()
     card = store.card(condition, version or store.live_version(condition))
     if html:
-        html.write_text(store.page(condition, card.version), encoding="utf-8")
+        from wardround.adapters.whole_file import write_whole
+
+        write_whole(html, store.page(condition, card.version).encode())
         say(f"{html}: the card of {card.version}.")
     now = store.standing(condition)
     decisions = [each.model_dump(mode="json") for each in store.decisions(condition) if each.version == card.version]

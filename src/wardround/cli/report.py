@@ -16,6 +16,7 @@ from wardround.cli.results import show
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(run: str, no_identifiers: bool, out: Path | None, as_json: bool) -> None:
     """Write the report of RUN as one HTML file, from what the run left in its folder."""
+    from wardround.adapters.whole_file import write_whole
     from wardround.settings import settings_from
     from wardround.workflows.report import report, report_page
 
@@ -24,7 +25,6 @@ def command(run: str, no_identifiers: bool, out: Path | None, as_json: bool) -> 
         path = report(run, settings, identifiers=not no_identifiers)
     else:
         page = report_page(run, settings, identifiers=not no_identifiers)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page, encoding="utf-8")
+        write_whole(out, page.encode())
         path = str(out)
     show({"run": run, "report": path}, as_json)

@@ -23,6 +23,7 @@ class ConditionCheck(SpecModel):
     model: str | None
     state: Literal["ready", "no model", "refused", "suspended"]
     remedy: str = ""
+    doubts: str | None = None  # why its record of decisions cannot be trusted, and where
 
 
 class Checked(SpecModel):
@@ -37,7 +38,10 @@ class Checked(SpecModel):
 
 
 def check(settings: Settings) -> Checked:
-    """Raises SpecError for the first file that is wrong, or a folder without any; a model is only reported."""
+    """Raises SpecError for the first file that is wrong, or a folder without any.
+
+    A model that cannot be used, or a record of decisions that was changed, is only reported.
+    """
     return Checked(
         home=str(settings.home),
         schemas=str(settings.schemas),
@@ -74,6 +78,7 @@ def _conditions(settings: Settings) -> list[ConditionCheck]:
                 model=live.version if live else None,
                 state=state,
                 remedy=remedy,
+                doubts=store.doubts(condition.id),
             )
         )
     return rows

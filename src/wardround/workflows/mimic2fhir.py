@@ -1,6 +1,5 @@
 """A folder of MIMIC-IV CSVs in, a folder of MIMIC-IV-on-FHIR NDJSON out; as recorded, or as a census around a time."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from wardround.adapters.mimic_fhir.patient import patient
 from wardround.adapters.mimic_fhir.shapes import Resource
 from wardround.adapters.mimic_fhir.tables import Tables
 from wardround.adapters.mimic_fhir.timeline import Timeline, keep_all, keep_present, shift_each
+from wardround.adapters.storing import scratch_folder
 from wardround.core.census import place
 from wardround.spec.variables import Variable
 
@@ -54,9 +54,8 @@ def mimic2fhir(mimic: Path, out: Path, selection: Selection, progress: Callable[
 
     Each file appears when it is whole; `progress` hears its name before it is begun.
     """
-    out.mkdir(parents=True, exist_ok=True)
     counts = {}
-    with tempfile.TemporaryDirectory(prefix="wardround-") as scratch, connect(Path(scratch), threads=1) as database:
+    with scratch_folder() as scratch, connect(scratch, threads=1) as database:
         # DuckDB cannot know how long a CSV is: left to itself it may hold chartevents in memory and stream patients.
         # So joins are done as they are written, the large table on the left: it streams, in the order of the CSV.
         database.execute("SET GLOBAL disabled_optimizers = 'join_order,build_side_probe_side'")

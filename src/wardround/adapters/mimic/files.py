@@ -11,6 +11,7 @@ from functools import cached_property
 from glob import escape
 from itertools import islice
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Final
 
 import duckdb
@@ -18,7 +19,7 @@ import duckdb
 from wardround.adapters.mimic.database import MimicDatabase
 from wardround.adapters.mimic.sql import literal
 from wardround.adapters.mimic.times import checked, complaint
-from wardround.errors import SourceDataError
+from wardround.errors import SourceDataError, StorageError
 
 MODULES = {
     "icustays": "icu", "chartevents": "icu", "d_items": "icu", "inputevents": "icu", "outputevents": "icu",
@@ -34,6 +35,8 @@ _NUMBERS = {
 }  # fmt: skip
 
 
+# How DuckDB's messages begin where it can keep nothing more, in memory or in files.
+_SPILL: Final = re.compile("Could not write|Failed to create|No space left|Out of Memory|failed to (offload|allocate)")
 _WHOLE: Final = re.compile(r"-?\d+(\.0+)?")
 _LOOKED_AT: Final = 1000
 
@@ -113,10 +116,18 @@ class MimicCsvs:
 
 @contextmanager
 def reading(what: Path) -> Iterator[None]:
-    """Turns DuckDB's errors into a SourceDataError about `what`, without the values that DuckDB would quote."""
+    """Turns DuckDB's errors into a SourceDataError about `what`, without the values that DuckDB would quote.
+
+    What does not fit into memory and not into DuckDB's temporary files either is a StorageError.
+    """
     try:
         yield
     except duckdb.Error as error:
+        if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException) and _SPILL.search(str(error)):
+            raise StorageError(
+                f"{gettempdir()}: DuckDB's temporary files cannot be written, expected room for what does not fit into"
+                " memory; free some space, set TMPDIR, or raise WARDROUND_MEMORY"
+            ) from None
         if text := complaint(error):
             raise SourceDataError(text) from None
         text = str(error)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import pandas as pd
@@ -12,6 +11,7 @@ import pandas as pd
 from wardround.adapters.mimic import readings, stays
 from wardround.adapters.mimic.files import MEMORY, MimicFiles
 from wardround.adapters.mimic.sepsis3 import Sepsis3Part, read_sepsis3
+from wardround.adapters.storing import scratch_folder
 from wardround.core.events import frame_of
 from wardround.core.stays import EXCLUDED_COLUMNS, FoundStays
 from wardround.core.windows import windows
@@ -69,10 +69,8 @@ class MimicFolder:
         Each table is scanned once and memory does not grow with the number of stays: the rows that matter are kept in
         temporary files between the scan and the first part. `progress` hears what is begun.
         """
-        with TemporaryDirectory(prefix="wardround-") as scratch:
-            yield from read_sepsis3(
-                self._files, stays_at_once=self.stays_at_once, scratch=Path(scratch), progress=progress
-            )
+        with scratch_folder() as scratch:
+            yield from read_sepsis3(self._files, stays_at_once=self.stays_at_once, scratch=scratch, progress=progress)
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
@@ -105,13 +103,13 @@ class MimicFolder:
         Yields:
             Ids of patients, each once, and the readings (READING_COLUMNS) in their spans.
         """
-        with TemporaryDirectory(prefix="wardround-") as scratch:
+        with scratch_folder() as scratch:
             yield from readings.read_readings(
                 self._files,
                 spans,
                 variables,
                 patients_at_once=self.patients_at_once,
-                scratch=Path(scratch),
+                scratch=scratch,
             )
 
     @property

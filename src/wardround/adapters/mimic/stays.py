@@ -1,7 +1,5 @@
 """icustays, patients, transfers, admissions and diagnoses_icd in; stays and hospital outcomes out."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import pandas as pd
@@ -9,6 +7,7 @@ import pandas as pd
 from wardround.adapters.mimic import ids
 from wardround.adapters.mimic.eastern import utc_micros, utc_times
 from wardround.adapters.mimic.files import MimicFiles, connect, reading
+from wardround.adapters.storing import scratch_folder
 from wardround.core.events import UTC, frame_of
 from wardround.core.stays import STAY_COLUMNS
 
@@ -86,8 +85,8 @@ def read_diagnoses(files: MimicFiles) -> pd.DataFrame:
 def _query(files: MimicFiles, sql: str, columns: dict[str, tuple[str, ...]], **parts: str) -> pd.DataFrame:
     tables = {table: files.scan(table, names) for table, names in columns.items()}
     with (
-        TemporaryDirectory(prefix="wardround-") as scratch,
-        connect(Path(scratch), files.memory) as database,
+        scratch_folder() as scratch,
+        connect(scratch, files.memory) as database,
         reading(files.folder),
     ):
         return database.execute(sql.format(**tables, **parts)).df()

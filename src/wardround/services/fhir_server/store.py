@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from wardround.adapters.storing import storing_rows
 from wardround.services.fhir_server.dates import microseconds
 from wardround.services.fhir_server.schema import create_indexes, create_tables, drop_indexes
 from wardround.services.fhir_server.session import Numbers, Session, WritingSession
@@ -50,10 +51,11 @@ class Store:
         self._numbers = Numbers()
         self._writer_free = threading.Lock()
         self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
-        self._writer = self._connect()
-        self._writer.execute("PRAGMA cache_size = -65536")
-        self._writer.executescript(f"BEGIN IMMEDIATE;{create_tables()}{create_indexes()}COMMIT;")
-        self._analysed_at = self._analyse()
+        with storing_rows(self._path):
+            self._writer = self._connect()
+            self._writer.execute("PRAGMA cache_size = -65536")
+            self._writer.executescript(f"BEGIN IMMEDIATE;{create_tables()}{create_indexes()}COMMIT;")
+            self._analysed_at = self._analyse()
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +89,7 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[WritingSession]:
         """A session whose writes are all kept, or none of them if it raises."""
-        with self._writer_free:
+        with storing_rows(self._path), self._writer_free:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 session = WritingSession(self._writer, self._numbers, self._time())
@@ -110,13 +112,14 @@ class Store:
             with self.writing() as session:
                 yield session
             return
-        self._writer.executescript(f"{drop_indexes()}PRAGMA journal_mode = OFF;PRAGMA synchronous = OFF;")
-        self._writer.execute("BEGIN IMMEDIATE")
-        yield WritingSession(self._writer, self._numbers, self._time())
-        self._writer.execute("COMMIT")
-        self._writer.executescript(f"{create_indexes()}PRAGMA journal_mode = WAL;")
-        self._writer.execute(self._synchronous)
-        self._analysed_at = self._analyse()
+        with storing_rows(self._path):
+            self._writer.executescript(f"{drop_indexes()}PRAGMA journal_mode = OFF;PRAGMA synchronous = OFF;")
+            self._writer.execute("BEGIN IMMEDIATE")
+            yield WritingSession(self._writer, self._numbers, self._time())
+            self._writer.execute("COMMIT")
+            self._writer.executescript(f"{create_indexes()}PRAGMA journal_mode = WAL;")
+            self._writer.execute(self._synchronous)
+            self._analysed_at = self._analyse()
 
     def _time(self) -> int:
         """Now, cut to the millisecond that an instant shows."""

@@ -1,6 +1,7 @@
 """A run's version, who decided and why in; what is live, or a decision that leaves live as it is, out."""
 
-from wardround.adapters.model_store import LiveRecord, ModelStore
+from wardround.adapters.live_record import LiveRecord
+from wardround.adapters.model_store import ModelStore
 from wardround.core.decisions import Decision, What
 from wardround.settings import Settings
 from wardround.workflows.steps import told

@@ -1,0 +1,115 @@
+"""What the operating system refuses in, an error of our own out: the path, the cause and what to do about it."""
+
+import errno
+import getpass
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from wardround.errors import StorageError
+
+_FREE: Final = "free some space or choose another place, and do it again"
+_ALLOW: Final = "let the user {user} write there, or choose another place"
+_TAKEN: Final = "choose another place, or move what stands there"
+_CAUSES: Final = {
+    errno.ENOSPC: ("the disk is full", _FREE),
+    errno.EDQUOT: ("the quota of this user is used up", _FREE),
+    errno.EFBIG: ("the file is larger than is allowed", "raise the limit (ulimit -f), or choose another place"),
+    errno.EROFS: ("the file system is read-only", "mount it for writing, or choose another place"),
+    errno.EIO: ("the disk does not work", "look at the system's log, or choose another place"),
+    errno.EACCES: ("no permission", _ALLOW),
+    errno.EPERM: ("no permission", _ALLOW),
+    errno.ENOTDIR: ("a file stands where a folder is expected", _TAKEN),
+    errno.EEXIST: ("a file stands where a folder is expected", _TAKEN),
+    errno.EISDIR: ("a folder stands where a file is expected", _TAKEN),
+    errno.ENOTEMPTY: ("a folder stands there that is not empty", _TAKEN),
+    errno.ENAMETOOLONG: ("the name is too long", "choose another place"),
+    errno.ELOOP: ("links lead in a circle", "choose another place"),
+    errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n)"),
+    errno.ENFILE: ("too many files are open on this machine", "close other programs"),
+}
+# What a write or a read answers itself, and which therefore names no path.
+_NAMELESS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+
+
+_OF_SQLITE: Final = {
+    sqlite3.SQLITE_FULL: ("the disk is full", _FREE),
+    sqlite3.SQLITE_IOERR: ("the disk is full or does not work", _FREE),
+    sqlite3.SQLITE_READONLY: ("no permission, or the file system is read-only", _ALLOW),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "look at its folder and the permissions, or choose another place"),
+    sqlite3.SQLITE_PERM: ("no permission", _ALLOW),
+    sqlite3.SQLITE_NOTADB: ("is no SQLite database", _TAKEN),
+    sqlite3.SQLITE_CORRUPT: ("is a damaged SQLite database", _TAKEN),
+}
+
+
+@contextmanager
+def storing(place: Path) -> Iterator[None]:
+    """Raises StorageError for what the operating system refuses at `place`, in its folder, or on the way to it.
+
+    What else fails inside (a server, another file) passes as it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not _is_about(error, place):
+            raise
+        raise refused(place, error) from None
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for what does not fit into memory, removed at the end. Raises StorageError where it does not fit either.
+
+    It lies where TMPDIR says.
+    """
+    place = Path(tempfile.gettempdir())
+    with storing(place / "wardround"), tempfile.TemporaryDirectory(prefix="wardround-", dir=place) as scratch:
+        yield Path(scratch)
+
+
+def refused(place: Path | str, error: OSError) -> StorageError:
+    """The error of ours for one of the operating system's, or of an object store's."""
+    return _error(place, *_CAUSES.get(error.errno or 0, (f"refused ({type(error).__name__})", "look at the place")))
+
+
+@contextmanager
+def storing_rows(database: Path) -> Iterator[None]:
+    """Raises StorageError where SQLite cannot use its file: it says so by words, and names no path."""
+    with storing(database):
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more exactly what it was
+            if code not in _OF_SQLITE:
+                raise
+            raise _error(database, *_OF_SQLITE[code]) from None
+
+
+def is_full(error: OSError) -> bool:
+    """Whether it says that there is no place to write to, whatever was written."""
+    return error.errno in _NAMELESS
+
+
+def _error(place: Path | str, cause: str, remedy: str) -> StorageError:
+    return StorageError(f"{place}: {cause}, expected to read and write there; {remedy.format(user=_user())}")
+
+
+def _is_about(error: OSError, place: Path) -> bool:
+    if error.errno not in _CAUSES:
+        return False
+    if not isinstance(error.filename, str | bytes):
+        return error.errno in _NAMELESS
+    named = Path(os.fsdecode(error.filename))
+    return named.is_relative_to(place.parent) or place.is_relative_to(named)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have a number and no name
+        return str(os.getuid())

@@ -1,0 +1,82 @@
+"""A program that changes a model store in forks of itself, and kills them at a step.
+
+One JSON object a line: {"root": ..., "schemas": ..., "work": "promote", "version": ..., "kill_at": n} in,
+{"status": exit code or minus signal} out. A step is a file of the store that is opened, made, written to the disk,
+moved or removed; the fork ends before the n-th of them. Without `kill_at` it goes on to its end.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import wardround.core.candidates.registry  # noqa: F401 - what a model is loaded with, once for all forks
+from wardround.adapters.model_store import ModelStore
+from wardround.core.model import ModelCard
+from wardround.spec.loading import load_condition
+
+STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
+FILES = {"model.ubj": b"a model"}
+
+
+class Steps:
+    """Counts the steps, and ends the process at one of them."""
+
+    def __init__(self, root: str, last: int | None) -> None:
+        self._root, self._left = root, last
+        self._to_disk = os.fsync
+
+    def watch(self) -> None:
+        sys.addaudithook(self.note)
+        os.fsync = self.fsync  # the interpreter has no event for it
+
+    def note(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event in STEPS and str(arguments[0]).startswith(self._root):
+            self.step()
+
+    def fsync(self, file: int) -> None:
+        self.step()
+        self._to_disk(file)
+
+    def step(self) -> None:
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def work(job: dict[str, Any]) -> None:
+    store = ModelStore(Path(job["root"]))
+    condition = load_condition("mortality", Path(job["schemas"]))
+    card = ModelCard.model_validate(job["card"])
+    works: dict[str, Callable[[], object]] = {
+        "save": lambda: store.save("mortality", card.model_copy(update={"version": "c"}), FILES),
+        "promote": lambda: store.promote(condition, job["version"], "ann", "better"),
+        "rollback": lambda: store.rollback(condition, "bob", "worse"),
+        "suspend": lambda: store.suspend("mortality", "cat", "too many alarms"),
+    }
+    Steps(job["root"], job.get("kill_at")).watch()
+    works[job["work"]]()
+
+
+def serve() -> None:
+    answers = sys.stdout
+    for line in sys.stdin:
+        job = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                work(job)
+                status = 0
+            finally:
+                os._exit(status)
+        _, status = os.waitpid(pid, 0)
+        print(json.dumps({"status": os.waitstatus_to_exitcode(status)}), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    serve()
