@@ -134,3 +134,48 @@ def test_a_server_is_recognised_unless_its_profile_is_chosen():
     assert (chosen.profile.id, chosen.recognise, chosen.page_size) == ("oracle", False, 200)
     with pytest.raises(SpecError, match="no server profile 'oracel'"):
         source_of(connection(profile="oracel"))
+
+
+def other(conn_id="results", host="http://127.0.0.1:8/fhir", **extra):
+    return Connection(conn_id=conn_id, conn_type="fhir", host=host, password="theirs", extra=json.dumps(extra))
+
+
+def test_results_go_to_another_connection_with_a_sign_in_of_its_own():
+    source = source_of(connection(write_to="results", map_by_identifier=True), {"results": other(auth="bearer")}.get)
+
+    assert (source.name, source.write_to.name, source.write_to.base_url) == (
+        "ward",
+        "results",
+        "http://127.0.0.1:8/fhir",
+    )
+    assert (source.sign_in, source.write_to.sign_in) == (None, BearerToken("theirs"))
+    assert (source.map_by_identifier, source.write_to.threads, source.write_to.recognise) == (True, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("taker", "message"),
+    [
+        (other(write_to="ward"), "connection results: takes results, and Write to is filled in"),
+        (other(host="http://127.0.0.1:9/fhir"), "write its results to itself"),
+        (other(auth="magic"), "connection results: Authentication is 'magic'"),
+    ],
+)
+def test_a_connection_that_cannot_take_results_is_named(taker, message):
+    with pytest.raises(FhirError, match=message):
+        source_of(connection(write_to="results"), lambda _: taker)
+    with pytest.raises(FhirError, match="writes to no other server"):
+        source_of(connection(map_by_identifier=True))
+
+
+def test_the_test_button_asks_the_server_of_results_too(monkeypatch):
+    from wardround.services.fhir_server.running import running_server
+
+    with running_server() as server:
+        for write_to, host, expected in (("OTHER", "http://127.0.0.1:9/fhir", False), ("OTHER", None, True)):
+            with running_server() as second:
+                ward = {"conn_type": "fhir", "host": server.base_url, "extra": {"write_to": write_to, "retries": 1}}
+                there = {"conn_type": "fhir", "host": host or second.base_url, "extra": {"retries": 1}}
+                monkeypatch.setenv("AIRFLOW_CONN_WARD", json.dumps(ward))
+                monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(there))
+                ok, message = FhirHook("ward").test_connection()
+            assert (ok, "for its results, Wardround embedded FHIR server" in message) == (expected, expected)

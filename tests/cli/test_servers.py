@@ -175,3 +175,44 @@ def test_a_token_of_the_environment_that_no_header_takes_is_named() -> None:
     with pytest.raises(FhirError, match="WARDROUND_FHIR_TOKEN: token: holds") as raised:
         server_at(URL, settings, {})
     assert "secret" not in str(raised.value)
+
+
+def test_results_go_to_another_named_source_with_a_sign_in_of_its_own(settings) -> None:
+    results = {"RESULTS_BASE_URL": "https://r.example.org/fhir", "RESULTS_TOKEN": "theirs"}
+    variables = {"WARD_BASE_URL": URL, "WARD_TOKEN": "ours", "WARD_WRITE_TO": "results", **results}
+    source = server_at("ward", settings, variables)
+    assert (source.name, source.sign_in, source.map_by_identifier) == ("ward", BearerToken("ours"), False)
+    assert source.write_to is not None
+    assert (source.write_to.name, source.write_to.base_url) == ("results", results["RESULTS_BASE_URL"])
+    assert (source.write_to.sign_in, source.write_to.recognise) == (BearerToken("theirs"), True)
+    mapped = server_at("ward", settings, {**variables, "WARD_MAP_BY_IDENTIFIER": "True"})
+    assert mapped.map_by_identifier
+
+
+def test_where_results_go_can_be_said_for_one_run_and_at_a_url_nobody_signs_in(tmp_path) -> None:
+    settings = settings_from({"WARDROUND_FHIR_TOKEN": "ours", "WARDROUND_FHIR_ALIASES": "http://inside/r4"})
+    source = server_at(URL, settings, {}, write_to="https://r.example.org/fhir", map_by_identifier=True)
+    assert source.write_to is not None
+    assert (source.sign_in, source.write_to.sign_in) == (BearerToken("ours"), None)
+    assert (source.aliases, source.write_to.aliases) == (("http://inside/r4",), ())
+    assert (source.map_by_identifier, source.write_to.name) == (True, None)
+    variables = {"WARD_BASE_URL": URL, "WARD_WRITE_TO": "results", "RESULTS_BASE_URL": "https://r.example.org"}
+    other = server_at("ward", settings, variables, write_to="https://other.example.org")
+    assert other.write_to is not None
+    assert other.write_to.base_url == "https://other.example.org"
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"WARD_WRITE_TO": "nowhere"}, "source nowhere: unknown"),
+        ({"WARD_WRITE_TO": "ward"}, "WARD_WRITE_TO is set, expected a server that keeps them"),
+        ({"WARD_WRITE_TO": "b", "B_BASE_URL": "https://b", "B_WRITE_TO": "ward"}, "source b: takes results, and B_WRI"),
+        ({"WARD_WRITE_TO": URL}, "write its results to itself"),
+        ({"WARD_MAP_BY_IDENTIFIER": "true"}, "writes to no other server"),
+        ({"WARD_MAP_BY_IDENTIFIER": "1", "WARD_WRITE_TO": "https://r"}, "MAP_BY_IDENTIFIER: neither true nor false"),
+    ],
+)
+def test_a_place_for_results_that_is_none_is_named(settings, variables, message: str) -> None:
+    with pytest.raises(FhirError, match=message):
+        server_at("ward", settings, {"WARD_BASE_URL": URL, **variables})

@@ -103,7 +103,7 @@ def test_the_resources_are_those_of_written_json_in_every_element(screening: Scr
         device(screening),
         provenance("RiskAssessment/r1", resource, screening, datetime(2026, 1, 2, 5, 1, tzinfo=UTC)),
     ]
-    assert list(references(resource)) == [
+    assert [reference["reference"] for reference in references(resource)] == [
         "Patient/p1", "Encounter/e1", "Device/d1", "Observation/o1", "Observation/o2",
     ]  # fmt: skip
 

@@ -75,7 +75,7 @@ def test_every_reason_why_somebody_is_not_screened_is_documented():
 
 def test_every_variable_of_a_named_source_and_every_field_of_its_connection_is_documented():
     text = (PROJECT / "src" / "wardround" / "cli" / "servers.py").read_text(encoding="utf-8")
-    read = set(re.findall(r'(?:get|required)\("([A-Z_]+)"\)', text)) | set(SIGN_IN_VARIABLES)
+    read = set(re.findall(r'(?:get|required|is_true)\("([A-Z_]+)"\)', text)) | set(SIGN_IN_VARIABLES)
     section = TEXTS["docs/operations.md"].partition("## Signing in")[2].partition("\n## ")[0]
     assert read == set(re.findall(r"`…_([A-Z_]+)`", section))
     fields = ("auth_url", "scope", "client_auth", "private_key", "key_file", "key_id", "ca_file", "proxy")

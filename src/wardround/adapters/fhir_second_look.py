@@ -1,8 +1,8 @@
-"""Stays that were found some minutes ago in; those whose Encounter or Patient says otherwise by now, with what, out."""
+"""Stays that were found some minutes ago in; how the source knows them by now, and which changed and how, out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_people import is_modified, person_of
@@ -18,11 +18,19 @@ ENCOUNTER_CHANGED: Final = "encounter_changed"  # says something that nobody her
 _TYPES: Final = ("Encounter", "Patient")
 
 
-def changed(client: FhirClient, patient_of_stay: Mapping[str, str], as_of: datetime) -> dict[str, str]:
-    """stay_id -> why the stay is not what it was: one of the reasons above, or why its Patient is barred (`person_of`).
+class SecondLook(NamedTuple):
+    """What the source says now: Encounters and Patients by id, and which stays are not what they were.
 
-    One search for all Encounters with their Patients, where the server bears it.
+    `changed` gives one of the reasons above by stay_id, or why the stay's Patient is barred (`person_of`).
     """
+
+    changed: dict[str, str]
+    encounters: Mapping[str, Resource]
+    patients: Mapping[str, Resource]
+
+
+def second_look(client: FhirClient, patient_of_stay: Mapping[str, str], as_of: datetime) -> SecondLook:
+    """Looks at the stays again: one search for all Encounters with their Patients, where the server bears it."""
     newest = {kind: Newest() for kind in _TYPES}
     _add(newest, client, _encounters(client, list(patient_of_stay)))
     missing = sorted(set(patient_of_stay.values()) - newest["Patient"].by_id.keys())
@@ -33,7 +41,7 @@ def changed(client: FhirClient, patient_of_stay: Mapping[str, str], as_of: datet
         or person_of(patients.get(patient), micros(as_of)).barred
         for stay, patient in patient_of_stay.items()
     }
-    return {stay: verdict for stay, verdict in verdicts.items() if verdict}
+    return SecondLook({stay: verdict for stay, verdict in verdicts.items() if verdict}, encounters, patients)
 
 
 def _encounters(client: FhirClient, ids: Sequence[str]) -> Iterable[Resource]:

@@ -35,6 +35,7 @@ class FhirSource:
         translation: what its own codes and units mean.
         profile: what this kind of server bears; what it cannot bear is lowered in the fields above.
         recognise: take the profile that the server's CapabilityStatement points at instead (see `fhir_profiles`).
+        name: what the environment or Airflow calls it; None for one that is given by its URL.
         write_to: the server that takes the results, where this one takes none: then it is only read.
         map_by_identifier: results refer to that server's own Patients and Encounters, found by their identifiers;
             otherwise they name the identifiers.
@@ -56,6 +57,7 @@ class FhirSource:
     translation: Translation = NO_TRANSLATION
     profile: ServerProfile = GENERIC
     recognise: bool = False
+    name: str | None = None
     write_to: "FhirSource | None" = None
     map_by_identifier: bool = False
 
@@ -85,9 +87,6 @@ class FhirSource:
         elif self.bases.have(self.write_to.base_url):
             what = "is to write its results to itself, expected another server"
             raise FhirError(f"{shown(self.base_url)}: {what}; leave write_to out")
-        elif self.write_to.write_to:
-            what = "takes results and writes its own to yet another server, expected one that keeps them"
-            raise FhirError(f"{shown(self.write_to.base_url)}: {what}; name another in write_to")
 
     @cached_property
     def bases(self) -> Bases:

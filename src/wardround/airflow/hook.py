@@ -1,5 +1,6 @@
 """A connection of type `fhir` in, a FhirClient out; `test_connection` is what the form's Test button calls."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -42,22 +43,31 @@ class FhirHook(BaseHook):  # type: ignore[misc]  # mypy does not follow airflow
 
     def source(self) -> FhirSource:
         """The connection as a FhirSource; its secrets never leave that object."""
-        return source_of(self.get_connection(self.fhir_conn_id))
+        return source_of(self.get_connection(self.fhir_conn_id), self.get_connection)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Asks /metadata: (True, what answered) or (False, what is wrong)."""
+        """Asks /metadata, also of where results go: (True, what answered) or (False, what is wrong)."""
         try:
             with self.get_conn() as client:
-                statement = client.capabilities()
-                require_r4(statement, client.source)
+                answered = _answered(client)
+                if client.results is not client:
+                    answered += f"; for its results, {_answered(client.results)}"
         except WardroundError as error:
             return False, str(error)
-        name = statement.get("software", {}).get("name", "a server")
-        return True, f"{name} answered: FHIR {statement.get('fhirVersion', 'of unknown version')}"
+        return True, answered
 
 
-def source_of(connection: Connection) -> FhirSource:
-    """A FhirSource from a connection's host, password and extra.
+def _answered(client: FhirClient) -> str:
+    statement = client.capabilities()
+    require_r4(statement, client.source)
+    name = statement.get("software", {}).get("name", "a server")
+    return f"{name} answered: FHIR {statement.get('fhirVersion', 'of unknown version')}"
+
+
+def source_of(
+    connection: Connection, connection_of: Callable[[str], Connection] = BaseHook.get_connection
+) -> FhirSource:
+    """A FhirSource from a connection's host, password and extra; `connection_of` gives the one that its results go to.
 
     Raises FhirError naming connection and field, and SpecError for an unknown server profile.
     """
@@ -68,6 +78,7 @@ def source_of(connection: Connection) -> FhirSource:
         raise FhirError(f"{where}: unknown field {unknown[0]!r}, expected {', '.join(CONNECTION_FIELDS)}; remove it")
     about = {key: extra.pop(key) for key in SIGN_IN_FIELDS if key in extra}
     profile, source_map = extra.pop("profile", None), extra.pop("source_map", None)
+    write_to = extra.pop("write_to", None)
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in extra.items()}
     try:
         return FhirSource(
@@ -78,10 +89,20 @@ def source_of(connection: Connection) -> FhirSource:
             translation=load_source_map(Path(source_map), settings_from().schemas) if source_map else NO_TRANSLATION,
             # A task holds one slot of the pool, and a slot stands for one request at a time.
             threads=1,
+            name=connection.conn_id,
+            write_to=_taker(connection_of(write_to)) if write_to else None,
             **given,
         )
     except FhirError as error:
         raise FhirError(f"{where}: {error}") from None
+
+
+def _taker(connection: Connection) -> FhirSource:
+    """The server that takes another one's results."""
+    if connection.extra_dejson.get("write_to"):
+        what = "takes results, and Write to is filled in, expected a server that keeps them"
+        raise FhirError(f"connection {connection.conn_id}: {what}; empty it, or name another connection")
+    return source_of(connection)
 
 
 def _sign_in(connection: Connection, about: dict[str, Any]) -> SignIn | None:

@@ -57,6 +57,10 @@ def _text(label: str, description: str, secret: bool = False) -> dict[str, Any]:
     return {"label": label, "schema": {"type": ["string", "null"], **hidden}, "description": description}
 
 
+def _yes_or_no(label: str, description: str) -> dict[str, Any]:
+    return {"label": label, "schema": {"type": "boolean", "default": False}, "description": description}
+
+
 # Of these fields wardround.airflow.hook makes the source's sign-in; the others are fields of FhirSource.
 SIGN_IN_FIELDS: dict[str, dict[str, Any]] = {
     "auth": _choice(
@@ -91,6 +95,13 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "icu_locations": _names("ICU locations", [], "Names or ids of intensive-care Locations, one a line."),
     "source_map": _text(
         "Source map", "What its own codes and units mean, YAML or a ConceptMap as JSON: its path on every worker."
+    ),
+    "write_to": _text(
+        "Write to", "Id of the connection whose server takes the results, where this one takes none: it is only read."
+    ),
+    "map_by_identifier": _yes_or_no(
+        "Map by identifier",
+        "With Write to: results refer to that server's own Patients and Encounters, found by their identifiers.",
     ),
     "aliases": _names("Aliases", [], "Other base URLs of the server: references under them are its own. One a line."),
 }

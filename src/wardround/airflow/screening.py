@@ -17,7 +17,7 @@ from wardround.airflow.hook import FhirHook
 from wardround.errors import FhirUnreachable
 from wardround.settings import settings_from
 from wardround.workflows import screening
-from wardround.workflows.screening import ScreeningRequest
+from wardround.workflows.screening import ScreeningRequest, servers_in
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,7 +73,9 @@ def require_complete(run: str) -> None:
 
 @contextmanager
 def _client(run: str, params: Params, dag_run: Any) -> Iterator[FhirClient]:
-    """A client of the run's source. While that is down and the run may wait for it, the task gives back its slot.
+    """A client of the run's source, and of where its results go.
+
+    While either is down and the run may wait for it, the task gives back its slot.
 
     Raises AirflowRescheduleException: Airflow then begins the task anew, which is no retry.
     """
@@ -104,14 +106,13 @@ def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource
     as_of = prediction_time(params, dag_run, datetime.now(UTC))
     return ScreeningRequest(
         condition=condition_id,
-        source_url=source.base_url,
+        **servers_in(source),
         as_of=as_of,
         look_back=params["look_back"],
         cohort=params["cohort"],
         chunk_size=params["chunk_size"],
         mode=screening_mode(params, dag_run),
         dry_run=params["dry_run"],
-        source_name=params["connection"],
         accept_census=params["accept_census"],
         run=run_id(condition_id, pd.Timestamp(as_of), dag_run.run_id),
     )

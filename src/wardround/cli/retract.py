@@ -14,22 +14,23 @@ from wardround.errors import RunIncomplete
     "--why", default="The run was withdrawn.", show_default=True, help="Reason; it is written to each of them."
 )
 @click.option("--source", help="How to reach the run's source, where that needs more than its URL: a source's name.")
+@click.option("--write-to", help="The same of the server that took its results, where that is another one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(run: str, why: str, source: str | None, as_json: bool) -> None:
+def command(run: str, why: str, source: str | None, write_to: str | None, as_json: bool) -> None:
     """Mark the RiskAssessments of RUN as entered in error, with a note that says when and why.
 
     What a later run of the same time wrote in their place is left alone. Repeating it changes nothing.
     """
     from wardround.adapters.fhir_client import FhirClient
-    from wardround.cli.servers import server_at
+    from wardround.cli.servers import servers_of
     from wardround.settings import settings_from
     from wardround.workflows.retract import retract
     from wardround.workflows.screening import load_run
 
     settings = settings_from()
-    reached = server_at(source or load_run(run, settings).request.source_url, settings)
+    reached = servers_of(load_run(run, settings).request, settings, source, write_to)
     with FhirClient(reached) as client:
-        result = retract(run, client, settings, why, datetime.now(UTC).replace(microsecond=0))
+        result = retract(run, client.results, settings, why, datetime.now(UTC).replace(microsecond=0))
     show(result, as_json)
     if not result["complete"]:
         raise RunIncomplete(

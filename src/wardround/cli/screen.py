@@ -13,13 +13,14 @@ from wardround.cli.durations import DURATION
 from wardround.cli.process import suit_the_process
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
-from wardround.cli.servers import MAP_HELP, PROFILE_HELP, SOURCE_HELP, server_at
+from wardround.cli.servers import MAP_HELP, PROFILE_HELP, SOURCE_HELP, WRITE_TO_HELP, server_at, servers_of
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
 from wardround.errors import ConditionSuspended, FhirError
 from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
 
 if TYPE_CHECKING:
+    from wardround.adapters.fhir_source import FhirSource
     from wardround.workflows.screening import ScreeningRequest
 
 SHOWN: Final = (
@@ -28,6 +29,7 @@ SHOWN: Final = (
 )
 BEGUN_WITH: Final = {
     "source_map",
+    "map_by_identifier",
     "condition",
     "as_of",
     "allow_future",
@@ -45,6 +47,12 @@ BEGUN_WITH: Final = {
 @click.option("--source", metavar="URL|NAME", help=SOURCE_HELP)
 @click.option("--profile", metavar="ID", help=PROFILE_HELP)
 @click.option("--source-map", metavar="FILE", type=click.Path(path_type=Path), help=MAP_HELP)
+@click.option("--write-to", metavar="URL|NAME", help=WRITE_TO_HELP)
+@click.option(
+    "--map-by-identifier",
+    is_flag=True,
+    help="Results refer to the Patients and Encounters that --write-to has itself, found by their identifiers.",
+)
 @click.option("--as-of", type=TIME, help="Prediction time: ISO 8601 with an offset.")
 @click.option("--allow-future", is_flag=True, help=ALLOW_FUTURE_HELP)
 @click.option("--look-back", type=DURATION, help="Find stays that overlap this long before as_of (24h, 90m, 2d).")
@@ -69,6 +77,8 @@ def command(
     source: str | None,
     profile: str | None,
     source_map: Path | None,
+    write_to: str | None,
+    map_by_identifier: bool,
     wait: timedelta | None,
     resumed: str | None,
     as_json: bool,
@@ -82,14 +92,16 @@ def command(
     """
     _require_all_or_resume(context, resumed)
     with GateProcess() as gate:
-        _screen(gate, source, profile, source_map, wait, resumed, as_json, asked)
+        reach: dict[str, Any] = {"profile": profile, "write_to": write_to}
+        if not resumed:
+            reach |= {"source_map": source_map, "map_by_identifier": map_by_identifier}
+        _screen(gate, source, reach, wait, resumed, as_json, asked)
 
 
 def _screen(
     gate: GateProcess,
     source: str | None,
-    profile: str | None,
-    source_map: Path | None,
+    reach: dict[str, Any],
     wait: timedelta | None,
     resumed: str | None,
     as_json: bool,
@@ -103,13 +115,11 @@ def _screen(
 
     settings = settings_from()
     if resumed:
-        place = source or load_run(resumed, settings).request.source_url
-        run, reached = resumed, server_at(place, settings, profile=profile)
+        run, reached = resumed, servers_of(load_run(resumed, settings).request, settings, source, **reach)
         work = partial(resume, run)
     else:
-        reached = server_at(str(source), settings, profile=profile, source_map=source_map)
-        name = None if "://" in str(source) else source
-        request = _request(reached.base_url, source_name=name, **asked)
+        reached = server_at(str(source), settings, **reach)
+        request = _request(reached, **asked)
         run = str(request.run)
         # Before anything is done: one that is killed says nothing more.
         say(f"If it is stopped: wardround screen --resume {run}")
@@ -138,24 +148,27 @@ def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
         raise click.UsageError(f"--resume goes on with the run's own {changed[0].replace('_', ' ')}; leave it out")
 
 
-def _request(source_url: str, condition: str, as_of: datetime, allow_future: bool, **asked: Any) -> "ScreeningRequest":
+def _request(
+    source: "FhirSource", condition: str, as_of: datetime, allow_future: bool, **asked: Any
+) -> "ScreeningRequest":
     import pandas as pd
 
     from wardround.adapters.run_folder import run_id
     from wardround.core.prediction_times import require_reached
-    from wardround.workflows.screening import ScreeningRequest
+    from wardround.workflows.screening import ScreeningRequest, servers_in
 
     require_reached(as_of, datetime.now(UTC), allow_future)
     # Named here, and not when the run is opened, so that one that fails can be named.
     run = run_id(condition, pd.Timestamp(as_of))
     return ScreeningRequest.model_validate(
-        {"condition": condition, "source_url": source_url, "as_of": as_of, "run": run, **asked}
+        {"condition": condition, "as_of": as_of, "run": run, **servers_in(source), **asked}
     )
 
 
 def _say(summary: dict[str, Any], as_json: bool) -> None:
     challenger = {"challenger": summary["challenger"]} if as_json else {}
-    show({**{key: summary[key] for key in SHOWN}, **challenger}, as_json)
+    elsewhere = {"results_at": summary["results_at"]} if summary["results_at"] != summary["source"] else {}
+    show({**{key: summary[key] for key in SHOWN}, **elsewhere, **challenger}, as_json)
     _say_challenger(summary["challenger"])
     if summary["found"] == 0 and summary["cohort"] != "patients" and not summary["census"]["doubt"]:
         say("The ward is empty: no ICU stay overlaps the look-back window.")

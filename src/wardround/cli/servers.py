@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from wardround.adapters.fhir_sign_in import (
     BasicPassword,
@@ -21,9 +21,16 @@ from wardround.spec.loading import load_server_profile, load_source_map
 from wardround.spec.servers import GENERIC
 from wardround.spec.source_maps import NO_TRANSLATION, Translation
 
+if TYPE_CHECKING:
+    from wardround.workflows.screening import ScreeningRequest
+
 PROFILE_HELP: Final = "Kind of server: a profile of include/schemas/servers.  [default: by what it calls itself]"
 MAP_HELP: Final = "What the source's own codes and units mean: YAML, or a ConceptMap as JSON."
 SOURCE_HELP: Final = "FHIR R4 server: its base URL, or the name of a source in the environment or .env."
+WRITE_TO_HELP: Final = (
+    "Server that takes the results, where the source takes none: URL, or name of a source."
+    "  [default: NAME_WRITE_TO of the source]"
+)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _BASE_URL: Final = "_BASE_URL"
 # The variable that decides how a source signs in, and those that it cannot do without.
@@ -48,12 +55,16 @@ def server_at(
     environment: Mapping[str, str] = os.environ,
     profile: str | None = None,
     source_map: Path | None = None,
+    write_to: str | None = None,
+    map_by_identifier: bool = False,
 ) -> FhirSource:
     """The server at a URL or of a name, asked as the environment says.
 
     A name such as `medplum` stands for the variables MEDPLUM_BASE_URL, MEDPLUM_CLIENT_ID and so on, of the environment,
     of .env in the working directory or of .env in the home, in this order. Without a `profile`, here or in
-    MEDPLUM_PROFILE, the server is to be recognised. A `source_map` goes before MEDPLUM_SOURCE_MAP.
+    MEDPLUM_PROFILE, the server is to be recognised. A `source_map` goes before MEDPLUM_SOURCE_MAP, `write_to` before
+    MEDPLUM_WRITE_TO: the URL or name of the server that takes the results instead. At a URL nobody signs in to that
+    one: what WARDROUND_FHIR_TOKEN holds is the source's own.
 
     Raises:
         FhirError: what is no base URL, an unknown name, a variable that is missing or contradicts another.
@@ -67,8 +78,10 @@ def server_at(
             profile,
             aliases=settings.fhir_aliases,
             source_map=source_map or settings.source_map,
+            write_to=_taker(write_to, settings, environment),
+            map_by_identifier=map_by_identifier,
         )
-    variables = _Variables(place, {**_from_files(settings.home), **environment})
+    variables = _variables(place, settings, environment)
     return _source(
         variables.required("BASE_URL"),
         _sign_in(variables),
@@ -78,7 +91,40 @@ def server_at(
         proxy=variables.get("PROXY"),
         aliases=listed(variables.get("ALIASES") or ""),
         source_map=source_map or _path(variables.get("SOURCE_MAP")),
+        name=place,
+        write_to=_taker(write_to or variables.get("WRITE_TO"), settings, environment),
+        map_by_identifier=map_by_identifier or variables.is_true("MAP_BY_IDENTIFIER"),
     )
+
+
+def servers_of(
+    request: "ScreeningRequest",
+    settings: Settings,
+    source: str | None = None,
+    write_to: str | None = None,
+    profile: str | None = None,
+) -> FhirSource:
+    """The source of a run, and where its results go, reached as is said here, or else as the run says. As server_at."""
+    place = source or request.source_url
+    reached = server_at(place, settings, profile=profile, write_to=write_to)
+    if reached.write_to or not request.write_to:
+        return reached
+    name = request.write_to_name
+    known = name if name and is_server(name, settings) else request.write_to
+    return server_at(place, settings, profile=profile, write_to=known)
+
+
+def _taker(place: str | None, settings: Settings, environment: Mapping[str, str]) -> FhirSource | None:
+    """The server that takes another one's results."""
+    if place is None:
+        return None
+    if _NAME.fullmatch(place):
+        variables = _variables(place, settings, environment)
+        if variables.get("WRITE_TO"):
+            what = f"takes results, and {variables.prefix}_WRITE_TO is set, expected a server that keeps them"
+            raise FhirError(f"{variables.where}: {what}; remove it, or name another server")
+        return server_at(place, settings, environment)
+    return FhirSource(place, page_size=settings.fhir_page_size, retries=settings.fhir_retries, recognise=True)
 
 
 def translation_in(source_map: Path | None, settings: Settings) -> Translation:
@@ -91,7 +137,8 @@ def is_server(place: str, settings: Settings, environment: Mapping[str, str] = o
     if not _NAME.fullmatch(place):
         return "://" in place
     variable = f"{_prefix(place)}{_BASE_URL}"
-    return variable in {**_from_files(settings.home), **environment} and not Path(place).exists()
+    known = {**_from_files(settings.home), **environment}
+    return bool(known.get(variable)) and not Path(place).exists()
 
 
 def _token_of(settings: Settings) -> BearerToken | None:
@@ -125,8 +172,19 @@ class _Variables:
             raise self.missing(key)
         return value
 
+    def is_true(self, key: str) -> bool:
+        """Whether it says true. Raises FhirError for anything but true and false."""
+        said = (self.get(key) or "false").lower()
+        if said not in ("true", "false"):
+            raise FhirError(f"{self.prefix}_{key}: neither true nor false, expected one of them; correct it")
+        return said == "true"
+
     def missing(self, what: str) -> FhirError:
         return FhirError(f"{self.where}: {self.prefix}_{what} is missing, expected a value; set it or put it in .env")
+
+
+def _variables(name: str, settings: Settings, environment: Mapping[str, str]) -> _Variables:
+    return _Variables(name, {**_from_files(settings.home), **environment})
 
 
 def _prefix(name: str) -> str:
@@ -199,6 +257,9 @@ def _source(
     proxy: str | None = None,
     aliases: tuple[str, ...] = (),
     source_map: Path | None = None,
+    name: str | None = None,
+    write_to: FhirSource | None = None,
+    map_by_identifier: bool = False,
 ) -> FhirSource:
     return FhirSource(
         base_url=base_url,
@@ -213,4 +274,7 @@ def _source(
         translation=translation_in(source_map, settings),
         profile=load_server_profile(profile, settings.schemas) if profile else GENERIC,
         recognise=profile is None,
+        name=name,
+        write_to=write_to,
+        map_by_identifier=map_by_identifier,
     )

@@ -16,7 +16,7 @@ def check_risk_assessment(resource: Mapping[str, Any], percent: bool) -> None:
     """Raises ValueError, naming the rule and no value, for a RiskAssessment of ours that must not be written."""
     _require(resource["status"] in RISK_ASSESSMENT_STATUS, "status is not in the value set")
     _require(resource["identifier"][0]["system"] == IDENTIFIER_SYSTEM, "identifier has another system")
-    _require(all(_REFERENCE.fullmatch(reference) for reference in references(resource)), "a reference is malformed")
+    _require(all(_leads_somewhere(reference) for reference in references(resource)), "a reference is malformed")
     _require(len(resource["basis"]) > 0, "basis is empty")
     for prediction in resource["prediction"]:
         stated = prediction["probabilityDecimal"]
@@ -25,6 +25,13 @@ def check_risk_assessment(resource: Mapping[str, Any], percent: bool) -> None:
         _require(code in RISK_DISPLAYS, "qualitativeRisk is not in the value set")
     # The references of the basis are alike and were checked above; one stands for all, which is ten times faster.
     check_structure({**resource, "basis": resource["basis"][:1]})
+
+
+def _leads_somewhere(reference: Mapping[str, Any]) -> bool:
+    named = reference.get("identifier")
+    if named is None:
+        return _REFERENCE.fullmatch(reference["reference"]) is not None
+    return "reference" not in reference and all(str(named.get(key) or "").strip() for key in ("system", "value"))
 
 
 def check_structure(resource: Mapping[str, Any]) -> None:

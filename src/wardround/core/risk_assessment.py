@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from wardround.core.bands import HIGH, LOW, MODERATE
+from wardround.core.referring import About, Reference, literal, logical
 from wardround.spec.conditions import Condition
 
 IDENTIFIER_SYSTEM: Final = "urn:wardround:risk-assessment"
@@ -25,13 +26,14 @@ class Screening:
     """What all RiskAssessments of one run share.
 
     Attributes:
-        source_url: base URL of the FHIR server.
+        source_url: base URL of the FHIR server that the stays are read from.
         condition: the spec.
         model_version: version of the model in the model store.
         software_version: of Wardround.
         as_of: the prediction time.
         horizon: how far after as_of the model looks; None: until a hospital stay ends, whenever that is.
         percent: write the probability as a percentage instead of a fraction.
+        elsewhere: the results lie at another server than the source.
     """
 
     source_url: str
@@ -41,6 +43,7 @@ class Screening:
     as_of: datetime
     horizon: timedelta | None = None
     percent: bool = False
+    elsewhere: bool = False
 
     @property
     def model_name(self) -> str:
@@ -86,9 +89,17 @@ def fhir_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def risk_assessment(assessment: Assessment, screening: Screening, device: str) -> dict[str, Any]:
-    """The RiskAssessment, status final; `device` is the reference of the Device that performed it."""
+def risk_assessment(
+    assessment: Assessment, screening: Screening, device: str, about: About | None = None
+) -> dict[str, Any]:
+    """The RiskAssessment, status final; `device` is the reference of the Device that performed it.
+
+    It is `about` the source's own patient and stay, unless it is to lie elsewhere: then it says whom it is about there,
+    and names what it rests on at the source.
+    """
     condition = screening.condition
+    subject, encounter = about or about_at_source(assessment.patient_id, assessment.stay_id)
+    basis = [logical(one, screening.source_url) if screening.elsewhere else literal(one) for one in assessment.basis]
     resource: dict[str, Any] = {
         "resourceType": "RiskAssessment",
         "identifier": [{"system": IDENTIFIER_SYSTEM, "value": identity(screening, assessment.stay_id)}],
@@ -97,15 +108,20 @@ def risk_assessment(assessment: Assessment, screening: Screening, device: str) -
             "coding": [{"system": MODEL_SYSTEM, "version": screening.model_version, "code": condition.id}],
             "text": f"{condition.title}: Wardround model {screening.model_name}",
         },
-        "subject": {"reference": f"Patient/{assessment.patient_id}"},
-        "encounter": {"reference": f"Encounter/{assessment.stay_id}"},
+        "subject": subject,
+        "encounter": encounter,
         "occurrenceDateTime": fhir_time(screening.as_of),
-        "performer": {"reference": device, "display": _software(screening)},
-        "basis": [{"reference": reference} for reference in assessment.basis],
+        "performer": {**literal(device), "display": _software(screening)},
+        "basis": basis,
         "prediction": [_prediction(assessment, screening)],
         "note": [{"text": _note(assessment)}],
     }
     return resource
+
+
+def about_at_source(patient_id: str, stay_id: str) -> About:
+    """Whom a result at the source itself is about."""
+    return About(literal(f"Patient/{patient_id}"), literal(f"Encounter/{stay_id}"))
 
 
 def probability(resource: Mapping[str, Any], percent: bool) -> float | None:
@@ -233,7 +249,6 @@ def _normal_time(text: str) -> str:
         return text
 
 
-def references(resource: Mapping[str, Any]) -> Iterable[str]:
-    """All literal references of a RiskAssessment."""
-    named = (resource[key] for key in ("subject", "encounter", "performer"))
-    return (reference["reference"] for reference in (*named, *resource["basis"]))
+def references(resource: Mapping[str, Any]) -> Iterable[Reference]:
+    """All references of a RiskAssessment of ours."""
+    return (*(resource[key] for key in ("subject", "encounter", "performer")), *resource["basis"])

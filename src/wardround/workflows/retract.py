@@ -31,17 +31,19 @@ FAILED: Final = "failed"
 def retract(run: str, client: FhirClient, settings: Settings, why: str, at: datetime) -> dict[str, Any]:
     """Marks what the run states as entered-in-error, with a note of when and why; gives the counts and `complete`.
 
+    `client` is of the server that holds the run's results: its source, or the other one that it wrote to.
+
     Counted are the stays that the run scored: `retracted`; `superseded`, of which the server holds another score that
     a later run wrote and that is left alone; `missing`, of which it holds nothing; `failed`, which still stand. A run
     that was taken back completely is not looked at again. The run writes nothing more from the first attempt on.
-    Raises RunNotFound; FhirError for another server than the run's, or if the server as a whole is at fault: then call
+    Raises RunNotFound; FhirError for another server, or if the server as a whole is at fault: then call
     it again.
     """
     opened = load_run(run, settings)
-    if client.source.base_url != opened.request.source_url:
+    if client.source.base_url != opened.request.results_url:
         raise FhirError(
-            f"{shown(client.source.base_url)}: is not the source of run {run}, expected "
-            f"{shown(opened.request.source_url)}; name that one"
+            f"{shown(client.source.base_url)}: does not hold the results of run {run}, expected "
+            f"{shown(opened.request.results_url)}; name that one"
         )
     account = _begun(opened, why, at)
     if not account["complete"]:

@@ -145,7 +145,10 @@ def test_a_run_that_wrote_nothing_takes_nothing_back(ward, screened, held, taken
 
 def test_another_server_or_no_run_is_an_error(ward, screened, settings, taken_back) -> None:
     run = screened()["run"]
-    with FhirClient(FhirSource("http://127.0.0.1:9/fhir")) as other, pytest.raises(FhirError, match="not the source"):
+    with (
+        FhirClient(FhirSource("http://127.0.0.1:9/fhir")) as other,
+        pytest.raises(FhirError, match="does not hold the results"),
+    ):
         retract(run, other, settings, WHY, AT)
     with pytest.raises(RunNotFound):
         taken_back("sepsis-20260102T050000Z-ffffff")

@@ -42,10 +42,11 @@ def test_a_run_keeps_the_source_map_that_it_began_with(server, settings) -> None
     assert suited(run, FhirSource(server, translation=Translation()), settings).translation == began
 
 
-def test_a_server_that_is_down_is_not_taken_for_another_kind(screened, settings) -> None:
-    run = screened()["run"]
+def test_a_server_that_is_down_is_not_taken_for_another_kind(settings) -> None:
+    url = "http://127.0.0.1:9/fhir"
+    run = open_run(ScreeningRequest(condition="sepsis", source_url=url, as_of="2026-01-02T05:00:00Z"), settings)
     with pytest.raises(FhirUnreachable):
-        suited(run, FhirSource("http://127.0.0.1:9/fhir", recognise=True, retries=0), settings)
+        suited(run, FhirSource(url, recognise=True, retries=0), settings)
     assert not RunFolder.of(settings.runs, run).exists("profile.json")
 
 

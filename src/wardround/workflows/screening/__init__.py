@@ -10,7 +10,7 @@ from wardround.workflows.screening.extract import extract
 from wardround.workflows.screening.find_stays import find_stays
 from wardround.workflows.screening.publish import publish
 from wardround.workflows.screening.reconcile import reconcile
-from wardround.workflows.screening.request import ScreeningRequest
+from wardround.workflows.screening.request import ScreeningRequest, servers_in
 from wardround.workflows.screening.require_complete import require_complete
 from wardround.workflows.screening.run import load_run, open_run
 from wardround.workflows.screening.score import score
@@ -32,5 +32,6 @@ __all__ = [
     "resume",
     "score",
     "screen",
+    "servers_in",
     "suited",
 ]

@@ -5,15 +5,17 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 from typing import Final
 
-from wardround.adapters import fhir_second_look, risk_assessments
+from wardround.adapters import risk_assessments
 from wardround.adapters.fhir_batch import UNANSWERED
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
+from wardround.adapters.fhir_second_look import second_look
 from wardround.adapters.run_folder import locks_in
 from wardround.adapters.single_writer import single_writer
 from wardround.core.amendment import written_at
 from wardround.core.bands import INDETERMINATE
 from wardround.core.fhir_validity import check_risk_assessment, check_structure
+from wardround.core.referring import About
 from wardround.core.risk_assessment import (
     Assessment,
     Screening,
@@ -23,6 +25,7 @@ from wardround.core.risk_assessment import (
     risk_assessment,
 )
 from wardround.settings import Settings
+from wardround.workflows.screening.refer import keep_about, referred
 from wardround.workflows.screening.run import Run, chunk_file, load_run, require_active
 from wardround.workflows.screening.settle import OVERTAKEN, ROUNDS, Account, Settled, settle
 
@@ -32,8 +35,9 @@ _DEVICE: Final = Lock()  # chunks that start together need not all ask for the D
 def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> None:
     """Writes the chunk's RiskAssessments to the server, and written.json: what the server holds now, and failures.
 
-    A shadow run or a dry run makes no request. Raises FhirError if the server as a whole is at fault; what it has
-    taken by then is found and left alone by the next attempt.
+    The stays are looked at once more at their source; all else is between the run and the server of its results. A
+    shadow run or a dry run makes no request. Raises FhirError if a server as a whole is at fault; what it has taken by
+    then is found and left alone by the next attempt.
     """
     opened = load_run(run, settings)
     with opened.step("publish", client, chunk) as step:
@@ -45,7 +49,7 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
             with _alone(opened, client, settings):
                 # The last look before people see it, however long the run has read and the lock was waited for.
                 require_active(opened, settings)
-                _write(assessments, opened, opened.screening(settings), client, account)
+                _write(assessments, opened, chunk, opened.screening(settings), client, account)
         opened.folder.write_json(chunk_file(chunk, "written.json"), account.as_json())
         step.count(to_write=account.to_write, written=len(account.written), unchanged=len(account.unchanged))
         step.count_failed(account.failed.values())
@@ -72,33 +76,42 @@ def _assessments(opened: Run, chunk: int) -> list[Assessment]:
 
 
 def _write(
-    assessments: list[Assessment], opened: Run, screening: Screening, client: FhirClient, account: Account
+    assessments: list[Assessment],
+    opened: Run,
+    chunk: int,
+    screening: Screening,
+    client: FhirClient,
+    account: Account,
 ) -> None:
     stay_of = {identity(screening, assessment.stay_id): assessment.stay_id for assessment in assessments}
-    performer = _device(opened, screening, client)
-    unchanged = _unchanged(assessments, screening, client, account)
-    wanted = _valid(unchanged, screening, performer, account)
-    settled = settle(wanted, stay_of, client, account)
-    _write_provenance(settled, wanted, stay_of, screening, client, account)
+    performer = _device(opened, screening, client.results)
+    about = _unchanged(assessments, opened, screening, client, account)
+    keep_about(about, opened, chunk)
+    wanted = _valid([one for one in assessments if one.stay_id in about], about, screening, performer, account)
+    settled = settle(wanted, stay_of, client.results, account)
+    _write_provenance(settled, wanted, stay_of, screening, client.results, account)
 
 
 def _unchanged(
-    assessments: list[Assessment], screening: Screening, client: FhirClient, account: Account
-) -> list[Assessment]:
-    """Those whose stay is still the same patient's; the others fail.
+    assessments: list[Assessment], opened: Run, screening: Screening, client: FhirClient, account: Account
+) -> Mapping[str, About]:
+    """Whom the results are about, by stay_id, of the stays that are still the same patient's; the others fail.
 
     What an earlier attempt wrote of them is still there, and the account says so: `retract` finds it.
     """
     patients = {one.stay_id: one.patient_id for one in assessments}
-    changed = fhir_second_look.changed(client, patients, screening.as_of)
-    account.failed |= changed
-    written = risk_assessments.held(client, [identity(screening, stay) for stay in changed])
-    account.written |= {stay for stay in changed if written.get(identity(screening, stay))}
-    return [one for one in assessments if one.stay_id not in changed]
+    look = second_look(client, patients, screening.as_of)
+    unchanged = [one for one in assessments if one.stay_id not in look.changed]
+    about, failed = referred(unchanged, opened, look, client.results)
+    failed |= look.changed
+    account.failed |= failed
+    written = risk_assessments.held(client.results, [identity(screening, stay) for stay in failed])
+    account.written |= {stay for stay in failed if written.get(identity(screening, stay))}
+    return about
 
 
 def _alone(opened: Run, client: FhirClient, settings: Settings) -> AbstractContextManager[None]:
-    if not risk_assessments.needs_single_writer(client):
+    if not risk_assessments.needs_single_writer(client.results):
         return nullcontext()
     folder = locks_in(settings.runs, otherwise=settings.var / "locks")
     return single_writer(folder, opened.request.source_url, opened.condition.id)
@@ -116,12 +129,16 @@ def _device(opened: Run, screening: Screening, client: FhirClient) -> str:
 
 
 def _valid(
-    assessments: list[Assessment], screening: Screening, performer: str, account: Account
+    assessments: list[Assessment],
+    about: Mapping[str, About],
+    screening: Screening,
+    performer: str,
+    account: Account,
 ) -> dict[str, Resource]:
     """The resources by identity; one that is not valid fails its stay."""
     wanted = {}
     for assessment in assessments:
-        resource = risk_assessment(assessment, screening, performer)
+        resource = risk_assessment(assessment, screening, performer, about[assessment.stay_id])
         try:
             check_risk_assessment(resource, screening.percent)
         except ValueError as error:

@@ -10,12 +10,14 @@ from wardround.adapters import risk_assessments
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
 from wardround.core.ledger import EXCLUDED, FAILED, counts, open_ledger
+from wardround.core.referring import About, leads_to
 from wardround.core.risk_assessment import Screening, identity, probability
 from wardround.settings import Settings
 from wardround.spec.source_maps import NO_TRANSLATION
 from wardround.workflows.screening import challenge
 from wardround.workflows.screening.census import census_of
 from wardround.workflows.screening.cohort import account_of
+from wardround.workflows.screening.refer import about_of
 from wardround.workflows.screening.run import Run, chunk_file, load_run
 
 MISSING = "missing"
@@ -36,7 +38,7 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any
     with opened.step("reconcile", client) as step:
         stays = opened.folder.read_frame("stays.parquet")
         ledger = open_ledger(_entries(stays, opened), stays["stay_id"])
-        problems = _problems(ledger, opened.screening(settings), client)
+        problems = _problems(ledger, opened, opened.screening(settings), client.results)
         ledger = challenge.with_scores(_with_problems(ledger, problems), opened)
         opened.folder.write_frame("ledger.parquet", ledger)
         opened.folder.write_json("set_aside.json", _set_aside(opened))
@@ -82,22 +84,21 @@ def _chunk_accounts(opened: Run, chunk: int) -> dict[str, dict[str, object]]:
     return accounts
 
 
-def _problems(ledger: pd.DataFrame, screening: Screening, client: FhirClient) -> dict[str, str]:
+def _problems(ledger: pd.DataFrame, opened: Run, screening: Screening, client: FhirClient) -> dict[str, str]:
     """stay_id -> what is wrong with the server's RiskAssessment, of the stays that the ledger calls written."""
     written = ledger[ledger["written"]]
     problems: dict[str, str] = {}
     for start in range(0, len(written), AT_ONCE):
         some = written.iloc[start : start + AT_ONCE]
         identities = {stay: identity(screening, stay) for stay in some["stay_id"]}
-        held = risk_assessments.held(client, list(identities.values()))
-        for stay, patient, score in zip(some["stay_id"], some["patient_id"], some["score"], strict=True):
-            about = {"encounter": f"Encounter/{stay}", "subject": f"Patient/{patient}"}
-            verdict = _verdict(held.get(identities[stay], []), about, score, screening)
+        held, about = risk_assessments.held(client, list(identities.values())), about_of(some, opened)
+        for stay, score in zip(some["stay_id"], some["score"], strict=True):
+            verdict = _verdict(held.get(identities[stay], []), about.get(stay), score, screening)
             problems |= {stay: verdict} if verdict else {}
     return problems
 
 
-def _verdict(held: list[Resource], about: dict[str, str], score: float, screening: Screening) -> str:
+def _verdict(held: list[Resource], about: About | None, score: float, screening: Screening) -> str:
     if not held:
         return MISSING
     if len(held) > 1:
@@ -105,7 +106,8 @@ def _verdict(held: list[Resource], about: dict[str, str], score: float, screenin
     if risk_assessments.is_misshapen(held[0]):
         return DIFFERENT
     stated = probability(held[0], screening.percent)
-    same = all(held[0].get(name, {}).get("reference") == reference for name, reference in about.items())
+    # Of a stay that was never referred to, an earlier run wrote what is there.
+    same = about is None or all(leads_to(held[0].get(name), expected) for name, expected in about._asdict().items())
     return "" if same and stated is not None and abs(stated - score) < 1e-9 else DIFFERENT
 
 
@@ -153,6 +155,7 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dic
         "mode": request.mode,
         "dry_run": request.dry_run,
         "source": request.source_url,
+        "results_at": request.results_url,
         "source_map": opened.translation.digest[:12] if opened.translation != NO_TRANSLATION else None,
         "unchanged": sum(len(account["unchanged"]) for account in written),
         "repaired": sum(len(account["repaired"]) for account in written),

@@ -1,7 +1,7 @@
 """What to screen: the request that a person or a schedule makes; no secret and no patient in it."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -9,6 +9,18 @@ from wardround.adapters.fhir_source import FhirSource
 from wardround.spec.base import Duration
 from wardround.spec.cohorts import CohortChoice
 from wardround.spec.conditions import Mode
+
+
+def servers_in(source: FhirSource) -> dict[str, Any]:
+    """What a request says of the server that is read, and of the one that takes the results."""
+    taker = source.write_to
+    return {
+        "source_url": source.base_url,
+        "source_name": source.name,
+        "write_to": taker.base_url if taker else None,
+        "write_to_name": taker.name if taker else None,
+        "map_by_identifier": source.map_by_identifier,
+    }
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -31,13 +43,25 @@ class ScreeningRequest(BaseModel):
     look_back: Duration | None = Field(default=None, description="Instead of the condition's cohort.look_back.")
     cohort: CohortChoice | None = Field(default=None, description="Instead of the condition's cohort.source.")
     chunk_size: int | None = Field(default=None, ge=1, description="Stays per chunk, instead of the default rule.")
-    mode: Mode | None = Field(default=None, description="Instead of the condition's; shadow writes nothing back.")
+    mode: Mode | None = Field(default=None, description="Instead of the condition's; shadow writes no results.")
     dry_run: bool = Field(default=False, description="Does all but publish.")
     source_name: str | None = Field(default=None, description="Name of the connection or source, if it has one.")
+    write_to: Annotated[str, AfterValidator(_base_url)] | None = Field(
+        default=None, description="Base URL of the server that takes the results, where the source takes none."
+    )
+    write_to_name: str | None = Field(default=None, description="Name of that server's source, if it has one.")
+    map_by_identifier: bool = Field(
+        default=False, description="Results refer to that server's own Patients and Encounters."
+    )
     accept_census: bool = Field(default=False, description="However many stays are found: these are all.")
     run: str | None = Field(default=None, description="Run id; made up if it is not given.")
 
     @property
+    def results_url(self) -> str:
+        """Base URL of the server that takes the results."""
+        return self.write_to or self.source_url
+
+    @property
     def writes(self) -> bool:
-        """Whether it writes to its source; its mode is known once the run is opened."""
+        """Whether it writes results; its mode is known once the run is opened."""
         return self.mode == "live" and not self.dry_run

@@ -14,7 +14,7 @@ import pandas as pd
 from wardround import __version__
 from wardround.adapters import bulk_export
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import shown
+from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder, run_id
 from wardround.core.events import EVENT_COLUMNS, frame_of
@@ -22,7 +22,7 @@ from wardround.core.features import build_features
 from wardround.core.model import HOSPITAL_STAY, NOT_STATED, ScoringModel
 from wardround.core.risk_assessment import Screening
 from wardround.core.stays import STAY_COLUMNS, index_as_of
-from wardround.errors import ModelError, RunIncomplete, named
+from wardround.errors import FhirError, ModelError, RunIncomplete, named
 from wardround.settings import Settings
 from wardround.spec.base import SpecModel, parse_duration
 from wardround.spec.cohorts import CohortSource
@@ -75,7 +75,7 @@ class Run:
 
     @property
     def writes(self) -> bool:
-        """Whether the run writes to its source."""
+        """Whether the run writes results."""
         return self.request.writes
 
     @property
@@ -93,6 +93,7 @@ class Run:
             as_of=self.request.as_of,
             horizon=self.horizon,
             percent=settings.percent,
+            elsewhere=self.request.write_to is not None,
         )
 
     def model(self, settings: Settings) -> ScoringModel:
@@ -158,6 +159,20 @@ def require_active(opened: Run, settings: Settings) -> None:
         ModelStore(settings.models).require_active(opened.condition.id)
 
 
+def require_servers(opened: Run, source: FhirSource) -> None:
+    """Raises FhirError for another source than the run's, or another server of its results."""
+    request = opened.request
+    if source.base_url != request.source_url:
+        raise FhirError(
+            f"run {opened.id}: reads {request.source_url}, got {source.base_url}; give the source that it began with"
+        )
+    given = source.write_to.base_url if source.write_to else source.base_url
+    if given != request.results_url:
+        raise FhirError(
+            f"run {opened.id}: writes its results to {request.results_url}, got {given}; name that server (write_to)"
+        )
+
+
 def chunk_file(chunk: int, name: str) -> str:
     """The name of a chunk's file in the run's folder."""
     return f"chunk-{chunk:04d}/{name}"
@@ -207,10 +222,12 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
 def _tell(opened: Run) -> None:
     """Logs what the run uses."""
     request, challenger, translation = opened.request, opened.challenger, opened.translation
+    elsewhere = f", results to {shown(request.write_to)}" if request.write_to else ""
     _LOG.info(
-        "run %s: opened in %s; as of %s, mode %s%s, model %s, source %s",
+        "run %s: opened in %s; as of %s, mode %s%s, model %s, source %s%s",
         *(opened.id, opened.folder.location(""), request.as_of.isoformat(), request.mode),
         *(", dry run" if request.dry_run else "", opened.model_version, shown(request.source_url)),
+        elsewhere,
     )
     if challenger and challenger.left_out:
         _LOG.warning("run %s: challenger %s is left out, for its model cannot be used", opened.id, challenger.version)

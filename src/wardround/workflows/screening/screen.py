@@ -16,7 +16,7 @@ from requests.adapters import BaseAdapter
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource
-from wardround.errors import ConditionSuspended, FhirError, QualityError
+from wardround.errors import ConditionSuspended, QualityError
 from wardround.settings import Settings
 from wardround.workflows.report import report
 from wardround.workflows.screening.check_quality import check_quality
@@ -43,7 +43,7 @@ class Means:
     """What a screening is done with.
 
     Attributes:
-        source: the server that it reads from and writes to.
+        source: the server that it reads from, and writes to or says where to write to.
         progress: is told how far each step is.
         transport: instead of real HTTP.
         patience: how long the server is borne with; by default the source's retries, and no waiting.
@@ -70,13 +70,7 @@ def resume(run: str, means: Means) -> dict[str, Any]:
     Stays that were found and chunks that were read whole are not read again. What was scored is scored again from the
     same files, and what was written is found on the server and left alone. Raises RunNotFound and any WardroundError.
     """
-    opened = load_run(run, means.settings)
-    began_with = opened.request.source_url
-    if means.source.base_url != began_with:
-        raise FhirError(
-            f"run {run}: reads {began_with}, got {means.source.base_url}; give the source that it began with"
-        )
-    return _go_through(opened, means)
+    return _go_through(load_run(run, means.settings), means)
 
 
 def _go_through(opened: Run, means: Means) -> dict[str, Any]:

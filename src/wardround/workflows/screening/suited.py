@@ -1,22 +1,25 @@
-"""A run and its source in, the source with the server profile and source map that all tasks of the run use out."""
+"""A run and its source in, the source with the server profiles and source map that all tasks of the run use out."""
 
 import logging
 from dataclasses import replace
+from typing import Final
 
 from requests.adapters import BaseAdapter
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_profiles import recognised_by, with_profile
-from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.core.server_profiles import Fit
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.settings import Settings
 from wardround.spec.loading import load_server_profile
 from wardround.spec.servers import GENERIC
-from wardround.workflows.screening.run import load_run
+from wardround.workflows.screening.run import Run, load_run, require_servers
 
 _LOG = logging.getLogger(__name__)
+# The step in which a server is recognised, and where the answer lies in the run's folder.
+_KEPT_IN: Final = {"recognise": "profile.json", "recognise_results": "results_profile.json"}
 
 
 def suited(
@@ -28,19 +31,36 @@ def suited(
 ) -> FhirSource:
     """The source with the run's source map, and if its server is to be recognised, with the profile that fits.
 
-    The server is asked once a run, and the answer kept in profile.json: a run that is resumed asks its server as it
-    did before, and understands it as before.
+    So is the server that takes the results, if that is another one and the run writes any. Each is asked once a run,
+    and the answer kept (profile.json, results_profile.json): a run that is resumed asks its servers as it did before,
+    and understands them as before. Raises FhirError for other servers than the run's.
     """
     opened = load_run(run, settings)
-    source = replace(source, translation=opened.translation)
+    require_servers(opened, source)
+    about = opened, settings, transport, patience
+    results = source.write_to
+    if results and opened.writes:
+        results = _with_profile(results, "recognise_results", *about)
+    return _with_profile(replace(source, translation=opened.translation, write_to=results), "recognise", *about)
+
+
+def _with_profile(
+    source: FhirSource,
+    step: str,
+    opened: Run,
+    settings: Settings,
+    transport: BaseAdapter | None,
+    patience: Patience | None,
+) -> FhirSource:
     if not source.recognise:
         return source
-    if not opened.folder.exists("profile.json"):
-        with FhirClient(source, transport, patience) as client, opened.step("recognise", client):
+    file = _KEPT_IN[step]
+    if not opened.folder.exists(file):
+        with FhirClient(source, transport, patience) as client, opened.step(step, client):
             fit = _recognised(client, settings)
-        _LOG.info("run %s: server profile %s, for %s", run, fit.profile.id, fit.why)
-        opened.folder.write_json("profile.json", {"profile": fit.profile.id, "why": fit.why})
-    profile = str(opened.folder.read_json("profile.json")["profile"])
+        _LOG.info("run %s: %s is of profile %s, for %s", opened.id, shown(source.base_url), fit.profile.id, fit.why)
+        opened.folder.write_json(file, {"profile": fit.profile.id, "why": fit.why})
+    profile = str(opened.folder.read_json(file)["profile"])
     # The generic profile needs no file: an installation's own schemas may hold conditions only.
     known = GENERIC if profile == GENERIC.id else load_server_profile(profile, settings.schemas)
     return with_profile(source, known)

@@ -1,0 +1,92 @@
+"""`wardround screen` and `wardround retract` where results go to another server, said by name and by option."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_source import FhirSource
+from wardround.cli import retract, screen
+from wardround.errors import FhirError, FhirUnreachable
+from wardround.services.fhir_server.running import running_server
+
+NOWHERE = "http://127.0.0.1:9/fhir"
+
+
+@pytest.fixture
+def servers(icu) -> Iterator[tuple[Any, Any]]:
+    """The source, with two stays, and an empty server for results."""
+    with running_server() as source, running_server() as results:
+        for name in ("a", "b"):
+            icu.stay(name)
+        icu.upload(source.base_url)
+        source.forget_requests()
+        yield source, results
+
+
+@pytest.fixture
+def call(settings, servers) -> Callable[..., Result]:
+    source, results = servers
+    places = {"HOME": settings.home, "VAR": settings.var, "RUNS": settings.runs, "MODELS": settings.models}
+    named = {f"WARDROUND_{name}": str(place) for name, place in places.items()}
+    named |= {"EHR_BASE_URL": source.base_url, "RESULTS_BASE_URL": results.base_url}
+
+    def run(command: Any, *options: str, **environment: str) -> Result:
+        return CliRunner(env={**named, **environment}).invoke(command, options)
+
+    return run
+
+
+BEGIN = ("sepsis", "--as-of", "2026-01-02T05:00:00Z", "--json")
+
+
+def statuses(server: Any) -> list[str]:
+    with FhirClient(FhirSource(server.base_url)) as client:
+        return [risk["status"] for risk in client.search("RiskAssessment", {})]
+
+
+def test_a_named_source_says_where_its_results_go_and_resume_and_retract_find_it(servers, call, settings) -> None:
+    source, results = servers
+    begun = call(screen.command, *BEGIN, "--source", "ehr", EHR_WRITE_TO="results")
+    assert begun.exit_code == 0, begun.output
+    summary = json.loads(begun.stdout)
+    assert (summary["written"], summary["results_at"]) == (2, results.base_url)
+    run = summary["run"]
+    # By the name that the run keeps, and by the source's that leads to it.
+    for reached in ((), ("--source", "ehr"), ("--write-to", results.base_url)):
+        resumed = call(screen.command, "--resume", run, "--json", *reached)
+        assert resumed.exit_code == 0, resumed.output
+        assert json.loads(resumed.stdout)["unchanged"] == 2
+    refused = call(screen.command, "--resume", run, "--write-to", NOWHERE)
+    assert isinstance(refused.exception, FhirError)
+    assert f"writes its results to {results.base_url}" in str(refused.exception)
+    taken = call(retract.command, run, "--json")
+    assert json.loads(taken.stdout)["retracted"] == 2
+    assert (statuses(results), statuses(source)) == (["entered-in-error"] * 2, [])
+    assert not [kind for kind in source.requests() if kind.startswith(("PUT", "DELETE", "POST /"))]
+
+
+def test_an_option_says_it_for_one_run_and_a_name_that_is_unknown_by_then_is_no_loss(servers, call) -> None:
+    source, results = servers
+    begun = call(screen.command, *BEGIN, "--source", source.base_url, "--write-to", "results")
+    run = json.loads(begun.stdout)["run"]
+    taken = call(retract.command, run, "--json", RESULTS_BASE_URL="")
+    assert taken.exit_code == 0, taken.output
+    assert statuses(results) == ["entered-in-error"] * 2
+
+
+def test_a_server_of_results_that_is_down_ends_as_unreachable_and_the_run_goes_on_later(servers, call) -> None:
+    source, _ = servers
+    begun = call(screen.command, *BEGIN, "--source", "ehr", "--write-to", NOWHERE, WARDROUND_FHIR_RETRIES="1")
+    assert isinstance(begun.exception, FhirUnreachable)
+    assert "127.0.0.1:9" in str(begun.exception)
+    assert statuses(source) == []
+
+
+def test_how_results_refer_is_the_runs_own(servers, call) -> None:
+    refused = call(screen.command, "--resume", "sepsis-20260102T050000Z-ffffff", "--map-by-identifier")
+    assert refused.exit_code == 2
+    assert "goes on with the run's own map by identifier" in refused.output
