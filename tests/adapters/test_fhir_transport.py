@@ -40,11 +40,11 @@ def test_retry_after_in_seconds_is_honoured_up_to_the_longest_wait(server, reply
 
 
 def test_retry_after_as_a_date_is_honoured(server, reply) -> None:
-    later = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
     server.replies(reply(status=503, headers={"Retry-After": later}), reply(GOOD))
     waits: list[float] = []
     send(server.url, waits)
-    assert 0 < waits[0] <= 20
+    assert 0 < waits[0] <= 100
 
 
 @pytest.mark.parametrize(

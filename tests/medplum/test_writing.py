@@ -23,7 +23,8 @@ PROFILE = load_server_profile("medplum", PROJECT / "include" / "schemas")
 
 @pytest.fixture
 def client(medplum):
-    with FhirClient(FhirSource(medplum, profile=PROFILE)) as client:
+    # A busy machine takes long for a batch of 100, and what is asked again is no longer one request.
+    with FhirClient(FhirSource(medplum, profile=PROFILE, timeout=600)) as client:
         yield client
 
 

@@ -80,31 +80,36 @@ def test_all_clients_of_a_run_share_one_token(icu, server, settings, key_pair) -
     assert TOKENS not in server.requests()
 
 
-def test_tokens_that_end_in_mid_run_are_renewed_in_time(icu, settings, key_pair) -> None:
-    slow = FaultPlan(faults=(Fault(kind="delay", seconds=0.2, path="/fhir"),))
-    with running_server(tls=True, clients=Clients(public_keys={"ward": key_pair.public}, lifetime=1.0)) as server:
-        source = filled(icu, server, key_pair.private)
-        server.misbehave(slow)
-        summary = screened(source, settings)
-        assert summary["written"] == STAYS
-        assert 2 <= server.requests()[TOKENS] < summary["http_requests"] / 2
-
-
-def test_tokens_that_end_before_the_server_said_are_replaced(icu, settings, key_pair) -> None:
-    clients = Clients(public_keys={"ward": key_pair.public}, lifetime=0.5, said_lifetime=300)
+def test_tokens_that_end_in_mid_run_are_renewed_in_time(icu, settings, key_pair, caplog) -> None:
+    # The server takes a token for longer than it says: who renews one in time is never told that it ended.
+    clients = Clients(public_keys={"ward": key_pair.public}, lifetime=300, said_lifetime=1.0)
     slow = FaultPlan(faults=(Fault(kind="delay", seconds=0.2, path="/fhir"),))
     with running_server(tls=True, clients=clients) as server:
         source = filled(icu, server, key_pair.private)
         server.misbehave(slow)
-        assert screened(source, settings)["written"] == STAYS
+        with caplog.at_level(logging.WARNING):
+            assert screened(source, settings)["written"] == STAYS
         assert server.requests()[TOKENS] >= 2
+        assert "refused" not in caplog.text
 
 
-def test_one_401_costs_one_token_and_nothing_else(icu, server, settings, key_pair) -> None:
+# While stays are found, while they are read, and while they are written.
+ENDS = [
+    ("/Encounter/_search",),
+    ("/Observation/_search",),
+    ("/Encounter/_search", "/Observation/_search", "/RiskAssessment/_search"),
+]
+
+
+@pytest.mark.parametrize("paths", ENDS, ids=len)
+def test_tokens_that_end_before_the_server_said_are_replaced_and_cost_nothing_else(
+    icu, server, settings, key_pair, paths
+) -> None:
     source = filled(icu, server, key_pair.private)
-    server.misbehave(FaultPlan(faults=(Fault(kind="status", status=401, path="/Observation/_search", times=1),)))
+    ended = (Fault(kind="status", status=401, path=path, times=1) for path in paths)
+    server.misbehave(FaultPlan(faults=tuple(ended)))
     summary = screened(source, settings)
-    assert (summary["failed"], summary["scored"], server.requests()[TOKENS]) == (0, STAYS, 1)
+    assert (summary["failed"], summary["written"], server.requests()[TOKENS]) == (0, STAYS, len(paths))
 
 
 def test_a_token_endpoint_that_is_busy_is_asked_again(icu, server, settings, key_pair) -> None:
@@ -187,7 +192,7 @@ def test_the_command_signs_in_by_the_name_of_the_source(icu, server, settings, k
     environment = {**os.environ, **{f"WARDROUND_{name}": str(place) for name, place in places.items()}}
     command = [sys.executable, "-m", "wardround", "screen", "sepsis", "--source", "my-ward", "--json"]
     command += ["--as-of", "2026-01-02T05:00:00Z"]
-    finished = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    finished = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     assert server.requests()[TOKENS] == 1
     assert key_pair.private.splitlines()[1] not in finished.stdout + finished.stderr
     assert "Traceback" not in finished.stderr

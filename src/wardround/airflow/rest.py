@@ -23,7 +23,7 @@ class AirflowApi:
     def is_healthy(self) -> bool:
         """Whether the API answers and every component that it knows of is healthy."""
         try:
-            health = self._session.get(f"{self.base_url}/api/v2/monitor/health", timeout=10).json()
+            health = self._session.get(f"{self.base_url}/api/v2/monitor/health", timeout=PATIENCE).json()
         except (requests.ConnectionError, requests.Timeout):
             return False
         return all(part["status"] == READY for part in health.values() if part["status"] is not None)

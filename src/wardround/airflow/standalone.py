@@ -16,7 +16,8 @@ import psutil
 from wardround.airflow.rest import AirflowApi
 from wardround.errors import WardroundError
 
-READY_SECONDS: Final = 180
+# Half a minute on an idle machine. One that ends is noticed at once, so this is for one that hangs.
+READY_SECONDS: Final = 600
 STOP_SECONDS: Final = 20
 POLL_SECONDS: Final = 0.5
 LOOPBACK: Final = "127.0.0.1"

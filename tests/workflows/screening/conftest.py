@@ -48,6 +48,7 @@ class Transport(HTTPAdapter):
         self._refused = refused
         self.refuse: Callable[[str], int | None] = lambda _body: None  # body -> status
         self.rewrite: Callable[[str], str] | None = None
+        self.under_way: Callable[[str], None] = lambda _path: None  # hears of each request that goes out
         self.sent: list[tuple[str, str]] = []  # path, body
         self.most_at_once = 0
         self._at_once = 0
@@ -62,6 +63,7 @@ class Transport(HTTPAdapter):
             if self.rewrite is not None:
                 request.prepare_body(self.rewrite(text), None)
             with self._counted():
+                self.under_way(request.path_url)
                 return super().send(request, *args, **kwargs)
         return self._refused(request, status)
 

@@ -68,7 +68,7 @@ def environment(settings) -> dict[str, str]:
 
 def misbehave(server: str, *faults: Fault) -> None:
     plan = FaultPlan(faults=faults).model_dump_json()
-    requests.post(server.replace("/fhir", "/_faults"), data=plan, timeout=10).raise_for_status()
+    requests.post(server.replace("/fhir", "/_faults"), data=plan, timeout=60).raise_for_status()
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def test_an_export_may_lie_in_object_storage(ward, server, settings, transport) 
 def test_the_server_keeps_no_export_that_was_read(ward, screened, transport, server) -> None:
     screened(cohort="export")
     (status,) = {path for path, _ in transport.sent if "$export-status" in path}
-    assert requests.get(server.replace("/fhir", "") + status, timeout=10).status_code == 404
+    assert requests.get(server.replace("/fhir", "") + status, timeout=60).status_code == 404
 
 
 def test_a_groups_export_screens_its_members_and_counts_the_others(ward, screened, settings) -> None:
@@ -180,7 +180,7 @@ def test_a_run_killed_while_it_exports_goes_on_with_the_same_export(
 ) -> None:
     run = open_run(exporting(server), settings)
     # From here on nothing is answered in time: the process waits for its end.
-    misbehave(server, Fault(kind="delay", seconds=5, path=path))
+    misbehave(server, Fault(kind="delay", seconds=30, path=path))
     script = [sys.executable, "-m", "wardround", "screen", "--resume", run, "--source", server]
     process = subprocess.Popen(script, env=environment, stderr=subprocess.DEVNULL)
     state = Path(RunFolder.existing(settings.runs, run).location(STATE))

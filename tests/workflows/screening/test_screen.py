@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -100,6 +101,14 @@ def test_no_more_requests_are_under_way_at_once_than_the_source_bears(
     icu.upload(server)
     asked = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", "chunk_size": chunk_size}
     source = FhirSource(server, patients_per_search=patients_per_search, threads=2)
+    # The first two of a kind wait for one another, so that how fast a machine is cannot hide that they go out at once.
+    met, first_two = Barrier(2), iter(range(2))
+
+    def meet(path: str) -> None:
+        if path.endswith("/Observation/_search") and next(first_two, None) is not None:
+            met.wait(timeout=600)
+
+    transport.under_way = meet
     screen(ScreeningRequest.model_validate(asked), Means(source, settings, lambda *_: None, transport))
     assert transport.most_at_once == 2
 
