@@ -49,6 +49,23 @@ def test_the_page_goes_to_the_file_that_is_asked_for(tmp_path: Path) -> None:
     assert not (tmp_path / "runs" / RUN / "report.html").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "page", "columns"),
+    [
+        ([], "report.html", "place"),
+        (["--identifiers"], "report.html", "patient_id,stay_id,place"),
+        (["--no-identifiers"], "report-no-identifiers.html", "place"),
+    ],
+)
+def test_identifiers_are_in_the_page_alone_unless_asked_otherwise(
+    tmp_path: Path, option: list[str], page: str, columns: str
+) -> None:
+    CliRunner().invoke(command, [RUN, *option], catch_exceptions=False)
+    folder = tmp_path / "runs" / RUN
+    assert [path.name for path in folder.glob("report*.html")] == [page]
+    assert (folder / "worklist.csv").read_text(encoding="utf-8-sig").startswith(f"{columns},")
+
+
 def test_a_run_that_is_not_there_is_an_error_that_names_close_ones() -> None:
     with pytest.raises(RunNotFound, match=f"did you mean {RUN}"):
         CliRunner().invoke(command, [RUN.replace("00ff00", "00ff01")], catch_exceptions=False)

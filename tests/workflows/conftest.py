@@ -1,5 +1,6 @@
 """A run's folder, made up: what screening leaves behind for a ward of any size; and what tests ask of real servers."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -93,12 +94,18 @@ class Ward:
         self.condition = load_condition("sepsis", self.settings.schemas)
         self.card = model_card(self.condition)
         ModelStore(self.settings.models).save("sepsis", self.card, {})
+        self.run = RUN
 
-    def folder(self, run: str = RUN) -> RunFolder:
-        return RunFolder.of(self.settings.runs, run)
+    def folder(self, run: str = "") -> RunFolder:
+        """The folder of a run, by default of the one that was screened last."""
+        return RunFolder.of(self.settings.runs, run or self.run)
 
-    def screen(self, stays: int, units: tuple[str, ...] = UNITS, seed: int = 0, **request: Any) -> str:
-        """A finished run of so many stays, with all outcomes among them if there are enough; gives its id."""
+    def screen(self, stays: int, units: tuple[str, ...] = UNITS, seed: int = 0, run: str = RUN, **request: Any) -> str:
+        """A finished run of so many stays, with all outcomes among them if there are enough; gives its id.
+
+        Runs of as many stays have the same stays, and those of another seed other scores for them.
+        """
+        self.run = run
         ledger, admitted = self._ledger(stays, units, np.random.default_rng(seed))
         if request.get("mode") == "shadow" or request.get("dry_run"):
             ledger["written"] = False
@@ -106,7 +113,13 @@ class Ward:
         self._stays(ledger, admitted)
         self._chunks(ledger, np.random.default_rng(seed))
         self._account(ledger)
-        return RUN
+        return run
+
+    @staticmethod
+    def text_of(page: str) -> str:
+        """What a reader of a page sees, in one line."""
+        body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+        return " ".join(re.sub(r"<[^>]+>", " ", body).split())
 
     def _ledger(
         self, stays: int, units: tuple[str, ...], random: np.random.Generator
@@ -144,7 +157,7 @@ class Ward:
 
     def _request(self, **request: Any) -> None:
         content = {
-            "run": RUN,
+            "run": self.run,
             "condition": "sepsis",
             "source_url": "http://127.0.0.1:8080/fhir",
             "as_of": "2026-01-02T05:00:00Z",
@@ -191,6 +204,7 @@ class Ward:
 
     def _account(self, ledger: pd.DataFrame) -> None:
         folder = self.folder()
+        folder.write_json("census.json", {"of": {"condition": "sepsis", "source": "ward"}, "found": len(ledger)})
         folder.write_frame("ledger.parquet", ledger)
         folder.write_json("quality.json", self.quality(len(ledger), broken=min(2, len(ledger))).model_dump(mode="json"))
         some = {"lactate": {"comparator": 14, "unknown_unit": 2}, "heart_rate": {"implausible_value": 31}}

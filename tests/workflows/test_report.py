@@ -1,10 +1,13 @@
 """The page that a run leaves: complete, honest about what is missing, self-contained, and safe to open."""
 
+import io
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from wardround.adapters.model_store import ModelStore
@@ -36,21 +39,140 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def text_of(page: str) -> str:
-    """What a reader sees, in one line."""
-    body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+FILES = ("report.html", "aggregates.html", "model-card.html", "worklist.csv", "aggregates.csv")
 
 
-def test_the_report_is_written_into_the_runs_folder(ward: Any) -> None:
+def links_of(page: str) -> list[str]:
+    """The addresses that a page leads to, without those of places in it."""
+    hrefs = [attributes.get("href") or "#" for name, attributes in Page(page).tags if name == "a"]
+    return [href for href in hrefs if not href.startswith("#")]
+
+
+def test_the_report_and_the_files_that_go_with_it_are_written_into_the_runs_folder(ward: Any) -> None:
     run = ward.screen(40)
     path = Path(report(run, ward.settings))
-    assert path.name == "report.html"
-    assert path.read_text(encoding="utf-8") == report_page(run, ward.settings)
+    assert path == Path(ward.folder().location("report.html"))
+    assert set(FILES) <= set(ward.folder().list())
+
+
+def test_the_pages_lead_to_the_files_beside_them_and_the_aggregates_to_none_with_patients(ward: Any) -> None:
+    report(ward.screen(40), ward.settings)
+    page, counted = (ward.folder().read_text(name) for name in ("report.html", "aggregates.html"))
+    assert set(links_of(page)) == {"aggregates.html", "model-card.html", "worklist.csv", "aggregates.csv"}
+    assert set(links_of(counted)) == {"model-card.html", "aggregates.csv"}
+
+
+def test_a_page_that_goes_elsewhere_leads_nowhere(ward: Any) -> None:
+    assert links_of(report_page(ward.screen(40), ward.settings)) == []
+
+
+def test_the_card_beside_a_report_stays_as_it_was(ward: Any) -> None:
+    run = ward.screen(20)
+    report(run, ward.settings)
+    kept = ward.folder().read_text("model-card.html")
+    assert kept == ModelStore(ward.settings.models).page("sepsis", ward.card.version)
+    shutil.rmtree(ward.settings.models)
+    report(run, ward.settings)
+    assert ward.folder().read_text("model-card.html") == kept
+    assert "model-card.html" in links_of(ward.folder().read_text("report.html"))
+
+
+def test_without_a_card_no_page_leads_to_one(ward: Any) -> None:
+    report(ward.screen(20, model_version="0.9.0-gone"), ward.settings)
+    assert not ward.folder().exists("model-card.html")
+    assert "model-card.html" not in links_of(ward.folder().read_text("aggregates.html"))
+
+
+@pytest.mark.parametrize("stays", [1, 4, 60])
+def test_no_id_and_nothing_that_a_person_or_a_server_wrote_is_in_the_aggregates(ward: Any, stays: int) -> None:
+    ward.screen(stays, seed=3, run="sepsis-20260101T050000Z-a1b2c3", as_of="2026-01-01T05:00:00Z")
+    run = ward.screen(stays, cohort={"kind": "patients", "patients": ["patient-7"]})
+    folder = ward.folder()
+    ledger = folder.read_frame("ledger.parquet")
+    marked = "write:the server said MARK of Patient/MARK"
+    ledger["reason"] = ledger["reason"].where(ledger["outcome"] == "scored", marked)
+    folder.write_frame("ledger.parquet", ledger)
+    retraction = {"retracted": 1, "at": "2026-01-02T06:00:00Z", "why": "MARK was in the wrong bed"}
+    folder.write_json("summary.json", {**folder.read_json("summary.json"), "retraction": retraction})
+    ModelStore(ward.settings.models).suspend("sepsis", "ward", "MARK")
+    report(run, ward.settings)
+    told = folder.read_text("aggregates.html") + folder.read_text("aggregates.csv")
+    ids = [*ledger["stay_id"], *ledger["patient_id"]]
+    assert len(ids) == 2 * stays
+    assert [one for one in (*ids, "MARK", "patient-7") if one in told] == []
+    assert "MARK" in folder.read_text("report.html")
+    assert any(one in folder.read_text("report.html") for one in ids) or stays == 1
+
+
+def test_units_of_few_stays_are_counted_together_in_the_aggregates_alone(ward: Any) -> None:
+    run = ward.screen(60, units=(*["Large unit"] * 19, "Small unit"))
+    report(run, ward.settings)
+    small = int((ward.folder().read_frame("ledger.parquet")["unit"] == "Small unit").sum())
+    assert 0 < small < 5
+    assert "Small unit" in ward.folder().read_text("report.html")
+    assert "Small unit" not in ward.folder().read_text("aggregates.html") + ward.folder().read_text("aggregates.csv")
+
+
+def test_the_table_of_the_worklist_has_every_stay_found_and_no_identifier_unless_asked(ward: Any) -> None:
+    run = ward.screen(60)
+    ledger = ward.folder().read_frame("ledger.parquet")
+    report(run, ward.settings)
+    table = ward.folder().read_text("worklist.csv")
+    assert re.findall(r"(?:stay|patient)-[0-9a-f]{8}", table) == []
+    assert len(pd.read_csv(io.StringIO(table.removeprefix("\ufeff")))) == len(ledger)
+    report(run, ward.settings, identified_table=True)
+    named = pd.read_csv(io.StringIO(ward.folder().read_text("worklist.csv").removeprefix("\ufeff")))
+    assert sorted(named["stay_id"]) == sorted(ledger["stay_id"])
+    together = named.merge(ledger, on="stay_id", suffixes=("", "_of_ledger"))
+    assert (together["patient_id"] == together["patient_id_of_ledger"]).all()
+    assert together["score"].equals(together["score_of_ledger"])
+
+
+def test_a_chart_is_one_click_away_where_the_source_says_how(ward: Any) -> None:
+    run = ward.screen(60, chart_url="https://ehr.example/p/{patient_id}?enc={encounter_id}")
+    ledger = ward.folder().read_frame("ledger.parquet")
+    some = ledger[ledger["band"] == "high"].iloc[0]
+    address = f"https://ehr.example/p/{some['patient_id']}?enc={some['stay_id']}"
+    assert address in links_of(report_page(run, ward.settings))
+    assert links_of(report_page(run, ward.settings, identifiers=False)) == []
+
+
+def test_the_low_band_is_listed_and_closed(ward: Any) -> None:
+    run = ward.screen(60)
+    ledger = ward.folder().read_frame("ledger.parquet")
+    page = report_page(run, ward.settings)
+    low = page[page.index('<h3 class="low">') : page.index('id="indeterminate"')]
+    assert "<details><summary>Show the low band" in low
+    assert all(stay in low for stay in ledger[ledger["band"] == "low"]["stay_id"])
+
+
+@pytest.mark.parametrize(("hours", "loud", "quiet"), [(0.5, False, False), (14.0, True, False), (700.0, False, True)])
+def test_a_run_that_is_late_is_called_so_and_one_that_looks_back_is_not_shouted_at(
+    ward: Any, hours: float, loud: bool, quiet: bool
+) -> None:
+    run = ward.screen(20)
+    summary = ward.folder().read_json("summary.json")
+    ward.folder().write_json("summary.json", {**summary, "hours_after_as_of": hours})
+    page = report_page(run, ward.settings)
+    assert ("Late scores" in page, "This run looks back" in page) == (loud, quiet)
+
+
+JARGON = ("platt", "rule icd", "recognise", "expect_column", "feature rows", "NaN", "None,", "nan %")
+
+
+@pytest.mark.parametrize("stays", [0, 60])
+def test_no_word_of_the_workshop_is_on_the_pages(ward: Any, stays: int) -> None:
+    run = ward.screen(stays)
+    summary = ward.folder().read_json("summary.json")
+    ward.folder().write_json("summary.json", {**summary, "durations": {**summary["durations"], "recognise": 0.1}})
+    report(run, ward.settings)
+    for name in ("report.html", "aggregates.html", "model-card.html"):
+        text = ward.text_of(ward.folder().read_text(name))
+        assert [word for word in JARGON if word in text] == [], name
 
 
 def test_the_report_tells_what_ran_and_that_it_is_an_adjunct(ward: Any) -> None:
-    page = text_of(report_page(ward.screen(40), ward.settings))
+    page = ward.text_of(report_page(ward.screen(40), ward.settings))
     for told in (
         "Sepsis",
         "2 January 2026, 05:00 UTC",
@@ -61,15 +183,15 @@ def test_the_report_tells_what_ran_and_that_it_is_an_adjunct(ward: Any) -> None:
         "validation on local patients",
         "0.741 to 0.876",
         "high from 32.0 %",
-        "check quality",
+        "Checking the values",
     ):
         assert told in page
 
 
-def test_the_worklist_holds_every_high_and_moderate_stay_highest_first(ward: Any) -> None:
+def test_the_worklist_holds_every_scored_stay_by_band_highest_first(ward: Any) -> None:
     run = ward.screen(60)
     ledger = ward.folder().read_frame("ledger.parquet")
-    expected = ledger[ledger["band"].isin(["high", "moderate"])].sort_values("score", ascending=False)["stay_id"]
+    expected = ledger[ledger["outcome"] == "scored"].sort_values("score", ascending=False)["stay_id"]
     page = report_page(run, ward.settings)
     worklist = page[page.index('id="worklist"') : page.index('id="indeterminate"')]
     assert re.findall(r"stay-[0-9a-f-]+", worklist) == expected.tolist()
@@ -129,7 +251,7 @@ def test_a_hostile_source_condition_or_reason_does_nothing(ward: Any) -> None:
 
 
 def test_an_empty_ward_gets_a_report_that_says_so(ward: Any) -> None:
-    page = text_of(report_page(ward.screen(0), ward.settings))
+    page = ward.text_of(report_page(ward.screen(0), ward.settings))
     assert "No stays found. The source gave no intensive-care stay" in page
     assert "No stay was scored." in page
 
@@ -138,7 +260,7 @@ def test_an_empty_ward_gets_a_report_that_says_so(ward: Any) -> None:
 def test_a_run_that_writes_nothing_is_marked(ward: Any, request_: dict[str, Any], words: str) -> None:
     page = report_page(ward.screen(20, **request_), ward.settings)
     assert 'class="ribbon"' in page
-    assert f"{words} Nothing was written to the source." in text_of(page)
+    assert f"{words} Nothing was written to the source." in ward.text_of(page)
     assert 'class="ribbon"' not in report_page(ward.screen(20), ward.settings)
 
 
@@ -148,7 +270,7 @@ def test_a_run_that_the_gate_stopped_is_reported_as_stopped(ward: Any) -> None:
     folder.write_json("quality.json", ward.quality(rows=18, broken=9).model_dump(mode="json"))
     for name in ("ledger.parquet", "summary.json", "set_aside.json"):
         Path(folder.location(name)).unlink()
-    page = text_of(report_page(run, ward.settings))
+    page = ward.text_of(report_page(run, ward.settings))
     assert "Stopped by data validation. 9 of 18 feature rows broke a rule" in page
     assert "age is between 18 and 130 years" in page
     assert "failed: the run ended before this stay was accounted for" not in page
@@ -160,7 +282,7 @@ def test_a_run_that_only_just_began_is_reported_as_unfinished(ward: Any) -> None
     for name in ward.folder().list():
         if name != "request.json":
             Path(ward.folder().location(name)).unlink()
-    page = text_of(report_page(run, ward.settings))
+    page = ward.text_of(report_page(run, ward.settings))
     assert "Unfinished run." in page
     assert "were not validated" in page
 
@@ -180,7 +302,7 @@ def test_a_repeated_run_tells_how_much_was_on_the_server_already(ward: Any) -> N
 
 
 def test_an_old_run_keeps_its_report_when_its_model_is_gone(ward: Any) -> None:
-    page = text_of(report_page(ward.screen(20, model_version="0.9.0-gone"), ward.settings))
+    page = ward.text_of(report_page(ward.screen(20, model_version="0.9.0-gone"), ward.settings))
     assert "The card of model 0.9.0-gone is not in the model store any more." in page
 
 
@@ -205,4 +327,4 @@ def test_a_report_says_whether_the_model_passed_its_gates(ward: Any, decided: An
     run = ward.screen(3)
     if decided:
         ModelStore(ward.settings.models).record("sepsis", decided, ward.card.version, by="gates", why="as they say")
-    assert f"<dt>Gates of promotion</dt><dd>{said}</dd>" in report_page(run, ward.settings)
+    assert f"<dt>Checks before it went live</dt><dd>{said}</dd>" in report_page(run, ward.settings)

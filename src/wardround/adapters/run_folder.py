@@ -211,5 +211,13 @@ def read_together(runs: str, names: Iterable[str]) -> dict[str, bytes]:
         return {name: found for name, found in readers.map(content, names) if found is not None}
 
 
+def runs_before(runs: str, condition_id: str, as_of: pd.Timestamp, since: pd.Timestamp | None = None) -> Iterator[str]:
+    """The runs of a condition as of earlier times, the latest first; told by their names, without opening one."""
+    prefix = f"{condition_id}-"
+    first, now = f"{prefix}{as_of_part(since) if since else ''}", f"{prefix}{as_of_part(as_of)}"
+    mine = (run for run in runs_in(runs) if run.startswith(prefix))
+    yield from sorted((run for run in mine if first <= run and run[: len(now)] < now), reverse=True)
+
+
 def _protocols_of(files: Any) -> tuple[str, ...]:
     return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)

@@ -1,7 +1,6 @@
-"""A run's folder in, report.html out. It sees patient values; its log says where the report is, and no more."""
+"""A run's folder in, its report and the files beside it out. It sees patient values; its log says where they are."""
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
@@ -15,40 +14,71 @@ from wardround.core.decisions import Standing
 from wardround.core.events import frame_of
 from wardround.core.ledger import EXCLUDED, FAILED, LEDGER_COLUMNS
 from wardround.core.model import ModelCard
+from wardround.core.report.downloads import aggregates_csv, worklist_csv
 from wardround.core.report.record import RunRecord
-from wardround.core.report.view import run_report
+from wardround.core.report.view import Link, run_aggregates, run_report
 from wardround.core.report.words import UNFINISHED
-from wardround.core.report.worklist import listed
 from wardround.core.suite import QualityResult
 from wardround.errors import ModelError, RunNotFound
 from wardround.settings import Settings
 from wardround.spec.loading import load_condition
+from wardround.workflows.earlier_runs import earlier_runs
+from wardround.workflows.run_inputs import Unknown, keep_unknown, kept_unknown
 
 _LOG = logging.getLogger(__name__)
 
 REPORT: Final = "report.html"
+AGGREGATES: Final = "aggregates.html"
+CARD: Final = "model-card.html"
+WORKLIST_TABLE: Final = "worklist.csv"
+AGGREGATES_TABLE: Final = "aggregates.csv"
+_MODEL_CARD: Final = Link(CARD, "The model's card")
+_WITHOUT_PATIENTS: Final = Link(AGGREGATES, "The same without patients")
+_AGGREGATES_TABLE: Final = Link(AGGREGATES_TABLE, "Figures as a table (CSV)")
+_TABLES: Final = (Link(WORKLIST_TABLE, "Worklist as a table (CSV)"), _AGGREGATES_TABLE)
 # Beside the other one, which stays as it was.
 WITHOUT_IDENTIFIERS: Final = "report-no-identifiers.html"
 _SCORES: Final = ["stay_id", "reasons", "missing"]
 _STAYS: Final = ["stay_id", "intime"]
 
 
-def report(run: str, settings: Settings, identifiers: bool = True) -> str:
-    """Writes the report of a run into its folder; gives its path, or its URL where runs lie in object storage.
+def report(run: str, settings: Settings, identifiers: bool = True, identified_table: bool = False) -> str:
+    """Writes the report of a run and what goes with it into its folder; gives the path of the page, or its URL.
 
-    A run that ended early is reported as far as it came. Raises RunNotFound, and SpecError if the condition is gone.
+    A run that ended early is reported as far as it came. `identifiers` are in the page with the worklist, and with
+    `identified_table` in worklist.csv as well. The page comes last: where it is, the others are.
+    Raises RunNotFound, and SpecError if the condition is gone.
     """
+    folder = _folder(run, settings)
+    unknown = keep_unknown(folder)
+    record = _record(folder, run, settings, unknown)
+    card = _keep_card(folder, record, settings)
+    counted = run_aggregates(record, (*card, _AGGREGATES_TABLE))
+    folder.write_text(WORKLIST_TABLE, worklist_csv(record, identified_table))
+    folder.write_text(AGGREGATES_TABLE, aggregates_csv(record, counted.counted))
+    folder.write_text(AGGREGATES, render(counted))
     name = REPORT if identifiers else WITHOUT_IDENTIFIERS
-    page = report_page(run, settings, identifiers)
-    folder = RunFolder.of(settings.runs, run)
-    folder.write_text(name, page)
+    folder.write_text(name, render(run_report(record, identifiers, (_WITHOUT_PATIENTS, *card, *_TABLES))))
     _LOG.info("run %s: the report is at %s", run, folder.location(name))
     return folder.location(name)
 
 
 def report_page(run: str, settings: Settings, identifiers: bool = True) -> str:
-    """The report of a run as HTML. Raises RunNotFound and SpecError."""
-    return render(run_report(_record(_folder(run, settings), run, settings), identifiers))
+    """The report of a run as HTML, without links to what lies beside it. Raises RunNotFound and SpecError."""
+    folder = _folder(run, settings)
+    return render(run_report(_record(folder, run, settings, kept_unknown(folder)), identifiers))
+
+
+def _keep_card(folder: RunFolder, record: RunRecord, settings: Settings) -> tuple[Link, ...]:
+    """Keeps the page of the model's card with the run, as it was at its first report; none where there is no card."""
+    if folder.exists(CARD):
+        return (_MODEL_CARD,)
+    try:
+        page = ModelStore(settings.models).page(record.condition.id, record.request["model_version"])
+    except ModelError:
+        return ()
+    folder.write_text(CARD, page)
+    return (_MODEL_CARD,)
 
 
 def _folder(run: str, settings: Settings) -> RunFolder:
@@ -60,13 +90,12 @@ def _folder(run: str, settings: Settings) -> RunFolder:
         raise RunNotFound(f"{error}{hint}") from None
 
 
-def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
+def _record(folder: RunFolder, run: str, settings: Settings, unknown: Unknown) -> RunRecord:
     names = folder.list()
     request = folder.read_json("request.json")
     condition = load_condition(request["condition"], settings.schemas)
     stays = folder.read_frame("stays.parquet") if "stays.parquet" in names else pd.DataFrame(columns=_STAYS)
     ledger = folder.read_frame("ledger.parquet") if "ledger.parquet" in names else _unfinished(stays)
-    unknown, rows = _unknown(folder, names)
     now = _standing(request, settings)
     return RunRecord(
         run=run,
@@ -75,14 +104,15 @@ def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
         summary=folder.read_json("summary.json") if "summary.json" in names else {},
         ledger=ledger,
         stays=stays[_STAYS],
-        scores=_scores(folder, names, listed(ledger)),
-        unknown=unknown,
-        rows=rows,
+        scores=_scores(folder, names),
+        unknown=unknown[0],
+        rows=unknown[1],
         set_aside=folder.read_json("set_aside.json") if "set_aside.json" in names else {},
         quality=QualityResult.model_validate(folder.read_json("quality.json")) if "quality.json" in names else None,
         card=_card(request, settings),
         gates=now.verdict(request["model_version"]),
         suspended=now.suspended,
+        earlier=earlier_runs(folder, request, settings),
         census=folder.read_json("census.json") if "census.json" in names else {},
     )
 
@@ -102,23 +132,10 @@ def _unfinished(stays: pd.DataFrame) -> pd.DataFrame:
     return frame_of(LEDGER_COLUMNS, account[list(LEDGER_COLUMNS)])
 
 
-def _scores(folder: RunFolder, names: Sequence[str], wanted: set[str]) -> pd.DataFrame:
-    """What the lists say of these stays. The reasons of a whole ward would be most of the report's memory."""
-    files = (folder.read_frame(name, _SCORES) for name in names if name.endswith("/scores.parquet"))
-    frames = [scores[scores["stay_id"].isin(wanted)] for scores in files]
+def _scores(folder: RunFolder, names: Sequence[str]) -> pd.DataFrame:
+    """What the lists say of the stays."""
+    frames = [folder.read_frame(name, _SCORES) for name in names if name.endswith("/scores.parquet")]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=_SCORES)
-
-
-def _unknown(folder: RunFolder, names: Sequence[str]) -> tuple[Counter[str], int]:
-    """Unknown values per feature column, and the feature rows; one chunk in memory at a time."""
-    unknown: Counter[str] = Counter()
-    rows = 0
-    for name in names:
-        if name.endswith("/features.parquet"):
-            features = folder.read_frame(name)
-            unknown.update({str(column): int(missing) for column, missing in features.isna().sum().items()})
-            rows += len(features)
-    return unknown, rows
 
 
 def _standing(request: Mapping[str, Any], settings: Settings) -> Standing:

@@ -3,13 +3,21 @@
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from wardround.core.report.charts import duration_bars, flow_chart, histogram
+from wardround.core.report.earlier import Point
 from wardround.core.report.flow import Loss, Stage
+from wardround.core.report.flow_chart import flow_chart
+from wardround.core.report.histogram import NARROW, histogram
+from wardround.core.report.trend import trend
 
 EVIL = '</text><script>alert("x")</script>&'
 THRESHOLDS = {"moderate": 0.2, "high": 0.4}
+
+
+def points(*found: int) -> list[Point]:
+    return [Point(pd.Timestamp(f"2026-01-0{day}T05:00Z"), number, number // 4) for day, number in enumerate(found, 1)]
 
 
 def flow(found: int, reason: str = "Discharged") -> str:
@@ -23,9 +31,10 @@ def flow(found: int, reason: str = "Discharged") -> str:
         flow(0),
         flow(3, EVIL),
         histogram(np.array([0.0, 0.3, 1.0]), ["low", "moderate", "high"], THRESHOLDS),
-        duration_bars({"extract": 3.2, EVIL: 0.0}),
+        histogram(np.array([0.5]), ["high"], THRESHOLDS, NARROW),
+        trend(points(3, 0, 12)),
     ],
-    ids=["flow", "empty flow", "hostile flow", "histogram", "hostile durations"],
+    ids=["flow", "empty flow", "hostile flow", "histogram", "narrow histogram", "trend"],
 )
 def test_a_chart_is_well_formed_and_has_a_title_and_a_description(svg: str) -> None:
     root = ElementTree.fromstring(svg)
@@ -48,9 +57,35 @@ def test_a_histogram_names_its_thresholds() -> None:
     assert "high from 40.0" in svg
 
 
-def test_without_scores_or_steps_there_is_no_chart() -> None:
+def test_a_histogram_names_its_axes() -> None:
+    texts = [
+        element.text for element in ElementTree.fromstring(histogram(np.array([0.5]), ["high"], THRESHOLDS)).iter()
+    ]
+    assert {"Score", "Stays"} <= set(texts)
+
+
+def test_a_narrow_drawing_has_another_id_and_text_of_eleven_pixels_at_least_on_a_telephone() -> None:
+    """Such a drawing is as wide as the screen less its margins: 342 of 390 pixels; the text is of 11.5 or more."""
+    slim = ElementTree.fromstring(histogram(np.array([0.5]), ["high"], THRESHOLDS, NARROW))
+    found = ElementTree.fromstring(trend(points(3)))
+    for drawing in (slim, found):
+        width = float((drawing.get("viewBox") or "").split()[2])
+        assert 342 / width * 11.5 > 10.9
+    assert slim[0].get("id") == "histogram-narrow-title"
+
+
+def test_a_trend_shows_each_run_with_its_time_and_numbers() -> None:
+    svg = trend(points(8, 4))
+    drawn = ElementTree.fromstring(svg)
+    assert [one.get("class") for one in drawn if one.tag == "rect"][2:] == ["found", "high", "now", "high"]
+    texts = [element.text for element in drawn if element.tag == "text"]
+    assert texts[-6:] == ["8", "1 Jan", "05:00", "4", "2 Jan", "05:00"]
+    assert "1 Jan, 05:00: 8 found, 2 high" in svg
+
+
+def test_without_scores_or_runs_there_is_no_chart() -> None:
     assert histogram(np.array([]), [], THRESHOLDS) == ""
-    assert duration_bars({}) == ""
+    assert trend([]) == ""
 
 
 def test_many_reasons_for_a_loss_are_summed_up() -> None:

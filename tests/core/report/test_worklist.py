@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from wardround.core.report.worklist import LISTED, LISTED_BANDS, LISTED_OUTCOMES, Reason, by_band, by_outcome, listed
+from wardround.core.report.worklist import LISTED, Reason, by_band, by_outcome, moved
 
 
 def stays(scores: list[float], **columns: object) -> pd.DataFrame:
@@ -19,6 +19,8 @@ def stays(scores: list[float], **columns: object) -> pd.DataFrame:
             "hours": 5.0,
             "reasons": [[] for _ in scores],
             "missing": [[] for _ in scores],
+            "before": "",
+            "link": "https://ehr.example/x",
         }
     )
     return frame.assign(**columns)
@@ -31,18 +33,6 @@ def test_the_highest_score_comes_first_and_equal_scores_by_stay() -> None:
         (2, "s0", 0.4),
         (3, "s2", 0.4),
     ]
-
-
-def test_the_stays_that_the_lists_show_are_known_from_the_ledger_alone() -> None:
-    """As many of each list as it shows, and nobody of the low band."""
-    high, low = stays([0.9] * (LISTED + 7)), stays([0.1], band="low").assign(stay_id="low")
-    failed = stays([float("nan")], outcome="failed", band="", why="task:score").assign(stay_id="failed")
-    everyone = pd.concat([high, low, failed])
-    lists = [by_band(everyone, band, True) for band in LISTED_BANDS]
-    lists += [by_outcome(everyone, outcome, True) for outcome in LISTED_OUTCOMES]
-    shown = {patient.stay for one in lists for patient in one.patients}
-    assert listed(everyone.rename(columns={"why": "reason"})) == shown
-    assert len(shown) == LISTED + 1
 
 
 def test_a_long_list_ends_and_says_how_many_are_not_on_it() -> None:
@@ -59,7 +49,7 @@ def test_only_scored_stays_are_in_a_band() -> None:
 def test_without_identifiers_nothing_tells_who_a_patient_is() -> None:
     frame = stays([0.9], outcome="failed", why="write:Observation/secret-1 refused")
     [patient] = by_outcome(frame, "failed", identifiers=False).patients
-    assert (patient.patient, patient.stay, patient.place) == ("", "", 1)
+    assert (patient.patient, patient.stay, patient.place, patient.link) == ("", "", 1, "")
     assert patient.why == "The server did not take the RiskAssessment: Observation refused"
 
 
@@ -80,3 +70,11 @@ def test_a_reason_is_split_into_what_value_age_and_direction() -> None:
 def test_a_stay_without_a_feature_row_has_no_reasons() -> None:
     [patient] = by_band(stays([0.9], reasons=float("nan"), missing=float("nan")), "high", identifiers=True).patients
     assert (patient.reasons, patient.missing) == ((), ())
+
+
+def test_only_stays_whose_band_is_another_one_have_moved() -> None:
+    frame = stays([0.4, 0.9, 0.5, 0.6], before=["was low, 8.0 %", "new", "was moderate, 20.0 %", ""])
+    assert [(patient.stay, patient.before) for patient in moved(frame, identifiers=True).patients] == [
+        ("s2", "was moderate, 20.0 %"),
+        ("s0", "was low, 8.0 %"),
+    ]

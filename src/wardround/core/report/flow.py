@@ -1,10 +1,13 @@
 """The ledger in; found, eligible, scored and written out, with the reason for every stay lost on the way."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from wardround.core.report.words import reason_in_words
+
+Words = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,17 @@ class Stage:
     losses: tuple[Loss, ...]
 
 
-def stages(ledger: pd.DataFrame, not_written: str) -> tuple[Stage, ...]:
+def stages(ledger: pd.DataFrame, not_written: str, words: Words = reason_in_words) -> tuple[Stage, ...]:
     """The four stages of a run.
 
     Args:
         ledger: LEDGER_COLUMNS.
         not_written: why scored stays without a RiskAssessment have none.
+        words: what a reason becomes.
     """
     found = len(ledger)
-    excluded = losses_of(ledger[ledger["outcome"] == "excluded"])
-    failed = losses_of(ledger[ledger["outcome"] == "failed"], "Failed: ")
+    excluded = losses_of(ledger[ledger["outcome"] == "excluded"], words)
+    failed = losses_of(ledger[ledger["outcome"] == "failed"], words, "Failed: ")
     indeterminate = int((ledger["outcome"] == "indeterminate").sum())
     scored = ledger[ledger["outcome"] == "scored"]
     written = int(scored["written"].sum())
@@ -47,10 +51,11 @@ def stages(ledger: pd.DataFrame, not_written: str) -> tuple[Stage, ...]:
     )
 
 
-def losses_of(rows: pd.DataFrame, prefix: str = "") -> tuple[Loss, ...]:
-    """The reasons of ledger rows with their counts, the most frequent first."""
-    counts = rows["reason"].value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
-    words = [(reason_in_words(str(reason)), int(number)) for reason, number in counts.items()]
+def losses_of(rows: pd.DataFrame, words: Words = reason_in_words, prefix: str = "") -> tuple[Loss, ...]:
+    """The reasons of ledger rows with their counts, the most frequent first; those of the same words are one."""
+    told = rows["reason"].astype("str").map(words)
+    counts = told.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
+    named = [(str(reason), int(number)) for reason, number in counts.items()]
     return tuple(
-        Loss(prefix + reason[0].lower() + reason[1:] if prefix else reason, number) for reason, number in words
+        Loss(prefix + reason[0].lower() + reason[1:] if prefix else reason, number) for reason, number in named
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from wardround.core.features import WITHOUT_EVENTS
 from wardround.core.report.words import SUMMARIES, window
 from wardround.spec.conditions import Condition, Feature
 
@@ -36,9 +37,11 @@ class UnknownGrid:
 def unknown_grid(unknown: Mapping[str, int], rows: int, condition: Condition) -> UnknownGrid:
     """The grid for a run whose features have `unknown` unknown values per column in `rows` rows."""
     shares = {column: number / rows if rows else 0.0 for column, number in unknown.items()}
-    used = [summary for summary in SUMMARIES if any(feature.summary == summary for feature in condition.feature_list)]
+    # How often something was measured, and whether at all, is never unknown.
+    asked = [feature for feature in condition.feature_list if feature.summary not in WITHOUT_EVENTS]
+    used = [summary for summary in SUMMARIES if any(feature.summary == summary for feature in asked)]
     lines: dict[tuple[str, str], dict[str, Feature]] = {}
-    for feature in condition.feature_list:
+    for feature in asked:
         line = (condition.variables[feature.variable].display, window(feature.window))
         lines.setdefault(line, {})[feature.summary] = feature
     return UnknownGrid(

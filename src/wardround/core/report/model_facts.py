@@ -7,6 +7,7 @@ from wardround.core.evaluation.gates import Verdict, in_words
 from wardround.core.metrics import Metric
 from wardround.core.model import NOT_STATED, ModelCard
 from wardround.core.report.words import count, percent, window
+from wardround.spec.conditions import Label
 
 METRICS: Final = {
     "auroc": "AUROC",
@@ -18,6 +19,20 @@ METRICS: Final = {
     "brier": "Brier score",
     "prevalence": "Share with the outcome",
 }
+MEANINGS: Final = {
+    "auroc": "how often a patient with the outcome scores above one without it; 0.5 is chance",
+    "auprc": "the same question for a rare outcome; chance is the share with the outcome",
+    "f1": "sensitivity and positive predictive value in one figure",
+    "sensitivity": "of those with the outcome, the share in the high band",
+    "specificity": "of those without the outcome, the share not in the high band",
+    "ppv": "of those in the high band, the share with the outcome",
+    "brier": "how far scores are from what came; 0 is ideal",
+}
+LABELS: Final = {
+    "icd": "the diagnosis codes of the hospital stay",
+    "hospital_death": "death before discharge from the hospital",
+    "sepsis3": "the definition Sepsis-3",
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,7 @@ class MetricLine:
     name: str
     value: str
     interval: str
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,9 +66,9 @@ def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
                 "Bands",
                 f"moderate from {percent(card.thresholds['moderate'])}, high from {percent(card.thresholds['high'])}",
             ),
-            ("Calibration", card.calibration.method),
-            ("Inputs", f"{len(card.columns)} features"),
-            ("Gates of promotion", in_words(gates)),
+            ("Calibration", _calibration(card)),
+            ("Inputs", f"{len(card.columns)}, summaries of a patient's values"),
+            ("Checks before it went live", in_words(gates)),
         ),
         metrics=tuple(_line(name, metric) for name, metric in card.metrics.items()),
     )
@@ -61,7 +77,18 @@ def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
 def _learned(card: ModelCard) -> str:
     if card.label is None:
         return f"{card.title}; label and horizon are {NOT_STATED}: the model was imported"
-    return f"{card.title}, by the rule {card.label.rule}, {_horizon(card.horizon)}"
+    return f"{card.title} {_horizon(card.horizon)}, told by {label_in_short(card.label)}"
+
+
+def label_in_short(label: Label) -> str:
+    """How the outcome is told from the records, in a few words."""
+    return LABELS.get(label.rule, str(label.rule))
+
+
+def _calibration(card: ModelCard) -> str:
+    if card.calibration.method == "none":
+        return "Scores are as the model gives them, not adjusted to how often the outcome came"
+    return "Scores are adjusted to how often the outcome came, by a logistic curve"
 
 
 def _predicted(card: ModelCard) -> str:
@@ -97,12 +124,12 @@ def _horizon(horizon: str) -> str:
 
 
 def _line(name: str, metric: Metric) -> MetricLine:
-    title = METRICS.get(name, name.replace("_", " "))
+    title, meaning = METRICS.get(name, name.replace("_", " ")), MEANINGS.get(name, "")
     if metric.value is None:
-        return MetricLine(title, "–", metric.reason or "")
+        return MetricLine(title, "–", metric.reason or "", meaning)
     interval = (
         f"{metric.low:.3f} to {metric.high:.3f}"
         if metric.low is not None and metric.high is not None
         else (metric.reason or "–")
     )
-    return MetricLine(title, f"{metric.value:.3f}", interval)
+    return MetricLine(title, f"{metric.value:.3f}", interval, meaning)

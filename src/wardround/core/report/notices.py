@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 import pandas as pd
 
@@ -21,22 +22,34 @@ class Notice:
     text: str
 
 
-def notices(record: RunRecord, mode: str) -> Iterator[Notice]:
-    """In the order of the page; `mode` is live, shadow or dry run."""
-    yield from _of_doubt(record)
+# A run begun so long after its time looks back on purpose, or makes up for one that was missed.
+LOOKS_BACK: Final = timedelta(hours=24)
+
+
+def notices(record: RunRecord, mode: str, guarded: bool) -> Iterator[Notice]:
+    """In the order of the page; `mode` is live, shadow or dry run; `guarded` leaves out what people wrote."""
+    yield from _of_doubt(record, guarded)
     yield from _of_mode(record, mode)
-    yield from _of_its_end(record)
+    yield from _of_its_end(record, guarded)
     yield from _of_nobody(record)
 
 
-def _of_doubt(record: RunRecord) -> Iterator[Notice]:
+def looks_back(record: RunRecord) -> str:
+    """A quiet line about a run as of a time long past; "" for any other."""
+    hours = record.summary.get("hours_after_as_of")
+    if hours is None or timedelta(hours=hours) < LOOKS_BACK:
+        return ""
+    return f"This run looks back: it was made {span(hours)} after the time that it is for, and tells of that time."
+
+
+def _of_doubt(record: RunRecord, guarded: bool) -> Iterator[Notice]:
     """What casts doubt on all of it: the condition was switched off, or stays are missing."""
     if off := record.suspended:
         yield Notice(
             "stopped",
             "Suspended condition",
-            "Nothing new is computed for people until somebody resumes it."
-            f" {off.by} switched it off on {moment(pd.Timestamp(off.when))}: {off.why}",
+            "Nothing new is computed for people until somebody resumes it. It was switched off on"
+            f" {moment(pd.Timestamp(off.when))}{_said(f' by {off.by}: {off.why}', guarded)}",
         )
     if doubt := doubt_in_words(record.census):
         yield Notice(
@@ -45,6 +58,11 @@ def _of_doubt(record: RunRecord) -> Iterator[Notice]:
             f"The run {doubt}. A wrong ICU class or Location looks like this: whoever is not listed here was not"
             " screened.",
         )
+
+
+def _said(text: str, guarded: bool) -> str:
+    """What a person wrote, who may have named a patient; a stop instead where nobody may be named."""
+    return "." if guarded else text
 
 
 def _of_mode(record: RunRecord, mode: str) -> Iterator[Notice]:
@@ -64,14 +82,14 @@ def _of_mode(record: RunRecord, mode: str) -> Iterator[Notice]:
         )
 
 
-def _of_its_end(record: RunRecord) -> Iterator[Notice]:
+def _of_its_end(record: RunRecord, guarded: bool) -> Iterator[Notice]:
     """That it was taken back, stopped, left incomplete or late."""
     if retraction := record.summary.get("retraction"):
         yield Notice(
             "stopped",
             "Retracted run",
             f"{count(retraction['retracted'])} RiskAssessments are marked as entered in error; do not use them."
-            f" Taken back on {moment(pd.Timestamp(retraction['at']))}: {retraction['why']}",
+            f" Taken back on {moment(pd.Timestamp(retraction['at']))}{_said(': ' + retraction['why'], guarded)}",
         )
     quality = record.quality
     if quality and quality.set_aside_share > record.condition.quality.max_set_aside:
@@ -86,7 +104,7 @@ def _of_its_end(record: RunRecord) -> Iterator[Notice]:
     elif record.summary.get("complete") is False:
         yield Notice("incomplete", "Incomplete run", "Stays failed, or the source does not hold what was written.")
     hours = record.summary.get("hours_after_as_of")
-    if hours is not None and timedelta(hours=hours) >= record.condition.quality.late_after:
+    if hours is not None and record.condition.quality.late_after <= timedelta(hours=hours) < LOOKS_BACK:
         yield Notice("late", "Late scores", f"They came {span(hours)} after the time that they are for.")
 
 

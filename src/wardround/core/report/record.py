@@ -9,6 +9,7 @@ import pandas as pd
 from wardround.core.decisions import Decision
 from wardround.core.evaluation.gates import Verdict
 from wardround.core.model import ModelCard
+from wardround.core.report.earlier import EarlierRuns
 from wardround.core.suite import QualityResult
 from wardround.spec.conditions import Condition
 
@@ -24,7 +25,7 @@ class RunRecord:
         summary: summary.json; empty for a run that ended before it was written.
         ledger: LEDGER_COLUMNS, one row per stay found.
         stays: stay_id and intime of the stays found.
-        scores: stay_id, reasons and missing (sequences of text) of the stays with features that the page lists.
+        scores: stay_id, reasons and missing (sequences of text) of the stays with features.
         unknown: feature column -> how many of `rows` do not know it.
         rows: feature rows of the run.
         set_aside: variable -> reason -> how many events were set aside.
@@ -32,6 +33,7 @@ class RunRecord:
         census: census.json; empty for a run that never found its stays.
         card: of the model that scored; None if it is no longer in the store, or none was used.
         gates: what the promotion gates say of that model.
+        earlier: the runs before it that asked the same.
         suspended: the decision by which the condition is switched off now; None if it is not.
     """
 
@@ -49,4 +51,5 @@ class RunRecord:
     card: ModelCard | None
     gates: Verdict = "not_judged"
     suspended: Decision | None = None
+    earlier: EarlierRuns = field(default_factory=EarlierRuns)
     census: Mapping[str, Any] = field(default_factory=dict)

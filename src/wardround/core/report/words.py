@@ -82,6 +82,7 @@ FAILURES: Final = {
     "reconcile": "The server does not hold what was written: {}",
 }
 UNFINISHED: Final = "unfinished"
+OTHER_REASON: Final = "For another reason"
 SUMMARIES: Final = {
     "last": "last",
     "first": "first",
@@ -95,6 +96,17 @@ SUMMARIES: Final = {
     "missing": "missing",
     "hours_since_last": "hours since last",
 }
+# The steps of a run (workflows/screening), as a reader would call them.
+STEPS: Final = {
+    "recognise": "Asking the server what it is",
+    "find_stays": "Finding the stays",
+    "extract": "Reading the values",
+    "check_quality": "Checking the values",
+    "score": "Scoring",
+    "score_challenger": "Scoring the challenger",
+    "publish": "Writing the results",
+    "reconcile": "Comparing with the server",
+}
 _REFERENCE: Final = re.compile(r"\b([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]+")
 
 
@@ -106,6 +118,17 @@ def reason_in_words(reason: str) -> str:
     return REASONS.get(reason, reason)
 
 
+def kind_in_words(reason: str) -> str:
+    """A reason without what a server or a person may have said in it: that could name a patient."""
+    kind, colon, rest = reason.partition(":")
+    if not colon:
+        return REASONS.get(reason, OTHER_REASON)
+    if kind not in FAILURES:
+        return OTHER_REASON
+    ours = kind == "quality" or re.fullmatch(r"\w+", rest, re.ASCII)
+    return reason_in_words(reason) if ours else FAILURES[kind].partition(":")[0]
+
+
 def without_references(text: str) -> str:
     """The text with the ids of FHIR references taken out."""
     return _REFERENCE.sub(r"\1", text)
@@ -115,6 +138,12 @@ def moment(time: pd.Timestamp) -> str:
     """A time for readers, in UTC: `2 January 2026, 05:00 UTC`."""
     utc = time.tz_convert("UTC")
     return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
+
+
+def short_moment(time: pd.Timestamp) -> str:
+    """A time for a chart's axis, in UTC: `2 Jan, 05:00`."""
+    utc = time.tz_convert("UTC")
+    return f"{utc.day} {utc:%b, %H:%M}"
 
 
 def span(hours: float) -> str:

@@ -7,13 +7,16 @@ from typing import Any, Final
 
 import pandas as pd
 
+from wardround.core.ledger import SCORED
+from wardround.core.report.change import states_of
+from wardround.core.report.chart_links import chart_link
 from wardround.core.report.record import RunRecord
-from wardround.core.report.words import reason_in_words, without_references
+from wardround.core.report.words import percent, reason_in_words, without_references
 
 # So many patients of a band or outcome are listed; beyond it a page becomes slow to open and is read by nobody.
 LISTED: Final = 1000
-LISTED_BANDS: Final = ("high", "moderate")
-LISTED_OUTCOMES: Final = ("indeterminate", "failed")
+LISTED_BANDS: Final = ("high", "moderate", "low")
+NEW: Final = "new"
 # `Lactate, latest of the last 24 h: 4.2 mmol/L (1.3 h before); raises the risk`
 _REASON: Final = re.compile(
     r"(?P<what>.*?): (?P<value>.*?)(?: \((?P<age>.*)\))?; (?P<direction>raises|lowers) the risk"
@@ -35,17 +38,24 @@ class Reason:
 
 @dataclass(frozen=True)
 class Patient:
-    """One line of a list; `patient` and `stay` are "" in a report without identifiers."""
+    """One line of a list; `patient`, `stay` and `link` are "" in a report without identifiers.
+
+    `state` is its band, or its outcome without one; `before` tells what the stay was in the run before, where that was
+    something else; `link` leads to the chart.
+    """
 
     place: int
     patient: str
     stay: str
     unit: str
+    state: str
     score: float
     hours: float
     reasons: tuple[Reason, ...]
     missing: tuple[str, ...]
     why: str
+    before: str
+    link: str
 
 
 @dataclass(frozen=True)
@@ -61,22 +71,37 @@ class PatientList:
         return self.count - len(self.patients)
 
 
-def listed(ledger: pd.DataFrame) -> set[str]:
-    """The stays of a ledger (LEDGER_COLUMNS) that the lists show: of no other are the reasons needed."""
-    stays = ledger.rename(columns={"reason": "why"})
-    lists = [_of_band(stays, band) for band in LISTED_BANDS] + [_of_outcome(stays, one) for one in LISTED_OUTCOMES]
-    return {str(stay) for rows in lists for stay in rows["stay_id"].head(LISTED)}
-
-
 def joined(record: RunRecord) -> pd.DataFrame:
-    """The ledger with hours since admission, reasons and missing inputs beside each stay."""
+    """The ledger with hours since admission, reasons, missing inputs, what it was before and its chart's address."""
     as_of = pd.Timestamp(record.request["as_of"])
     admitted = pd.to_datetime(record.stays["intime"], utc=True)
     hours = record.stays[["stay_id"]].assign(hours=(as_of - admitted) / pd.Timedelta(hours=1))
     ledger = record.ledger.rename(columns={"reason": "why"})
     for known in (hours, record.scores):
         ledger = ledger.merge(known.astype({"stay_id": "str"}), on="stay_id", how="left", validate="one_to_one")
-    return ledger
+    pattern, before = record.request.get("chart_url") or "", _before(record)
+    ids = zip(ledger["patient_id"], ledger["stay_id"], strict=True)
+    return ledger.assign(
+        before=pd.Series([before.get(str(stay), "") for stay in ledger["stay_id"]], ledger.index, dtype="str"),
+        link=[chart_link(pattern, str(who), str(stay)) for who, stay in ids],
+    )
+
+
+def _before(record: RunRecord) -> dict[str, str]:
+    """By stay, what it was in the run before: NEW, or the band with its score; the others are as they were."""
+    if record.earlier.before is None:
+        return {}
+    earlier = record.earlier.before.ledger
+    then, now = states_of(earlier), states_of(record.ledger)
+    score = earlier.set_index("stay_id")["score"]
+    both = now.index.intersection(then.index)
+    moved = both[(then[both] != now[both]).to_numpy()]
+    told = {str(stay): f"was {then[stay]}{_with(score[stay])}" for stay in moved}
+    return {**dict.fromkeys(now.index.difference(then.index), NEW), **told}
+
+
+def _with(score: float) -> str:
+    return f", {percent(score)}" if score == score else ""
 
 
 def by_band(stays: pd.DataFrame, band: str, identifiers: bool) -> PatientList:
@@ -87,6 +112,12 @@ def by_band(stays: pd.DataFrame, band: str, identifiers: bool) -> PatientList:
 def by_outcome(stays: pd.DataFrame, outcome: str, identifiers: bool) -> PatientList:
     """The stays of an outcome, by reason."""
     return _list(outcome, _of_outcome(stays, outcome), identifiers)
+
+
+def moved(stays: pd.DataFrame, identifiers: bool) -> PatientList:
+    """The stays whose band is another one than in the run before, the highest score first."""
+    rows = stays[stays["before"].str.startswith("was ")]
+    return _list("moved", rows.sort_values(["score", "stay_id"], ascending=[False, True]), identifiers)
 
 
 def _of_band(stays: pd.DataFrame, band: str) -> pd.DataFrame:
@@ -111,15 +142,18 @@ def _patient(place: int, row: Any, identifiers: bool) -> Patient:
         patient=str(row.patient_id) if identifiers else "",
         stay=str(row.stay_id) if identifiers else "",
         unit=str(row.unit),
+        state=str(row.band) if row.outcome == SCORED else str(row.outcome),
         score=float(row.score),
         hours=float(row.hours),
-        reasons=tuple(_reason(text) for text in _texts(row.reasons)),
-        missing=tuple(_texts(row.missing)),
+        reasons=tuple(_reason(text) for text in texts_of(row.reasons)),
+        missing=tuple(texts_of(row.missing)),
         why=why if identifiers else without_references(why),
+        before=str(row.before),
+        link=str(row.link) if identifiers else "",
     )
 
 
-def _texts(value: Any) -> Iterable[str]:
+def texts_of(value: Any) -> Iterable[str]:
     """A cell with texts; a stay without a feature row has NaN there."""
     return () if isinstance(value, float) or value is None else (str(text) for text in value)
 

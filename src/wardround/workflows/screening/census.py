@@ -4,13 +4,12 @@ The stays that were found are patients whatever is wrong with their number: they
 with CensusImplausible (see `require_complete`).
 """
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
 import pandas as pd
 
-from wardround.adapters.run_folder import RunFolder, as_of_part, runs_in
+from wardround.adapters.run_folder import RunFolder, runs_before
 from wardround.core.expected_stays import RunBefore, doubt
 from wardround.errors import RunNotFound
 from wardround.settings import Settings
@@ -65,15 +64,9 @@ def _question(opened: Run) -> dict[str, Any]:
 def _run_before(opened: Run, settings: Settings) -> RunBefore | None:
     """The latest run as of an earlier time, within a week, that asked the same and whose census was not in doubt."""
     question = _question(opened)
-    for run in islice(_earlier(opened, settings), MOST_LOOKED_AT):
+    since = opened.as_of - COMPARED_WITHIN
+    for run in islice(runs_before(settings.runs, opened.request.condition, opened.as_of, since), MOST_LOOKED_AT):
         census = census_of(RunFolder.of(settings.runs, run))
         if census and census["of"] == question and not census["doubt"]:
             return RunBefore(run, census["found"])
     return None
-
-
-def _earlier(opened: Run, settings: Settings) -> Iterator[str]:
-    """Runs of the condition as of earlier times, the latest first; told by their names, without opening one."""
-    prefix = f"{opened.request.condition}-"
-    first, now = (f"{prefix}{as_of_part(time)}" for time in (opened.as_of - COMPARED_WITHIN, opened.as_of))
-    yield from sorted((run for run in runs_in(settings.runs) if first <= run and run[: len(now)] < now), reverse=True)

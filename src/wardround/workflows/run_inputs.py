@@ -1,0 +1,37 @@
+"""The feature rows of a run in, how many of them do not know each column out; kept with the run in inputs.json."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from wardround.adapters.run_folder import RunFolder
+
+INPUTS: Final = "inputs.json"
+Unknown = tuple[Mapping[str, int], int]  # unknown values per feature column, and the feature rows
+
+
+def keep_unknown(folder: RunFolder) -> Unknown:
+    """Counts them anew, and writes inputs.json."""
+    unknown, rows = _counted(folder)
+    folder.write_json(INPUTS, {"rows": rows, "unknown": unknown})
+    return unknown, rows
+
+
+def kept_unknown(folder: RunFolder) -> Unknown:
+    """As the run's own report counted them; counted now, and kept nowhere, for a run that has none yet."""
+    if not folder.exists(INPUTS):
+        return _counted(folder)
+    found = folder.read_json(INPUTS)
+    return found["unknown"], found["rows"]
+
+
+def _counted(folder: RunFolder) -> Unknown:
+    """One chunk is in memory at a time."""
+    unknown: Counter[str] = Counter()
+    rows = 0
+    for name in folder.list():
+        if name.endswith("/features.parquet"):
+            features = folder.read_frame(name)
+            unknown.update({str(column): int(missing) for column, missing in features.isna().sum().items()})
+            rows += len(features)
+    return unknown, rows
