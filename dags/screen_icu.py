@@ -1,5 +1,6 @@
 """Visits every stay of the intensive care unit at the run's time, scores the risk of one condition, and writes it back
-as FHIR RiskAssessments. One DAG per condition file: `screen_icu__<condition>`. When another model goes live it also
+as FHIR RiskAssessments. One DAG per condition file: `screen_icu__<condition>`; where the file names several `sources`,
+one more for each but the first: `screen_icu__<condition>__<source>`. When another model goes live it also
 runs once in shadow: scores and a report, and nothing written.
 
 **When it is red**
@@ -29,8 +30,8 @@ from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.defaults import task_defaults, time_to_find
 from wardround.airflow.forms import first_day, screening_form
-from wardround.airflow.pools import FHIR_POOL
 from wardround.airflow.schedules import screening_schedule
+from wardround.airflow.sources import screening_dags
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
 from wardround.spec.conditions import Condition
@@ -40,10 +41,10 @@ CHUNK = "chunk {{ task.op_kwargs['chunk'] }}"
 ALL_ENDED = TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
 
 
-def screen_icu(condition: Condition) -> None:
-    """The tasks of one condition: each calls the function of its name in wardround.workflows.screening."""
+def screen_icu(condition: Condition, source: str) -> None:
+    """The tasks of a condition at a source; each calls the function of its name in wardround.workflows.screening."""
 
-    @task(pool=FHIR_POOL, execution_timeout=time_to_find(condition, settings_from().screening_task))
+    @task(pool=source, execution_timeout=time_to_find(condition, settings_from().screening_task))
     def find_stays(params: Any = None, dag_run: Any = None, ti: Any = None) -> list[int]:
         from wardround.airflow import screening
 
@@ -51,7 +52,7 @@ def screen_icu(condition: Condition) -> None:
         ti.xcom_push("run", run)
         return chunks
 
-    @task(pool=FHIR_POOL, map_index_template=CHUNK)
+    @task(pool=source, map_index_template=CHUNK)
     def extract(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
@@ -69,13 +70,13 @@ def screen_icu(condition: Condition) -> None:
 
         screening.score(run, chunk)
 
-    @task(pool=FHIR_POOL, map_index_template=CHUNK)
+    @task(pool=source, map_index_template=CHUNK)
     def publish(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
         screening.publish(run, chunk, params, dag_run)
 
-    @task(pool=FHIR_POOL, trigger_rule=ALL_ENDED)
+    @task(pool=source, trigger_rule=ALL_ENDED)
     def reconcile(run: str, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
@@ -100,17 +101,18 @@ def screen_icu(condition: Condition) -> None:
 
 
 for each in valid_conditions(settings_from()):
-    with DAG(
-        dag_id=f"screen_icu__{each.id}",
-        dag_display_name=f"Screen: {each.title}",
-        description=each.description,
-        doc_md=__doc__,
-        schedule=screening_schedule(each),
-        start_date=first_day(each),
-        catchup=each.catch_up_from is not None,
-        max_active_runs=1,
-        params=screening_form(each),
-        default_args=task_defaults(settings_from().screening_task),
-        tags=[Tag.SCREENING, Tag.WRITES_TO_FHIR, each.id],
-    ):
-        screen_icu(each)
+    for place, dag_id in screening_dags(each.id, each.sources).items():
+        with DAG(
+            dag_id=dag_id,
+            dag_display_name=f"Screen: {each.title}" + (f" at {place}" if each.sources else ""),
+            description=each.description,
+            doc_md=__doc__,
+            schedule=screening_schedule(each),
+            start_date=first_day(each),
+            catchup=each.catch_up_from is not None,
+            max_active_runs=1,
+            params=screening_form(each, place),
+            default_args=task_defaults(settings_from().screening_task),
+            tags=[Tag.SCREENING, Tag.WRITES_TO_FHIR, each.id],
+        ):
+            screen_icu(each, place)

@@ -2,6 +2,7 @@
 
 import http.client
 import logging
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 import fsspec
+import pandas as pd
 import pytest
 import requests
 import uvicorn
@@ -95,7 +97,7 @@ def served(app):
 
 @pytest.fixture(scope="module")
 def pages(airflow_database, lactate_models, tmp_path_factory):
-    """Two runs of two conditions, the stored model of one; user `bob` may use the DAGs of mortality alone."""
+    """Two runs, and the stored model of one; `bob` may use the DAGs of mortality alone, `sue` those of a source."""
     from airflow.api_fastapi import app as airflow_app
     from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 
@@ -103,7 +105,7 @@ def pages(airflow_database, lactate_models, tmp_path_factory):
         """What other auth managers do, and Airflow's simple one does not: rights that differ by DAG."""
 
         def is_authorized_dag(self, *, method, user, access_entity=None, details=None):
-            theirs = user.username != "bob" or details.id.endswith("__mortality")
+            theirs = details.id.endswith({"bob": "__mortality", "sue": "__south"}.get(user.username, ""))
             return theirs and super().is_authorized_dag(
                 method=method, user=user, access_entity=access_entity, details=details
             )
@@ -225,6 +227,27 @@ def test_a_user_of_another_dag_sees_nothing_of_a_run(pages):
     assert {pages.get(path, "bob", "admin").status_code for path in paths} == {404}
     assert "sepsis" not in pages.get("/models", "bob", "admin").text
     assert pages.get(f"/runs/{OTHER}/report.html", "bob", "admin").status_code == 200
+
+
+def test_a_run_of_a_further_source_is_for_those_who_may_use_its_own_dag(pages, tmp_path, monkeypatch):
+    shutil.copytree(PROJECT / "include" / "schemas", tmp_path / "include" / "schemas")
+    with (tmp_path / "include" / "schemas" / "conditions" / "sepsis.yaml").open("a") as file:
+        file.write("sources: [ward, south]\n")
+    monkeypatch.setenv("WARDROUND_HOME", str(tmp_path))
+    of_dag_run = "/dags/screen_icu__sepsis{}/runs/manual__9"
+    south = run_id("sepsis", pd.Timestamp("2026-01-08T05:00:00Z"), "screen_icu__sepsis__south/manual__9")
+    folder = put_run(pages.settings.runs, south, source_name="south")
+    folder.write_json("condition.json", {**folder.read_json("condition.json"), "sources": ["ward", "south"]})
+
+    listed = pages.get("/runs", "sue", "admin").text
+    assert south in listed
+    assert RUN not in listed
+    paths = [f"/runs/{south}", f"/runs/{south}/report.html", f"/runs/{RUN}", f"/runs/{RUN}/report.html"]
+    assert [pages.get(path, "sue", "admin").status_code for path in paths] == [200, 200, 404, 404]
+    assert [pages.get(path, "bob", "admin").status_code for path in paths] == [404] * 4
+    assert south in pages.get(of_dag_run.format("__south"), "sue", "admin").text
+    assert "no run yet" in pages.get(of_dag_run.format("")).text
+    folder.clear()
 
 
 def test_what_a_run_is_of_is_told_by_its_files_and_not_by_its_name(pages):
@@ -380,7 +403,6 @@ def test_the_tab_of_a_screening_shows_its_runs_and_that_of_another_dag_what_ther
 
 
 def test_the_tab_of_a_dag_run_is_the_run_that_it_opened(pages):
-    import pandas as pd
 
     key = "scheduled__2026-01-07T05:00:00+00:00"
     run = run_id("sepsis", pd.Timestamp("2026-01-07T05:00:00Z"), key)
@@ -406,8 +428,6 @@ def test_a_training_leads_to_the_card_of_what_it_stored(pages):
 
 
 def test_the_card_of_the_store_is_shown_with_its_digests_checked(pages, tmp_path, monkeypatch):
-    import shutil
-
     assert VERSION in pages.get(f"/models/sepsis/{VERSION}/card.html").text
     shutil.copytree(pages.settings.models, tmp_path / "models")
     monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path / "models"))

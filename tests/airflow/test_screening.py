@@ -37,7 +37,15 @@ def params(settings, monkeypatch):
 def began(minutes_ago: int) -> SimpleNamespace:
     now = datetime.now(UTC)
     begun = now - timedelta(minutes=minutes_ago)
-    return SimpleNamespace(run_id="r", run_type="manual", logical_date=now, run_after=now, start_date=begun, conf={})
+    return SimpleNamespace(
+        dag_id="screen_icu__sepsis",
+        run_id="r",
+        run_type="manual",
+        logical_date=now,
+        run_after=now,
+        start_date=begun,
+        conf={},
+    )
 
 
 def test_a_task_comes_again_after_the_time_between_two_looks(params):

@@ -32,7 +32,13 @@ def test_a_unit_a_range_a_window_and_the_label_change_the_digest(sepsis):
 def test_when_a_model_may_go_live_does_not_change_the_digest(sepsis):
     stricter = sepsis.promotion.model_copy(update={"min_ppv": 0.5})
     other = sepsis.model_copy(
-        update={"promotion": stricter, "retraining": "0 3 1 * *", "mode": "shadow", "time_zone": "Asia/Tokyo"}
+        update={
+            "promotion": stricter,
+            "retraining": "0 3 1 * *",
+            "mode": "shadow",
+            "time_zone": "Asia/Tokyo",
+            "sources": ("a", "b"),
+        }
     )
     assert spec_digest(other) == spec_digest(sepsis)
 

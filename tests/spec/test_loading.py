@@ -71,6 +71,10 @@ def test_an_unknown_condition_names_the_known_ones(own):
         ),
         ({"time_zone": "+01:00"}, r"time_zone: got '\+01:00', expected a time zone by its IANA name"),
         ({"time_zone": "localtime"}, r"time_zone: got 'localtime'"),
+        ({"sources": ["north", "south", "North"]}, r"sources names north more than once; remove one of them"),
+        ({"sources": ["north", "a/b"]}, r"sepsis.yaml: sources.1: got 'a/b'"),
+        ({"sources": "north"}, r"sepsis.yaml: sources: got 'north'"),
+        ({"id": "sepsis__south"}, r"sepsis.yaml: id: got 'sepsis__south'"),
         ({"id": "other"}, r"id: got 'other', expected 'sepsis'; name the file after its id"),
     ],
 )

@@ -65,10 +65,17 @@ def test_it_says_when_a_condition_is_screened_and_by_whose_clock(home):
         file.read_text().replace('schedule: "0 5 * * *"', 'schedule: "0 6 * * *"\ntime_zone: Europe/Berlin')
     )
     said = CliRunner().invoke(wardround, ["check"]).stdout
-    assert "sepsis is screened at 0 6 * * * (Europe/Berlin)\n" in said
-    assert "mortality is screened at 30 5 * * * (UTC)\n" in said
+    assert "sepsis is screened at 0 6 * * * (Europe/Berlin): fhir_default by screen_icu__sepsis\n" in said
+    assert "mortality is screened at 30 5 * * * (UTC): fhir_default by screen_icu__mortality\n" in said
     rows = {
         row["condition"]: row
         for row in json.loads(CliRunner().invoke(wardround, ["check", "--json"]).stdout)["conditions"]
     }
     assert (rows["sepsis"]["schedule"], rows["sepsis"]["time_zone"]) == ("0 6 * * *", "Europe/Berlin")
+
+
+def test_it_lists_the_sources_of_a_condition_and_the_dag_of_each(home):
+    with (home / "include" / "schemas" / "conditions" / "sepsis.yaml").open("a") as file:
+        file.write("sources: [north, south.2]\n")
+    said = CliRunner().invoke(wardround, ["check"]).stdout
+    assert ": north by screen_icu__sepsis, south.2 by screen_icu__sepsis__south.2\n" in said

@@ -17,11 +17,11 @@ ASSET_TRIGGERED = "asset_triggered"  # Airflow's run type
 DURATION = r"^\d+[mhd]$"
 
 
-def screening_form(condition: Condition) -> dict[str, Param]:
-    """The form of screen_icu__<condition>."""
+def screening_form(condition: Condition, source: str = DEFAULT_CONNECTION) -> dict[str, Param]:
+    """The form of the DAG that screens a condition at a source."""
     return {
         "connection": Param(
-            DEFAULT_CONNECTION,
+            source,
             type="string",
             minLength=1,
             title="FHIR connection",

@@ -1,17 +1,22 @@
 """Pools: how many tasks may talk to one FHIR server at once, over all DAGs."""
 
+from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.provider import DEFAULT_CONNECTION
+from wardround.airflow.sources import screening_dags
+from wardround.settings import settings_from
 
 # One pool per connection, of the same name. Airflow schedules no task whose pool is missing.
 FHIR_POOL = DEFAULT_CONNECTION
 FHIR_POOL_SLOTS = 4
+FHIR_POOL_WORDS = "Tasks that talk to the FHIR server at once"
 
 
 def create_missing_pools() -> None:
-    """Creates the pool in Airflow's database where it is absent; one that is there keeps its slots."""
+    """Creates the pools of all sources in Airflow's database; one that is there keeps its slots."""
     from airflow.models.pool import Pool
 
-    if Pool.get_pool(FHIR_POOL) is None:
-        Pool.create_or_update_pool(
-            FHIR_POOL, FHIR_POOL_SLOTS, "Tasks that talk to the FHIR server at once", include_deferred=False
-        )
+    conditions = valid_conditions(settings_from())
+    sources = {source for each in conditions for source in screening_dags(each.id, each.sources)}
+    for pool in sorted({FHIR_POOL, *sources}):
+        if Pool.get_pool(pool) is None:
+            Pool.create_or_update_pool(pool, FHIR_POOL_SLOTS, FHIR_POOL_WORDS, include_deferred=False)

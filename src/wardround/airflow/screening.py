@@ -14,6 +14,7 @@ from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.run_folder import run_id
 from wardround.airflow.forms import prediction_time, screening_mode, waiting_time
 from wardround.airflow.hook import FhirHook
+from wardround.airflow.sources import run_key
 from wardround.errors import FhirUnreachable
 from wardround.settings import settings_from
 from wardround.workflows import screening
@@ -114,5 +115,5 @@ def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource
         mode=screening_mode(params, dag_run),
         dry_run=params["dry_run"],
         accept_census=params["accept_census"],
-        run=run_id(condition_id, pd.Timestamp(as_of), dag_run.run_id),
+        run=run_id(condition_id, pd.Timestamp(as_of), run_key(dag_run.dag_id, dag_run.run_id)),
     )

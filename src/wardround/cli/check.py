@@ -4,6 +4,7 @@ import json
 
 import click
 
+from wardround.airflow.sources import screening_dags
 from wardround.cli.results import add_row
 from wardround.errors import ModelError
 from wardround.settings import settings_from
@@ -41,7 +42,9 @@ def command(as_json: bool) -> None:
             )
         Console().print(table)
         for row in rows:
-            click.echo(f"{row.condition} is screened at {row.schedule} ({row.time_zone})")
+            dags = screening_dags(row.condition, row.sources)
+            places = ", ".join(f"{source} by {dag_id}" for source, dag_id in dags.items())
+            click.echo(f"{row.condition} is screened at {row.schedule} ({row.time_zone}): {places}")
     problems = [row.remedy for row in rows if row.state == "refused"] + [row.doubts for row in rows if row.doubts]
     if problems:
         raise ModelError(problems[0])

@@ -70,6 +70,7 @@ class RunOverview:
         run: its name.
         title: the condition's, as it was when the run was opened.
         source: the connection's name, or the URL of the server; of a training empty.
+        further_source: the connection's name again, where a DAG of its own screens the condition there.
         as_of: the prediction time, or when the training began; None if it cannot be read.
         mode: live, shadow or dry run; of a training empty.
         counts: COUNTS; empty while there is no summary.
@@ -85,6 +86,7 @@ class RunOverview:
     state: State
     title: str = ""
     source: str = ""
+    further_source: str = ""
     as_of: datetime | None = None
     mode: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -107,14 +109,16 @@ def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
             as_of=_moment(request["created"]),
             model_version=stored.get("version", ""),
         )
+    condition = files.get("condition.json", {})
     summary, census = files.get("summary.json", {}), files.get("census.json", {})
     return RunOverview(
         run=run,
         kind="screening",
         condition=request["condition"],
         state=_state(summary, census, files),
-        title=files.get("condition.json", {}).get("title", name.condition),
+        title=condition.get("title", name.condition),
         source=source,
+        further_source=source if source in condition.get("sources", ())[1:] else "",
         as_of=_moment(request["as_of"]),
         mode="dry run" if request.get("dry_run") else request["mode"] or "",
         counts={count: int(summary[count]) for count in COUNTS if count in summary},

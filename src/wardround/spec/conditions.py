@@ -20,6 +20,8 @@ Summary = Literal[
 ]
 Demographic = Literal["age", "sex"]
 Mode = Literal["live", "shadow"]
+# What Airflow takes as the name of a connection, of a pool and, after the condition's, of a DAG.
+SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 OnsetDefinition = Literal["sofa_time", "suspected_infection_time", "earlier"]
 
 
@@ -201,7 +203,7 @@ def _horizon(value: object) -> object:
 class ConditionFile(SpecModel):
     """The whole of conditions/<id>.yaml."""
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the condition and of its file.")
+    id: str = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", description="Name of the condition and of its file.")
     title: str = Field(min_length=1, description="Name in reports.")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="Raise it when a change alters scores.")
     description: str = Field(min_length=1, description="One sentence for people who read a report.")
@@ -210,6 +212,10 @@ class ConditionFile(SpecModel):
         default="UTC",
         description="Whose clock the cron expressions follow, and whose days the dates are: an IANA name, such as"
         " Europe/Berlin.",
+    )
+    sources: tuple[SourceName, ...] = Field(
+        default=(),
+        description="Airflow connections to screen, each by a DAG of its own; none: fhir_default alone.",
     )
     catch_up_from: date | None = Field(
         default=None, description="Missed runs since this day are made up for, each as of its own time; none: skipped."
@@ -257,6 +263,14 @@ class ConditionFile(SpecModel):
     @property
     def mode_in_words(self) -> str:
         return f"{self.mode} until {self.shadow_until}" if self.shadow_until else self.mode
+
+    @model_validator(mode="after")
+    def _sources_differ(self) -> Self:
+        # Airflow reads a connection from a variable in capitals.
+        seen = [source.casefold() for source in self.sources]
+        if repeated := [name for name, key in zip(self.sources, seen, strict=True) if seen.count(key) > 1]:
+            raise ValueError(f"sources names {repeated[0]} more than once; remove one of them")
+        return self
 
     @model_validator(mode="after")
     def _only_a_shadow_ends(self) -> Self:

@@ -9,7 +9,17 @@ from wardround.spec.conditions import Condition
 # Keys that change words, schedules or limits, but no feature and no label.
 _WORDS_AND_LIMITS = (
     *("title", "description", "schedule", "catch_up_from", "quality", "outcome", "bands", "version", "cohort"),
-    *("minimum_data", "model_card", "leakage", "promotion", "retraining", "mode", "shadow_until", "time_zone"),
+    *(
+        "minimum_data",
+        "model_card",
+        "leakage",
+        "promotion",
+        "retraining",
+        "mode",
+        "shadow_until",
+        "time_zone",
+        "sources",
+    ),
 )
 _OF_VARIABLES: Any = {"typical": True, "codes": {"__all__": {"display"}}}
 _COSMETIC: Any = {**dict.fromkeys(_WORDS_AND_LIMITS, True), "variables": {"__all__": _OF_VARIABLES}}

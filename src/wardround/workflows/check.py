@@ -20,6 +20,7 @@ class ConditionCheck(SpecModel):
     mode: str
     schedule: str
     time_zone: str
+    sources: tuple[str, ...]
     model: str | None
     state: Literal["ready", "no model", "refused", "suspended"]
     remedy: str = ""
@@ -75,6 +76,7 @@ def _conditions(settings: Settings) -> list[ConditionCheck]:
                 mode=condition.mode_in_words,
                 schedule=condition.schedule,
                 time_zone=condition.time_zone,
+                sources=condition.sources,
                 model=live.version if live else None,
                 state=state,
                 remedy=remedy,

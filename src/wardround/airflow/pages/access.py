@@ -13,7 +13,8 @@ from airflow.models.dag import DagModel
 from fastapi import Depends
 
 from wardround.airflow.pages.files import Right
-from wardround.core.run_overview import Kind
+from wardround.airflow.sources import of_dag
+from wardround.core.run_overview import Kind, RunOverview
 
 PREFIXES: Final[dict[Kind, str]] = {"screening": "screen_icu__", "training": "train__"}
 """How the ids of the DAGs begin that make such a run; the condition's id follows."""
@@ -44,9 +45,17 @@ class Reader:
             )
         return self._known[dag_id, right]
 
-    def may_see(self, kind: Kind, condition_id: str, right: Right = "GET") -> bool:
-        """Whether the user may see what the runs of a condition come to, or with PUT the patients in them."""
-        return self.may(right, PREFIXES[kind] + condition_id)
+    def may_see(self, kind: Kind, condition_id: str, right: Right = "GET", further_source: str = "") -> bool:
+        """Whether the user may see what the runs of a condition come to, or with PUT the patients in them.
+
+        What was screened at a source that has a DAG of its own is for those who may do so with that DAG.
+        """
+        dag_id = PREFIXES[kind] + condition_id
+        return self.may(right, f"{dag_id}__{further_source}" if further_source else dag_id)
+
+    def may_see_run(self, found: RunOverview, right: Right = "GET") -> bool:
+        """Whether the user may see a run, or with PUT the patients in it."""
+        return self.may_see(found.kind, found.condition, right, found.further_source)
 
     def may_see_cards(self, condition_id: str) -> bool:
         """Whether the user may see the model cards of a condition: those who may read its screening or its training."""
@@ -58,5 +67,5 @@ SignedIn = Annotated[Reader, Depends(Reader)]
 
 def condition_of(dag_id: str) -> str | None:
     """The id of the condition that a DAG of Wardround's is about; None for any other DAG."""
-    _, found, condition_id = dag_id.partition("__")
-    return condition_id if found else None
+    condition_id, _ = of_dag(dag_id)
+    return condition_id or None

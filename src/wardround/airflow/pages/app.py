@@ -21,11 +21,13 @@ from starlette.exceptions import HTTPException as AnyHttpError
 
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder
+from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.pages import answers
 from wardround.airflow.pages.access import PREFIXES, SignedIn, condition_of
 from wardround.airflow.pages.files import SERVED, Served
+from wardround.airflow.sources import run_key
 from wardround.core.run_overview import Kind, RunOverview
-from wardround.errors import ModelError, RunNotFound, WardroundError, named, printable
+from wardround.errors import ModelError, RunNotFound, SpecError, WardroundError, named, printable
 from wardround.settings import Settings, settings_from
 from wardround.workflows.run_list import has_key, overview_of, overviews, run_names
 
@@ -77,10 +79,15 @@ def runs(
     page: PageNumber = 1,
 ) -> Response:
     """Screenings, the newest first. Of those on the page alone a file is read."""
+    further = _further_sources(settings)
     readable = [
         name
         for name in run_names(settings)
-        if name.kind == "screening" and reader.may_see(name.kind, name.of_condition)
+        if name.kind == "screening"
+        and any(
+            reader.may_see(name.kind, name.of_condition, further_source=source)
+            for source in ("", *further.get(name.of_condition, ()))
+        )
     ]
     names = [name for name in readable if condition in (None, name.of_condition)]
     first = (page - 1) * PER_PAGE
@@ -114,7 +121,7 @@ def run_file(
     if served is None:
         raise HTTPException(404)
     found = _readable(run, reader, settings)
-    if not reader.may_see(found.kind, found.condition, served.right):
+    if not reader.may_see_run(found, served.right):
         raise HTTPException(403)
     content = RunFolder.of(settings.runs, run).read_bytes(file)
     if served.right == "PUT":
@@ -155,7 +162,7 @@ def of_dag_run(request: Request, reader: SignedIn, settings: Installation, dag_i
     names = [
         name
         for name in run_names(settings)
-        if (name.kind, name.of_condition) == (kind, condition) and has_key(name, dag_run_id)
+        if (name.kind, name.of_condition) == (kind, condition) and has_key(name, run_key(dag_id, dag_run_id))
     ]
     found = _visible(overviews(names, settings), reader)
     if not found:
@@ -183,7 +190,7 @@ def _run_page(
 
 
 def _may_open(served: Served, found: RunOverview, reader: SignedIn) -> bool:
-    return reader.may_see(found.kind, found.condition, served.right)
+    return reader.may_see_run(found, served.right)
 
 
 def _readable(run: str, reader: SignedIn, settings: Settings) -> RunOverview:
@@ -196,7 +203,15 @@ def _readable(run: str, reader: SignedIn, settings: Settings) -> RunOverview:
 
 def _visible(found: list[RunOverview], reader: SignedIn) -> list[RunOverview]:
     """Those that the user may read, by what their files say they are: a name alone is only a name."""
-    return [one for one in found if reader.may_see(one.kind, one.condition)]
+    return [one for one in found if reader.may_see_run(one)]
+
+
+def _further_sources(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The sources with DAGs of their own, by condition; none where no condition is there to be read."""
+    try:
+        return {each.id: each.sources[1:] for each in valid_conditions(settings)}
+    except SpecError:
+        return {}
 
 
 def _made_by(dag_id: str, reader: SignedIn) -> tuple[Kind | None, str | None]:

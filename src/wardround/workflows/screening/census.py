@@ -55,7 +55,7 @@ def _question(opened: Run) -> dict[str, Any]:
     request, condition = opened.request, opened.condition
     return {
         "condition": request.condition,
-        "source": request.source_name or request.source_url,
+        "source": request.source,
         "cohort": opened.cohort_source.model_dump(mode="json", exclude={"patients"}),
         "look_back": format_duration(request.look_back or condition.cohort.look_back),
     }

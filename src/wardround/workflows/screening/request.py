@@ -62,6 +62,11 @@ class ScreeningRequest(BaseModel):
         return self.write_to or self.source_url
 
     @property
+    def source(self) -> str:
+        """What tells its source from others: the name, or the URL of one without."""
+        return self.source_name or self.source_url
+
+    @property
     def writes(self) -> bool:
         """Whether it writes results; its mode is known once the run is opened."""
         return self.mode == "live" and not self.dry_run

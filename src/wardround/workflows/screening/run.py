@@ -181,7 +181,8 @@ def chunk_file(chunk: int, name: str) -> str:
 def open_run(request: ScreeningRequest, settings: Settings, translation: Translation = NO_TRANSLATION) -> str:
     """Checks spec and model, and opens the run's folder, empty; gives the run id.
 
-    Raises ConditionSuspended if it would write for a condition that is switched off; SpecError or ModelError.
+    Raises ConditionSuspended if it would write for a condition that is switched off; FhirError if the run was opened
+    for another source; SpecError or ModelError.
     """
     condition = load_condition(request.condition, settings.schemas)
     of_condition = condition.mode_at(request.as_of)
@@ -192,6 +193,7 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     challenger = _challenger(condition, request, settings)
     run = request.run or run_id(condition.id, pd.Timestamp(request.as_of))
     folder = RunFolder.of(settings.runs, run)
+    _require_own(folder, request)
     # A DAG run that is cleared opens its run again: what an earlier attempt left must not be taken for this one's.
     # But an export that it began, and never read stays from, goes on at the server: it is not begun a second time.
     folder.clear(keep=() if folder.exists("chunks.json") else (bulk_export.STATE, f"{bulk_export.FILES}/"))
@@ -217,6 +219,18 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     )
     _tell(load_run(run, settings))
     return run
+
+
+def _require_own(folder: RunFolder, request: ScreeningRequest) -> None:
+    """Raises FhirError for the folder of another source's run: stays there may have the same ids, and are others."""
+    if not folder.exists("request.json"):
+        return
+    began = folder.read_json("request.json")
+    source = began.get("source_name") or began["source_url"]
+    if source != request.source:
+        raise FhirError(
+            f"{folder.location('')}: is a run of {source}, got {request.source}; screen that source in a run of its own"
+        )
 
 
 def _tell(opened: Run) -> None:
