@@ -26,6 +26,7 @@ class Settings:
         models: the model store (WARDROUND_MODELS; default: home/include/models, of a wheel var/models).
         percent: write probabilityDecimal as a percentage instead of a fraction (WARDROUND_PROBABILITY=percent).
         fhir_token: bearer token of the FHIR server that the CLI talks to, never shown (WARDROUND_FHIR_TOKEN).
+        fhir_token_file: a file with it instead, as Docker hands over secrets (WARDROUND_FHIR_TOKEN_FILE).
         fhir_page_size: `_count` of the CLI's searches; servers may give less (WARDROUND_FHIR_PAGE_SIZE; default 5000).
         fhir_retries: requests that one run of the CLI may repeat, in all (WARDROUND_FHIR_RETRIES; default 500).
         fhir_aliases: other base URLs of that server, comma-separated: absolute references under them are to its own
@@ -45,6 +46,7 @@ class Settings:
     models: Path
     percent: bool
     fhir_token: str | None = field(default=None, repr=False)
+    fhir_token_file: Path | None = None
     fhir_page_size: int = 5_000
     fhir_retries: int = 500
     fhir_aliases: tuple[str, ...] = ()
@@ -68,7 +70,6 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     carried = home == _CARRIED
     var = Path(environment.get("WARDROUND_VAR", Path("var") if carried else home / "var")).absolute()
     models = environment.get("WARDROUND_MODELS", var / "models" if carried else home / "include" / "models")
-    source_map = environment.get("WARDROUND_SOURCE_MAP")
     probability = environment.get("WARDROUND_PROBABILITY", "fraction")
     if probability not in ("fraction", "percent"):
         raise SettingsError(f"WARDROUND_PROBABILITY: is {probability!r}, expected fraction or percent; correct it")
@@ -79,10 +80,11 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         models=Path(models).absolute(),
         percent=probability == "percent",
         fhir_token=environment.get("WARDROUND_FHIR_TOKEN") or None,
+        fhir_token_file=_file(environment, "WARDROUND_FHIR_TOKEN_FILE"),
         fhir_page_size=_whole(environment, "WARDROUND_FHIR_PAGE_SIZE", "5000"),
         fhir_retries=_whole(environment, "WARDROUND_FHIR_RETRIES", "500"),
         fhir_aliases=listed(environment.get("WARDROUND_FHIR_ALIASES", "")),
-        source_map=Path(source_map).absolute() if source_map else None,
+        source_map=_file(environment, "WARDROUND_SOURCE_MAP"),
         icu_classes=listed(environment.get("WARDROUND_ICU_CLASSES", "ACUTE")),
         icu_locations=listed(environment.get("WARDROUND_ICU_LOCATIONS", "")),
         memory=_memory(environment.get("WARDROUND_MEMORY", "512MB")),
@@ -90,6 +92,11 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         training_task=_duration(environment, "WARDROUND_TRAINING_TASK", "12h"),
         deciding_task=_duration(environment, "WARDROUND_DECIDING_TASK", "15m"),
     )
+
+
+def _file(environment: Mapping[str, str], name: str) -> Path | None:
+    path = environment.get(name)
+    return Path(path).absolute() if path else None
 
 
 def _whole(environment: Mapping[str, str], name: str, default: str) -> int:

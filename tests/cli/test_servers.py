@@ -1,5 +1,6 @@
 """A URL or the name of a source: which server, and how to sign in to it."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -216,3 +217,78 @@ def test_where_results_go_can_be_said_for_one_run_and_at_a_url_nobody_signs_in(t
 def test_a_place_for_results_that_is_none_is_named(settings, variables, message: str) -> None:
     with pytest.raises(FhirError, match=message):
         server_at("ward", settings, {"WARD_BASE_URL": URL, **variables})
+
+
+FILES = {
+    "TOKEN": ({}, BearerToken("s3cret")),
+    "PASSWORD": ({"USERNAME": "me"}, BasicPassword("me", "s3cret")),
+    "CLIENT_SECRET": ({"CLIENT_ID": "me"}, ClientSecret("me", "s3cret")),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_secret_may_lie_in_a_file(settings, tmp_path, name: str, end: str) -> None:
+    (tmp_path / "secret").write_bytes(f"s3cret{end}".encode())
+    rest, expected = FILES[name]
+    assert named(settings, **rest, **{f"{name}_FILE": str(tmp_path / "secret")}).sign_in == expected
+
+
+def test_a_proxy_with_a_password_may_lie_in_a_file(settings, tmp_path) -> None:
+    (tmp_path / "proxy").write_text("http://me:s3cret@proxy.test:8080\n")
+    assert named(settings, PROXY_FILE=str(tmp_path / "proxy")).proxy == "http://me:s3cret@proxy.test:8080"
+
+
+def test_a_url_has_its_token_from_a_file_too(settings, tmp_path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    from_file = replace(settings, fhir_token_file=tmp_path / "token")
+    assert server_at(URL, from_file, {}).sign_in == BearerToken("s3cret")
+    with pytest.raises(FhirError, match=r"^both WARDROUND_FHIR_TOKEN and WARDROUND_FHIR_TOKEN_FILE are set"):
+        server_at(URL, replace(from_file, fhir_token="s3cret"), {})
+    assert settings_from({"WARDROUND_FHIR_TOKEN_FILE": "/run/secrets/token"}).fhir_token_file == Path(
+        "/run/secrets/token"
+    )
+
+
+NO_SECRETS = {
+    "missing": (None, "is not there, expected a file with a secret"),
+    "empty": (b"", "is empty, expected a secret"),
+    "a line end": (b"\n", "is empty, expected a secret"),
+    "no text": (b"\xff\xfes3cret", "is no text, expected a secret"),
+    "too large": (b"s3cret" * 20_000, "is larger than any secret"),
+}
+
+
+@pytest.mark.parametrize("name", NO_SECRETS)
+def test_a_file_that_holds_no_secret_is_named_with_its_variable_and_its_content_is_not(
+    settings, tmp_path, name: str
+) -> None:
+    content, message = NO_SECRETS[name]
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    for place, where, changed in (
+        ("ward", "source ward: WARD_TOKEN_FILE: ", settings),
+        (URL, "WARDROUND_FHIR_TOKEN_FILE: ", replace(settings, fhir_token_file=tmp_path / "secret")),
+    ):
+        with pytest.raises(FhirError, match=message) as raised:
+            server_at(place, changed, {"WARD_BASE_URL": URL, "WARD_TOKEN_FILE": str(tmp_path / "secret")})
+        assert str(raised.value).startswith(f"{where}{tmp_path / 'secret'}: ")
+        assert "s3cret" not in str(raised.value)
+
+
+def test_a_folder_and_a_file_that_may_not_be_read_hold_no_secret(settings, tmp_path) -> None:
+    with pytest.raises(FhirError, match=r"cannot be read, .* check path and rights"):
+        named(settings, TOKEN_FILE=str(tmp_path))
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything: a file without rights was not tried")
+    (tmp_path / "secret").write_text("s3cret")
+    (tmp_path / "secret").chmod(0)
+    with pytest.raises(FhirError, match="check path and rights"):
+        named(settings, TOKEN_FILE=str(tmp_path / "secret"))
+
+
+def test_a_secret_in_both_ways_is_an_error(settings, tmp_path) -> None:
+    (tmp_path / "secret").write_text("s3cret")
+    with pytest.raises(FhirError, match=r"^source ward: both WARD_TOKEN and WARD_TOKEN_FILE are set") as raised:
+        named(settings, TOKEN="s3cret", TOKEN_FILE=str(tmp_path / "secret"))
+    assert "s3cret" not in str(raised.value)

@@ -9,7 +9,7 @@ import pytest
 from wardround import errors
 from wardround.airflow.provider import CONNECTION_FIELDS
 from wardround.cli.main import COMMANDS, wardround
-from wardround.cli.servers import SIGN_IN_VARIABLES
+from wardround.cli.servers import SECRETS, SIGN_IN_VARIABLES
 from wardround.core.report.words import STAY_REASONS
 from wardround.settings import PROJECT
 
@@ -76,6 +76,7 @@ def test_every_reason_why_somebody_is_not_screened_is_documented():
 def test_every_variable_of_a_named_source_and_every_field_of_its_connection_is_documented():
     text = (PROJECT / "src" / "wardround" / "cli" / "servers.py").read_text(encoding="utf-8")
     read = set(re.findall(r'(?:get|required|is_true)\("([A-Z_]+)"\)', text)) | set(SIGN_IN_VARIABLES)
+    read |= {f"{name}_FILE" for name in SECRETS}
     section = TEXTS["docs/operations.md"].partition("## Signing in")[2].partition("\n## ")[0]
     assert read == set(re.findall(r"`…_([A-Z_]+)`", section))
     fields = ("auth_url", "scope", "client_auth", "private_key", "key_file", "key_id", "ca_file", "proxy")

@@ -120,12 +120,14 @@ def test_the_marks_are_where_they_may_be(icu, server, settings) -> None:
     [None, Fault(kind="status", status=500, path="/Observation/_search"), Fault(kind="status", status=401)],
     ids=["complete", "a search that fails", "refused"],
 )
-def test_the_command_says_nothing_of_a_patient(icu, server, settings, fault: Fault | None) -> None:
+def test_the_command_says_nothing_of_a_patient(icu, server, settings, tmp_path, fault: Fault | None) -> None:
     marked(icu)
     icu.upload(server.base_url)
     server.misbehave(FaultPlan(faults=(fault,) if fault else ()))
     places = {"HOME": settings.home, "VAR": settings.var, "RUNS": settings.runs, "MODELS": settings.models}
-    secret = {"WARDROUND_FHIR_TOKEN": "zz-secret-token"}
+    (tmp_path / "token").write_text("zz-secret-token\n")
+    from_file = {"WARDROUND_FHIR_TOKEN_FILE": str(tmp_path / "token")}
+    secret = {"WARDROUND_FHIR_TOKEN": "zz-secret-token"} if fault else from_file
     environment = {**os.environ, **secret, **{f"WARDROUND_{name}": str(place) for name, place in places.items()}}
     options = ["--source", server.base_url, "--as-of", "2026-01-02T05:00:00Z", "--json", "-vv"]
     command = [sys.executable, "-m", "wardround", "screen", "sepsis", *options]

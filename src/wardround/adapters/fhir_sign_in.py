@@ -11,6 +11,7 @@ from wardround.errors import FhirError
 
 # What the header of a request can bear.
 BEARER: Final = re.compile(r"[\x21-\x7e]+")
+_LONGEST_SECRET: Final = 2**16  # characters
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,28 @@ def read_key(path: Path) -> str:
         raise FhirError(
             f"{path}: cannot be read, expected a private key as PEM or JWK; check path and rights"
         ) from None
+
+
+def read_secret(path: Path) -> str:
+    """The secret in a file, as Docker and Kubernetes hand one over, without the line end that editors add.
+
+    Raises FhirError for a file that is not there, cannot be read, is empty, or holds more than a secret.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LONGEST_SECRET + 1)
+    except FileNotFoundError:
+        raise FhirError(f"{path}: is not there, expected a file with a secret; check the path") from None
+    except OSError:
+        raise FhirError(f"{path}: cannot be read, expected a file with a secret; check path and rights") from None
+    except UnicodeDecodeError:
+        raise FhirError(f"{path}: is no text, expected a secret; check the path") from None
+    secret = text.rstrip("\r\n")
+    if not secret:
+        raise FhirError(f"{path}: is empty, expected a secret; write it into the file")
+    if len(text) > _LONGEST_SECRET:
+        raise FhirError(f"{path}: is larger than any secret, expected one; check the path")
+    return secret
 
 
 def require_private(token_url: str | None) -> None:

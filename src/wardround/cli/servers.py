@@ -13,6 +13,7 @@ from wardround.adapters.fhir_sign_in import (
     SignedAssertion,
     SignIn,
     read_key,
+    read_secret,
 )
 from wardround.adapters.fhir_source import FhirSource
 from wardround.errors import FhirError
@@ -41,6 +42,9 @@ SIGN_IN_VARIABLES: Final = {
     "PASSWORD": ("USERNAME",),
     "TOKEN": (),
 }
+# What may lie in a file instead, whose path stands in a variable with this at its end. A private key has KEY_FILE.
+SECRETS: Final = ("TOKEN", "PASSWORD", "CLIENT_SECRET", "PROXY")
+_FILE: Final = "_FILE"
 # What is left if the deciding variable is missing, and the variables that would mend it.
 _HALVES: Final = {
     "CLIENT_ID": "CLIENT_SECRET or {}_KEY_FILE",
@@ -142,10 +146,18 @@ def is_server(place: str, settings: Settings, environment: Mapping[str, str] = o
 
 
 def _token_of(settings: Settings) -> BearerToken | None:
+    file, name = settings.fhir_token_file, "WARDROUND_FHIR_TOKEN"
+    if file and settings.fhir_token:
+        raise FhirError(_both(name))
     try:
-        return BearerToken(settings.fhir_token) if settings.fhir_token else None
+        token = read_secret(file) if file else settings.fhir_token
+        return BearerToken(token) if token else None
     except FhirError as error:
-        raise FhirError(f"WARDROUND_FHIR_TOKEN: {error}") from None
+        raise FhirError(f"{name}{_FILE if file else ''}: {error}") from None
+
+
+def _both(name: str) -> str:
+    return f"both {name} and {name}{_FILE} are set, expected one of them; remove the other"
 
 
 class _Variables:
@@ -162,8 +174,20 @@ class _Variables:
             raise FhirError(f"{self.where}: unknown, expected a URL or one of: {named}; {remedy}")
 
     def get(self, key: str) -> str | None:
-        """The value; None if there is none or it is empty."""
-        return self._values.get(f"{self.prefix}_{key}") or None
+        """The value, of a secret also what lies in its file; None if there is none or it is empty.
+
+        Raises FhirError for a file that holds no secret, and for a secret that is given in both ways.
+        """
+        name = f"{self.prefix}_{key}"
+        value, file = self._values.get(name), self._values.get(f"{name}{_FILE}") if key in SECRETS else None
+        if not file:
+            return value or None
+        if value:
+            raise FhirError(f"{self.where}: {_both(name)}")
+        try:
+            return read_secret(Path(file))
+        except FhirError as error:
+            raise FhirError(f"{self.where}: {name}{_FILE}: {error}") from None
 
     def required(self, key: str) -> str:
         """The value. Raises FhirError naming the variable."""
