@@ -28,7 +28,7 @@ from benchmarks.measure import WARDROUND, run, table
 from benchmarks.population import NOW, ward
 from benchmarks.screening import train
 from benchmarks.servers import CLIENT, Key, Server, embedded, sekmet
-from wardround.adapters.fhir_files import resources_of
+from wardround.adapters.fhir_folder import FhirFolder
 from wardround.adapters.model_store import ModelStore
 from wardround.settings import PROJECT
 from wardround.spec.loading import load_variables
@@ -102,7 +102,9 @@ def _schema(columns: list[str]) -> dict[str, Any]:
 
 def patients_of(stays: int) -> list[str]:
     """The ward's patients with a stay in progress."""
-    encounters = (one for _, one in resources_of(ward(stays) / "fhir" / "MimicEncounterICU.ndjson.gz"))
+    folder = ward(stays) / "fhir"
+    only = frozenset({str(folder.absolute() / "MimicEncounterICU.ndjson.gz")})
+    encounters = (one for _, one in FhirFolder(folder).resources(only=only))
     open_ones = (one for one in encounters if one["status"] == "in-progress")
     return [one["subject"]["reference"].removeprefix("Patient/") for one in open_ones]
 

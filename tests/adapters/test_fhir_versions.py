@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_references import Bases
 from wardround.adapters.fhir_times import micros_of
-from wardround.adapters.fhir_versions import ALWAYS, Newest, Seen, deletions_in, last_updated
+from wardround.adapters.fhir_versions import ALWAYS, Newest, Seen, last_updated
 
 T1, T2, T3 = (f"2026-03-10T0{hour}:00:00Z" for hour in (1, 2, 3))
 # As T2, as somebody east of it writes it; and a hair later.
@@ -72,19 +71,3 @@ def test_without_a_time_another_content_is_a_newer_version() -> None:
 @pytest.mark.parametrize("resource", [{}, {"meta": None}, {"meta": []}, {"meta": {}}])
 def test_a_resource_may_say_no_time(resource: dict) -> None:
     assert last_updated(resource) is None
-
-
-def test_deletions_are_read_of_a_bundle_with_its_time() -> None:
-    entries = [
-        {"request": {"method": "DELETE", "url": "Observation/o1"}},
-        {"request": {"method": "DELETE", "url": "https://example.org/fhir/Patient/a"}},
-        {"request": {"method": "PUT", "url": "Patient/b"}},
-        {"request": {"method": "DELETE", "url": ["Patient/c"]}},
-        {"request": None}, None, {"fullUrl": "Patient/d"},
-    ]  # fmt: skip
-    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-    bases = Bases("https://example.org/fhir")
-    assert list(deletions_in(bundle, bases)) == [("Observation/o1", ALWAYS), ("Patient/a", ALWAYS)]
-    dated = {**bundle, "meta": {"lastUpdated": T2}}
-    assert {time for _, time in deletions_in(dated, bases)} == {micros_of(T2)}
-    assert list(deletions_in({"entry": {}}, bases)) == []

@@ -167,10 +167,10 @@ def test_a_refused_resource_is_named_with_its_status_and_without_its_values(tmp_
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.ndjson", '{"resourceType": "Patient"}\n', "line 1: id is missing"),
-        ("a.ndjson", "{not json\n", "line 1: not JSON"),
-        ("a.ndjson", "[]\n", "line 1: resourceType is missing"),
-        ("a.json", '{"resourceType": "Patient", "id": "p1"}', "not a Bundle"),
+        ("a.ndjson", '{"resourceType": "Patient"}\n', "line 1: Patient without a valid id"),
+        ("a.ndjson", "{not json\n", "line 1: not a resource in JSON"),
+        ("a.ndjson", '{"id": "p1"}\n', "line 1: resourceType is missing"),
+        ("a.json", '{"id": "p1"}', "neither a resource, a Bundle"),
         ("a.ndjson.gz", "no gzip", "cannot be read"),
         ("a.txt", "", "no \\*.ndjson"),
     ],

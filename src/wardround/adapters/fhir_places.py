@@ -31,6 +31,9 @@ class Places:
         self._hashes = array("q")
         self._deleted: dict[str, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._hashes)
+
     def note(self, reference: str | None) -> int:
         """Notes the next place and the `Type/id` that stands there, None for none; gives its number."""
         number = len(self._hashes)

@@ -4,10 +4,9 @@ The latest `meta.lastUpdated` counts; where it cannot be compared, what came lat
 before never counts, even if one without a time came in between. What an export says was deleted does not count.
 """
 
-from collections.abc import Iterator
 from typing import Any, Final
 
-from wardround.adapters.fhir_references import Bases, Resource
+from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_times import UNKNOWN, micros_of
 
 ALWAYS: Final = 2**63 - 1  # when something was deleted that nobody dates
@@ -69,13 +68,3 @@ class Newest:
     @property
     def by_id(self) -> dict[str, Resource]:
         return self._kept
-
-
-def deletions_in(bundle: Resource, bases: Bases) -> Iterator[tuple[str, int]]:
-    """`Type/id` and time of what a Bundle of a Bulk Data export's `deleted` files says was deleted."""
-    time = max(updated_at(last_updated(bundle)), updated_at(bundle.get("timestamp")))
-    entries = bundle.get("entry")
-    for entry in entries if isinstance(entries, list) else ():
-        request = entry.get("request") if isinstance(entry, dict) else None
-        if isinstance(request, dict) and request.get("method") == "DELETE" and isinstance(request.get("url"), str):
-            yield bases.relative(request["url"]), ALWAYS if time == UNKNOWN else time

@@ -1,29 +1,28 @@
-"""A folder of NDJSON in, as a Bulk Data export or mimic2fhir leaves it; stays and readings as from a server out."""
+"""A folder of FHIR files in, as a Bulk Data export or mimic2fhir leaves it; stays and readings as from a server out."""
 
-import re
-import zlib
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-import fsspec
 import msgspec
 import pandas as pd
 
 from wardround.adapters import fhir_locations
 from wardround.adapters.fhir_encounter_rule import EncounterRule
 from wardround.adapters.fhir_encounters import ELEMENTS, Census
+from wardround.adapters.fhir_folder import FhirFolder, Place, Unread, refuse_all
 from wardround.adapters.fhir_observation import PATIENT_ID, Reading, frame_of_readings, in_our_units, readings_of
 from wardround.adapters.fhir_observation_shape import OBSERVATION
 from wardround.adapters.fhir_places import Numbers, Places
 from wardround.adapters.fhir_references import Bases, Resource
 from wardround.adapters.fhir_unmapped import Unmapped
-from wardround.adapters.fhir_versions import deletions_in, last_updated
+from wardround.adapters.fhir_versions import last_updated
 from wardround.adapters.json_object import json_object
 from wardround.adapters.storing import scratch_folder
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
@@ -37,9 +36,7 @@ from wardround.spec.variables import Variable
 
 _NO_BASES: Final = Bases()
 _READINGS_AT_ONCE: Final = 100_000
-_STAY_TYPES: Final = re.compile(rb'"(Encounter|Patient|Location|DELETE)"')
-_OBSERVATION: Final = b'"Observation"'
-_DELETION: Final = b'"DELETE"'
+_OBSERVATION: Final = "Observation"
 _LINE: Final = "line"
 # What a census of many patients keeps of each resource.
 _NEEDED: Final = frozenset({"resourceType", "id", "meta"}.union(*ELEMENTS.values()))
@@ -48,7 +45,7 @@ _ICU: Final = Encounters(classes=("ACUTE",))
 
 @dataclass(frozen=True)
 class NdjsonFolder:
-    """All *.ndjson and *.ndjson.gz of a folder, whatever they are called; each line says its own type.
+    """All FHIR files of a folder, whatever they are called (see `FhirFolder`).
 
     `path` may be an fsspec URL; `encounters` says which Encounters are stays; `bases` are those of the server that the
     files came from, if any; `translation` says what its codes and units mean; `unmapped` counts what no variable
@@ -63,6 +60,11 @@ class NdjsonFolder:
     unmapped: Unmapped | None = None
     patients_at_once: int = 1000
     outside: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
+
+    @cached_property
+    def folder(self) -> FhirFolder:
+        """The files; its account is of the latest reading."""
+        return FhirFolder(self.path, self.bases)
 
     def find_stays(self, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
         """The stays that overlap [start, as_of]; without them, all. Raises SourceDataError."""
@@ -84,17 +86,15 @@ class NdjsonFolder:
 
     def fill(self, census: Census) -> None:
         """Adds the folder's Encounters, Patients and Locations to a census, and takes out what was deleted."""
-        deleted: dict[str, int] = {}
-        census.add(self._needed(deleted))
-        for reference, time in deleted.items():
+        census.add(self._needed())
+        for reference, time in self.folder.account.deleted.items():
             census.remove(reference, time)
 
-    def _needed(self, deleted: dict[str, int]) -> Iterator[Resource]:
-        """What a census needs; what Bundles say was deleted goes into `deleted`, with the last time of each."""
-        for resource in self._resources(_STAY_TYPES):
-            for reference, time in deletions_in(resource, self.bases):
-                deleted[reference] = max(time, deleted.get(reference, time))
-            yield {key: resource[key] for key in _NEEDED & resource.keys()}
+    def _needed(self) -> Iterator[Resource]:
+        for file, number, kind, line in self.folder.lines():
+            if kind in ELEMENTS:
+                resource = _resource(file, number, line)
+                yield {key: resource[key] for key in _NEEDED & resource.keys()}
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
@@ -123,54 +123,30 @@ class NdjsonFolder:
             for bucket, part in frame.groupby(frame["patient_id"].map(buckets)):
                 part.to_parquet(scratch / f"{bucket}-{number:06}.parquet")
             number += 1
-        return lines.outdated(lambda: (line for _, _, line in self._lines() if _OBSERVATION in line), _version)
+        for reference, time in self.folder.account.deleted.items():
+            lines.delete(reference, time)
+        return lines.outdated(lambda: (line for _, _, line in self._observations()), _version)
 
     def _readings(
         self, variables: Mapping[str, Variable], patients: frozenset[str], lines: Places
     ) -> Iterator[tuple[Reading, int]]:
         """The readings of the patients, each with the number of its line; `lines` notes all."""
         rule = reading_rule(variables, self.translation)
-        for path, number, line in self._lines():
-            kind: object = ""
-            if _OBSERVATION in line:
-                observation = OBSERVATION.decoded(line) or _refuse(path, number)
-                kind, key, *_ = OBSERVATION.about(observation)
-                named = kind == "Observation" and type(key) is str
-                place = lines.note(f"Observation/{key}" if named else None)
-                read = readings_of((observation,), rule, self.bases)
-                if not read and self.unmapped is not None:
-                    self.unmapped.note(_resource(path, number, line), patients, self.bases)
-                for reading in read:
-                    if reading[PATIENT_ID] in patients:
-                        yield reading, place
-            if kind != "Observation" and _DELETION in line:
-                for reference, time in deletions_in(_resource(path, number, line), self.bases):
-                    lines.delete(reference, time)
+        for path, number, line in self._observations():
+            observation = OBSERVATION.decoded(line) or _refuse(path, number)
+            _, key, *_ = OBSERVATION.about(observation)
+            place = lines.note(f"Observation/{key}" if type(key) is str else None)
+            read = readings_of((observation,), rule, self.bases)
+            if not read and self.unmapped is not None:
+                self.unmapped.note(_resource(path, number, line), patients, self.bases)
+            for reading in read:
+                if reading[PATIENT_ID] in patients:
+                    yield reading, place
 
-    def _resources(self, mentioning: re.Pattern[bytes]) -> Iterator[Resource]:
-        """The resources whose line matches `mentioning`."""
-        for path, number, line in self._lines():
-            if mentioning.search(line):
-                yield _resource(path, number, line)
-
-    def _lines(self) -> Iterator[tuple[str, int, bytes]]:
-        """Every line with its file and number, file by file in order of name."""
-        files, root = fsspec.core.url_to_fs(str(self.path))
-        found = files.ls(root, detail=False) if files.isdir(root) else []
-        paths = sorted(path for path in found if path.endswith((".ndjson", ".ndjson.gz")))
-        if not paths:
-            raise SourceDataError(f"{self.path}: no *.ndjson or *.ndjson.gz; give the folder of a Bulk Data export")
-        for path in paths:
-            for number, line in _lines(files, path):
+    def _observations(self) -> Iterator[tuple[str, int, bytes]]:
+        for path, number, kind, line in self.folder.lines():
+            if kind == _OBSERVATION:
                 yield path, number, line
-
-
-def _lines(files: fsspec.AbstractFileSystem, path: str) -> Iterator[tuple[int, bytes]]:
-    try:
-        with files.open(path, "rb", compression="infer") as file:
-            yield from enumerate(file, start=1)
-    except (OSError, EOFError, zlib.error):
-        raise SourceDataError(f"{path}: cannot be read, expected NDJSON; copy the file again") from None
 
 
 class _Version(msgspec.Struct, gc=False):
@@ -197,7 +173,7 @@ def _resource(path: str, number: int, line: bytes) -> Resource:
 
 
 def _refuse(path: str, number: int) -> NoReturn:
-    raise SourceDataError(f"{path}, line {number}: not a resource in JSON, expected one a line; copy the file again")
+    refuse_all(Unread(str(Place(path, number)), "not a resource in JSON, expected one a line; copy the file again"))
 
 
 def _current(path: Path, outdated: Numbers) -> pd.DataFrame:

@@ -53,7 +53,7 @@ def running_standalone(variables: Mapping[str, str], port: int, log: Path) -> It
 
     What it prints goes to `log`. Raises WardroundError if its database cannot be prepared or the port is taken.
     """
-    _refuse_taken(port)
+    refuse_taken(port)
     base_url = f"http://{LOOPBACK}:{port}"
     environment = {
         **os.environ,
@@ -90,14 +90,16 @@ def free_port() -> int:
         return port
 
 
-def _refuse_taken(port: int) -> None:
+def refuse_taken(port: int) -> None:
+    """Raises WardroundError if somebody listens on a loopback port already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError as error:
             raise WardroundError(
-                f"Airflow: port {port} cannot be used ({error.strerror}), expected a free one; choose another"
+                f"Airflow: port {port} cannot be used ({error.strerror}), expected a free one; choose another:"
+                f" wardround up --port {port + 1 if port < 65535 else 8080}"
             ) from None
 
 

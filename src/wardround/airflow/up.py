@@ -12,7 +12,7 @@ from wardround.adapters.model_store import ModelStore
 from wardround.adapters.storing import storing
 from wardround.airflow.environment import local_environment
 from wardround.airflow.rest import FINISHED
-from wardround.airflow.standalone import POLL_SECONDS, Standalone, running_standalone
+from wardround.airflow.standalone import POLL_SECONDS, Standalone, refuse_taken, running_standalone
 from wardround.airflow.ward import Progress, prepare_ward
 from wardround.errors import RunIncomplete
 from wardround.services.fhir_server.running import running_server
@@ -62,7 +62,12 @@ class Ward:
 def running_ward(
     settings: Settings, mimic: Path | None, stays: int, now: datetime, port: int, progress: Progress
 ) -> Iterator[Ward]:
-    """Makes the ward of var/up anew, as of `now`, and runs it; Airflow's history and the models of var/up stay."""
+    """Makes the ward of var/up anew, as of `now`, and runs it; Airflow's history and the models of var/up stay.
+
+    Raises WardroundError if the port is taken, before anything is changed.
+    """
+    # Before anything of var/up is removed: it may be in use by who has the port.
+    refuse_taken(port)
     folder = settings.var / "up"
     own = replace(settings, var=folder, runs=str(folder / "runs"), models=folder / "models")
     with storing(folder):

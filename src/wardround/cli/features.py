@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wardround.cli.durations import DURATION
+from wardround.cli.folders import say_passed_over
 from wardround.cli.results import say, show
 from wardround.cli.servers import MAP_HELP, PROFILE_HELP, is_server, server_at, translation_in
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--mimic", type=click.Path(path_type=Path), help="MIMIC-IV folder, with hosp/ and icu/, or a DuckDB file."
 )
-@click.option("--fhir", help="Base URL of a FHIR server, its name in a .env file, or a folder of NDJSON.")
+@click.option("--fhir", help="Base URL of a FHIR server, its name in a .env file, or a folder of FHIR files.")
 @click.option("--profile", metavar="ID", help=PROFILE_HELP)
 @click.option("--source-map", metavar="FILE", type=click.Path(path_type=Path), help=MAP_HELP)
 @click.option("--at", type=DURATION, help="Predict so long after each stay's admission.  [default: 24h]")
@@ -87,7 +88,7 @@ def command(
         "stays_excluded": table.excluded,
         "readings_outside_windows": table.outside,
     }
-    counted = {name: number for name, number in left_out.items() if number}
+    counted = {name: number for name, number in left_out.items() if number} | _beside(source)
     account = {**stays, "readings_set_aside": table.set_aside, **counted, **_unmapped(source, out)}
     show({**account, "out": str(out)}, as_json)
     if not any((*stays.values(), table.not_in_progress, table.excluded)) and spec.cohort.at_least:
@@ -95,6 +96,16 @@ def command(
             f"{mimic or fhir}: found 0 stays, expected at least 1; compare its Encounters with the ICU classes and"
             " Locations, and see that it holds any"
         )
+
+
+def _beside(source: "Source") -> dict[str, int]:
+    """What a folder holds beside resources; the files that are none are named on stderr."""
+    folder = getattr(source, "folder", None)
+    if folder is None:
+        return {}
+    say_passed_over(folder.account.passed_over)
+    counts: dict[str, int] = folder.account.counts
+    return counts
 
 
 def _unmapped(source: "Source", out: Path) -> dict[str, int | str]:

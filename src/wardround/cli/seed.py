@@ -1,9 +1,10 @@
-"""`wardround seed`: upload NDJSON or Bundles to a FHIR server."""
+"""`wardround seed`: upload a folder of FHIR files to a FHIR server."""
 
 from pathlib import Path
 
 import click
 
+from wardround.cli.folders import say_passed_over
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import show
 from wardround.cli.servers import SOURCE_HELP, server_at
@@ -16,17 +17,18 @@ from wardround.settings import settings_from
     "--data",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder of *.ndjson, *.ndjson.gz and Bundles (*.json).",
+    help="Folder of *.ndjson, *.ndjson.gz and *.json (Bundles, resources, prefetches).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(source: str, data: Path, as_json: bool) -> None:
     """Upload every resource of a folder to a FHIR server, by its own id: running it again changes nothing.
 
-    Types that the server does not keep are skipped and counted.
+    Types that the server does not keep are skipped and counted; so is what the folder says was deleted.
     """
     from wardround.adapters.fhir_client import FhirClient
     from wardround.workflows.seed import seed
 
     with FhirClient(server_at(source, settings_from())) as client, progress_bars() as progress:
         seeded = seed(client, data, progress)
-    show({"written": seeded.written, "skipped": seeded.skipped}, as_json)
+    say_passed_over(seeded.beside.passed_over)
+    show({"written": seeded.written, "skipped": seeded.skipped, **seeded.beside.counts}, as_json)

@@ -1,18 +1,17 @@
 """A folder of FHIR files in, the same resources under the same ids on a FHIR server out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from wardround.adapters.fhir_bundles import Account
 from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_files import files_of, resources_of
-from wardround.adapters.fhir_places import Places
+from wardround.adapters.fhir_folder import Current, FhirFolder
 from wardround.adapters.fhir_references import Resource
-from wardround.adapters.fhir_versions import last_updated
 from wardround.errors import FhirError
 
 # What others refer to goes first; types that are not named here come after Encounter and before what is derived.
@@ -27,73 +26,52 @@ _PASSING: Final = ("409", "412", "429", "500", "502", "503", "504")
 """Statuses of an entry that another try may mend, such as two writers who met."""
 
 Level = tuple[int, bool]
-Outdated = dict[Path, set[str]]  # the places in each file that hold an older version
+Group = tuple[Level, str]
 
 
 @dataclass(frozen=True)
 class Seeded:
-    """Resources written per type, and those of types that the server does not keep."""
+    """Resources written per type, those of types that the server does not keep, and what else the folder holds."""
 
     written: dict[str, int]
     skipped: dict[str, int]
+    beside: Account = field(default_factory=Account)
 
 
 def seed(client: FhirClient, data: Path, progress: Callable[[str, int, int], None]) -> Seeded:
     """Puts every resource of `data` onto the server by its own id, in batches; running it again changes nothing.
 
-    Of several versions of one id the one that counts is put there. What is referred to is there before what refers to
-    it, also inside a type (`partOf`). `progress` hears of the step `resources`: how many are written, and how many
-    there are. Raises SourceDataError for a broken file, before anything is written; FhirError if the server refuses a
-    resource or gives it another id.
+    Of several versions of one id the one that counts is put there; what the folder says was deleted is not, and is left
+    as it is on the server. What is referred to is there before what refers to it, also inside a type (`partOf`).
+    `progress` hears of the step `resources`: how many are written, and how many there are. Raises SourceDataError for a
+    broken file, before anything is written; FhirError if the server refuses a resource or gives it another id.
     """
-    contents, types, outdated = _survey(data)
+    folder = Current(FhirFolder(data), _group)
+    types: Counter[str] = Counter()
+    for groups in folder.counts.values():
+        for (_, name), count in groups.items():
+            types[name] += count
     kept = _kept_types(client, types)
     total = sum(count for name, count in types.items() if name in kept)
     done = 0
     with ThreadPoolExecutor(client.source.threads) as pool:
-        for level in sorted({level for levels in contents.values() for level in levels}):
-            files = [file for file, levels in contents.items() if level in levels]
-            for group in _groups(_at_level(files, level, kept, outdated), client):
+        for level in sorted({level for groups in folder.counts.values() for level, _ in groups}):
+            for group in _groups(_at_level(folder, level, kept), client):
                 done += sum(pool.map(lambda batch: _put(client, batch), group))
                 progress("resources", done, total)
-    skipped = {name: count for name, count in sorted(types.items()) if name not in kept}
-    return Seeded({name: count for name, count in sorted(types.items()) if name in kept}, skipped)
+    counted = {name: types[name] for name in sorted(types) if types[name]}
+    skipped = {name: count for name, count in counted.items() if name not in kept}
+    written = {name: count for name, count in counted.items() if name in kept}
+    return Seeded(written, skipped, folder.account)
 
 
-def _survey(data: Path) -> tuple[dict[Path, set[Level]], Counter[str], Outdated]:
-    """The levels that each file holds, the number of resources per type, and which are older versions of others."""
-    contents: dict[Path, set[Level]] = {}
-    types: Counter[str] = Counter()
-    places = Places()
-    for file in files_of(data):
-        contents[file] = set()
-        for _, resource in resources_of(file):
-            contents[file].add(_level(resource))
-            types[resource["resourceType"]] += 1
-            places.note(_reference(resource))
-    outdated = set(places.outdated(lambda: (one for _, _, one in _everything(contents)), _version).tolist())
-    found: Outdated = {}
-    for number, (file, place, resource) in enumerate(_everything(contents) if outdated else ()):
-        if number in outdated:
-            found.setdefault(file, set()).add(place)
-            types[resource["resourceType"]] -= 1
-    return contents, types, found
+def _group(resource: Resource) -> Group:
+    name = resource["resourceType"]
+    return (_RANKS.get(name, _UNRANKED), "partOf" in resource), name
 
 
-def _everything(files: Iterable[Path]) -> Iterator[tuple[Path, str, Resource]]:
-    return ((file, place, resource) for file in files for place, resource in resources_of(file))
-
-
-def _reference(resource: Resource) -> str:
-    return f"{resource['resourceType']}/{resource['id']}"
-
-
-def _version(resource: Resource) -> tuple[str, object]:
-    return _reference(resource), last_updated(resource)
-
-
-def _level(resource: Resource) -> Level:
-    return _RANKS.get(resource["resourceType"], _UNRANKED), "partOf" in resource
+def _at_level(folder: Current[Group], level: Level, kept: set[str]) -> Iterator[Resource]:
+    return (resource for _, resource in folder.resources(lambda group: group[0] == level and group[1] in kept))
 
 
 def _kept_types(client: FhirClient, types: Counter[str]) -> set[str]:
@@ -111,12 +89,6 @@ def _own_ids(client: FhirClient, what: str) -> str:
         f"{client.source.base_url}: assigns its own id to {what}, expected a server that keeps the ids of its clients"
         " (CapabilityStatement updateCreate); choose such a server, or switch it on there"
     )
-
-
-def _at_level(files: Sequence[Path], level: Level, kept: set[str], outdated: Outdated) -> Iterator[Resource]:
-    for file, place, resource in _everything(files):
-        if resource["resourceType"] in kept and _level(resource) == level and place not in outdated.get(file, ()):
-            yield resource
 
 
 def _groups(resources: Iterator[Resource], client: FhirClient) -> Iterator[list[list[Resource]]]:

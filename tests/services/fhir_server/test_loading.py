@@ -59,8 +59,7 @@ def test_loading_again_makes_no_new_versions(store: Store, tmp_path: Path) -> No
     load(store, data)
     load(store, data)
     versions = [_body(store, "Patient", one)["meta"]["versionId"] for one in "abc"]
-    # b has two contents in the folder, which take turns.
-    assert versions == ["1", "4", "1"]
+    assert versions == ["1", "2", "1"]
 
 
 def test_a_file_that_is_there_is_kept_and_filled_further(tmp_path: Path) -> None:
@@ -74,28 +73,70 @@ def test_a_file_that_is_there_is_kept_and_filled_further(tmp_path: Path) -> None
         assert _body(store, "Patient", "b") is not None
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.ndjson", b"{"),
-        ("a.ndjson", b'{"resourceType": "Patient"}'),
-        ("a.ndjson", b'{"resourceType": "Patient", "id": "a b"}'),
-        ("a.ndjson", b'{"resourceType": "Patient", "id": "a", "gender": "zz-secret-zz"}'),
-        ("a.ndjson.gz", b"no gzip"),
-        ("a.json", b"[]"),
-        ("a.json", b'{"resourceType": "Patient"}'),
-        ("a.txt", b""),
-    ],
-)
-def test_bad_data_is_named_by_file_and_leaves_no_database(tmp_path: Path, name: str, content: bytes) -> None:
+BAD = [
+    ("a.ndjson", b"{"),
+    ("a.ndjson", b'{"resourceType": "Patient"}'),
+    ("a.ndjson", b'{"resourceType": "Patient", "id": "a b"}'),
+    ("a.ndjson", b'{"resourceType": "Patient", "id": "a", "gender": "zz-secret-zz"}'),
+    ("a.ndjson", b'{"resourceType": "Patient", "id": "a", "birthDate": {"zz-secret-zz": 1}}'),
+    ("a.ndjson", b'{"resourceType": "Patient", "id": "a", "name": [{"family": ["zz-secret-zz", {}]}]}'),
+    ("a.ndjson.gz", b"no gzip"),
+    ("a.json", b"[]"),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), BAD)
+def test_what_cannot_be_stored_is_named_and_the_rest_is_loaded(tmp_path: Path, name: str, content: bytes) -> None:
+    data = _write(tmp_path / "data", "b.ndjson", _patient("b"))
+    (data / name).write_bytes(content)
+    refused: list[str] = []
+    store, loaded = open_store(tmp_path / "db.sqlite", data, refuse=lambda unread: refused.append(str(unread)))
+    with store:
+        assert _body(store, "Patient", "b") is not None
+        assert _body(store, "Patient", "a") is None
+    assert (loaded.stored, loaded.refused) == ({"Patient": 1}, 1)
+    assert refused[0].startswith(str(data / name))
+    assert "secret" not in refused[0]
+
+
+@pytest.mark.parametrize(("name", "content"), [*BAD, ("c.txt", b"")])
+@pytest.mark.parametrize("before", [False, True])
+def test_what_is_strict_keeps_nothing_of_a_folder_that_is_not_all_right(
+    tmp_path: Path, name: str, content: bytes, before: bool
+) -> None:
     data, db = tmp_path / "data", tmp_path / "db.sqlite"
     data.mkdir()
     (data / name).write_bytes(content)
+    if name != "c.txt":
+        _write(data, "b.ndjson", _patient("b"))
+    if before:
+        Store(db).close()
     with pytest.raises(SourceDataError) as caught:
-        open_store(db, data)
+        open_store(db, data, strict=True)
     assert str(data) in str(caught.value)
     assert "secret" not in str(caught.value)
-    assert list(tmp_path.glob("db*")) == []
+    assert [file.name for file in tmp_path.glob("db*")] == (["db.sqlite"] if before else [])
+    with Store(db) as store:
+        assert _body(store, "Patient", "b") is None
+
+
+def test_a_refused_resource_leaves_no_trace_in_searches_and_takes_no_other_along(
+    tmp_path: Path,
+) -> None:
+    bad = {"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "x"}, "subject": 5}
+    data = _write(tmp_path / "data", "a.ndjson", _patient("a"), bad, _patient("b"))
+    store, loaded = open_store(None, data)
+    with store, store.reading() as session:
+        assert (loaded.stored, loaded.refused) == ({"Patient": 2}, 1)
+        assert session.connection.execute("SELECT count(*) FROM search_Observation").fetchone() == (0,)
+        assert session.connection.execute("SELECT count(*) FROM resource WHERE body NOT NULL").fetchone() == (2,)
+
+
+def test_a_resource_may_refer_to_itself(store: Store) -> None:
+    stay = {"resourceType": "Encounter", "id": "e", "status": "finished", "class": {"code": "IMP"}}
+    with store.writing() as session:
+        session.put("Encounter", "e", {**stay, "partOf": {"reference": "Encounter/e"}})
+    assert _body(store, "Encounter", "e")["meta"]["versionId"] == "1"
 
 
 @pytest.mark.mimic

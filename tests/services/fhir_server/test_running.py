@@ -61,12 +61,18 @@ def test_a_signal_ends_the_command_without_an_error_and_without_leftovers(tmp_pa
 def test_a_server_that_cannot_start_is_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(FhirUnreachable), running_server(data=tmp_path / "none"):
         pass
-    assert "expected a folder" in capfd.readouterr().err
+    assert "give a folder of FHIR files" in capfd.readouterr().err
 
 
 def test_a_port_in_use_is_an_error() -> None:
-    with listen("127.0.0.1", 0) as taken, pytest.raises(WardroundError, match="choose another"):
+    with listen("127.0.0.1", 0) as taken, pytest.raises(WardroundError, match="choose another with --port"):
         listen("127.0.0.1", taken.getsockname()[1])
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
+def test_a_host_that_is_not_this_machine_is_told_apart_from_a_taken_port(host: str) -> None:
+    with pytest.raises(WardroundError, match="with --host"):
+        listen(host, 0)
 
 
 def test_a_database_is_kept_between_runs(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -11,9 +12,11 @@ import anyio.to_thread
 import orjson
 from pydantic import ValidationError
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from wardround.services.fhir_server.bundles import answer_bundle
 from wardround.services.fhir_server.capability import capability_statement
@@ -22,7 +25,7 @@ from wardround.services.fhir_server.exports import Exports
 from wardround.services.fhir_server.faults import FaultPlan, Faults
 from wardround.services.fhir_server.interactions import Answer, Call, perform
 from wardround.services.fhir_server.misbehaving import Misbehaving
-from wardround.services.fhir_server.problems import Problem, invalid, operation_outcome
+from wardround.services.fhir_server.problems import Problem, invalid, operation_outcome, too_deep
 from wardround.services.fhir_server.query import DEFAULT_CAP, Pair
 from wardround.services.fhir_server.sign_in import Clients, SignedIn
 from wardround.services.fhir_server.store import Store
@@ -30,6 +33,8 @@ from wardround.services.fhir_server.store import Store
 FHIR_JSON = "application/fhir+json"
 _LARGEST_BODY = 64 * 2**20
 _FORM = "application/x-www-form-urlencoded"
+_ASKED = ["Authorization", "Content-Type", "Prefer", "If-Match", "If-None-Match", "If-None-Exist"]
+_SAID = ["ETag", "Location", "Content-Location", "Last-Modified", "Retry-After", "X-Progress"]
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
 Transports = dict[tuple[str, int], asyncio.Transport]
@@ -41,10 +46,11 @@ def create_app(
     cap: int = DEFAULT_CAP,
     transports: Transports | None = None,
     clients: Clients | None = None,
+    origins: Sequence[str] = (),
 ) -> Misbehaving:
     """The server as an ASGI app, on a store that the caller closes. `cap` is the largest page.
 
-    With `clients`, only they are served; without, everybody is.
+    With `clients`, only they are served; without, everybody is. Web pages of the `origins` may ask, without cookies.
     """
     faults, counts, exports = faults or Faults(), Counter[str](), Exports(store)
     started = datetime.now(UTC)
@@ -61,12 +67,14 @@ def create_app(
             return _response(await anyio.to_thread.run_sync(_answer, store, call, limiter=threads), call)
         except Problem as problem:
             return Response(problem.outcome(), problem.status, media_type=FHIR_JSON)
+        except RecursionError:
+            return Response(too_deep().outcome(), 400, media_type=FHIR_JSON)
 
     async def set_faults(request: Request) -> Response:
         try:
             faults.follow(FaultPlan.model_validate_json(await request.body() or b"{}"))
         except ValidationError as error:
-            return JSONResponse(error.errors(include_url=False, include_context=False), 400)
+            return JSONResponse(error.errors(include_url=False, include_context=False, include_input=False), 400)
         return _plan(faults)
 
     async def show_faults(_request: Request) -> Response:
@@ -86,7 +94,14 @@ def create_app(
         Route("/_requests", show_requests, methods=["GET", "DELETE"]),
     ]
     app = Starlette(routes=routes, exception_handlers={Exception: _broken, 404: _nowhere, 405: _nowhere})
-    door = SignedIn(app, clients) if clients else app
+    app.router.redirect_slashes = False
+    door: ASGIApp = SignedIn(app, clients) if clients else app
+    # Outside of the sign-in: a browser asks whether it may ask before it shows a token.
+    door = (
+        CORSMiddleware(door, origins, allow_methods=_METHODS, allow_headers=_ASKED, expose_headers=_SAID)
+        if origins
+        else door
+    )
     return Misbehaving(door, faults, counts, {} if transports is None else transports)
 
 
@@ -110,13 +125,18 @@ async def _call_of(request: Request, cap: int) -> Call:
     accept = headers.get("accept", "*/*")
     if "json" not in accept and "*" not in accept:
         raise Problem(406, "not-supported", f"Accept: expected {FHIR_JSON}, the one format here")
-    path = tuple(segment for segment in request.url.path.split("/") if segment)[1:]
-    pairs: list[Pair] = parse_qsl(request.url.query, keep_blank_values=True)
+    try:
+        url = request.url
+    except UnicodeDecodeError:
+        raise invalid("the URL is not UTF-8, expected other characters as %XX of UTF-8", "structure") from None
+    path = tuple(segment for segment in url.path.split("/") if segment)[1:]
+    pairs: list[Pair] = parse_qsl(url.query, keep_blank_values=True)
     prefer = headers.get("prefer", "")
     call = Call(
-        method=request.method,
+        # What a HEAD is answered with is cut to its headers on the way out.
+        method="GET" if request.method == "HEAD" else request.method,
         path=path,
-        base=f"{request.url.scheme}://{request.url.netloc}/fhir",
+        base=f"{url.scheme}://{url.netloc}/fhir",
         pairs=pairs,
         if_match=headers.get("if-match", ""),
         if_none_match=headers.get("if-none-match", ""),
@@ -125,7 +145,7 @@ async def _call_of(request: Request, cap: int) -> Call:
         returns="minimal" if "return=minimal" in prefer else "representation",
         cap=cap,
     )
-    if request.method == "GET":
+    if call.method == "GET":
         return call
     return await _with_body(request, call)
 
@@ -142,7 +162,10 @@ async def _with_body(request: Request, call: Call) -> Call:
     if call.path[-1:] == ("_search",):
         if content_type != _FORM and raw:
             raise Problem(415, "not-supported", f"_search: expected a body of type {_FORM}")
-        form: list[Pair] = parse_qsl(raw.decode(), keep_blank_values=True)
+        try:
+            form: list[Pair] = parse_qsl(raw.decode(), keep_blank_values=True)
+        except UnicodeDecodeError:
+            raise invalid("_search: the form is not UTF-8", "structure") from None
         return replace(call, pairs=[*call.pairs, *form])
     if request.method == "DELETE":
         return call

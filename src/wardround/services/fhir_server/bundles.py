@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import orjson
 
+from wardround.adapters.fhir_bundles import rewritten
 from wardround.services.fhir_server.dates import instant
 from wardround.services.fhir_server.interactions import Answer, Call, perform
-from wardround.services.fhir_server.problems import Problem, invalid
-from wardround.services.fhir_server.references import rewritten
+from wardround.services.fhir_server.problems import Problem, invalid, too_deep
 from wardround.services.fhir_server.resource_types import RESOURCE_TYPES
 from wardround.services.fhir_server.search import matching
 from wardround.services.fhir_server.session import Session, WritingSession
@@ -54,7 +54,10 @@ def _call_of(entry: Any, outer: Call) -> Call:
         raise invalid("Bundle.entry.request: missing or without url", "required")
     if (method := request.get("method")) not in _METHODS:
         raise invalid(f"Bundle.entry.request.method: expected one of {', '.join(_METHODS)}", "value")
-    parts = urlsplit(url.removeprefix(outer.base))
+    try:
+        parts = urlsplit(url.removeprefix(outer.base))
+    except ValueError:
+        raise invalid("Bundle.entry.request.url: not a URL", "value") from None
     if parts.scheme or parts.netloc:
         raise invalid("Bundle.entry.request.url: not under this server's base", "value")
     return replace(
@@ -89,6 +92,8 @@ def _attempt(session: Session, call: Call | Problem) -> Answer:
             return perform(session, call)
     except Problem as problem:
         return Answer(problem.status, problem.outcome())
+    except RecursionError:
+        return Answer(400, too_deep().outcome())
 
 
 def _transaction(store: Store, entries: list[Any], outer: Call) -> list[Answered]:
@@ -168,7 +173,7 @@ def _perform_linked(session: WritingSession, call: Call, local_of: dict[str, str
             return _conditional_reference(session, reference, call.base)
         return local_of.get(reference, reference)
 
-    body = rewritten(call.body, resolve) if call.writes and call.body is not None else call.body
+    body = rewritten(call.body, resolve, local_of) if call.writes and call.body is not None else call.body
     return perform(session, replace(call, body=body))
 
 

@@ -9,8 +9,8 @@ LATEST = 2**62
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(?P<fraction>\.\d+)?)?(?P<zone>Z|[+-]\d\d:\d\d)?")
+_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(?P<fraction>\.\d+)?)?(?P<zone>Z|[+-]\d\d:\d\d)?", re.ASCII)
 
 
 def microseconds(moment: datetime) -> int:
@@ -23,16 +23,21 @@ def instant(when: int) -> str:
     return (_EPOCH + timedelta(microseconds=when)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+def span_in(value: object) -> tuple[int, int]:
+    """The span of what should be a date in a resource; raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return span(value)
+
+
 # A resource's times are checked, indexed and repeated in its neighbours.
 @lru_cache(20_000)
-def span(text: object, zone_needed: bool = True) -> tuple[int, int]:
+def span(text: str, zone_needed: bool = True) -> tuple[int, int]:
     """First microsecond and the one after the last of a date, dateTime or instant; raises ValueError.
 
     A year, month or day means all of it, in UTC. A resource's time must carry a zone (R4 dateTime); a search value
     need not, and means UTC without.
     """
-    if not isinstance(text, str):
-        raise ValueError("not a text")
     if len(text) > 10:
         return _span_of_time(text, zone_needed)
     parts = _DATE.fullmatch(text)

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from wardround.services.fhir_server.dates import EARLIEST, LATEST, span
+from wardround.services.fhir_server.dates import EARLIEST, LATEST, span_in
 from wardround.services.fhir_server.problems import invalid
 from wardround.services.fhir_server.references import Target, target_of
 from wardround.services.fhir_server.resource_types import Parameter
@@ -104,8 +104,8 @@ def first_span(resource: Any, parameter: Parameter) -> tuple[int | None, int | N
         try:
             if isinstance(value, dict):
                 start, end = value.get("start"), value.get("end")
-                return (span(start)[0] if start else EARLIEST), (span(end)[1] if end else LATEST)
-            return span(value)
+                return (span_in(start)[0] if start else EARLIEST), (span_in(end)[1] if end else LATEST)
+            return span_in(value)
         except ValueError:
             raise _malformed(parameter, "a FHIR date with a time zone, or a Period") from None
     return None, None
@@ -116,7 +116,8 @@ def numbers(resource: Any, parameter: Parameter) -> list[float]:
     values = values_of(resource, parameter)
     if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):
         raise _malformed(parameter, "a number")
-    return values
+    # SQLite's whole numbers end at 64 bits.
+    return [float(value) for value in values]
 
 
 def quantity(resource: Any, parameter: Parameter) -> tuple[float | None, tuple[Token, ...]]:
@@ -128,7 +129,7 @@ def quantity(resource: Any, parameter: Parameter) -> tuple[float | None, tuple[T
         unit = (value.get("system", ""), value.get("code", ""), value.get("unit", ""))
         if not all(isinstance(part, str) for part in unit):
             raise _malformed(parameter, "a Quantity")
-        return amount, _unit_tokens(*unit)
+        return None if amount is None else float(amount), _unit_tokens(*unit)
     return None, ()
 
 

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import orjson
 
+from wardround.adapters.fhir_references import is_id
 from wardround.services.fhir_server.dates import instant
 from wardround.services.fhir_server.problems import Problem, invalid, not_found, several_match
 from wardround.services.fhir_server.query import DEFAULT_CAP, Pair
 from wardround.services.fhir_server.resource_types import RESOURCE_TYPES, ResourceType
 from wardround.services.fhir_server.search import matching, search
 from wardround.services.fhir_server.session import Row, Session, WritingSession, Written
-from wardround.services.fhir_server.validation import is_id
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,11 @@ def not_found(diagnostics: str) -> Problem:
     return Problem(404, "not-found", diagnostics)
 
 
+def too_deep() -> Problem:
+    """400: something is nested deeper than this server can follow."""
+    return invalid("nested too deeply, expected at most some hundred levels", "too-costly")
+
+
 def several_match(where: str) -> Problem:
     """412: a conditional request whose criteria more than one resource meets."""
     return Problem(412, "multiple-matches", f"{where}: several resources match, expected at most one")

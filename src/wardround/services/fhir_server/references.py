@@ -1,8 +1,6 @@
-"""References: from the text of a Reference, or of a search value, to the (type, id) that it names; rewriting."""
+"""References: from the text of a Reference, or of a search value, to the (type, id) that it names."""
 
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 from wardround.services.fhir_server.resource_types import RESOURCE_TYPES
 
@@ -34,17 +32,3 @@ def targets_of_value(value: str, types: tuple[str, ...], base: str) -> list[Targ
     if target is not None:
         return [target] if not types or target[0] in types or target[0] == ELSEWHERE else []
     return [(name, value) for name in types or tuple(RESOURCE_TYPES)]
-
-
-def rewritten(node: Any, resolve: Callable[[str], str]) -> Any:
-    """The same JSON with each `reference` (and each urn:uuid text) passed through `resolve`."""
-    if isinstance(node, dict):
-        return {
-            key: resolve(value) if key == "reference" and isinstance(value, str) else rewritten(value, resolve)
-            for key, value in node.items()
-        }
-    if isinstance(node, list):
-        return [rewritten(item, resolve) for item in node]
-    if isinstance(node, str) and node.startswith("urn:uuid:"):
-        return resolve(node)
-    return node

@@ -1,6 +1,7 @@
 """The server as a process: `serve` runs it in this one, `running_server` in a child that ends with its parent."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from wardround.services.fhir_server.sign_in import Clients
 from wardround.services.fhir_server.store import Store
 
 LOOPBACK = "127.0.0.1"
+_NOT_THIS_MACHINE = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL)
 _KEEP_ALIVE_SECONDS = 75
 _SHUTDOWN_SECONDS = 2
 _STOP_SECONDS = 10
@@ -41,8 +43,11 @@ def listen(host: str, port: int) -> socket.socket:
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512
         )
     except OSError as error:
+        is_foreign = error.errno in _NOT_THIS_MACHINE
+        remedy = "give an address of this machine with --host" if is_foreign else "choose another with --port"
         raise WardroundError(
-            f"fhir-server: {host} port {port} cannot be listened on ({error.strerror}); choose another"
+            f"fhir-server: {host} port {port} cannot be listened on ({error.strerror}); {remedy}"
+            f"{'' if is_foreign else ' (0 takes a free one)'}"
         ) from None
 
 
@@ -60,14 +65,15 @@ def serve(
     ready: Callable[[], None],
     certificate: Certificate | None = None,
     clients: Clients | None = None,
+    origins: Sequence[str] = (),
 ) -> None:
     """Answers requests until SIGTERM or SIGINT; calls `ready` once it does. The caller closes the store.
 
-    With a certificate it speaks TLS; with `clients` it serves only them.
+    With a certificate it speaks TLS; with `clients` it serves only them; web pages of the `origins` may ask.
     """
     transports: Transports = {}
     config = uvicorn.Config(
-        create_app(store, faults, cap, transports, clients),
+        create_app(store, faults, cap, transports, clients, origins),
         ssl_certfile=certificate.file if certificate else None,
         ssl_keyfile=certificate.key_file if certificate else None,
         http=_protocol(transports),
@@ -172,11 +178,12 @@ def running_server(
     cap: int | None = None,
     tls: bool = False,
     clients: Clients | None = None,
+    origins: Sequence[str] = (),
 ) -> Iterator[RunningServer]:
     """A server on a free loopback port, in a child process, from when it answers until the block ends.
 
     `data` is a folder to load, `db` an SQLite file to keep (temporary without), `cap` the largest page. With `tls` it
-    has a certificate that nobody else has; with `clients` it serves only them.
+    has a certificate that nobody else has; with `clients` it serves only them; web pages of the `origins` may ask.
     Raises FhirUnreachable if the server cannot start; its own message is on stderr.
     """
     options = ["--port", "0", "--json", "--until-eof"]
@@ -184,6 +191,7 @@ def running_server(
     options += ["--db", str(db)] if db else []
     options += ["--faults", faults.model_dump_json()] if faults else []
     options += ["--cap", str(cap)] if cap else []
+    options += [option for origin in origins for option in ("--cors", origin)]
     with tempfile.TemporaryDirectory(prefix="wardround-fhir-server-") as folder:
         certificate = throw_away_certificate(Path(folder)) if tls else None
         if certificate:

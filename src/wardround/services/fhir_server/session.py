@@ -109,12 +109,18 @@ class WritingSession(Session):
             self.connection.execute("RELEASE attempt")
 
     def put(self, type_name: str, resource_id: str, resource: Any, base: str = "") -> Written:
-        """Creates or updates; equal contents make no new version. Raises a Problem for what may not be stored."""
+        """Creates or updates; equal contents make no new version. Raises a Problem for what may not be stored.
+
+        Nothing of a resource that may not be stored is written, so that the caller may go on with the next.
+        """
         resource_type = RESOURCE_TYPES[type_name]
         check(resource, resource_type)
         before = self._any_row(type_name, resource_id)
         if before is not None and before.body is not None and _same(before.body, resource):
             return Written("unchanged", resource_id, before)
+        row, repeated = self._indexed(resource_type, resource, base)
+        # What refers to itself has got a row by now.
+        before = before or self._any_row(type_name, resource_id)
         version = before.version + 1 if before else 1
         body = orjson.dumps(self._stamped(resource, type_name, resource_id, version))
         if before is None:
@@ -123,7 +129,10 @@ class WritingSession(Session):
             pk = before.pk
             self._replace(before, version, body)
             self.connection.execute("DELETE FROM many WHERE pk = ?", (pk,))
-        self._index(pk, resource_type, resource, base)
+        self.connection.execute(_PLANS[type_name].insert, [pk, *row])
+        if repeated:
+            many = [(key, value, pk) for key, value in repeated]
+            self.connection.executemany("INSERT OR IGNORE INTO many VALUES (?, ?, ?)", many)
         created = before is None or before.body is None
         return Written("created" if created else "updated", resource_id, Row(pk, version, self._now, body))
 
@@ -155,23 +164,23 @@ class WritingSession(Session):
         sql = "UPDATE resource SET version = ?, updated = ?, body = ? WHERE pk = ?"
         self.connection.execute(sql, (version, self._now, body, before.pk))
 
-    def _index(self, pk: int, resource_type: ResourceType, resource: dict[str, Any], base: str) -> None:
-        """Writes the search row; only parameters whose elements are there are looked at."""
+    def _indexed(
+        self, resource_type: ResourceType, resource: dict[str, Any], base: str
+    ) -> tuple[list[Any], list[tuple[str, Any]]]:
+        """The search row after its pk, and what goes into `many`; only parameters whose elements are there count."""
         plan = _PLANS[resource_type.name]
-        row: list[Any] = [pk, self._now, *plan.empty]
+        row: list[Any] = [self._now, *plan.empty]
         for element in resource:
             if element in plan.readers:
                 for place, value in self._cells(plan, element, resource, base):
-                    row[place] = value
-        self.connection.execute(plan.insert, row)
-        many = [
-            (key, value, pk)
+                    row[place - 1] = value
+        repeated = [
+            (key, value)
             for element in plan.repeated.keys() & resource.keys()
             for key, parameter in plan.repeated[element]
             for value in self._repeated(resource, parameter, base)
         ]
-        if many:
-            self.connection.executemany("INSERT OR IGNORE INTO many VALUES (?, ?, ?)", many)
+        return row, repeated
 
     def _cells(self, plan: Plan, element: str, resource: dict[str, Any], base: str) -> Cells:
         """What an element puts into the search row; remembered by its spelling, for the few that repeat."""

@@ -3,21 +3,16 @@
 Type, id, required and known elements, choices, code sets and dates; not profiles, not the insides of data types.
 """
 
-import re
 from functools import lru_cache
 from typing import Any
 
-from wardround.services.fhir_server.dates import span
+import orjson
+
+from wardround.adapters.fhir_references import is_id
+from wardround.services.fhir_server.dates import span_in
 from wardround.services.fhir_server.extraction import values_at
-from wardround.services.fhir_server.problems import invalid
+from wardround.services.fhir_server.problems import invalid, too_deep
 from wardround.services.fhir_server.resource_types import RESOURCE_TYPES, ResourceType
-
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-
-
-def is_id(text: object) -> bool:
-    """Whether a text may be a resource's id."""
-    return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
 def check(resource: Any, resource_type: ResourceType) -> None:
@@ -31,8 +26,16 @@ def check(resource: Any, resource_type: ResourceType) -> None:
         raise invalid(f"{name}.id: not an id, expected 1 to 64 letters, digits, - or .", "value")
     if not isinstance(resource.get("meta", {}), dict):
         raise invalid(f"{name}.meta: not an object", "structure")
+    _check_depth(resource)
     _check_elements(resource, resource_type)
     _check_values(resource, resource_type)
+
+
+def _check_depth(resource: dict[str, Any]) -> None:
+    try:
+        orjson.dumps(resource)  # which reads deeper than it writes
+    except orjson.JSONEncodeError:
+        raise too_deep() from None
 
 
 def _check_elements(resource: dict[str, Any], resource_type: ResourceType) -> None:
@@ -63,7 +66,7 @@ def _check_values(resource: dict[str, Any], resource_type: ResourceType) -> None
             )
     for element in resource.keys() & resource_type.dates:
         try:
-            span(resource[element])
+            span_in(resource[element])
         except ValueError:
             raise invalid(f"{name}.{element}: not a FHIR date, dateTime or instant", "value") from None
     for prediction in values_at(resource, ("prediction",)):
