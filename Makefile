@@ -1,6 +1,6 @@
 # Everything runs inside .venv, which `make install` builds from a bare Python; nothing else is needed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check bench locks
+.PHONY: help install demo up test test-slow check bench locks
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header pyproject.toml
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 install: $(STAMP) ## Build .venv from the lock; instant when nothing changed
 
@@ -44,6 +44,9 @@ up: install ## The same for staying: Airflow with its UI, the FHIR server, sched
 # Each worker has an Airflow database of its own, and the tests of a file stay together and share what they set up.
 test: install ## Every test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-slow: install ## The rounds that take minutes: thousands of odd requests to the FHIR server
+	@$(BIN)/python -m pytest -m long --numprocesses 2
 
 check: install ## Style, types and layers, without the tests
 	$(BIN)/ruff check

@@ -1,5 +1,6 @@
 """The token endpoint believes who proves it, once and for a while; TLS is trusted through its own authority only."""
 
+import math
 import socket
 import ssl
 import time
@@ -82,6 +83,15 @@ def test_an_assertion_is_taken_once(server) -> None:
         {"jti": None},
         {"iss": "you"},
         {"sub": "nobody"},
+        {"sub": ["me"]},
+        {"jti": ["a"]},
+        {"jti": {}},
+        {"exp": math.inf},
+        {"exp": "soon"},
+        {"exp": [1]},
+        {"aud": {}},
+        {"nbf": -math.inf},
+        {"iat": []},
     ],
 )
 def test_an_assertion_that_is_wrong_is_refused(server, wrong: dict[str, Any]) -> None:
@@ -92,6 +102,15 @@ def test_an_assertion_of_another_key_or_kind_is_refused(server) -> None:
     said = claims(server, "other")
     assert asserted(server, said, ec.generate_private_key(ec.SECP384R1())) == 401
     assert asserted(server, said, "s" * 48, "HS384") == 401
+
+
+@pytest.mark.parametrize(
+    "form", [b"grant_type=client_credentials&client_id=\xff", b"\xff", b"grant_type=client_credentials", b""]
+)
+def test_a_form_that_says_nothing_of_use_is_refused(server, form: bytes) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = requests.post(endpoint(server), data=form, headers=headers, verify=server.ca_file, timeout=30)
+    assert answer.status_code in (400, 401)
 
 
 @pytest.mark.parametrize("auth", [("you", "wrong"), ("nobody", "a b%"), ("nobody", "")])

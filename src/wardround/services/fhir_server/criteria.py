@@ -14,6 +14,8 @@ from wardround.services.fhir_server.schema import key_in_many
 from wardround.services.fhir_server.session import Session
 
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
+_MOST_VALUES = 30_000  # SQLite takes 32,766, and a page needs some
+_MOST_STEPS = 3
 _CUT = re.compile(r"(?<!\\),")
 
 
@@ -29,10 +31,16 @@ NOTHING = Condition("0")
 
 def condition_of(session: Session, resource_type: ResourceType, criteria: Iterable[Pair], base: str) -> Condition:
     """All criteria together, as a condition on search_<Type>; raises a 400 Problem for what has no meaning."""
-    return _joined("AND", [_criterion(session, resource_type, name, value, base) for name, value in criteria])
+    found = _joined("AND", [_criterion(session, resource_type, name, value, base) for name, value in criteria])
+    if len(found.binds) > _MOST_VALUES:
+        raise invalid(f"search: more than {_MOST_VALUES} values, expected fewer at a time", "too-costly")
+    return found
 
 
 def _criterion(session: Session, resource_type: ResourceType, name: str, value: str, base: str) -> Condition:
+    # Each step may be to any type: a long way is very many searches.
+    if name.count(".") + name.count("_has:") > _MOST_STEPS:
+        raise invalid(f"{resource_type.name}: more than {_MOST_STEPS} references to follow", "too-costly")
     if name.startswith("_has:"):
         return _has(session, name, value, base)
     if name == "_id":

@@ -137,7 +137,7 @@ class Exports:
         job.cancelled.set()
         job.done.wait()
         shutil.rmtree(job.folder, ignore_errors=True)
-        del self._jobs[key]
+        self._jobs.pop(key, None)
         return Response(status_code=202)
 
     def _file(self, key: str, name: str) -> Response:

@@ -3,12 +3,15 @@
 import base64
 import binascii
 import zlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
+import msgspec
 
 from wardround.services.fhir_server.problems import invalid
 from wardround.services.fhir_server.query import Pair
+
+Key = str | int | float | None
+_LARGEST = 2**20  # bytes of a search; a page's address comes from anywhere
 
 
 class Place(NamedTuple):
@@ -22,21 +25,26 @@ class Place(NamedTuple):
     """
 
     pairs: tuple[Pair, ...]
-    after: tuple[Any, ...] | None
+    after: tuple[Key, ...] | None
     newest: int
     total: int | None
 
 
+_PLACE = msgspec.json.Decoder(Place)
+
+
 def token_of(place: Place) -> str:
     """The place as text for a URL."""
-    return base64.urlsafe_b64encode(zlib.compress(orjson.dumps(tuple(place)))).decode().rstrip("=")
+    return base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode(place))).decode().rstrip("=")
 
 
 def place_of(token: str) -> Place:
     """The place that a token stands for; raises a 400 Problem for any other text."""
     try:
         packed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        pairs, after, newest, total = orjson.loads(zlib.decompress(packed))
-        return Place(tuple((name, value) for name, value in pairs), tuple(after), int(newest), total)
-    except (binascii.Error, zlib.error, ValueError, TypeError):
+        place = _PLACE.decode(zlib.decompressobj().decompress(packed, _LARGEST))
+        if any(type(key) is int and key.bit_length() > 63 for key in (*(place.after or ()), place.newest)):
+            raise ValueError("a number of no row")
+        return place
+    except (binascii.Error, zlib.error, ValueError, RecursionError):  # a wrong shape is a ValueError as well
         raise invalid("_page: not a page of this server, expected a next link as it was given") from None

@@ -11,6 +11,7 @@ Pair = tuple[str, str]
 DEFAULT_COUNT = 50
 DEFAULT_CAP = 10_000
 
+_MOST_DIGITS = 15
 _SUMMARIES = ("true", "false", "count", "data", "text")
 # Known to everyone, without meaning here.
 _SILENT = ("_format", "_pretty")
@@ -70,8 +71,8 @@ def _with(query: Query, name: str, value: str, resource_type: ResourceType) -> Q
 
 
 def _whole_number(value: str) -> int:
-    if not value.isdecimal():
-        raise invalid("_count: not a whole number")
+    if not value.isdecimal() or len(value) > _MOST_DIGITS:
+        raise invalid("_count: not a whole number, or too great a one")
     return int(value)
 
 

@@ -51,7 +51,7 @@ class SignedIn:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        path = request.url.path
+        path = scope["path"]
         if path == TOKEN_PATH:
             await (await self._token(request))(scope, receive, send)
         elif path == _CONFIGURATION:
@@ -66,7 +66,7 @@ class SignedIn:
         return self._tokens.get((header or "").removeprefix("Bearer "), 0.0) > time.monotonic()
 
     async def _token(self, request: Request) -> Response:
-        form = dict(parse_qsl((await request.body()).decode()))
+        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         if form.get("grant_type") != "client_credentials":
             return JSONResponse({"error": "unsupported_grant_type"}, 400)
         if not (self._proved(form, _token_url(request)) or self._knows_secret(form, request.headers)):
@@ -92,7 +92,8 @@ class SignedIn:
                 issuer=client,
                 options={"require": ["iss", "sub", "aud", "exp", "jti"]},
             )
-        except jwt.PyJWTError:
+        # Numbers that no clock shows overflow.
+        except (jwt.PyJWTError, OverflowError):
             return False
         new = claims["jti"] not in self._used and claims["exp"] <= time.time() + _LONGEST
         self._used.add(claims["jti"])

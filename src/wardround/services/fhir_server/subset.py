@@ -15,7 +15,8 @@ def subset(body: bytes, resource_type: ResourceType, elements: tuple[str, ...], 
     resource = orjson.loads(body)
     keep = _ALWAYS | resource_type.required | _wanted(resource, resource_type, elements, summary)
     part = {name: value for name, value in resource.items() if name.removeprefix("_") in keep}
-    part["meta"] = {**part["meta"], "tag": [*part["meta"].get("tag", []), _SUBSETTED]}
+    tags = part["meta"].get("tag")
+    part["meta"] = {**part["meta"], "tag": [*(tags if isinstance(tags, list) else ()), _SUBSETTED]}
     return orjson.dumps(part)
 
 
