@@ -24,11 +24,17 @@ number or measured value: it names resource ids and rules.
 
 import traceback
 
+from wardround.escaping import visible_lines
+
 
 class WardroundError(Exception):
     """Base of all errors that a user can cause or must handle; `exit_code` is what the CLI ends with."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """The message, as any terminal, log or page may show it: it may quote what a server or a person wrote."""
+        return visible_lines(super().__str__())
 
 
 class SpecError(WardroundError):
@@ -125,8 +131,3 @@ def named(error: BaseException) -> str:
     """What a foreign error is, and where it was raised, without its message: that may hold a patient's value."""
     frames = traceback.extract_tb(error.__traceback__)
     return type(error).__name__ + (f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else "")
-
-
-def printable(text: str) -> str:
-    """The text without line ends and other control characters, which a server may write into what is shown of it."""
-    return text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text)

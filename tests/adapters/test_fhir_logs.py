@@ -108,7 +108,10 @@ def test_a_batch_that_is_not_done_whole_is_said_with_its_count(server, reply, sa
 
 
 def test_a_url_is_shown_without_what_moves_a_terminal() -> None:
-    assert shown("http://me:secret@server/fhir/\x1b[31mPatient\u202e?name=a") == "http://server/fhir/?[31mPatient?"
+    assert (
+        shown("http://me:secret@server/fhir/\x1b[31mPatient\u202e?name=a")
+        == r"http://server/fhir/\x1b[31mPatient\u202e"
+    )
 
 
 @pytest.mark.parametrize("odd", ["Zebrowski 7.1", "\x1b[2JBundle", "Bundle\nWARNING all is well", "A" * 100, 7, None])

@@ -1,5 +1,6 @@
 """Who answered the question whether a model goes live, and why, as Airflow hands it to the task."""
 
+import json
 import shutil
 
 import pytest
@@ -55,16 +56,35 @@ def test_what_was_rejected_is_asked_about_with_a_warning_and_approved_only_with_
     monkeypatch.setenv("WARDROUND_MODELS", str(models))
     (run,) = (folder.name for folder in runs.iterdir())
     (models / "sepsis" / "decisions.jsonl").unlink()
-    training.leave(run, "rejected", "bob", "too many alarms on the fourth floor")
+    training.leave(run, "rejected", "bob [x](http://y)", "too many alarms on the fourth floor")
     approve = PromotionApproval(task_id="approve", run=run, params=approval_form())
 
     _, shown = training.question(run)
     with pytest.raises(ModelError, match="the version was withdrawn and no reason is given"):
         approve.execute_complete({}, {"chosen_options": ["Approve"], "params_input": {"why": " "}})
 
-    assert "**This version was rejected** by bob on 20" in shown
+    assert r"**This version was rejected** by bob \[x\](http://y) on 20" in shown
     assert "fourth floor" not in shown
     assert "**No gate could judge this model**" in shown
+
+
+@pytest.mark.parametrize(("base_url", "root"), [("", ""), ("https://airflow.example/ward/", "/ward")])
+def test_the_first_line_says_whether_live_has_seen_the_test_patients_and_the_next_links_the_card(
+    trained_models, monkeypatch, base_url, root
+):
+    runs = trained_models.parent / "runs"
+    monkeypatch.setenv("WARDROUND_RUNS", str(runs))
+    monkeypatch.setenv("WARDROUND_MODELS", str(trained_models))
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
+    (run,) = (folder.name for folder in runs.iterdir())
+    version = json.loads((runs / run / "version.json").read_text())["version"]
+
+    subject, shown = training.question(run)
+
+    lines = [line for line in shown.splitlines() if line]
+    assert subject == f"Sepsis: may {version} go live?"
+    assert lines[0] == "**No model is live: the candidate is compared with none.**"
+    assert lines[1].startswith(f"[The candidate's model card]({root}/wardround/models/sepsis/{version}/card.html)")
 
 
 @pytest.fixture(scope="module")

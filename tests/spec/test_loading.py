@@ -153,6 +153,14 @@ def test_text_that_is_no_yaml_is_refused(own):
         load_variables(own)
 
 
+@pytest.mark.parametrize("letter", [r"\e[31m", "\u202e", r"\x9b", "\u200b"])
+def test_a_text_with_letters_that_nobody_sees_is_refused_with_its_line(own, letter):
+    path = own / "conditions" / "sepsis.yaml"
+    path.write_text(path.read_text().replace("title: Sepsis", f'title: "Sepsis{letter}"'))
+    with pytest.raises(SpecError, match=r"sepsis.yaml: .*holds a character that is not seen; remove it.*line 3"):
+        load_condition("sepsis", own)
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["empty", "missing"])
 @pytest.mark.parametrize("asked", [condition_ids, load_conditions, partial(load_condition, "sepsis")])
 def test_a_folder_without_conditions_is_an_error_that_names_it_and_the_remedy(tmp_path, asked, there):

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from wardround.adapters.fhir_patience import RETRIES
 from wardround.adapters.fhir_references import DEFAULT_PORTS, Bases
 from wardround.adapters.fhir_sign_in import SignIn
-from wardround.errors import FhirError, printable
+from wardround.errors import FhirError
+from wardround.escaping import visible
 from wardround.spec.cohorts import Encounters
 from wardround.spec.servers import GENERIC, ServerProfile
 from wardround.spec.source_maps import NO_TRANSLATION, Translation
@@ -118,4 +119,4 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
 def shown(url: str) -> str:
     """The URL as messages may show it: without credentials, query and fragment."""
     parts = urlsplit(url)
-    return printable(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
+    return visible(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())

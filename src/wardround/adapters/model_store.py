@@ -230,11 +230,11 @@ class ModelStore(ModelVersions):
             raise ModelError(f"{about}: no name or no reason is given, expected who decides and why; give both")
         return Decision(
             when=self.clock(),
-            by=by.strip(),
+            by=_kept(by),
             what=what,
             version=version,
             live=now.version,
-            why=why.strip(),
+            why=_kept(why),
             despite_gates=despite_gates,
         )
 
@@ -248,3 +248,8 @@ class ModelStore(ModelVersions):
 
     def _read(self, condition_id: str) -> DecisionRecord:
         return DecisionRecord.read(self._folder(condition_id) / _DECISIONS)
+
+
+def _kept(text: str) -> str:
+    """What a person wrote, without half letters that a terminal gave: no file can hold those."""
+    return text.strip().encode(errors="replace").decode()

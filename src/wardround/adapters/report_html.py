@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from wardround.core.model_report.words import number
 from wardround.core.report.view import RunReport
 from wardround.core.report.words import count, percent, span
+from wardround.escaping import visible_lines
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -16,6 +17,11 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 def render(report: RunReport) -> str:
     """The page. Everything but the charts, which escape for themselves, is escaped here."""
     return environment().get_template("report.html.j2").render(report=report)
+
+
+def shown(value: object) -> object:
+    """What a page shows of a value, before it is escaped: no letter that is not seen."""
+    return visible_lines(value) if type(value) is str else value
 
 
 @cache
@@ -28,6 +34,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=shown,
     )
     templates.filters.update(count=count, percent=percent, span=span, figure=number)
     return templates

@@ -3,16 +3,21 @@
 import os
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import pandas as pd
+from airflow.configuration import conf
 
 from wardround.adapters.live_record import LiveRecord
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import run_id
 from wardround.airflow.forms import run_time, triggered_by
+from wardround.airflow.pages.plugin import PREFIX
 from wardround.core.decisions import What
+from wardround.core.evaluation.comparison import Comparison
 from wardround.core.evaluation.comparison_text import as_markdown
 from wardround.errors import SourceDataError
+from wardround.escaping import markdown, visible
 from wardround.settings import settings_from
 from wardround.spec.loading import load_condition
 from wardround.workflows import training
@@ -57,11 +62,21 @@ def question(run: str) -> tuple[str, str]:
     """What the person who decides is asked, and what they are shown, as Markdown."""
     opened = load_run(run, settings_from())
     comparison = training.comparison_of(opened)
-    return f"{opened.condition.title}: may {comparison.version} go live?", _warning(run) + as_markdown(comparison)
+    first, _, rest = as_markdown(comparison).partition("\n")
+    # Airflow shows the subject as it is, and the body as Markdown.
+    subject = f"{visible(opened.condition.title)}: may {visible(comparison.version)} go live?"
+    return subject, f"{first}\n\n{_card_link(comparison)}\n\n{_warning(run)}{rest.lstrip()}"
 
 
 def is_withdrawn(run: str) -> bool:
     return training.withdrawal(run, settings_from()) is not None
+
+
+def _card_link(comparison: Comparison) -> str:
+    """To the candidate's card, on the page that Airflow's plugin serves, whatever path Airflow itself is under."""
+    root = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+    place = quote(f"{PREFIX}/models/{comparison.condition}/{comparison.version}/card.html")
+    return f"[The candidate's model card]({root}/{place}) says what it learned from, and how it was tested."
 
 
 def _warning(run: str) -> str:
@@ -71,8 +86,8 @@ def _warning(run: str) -> str:
         return ""
     done = "rejected" if withdrawn.what == "rejected" else "rolled back"
     return (
-        f"**This version was {done}** by {withdrawn.by} on {withdrawn.when:%Y-%m-%d}; `wardround model show` says why."
-        " It goes live again only with a reason.\n\n"
+        f"**This version was {done}** by {markdown(withdrawn.by)} on {withdrawn.when:%Y-%m-%d}; `wardround model show`"
+        " says why. It goes live again only with a reason.\n\n"
     )
 
 

@@ -9,6 +9,7 @@ from wardround.core.imported import Imported
 from wardround.core.metrics import Metric
 from wardround.core.model import NOT_STATED, ModelCard, Side
 from wardround.core.model_report.words import predictions
+from wardround.escaping import visible
 
 
 def show_card(card: ModelCard) -> None:
@@ -19,7 +20,7 @@ def show_card(card: ModelCard) -> None:
 
 
 def _facts(card: ModelCard) -> Table:
-    table = Table("", "", title=Text(f"{card.title}: {card.version}"), show_header=False)
+    table = Table("", "", title=Text(visible(f"{card.title}: {card.version}")), show_header=False)
     for name, value in {
         "model": card.candidates[card.chosen].title,
         "created": card.created.isoformat(timespec="seconds"),

@@ -1,5 +1,6 @@
 """`wardround check-source`: what can a FHIR server do, and what will Wardround therefore do?"""
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,7 +70,7 @@ def command(
         conditions={name: cohort.encounters for name, cohort in cohorts.items() if cohort.encounters},
     )
     if as_json:
-        click.echo(found.model_dump_json())
+        click.echo(json.dumps(found.model_dump(mode="json")))
     else:
         _show(found)
     if found.sample:

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from wardround.adapters.fhir_folder import Unread
-from wardround.cli.folders import printable, say_passed_over
+from wardround.cli.folders import say_passed_over
+from wardround.escaping import visible
 from wardround.services.fhir_server.certificates import Certificate
 from wardround.services.fhir_server.faults import FaultPlan, Faults
 from wardround.services.fhir_server.loading import Loaded, open_store
@@ -133,7 +134,7 @@ def command(
                 status.update(f"fhir-server: {count:,} resources loaded")
 
             def refuse(unread: Unread) -> None:
-                console.print(Text(f"fhir-server: not loaded: {printable(str(unread))}"), soft_wrap=True)
+                console.print(Text(f"fhir-server: not loaded: {visible(str(unread))}"), soft_wrap=True)
 
             store, loaded = open_store(db, data, progress, refuse, strict)
         say_passed_over(loaded.account.passed_over)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from wardround.cli.results import say
+from wardround.escaping import visible
 
 _MOST: Final = 10
 
@@ -11,11 +12,6 @@ _MOST: Final = 10
 def say_passed_over(names: Sequence[str]) -> None:
     """Names the files that hold no FHIR resources, by their names; of very many the first."""
     if names:
-        shown = ", ".join(printable(name) for name in names[:_MOST])
+        shown = ", ".join(visible(name) for name in names[:_MOST])
         rest = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
         say(f"Passed over, as no FHIR files by their names: {shown}{rest}")
-
-
-def printable(text: str) -> str:
-    """The same without what steers a terminal: anything may be a file's name."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -7,6 +7,7 @@ from traceback import format_tb
 import click
 
 from wardround.adapters.storing import is_full, refused
+from wardround.cli.streams import print_safely
 from wardround.cli.verbosity import say_on_stderr, verbose
 from wardround.errors import WardroundError, named
 
@@ -73,6 +74,7 @@ def run() -> None:
     A path that cannot be used ends so too. Any other error is a fault of the program. Where it came from is said, and
     what it is, but not its message, which may hold a patient's value.
     """
+    print_safely()
     say_on_stderr()
     try:
         wardround(prog_name="wardround")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wardround.escaping import visible_lines
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -29,7 +31,7 @@ def add_row(table: "Table", *cells: object) -> None:
     """A row of text as it is: what people, files and servers name may hold what rich takes for markup."""
     from rich.text import Text
 
-    table.add_row(*(Text(str(cell)) for cell in cells))
+    table.add_row(*(Text(visible_lines(str(cell))) for cell in cells))
 
 
 def say(message: str) -> None:

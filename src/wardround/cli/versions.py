@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from wardround.adapters.model_store import ModelStore
     from wardround.core.decisions import Standing
+    from wardround.core.metrics import Metric
 
 
 def versions_of(store: "ModelStore", condition_id: str) -> list[dict[str, Any]]:
@@ -39,7 +40,7 @@ def _facts(store: "ModelStore", condition_id: str, version: str, now: "Standing"
         "state": _use_of(version, now),
         "created": card.created.isoformat(timespec="seconds"),
         "model": card.chosen,
-        **{name: _rounded(card.metrics[name].value) for name in ("auroc", "f1")},
+        **{name: _rounded(card.metrics.get(name)) for name in ("auroc", "f1")},
     }
 
 
@@ -81,5 +82,5 @@ def decided(decision: dict[str, Any]) -> str:
     return f"{decision['what'].replace('_', ' ')}{despite} by {decision['by']} at {decision['when'][:16]}"
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+def _rounded(metric: "Metric | None") -> float | None:
+    return None if metric is None or metric.value is None else round(metric.value, 3)

@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from wardround.errors import SpecError
+from wardround.escaping import visible_lines
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition, ConditionFile
 from wardround.spec.feature_schema import FeatureSchema
@@ -124,7 +125,7 @@ def _known_variable(name: str, variables: dict[str, Variable], path: Path, place
 def _validated(model: type[M], path: Path, of: Callable[[Any], Any] | None = None) -> M:
     """The file as the model, after `of` has made of its content what the model reads."""
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
     except OSError as error:
         raise SpecError(f"{path}: cannot be read ({error.strerror}); restore it or set WARDROUND_HOME") from None
     except yaml.YAMLError as error:
@@ -135,8 +136,16 @@ def _validated(model: type[M], path: Path, of: Callable[[Any], Any] | None = Non
         raise SpecError(_explain(error, path, model)) from None
 
 
-class _UniqueKeys(SafeLoader):
-    """SafeLoader that refuses a key given twice, which plain YAML would let win silently."""
+class _StrictLoader(SafeLoader):
+    """SafeLoader that refuses a key given twice, which plain YAML would let win silently, and letters nobody sees."""
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        text = super().construct_scalar(node)
+        if (shown := visible_lines(text)) != text:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"'{shown}' holds a character that is not seen; remove it", node.start_mark
+            )
+        return text
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()

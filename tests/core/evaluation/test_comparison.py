@@ -4,7 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wardround.core.evaluation.comparison import SLOPE, Compared, Comparison, Judged, OnTest, compared, counted, judged
+from wardround.core.evaluation.comparison import (
+    SLOPE,
+    Compared,
+    Comparison,
+    Judged,
+    OnTest,
+    Seen,
+    compared,
+    counted,
+    judged,
+)
 from wardround.core.evaluation.comparison_text import as_markdown
 from wardround.core.evaluation.tallies import Scores
 from wardround.core.metrics import Metric
@@ -141,6 +151,8 @@ def _small(*passed: bool | None, **changes: object) -> Comparison:
 def test_a_page_has_the_counts_the_figures_the_gates_and_no_notes_where_there_are_none() -> None:
     many = MANY.model_copy(update={"rows": 12_345})
     assert as_markdown(_small(True, False, None, test=many)).splitlines() == [
+        "**No model is live: the candidate is compared with none.**",
+        "",
         "Candidate `1.0.0-b`, live `none`.",
         "200 test patients, 80 with the outcome; 12,345 rows.",
         "",
@@ -156,9 +168,9 @@ def test_a_page_has_the_counts_the_figures_the_gates_and_no_notes_where_there_ar
         "",
         "Gates:",
         "",
-        "* passed: calibration_slope is told",
+        "* passed: calibration\\_slope is told",
         "* **failed**: ppv is told",
-        "* not judged: auroc_against_live is told",
+        "* not judged: auroc\\_against\\_live is told",
     ]
 
 
@@ -170,7 +182,7 @@ def test_a_page_warns_where_no_gate_could_judge_and_ends_with_what_to_know() -> 
         "",
         "Gates:",
         "",
-        "* not judged: calibration_slope is told",
+        "* not judged: calibration\\_slope is told",
         "",
         "To know:",
         "",
@@ -188,3 +200,21 @@ def test_a_live_model_that_cannot_be_scored_is_named_with_the_reason(comparison)
 def test_what_failed_is_said_in_one_line_and_nothing_if_all_passed(comparison) -> None:
     assert comparison.failed.startswith("calibration slope 0.")
     assert comparison.model_copy(update={"gates": comparison.gates[1:]}).failed == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({"live": None}, "No model is live"),
+        ({"seen": Seen(answer="no")}, "The live model learned from none of these test patients."),
+        (
+            {"seen": Seen(answer="yes", patients=1_234)},
+            "The live model learned from 1,234 of these 120 test patients, so it",
+        ),
+        ({"seen": Seen(answer="unknown")}, "Nobody knows whether the live model learned from these test patients"),
+        ({"seen": None}, "Nobody knows whether the live model learned from these test patients"),
+        ({"not_scored": "another spec"}, "The live model could not be scored here"),
+    ],
+)
+def test_the_first_line_says_whether_the_live_model_has_seen_the_test_patients(comparison, changes, first) -> None:
+    assert as_markdown(comparison.model_copy(update=changes)).splitlines()[0].startswith(f"**{first}")

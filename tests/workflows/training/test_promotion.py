@@ -10,6 +10,7 @@ import pytest
 
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder
+from wardround.core.evaluation.comparison import Seen
 from wardround.errors import ModelError, TrainingError
 from wardround.settings import Settings, settings_from
 from wardround.workflows.training import (
@@ -23,7 +24,7 @@ from wardround.workflows.training import (
     train,
     why_unasked,
 )
-from wardround.workflows.training.run import load_run
+from wardround.workflows.training.run import TABLE, TEST, load_run
 from wardround.workflows.training.train import Trained
 
 NOW = datetime(2026, 3, 1, 5, tzinfo=UTC)
@@ -94,8 +95,25 @@ def test_the_next_is_compared_on_its_own_test_patients_and_stays_stored(two) -> 
     assert second.comparison.metrics["auroc"].difference.value is not None
 
 
-def test_who_reads_a_comparison_is_told_if_live_may_have_learned_from_its_patients(two) -> None:
-    assert any("may have learned from some of these" in note for note in two[2].comparison.notes)
+def test_who_reads_a_comparison_is_told_from_how_many_of_its_patients_the_live_model_learned(two) -> None:
+    settings, first, second = two
+    tables = [RunFolder.of(settings.runs, each.run).read_frame(TABLE) for each in (first, second)]
+    learned, tested = (
+        {*table.loc[(table["fold"] == TEST) == test, "patient_id"]}
+        for table, test in zip(tables, (False, True), strict=True)
+    )
+    assert second.comparison.seen == Seen(answer="yes", patients=len(learned & tested))
+    assert 0 < len(learned & tested) < len(tested)
+
+
+def test_without_the_run_that_it_came_from_nobody_knows_what_a_model_learned_from_unless_its_table_is_this_one(
+    two, settings
+) -> None:
+    _, first, second = two
+    shutil.rmtree(Path(settings.runs) / first.run)
+    assert compare(second.run, settings).seen == Seen(answer="unknown")
+    promote(second.run, "bob", "better", settings)
+    assert compare(second.run, settings).seen == Seen(answer="no")
 
 
 def test_few_test_patients_judge_nobody(two) -> None:

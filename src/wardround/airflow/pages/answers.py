@@ -12,6 +12,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from wardround.adapters.report_html import shown
 from wardround.core.run_overview import COUNTS, STATES
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -64,6 +65,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=shown,
     )
     templates.globals.update(states=STATES, count_names=COUNTS)
     templates.filters.update(moment=_moment, count=_count)

@@ -27,7 +27,8 @@ from wardround.airflow.pages.access import PREFIXES, SignedIn, condition_of
 from wardround.airflow.pages.files import SERVED, Served
 from wardround.airflow.sources import run_key
 from wardround.core.run_overview import Kind, RunOverview
-from wardround.errors import ModelError, RunNotFound, SpecError, WardroundError, named, printable
+from wardround.errors import ModelError, RunNotFound, SpecError, WardroundError, named
+from wardround.escaping import visible
 from wardround.settings import Settings, settings_from
 from wardround.workflows.run_list import has_key, overview_of, overviews, run_names
 
@@ -125,7 +126,7 @@ def run_file(
         raise HTTPException(403)
     content = RunFolder.of(settings.runs, run).read_bytes(file)
     if served.right == "PUT":
-        _LOG.info("run %s: %s opened by %s", run, file, printable(reader.name))
+        _LOG.info("run %s: %s opened by %s", run, file, visible(reader.name))
     return answers.file(content, served.media_type, None if served.is_page else f"{run}-{file}")
 
 
@@ -242,5 +243,5 @@ def _not_there(request: Request, _error: Exception) -> Response:
 
 def _failed(request: Request, error: Exception) -> Response:
     why = str(error) if isinstance(error, WardroundError) else named(error)
-    _LOG.error("pages: %s", printable(why))
+    _LOG.error("pages: %s", visible(why))
     return answers.message(request, 500, "Cannot be shown", "The log of Airflow's api-server says why.")

@@ -44,6 +44,13 @@ class OnTest(SpecModel):
     patients_with_outcome: int = Field(description="With the outcome in at least one row.")
 
 
+class Seen(SpecModel):
+    """Whether a model learned from the patients that it is compared on: then it looks better than it is."""
+
+    answer: Literal["no", "yes", "unknown"]
+    patients: int = Field(default=0, description="How many of them it learned from, where the answer is yes.")
+
+
 class Comparison(SpecModel):
     """comparison.json of a training run."""
 
@@ -51,6 +58,7 @@ class Comparison(SpecModel):
     version: str = Field(description="The candidate.")
     live: str | None = Field(description="The live version, also where it could not be scored.")
     not_scored: str | None = Field(default=None, description="Why the live model was not scored.")
+    seen: Seen | None = Field(default=None, description="Of the live model; None if none is live, or it was not asked.")
     notes: tuple[str, ...] = Field(default=(), description="What a reader must know to judge the figures.")
     test: OnTest
     metrics: dict[str, Compared]
@@ -60,6 +68,25 @@ class Comparison(SpecModel):
     def verdict(self) -> Verdict:
         """Of all gates together."""
         return verdict_of(gate.passed for gate in self.gates)
+
+    @property
+    def fairness(self) -> str:
+        """Whether the live model has seen the test patients in its own training: what to know before any figure."""
+        if self.live is None:
+            return "No model is live: the candidate is compared with none."
+        if self.not_scored:
+            return "The live model could not be scored here: the candidate is compared with none."
+        if self.seen is None or self.seen.answer == "unknown":
+            return (
+                "Nobody knows whether the live model learned from these test patients, for its training is not here: if"
+                " it did, it looks better than it is, and the comparison is not fair."
+            )
+        if self.seen.answer == "no":
+            return "The live model learned from none of these test patients."
+        return (
+            f"The live model learned from {self.seen.patients:,} of these {self.test.patients:,} test patients, so it"
+            " looks better than it is, and the comparison is not fair to the candidate."
+        )
 
     @property
     def said(self) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 from wardround.core.evaluation.comparison import SLOPE, Compared, Comparison, Judged
 from wardround.core.evaluation.gates import VERDICTS, in_words
 from wardround.core.metrics import Metric
+from wardround.escaping import markdown, markdown_code
 
 _NAMES: Final = {
     "auroc": "AUROC",
@@ -19,14 +20,16 @@ _NOBODY_JUDGED: Final = "**No gate could judge this model**: that it is let thro
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """A table of the figures with 95 % intervals over patients, the gates, and what a reader must know."""
-    return "\n".join([*_head(comparison), "", *_table(comparison), "", *_gates(comparison), *_notes(comparison)])
+    """What to know first, the figures with 95 % intervals over patients, the gates, and what else to know."""
+    first = f"**{comparison.fairness}**"
+    figures = [*_head(comparison), "", *_table(comparison), "", *_gates(comparison), *_notes(comparison)]
+    return "\n".join([first, "", *figures])
 
 
 def _head(comparison: Comparison) -> list[str]:
     test = comparison.test
     return [
-        f"Candidate `{comparison.version}`, live `{comparison.live or 'none'}`.",
+        f"Candidate {markdown_code(comparison.version)}, live {markdown_code(comparison.live or 'none')}.",
         f"{test.patients:,} test patients, {test.patients_with_outcome:,} with the outcome; {test.rows:,} rows.",
     ]
 
@@ -44,7 +47,7 @@ def _cell(metric: Metric | None, sign: str = "") -> str:
     if metric is None:
         return ""
     if metric.value is None:
-        return metric.reason or ""
+        return markdown(metric.reason or "")
     interval = f" ({metric.low:{sign}.3f} to {metric.high:{sign}.3f})" if metric.low is not None else ""
     return f"{metric.value:{sign}.3f}{interval}"
 
@@ -56,9 +59,9 @@ def _gates(comparison: Comparison) -> list[str]:
 
 def _gate(gate: Judged) -> str:
     verdict = in_words(VERDICTS[gate.passed])
-    return f"* {f'**{verdict}**' if gate.passed is False else verdict}: {gate.message}"
+    return f"* {f'**{verdict}**' if gate.passed is False else verdict}: {markdown(gate.message)}"
 
 
 def _notes(comparison: Comparison) -> list[str]:
     said = [*comparison.notes, *([f"Not compared: {comparison.not_scored}."] if comparison.not_scored else [])]
-    return ["", "To know:", "", *(f"* {note}" for note in said)] if said else []
+    return ["", "To know:", "", *(f"* {markdown(note)}" for note in said)] if said else []

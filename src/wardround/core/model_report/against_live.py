@@ -65,7 +65,7 @@ def against_live(comparison: Comparison) -> AgainstLive:
             for name, both in comparison.metrics.items()
         ),
         gates=tuple(_gate(gate) for gate in comparison.gates),
-        notes=tuple(sentence(note) for note in (*comparison.notes, *unscored)),
+        notes=tuple(sentence(note) for note in (comparison.fairness, *comparison.notes, *unscored)),
     )
 
 

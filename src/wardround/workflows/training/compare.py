@@ -11,7 +11,8 @@ from wardround.core.model import ModelCard, ScoringModel
 from wardround.errors import ModelError, TrainingError
 from wardround.settings import Settings
 from wardround.workflows.steps import told
-from wardround.workflows.training.run import Run, Table, load_run
+from wardround.workflows.training.run import VERSION, Run, Table, load_run
+from wardround.workflows.training.seen import seen_by
 
 COMPARISON: Final = "comparison.json"
 GATES: Final = "promotion gates"
@@ -34,7 +35,7 @@ def compare(run: str, settings: Settings) -> Comparison:
     with told(f"run {run}", "compare") as step:
         opened = load_run(run, settings)
         store = ModelStore(settings.models)
-        comparison = _comparison(opened, store)
+        comparison = _comparison(opened, store, settings)
         opened.folder.write_json(COMPARISON, comparison.model_dump(mode="json"))
         store.keep_comparison(comparison)
         what = JUDGEMENTS[comparison.verdict]
@@ -58,8 +59,8 @@ def require_gates(comparison: Comparison) -> None:
         )
 
 
-def _comparison(run: Run, store: ModelStore) -> Comparison:
-    version = run.folder.read_json("version.json")["version"]
+def _comparison(run: Run, store: ModelStore, settings: Settings) -> Comparison:
+    version = run.folder.read_json(VERSION)["version"]
     _, test = run.sides()
     candidate, live = store.load(run.condition, version), _live(run, store, test)
     metrics = compared(
@@ -76,6 +77,7 @@ def _comparison(run: Run, store: ModelStore) -> Comparison:
         version=version,
         live=live.version,
         not_scored=live.not_scored,
+        seen=seen_by(live.model.card, test.patients, candidate.card.data_digest, settings) if live.model else None,
         notes=_notes(candidate.card, live.model.card) if live.model else (),
         test=counts,
         metrics=metrics,
@@ -103,8 +105,6 @@ def _scores(model: ScoringModel, test: Table) -> Scores:
 
 def _notes(candidate: ModelCard, live: ModelCard) -> tuple[str, ...]:
     notes = []
-    if live.data_digest != candidate.data_digest:
-        notes.append("The live model may have learned from some of these patients, which makes it look better.")
     if _question(live) != _question(candidate):
         notes.append(f"The live model learned another question ({_question(live)}); here it answers the candidate's.")
     return tuple(notes)

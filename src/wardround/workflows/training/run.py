@@ -1,12 +1,13 @@
 """A training run: opened once, loaded again by each of its tasks."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.adapters.run_folder import RunFolder, run_id, runs_in
 from wardround.core.evaluation.results import Task
 from wardround.core.fitting import CandidateResult, TrainingRows
 from wardround.core.labels import label_of
@@ -24,6 +25,7 @@ ONSETS: Final = "onsets.parquet"
 FEATURES: Final = "features.parquet"
 TABLE: Final = "table.parquet"
 NAMES: Final = "candidates.json"
+VERSION: Final = "version.json"
 
 # In the column `fold` of the table: a row of the test side, which no fold of the cross-validation holds.
 TEST: Final = -1
@@ -69,6 +71,16 @@ class Run:
         table = self.folder.read_frame(TABLE)
         train = table["fold"] != TEST
         return Table(table[train], self.condition), Table(table[~train], self.condition)
+
+    def data_digest(self) -> str:
+        """Of names and values of the table's columns, in its order; independent of how parquet stores them.
+
+        Rows, features, outcomes and folds are in it, and so who tests.
+        """
+        table = self.folder.read_frame(TABLE)
+        digest = hashlib.sha256("\n".join(table.columns).encode())
+        digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+        return digest.hexdigest()
 
     def results(self) -> dict[str, CandidateResult]:
         """What cross-validation gave for each candidate, in the candidates' order."""
@@ -138,3 +150,13 @@ def load_run(run: str, settings: Settings) -> Run:
     if spec_digest(condition) != digest:
         raise TrainingError(f"run {run}: the spec changed since the run was opened; train again")
     return Run(run, folder, request, condition)
+
+
+def run_that_made(condition_id: str, version: str, settings: Settings) -> str | None:
+    """The last training run whose version this is, and whose table is still there; None if there is none."""
+    for run in reversed(runs_in(settings.runs)):
+        if run.startswith(f"train_{condition_id}-"):
+            folder = RunFolder.of(settings.runs, run)
+            if folder.held_of((VERSION, TABLE)) == {VERSION, TABLE} and folder.read_json(VERSION)["version"] == version:
+                return run
+    return None

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from importlib.metadata import version as library_version
 from typing import Any
 
-import pandas as pd
-
 from wardround.adapters.card_html import files_beside
 from wardround.adapters.model_store import ModelStore
 from wardround.core.evaluation.gates import GateResult
@@ -20,7 +18,7 @@ from wardround.spec.digest import spec_digest
 from wardround.workflows.steps import told
 from wardround.workflows.training.check_leakage import GATES
 from wardround.workflows.training.evaluate import EVALUATION
-from wardround.workflows.training.run import Run, Table, load_run
+from wardround.workflows.training.run import VERSION, Run, Table, load_run
 
 _LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
 
@@ -47,7 +45,7 @@ def write_card(run: str, settings: Settings) -> str:
         card = card.model_copy(update={"version": card.content_version(opened.condition.version)})
         files = {candidate.file_name: content, **files_beside(card)}
         version = ModelStore(settings.models).save(opened.condition.id, card, files)
-        opened.folder.write_json("version.json", {"version": version})
+        opened.folder.write_json(VERSION, {"version": version})
         step.name(version=version)
     return version
 
@@ -78,7 +76,7 @@ def _from_table(run: Run) -> dict[str, Any]:
     left_out = {str(reason): int(count) for reason, count in sorted(excluded.items())}
     used = train.stays + test.stays
     return {
-        "data_digest": _data_digest(run.folder.read_frame("table.parquet")),
+        "data_digest": run.data_digest(),
         "cohort": Flow(found=used + sum(left_out.values()), excluded=left_out, used=used),
         "split": _split(run, _side(train), _side(test)),
     }
@@ -100,10 +98,3 @@ def _split(run: Run, train: Side, test: Side) -> Split:
 
 def _side(table: Table) -> Side:
     return Side(patients=table.patients.nunique(), stays=table.stays, positives=table.positive_stays)
-
-
-def _data_digest(table: pd.DataFrame) -> str:
-    """Of names and values of the table's columns, in its order; independent of how parquet stores them."""
-    digest = hashlib.sha256("\n".join(table.columns).encode())
-    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
-    return digest.hexdigest()
