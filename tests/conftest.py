@@ -38,6 +38,7 @@ from wardround.core.evaluation.results import (
     Policy,
     PrecisionRecallPoint,
     RocPoint,
+    ShownReasons,
     Subgroups,
     Task,
 )
@@ -459,6 +460,7 @@ def evaluation() -> Evaluation:
                 ColumnImportance(column="lactate__max_24h", mean_absolute=0.62),
                 ColumnImportance(column="age", mean_absolute=0.11),
             ),
+            reasons=ShownReasons(rows=240, shown=1140, left_out=60),
         ),
         sensitivity_to_onset=OtherOnset(
             definition="suspected_infection_time", rows=231, positives=38, metrics={**metrics, "ppv": missing}

@@ -116,6 +116,12 @@ def test_curves_and_counts_are_on_the_page(page: str, evaluated_card: ModelCard)
     assert len(re.findall(r'<tr class="item">', page)) == 52
 
 
+def test_how_reasons_are_chosen_is_stated_with_how_many_were_left_out(page: str) -> None:
+    assert "compared with the average patient of the training data" in page
+    assert "it goes against what is clinically expected" in page
+    assert "Over 240 predictions of the test side 60 of 1\u202f200 were left out (5.0\u202f%)." in page
+
+
 def test_a_suppressed_group_leaves_how_many_and_no_figure(page: str, evaluated_card: ModelCard) -> None:
     age = page.partition("<h3>Age</h3>")[2].partition("<h3>")[0]
     assert evaluated_card.evaluation is not None

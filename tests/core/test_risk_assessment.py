@@ -113,7 +113,11 @@ def test_a_score_of_which_nothing_is_missing_says_so_and_one_is_rounded_for_read
     assert resource["note"][0]["text"].startswith("No input is missing. Adjunct only")
     (prediction,) = resource["prediction"]
     assert prediction["probabilityDecimal"] == 0.12345
-    assert prediction["rationale"] == "Probability = 0.1235 (12.3 %). One. Two."
+    assert prediction["rationale"] == (
+        "Probability = 0.1235 (12.3 %). One. Two. Raises and lowers are meant in comparison with an average patient."
+    )
+    (without,) = made(screening, score=0.12345, reasons=())["prediction"]
+    assert without["rationale"] == "Probability = 0.1235 (12.3 %)."
     assert made(screening, missing=("A", "B"))["note"][0]["text"].startswith("Missing inputs: A, B. Adjunct")
 
 

@@ -43,8 +43,13 @@ def test_when_a_model_may_go_live_does_not_change_the_digest(sepsis):
     assert spec_digest(other) == spec_digest(sepsis)
 
 
-def test_what_is_typical_does_not_change_the_digest(sepsis):
-    lactate = sepsis.variables["lactate"].model_copy(update={"typical": 1.0})
+@pytest.mark.parametrize(
+    "update",
+    [{"typical": 1.0}, {"risk_rises_with": "low"}, {"risk_rises_with": "both", "usual_range": {"min": 1, "max": 2}}],
+)
+def test_what_is_typical_and_what_is_expected_do_not_change_the_digest(sepsis, update):
+    known = sepsis.variables["lactate"]
+    lactate = type(known).model_validate({**known.model_dump(), **update})
     assert spec_digest(sepsis.model_copy(update={"variables": {**sepsis.variables, "lactate": lactate}})) == (
         spec_digest(sepsis)
     )

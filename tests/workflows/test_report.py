@@ -157,6 +157,20 @@ def test_a_run_that_is_late_is_called_so_and_one_that_looks_back_is_not_shouted_
     assert ("Late scores" in page, "This run looks back" in page) == (loud, quiet)
 
 
+def test_how_many_reasons_are_not_shown_is_counted_over_all_stays(ward: Any) -> None:
+    run = ward.screen(20)
+    assert "not shown" not in ward.text_of(report_page(run, ward.settings))
+    [name] = [name for name in ward.folder().list() if name.endswith("/scores.parquet")]
+    scores = ward.folder().read_frame(name)
+    left_out = "Not shown: 2 inputs that move the score against what is clinically expected"
+    scores["reasons"] = [[*texts, left_out] if len(texts) else texts for texts in scores["reasons"]]
+    ward.folder().write_frame(name, scores)
+    number = 2 * sum(len(texts) > 0 for texts in scores["reasons"])
+    page = ward.text_of(report_page(run, ward.settings))
+    assert f"{number} inputs are not shown, for they move a score against what is clinically expected" in page
+    assert left_out in page
+
+
 JARGON = ("platt", "rule icd", "recognise", "expect_column", "feature rows", "NaN", "None,", "nan %")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, Self
@@ -98,6 +99,11 @@ class ModelCard(SpecModel):
     libraries: dict[str, str]
     files: dict[str, str] = Field(description="SHA-256 of each file of the model folder beside this card.")
     imported: Imported | None = Field(default=None, description="Where it came from, if it was not trained here.")
+
+    @property
+    def usual(self) -> Mapping[str, float]:
+        """The patient with whom reasons compare, by column: the medians of the training side, or typical values."""
+        return self.imported.typical if self.imported else self.imputation
 
     def content_version(self, condition_version: str) -> str:
         """`<condition version>-<12 hex>`: the same data, seed, spec and libraries give the same one."""

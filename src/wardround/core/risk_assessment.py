@@ -17,6 +17,7 @@ MODEL_SYSTEM: Final = "urn:wardround:model"
 RISK_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
 RISK_DISPLAYS: Final = {LOW: "Low likelihood", MODERATE: "Moderate likelihood", HIGH: "High likelihood"}
 ADJUNCT: Final = "Adjunct only: one input to a clinical judgement, never the sole basis of a decision."
+COMPARED: Final = "Raises and lowers are meant in comparison with an average patient."
 # What a stranger may change about a resource without changing what it says, and what only the server knows.
 _NOT_CONTENT: Final = ("id", "meta", "text", "status")
 
@@ -216,7 +217,8 @@ def _when(as_of: datetime, horizon: timedelta | None) -> dict[str, str]:
 def _rationale(assessment: Assessment) -> str:
     # Some read a R4 probabilityDecimal as a percentage, others as a fraction; the sentence leaves no doubt.
     stated = f"Probability = {assessment.score:.4g} ({assessment.score * 100:.3g} %)."
-    return " ".join((stated, *(f"{reason}." for reason in assessment.reasons)))
+    compared = (COMPARED,) if assessment.reasons else ()
+    return " ".join((stated, *(f"{reason}." for reason in assessment.reasons), *compared))
 
 
 def _note(assessment: Assessment) -> str:

@@ -21,7 +21,7 @@ _WORDS_AND_LIMITS = (
         "sources",
     ),
 )
-_OF_VARIABLES: Any = {"typical": True, "codes": {"__all__": {"display"}}}
+_OF_VARIABLES: Any = {"typical": True, "risk_rises_with": True, "usual_range": True, "codes": {"__all__": {"display"}}}
 _COSMETIC: Any = {**dict.fromkeys(_WORDS_AND_LIMITS, True), "variables": {"__all__": _OF_VARIABLES}}
 
 

@@ -76,6 +76,14 @@ class Variable(SpecModel):
     typical: float | None = Field(
         default=None, description="A usual value in adults, which the reasons of an imported model compare with."
     )
+    risk_rises_with: Literal["high", "low", "both", "none"] = Field(
+        default="none",
+        description="Which values are clinically expected to go with a higher risk: high or low ones, those outside of"
+        " usual_range, or none for sure. A reason for a score that says the opposite is not shown.",
+    )
+    usual_range: Range | None = Field(
+        default=None, description="In adults, both ends included; needed where the risk rises with both."
+    )
     loinc: tuple[CodeText, ...] = Field(default=(), description="LOINC codes, matched exactly.")
     codes: tuple[NamedCode, ...] = Field(
         default=(), description="Codes of other systems, matched exactly with the system."
@@ -112,6 +120,12 @@ class Variable(SpecModel):
             for (system, code), times in Counter(pairs).items():
                 if times > 1:
                     raise ValueError(f"code {code} of {system} is given twice; remove one")
+        return self
+
+    @model_validator(mode="after")
+    def _both_have_a_range(self) -> Self:
+        if (self.risk_rises_with == "both") != (self.usual_range is not None):
+            raise ValueError("usual_range goes with risk_rises_with: both, and only with it; give both or neither")
         return self
 
     @model_validator(mode="after")

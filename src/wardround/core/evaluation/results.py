@@ -119,6 +119,14 @@ class ColumnImportance(SpecModel):
     mean_absolute: float
 
 
+class ShownReasons(SpecModel):
+    """Reasons beside the scores of test rows, and those left out as against what is clinically expected."""
+
+    rows: int
+    shown: int
+    left_out: int
+
+
 class Importance(SpecModel):
     """Mean absolute contribution per column over test rows, largest first."""
 
@@ -126,6 +134,7 @@ class Importance(SpecModel):
     unit: Literal["log-odds", "probability"]
     rows: int
     columns: tuple[ColumnImportance, ...]
+    reasons: ShownReasons | None = Field(default=None, description="None for a card of an earlier release.")
 
 
 class OtherOnset(SpecModel):

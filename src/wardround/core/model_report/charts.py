@@ -12,8 +12,8 @@ from wardround.core.report.svg import svg
 from wardround.core.report.words import count, percent
 
 # Of a curve's drawing: its size, and the room that axes and legend take.
-_WIDTH, _HEIGHT = 460, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 34, 52
+_WIDTH, _HEIGHT = 360, 350
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 46, 50
 # Of a whisker's drawing, which stands in a table's cell.
 _WHISKER_WIDTH, _WHISKER_HEIGHT = 170, 20
 _LARGEST_MARK: Final = 6.0
@@ -246,14 +246,18 @@ def _above(points: Sequence[Point], floor: float) -> list[Point]:
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> Iterator[str]:
-    x = float(_LEFT)
+    """Entries beside each other, and where they would run over the edge, in a second line."""
+    x, y = float(_LEFT), 10
     for kind, text in entries:
+        width = 46 + 6.6 * len(text)
+        if x > _LEFT and x + width - 16 > _WIDTH:
+            x, y = float(_LEFT), y + 17
         if kind == "mark":
-            yield f'<circle class="mark" cx="{x + 11:.1f}" cy="14" r="5"/>'
+            yield f'<circle class="mark" cx="{x + 11:.1f}" cy="{y}" r="5"/>'
         else:
-            yield f'<path class="{kind}" d="M{x:.1f} 14 L{x + 22:.1f} 14"/>'
-        yield f'<text class="axis" x="{x + 28:.1f}" y="18">{escape(text)}</text>'
-        x += 46 + 6.6 * len(text)
+            yield f'<path class="{kind}" d="M{x:.1f} {y} L{x + 22:.1f} {y}"/>'
+        yield f'<text class="axis" x="{x + 28:.1f}" y="{y + 4}">{escape(text)}</text>'
+        x += width
 
 
 def round_step(rough: float) -> float:

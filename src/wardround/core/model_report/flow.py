@@ -23,6 +23,18 @@ def losses(cohort: Flow) -> tuple[Loss, ...]:
     return tuple(Loss(left_out(reason), number) for reason, number in ordered)
 
 
+def data_flow_stages(cohort: Flow, train: Side, test: Side) -> tuple[Stage, ...]:
+    """The same as a list, for screens on which the drawing would be too small to read; empty without stays."""
+    if not cohort.found:
+        return ()
+    return (
+        Stage("Stays found", cohort.found, losses(cohort)),
+        Stage("Used", cohort.used, ()),
+        Stage("Training side", train.stays, (Loss("with the outcome", train.positives),)),
+        Stage("Test side, scored once", test.stays, (Loss("with the outcome", test.positives),)),
+    )
+
+
 def data_flow_chart(cohort: Flow, train: Side, test: Side) -> str:
     """Found, used, and the two sides of the split; those left out turn down to their reasons. "" without stays."""
     if not cohort.found:

@@ -20,10 +20,11 @@ from wardround.core.model_report.development import (
     split_facts,
     task_facts,
 )
-from wardround.core.model_report.flow import data_flow_chart, losses
+from wardround.core.model_report.flow import data_flow_chart, data_flow_stages, losses
 from wardround.core.model_report.groups import GroupTable, group_tables
 from wardround.core.model_report.hti1 import Answer, source_attributes
 from wardround.core.model_report.performance import OnsetComparison, Performance, other_onset, performance
+from wardround.core.model_report.reasons import reasons_in_words
 from wardround.core.model_report.scope import ENOUGH_POSITIVES, ROLE, limitations, out_of_scope, population
 from wardround.core.model_report.sections import SECTIONS
 from wardround.core.model_report.tripod import ItemAnswer, reported_items
@@ -39,8 +40,8 @@ from wardround.core.model_report.words import (
     side,
     value_of,
 )
-from wardround.core.report.flow import Loss
-from wardround.core.report.model_facts import MetricLine
+from wardround.core.report.flow import Loss, Stage
+from wardround.core.report.model_facts import MetricLine, label_in_short
 from wardround.core.report.notices import Notice
 from wardround.core.report.words import count, percent
 from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED
@@ -74,6 +75,7 @@ class CardPage:
     out_of_scope: tuple[str, ...]
     limitations: tuple[str, ...]
     flow: str
+    narrow_flow: tuple[Stage, ...]
     left_out: tuple[Loss, ...]
     set_aside: tuple[SetAsideLine, ...]
     task: Facts
@@ -83,6 +85,7 @@ class CardPage:
     candidates: tuple[CandidateLine, ...]
     inputs: tuple[InputLine, ...]
     importance: str
+    reasons: tuple[str, ...]
     performance: Performance | None
     thresholds: Facts
     subgroups: tuple[GroupTable, ...]
@@ -111,6 +114,7 @@ def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage
         out_of_scope=out_of_scope(card),
         limitations=limitations(card),
         flow=data_flow_chart(card.cohort, card.split.train, card.split.test),
+        narrow_flow=data_flow_stages(card.cohort, card.split.train, card.split.test),
         left_out=losses(card.cohort),
         set_aside=set_aside(card),
         task=task_facts(card),
@@ -120,6 +124,7 @@ def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage
         candidates=candidates(card),
         inputs=inputs(card),
         importance=_importance(card),
+        reasons=reasons_in_words(card),
         performance=performance(card, found) if found else None,
         thresholds=tuple(_thresholds(card)),
         subgroups=group_tables(found.subgroups, card.metrics.get("auroc")) if found else (),
@@ -188,14 +193,14 @@ def _facts(card: ModelCard) -> Facts:
         ("Condition", card.condition),
         ("Method", card.candidates[card.chosen].title),
         ("Made", card.created.strftime("%-d %B %Y")),
-        ("Label", str(card.label.rule) if card.label else NOT_STATED),
-        ("Inputs", f"{len(card.columns)} features"),
+        ("Outcome told by", label_in_short(card.label) if card.label else NOT_STATED),
+        ("Inputs", f"{len(card.columns)}, summaries of a patient's values"),
         ("Software", f"Wardround {card.libraries.get('wardround', '–')}"),
     )
 
 
 def _question(card: ModelCard) -> str:
-    return f"{predicted(card)}, by the label {card.label.rule}" if card.label else predicted(card)
+    return f"{predicted(card)}, told by {label_in_short(card.label)}" if card.label else predicted(card)
 
 
 def _use(card: ModelCard) -> Facts:

@@ -5,6 +5,7 @@ from typing import Final
 
 import pandas as pd
 
+from wardround.core.rationale import left_out_of
 from wardround.core.report.challenger import ChallengerFacts, challenger_facts
 from wardround.core.report.change import Change, change_of
 from wardround.core.report.facts import (
@@ -22,7 +23,7 @@ from wardround.core.report.histogram import NARROW, histogram
 from wardround.core.report.missingness import UnknownGrid, unknown_grid
 from wardround.core.report.model_facts import ModelFacts, model_facts
 from wardround.core.report.notices import Notice, looks_back, notices
-from wardround.core.report.record import RunRecord
+from wardround.core.report.record import RunRecord, texts_of
 from wardround.core.report.trend import trend
 from wardround.core.report.units import UnitCounts, by_unit
 from wardround.core.report.words import STEPS, kind_in_words, moment, reason_in_words, seconds
@@ -92,6 +93,7 @@ class Aggregates:
     durations: tuple[Duration, ...]
     requests: int | None
     reasons: str
+    left_out: int
     model: ModelFacts | None
     challenger: ChallengerFacts | None
     model_version: str
@@ -140,6 +142,7 @@ def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
         durations=_durations(record),
         requests=record.summary.get("http_requests"),
         reasons=compared_with(record),
+        left_out=sum(left_out_of(texts_of(texts)) for texts in record.scores["reasons"]),
         challenger=challenger_facts(record.summary["challenger"]) if record.summary.get("challenger") else None,
         model=model_facts(record.card, record.gates) if record.card else None,
         model_version=record.request["model_version"],

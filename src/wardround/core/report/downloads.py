@@ -14,9 +14,9 @@ import pandas as pd
 from wardround.core.ledger import SCORED
 from wardround.core.report.aggregates import Aggregates
 from wardround.core.report.change import known_shares
-from wardround.core.report.record import RunRecord
+from wardround.core.report.record import RunRecord, texts_of
 from wardround.core.report.words import reason_in_words, without_references
-from wardround.core.report.worklist import joined, texts_of
+from wardround.core.report.worklist import joined
 
 IDENTIFIERS: Final = ("patient_id", "stay_id")
 WORKLIST_COLUMNS: Final = (

@@ -1,6 +1,6 @@
 """What a run left behind, as the report takes it: frames and facts, already read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,3 +53,8 @@ class RunRecord:
     suspended: Decision | None = None
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
     census: Mapping[str, Any] = field(default_factory=dict)
+
+
+def texts_of(value: Any) -> Iterable[str]:
+    """A cell with texts; a stay without a feature row has NaN there."""
+    return () if isinstance(value, float) or value is None else (str(text) for text in value)

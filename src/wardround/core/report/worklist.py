@@ -1,7 +1,6 @@
 """Ledger, stays and scores in; the patients by band, highest score first, out."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import pandas as pd
 from wardround.core.ledger import SCORED
 from wardround.core.report.change import states_of
 from wardround.core.report.chart_links import chart_link
-from wardround.core.report.record import RunRecord
+from wardround.core.report.record import RunRecord, texts_of
 from wardround.core.report.words import percent, reason_in_words, without_references
 
 # So many patients of a band or outcome are listed; beyond it a page becomes slow to open and is read by nobody.
@@ -151,11 +150,6 @@ def _patient(place: int, row: Any, identifiers: bool) -> Patient:
         before=str(row.before),
         link=str(row.link) if identifiers else "",
     )
-
-
-def texts_of(value: Any) -> Iterable[str]:
-    """A cell with texts; a stay without a feature row has NaN there."""
-    return () if isinstance(value, float) or value is None else (str(text) for text in value)
 
 
 def _reason(text: str) -> Reason:

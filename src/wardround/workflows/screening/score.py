@@ -73,7 +73,7 @@ def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel
     scorable = features[[said[stay_id].score is not None for stay_id in features["stay_id"]]]
     contributions = _contributions(model, scorable, opened)
     events = opened.folder.read_frame(chunk_file(chunk, "events.parquet"))
-    columns = Columns.of(opened.condition)
+    columns = Columns.of(opened.condition, model.card.usual)
     used = used_events(events, opened.condition, opened.as_of)
     patient_of = dict(zip(stays["stay_id"], stays["patient_id"], strict=True))
     rows = []

@@ -9,8 +9,10 @@ from wardround.core.evaluation.calibration import calibrated
 from wardround.core.evaluation.importance import importance_of
 from wardround.core.evaluation.measured import Told, measured
 from wardround.core.evaluation.results import Evaluated, Policy
+from wardround.core.evaluation.shown_reasons import shown_reasons
 from wardround.core.evaluation.tallies import Scores
 from wardround.core.fitting import choose, fit, inputs_from
+from wardround.core.rationale import Columns
 from wardround.settings import Settings
 from wardround.workflows.steps import told
 from wardround.workflows.training.run import ONSETS, Run, load_run
@@ -31,7 +33,9 @@ def evaluate(run: str, settings: Settings) -> str:
         fitted, imputation = fit(candidate, train.rows, seed, result.settings)
         inputs = inputs_from(test.features, imputation)
         scores = Scores(calibrated(fitted.predict(inputs), result.calibration), result.threshold)
-        importance = importance_of(fitted, inputs, opened.condition.columns)
+        compared = Columns.of(opened.condition, imputation)
+        shown = shown_reasons(fitted, inputs, test.features, compared)
+        importance = importance_of(fitted, inputs, opened.condition.columns).model_copy(update={"reasons": shown})
         policy = cast(Policy, result.policy)  # only a model that was trained elsewhere has none
         found = measured(test.frame, scores, Told(opened.task, policy, importance, _onsets(opened)), seed)
         evaluated = Evaluated(
