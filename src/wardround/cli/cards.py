@@ -4,24 +4,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wardround.cli.results import add_row
+from wardround.cli.results import add_row, print_table
 from wardround.core.imported import Imported
 from wardround.core.metrics import Metric
 from wardround.core.model import NOT_STATED, ModelCard, Side
 from wardround.core.model_report.words import predictions
-from wardround.escaping import visible
 
 
 def show_card(card: ModelCard) -> None:
     """Prints what a reader needs to judge a model; card.json has all of it."""
-    console = Console()
-    console.print(_facts(card), _metrics(card))
-    console.print(Text(card.safety, style="italic"))
+    print_table(_facts(card))
+    print_table(_metrics(card))
+    Console().print(Text(card.safety, style="italic"))
 
 
 def _facts(card: ModelCard) -> Table:
-    table = Table("", "", title=Text(visible(f"{card.title}: {card.version}")), show_header=False)
+    table = Table("", "", show_header=False)
     for name, value in {
+        "condition": card.title,
+        "version": card.version,
         "model": card.candidates[card.chosen].title,
         "created": card.created.isoformat(timespec="seconds"),
         "label": f"{card.label.rule if card.label else NOT_STATED}, horizon {card.horizon}",

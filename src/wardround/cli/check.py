@@ -5,7 +5,7 @@ import json
 import click
 
 from wardround.airflow.sources import screening_dags
-from wardround.cli.results import add_row
+from wardround.cli.results import add_row, print_table
 from wardround.errors import ModelError
 from wardround.settings import settings_from
 
@@ -14,8 +14,7 @@ from wardround.settings import settings_from
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(as_json: bool) -> None:
     """Validate every file of include/schemas, and each condition's live model against them."""
-    from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from wardround.workflows.check import check
 
@@ -28,7 +27,9 @@ def command(as_json: bool) -> None:
             f"{checked.schemas}: {checked.variables} variables, {checked.server_profiles} server profiles,"
             f" {len(rows)} conditions; models in {checked.models}"
         )
-        table = Table("condition", "version", "columns", "spec digest", "mode", "live model", "state")
+        table = Table("condition", "version", "columns", Column("spec digest", no_wrap=True), "mode")
+        table.add_column("live model", no_wrap=True)
+        table.add_column("state")
         for row in rows:
             add_row(
                 table,
@@ -40,7 +41,7 @@ def command(as_json: bool) -> None:
                 row.model or "none",
                 row.state,
             )
-        Console().print(table)
+        print_table(table)
         for row in rows:
             dags = screening_dags(row.condition, row.sources)
             places = ", ".join(f"{source} by {dag_id}" for source, dag_id in dags.items())

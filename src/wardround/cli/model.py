@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wardround.cli.model_import import import_model
-from wardround.cli.results import say
+from wardround.cli.results import print_table, say
 from wardround.cli.times import DAY
 from wardround.cli.versions import decided, versions_of, versions_table
 from wardround.core.evaluation.gates import in_words
@@ -48,8 +48,6 @@ def list_models(condition: str | None, as_json: bool) -> None:
         doubts = {one: doubt for one in conditions if (doubt := store.doubts(one))}
         click.echo(json.dumps({"suspended": said, "challengers": challengers, "doubts": doubts, "models": rows}))
         return
-    from rich.console import Console
-
     for condition_id in conditions:
         if condition_id in suspended:
             click.echo(_off(condition_id, suspended[condition_id]))
@@ -57,7 +55,7 @@ def list_models(condition: str | None, as_json: bool) -> None:
             click.echo(f"{condition_id}: {beside.version} is scored beside the live one{_until(beside)}.")
         if doubt := store.doubts(condition_id):
             say(f"{condition_id}: the decisions may not be those that were made. {doubt}")
-        Console().print(versions_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
+        print_table(versions_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
 
 
 @command.command("show")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wardround.cli.results import add_row
+from wardround.cli.results import add_row, print_table
 from wardround.errors import ModelError
 from wardround.settings import settings_from
 
@@ -100,13 +100,12 @@ def _show(imported: "ImportedVersion", as_json: bool) -> None:
         }
         click.echo(json.dumps(result))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("the model's input", "column", "unit", "if unknown")
     for one in inputs:
         add_row(table, one.name, one.column, one.unit, _if_unknown(one.column, one.required, imported.card.imputation))
-    Console().print(table)
+    print_table(table)
     state = "is live" if imported.live else "is stored; `wardround model promote` makes it live"
     click.echo(
         f"{imported.card.condition}: {imported.version} {state}. Nothing about how good it is was measured here."

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -11,20 +11,46 @@ from wardround.escaping import visible_lines
 if TYPE_CHECKING:
     from rich.table import Table
 
+_UNBOUNDED: Final = 100_000
+"""Characters, instead of a terminal's width."""
+
 
 def show(result: Mapping[str, Any], as_json: bool) -> None:
     """Prints `result`: with `as_json` as one JSON object, otherwise a row per key (and per key of inner mappings)."""
     if as_json:
         click.echo(json.dumps(result))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(show_header=False)
+    table.add_column()
+    table.add_column(no_wrap=True)
     for key, value in result.items():
         for inner, shown in value.items() if isinstance(value, Mapping) else [(key, value)]:
             add_row(table, inner, f"{shown:,}" if isinstance(shown, int) else shown)
-    Console().print(table)
+    print_table(table)
+
+
+def print_table(table: "Table") -> None:
+    """Prints a table, wider than the terminal where it must be.
+
+    What lies in a column without wrapping (a version, a run's name, a path) is never cut: people copy it. Of the other
+    columns none becomes narrower than its longest word.
+    """
+    from rich.console import Console
+
+    console = Console()
+    unbounded = console.options.update(width=_UNBOUNDED)
+    fixed, flexible, word = 0, 0, 0
+    for column in table.columns:
+        cells = [console.measure(cell, options=unbounded) for cell in (column.header, *column.cells)]
+        if column.no_wrap:
+            fixed += max(cell.maximum for cell in cells)
+        else:
+            # rich makes the widest of these narrower until they are equal.
+            flexible, word = flexible + 1, max(word, *(cell.minimum for cell in cells))
+    lines = 3 * len(table.columns) + 1
+    Console(width=max(console.width, fixed + flexible * word + lines)).print(table)
 
 
 def add_row(table: "Table", *cells: object) -> None:
