@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from wardround.cli.main import wardround
-from wardround.errors import ModelError, SpecError
+from wardround.errors import ModelError, SourceDataError, SpecError
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,26 @@ def test_a_run_is_resumed_as_it_began(call, small_mimic: Path, versions) -> None
     assert (changed.exit_code, "goes on with the run's own seed" in changed.stderr) == (2, True)
     nothing = call("train", "sepsis")
     assert (nothing.exit_code, "mimic is missing" in nothing.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "said"),
+    [
+        (("--label", "icd11"), "--label: got 'icd11', expected one of the labels of sepsis: icd, sepsis3"),
+        (("--candidates", "xgbost"), "--candidates: got 'xgbost', expected some of: logistic_regression"),
+        (("--candidates", "xgboost,xgboost"), "--candidates: got xgboost, xgboost"),
+    ],
+)
+def test_a_mistyped_name_is_a_usage_error_and_begins_nothing(call, small_mimic: Path, mistyped, said) -> None:
+    result = call("train", "sepsis", "--mimic", str(small_mimic), *mistyped)
+    assert (result.exit_code, said in result.stderr) == (2, True)
+    assert "--resume" not in result.stderr
+
+
+def test_a_training_that_could_not_begin_leaves_nothing_to_resume(call, tmp_path: Path) -> None:
+    result = call("train", "sepsis", "--mimic", str(tmp_path))
+    assert isinstance(result.exception, SourceDataError)
+    assert "--resume" not in result.stderr
 
 
 def test_list_tells_live_from_stored(call, versions) -> None:

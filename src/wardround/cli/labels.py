@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from wardround.cli.results import say, show
+from wardround.errors import TrainingError
 from wardround.settings import settings_from
 
 
@@ -44,7 +45,10 @@ def command(condition: str, label: str | None, mimic: Path, out: Path, detail: P
     from wardround.spec.loading import load_condition
     from wardround.workflows.labels import write_labels
 
-    asked = label_of(load_condition(condition, settings_from().schemas), label)
+    try:
+        asked = label_of(load_condition(condition, settings_from().schemas), label)
+    except TrainingError as error:
+        raise click.UsageError(str(error)) from None
     if detail is not None and asked.rule != "sepsis3":
         raise click.UsageError(f"--detail goes with --label sepsis3, not with {asked.rule}")
     written = write_labels(MimicFolder(mimic, memory=settings_from().memory), asked, out, detail, say)

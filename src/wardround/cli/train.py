@@ -10,9 +10,11 @@ from click.core import ParameterSource
 from wardround.cli.durations import DURATION
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say
-from wardround.settings import settings_from
+from wardround.errors import TrainingError
+from wardround.settings import Settings, settings_from
 
 if TYPE_CHECKING:
+    from wardround.workflows.training.request import TrainingRequest
     from wardround.workflows.training.train import Trained
 
 NAMES = {"split": ("patient", "calendar"), "approval": ("ask", "first_without_asking", "never")}
@@ -92,20 +94,29 @@ def command(context: click.Context, /, resumed: str | None, by: str, as_json: bo
 
 
 def _trained(resumed: str | None, by: str, given: dict[str, Any]) -> "Trained":
-    import pandas as pd
-
-    from wardround.adapters.run_folder import run_id
-    from wardround.workflows.training import resume, train, training_request
+    from wardround.workflows.training import resume, train
 
     settings = settings_from()
     with progress_bars() as progress:
         if resumed:
             return resume(resumed, settings, by, progress)
+        return train(_request(given, settings), settings, by, progress, opened=_say_opened)
+
+
+def _request(given: dict[str, Any], settings: Settings) -> "TrainingRequest":
+    """The request, every name in it known: what was mistyped is told from data that supports no model."""
+    from wardround.workflows.training import check_request, training_request
+
+    try:
         request = training_request({**given, "created": datetime.now(UTC)})
-        # Named here, and not when the run is opened, so that one that is killed can be named.
-        run = run_id(f"train_{request.condition}", pd.Timestamp(request.created))
-        say(f"If it is stopped: wardround train --resume {run}")
-        return train(request.model_copy(update={"run": run}), settings, by, progress)
+        check_request(request, settings)
+    except TrainingError as error:
+        raise click.UsageError(str(error)) from None
+    return request
+
+
+def _say_opened(run: str) -> None:
+    say(f"If it is stopped: wardround train --resume {run}")
 
 
 def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:

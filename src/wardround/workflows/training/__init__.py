@@ -13,6 +13,7 @@ from wardround.workflows.training.fit_candidate import fit_candidate
 from wardround.workflows.training.load import load
 from wardround.workflows.training.promote import is_live, leave, promote, why_unasked, withdrawal
 from wardround.workflows.training.request import TrainingRequest, training_request
+from wardround.workflows.training.run import check_request
 from wardround.workflows.training.train import resume, train
 from wardround.workflows.training.write_card import write_card
 
@@ -20,6 +21,7 @@ __all__ = [
     "TrainingRequest",
     "build_table",
     "check_leakage",
+    "check_request",
     "compare",
     "comparison_of",
     "evaluate",

@@ -132,11 +132,23 @@ def result_file(candidate: str) -> str:
 
 def open_run(request: TrainingRequest, settings: Settings) -> Run:
     """Checks the request against the spec and opens the run's folder. Raises SpecError or TrainingError."""
+    run = _checked(request, settings)
+    run.folder.write_json(
+        "request.json", {**request.model_dump(mode="json"), "spec_digest": spec_digest(run.condition)}
+    )
+    return run
+
+
+def check_request(request: TrainingRequest, settings: Settings) -> None:
+    """Raises SpecError for no such condition, TrainingError for a label, task or candidate that it has not."""
+    _checked(request, settings)
+
+
+def _checked(request: TrainingRequest, settings: Settings) -> Run:
     condition = load_condition(request.condition, settings.schemas)
     name = request.run or run_id(f"train_{condition.id}", pd.Timestamp(request.created))
     run = Run(name, RunFolder.of(settings.runs, name), request, condition)
     run.check()
-    run.folder.write_json("request.json", {**request.model_dump(mode="json"), "spec_digest": spec_digest(condition)})
     return run
 
 

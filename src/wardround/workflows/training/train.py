@@ -32,14 +32,23 @@ class Trained(NamedTuple):
     comparison: Comparison
 
 
-def train(request: TrainingRequest, settings: Settings, by: str, progress: Progress) -> Trained:
+def train(
+    request: TrainingRequest,
+    settings: Settings,
+    by: str,
+    progress: Progress,
+    opened: Callable[[str], None] = lambda _run: None,
+) -> Trained:
     """Trains and stores a model, which goes live if its gates let it and the request says that nobody need be asked.
 
-    `by` says who or what trains. A promotion gate that failed is no error here: see `comparison.failed`.
+    `by` says who or what trains; `opened` is told the run's name once there is a run that can be resumed. A promotion
+    gate that failed is no error here: see `comparison.failed`.
 
     Raises SpecError, SourceDataError, TrainingError or ModelError.
     """
-    return _finish(_step("load", lambda: load(request, settings), progress), settings, by, progress)
+    run = _step("load", lambda: load(request, settings), progress)
+    opened(run)
+    return _finish(run, settings, by, progress)
 
 
 def resume(run: str, settings: Settings, by: str, progress: Progress) -> Trained:
