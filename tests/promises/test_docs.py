@@ -116,6 +116,13 @@ def test_exit_codes_are_distinct_and_those_of_the_table():
     assert {name: str(code) for name, code in codes.items()} == table
 
 
+def test_every_exit_code_is_documented():
+    section = TEXTS["docs/operations.md"].partition("### Exit codes")[2].partition("\n### ")[0]
+    rows = re.findall(r"^\| (\d+) \| (?:`(\w+)` )?\|", section, re.M)
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert dict(rows) == {"0": "", "2": "", **{str(kind.exit_code): kind.__name__ for kind in kinds}}
+
+
 def test_no_document_names_this_machine():
     suspicious = re.compile(r"/(?:root|tmp|home|work)/\w")
     assert [name for name, text in TEXTS.items() if suspicious.search(text)] == []
