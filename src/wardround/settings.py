@@ -62,6 +62,15 @@ class Settings:
     def schemas(self) -> Path:
         return self.home / "include" / "schemas"
 
+    @property
+    def demo(self) -> Path:
+        """What `make demo` leaves, its models too; it begins there anew each time."""
+        return self.var / "demo"
+
+    @property
+    def demo_models(self) -> Path:
+        return self.demo / "models"
+
 
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     """Settings from environment variables; raises SettingsError for a value it does not know."""

@@ -233,6 +233,46 @@ def test_a_run_names_itself_before_the_server_is_asked(settings) -> None:
     assert result.stderr.startswith("If it is stopped: wardround screen --resume sepsis-20260102T050000Z-")
 
 
+def test_a_source_that_was_never_read_leaves_nothing_to_resume(settings) -> None:
+    result = screened(settings, NOWHERE, WARDROUND_FHIR_RETRIES="1")
+    assert isinstance(result.exception, FhirUnreachable)
+    assert "To do the rest" not in result.output
+
+
+def test_a_first_screening_says_how_to_come_to_a_live_model(settings, tmp_path) -> None:
+    fresh = replace(settings, models=tmp_path / "models")
+    result = screened(fresh, NOWHERE)
+    assert isinstance(result.exception, ModelError)
+    assert "no model is live; train one with `wardround train sepsis --mimic DIR`" in str(result.exception)
+    assert "--mode shadow --demo-model" in str(result.exception)
+    assert "--resume" not in result.output
+
+
+def test_the_demos_model_rehearses_and_says_what_it_is(icu, server, settings, tmp_path) -> None:
+    icu.stay("a")
+    icu.upload(server.base_url)
+    fresh = replace(settings, models=tmp_path / "models", var=tmp_path / "var", runs=str(tmp_path / "runs"))
+    without = screened(fresh, server.base_url, "--mode", "shadow", "--demo-model")
+    assert isinstance(without.exception, ModelError)
+    assert "run it" in str(without.exception)
+    shutil.copytree(settings.models, fresh.demo_models)
+    for loud in ((), ("--mode", "live")):
+        refused = screened(fresh, server.base_url, *loud, "--demo-model")
+        assert (refused.exit_code, "--demo-model goes with --mode shadow" in refused.output) == (2, True)
+    server.forget_requests()
+    result = screened(fresh, server.base_url, "--mode", "shadow", "--demo-model", "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["scored"] > 0, told["written"], told["mode"]) == (True, 0, "shadow")
+    page = Path(told["report"]).read_text(encoding="utf-8")
+    assert "The scores say nothing about anybody" in " ".join(page.split())
+    assert told["model_version"] in page
+    resumed = invoked(fresh, "--resume", told["run"], "--json")
+    assert resumed.exit_code == 0, resumed.output
+    assert json.loads(resumed.stdout)["model_version"] == told["model_version"]
+    assert not any(request.startswith(("PUT", "PATCH")) for request in server.requests())
+
+
 def test_a_resumed_run_stays_as_it_began(icu, server, settings) -> None:
     icu.stay("a")
     icu.upload(server.base_url)

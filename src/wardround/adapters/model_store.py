@@ -73,10 +73,19 @@ class ModelStore(ModelVersions):
         """The version in use; raises ModelError, saying what to do, if there is none."""
         live = self.live(condition_id)
         if live is None:
-            known = f"promote one of: {', '.join(self.versions(condition_id))}" if self.versions(condition_id) else ""
-            remedy = known or f"run `wardround train {condition_id} --mimic DIR`"
-            raise ModelError(f"model store, {condition_id}: no model is live; {remedy}")
+            raise ModelError(f"{self.root}, {condition_id}: no model is live; {self._way_to_live(condition_id)}")
         return live.version
+
+    def _way_to_live(self, condition_id: str) -> str:
+        """What to do where nothing is live."""
+        if stored := self.versions(condition_id):
+            promote = f"`wardround model promote {condition_id} VERSION --why TEXT`"
+            return f"promote one with {promote}; stored are {', '.join(stored)}"
+        return (
+            f"train one with `wardround train {condition_id} --mimic DIR`, of MIMIC-IV or of what `wardround simulate"
+            " --stays 1000 --seed 1 --out DIR` writes into DIR/mimic; or rehearse with the demo's: `wardround screen …"
+            " --mode shadow --demo-model`, after `make demo`"
+        )
 
     def load(self, condition: Condition, version: str | None = None) -> ScoringModel:
         """The version asked for, or the live one.

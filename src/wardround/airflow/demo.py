@@ -33,10 +33,8 @@ class Demo:
     """The demo's folder, which every demo begins anew, and its settings: nothing of the project's own is touched."""
 
     def __init__(self, settings: Settings) -> None:
-        self.folder = settings.var / "demo"
-        self.settings = replace(
-            settings, var=self.folder, runs=str(self.folder / "runs"), models=self.folder / "models"
-        )
+        self.folder = settings.demo
+        self.settings = replace(settings, var=self.folder, runs=str(self.folder / "runs"), models=settings.demo_models)
         self.log = self.folder / "airflow.log"
         self.summary = self.folder / "summary.json"
 

@@ -1,8 +1,11 @@
 """`wardround demo`: the whole job on an embedded FHIR server, in Airflow, without a scheduler."""
 
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -61,6 +64,18 @@ def _show(demo: "Demo", summary: dict[str, dict[str, Any]]) -> None:
     for condition, result in summary.items():
         console.print(f"Report on {condition}: {result['report']}", highlight=False, markup=False)
     console.print(f"Summary: {demo.summary}", highlight=False, markup=False)
+    for line in _next_steps():
+        console.print(line, highlight=False, markup=False)
+
+
+def _next_steps() -> Iterator[str]:
+    """How to go on to a server of one's own, as commands to copy."""
+    yield "\nYour own FHIR server, in shadow, with the demo's model, whose scores say nothing about anybody:"
+    if shutil.which("wardround") is None:
+        yield f'  export PATH="{Path(sys.executable).parent}:$PATH"'
+    yield "  wardround check-source URL"
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}"
+    yield f"  wardround screen sepsis --source URL --as-of {now} --mode shadow --demo-model"
 
 
 def _short(unit: str) -> str:

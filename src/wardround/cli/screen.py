@@ -39,6 +39,7 @@ BEGUN_WITH: Final = {
     "chunk_size",
     "dry_run",
     "accept_census",
+    "demo_model",
 }
 
 
@@ -68,6 +69,11 @@ BEGUN_WITH: Final = {
 @click.option("--wait-for-source", "wait", type=DURATION, help="How long to wait for a server that is down (30m).")
 @click.option("--resume", "resumed", metavar="RUN", help="Do what is left of a run that failed or was killed.")
 @click.option("--accept-census", is_flag=True, help="However few stays are found: these are all.")
+@click.option(
+    "--demo-model",
+    is_flag=True,
+    help="Rehearse with the model that `make demo` left: its scores say nothing about anybody. In shadow only.",
+)
 @click.option("--dry-run", is_flag=True, help="Do all but write; say what would be written.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
@@ -91,6 +97,8 @@ def command(
     WARDROUND_FHIR_TOKEN if there is one, or the name of a source in the environment or a .env file.
     """
     _require_all_or_resume(context, resumed)
+    if asked["demo_model"] and asked["mode"] != "shadow":
+        raise click.UsageError("--demo-model goes with --mode shadow: its scores must reach nobody")
     with GateProcess() as gate:
         reach: dict[str, Any] = {"profile": profile, "write_to": write_to}
         if not resumed:
@@ -110,31 +118,33 @@ def _screen(
     suit_the_process()
     # pandas and scikit-learn take seconds; `--help` must not wait for them, and the gate's process need not.
     from wardround.adapters.fhir_patience import Patience
-    from wardround.adapters.run_folder import runs_in
     from wardround.workflows.screening import Means, load_run, require_complete, resume, screen
 
     settings = settings_from()
+    opened: list[str] = []
+
+    def say_opened(run: str) -> None:
+        opened.append(run)
+        # Before anything is read: a run that is killed says nothing more.
+        say(f"If it is stopped: wardround screen --resume {run}")
+
     if resumed:
-        run, reached = resumed, servers_of(load_run(resumed, settings).request, settings, source, **reach)
-        work = partial(resume, run)
+        opened.append(resumed)
+        reached = servers_of(load_run(resumed, settings).request, settings, source, **reach)
+        work = partial(resume, resumed)
     else:
         reached = server_at(str(source), settings, **reach)
-        request = _request(reached, **asked)
-        run = str(request.run)
-        # Before anything is done: one that is killed says nothing more.
-        say(f"If it is stopped: wardround screen --resume {run}")
-        work = partial(screen, request)
+        work = partial(screen, _request(reached, **asked))
     patience = Patience(reached.retries, wait or timedelta())
     try:
         with progress_bars() as progress:
-            summary = work(Means(reached, settings, progress, patience=patience, gate=gate))
+            summary = work(Means(reached, settings, progress, patience=patience, gate=gate, opened=say_opened))
     except (FhirError, ConditionSuspended):
-        # A condition that was switched off before opens no run.
-        if run in runs_in(settings.runs):
+        for run in (run for run in opened if load_run(run, settings).kept):
             say(f"What was read and written is kept. To do the rest: wardround screen --resume {run}")
         raise
     _say(summary, as_json)
-    require_complete(run, settings)
+    require_complete(summary["run"], settings)
 
 
 def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
@@ -151,18 +161,11 @@ def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
 def _request(
     source: "FhirSource", condition: str, as_of: datetime, allow_future: bool, **asked: Any
 ) -> "ScreeningRequest":
-    import pandas as pd
-
-    from wardround.adapters.run_folder import run_id
     from wardround.core.prediction_times import require_reached
     from wardround.workflows.screening import ScreeningRequest, servers_in
 
     require_reached(as_of, datetime.now(UTC), allow_future)
-    # Named here, and not when the run is opened, so that one that fails can be named.
-    run = run_id(condition, pd.Timestamp(as_of))
-    return ScreeningRequest.model_validate(
-        {"condition": condition, "as_of": as_of, "run": run, **servers_in(source), **asked}
-    )
+    return ScreeningRequest.model_validate({"condition": condition, "as_of": as_of, **servers_in(source), **asked})
 
 
 def _say(summary: dict[str, Any], as_json: bool) -> None:

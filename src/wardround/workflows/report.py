@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pandas as pd
 
-from wardround.adapters.model_store import ModelStore
 from wardround.adapters.report_html import render
 from wardround.adapters.run_folder import RunFolder, runs_in
 from wardround.core.decisions import Standing
@@ -24,6 +23,7 @@ from wardround.settings import Settings
 from wardround.spec.loading import load_condition
 from wardround.workflows.earlier_runs import earlier_runs
 from wardround.workflows.run_inputs import Unknown, keep_unknown, kept_unknown
+from wardround.workflows.stores import store_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,7 +74,8 @@ def _keep_card(folder: RunFolder, record: RunRecord, settings: Settings) -> tupl
     if folder.exists(CARD):
         return (_MODEL_CARD,)
     try:
-        page = ModelStore(settings.models).page(record.condition.id, record.request["model_version"])
+        store = store_of(record.request.get("demo_model", False), settings)
+        page = store.page(record.condition.id, record.request["model_version"])
     except ModelError:
         return ()
     folder.write_text(CARD, page)
@@ -141,7 +142,7 @@ def _scores(folder: RunFolder, names: Sequence[str]) -> pd.DataFrame:
 def _standing(request: Mapping[str, Any], settings: Settings) -> Standing:
     """What was decided about the condition; nothing where that cannot be read: a report is needed most then."""
     try:
-        return ModelStore(settings.models).standing(request["condition"])
+        return store_of(request.get("demo_model", False), settings).standing(request["condition"])
     except ModelError:
         return Standing()
 
@@ -149,6 +150,6 @@ def _standing(request: Mapping[str, Any], settings: Settings) -> Standing:
 def _card(request: Mapping[str, Any], settings: Settings) -> ModelCard | None:
     """The card of the run's model, or None if it is no longer in the store: an old run keeps its report."""
     try:
-        return ModelStore(settings.models).card(request["condition"], request["model_version"])
+        return store_of(request.get("demo_model", False), settings).card(request["condition"], request["model_version"])
     except ModelError:
         return None

@@ -29,6 +29,7 @@ LOOKS_BACK: Final = timedelta(hours=24)
 def notices(record: RunRecord, mode: str, guarded: bool) -> Iterator[Notice]:
     """In the order of the page; `mode` is live, shadow or dry run; `guarded` leaves out what people wrote."""
     yield from _of_doubt(record, guarded)
+    yield from _of_rehearsal(record)
     yield from _of_mode(record, mode)
     yield from _of_its_end(record, guarded)
     yield from _of_nobody(record)
@@ -63,6 +64,16 @@ def _of_doubt(record: RunRecord, guarded: bool) -> Iterator[Notice]:
 def _said(text: str, guarded: bool) -> str:
     """What a person wrote, who may have named a patient; a stop instead where nobody may be named."""
     return "." if guarded else text
+
+
+def _of_rehearsal(record: RunRecord) -> Iterator[Notice]:
+    if record.request.get("demo_model"):
+        yield Notice(
+            "stopped",
+            "Rehearsal with the demo\u2019s model",
+            "It was trained in seconds to show how a run goes, and not for these patients. The scores say nothing about"
+            " anybody; what was found, read and left out is real.",
+        )
 
 
 def _of_mode(record: RunRecord, mode: str) -> Iterator[Notice]:

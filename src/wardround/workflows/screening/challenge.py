@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-from wardround.adapters.model_store import ModelStore
 from wardround.core.challenger import CHALLENGER_COLUMNS, agreement, with_challenger
 from wardround.core.events import frame_of
 from wardround.core.model import ScoringModel
 from wardround.settings import Settings
 from wardround.workflows.screening.run import Run, chunk_file, load_run, why_left_out
 from wardround.workflows.screening.stated import stated
+from wardround.workflows.stores import store_of
 
 SCORES: Final = "challenger.parquet"
 FAILED: Final = "challenger_failed.json"
@@ -69,4 +69,4 @@ def _model(run: str, settings: Settings) -> ScoringModel:
     """The run's challenger, kept for the next chunk of the same run."""
     opened = load_run(run, settings)
     assert opened.challenger is not None
-    return ModelStore(settings.models).load(opened.condition, opened.challenger.version)
+    return store_of(opened.request.demo_model, settings).load(opened.condition, opened.challenger.version)

@@ -1,9 +1,9 @@
 """What to screen: the request that a person or a schedule makes; no secret and no patient in it."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from wardround.adapters.fhir_source import FhirSource
 from wardround.spec.base import Duration
@@ -54,7 +54,14 @@ class ScreeningRequest(BaseModel):
         default=False, description="Results refer to that server's own Patients and Encounters."
     )
     accept_census: bool = Field(default=False, description="However many stays are found: these are all.")
+    demo_model: bool = Field(default=False, description="Scores with the demo's model, in shadow only.")
     run: str | None = Field(default=None, description="Run id; made up if it is not given.")
+
+    @model_validator(mode="after")
+    def _rehearsed(self) -> Self:
+        if self.demo_model and self.mode != "shadow":
+            raise ValueError("the demo's model is for rehearsals: give mode shadow")
+        return self
 
     @property
     def results_url(self) -> str:

@@ -32,6 +32,7 @@ from wardround.spec.loading import load_condition
 from wardround.spec.source_maps import NO_TRANSLATION, Translation
 from wardround.workflows.screening.request import ScreeningRequest
 from wardround.workflows.steps import Step, told
+from wardround.workflows.stores import store_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -98,12 +99,17 @@ class Run:
 
     def model(self, settings: Settings) -> ScoringModel:
         """The run's model, its files and its spec checked again. Raises ModelError."""
-        return ModelStore(settings.models).load(self.condition, self.model_version)
+        return store_of(self.request.demo_model, settings).load(self.condition, self.model_version)
 
     @property
     def found(self) -> bool:
         """Whether the stays were found and cut into chunks."""
         return self.folder.exists("chunks.json")
+
+    @property
+    def kept(self) -> bool:
+        """Whether there is work of the run that a resumption need not do again: its stays, or an export begun."""
+        return self.found or self.folder.exists(bulk_export.STATE)
 
     def extracted(self, chunk: int) -> bool:
         """Whether a chunk was read whole, and none of its stays failed in it."""
@@ -189,7 +195,7 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     opened = request.model_copy(update={"mode": request.mode or of_condition})
     if opened.writes:
         ModelStore(settings.models).require_active(condition.id)
-    model = ModelStore(settings.models).load(condition)
+    model = store_of(request.demo_model, settings).load(condition)
     challenger = _challenger(condition, request, settings)
     run = request.run or run_id(condition.id, pd.Timestamp(request.as_of))
     folder = RunFolder.of(settings.runs, run)
@@ -289,7 +295,7 @@ def why_left_out(error: Exception) -> str:
 
 def _challenger(condition: Condition, request: ScreeningRequest, settings: Settings) -> Challenger | None:
     """The version that was challenged with. One that cannot be used is left out, and the run goes on without it."""
-    store = ModelStore(settings.models)
+    store = store_of(request.demo_model, settings)
     version = store.standing(condition.id).challenger_at(request.as_of)
     if version is None:
         return None

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from math import ceil
 from queue import LifoQueue
@@ -48,6 +48,7 @@ class Means:
         transport: instead of real HTTP.
         patience: how long the server is borne with; by default the source's retries, and no waiting.
         gate: `check_quality`, or a `GateProcess` that does the same, with its libraries loaded beside the other steps.
+        opened: is told the run's name once there is a run that can be resumed.
     """
 
     source: FhirSource
@@ -56,11 +57,13 @@ class Means:
     transport: BaseAdapter | None = None
     patience: Patience | None = None
     gate: Gate = check_quality
+    opened: Callable[[str], None] = field(default=lambda _run: None)
 
 
 def screen(request: ScreeningRequest, means: Means) -> dict[str, Any]:
     """Screens and reports; gives the run's summary, which `require_complete` judges. Raises any WardroundError."""
     run = open_run(request, means.settings, means.source.translation)
+    means.opened(run)
     return _go_through(load_run(run, means.settings), means)
 
 
