@@ -20,7 +20,7 @@ COMMANDS: dict[str, str] = {
     "fhir-server": "The embedded FHIR R4 server, for demonstration and tests.",
     "seed": "Upload NDJSON or Bundles to a FHIR server, by their own ids.",
     "train": "Train a model of a condition from MIMIC-IV CSVs.",
-    "model": "List, show, import, promote and roll back models; suspend a condition.",
+    "model": "List, show, compare, import, promote and roll back models; suspend a condition.",
     "screen": "Screen every ICU stay of a FHIR server for a condition, and write RiskAssessments back.",
     "retract": "Take the RiskAssessments of a run back.",
     "features": "A condition's feature table, of MIMIC CSVs, NDJSON or a FHIR server.",

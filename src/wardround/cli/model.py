@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wardround.cli.model_compare import compare_versions
 from wardround.cli.model_import import import_model
 from wardround.cli.results import print_table, say
 from wardround.cli.times import DAY
@@ -31,6 +32,7 @@ def command() -> None:
 
 
 command.add_command(import_model)
+command.add_command(compare_versions)
 
 
 @command.command("list")

@@ -12,7 +12,7 @@ from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder
 from wardround.core.evaluation.comparison import Seen
 from wardround.errors import ModelError, TrainingError
-from wardround.settings import Settings, settings_from
+from wardround.settings import Settings
 from wardround.workflows.training import (
     TrainingRequest,
     compare,
@@ -25,23 +25,8 @@ from wardround.workflows.training import (
     why_unasked,
 )
 from wardround.workflows.training.run import TABLE, TEST, load_run
-from wardround.workflows.training.train import Trained
 
 NOW = datetime(2026, 3, 1, 5, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def two(small_mimic, small_home, tmp_path_factory) -> tuple[Settings, Trained, Trained]:
-    """A live model, and another that somebody must approve."""
-    folder = tmp_path_factory.mktemp("promotion")
-    settings = replace(settings_from(), home=small_home, runs=str(folder / "runs"), models=folder / "models")
-    request = TrainingRequest(
-        condition="sepsis", mimic=small_mimic, created=NOW, candidates=("logistic_regression",), budget=1
-    )
-    first, second = (
-        train(request.model_copy(update={"seed": seed}), settings, "ann", lambda *_: None) for seed in (1, 2)
-    )
-    return settings, first, second
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from wardround.workflows.training.promote import is_live, leave, promote, why_un
 from wardround.workflows.training.request import TrainingRequest, training_request
 from wardround.workflows.training.run import check_request
 from wardround.workflows.training.train import resume, train
+from wardround.workflows.training.versions import compare_versions
 from wardround.workflows.training.write_card import write_card
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "check_leakage",
     "check_request",
     "compare",
+    "compare_versions",
     "comparison_of",
     "evaluate",
     "fit_candidate",

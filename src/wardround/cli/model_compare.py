@@ -1,0 +1,83 @@
+"""`wardround model compare`: two stored versions on the same patients."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from wardround.cli.results import add_row, say
+from wardround.escaping import visible
+from wardround.settings import settings_from
+
+if TYPE_CHECKING:
+    from wardround.core.evaluation.two_versions import TwoVersions
+    from wardround.core.metrics import Metric
+
+_NAMES: Final = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "brier": "Brier score (lower is better)",
+    "calibration_slope": "calibration slope (1 is ideal)",
+    "calibration_intercept": "calibration intercept (0 is ideal)",
+    "sensitivity": "sensitivity at the high threshold",
+    "ppv": "PPV at the high threshold",
+    "f1": "F1 at the high threshold",
+    "alerts_high": "alerts per 100 patient-days, high",
+    "alerts_moderate": "alerts per 100 patient-days, moderate or high",
+}
+
+
+@click.command("compare")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--condition", help="Whose versions they are, where several conditions have them.")
+@click.option(
+    "--mimic",
+    type=click.Path(path_type=Path),
+    help="MIMIC-IV, to make the test patients again (default: those of a training run that is kept).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def compare_versions(first: str, second: str, condition: str | None, mimic: Path | None, as_json: bool) -> None:
+    """Compare the stored versions A and B on the same test patients.
+
+    Differences are A less B, with 95 % intervals over patients, both drawn alike. It says whose patients these are, and
+    whether either version learned from them, which makes the comparison unfair.
+    """
+    from wardround.workflows.training import compare_versions
+
+    if mimic:
+        say("Making the test patients again from MIMIC-IV")
+    found = compare_versions(first, second, condition, mimic, settings_from())
+    if as_json:
+        told = dict(zip(("first", "second"), found.fairness, strict=True))
+        click.echo(json.dumps({**found.model_dump(mode="json"), "fairness": told}))
+    else:
+        _show(found)
+
+
+def _show(found: "TwoVersions") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    for sentence in (*found.fairness, *found.notes):
+        click.echo(sentence)
+    test = found.test
+    click.echo(
+        f"On {found.patients}: {test.patients:,} patients, {test.patients_with_outcome:,} with the outcome;"
+        f" {test.rows:,} rows."
+    )
+    table = Table("figure (95 % interval)")
+    for header in (f"A: {found.first.version}", f"B: {found.second.version}", "A less B"):
+        table.add_column(Text(visible(header)))
+    for name, pair in found.metrics.items():
+        add_row(table, _NAMES[name], _shown(pair.first), _shown(pair.second), _shown(pair.difference, "+"))
+    Console().print(table)
+
+
+def _shown(metric: "Metric", sign: str = "") -> str:
+    if metric.value is None:
+        return metric.reason or ""
+    interval = f" ({metric.low:{sign}.3f} to {metric.high:{sign}.3f})" if metric.low is not None else ""
+    return f"{metric.value:{sign}.3f}{interval}"
