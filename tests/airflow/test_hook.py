@@ -94,6 +94,14 @@ def test_the_private_key_is_a_text_or_a_file(tmp_path):
     assert source_of(connection(login="me", auth="smart", key_file=str(file), key_id="k1")).sign_in == expected
 
 
+def test_how_a_chart_is_opened_reaches_the_source_and_is_refused_if_it_leads_elsewhere():
+    pattern = "https://ehr.example/chart/{patient_id}?enc={encounter_id}"
+    assert source_of(connection(chart_url=pattern)).chart_url == pattern
+    for wrong in ("http://ehr.example/{patient_id}", "https://ehr.example/", "javascript:alert({patient_id})"):
+        with pytest.raises(FhirError, match="chart_url is no such address, expected https://host"):
+            source_of(connection(chart_url=wrong))
+
+
 def test_aliases_reach_the_source():
     assert (
         source_of(connection(aliases=["http://inside/r4"])).bases.relative("http://inside/r4/Patient/1") == "Patient/1"

@@ -12,6 +12,7 @@ from wardround.cli.screen import command
 from wardround.cli.servers import is_server, server_at
 from wardround.errors import FhirError
 from wardround.settings import Settings, settings_from
+from wardround.workflows.screening import servers_in
 
 URL = "https://example.org/fhir"
 
@@ -57,6 +58,12 @@ def test_the_other_ways_to_sign_in(settings) -> None:
     assert named(settings, TOKEN="t").sign_in == BearerToken("t")
     assert named(settings, USERNAME="me", PASSWORD="pw").sign_in == BasicPassword("me", "pw")
     assert named(settings, CLIENT_ID="me", CLIENT_SECRET="s", CLIENT_AUTH="post").sign_in.sent_as == "post"
+
+
+def test_how_a_chart_is_opened_goes_with_the_request(settings) -> None:
+    pattern = "https://ehr.example/chart/{patient_id}"
+    assert servers_in(named(settings, CHART_URL=pattern))["chart_url"] == pattern
+    assert servers_in(named(settings))["chart_url"] is None
 
 
 def test_aliases_are_the_sources_own(settings) -> None:

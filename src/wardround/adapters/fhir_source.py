@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from wardround.adapters.fhir_patience import RETRIES
 from wardround.adapters.fhir_references import DEFAULT_PORTS, Bases
 from wardround.adapters.fhir_sign_in import SignIn
+from wardround.core.report.chart_links import EXPECTED, is_pattern
 from wardround.errors import FhirError
 from wardround.escaping import visible
 from wardround.spec.cohorts import Encounters
@@ -37,6 +38,7 @@ class FhirSource:
         profile: what this kind of server bears; what it cannot bear is lowered in the fields above.
         recognise: take the profile that the server's CapabilityStatement points at instead (see `fhir_profiles`).
         name: what the environment or Airflow calls it; None for one that is given by its URL.
+        chart_url: how a person opens a patient's chart in the EHR, with places for ids.
         write_to: the server that takes the results, where this one takes none: then it is only read.
         map_by_identifier: results refer to that server's own Patients and Encounters, found by their identifiers;
             otherwise they name the identifiers.
@@ -59,6 +61,7 @@ class FhirSource:
     profile: ServerProfile = GENERIC
     recognise: bool = False
     name: str | None = None
+    chart_url: str | None = None
     write_to: "FhirSource | None" = None
     map_by_identifier: bool = False
 
@@ -75,6 +78,8 @@ class FhirSource:
             raise FhirError(f"FHIR base URL {shown(self.base_url)}: {what}; sign in another way")
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         bases_of(self.aliases)
+        if self.chart_url is not None and not is_pattern(self.chart_url):
+            raise FhirError(f"{shown(self.base_url)}: chart_url is no such address, expected {EXPECTED}; correct it")
         self._require_another_server()
         object.__setattr__(self, "page_size", min(self.page_size, self.profile.page_size))
         object.__setattr__(self, "patients_per_search", min(self.patients_per_search, self.profile.patients_per_search))

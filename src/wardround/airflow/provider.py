@@ -103,5 +103,9 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "Map by identifier",
         "With Write to: results refer to that server's own Patients and Encounters, found by their identifiers.",
     ),
+    "chart_url": _text(
+        "Chart URL",
+        "How the EHR opens a chart: https://…/{patient_id}?enc={encounter_id}. Reports then lead from a patient there.",
+    ),
     "aliases": _names("Aliases", [], "Other base URLs of the server: references under them are its own. One a line."),
 }

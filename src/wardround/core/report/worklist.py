@@ -8,7 +8,7 @@ import pandas as pd
 
 from wardround.core.ledger import SCORED
 from wardround.core.report.change import states_of
-from wardround.core.report.chart_links import chart_link
+from wardround.core.report.chart_links import chart_link, is_pattern
 from wardround.core.report.record import RunRecord, texts_of
 from wardround.core.report.words import percent, reason_in_words, without_references
 
@@ -78,7 +78,8 @@ def joined(record: RunRecord) -> pd.DataFrame:
     ledger = record.ledger.rename(columns={"reason": "why"})
     for known in (hours, record.scores):
         ledger = ledger.merge(known.astype({"stay_id": "str"}), on="stay_id", how="left", validate="one_to_one")
-    pattern, before = record.request.get("chart_url") or "", _before(record)
+    said, before = record.request.get("chart_url") or "", _before(record)
+    pattern = said if is_pattern(said) else ""
     ids = zip(ledger["patient_id"], ledger["stay_id"], strict=True)
     return ledger.assign(
         before=pd.Series([before.get(str(stay), "") for stay in ledger["stay_id"]], ledger.index, dtype="str"),

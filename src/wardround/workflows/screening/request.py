@@ -20,6 +20,7 @@ def servers_in(source: FhirSource) -> dict[str, Any]:
         "write_to": taker.base_url if taker else None,
         "write_to_name": taker.name if taker else None,
         "map_by_identifier": source.map_by_identifier,
+        "chart_url": source.chart_url,
     }
 
 
@@ -53,6 +54,7 @@ class ScreeningRequest(BaseModel):
     map_by_identifier: bool = Field(
         default=False, description="Results refer to that server's own Patients and Encounters."
     )
+    chart_url: str | None = Field(default=None, description="How a patient's chart is opened in the EHR.")
     accept_census: bool = Field(default=False, description="However many stays are found: these are all.")
     demo_model: bool = Field(default=False, description="Scores with the demo's model, in shadow only.")
     run: str | None = Field(default=None, description="Run id; made up if it is not given.")
