@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "features": "A condition's feature table, of MIMIC CSVs, NDJSON or a FHIR server.",
     "labels": "The labels of all ICU stays of MIMIC CSVs with their times, and hourly SOFA.",
     "report": "Write the report of a run again, also without identifiers.",
+    "runs": "List runs, also those of a patient, and remove old ones.",
     "check-source": "What a FHIR server can do, which profile fits it, and how fast it answers.",
     "check": "Validate the spec, and each condition's live model against it.",
 }

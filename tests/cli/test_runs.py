@@ -1,0 +1,79 @@
+"""`wardround runs`: what it lists, whom it finds, and what it removes."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from wardround.cli.main import wardround
+from wardround.services.fhir_server.running import running_server
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def own(settings, tmp_path) -> Any:
+    return replace(settings, runs=str(tmp_path / "runs"))
+
+
+def called(own, *words: str, answer: str = "") -> Result:
+    places = {"HOME": own.home, "VAR": own.var, "RUNS": own.runs, "MODELS": own.models}
+    named = {f"WARDROUND_{name}": str(place) for name, place in places.items()}
+    return CliRunner(env=named).invoke(wardround, words, input=answer)
+
+
+def screened(own, server, as_of: str) -> str:
+    result = called(own, "screen", "sepsis", "--source", server.base_url, "--as-of", as_of, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)["run"]
+
+
+def listed(own, *words: str) -> list[str]:
+    result = called(own, "runs", "list", *words, "--json")
+    assert result.exit_code == 0, result.output
+    return [run["run"] for run in json.loads(result.stdout)["runs"]]
+
+
+@pytest.fixture
+def two(icu, server, own) -> list[str]:
+    """A run of stay a alone, and a later one of a and b."""
+    icu.stay("a")
+    icu.upload(server.base_url)
+    first = screened(own, server, "2026-01-02T05:00:00Z")
+    icu.stay("b")
+    icu.upload(server.base_url)
+    return [first, screened(own, server, "2026-01-02T06:00:00Z")]
+
+
+def test_runs_are_listed_and_found_by_patient(own, two) -> None:
+    first, second = two
+    assert listed(own) == [second, first]
+    assert listed(own, "mortality") == []
+    assert listed(own, "--patient", "p-a") == [second, first]
+    assert listed(own, "--patient", "p-b") == [second]
+    assert listed(own, "--patient", "p") == []
+    table = called(own, "runs", "list", "sepsis").stdout
+    assert all(run in table for run in two)
+    assert "complete" in table
+
+
+def test_what_is_removed_was_named_and_asked_for(own, two) -> None:
+    first, second = two
+    which = called(own, "runs", "prune")
+    assert (which.exit_code, "say which runs" in which.output) == (2, True)
+    refused = called(own, "runs", "prune", "--patient", "p-b", answer="n\n")
+    assert second in refused.stderr
+    assert listed(own) == [second, first]
+    nobody = called(own, "runs", "prune", "--patient", "nobody", "--json")
+    assert json.loads(nobody.stdout) == {"removed": 0}
+    done = called(own, "runs", "prune", "--before", "2026-01-02T05:30:00Z", "--yes", "--json")
+    assert json.loads(done.stdout) == {"removed": 1}
+    assert listed(own) == [second]
+    assert called(own, "runs", "prune", "sepsis", "--patient", "p-b", answer="y\n").exit_code == 0
+    assert listed(own) == []
