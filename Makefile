@@ -57,7 +57,12 @@ check: install ## Style, types and layers, without the tests
 bench: install ## The measurements of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
-locks: $(STAMP) ## Resolve pyproject.toml anew (add UPGRADE=--upgrade for newer versions)
+locks: $(STAMP) ## Resolve pyproject.toml anew, and list it as an SBOM (add UPGRADE=--upgrade for newer versions)
 	$(LOCK) $(UPGRADE) --output-file requirements.txt
 	$(LOCK) $(UPGRADE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(LOCK) $(UPGRADE) --extra distributed --constraint requirements.txt --output-file requirements-distributed.txt
+	@# Which index a package comes from is the installation's choice, and no part of what it is.
+	$(BIN)/uv run --quiet --no-project --with cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.txt \
+		--pyproject pyproject.toml --short-PURLs --sv 1.6 --output-reproducible --output-file - \
+		| $(BIN)/python -c 'import json, sys; bom = json.load(sys.stdin); [one.pop("externalReferences") for one in bom["components"]]; \
+			json.dump(bom, sys.stdout, indent=1); print()' > sbom.cdx.json
