@@ -123,6 +123,28 @@ def test_every_exit_code_is_documented():
     assert dict(rows) == {"0": "", "2": "", **{str(kind.exit_code): kind.__name__ for kind in kinds}}
 
 
+@pytest.mark.parametrize("document", TEXTS)
+def test_every_test_that_a_document_names_is_there(document):
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXTS[document])
+    gone = [
+        f"{file}::{test}"
+        for file, test in named
+        if not (PROJECT / file).is_file()
+        or not re.search(rf"^(?:async )?def {test}\(", (PROJECT / file).read_text(encoding="utf-8"), re.M)
+    ]
+    assert gone == []
+
+
+@pytest.mark.parametrize(("document", "letter"), [("docs/clinical-safety.md", "H"), ("SECURITY.md", "T")])
+def test_every_hazard_and_threat_has_an_id_of_its_own_and_a_test(document, letter):
+    lines = re.findall(rf"^\| {letter}\d\d \|.*\|$", TEXTS[document], re.M)
+    rows = [line.strip("|").split("|") for line in lines]
+    assert len(rows) >= 10
+    ids = [row[0].strip() for row in rows]
+    assert ids == [f"{letter}{number:02d}" for number in range(1, len(rows) + 1)]
+    assert [row[0] for row in rows if not re.search(r"`tests/[\w/]+\.py::\w+`", row[-1])] == []
+
+
 def test_no_document_names_this_machine():
     suspicious = re.compile(r"/(?:root|tmp|home|work)/\w")
     assert [name for name, text in TEXTS.items() if suspicious.search(text)] == []
