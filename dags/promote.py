@@ -13,7 +13,7 @@ from typing import Any
 from airflow.sdk import DAG, task
 
 from wardround.airflow.assets import live_model
-from wardround.airflow.conditions import valid_conditions
+from wardround.airflow.conditions import stored_versions, valid_conditions
 from wardround.airflow.defaults import task_defaults
 from wardround.airflow.forms import promotion_form
 from wardround.airflow.tags import Tag
@@ -42,7 +42,7 @@ for each in valid_conditions(settings_from()):
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        params=promotion_form(),
+        params=promotion_form(stored_versions(each.id, settings_from())),
         default_args=task_defaults(settings_from().deciding_task),
         tags=[Tag.TRAINING, each.id],
     ):

@@ -1,8 +1,13 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
 
+from wardround.adapters.model_store import ModelStore
+from wardround.airflow.conditions import stored_versions
 from wardround.airflow.forms import (
     first_day,
     prediction_time,
@@ -14,7 +19,9 @@ from wardround.airflow.forms import (
     waiting_time,
 )
 from wardround.cli.train import command as train
+from wardround.core.candidates.registry import CANDIDATES
 from wardround.errors import FutureAsOf, WardroundError
+from wardround.spec.cohorts import Kind
 from wardround.spec.loading import load_condition
 from wardround.workflows.training import TrainingRequest
 
@@ -101,6 +108,51 @@ def test_missed_runs_are_made_up_for_since_the_first_hour_of_the_day_where_the_c
 def test_the_form_says_when_the_condition_is_screened_by_the_clock(schemas):
     berlin = load_condition("sepsis", schemas).model_copy(update={"time_zone": "Europe/Berlin"})
     assert screening_form(berlin)["as_of"].description.endswith("screened at 0 5 * * * (Europe/Berlin).")
+
+
+def test_what_is_known_is_chosen_from_a_list_and_a_typo_is_refused(schemas):
+    sepsis = load_condition("sepsis", schemas)
+    form = training_form(sepsis)
+    assert form["label"].schema["enum"] == [None, "icd", "sepsis3"]
+    assert form["candidates"].schema["examples"] == list(CANDIDATES)
+    assert (form["label"].resolve("sepsis3"), form["candidates"].resolve(["xgboost"])) == ("sepsis3", ["xgboost"])
+    for name, typo in (("label", "sepsis4"), ("candidates", ["xgbost"])):
+        with pytest.raises(ParamValidationError):
+            form[name].resolve(typo)
+
+
+def test_what_may_be_anything_is_proposed_and_taken_as_it_is_written(schemas):
+    sepsis = load_condition("sepsis", schemas)
+    assert screening_form(sepsis)["connection"].schema["examples"] == ["fhir_default"]
+    both = screening_form(sepsis.model_copy(update={"sources": ("north", "south")}), "south")["connection"]
+    assert (both.resolve(), both.schema["examples"], both.resolve("west")) == ("south", ["north", "south"], "west")
+    version = promotion_form(["2.0.0-b", "1.0.0-a"])["version"]
+    assert (version.resolve(), version.resolve("1.0.0-c"), version.schema["examples"][0]) == (
+        None,
+        "1.0.0-c",
+        "2.0.0-b",
+    )
+
+
+def test_every_kind_of_cohort_is_proposed_and_what_is_whole_is_taken(schemas):
+    cohort = screening_form(load_condition("sepsis", schemas))["cohort"]
+    proposed = cohort.schema["examples"]
+    assert {text.partition(":")[0] for text in proposed} == set(get_args(Kind))
+    for text in proposed:
+        assert cohort.resolve(f"{text}a" if text.endswith(":") else text)
+    with pytest.raises(ParamValidationError):
+        cohort.resolve("patients:Ada Lovelace")
+
+
+def test_versions_are_proposed_from_the_stores_record_and_none_where_it_cannot_be_read(settings, tmp_path):
+    store = ModelStore(settings.models)
+    assert stored_versions("sepsis", settings) == list(reversed(store.versions("sepsis"))) != []
+    damaged = replace(settings, models=tmp_path)
+    assert stored_versions("sepsis", damaged) == []
+    for content in ("{", "[1]"):
+        (tmp_path / "sepsis").mkdir(exist_ok=True)
+        (tmp_path / "sepsis" / "versions.json").write_text(content)
+        assert stored_versions("sepsis", damaged) == []
 
 
 def test_every_field_of_a_form_says_what_it_is_for(schemas):

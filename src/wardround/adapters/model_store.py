@@ -16,8 +16,9 @@ from typing import Final
 
 from wardround.adapters.decisions import DecisionRecord
 from wardround.adapters.live_record import LiveRecord, doubts, lags, write_live
-from wardround.adapters.model_versions import VERSIONS, ModelVersions
+from wardround.adapters.model_versions import ModelVersions
 from wardround.adapters.store_files import alone
+from wardround.adapters.version_record import VERSIONS
 from wardround.core.decisions import Decision, Standing, What, says_again, standing
 from wardround.core.evaluation.comparison import Comparison
 from wardround.core.model import ScoringModel

@@ -8,7 +8,6 @@ A model is used only if every file has the digest that the store recorded, so a 
 by hand, is refused. Files appear whole or not at all; one process at a time changes a condition.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Final
 from wardround.adapters.model_loading import scorer_of
 from wardround.adapters.store_files import alone, as_bytes, checked, condition_folder, digest_of, parsed, place_folder
 from wardround.adapters.storing import storing
+from wardround.adapters.version_record import VERSIONS, recorded_versions
 from wardround.adapters.whole_file import write_whole
 from wardround.core.evaluation.comparison import Comparison
 from wardround.core.model import ModelCard, ScoringModel
@@ -24,7 +24,6 @@ from wardround.errors import ModelError
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 
-VERSIONS: Final = "versions.json"
 CARD: Final = "card.json"
 PAGE: Final = "card.html"
 
@@ -123,15 +122,7 @@ class ModelVersions:
         return parsed(ModelCard, files[CARD], self._folder(condition_id) / version / CARD)
 
     def _recorded(self, condition_id: str) -> dict[str, dict[str, str]]:
-        path = self._folder(condition_id) / VERSIONS
-        with storing(path):
-            if not path.is_file():
-                return {}
-            content = path.read_bytes()
-        try:
-            return dict(json.loads(content))
-        except ValueError:
-            raise ModelError(f"{path}: not the store's record of digests; restore it, or train again") from None
+        return recorded_versions(self.root, condition_id)
 
     def _comparison_file(self, condition_id: str, version: str) -> Path:
         return self._folder(condition_id) / "comparisons" / f"{version}.json"

@@ -1,6 +1,7 @@
-"""The condition files in, what DAG files make DAGs of out."""
+"""The condition files and the store's record in, what DAG files make DAGs and forms of out."""
 
-from wardround.errors import SpecError
+from wardround.adapters.version_record import recorded_versions
+from wardround.errors import SpecError, WardroundError
 from wardround.settings import Settings
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import condition_ids, load_condition
@@ -15,3 +16,11 @@ def valid_conditions(settings: Settings) -> list[Condition]:
         except SpecError:
             continue
     return found
+
+
+def stored_versions(condition_id: str, settings: Settings) -> list[str]:
+    """The condition's stored versions, the newest first; none where their record cannot be read: a form is no check."""
+    try:
+        return list(reversed(recorded_versions(settings.models, condition_id)))
+    except WardroundError:
+        return []

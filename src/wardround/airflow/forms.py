@@ -1,16 +1,17 @@
 """The forms of the DAGs (Airflow Params), and what a run's answers mean."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from airflow.sdk import Param
 
 from wardround.airflow.provider import DEFAULT_CONNECTION
+from wardround.core.candidates.names import CANDIDATE_NAMES
 from wardround.core.prediction_times import require_reached
 from wardround.errors import WardroundError
 from wardround.spec.base import format_duration, parse_duration
-from wardround.spec.cohorts import COHORT_TEXT, COHORT_WORDS
+from wardround.spec.cohorts import COHORT_BEGINNINGS, COHORT_TEXT, COHORT_WORDS
 from wardround.spec.conditions import Condition
 
 ASSET_TRIGGERED = "asset_triggered"  # Airflow's run type
@@ -24,6 +25,8 @@ def screening_form(condition: Condition, source: str = DEFAULT_CONNECTION) -> di
             source,
             type="string",
             minLength=1,
+            # Proposed and no more: which connections there are is known to Airflow's database alone.
+            examples=list(condition.sources or (source,)),
             title="FHIR connection",
             description="Id of the connection (type FHIR server) to read from and write to.",
         ),
@@ -54,6 +57,7 @@ def screening_form(condition: Condition, source: str = DEFAULT_CONNECTION) -> di
             None,
             type=["null", "string"],
             pattern=COHORT_TEXT,
+            examples=list(COHORT_BEGINNINGS),
             title="Cohort",
             description=f"Whose stays are screened: {COHORT_WORDS}. "
             f"Empty: as the condition says ({condition.cohort.source.kind}).",
@@ -76,6 +80,7 @@ def screening_form(condition: Condition, source: str = DEFAULT_CONNECTION) -> di
             None,
             type=["null", "string"],
             enum=[None, "live", "shadow"],
+            values_display={"None": f"as the condition says ({condition.mode_in_words})"},
             title="Mode",
             description="shadow scores and reports, and writes nothing to the server. "
             f"Empty: as the condition says ({condition.mode_in_words}).",
@@ -109,6 +114,8 @@ def training_form(condition: Condition) -> dict[str, Param]:
         "label": Param(
             None,
             type=["null", "string"],
+            enum=[None, *condition.labels],
+            values_display={"None": f"the first ({condition.label.rule})"},
             title="Label rule",
             description=f"One of the condition's: {', '.join(condition.labels)}. Empty: the first.",
         ),
@@ -129,9 +136,11 @@ def training_form(condition: Condition) -> dict[str, Param]:
         "candidates": Param(
             None,
             type=["null", "array"],
-            items={"type": "string"},
+            items={"type": "string", "enum": list(CANDIDATE_NAMES)},
+            # From these Airflow makes a list to choose from.
+            examples=list(CANDIDATE_NAMES),
             title="Candidates",
-            description="Names of the candidates to compare, one a line. Empty: all.",
+            description="Names of the candidates to compare. Empty: all.",
         ),
         "seed": Param(
             1,
@@ -176,12 +185,14 @@ def approval_form() -> dict[str, Param]:
     return {"why": _why(default="")}
 
 
-def promotion_form() -> dict[str, Param]:
-    """The form of promote__<condition>."""
+def promotion_form(versions: Sequence[str] = ()) -> dict[str, Param]:
+    """The form of promote__<condition>; `versions` are proposed, the newest first."""
     return {
         "version": Param(
             None,
             type=["null", "string"],
+            # Proposed and no more: the form is as old as the last parsing of its DAG.
+            examples=list(versions),
             title="Version",
             description="The stored version to make live. Empty: back to the one that was live before.",
         ),

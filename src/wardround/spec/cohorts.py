@@ -43,6 +43,19 @@ COHORT_WORDS: Final = (
     "search, locations, locations:NAME,NAME, group:ID, list:ID, patients:ID,ID, file:PATH, export or export:GROUP_ID"
 )
 
+COHORT_BEGINNINGS: Final = (
+    "search",
+    "locations",
+    "locations:",
+    "group:",
+    "list:",
+    "patients:",
+    "file:",
+    "export",
+    "export:",
+)
+"""How each of them begins, for a form that proposes them."""
+
 
 class Encounters(SpecModel):
     """Which Encounters count as stays: those of any of the classes or types, and those that were in any Location."""
