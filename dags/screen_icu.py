@@ -87,6 +87,7 @@ def screen_icu(condition: Condition, source: str) -> None:
         from wardround.airflow import screening
 
         ti.xcom_push("report", screening.report(run))
+        ti.xcom_push("counts", screening.counts(run))
         screening.require_complete(run)
 
     @task_group(prefix_group_id=False)

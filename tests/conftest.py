@@ -378,6 +378,17 @@ def settings(tmp_path: Path, small_home: Path, lactate_models: Path) -> Settings
     return settings_from({"WARDROUND_HOME": str(small_home), **environment})
 
 
+@pytest.fixture
+def keeping(settings: Settings, tmp_path: Path) -> Settings:
+    """The same installation, whose condition keeps a Group of the high band."""
+    home = tmp_path / "keeping"
+    shutil.copytree(settings.schemas, home / "include" / "schemas")
+    spec = home / "include" / "schemas" / "conditions" / "sepsis.yaml"
+    content = {**yaml.safe_load(spec.read_text()), "high_band_group": True}
+    spec.write_text(yaml.safe_dump(content, sort_keys=False))
+    return replace(settings, home=home)
+
+
 @pytest.fixture(scope="session")
 def lactate_models(tmp_path_factory: pytest.TempPathFactory, small_home: Path) -> Path:
     """A model store whose live sepsis model knows one thing: the higher the lactate, the higher the risk."""

@@ -114,9 +114,12 @@ def test_two_resources_of_one_name_are_not_taken_for_one() -> None:
 
 def test_versions_of_one_resource_and_copies_of_it_are_fine() -> None:
     url = "https://a.org/Patient/p1"
-    versions = [entry({**PATIENT, "id": "p1", "meta": {"versionId": n}}, url) for n in "123"]
-    found = taken(*versions, versions[0])
-    assert (found.references, found.refused) == (["Patient/p1"] * 4, [])
+    for address in (url, None):
+        versions = [entry({**PATIENT, "id": "p1", "gender": gender}, address) for gender in ("male", "female")]
+        found = taken(*versions, versions[0])
+        assert (found.references, found.refused) == (["Patient/p1"] * 3, [])
+    copies = taken(*[entry(PATIENT, f"urn:uuid:{UUID}")] * 2)
+    assert (copies.references, copies.refused) == ([f"Patient/{UUID}"] * 2, [])
 
 
 def test_of_a_history_the_newest_comes_last() -> None:

@@ -23,6 +23,39 @@ def test_a_connection_without_extra_has_the_clients_defaults():
     assert (source.base_url, source.sign_in, source.page_size) == ("http://127.0.0.1:9/fhir", None, 5000)
 
 
+@pytest.mark.parametrize(
+    ("apart", "base_url"),
+    [
+        ({"host": "https://h.org/r4", "port": None, "schema": ""}, "https://h.org/r4"),
+        # Airflow's form makes 0 of an empty port.
+        ({"host": "https://h.org/r4", "port": 0, "schema": None}, "https://h.org/r4"),
+        # A URI is taken apart: fhir://https://h.org:8443/r4/x
+        ({"host": "https://h.org", "port": 8443, "schema": "r4/x"}, "https://h.org:8443/r4/x"),
+        ({"host": "https://h.org/r4", "port": 8443}, "https://h.org:8443/r4"),
+        ({"host": "https://h.org:8443/r4", "port": 8443}, "https://h.org:8443/r4"),
+        ({"host": "http://[::1]", "port": 8080, "schema": "fhir"}, "http://[::1]:8080/fhir"),
+        # As connections of the type HTTP say it.
+        ({"host": "h.org", "port": 8443, "schema": "https"}, "https://h.org:8443"),
+    ],
+)
+def test_the_base_url_is_put_together_from_what_airflow_keeps_apart(apart, base_url):
+    assert source_of(Connection(conn_id="ward", conn_type="fhir", **apart)).base_url == base_url
+
+
+def test_a_connection_given_as_a_uri_keeps_its_path_and_port(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_WARD", "fhir://https://me:secret@h.org:8443/r4/x?auth=basic")
+
+    source = FhirHook("ward").source()
+
+    assert (source.base_url, source.sign_in) == ("https://h.org:8443/r4/x", BasicPassword("me", "secret"))
+
+
+def test_two_ports_are_refused():
+    wrong = Connection(conn_id="ward", conn_type="fhir", host="https://h.org:443/r4", port=8443)
+    with pytest.raises(FhirError, match="connection ward: Base URL says port 443 and Port 8443, expected one"):
+        source_of(wrong)
+
+
 def test_a_task_makes_one_request_at_a_time_as_its_slot_of_the_pool_says():
     assert source_of(connection()).threads == 1
 
@@ -134,6 +167,7 @@ def test_the_test_button_says_what_is_wrong(monkeypatch):
 
     assert not ok
     assert "not a web address" in message
+    assert not message.startswith("connection ward")
 
 
 def test_a_server_is_recognised_unless_its_profile_is_chosen():

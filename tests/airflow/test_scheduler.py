@@ -1,5 +1,6 @@
 """Training, approval, promotion, rollback and screening under Airflow's own scheduler, through its REST API."""
 
+import json
 import os
 import re
 import signal
@@ -151,6 +152,19 @@ def test_every_file_of_dags_is_imported(hospital):
     assert hospital.api.get("importErrors")["total_entries"] == 0
 
 
+def test_the_test_button_of_a_connection_made_in_the_form_says_who_answers(hospital):
+    """Both requests as the form of Airflow 3.3.2 sends them."""
+    extra = {"auth": "none", "page_size": 50, "icu_classes": ["ACUTE"], "proxy": None}
+    made = {"connection_id": "made", "conn_type": "fhir", "host": hospital.server.base_url, "extra": json.dumps(extra)}
+    stored = hospital.api.send("POST", "connections", made)
+    pressed = {name: stored[name] or "" for name in ("description", "host", "login", "password", "schema", "extra")}
+
+    asked = {**pressed, "connection_id": "made", "conn_type": "fhir", "port": stored["port"] or 0}
+    answer = hospital.api.send("POST", "connections/test", asked)
+
+    assert answer == {"status": True, "message": "Wardround embedded FHIR server answered: FHIR 4.0.1"}
+
+
 @pytest.fixture(scope="module")
 def screened(hospital, first):
     """A screening by the scheduler: Airflow's id of it, and its tasks that did not succeed."""
@@ -169,6 +183,36 @@ def test_the_scheduler_screens_with_the_model_that_it_trained(hospital, first, s
     assert summary["model_version"] == first.version
 
 
+def test_one_patient_is_screened_on_request_and_the_answer_read_as_the_docs_say(hospital, first, screened):
+    with FhirClient(FhirSource(hospital.server.base_url)) as client:
+        patient = next(client.search("RiskAssessment", {}))["subject"]["reference"].removeprefix("Patient/")
+    as_of = (hospital.now + pd.Timedelta(minutes=30)).isoformat().replace("+00:00", "Z")
+
+    run_id = hospital.start(SCREEN, {"cohort": f"patients:{patient},nobody", "as_of": as_of})
+
+    assert hospital.finish(SCREEN, run_id) == []
+    given = hospital.api.get(f"dags/{SCREEN}/dagRuns/{run_id}/taskInstances/report/xcomEntries/counts")["value"]
+    assert given["found"] == given["scored"] == given["written"] == given["unknown_patient"] == 1
+    asked = {"patient": patient, "method": "urn:wardround:model|sepsis", "date": as_of}
+    with requests.Session() as session:
+        session.trust_env = False
+        bundle = session.get(f"{hospital.server.base_url}/RiskAssessment", params=asked, timeout=90).json()
+    (entry,) = bundle["entry"]
+    assert entry["resource"]["occurrenceDateTime"] == as_of
+    assert 0 < entry["resource"]["prediction"][0]["probabilityDecimal"] < 1
+    assert patient not in read_logs(hospital, run_id)
+
+
+def test_a_name_in_the_place_of_an_id_starts_nothing(hospital, first):
+    with pytest.raises(requests.HTTPError, match="400"):
+        hospital.start(SCREEN, {"cohort": "patients:Ada Lovelace"})
+
+
+def read_logs(hospital, run_id, task=""):
+    logs = (hospital.settings.var / "airflow" / "logs" / f"dag_id={SCREEN}" / f"run_id={run_id}").rglob("*.log")
+    return "".join(log.read_text() for log in logs if task in str(log))
+
+
 @pytest.mark.parametrize(
     ("task", "said"),
     [
@@ -183,9 +227,7 @@ def test_the_scheduler_screens_with_the_model_that_it_trained(hospital, first, s
 )
 def test_a_tasks_log_is_its_account(hospital, screened, task, said):
     run_id, _ = screened
-    logs = (hospital.settings.var / "airflow" / "logs" / f"dag_id={SCREEN}" / f"run_id={run_id}").rglob("*.log")
-    of_task = "".join(log.read_text() for log in logs if f"task_id={task}/" in str(log))
-    assert said in of_task
+    assert said in read_logs(hospital, run_id, f"task_id={task}/")
 
 
 def test_another_live_model_is_screened_with_in_shadow_at_once(hospital, first):

@@ -44,6 +44,15 @@ def test_each_stay_is_a_row_some_time_after_its_admission(folder: Path, tmp_path
     assert features["heart_rate__hours_since_last_24h"].tolist() == [1.0, 1.0]
 
 
+def test_what_lies_beside_the_resources_of_a_folder_is_said(folder: Path, tmp_path: Path) -> None:
+    (folder / "log.ndjson").write_text('{"eventId": "kickoff"}')
+    (folder / "error.ndjson").write_text('{"resourceType": "OperationOutcome"}')
+    result = run("sepsis", "--fhir", folder, "--at", "6h", "--out", tmp_path / "f.parquet", "--json")
+    said = json.loads(result.stdout)
+    assert (said["stays"], said["operation_outcomes"], said["files_passed_over"]) == (2, 1, 1)
+    assert "Passed over, as no FHIR files by their names: log.ndjson" in result.stderr
+
+
 @pytest.mark.parametrize(("as_of", "stays"), [("2026-01-03T00:00:00Z", 2), ("2026-01-06T00:00:00Z", 0)])
 def test_as_of_takes_the_stays_in_progress(folder: Path, tmp_path: Path, as_of: str, stays: int) -> None:
     result = run("mortality", "--fhir", folder, "--as-of", as_of, "--out", tmp_path / "f.parquet", "--json")

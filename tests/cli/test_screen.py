@@ -1,6 +1,7 @@
 """`wardround screen`: what it takes, what it prints, and how it ends."""
 
 import json
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -72,6 +73,17 @@ def test_a_dry_run_says_what_it_would_write(icu, server, settings) -> None:
     result = screened(settings, server.base_url, "--dry-run")
     assert result.exit_code == 0
     assert "1 RiskAssessments would be written; none was" in result.output
+
+
+def test_the_group_of_the_high_band_is_named_as_the_cohort_that_it_is(icu, keeping) -> None:
+    icu.stay("high", lactate=7.0)
+    with running_server() as mine:
+        icu.upload(mine.base_url)
+        said = " ".join(screened(keeping, mine.base_url).output.split())
+        (named,) = re.findall(r"Group/(\S+) lists the patients in the high band, 1 \(--cohort group:\1\)\.", said)
+        earlier = ("sepsis", "--source", mine.base_url, "--as-of", "2026-01-02T04:00:00Z")
+        said = " ".join(invoked(keeping, *earlier).output.split())
+    assert f"Group/{named} lists the high band of a later time, and is left alone." in said
 
 
 def test_one_patient_is_screened_on_request(icu, settings) -> None:

@@ -16,6 +16,7 @@ from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder, run_id
 from wardround.airflow.environment import local_environment
 from wardround.airflow.in_process import run_dag
+from wardround.core.run_overview import COUNTS
 from wardround.services.fhir_server.faults import Fault, FaultPlan
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import PROJECT, settings_from
@@ -219,6 +220,7 @@ def test_xcom_holds_references_only(screened):
         ("find_stays", "run"): folder.read_json("summary.json")["run"],
         ("find_stays", "return_value"): folder.read_json("chunks.json")["chunks"],
         ("report", "report"): folder.location("report.html"),
+        ("report", "counts"): {name: folder.read_json("summary.json")[name] for name in COUNTS},
     }
 
 

@@ -38,6 +38,7 @@ def test_when_a_model_may_go_live_does_not_change_the_digest(sepsis):
             "mode": "shadow",
             "time_zone": "Asia/Tokyo",
             "sources": ("a", "b"),
+            "high_band_group": True,
         }
     )
     assert spec_digest(other) == spec_digest(sepsis)

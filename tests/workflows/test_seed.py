@@ -181,6 +181,13 @@ def test_a_broken_file_is_named_before_anything_is_sent(tmp_path: Path, name: st
         upload(tmp_path)
 
 
+def test_what_lies_beside_the_resources_is_said(tmp_path: Path, server: RunningServer) -> None:
+    folder = write(write(tmp_path, PATIENT), {"eventId": "kickoff"}, name="log.ndjson")
+    result = CliRunner().invoke(command, ["--source", server.base_url, "--data", str(folder), "--json"])
+    assert json.loads(result.stdout) == {"written": {"Patient": 1}, "skipped": {}, "files_passed_over": 1}
+    assert "log.ndjson" in result.stderr
+
+
 def test_the_command_counts_what_it_uploaded_as_json(tmp_path: Path, server: RunningServer) -> None:
     folder = write(tmp_path, PATIENT, {"resourceType": "Flag", "id": "f1"})
     result = CliRunner().invoke(command, ["--source", server.base_url, "--data", str(folder), "--json"])

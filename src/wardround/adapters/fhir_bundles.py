@@ -78,17 +78,11 @@ class _Bundle(msgspec.Struct):
 _BUNDLE: Final = msgspec.json.Decoder(_Bundle)
 
 
-class _Version(msgspec.Struct, gc=False):
-    versionId: Any = None  # noqa: N815 - FHIR's names are what is decoded
-    lastUpdated: Any = None  # noqa: N815
-
-
 class _Head(msgspec.Struct, gc=False):
     """What tells an entry's resource from others."""
 
     resourceType: Any = None  # noqa: N815
     id: Any = None
-    meta: _Version | None = None
 
 
 _HEAD: Final = msgspec.json.Decoder(_Head)
@@ -229,7 +223,7 @@ def _dump(node: Any) -> bytes:
 
 
 def _head(entry: _Entry) -> _Head:
-    """Type, id and version of an entry's resource, its type a text. Raises Unusable."""
+    """Type and id of an entry's resource, its type a text. Raises Unusable."""
     if entry.method == "PATCH":
         raise Unusable("a change of a resource, expected the whole resource")
     content = bytes(entry.resource)
@@ -239,9 +233,7 @@ def _head(entry: _Entry) -> _Head:
         head = _HEAD.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body, _ = _object(content)
-        meta = body.get("meta") if isinstance(body.get("meta"), dict) else {}
-        version = _Version(meta.get("versionId"), meta.get("lastUpdated")) if isinstance(meta, dict) else None
-        head = _Head(body.get("resourceType"), body.get("id"), version)
+        head = _Head(body.get("resourceType"), body.get("id"))
     if not isinstance(head.resourceType, str) or not head.resourceType:
         raise Unusable("resourceType is missing, expected a resource; correct it")
     return head
@@ -270,8 +262,8 @@ class _First(msgspec.Struct, gc=False):
     number: int
     url: Any
     reference: str
-    version: tuple[Any, Any]
     digest: int
+    has_own_id: bool
 
 
 class _Names:
@@ -286,8 +278,7 @@ class _Names:
         new_id = None if head.id is not None else _new_id(head.resourceType, entry)
         reference = f"{head.resourceType}/{head.id if new_id is None else new_id}"
         url = entry.url if isinstance(entry.url, str) else ""
-        version = (head.meta.versionId, head.meta.lastUpdated) if head.meta else (None, None)
-        found = _First(number, url, reference, version, hash(bytes(entry.resource)))
+        found = _First(number, url, reference, hash(bytes(entry.resource)), new_id is None)
         for name in (("resource", reference), ("address", url)):
             first = self._first.setdefault(name, found) if name[1] else found
             if first.digest != found.digest and not _are_versions(first, found):
@@ -300,9 +291,8 @@ class _Names:
 
 
 def _are_versions(first: _First, found: _First) -> bool:
-    """Whether two entries of one name are versions of one resource, each of its own time or number."""
-    same = (first.url, first.reference) == (found.url, found.reference)
-    return same and first.version != found.version
+    """Whether two entries of one name are versions of one resource: they agree on its id and on its address."""
+    return (first.url, first.reference) == (found.url, found.reference) and found.has_own_id
 
 
 def _new_id(kind: str, entry: _Entry) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook, Connection
 
@@ -53,7 +54,8 @@ class FhirHook(BaseHook):  # type: ignore[misc]  # mypy does not follow airflow
                 if client.results is not client:
                     answered += f"; for its results, {_answered(client.results)}"
         except WardroundError as error:
-            return False, str(error)
+            # Airflow tests under a name that nobody knows.
+            return False, str(error).removeprefix(f"connection {self.fhir_conn_id}: ")
         return True, answered
 
 
@@ -82,7 +84,7 @@ def source_of(
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in extra.items()}
     try:
         return FhirSource(
-            base_url=connection.host or "",
+            base_url=_base_url(connection),
             sign_in=_sign_in(connection, about),
             profile=load_server_profile(profile, settings_from().schemas) if profile else GENERIC,
             recognise=profile is None,
@@ -103,6 +105,26 @@ def _taker(connection: Connection) -> FhirSource:
         what = "takes results, and Write to is filled in, expected a server that keeps them"
         raise FhirError(f"connection {connection.conn_id}: {what}; empty it, or name another connection")
     return source_of(connection)
+
+
+def _base_url(connection: Connection) -> str:
+    """Host, and what Airflow keeps apart from it where the connection was given as a URI: port, and path or protocol.
+
+    The form has the base URL in one field.
+    """
+    host, apart = connection.host or "", (connection.schema or "").strip("/")
+    if "://" not in host and apart in ("http", "https"):
+        host, apart = f"{apart}://{host}", ""
+    try:
+        url = urlsplit(host)
+        stated = url.port
+    except ValueError:  # whoever uses it says what is wrong with it
+        return host
+    port = connection.port or None  # Airflow's form makes 0 of an empty port
+    if port and stated and port != stated:
+        raise FhirError(f"Base URL says port {stated} and Port {port}, expected one; empty Port")
+    place = f"{url.netloc}:{port}" if port and url.netloc and not stated else url.netloc
+    return url._replace(netloc=place, path="/".join(filter(None, (url.path.rstrip("/"), apart)))).geturl()
 
 
 def _sign_in(connection: Connection, about: dict[str, Any]) -> SignIn | None:

@@ -11,10 +11,11 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.fhir_patience import Patience
-from wardround.adapters.run_folder import run_id
+from wardround.adapters.run_folder import RunFolder, run_id
 from wardround.airflow.forms import prediction_time, screening_mode, waiting_time
 from wardround.airflow.hook import FhirHook
 from wardround.airflow.sources import run_key
+from wardround.core.run_overview import COUNTS
 from wardround.errors import FhirUnreachable
 from wardround.settings import settings_from
 from wardround.workflows import screening
@@ -66,6 +67,16 @@ def reconcile(run: str, params: Params, dag_run: Any) -> None:
 
 def report(run: str) -> str:
     return screening.report(run, settings_from())
+
+
+def counts(run: str) -> dict[str, int]:
+    """What became of the stays, and of whom the cohort named without one, for whoever started the DAG run."""
+    folder = RunFolder.existing(settings_from().runs, run)
+    if not folder.exists("summary.json"):
+        return {}
+    summary = folder.read_json("summary.json")
+    without = {"cohort_without_stay": summary["cohort_without_stay"], **summary["cohort_set_aside"]}
+    return {**{name: summary[name] for name in COUNTS}, **{name: number for name, number in without.items() if number}}
 
 
 def require_complete(run: str) -> None:

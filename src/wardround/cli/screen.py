@@ -176,6 +176,7 @@ def _say(summary: dict[str, Any], as_json: bool) -> None:
     if summary["found"] == 0 and summary["cohort"] != "patients" and not summary["census"]["doubt"]:
         say("The ward is empty: no ICU stay overlaps the look-back window.")
     _say_left_out(summary)
+    _say_high_band(summary)
     if summary["dry_run"]:
         say(f"Dry run: {summary['to_write']} RiskAssessments would be written; none was.")
 
@@ -192,6 +193,16 @@ def _say_challenger(challenger: dict[str, Any] | None) -> None:
             f"Challenger {challenger['version']}, of which nothing was written: {same:,} of {compared:,} stays in the"
             f" same band; {theirs:,} alerts, {live:,} of the live model."
         )
+
+
+def _say_high_band(summary: dict[str, Any]) -> None:
+    high_band = summary["high_band"] or {"kept": ""}
+    if high_band["kept"] in ("written", "unchanged"):
+        at_source = summary["results_at"] == summary["source"]
+        usable = f" (--cohort {high_band['reference'].replace('Group/', 'group:')})" if at_source else ""
+        say(f"{high_band['reference']} lists the patients in the high band, {high_band['members']:,}{usable}.")
+    elif high_band["kept"] == "newer":
+        say(f"{high_band['reference']} lists the high band of a later time, and is left alone.")
 
 
 def _say_left_out(summary: dict[str, Any]) -> None:

@@ -239,6 +239,10 @@ class ConditionFile(SpecModel):
     )
     minimum_data: MinimumData = Field(description="The least that must be known for a score.")
     bands: Bands = Field(description="How a score becomes a band.")
+    high_band_group: bool = Field(
+        default=False,
+        description="Each live run of the condition's own cohort keeps a FHIR Group of the patients in the high band.",
+    )
     quality: Quality = Field(description="Limits of a run.")
     outcome: Outcome = Field(description="How the outcome is coded in FHIR.")
     leakage: Leakage = Field(default=Leakage(), description="When a training is stopped for fear of leakage.")

@@ -19,6 +19,7 @@ _WORDS_AND_LIMITS = (
         "shadow_until",
         "time_zone",
         "sources",
+        "high_band_group",
     ),
 )
 _OF_VARIABLES: Any = {"typical": True, "risk_rises_with": True, "usual_range": True, "codes": {"__all__": {"display"}}}

@@ -16,6 +16,7 @@ from wardround.core.risk_assessment import fhir_time, identity, probability
 from wardround.errors import FhirError
 from wardround.settings import Settings
 from wardround.workflows.report import report
+from wardround.workflows.screening.high_band import take_out
 from wardround.workflows.screening.run import RETRACTION, Run, load_run
 
 _LOG = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ def retract(run: str, client: FhirClient, settings: Settings, why: str, at: date
         statements = _statements(opened, settings)
         verdicts = _taken_back(statements, client, account) if statements else {}
         account |= {verdict: sum(one == verdict for one in verdicts.values()) for verdict in _VERDICTS}
+        if verdicts:
+            _out_of_the_group(opened, verdicts, client, settings)
         account["complete"] = FAILED not in verdicts.values()
         _record(opened, account, verdicts)
         _LOG.info("run %s: taken back; %s", run, ", ".join(f"{verdict} {account[verdict]}" for verdict in _VERDICTS))
@@ -115,6 +118,15 @@ def _verdict(held: list[Resource], score: float) -> str:
     if all(is_withdrawn(one) for one in held):
         return TAKEN_BACK
     return FAILED if any(_states(one, score) for one in held) else SUPERSEDED
+
+
+def _out_of_the_group(opened: Run, verdicts: Mapping[str, str], client: FhirClient, settings: Settings) -> None:
+    """Whoever is in the high band by these results alone is so no more. The members of a run before are not put back:
+    they were high at another time."""
+    stays = opened.folder.read_frame("stays.parquet")
+    mine, stands = stays[stays["stay_id"].isin(list(verdicts))], (SUPERSEDED, FAILED)
+    standing = mine["stay_id"].map(verdicts).isin(stands)
+    take_out(mine[~standing], mine[standing], opened, client, settings)
 
 
 def _record(opened: Run, account: Mapping[str, Any], verdicts: Mapping[str, str]) -> None:

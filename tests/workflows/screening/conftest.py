@@ -35,7 +35,7 @@ def server(running: str) -> Iterator[str]:
     """The base URL of a server without a resource."""
     yield running
     with FhirClient(FhirSource(running)) as client:
-        names = ("RiskAssessment", "Provenance", "Device", "Observation", "Encounter", "Patient", "Location")
+        names = ("RiskAssessment", "Provenance", "Device", "Group", "Observation", "Encounter", "Patient", "Location")
         kept = [f"{name}/{resource['id']}" for name in names for resource in client.search(name, {})]
         client.batch([{"request": {"method": "DELETE", "url": reference}} for reference in kept])
 

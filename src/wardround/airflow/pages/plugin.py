@@ -1,4 +1,4 @@
-"""What Airflow reads of the installed package (entry point `airflow.plugins`): the pages, and where they are linked.
+"""What Airflow reads of the installed package (entry point `airflow.plugins`): the pages, and what mends a form.
 
 Every process of Airflow imports this file, workers and scheduler too; only the api-server asks for the application.
 """
@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Any, ClassVar, Final
 
 from airflow.sdk.plugins_manager import AirflowPlugin
+
+from wardround.airflow.connection_form import PortLeftEmpty
 
 PREFIX: Final = "wardround"
 """Where the pages lie under Airflow's own address. Without a leading slash it is right below a sub-path as well."""
@@ -37,6 +39,10 @@ class WardroundPages(AirflowPlugin):  # type: ignore[misc]  # mypy does not foll
             "destination": "dag_run",
             "url_route": "ward-report",
         },
+    ]
+
+    fastapi_root_middlewares: ClassVar[list[dict[str, Any]]] = [
+        {"name": "Wardround: test of a FHIR connection", "middleware": PortLeftEmpty}
     ]
 
     @cached_property

@@ -17,6 +17,7 @@ from wardround.spec.source_maps import NO_TRANSLATION
 from wardround.workflows.screening import challenge
 from wardround.workflows.screening.census import census_of
 from wardround.workflows.screening.cohort import account_of
+from wardround.workflows.screening.high_band import Account, is_refused, keep_group
 from wardround.workflows.screening.refer import about_of
 from wardround.workflows.screening.run import Run, chunk_file, load_run
 
@@ -31,8 +32,9 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any
     """Writes ledger.parquet, set_aside.json and summary.json; gives the summary.
 
     A stay whose RiskAssessment the server does not hold exactly once, with the ledger's patient and probability, has
-    failed. A stay of a chunk whose task failed has failed too. What makes the run incomplete is in the summary for
-    `require_complete`, so that the report is still written. Raises RunIncomplete if a stay is unaccounted for.
+    failed. A stay of a chunk whose task failed has failed too. The Group of the high band follows
+    the ledger. What makes the run incomplete is in the summary for `require_complete`, so that the report is still
+    written. Raises RunIncomplete if a stay is unaccounted for.
     """
     opened = load_run(run, settings)
     with opened.step("reconcile", client) as step:
@@ -44,7 +46,8 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any
         opened.folder.write_json("set_aside.json", _set_aside(opened))
         step.count(**{name: number for name, number in counts(ledger).items() if name != FAILED})
         step.count_failed(ledger["reason"][ledger["outcome"] == FAILED])
-    summary = _summary(ledger, problems, opened)
+    high_band = keep_group(ledger, opened, client, settings)
+    summary = _summary(ledger, problems, high_band, opened)
     opened.folder.write_json("summary.json", summary)
     return summary
 
@@ -135,7 +138,7 @@ def _set_aside(opened: Run) -> dict[str, dict[str, int]]:
     return result
 
 
-def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dict[str, Any]:
+def _summary(ledger: pd.DataFrame, problems: dict[str, str], high_band: Account | None, opened: Run) -> dict[str, Any]:
     request, limit = opened.request, opened.condition.quality.max_failed
     totals = counts(ledger)
     steps = [opened.folder.read_json(name) for name in opened.folder.list("steps")]
@@ -162,7 +165,8 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], opened: Run) -> dic
         "to_write": sum(account["to_write"] for account in written),
         "challenger": challenge.account_of(ledger, opened),
         "problems": problems,
-        "complete": not problems and totals["failed"] <= limit * tried,
+        "high_band": high_band,
+        "complete": not problems and totals["failed"] <= limit * tried and not is_refused(high_band),
         "hours_after_as_of": _hours_after_as_of(steps, opened),
         "durations": _durations(steps),
         "http_requests": sum(step["http_requests"] for step in steps),

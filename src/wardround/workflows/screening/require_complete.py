@@ -1,14 +1,18 @@
 """A run in; an error if it is incomplete or found too few stays. It comes after the report, so that there is one."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from wardround.adapters.run_folder import RunFolder
 from wardround.core.expected_stays import doubt_in_words
 from wardround.errors import CensusImplausible, RunIncomplete
 from wardround.settings import Settings
 from wardround.workflows.screening.census import census_of
+from wardround.workflows.screening.high_band import is_refused
 
 
 def require_complete(run: str, settings: Settings) -> None:
-    """Raises RunIncomplete if too many stays failed, or the server does not hold what the ledger says.
+    """Raises RunIncomplete if too many stays failed, or the server does not hold what the ledger says or the Group.
 
     Raises CensusImplausible if fewer stays were found than expected; those that were found are screened by then.
     """
@@ -17,6 +21,7 @@ def require_complete(run: str, settings: Settings) -> None:
     summary = folder.read_json("summary.json")
     if summary["complete"]:
         return
+    _require_group(run, summary)
     problems = summary["problems"]
     named = ", ".join(f"Encounter/{stay} {verdict}" for stay, verdict in list(problems.items())[:5])
     wrong = f", {len(problems)} of them because the server does not hold what was written ({named})" if problems else ""
@@ -24,6 +29,17 @@ def require_complete(run: str, settings: Settings) -> None:
         f"run {run}: {summary['failed']} of {summary['found']} stays failed{wrong}, expected every stay screened; "
         "see the report, mend the cause and resume the run"
     )
+
+
+def _require_group(run: str, summary: Mapping[str, Any]) -> None:
+    """Where all else is well: what is wrong with stays is said first."""
+    if is_refused(summary.get("high_band")) and not summary["problems"] and not summary["failed"]:
+        why = summary["high_band"]["why"]
+        raise RunIncomplete(
+            f"run {run}: the server did not take the Group of the high band ({why}), expected it to list"
+            " who is high now; allow this client to search, create and update Groups and resume the run, or leave"
+            " high_band_group out of the condition"
+        )
 
 
 def _require_stays(run: str, folder: RunFolder) -> None:
