@@ -56,3 +56,14 @@ def test_a_test_resource_that_stays_is_an_error(running) -> None:
     running.misbehave(FaultPlan())
     assert isinstance(result.exception, FhirError)
     assert "the test resource was not removed, RiskAssessment/" in str(result.exception)
+
+
+def test_a_source_whose_results_go_elsewhere_is_checked_with_the_server_that_takes_them(running) -> None:
+    with running_server() as results:
+        named = {"EHR_BASE_URL": running.base_url, "EHR_WRITE_TO": results.base_url}
+        checked = CliRunner(env=named).invoke(command, ["ehr", "--write"])
+        as_json = CliRunner(env=named).invoke(command, ["ehr", "--json"])
+    assert checked.exit_code == 0, checked.output
+    assert f"Results go to {results.base_url}:" in checked.output
+    assert "Writes nothing here; results refer to Patients" in checked.output
+    assert json.loads(as_json.output)["results"]["server"] == results.base_url

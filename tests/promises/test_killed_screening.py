@@ -237,6 +237,34 @@ def test_a_screening_killed_at_a_random_point_is_resumed_and_loses_nothing(
     assert held(server, as_of) == (EACH_ONCE, STAYS)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.75, 0.9])
+def test_a_screening_that_writes_elsewhere_is_killed_and_resumed_between_the_same_two_servers(
+    icu, server, settings, environment, forks: Forks, share: float
+) -> None:
+    fill(icu, server)
+    before = held(server, "")
+    with running_server() as results:
+        began = [*arguments(server, "2026-01-02T08:00:00Z"), "--write-to", results.base_url]
+        ended = forks.run(began, environment)
+        assert ended.status == 0, ended.stderr
+        as_of = "2026-01-02T09:00:00Z"
+        shutil.rmtree(settings.runs)
+        began = [*arguments(server, as_of), "--write-to", results.base_url]
+        killed = forks.run(began, environment, kill_at=1 + int(share * ended.events))
+        assert killed.status == -signal.SIGKILL
+        opened = [run for run in runs_in(settings.runs) if RunFolder.of(settings.runs, run).exists("request.json")]
+        # The run knows where its results go.
+        ended = forks.run(["screen", "--resume", opened[0], "--json"] if opened else began, environment)
+        assert ended.status == 0, ended.stderr
+        assert json.loads(ended.stdout)["written"] == STAYS
+        with FhirClient(FhirSource(results.base_url)) as client:
+            risks = [risk for risk in client.search("RiskAssessment", {}) if risk["occurrenceDateTime"] == as_of]
+            targets = [each["target"][0]["reference"] for each in client.search("Provenance", {})]
+    named = sorted(f"Encounter/{risk['encounter']['identifier']['value']}" for risk in risks)
+    assert (named, len(targets), len(set(targets))) == (EACH_ONCE, 2 * STAYS, 2 * STAYS)
+    assert held(server, "") == before
+
+
 def test_two_screenings_of_the_same_time_at_once_write_once(icu, server, environment) -> None:
     fill(icu, server)
     as_of = "2026-01-02T06:00:00Z"

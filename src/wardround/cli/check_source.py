@@ -14,7 +14,10 @@ from wardround.errors import FhirError
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from wardround.workflows.check_source import SourceCheck
+    from wardround.workflows.check_source.results import ResultsCheck
     from wardround.workflows.check_source.sample import Sample
 
 
@@ -48,7 +51,8 @@ def command(
     """Ask a FHIR server what it can do, and say which profile fits and what Wardround will do.
 
     Nothing is written without --write; with it, one RiskAssessment about nobody, tagged as test data and entered in
-    error, which is deleted at the end. A server that answers nothing without a patient needs --patient. With
+    error, which is deleted at the end. Where the source's results go to another server, that one is asked for it, and
+    the source is only read. A server that answers nothing without a patient needs --patient. With
     --sample it also looks at what ICU patients had measured in the last day.
     """
     from wardround.spec.loading import load_conditions, load_server_profile, load_server_profiles, load_variables
@@ -75,7 +79,8 @@ def command(
         _show(found)
     if found.sample:
         _keep(found.sample, settings.var / "source-maps" / f"{_slug(found.source)}.draft.yaml", as_json)
-    kept = next((finding.detail for finding in found.findings if finding.outcome == "kept"), None)
+    rows = (*found.findings, *(found.results.findings if found.results else ()))
+    kept = next((finding.detail for finding in rows if finding.outcome == "kept"), None)
     if kept:
         raise FhirError(f"{found.source}: the test resource was not removed, {kept}")
     if found.problems:
@@ -84,28 +89,44 @@ def command(
 
 def _show(found: "SourceCheck") -> None:
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(soft_wrap=True)
     signs_in = ", ".join(found.security) or "it does not say"
     console.print(f"{found.source}: {found.software}, FHIR {found.fhir_version}; signing in: {signs_in}", markup=False)
-    table = Table("question", "answer", "", "ms")
-    for row in found.findings:
-        spent = "" if row.milliseconds is None else f"{row.milliseconds:,.0f}"
-        add_row(table, row.question, row.outcome, row.detail, spent)
-    console.print(table)
-    basis = "Wardround was run against it" if found.known_from == "tests" else "from documentation only"
-    console.print(f"Profile {found.profile} ({basis}): {found.why}.", markup=False)
+    _show_findings(found, console)
+    if found.results:
+        console.print(f"Results go to {found.results.server}:", markup=False)
+        _show_findings(found.results, console)
     for sentence in (*found.plan, *found.quirks):
         console.print(f"  {sentence}", markup=False)
     _show_counts(found)
     if found.sample:
         _show_sample(found.sample)
-    if not found.declares:
-        console.print("It does not declare that RiskAssessments can be written.", markup=False)
-    if found.differences:
-        console.print("The profile says otherwise; for this server, copy its file and set:", markup=False)
-        for key, value in found.differences.items():
+    if not (found.results or found).declares:
+        which = found.results.server if found.results else "It"
+        console.print(f"{which} does not declare that RiskAssessments can be written.", markup=False)
+    _show_differences(found, console)
+    if found.results:
+        _show_differences(found.results, console)
+
+
+def _show_findings(checked: "SourceCheck | ResultsCheck", console: "Console") -> None:
+    from rich.table import Table
+
+    table = Table("question", "answer", "", "ms")
+    for row in checked.findings:
+        spent = "" if row.milliseconds is None else f"{row.milliseconds:,.0f}"
+        add_row(table, row.question, row.outcome, row.detail, spent)
+    console.print(table)
+    basis = "Wardround was run against it" if checked.known_from == "tests" else "from documentation only"
+    console.print(f"Profile {checked.profile} ({basis}): {checked.why}.", markup=False)
+
+
+def _show_differences(checked: "SourceCheck | ResultsCheck", console: "Console") -> None:
+    if checked.differences:
+        of = f"profile {checked.profile}"
+        console.print(f"The {of} says otherwise; for this server, copy its file and set:", markup=False)
+        for key, value in checked.differences.items():
             console.print(f"  {key}: {_yaml(value)}", markup=False)
 
 

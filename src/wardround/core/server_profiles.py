@@ -13,6 +13,20 @@ def other_version(statement: Mapping[str, Any]) -> str:
     return version if isinstance(version, str) and not re.match(r"4\.0(\.|$)", version) else ""
 
 
+def takes_results(statement: Mapping[str, Any]) -> bool | None:
+    """Whether RiskAssessments can be created or updated, by a CapabilityStatement; None if it leaves that open."""
+    listed = [resource for rest in _objects(statement.get("rest")) for resource in _objects(rest.get("resource"))]
+    offered = [resource.get("interaction") for resource in listed if resource.get("type") == "RiskAssessment"]
+    if not listed or not all(isinstance(interactions, list) for interactions in offered):
+        return None
+    codes = (one.get("code") for interactions in offered for one in _objects(interactions))
+    return any(code in ("create", "update") for code in codes)
+
+
+def _objects(items: Any) -> Iterator[Mapping[str, Any]]:
+    return (item for item in items if isinstance(item, Mapping)) if isinstance(items, list) else iter(())
+
+
 class Fit(NamedTuple):
     """A profile, and why it was taken, in words."""
 

@@ -1,6 +1,7 @@
 """A FHIR server in; what it can do, which profile fits, and what Wardround will therefore do, out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from wardround.workflows.check_source.counting import Counts, count
 from wardround.workflows.check_source.findings import Finding, Findings
 from wardround.workflows.check_source.plan import plan
 from wardround.workflows.check_source.reading import probe_reading
+from wardround.workflows.check_source.results import ResultsCheck, check_results
 from wardround.workflows.check_source.sample import Sample, sample
 from wardround.workflows.check_source.verdict import problems
 from wardround.workflows.check_source.writing import probe_writing
@@ -43,6 +45,7 @@ class SourceCheck(SpecModel):
         plan: what Wardround will do, by the profile.
         counts: what the server has now; None where that cannot be asked without patients, or nothing can.
         sample: what ICU patients had measured in the last day; None where it was not asked for, or cannot be.
+        results: the same of the server that takes the results, where that is another one; then this one is only read.
         problems: why a screening could not run; none if it can.
     """
 
@@ -60,6 +63,7 @@ class SourceCheck(SpecModel):
     plan: tuple[str, ...]
     counts: Counts | None
     sample: Sample | None
+    results: ResultsCheck | None
     problems: tuple[str, ...]
 
 
@@ -85,7 +89,7 @@ def check_source(
         conditions: which Encounters conditions are about that say so, by their id.
         now: the time for which Encounters are counted; without it they are not.
         sampled: the variables by which Observations of ICU patients are looked at; without them they are not.
-        write: also try writes, with a marked resource that is removed again.
+        write: also try writes, with a marked resource that is removed again, on the server that takes the results.
         transport: what sends the requests, for tests.
 
     Raises:
@@ -101,11 +105,15 @@ def check_source(
         if asked.kind != "CapabilityStatement":
             _require_fhir(probe, source)
         probe_reading(probe, patients, findings)
-        if write:
+        if write and not source.write_to:
             probe_writing(probe, findings)
     fit = Fit(profiles[chosen], "it was chosen by name") if chosen else fitting(asked.body, profiles.values())
     suited, differences = with_profile(source, fit.profile), findings.differences(fit.profile)
     wrong = problems(asked.body, findings, differences, fit.profile.id)
+    results: ResultsCheck | None = None
+    if taker := source.write_to:
+        results = check_results(taker, profiles, source.map_by_identifier, write, transport)
+        suited = replace(suited, write_to=with_profile(taker, profiles.get(results.profile, taker.profile)))
     counts: Counts | None = None
     met: Sample | None = None
     if now and not wrong and not fit.profile.encounter_needs_patient:
@@ -129,7 +137,8 @@ def check_source(
         plan=tuple(plan(suited, conditions)),
         counts=counts,
         sample=met,
-        problems=tuple(wrong),
+        results=results,
+        problems=(*wrong, *(results.problems_there if results else ())),
     )
 
 

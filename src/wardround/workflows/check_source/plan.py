@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from wardround.adapters.fhir_source import FhirSource
+from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.spec.cohorts import Encounters
 
 
@@ -49,7 +49,15 @@ def _reading(source: FhirSource) -> Iterator[str]:
 
 
 def _writing(source: FhirSource) -> Iterator[str]:
-    profile = source.profile
+    taker = source.write_to or source
+    profile = taker.profile
     how = "by conditional update" if profile.has_conditional_update else "after a search for each, by a single writer"
-    size = f"in batches of {source.entries_per_batch}" if profile.has_batch else "one by one"
-    yield f"Writes RiskAssessments {how}, {size}."
+    size = f"in batches of {taker.entries_per_batch}" if profile.has_batch else "one by one"
+    yield f"Writes RiskAssessments {how}, {size}{f', to {shown(taker.base_url)}' if source.write_to else ''}."
+    if source.write_to:
+        own = (
+            "that server's own, found by identifier"
+            if source.map_by_identifier
+            else "by the identifiers they have here"
+        )
+        yield f"Writes nothing here; results refer to Patients and Encounters {own}."

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from wardround.adapters.fhir_references import Resource
-from wardround.core.server_profiles import other_version
+from wardround.core.server_profiles import other_version, takes_results
 from wardround.workflows.check_source.findings import Findings
 
 # Facts with which a profile that states otherwise asks what the server refuses, or finds nothing.
@@ -34,6 +34,31 @@ def problems(statement: Resource, findings: Findings, differences: Mapping[str, 
     found = [*_version(statement), *_encounters(findings), *_nobody_to_ask_with(findings), *_reading(findings)]
     # A server that answers nothing says nothing about a profile.
     return found or [*_profile(differences, profile), *_writing(findings)]
+
+
+def problems_with_results(
+    statement: Resource, findings: Findings, differences: Mapping[str, Any], profile: str
+) -> list[str]:
+    """Why a server could not take the results of another one; nothing if it can."""
+    return [
+        *_version(statement),
+        *_declaring(statement),
+        *_mapping(findings),
+        *_profile(differences, profile),
+        *_writing(findings),
+    ]
+
+
+def _declaring(statement: Resource) -> Iterator[str]:
+    if takes_results(statement) is False:
+        yield "it takes no RiskAssessment, by its CapabilityStatement; let another server take the results"
+
+
+def _mapping(findings: Findings) -> Iterator[str]:
+    for row in findings.rows:
+        if row.question in ("Patient by identifier", "Encounter by identifier") and row.outcome != "works":
+            kind = row.question.partition(" ")[0]
+            yield f"{kind}s are not found by identifier ({row.detail or row.outcome}); do not map by identifier"
 
 
 def _version(statement: Resource) -> Iterator[str]:

@@ -1,0 +1,122 @@
+"""A source whose results go to another server: that one is asked whether it takes them, and the source is only read."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from wardround.adapters.fhir_client import FhirSource
+from wardround.errors import FhirUnreachable
+from wardround.services.fhir_server.faults import Fault, FaultPlan
+from wardround.services.fhir_server.running import RunningServer, running_server
+from wardround.spec.loading import load_server_profiles
+from wardround.workflows.check_source import SourceCheck, check_source
+
+
+@pytest.fixture(scope="module")
+def taking() -> Iterator[RunningServer]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def checked(ward: str, taking: RunningServer, schemas):
+    profiles = load_server_profiles(schemas)
+
+    def run(write: bool = False, mapped: bool = False, **taker: Any) -> SourceCheck:
+        results = FhirSource(**{"base_url": taking.base_url, "recognise": True, "retries": 0, **taker})
+        source = FhirSource(ward, write_to=results, map_by_identifier=mapped)
+        return check_source(source, profiles, write=write)
+
+    return run
+
+
+def outcomes(found: SourceCheck) -> dict[str, str]:
+    assert found.results is not None
+    return {finding.question: finding.outcome for finding in found.results.findings}
+
+
+def test_writes_are_tried_where_results_go_and_nowhere_else(checked, taking, assessments) -> None:
+    taking.forget_requests()
+    found = checked(write=True)
+    assert outcomes(found)["a conditional update in a batch"] == "works"
+    assert not [row.question for row in found.findings if "conditional" in row.question]
+    assert (found.results.profile, found.results.declares, found.results.differences) == ("wardround", True, {})
+    assert found.problems == ()
+    assert taking.requests()["DELETE RiskAssessment/{id}"] == 1
+    assert assessments() == []
+    assert f"Writes RiskAssessments by conditional update, in batches of 100, to {taking.base_url}." in found.plan
+    assert any("by the identifiers they have here" in sentence for sentence in found.plan)
+
+
+def test_without_leave_nothing_is_written_anywhere(checked, taking) -> None:
+    taking.forget_requests()
+    assert outcomes(checked()) == {"metadata": "works"}
+    assert set(taking.requests()) == {"GET metadata"}
+
+
+def test_a_server_that_takes_no_write_is_a_problem_that_names_it(checked, taking) -> None:
+    refusing = (Fault(kind="status", status=405, methods=("PUT", "POST")),)
+    taking.misbehave(FaultPlan(faults=refusing))
+    try:
+        found = checked(write=True)
+    finally:
+        taking.misbehave(FaultPlan())
+    assert f"{taking.base_url}: it takes no RiskAssessment; check the rights, or screen in shadow mode only" in (
+        found.problems
+    )
+
+
+def test_a_server_that_says_it_takes_none_is_a_problem_before_anything_is_tried(checked, script) -> None:
+    found = checked(base_url=script)
+    assert found.results.declares is False
+    assert found.problems == (
+        f"{script}: it takes no RiskAssessment, by its CapabilityStatement; let another server take the results",
+    )
+
+
+def test_mapping_needs_patients_and_stays_that_are_found_by_identifier(checked, taking, script) -> None:
+    found = checked(mapped=True)
+    assert outcomes(found) == dict.fromkeys(("metadata", "Patient by identifier", "Encounter by identifier"), "works")
+    assert any("that server's own, found by identifier" in sentence for sentence in found.plan)
+    wrong = checked(mapped=True, base_url=script)
+    assert f"{script}: Patients are not found by identifier (ignored); do not map by identifier" in wrong.problems
+
+
+def test_a_server_of_results_that_is_down_is_named(checked) -> None:
+    with pytest.raises(FhirUnreachable, match=r"127\.0\.0\.1:9"):
+        checked(base_url="http://127.0.0.1:9/fhir")
+
+
+@pytest.fixture
+def script() -> Iterator[str]:
+    """A server that lists Patients alone, and answers every search with one."""
+    resources = [{"type": "Patient", "interaction": [{"code": "read"}]}]
+    statement = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": [{"resource": resources}]}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kind = self.path.split("?")[0].rpartition("/")[2]
+            entry = [{"resource": {"resourceType": kind, "id": "x"}}]
+            answer = statement if kind == "metadata" else {"resourceType": "Bundle", "entry": entry}
+            content = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/fhir+json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.server_port}/fhir"
+        finally:
+            listening.shutdown()
+            thread.join()
