@@ -129,3 +129,21 @@ def test_check_and_model_list_say_where_a_record_was_changed(tmp_path, monkeypat
     assert "the decisions may not be those that were made" in listed.stderr
     said = json.loads(CliRunner().invoke(wardround, ["model", "list", "--json"]).stdout)
     assert "line 2: does not follow" in said["doubts"]["sepsis"]
+
+
+def test_a_record_that_cannot_be_read_stops_neither_the_list_nor_the_check_of_the_other_conditions(
+    tmp_path, monkeypatch
+) -> None:
+    store = ModelStore(tmp_path)
+    for condition in ("mortality", "sepsis"):
+        store.record(condition, "rejected", "a", by="ann", why="alarms")
+    _file(store).write_text("{}\n")
+    monkeypatch.setenv("WARDROUND_MODELS", str(store.root))
+    listed = CliRunner().invoke(wardround, ["model", "list", "--json"])
+    assert isinstance(listed.exception, ModelError)
+    assert "decisions.jsonl, line 1: not a decision" in str(listed.exception)
+    assert json.loads(listed.stdout)["doubts"] == {}
+    checked = CliRunner().invoke(wardround, ["check", "--json"])
+    assert isinstance(checked.exception, ModelError)
+    states = {row["condition"]: row["state"] for row in json.loads(checked.stdout)["conditions"]}
+    assert states == {"mortality": "no model", "sepsis": "refused"}

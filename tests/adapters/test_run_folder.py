@@ -92,3 +92,15 @@ def test_an_object_store_that_refuses_is_an_error_with_the_url_and_leaves_what_w
         folder.write_json("a.json", 1)
     with pytest.raises(RunNotFound, match=r"has no a\.json"):
         folder.read_json("a.json")
+
+
+def test_what_a_killed_writer_left_anywhere_in_a_run_is_removed_and_what_is_written_now_stays(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path))
+    (tmp_path / "chunk-0001").mkdir()
+    (tmp_path / "chunk-0001" / ".events.parquet.part-0a1b2c3d").write_bytes(b"half")
+    with folder.writing("features.parquet") as file:
+        file.write(b"half")
+        folder.remove_leftovers()
+        file.write(b" and half")
+    assert folder.read_bytes("features.parquet") == b"half and half"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["chunk-0001", "features.parquet"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wardround.adapters.storing import refused, scratch_folder, storing, storing_rows
+from wardround.adapters.storing import refused, storing, storing_rows
 from wardround.errors import StorageError
 
 PLACE = Path("/somewhere/models/live.json")
@@ -29,7 +29,10 @@ def _raise(error: BaseException) -> None:
         (OSError(errno.EACCES, "x", str(PLACE.parent)), "no permission.*let the user .* write there"),
         (OSError(errno.EPERM, "x", os.fsencode(PLACE)), "no permission"),
         (OSError(errno.ENOTDIR, "x", "/somewhere"), "a file stands where a folder is expected"),
-        (OSError(errno.EEXIST, "x", str(PLACE.with_name(".part"))), "a file stands where a folder is expected"),
+        (
+            OSError(errno.EEXIST, "x", str(PLACE.with_name(".live.json.part-1"))),
+            "a file stands where a folder is expected",
+        ),
     ],
 )
 def test_what_is_refused_at_a_place_names_it_the_cause_and_the_remedy(error, said) -> None:
@@ -41,6 +44,7 @@ def test_what_is_refused_at_a_place_names_it_the_cause_and_the_remedy(error, sai
     "error",
     [
         OSError(errno.EACCES, "x", "/elsewhere/secret.csv"),
+        OSError(errno.EACCES, "x", str(PLACE.with_name("versions.json"))),
         OSError(errno.EACCES, "x"),
         OSError(errno.ENOENT, "x", str(PLACE)),
         OSError(errno.ECONNRESET, "x"),
@@ -58,16 +62,6 @@ def test_what_an_object_store_refuses_without_a_number_is_named_as_well() -> Non
     assert str(refused("s3://runs/a", PermissionError("Forbidden"))) == (
         "s3://runs/a: refused (PermissionError), expected to read and write there; look at the place"
     )
-
-
-def test_a_scratch_folder_that_cannot_be_made_names_the_place(tmp_path, monkeypatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
-    with (
-        pytest.raises(StorageError, match="file/wardround: a file stands where a folder is expected"),
-        scratch_folder(),
-    ):
-        pass
 
 
 def test_a_database_that_cannot_be_used_is_named_and_another_error_of_sqlite_passes(tmp_path) -> None:

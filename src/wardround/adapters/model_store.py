@@ -214,7 +214,11 @@ class ModelStore(ModelVersions):
 
     def doubts(self, condition_id: str) -> str | None:
         """Why the decisions may not be those that were made, and where; None if every line stands as it was written."""
-        return doubts(self._folder(condition_id), self._read(condition_id))
+        folder = self._folder(condition_id)
+        try:
+            return doubts(folder, self._read(condition_id))
+        except ModelError as error:  # a line that cannot be read at all
+            return str(error)
 
     def _live_now(self, condition_id: str) -> LiveRecord:
         """What is live by the decisions, put into live.json."""

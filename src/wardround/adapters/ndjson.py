@@ -24,7 +24,7 @@ from wardround.adapters.fhir_references import Bases, Resource
 from wardround.adapters.fhir_unmapped import Unmapped
 from wardround.adapters.fhir_versions import last_updated
 from wardround.adapters.json_object import json_object
-from wardround.adapters.storing import scratch_folder
+from wardround.adapters.scratch import scratch_folder
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
 from wardround.core.reading_rule import reading_rule
 from wardround.core.stays import FoundStays

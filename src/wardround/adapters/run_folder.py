@@ -15,7 +15,7 @@ import orjson
 import pandas as pd
 
 from wardround.adapters.storing import refused, storing
-from wardround.adapters.whole_file import UNFINISHED, whole_file
+from wardround.adapters.whole_file import UNFINISHED, remove_leftovers, whole_file
 from wardround.errors import RunNotFound
 
 RUN_ID = re.compile(r"[a-z][a-z0-9_]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
@@ -115,6 +115,11 @@ class RunFolder:
         if self.exists(name):
             with self._using(name):
                 self._files.rm_file(self._path(name))
+
+    def remove_leftovers(self) -> None:
+        """Removes what killed writers left; on object storage that is for the storage's own rules."""
+        if self._is_local:
+            remove_leftovers(Path(self._root))
 
     def location(self, name: str) -> str:
         """Where a file lies: a path for a local folder, a URL for other storage."""

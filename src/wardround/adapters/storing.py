@@ -4,7 +4,6 @@ import errno
 import getpass
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +48,7 @@ _OF_SQLITE: Final = {
 
 @contextmanager
 def storing(place: Path) -> Iterator[None]:
-    """Raises StorageError for what the operating system refuses at `place`, in its folder, or on the way to it.
+    """Raises StorageError for what the operating system refuses at `place`, in it, or on the way to it.
 
     What else fails inside (a server, another file) passes as it is.
     """
@@ -59,17 +58,6 @@ def storing(place: Path) -> Iterator[None]:
         if not _is_about(error, place):
             raise
         raise refused(place, error) from None
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A folder for what does not fit into memory, removed at the end. Raises StorageError where it does not fit either.
-
-    It lies where TMPDIR says.
-    """
-    place = Path(tempfile.gettempdir())
-    with storing(place / "wardround"), tempfile.TemporaryDirectory(prefix="wardround-", dir=place) as scratch:
-        yield Path(scratch)
 
 
 def refused(place: Path | str, error: OSError) -> StorageError:
@@ -105,7 +93,8 @@ def _is_about(error: OSError, place: Path) -> bool:
     if not isinstance(error.filename, str | bytes):
         return error.errno in _NAMELESS
     named = Path(os.fsdecode(error.filename))
-    return named.is_relative_to(place.parent) or place.is_relative_to(named)
+    beside = named.parent == place.parent and named.name.startswith(f".{place.name}")  # while it is being written
+    return beside or named.is_relative_to(place) or place.is_relative_to(named)
 
 
 def _user() -> str:

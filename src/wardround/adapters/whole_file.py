@@ -7,7 +7,7 @@ ends. So the next who writes the same file can tell what a killed process left b
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -32,7 +32,7 @@ def whole_file(place: Path) -> Iterator[BinaryIO]:
                 yield device
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
+        _remove(path.parent.glob(f".{escape(path.name)}{UNFINISHED}*"))
         unfinished, file = _opened(path)
         try:
             with file:
@@ -49,6 +49,11 @@ def write_whole(place: Path, content: bytes) -> None:
     """Raises StorageError."""
     with whole_file(place) as file:
         file.write(content)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes every unfinished file under a folder whose writer is gone; what somebody writes now stays."""
+    _remove(folder.rglob(f".*{UNFINISHED}*"))
 
 
 def keep(file: BinaryIO) -> None:
@@ -78,8 +83,9 @@ def _opened(path: Path) -> tuple[Path, BinaryIO]:
         file.close()  # taken for a leftover, between its making and its lock
 
 
-def _remove_leftovers(path: Path) -> None:
-    for left in path.parent.glob(f".{escape(path.name)}{UNFINISHED}*"):
+def _remove(unfinished: Iterable[Path]) -> None:
+    """Those of them that nobody writes any more."""
+    for left in unfinished:
         with suppress(OSError), left.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left.unlink()

@@ -13,6 +13,7 @@ from wardround.cli.results import print_table, say
 from wardround.cli.times import DAY
 from wardround.cli.versions import decided, versions_of, versions_table
 from wardround.core.evaluation.gates import in_words
+from wardround.errors import ModelError
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
@@ -41,23 +42,28 @@ command.add_command(compare_versions)
 def list_models(condition: str | None, as_json: bool) -> None:
     """List the versions of CONDITION, or of all conditions."""
     store = _store()
-    conditions = (condition,) if condition else store.conditions()
+    asked = (condition,) if condition else store.conditions()
+    unreadable = {one: error for one in asked if (error := _unreadable(store, one))}
+    conditions = [one for one in asked if one not in unreadable]
+    doubts = {one: doubt for one in conditions if (doubt := store.doubts(one))}
+    for one, doubt in doubts.items():
+        say(f"{one}: the decisions may not be those that were made. {doubt}")
     rows = [row for condition_id in conditions for row in versions_of(store, condition_id)]
     suspended = {one: decision for one in conditions if (decision := store.standing(one).suspended)}
     if as_json:
         said = {one: _suspension(decision) for one, decision in suspended.items()}
         challengers = {one: challenge for one in conditions if (challenge := _challenge(store, one))}
-        doubts = {one: doubt for one in conditions if (doubt := store.doubts(one))}
         click.echo(json.dumps({"suspended": said, "challengers": challengers, "doubts": doubts, "models": rows}))
-        return
-    for condition_id in conditions:
-        if condition_id in suspended:
-            click.echo(_off(condition_id, suspended[condition_id]))
-        if beside := store.standing(condition_id).challenge:
-            click.echo(f"{condition_id}: {beside.version} is scored beside the live one{_until(beside)}.")
-        if doubt := store.doubts(condition_id):
-            say(f"{condition_id}: the decisions may not be those that were made. {doubt}")
-        print_table(versions_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
+    else:
+        for condition_id in conditions:
+            if condition_id in suspended:
+                click.echo(_off(condition_id, suspended[condition_id]))
+            if beside := store.standing(condition_id).challenge:
+                click.echo(f"{condition_id}: {beside.version} is scored beside the live one{_until(beside)}.")
+            print_table(versions_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
+    # What can be read was listed first.
+    for error in unreadable.values():
+        raise error
 
 
 @command.command("show")
@@ -192,6 +198,16 @@ def resume_condition(condition: str, by: str, why: str, as_json: bool) -> None:
         click.echo(json.dumps({"condition": condition, "suspended": None}))
     else:
         click.echo(f"{condition}: is active{' again' if began else '; it was not suspended'}.")
+
+
+def _unreadable(store: "ModelStore", condition_id: str) -> ModelError | None:
+    """Why the records of a condition cannot be read."""
+    try:
+        store.standing(condition_id)
+        store.versions(condition_id)
+    except ModelError as error:
+        return error
+    return None
 
 
 def _store() -> "ModelStore":

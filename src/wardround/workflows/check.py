@@ -6,8 +6,11 @@ from wardround.adapters.model_store import ModelStore
 from wardround.errors import ModelError
 from wardround.settings import Settings
 from wardround.spec.base import SpecModel
+from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_conditions, load_server_profiles, load_variables
+
+State = Literal["ready", "no model", "refused", "suspended"]
 
 
 class ConditionCheck(SpecModel):
@@ -22,7 +25,7 @@ class ConditionCheck(SpecModel):
     time_zone: str
     sources: tuple[str, ...]
     model: str | None
-    state: Literal["ready", "no model", "refused", "suspended"]
+    state: State
     remedy: str = ""
     doubts: str | None = None  # why its record of decisions cannot be trusted, and where
 
@@ -57,16 +60,7 @@ def _conditions(settings: Settings) -> list[ConditionCheck]:
     store = ModelStore(settings.models)
     rows = []
     for condition in load_conditions(settings.schemas).values():
-        live = store.live(condition.id)
-        state: Literal["ready", "no model", "refused", "suspended"] = "ready" if live else "no model"
-        remedy = "" if live else f"wardround train {condition.id} --mimic DIR"
-        if live:
-            try:
-                store.load(condition)
-            except ModelError as error:
-                state, remedy = "refused", str(error)
-        if state != "refused" and store.standing(condition.id).suspended:
-            state, remedy = "suspended", f"wardround model resume {condition.id} --why TEXT"
+        live, state, remedy = _live(condition, store)
         rows.append(
             ConditionCheck(
                 condition=condition.id,
@@ -77,10 +71,27 @@ def _conditions(settings: Settings) -> list[ConditionCheck]:
                 schedule=condition.schedule,
                 time_zone=condition.time_zone,
                 sources=condition.sources,
-                model=live.version if live else None,
+                model=live,
                 state=state,
                 remedy=remedy,
                 doubts=store.doubts(condition.id),
             )
         )
     return rows
+
+
+def _live(condition: Condition, store: ModelStore) -> tuple[str | None, State, str]:
+    """The live version, if any, how the condition stands, and what to do where it is not ready."""
+    try:
+        now = store.standing(condition.id)
+        if now.version:
+            store.load(condition)
+    except ModelError as error:
+        return None, "refused", str(error)
+    if now.suspended:
+        return now.version, "suspended", f"wardround model resume {condition.id} --why TEXT"
+    return (
+        now.version,
+        ("ready" if now.version else "no model"),
+        ("" if now.version else f"wardround train {condition.id} --mimic DIR"),
+    )

@@ -20,7 +20,7 @@ from wardround.adapters.mimic_fhir.patient import patient
 from wardround.adapters.mimic_fhir.shapes import Resource
 from wardround.adapters.mimic_fhir.tables import Tables
 from wardround.adapters.mimic_fhir.timeline import Timeline, keep_all, keep_present, shift_each
-from wardround.adapters.storing import scratch_folder
+from wardround.adapters.scratch import scratch_folder
 from wardround.core.census import place
 from wardround.spec.variables import Variable
 

@@ -239,3 +239,11 @@ def test_a_live_model_from_elsewhere_that_lacks_inputs_is_not_compared(trained, 
     comparison = compare(trained.run, elsewhere)
     assert comparison.live == version
     assert comparison.not_scored == "it gives no score to test patients who lack an input that it requires"
+
+
+def test_a_training_removes_what_one_that_was_killed_left_half_written(trained, settings, small_mimic) -> None:
+    killed = Path(settings.runs) / "train_mortality-20260101T000000Z-0a1b2c"
+    killed.mkdir()
+    (killed / ".features.parquet.part-0a1b2c3d").write_bytes(b"half")
+    load(TrainingRequest(condition="sepsis", mimic=small_mimic, created=NOW), settings)
+    assert list(killed.iterdir()) == []

@@ -11,7 +11,7 @@ import pandas as pd
 from wardround.adapters.mimic import readings, stays
 from wardround.adapters.mimic.files import MEMORY, MimicFiles
 from wardround.adapters.mimic.sepsis3 import Sepsis3Part, read_sepsis3
-from wardround.adapters.storing import scratch_folder
+from wardround.adapters.scratch import scratch_folder
 from wardround.core.events import frame_of
 from wardround.core.stays import EXCLUDED_COLUMNS, FoundStays
 from wardround.core.windows import windows

@@ -7,7 +7,7 @@ import pandas as pd
 from wardround.adapters.mimic import ids
 from wardround.adapters.mimic.eastern import utc_micros, utc_times
 from wardround.adapters.mimic.files import MimicFiles, connect, reading
-from wardround.adapters.storing import scratch_folder
+from wardround.adapters.scratch import scratch_folder
 from wardround.core.events import UTC, frame_of
 from wardround.core.stays import STAY_COLUMNS
 

@@ -133,10 +133,18 @@ def result_file(candidate: str) -> str:
 def open_run(request: TrainingRequest, settings: Settings) -> Run:
     """Checks the request against the spec and opens the run's folder. Raises SpecError or TrainingError."""
     run = _checked(request, settings)
+    _remove_leftovers(settings)
     run.folder.write_json(
         "request.json", {**request.model_dump(mode="json"), "spec_digest": spec_digest(run.condition)}
     )
     return run
+
+
+def _remove_leftovers(settings: Settings) -> None:
+    """What trainings that were killed left half written, which may be gigabytes of features."""
+    for run in runs_in(settings.runs):
+        if run.startswith("train_"):
+            RunFolder.of(settings.runs, run).remove_leftovers()
 
 
 def check_request(request: TrainingRequest, settings: Settings) -> None:

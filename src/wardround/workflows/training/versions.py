@@ -14,7 +14,7 @@ import pandas as pd
 
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import run_id
-from wardround.adapters.storing import scratch_folder
+from wardround.adapters.scratch import scratch_folder
 from wardround.core.bands import HIGH, MODERATE
 from wardround.core.evaluation.comparison import counted
 from wardround.core.evaluation.two_versions import ComparedVersion, TwoVersions, both_measured
