@@ -33,6 +33,7 @@ class Settings:
             resources; of a folder of NDJSON those of the server that wrote it (WARDROUND_FHIR_ALIASES; default none).
         source_map: what the codes and units of that server, or of a folder of NDJSON, mean (WARDROUND_SOURCE_MAP).
         icu_classes: Encounter.class codes of an ICU stay, comma-separated (WARDROUND_ICU_CLASSES; default ACUTE).
+        pages: URL of the pages in Airflow's UI, for what is logged to lead there (WARDROUND_PAGES; default none).
         memory: what DuckDB may hold while it reads MIMIC-IV (WARDROUND_MEMORY; default 512MB).
         icu_locations: names or ids of ICU Locations, comma-separated (WARDROUND_ICU_LOCATIONS; default none).
         screening_task, training_task, deciding_task: how long one task of Airflow's may take, of a screening, of a
@@ -54,6 +55,7 @@ class Settings:
     icu_classes: tuple[str, ...] = ("ACUTE",)
     icu_locations: tuple[str, ...] = ()
     memory: str = "512MB"
+    pages: str | None = None
     screening_task: timedelta = timedelta(hours=2)
     training_task: timedelta = timedelta(hours=12)
     deciding_task: timedelta = timedelta(minutes=15)
@@ -96,6 +98,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         source_map=_file(environment, "WARDROUND_SOURCE_MAP"),
         icu_classes=listed(environment.get("WARDROUND_ICU_CLASSES", "ACUTE")),
         icu_locations=listed(environment.get("WARDROUND_ICU_LOCATIONS", "")),
+        pages=environment.get("WARDROUND_PAGES", "").rstrip("/") or None,
         memory=_memory(environment.get("WARDROUND_MEMORY", "512MB")),
         screening_task=_duration(environment, "WARDROUND_SCREENING_TASK", "2h"),
         training_task=_duration(environment, "WARDROUND_TRAINING_TASK", "12h"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from urllib.parse import quote
 
 import pandas as pd
 import psutil
@@ -18,7 +19,7 @@ from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder
 from wardround.airflow.environment import local_environment
-from wardround.airflow.rest import FINISHED
+from wardround.airflow.rest import FINISHED, PATIENCE
 from wardround.airflow.standalone import free_port, running_standalone
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import settings_from
@@ -64,6 +65,19 @@ class Hospital:
 
     def started_by_events(self, dag_id):
         return self.wait_until(lambda: self.api.get(f"dags/{dag_id}/dagRuns?run_type=asset_triggered")["dag_runs"])
+
+    def log(self, dag_id, run_id, task=""):
+        """The lines of the logs of a DAG run, or of one task of it."""
+        logs = (self.settings.var / "airflow" / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}").rglob("*.log")
+        return [
+            line for log in logs if not task or f"task_id={task}/" in str(log) for line in log.read_text().splitlines()
+        ]
+
+    def fetch(self, url):
+        """A page of Airflow's, as its admin."""
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.get(url, timeout=PATIENCE)
 
     def screening(self, run_id):
         """The folder of a screening."""
@@ -200,17 +214,12 @@ def test_one_patient_is_screened_on_request_and_the_answer_read_as_the_docs_say(
     (entry,) = bundle["entry"]
     assert entry["resource"]["occurrenceDateTime"] == as_of
     assert 0 < entry["resource"]["prediction"][0]["probabilityDecimal"] < 1
-    assert patient not in read_logs(hospital, run_id)
+    assert patient not in "".join(hospital.log(SCREEN, run_id))
 
 
 def test_a_name_in_the_place_of_an_id_starts_nothing(hospital, first):
     with pytest.raises(requests.HTTPError, match="400"):
         hospital.start(SCREEN, {"cohort": "patients:Ada Lovelace"})
-
-
-def read_logs(hospital, run_id, task=""):
-    logs = (hospital.settings.var / "airflow" / "logs" / f"dag_id={SCREEN}" / f"run_id={run_id}").rglob("*.log")
-    return "".join(log.read_text() for log in logs if task in str(log))
 
 
 @pytest.mark.parametrize(
@@ -222,12 +231,40 @@ def read_logs(hospital, run_id, task=""):
         ("score", "score, chunk 1: done in"),
         ("publish", "publish, chunk 1: done in"),
         ("reconcile", "reconcile: done in"),
-        ("report", "the report is at"),
+        ("report", ": found "),
     ],
 )
-def test_a_tasks_log_is_its_account(hospital, screened, task, said):
+def test_a_tasks_log_is_its_account_and_leads_to_the_runs_page(hospital, screened, task, said):
     run_id, _ = screened
-    assert said in read_logs(hospital, run_id, f"task_id={task}/")
+    page = f"{hospital.api.base_url}/wardround/runs/{hospital.screening(run_id).url.rpartition('/')[2]}"
+    last = [line for line in hospital.log(SCREEN, run_id, task) if said in line][-1]
+    assert f"; report {page}" in last
+    assert hospital.fetch(page).status_code == 200
+
+
+@pytest.mark.parametrize("task", ["load", "build_table", "fit_candidate", "evaluate", "check_leakage", "write_card"])
+def test_a_trainings_log_leads_to_the_page_with_its_card(hospital, asked, task):
+    run_id, _ = asked
+    page = f"{hospital.api.base_url}/wardround/runs/{trained_run(hospital, asked)}"
+    last = [line for line in hospital.log(TRAIN, run_id, task) if ": done in" in line][-1]
+    assert f"; report {page}" in last
+    assert "card.html" in hospital.fetch(page).text
+
+
+def test_the_tabs_of_a_screening_show_its_run(hospital, screened):
+    run_id, _ = screened
+    run = hospital.screening(run_id).url.rpartition("/")[2]
+    views = {
+        view["destination"]: view["href"]
+        for plugin in hospital.api.get("plugins")["plugins"]
+        for view in plugin["external_views"]
+        if plugin["name"] == "wardround"
+    }
+
+    assert set(views) == {"nav", "dag", "dag_run"}
+    for href in views.values():
+        filled = href.replace("{DAG_ID}", SCREEN).replace("{RUN_ID}", quote(run_id, safe=""))
+        assert run in hospital.fetch(f"{hospital.api.base_url}/{filled}").text
 
 
 def test_another_live_model_is_screened_with_in_shadow_at_once(hospital, first):

@@ -1,5 +1,6 @@
 """The steps of a training that need a DAG run's Params or Airflow's states; the others need none."""
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +22,10 @@ from wardround.escaping import markdown, visible
 from wardround.settings import settings_from
 from wardround.spec.loading import load_condition
 from wardround.workflows import training
+from wardround.workflows.report_places import card_place, stored_card_place
 from wardround.workflows.training.run import load_run
+
+_LOG = logging.getLogger(__name__)
 
 
 def load(condition_id: str, params: Mapping[str, Any], dag_run: Any) -> str:
@@ -62,6 +66,8 @@ def question(run: str) -> tuple[str, str]:
     """What the person who decides is asked, and what they are shown, as Markdown."""
     opened = load_run(run, settings_from())
     comparison = training.comparison_of(opened)
+    place = card_place(run, settings_from())
+    _LOG.info("run %s, approve: asks whether %s may go live; report %s", run, comparison.version, place)
     first, _, rest = as_markdown(comparison).partition("\n")
     # Airflow shows the subject as it is, and the body as Markdown.
     subject = f"{visible(opened.condition.title)}: may {visible(comparison.version)} go live?"
@@ -102,8 +108,13 @@ def promote_stored(condition_id: str, params: Mapping[str, Any], dag_run: Any) -
     condition, store = load_condition(condition_id, settings.schemas), ModelStore(settings.models)
     by, why = triggered_by(dag_run), params["why"]
     if params["version"]:
-        return _event(store.promote(condition, params["version"], by, why, params["despite_gates"]))
-    return _event(store.rollback(condition, by, why))
+        live = store.promote(condition, params["version"], by, why, params["despite_gates"])
+    else:
+        live = store.rollback(condition, by, why)
+    _LOG.info(
+        "%s: %s is live; card %s", condition_id, live.version, stored_card_place(condition_id, live.version, settings)
+    )
+    return _event(live)
 
 
 def leave(run: str, what: What, by: str, why: str) -> None:

@@ -7,7 +7,7 @@ reasons and what an error is called: nothing that a patient or a server wrote.
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 from typing import Final
@@ -60,8 +60,11 @@ class Step:
 
 
 @contextmanager
-def told(run: str, name: str, chunk: int | None = None) -> Iterator[Step]:
-    """Logs that the step begins, and how it ends; an error as what it is and where, for whoever ends says it whole."""
+def told(run: str, name: str, chunk: int | None = None, place: Callable[[], str] = lambda: "") -> Iterator[Step]:
+    """Logs that the step begins, and how it ends; an error as what it is and where, for whoever ends says it whole.
+
+    `place` is asked at the end where the report of the run is; "" says that there is none yet.
+    """
     where = f"{run}, {name}" + ("" if chunk is None else f", chunk {chunk}")
     step, began = Step(where), monotonic()
     _LOG.info("%s: begins", where)
@@ -70,4 +73,6 @@ def told(run: str, name: str, chunk: int | None = None) -> Iterator[Step]:
     except Exception as error:
         _LOG.error("%s: failed after %.1f s (%s)", where, monotonic() - began, named(error))
         raise
-    _LOG.log(step.level, "%s: done in %.1f s; %s", where, monotonic() - began, step.told or "nothing to count")
+    figures, report = step.told or "nothing to count", place()
+    seen = f"{figures}; report {report}" if report else figures
+    _LOG.log(step.level, "%s: done in %.1f s; %s", where, monotonic() - began, seen)

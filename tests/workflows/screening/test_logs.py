@@ -11,7 +11,7 @@ from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
 from wardround.settings import Settings
 from wardround.workflows.gate_process import GateProcess
-from wardround.workflows.screening import check_quality
+from wardround.workflows.screening import check_quality, require_complete
 from wardround.workflows.steps import told
 
 
@@ -52,6 +52,28 @@ def test_a_run_says_its_name_its_question_and_where_its_report_is(icu, server, s
     opened = next(one for one in said() if one.startswith(f"run {summary['run']}: opened"))
     assert f"mode shadow, model {summary['model_version']}, source {server}" in opened
     assert f"run {summary['run']}: the report is at {summary['report']}" in said()
+
+
+def test_each_step_leads_to_the_runs_page_where_there_is_one(icu, server, screened, said, settings) -> None:
+    icu.stay("a")
+    icu.upload(server)
+    summary = screened(installed=replace(settings, pages="https://airflow.example.org/wardround"))
+    ends = [one for one in said() if f"run {summary['run']}, " in one and ": done in" in one]
+    assert len(ends) == 6
+    page = f"https://airflow.example.org/wardround/runs/{summary['run']}"
+    assert [one for one in ends if not one.endswith(f"; report {page}")] == []
+
+
+def test_a_run_ends_with_its_counts_and_its_report(icu, server, screened, said, settings) -> None:
+    icu.stay("a")
+    icu.stay("planned", status="planned")
+    icu.upload(server)
+    summary = screened()
+    require_complete(summary["run"], settings)
+    counts = "found 2; scored 1; indeterminate 0; excluded 1; failed 0; written 1"
+    assert said()[-1] == f"run {summary['run']}: {counts}; report {summary['report']}"
+    # Until there is a report, none is named.
+    assert "report" not in line(said, summary["run"], "find_stays")
 
 
 def test_a_second_run_says_that_nothing_changed(icu, server, screened, said, caplog) -> None:

@@ -68,13 +68,13 @@ def _environment() -> Environment:
         finalize=shown,
     )
     templates.globals.update(states=STATES, count_names=COUNTS)
-    templates.filters.update(moment=_moment, count=_count)
+    templates.filters.update(minute=_minute, count=_count)
     return templates
 
 
-def _moment(time: datetime | None) -> str:
-    """`2026-01-02 05:00 UTC`."""
-    return f"{time:%Y-%m-%d %H:%M} UTC" if time else "–"
+def _minute(time: datetime | None) -> str:
+    """`2026-01-02 05:00`, of a time in UTC."""
+    return f"{time:%Y-%m-%d %H:%M}" if time else "–"
 
 
 def _count(value: int | None) -> str:

@@ -40,7 +40,7 @@ _WORDS: Final = {
     400: ("Not understood", "The address is not one of these pages. Begin again at the list of runs."),
     401: ("Not signed in", "Sign in to Airflow, and open this page again."),
     403: (
-        "Not for you",
+        "Not for your account",
         "This names patients, and your account may read the DAG's runs but not change them. Open the report without"
         " patients, or ask who administers Airflow for the right to edit runs of this DAG.",
     ),

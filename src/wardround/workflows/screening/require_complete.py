@@ -1,14 +1,19 @@
 """A run in; an error if it is incomplete or found too few stays. It comes after the report, so that there is one."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from wardround.adapters.run_folder import RunFolder
 from wardround.core.expected_stays import doubt_in_words
+from wardround.core.run_overview import COUNTS
 from wardround.errors import CensusImplausible, RunIncomplete
 from wardround.settings import Settings
+from wardround.workflows.report_places import report_place
 from wardround.workflows.screening.census import census_of
 from wardround.workflows.screening.high_band import is_refused
+
+_LOG = logging.getLogger(__name__)
 
 
 def require_complete(run: str, settings: Settings) -> None:
@@ -17,6 +22,10 @@ def require_complete(run: str, settings: Settings) -> None:
     Raises CensusImplausible if fewer stays were found than expected; those that were found are screened by then.
     """
     folder = RunFolder.existing(settings.runs, run)
+    if folder.exists("summary.json"):
+        summary = folder.read_json("summary.json")
+        counts = "; ".join(f"{name} {summary[name]}" for name in COUNTS)
+        _LOG.info("run %s: %s; report %s", run, counts, report_place(run, settings))
     _require_stays(run, folder)
     summary = folder.read_json("summary.json")
     if summary["complete"]:

@@ -1,7 +1,7 @@
 """A run: opened once, with the model that all its tasks use, and loaded again by each of them."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +30,7 @@ from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
 from wardround.spec.source_maps import NO_TRANSLATION, Translation
+from wardround.workflows.report_places import report_place
 from wardround.workflows.screening.request import ScreeningRequest
 from wardround.workflows.steps import Step, told
 from wardround.workflows.stores import store_of
@@ -48,7 +49,8 @@ class Challenger(SpecModel):
 class Run:
     """A run that was opened: its id, folder, request, spec, and the version and horizon of the model of all chunks.
 
-    `translation` is what the source's own codes and units meant when the run was opened.
+    `translation` is what the source's own codes and units meant when the run was opened; `place` is asked where its
+    report is.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Run:
     horizon: timedelta | None
     translation: Translation
     challenger: Challenger | None
+    place: Callable[[], str]
 
     @property
     def as_of(self) -> pd.Timestamp:
@@ -143,7 +146,7 @@ class Run:
     def step(self, name: str, client: FhirClient | None = None, chunk: int | None = None) -> Iterator[Step]:
         """Records when the step began and ended and how many requests its client made, if it ends well; logs it."""
         began, requests = time(), client.requests_made if client else 0
-        with told(f"run {self.id}", name, chunk) as step:
+        with told(f"run {self.id}", name, chunk, self.place) as step:
             yield step
             made = client.requests_made - requests if client else 0
             step.count(requests=made)
@@ -279,6 +282,7 @@ def load_run(run: str, settings: Settings) -> Run:
             Translation.model_validate(folder.read_json(TRANSLATION)) if folder.exists(TRANSLATION) else NO_TRANSLATION
         ),
         challenger=Challenger.model_validate(stored["challenger"]) if stored.get("challenger") else None,
+        place=lambda: report_place(run, settings),
     )
 
 

@@ -25,9 +25,8 @@ from wardround.core.splits import grouped_folds, latest_patients, patients_to_te
 from wardround.core.tasks import ROW_COLUMNS, predictions_of, rows_of, spans_of
 from wardround.settings import Settings
 from wardround.workflows.features import features_from
-from wardround.workflows.steps import told
 from wardround.workflows.training.request import TrainingRequest
-from wardround.workflows.training.run import FEATURES, LEFT_OUT, NAMES, STAYS, TABLE, TEST, Run, load_run
+from wardround.workflows.training.run import FEATURES, LEFT_OUT, NAMES, STAYS, TABLE, TEST, Run, load_run, step_of
 
 ROWS_AT_ONCE: Final = 20_000
 """Predictions whose readings are in memory at a time."""
@@ -39,7 +38,7 @@ def build_table(run: str, settings: Settings) -> list[str]:
 
     Raises TrainingError if there are too few patients, and SourceDataError.
     """
-    with told(f"run {run}", "build_table") as step:
+    with step_of(run, "build_table", settings) as step:
         opened = load_run(run, settings)
         folder = opened.folder
         if not folder.exists(FEATURES):

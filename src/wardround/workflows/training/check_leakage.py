@@ -16,9 +16,8 @@ from wardround.core.evaluation.leakage import (
 from wardround.core.evaluation.results import Evaluated
 from wardround.errors import TrainingError
 from wardround.settings import Settings
-from wardround.workflows.steps import told
 from wardround.workflows.training.evaluate import EVALUATION
-from wardround.workflows.training.run import Run, load_run
+from wardround.workflows.training.run import Run, load_run, step_of
 
 GATES: Final = "gates.json"
 _TO_LOOK_AT: Final = 3
@@ -26,7 +25,7 @@ _TO_LOOK_AT: Final = 3
 
 def check_leakage(run: str, settings: Settings) -> None:
     """Writes gates.json, after `evaluate`. Raises TrainingError, after that, if a gate failed."""
-    with told(f"run {run}", "check_leakage") as step:
+    with step_of(run, "check_leakage", settings) as step:
         opened = load_run(run, settings)
         found = tuple(explained(gate, opened.request.explained) for gate in _found(opened))
         step.count_reasons("gates", (VERDICTS[gate.passed] for gate in found))

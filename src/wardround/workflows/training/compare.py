@@ -10,8 +10,7 @@ from wardround.core.evaluation.tallies import Scores
 from wardround.core.model import ModelCard, ScoringModel
 from wardround.errors import ModelError, TrainingError
 from wardround.settings import Settings
-from wardround.workflows.steps import told
-from wardround.workflows.training.run import VERSION, Run, Table, load_run
+from wardround.workflows.training.run import VERSION, Run, Table, load_run, step_of
 from wardround.workflows.training.seen import seen_by
 
 COMPARISON: Final = "comparison.json"
@@ -32,7 +31,7 @@ def compare(run: str, settings: Settings) -> Comparison:
     Raises ModelError if the candidate cannot be loaded. A live model that cannot be scored is no error: the
     comparison says why.
     """
-    with told(f"run {run}", "compare") as step:
+    with step_of(run, "compare", settings) as step:
         opened = load_run(run, settings)
         store = ModelStore(settings.models)
         comparison = _comparison(opened, store, settings)

@@ -14,15 +14,14 @@ from wardround.core.evaluation.tallies import Scores
 from wardround.core.fitting import choose, fit, inputs_from
 from wardround.core.rationale import Columns
 from wardround.settings import Settings
-from wardround.workflows.steps import told
-from wardround.workflows.training.run import ONSETS, Run, load_run
+from wardround.workflows.training.run import ONSETS, Run, load_run, step_of
 
 EVALUATION: Final = "evaluation.json"
 
 
 def evaluate(run: str, settings: Settings) -> str:
     """Writes the model file and evaluation.json; gives the name of the chosen candidate."""
-    with told(f"run {run}", "evaluate") as step:
+    with step_of(run, "evaluate", settings) as step:
         from wardround.core.candidates.registry import CANDIDATES
 
         opened = load_run(run, settings)

@@ -3,13 +3,12 @@
 from wardround.core.evaluation.nested import nested_cross_validation
 from wardround.core.fitting import fold_results, judge
 from wardround.settings import Settings
-from wardround.workflows.steps import told
-from wardround.workflows.training.run import load_run, result_file
+from wardround.workflows.training.run import load_run, result_file, step_of
 
 
 def fit_candidate(run: str, name: str, settings: Settings) -> None:
     """Writes candidates/<name>.json. Imputation and scaling are fitted anew without each fold."""
-    with told(f"run {run}", f"fit_candidate {name}") as step:
+    with step_of(run, f"fit_candidate {name}", settings) as step:
         from wardround.core.candidates.registry import CANDIDATES
 
         opened = load_run(run, settings)

@@ -6,9 +6,8 @@ from wardround.adapters.mimic.folder import MimicFolder
 from wardround.core.cohorts import training_cohort
 from wardround.core.labels import LabelSources, outcomes
 from wardround.settings import Settings
-from wardround.workflows.steps import told
 from wardround.workflows.training.request import TrainingRequest
-from wardround.workflows.training.run import FEATURES, LEFT_OUT, ONSETS, STAYS, Run, open_run
+from wardround.workflows.training.run import FEATURES, LEFT_OUT, ONSETS, STAYS, Run, open_run, step_of
 
 
 def load(request: TrainingRequest, settings: Settings) -> str:
@@ -18,7 +17,7 @@ def load(request: TrainingRequest, settings: Settings) -> str:
     Raises SpecError, TrainingError (a label or a task that the condition does not have) or SourceDataError.
     """
     run = open_run(request, settings)
-    with told(f"run {run.id}", "load") as step:
+    with step_of(run.id, "load", settings) as step:
         run.folder.write_json("task.json", run.task.model_dump(mode="json"))
         folder = MimicFolder(request.mimic, memory=settings.memory)
         stays = folder.stays()

@@ -4,9 +4,8 @@ from wardround.adapters.live_record import LiveRecord
 from wardround.adapters.model_store import ModelStore
 from wardround.core.decisions import Decision, What
 from wardround.settings import Settings
-from wardround.workflows.steps import told
 from wardround.workflows.training.compare import comparison_of
-from wardround.workflows.training.run import load_run
+from wardround.workflows.training.run import load_run, step_of
 
 
 def is_live(run: str, settings: Settings) -> bool:
@@ -44,7 +43,7 @@ def promote(run: str, by: str, why: str, settings: Settings) -> LiveRecord:
     Raises ModelError if it cannot score today, if a promotion gate failed, or if another version went live since the
     two were compared; and TrainingError if the spec changed since the run was opened.
     """
-    with told(f"run {run}", "promote") as step:
+    with step_of(run, "promote", settings) as step:
         opened = load_run(run, settings)
         comparison = comparison_of(opened)
         store = ModelStore(settings.models)

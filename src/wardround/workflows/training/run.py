@@ -1,6 +1,7 @@
 """A training run: opened once, loaded again by each of its tasks."""
 
 import hashlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,8 @@ from wardround.settings import Settings
 from wardround.spec.conditions import Condition, Label
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
+from wardround.workflows.report_places import card_place
+from wardround.workflows.steps import Step, told
 from wardround.workflows.training.request import TrainingRequest
 
 STAYS: Final = "stays.parquet"
@@ -123,6 +126,11 @@ class Table:
     @property
     def patients(self) -> pd.Series:
         return self.frame["patient_id"]
+
+
+def step_of(run: str, name: str, settings: Settings) -> AbstractContextManager[Step]:
+    """A step of the run as its log tells it, with where the card is."""
+    return told(f"run {run}", name, place=lambda: card_place(run, settings))
 
 
 def result_file(candidate: str) -> str:

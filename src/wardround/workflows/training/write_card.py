@@ -15,17 +15,16 @@ from wardround.core.splits import FOLDS
 from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.spec.digest import spec_digest
-from wardround.workflows.steps import told
 from wardround.workflows.training.check_leakage import GATES
 from wardround.workflows.training.evaluate import EVALUATION
-from wardround.workflows.training.run import VERSION, Run, Table, load_run
+from wardround.workflows.training.run import VERSION, Run, Table, load_run, step_of
 
 _LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
 
 
 def write_card(run: str, settings: Settings) -> str:
     """Saves the model with its card and writes version.json; gives the version."""
-    with told(f"run {run}", "write_card") as step:
+    with step_of(run, "write_card", settings) as step:
         from wardround.core.candidates.registry import CANDIDATES
 
         opened = load_run(run, settings)

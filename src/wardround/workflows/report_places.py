@@ -1,0 +1,35 @@
+"""A run in; where people open what it came to, out: for the last line of each task's log."""
+
+from wardround.adapters.model_store import PAGE
+from wardround.adapters.run_folder import RunFolder
+from wardround.settings import Settings
+
+
+def report_place(run: str, settings: Settings) -> str:
+    """The run's page in Airflow's UI where its address is known, or else its report once it is there; "" until then."""
+    if settings.pages:
+        return _page(run, settings.pages)
+    folder = RunFolder.of(settings.runs, run)
+    return folder.location("report.html") if folder.exists("report.html") else ""
+
+
+def card_place(run: str, settings: Settings) -> str:
+    """Of a training: its page, or else the card of the model once that is stored; "" until then."""
+    if settings.pages:
+        return _page(run, settings.pages)
+    folder = RunFolder.of(settings.runs, run)
+    if not folder.exists("version.json"):
+        return ""
+    condition, version = folder.read_json("request.json")["condition"], folder.read_json("version.json")["version"]
+    return stored_card_place(condition, version, settings)
+
+
+def stored_card_place(condition_id: str, version: str, settings: Settings) -> str:
+    """Where the card of a stored version is, in Airflow's UI or in the model store."""
+    if settings.pages:
+        return f"{settings.pages}/models/{condition_id}/{version}/{PAGE}"
+    return str(settings.models / condition_id / version / PAGE)
+
+
+def _page(run: str, pages: str) -> str:
+    return f"{pages}/runs/{run}"
