@@ -3,20 +3,17 @@
 import http.client
 import logging
 import shutil
-import socket
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 from typing import ClassVar
 
 import fsspec
 import pandas as pd
 import pytest
 import requests
-import uvicorn
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from tests.airflow.serving import served
 
 from wardround.adapters.run_folder import RunFolder, run_id
 from wardround.airflow.pages.files import SERVED
@@ -79,20 +76,6 @@ class Pages:
             return connection.getresponse().status
         finally:
             connection.close()
-
-
-@contextmanager
-def served(app):
-    """The application on a free loopback port, in a thread, until the block ends."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="module")
