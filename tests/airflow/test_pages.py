@@ -419,6 +419,17 @@ def test_the_card_of_the_store_is_shown_with_its_digests_checked(pages, tmp_path
     assert pages.get(f"/models/sepsis/{VERSION}/card.html").status_code == 404
 
 
+def test_a_broken_model_store_hides_neither_reports_nor_the_other_conditions(pages, tmp_path, monkeypatch):
+    shutil.copytree(pages.settings.models, tmp_path / "models")
+    shutil.copytree(tmp_path / "models" / "sepsis", tmp_path / "models" / "mortality")
+    (tmp_path / "models" / "mortality" / "versions.json").write_text("{")
+    monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path / "models"))
+
+    assert pages.get(f"/runs/{OTHER}").status_code == 200
+    assert "cannot be read" in (text := pages.get("/models").text)
+    assert VERSION in text
+
+
 def test_a_setting_that_means_nothing_is_said_in_the_log_and_costs_the_page_alone(pages, monkeypatch, caplog):
     monkeypatch.setenv("WARDROUND_PROBABILITY", "half")
 

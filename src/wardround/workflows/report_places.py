@@ -1,6 +1,6 @@
 """A run in; where people open what it came to, out: for the last line of each task's log."""
 
-from wardround.adapters.model_store import PAGE
+from wardround.adapters.model_versions import PAGE
 from wardround.adapters.run_folder import RunFolder
 from wardround.settings import Settings
 

@@ -26,8 +26,9 @@ from wardround.airflow.pages import answers
 from wardround.airflow.pages.access import PREFIXES, SignedIn, condition_of
 from wardround.airflow.pages.files import SERVED, Served
 from wardround.airflow.sources import run_key
+from wardround.core.decisions import Standing
 from wardround.core.run_overview import Kind, RunOverview
-from wardround.errors import ModelError, RunNotFound, SpecError, WardroundError, named
+from wardround.errors import ModelError, RunNotFound, SpecError, StorageError, WardroundError, named
 from wardround.escaping import visible
 from wardround.settings import Settings, settings_from
 from wardround.workflows.run_list import has_key, overview_of, overviews, run_names
@@ -96,7 +97,7 @@ def runs(
         request,
         "runs",
         title="Reports",
-        rows=_visible(overviews(names[first : first + PER_PAGE], settings), reader),
+        rows=_allowed(overviews(names[first : first + PER_PAGE], settings), reader),
         conditions=sorted({name.of_condition for name in readable}),
         condition=condition,
         page=page,
@@ -134,7 +135,7 @@ def models(request: Request, reader: SignedIn, settings: Installation, condition
     """The stored versions of the conditions whose cards the user may see."""
     store = ModelStore(settings.models)
     known = [one for one in store.conditions() if condition in (None, one) and reader.may_see_cards(one)]
-    shelves = [(one, tuple(reversed(store.versions(one))), store.standing(one)) for one in known]
+    shelves = [(one, *_shelf(one, store)) for one in known]
     return answers.page(request, "models", title="Model cards", shelves=shelves)
 
 
@@ -165,7 +166,7 @@ def of_dag_run(request: Request, reader: SignedIn, settings: Installation, dag_i
         for name in run_names(settings)
         if (name.kind, name.of_condition) == (kind, condition) and has_key(name, run_key(dag_id, dag_run_id))
     ]
-    found = _visible(overviews(names, settings), reader)
+    found = _allowed(overviews(names, settings), reader)
     if not found:
         text = "This DAG run has opened no run yet: its first task does. Open this tab again when that has ended."
         return answers.message(request, 200, "Nothing yet", text)
@@ -177,7 +178,7 @@ def _run_page(
 ) -> Response:
     held = RunFolder.of(settings.runs, found.run).held_of(SERVED)
     files = [(name, served, _may_open(served, found, reader)) for name, served in SERVED.items() if name in held]
-    versions = ModelStore(settings.models).versions(found.condition)
+    versions, _ = _shelf(found.condition, ModelStore(settings.models))
     in_store = found.model_version in versions and reader.may_see_cards(found.condition)
     return answers.page(
         request,
@@ -190,19 +191,31 @@ def _run_page(
     )
 
 
+def _shelf(condition_id: str, store: ModelStore) -> tuple[tuple[str, ...], Standing | None]:
+    """The stored versions of a condition, the newest first, and what was decided; None if that cannot be read.
+
+    A broken store must hide neither the reports nor the other conditions.
+    """
+    try:
+        return tuple(reversed(store.versions(condition_id))), store.standing(condition_id)
+    except (ModelError, StorageError) as error:
+        _LOG.warning("pages: %s", visible(str(error)))
+        return (), None
+
+
 def _may_open(served: Served, found: RunOverview, reader: SignedIn) -> bool:
     return reader.may_see_run(found, served.right)
 
 
 def _readable(run: str, reader: SignedIn, settings: Settings) -> RunOverview:
     """A run that the user may read. Raises RunNotFound for any other, there or not."""
-    found = _visible([overview_of(run, settings)], reader)
+    found = _allowed([overview_of(run, settings)], reader)
     if not found:
         raise HTTPException(404)
     return found[0]
 
 
-def _visible(found: list[RunOverview], reader: SignedIn) -> list[RunOverview]:
+def _allowed(found: list[RunOverview], reader: SignedIn) -> list[RunOverview]:
     """Those that the user may read, by what their files say they are: a name alone is only a name."""
     return [one for one in found if reader.may_see_run(one)]
 
