@@ -11,12 +11,13 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
+from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import RunIncomplete
 from wardround.services.fhir_server.faults import Fault, FaultPlan
 from wardround.services.fhir_server.running import running_server
-from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen
+from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen, servers_in
 
 NAME, RECORD_NUMBER, FREE_TEXT = "ZZTOPSECRET", "MRN-77123456", "coughing since tuesday"
 VALUE = 123.456
@@ -100,6 +101,24 @@ def test_a_screening_lets_nothing_of_a_patient_out(icu, server, settings, caplog
     lists = folder.read_text("report.html") + folder.read_text("worklist.csv")
     assert NAME not in lists
     assert RECORD_NUMBER not in lists
+
+
+def test_results_elsewhere_carry_the_record_number_there_and_nowhere_else(icu, server, settings, caplog, capfd) -> None:
+    caplog.set_level(logging.DEBUG)
+    marked(icu)
+    icu.upload(server.base_url)
+    with running_server() as results:
+        source = FhirSource(server.base_url, write_to=FhirSource(results.base_url))
+        request = {"condition": "sepsis", "as_of": "2026-01-02T05:00:00Z", **servers_in(source)}
+        summary = screen(ScreeningRequest.model_validate(request), Means(source, settings, lambda *_: None))
+        with FhirClient(FhirSource(results.base_url)) as client:
+            named = {risk["subject"]["identifier"]["value"] for risk in client.search("RiskAssessment", {})}
+    assert named == {RECORD_NUMBER}
+    printed = capfd.readouterr()
+    assert leaks("\n".join((caplog.text, printed.out, printed.err, str(summary)))) == []
+    folder = RunFolder.existing(settings.runs, summary["run"])
+    assert leaking_files(folder) == {}
+    assert RECORD_NUMBER not in folder.read_text("report.html") + folder.read_text("worklist.csv")
 
 
 def test_the_marks_are_where_they_may_be(icu, server, settings) -> None:

@@ -28,7 +28,7 @@ def screening_form(condition: Condition, source: str = DEFAULT_CONNECTION) -> di
             # Proposed and no more: which connections there are is known to Airflow's database alone.
             examples=list(condition.sources or (source,)),
             title="FHIR connection",
-            description="Id of the connection (type FHIR server) to read from and write to.",
+            description="Id of the connection (type FHIR server) to read from, and to write to unless it says where.",
         ),
         "as_of": Param(
             None,

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import pytest
@@ -309,5 +308,8 @@ def test_the_server_of_results_is_recognised_for_itself(screened, means, server,
 def test_the_run_says_where_its_results_are(screened, settings, server, source) -> None:
     summary = screened()
     assert (summary["source"], summary["results_at"]) == (source.base_url, server)
-    read = partial(RunFolder.existing(settings.runs, summary["run"]).read_json, "request.json")
-    assert (read()["write_to"], read()["map_by_identifier"]) == (server, False)
+    folder = RunFolder.existing(settings.runs, summary["run"])
+    request = folder.read_json("request.json")
+    assert (request["write_to"], request["map_by_identifier"]) == (server, False)
+    page = folder.read_text("report.html")
+    assert [place in page for place in (source.base_url, server)] == [True, True]

@@ -27,6 +27,7 @@ def technical(record: RunRecord) -> tuple[tuple[str, str], ...]:
     request = record.request
     return (
         ("Source", address(request["source_url"])),
+        *((("Results at", address(request["write_to"])),) if request.get("write_to") else ()),
         ("Run", record.run),
         ("Definition", f"{record.condition.id} {request['condition_version']} ({request['spec_digest'][:12]})"),
         ("Looks for stays back to", f"{request['look_back'] or window(record.condition.cohort.look_back)} before"),

@@ -6,13 +6,15 @@ These functions see record numbers; they never log.
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+import orjson
 import pandas as pd
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_identified import with_identifiers
 from wardround.adapters.fhir_references import Resource, patient_of
 from wardround.adapters.fhir_second_look import SecondLook
-from wardround.core.referring import About, Reference, identifiers_of, literal, logical
+from wardround.core.events import frame_of
+from wardround.core.referring import About, identifiers_of, literal, logical
 from wardround.core.risk_assessment import Assessment, about_at_source
 from wardround.workflows.screening.run import Run, chunk_file
 
@@ -23,7 +25,10 @@ SEVERAL_THERE: Final = "several_{}s_there"
 ANOTHER_PATIENTS: Final = "encounter_of_another_patient_there"
 
 
-ABOUT: Final = "about.json"  # of a chunk whose results lie elsewhere: how those of each stay refer to it
+# Of a chunk whose results lie elsewhere: how those of each stay refer to it, as JSON. A frame, as frames are what holds
+# record numbers.
+ABOUT: Final = "about.parquet"
+ABOUT_COLUMNS: Final = {"stay_id": "str", "subject": "str", "encounter": "str"}
 
 
 class Referred(NamedTuple):
@@ -55,8 +60,9 @@ def referred(assessments: Sequence[Assessment], opened: Run, look: SecondLook, c
 def keep_about(about: Mapping[str, About], opened: Run, chunk: int) -> None:
     """Keeps how results that lie elsewhere refer to their stays, for `about_of`; what an earlier attempt kept stays."""
     if opened.request.write_to is not None:
-        kept = {**_kept(opened, chunk), **{stay: one._asdict() for stay, one in about.items()}}
-        opened.folder.write_json(chunk_file(chunk, ABOUT), kept)
+        kept = {**_kept(opened, chunk), **about}
+        rows = [(stay, *(orjson.dumps(part).decode() for part in one)) for stay, one in kept.items()]
+        opened.folder.write_frame(chunk_file(chunk, ABOUT), frame_of(ABOUT_COLUMNS, rows))
 
 
 def about_of(stays: pd.DataFrame, opened: Run) -> dict[str, About]:
@@ -64,14 +70,19 @@ def about_of(stays: pd.DataFrame, opened: Run) -> dict[str, About]:
     if opened.request.write_to is None:
         pairs = zip(stays["stay_id"], stays["patient_id"], strict=True)
         return {stay: about_at_source(patient, stay) for stay, patient in pairs}
-    kept = {stay: About(**one) for chunk in stays["chunk"].unique() for stay, one in _kept(opened, chunk).items()}
+    kept = {stay: one for chunk in stays["chunk"].unique() for stay, one in _kept(opened, chunk).items()}
     return {stay: kept[stay] for stay in stays["stay_id"] if stay in kept}
 
 
-def _kept(opened: Run, chunk: int) -> dict[str, dict[str, Reference]]:
+def _kept(opened: Run, chunk: int) -> dict[str, About]:
     name = chunk_file(chunk, ABOUT)
-    kept: dict[str, dict[str, Reference]] = opened.folder.read_json(name) if opened.folder.exists(name) else {}
-    return kept
+    if not opened.folder.exists(name):
+        return {}
+    frame = opened.folder.read_frame(name)
+    return {
+        stay: About(orjson.loads(subject), orjson.loads(encounter))
+        for stay, subject, encounter in zip(frame["stay_id"], frame["subject"], frame["encounter"], strict=True)
+    }
 
 
 def _mapped(assessments: Sequence[Assessment], look: SecondLook, client: FhirClient) -> Referred:
