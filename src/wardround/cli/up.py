@@ -34,6 +34,7 @@ def command(stays: int, port: int) -> None:
     try:
         with running_ward(settings_from(), Path(mimic) if mimic else None, stays, now, port, say) as ward:
             click.echo(f"Airflow      {ward.airflow.api.base_url}  (this machine only; everyone is admin, no password)")
+            click.echo(f"Reports      {ward.airflow.api.base_url}/plugin/wardround-reports")
             click.echo(f"FHIR server  {ward.fhir_base_url}")
             click.echo(f"Runs         {ward.settings.runs}")
             click.echo(f"Log          {ward.airflow.log}")
