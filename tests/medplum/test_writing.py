@@ -24,7 +24,7 @@ PROFILE = load_server_profile("medplum", PROJECT / "include" / "schemas")
 @pytest.fixture
 def client(medplum):
     # A busy machine takes long for a batch of 100, and what is asked again is no longer one request.
-    with FhirClient(FhirSource(medplum, profile=PROFILE, timeout=600)) as client:
+    with FhirClient(FhirSource(medplum, profile=PROFILE, timeout=300)) as client:
         yield client
 
 

@@ -270,7 +270,7 @@ def test_two_screenings_of_the_same_time_at_once_write_once(icu, server, environ
     as_of = "2026-01-02T06:00:00Z"
     command = [sys.executable, "-m", "wardround", *arguments(server, as_of)]
     both = [subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE) for _ in range(2)]
-    results: list[dict[str, Any]] = [json.loads(process.communicate(timeout=600)[0]) for process in both]
+    results: list[dict[str, Any]] = [json.loads(process.communicate(timeout=300)[0]) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert [result["written"] for result in results] == [STAYS, STAYS]
     assert held(server, as_of) == (EACH_ONCE, STAYS)

@@ -150,7 +150,7 @@ def test_the_command_says_nothing_of_a_patient(icu, server, settings, tmp_path, 
     environment = {**os.environ, **secret, **{f"WARDROUND_{name}": str(place) for name, place in places.items()}}
     options = ["--source", server.base_url, "--as-of", "2026-01-02T05:00:00Z", "--json", "-vv"]
     command = [sys.executable, "-m", "wardround", "screen", "sepsis", *options]
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     server.misbehave(FaultPlan())
     assert leaks(finished.stdout + finished.stderr) == []
     assert "Traceback" not in finished.stderr

@@ -192,7 +192,7 @@ def test_the_command_signs_in_by_the_name_of_the_source(icu, server, settings, k
     environment = {**os.environ, **{f"WARDROUND_{name}": str(place) for name, place in places.items()}}
     command = [sys.executable, "-m", "wardround", "screen", "sepsis", "--source", "my-ward", "--json"]
     command += ["--as-of", "2026-01-02T05:00:00Z"]
-    finished = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    finished = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert server.requests()[TOKENS] == 1
     assert key_pair.private.splitlines()[1] not in finished.stdout + finished.stderr
     assert "Traceback" not in finished.stderr

@@ -40,7 +40,7 @@ def test_the_process_ends_when_its_parent_is_killed() -> None:
         server = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
         parent.wait()
-        psutil.wait_procs([server], timeout=600)
+        psutil.wait_procs([server], timeout=300)
         assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
 
 
@@ -53,7 +53,7 @@ def test_a_signal_ends_the_command_without_an_error_and_without_leftovers(tmp_pa
         assert b"/fhir" in child.stdout.readline()
         assert list(tmp_path.iterdir()) != []
         child.send_signal(sign)
-        _, errors = child.communicate(timeout=600)
+        _, errors = child.communicate(timeout=300)
     assert (child.returncode, b"Traceback" in errors) == (0, False)
     assert list(tmp_path.iterdir()) == []
 

@@ -106,7 +106,7 @@ def test_no_more_requests_are_under_way_at_once_than_the_source_bears(
 
     def meet(path: str) -> None:
         if path.endswith("/Observation/_search") and next(first_two, None) is not None:
-            met.wait(timeout=600)
+            met.wait(timeout=300)
 
     transport.under_way = meet
     screen(ScreeningRequest.model_validate(asked), Means(source, settings, lambda *_: None, transport))

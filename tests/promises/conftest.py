@@ -1,0 +1,25 @@
+"""What the promises' tests say at their end."""
+
+from typing import Any
+
+import pytest
+
+_SEEN = pytest.StashKey[list[tuple[str, ...]]]()
+
+
+@pytest.fixture(scope="session")
+def hostile_table(pytestconfig: pytest.Config) -> list[tuple[str, ...]]:
+    """Takes the rows of test_hostile_server.py: what the server did, to what, what had to come of it, what was seen."""
+    return pytestconfig.stash.setdefault(_SEEN, [])
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    seen = config.stash.get(_SEEN, [])
+    if seen and config.get_verbosity() > 0:
+        table = [("what the server does", "to", "expected", "seen"), *seen]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        terminalreporter.section("a hostile server")
+        for row in table:
+            terminalreporter.line(
+                "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            )
