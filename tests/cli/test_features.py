@@ -36,6 +36,7 @@ def test_each_stay_is_a_row_some_time_after_its_admission(folder: Path, tmp_path
         "stays": 2,
         "stays_set_aside": 1,
         "readings_set_aside": {"heart_rate: unknown_unit": 1},
+        "stays_with_too_little_data": 2,
         "out": str(tmp_path / "f.parquet"),
     }
     features = pd.read_parquet(tmp_path / "f.parquet")
@@ -51,6 +52,28 @@ def test_what_lies_beside_the_resources_of_a_folder_is_said(folder: Path, tmp_pa
     said = json.loads(result.stdout)
     assert (said["stays"], said["operation_outcomes"], said["files_passed_over"]) == (2, 1, 1)
     assert "Passed over, as no FHIR files by their names: log.ndjson" in result.stderr
+
+
+def test_patients_without_encounters_are_told_apart_from_encounters_elsewhere(
+    folder: Path, tmp_path: Path, stay: dict[str, Any]
+) -> None:
+    def message() -> str:
+        result = run("sepsis", "--fhir", folder, "--at", "6h", "--out", tmp_path / "f.parquet")
+        assert isinstance(result.exception, CensusImplausible)
+        return str(result.exception)
+
+    patients = [{"resourceType": "Patient", "id": key, "birthDate": "1960-05-01"} for key in "abc"]
+    (folder / "all.ndjson").write_text("\n".join(map(json.dumps, patients)))
+    assert "it holds 3 Patients and no Encounter" in message()
+    (folder / "more.ndjson").write_text(json.dumps({**stay, "class": {"code": "IMP"}}))
+    assert "found 0 stays among 1 Encounters" in message()
+
+
+def test_values_that_all_lie_elsewhere_are_pointed_at(folder: Path, tmp_path: Path) -> None:
+    result = run("sepsis", "--fhir", folder, "--at", "72h", "--out", tmp_path / "f.parquet", "--json")
+    said = json.loads(result.stdout)
+    assert (said["stays_with_too_little_data"], sum(said["readings_outside_windows"].values())) == (2, 2)
+    assert "No stay has enough values in the 24 hours before its time, and 2 values lie elsewhere" in result.stderr
 
 
 @pytest.mark.parametrize(("as_of", "stays"), [("2026-01-03T00:00:00Z", 2), ("2026-01-06T00:00:00Z", 0)])

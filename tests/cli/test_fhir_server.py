@@ -54,7 +54,7 @@ def test_what_is_not_loaded_is_named_by_file_line_and_reason_and_the_rest_is_cou
         f"fhir-server: not loaded: {data}/[red]all.ndjson, line 2: Patient.gender: unknown code, expected one of "
         "female, male, other, unknown",
     ]
-    assert "note?[2J.txt" in errors
+    assert r"note\x1b[2J.txt" in errors
     assert "secret" not in errors
     assert "\x1b[2J" not in errors
 

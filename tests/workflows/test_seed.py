@@ -188,6 +188,13 @@ def test_what_lies_beside_the_resources_is_said(tmp_path: Path, server: RunningS
     assert "log.ndjson" in result.stderr
 
 
+def test_what_was_skipped_does_not_look_like_what_was_written(tmp_path: Path, server: RunningServer) -> None:
+    folder = write(tmp_path, PATIENT, {"resourceType": "Flag", "id": "f1"})
+    result = CliRunner().invoke(command, ["--source", server.base_url, "--data", str(folder)])
+    assert "written: Patient" in result.stdout
+    assert "skipped: Flag" in result.stdout
+
+
 def test_the_command_counts_what_it_uploaded_as_json(tmp_path: Path, server: RunningServer) -> None:
     folder = write(tmp_path, PATIENT, {"resourceType": "Flag", "id": "f1"})
     result = CliRunner().invoke(command, ["--source", server.base_url, "--data", str(folder), "--json"])

@@ -49,8 +49,9 @@ class NdjsonFolder:
 
     `path` may be an fsspec URL; `encounters` says which Encounters are stays; `bases` are those of the server that the
     files came from, if any; `translation` says what its codes and units mean; `unmapped` counts what no variable
-    names; `patients_at_once` bounds memory; `outside` counts the readings of the patients asked for that lie in no
-    window, by variable.
+    names; `patients_at_once` bounds memory; `kinds` counts the Encounters, Patients and Locations, each version, that
+    were met when stays were found; `outside` counts the readings of the patients asked for that lie in no window, by
+    variable.
     """
 
     path: Path | str
@@ -59,6 +60,7 @@ class NdjsonFolder:
     translation: Translation = NO_TRANSLATION
     unmapped: Unmapped | None = None
     patients_at_once: int = 1000
+    kinds: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
     outside: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
 
     @cached_property
@@ -91,9 +93,11 @@ class NdjsonFolder:
             census.remove(reference, time)
 
     def _needed(self) -> Iterator[Resource]:
+        self.kinds.clear()
         for file, number, kind, line in self.folder.lines():
             if kind in ELEMENTS:
                 resource = _resource(file, number, line)
+                self.kinds[kind] += 1
                 yield {key: resource[key] for key in _NEEDED & resource.keys()}
 
     def readings(

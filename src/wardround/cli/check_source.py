@@ -141,7 +141,9 @@ def _show_counts(found: "SourceCheck") -> None:
         click.echo(f"  by {what}: {listed or 'none'}")
     for who, number in counts.stays.items():
         click.echo(f"With the Encounters that {who} names a screening finds {number:,} stays now.")
-    for name in counts.unmatched:
+    if not counts.encounters:
+        click.echo("Warning: no Encounter is of the last day; a stay is an Encounter, and Patients alone have none.")
+    for name in counts.unmatched if counts.encounters else ():
         click.echo(f"Warning: no Encounter has {name}; compare the classes that are there.")
     if not any(counts.stays.values()):
         click.echo("Warning: nobody would be screened; name the classes or Locations of the unit.")

@@ -64,6 +64,7 @@ def command(
     import pandas as pd
 
     from wardround.adapters.whole_file import whole_file
+    from wardround.core.minimum_data import enough_data
     from wardround.core.prediction_times import require_reached
     from wardround.spec.loading import load_condition
     from wardround.workflows.features import build_table
@@ -79,6 +80,7 @@ def command(
         table = build_table(source, spec, as_of or at or timedelta(hours=24))
     with whole_file(out) as file:
         table.features.to_parquet(file, index=False)
+    too_little = len(table.features) - int(enough_data(table.features, spec).sum())
     stays = {"stays": len(table.features), "stays_set_aside": sum(table.stays_set_aside.values())}
     # So long after admission has not come for a stay that has just begun: its row holds what is known by now.
     ahead = int((table.features["as_of"] > pd.Timestamp(now)).sum()) if of_server else 0
@@ -86,16 +88,35 @@ def command(
         "as_of_in_the_future": ahead,
         "stays_not_in_progress": table.not_in_progress,
         "stays_excluded": table.excluded,
+        "stays_with_too_little_data": too_little,
         "readings_outside_windows": table.outside,
     }
     counted = {name: number for name, number in left_out.items() if number} | _beside(source)
     account = {**stays, "readings_set_aside": table.set_aside, **counted, **_unmapped(source, out)}
     show({**account, "out": str(out)}, as_json)
-    if not any((*stays.values(), table.not_in_progress, table.excluded)) and spec.cohort.at_least:
-        raise CensusImplausible(
-            f"{mimic or fhir}: found 0 stays, expected at least 1; compare its Encounters with the ICU classes and"
-            " Locations, and see that it holds any"
+    if too_little and too_little == len(table.features) and table.outside:
+        hours, elsewhere = spec.longest_window / timedelta(hours=1), sum(table.outside.values())
+        say(
+            f"No stay has enough values in the {hours:g} hours before its time, and {elsewhere:,} values lie elsewhere:"
+            " choose --as-of or --at so that values come shortly before it"
         )
+    if not any((*stays.values(), table.not_in_progress, table.excluded)) and spec.cohort.at_least:
+        raise CensusImplausible(f"{mimic or fhir}: found 0 stays{_why_none(source)}")
+
+
+def _why_none(source: "Source") -> str:
+    """The rest of the message where a source has no stay."""
+    kinds = getattr(source, "kinds", None)
+    if kinds is not None and not kinds["Encounter"]:
+        return (
+            f", for it holds {kinds['Patient']:,} Patients and no Encounter, expected one for each ICU stay; add them"
+            " (class, subject, period), as docs/servers.md shows under Patients without Encounters"
+        )
+    among = f" among {kinds['Encounter']:,} Encounters" if kinds else ""
+    return (
+        f"{among}, expected at least 1; compare its Encounters with the ICU classes and Locations, and their periods"
+        " with --as-of"
+    )
 
 
 def _beside(source: "Source") -> dict[str, int]:

@@ -16,7 +16,11 @@ _UNBOUNDED: Final = 100_000
 
 
 def show(result: Mapping[str, Any], as_json: bool) -> None:
-    """Prints `result`: with `as_json` as one JSON object, otherwise a row per key (and per key of inner mappings)."""
+    """Prints `result`: with `as_json` as one JSON object, otherwise a row per key.
+
+    Of an inner mapping each key has a row, called `key: inner key`: what was skipped must not look like what was
+    written.
+    """
     if as_json:
         click.echo(json.dumps(result))
         return
@@ -26,8 +30,11 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
     table.add_column()
     table.add_column(no_wrap=True)
     for key, value in result.items():
-        for inner, shown in value.items() if isinstance(value, Mapping) else [(key, value)]:
-            add_row(table, inner, f"{shown:,}" if isinstance(shown, int) else shown)
+        rows = (
+            [(f"{key}: {inner}", one) for inner, one in value.items()] if isinstance(value, Mapping) else [(key, value)]
+        )
+        for name, shown in rows:
+            add_row(table, name, f"{shown:,}" if isinstance(shown, int) else shown)
     print_table(table)
 
 
