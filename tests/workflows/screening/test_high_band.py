@@ -77,7 +77,11 @@ def change(server: str, resource: dict[str, Any], **content: Any) -> None:
     assert answer["response"]["status"].startswith("2")
 
 
-def test_it_lists_who_is_high_keeps_its_id_and_is_left_alone_by_the_same_again(ward, server, run, group) -> None:
+@pytest.mark.parametrize("at_once", [1, 500])
+def test_it_lists_who_is_high_keeps_its_id_and_is_left_alone_by_the_same_again(
+    ward, server, run, group, monkeypatch, at_once: int
+) -> None:
+    monkeypatch.setattr("wardround.workflows.screening.high_band.AT_ONCE", at_once)
     first = run()
     made = group()
     assert (members(made), made["quantity"]) == (["Patient/p-a", "Patient/p-c"], 2)

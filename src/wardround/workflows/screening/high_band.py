@@ -25,6 +25,8 @@ from wardround.workflows.screening.run import Run, require_active
 
 # The last of them only looks; two runs that meet need a second.
 ROUNDS: Final = 4
+# A RiskAssessment names all its Observations: so many are in memory together.
+AT_ONCE: Final = 500
 Account = dict[str, Any]  # kept (see Kept), why (an HTTP status, or ""), reference (Group/…, or None), members
 
 
@@ -93,14 +95,15 @@ def take_out(stays: pd.DataFrame, others: pd.DataFrame, opened: Run, client: Fhi
 def _subjects(ledger: pd.DataFrame, opened: Run, screening: Screening, client: FhirClient) -> list[Reference]:
     """The patients whose result is high and stands: not what a person took back since it was written."""
     high = ledger[(ledger["outcome"] == SCORED) & (ledger["band"] == HIGH) & ledger["written"]]
-    identities = {stay: identity(screening, stay) for stay in high["stay_id"]}
-    held = risk_assessments.held(client, list(identities.values()))
-    about = about_of(high, opened)
-    return [
-        about[stay].subject
-        for stay, one in identities.items()
-        if stay in about and any(not is_withdrawn(resource) for resource in held.get(one, []))
-    ]
+    subjects: list[Reference] = []
+    for start in range(0, len(high), AT_ONCE):
+        some = high.iloc[start : start + AT_ONCE]
+        identities = {stay: identity(screening, stay) for stay in some["stay_id"]}
+        held = risk_assessments.held(client, list(identities.values()))
+        for stay, about in about_of(some, opened).items():
+            if any(not is_withdrawn(resource) for resource in held.get(identities[stay], [])):
+                subjects.append(about.subject)
+    return subjects
 
 
 def _settled(decision: Callable[[Sequence[Resource]], Decision], screening: Screening, client: FhirClient) -> Account:
