@@ -210,7 +210,7 @@ def test_the_worklist_holds_every_scored_stay_by_band_highest_first(ward: Any) -
     worklist = page[page.index('id="worklist"') : page.index('id="indeterminate"')]
     assert re.findall(r"stay-[0-9a-f-]+", worklist) == expected.tolist()
     assert "4.2 mmol/L" in worklist
-    assert "1.3 h before" in worklist
+    assert "1.3\u00a0h before" in worklist
 
 
 def test_indeterminate_and_failed_stays_are_listed_with_their_reasons(ward: Any) -> None:
