@@ -53,6 +53,35 @@ def _without_chain(lines: list[str]) -> list[str]:
     return [*lines[:2], json.dumps(bare), *lines[3:]]
 
 
+def _shortened(store: ModelStore) -> None:
+    _file(store).write_text("".join(_file(store).read_text().splitlines(keepends=True)[:1]))
+
+
+def _emptied(store: ModelStore) -> None:
+    _file(store).write_text("")
+
+
+def _edited(store: ModelStore) -> None:
+    _file(store).write_text(_file(store).read_text().replace("promoted b", "promoted x"))
+
+
+@pytest.mark.parametrize(("spoil", "live"), [(_shortened, "a"), (_emptied, None), (_edited, "b")])
+def test_a_record_that_no_backup_mends_is_accepted_by_somebody_and_held_from_then_on(store, spoil, live) -> None:
+    spoil(store)
+    doubts = store.doubts("sepsis") or ""
+    assert (
+        "restore it from a backup, or accept it as it is (`wardround model accept-record sepsis --why TEXT`)" in doubts
+    )
+    assert store.accept_record("sepsis", by="cat", why="the disk was lost").version == live
+    assert store.doubts("sepsis") is None
+    assert (store.root / "sepsis" / LIVE).exists() == (live is not None)
+    assert (store.decisions("sepsis")[-1].what, store.decisions("sepsis")[-1].by) == ("record_accepted", "cat")
+    store.record("sepsis", "resumed", "", by="bob", why="mended")
+    assert store.doubts("sepsis") is None
+    _file(store).write_text(_file(store).read_text().replace("the disk was lost", "the disk was found"))
+    assert "does not follow" in (store.doubts("sepsis") or "")
+
+
 SPOILT: list[tuple[Callable[[list[str]], list[str]], int]] = [
     (_changed, 3),
     (lambda lines: [lines[0], *lines[2:]], 2),

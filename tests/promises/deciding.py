@@ -2,11 +2,13 @@
 
 One JSON object a line: {"root": ..., "schemas": ..., "work": "promote", "version": ..., "kill_at": n} in,
 {"status": exit code or minus signal} out. A step is a file of the store that is opened, made, written to the disk,
-moved or removed; the fork ends before the n-th of them. Without `kill_at` it goes on to its end.
+moved or removed; the fork ends before the n-th of them. Without `kill_at` it goes on to its end. With `largest` no
+file may have more bytes.
 """
 
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from typing import Any
 import wardround.core.candidates.registry  # noqa: F401 - what a model is loaded with, once for all forks
 from wardround.adapters.model_store import ModelStore
 from wardround.core.model import ModelCard
+from wardround.errors import StorageError
 from wardround.spec.loading import load_condition
 
 STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
@@ -59,6 +62,8 @@ def work(job: dict[str, Any]) -> None:
         "suspend": lambda: store.suspend("mortality", "cat", "too many alarms"),
     }
     Steps(job["root"], job.get("kill_at")).watch()
+    if "largest" in job:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest"], job["largest"]))
     works[job["work"]]()
 
 
@@ -72,6 +77,8 @@ def serve() -> None:
             try:
                 work(job)
                 status = 0
+            except StorageError as error:
+                status = error.exit_code
             finally:
                 os._exit(status)
         _, status = os.waitpid(pid, 0)

@@ -20,6 +20,7 @@ from wardround.adapters.model_store import ModelStore
 from wardround.core.candidates.registry import CANDIDATES
 from wardround.core.fitting import inputs_from
 from wardround.core.model import ModelCard
+from wardround.errors import StorageError
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
@@ -118,6 +119,20 @@ def test_whatever_step_it_is_killed_at_the_decision_stands_or_not_and_the_next_c
         assert store.versions("mortality") == expected.versions("mortality")
         assert _left(root) == _left(whole)
     assert step > 10  # so many steps were there to be killed at
+
+
+@pytest.mark.parametrize("work", WORKS)
+@pytest.mark.parametrize("largest", [0, 100])
+def test_where_there_is_no_room_nothing_is_decided_and_nothing_lost_and_with_room_it_is(
+    filled, run, tmp_path, work, largest
+) -> None:
+    root = tmp_path / "models"
+    shutil.copytree(filled, root)
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    assert run(root, work, largest=largest) == StorageError.exit_code
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    assert run(root, work) == 0
+    assert ModelStore(root).doubts("mortality") is None
 
 
 def test_a_killed_process_leaves_nothing_that_outlasts_another_work(filled, run, tmp_path) -> None:

@@ -73,16 +73,29 @@ class DecisionRecord:
         return head in {line.above for line in self.lines} | {self.head}
 
     def broken(self) -> str | None:
-        """Where lines do not follow on one another; None if all do."""
-        chained = False
+        """Where lines first do not follow on one another, and nobody has accepted that since; None if all do."""
+        chained, broken = False, None
         for number, line in enumerate(self.lines, start=1):
-            if line.said != line.above and (chained or line.said is not None):
-                return (
-                    f"{self.path}, line {number}: does not follow on what stands above it: a line was changed, taken"
-                    " out or put in; restore the file from a backup"
-                )
-            chained = line.said is not None
-        return None
+            follows = line.said == line.above or (line.said is None and not chained)
+            if follows and line.decision.what == "record_accepted":
+                broken = None
+            elif not follows and broken is None:
+                broken = number
+            chained = chained or line.said is not None
+        if broken is None:
+            return None
+        return (
+            f"{self.path}, line {broken}: does not follow on what stands above it: a line was changed, taken out or put"
+            f" in; {self.remedy}"
+        )
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a record that was changed."""
+        condition = self.path.parent.name
+        return (
+            f"restore it from a backup, or accept it as it is (`wardround model accept-record {condition} --why TEXT`)"
+        )
 
 
 def _parsed(line: bytes, where: str) -> tuple[Decision, str | None]:

@@ -53,6 +53,15 @@ def write_live(folder: Path, record: DecisionRecord) -> LiveRecord:
     return live
 
 
+def accept(folder: Path, record: DecisionRecord) -> None:
+    """Makes live.json what the record comes to, whatever it was; for who is alone. Raises StorageError."""
+    if LiveRecord.of(record):
+        write_live(folder, record)
+    else:
+        with storing(folder / LIVE):
+            (folder / LIVE).unlink(missing_ok=True)
+
+
 def lags(folder: Path, record: DecisionRecord) -> bool:
     """Whether live.json is to be written anew: it is missing, of another release, or was read from fewer decisions.
 
@@ -71,8 +80,7 @@ def doubts(folder: Path, record: DecisionRecord) -> str | None:
     if written and not record.once_was(written.decisions):
         return (
             f"{record.path}, line {len(record.lines)}: is not the end that {folder / LIVE} was read from: lines were"
-            f" cut off or changed, and {written.version} was live by them; restore the file from a backup, or promote"
-            " the version that is to be live"
+            f" cut off or changed, and {written.version} was live by them; {record.remedy}"
         )
     return None
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from wardround.adapters.decisions import DecisionRecord
-from wardround.adapters.live_record import LiveRecord, doubts, lags, write_live
+from wardround.adapters.live_record import LiveRecord, accept, doubts, lags, write_live
 from wardround.adapters.model_versions import ModelVersions
 from wardround.adapters.store_files import alone
 from wardround.adapters.version_record import VERSIONS
@@ -207,6 +207,14 @@ class ModelStore(ModelVersions):
         """
         with self._alone(condition_id):
             self._append_new(condition_id, self._decision(by, what, version, self.standing(condition_id), why))
+
+    def accept_record(self, condition_id: str, by: str, why: str) -> Standing:
+        """Takes the record as it is, whatever was changed in it, so that it is held from now on; gives what it says."""
+        with self._alone(condition_id):
+            decision = self._decision(by, "record_accepted", "", self.standing(condition_id), why)
+            self._append_new(condition_id, decision)
+            accept(self._folder(condition_id), self._read(condition_id))
+            return self.standing(condition_id)
 
     def decisions(self, condition_id: str) -> tuple[Decision, ...]:
         """Every decision about the condition's models, oldest first."""

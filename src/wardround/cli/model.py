@@ -200,6 +200,23 @@ def resume_condition(condition: str, by: str, why: str, as_json: bool) -> None:
         click.echo(f"{condition}: is active{' again' if began else '; it was not suspended'}.")
 
 
+@command.command("accept-record")
+@click.argument("condition")
+@_by
+@_why
+@_as_json
+def accept_record(condition: str, by: str, why: str, as_json: bool) -> None:
+    """Take the record of CONDITION's decisions as it is, after lines were changed or lost that no backup has.
+
+    It decides nothing: what the record says is live stays live. That it was accepted, by whom and why, is a line of it.
+    """
+    now = _store().accept_record(_spec(condition).id, by, why)
+    if as_json:
+        click.echo(json.dumps({"condition": condition, "live": now.version, "decisions_accepted": True}))
+    else:
+        click.echo(f"{condition}: the record is accepted; by it {now.version or 'nothing'} is live.")
+
+
 def _unreadable(store: "ModelStore", condition_id: str) -> ModelError | None:
     """Why the records of a condition cannot be read."""
     try:

@@ -22,6 +22,7 @@ What = Literal[
     "resumed",
     "challenged",
     "challenge_ended",
+    "record_accepted",
 ]
 JUDGEMENTS: Final[dict[Verdict, What]] = {
     "passed": "gates_passed",
