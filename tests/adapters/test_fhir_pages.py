@@ -5,10 +5,10 @@ import weakref
 import pytest
 
 from wardround.adapters import fhir_pages
+from wardround.adapters.fhir_answer import Answer
 from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.adapters.fhir_page import WHOLE, Entry, Link, Page
 from wardround.adapters.fhir_pages import MOST_BARREN, MOST_RESTARTS, Search, pages
-from wardround.adapters.fhir_transport import Answer
 from wardround.adapters.fhir_versions import Seen
 from wardround.errors import FhirError
 from wardround.spec.servers import ServerProfile

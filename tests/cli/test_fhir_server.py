@@ -39,7 +39,7 @@ def said(*options: str) -> tuple[str, str]:
             line = child.stdout.readline()
             assert line, "it ended before it was ready"
             out += line
-        _, errors = child.communicate(timeout=600)
+        _, errors = child.communicate(timeout=300)
     return out, errors
 
 

@@ -173,7 +173,7 @@ def test_two_processes_that_promote_at_once_both_end_and_one_after_the_other(fil
     job = {"root": str(root), "schemas": str(schemas), "card": card.model_dump(mode="json"), "work": "promote"}
     for process, version in zip(both, "ad", strict=True):
         print(json.dumps({**job, "version": version}), file=process.stdin, flush=True)
-    answers = [process.communicate(timeout=120)[0] for process in both]
+    answers = [process.communicate(timeout=300)[0] for process in both]
     assert [json.loads(answer)["status"] for answer in answers] == [0, 0]
     store = ModelStore(root)
     assert sorted(_said(store)[2:]) == [("promoted", "a"), ("promoted", "d")]

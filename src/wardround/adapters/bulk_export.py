@@ -18,10 +18,10 @@ from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from wardround.adapters.fhir_answer import error_codes
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import origin, shown
-from wardround.adapters.fhir_transport import error_codes
 from wardround.adapters.json_object import json_object
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable

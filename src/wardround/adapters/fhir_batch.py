@@ -5,9 +5,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from wardround.adapters.fhir_answer import Answer
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource, shown
-from wardround.adapters.fhir_transport import ATTEMPTS, Answer, Transport
+from wardround.adapters.fhir_transport import ATTEMPTS, Transport
 from wardround.errors import FhirError, FhirUnreachable
 
 UNANSWERED: Final = "unanswered"

@@ -11,12 +11,13 @@ from urllib.parse import urlencode
 from requests.adapters import BaseAdapter
 
 from wardround.adapters import fhir_batch
+from wardround.adapters.fhir_answer import Answer
 from wardround.adapters.fhir_page import WHOLE, Misshapen, Shape, called
 from wardround.adapters.fhir_pages import TOO_LARGE, Search, TooLarge, pages
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource, shown
-from wardround.adapters.fhir_transport import Answer, Transport
+from wardround.adapters.fhir_transport import Transport
 from wardround.adapters.fhir_versions import Seen
 from wardround.errors import FhirError
 

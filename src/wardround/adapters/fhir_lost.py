@@ -1,4 +1,4 @@
-"""Why no whole answer came, in words, and what to do about it: an exception of requests in, a Loss out."""
+"""Why no whole answer came, in words, and what to do about it: an exception of requests in, one of ours out."""
 
 import errno
 import ssl
@@ -10,7 +10,9 @@ from typing import Final
 import requests
 from urllib3.exceptions import ConnectTimeoutError, DecodeError, NameResolutionError, ProxyError, ReadTimeoutError
 
+from wardround.adapters.fhir_source import shown
 from wardround.adapters.fhir_wire import TooSlow
+from wardround.errors import FhirUnreachable
 
 LOST: Final = (
     requests.ConnectionError,
@@ -35,6 +37,24 @@ class Loss:
     what: str
     remedy: str
     lasting: bool = False
+
+
+class Busy(Exception):
+    """Worth another attempt, after `wait` seconds if the server said so; `where` may be the token endpoint."""
+
+    def __init__(self, where: str, what: str, wait: float | None = None, remedy: str = NOT_RUNNING) -> None:
+        super().__init__(what)
+        self.where = where
+        self.wait = wait
+        self.remedy = remedy
+
+
+def lost(url: str, error: requests.RequestException) -> Exception:
+    """The exception to raise in place of one of requests: FhirUnreachable where another attempt would not mend it."""
+    loss = loss_of(error)
+    if loss.lasting:
+        return FhirUnreachable(f"{shown(url)}: {loss.what}, expected an answer; {loss.remedy}")
+    return Busy(shown(url), loss.what, remedy=loss.remedy)
 
 
 def loss_of(error: requests.RequestException) -> Loss:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urljoin
 
+from wardround.adapters.fhir_answer import Answer, error_codes
 from wardround.adapters.fhir_page import Link, Misshapen, Page, Shape, called
 from wardround.adapters.fhir_references import is_id
 from wardround.adapters.fhir_source import FhirSource, origin, shown
-from wardround.adapters.fhir_transport import Answer, error_codes
 from wardround.adapters.fhir_versions import Seen
 from wardround.errors import FhirError
 

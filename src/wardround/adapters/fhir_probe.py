@@ -10,10 +10,11 @@ from urllib.parse import urlencode, urljoin
 
 from requests.adapters import BaseAdapter
 
+from wardround.adapters.fhir_answer import error_codes
 from wardround.adapters.fhir_page import called, dicts
 from wardround.adapters.fhir_references import Resource, is_foreign, patient_of
 from wardround.adapters.fhir_source import FhirSource, origin
-from wardround.adapters.fhir_transport import Transport, error_codes
+from wardround.adapters.fhir_transport import Transport
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 
 Pairs = Sequence[tuple[str, str]]

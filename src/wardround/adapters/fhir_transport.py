@@ -1,13 +1,9 @@
 """One HTTP request in, one JSON answer out: keep-alive, retries, Retry-After, and errors that name the cause."""
 
 import logging
-import re
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import Any, Final, TypeVar
 
@@ -15,51 +11,23 @@ import orjson
 import requests
 from requests.adapters import BaseAdapter
 
+from wardround.adapters.fhir_answer import Answer, answer_of, retry_after
 from wardround.adapters.fhir_auth import Authorization, AuthorizationHeader
-from wardround.adapters.fhir_lost import LOST, NOT_RUNNING, loss_of
-from wardround.adapters.fhir_page import dicts
+from wardround.adapters.fhir_lost import LOST, Busy, lost
 from wardround.adapters.fhir_patience import Patience
 from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.adapters.fhir_wire import WholeAnswers, hold, parts
-from wardround.adapters.json_object import is_cut, json_object
-from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+from wardround.adapters.json_object import json_object
+from wardround.errors import FhirError, FhirUnreachable
 
 ATTEMPTS: Final = 5
 FIRST_WAIT: Final = 0.5  # seconds; doubled each time
 LONGEST_WAIT: Final = 120.0  # seconds; a server that asks for more in Retry-After is asked again after this
 _BUSY: Final = (408, 429, 502, 503, 504)
 _PART: Final = 2**20  # bytes of a file at a time
-# http://hl7.org/fhir/R4/valueset-issue-type.html
-_ISSUE_CODE: Final = re.compile(
-    "invalid|structure|required|value|invariant|security|login|unknown|expired|forbidden|suppressed|processing|"
-    "not-supported|duplicate|multiple-matches|not-found|deleted|too-long|code-invalid|extension|too-costly|"
-    "business-rule|conflict|transient|lock-error|no-store|exception|timeout|incomplete|throttled|informational"
-)
-
-_CONTENT_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9.+-]{1,60}|nothing")
-
 T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A JSON object that a server answered; `url` is fit for messages, `complaint` what to say if it is no success.
-
-    `body` is the object as a dict; that of a success is what the request's `read` made of it.
-    """
-
-    url: str
-    status: int
-    body: Any
-    complaint: str
-    headers: Mapping[str, str]
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds after which the server wants to be asked again, if it says so."""
-        return _retry_after(self.headers.get("Retry-After"))
 
 
 class Transport:
@@ -147,7 +115,7 @@ class Transport:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return once()
-            except _Busy as busy:
+            except Busy as busy:
                 what = f"{busy.where}: {busy}"
                 # What the token endpoint did not answer was not sent to the server yet, or refused by it.
                 if not repeat and busy.where == shown(url):
@@ -177,7 +145,7 @@ class Transport:
         """
         try:
             self._send_once("GET", f"{self._source.base_url}/metadata", None, None, ())
-        except _Busy:
+        except Busy:
             return True
         except FhirError:
             return False
@@ -192,7 +160,7 @@ class Transport:
         accept: Collection[int],
         read: Callable[[bytes], Any] = json_object,
     ) -> Answer:
-        return _answer(self._signed(method, url, body, headers), shown(url), accept, read)
+        return answer_of(self._signed(method, url, body, headers), shown(url), accept, read)
 
     def _download_once(
         self, url: str, headers: Mapping[str, str], signed: bool, keep: Callable[[Iterator[bytes]], T]
@@ -204,12 +172,12 @@ class Transport:
         with response:
             if response.status_code != requests.codes.ok:
                 hold(response)
-                what = _answer(response, shown(url), ()).status
+                what = answer_of(response, shown(url), ()).status
                 raise FhirError(f"{shown(url)}: answered {what}, expected a file; export again")
             try:
                 return keep(parts(response, _PART))
             except LOST as error:
-                raise _lost(url, error) from None
+                raise lost(url, error) from None
 
     def _signed(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, stream: bool = False
@@ -253,7 +221,7 @@ class Transport:
                 stream=stream,
             )
         except LOST as error:
-            raise _lost(url, error) from None
+            raise lost(url, error) from None
         except requests.RequestException as error:
             raise FhirError(
                 f"{shown(url)}: the request cannot be made ({type(error).__name__}); check base URL and proxy"
@@ -262,31 +230,14 @@ class Transport:
             seconds = time.monotonic() - began
             _LOG.debug("%s %s: answered %d after %.3f s", method, shown(url), response.status_code, seconds)
         if response.status_code in _BUSY:
-            wait = _retry_after(response.headers.get("Retry-After"))
+            wait = retry_after(response.headers.get("Retry-After"))
             response.close()
-            raise _Busy(shown(url), f"answered {response.status_code}", wait)
+            raise Busy(shown(url), f"answered {response.status_code}", wait)
         return response
-
-
-class _Busy(Exception):
-    """Worth another attempt, after `wait` seconds if the server said so; `where` may be the token endpoint."""
-
-    def __init__(self, where: str, what: str, wait: float | None = None, remedy: str = NOT_RUNNING) -> None:
-        super().__init__(what)
-        self.where = where
-        self.wait = wait
-        self.remedy = remedy
 
 
 class _GaveUp(Exception):
     """Every attempt was in vain."""
-
-
-def _lost(url: str, error: requests.RequestException) -> Exception:
-    loss = loss_of(error)
-    if loss.lasting:
-        return FhirUnreachable(f"{shown(url)}: {loss.what}, expected an answer; {loss.remedy}")
-    return _Busy(shown(url), loss.what, remedy=loss.remedy)
 
 
 def _trusted(ca_file: str | None) -> str | None:
@@ -297,60 +248,3 @@ def _trusted(ca_file: str | None) -> str | None:
         except OSError:  # ssl.SSLError is one
             raise FhirError(f"{ca_file}: not usable, expected certificates as PEM; give another CA file") from None
     return ca_file
-
-
-def _answer(
-    response: requests.Response, url: str, accept: Collection[int], read: Callable[[bytes], Any] = json_object
-) -> Answer:
-    status = response.status_code
-    if status in (401, 403):
-        raise FhirRefused(f"{url}: answered {status}, expected access; check the sign-in and what it allows")
-    if 300 <= status < 400:
-        raise FhirError(f"{url}: answered {status}, expected FHIR; give the base URL that it redirects to")
-    # An error is read as it comes: what it says is not what was asked for.
-    body = (read if status < 400 else json_object)(response.content)
-    issue = _issue(body) if status >= 400 else ""
-    complaint = f"{url}: answered {status}{issue}, expected success; check the base URL and the server's log"
-    if status >= 400 and status not in accept:
-        raise FhirError(complaint)
-    if body is None and status < 400 and status not in accept:
-        kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
-        if "json" in kind and is_cut(response.content):
-            raise _Busy(url, "broke off its JSON")
-        if "json" in kind:
-            raise FhirError(f"{url}: answered what is no JSON object, expected FHIR as JSON; check the server")
-        what = kind if _CONTENT_TYPE.fullmatch(kind) else "something"
-        raise FhirError(f"{url}: answered {what}, expected FHIR as JSON; check the base URL")
-    return Answer(url, status, body or {}, complaint, response.headers)
-
-
-def _issue(body: dict[str, Any] | None) -> str:
-    """The code of an OperationOutcome's first issue; its text may name patients."""
-    issues = (body or {}).get("issue")
-    first = issues[0] if isinstance(issues, list) and issues and isinstance(issues[0], dict) else {}
-    return f" ({issue_code(first)})" if "code" in first else ""
-
-
-def error_codes(issues: Any) -> list[str]:
-    """The codes of an OperationOutcome's issues that are errors; the others are warnings and hints."""
-    return [issue_code(issue) for issue in dicts(issues) if issue.get("severity") in ("error", "fatal")]
-
-
-def issue_code(issue: Mapping[str, Any]) -> str:
-    """The code of an issue if it is one of R4's; a server may write anything there."""
-    code = issue.get("code")
-    return code if isinstance(code, str) and _ISSUE_CODE.fullmatch(code) else "a code that R4 does not know"
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Seconds to wait, from either form of the header; None if it says nothing usable."""
-    if header is None:
-        return None
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        until = parsedate_to_datetime(header)
-    except (ValueError, OverflowError):  # a year of twenty digits
-        return None
-    now = datetime.now(UTC) if until.tzinfo else datetime.now(UTC).replace(tzinfo=None)
-    return max(0.0, (until - now).total_seconds())
