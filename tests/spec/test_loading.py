@@ -65,11 +65,17 @@ def test_an_unknown_condition_names_the_known_ones(own):
         ({"minimum_data__at_least": 9}, r"minimum_data: got at_least 9 of 8 variables"),
         ({"minimum_data__of": ["heart_rat"], "minimum_data__at_least": 1}, r"names heart_rat, which no feature uses"),
         ({"quality__max_failed": 2}, r"quality.max_failed: got 2"),
+        ({"schedule": "0 25 * * *"}, r"sepsis.yaml: schedule: got '0 25 \* \* \*', expected a cron expression of five"),
+        ({"schedule": "0 6 * *"}, r"schedule: got '0 6 \* \*', expected a cron expression of five fields"),
+        ({"schedule": "0 0 6 * * *"}, r"schedule: got '0 0 6 \* \* \*', expected a cron expression of five fields"),
+        ({"schedule": "0 0 31 2 *"}, r"that comes true, such as 0 6 \* \* \*; correct it"),
+        ({"schedule": ""}, r"schedule: got '', expected a cron expression"),
+        ({"retraining": "monthly"}, r"retraining: got 'monthly', expected a cron expression"),
         (
             {"time_zone": "Europe/Belin"},
             r"sepsis.yaml: time_zone: got 'Europe/Belin' \(did you mean 'Europe/Berlin'\?\), expected a time",
         ),
-        ({"time_zone": "+01:00"}, r"time_zone: got '\+01:00', expected a time zone by its IANA name"),
+        ({"time_zone": "+01:00"}, r"time_zone: got '\+01:00', expected a time zone by IANA's name"),
         ({"time_zone": "localtime"}, r"time_zone: got 'localtime'"),
         ({"sources": ["north", "south", "North"]}, r"sources names north more than once; remove one of them"),
         ({"sources": ["north", "a/b"]}, r"sepsis.yaml: sources.1: got 'a/b'"),
@@ -82,6 +88,12 @@ def test_a_wrong_condition_is_refused_with_place_value_and_remedy(own, changes, 
     spoil(own / "conditions" / "sepsis.yaml", **changes)
     with pytest.raises(SpecError, match=message):
         load_condition("sepsis", own)
+
+
+@pytest.mark.parametrize("schedule", ["0 6 * * *", "*/15 0-7,19-23 * * MON-FRI", "@hourly", "@quarterly"])
+def test_a_schedule_is_what_airflow_takes_for_one(own, schedule):
+    spoil(own / "conditions" / "sepsis.yaml", schedule=schedule)
+    assert load_condition("sepsis", own).schedule == schedule
 
 
 def test_an_unknown_variable_of_a_group_is_named(own):

@@ -1,14 +1,13 @@
 """Conditions: what is screened for. One YAML file each, resolved against the variables."""
 
 from datetime import date, datetime, timedelta
-from difflib import get_close_matches
-from functools import cache
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from wardround.spec.base import Duration, SpecModel, format_duration
+from wardround.spec.clock import Cron, TimeZone
 from wardround.spec.cohorts import CohortSource, Encounters
 from wardround.spec.leakage import Leakage
 from wardround.spec.model_card import ModelCardTexts
@@ -179,23 +178,6 @@ class Outcome(SpecModel):
     coding: tuple[Coding, ...] = Field(min_length=1, description="In codes.")
 
 
-@cache  # it reads some 600 files
-def _zones() -> frozenset[str]:
-    # These two are whatever the machine is set to, and nothing.
-    return frozenset(available_timezones() - {"localtime", "Factory"})
-
-
-def _known_zone(name: str) -> str:
-    known = _zones()
-    if name not in known:
-        close = get_close_matches(name, sorted(known), n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise ValueError(
-            f"got {name!r}{hint}, expected a time zone by its IANA name, such as Europe/Berlin; correct it"
-        )
-    return name
-
-
 def _horizon(value: object) -> object:
     return None if value == "hospital_stay" else value
 
@@ -207,8 +189,8 @@ class ConditionFile(SpecModel):
     title: str = Field(min_length=1, description="Name in reports.")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="Raise it when a change alters scores.")
     description: str = Field(min_length=1, description="One sentence for people who read a report.")
-    schedule: str = Field(min_length=1, description="Cron expression of the screening DAG, in time_zone.")
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+    schedule: Cron = Field(description="Cron expression of the screening DAG, in time_zone.")
+    time_zone: TimeZone = Field(
         default="UTC",
         description="Whose clock the cron expressions follow, and whose days the dates are: an IANA name, such as"
         " Europe/Berlin.",
@@ -220,9 +202,8 @@ class ConditionFile(SpecModel):
     catch_up_from: date | None = Field(
         default=None, description="Missed runs since this day are made up for, each as of its own time; none: skipped."
     )
-    retraining: str | None = Field(
+    retraining: Cron | None = Field(
         default=None,
-        min_length=1,
         description="Cron expression of the training DAG, in time_zone; none: when asked for.",
     )
     mode: Mode = Field(default="live", description="shadow scores and reports, and writes nothing to the source.")
