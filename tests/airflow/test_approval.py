@@ -1,7 +1,9 @@
 """Who answered the question whether a model goes live, and why, as Airflow hands it to the task."""
 
 import json
+import logging
 import shutil
+from pathlib import Path
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
@@ -37,7 +39,8 @@ def test_no_answer_in_time_is_a_no_and_the_condition_says_how_long_that_is(dagba
     assert list(approve.params) == ["why"]
 
 
-def test_nobody_is_asked_about_what_is_live_already(trained_models, monkeypatch):
+def test_nobody_is_asked_about_what_is_live_already_and_the_log_says_so(trained_models, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, logger="wardround")
     runs = trained_models.parent / "runs"
     monkeypatch.setenv("WARDROUND_RUNS", str(runs))
     monkeypatch.setenv("WARDROUND_MODELS", str(trained_models))
@@ -45,6 +48,9 @@ def test_nobody_is_asked_about_what_is_live_already(trained_models, monkeypatch)
 
     with pytest.raises(AirflowSkipException, match="is live already"):
         PromotionApproval(task_id="approve", run=run, params=approval_form()).execute({})
+    said, _, card = caplog.messages[-1].partition("; report ")
+    assert said == f"run {run}, approve: nobody is asked, the version is live already"
+    assert Path(card).is_file()
 
 
 def test_what_was_rejected_is_asked_about_with_a_warning_and_approved_only_with_a_reason(

@@ -242,11 +242,18 @@ def test_a_tasks_log_is_its_account_and_leads_to_the_runs_page(hospital, screene
     assert hospital.fetch(page).status_code == 200
 
 
-@pytest.mark.parametrize("task", ["load", "build_table", "fit_candidate", "evaluate", "check_leakage", "write_card"])
-def test_a_trainings_log_leads_to_the_page_with_its_card(hospital, asked, task):
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        *((task, ": done in") for task in ("load", "build_table", "fit_candidate", "evaluate")),
+        *((task, ": done in") for task in ("check_leakage", "write_card", "compare")),
+        ("approve", "approve: asks whether"),
+    ],
+)
+def test_a_trainings_log_leads_to_the_page_with_its_card(hospital, asked, task, said):
     run_id, _ = asked
     page = f"{hospital.api.base_url}/wardround/runs/{trained_run(hospital, asked)}"
-    last = [line for line in hospital.log(TRAIN, run_id, task) if ": done in" in line][-1]
+    last = [line for line in hospital.log(TRAIN, run_id, task) if said in line][-1]
     assert f"; report {page}" in last
     assert "card.html" in hospital.fetch(page).text
 

@@ -55,19 +55,24 @@ def compare(run: str) -> None:
 
 
 def is_live(run: str) -> bool:
-    return training.is_live(run, settings_from())
+    live = training.is_live(run, settings_from())
+    if live:
+        _say(run, "nobody is asked, the version is live already")
+    return live
 
 
 def why_unasked(run: str) -> str | None:
-    return training.why_unasked(run, settings_from())
+    why = training.why_unasked(run, settings_from())
+    if why:
+        _say(run, f"nobody is asked, {why}")
+    return why
 
 
 def question(run: str) -> tuple[str, str]:
     """What the person who decides is asked, and what they are shown, as Markdown."""
     opened = load_run(run, settings_from())
     comparison = training.comparison_of(opened)
-    place = card_place(run, settings_from())
-    _LOG.info("run %s, approve: asks whether %s may go live; report %s", run, comparison.version, place)
+    _say(run, f"asks whether {comparison.version} may go live")
     first, _, rest = as_markdown(comparison).partition("\n")
     # Airflow shows the subject as it is, and the body as Markdown.
     subject = f"{visible(opened.condition.title)}: may {visible(comparison.version)} go live?"
@@ -76,6 +81,11 @@ def question(run: str) -> tuple[str, str]:
 
 def is_withdrawn(run: str) -> bool:
     return training.withdrawal(run, settings_from()) is not None
+
+
+def _say(run: str, what: str) -> None:
+    """The last line of the log of `approve`."""
+    _LOG.info("run %s, approve: %s; report %s", run, what, card_place(run, settings_from()))
 
 
 def _card_link(comparison: Comparison) -> str:
