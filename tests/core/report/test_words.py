@@ -47,6 +47,7 @@ def test_counts_and_shares_use_narrow_spaces() -> None:
         ("under_age", "Younger than the cohort's minimum age"),
         ("quality:age is between 18 and 130 years", "Broke a validation rule: age is between 18 and 130 years"),
         ("task:check_quality", "The step check quality did not end well"),
+        ("refer:patient_not_there", "Whom it is about is not known where results are written: patient not there"),
         ("a reason: of its own", "a reason: of its own"),
     ],
 )

@@ -233,12 +233,12 @@ def test_who_cannot_be_found_there_beyond_doubt_fails_alone_and_says_why(
     summary = screened(mapped=True, chunk_size=9)
     assert ledger(settings, summary["run"]) == {
         **dict.fromkeys(("e-a", "e-b", "e-c"), ""),
-        "e-absent": "write:patient_not_there",
-        "e-closed": "write:patient_not_there",
-        "e-moved": "write:encounter_of_another_patient_there",
-        "e-numberless": "write:patient_has_no_identifier",
-        "e-twice": "write:several_patients_there",
-        "e-visitless": "write:encounter_not_there",
+        "e-absent": "refer:patient_not_there",
+        "e-closed": "refer:patient_not_there",
+        "e-moved": "refer:encounter_of_another_patient_there",
+        "e-numberless": "refer:patient_has_no_identifier",
+        "e-twice": "refer:several_patients_there",
+        "e-visitless": "refer:encounter_not_there",
     }
     assert len(held("RiskAssessment")) == 3
 

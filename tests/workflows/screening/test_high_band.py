@@ -79,7 +79,7 @@ def change(server: str, resource: dict[str, Any], **content: Any) -> None:
 
 @pytest.mark.parametrize("at_once", [1, 500])
 def test_it_lists_who_is_high_keeps_its_id_and_is_left_alone_by_the_same_again(
-    ward, server, run, group, monkeypatch, at_once: int
+    ward, server, run, group, keeping, monkeypatch, at_once: int
 ) -> None:
     monkeypatch.setattr("wardround.workflows.screening.high_band.AT_ONCE", at_once)
     first = run()
@@ -87,6 +87,8 @@ def test_it_lists_who_is_high_keeps_its_id_and_is_left_alone_by_the_same_again(
     assert (members(made), made["quantity"]) == (["Patient/p-a", "Patient/p-c"], 2)
     account = {"kept": "written", "why": "", "reference": f"Group/{made['id']}", "members": 2}
     assert (first["high_band"], first["complete"]) == (account, True)
+    page = RunFolder.existing(keeping.runs, first["run"]).read_text("report.html")
+    assert f"Group/{made['id']}, patients listed: 2" in page
     assert run()["high_band"] == {**account, "kept": "unchanged"}
     assert group() == made
     ward.lactate("p-b", "late", HIGH, hours=-0.5)
@@ -119,11 +121,14 @@ def test_nobody_high_leaves_it_empty_and_not_as_it_was(ward, server, run, group)
     assert group()["characteristic"][0]["period"]["start"] == "2026-03-02T05:00:00Z"
 
 
-def test_an_earlier_time_that_is_screened_later_leaves_the_members_of_now(ward, run, group) -> None:
+def test_an_earlier_time_that_is_screened_later_leaves_the_members_of_now(ward, run, group, keeping) -> None:
     run()
     made = group()
-    assert run(EARLIER)["high_band"]["kept"] == "newer"
+    summary = run(EARLIER)
+    assert summary["high_band"]["kept"] == "newer"
     assert group() == made
+    page = RunFolder.existing(keeping.runs, summary["run"]).read_text("report.html")
+    assert f"Group/{made['id']}, left alone: it lists the high band of a later time" in page
 
 
 @pytest.mark.parametrize("asked", [{"mode": "shadow"}, {"dry_run": True}, {"look_back": "1h"}])

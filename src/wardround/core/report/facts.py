@@ -28,11 +28,25 @@ def technical(record: RunRecord) -> tuple[tuple[str, str], ...]:
     return (
         ("Source", address(request["source_url"])),
         *((("Results at", address(request["write_to"])),) if request.get("write_to") else ()),
+        *_group_of_the_high_band(record),
         ("Run", record.run),
         ("Definition", f"{record.condition.id} {request['condition_version']} ({request['spec_digest'][:12]})"),
         ("Looks for stays back to", f"{request['look_back'] or window(record.condition.cohort.look_back)} before"),
         ("Wardround", request["software_version"]),
     )
+
+
+def _group_of_the_high_band(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """Where others find who is high, if the condition keeps that."""
+    high_band = record.summary.get("high_band")
+    if high_band:
+        listed = f"{high_band['reference']}, patients listed: {high_band['members']:,}"
+        words = {
+            "newer": f"{high_band['reference']}, left alone: it lists the high band of a later time",
+            "suspended": "left as it was: the condition is suspended",
+            "refused": "not written: the server did not take it",
+        }
+        yield "Group of the high band", words.get(high_band["kept"], listed)
 
 
 def _whose_mode(record: RunRecord) -> str:

@@ -77,6 +77,7 @@ FAILURES: Final = {
     "extract": "Its data could not be read: {}",
     "task": "The step {} did not end well",
     "invalid": "The RiskAssessment would not be valid: {}",
+    "refer": "Whom it is about is not known where results are written: {}",
     "write": "The server did not take the RiskAssessment: {}",
     "provenance": "The server did not take the Provenance: {}",
     "reconcile": "The server does not hold what was written: {}",
@@ -99,6 +100,7 @@ SUMMARIES: Final = {
 # The steps of a run (workflows/screening), as a reader would call them.
 STEPS: Final = {
     "recognise": "Asking the server what it is",
+    "recognise_results": "Asking the server of the results what it is",
     "find_stays": "Finding the stays",
     "extract": "Reading the values",
     "check_quality": "Checking the values",
@@ -106,6 +108,7 @@ STEPS: Final = {
     "score_challenger": "Scoring the challenger",
     "publish": "Writing the results",
     "reconcile": "Comparing with the server",
+    "high_band": "Writing the Group of the high band",
 }
 _REFERENCE: Final = re.compile(r"\b([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]+")
 

@@ -93,9 +93,9 @@ def _mapped(assessments: Sequence[Assessment], look: SecondLook, client: FhirCli
     for one in assessments:
         patient, encounter = patients[one.patient_id], encounters[one.stay_id]
         if isinstance(patient, str) or isinstance(encounter, str):
-            failed[one.stay_id] = f"write:{patient if isinstance(patient, str) else encounter}"
+            failed[one.stay_id] = f"refer:{patient if isinstance(patient, str) else encounter}"
         elif patient_of(encounter) != patient["id"]:
-            failed[one.stay_id] = f"write:{ANOTHER_PATIENTS}"
+            failed[one.stay_id] = f"refer:{ANOTHER_PATIENTS}"
         else:
             about[one.stay_id] = About(literal(f"Patient/{patient['id']}"), literal(f"Encounter/{encounter['id']}"))
     return Referred(about, failed)
