@@ -1,6 +1,8 @@
 """A report is compared with the run before it: the latest earlier one that asked the same and ended well."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,3 +185,13 @@ def test_the_inputs_of_an_earlier_run_are_counted_once_and_kept_with_its_own_rep
         if name.endswith("/features.parquet"):
             ward.folder(earlier).remove(name)
     assert changed(ward, run) == counted_now
+
+
+def test_runs_in_object_storage_are_compared_as_well(ward: Any, tmp_path: Path) -> None:
+    ward.settings = replace(ward.settings, runs=f"memory:/{tmp_path}/runs")
+    ward.screen(40, seed=1, **at(4))
+    run = ward.screen(40, **at(5))
+    assert "since 4 January 2026" in changed(ward, run)
+    path = report(run, ward.settings)
+    assert (path[:9], path.endswith(f"/runs/{run}/report.html")) == ("memory://", True)
+    assert {"aggregates.html", "worklist.csv", "model-card.html"} <= set(ward.folder().list())

@@ -189,6 +189,11 @@ def _without_event(feature: Feature, value: float) -> bool:
     return _unknown(value) or value == WITHOUT_EVENTS.get(feature.summary)
 
 
+def unit_in_words(unit: str) -> str:
+    """A UCUM unit as clinicians write it; "" for a number without one."""
+    return _UNIT_WORDS.get(unit, unit)
+
+
 def column_words(condition: Condition) -> dict[str, str]:
     """Each column of the condition in words: `Lactate, highest of the last 24 h`."""
     named: dict[str, str] = {name: DEMOGRAPHIC_WORDS[name] for name in condition.features.demographics}
@@ -226,7 +231,7 @@ def _demographic(column: str, value: float) -> str:
 
 
 def _quantity(feature: Feature, value: float, variable: Variable) -> str:
-    unit = _UNIT_WORDS.get(variable.unit, variable.unit)
+    unit = unit_in_words(variable.unit)
     match feature.summary:
         case "count":
             return f"{value:.0f} time{'' if round(value) == 1 else 's'}"

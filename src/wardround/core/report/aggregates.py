@@ -5,7 +5,7 @@ from typing import Final
 
 import pandas as pd
 
-from wardround.core.rationale import left_out_of
+from wardround.core.rationale import column_words, left_out_of
 from wardround.core.report.challenger import ChallengerFacts, challenger_facts
 from wardround.core.report.change import Change, change_of
 from wardround.core.report.facts import (
@@ -23,11 +23,11 @@ from wardround.core.report.histogram import NARROW, histogram
 from wardround.core.report.missingness import UnknownGrid, unknown_grid
 from wardround.core.report.model_facts import ModelFacts, model_facts
 from wardround.core.report.notices import Notice, looks_back, notices
+from wardround.core.report.quality import QualityFacts, quality_facts, rule_in_words
 from wardround.core.report.record import RunRecord, texts_of
 from wardround.core.report.trend import trend
 from wardround.core.report.units import UnitCounts, by_unit
 from wardround.core.report.words import STEPS, kind_in_words, moment, reason_in_words, seconds
-from wardround.core.suite import QualityResult
 
 SAFETY: Final = (
     "Decision support, adjunct only: a score is never the sole basis of a decision, and a low score does not rule the"
@@ -87,8 +87,7 @@ class Aggregates:
     histogram: str
     narrow_histogram: str
     unknown: UnknownGrid
-    quality: QualityResult | None
-    max_set_aside: float
+    quality: QualityFacts | None
     set_aside: tuple[SetAside, ...]
     durations: tuple[Duration, ...]
     requests: int | None
@@ -101,7 +100,11 @@ class Aggregates:
 
 def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
     """What is counted of a run; `guarded` for readers who may see no patient."""
-    words = kind_in_words if guarded else reason_in_words
+    told, columns = kind_in_words if guarded else reason_in_words, column_words(record.condition)
+
+    def words(reason: str) -> str:
+        return rule_in_words(told(reason), columns)
+
     outcome = record.ledger["outcome"]
     scored = record.ledger[outcome == "scored"]
     scores, bands = scored["score"].to_numpy(dtype=float), scored["band"].tolist()
@@ -136,8 +139,7 @@ def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
         histogram=histogram(scores, bands, thresholds),
         narrow_histogram=histogram(scores, bands, thresholds, NARROW),
         unknown=unknown_grid(record.unknown, record.rows, record.condition),
-        quality=record.quality,
-        max_set_aside=record.condition.quality.max_set_aside,
+        quality=quality_facts(record.quality, record.condition) if record.quality else None,
         set_aside=_set_aside(record, words),
         durations=_durations(record),
         requests=record.summary.get("http_requests"),

@@ -61,7 +61,7 @@ def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
             ("Method", card.candidates[card.chosen].title),
             *_data(card),
             ("Learned to predict", _learned(card)),
-            ("Prediction in training", _predicted(card)),
+            ("When it was asked in training", _predicted(card)),
             (
                 "Bands",
                 f"moderate from {percent(card.thresholds['moderate'])}, high from {percent(card.thresholds['high'])}",

@@ -7,8 +7,10 @@ from typing import Any, Final
 import pandas as pd
 
 from wardround.core.ledger import SCORED
+from wardround.core.rationale import column_words
 from wardround.core.report.change import states_of
 from wardround.core.report.chart_links import chart_link, is_pattern
+from wardround.core.report.quality import rule_in_words
 from wardround.core.report.record import RunRecord, texts_of
 from wardround.core.report.words import percent, reason_in_words, without_references
 
@@ -81,7 +83,9 @@ def joined(record: RunRecord) -> pd.DataFrame:
     said, before = record.request.get("chart_url") or "", _before(record)
     pattern = said if is_pattern(said) else ""
     ids = zip(ledger["patient_id"], ledger["stay_id"], strict=True)
+    columns = column_words(record.condition)
     return ledger.assign(
+        why=ledger["why"].map(lambda why: rule_in_words(why, columns)).astype("str"),
         before=pd.Series([before.get(str(stay), "") for stay in ledger["stay_id"]], ledger.index, dtype="str"),
         link=[chart_link(pattern, str(who), str(stay)) for who, stay in ids],
     )
