@@ -161,6 +161,7 @@ def test_a_deletion_of_nobody_knows_what_is_refused(url: Any) -> None:
         (entry("zz-secret-zz"), "not a resource"),
         (entry({"id": "a"}), "resourceType is missing"),
         (entry({"resourceType": ["Patient"]}), "resourceType is missing"),
+        (entry({"resourceType": "zz secret zz"}), "resourceType is missing"),
         (entry({"resourceType": "Parameters"}, None, "PATCH", "Patient/a"), "a change of a resource"),
     ],
 )
@@ -169,6 +170,32 @@ def test_an_entry_that_cannot_be_used_costs_no_other(odd: Any, reason: str) -> N
     assert found.references == ["Patient/p1", "Patient/p2"]
     ((number, said),) = found.refused
     assert (number, reason in said, "secret" in said) == (2, True, False)
+
+
+@pytest.mark.parametrize("beside", [None, 5])
+@pytest.mark.parametrize("own", ['"id":"deep",', ""])
+def test_an_entry_that_is_too_deep_costs_no_other(beside: Any, own: str) -> None:
+    deep = '{"resourceType":"Patient",' + own + '"x":' + "[" * 600 + "]" * 600 + "}"
+    text = json.dumps({"entry": [entry({**PATIENT, "id": "p1"}), entry(PATIENT), beside]})
+    found = Taken(text.replace(json.dumps(PATIENT), deep).encode())
+    assert found.references == ["Patient/p1"]
+    assert found.refused[-1][1].startswith("nested too deeply")
+
+
+def test_a_name_that_is_no_id_is_put_into_no_reference() -> None:
+    odd = json.dumps(
+        {
+            "entry": [
+                entry({**PATIENT, "id": "X"}, "urn:uuid:1"),
+                entry({**VALUE, "subject": {"reference": "urn:uuid:1"}}),
+            ]
+        }
+    )
+    account, refused = Account(), []
+    found = taken_apart(
+        odd.replace('"X"', r'"\ud800"').encode(), account, Bases(), lambda *unread: refused.append(unread)
+    )
+    assert (len(list(found)), account.unresolved, refused) == (2, 1, [])
 
 
 def test_an_entry_that_is_none_costs_no_other() -> None:

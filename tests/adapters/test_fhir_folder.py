@@ -107,6 +107,7 @@ def test_a_resource_among_the_deleted_is_not_brought_back(tmp_path: Path) -> Non
         ("a.ndjson", b"[]", "a.ndjson, line 2"),
         ("a.ndjson", b'{"id": "a"}', "a.ndjson, line 2"),
         ("a.ndjson", b'{"resourceType": "Patient"}', "a.ndjson, line 2"),
+        ("a.ndjson", b'{"resourceType": "sec\xed\xa0\x80ret", "id": "a"}', "a.ndjson, line 2"),
         ("a.ndjson", b'{"resourceType": "Patient", "id": "zz secret"}', "a.ndjson, line 2"),
         ("a.ndjson", b'{"resourceType":"Patient","id":"secret","x":NaN}', "a.ndjson, line 2"),
         ("a.ndjson", b'{"resourceType":"Patient","id":"secret","x":"\xff"}', "a.ndjson, line 2"),

@@ -1,5 +1,7 @@
 """Whose resource a reference means."""
 
+from typing import Any
+
 import pytest
 
 from wardround.adapters.fhir_references import Bases, contradicts, id_in, is_foreign, is_id, locations_of
@@ -126,3 +128,10 @@ def test_the_locations_of_an_encounter_keep_their_places() -> None:
     elsewhere = {"location": {"reference": "https://elsewhere.org/Location/icu"}}
     parts = [elsewhere, {"location": {"reference": "Location/icu"}}, {}, None]
     assert locations_of({"location": parts}) == ["", "icu", "", ""]
+
+
+def test_what_is_nested_too_deeply_is_left_as_it_is() -> None:
+    node: Any = {"reference": "https://example.org/fhir/Patient/a"}
+    for _ in range(900):
+        node = [node]
+    assert Bases("https://example.org/fhir").localised({"subject": node})["subject"] is node

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from uuid import UUID, uuid5
 
 import msgspec
@@ -22,6 +22,7 @@ OUTCOME: Final = "OperationOutcome"
 _ADDRESSES: Final = frozenset({"url", "uri", "valueUrl", "valueUri", "valueCanonical", "valueOid", "valueUuid"})
 _URNS: Final = ("urn:uuid:", "urn:oid:")
 _OURS: Final = UUID("5d2c9c39-6f6c-4f0b-9a55-0c3c86a1b7d4")  # the namespace of the ids that are assigned here
+_TOO_DEEP: Final = "nested too deeply, expected at most some hundred levels"
 _MOST_DIGITS: Final = 300  # as in json_object
 
 
@@ -127,8 +128,8 @@ def taken_apart(
             resource["id"] = one.new_id
         try:
             text = dump(rewritten(resource, resolve, names.targets))
-        except (RecursionError, orjson.JSONEncodeError):
-            refuse(one.number, "nested too deeply, expected at most some hundred levels")
+        except (RecursionError, orjson.JSONEncodeError, Unusable):
+            refuse(one.number, _TOO_DEEP)
             continue
         yield one.number, one.kind, text
 
@@ -156,12 +157,16 @@ _KIND: Final = msgspec.json.Decoder(_Kind)
 
 
 def kind_of(content: bytes) -> str:
-    """The resourceType of a JSON object, empty if it says none. Raises Unusable for what is no object."""
+    """The resourceType of a JSON object, empty if it says none that could be one. Raises Unusable for no object."""
     try:
         kind = _KIND.decode(content).resourceType
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         kind = _object(content)[0].get("resourceType")
-    return kind if isinstance(kind, str) else ""
+    return kind if _is_type(kind) else ""
+
+
+def _is_type(kind: Any) -> TypeGuard[str]:
+    return isinstance(kind, str) and kind.isascii() and kind.isalpha()
 
 
 def rewritten(node: Any, resolve: Callable[[str], str], targets: Mapping[str, str]) -> Any:
@@ -186,13 +191,13 @@ def _bundle(content: bytes) -> _Bundle:
         return _BUNDLE.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    body, dump = _object(content)
+    body, _ = _object(content)
     entries = body.get("entry", [])
     if not isinstance(entries, list):
         raise Unusable("its entries are no list, expected a Bundle with entries; correct it")
     listed = [entry if isinstance(entry, dict) else {} for entry in entries]
     made = [
-        _Entry(one.get("fullUrl"), msgspec.Raw(dump(one.get("resource"))), one.get("request"), one.get("response"))
+        _Entry(one.get("fullUrl"), msgspec.Raw(_dump(one.get("resource"))), one.get("request"), one.get("response"))
         for one in listed
     ]
     return _Bundle(body.get("type"), body.get("meta"), body.get("timestamp"), made)
@@ -218,8 +223,11 @@ def _int(text: str) -> float:
     return int(text) if len(text) <= _MOST_DIGITS else math.inf
 
 
-def _dump(node: Any) -> bytes:
-    return json.dumps(node).encode()
+def _dump(node: Any, sort: bool = False) -> bytes:
+    try:
+        return json.dumps(node, sort_keys=sort).encode()
+    except RecursionError:
+        raise Unusable(_TOO_DEEP) from None
 
 
 def _head(entry: _Entry) -> _Head:
@@ -234,7 +242,7 @@ def _head(entry: _Entry) -> _Head:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body, _ = _object(content)
         head = _Head(body.get("resourceType"), body.get("id"))
-    if not isinstance(head.resourceType, str) or not head.resourceType:
+    if not _is_type(head.resourceType):
         raise Unusable("resourceType is missing, expected a resource; correct it")
     return head
 
@@ -276,7 +284,8 @@ class _Names:
     def note(self, number: int, entry: _Entry, head: _Head) -> _Named:
         """The entry under its name. Raises Unusable where two that are not the same have one name."""
         new_id = None if head.id is not None else _new_id(head.resourceType, entry)
-        reference = f"{head.resourceType}/{head.id if new_id is None else new_id}"
+        key = head.id if new_id is None else new_id
+        reference = f"{head.resourceType}/{key}"
         url = entry.url if isinstance(entry.url, str) else ""
         found = _First(number, url, reference, hash(bytes(entry.resource)), new_id is None)
         for name in (("resource", reference), ("address", url)):
@@ -285,7 +294,7 @@ class _Names:
                 raise Unusable(
                     f"has the name of entry {first.number} and is another resource; give each an id of its own"
                 )
-        if url:
+        if url and is_id(key):
             self.targets[url] = reference
         return _Named(number, entry, head.resourceType, new_id)
 
@@ -310,7 +319,7 @@ def _new_id(kind: str, entry: _Entry) -> str:
         if address.startswith(scheme) and is_id(address.removeprefix(scheme)):
             return address.removeprefix(scheme)
     body, _ = _object(bytes(entry.resource))
-    return str(uuid5(_OURS, f"{kind} {address or json.dumps(body, sort_keys=True)}"))
+    return str(uuid5(_OURS, f"{kind} {_dump(address or body, sort=True).decode()}"))
 
 
 def _resolver(targets: Mapping[str, str], account: Account) -> Callable[[str], str]:

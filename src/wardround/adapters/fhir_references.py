@@ -55,11 +55,20 @@ class Bases:
         return patient, FOREIGN_REFERENCE if not patient and is_foreign(self._relative(text)) else ""
 
     def localised(self, node: Any) -> Any:
-        """The same JSON with each reference of ours relative."""
+        """The same JSON with each reference of ours relative; as it is if it is nested too deeply to be followed.
+
+        What is absolute there then counts as foreign.
+        """
+        try:
+            return self._localised(node)
+        except RecursionError:
+            return node
+
+    def _localised(self, node: Any) -> Any:
         # Nine in ten nodes are leaves: a call for each of them would take most of the time.
         if isinstance(node, dict):
             return {
-                key: self.localised(value)
+                key: self._localised(value)
                 if isinstance(value, _HOLDING)
                 else self.relative(value)
                 if key == "reference" and isinstance(value, str)
@@ -67,7 +76,7 @@ class Bases:
                 for key, value in node.items()
             }
         if isinstance(node, list):
-            return [self.localised(item) if isinstance(item, _HOLDING) else item for item in node]
+            return [self._localised(item) if isinstance(item, _HOLDING) else item for item in node]
         return node
 
     def have(self, url: str) -> bool:
