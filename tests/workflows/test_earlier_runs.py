@@ -111,6 +111,16 @@ def test_a_run_of_another_source_or_cohort_is_not_compared_with(ward: Any) -> No
     assert "This is the first run" in changed(ward, ward.screen(20, **at(5)))
 
 
+def test_runs_of_patients_who_were_asked_for_are_not_compared_with_each_other(ward: Any) -> None:
+    asked = {"of": {"condition": "sepsis", "source": "ward", "cohort": {"kind": "patients"}}}
+    for day in (4, 5):
+        run = ward.screen(20, **at(day))
+        ward.folder().write_json("census.json", asked)
+    text = changed(ward, run)
+    assert "What changed since" not in text
+    assert " went" not in text
+
+
 @pytest.mark.parametrize(
     ("file", "change", "why"),
     [

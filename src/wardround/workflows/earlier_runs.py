@@ -94,8 +94,14 @@ def _that_ask(question: Mapping[str, Any], names: Iterable[str], settings: Setti
 
 
 def _question(folder: RunFolder, request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What two runs have in common that can be compared; None for a run that never found its stays."""
+    """What two runs have in common that can be compared; None for a run that never found its stays.
+
+    None also for patients who were asked for by their ids: one run's are not another's who left.
+    """
     if not folder.exists("census.json"):
         return None
+    of = folder.read_json("census.json").get("of")
+    if of and of.get("cohort", {}).get("kind") == "patients":
+        return None
     writes = request["mode"] == "live" and not request.get("dry_run")
-    return {"of": folder.read_json("census.json").get("of"), "writes": writes}
+    return {"of": of, "writes": writes}

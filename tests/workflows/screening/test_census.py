@@ -129,6 +129,16 @@ def test_runs_before_the_one_that_is_compared_with_are_not_opened(ward, run, set
     assert census(run(HOURS[1])) == (7, "", 7)
 
 
+def test_any_number_of_other_questions_lie_between_two_rounds_of_a_ward(ward, run, settings) -> None:
+    run(HOURS[0])
+    other = {"of": {"cohort": {"kind": "patients"}}, "found": 1, "doubt": ""}
+    for number in range(250):
+        name = f"sepsis-20260102T053{number // 60}{number % 60:02d}Z-{number:06x}"
+        RunFolder.of(settings.runs, name).write_json("census.json", other)
+    RunFolder.of(settings.runs, "sepsis-20260102T054000Z-0a1b2c").write_json("request.json", {})
+    assert census(run(HOURS[1])) == (7, "", 7)
+
+
 def test_a_run_that_is_resumed_keeps_its_census(ward, run, settings) -> None:
     summary = run(HOURS[0])
     kept = json.loads(RunFolder.of(settings.runs, summary["run"]).read_bytes("census.json"))

@@ -7,9 +7,10 @@ with CensusImplausible (see `require_complete`).
 from itertools import islice
 from typing import Any, Final
 
+import orjson
 import pandas as pd
 
-from wardround.adapters.run_folder import RunFolder, runs_before
+from wardround.adapters.run_folder import RunFolder, read_together, runs_before
 from wardround.core.expected_stays import RunBefore, doubt
 from wardround.errors import RunNotFound
 from wardround.settings import Settings
@@ -19,8 +20,9 @@ from wardround.workflows.screening.run import Run
 CENSUS: Final = "census.json"
 COMPARED_WITHIN: Final = pd.Timedelta(days=7)
 """An older run says little about today's ward."""
-MOST_LOOKED_AT: Final = 200
-"""So many earlier runs are opened, at most, until one is found that asked the same."""
+READ_TOGETHER: Final = 25
+"""Of so many earlier runs the census is read at a time, until one is found that asked the same. Between two rounds of a
+ward there may be hundreds: of other sources, and of single patients who were asked for."""
 
 
 def count_stays(opened: Run, found: int, settings: Settings) -> dict[str, Any]:
@@ -65,8 +67,11 @@ def _run_before(opened: Run, settings: Settings) -> RunBefore | None:
     """The latest run as of an earlier time, within a week, that asked the same and whose census was not in doubt."""
     question = _question(opened)
     since = opened.as_of - COMPARED_WITHIN
-    for run in islice(runs_before(settings.runs, opened.request.condition, opened.as_of, since), MOST_LOOKED_AT):
-        census = census_of(RunFolder.of(settings.runs, run))
-        if census and census["of"] == question and not census["doubt"]:
-            return RunBefore(run, census["found"])
+    earlier = runs_before(settings.runs, opened.request.condition, opened.as_of, since)
+    while some := list(islice(earlier, READ_TOGETHER)):
+        held = read_together(settings.runs, [f"{run}/{CENSUS}" for run in some])
+        for run in some:
+            census = orjson.loads(held.get(f"{run}/{CENSUS}", b"{}"))
+            if census and census["of"] == question and not census["doubt"]:
+                return RunBefore(run, census["found"])
     return None
