@@ -1,5 +1,6 @@
 """What people, files and servers write in: no surface obeys it, none breaks on it, each shows what it is."""
 
+import csv
 import json
 import shutil
 import sys
@@ -24,7 +25,7 @@ from wardround.services.fhir_server.running import running_server
 # A terminal's colour, title and cursor, a C1 control, rich's markup (right and wrong), HTML, a formula, letters in
 # reverse, a forged line of a log, and separators of lines.
 HOSTILE = (
-    "\x1b[31mred\x1b]0;mine\x07\x1b[2J\x9b1m [red]x[/] [/] [/b] <script>alert(1)</script> =1+1 "
+    "=1+1 \x1b[31mred\x1b]0;mine\x07\x1b[2J\x9b1m [red]x[/] [/] [/b] <script>alert(1)</script> =1+1 "
     "\u202egnp\u2066\n2026 ERROR x\u2028y"
 )
 UNSEEN = "\x1b\x07\x9b\u202e\u2066\u2028"
@@ -195,6 +196,12 @@ def test_names_of_units_reach_table_log_and_report_as_what_they_are(command, icu
     page = report.read_text()
     assert [letter for letter in UNSEEN if letter in page] == []
     assert "<script" not in page
+    cells = []
+    for name in ("worklist.csv", "aggregates.csv"):
+        with (report.parent / name).open(newline="", encoding="utf-8-sig") as file:
+            cells += [cell for row in csv.reader(file) for cell in row]
+    assert [cell for cell in cells if set(cell) & set(UNSEEN) or cell.startswith(("=", "+", "@"))] == []
+    assert any(cell.startswith("'=1+1 \\x1b[31mred") for cell in cells)
     assert "[red]x[/] [/] [/b] &lt;script&gt;" in page
 
 

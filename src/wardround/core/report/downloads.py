@@ -17,6 +17,7 @@ from wardround.core.report.change import known_shares
 from wardround.core.report.record import RunRecord, texts_of
 from wardround.core.report.words import reason_in_words, without_references
 from wardround.core.report.worklist import joined
+from wardround.escaping import visible
 
 IDENTIFIERS: Final = ("patient_id", "stay_id")
 WORKLIST_COLUMNS: Final = (
@@ -25,7 +26,7 @@ WORKLIST_COLUMNS: Final = (
 )
 AGGREGATES_COLUMNS: Final = ("run", "condition", "as_of", "mode", "model_version", "table", "name", "measure", "value")
 # Spreadsheets take a cell that begins so for a formula, and those with the full width of a character as well.
-_FORMULA: Final = re.compile(r"\s*[=+\-@|%\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_FORMULA: Final = re.compile(r"\s*[=+\-@|%\uff1d\uff0b\uff0d\uff20]")
 # Excel takes a file without one for text in the code page of its country.
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _ORDER: Final = {"high": 0, "moderate": 1, "low": 2, "indeterminate": 3, "failed": 4, "excluded": 5}
@@ -102,8 +103,14 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> object:
-    """A text that a spreadsheet would take for a formula gets an apostrophe, as it would from a person."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+    """A text that a spreadsheet would take for a formula gets an apostrophe, as it would from a person.
+
+    What is not seen is written out first: a spreadsheet leaves it out, and finds the formula behind it.
+    """
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _number(value: float, places: int) -> object:
