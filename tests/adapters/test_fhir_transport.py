@@ -121,6 +121,12 @@ def test_a_redirect_is_not_followed(server, reply) -> None:
         send(server.url, sign_in=BearerToken("secret"))
 
 
+def test_where_a_redirect_leads_is_not_even_read(server, reply) -> None:
+    server.answer = lambda _request: reply(status=302, headers={"Location": "http://[broken"})
+    with pytest.raises(FhirError, match="answered 302"):
+        send(server.url)
+
+
 def test_the_token_goes_with_every_request(server, reply) -> None:
     server.replies(reply(GOOD))
     send(server.url, sign_in=BearerToken("secret"))

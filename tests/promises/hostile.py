@@ -365,6 +365,13 @@ def rows(elsewhere: int) -> list[Row]:
         Row("401 in the midst of it", READINGS, _status(401), REFUSED),
         Row("403 in the midst of it", READINGS, _status(403), REFUSED),
         Row("a redirect elsewhere", READINGS, _status(302, Location=away), NONE),
+        Row("a redirect to what is no address", READINGS, _status(302, Location="http://[broken"), NONE),
+        Row("204", READINGS, _raw(b"HTTP/1.1 204 No Content\r\n\r\n"), NONE),
+        Row("a status of 999", READINGS, _raw(b"HTTP/1.1 999 \r\nContent-Length: 2\r\n\r\n{}"), NONE),
+        Row(
+            "two lengths", READINGS, _raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"), NONE
+        ),
+        Row("gzip in gzip, ten times", READINGS, _page(b"{}", Content_Encoding=", ".join(["gzip"] * 10)), NONE),
         Row("a redirect of what is written", WRITE, _status(307, Location=away), UNUSABLE),
         # Writing.
         Row("no answer to what was written, once", WRITE, _hang_up, ALL, times=1),

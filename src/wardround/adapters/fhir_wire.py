@@ -121,6 +121,9 @@ class WholeAnswers(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         response = super().send(request, stream, timeout, verify, cert, proxies)
+        if response.is_redirect:
+            # Nobody follows it, but requests would read its whole body and its address to be able to.
+            del response.headers["Location"]
         if not stream:
             hold(response)
         return response
