@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from wardround.adapters.run_folder import RunFolder
 from wardround.cli.main import wardround
 from wardround.services.fhir_server.running import running_server
 
@@ -28,8 +29,8 @@ def called(own, *words: str, answer: str = "") -> Result:
     return CliRunner(env=named).invoke(wardround, words, input=answer)
 
 
-def screened(own, server, as_of: str) -> str:
-    result = called(own, "screen", "sepsis", "--source", server.base_url, "--as-of", as_of, "--json")
+def screened(own, server, as_of: str, *more: str) -> str:
+    result = called(own, "screen", "sepsis", "--source", server.base_url, "--as-of", as_of, *more, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)["run"]
 
@@ -61,6 +62,16 @@ def test_runs_are_listed_and_found_by_patient(own, two) -> None:
     table = called(own, "runs", "list", "sepsis").stdout
     assert all(run in table for run in two)
     assert "complete" in table
+
+
+def test_a_run_that_was_asked_for_a_patient_is_found_whether_there_was_a_stay_or_not(icu, server, own) -> None:
+    icu.stay("a")
+    icu.upload(server.base_url)
+    run = screened(own, server, "2026-01-02T05:00:00Z", "--cohort", "patients:p-a,gone")
+    assert (listed(own, "--patient", "gone"), listed(own, "--patient", "p-a")) == ([run], [run])
+    for name in ("stays.parquet", "cohort.parquet"):  # as where the server went away before it answered
+        RunFolder.of(own.runs, run).remove(name)
+    assert (listed(own, "--patient", "gone"), listed(own, "--patient", "nobody")) == ([run], [])
 
 
 def test_what_is_removed_was_named_and_asked_for(own, two) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN: Final = ("found", "scored", "indeterminate", "excluded", "failed", "written")
 
-_patient = click.option("--patient", metavar="ID", help="Those that found a stay of this patient, by the Patient's id.")
+_patient = click.option("--patient", metavar="ID", help="Those that know this patient, by the Patient's id.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 
 

@@ -4,23 +4,30 @@ It sees patients' ids, and never logs.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from wardround.adapters.run_folder import RunFolder
 from wardround.core.run_overview import RunName
 from wardround.settings import Settings
+from wardround.workflows.screening.run import PATIENTS
 
-_STAYS = "stays.parquet"
+# Whose stays were found, and whom a cohort named without one.
+_NAMING: Final = ("stays.parquet", "cohort.parquet")
 
 
 def runs_of_patient(names: Iterable[RunName], patient_id: str, settings: Settings) -> Iterator[RunName]:
-    """Those of the runs that found a stay of the patient, screenings and trainings; one column of each is read.
+    """Those of the runs that found a stay of the patient, or were asked for the patient; screenings and trainings.
 
-    A run that was stopped before it had found its stays holds nobody yet.
+    One column of each is read. A run that was stopped before it had found its stays holds whom it was asked for.
     """
-    for name in names:
-        folder = RunFolder.of(settings.runs, str(name))
-        if folder.exists(_STAYS) and patient_id in set(folder.read_frame(_STAYS, ["patient_id"])["patient_id"]):
-            yield name
+    return (name for name in names if _knows(RunFolder.of(settings.runs, str(name)), patient_id))
+
+
+def _knows(folder: RunFolder, patient_id: str) -> bool:
+    if folder.exists(PATIENTS) and patient_id in folder.read_json(PATIENTS):
+        return True
+    frames = (folder.read_frame(name, ["patient_id"]) for name in _NAMING if folder.exists(name))
+    return any(patient_id in set(frame["patient_id"]) for frame in frames)
 
 
 def remove_runs(names: Iterable[RunName], settings: Settings) -> int:
