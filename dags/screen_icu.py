@@ -5,14 +5,15 @@ runs once in shadow: scores and a report, and nothing written.
 
 **When it is red**
 
-* `find_stays`: the server did not answer for as long as the run may wait for it, or refused, or no model is live.
+* `find_stays`: the server did not answer for as long as the run may wait for it, refused, or takes no
+  RiskAssessment; or no model is live.
   Nothing was written. Try the Test button of the connection and `wardround model list`, then clear the task.
 * *suspended by*, in the message of whichever task: somebody has switched the condition off. `wardround model list` says
   why; nothing is computed for people until `suspend__<condition>` or `wardround model resume` switches it on again.
 * a chunk of `extract`, `score` or `publish`: harmless for the other chunks; its stays are *failed* in the ledger. The
   log names the rule and the resource. Clear the chunk to try it again: nothing is ever written twice.
 * `check_quality`: too many feature rows broke the suite, so nothing was written. The report's validation part says
-  which rule: a changed unit or a feed that stopped is likelier than a sick ward.
+  which rule: a changed unit or a feed that stopped is likelier than a sick ward. Mend it, and clear `find_stays`.
 * `reconcile`: the server does not hold what the ledger says was written. Clear it; if it stays red, ask who else writes
   RiskAssessments there.
 * `report` alone: the report is there. Either the run was incomplete, and it says which stays failed and why. Or far

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
 
 from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.core.amendment import SUPERSEDED_SYSTEM
+from wardround.core.amendment import RETRACTED_BY, SUPERSEDED_SYSTEM
 from wardround.core.risk_assessment import IDENTIFIER_SYSTEM
+from wardround.spec.servers import GENERIC, ServerProfile
 from wardround.workflows.screening.settle import ROUNDS, Account, Settled, settle
 
 Resource = dict[str, Any]
@@ -33,6 +35,8 @@ class Shelf:
         self.held: list[Resource] = []
         self.take: Take = self.keep
         self.batches: list[list[Resource]] = []
+        self.history: list[Resource] = []  # the versions of whichever resource is asked about
+        self.told = 0  # how often it was asked for
         self._url, self._page, self._reply = server.url, page, reply
         server.answer = self._answer
 
@@ -45,13 +49,16 @@ class Shelf:
         self.held = [one for one in self.held if one["id"] != resource["id"]] + [resource]
         return "200" if "id" in entry["resource"] else "201"
 
-    def settled(self, *wanted: Resource) -> tuple[Settled, Account]:
+    def settled(self, *wanted: Resource, profile: ServerProfile = GENERIC) -> tuple[Settled, Account]:
         account = Account()
         by_identity = {one["identifier"][0]["value"]: one for one in wanted}
-        with FhirClient(FhirSource(self._url)) as client:
+        with FhirClient(FhirSource(self._url, profile=profile)) as client:
             return settle(by_identity, {key: f"e-{key}" for key in by_identity}, client, account), account
 
     def _answer(self, request: Any) -> Any:
+        if request.path.endswith("/_history"):
+            self.told += 1
+            return self._page(*self.history)
         if request.path.endswith("/_search"):
             wanted = [token.rpartition("|")[2] for token in ",".join(request.form["identifier"]).split(",")]
             names = [(one, item) for one in self.held for item in one["identifier"]]
@@ -164,11 +171,10 @@ def test_a_stay_of_whose_two_changes_one_is_refused_is_not_taken(shelf: Shelf) -
     assert [len(batch) for batch in shelf.batches] == [2, 1]
 
 
-def test_what_somebody_took_back_fails_and_nothing_is_written(shelf: Shelf) -> None:
+def test_what_somebody_took_back_is_left_so_and_nothing_is_written(shelf: Shelf) -> None:
     shelf.put("a", "r-1", status="entered-in-error")
     _, account = shelf.settled(risk("a"), risk("b"))
-    assert account.failed == {"e-a": "write:retracted"}
-    assert account.written == {"e-b"}
+    assert (account.withdrawn, account.failed, account.written) == ({"e-a"}, {}, {"e-b"})
     assert [len(batch) for batch in shelf.batches] == [1]
 
 
@@ -184,3 +190,72 @@ def test_nothing_wanted_asks_for_nothing(shelf: Shelf, server) -> None:
     settled, account = shelf.settled()
     assert (settled.kept, settled.new, account.written) == ({}, set(), set())
     assert server.requests == []
+
+
+def version(number: str, **content: Any) -> Resource:
+    """A version of the RiskAssessment r-1 of Encounter e-a."""
+    return risk("a", id="r-1", meta={"versionId": number}, **content)
+
+
+@pytest.mark.parametrize(
+    ("unseen", "withdrawn"),
+    [
+        ([version("2", status="entered-in-error")], True),
+        ([version("2", status="entered-in-error", note=[{"authorString": RETRACTED_BY}])], False),
+        ([version("3"), version("2", status="entered-in-error")], False),
+        ([version("3", status="entered-in-error", note=[{"text": "not hers"}]), version("2")], True),
+    ],
+    ids=["by a person", "by us", "and thought better of it", "after a change"],
+)
+def test_of_what_a_server_let_us_write_over_unseen_the_versions_tell(shelf: Shelf, unseen, withdrawn: bool) -> None:
+    numbers = count(2 + len(unseen))
+
+    def careless(entry: Resource) -> str:
+        return shelf.keep({"resource": {**entry["resource"], "meta": {"versionId": str(next(numbers))}}})
+
+    shelf.held = [version("1", note=[{"text": "other"}])]
+    shelf.history = [version(str(2 + len(unseen))), *unseen, version("1")]
+    shelf.take = careless
+    _, account = shelf.settled(risk("a"))
+    assert (account.withdrawn, account.written) == (({"e-a"}, set()) if withdrawn else (set(), {"e-a"}))
+    assert account.failed == {}
+    assert shelf.held[0]["status"] == ("entered-in-error" if withdrawn else "amended")
+    assert shelf.told == 1
+
+
+def test_versions_that_follow_each_other_are_not_asked_about(shelf: Shelf) -> None:
+    shelf.held = [version("9", note=[{"text": "other"}])]
+    shelf.take = lambda entry: shelf.keep({"resource": {**entry["resource"], "meta": {"versionId": "10"}}})
+    _, account = shelf.settled(risk("a"), risk("b"))
+    assert (account.written, shelf.told) == ({"e-a", "e-b"}, 0)
+
+
+def test_what_cannot_be_put_back_as_it_was_fails_its_stay(shelf: Shelf) -> None:
+    def careless(entry: Resource) -> str:
+        if entry["resource"]["status"] == "entered-in-error":
+            return "422"
+        return shelf.keep({"resource": {**entry["resource"], "meta": {"versionId": "3"}}})
+
+    shelf.held = [version("1", note=[{"text": "other"}])]
+    shelf.history = [version("3"), version("2", status="entered-in-error"), version("1")]
+    shelf.take = careless
+    _, account = shelf.settled(risk("a"))
+    assert (account.failed, account.withdrawn, account.written) == ({"e-a": "write:overruled"}, set(), set())
+
+
+def test_a_creation_that_created_nothing_is_decided_by_what_is_there(shelf: Shelf) -> None:
+    """On a server without conditional update: of two writers at once the other was faster, or took it back."""
+    there: dict[str, Resource] = {"a": version("1", note=[{"text": "other"}])}
+    there["b"] = {**risk("b", status="entered-in-error"), "id": "r-2", "meta": {"versionId": "1"}}
+
+    def conditional(entry: Resource) -> str:
+        if entry["request"]["method"] == "PUT":
+            return shelf.keep(entry)
+        shelf.held = list(there.values())
+        return "200"
+
+    shelf.take = conditional
+    profile = GENERIC.model_copy(update={"has_conditional_update": False})
+    _, account = shelf.settled(risk("a"), risk("b"), profile=profile)
+    assert (account.written, account.withdrawn, account.failed) == ({"e-a"}, {"e-b"}, {})
+    assert {one["id"]: one["status"] for one in shelf.held} == {"r-1": "amended", "r-2": "entered-in-error"}

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from wardround.core.amendment import RETRACTED_BY, SUPERSEDED_SYSTEM, decide, newest, retracted, superseded
+from wardround.core.amendment import RETRACTED_BY, SUPERSEDED_SYSTEM, decide, newest, overruled, retracted, superseded
 from wardround.core.risk_assessment import IDENTIFIER_SYSTEM
 
 WANTED = {
@@ -91,3 +91,30 @@ def test_a_retraction_says_when_and_why_and_keeps_the_rest() -> None:
     result = retracted(before, "wrong ward", AT)
     note = {"authorString": RETRACTED_BY, "time": "2026-01-02T06:00:00Z", "text": "wrong ward"}
     assert result == {**before, "status": "entered-in-error", "note": [*WANTED["note"], note]}
+
+
+def test_what_somebody_took_back_before_ours_was_written_unseen_is_all_that_is_left() -> None:
+    gone = held("b", status="entered-in-error")
+    decision = decide(WANTED, [held("a"), gone], blind=True)
+    assert (decision.changes, decision.withdrawn, decision.repairs) == ((superseded(held("a")),), True, False)
+    by_us = retracted(held("b"), "wrong ward", AT)
+    assert decide(WANTED, [held("a"), by_us], blind=True).withdrawn is False
+
+
+def test_what_a_person_took_back_is_not_written_over_because_we_took_back_another() -> None:
+    by_us = retracted(held("b", "2026-01-02T09:00:00Z"), "wrong ward", AT)
+    decision = decide(WANTED, [held("a", status="entered-in-error"), by_us])
+    assert (decision.changes, decision.withdrawn) == ((), True)
+
+
+def test_what_lies_between_the_version_that_was_seen_and_ours_was_overruled_if_it_was_taken_back() -> None:
+    def version(number: str, status: str = "final") -> dict[str, Any]:
+        return held("a", meta={"versionId": number}, status=status)
+
+    gone = version("2", "entered-in-error")
+    assert overruled([version("3"), gone, version("1")], before="1", now="3") == gone
+    assert overruled([version("2"), version("1", "entered-in-error")], before="1", now="2") is None
+    assert overruled([version("2"), version("1", "entered-in-error")], before="", now="2") is not None
+    assert overruled([version("5"), version("4"), gone], before="1", now="5") is None
+    assert overruled([gone, version("1")], before="1", now="3") is None, "ours is not told of"
+    assert overruled([], before="1", now="3") is None

@@ -3,19 +3,15 @@
 See test_killed_screening.py for runs that are killed, and for two processes at once.
 """
 
-import http.client
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
+from tests.promises.gateway import Alter, Bundle, Gateway, gateway_before, kinds
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_sign_in import BearerToken
@@ -33,19 +29,6 @@ NO_BATCH = GENERIC.model_copy(update={"has_batch": False})
 NO_CONDITIONS = GENERIC.model_copy(update={"has_conditional_update": False, "has_conditional_create": False})
 PLAIN = NO_CONDITIONS.model_copy(update={"has_batch": False})
 
-Bundle = dict[str, Any]
-Alter = Callable[[Bundle, Callable[[Bundle], Bundle]], Bundle | None]
-"""What becomes of a request that writes: it and how to forward it in, the answer out; None closes the connection."""
-
-
-@dataclass
-class Gateway:
-    """Stands before the server. `alter` is asked about every batch and single write, reads pass."""
-
-    url: str = ""
-    alter: Alter = lambda asked, forward: forward(asked)
-    writes: list[str] = field(default_factory=list)
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
@@ -55,53 +38,8 @@ def server() -> Iterator[RunningServer]:
 
 @pytest.fixture
 def gateway(server: RunningServer) -> Iterator[Gateway]:
-    gate, target = Gateway(), urlsplit(server.base_url)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status = 200
-
-            def forward(asked: Bundle | None) -> Any:
-                nonlocal status
-                connection = http.client.HTTPConnection(target.hostname or "", target.port)
-                sent = body if asked is None else json.dumps(asked).encode()
-                headers = {name: value for name, value in self.headers.items() if name != "Content-Length"}
-                connection.request(self.command, self.path, sent, headers)
-                answer = connection.getresponse()
-                status, content = answer.status, answer.read()
-                connection.close()
-                return json.loads(content)
-
-            if self.command == "GET" or self.path.endswith("_search"):
-                answer = forward(None)
-            else:
-                gate.writes.append(f"{self.command} {self.path} {self.headers} {body.decode()}")
-                answer = gate.alter(json.loads(body), forward)
-            if answer is None:
-                self.close_connection = True
-                return
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/fhir+json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = do_PUT = _serve  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        gate.url = f"http://127.0.0.1:{listening.server_port}/fhir"
+    with gateway_before(server.base_url) as gate:
         yield gate
-        listening.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -161,11 +99,6 @@ def standing(server: RunningServer) -> list[str]:
 
 
 EACH_ONCE = [f"Encounter/e-s{place}" for place in range(STAYS)]
-
-
-def kinds(asked: Bundle) -> set[str]:
-    """The types of the resources that a batch or a single write holds."""
-    return {entry["resource"]["resourceType"] for entry in asked.get("entry", [{"resource": asked}])}
 
 
 def writes_risks(asked: Bundle) -> bool:

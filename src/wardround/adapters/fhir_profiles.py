@@ -5,9 +5,9 @@ from pathlib import Path
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
-from wardround.adapters.fhir_source import FhirSource
-from wardround.core.server_profiles import Fit, fitting, other_version
-from wardround.errors import FhirError
+from wardround.adapters.fhir_source import FhirSource, shown
+from wardround.core.server_profiles import Fit, fitting, other_version, takes_results
+from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.spec.loading import load_server_profiles
 from wardround.spec.servers import ServerProfile
 
@@ -27,6 +27,25 @@ def require_r4(statement: Resource, source: FhirSource) -> None:
     """Raises FhirError if the statement names another version of FHIR than R4."""
     if other := other_version(statement):
         raise FhirError(f"{source.base_url}: speaks FHIR {other}, expected R4 (4.0); give the URL of its R4 interface")
+
+
+def require_takes_results(client: FhirClient) -> None:
+    """Raises FhirError if the server says of itself that it takes no RiskAssessment; `client` is that for results.
+
+    One that says nothing of the kind is found out about by writing.
+    """
+    try:
+        statement = client.capabilities()
+    except (FhirUnreachable, FhirRefused):
+        raise
+    except FhirError:
+        return
+    if takes_results(statement) is False:
+        raise FhirError(
+            f"{shown(client.source.base_url)}: takes no RiskAssessment, by its CapabilityStatement, expected one where"
+            " results are written; screen in shadow (--mode shadow; in the form: Mode), or let another server take the"
+            " results (write_to)"
+        )
 
 
 def with_profile(source: FhirSource, profile: ServerProfile) -> FhirSource:

@@ -9,12 +9,14 @@ from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_page import dicts
 from wardround.adapters.fhir_references import Resource, is_id
 from wardround.core.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
-from wardround.errors import FhirError
+from wardround.errors import FhirError, FhirUnreachable
 
 # What servers bear in one parameter; the client halves where even this is too much.
 VALUES_PER_SEARCH: Final = 250
 # An answer that was lost shows only at the next look whether it was done.
-LOOKS: Final = 3
+LOOKS: Final = 5
+REPLACED: Final = "replaced"
+"""What `write` gives for a new resource that took the place of one which somebody else had put there meanwhile."""
 # FHIR's own ids, and what some servers make of them; it goes into a header.
 _VERSION: Final = re.compile(r"[!#-~]{0,200}", re.ASCII)
 _DEVICE: Final = re.compile(r"Device/[A-Za-z0-9\-.]{1,64}")
@@ -65,13 +67,30 @@ def identity_of(resource: Mapping[str, Any]) -> str:
 
 
 def write(client: FhirClient, resources: Sequence[Resource]) -> list[str]:
-    """Writes RiskAssessments; gives for each, in order, "" or the HTTP status that refused it, or UNANSWERED.
+    """Writes RiskAssessments; gives for each, in order, "" or the HTTP status that refused it, UNANSWERED, or REPLACED.
 
     One with an id updates the server's resource of this id, if nobody else has changed it since it was read. One
     without is written by conditional update, so that there is one however often it is sent. A server without
     conditional update creates it: then the caller must be the only writer, and look for it before it writes again.
     """
-    return _outcomes(client, [_update(one) if "id" in one else _new(client, one) for one in resources])
+    entries = [_update(one) if "id" in one else _new(client, one) for one in resources]
+    return [_outcome(entry, answer) for entry, answer in zip(entries, _answers(client, entries), strict=True)]
+
+
+def versions(client: FhirClient, resource: Resource) -> list[Resource]:
+    """What the server has held under the id of a RiskAssessment, the newest first; nothing if it does not tell.
+
+    Raises FhirUnreachable.
+    """
+    url = f"{client.source.base_url}/RiskAssessment/{resource['id']}/_history"
+    try:
+        answer = client.ask("GET", url, {}, accept=range(400, 600))
+    except FhirUnreachable:
+        raise
+    except FhirError:
+        return []
+    found = (entry.get("resource") for entry in dicts(answer.body.get("entry")))
+    return [one for one in found if isinstance(one, dict) and isinstance(one.get("meta", {}), dict)]
 
 
 def with_provenance(client: FhirClient, targets: Sequence[str]) -> set[str]:
@@ -88,7 +107,7 @@ def create_provenance(client: FhirClient, resources: Sequence[Resource]) -> dict
     """Writes each Provenance unless its target has one by now; gives target -> as `write` does."""
     entries = [_create(client, resource, f"target={_target(resource)}") for resource in resources]
     targets = [_target(resource) for resource in resources]
-    return dict(zip(targets, _outcomes(client, entries), strict=True))
+    return dict(zip(targets, map(_refusal, _answers(client, entries)), strict=True))
 
 
 def device_reference(client: FhirClient, device: Resource) -> str:
@@ -112,12 +131,6 @@ def device_reference(client: FhirClient, device: Resource) -> str:
         f"{client.source.base_url}: did not keep our Device (status {refusal or 'of success'}), expected to "
         "find it by its identifier; allow this client to create Devices"
     )
-
-
-def needs_single_writer(client: FhirClient) -> bool:
-    """Whether the server cannot itself keep two writers from writing the same twice."""
-    profile = client.source.profile
-    return not (profile.has_conditional_update and profile.has_conditional_create)
 
 
 def _found_device(client: FhirClient, token: str) -> str | None:
@@ -147,16 +160,18 @@ def _create(client: FhirClient, resource: Resource, unless: str) -> Resource:
     return {"resource": resource, "request": request}
 
 
-def _outcomes(client: FhirClient, entries: list[Resource]) -> list[str]:
-    return [_refusal(answer) for answer in _answers(client, entries)]
-
-
 def _answers(client: FhirClient, entries: list[Resource]) -> list[Resource]:
-    # A creation without a condition that was sent again after a lost answer would be a second resource.
-    repeat = not any(
-        entry["request"]["method"] == "POST" and "ifNoneExist" not in entry["request"] for entry in entries
-    )
-    return client.batch(entries, repeat)
+    # A creation that was sent again after a lost answer would be a second resource, where the server does not keep its
+    # word about If-None-Exist; whoever asks will look instead.
+    return client.batch(entries, repeat=all(entry["request"]["method"] != "POST" for entry in entries))
+
+
+def _outcome(entry: Resource, answer: Resource) -> str:
+    refusal, request = _refusal(answer), entry["request"]
+    if refusal or status_of(answer) == "201" or "id" in entry["resource"]:
+        return refusal
+    # Nothing was created: of two writers at once the other was faster.
+    return status_of(answer) if "ifNoneExist" in request else REPLACED if request["method"] == "PUT" else ""
 
 
 def _refusal(answer: Resource) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHOWN: Final = (
     *("condition", "as_of", "mode", "cohort", "found", "scored", "indeterminate", "excluded", "failed"),
-    *("written", "unchanged", "repaired", "http_requests", "model_version", "run", "report"),
+    *("written", "unchanged", "repaired", "withdrawn", "http_requests", "model_version", "run", "report"),
 )
 BEGUN_WITH: Final = {
     "source_map",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any, Final
 
 from wardround.core.risk_assessment import IDENTIFIER_SYSTEM, fhir_time, same_content
@@ -22,7 +23,7 @@ class Decision:
 
     Attributes:
         changes: what to write: with the server's id an update of that resource, without one a new resource.
-        withdrawn: somebody took it back; it is left alone.
+        withdrawn: somebody took it back; that stands, and the changes leave nothing else standing.
         repairs: the changes resolve that the server holds several.
     """
 
@@ -31,19 +32,43 @@ class Decision:
     repairs: bool = False
 
 
-def decide(wanted: Resource, held: Sequence[Resource]) -> Decision:
-    """What makes the server hold `wanted` once; `held` is all that it holds under the same identifier."""
+def decide(wanted: Resource, held: Sequence[Resource], blind: bool = False) -> Decision:
+    """What makes the server hold `wanted` once; `held` is all that it holds under the same identifier.
+
+    With `blind` ours was written although one was there that the look before had not found: if somebody had taken
+    that one back by then, ours must not stand.
+    """
     if not held:
         return Decision(changes=(wanted,))
     standing = [one for one in held if not is_withdrawn(one)]
+    if any(is_withdrawn_by_others(one) for one in held) and (blind or not standing):
+        return Decision(tuple(superseded(one) for one in standing), withdrawn=True)
     kept = newest(standing or held)
-    if not standing and not is_retracted_by_us(kept):
-        return Decision(withdrawn=True)
     others = tuple(superseded(one) for one in held if one is not kept)
     if standing and same_content(kept, wanted):
         return Decision(others, repairs=bool(others))
     amended = {**wanted, "id": kept["id"], "meta": kept.get("meta") or {}, "status": "amended"}
     return Decision((*others, amended), repairs=bool(others))
+
+
+def overruled(history: Sequence[Resource], before: str, now: str) -> Resource | None:
+    """What an update replaced unseen, if somebody had just taken it back; None if not, or if that cannot be told.
+
+    Args:
+        history: the versions of the resource, the newest first.
+        before: the version that was seen before the update; "" if there was none.
+        now: the version that the update made.
+    """
+    versions = [version_of(one) for one in history]
+    if now not in versions:
+        return None
+    unseen = list(takewhile(lambda one: version_of(one) != before, history[versions.index(now) + 1 :]))
+    return unseen[0] if unseen and is_withdrawn_by_others(unseen[0]) else None
+
+
+def version_of(resource: Mapping[str, Any]) -> str:
+    """The server's name of its version; "" without one."""
+    return str((resource.get("meta") or {}).get("versionId", ""))
 
 
 def newest(held: Sequence[Resource]) -> Resource:
@@ -55,10 +80,13 @@ def is_withdrawn(resource: Mapping[str, Any]) -> bool:
     return resource.get("status") == WITHDRAWN
 
 
-def is_retracted_by_us(resource: Mapping[str, Any]) -> bool:
-    """Whether `wardround retract` took it back, and not a person or another system."""
-    notes = resource.get("note", [])
-    return is_withdrawn(resource) and any(note.get("authorString") == RETRACTED_BY for note in notes)
+def is_withdrawn_by_others(resource: Mapping[str, Any]) -> bool:
+    """Whether a person or another system took it back, and not `wardround retract`."""
+    notes = resource.get("note")
+    signed = isinstance(notes, list) and any(
+        isinstance(note, dict) and note.get("authorString") == RETRACTED_BY for note in notes
+    )
+    return is_withdrawn(resource) and not signed
 
 
 def superseded(resource: Resource) -> Resource:

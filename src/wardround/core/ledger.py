@@ -12,6 +12,7 @@ SCORED: Final = "scored"
 INDETERMINATE: Final = "indeterminate"  # less known than condition.minimum_data
 EXCLUDED: Final = "excluded"  # not in the cohort
 FAILED: Final = "failed"
+WITHDRAWN: Final = "withdrawn"  # the reason of a scored stay whose result somebody else marked as entered in error
 OUTCOMES: Final = (SCORED, INDETERMINATE, EXCLUDED, FAILED)
 
 LEDGER_COLUMNS: Final = {
@@ -20,7 +21,7 @@ LEDGER_COLUMNS: Final = {
     "unit": "str",
     "chunk": "int64",  # 0 for a stay that was in no chunk
     "outcome": "str",
-    "reason": "str",  # "" for scored
+    "reason": "str",  # "" for scored, unless its RiskAssessment was taken back
     "score": "float64",  # probability, 0 to 1; NaN unless scored
     "band": "str",
     "written": "bool",  # the source holds the stay's RiskAssessment

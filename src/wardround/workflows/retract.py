@@ -18,6 +18,7 @@ from wardround.settings import Settings
 from wardround.workflows.report import report
 from wardround.workflows.screening.high_band import take_out
 from wardround.workflows.screening.run import RETRACTION, Run, load_run
+from wardround.workflows.screening.taking_turns import turn_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,7 +50,8 @@ def retract(run: str, client: FhirClient, settings: Settings, why: str, at: date
     account = _begun(opened, why, at)
     if not account["complete"]:
         statements = _statements(opened, settings)
-        verdicts = _taken_back(statements, client, account) if statements else {}
+        with turn_of(opened, client, settings, "retract"):
+            verdicts = _taken_back(statements, client, account) if statements else {}
         account |= {verdict: sum(one == verdict for one in verdicts.values()) for verdict in _VERDICTS}
         if verdicts:
             _out_of_the_group(opened, verdicts, client, settings)

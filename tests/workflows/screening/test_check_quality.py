@@ -6,11 +6,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder, runs_in
 from wardround.errors import QualityError, RunNotFound, WardroundError
 from wardround.settings import Settings
 from wardround.workflows.gate_process import GateProcess
-from wardround.workflows.screening import check_quality
+from wardround.workflows.screening import Means, check_quality, resume
 from wardround.workflows.screening.run import chunk_file
 from wardround.workflows.screening.screen import Gate
 
@@ -111,3 +112,31 @@ def test_too_many_such_rows_stop_the_run_before_anything_is_written(
     folder = RunFolder.existing(settings.runs, run)
     assert folder.exists("report.html")
     assert folder.read_json("quality.json")["set_aside"] == 1
+
+
+def test_a_run_that_the_gate_stopped_goes_on_where_its_cause_was_mended(icu, server, screened, settings) -> None:
+    for name in ("young", "grown", "old"):
+        icu.stay(name)
+    too_old(icu)
+    icu.upload(server)
+    with pytest.raises(QualityError):
+        screened()
+    (run,) = runs_in(settings.runs)
+    means = Means(FhirSource(server), settings, lambda *_: None)
+    with pytest.raises(QualityError):
+        resume(run, means)
+    for resource in icu.resources:
+        if resource["resourceType"] == "Patient":
+            resource["birthDate"] = "1950-05-01"
+    icu.lactate("p-old", "late", 6.0, hours=0.5)
+    icu.upload(server)
+    summary = resume(run, means)
+    assert (summary["scored"], summary["failed"], summary["written"]) == (3, 0, 3)
+    folder = RunFolder.existing(settings.runs, run)
+    ages = {row["stay_id"]: row["age"] for n in (1, 2, 3) for row in _features(folder, n)}
+    assert ages["e-old"] == pytest.approx(75.67, abs=0.01), "read again"
+    assert ages["e-young"] == pytest.approx(65.67, abs=0.01), "whose row passed the suite is not read again"
+
+
+def _features(folder: RunFolder, chunk: int) -> list[dict[str, float]]:
+    return folder.read_frame(chunk_file(chunk, "features.parquet"))[["stay_id", "age"]].to_dict("records")

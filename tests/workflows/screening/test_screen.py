@@ -1,7 +1,7 @@
 """A whole screening against a real server: who is scored, what is written, and what is not."""
 
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -74,7 +74,8 @@ def test_what_is_written_says_who_how_likely_why_and_from_what(icu, server, scre
     assert len(used) == len(set(used)) == 10, "3 each of heart rate, breaths, pressure panels; one lactate"
     assert used[0].endswith("6.0")
     assert provenance["target"] == [{"reference": f"RiskAssessment/{resource['id']}"}]
-    assert provenance["recorded"] == resource["meta"]["lastUpdated"]
+    recorded, updated = provenance["recorded"], resource["meta"]["lastUpdated"]
+    assert datetime.fromisoformat(recorded) == datetime.fromisoformat(updated)
 
 
 def test_running_again_writes_nothing_and_changes_no_byte(icu, server, screened, held, transport) -> None:

@@ -16,14 +16,14 @@ from wardround.workflows.screening import ScreeningRequest, open_run, suited
 def test_a_server_is_recognised_with_one_request_which_is_counted(screened, icu, server, settings, transport) -> None:
     icu.stay("a")
     icu.upload(server)
-    summary = screened(recognise=True)
+    summary = screened(recognise=True, mode="shadow")
     assert [path for path, _ in transport.sent].count("/fhir/metadata") == 1
     assert summary["http_requests"] == len(transport.sent)
     assert RunFolder.of(settings.runs, summary["run"]).read_json("profile.json")["profile"] == "wardround"
 
 
 def test_a_chosen_profile_is_used_without_asking(screened, server, transport) -> None:
-    screened()
+    screened(mode="shadow")
     assert "/fhir/metadata" not in [path for path, _ in transport.sent]
 
 

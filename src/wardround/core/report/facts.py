@@ -83,6 +83,10 @@ def flow_note(record: RunRecord) -> str:
             f"The source held several RiskAssessments of {count(repaired)} of the stays; the newest of each stands, the"
             " others are marked as entered in error."
         )
+    if withdrawn := record.summary.get("withdrawn", 0):
+        notes.append(
+            f"{count(withdrawn)} of the RiskAssessments are marked as entered in error by somebody else, and left so."
+        )
     if failed:
         notes.append(f"The source also holds a RiskAssessment for {count(failed)} of the stays that failed.")
     return " ".join(notes)

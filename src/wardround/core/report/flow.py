@@ -32,7 +32,7 @@ def stages(ledger: pd.DataFrame, not_written: str, words: Words = reason_in_word
 
     Args:
         ledger: LEDGER_COLUMNS.
-        not_written: why scored stays without a RiskAssessment have none.
+        not_written: why scored stays without a RiskAssessment have none, where the ledger does not say.
         words: what a reason becomes.
     """
     found = len(ledger)
@@ -42,7 +42,9 @@ def stages(ledger: pd.DataFrame, not_written: str, words: Words = reason_in_word
     scored = ledger[ledger["outcome"] == "scored"]
     written = int(scored["written"].sum())
     too_little = (Loss("Indeterminate: too little data for a score", indeterminate),) if indeterminate else ()
-    unwritten = (Loss(not_written, len(scored) - written),) if written < len(scored) else ()
+    taken_back = losses_of(scored[~scored["written"] & (scored["reason"] != "")], words)
+    others = len(scored) - written - sum(loss.count for loss in taken_back)
+    unwritten = (*taken_back, *((Loss(not_written, others),) if others else ()))
     return (
         Stage("Found", found, excluded),
         Stage("Eligible", found - sum(loss.count for loss in excluded), (*too_little, *failed)),

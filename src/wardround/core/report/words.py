@@ -49,6 +49,7 @@ REASONS: Final = {
     # why a stay has no account or no score
     "unfinished": "The run ended before this stay was accounted for",
     "retracted": "Taken back",
+    "withdrawn": "Marked as entered in error by somebody else, and left so",
     "minimum_data": "Too little known for a score",
     "required_input": "An input that the imported model requires is unknown",
     # why an event was set aside (core/events.py)

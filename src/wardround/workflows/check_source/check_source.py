@@ -12,7 +12,7 @@ from wardround.adapters.fhir_probe import Probe
 from wardround.adapters.fhir_profiles import with_profile
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_source import FhirSource
-from wardround.core.server_profiles import Fit, fitting
+from wardround.core.server_profiles import Fit, fitting, takes_results
 from wardround.errors import FhirError
 from wardround.spec.base import SpecModel
 from wardround.spec.cohorts import Encounters
@@ -127,7 +127,7 @@ def check_source(
         software=_software(asked.body),
         fhir_version=str(asked.body.get("fhirVersion", "unknown")),
         security=_security(asked.body),
-        declares=_declares_results(asked.body),
+        declares=bool(takes_results(asked.body)),
         profile=fit.profile.id,
         known_from=fit.profile.known_from,
         why=fit.why,
@@ -156,25 +156,18 @@ def _require_fhir(probe: Probe, source: FhirSource) -> None:
 
 
 def _software(statement: Resource) -> str:
-    software = statement.get("software") or {}
+    software = statement.get("software")
+    if not isinstance(software, dict):
+        return "unnamed"
     return " ".join(str(software[key]) for key in ("name", "version") if software.get(key)) or "unnamed"
 
 
 def _security(statement: Resource) -> tuple[str, ...]:
-    services = dicts((_rest(statement).get("security") or {}).get("service"))
+    security = _rest(statement).get("security")
+    services = dicts(security.get("service")) if isinstance(security, dict) else ()
     codes = (coding.get("code") for service in services for coding in dicts(service.get("coding")))
     return tuple(str(code) for code in codes if code)
 
 
-def _declares_results(statement: Resource) -> bool:
-    """Whether RiskAssessments can be created or updated, by the statement."""
-    return any(
-        resource.get("type") == "RiskAssessment"
-        and any(each.get("code") in ("create", "update") for each in dicts(resource.get("interaction")))
-        for resource in dicts(_rest(statement).get("resource"))
-    )
-
-
 def _rest(statement: Resource) -> Resource:
-    found = statement.get("rest") or [{}]
-    return found[0] if isinstance(found[0], dict) else {}
+    return next(dicts(statement.get("rest")), {})

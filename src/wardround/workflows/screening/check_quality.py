@@ -4,7 +4,7 @@ import pandas as pd
 
 from wardround.errors import QualityError
 from wardround.settings import Settings
-from wardround.workflows.screening.run import Run, chunk_file, load_run
+from wardround.workflows.screening.run import BROKEN, Run, chunk_file, load_run
 
 
 def check_quality(run: str, settings: Settings) -> None:
@@ -19,7 +19,7 @@ def check_quality(run: str, settings: Settings) -> None:
 
         result = validate(_all_features(opened), opened.condition)
         opened.folder.write_json("quality.json", result.model_dump(mode="json"))
-        opened.folder.write_json("quality_failed.json", dict(sorted(result.failing.items())))
+        opened.folder.write_json(BROKEN, dict(sorted(result.failing.items())))
         step.count(rows=result.rows, set_aside=result.set_aside)
     limit = opened.condition.quality.max_set_aside
     if result.set_aside_share > limit:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from wardround.adapters.bulk_export import Progress
 from wardround.adapters.fhir_client import FhirClient
+from wardround.adapters.fhir_profiles import require_takes_results
 from wardround.adapters.fhir_source import FhirSource
 from wardround.core.events import frame_of
 from wardround.core.expected_stays import doubt_in_words
@@ -27,10 +28,15 @@ SETTLED_TOGETHER: Final = 200
 
 
 def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progress = lambda *_: None) -> list[int]:
-    """Writes stays.parquet (FOUND_COLUMNS) and chunks.json; gives the chunk numbers, from 1."""
+    """Writes stays.parquet (FOUND_COLUMNS) and chunks.json; gives the chunk numbers, from 1.
+
+    Raises FhirError, before anything is read, if the run writes and the server takes no results.
+    """
     opened = load_run(run, settings)
     require_active(opened, settings)
     with opened.step("find_stays", client) as step:
+        if opened.writes:
+            require_takes_results(client.results)
         found = find_cohort(opened, client, progress)
         cohort = eligible(found.stays, opened.as_of, opened.condition)
         # Patients stay together: the events of one are then fetched once, however many stays there are.

@@ -1,17 +1,12 @@
 """A chunk's scores in, RiskAssessments with their Provenance on the server out. Repeating it writes nothing again."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from threading import Lock
-from typing import Final
 
-from wardround.adapters import risk_assessments
+from wardround.adapters import risk_assessments, turns
 from wardround.adapters.fhir_batch import UNANSWERED
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
 from wardround.adapters.fhir_second_look import second_look
-from wardround.adapters.run_folder import locks_in
-from wardround.adapters.single_writer import single_writer
 from wardround.core.amendment import written_at
 from wardround.core.bands import INDETERMINATE
 from wardround.core.fhir_validity import check_risk_assessment, check_structure
@@ -20,6 +15,7 @@ from wardround.core.risk_assessment import (
     Assessment,
     Screening,
     device,
+    device_identity,
     identity,
     provenance,
     risk_assessment,
@@ -28,8 +24,7 @@ from wardround.settings import Settings
 from wardround.workflows.screening.refer import keep_about, referred
 from wardround.workflows.screening.run import Run, chunk_file, load_run, require_active
 from wardround.workflows.screening.settle import OVERTAKEN, ROUNDS, Account, Settled, settle
-
-_DEVICE: Final = Lock()  # chunks that start together need not all ask for the Device
+from wardround.workflows.screening.taking_turns import locks, turn_of
 
 
 def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> None:
@@ -43,15 +38,18 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
     with opened.step("publish", client, chunk) as step:
         assessments = _assessments(opened, chunk)
         account = Account(to_write=len(assessments))
-        if opened.writes and opened.retracted:
-            account.failed = {assessment.stay_id: "write:retracted" for assessment in assessments}
-        elif opened.writes and assessments:
-            with _alone(opened, client, settings):
-                # The last look before people see it, however long the run has read and the lock was waited for.
-                require_active(opened, settings)
-                _write(assessments, opened, chunk, opened.screening(settings), client, account)
+        if opened.writes and assessments:
+            with turn_of(opened, client.results, settings):
+                if opened.retracted:
+                    account.failed = {assessment.stay_id: "write:retracted" for assessment in assessments}
+                else:
+                    # The last look before people see it, however long the run has read and its turn was waited for.
+                    require_active(opened, settings)
+                    _write(assessments, opened, chunk, client, settings, account)
         opened.folder.write_json(chunk_file(chunk, "written.json"), account.as_json())
         step.count(to_write=account.to_write, written=len(account.written), unchanged=len(account.unchanged))
+        if account.withdrawn:
+            step.count(withdrawn=len(account.withdrawn))
         step.count_failed(account.failed.values())
         if account.repaired:
             step.warn(
@@ -79,12 +77,13 @@ def _write(
     assessments: list[Assessment],
     opened: Run,
     chunk: int,
-    screening: Screening,
     client: FhirClient,
+    settings: Settings,
     account: Account,
 ) -> None:
+    screening = opened.screening(settings)
     stay_of = {identity(screening, assessment.stay_id): assessment.stay_id for assessment in assessments}
-    performer = _device(opened, screening, client.results)
+    performer = _device(opened, screening, client.results, settings)
     about = _unchanged(assessments, opened, screening, client, account)
     keep_about(about, opened, chunk)
     wanted = _valid([one for one in assessments if one.stay_id in about], about, screening, performer, account)
@@ -110,18 +109,11 @@ def _unchanged(
     return about
 
 
-def _alone(opened: Run, client: FhirClient, settings: Settings) -> AbstractContextManager[None]:
-    if not risk_assessments.needs_single_writer(client.results):
-        return nullcontext()
-    folder = locks_in(settings.runs, otherwise=settings.var / "locks")
-    return single_writer(folder, opened.request.source_url, opened.condition.id)
-
-
-def _device(opened: Run, screening: Screening, client: FhirClient) -> str:
-    """The reference of our Device; chunks of a run share it in a file."""
-    with _DEVICE:
-        if not opened.folder.exists("device.json"):
-            wanted = device(screening)
+def _device(opened: Run, screening: Screening, client: FhirClient, settings: Settings) -> str:
+    """The reference of our Device; chunks of a run share it in a file, and runs do not create it at the same time."""
+    wanted = device(screening)
+    if not opened.folder.exists("device.json"):
+        with turns.alone(locks(settings), client.source.base_url, [device_identity(screening)]):
             check_structure(wanted)
             reference = risk_assessments.device_reference(client, wanted)
             opened.folder.write_json("device.json", {"reference": reference})

@@ -9,7 +9,8 @@ import pandas as pd
 from wardround.adapters import risk_assessments
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
-from wardround.core.ledger import EXCLUDED, FAILED, counts, open_ledger
+from wardround.core.amendment import is_withdrawn
+from wardround.core.ledger import EXCLUDED, FAILED, SCORED, WITHDRAWN, counts, open_ledger
 from wardround.core.referring import About, leads_to
 from wardround.core.risk_assessment import Screening, identity, probability
 from wardround.settings import Settings
@@ -32,20 +33,22 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any
     """Writes ledger.parquet, set_aside.json and summary.json; gives the summary.
 
     A stay whose RiskAssessment the server does not hold exactly once, with the ledger's patient and probability, has
-    failed. A stay of a chunk whose task failed has failed too. The Group of the high band follows
-    the ledger. What makes the run incomplete is in the summary for `require_complete`, so that the report is still
-    written. Raises RunIncomplete if a stay is unaccounted for.
+    failed. A stay of a chunk whose task failed has failed too. One whose RiskAssessment somebody else took back was
+    scored, is not written, and has WITHDRAWN as its reason. The Group of the high band follows the ledger. What makes
+    the run incomplete is in the summary for `require_complete`, so that the report is still written. Raises
+    RunIncomplete if a stay is unaccounted for.
     """
     opened = load_run(run, settings)
     with opened.step("reconcile", client) as step:
         stays = opened.folder.read_frame("stays.parquet")
         ledger = open_ledger(_entries(stays, opened), stays["stay_id"])
-        problems = _problems(ledger, opened, opened.screening(settings), client.results)
-        ledger = challenge.with_scores(_with_problems(ledger, problems), opened)
+        verdicts = _verdicts(ledger, opened, opened.screening(settings), client.results)
+        ledger = challenge.with_scores(_with_verdicts(ledger, verdicts), opened)
         opened.folder.write_frame("ledger.parquet", ledger)
         opened.folder.write_json("set_aside.json", _set_aside(opened))
         step.count(**{name: number for name, number in counts(ledger).items() if name != FAILED})
         step.count_failed(ledger["reason"][ledger["outcome"] == FAILED])
+    problems = {stay: verdict for stay, verdict in verdicts.items() if verdict != WITHDRAWN}
     high_band = keep_group(ledger, opened, client, settings)
     summary = _summary(ledger, problems, high_band, opened)
     opened.folder.write_json("summary.json", summary)
@@ -83,22 +86,24 @@ def _chunk_accounts(opened: Run, chunk: int) -> dict[str, dict[str, object]]:
         account["written"] = stay in written["written"]
         if stay in written["failed"]:
             account |= {"outcome": FAILED, "reason": written["failed"][stay]}
+        elif stay in written.get("withdrawn", ()):  # an earlier release kept no such list
+            account["reason"] = WITHDRAWN
         accounts[stay] = account
     return accounts
 
 
-def _problems(ledger: pd.DataFrame, opened: Run, screening: Screening, client: FhirClient) -> dict[str, str]:
+def _verdicts(ledger: pd.DataFrame, opened: Run, screening: Screening, client: FhirClient) -> dict[str, str]:
     """stay_id -> what is wrong with the server's RiskAssessment, of the stays that the ledger calls written."""
     written = ledger[ledger["written"]]
-    problems: dict[str, str] = {}
+    verdicts: dict[str, str] = {}
     for start in range(0, len(written), AT_ONCE):
         some = written.iloc[start : start + AT_ONCE]
         identities = {stay: identity(screening, stay) for stay in some["stay_id"]}
         held, about = risk_assessments.held(client, list(identities.values())), about_of(some, opened)
         for stay, score in zip(some["stay_id"], some["score"], strict=True):
             verdict = _verdict(held.get(identities[stay], []), about.get(stay), score, screening)
-            problems |= {stay: verdict} if verdict else {}
-    return problems
+            verdicts |= {stay: verdict} if verdict else {}
+    return verdicts
 
 
 def _verdict(held: list[Resource], about: About | None, score: float, screening: Screening) -> str:
@@ -108,19 +113,22 @@ def _verdict(held: list[Resource], about: About | None, score: float, screening:
         return DUPLICATE
     if risk_assessments.is_misshapen(held[0]):
         return DIFFERENT
+    if is_withdrawn(held[0]):
+        return WITHDRAWN
     stated = probability(held[0], screening.percent)
     # Of a stay that was never referred to, an earlier run wrote what is there.
     same = about is None or all(leads_to(held[0].get(name), expected) for name, expected in about._asdict().items())
     return "" if same and stated is not None and abs(stated - score) < 1e-9 else DIFFERENT
 
 
-def _with_problems(ledger: pd.DataFrame, problems: dict[str, str]) -> pd.DataFrame:
-    problem = pd.Series([problems.get(stay, "") for stay in ledger["stay_id"]], index=ledger.index, dtype="str")
-    wrong = problem != ""
+def _with_verdicts(ledger: pd.DataFrame, verdicts: dict[str, str]) -> pd.DataFrame:
+    verdict = pd.Series([verdicts.get(stay, "") for stay in ledger["stay_id"]], index=ledger.index, dtype="str")
+    withdrawn = verdict == WITHDRAWN
+    wrong, scored = (verdict != "") & ~withdrawn, ledger["outcome"] == SCORED
     return ledger.assign(
         outcome=ledger["outcome"].where(~wrong, FAILED),
-        reason=ledger["reason"].where(~wrong, "reconcile:" + problem),
-        written=ledger["written"] & (problem != MISSING),
+        reason=ledger["reason"].where(~wrong, "reconcile:" + verdict).where(~(withdrawn & scored), WITHDRAWN),
+        written=ledger["written"] & (verdict != MISSING) & ~withdrawn,
     )
 
 
@@ -162,6 +170,7 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], high_band: Account 
         "source_map": opened.translation.digest[:12] if opened.translation != NO_TRANSLATION else None,
         "unchanged": sum(len(account["unchanged"]) for account in written),
         "repaired": sum(len(account["repaired"]) for account in written),
+        "withdrawn": int((ledger["reason"] == WITHDRAWN).sum()),
         "to_write": sum(account["to_write"] for account in written),
         "challenger": challenge.account_of(ledger, opened),
         "problems": problems,

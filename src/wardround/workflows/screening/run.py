@@ -114,8 +114,19 @@ class Run:
         """Whether there is work of the run that a resumption need not do again: its stays, or an export begun."""
         return self.found or self.folder.exists(bulk_export.STATE)
 
-    def extracted(self, chunk: int) -> bool:
-        """Whether a chunk was read whole, and none of its stays failed in it."""
+    def unread(self) -> list[int]:
+        """The chunks to read, or to read again: a stay of them was not read, or its row broke the suite."""
+        broken = self.broken()
+        stays = self.folder.read_frame("stays.parquet")
+        again = {int(chunk) for chunk in stays["chunk"][stays["stay_id"].isin(broken)]}
+        return [chunk for chunk in self.chunks() if chunk in again or not self._extracted(chunk)]
+
+    def broken(self) -> dict[str, str]:
+        """stay_id -> the rule that its row broke, of the rows that were held against the suite."""
+        broken: dict[str, str] = self.folder.read_json(BROKEN) if self.folder.exists(BROKEN) else {}
+        return broken
+
+    def _extracted(self, chunk: int) -> bool:
         # The features are written last.
         return self.folder.exists(chunk_file(chunk, "features.parquet")) and not self.folder.read_json(
             chunk_file(chunk, "failures.json")
@@ -157,6 +168,7 @@ class Run:
 RETRACTION: Final = "retraction.json"
 PATIENTS: Final = "patients.json"  # whom a request asks for by their ids, so that request.json names nobody
 TRANSLATION: Final = "source_map.json"
+BROKEN: Final = "quality_failed.json"
 
 
 def require_active(opened: Run, settings: Settings) -> None:

@@ -62,7 +62,7 @@ def _model(run: str, settings: Settings) -> ScoringModel:
 
 
 def _failures(opened: Run, chunk: int) -> dict[str, str]:
-    broken: dict[str, str] = opened.folder.read_json("quality_failed.json")
+    broken = opened.broken()
     extraction: dict[str, str] = opened.folder.read_json(chunk_file(chunk, "failures.json"))
     return {**{stay: f"quality:{rule}" for stay, rule in broken.items()}, **extraction}
 

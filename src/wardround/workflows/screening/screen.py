@@ -22,6 +22,7 @@ from wardround.workflows.report import report
 from wardround.workflows.screening.check_quality import check_quality
 from wardround.workflows.screening.extract import extract
 from wardround.workflows.screening.find_stays import find_stays
+from wardround.workflows.screening.people_again import look_again
 from wardround.workflows.screening.publish import publish
 from wardround.workflows.screening.reconcile import reconcile
 from wardround.workflows.screening.request import ScreeningRequest
@@ -70,8 +71,9 @@ def screen(request: ScreeningRequest, means: Means) -> dict[str, Any]:
 def resume(run: str, means: Means) -> dict[str, Any]:
     """Does what is left of a run that failed or was killed, at its as_of and with its model; gives its summary.
 
-    Stays that were found and chunks that were read whole are not read again. What was scored is scored again from the
-    same files, and what was written is found on the server and left alone. Raises RunNotFound and any WardroundError.
+    Stays that were found, and chunks that were read whole and whose rows passed the suite, are not read again. What was
+    scored is scored again from the same files, and what was written is found on the server and left alone. Raises
+    RunNotFound and any WardroundError.
     """
     return _go_through(load_run(run, means.settings), means)
 
@@ -96,7 +98,8 @@ def _all_steps(opened: Run, means: Means) -> dict[str, Any]:
         if not opened.found:
             steps.once("find_stays", lambda: clients.lend(lambda client: find_stays(run, client, settings, progress)))
         chunks = opened.chunks()
-        unread = [chunk for chunk in chunks if not opened.extracted(chunk)]
+        clients.lend(lambda client: look_again(opened, client))
+        unread = opened.unread()
         reading = _read_at_once(source, opened.stays_per_chunk)
         fetch = clients.each(lambda n, client: extract(run, n, client, settings))
         steps.each("extract", unread, len(unread), fetch, reading)

@@ -6,7 +6,7 @@ identifier and an entry that was refused all end in the same place: with the nex
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -14,12 +14,13 @@ from wardround.adapters import risk_assessments
 from wardround.adapters.fhir_batch import UNANSWERED
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
-from wardround.core.amendment import decide
+from wardround.core.amendment import decide, overruled, version_of
 
 # The last of them only looks. One is enough for a server that answers; two writers that meet need a second.
 ROUNDS: Final = 5
-# Somebody else was there first: what is there now decides. Everything else between 400 and 499 stays as it is.
-OVERTAKEN: Final = ("404", "409", "410", "412")
+# Somebody else was there first: what is there now decides. Everything else between 400 and 499 stays as it is. A
+# creation that was answered with 200 or 304 has created nothing.
+OVERTAKEN: Final = ("200", "304", "404", "409", "410", "412")
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Account:
     written: set[str] = field(default_factory=set)
     unchanged: set[str] = field(default_factory=set)
     repaired: set[str] = field(default_factory=set)  # the server held several of its RiskAssessment; now one stands
+    withdrawn: set[str] = field(default_factory=set)  # somebody else took it back, and that stands
     failed: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -40,6 +42,7 @@ class Account:
             "written": sorted(self.written),
             "unchanged": sorted(self.unchanged),
             "repaired": sorted(self.repaired),
+            "withdrawn": sorted(self.withdrawn),
             "failed": dict(sorted(self.failed.items())),
         }
 
@@ -59,6 +62,9 @@ def settle(wanted: Mapping[str, Resource], stay_of: Mapping[str, str], client: F
     work = _Work(dict(wanted), stay_of, account)
     for number in range(ROUNDS):
         held = risk_assessments.held(client, list(work.open))
+        for one, before, now in work.in_doubt(held):
+            if theirs := overruled(risk_assessments.versions(client, now), before, version_of(now)):
+                work.overruled[one] = theirs
         changes = work.changes(held, final=number == ROUNDS - 1)
         if not work.open:
             break
@@ -80,40 +86,67 @@ class _Work:
     sent: set[str] = field(default_factory=set)
     new: set[str] = field(default_factory=set)  # the look before its last write found nothing
     refused: dict[str, str] = field(default_factory=dict)
+    replacing: set[str] = field(default_factory=set)  # its last write took the place of what the look had not found
+    seen: dict[str, dict[str, str]] = field(default_factory=dict)  # id -> version, at the look before its last write
+    overruled: dict[str, Resource] = field(default_factory=dict)  # what somebody took back, and a write of ours undid
+
+    def in_doubt(self, held: Mapping[str, list[Resource]]) -> Iterator[tuple[str, str, Resource]]:
+        """What may have replaced more than was seen: identity, the version that was seen, and what is there now.
+
+        A server that keeps its word about If-Match refuses that; of one that does not, only the versions tell.
+        """
+        for one in sorted(self.taken - self.overruled.keys()):
+            for now in held.get(one, []):
+                if risk_assessments.is_misshapen(now):
+                    continue
+                before, made = self.seen[one].get(now["id"], ""), version_of(now)
+                created = not before and one not in self.replacing
+                if made and not created and made not in (before, _next(before)):
+                    yield one, before, now
 
     def changes(self, held: Mapping[str, list[Resource]], final: bool) -> list[tuple[str, Resource]]:
         """What to write, by identity; closes what is as it should be and what cannot be mended."""
         changes = []
-        for one, wanted in list(self.open.items()):
+        for one in list(self.open):
             there = held.get(one, [])
-            if any(risk_assessments.is_misshapen(resource) for resource in there):
-                self._fail(one, "malformed")
-                continue
-            decision = decide(wanted, there)
-            if decision.withdrawn:
-                # Somebody took it back; a repeated run must not bring it back.
-                self._fail(one, "retracted")
-            elif not decision.changes or (one in self.taken and len(there) == 1):
-                # What a server has taken is not written again, even where it changes what it stores.
-                self._keep(one, there[0])
-            elif problem := self._problem(one, there, final):
-                self._fail(one, problem)
-            else:
-                (self.new.discard if there else self.new.add)(one)
-                if decision.repairs:
-                    self.account.repaired.add(self.stay_of[one])
-                changes += [(one, change) for change in decision.changes]
+            change = self._changes(one, there, final)
+            if change:
+                self.seen[one] = {resource["id"]: version_of(resource) for resource in there}
+            changes += [(one, each) for each in change]
         return changes
+
+    def _changes(self, one: str, there: list[Resource], final: bool) -> Sequence[Resource]:
+        if any(risk_assessments.is_misshapen(resource) for resource in there):
+            return self._fail(one, "malformed")
+        decision = decide(self.open[one], there, blind=one in self.new)
+        if decision.withdrawn and not decision.changes:
+            # Somebody took it back; a repeated run must not bring it back.
+            return self._withdraw(one)
+        if one in self.overruled and len(there) == 1:
+            restored = {**self.overruled[one], "id": there[0]["id"], "meta": there[0].get("meta", {})}
+            return self._fail(one, "overruled") if final else (restored,)
+        if not decision.changes or (one in self.taken and len(there) == 1):
+            # What a server has taken is not written again, even where it changes what it stores.
+            return self._keep(one, there[0])
+        if problem := self._problem(one, there, final):
+            return self._fail(one, problem)
+        (self.new.discard if there else self.new.add)(one)
+        if decision.repairs:
+            self.account.repaired.add(self.stay_of[one])
+        return decision.changes
 
     def note(self, outcomes: Iterable[tuple[str, str]]) -> None:
         """What the server answered to each change, "" for success."""
-        self.taken, self.refused = set(), {}
+        self.taken, self.refused, self.replacing = set(), {}, set()
         for one, outcome in outcomes:
             self.sent.add(one)
-            if outcome:
+            if outcome not in ("", risk_assessments.REPLACED):
                 self.refused[one] = outcome
-            elif one not in self.refused:
-                self.taken.add(one)
+                continue
+            self.taken.add(one)
+            if outcome:
+                self.new.discard(one)
+                self.replacing.add(one)
         self.taken -= set(self.refused)
 
     def _problem(self, one: str, there: list[Resource], final: bool) -> str:
@@ -125,14 +158,27 @@ class _Work:
             return refusal
         return (refusal or "duplicate") if final else ""
 
-    def _keep(self, one: str, resource: Resource) -> None:
+    def _keep(self, one: str, resource: Resource) -> Sequence[Resource]:
         del self.open[one]
         self.kept[one] = resource
         self.account.written.add(self.stay_of[one])
         if one not in self.sent:
             self.account.unchanged.add(self.stay_of[one])
+        return ()
 
-    def _fail(self, one: str, reason: str) -> None:
+    def _withdraw(self, one: str) -> Sequence[Resource]:
+        del self.open[one]
+        self.account.withdrawn.add(self.stay_of[one])
+        self.account.repaired.discard(self.stay_of[one])
+        return ()
+
+    def _fail(self, one: str, reason: str) -> Sequence[Resource]:
         del self.open[one]
         self.account.failed[self.stay_of[one]] = f"write:{reason}"
         self.account.repaired.discard(self.stay_of[one])
+        return ()
+
+
+def _next(version: str) -> str:
+    """The version after this one, where a server counts them."""
+    return str(int(version or 0) + 1) if not version or version.isdecimal() else ""
