@@ -16,6 +16,7 @@ from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import stored_versions, valid_conditions
 from wardround.airflow.defaults import task_defaults
 from wardround.airflow.forms import promotion_form
+from wardround.airflow.guard import guarded
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
 from wardround.spec.conditions import Condition
@@ -25,6 +26,7 @@ def promote_stored(condition: Condition) -> None:
     """The one task of a condition."""
 
     @task(outlets=[live_model(condition.id)])
+    @guarded
     def promote(params: Any = None, dag_run: Any = None, outlet_events: Any = None) -> None:
         from wardround.airflow import training
 

@@ -31,6 +31,7 @@ from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.defaults import task_defaults, time_to_find
 from wardround.airflow.forms import first_day, screening_form
+from wardround.airflow.guard import guarded
 from wardround.airflow.schedules import screening_schedule
 from wardround.airflow.sources import screening_dags
 from wardround.airflow.tags import Tag
@@ -46,6 +47,7 @@ def screen_icu(condition: Condition, source: str) -> None:
     """The tasks of a condition at a source; each calls the function of its name in wardround.workflows.screening."""
 
     @task(pool=source, execution_timeout=time_to_find(condition, settings_from().screening_task))
+    @guarded
     def find_stays(params: Any = None, dag_run: Any = None, ti: Any = None) -> list[int]:
         from wardround.airflow import screening
 
@@ -54,36 +56,42 @@ def screen_icu(condition: Condition, source: str) -> None:
         return chunks
 
     @task(pool=source, map_index_template=CHUNK)
+    @guarded
     def extract(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
         screening.extract(run, chunk, params, dag_run)
 
     @task(trigger_rule=ALL_ENDED)
+    @guarded
     def check_quality(run: str) -> None:
         from wardround.workflows import screening
 
         screening.check_quality(run, settings_from())
 
     @task(map_index_template=CHUNK, inlets=[live_model(condition.id)])
+    @guarded
     def score(run: str, chunk: int) -> None:
         from wardround.airflow import screening
 
         screening.score(run, chunk)
 
     @task(pool=source, map_index_template=CHUNK)
+    @guarded
     def publish(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
         screening.publish(run, chunk, params, dag_run)
 
     @task(pool=source, trigger_rule=ALL_ENDED)
+    @guarded
     def reconcile(run: str, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
         screening.reconcile(run, params, dag_run)
 
     @task(trigger_rule=ALL_ENDED)
+    @guarded
     def report(run: str, ti: Any = None) -> None:
         from wardround.airflow import screening
 

@@ -5,6 +5,7 @@ from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from wardround.airflow.defaults import RETRY_POLICY, task_defaults, time_to_find
+from wardround.airflow.guard import TaskFault
 from wardround.errors import (
     FhirError,
     FhirRefused,
@@ -32,8 +33,9 @@ def test_what_would_end_the_same_fails_at_once(error):
     assert action(error("the same again")) is RetryAction.FAIL
 
 
-def test_what_nobody_foresaw_follows_airflows_own_retries():
-    assert action(OSError("disk full")) is RetryAction.DEFAULT
+@pytest.mark.parametrize("error", [OSError("disk full"), TaskFault("OSError in write, line 1")], ids=["raw", "named"])
+def test_what_nobody_foresaw_follows_airflows_own_retries(error):
+    assert action(error) is RetryAction.DEFAULT
 
 
 def test_a_task_that_took_too_long_is_tried_again():

@@ -34,6 +34,14 @@ def test_every_task_has_an_owner_and_the_shared_retries(dag):
         assert task.retry_policy is not None, task.task_id
 
 
+def test_no_task_says_more_of_an_error_than_it_may(dag):
+    """What Airflow calls of a task is guarded: a decorated function, or the methods of an operator of ours."""
+    for task in dag.tasks:
+        function = getattr(task, "python_callable", None)
+        called = [function] if function else [task.execute, task.execute_complete]
+        assert all(getattr(each, "guarded", False) for each in called), task.task_id
+
+
 def test_every_task_ends_within_the_time_of_its_kind(dag):
     """A kind is what the DAG's name begins with; an export is waited for in one of them, and for as long as it may."""
     longest = {"screen_icu": hours(2), "train": hours(12), "promote": hours(0.25), "suspend": hours(0.25)}

@@ -7,6 +7,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from wardround.airflow.forms import triggered_by
+from wardround.airflow.guard import guarded
 from wardround.errors import ModelError
 
 NO_REASON: Final = "no reason given"
@@ -26,6 +27,7 @@ class PromotionApproval(ApprovalOperator):  # type: ignore[misc]  # mypy does no
         super().__init__(subject="", body="", defaults=self.REJECT, **kwargs)
         self.run = run
 
+    @guarded
     def execute(self, context: Any) -> Any:
         # pandas takes seconds to import, and this file is imported wherever the DAG is parsed.
         from wardround.airflow import training
@@ -38,6 +40,7 @@ class PromotionApproval(ApprovalOperator):  # type: ignore[misc]  # mypy does no
         self.subject, self.body = training.question(self.run)
         return super().execute(context)
 
+    @guarded
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         from wardround.airflow import training
 
