@@ -31,7 +31,7 @@ def params(settings, monkeypatch):
         "cohort": None,
         "chunk_size": None,
     }
-    return {**asked, "mode": "live", "dry_run": False, "wait_for_source": "30m"}
+    return {**asked, "mode": "live", "wait_for_source": "30m"}
 
 
 def began(minutes_ago: int) -> SimpleNamespace:

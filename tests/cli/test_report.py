@@ -25,7 +25,6 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "as_of": "2026-01-02T05:00:00Z",
         "look_back": None,
         "mode": "live",
-        "dry_run": False,
         "condition_version": "1.0.0",
         "spec_digest": "0" * 64,
         "model_version": "1.0.0-000000000000",

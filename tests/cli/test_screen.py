@@ -67,12 +67,12 @@ def test_json_is_one_object_with_the_agreed_names(icu, server, settings) -> None
     assert Path(printed["report"]).is_file()
 
 
-def test_a_dry_run_says_what_it_would_write(icu, server, settings) -> None:
+def test_a_run_in_shadow_says_how_much_a_live_one_would_write(icu, server, settings) -> None:
     icu.stay("a")
     icu.upload(server.base_url)
-    result = screened(settings, server.base_url, "--dry-run")
+    result = screened(settings, server.base_url, "--mode", "shadow")
     assert result.exit_code == 0
-    assert "1 RiskAssessments would be written; none was" in result.output
+    assert "1 RiskAssessments would be written in a live run; none was" in result.output
 
 
 def test_the_group_of_the_high_band_is_named_as_the_cohort_that_it_is(icu, keeping) -> None:
@@ -289,7 +289,7 @@ def test_a_resumed_run_stays_as_it_began(icu, server, settings) -> None:
     icu.stay("a")
     icu.upload(server.base_url)
     run = json.loads(screened(settings, server.base_url, "--json").stdout)["run"]
-    for options in (("sepsis",), ("--as-of", "2026-01-02T05:00:00Z"), ("--mode", "live"), ("--dry-run",)):
+    for options in (("sepsis",), ("--as-of", "2026-01-02T05:00:00Z"), ("--mode", "live")):
         assert invoked(settings, "--resume", run, *options).exit_code == 2
     assert isinstance(invoked(settings, "--resume", run, "--source", NOWHERE).exception, FhirError)
     assert isinstance(invoked(settings, "--resume", "sepsis-20260102T050000Z-000000").exception, RunNotFound)

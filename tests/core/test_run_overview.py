@@ -67,7 +67,7 @@ def test_a_run_is_shown_with_its_counts_and_times_in_utc():
     assert (found.began, found.ended) == (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, 0, 1, tzinfo=UTC))
 
 
-@pytest.mark.parametrize(("asked", "mode"), [({"mode": "shadow"}, "shadow"), ({"dry_run": True}, "dry run")])
+@pytest.mark.parametrize(("asked", "mode"), [({"mode": "shadow"}, "shadow"), ({"dry_run": True}, "shadow")])
 def test_a_run_that_wrote_nothing_says_so(asked, mode):
     assert overview(RUN, {"request.json": {**REQUEST, **asked}}, "").mode == mode
 

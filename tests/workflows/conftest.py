@@ -163,7 +163,6 @@ class Ward:
             "as_of": "2026-01-02T05:00:00Z",
             "look_back": None,
             "mode": "live",
-            "dry_run": False,
             "condition_version": self.condition.version,
             "spec_digest": spec_digest(self.condition),
             "model_version": self.card.version,

@@ -98,7 +98,7 @@ def test_an_input_that_stopped_is_named_with_what_it_was(ward: Any) -> None:
         {"dry_run": True},
         {"run": "sepsis_two-20260104T050000Z-a1b2c3"},
     ],
-    ids=["shadow", "dry run", "another condition"],
+    ids=["shadow", "dry run of an earlier release", "another condition"],
 )
 def test_a_run_that_asked_something_else_is_not_compared_with(ward: Any, other: dict[str, Any]) -> None:
     ward.screen(20, **{**at(4), **other})

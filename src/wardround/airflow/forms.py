@@ -92,12 +92,6 @@ def screening_form(condition: Condition, source: str = DEFAULT_CONNECTION) -> di
             description="However few stays are found: these are all. Without it a run that finds far fewer than the one"
             " before, or fewer than the condition expects, ends red.",
         ),
-        "dry_run": Param(
-            False,
-            type="boolean",
-            title="Dry run",
-            description="Go as far as the scores, and write neither to the server nor to the ledger.",
-        ),
     }
 
 

@@ -124,7 +124,6 @@ def _request(condition_id: str, params: Params, dag_run: Any, source: FhirSource
         cohort=params["cohort"],
         chunk_size=params["chunk_size"],
         mode=screening_mode(params, dag_run),
-        dry_run=params["dry_run"],
         accept_census=params["accept_census"],
         run=run_id(condition_id, pd.Timestamp(as_of), run_key(dag_run.dag_id, dag_run.run_id)),
     )

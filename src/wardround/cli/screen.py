@@ -37,7 +37,6 @@ BEGUN_WITH: Final = {
     "cohort",
     "mode",
     "chunk_size",
-    "dry_run",
     "accept_census",
     "demo_model",
 }
@@ -74,7 +73,6 @@ BEGUN_WITH: Final = {
     is_flag=True,
     help="Rehearse with the model that `make demo` left: its scores say nothing about anybody. In shadow only.",
 )
-@click.option("--dry-run", is_flag=True, help="Do all but write; say what would be written.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def command(
@@ -177,8 +175,8 @@ def _say(summary: dict[str, Any], as_json: bool) -> None:
         say("The ward is empty: no ICU stay overlaps the look-back window.")
     _say_left_out(summary)
     _say_high_band(summary)
-    if summary["dry_run"]:
-        say(f"Dry run: {summary['to_write']} RiskAssessments would be written; none was.")
+    if summary["mode"] == "shadow":
+        say(f"In shadow: {summary['to_write']:,} RiskAssessments would be written in a live run; none was.")
 
 
 def _say_challenger(challenger: dict[str, Any] | None) -> None:

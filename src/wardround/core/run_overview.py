@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from wardround.core.expected_stays import doubt_in_words
+from wardround.core.run_mode import mode_of
 
 Kind = Literal["screening", "training"]
 State = Literal["complete", "incomplete", "in_doubt", "stopped", "unfinished", "taken_back", "unreadable", "trained"]
@@ -72,7 +73,7 @@ class RunOverview:
         source: the connection's name, or the URL of the server; of a training empty.
         further_source: the connection's name again, where a DAG of its own screens the condition there.
         as_of: the prediction time, or when the training began; None if it cannot be read.
-        mode: live, shadow or dry run; of a training empty.
+        mode: live or shadow; of a training empty.
         counts: COUNTS; empty while there is no summary.
         model_version: what it scored with, or what it stored.
         began: when its first step began.
@@ -120,7 +121,7 @@ def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
         source=source,
         further_source=source if source in condition.get("sources", ())[1:] else "",
         as_of=_moment(request["as_of"]),
-        mode="dry run" if request.get("dry_run") else request["mode"] or "",
+        mode=mode_of(request),
         counts={count: int(summary[count]) for count in COUNTS if count in summary},
         model_version=request["model_version"],
         began=_time(files.get("steps/find_stays.json", {}).get("began")),

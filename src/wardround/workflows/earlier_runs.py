@@ -13,6 +13,7 @@ import pandas as pd
 from wardround.adapters.run_folder import RunFolder, runs_before
 from wardround.core.ledger import SCORED
 from wardround.core.report.earlier import DRAWN, EarlierRuns, PassedOver, Point, RunBefore
+from wardround.core.run_mode import mode_of
 from wardround.settings import Settings
 from wardround.workflows.run_inputs import kept_unknown
 
@@ -103,5 +104,4 @@ def _question(folder: RunFolder, request: Mapping[str, Any]) -> dict[str, Any] |
     of = folder.read_json("census.json").get("of")
     if of and of.get("cohort", {}).get("kind") == "patients":
         return None
-    writes = request["mode"] == "live" and not request.get("dry_run")
-    return {"of": of, "writes": writes}
+    return {"of": of, "writes": mode_of(request) == "live"}

@@ -106,8 +106,8 @@ def test_patients_who_are_asked_for_are_no_implausible_census_and_nobodys_run_be
     assert census(run(HOURS[3])) == (7, "", 7)
 
 
-def test_a_dry_run_and_a_shadow_run_count_as_any_other(ward, run) -> None:
-    run(HOURS[0], dry_run=True)
+def test_a_shadow_run_counts_as_any_other(ward, run) -> None:
+    run(HOURS[0], mode="shadow")
     assert census(run(HOURS[1], mode="live")) == (7, "", 7)
 
 

@@ -13,7 +13,8 @@ from wardround.adapters.fhir_source import FhirSource
 from wardround.adapters.run_folder import RunFolder
 from wardround.errors import FhirRefused, ModelError, RunIncomplete
 from wardround.settings import Settings
-from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen
+from wardround.workflows.report import report_page
+from wardround.workflows.screening import Means, ScreeningRequest, require_complete, resume, screen
 from wardround.workflows.screening.run import chunk_file, load_run
 
 
@@ -152,16 +153,29 @@ def test_who_interrupts_a_run_does_not_wait_for_the_server(icu, server, settings
     assert patience.spent
 
 
-@pytest.mark.parametrize("changes", [{"mode": "shadow"}, {"dry_run": True}])
-def test_a_shadow_run_and_a_dry_run_write_nothing(icu, server, screened, held, transport, changes, settings) -> None:
+def test_a_shadow_run_writes_nothing(icu, server, screened, held, transport, settings) -> None:
     icu.stay("sick", lactate=6.0)
     icu.upload(server)
-    summary = screened(**changes)
+    summary = screened(mode="shadow")
     assert counted(summary) == {"found": 1, "scored": 1}
     assert summary["to_write"] == 1
     assert transport.writes == []
     assert held("RiskAssessment") == held("Provenance") == held("Device") == []
     require_complete(summary["run"], settings)
+
+
+def test_a_dry_run_of_an_earlier_release_is_reported_and_resumed_as_one_in_shadow(
+    icu, server, screened, transport, settings
+) -> None:
+    icu.stay("sick", lactate=6.0)
+    icu.upload(server)
+    folder = RunFolder.existing(settings.runs, screened(mode="shadow")["run"])
+    folder.write_json("request.json", {**folder.read_json("request.json"), "mode": "live", "dry_run": True})
+    run = folder.url.rsplit("/", 1)[-1]
+    assert "Shadow run" in report_page(run, settings)
+    summary = resume(run, Means(FhirSource(server), settings, lambda *_: None, transport))
+    assert (summary["mode"], summary["to_write"], summary["written"]) == ("shadow", 1, 0)
+    assert transport.writes == []
 
 
 def test_an_accepted_empty_ward_is_a_complete_run_with_a_report(server, screened, settings) -> None:

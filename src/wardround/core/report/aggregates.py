@@ -13,7 +13,6 @@ from wardround.core.report.facts import (
     facts,
     flow_note,
     minimum_data,
-    mode_of,
     technical,
     why_not_written,
 )
@@ -28,6 +27,7 @@ from wardround.core.report.record import RunRecord, texts_of
 from wardround.core.report.trend import trend
 from wardround.core.report.units import UnitCounts, by_unit
 from wardround.core.report.words import STEPS, kind_in_words, moment, reason_in_words, seconds
+from wardround.core.run_mode import mode_of
 
 SAFETY: Final = (
     "Decision support, adjunct only: a score is never the sole basis of a decision, and a low score does not rule the"
@@ -109,7 +109,7 @@ def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
     scored = record.ledger[outcome == "scored"]
     scores, bands = scored["score"].to_numpy(dtype=float), scored["band"].tolist()
     thresholds = {str(band): at for band, at in record.card.thresholds.items()} if record.card else {}
-    mode = mode_of(record)
+    mode = mode_of(record.request)
     found = stages(record.ledger, why_not_written(record, mode), words)
     change = change_of(record, words)
     return Aggregates(

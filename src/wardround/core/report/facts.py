@@ -6,13 +6,6 @@ from wardround.core.report.record import RunRecord
 from wardround.core.report.words import address, count, reason_in_words, span, window
 
 
-def mode_of(record: RunRecord) -> str:
-    """live, shadow or dry run."""
-    if record.request["mode"] == "shadow":
-        return "shadow"
-    return "dry run" if record.request.get("dry_run") else "live"
-
-
 def facts(record: RunRecord, mode: str) -> tuple[tuple[str, str], ...]:
     """What a reader needs to know of the run before anything else."""
     return (
@@ -67,8 +60,7 @@ def why_not_written(record: RunRecord, mode: str) -> str:
     """Why scored stays may have no RiskAssessment."""
     if record.summary.get("retraction"):
         return "Taken back"
-    words = {"shadow": "A shadow run writes nothing", "dry run": "A dry run writes nothing"}
-    return words.get(mode, "Not written")
+    return "A shadow run writes nothing" if mode == "shadow" else "Not written"
 
 
 def flow_note(record: RunRecord) -> str:

@@ -15,7 +15,7 @@ from wardround.core.report.words import count, moment, span
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that must not be overlooked: `kind` is shadow, dry-run, stopped, incomplete, late or empty."""
+    """Something that must not be overlooked: `kind` is shadow, stopped, incomplete, late or empty."""
 
     kind: str
     title: str
@@ -27,7 +27,7 @@ LOOKS_BACK: Final = timedelta(hours=24)
 
 
 def notices(record: RunRecord, mode: str, guarded: bool) -> Iterator[Notice]:
-    """In the order of the page; `mode` is live, shadow or dry run; `guarded` leaves out what people wrote."""
+    """In the order of the page; `mode` is live or shadow; `guarded` leaves out what people wrote."""
     yield from _of_doubt(record, guarded)
     yield from _of_rehearsal(record)
     yield from _of_mode(record, mode)
@@ -86,10 +86,6 @@ def _of_mode(record: RunRecord, mode: str) -> Iterator[Notice]:
             "late",
             "Live by name",
             "The condition is in shadow. Somebody asked for this run to be live, and it was written to the source.",
-        )
-    if mode == "dry run":
-        yield Notice(
-            "dry-run", "Dry run", "Nothing was written to the source. These scores are not part of any record."
         )
 
 

@@ -31,7 +31,7 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
     """Writes the chunk's RiskAssessments to the server, and written.json: what the server holds now, and failures.
 
     The stays are looked at once more at their source; all else is between the run and the server of its results. A
-    shadow run or a dry run makes no request. Raises FhirError if a server as a whole is at fault; what it has taken by
+    shadow run makes no request. Raises FhirError if a server as a whole is at fault; what it has taken by
     then is found and left alone by the next attempt.
     """
     opened = load_run(run, settings)

@@ -164,7 +164,6 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], high_band: Account 
         "condition": request.condition,
         "as_of": request.as_of.isoformat().replace("+00:00", "Z"),
         "mode": request.mode,
-        "dry_run": request.dry_run,
         "source": request.source_url,
         "results_at": request.results_url,
         "source_map": opened.translation.digest[:12] if opened.translation != NO_TRANSLATION else None,

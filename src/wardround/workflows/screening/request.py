@@ -45,7 +45,6 @@ class ScreeningRequest(BaseModel):
     cohort: CohortChoice | None = Field(default=None, description="Instead of the condition's cohort.source.")
     chunk_size: int | None = Field(default=None, ge=1, description="Stays per chunk, instead of the default rule.")
     mode: Mode | None = Field(default=None, description="Instead of the condition's; shadow writes no results.")
-    dry_run: bool = Field(default=False, description="Does all but publish.")
     source_name: str | None = Field(default=None, description="Name of the connection or source, if it has one.")
     write_to: Annotated[str, AfterValidator(_base_url)] | None = Field(
         default=None, description="Base URL of the server that takes the results, where the source takes none."
@@ -78,4 +77,4 @@ class ScreeningRequest(BaseModel):
     @property
     def writes(self) -> bool:
         """Whether it writes results; its mode is known once the run is opened."""
-        return self.mode == "live" and not self.dry_run
+        return self.mode == "live"

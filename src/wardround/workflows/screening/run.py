@@ -21,6 +21,7 @@ from wardround.core.events import EVENT_COLUMNS, frame_of
 from wardround.core.features import build_features
 from wardround.core.model import HOSPITAL_STAY, NOT_STATED, ScoringModel
 from wardround.core.risk_assessment import Screening
+from wardround.core.run_mode import mode_of
 from wardround.core.stays import STAY_COLUMNS, index_as_of
 from wardround.errors import FhirError, ModelError, RunIncomplete, named
 from wardround.settings import Settings
@@ -174,7 +175,7 @@ BROKEN: Final = "quality_failed.json"
 def require_active(opened: Run, settings: Settings) -> None:
     """Raises ConditionSuspended if the run writes and somebody has switched its condition off meanwhile.
 
-    A shadow run and a dry run reach nobody: they are how people find out what was wrong.
+    A shadow run reaches nobody: it is how people find out what was wrong.
     """
     if opened.writes:
         ModelStore(settings.models).require_active(opened.condition.id)
@@ -259,9 +260,9 @@ def _tell(opened: Run) -> None:
     request, challenger, translation = opened.request, opened.challenger, opened.translation
     elsewhere = f", results to {shown(request.write_to)}" if request.write_to else ""
     _LOG.info(
-        "run %s: opened in %s; as of %s, mode %s%s, model %s, source %s%s",
+        "run %s: opened in %s; as of %s, mode %s, model %s, source %s%s",
         *(opened.id, opened.folder.location(""), request.as_of.isoformat(), request.mode),
-        *(", dry run" if request.dry_run else "", opened.model_version, shown(request.source_url)),
+        *(opened.model_version, shown(request.source_url)),
         elsewhere,
     )
     if challenger and challenger.left_out:
@@ -278,6 +279,7 @@ def load_run(run: str, settings: Settings) -> Run:
     folder = RunFolder.existing(settings.runs, run)
     stored = folder.read_json("request.json")
     asked = {key: stored[key] for key in ScreeningRequest.model_fields if key in stored}
+    asked["mode"] = mode_of(stored)
     if folder.exists(PATIENTS):
         asked["cohort"]["patients"] = folder.read_json(PATIENTS)
     request = ScreeningRequest.model_validate(asked)
