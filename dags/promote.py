@@ -10,13 +10,13 @@ screening runs once in shadow with what is live then, as after a training.
 
 from typing import Any
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG
 
 from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import stored_versions, valid_conditions
 from wardround.airflow.defaults import task_defaults
 from wardround.airflow.forms import promotion_form
-from wardround.airflow.guard import guarded
+from wardround.airflow.guard import task
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
 from wardround.spec.conditions import Condition
@@ -26,7 +26,6 @@ def promote_stored(condition: Condition) -> None:
     """The one task of a condition."""
 
     @task(outlets=[live_model(condition.id)])
-    @guarded
     def promote(params: Any = None, dag_run: Any = None, outlet_events: Any = None) -> None:
         from wardround.airflow import training
 

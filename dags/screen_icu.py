@@ -1,13 +1,12 @@
 """Visits every stay of the intensive care unit at the run's time, scores the risk of one condition, and writes it back
 as FHIR RiskAssessments. One DAG per condition file: `screen_icu__<condition>`; where the file names several `sources`,
-one more for each but the first: `screen_icu__<condition>__<source>`. When another model goes live it also
-runs once in shadow: scores and a report, and nothing written.
+one more for each but the first: `screen_icu__<condition>__<source>`. When another model goes live it also runs once in
+shadow: scores and a report, and nothing written.
 
 **When it is red**
 
-* `find_stays`: the server did not answer for as long as the run may wait for it, refused, or takes no
-  RiskAssessment; or no model is live.
-  Nothing was written. Try the Test button of the connection and `wardround model list`, then clear the task.
+* `find_stays`: the server did not answer for as long as the run may wait, refused, or takes no results; or no model is
+  live. Nothing was written. Try the Test button of the connection and `wardround model list`, then clear the task.
 * *suspended by*, in the message of whichever task: somebody has switched the condition off. `wardround model list` says
   why; nothing is computed for people until `suspend__<condition>` or `wardround model resume` switches it on again.
 * a chunk of `extract`, `score` or `publish`: harmless for the other chunks; its stays are *failed* in the ledger. The
@@ -25,13 +24,13 @@ Running again at the same time changes nothing on the server. Decision support o
 
 from typing import Any
 
-from airflow.sdk import DAG, TriggerRule, task, task_group
+from airflow.sdk import DAG, TriggerRule, task_group
 
 from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.defaults import task_defaults, time_to_find
 from wardround.airflow.forms import first_day, screening_form
-from wardround.airflow.guard import guarded
+from wardround.airflow.guard import task
 from wardround.airflow.schedules import screening_schedule
 from wardround.airflow.sources import screening_dags
 from wardround.airflow.tags import Tag
@@ -47,7 +46,6 @@ def screen_icu(condition: Condition, source: str) -> None:
     """The tasks of a condition at a source; each calls the function of its name in wardround.workflows.screening."""
 
     @task(pool=source, execution_timeout=time_to_find(condition, settings_from().screening_task))
-    @guarded
     def find_stays(params: Any = None, dag_run: Any = None, ti: Any = None) -> list[int]:
         from wardround.airflow import screening
 
@@ -56,42 +54,36 @@ def screen_icu(condition: Condition, source: str) -> None:
         return chunks
 
     @task(pool=source, map_index_template=CHUNK)
-    @guarded
     def extract(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
         screening.extract(run, chunk, params, dag_run)
 
     @task(trigger_rule=ALL_ENDED)
-    @guarded
     def check_quality(run: str) -> None:
         from wardround.workflows import screening
 
         screening.check_quality(run, settings_from())
 
     @task(map_index_template=CHUNK, inlets=[live_model(condition.id)])
-    @guarded
     def score(run: str, chunk: int) -> None:
         from wardround.airflow import screening
 
         screening.score(run, chunk)
 
     @task(pool=source, map_index_template=CHUNK)
-    @guarded
     def publish(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
         screening.publish(run, chunk, params, dag_run)
 
     @task(pool=source, trigger_rule=ALL_ENDED)
-    @guarded
     def reconcile(run: str, params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import screening
 
         screening.reconcile(run, params, dag_run)
 
     @task(trigger_rule=ALL_ENDED)
-    @guarded
     def report(run: str, ti: Any = None) -> None:
         from wardround.airflow import screening
 

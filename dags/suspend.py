@@ -10,12 +10,12 @@ kept in the model store. Where Airflow itself is in trouble, `wardround model su
 
 from typing import Any
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG
 
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.defaults import task_defaults
 from wardround.airflow.forms import suspension_form
-from wardround.airflow.guard import guarded
+from wardround.airflow.guard import task
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
 from wardround.spec.conditions import Condition
@@ -27,7 +27,6 @@ def suspend(condition: Condition) -> None:
     """The one task of a condition."""
 
     @task(priority_weight=FIRST_IN_LINE, weight_rule="absolute")
-    @guarded
     def switch(params: Any = None, dag_run: Any = None) -> None:
         from wardround.airflow import suspension
 

@@ -20,14 +20,14 @@ No red task here changes what is live, and so none disturbs the screening.
 
 from typing import Any
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG
 
 from wardround.airflow.approval import PromotionApproval
 from wardround.airflow.assets import live_model
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.defaults import task_defaults
 from wardround.airflow.forms import approval_form, training_form
-from wardround.airflow.guard import guarded
+from wardround.airflow.guard import task
 from wardround.airflow.schedules import training_schedule
 from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
@@ -38,56 +38,48 @@ def train(condition: Condition) -> None:
     """The tasks of one condition: each calls the function of its name in wardround.workflows.training."""
 
     @task
-    @guarded
     def load(params: Any = None, dag_run: Any = None) -> str:
         from wardround.airflow import training
 
         return training.load(condition.id, params, dag_run)
 
     @task
-    @guarded
     def build_table(run: str) -> list[str]:
         from wardround.workflows import training
 
         return training.build_table(run, settings_from())
 
     @task(map_index_template="{{ task.op_kwargs['candidate'] }}")
-    @guarded
     def fit_candidate(run: str, candidate: str) -> None:
         from wardround.workflows import training
 
         training.fit_candidate(run, candidate, settings_from())
 
     @task
-    @guarded
     def evaluate(run: str) -> None:
         from wardround.workflows import training
 
         training.evaluate(run, settings_from())
 
     @task
-    @guarded
     def check_leakage(run: str) -> None:
         from wardround.workflows import training
 
         training.check_leakage(run, settings_from())
 
     @task
-    @guarded
     def write_card(run: str) -> None:
         from wardround.workflows import training
 
         training.write_card(run, settings_from())
 
     @task
-    @guarded
     def compare(run: str) -> None:
         from wardround.airflow import training
 
         training.compare(run)
 
     @task(outlets=[live_model(condition.id)])
-    @guarded
     def promote(run: str, answer: dict[str, str], outlet_events: Any = None) -> None:
         from wardround.airflow import training
 

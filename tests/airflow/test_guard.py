@@ -153,12 +153,13 @@ def test_a_task_gives_what_its_work_gives_and_takes_what_it_takes() -> None:
 
 
 DAG_FILE = """
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG
 from tests.airflow.test_guard import FOREIGN, OURS
+from wardround.airflow.guard import task
 
 with DAG("guarded", schedule=None):
     for work in (*FOREIGN, *OURS):
-        task(task_id=work.__name__)(work)()
+        task(task_id=work.__name__)(work.__wrapped__)()
 """
 
 

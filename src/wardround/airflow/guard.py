@@ -8,8 +8,9 @@ import functools
 import logging
 import traceback
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+import airflow.sdk
 from airflow.sdk.exceptions import AirflowException
 
 from wardround.errors import WardroundError, named
@@ -31,15 +32,22 @@ def guarded(work: Callable[P, T]) -> Callable[P, T]:
     """
 
     @functools.wraps(work)
-    def task(*args: P.args, **kwargs: P.kwargs) -> T:
+    def sayably(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return work(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - raised again below, where no error of before hangs on it
             sayable = _sayable(error)
         raise sayable
 
-    task.guarded = True  # type: ignore[attr-defined]
-    return task
+    sayably.guarded = True  # type: ignore[attr-defined]
+    return sayably
+
+
+def task(work: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Airflow's own `@task`, with or without options, for work that is guarded."""
+    if work is None:
+        return functools.partial(task, **options)
+    return airflow.sdk.task(**options)(guarded(work))
 
 
 def _sayable(error: BaseException) -> BaseException:
