@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
@@ -84,6 +85,18 @@ def test_the_reason_and_the_name_of_who_decides_are_shown_by_every_command_that_
     listed = json.loads(command("model", "list", "sepsis", "--json"))
     assert listed["models"][0]["decision"]["why"] == HOSTILE.strip()
     assert command("check")
+
+
+def test_on_a_terminal_too_nobody_colours_what_we_print(command, faulty, monkeypatch, store) -> None:
+    command("model", "suspend", "sepsis", "--by", HOSTILE, "--why", HOSTILE)
+    for arguments in (["model", "list"], ["model", "show", "sepsis"], ["check-source", faulty]):
+        shown = Terminal()
+        monkeypatch.setattr(sys, "stdout", shown)
+        monkeypatch.setattr(sys, "argv", ["wardround", *arguments])
+        with suppress(SystemExit):
+            run()
+        assert "31mred" in shown.getvalue()
+        assert "\x1b[31mred" not in shown.getvalue()
 
 
 def test_half_letters_of_a_terminal_are_kept_as_marks_and_spoil_no_list(command, store) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wardround.cli.results import add_row
+from wardround.cli.results import add_row, tell
 from wardround.cli.servers import MAP_HELP, server_at
 from wardround.errors import FhirError
+from wardround.escaping import visible
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
@@ -92,13 +93,14 @@ def _show(found: "SourceCheck") -> None:
 
     console = Console(soft_wrap=True)
     signs_in = ", ".join(found.security) or "it does not say"
-    console.print(f"{found.source}: {found.software}, FHIR {found.fhir_version}; signing in: {signs_in}", markup=False)
+    who = f"{found.source}: {found.software}, FHIR {found.fhir_version}; signing in: {signs_in}"
+    console.print(visible(who), markup=False)
     _show_findings(found, console)
     if found.results:
         console.print(f"Results go to {found.results.server}:", markup=False)
         _show_findings(found.results, console)
     for sentence in (*found.plan, *found.quirks):
-        console.print(f"  {sentence}", markup=False)
+        console.print(visible(f"  {sentence}"), markup=False)
     _show_counts(found)
     if found.sample:
         _show_sample(found.sample)
@@ -119,7 +121,7 @@ def _show_findings(checked: "SourceCheck | ResultsCheck", console: "Console") ->
         add_row(table, row.question, row.outcome, row.detail, spent)
     console.print(table)
     basis = "Wardround was run against it" if checked.known_from == "tests" else "from documentation only"
-    console.print(f"Profile {checked.profile} ({basis}): {checked.why}.", markup=False)
+    console.print(visible(f"Profile {checked.profile} ({basis}): {checked.why}."), markup=False)
 
 
 def _show_differences(checked: "SourceCheck | ResultsCheck", console: "Console") -> None:
@@ -127,7 +129,7 @@ def _show_differences(checked: "SourceCheck | ResultsCheck", console: "Console")
         of = f"profile {checked.profile}"
         console.print(f"The {of} says otherwise; for this server, copy its file and set:", markup=False)
         for key, value in checked.differences.items():
-            console.print(f"  {key}: {_yaml(value)}", markup=False)
+            console.print(visible(f"  {key}: {_yaml(value)}"), markup=False)
 
 
 def _show_counts(found: "SourceCheck") -> None:
@@ -135,29 +137,27 @@ def _show_counts(found: "SourceCheck") -> None:
     if counts is None:
         return
     looked_at = "all of the last day" if counts.whole else f"a sample, the first {counts.encounters:,} of the last day"
-    click.echo(f"Encounters ({looked_at}): {counts.encounters:,}.")
+    tell(f"Encounters ({looked_at}): {counts.encounters:,}.")
     for what, numbers in (("class", counts.classes), ("Location", counts.locations)):
         listed = ", ".join(f"{name} {number:,}" for name, number in list(numbers.items())[:MOST_SHOWN])
-        click.echo(f"  by {what}: {listed or 'none'}")
+        tell(f"  by {what}: {listed or 'none'}")
     for who, number in counts.stays.items():
-        click.echo(f"With the Encounters that {who} names a screening finds {number:,} stays now.")
+        tell(f"With the Encounters that {who} names a screening finds {number:,} stays now.")
     if not counts.encounters:
-        click.echo("Warning: no Encounter is of the last day; a stay is an Encounter, and Patients alone have none.")
+        tell("Warning: no Encounter is of the last day; a stay is an Encounter, and Patients alone have none.")
     for name in counts.unmatched if counts.encounters else ():
-        click.echo(f"Warning: no Encounter has {name}; compare the classes that are there.")
+        tell(f"Warning: no Encounter has {name}; compare the classes that are there.")
     if not any(counts.stays.values()):
-        click.echo("Warning: nobody would be screened; name the classes or Locations of the unit.")
+        tell("Warning: nobody would be screened; name the classes or Locations of the unit.")
 
 
 def _show_sample(sample: "Sample") -> None:
     whole = "" if sample.whole else ", the first that came"
-    click.echo(f"Sample: {sample.observations:,} Observations of {sample.patients:,} ICU patients{whole}.")
+    tell(f"Sample: {sample.observations:,} Observations of {sample.patients:,} ICU patients{whole}.")
     read = ", ".join(f"{name} {number:,}" for name, number in sample.read.items())
-    click.echo(f"  read: {read or 'none'}")
+    tell(f"  read: {read or 'none'}")
     for one in sample.unmapped[:MOST_SHOWN]:
-        click.echo(
-            f"  no variable names {one.code or 'no code'} of {one.system or 'no system'}: {one.observations:,} times"
-        )
+        tell(f"  no variable names {one.code or 'no code'} of {one.system or 'no system'}: {one.observations:,} times")
 
 
 def _keep(sample: "Sample", draft: Path, as_json: bool) -> None:
@@ -166,7 +166,7 @@ def _keep(sample: "Sample", draft: Path, as_json: bool) -> None:
         from wardround.adapters.whole_file import write_whole
 
         write_whole(draft, sample.draft.encode())
-        click.echo(f"Draft of a source map: {draft}", err=as_json)
+        click.echo(visible(f"Draft of a source map: {draft}"), err=as_json)
 
 
 def _slug(url: str) -> str:

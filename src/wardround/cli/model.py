@@ -9,7 +9,7 @@ import click
 
 from wardround.cli.model_compare import compare_versions
 from wardround.cli.model_import import import_model
-from wardround.cli.results import print_table, say
+from wardround.cli.results import print_table, say, tell
 from wardround.cli.times import DAY
 from wardround.cli.versions import decided, versions_of, versions_table
 from wardround.core.evaluation.gates import in_words
@@ -57,9 +57,9 @@ def list_models(condition: str | None, as_json: bool) -> None:
     else:
         for condition_id in conditions:
             if condition_id in suspended:
-                click.echo(_off(condition_id, suspended[condition_id]))
+                tell(_off(condition_id, suspended[condition_id]))
             if beside := store.standing(condition_id).challenge:
-                click.echo(f"{condition_id}: {beside.version} is scored beside the live one{_until(beside)}.")
+                tell(f"{condition_id}: {beside.version} is scored beside the live one{_until(beside)}.")
             print_table(versions_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
     # What can be read was listed first.
     for error in unreadable.values():
@@ -96,15 +96,15 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
     from wardround.cli.cards import show_card
 
     if now.suspended:
-        click.echo(_off(condition, now.suspended))
+        tell(_off(condition, now.suspended))
     show_card(card)
     if now.challenge:
-        click.echo(f"Challenger: {now.challenge.version}{_until(now.challenge)}.")
+        tell(f"Challenger: {now.challenge.version}{_until(now.challenge)}.")
     if card.version in now.withdrawn:
-        click.echo(f"Withdrawn: {decided(now.withdrawn[card.version].model_dump(mode='json'))}.")
-    click.echo(f"Promotion gates: {in_words(now.verdict(card.version))}.")
+        tell(f"Withdrawn: {decided(now.withdrawn[card.version].model_dump(mode='json'))}.")
+    tell(f"Promotion gates: {in_words(now.verdict(card.version))}.")
     for decision in decisions:
-        click.echo(f"{decided(decision)}: {decision['why']}")
+        tell(f"{decided(decision)}: {decision['why']}")
 
 
 @command.command("promote")
@@ -161,7 +161,7 @@ def challenge_model(
     if as_json:
         click.echo(json.dumps({"condition": condition, "challenger": _challenge(_store(), condition)}))
     else:
-        click.echo(said)
+        tell(said)
 
 
 @command.command("suspend")
@@ -181,7 +181,7 @@ def suspend_condition(condition: str, by: str, why: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"condition": condition, "suspended": _suspension(since)}))
     else:
-        click.echo(_off(condition, since))
+        tell(_off(condition, since))
 
 
 @command.command("resume")
@@ -197,7 +197,7 @@ def resume_condition(condition: str, by: str, why: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"condition": condition, "suspended": None}))
     else:
-        click.echo(f"{condition}: is active{' again' if began else '; it was not suspended'}.")
+        tell(f"{condition}: is active{' again' if began else '; it was not suspended'}.")
 
 
 @command.command("accept-record")
@@ -214,7 +214,7 @@ def accept_record(condition: str, by: str, why: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"condition": condition, "live": now.version, "decisions_accepted": True}))
     else:
-        click.echo(f"{condition}: the record is accepted; by it {now.version or 'nothing'} is live.")
+        tell(f"{condition}: the record is accepted; by it {now.version or 'nothing'} is live.")
 
 
 def _unreadable(store: "ModelStore", condition_id: str) -> ModelError | None:
@@ -262,4 +262,4 @@ def _show_live(condition: str, live: "LiveRecord", as_json: bool) -> None:
         click.echo(json.dumps({"condition": condition, **live.model_dump(mode="json")}))
     else:
         since = f"since {live.when:%Y-%m-%dT%H:%M} by {live.by}"
-        click.echo(f"{condition}: {live.version} is live {since}, before it {live.previous or 'nothing'}.")
+        tell(f"{condition}: {live.version} is live {since}, before it {live.previous or 'nothing'}.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from wardround.cli.results import add_row, say
+from wardround.cli.results import add_row, print_table, say, tell
 from wardround.escaping import visible
 from wardround.settings import settings_from
 
@@ -57,14 +57,13 @@ def compare_versions(first: str, second: str, condition: str | None, mimic: Path
 
 
 def _show(found: "TwoVersions") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     for sentence in (*found.fairness, *found.notes):
-        click.echo(sentence)
+        tell(sentence)
     test = found.test
-    click.echo(
+    tell(
         f"On {found.patients}: {test.patients:,} patients, {test.patients_with_outcome:,} with the outcome;"
         f" {test.rows:,} rows."
     )
@@ -73,7 +72,7 @@ def _show(found: "TwoVersions") -> None:
         table.add_column(Text(visible(header)))
     for name, pair in found.metrics.items():
         add_row(table, _NAMES[name], _shown(pair.first), _shown(pair.second), _shown(pair.difference, "+"))
-    Console().print(table)
+    print_table(table)
 
 
 def _shown(metric: "Metric", sign: str = "") -> str:

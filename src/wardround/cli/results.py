@@ -67,6 +67,11 @@ def add_row(table: "Table", *cells: object) -> None:
     table.add_row(*(Text(visible_lines(str(cell))) for cell in cells))
 
 
+def tell(message: str) -> None:
+    """A line of the result, on stdout, which may name what others wrote."""
+    click.echo(visible_lines(message))
+
+
 def say(message: str) -> None:
     """Progress, on stderr."""
-    click.echo(message, err=True)
+    click.echo(visible_lines(message), err=True)
