@@ -233,6 +233,29 @@ def test_a_run_of_a_further_source_is_for_those_who_may_use_its_own_dag(pages, t
     folder.clear()
 
 
+def test_the_list_of_whoever_may_use_one_source_alone_has_no_gaps_and_no_total(pages, tmp_path, monkeypatch):
+    shutil.copytree(PROJECT / "include" / "schemas", tmp_path / "include" / "schemas")
+    with (tmp_path / "include" / "schemas" / "conditions" / "sepsis.yaml").open("a") as file:
+        file.write("sources: [ward, south]\n")
+    monkeypatch.setenv("WARDROUND_HOME", str(tmp_path))
+    monkeypatch.setenv("WARDROUND_RUNS", str(tmp_path / "runs"))
+    own = {"title": "Sepsis", "sources": ["ward", "south"], "quality": {"max_set_aside": 0.1}}
+    for minute in range(60):
+        for hour, source in ((5, "south"), (6, "ward"), (7, "ward")):
+            run = f"sepsis-20260102T{hour:02}{minute:02}00Z-000000"
+            put_run(tmp_path / "runs", run, source_name=source).write_json("condition.json", own)
+
+    sheets = [pages.get(f"/runs?page={page}", "sue", "admin").text for page in (1, 2, 3)]
+    assert [text.count('scope="row"') for text in sheets] == [25, 25, 10]
+    assert [("Older" in text, "Newer" in text) for text in sheets] == [(True, False), (True, True), (False, True)]
+    assert "1 to 25<" in sheets[0]
+    assert not any("ward</td>" in text for text in sheets)
+    assert "1 to 25 of 180<" in pages.get("/runs").text
+    # The tab of a DAG shows that DAG's own runs, also to those who may see the others.
+    assert pages.get("/dags/screen_icu__sepsis__south").text.count("south</td>") == 25
+    assert pages.get("/dags/screen_icu__sepsis").text.count("ward</td>") == 25
+
+
 def test_what_a_run_is_of_is_told_by_its_files_and_not_by_its_name(pages):
     disguised = "mortality-20260104T050000Z-ffffff"
     folder = put_run(pages.settings.runs, disguised, condition="sepsis")

@@ -13,7 +13,6 @@ from airflow.models.dag import DagModel
 from fastapi import Depends
 
 from wardround.airflow.pages.files import Right
-from wardround.airflow.sources import of_dag
 from wardround.core.run_overview import Kind, RunOverview
 
 PREFIXES: Final[dict[Kind, str]] = {"screening": "screen_icu__", "training": "train__"}
@@ -63,9 +62,3 @@ class Reader:
 
 
 SignedIn = Annotated[Reader, Depends(Reader)]
-
-
-def condition_of(dag_id: str) -> str | None:
-    """The id of the condition that a DAG of Wardround's is about; None for any other DAG."""
-    condition_id, _ = of_dag(dag_id)
-    return condition_id or None

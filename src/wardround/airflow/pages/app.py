@@ -23,8 +23,10 @@ from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.pages import answers
-from wardround.airflow.pages.access import PREFIXES, SignedIn, condition_of
+from wardround.airflow.pages.access import PREFIXES, SignedIn
 from wardround.airflow.pages.files import SERVED, Served
+from wardround.airflow.pages.sheets import sheet, sifted_sheet
+from wardround.airflow.sources import of_dag as parts_of
 from wardround.airflow.sources import run_key
 from wardround.core.decisions import Standing
 from wardround.core.run_overview import Kind, RunOverview
@@ -35,7 +37,6 @@ from wardround.workflows.run_list import has_key, overview_of, overviews, run_na
 
 _LOG = logging.getLogger(__name__)
 
-PER_PAGE: Final = 25
 MOST_PAGES: Final = 1_000_000
 _WORDS: Final = {
     400: ("Not understood", "The address is not one of these pages. Begin again at the list of runs."),
@@ -80,31 +81,8 @@ def runs(
     condition: Condition = None,
     page: PageNumber = 1,
 ) -> Response:
-    """Screenings, the newest first. Of those on the page alone a file is read."""
-    further = _further_sources(settings)
-    readable = [
-        name
-        for name in run_names(settings)
-        if name.kind == "screening"
-        and any(
-            reader.may_see(name.kind, name.of_condition, further_source=source)
-            for source in ("", *further.get(name.of_condition, ()))
-        )
-    ]
-    names = [name for name in readable if condition in (None, name.of_condition)]
-    first = (page - 1) * PER_PAGE
-    return answers.page(
-        request,
-        "runs",
-        title="Reports",
-        rows=_allowed(overviews(names[first : first + PER_PAGE], settings), reader),
-        conditions=sorted({name.of_condition for name in readable}),
-        condition=condition,
-        page=page,
-        first=first + 1,
-        last=min(first + PER_PAGE, len(names)),
-        total=len(names),
-    )
+    """Screenings, the newest first."""
+    return _list(request, reader, settings, condition, page)
 
 
 def one_run(request: Request, reader: SignedIn, settings: Installation, run: str) -> Response:
@@ -148,17 +126,18 @@ def card(reader: SignedIn, settings: Installation, condition: str, version: str)
 
 def of_dag(request: Request, reader: SignedIn, settings: Installation, dag_id: str, page: PageNumber = 1) -> Response:
     """The tab of a DAG: of a screening its runs, of the other DAGs of a condition its models."""
-    kind, condition = _made_by(dag_id, reader)
-    if condition is None:
+    kind, condition, source = _made_by(dag_id, reader)
+    if not condition:
         return _no_report(request)
     if kind == "screening":
-        return runs(request, reader, settings, condition, page)
+        alone = not _further_sources(settings).get(condition)
+        return _list(request, reader, settings, condition, page, None if alone else source)
     return models(request, reader, settings, condition)
 
 
 def of_dag_run(request: Request, reader: SignedIn, settings: Installation, dag_id: str, dag_run_id: str) -> Response:
     """The tab of a DAG run: the run that it opened. Cleared with another prediction time it may have opened several."""
-    kind, condition = _made_by(dag_id, reader)
+    kind, condition, _ = _made_by(dag_id, reader)
     if kind is None:
         return _no_report(request)
     names = [
@@ -171,6 +150,40 @@ def of_dag_run(request: Request, reader: SignedIn, settings: Installation, dag_i
         text = "This DAG run has opened no run yet: its first task does. Open this tab again when that has ended."
         return answers.message(request, 200, "Nothing yet", text)
     return _run_page(request, found[0], reader, settings, also=found[1:])
+
+
+def _list(
+    request: Request,
+    reader: SignedIn,
+    settings: Settings,
+    condition: str | None,
+    page: int,
+    source: str | None = None,
+) -> Response:
+    """The screenings that the user may read, of one condition or all; with `source` those of one DAG of several.
+
+    Where names alone tell which these are, only the runs on the page are read.
+    """
+    further = _further_sources(settings)
+    names = [name for name in run_names(settings) if name.kind == "screening"]
+    dags = {one: ("", *further.get(one, ())) for one in {name.of_condition for name in names}}
+    rights = {one: [reader.may_see("screening", one, further_source=each) for each in dags[one]] for one in dags}
+    chosen = [one for one in rights if any(rights[one]) and condition in (None, one)]
+    names = [name for name in names if name.of_condition in chosen]
+    if source is None and all(all(rights[one]) for one in chosen):
+        found = sheet(names, page, settings)
+        found = found._replace(rows=_allowed(found.rows, reader))
+    else:
+        found = sifted_sheet(
+            names,
+            page,
+            settings,
+            lambda one: reader.may_see_run(one) and source in (None, one.further_source),
+        )
+    conditions = sorted(one for one in rights if any(rights[one]))
+    return answers.page(
+        request, "runs", title="Reports", sheet=found, conditions=conditions, condition=condition, page=page
+    )
 
 
 def _run_page(
@@ -228,12 +241,16 @@ def _further_sources(settings: Settings) -> dict[str, tuple[str, ...]]:
         return {}
 
 
-def _made_by(dag_id: str, reader: SignedIn) -> tuple[Kind | None, str | None]:
-    """What a DAG makes, and of which condition; nothing for a DAG that is not Wardround's. Raises 404."""
+def _made_by(dag_id: str, reader: SignedIn) -> tuple[Kind | None, str, str]:
+    """What a DAG makes, of which condition, and at which source of several, empty for the first. Raises 404.
+
+    No condition is one of somebody else's DAGs.
+    """
     if not reader.may("GET", dag_id):
         raise HTTPException(404)
     kind = next((kind for kind, prefix in PREFIXES.items() if dag_id.startswith(prefix)), None)
-    return kind, condition_of(dag_id)
+    condition, source = parts_of(dag_id)
+    return kind, condition, source or ""
 
 
 def _no_report(request: Request) -> Response:
