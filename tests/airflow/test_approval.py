@@ -74,14 +74,22 @@ def test_what_was_rejected_is_asked_about_with_a_warning_and_approved_only_with_
     assert "**No gate could judge this model**" in shown
 
 
-@pytest.mark.parametrize(("base_url", "root"), [("", ""), ("https://airflow.example/ward/", "/ward")])
+@pytest.mark.parametrize(
+    ("base_url", "pages", "place"),
+    [
+        ("", "", "/wardround"),
+        ("https://airflow.example/ward/", "", "/ward/wardround"),
+        ("", "https://airflow.example/wardround", "https://airflow.example/wardround"),
+    ],
+)
 def test_the_first_line_says_whether_live_has_seen_the_test_patients_and_the_next_links_the_card(
-    trained_models, monkeypatch, base_url, root
+    trained_models, monkeypatch, base_url, pages, place
 ):
     runs = trained_models.parent / "runs"
     monkeypatch.setenv("WARDROUND_RUNS", str(runs))
     monkeypatch.setenv("WARDROUND_MODELS", str(trained_models))
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
+    monkeypatch.setenv("WARDROUND_PAGES", pages)
     (run,) = (folder.name for folder in runs.iterdir())
     version = json.loads((runs / run / "version.json").read_text())["version"]
 
@@ -90,7 +98,7 @@ def test_the_first_line_says_whether_live_has_seen_the_test_patients_and_the_nex
     lines = [line for line in shown.splitlines() if line]
     assert subject == f"Sepsis: may {version} go live?"
     assert lines[0] == "**No model is live: the candidate is compared with none.**"
-    assert lines[1].startswith(f"[The candidate's model card]({root}/wardround/models/sepsis/{version}/card.html)")
+    assert lines[1].startswith(f"[The candidate's model card]({place}/models/sepsis/{version}/card.html)")
 
 
 @pytest.fixture(scope="module")

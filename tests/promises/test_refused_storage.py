@@ -1,5 +1,6 @@
 """Wherever the program writes: a place that refuses ends as an error of ours, with the path and what to do."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 
 from wardround.cli.main import wardround
 from wardround.errors import StorageError
+from wardround.settings import PROJECT
 
 AS_OF = "2026-01-02T05:00:00Z"
 
@@ -106,3 +108,30 @@ def test_files_that_may_not_grow_end_a_command_with_the_exit_code_of_storage_and
     assert ended.returncode == StorageError.exit_code
     assert said.format(out=out) in ended.stderr.splitlines()[-1]
     assert [path for path in out.parent.rglob("*") if path.is_file()] == []
+
+
+# Who opens files for writing itself: the one way to do so, locks, and what is no file of ours to keep.
+OWN_WAYS = {
+    "adapters/whole_file.py": "the one way",
+    "adapters/scratch.py": "temporary, and locks",
+    "adapters/turns.py": "locks",
+    "adapters/store_files.py": "a folder that appears as a whole",
+    "airflow/demo.py": "a log, as it is written",
+    "airflow/standalone.py": "a log, as it is written",
+    "services/fhir_server/certificates.py": "temporary, of a throw-away server",
+    "services/fhir_server/exports.py": "temporary, of a throw-away server",
+    "services/fhir_server/running.py": "temporary, of a throw-away server",
+    "spec/schema.py": "run by developers",
+}
+WRITES = re.compile(r"(?<!folder)\.write_(?:text|bytes)\(|\bopen\((?:[^()]*, ?)?[\"'][waxb+]*[wax]")
+
+
+def test_every_file_is_written_in_the_one_way_or_known_to_need_none() -> None:
+    source = PROJECT / "src" / "wardround"
+    found = {
+        str(path.relative_to(source))
+        for path in source.rglob("*.py")
+        if any(WRITES.search(line) and "self.write_" not in line for line in path.read_text("utf-8").splitlines())
+    }
+    # fsspec's own, in RunFolder: object storage.
+    assert found - {"adapters/run_folder.py"} == set(OWN_WAYS)

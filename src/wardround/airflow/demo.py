@@ -100,7 +100,7 @@ class Demo:
 def _output_to(log: Path) -> Iterator[None]:
     """Sends what this process and its children print to a file: Airflow's log is long, and goes to both streams."""
     saved = [os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr)]
-    with log.open("w", encoding="utf-8") as file:
+    with storing(log), log.open("w", encoding="utf-8") as file:
         try:
             _point(file, sys.stdout)
             _point(file, sys.stderr)

@@ -13,6 +13,7 @@ from typing import Final
 
 import psutil
 
+from wardround.adapters.storing import storing
 from wardround.airflow.rest import AirflowApi
 from wardround.errors import WardroundError
 
@@ -66,7 +67,7 @@ def running_standalone(variables: Mapping[str, str], port: int, log: Path) -> It
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
     }
-    with log.open("wb") as output:
+    with storing(log), log.open("wb") as output:
         _migrate(environment, log)
         process = subprocess.Popen(
             ["airflow", "standalone"],
@@ -106,7 +107,7 @@ def refuse_taken(port: int) -> None:
 
 def _migrate(environment: Mapping[str, str], log: Path) -> None:
     code = "from wardround.airflow.in_process import migrate; migrate()"
-    with log.open("ab") as output:
+    with storing(log), log.open("ab") as output:
         done = subprocess.run(
             [sys.executable, "-P", "-c", code], env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
         )

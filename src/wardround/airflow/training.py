@@ -89,10 +89,11 @@ def _say(run: str, what: str) -> None:
 
 
 def _card_link(comparison: Comparison) -> str:
-    """To the candidate's card, on the page that Airflow's plugin serves, whatever path Airflow itself is under."""
+    """To the candidate's card, among the pages that Airflow's plugin serves, whatever path Airflow itself is under."""
     root = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-    place = quote(f"{PREFIX}/models/{comparison.condition}/{comparison.version}/card.html")
-    return f"[The candidate's model card]({root}/{place}) says what it learned from, and how it was tested."
+    pages = settings_from().pages or f"{root}/{PREFIX}"
+    place = quote(f"models/{comparison.condition}/{comparison.version}/card.html")
+    return f"[The candidate's model card]({pages}/{place}) says what it learned from, and how it was tested."
 
 
 def _warning(run: str) -> str:
