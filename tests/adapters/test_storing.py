@@ -26,6 +26,8 @@ def _raise(error: BaseException) -> None:
         (OSError(errno.EFBIG, "x"), "larger than is allowed"),
         (OSError(errno.EROFS, "x", str(PLACE)), "read-only"),
         (OSError(errno.EIO, "x"), "the disk does not work"),
+        (OSError(errno.ENOLCK, "x"), "the file system gives no locks"),
+        (OSError(errno.ESTALE, "x"), "the network file system has lost it"),
         (OSError(errno.EACCES, "x", str(PLACE.parent)), "no permission.*let the user .* write there"),
         (OSError(errno.EPERM, "x", os.fsencode(PLACE)), "no permission"),
         (OSError(errno.ENOTDIR, "x", "/somewhere"), "a file stands where a folder is expected"),

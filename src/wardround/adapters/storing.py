@@ -28,11 +28,16 @@ _CAUSES: Final = {
     errno.ENOTEMPTY: ("a folder stands there that is not empty", _TAKEN),
     errno.ENAMETOOLONG: ("the name is too long", "choose another place"),
     errno.ELOOP: ("links lead in a circle", "choose another place"),
+    errno.ENOLCK: ("the file system gives no locks", "choose another place, on a file system that locks"),
+    errno.ESTALE: ("the network file system has lost it", "mount it again, or choose another place"),
     errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n)"),
     errno.ENFILE: ("too many files are open on this machine", "close other programs"),
 }
 # What a write or a read answers itself, and which therefore names no path.
-_NAMELESS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+_NAMELESS: Final = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
+    *(errno.ENOLCK, errno.ESTALE, errno.EMFILE, errno.ENFILE),
+}
 
 
 _OF_SQLITE: Final = {
@@ -78,8 +83,8 @@ def storing_rows(database: Path) -> Iterator[None]:
             raise _error(database, *_OF_SQLITE[code]) from None
 
 
-def is_full(error: OSError) -> bool:
-    """Whether it says that there is no place to write to, whatever was written."""
+def is_of_storage(error: OSError) -> bool:
+    """Whether it is about a file or its disk, though it may name none."""
     return error.errno in _NAMELESS
 
 

@@ -6,7 +6,7 @@ from traceback import format_tb
 
 import click
 
-from wardround.adapters.storing import is_full, refused
+from wardround.adapters.storing import is_of_storage, refused
 from wardround.cli.streams import print_safely
 from wardround.cli.verbosity import say_on_stderr, verbose
 from wardround.errors import WardroundError, named
@@ -90,7 +90,7 @@ def run() -> None:
         )
         sys.exit(WardroundError.exit_code)
     except Exception as error:  # noqa: BLE001 - the interpreter would print its message
-        if isinstance(error, OSError) and is_full(error):
+        if isinstance(error, OSError) and is_of_storage(error):
             full = refused(error.filename or "a file, or what the output goes to", error)
             sys.stderr.write(f"wardround: {full}\n")
             sys.exit(full.exit_code)
