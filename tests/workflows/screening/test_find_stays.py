@@ -27,7 +27,14 @@ def test_one_stay_a_chunk_up_to_32_and_never_more_than_200_chunks(stays: int, as
 )
 def test_stays_go_together_that_one_search_reads_or_batches_write(limits, together: int) -> None:
     profile = GENERIC.model_copy(update=limits)
-    assert stays_together(FhirSource("http://ward.test/fhir", profile=profile)) == together
+    source = FhirSource("http://ward.test/fhir", profile=profile)
+    assert stays_together(source, source) == together
+
+
+def test_a_source_read_patient_by_patient_has_large_chunks_where_its_results_go_in_batches() -> None:
+    narrow = GENERIC.model_copy(update={"patients_per_search": 1, "has_batch": False})
+    source = FhirSource("http://ward.test/fhir", profile=narrow)
+    assert stays_together(source, FhirSource("http://results.test/fhir")) == 200
 
 
 def test_the_stays_of_one_patient_are_in_one_chunk(icu, server, screened, settings) -> None:

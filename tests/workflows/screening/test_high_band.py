@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -224,6 +225,16 @@ def test_a_server_without_conditional_writes_holds_one_too(ward, server, keeping
         request = ScreeningRequest(condition="sepsis", source_url=server, as_of=as_of)
         assert screen(request, means)["high_band"]["kept"] == "written"
     assert members(group()) == ["Patient/p-a", "Patient/p-c"]
+
+
+def test_two_runs_at_once_leave_one_of_the_later_time(ward, server, keeping, group) -> None:
+    profile = GENERIC.model_copy(update={"has_conditional_update": False, "has_conditional_create": False})
+    means = Means(FhirSource(server, profile=profile), keeping, lambda *_: None)
+    requests = [ScreeningRequest(condition="sepsis", source_url=server, as_of=as_of) for as_of in (NOW, LATER)]
+    with ThreadPoolExecutor(2) as pool:
+        kept = {summary["high_band"]["kept"] for summary in pool.map(lambda asked: screen(asked, means), requests)}
+    assert kept <= {"written", "newer"}
+    assert group()["characteristic"][0]["period"]["start"] == LATER
 
 
 def test_a_server_that_takes_no_group_makes_the_run_incomplete_and_says_why(

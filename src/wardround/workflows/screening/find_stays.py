@@ -41,7 +41,9 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         cohort = eligible(found.stays, opened.as_of, opened.condition)
         # Patients stay together: the events of one are then fetched once, however many stays there are.
         screened = cohort.eligible.sort_values(["patient_id", "stay_id"], ignore_index=True)
-        size = stays_per_chunk(len(screened), opened.request.chunk_size, stays_together(client.source))
+        size = stays_per_chunk(
+            len(screened), opened.request.chunk_size, stays_together(client.source, client.results.source)
+        )
         screened = screened.assign(chunk=np.arange(len(screened)) // size + 1, excluded="")
         about = pd.concat([found.stays, found.set_aside], ignore_index=True).set_index("stay_id")
         left_out = pd.concat([cohort.excluded, found.set_aside], ignore_index=True)
@@ -60,9 +62,10 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
     return chunks
 
 
-def stays_together(source: FhirSource) -> int:
-    """How many stays cost the server little together: as many as one search takes, and 200 if it takes batches."""
-    return max(source.patients_per_search, SETTLED_TOGETHER if source.profile.has_batch else 1)
+def stays_together(source: FhirSource, results: FhirSource) -> int:
+    """How many stays cost the servers little together: as many as a search of the source takes, and 200 where results
+    go in batches."""
+    return max(source.patients_per_search, SETTLED_TOGETHER if results.profile.has_batch else 1)
 
 
 def stays_per_chunk(stays: int, asked: int | None, together: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from wardround.adapters import fhir_groups, risk_assessments
+from wardround.adapters import fhir_groups, risk_assessments, turns
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_references import Resource
 from wardround.core.amendment import is_withdrawn
@@ -22,6 +22,7 @@ from wardround.errors import ConditionSuspended, FhirError, FhirUnreachable
 from wardround.settings import Settings
 from wardround.workflows.screening.refer import about_of
 from wardround.workflows.screening.run import Run, require_active
+from wardround.workflows.screening.taking_turns import locks
 
 # The last of them only looks; two runs that meet need a second.
 ROUNDS: Final = 4
@@ -47,7 +48,7 @@ def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: 
             return _account(Kept.SUSPENDED)
         wanted = group(_subjects(ledger, opened, screening, client.results), screening)
         check_structure(wanted)
-        account = _settled(lambda held: decide(wanted, held), screening, client.results)
+        account = _settled(lambda held: decide(wanted, held), screening, client.results, settings)
         step.count(members=account["members"])
         if is_refused(account):
             step.warn("the server does not hold the Group of the high band as it is now")
@@ -84,7 +85,7 @@ def take_out(stays: pd.DataFrame, others: pd.DataFrame, opened: Run, client: Fhi
         smaller = tuple(new for one, new in changed if new["quantity"] != one.get("quantity"))
         return Decision(smaller, Kept.WRITTEN if smaller else Kept.UNCHANGED)
 
-    account = _settled(change, opened.screening(settings), client)
+    account = _settled(change, opened.screening(settings), client, settings)
     if is_refused(account):
         raise FhirError(
             f"run {opened.id}: the Group of the high band still lists patients whose results were taken back"
@@ -106,9 +107,16 @@ def _subjects(ledger: pd.DataFrame, opened: Run, screening: Screening, client: F
     return subjects
 
 
-def _settled(decision: Callable[[Sequence[Resource]], Decision], screening: Screening, client: FhirClient) -> Account:
-    """Writes what is decided until the server holds it."""
+def _settled(
+    decision: Callable[[Sequence[Resource]], Decision], screening: Screening, client: FhirClient, settings: Settings
+) -> Account:
+    """Writes what is decided until the server holds it, one run after the other."""
     sought = group_identity(screening.source_url, screening.condition.id)
+    with turns.alone(locks(settings), client.source.base_url, [sought]):
+        return _written(decision, sought, client)
+
+
+def _written(decision: Callable[[Sequence[Resource]], Decision], sought: str, client: FhirClient) -> Account:
     refusal, written = "", False
     try:
         for number in range(ROUNDS):
