@@ -161,6 +161,13 @@ def test_a_folder_that_is_being_removed_is_no_run(ward: Any) -> None:
     assert "This is the first run" in changed(ward, ward.screen(20, **at(5)))
 
 
+def test_a_run_that_does_not_say_what_it_asked_is_compared_with_none(ward: Any) -> None:
+    for day in (4, 5):
+        ward.screen(20, **at(day))
+        ward.folder().write_json("census.json", {"found": 20})
+    assert "This is the first run" in changed(ward, ward.run)
+
+
 def test_another_model_is_named(ward: Any) -> None:
     ward.screen(20, **at(4), model_version="0.9.0-gone")
     assert "scored with another model, 0.9.0-gone" in changed(ward, ward.screen(20, **at(5)))

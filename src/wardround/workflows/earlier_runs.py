@@ -3,14 +3,15 @@
 These functions see ledgers; they never log.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
+import orjson
 import pandas as pd
 
-from wardround.adapters.run_folder import RunFolder, runs_before
+from wardround.adapters.run_folder import RunFolder, read_together, runs_before
 from wardround.core.ledger import SCORED
 from wardround.core.report.earlier import DRAWN, EarlierRuns, PassedOver, Point, RunBefore
 from wardround.core.run_mode import mode_of
@@ -20,12 +21,17 @@ from wardround.workflows.run_inputs import kept_unknown
 MOST_LOOKED_AT: Final = 100
 """So many earlier runs are opened, at most: other sources and other cohorts may lie between."""
 _OF_STAYS: Final = ["stay_id", "unit", "outcome", "reason", "score", "band"]
+_FILES: Final = ("request.json", "census.json", "summary.json")
+_AT_ONCE: Final = 12
 UNREADABLE: Final = "its files cannot be read"
 
 
-def earlier_runs(folder: RunFolder, request: Mapping[str, Any], settings: Settings) -> EarlierRuns:
-    """What came before the run in `folder`, by prediction time: a report made again later compares with the same."""
-    question = _question(folder, request)
+def earlier_runs(census: Mapping[str, Any], request: Mapping[str, Any], settings: Settings) -> EarlierRuns:
+    """What came before a run, by prediction time: a report that is made again later compares with the same.
+
+    `census` and `request` are those of the run; the census is empty for one that never found its stays.
+    """
+    question = _question(census, request)
     if question is None:
         return EarlierRuns()
     as_of = pd.Timestamp(request["as_of"])
@@ -80,28 +86,36 @@ class _Earlier:
         return Point(self.as_of, len(ledger), high)
 
 
-def _that_ask(question: Mapping[str, Any], names: Iterable[str], settings: Settings) -> Iterator[_Earlier]:
-    """The runs, of these, that asked the same. A folder that is removed meanwhile, or is no run's, asked nothing."""
-    for name in names:
-        folder = RunFolder.of(settings.runs, name)
-        try:
-            request = folder.read_json("request.json")
-            if _question(folder, request) != question:
-                continue
-            summary = folder.read_json("summary.json") if folder.exists("summary.json") else {}
-            yield _Earlier(folder, pd.Timestamp(request["as_of"]), str(request["model_version"]), summary)
-        except Exception:  # noqa: BLE001 - see earlier_runs
-            continue
+def _that_ask(question: Mapping[str, Any], names: Sequence[str], settings: Settings) -> Iterator[_Earlier]:
+    """The runs, of these, that asked the same; some are read at a time, and no more once there are enough."""
+    for first in range(0, len(names), _AT_ONCE):
+        some = names[first : first + _AT_ONCE]
+        contents = read_together(settings.runs, [f"{name}/{file}" for name in some for file in _FILES])
+        for name in some:
+            read = {file: contents[place] for file in _FILES if (place := f"{name}/{file}") in contents}
+            earlier = _earlier(question, RunFolder.of(settings.runs, name), read)
+            if earlier:
+                yield earlier
 
 
-def _question(folder: RunFolder, request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What two runs have in common that can be compared; None for a run that never found its stays.
+def _earlier(question: Mapping[str, Any], folder: RunFolder, read: Mapping[str, bytes]) -> _Earlier | None:
+    """A run, if it asked the same. A folder that is removed meanwhile, or is of another release, asked nothing."""
+    try:
+        request, census = orjson.loads(read["request.json"]), orjson.loads(read["census.json"])
+        if _question(census, request) != question:
+            return None
+        summary = orjson.loads(read.get("summary.json", b"{}"))
+        return _Earlier(folder, pd.Timestamp(request["as_of"]), str(request["model_version"]), summary)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _question(census: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What two runs have in common that can be compared; None for a run of which that is not known.
 
     None also for patients who were asked for by their ids: one run's are not another's who left.
     """
-    if not folder.exists("census.json"):
-        return None
-    of = folder.read_json("census.json").get("of")
-    if of and of.get("cohort", {}).get("kind") == "patients":
+    of = census.get("of")
+    if not of or of.get("cohort", {}).get("kind") == "patients":
         return None
     return {"of": of, "writes": mode_of(request) == "live"}

@@ -98,6 +98,7 @@ def _record(folder: RunFolder, run: str, settings: Settings, unknown: Unknown) -
     stays = folder.read_frame("stays.parquet") if "stays.parquet" in names else pd.DataFrame(columns=_STAYS)
     ledger = folder.read_frame("ledger.parquet") if "ledger.parquet" in names else _unfinished(stays)
     now = _standing(request, settings)
+    census = folder.read_json("census.json") if "census.json" in names else {}
     return RunRecord(
         run=run,
         condition=condition,
@@ -113,8 +114,8 @@ def _record(folder: RunFolder, run: str, settings: Settings, unknown: Unknown) -
         card=_card(request, settings),
         gates=now.verdict(request["model_version"]),
         suspended=now.suspended,
-        earlier=earlier_runs(folder, request, settings),
-        census=folder.read_json("census.json") if "census.json" in names else {},
+        earlier=earlier_runs(census, request, settings),
+        census=census,
     )
 
 

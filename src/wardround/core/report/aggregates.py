@@ -58,7 +58,7 @@ class Duration:
 class Aggregates:
     """What is counted of a run. Charts are SVG text, already escaped; the rest is plain text and numbers.
 
-    `guarded`: small units are counted together, and nothing is in it that a person or a server wrote.
+    `guarded`: small units are counted together, and of what people or servers wrote it has the names of units alone.
     """
 
     guarded: bool

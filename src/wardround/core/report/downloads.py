@@ -74,6 +74,7 @@ def _figures(record: RunRecord, counted: Aggregates) -> Iterator[tuple[str, str,
             yield "units", unit.unit, measure, getattr(unit, measure)
     for name, share in known_shares(record.unknown, record.rows, record.condition).items():
         yield "inputs", name, "share_known", round(share, 4)
+    yield "reasons", "not shown", "inputs", counted.left_out
     for line in counted.set_aside:
         yield "set_aside", line.variable, line.reason, line.count
     yield from _changes(counted)
