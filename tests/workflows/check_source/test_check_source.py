@@ -184,7 +184,7 @@ def test_the_plan_is_that_of_the_profile(check) -> None:
     assert "Observations of one patient by code of http://loinc.org in a search by GET, 4 at a time," in plan
     assert "200 to a page" in plan
     assert "Searches 8480-6, 8462-4 as panel 85354-9" in plan
-    assert "after a search for each, by a single writer, one by one" in plan
+    assert "after a search for each, one run at a time, one by one" in plan
     assert "by class ACUTE and date" in " ".join(check().plan)
 
 

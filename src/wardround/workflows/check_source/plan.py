@@ -51,7 +51,7 @@ def _reading(source: FhirSource) -> Iterator[str]:
 def _writing(source: FhirSource) -> Iterator[str]:
     taker = source.write_to or source
     profile = taker.profile
-    how = "by conditional update" if profile.has_conditional_update else "after a search for each, by a single writer"
+    how = "by conditional update" if profile.has_conditional_update else "after a search for each, one run at a time"
     size = f"in batches of {taker.entries_per_batch}" if profile.has_batch else "one by one"
     yield f"Writes RiskAssessments {how}, {size}{f', to {shown(taker.base_url)}' if source.write_to else ''}."
     if source.write_to:
