@@ -7,6 +7,8 @@ of JSON one file is in memory, and takes about twice its size.
 """
 
 import zlib
+from array import array
+from bisect import bisect_right
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -88,17 +90,9 @@ class FhirFolder:
         self, refuse: Refuse = refuse_all, only: frozenset[str] | None = None
     ) -> Iterator[tuple[Place, Resource]]:
         """Every resource that JSON allows and that has an id, parsed."""
-        for file, number, kind, text in self.lines(refuse, only):
-            place = Place(file, number)
-            try:
-                resource = orjson.loads(text)
-            except orjson.JSONDecodeError:
-                refuse(Unread(str(place), "not JSON, or with what JSON does not allow; correct it, or copy it again"))
-                continue
-            if not is_id(resource.get("id")):
-                refuse(Unread(str(place), f"{called(kind)} without a valid id, expected one; correct it"))
-                continue
-            yield place, resource
+        for line in self.lines(refuse, only):
+            if (resource := _parsed(line, refuse)) is not None:
+                yield Place(*line[:2]), resource
 
     def _files(self, account: Account) -> tuple[fsspec.AbstractFileSystem, list[tuple[str, str]]]:
         """Name below the folder and path of each FHIR file, in the order of the names."""
@@ -145,58 +139,85 @@ class Current(Generic[K]):
     """The resources of a folder that count: of several versions of an id the latest, and nothing that was deleted.
 
     The folder is read once for that, and again where ids come again. `counts` has per file how many there are of each
-    group; `account` is of the survey.
+    group; `account` is of the survey. Of each line a number, a group and whether it counts are kept.
     """
 
     def __init__(self, folder: FhirFolder, group: Callable[[Resource], K], refuse: Refuse = refuse_all) -> None:
         self._folder, self._group = folder, group
-        self._begins: dict[str, int] = {}
+        self._begins: dict[str, int] = {}  # the number of each file's first line
+        self._groups: dict[K, int] = {}
+        self._of_line = array("i")  # the group of each line; -1 for what does not count
         self.counts: dict[str, Counter[K]] = {}
         self.account = Account()
-        self._outdated = self._survey(refuse)
+        self._survey(refuse)
 
     def resources(self, wanted: Callable[[K], bool] = lambda _: True) -> Iterator[tuple[Place, Resource]]:
         """Those whose group is wanted, in the order of the folder; only files that hold any are read."""
-        only = frozenset(file for file, groups in self.counts.items() if any(wanted(one) for one in groups))
-        for number, (place, resource) in self._numbered(only):
+        groups = {number for group, number in self._groups.items() if wanted(group)}
+        files = frozenset(file for file, counts in self.counts.items() if any(map(wanted, counts)))
+        for number, line in self._numbered(files):
             # What a folder has got since it was surveyed is not looked at.
-            if number < len(self._outdated) and not self._outdated[number] and wanted(self._group(resource)):
-                yield place, resource
+            if number < len(self._of_line) and self._of_line[number] in groups:
+                resource = _parsed(line, _overhear)
+                if resource is not None:
+                    yield Place(*line[:2]), resource
 
-    def _survey(self, refuse: Refuse) -> bytearray:
+    def _survey(self, refuse: Refuse) -> None:
         places = Places()
-        for place, resource in self._folder.resources(refuse):
-            number = places.note(f"{resource['resourceType']}/{resource['id']}")
-            self._begins.setdefault(place.file, number)
-            self.counts.setdefault(place.file, Counter())[self._group(resource)] += 1
+        for line in self._folder.lines(refuse):
+            resource = _parsed(line, refuse)
+            number = places.note(None if resource is None else _reference(resource))
+            self._begins.setdefault(line[0], number)
+            self._of_line.append(-1 if resource is None else self._note(line[0], self._group(resource)))
         self.account = self._folder.account
         for reference, time in self.account.deleted.items():
             places.delete(reference, time)
-        found = places.outdated(lambda: (one for _, one in self._folder.resources(_overhear)), _version)
-        outdated = bytearray(len(places))
-        for number in found.tolist():
-            outdated[number] = True
-        if len(found):
-            for number, (place, resource) in self._numbered(frozenset(self.counts)):
-                if number < len(outdated) and outdated[number]:
-                    self.counts[place.file][self._group(resource)] -= 1
-        return outdated
+        groups, files, begins = list(self._groups), list(self._begins), list(self._begins.values())
+        for number in places.outdated(lambda: self._folder.lines(_overhear), _version).tolist():
+            self.counts[files[bisect_right(begins, number) - 1]][groups[self._of_line[number]]] -= 1
+            self._of_line[number] = -1
 
-    def _numbered(self, only: frozenset[str]) -> Iterator[tuple[int, tuple[Place, Resource]]]:
-        """The resources of some files, each with its number in the folder."""
+    def _note(self, file: str, group: K) -> int:
+        """One more of a group in a file; gives the group's number."""
+        self.counts.setdefault(file, Counter())[group] += 1
+        return self._groups.setdefault(group, len(self._groups))
+
+    def _numbered(self, only: frozenset[str]) -> Iterator[tuple[int, Line]]:
+        """The lines of some files, each with its number in the folder."""
         file, number = "", 0
-        for place, resource in self._folder.resources(_overhear, only):
-            number = number + 1 if place.file == file else self._begins[place.file]
-            file = place.file
-            yield number, (place, resource)
+        for line in self._folder.lines(_overhear, only):
+            number = number + 1 if line[0] == file else self._begins[line[0]]
+            file = line[0]
+            yield number, line
+
+
+def _parsed(line: Line, refuse: Refuse) -> Resource | None:
+    """The resource of a line; None if it cannot be used, which `refuse` hears of."""
+    file, number, kind, text = line
+    try:
+        resource: Resource = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        why = "not JSON, or with what JSON does not allow; correct it, or copy it again"
+        refuse(Unread(str(Place(file, number)), why))
+        return None
+    if not is_id(resource.get("id")):
+        refuse(Unread(str(Place(file, number)), f"{called(kind)} without a valid id, expected one; correct it"))
+        return None
+    return resource
+
+
+def _reference(resource: Resource) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"
 
 
 def _overhear(_unread: Unread) -> None:
     """It was said when the folder was surveyed."""
 
 
-def _version(resource: Resource) -> tuple[str, object]:
-    return f"{resource['resourceType']}/{resource['id']}", last_updated(resource)
+def _version(line: Line) -> tuple[str, object]:
+    """Of a line that was parsed before."""
+    resource = _parsed(line, _overhear)
+    return ("", None) if resource is None else (_reference(resource), last_updated(resource))
 
 
 def _is_fhir(name: str) -> bool:

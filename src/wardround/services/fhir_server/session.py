@@ -119,8 +119,8 @@ class WritingSession(Session):
         if before is not None and before.body is not None and _same(before.body, resource):
             return Written("unchanged", resource_id, before)
         row, repeated = self._indexed(resource_type, resource, base)
-        # What refers to itself has got a row by now.
-        before = before or self._any_row(type_name, resource_id)
+        if before is None and (type_name, resource_id) in self._numbers.targets:
+            before = self._any_row(type_name, resource_id)  # it refers to itself
         version = before.version + 1 if before else 1
         body = orjson.dumps(self._stamped(resource, type_name, resource_id, version))
         if before is None:
