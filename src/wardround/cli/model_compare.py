@@ -78,5 +78,5 @@ def _show(found: "TwoVersions") -> None:
 def _shown(metric: "Metric", sign: str = "") -> str:
     if metric.value is None:
         return metric.reason or ""
-    interval = f" ({metric.low:{sign}.3f} to {metric.high:{sign}.3f})" if metric.low is not None else ""
-    return f"{metric.value:{sign}.3f}{interval}"
+    interval = f"{metric.low:{sign}.3f} to {metric.high:{sign}.3f}" if metric.low is not None else metric.reason
+    return f"{metric.value:{sign}.3f} ({interval})"

@@ -161,6 +161,8 @@ def test_the_command_shows_both_with_what_to_know_first_and_gives_the_same_as_js
     assert "the comparison is not fair" in lines[1]
     assert f"{first.card.split.test.patients} patients" in lines[2]
     assert "alerts per 100 patient-days, moderate or high" in shown.stdout
+    # A figure has an interval, or says why it has none.
+    assert all("(" in cell for line in lines[6:-1] for cell in line.split("│")[2:5] if any(map(str.isdigit, cell)))
     said = json.loads(CliRunner().invoke(wardround, [*arguments, "--json"]).stdout)
     assert Metric.model_validate(said["metrics"]["auroc"]["first"]) == first.card.metrics["auroc"]
     assert said["fairness"]["first"] == lines[0]
