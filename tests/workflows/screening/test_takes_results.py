@@ -10,7 +10,7 @@ from requests.adapters import HTTPAdapter
 from wardround.adapters.fhir_source import FhirSource
 from wardround.core.server_profiles import takes_results
 from wardround.errors import FhirError, FhirRefused
-from wardround.workflows.screening import Means, ScreeningRequest, screen
+from wardround.workflows.screening import Means, ScreeningRequest, screen, servers_in
 
 STATEMENT = "CapabilityStatement"
 
@@ -76,6 +76,17 @@ def test_a_live_run_ends_before_it_reads_and_says_what_to_do(begun) -> None:
     adapter = Declaring(REFUSED[0])
     with pytest.raises(FhirError, match=r"takes no RiskAssessment.*--mode shadow.*write_to"):
         begun(adapter)
+    assert adapter.asked == ["/fhir/metadata"]
+
+
+def test_where_results_go_elsewhere_that_server_is_asked_and_named(icu, server, settings) -> None:
+    icu.stay("a")
+    icu.upload(server)
+    source = FhirSource(server, write_to=FhirSource("http://results.test/fhir"))
+    request = {"condition": "sepsis", "as_of": "2026-01-02T05:00:00Z", "mode": "live", **servers_in(source)}
+    adapter = Declaring(REFUSED[0])
+    with pytest.raises(FhirError, match=r"^http://results\.test/fhir: takes no RiskAssessment"):
+        screen(ScreeningRequest.model_validate(request), Means(source, settings, lambda *_: None, adapter))
     assert adapter.asked == ["/fhir/metadata"]
 
 
