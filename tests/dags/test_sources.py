@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import pandas as pd
@@ -73,7 +73,19 @@ def trust(simulated_ward, trained_models, tmp_path_factory):
         for name, server in servers.items():
             patch.setenv(f"AIRFLOW_CONN_{name.upper()}", connection(server))
         leave_few(servers["south"])
+        forget_dags()
         yield Trust(servers, settings, simulated_ward.now)
+    forget_dags()
+
+
+def forget_dags():
+    """These are other DAGs of the same names than those of the project, which other tests run in the same database."""
+    from airflow.api.common.delete_dag import delete_dag
+    from airflow.exceptions import DagNotFound
+
+    for dag_id in (NORTH, SOUTH, "suspend__sepsis"):
+        with suppress(DagNotFound):
+            delete_dag(dag_id)
 
 
 def leave_few(server):
