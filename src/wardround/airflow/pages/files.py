@@ -24,7 +24,7 @@ SERVED: Final = {
     "report.html": Served(
         "Report with the worklist", "Who is at risk and why, patient by patient.", "PUT", "text/html"
     ),
-    "worklist.csv": Served("Worklist as CSV", "One row a stay that is listed.", "PUT", "text/csv"),
+    "worklist.csv": Served("Worklist as CSV", "A row for every stay that was found.", "PUT", "text/csv"),
     "aggregates.html": Served(
         "Report without patients", "Counts, flow, missing data, validation, model.", "GET", "text/html"
     ),
