@@ -141,9 +141,9 @@ def test_of_a_file_that_breaks_off_the_lines_before_count(tmp_path: Path) -> Non
     assert refused[-1].startswith("a.ndjson.gz: cannot be read")
 
 
-@pytest.mark.parametrize("name", [None, "a.txt", "log.ndjson"])
-def test_a_folder_without_fhir_files_is_an_error(tmp_path: Path, name: str | None) -> None:
-    folder = write(tmp_path, name, patient("1")) if name else tmp_path / "absent"
+@pytest.mark.parametrize("name", ["a.txt", "log.ndjson"])
+def test_a_folder_without_fhir_files_is_an_error(tmp_path: Path, name: str) -> None:
+    folder = write(tmp_path, name, patient("1"))
     with pytest.raises(SourceDataError, match=r"no \*\.ndjson, \*\.ndjson\.gz or \*\.json"):
         ids(FhirFolder(folder))
 
@@ -175,3 +175,8 @@ def test_what_a_folder_gets_after_its_survey_is_not_read(tmp_path: Path) -> None
     write(tmp_path, "a.ndjson", patient("1"), patient("2"))
     write(tmp_path, "b.ndjson", patient("3"))
     assert [resource["id"] for _, resource in current.resources()] == ["1"]
+
+
+def test_a_folder_that_is_missing_is_told_from_one_without_fhir_files(tmp_path: Path) -> None:
+    with pytest.raises(SourceDataError, match="there is no such folder; give a folder of FHIR files"):
+        ids(FhirFolder(tmp_path / "misspelt"))

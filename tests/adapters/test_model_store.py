@@ -144,7 +144,11 @@ def _of_another_spec(store: ModelStore, condition: Condition) -> str:
     return _saved(store, condition, version="1.0.0-old", spec_digest="f" * 64)
 
 
-REFUSED = {_tampered: "its digest", _without_digest: "no digest is recorded", _of_another_spec: "another spec"}
+REFUSED = {
+    _tampered: "its digest",
+    _without_digest: "is no stored version",
+    _of_another_spec: "another spec",
+}
 
 
 @pytest.mark.parametrize(("spoil", "message"), REFUSED.items())
@@ -181,7 +185,7 @@ def test_a_missing_file_is_refused(store, condition) -> None:
 def test_a_folder_without_recorded_digests_is_refused(store, condition) -> None:
     version = _saved(store, condition)
     _folder(store, version).rename(_folder(store, "copied-in"))
-    with pytest.raises(ModelError, match=r"no digest is recorded for version 'copied-in', expected one of: 1\.0\.0-01"):
+    with pytest.raises(ModelError, match=r"'copied-in' is no stored version, expected one of: 1\.0\.0-01"):
         store.load(condition, "copied-in")
 
 

@@ -21,6 +21,7 @@ from wardround.adapters.run_folder import RunFolder
 from wardround.airflow.environment import local_environment
 from wardround.airflow.rest import FINISHED, PATIENCE
 from wardround.airflow.standalone import free_port, running_standalone
+from wardround.errors import WardroundError
 from wardround.services.fhir_server.running import running_server
 from wardround.settings import settings_from
 
@@ -218,7 +219,7 @@ def test_one_patient_is_screened_on_request_and_the_answer_read_as_the_docs_say(
 
 
 def test_a_name_in_the_place_of_an_id_starts_nothing(hospital, first):
-    with pytest.raises(requests.HTTPError, match="400"):
+    with pytest.raises(WardroundError, match="answered 400"):
         hospital.start(SCREEN, {"cohort": "patients:Ada Lovelace"})
 
 
@@ -334,7 +335,7 @@ def test_a_stored_model_is_promoted_and_rolled_back_through_the_api(hospital, fi
 
 def test_nothing_is_promoted_through_the_api_without_a_reason_or_if_its_file_was_changed(hospital, first, approved):
     before = hospital.live()
-    with pytest.raises(requests.HTTPError, match="400"):
+    with pytest.raises(WardroundError, match="answered 400"):
         hospital.start(PROMOTE, {"version": first.version})
 
     model = next((hospital.settings.models / "sepsis" / first.version).glob("model.*"))

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from wardround.cli.main import COMMANDS, run
+from wardround.cli.main import COMMANDS, run, wardround
 from wardround.errors import SourceDataError
 
 
@@ -47,3 +48,10 @@ def test_a_path_that_cannot_be_used_is_no_fault_of_the_program(monkeypatch, caps
     assert said.count("\n") == 1
     ended(monkeypatch, FileNotFoundError("no name, as pyarrow raises it"))
     assert capsys.readouterr().err.startswith("wardround: a file: cannot be read or written (FileNotFoundError in ")
+
+
+@pytest.mark.parametrize("group", ["model", "runs"])
+def test_the_commands_of_a_group_are_explained_in_whole_sentences(group: str) -> None:
+    listed = CliRunner().invoke(wardround, [group, "--help"]).stdout.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed

@@ -29,3 +29,9 @@ def test_prose_is_folded_between_words_and_nothing_is_lost(monkeypatch, capsys, 
     cells = [line.split("│")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
     said = [" ".join(" ".join(row[place] for row in cells).split()) for place in range(3)]
     assert said == ["2.0.0-b189ef0ecb80 1.0.0", prose, "indeterminate live"]
+
+
+def test_yes_and_no_are_no_numbers(capsys) -> None:
+    show({"complete": True, "loaded": False, "found": 1}, as_json=False)
+    rows = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "│" in line]
+    assert rows == [["complete", "yes"], ["loaded", "no"], ["found", "1"]]

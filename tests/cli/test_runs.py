@@ -62,6 +62,12 @@ def test_runs_are_listed_and_found_by_patient(own, two) -> None:
     table = called(own, "runs", "list", "sepsis").stdout
     assert all(run in table for run in two)
     assert "complete" in table
+    assert called(own, "runs", "list", "mortality").stdout == f"No such run in {own.runs}.\n"
+
+
+def test_a_day_that_is_none_is_told_what_a_day_looks_like(own) -> None:
+    refused = called(own, "runs", "prune", "--before", "yesterday")
+    assert (refused.exit_code, "expected a day such as 2026-01-02" in refused.output) == (2, True)
 
 
 def test_a_run_that_was_asked_for_a_patient_is_found_whether_there_was_a_stay_or_not(icu, server, own) -> None:

@@ -163,8 +163,8 @@ def test_suspend_and_resume_say_and_record_who_and_why_and_the_store_shows_it_fi
     assert _json(call("model", "show", "sepsis", "--json"))["suspended"] == said
     states = {row["condition"]: row for row in _json(call("check", "--json"))["conditions"]}
     assert (states["sepsis"]["state"], states["mortality"]["state"]) == ("suspended", "no model")
-    assert call("model", "resume", "sepsis", "--why", "mended").stdout == "sepsis: is active again.\n"
-    assert call("model", "resume", "sepsis", "--why", "m").stdout == "sepsis: is active; it was not suspended.\n"
+    assert call("model", "resume", "sepsis", "--why", "mended").stdout == "sepsis is active again.\n"
+    assert call("model", "resume", "sepsis", "--why", "m").stdout == "sepsis is active; it was not suspended.\n"
     assert _json(call("model", "list", "--json"))["suspended"] == {}
 
 
@@ -215,3 +215,8 @@ def test_a_changed_model_is_listed_as_refused(call, versions, models: Path) -> N
     states = {model["version"]: model["state"] for model in _json(call("model", "list", "--json"))["models"]}
     path.write_bytes(content)
     assert states[versions[1]] == "refused"
+
+
+def test_an_empty_store_is_said_to_be_empty(tmp_path: Path) -> None:
+    listed = CliRunner().invoke(wardround, ["model", "list"], env={"WARDROUND_MODELS": str(tmp_path)})
+    assert listed.stdout == f"No model is stored in {tmp_path}.\n"

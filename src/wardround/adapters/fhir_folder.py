@@ -102,9 +102,9 @@ class FhirFolder:
         taken = [(name, path) for name, path in names if _is_fhir(name)]
         account.passed_over += [name for name, _ in names if not _is_fhir(name)]
         if not taken:
+            found = "no *.ndjson, *.ndjson.gz or *.json" if files.isdir(root) else "there is no such folder"
             raise SourceDataError(
-                f"{self.path}: no *.ndjson, *.ndjson.gz or *.json; give a folder of FHIR files, such as that of a Bulk"
-                " Data export"
+                f"{self.path}: {found}; give a folder of FHIR files, such as that of a Bulk Data export"
             )
         return files, taken
 

@@ -28,8 +28,8 @@ def meant(locations: Mapping[str, Resource], names: Iterable[str], place: str, e
         ids = called(locations, name)
         if not ids:
             raise error(
-                f"{place}: no Location {name!r}, expected its name or id; correct icu_locations, or the condition's"
-                " cohort"
+                f"{place}: no Location {name!r}, expected its whole name, an alias or its id; correct the cohort, or"
+                " the Locations of the condition or of the source"
             )
         found.update(ids)
     return found

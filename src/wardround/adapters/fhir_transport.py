@@ -121,7 +121,7 @@ class Transport:
                 if not repeat and busy.where == shown(url):
                     raise FhirUnreachable(f"{what}, expected an answer; look whether it was done") from None
                 if attempt == ATTEMPTS:
-                    raise _GaveUp(f"{what} {ATTEMPTS} times, expected an answer; {busy.remedy}") from None
+                    raise _GaveUp(f"{what} (tried {ATTEMPTS} times), expected an answer; {busy.remedy}") from None
                 if not self.patience.retry():
                     raise _GaveUp(f"{what}, and all retries of the run are used up; resume it later") from None
                 backoff = FIRST_WAIT * 2 ** (attempt - 1)

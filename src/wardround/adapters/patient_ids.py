@@ -33,7 +33,7 @@ def patient_ids_in(path: str, column: str | None = None) -> Iterator[str]:
     except (OSError, EOFError, ValueError, ImportError) as error:
         # Not the error's own text: it may quote the file.
         raise SourceDataError(
-            f"{path}: cannot be read ({type(error).__name__}), expected a file of Patient ids; check cohort.source.path"
+            f"{path}: cannot be read ({type(error).__name__}), expected a file of Patient ids; check the cohort's path"
         ) from None
 
 

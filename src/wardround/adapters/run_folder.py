@@ -61,7 +61,7 @@ class RunFolder:
         """The folder of a run that was opened. Raises RunNotFound."""
         folder = cls.of(runs, run)
         if not folder.exists("request.json"):
-            raise RunNotFound(f"{runs}: there is no run {run}; list the folder, or screen again")
+            raise RunNotFound(f"{runs}: there is no run {run}; `wardround runs list` names those that there are")
         return folder
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import requests
 
+from wardround.errors import WardroundError
+
 READY = "healthy"
 PATIENCE = 90
 """Seconds: on a machine that is busy starting Airflow the first answers take long."""
@@ -58,7 +60,14 @@ class AirflowApi:
         return self.send("GET", path)
 
     def send(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
-        """Sends JSON to a path under /api/v2, and gives the JSON of the answer. Raises requests.HTTPError."""
+        """Sends JSON to a path under /api/v2, and gives the JSON of the answer.
+
+        Raises WardroundError, with the status alone, for an answer that is none: its text may hold what was sent.
+        """
         answer = self._session.request(method, f"{self.base_url}/api/v2/{path}", json=content, timeout=PATIENCE)
-        answer.raise_for_status()
+        if not answer.ok:
+            raise WardroundError(
+                f"Airflow: answered {answer.status_code} to {method} {path.partition('?')[0]}, expected success; read"
+                " its log, and try again"
+            )
         return answer.json()

@@ -39,6 +39,8 @@ class Ward:
 
     def _run(self, dag_ids: list[str], progress: Progress) -> None:
         """Starts the DAGs and returns when all have ended. Raises RunIncomplete for the first that failed."""
+        if not dag_ids:
+            return
         api = self.airflow.api
         self._wait_while(lambda: not all(api.knows(dag_id) for dag_id in dag_ids))
         runs = {dag_id: api.trigger(dag_id, {}) for dag_id in dag_ids}

@@ -115,7 +115,7 @@ def _show(found: "SourceCheck") -> None:
 def _show_findings(checked: "SourceCheck | ResultsCheck", console: "Console") -> None:
     from rich.table import Table
 
-    table = Table("question", "answer", "", "ms")
+    table = Table("question", "answer", "what was seen", "ms")
     for row in checked.findings:
         spent = "" if row.milliseconds is None else f"{row.milliseconds:,.0f}"
         add_row(table, row.question, row.outcome, row.detail, spent)
@@ -142,7 +142,7 @@ def _show_counts(found: "SourceCheck") -> None:
         listed = ", ".join(f"{name} {number:,}" for name, number in list(numbers.items())[:MOST_SHOWN])
         tell(f"  by {what}: {listed or 'none'}")
     for who, number in counts.stays.items():
-        tell(f"With the Encounters that {who} names a screening finds {number:,} stays now.")
+        tell(f"With the settings of {who}, a screening finds {number:,} stays now.")
     if not counts.encounters:
         tell("Warning: no Encounter is of the last day; a stay is an Encounter, and Patients alone have none.")
     for name in counts.unmatched if counts.encounters else ():

@@ -36,7 +36,7 @@ command.add_command(import_model)
 command.add_command(compare_versions)
 
 
-@command.command("list")
+@command.command("list", short_help="Show every version, its state, and who decided last.")
 @click.argument("condition", required=False)
 @_as_json
 def list_models(condition: str | None, as_json: bool) -> None:
@@ -55,6 +55,8 @@ def list_models(condition: str | None, as_json: bool) -> None:
         challengers = {one: challenge for one in conditions if (challenge := _challenge(store, one))}
         click.echo(json.dumps({"suspended": said, "challengers": challengers, "doubts": doubts, "models": rows}))
     else:
+        if not asked:
+            tell(f"No model is stored in {store.root}.")
         for condition_id in conditions:
             if condition_id in suspended:
                 tell(_off(condition_id, suspended[condition_id]))
@@ -66,7 +68,7 @@ def list_models(condition: str | None, as_json: bool) -> None:
         raise error
 
 
-@command.command("show")
+@command.command("show", short_help="Show a version's card and the decisions about it.")
 @click.argument("condition")
 @click.argument("version", required=False)
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the card as a page to this file.")
@@ -107,7 +109,7 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
         tell(f"{decided(decision)}: {decision['why']}")
 
 
-@command.command("promote")
+@command.command("promote", short_help="Make a stored version live.")
 @click.argument("condition")
 @click.argument("version")
 @_by
@@ -120,7 +122,7 @@ def promote_model(condition: str, version: str, by: str, why: str, despite_gates
     _show_live(condition, live, as_json)
 
 
-@command.command("rollback")
+@command.command("rollback", short_help="Go back to the version that was live before.")
 @click.argument("condition")
 @_by
 @_why
@@ -133,7 +135,7 @@ def rollback_model(condition: str, by: str, why: str, as_json: bool) -> None:
     _show_live(condition, _store().rollback(_spec(condition), by, why), as_json)
 
 
-@command.command("challenge")
+@command.command("challenge", short_help="Score a stored version beside the live one.")
 @click.argument("condition")
 @click.argument("version", required=False)
 @click.option("--until", type=DAY, help="First day (UTC), or time, that does without it.  [default: until --end]")
@@ -164,7 +166,7 @@ def challenge_model(
         tell(said)
 
 
-@command.command("suspend")
+@command.command("suspend", short_help="Switch a condition off.")
 @click.argument("condition")
 @_by
 @_why
@@ -184,7 +186,7 @@ def suspend_condition(condition: str, by: str, why: str, as_json: bool) -> None:
         tell(_off(condition, since))
 
 
-@command.command("resume")
+@command.command("resume", short_help="Switch a condition on again.")
 @click.argument("condition")
 @_by
 @_why
@@ -197,10 +199,10 @@ def resume_condition(condition: str, by: str, why: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"condition": condition, "suspended": None}))
     else:
-        tell(f"{condition}: is active{' again' if began else '; it was not suspended'}.")
+        tell(f"{condition} is active{' again' if began else '; it was not suspended'}.")
 
 
-@command.command("accept-record")
+@command.command("accept-record", short_help="Take a damaged record of decisions as it is.")
 @click.argument("condition")
 @_by
 @_why

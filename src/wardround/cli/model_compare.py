@@ -28,7 +28,7 @@ _NAMES: Final = {
 }
 
 
-@click.command("compare")
+@click.command("compare", short_help="Hold two stored versions against each other.")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @click.option("--condition", help="Whose versions they are, where several conditions have them.")

@@ -23,7 +23,7 @@ A joblib file is a program: reading it runs whatever code it holds, with your ri
 screening. Go on only if you know who made this file, and that the digest is the one that they gave you."""
 
 
-@click.command("import")
+@click.command("import", short_help="Take in a model from elsewhere.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--condition", required=True, help="Id of the condition that the model predicts.")
 @click.option("--schema", type=click.Path(path_type=Path), help="YAML feature schema that came with the model.")
@@ -106,10 +106,10 @@ def _show(imported: "ImportedVersion", as_json: bool) -> None:
     for one in inputs:
         add_row(table, one.name, one.column, one.unit, _if_unknown(one.column, one.required, imported.card.imputation))
     print_table(table)
-    state = "is live" if imported.live else "is stored; `wardround model promote` makes it live"
-    click.echo(
-        f"{imported.card.condition}: {imported.version} {state}. Nothing about how good it is was measured here."
-    )
+    condition, version = imported.card.condition, imported.version
+    promote_it = f"`wardround model promote {condition} {version} --why TEXT` makes it live"
+    state = "is live" if imported.live else f"is stored; {promote_it}"
+    click.echo(f"{condition}: {version} {state}. Nothing about how good it is was measured here.")
 
 
 def _if_unknown(column: str, required: bool, imputation: dict[str, float]) -> str:

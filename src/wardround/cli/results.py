@@ -34,8 +34,14 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
             [(f"{key}: {inner}", one) for inner, one in value.items()] if isinstance(value, Mapping) else [(key, value)]
         )
         for name, shown in rows:
-            add_row(table, name, f"{shown:,}" if isinstance(shown, int) else shown)
+            add_row(table, name, _text(shown))
     print_table(table)
+
+
+def _text(value: object) -> object:
+    if isinstance(value, bool):  # an int, too
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else value
 
 
 def print_table(table: "Table") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from wardround.cli.results import add_row, print_table, say, show
+from wardround.cli.results import add_row, print_table, say, show, tell
 from wardround.cli.times import DAY
 from wardround.core.run_overview import STATES, RunName, RunOverview
 from wardround.settings import Settings, settings_from
@@ -26,7 +26,7 @@ def command() -> None:
     """List the runs, screenings and trainings, and remove those that are no longer needed."""
 
 
-@command.command("list")
+@command.command("list", short_help="List runs, those of the latest prediction time first.")
 @click.argument("condition", required=False)
 @_patient
 @_as_json
@@ -38,11 +38,13 @@ def list_runs(condition: str | None, patient: str | None, as_json: bool) -> None
     found = overviews(_chosen(settings, condition, patient), settings)
     if as_json:
         click.echo(json.dumps({"runs": [_facts(run) for run in found]}))
-    else:
+    elif found:
         print_table(_table(found))
+    else:
+        tell(f"No such run in {settings.runs}.")
 
 
-@command.command("prune")
+@command.command("prune", short_help="Remove runs for good, after asking.")
 @click.argument("condition", required=False)
 @click.option("--before", type=DAY, help="Those of a prediction time, or a training's start, before this day (UTC).")
 @_patient

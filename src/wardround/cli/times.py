@@ -13,6 +13,7 @@ class Time(click.ParamType[datetime]):
     """A time such as 2026-01-02T05:00:00Z; without an offset it is refused, as nobody could tell what it means."""
 
     name = "time"
+    expected = "ISO 8601 with an offset such as 2026-01-02T05:00:00Z"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
@@ -20,7 +21,7 @@ class Time(click.ParamType[datetime]):
         try:
             time = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"got {value!r}, expected ISO 8601 with an offset such as 2026-01-02T05:00:00Z", param, ctx)
+            self.fail(f"got {value!r}, expected {self.expected}", param, ctx)
         if time.tzinfo is None:
             self.fail(f"{value!r} has no offset; write {value}Z for UTC, or {value}-05:00", param, ctx)
         return time.astimezone(UTC)
@@ -30,6 +31,7 @@ class Day(Time):
     """A time, or a day that stands for its beginning in UTC."""
 
     name = "day"
+    expected = "a day such as 2026-01-02, or a time with an offset such as 2026-01-02T05:00:00Z"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         is_day = isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)

@@ -124,7 +124,7 @@ def test_encounters_are_counted_by_class_and_location_with_what_a_screening_find
     assert (found.classes, found.locations) == ({"IMP": 2, "ACUTE": 1}, {"MICU": 2})
     assert found.stays == {"the source": 1, "other": 2}
     assert (wrong.unmatched, wrong.stays) == (("class ICU",), {"the source": 2, "other": 2})
-    assert "no Location 'MCIU', expected its name or id" in unknown
+    assert "no Location 'MCIU', expected its whole name, an alias or its id" in unknown
 
 
 def test_a_ward_of_many_is_sampled_and_says_so(icu, schemas, monkeypatch) -> None:
@@ -147,7 +147,7 @@ def test_the_command_says_what_it_counted_and_warns_of_a_class_that_nobody_has(w
     for line in (
         "Encounters (all of the last day): 2.",
         "  by class: ACUTE 2",
-        "With the Encounters that the source names a screening finds 0 stays now.",
+        "With the settings of the source, a screening finds 0 stays now.",
         "Warning: no Encounter has class ACUT",
         "Warning: nobody would be screened",
     ):

@@ -209,7 +209,10 @@ def test_a_challenger_that_breaks_while_chunks_are_scored_breaks_no_chunk(ward, 
 
 def test_what_cannot_score_or_is_live_is_no_challenger(settings, sepsis) -> None:
     store = ModelStore(settings.models)
-    for version, message in (("9.9.9", "no digest is recorded"), (store.live_version("sepsis"), "is the live one")):
+    for version, message in (
+        ("9.9.9", "is no stored version"),
+        (store.live_version("sepsis"), "is the live one"),
+    ):
         with pytest.raises(ModelError, match=message):
             store.challenge(sepsis, version, "ann", "why")
     with pytest.raises(ModelError, match="until 2020-01-01 is over"):

@@ -44,9 +44,11 @@ def listen(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         is_foreign = error.errno in _NOT_THIS_MACHINE
+        # create_server appends the address to the system's words, and it is said already.
+        why = str(error.strerror).partition(" (while ")[0]
         remedy = "give an address of this machine with --host" if is_foreign else "choose another with --port"
         raise WardroundError(
-            f"fhir-server: {host} port {port} cannot be listened on ({error.strerror}); {remedy}"
+            f"fhir-server: {host} port {port} cannot be listened on ({why}); {remedy}"
             f"{'' if is_foreign else ' (0 takes a free one)'}"
         ) from None
 
