@@ -93,6 +93,7 @@ def test_as_of_takes_the_stays_in_progress(folder: Path, tmp_path: Path, as_of: 
         (("--fhir", "x", "--at", "24h", "--as-of", "2026-01-03T00:00:00Z"), "not both"),
         (("--fhir", "x", "--at", "soon"), "expected a whole number"),
         (("--fhir", "x", "--as-of", "2026-01-03T00:00:00"), "has no offset"),
+        (("--fhir", "x", "--as-of", "2026-01-03"), "write 2026-01-03T00:00:00Z for UTC"),
     ],
 )
 def test_a_wrong_use_is_explained(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -72,7 +72,7 @@ def test_a_run_in_shadow_says_how_much_a_live_one_would_write(icu, server, setti
     icu.upload(server.base_url)
     result = screened(settings, server.base_url, "--mode", "shadow")
     assert result.exit_code == 0
-    assert "1 RiskAssessments would be written in a live run; none was" in result.output
+    assert "1 RiskAssessment would be written in a live run; none was" in result.output
 
 
 def test_the_group_of_the_high_band_is_named_as_the_cohort_that_it_is(icu, keeping) -> None:
@@ -99,7 +99,7 @@ def test_one_patient_is_screened_on_request(icu, settings) -> None:
 def test_a_patient_without_a_stay_is_told_and_no_ward_is_called_empty(server, settings) -> None:
     result = screened(settings, server.base_url, "--cohort", "patients:nobody")
     assert result.exit_code == 0, result.output
-    assert "Of the cohort 1 are not screened: unknown patient." in result.output
+    assert "Of the cohort 1 is not screened: unknown patient." in result.output
     assert "ward is empty" not in result.output
 
 

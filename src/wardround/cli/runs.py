@@ -64,7 +64,8 @@ def prune_runs(condition: str | None, before: datetime | None, patient: str | No
     names = [name for name in _chosen(settings, condition, patient) if before is None or _time(name) < before]
     for name in names:
         say(str(name))
-    if names and not yes and not click.confirm(f"Remove these {len(names):,} runs for good?", err=True):
+    which = "this run" if len(names) == 1 else f"these {len(names):,} runs"
+    if names and not yes and not click.confirm(f"Remove {which} for good?", err=True):
         names = []
     show({"removed": remove_runs(names, settings)}, as_json)
 

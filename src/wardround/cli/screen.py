@@ -176,7 +176,8 @@ def _say(summary: dict[str, Any], as_json: bool) -> None:
     _say_left_out(summary)
     _say_high_band(summary)
     if summary["mode"] == "shadow":
-        say(f"In shadow: {summary['to_write']:,} RiskAssessments would be written in a live run; none was.")
+        held = summary["to_write"]
+        say(f"In shadow: {held:,} RiskAssessment{'' if held == 1 else 's'} would be written in a live run; none was.")
 
 
 def _say_challenger(challenger: dict[str, Any] | None) -> None:
@@ -208,4 +209,4 @@ def _say_left_out(summary: dict[str, Any]) -> None:
     left_out = {"cohort_without_stay": summary["cohort_without_stay"], **summary["cohort_set_aside"]}
     for reason, number in left_out.items():
         if number:
-            say(f"Of the cohort {number:,} are not screened: {reason.replace('_', ' ')}.")
+            say(f"Of the cohort {number:,} {'is' if number == 1 else 'are'} not screened: {reason.replace('_', ' ')}.")

@@ -23,7 +23,8 @@ class Time(click.ParamType[datetime]):
         except ValueError:
             self.fail(f"got {value!r}, expected {self.expected}", param, ctx)
         if time.tzinfo is None:
-            self.fail(f"{value!r} has no offset; write {value}Z for UTC, or {value}-05:00", param, ctx)
+            written = time.isoformat()  # a date alone cannot take an offset
+            self.fail(f"{value!r} has no offset; write {written}Z for UTC, or {written}-05:00", param, ctx)
         return time.astimezone(UTC)
 
 
