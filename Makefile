@@ -64,5 +64,5 @@ locks: $(STAMP) ## Resolve pyproject.toml anew, and list it as an SBOM (add UPGR
 	@# Which index a package comes from is the installation's choice, and no part of what it is.
 	$(BIN)/uv run --quiet --no-project --with cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.txt \
 		--pyproject pyproject.toml --short-PURLs --sv 1.6 --output-reproducible --output-file - \
-		| $(BIN)/python -c 'import json, sys; bom = json.load(sys.stdin); [one.pop("externalReferences") for one in bom["components"]]; \
+		| $(BIN)/python -c 'import json, sys; bom = json.load(sys.stdin); [one.pop("externalReferences", None) for one in bom["components"] + bom["metadata"]["tools"]["components"]]; \
 			json.dump(bom, sys.stdout, indent=1); print()' > sbom.cdx.json
