@@ -124,6 +124,17 @@ def test_lines_of_a_release_that_wrote_no_digest_are_read_and_held_from_then_on(
     assert "line 5: does not follow" in (store.doubts("sepsis") or "")
 
 
+def test_a_record_that_is_changed_after_it_was_accepted_is_accepted_again_in_the_same_words(store) -> None:
+    for before, after in (("promoted a", "promoted x"), ("promoted x", "promoted y")):
+        _file(store).write_text(_file(store).read_text().replace(before, after))
+        assert store.doubts("sepsis") is not None
+        store.accept_record("sepsis", by="cat", why="the disk was lost")
+        assert store.doubts("sepsis") is None
+    accepted = len(store.decisions("sepsis"))
+    store.accept_record("sepsis", by="cat", why="the disk was lost")
+    assert len(store.decisions("sepsis")) == accepted
+
+
 def test_who_may_only_read_the_store_goes_by_the_decisions(store) -> None:
     (store.root / "sepsis" / LIVE).unlink()
     (store.root / "sepsis" / ".lock").unlink()

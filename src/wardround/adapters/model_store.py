@@ -212,7 +212,9 @@ class ModelStore(ModelVersions):
         """Takes the record as it is, whatever was changed in it, so that it is held from now on; gives what it says."""
         with self._alone(condition_id):
             decision = self._decision(by, "record_accepted", "", self.standing(condition_id), why)
-            self._append_new(condition_id, decision)
+            # Said again of a record that was changed since, it is another decision.
+            if self.doubts(condition_id) or not says_again(decision, self.decisions(condition_id)):
+                self._append(condition_id, decision)
             accept(self._folder(condition_id), self._read(condition_id))
             return self.standing(condition_id)
 
