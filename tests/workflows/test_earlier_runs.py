@@ -148,6 +148,21 @@ def test_a_run_that_did_not_end_well_is_passed_over_and_named(ward: Any, file: s
     assert f"The run of 4 January 2026, 05:00 UTC is passed over: {why}." in text
 
 
+def test_runs_passed_over_for_one_reason_are_one_sentence(ward: Any) -> None:
+    ward.screen(20, seed=1, **at(3))
+    for day in (4, 5, 6):
+        ward.screen(20, seed=2, **at(day))
+        if day != 5:
+            ward.folder().write_json("summary.json", {**ward.folder().read_json("summary.json"), "complete": False})
+        else:
+            ward.folder().remove("summary.json")
+    text = changed(ward, ward.screen(20, **at(7)))
+    assert "The run of 5 January 2026, 05:00 UTC is passed over: it has not ended." in text
+    several = "2 runs, of 4 January 2026, 05:00 UTC to 6 January 2026, 05:00 UTC, are passed over, each because"
+    assert text.count("passed over") == 2
+    assert f"{several} it is incomplete." in text
+
+
 def test_where_no_earlier_run_ended_well_that_is_said(ward: Any) -> None:
     ward.screen(20, **at(4))
     ward.folder().remove("summary.json")

@@ -1,6 +1,6 @@
 """A run and the run before it in; who came and went, whose band moved and which inputs stopped, out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from wardround.core.features import WITHOUT_EVENTS
 from wardround.core.ledger import EXCLUDED, SCORED
-from wardround.core.report.earlier import Point, RunBefore
+from wardround.core.report.earlier import PassedOver, Point, RunBefore
 from wardround.core.report.flow import Loss, Words, losses_of
 from wardround.core.report.record import RunRecord
 from wardround.core.report.words import count, moment
@@ -146,8 +146,7 @@ def _notes(record: RunRecord) -> Iterator[str]:
         )
     elif before is None:
         yield "There is no earlier run to compare with that asked the same and ended well."
-    for passed in earlier.passed_over:
-        yield f"The run of {moment(passed.as_of)} is passed over: {passed.why}."
+    yield from _passed_over(earlier.passed_over)
     if before and before.model_version != record.request["model_version"]:
         yield (
             f"The run before scored with another model, {before.model_version}: bands may have moved because of the"
@@ -155,6 +154,19 @@ def _notes(record: RunRecord) -> Iterator[str]:
         )
     if before and min(record.rows, before.rows) < ENOUGH_ROWS:
         yield f"Inputs are not compared: one of the runs has fewer than {count(ENOUGH_ROWS)} stays with values."
+
+
+def _passed_over(runs: Sequence[PassedOver]) -> Iterator[str]:
+    """One sentence for all of one reason: of a month of runs each its own would push the worklist out of sight."""
+    for why in dict.fromkeys(one.why for one in runs):
+        times = [one.as_of for one in runs if one.why == why]
+        if len(times) == 1:
+            yield f"The run of {moment(times[0])} is passed over: {why}."
+        else:
+            yield (
+                f"{count(len(times))} runs, of {moment(min(times))} to {moment(max(times))}, are passed over, each"
+                f" because {why}."
+            )
 
 
 def _points(record: RunRecord) -> tuple[Point, ...]:
