@@ -187,6 +187,13 @@ def test_the_comparison_with_the_live_model_has_both_models_the_difference_and_t
         assert words in text, words
 
 
+def test_whether_the_live_model_has_seen_the_test_patients_stands_before_the_figures(
+    evaluated_card: ModelCard, comparison: Comparison
+) -> None:
+    section = render_card(evaluated_card, comparison).partition('id="comparison"')[2].partition("</section>")[0]
+    assert comparison.fairness in section.partition("<table")[0]
+
+
 def test_where_no_model_was_live_there_is_nothing_beside_this_one(
     evaluated_card: ModelCard, comparison: Comparison
 ) -> None:

@@ -143,6 +143,7 @@ def test_the_low_band_is_listed_and_closed(ward: Any) -> None:
     page = report_page(run, ward.settings)
     low = page[page.index('<h3 class="low">') : page.index('id="indeterminate"')]
     assert "<details><summary>Show the low band" in low
+    assert '<p class="note paper">The stays are not printed unless they are shown' in low
     assert all(stay in low for stay in ledger[ledger["band"] == "low"]["stay_id"])
 
 
