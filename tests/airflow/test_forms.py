@@ -107,7 +107,7 @@ def test_missed_runs_are_made_up_for_since_the_first_hour_of_the_day_where_the_c
 
 def test_the_form_says_when_the_condition_is_screened_by_the_clock(schemas):
     berlin = load_condition("sepsis", schemas).model_copy(update={"time_zone": "Europe/Berlin"})
-    assert screening_form(berlin)["as_of"].description.endswith("screened at 0 5 * * * (Europe/Berlin).")
+    assert screening_form(berlin)["as_of"].description.endswith("The schedule is 0 5 * * * (Europe/Berlin).")
 
 
 def test_what_is_known_is_chosen_from_a_list_and_a_typo_is_refused(schemas):

@@ -35,8 +35,8 @@ def screening_form(condition: Condition, source: str = DEFAULT_CONNECTION) -> di
             type=["null", "string"],
             format="date-time",
             title="As of",
-            description="The prediction time. Empty: the run's own time. By the clock it is screened at"
-            f" {condition.schedule_in_words}.",
+            description="The prediction time. Empty: the run's own time."
+            f" The schedule is {condition.schedule_in_words}.",
         ),
         "allow_future": Param(
             False,
