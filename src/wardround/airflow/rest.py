@@ -1,7 +1,8 @@
 """A running Airflow of this machine, over its REST API: DAG ids in, runs and states out."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import requests
 
@@ -11,6 +12,7 @@ READY = "healthy"
 PATIENCE = 90
 """Seconds: on a machine that is busy starting Airflow the first answers take long."""
 FINISHED = ("success", "failed")
+TRIES: Final = 3
 
 
 class AirflowApi:
@@ -44,11 +46,22 @@ class AirflowApi:
         )
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
-        """Starts a run whose Params `conf` overrides; gives its id."""
-        run_id: str = self.send("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf)})[
-            "dag_run_id"
-        ]
-        return run_id
+        """Starts a run whose Params `conf` overrides; gives its id.
+
+        While the scheduler writes to the same SQLite file Airflow may answer 500. The run has an id of ours, so that it
+        can be asked for again without being started twice.
+        """
+        path, run_id = f"dags/{dag_id}/dagRuns", f"manual__{datetime.now(UTC).isoformat()}"
+        wanted = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+        answer = self._request("POST", path, wanted)
+        for _ in range(TRIES - 1):
+            if answer.status_code < requests.codes.server_error:
+                break
+            answer = self._request("POST", path, wanted)
+            if answer.status_code == requests.codes.conflict:  # the failed one had started it
+                return run_id
+        started: str = _json(answer, "POST", path)["dag_run_id"]
+        return started
 
     def state(self, dag_id: str, run_id: str) -> str:
         """queued, running, success or failed."""
@@ -64,10 +77,16 @@ class AirflowApi:
 
         Raises WardroundError, with the status alone, for an answer that is none: its text may hold what was sent.
         """
-        answer = self._session.request(method, f"{self.base_url}/api/v2/{path}", json=content, timeout=PATIENCE)
-        if not answer.ok:
-            raise WardroundError(
-                f"Airflow: answered {answer.status_code} to {method} {path.partition('?')[0]}, expected success; read"
-                " its log, and try again"
-            )
-        return answer.json()
+        return _json(self._request(method, path, content), method, path)
+
+    def _request(self, method: str, path: str, content: Mapping[str, Any] | None) -> requests.Response:
+        return self._session.request(method, f"{self.base_url}/api/v2/{path}", json=content, timeout=PATIENCE)
+
+
+def _json(answer: requests.Response, method: str, path: str) -> Any:
+    if not answer.ok:
+        raise WardroundError(
+            f"Airflow: answered {answer.status_code} to {method} {path.partition('?')[0]}, expected success; read"
+            " its log, and try again"
+        )
+    return answer.json()
