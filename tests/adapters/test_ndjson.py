@@ -95,8 +95,10 @@ def test_a_code_in_a_text_is_not_taken_for_a_coding(tmp_path: Path, schemas: Pat
 
 
 def test_a_folder_without_ndjson_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceDataError, match="no \\*\\.ndjson"):
+    with pytest.raises(SourceDataError, match="there is no such folder"):
         NdjsonFolder(tmp_path / "absent").find_stays()
+    with pytest.raises(SourceDataError, match="no \\*\\.ndjson"):
+        NdjsonFolder(tmp_path).find_stays()
 
 
 @pytest.mark.parametrize("line", ['{"resourceType": "Encounter", "name": "PRIVATE', '["Encounter"]'])
