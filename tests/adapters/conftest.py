@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.loopback import serving
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,8 @@ def server() -> Iterator[ScriptedServer]:
         def log_message(self, *_arguments: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        httpd.daemon_threads = True
-        script.url = f"http://127.0.0.1:{httpd.server_port}/fhir"
-        thread = Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(Handler) as script.url:
         yield script
-        httpd.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -3,17 +3,17 @@
 import json
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.loopback import serving
 
 from wardround.adapters.model_store import ModelStore
 from wardround.adapters.run_folder import RunFolder
@@ -320,12 +320,8 @@ def website(status: int = 200, kind: str = "text/html", body: bytes = b"<html>")
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Page) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{listening.server_port}/fhir"
-        listening.shutdown()
-        thread.join()
+    with serving(Page) as url:
+        yield url
 
 
 def test_a_condition_that_somebody_has_switched_off_ends_the_command_with_a_code_of_its_own(

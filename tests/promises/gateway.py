@@ -2,13 +2,14 @@
 
 import http.client
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.loopback import serving
 
 Bundle = dict[str, Any]
 Alter = Callable[[Bundle, Callable[[Bundle], Bundle]], Bundle | None]
@@ -67,13 +68,8 @@ def gateway_before(base_url: str) -> Iterator[Gateway]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        gate.url = f"http://127.0.0.1:{listening.server_port}/fhir"
+    with serving(Handler) as gate.url:
         yield gate
-        listening.shutdown()
-        thread.join()
 
 
 def kinds(asked: Bundle) -> set[str]:

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
+
+from tests.loopback import serving
 
 STAYS: Final = 4
 CHUNK: Final = 2
@@ -448,13 +450,5 @@ def hostile_server(sound: str) -> Iterator[Hostile]:
 
         do_GET = do_POST = do_PUT = _serve  # noqa: N815
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        listening.daemon_threads = True
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        hostile.url = f"http://127.0.0.1:{listening.server_port}/fhir"
-        try:
-            yield hostile
-        finally:
-            listening.shutdown()
-            thread.join()
+    with serving(Handler) as hostile.url:
+        yield hostile

@@ -4,16 +4,16 @@ import csv
 import json
 import shutil
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.loopback import serving
 
 from wardround.adapters.card_html import render_card
 from wardround.adapters.model_store import ModelStore
@@ -181,14 +181,8 @@ class Faulty(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def faulty() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Faulty) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.server_port}/fhir"
-        finally:
-            listening.shutdown()
-            thread.join()
+    with serving(Faulty) as url:
+        yield url
 
 
 def test_what_a_server_calls_itself_and_why_it_refuses_is_shown_and_not_obeyed(command, faulty) -> None:

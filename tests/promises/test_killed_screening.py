@@ -12,12 +12,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.loopback import serving
 
 from wardround.adapters.fhir_client import FhirClient
 from wardround.adapters.fhir_source import FhirSource
@@ -72,14 +73,8 @@ def gateway(server: str, met: Callable[[int, bool], bool]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.server_port}/fhir"
-        finally:
-            listening.shutdown()
-            thread.join()
+    with serving(Handler) as url:
+        yield url
 
 
 def arguments(source: str, as_of: str) -> list[str]:

@@ -24,11 +24,10 @@ def shown(value: object) -> object:
     return visible_lines(value) if type(value) is str else value
 
 
-@cache
-def environment() -> Environment:
-    """The templates of all pages, and the filters that they use."""
-    templates = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+def templates_in(folder: Path) -> Environment:
+    """The templates of a folder, as every page of ours escapes what it shows."""
+    return Environment(
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -36,5 +35,11 @@ def environment() -> Environment:
         keep_trailing_newline=True,
         finalize=shown,
     )
+
+
+@cache
+def environment() -> Environment:
+    """The templates of reports and cards, and the filters that they use."""
+    templates = templates_in(_TEMPLATES)
     templates.filters.update(count=count, percent=percent, span=span, figure=number)
     return templates

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from tests.loopback import serving
 
 from wardround.adapters.fhir_client import FhirSource
 from wardround.errors import FhirUnreachable
@@ -112,11 +112,5 @@ def script() -> Iterator[str]:
         def log_message(self, *_arguments: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.server_port}/fhir"
-        finally:
-            listening.shutdown()
-            thread.join()
+    with serving(Handler) as url:
+        yield url

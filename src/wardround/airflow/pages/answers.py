@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
-from wardround.adapters.report_html import shown
+from wardround.adapters.report_html import templates_in
 from wardround.core.run_overview import COUNTS, STATES
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -59,14 +59,7 @@ def file(content: bytes, media_type: str, download_as: str | None = None) -> Res
 
 @cache
 def _environment() -> Environment:
-    templates = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=shown,
-    )
+    templates = templates_in(_TEMPLATES)
     templates.globals.update(states=STATES, count_names=COUNTS)
     templates.filters.update(minute=_minute, count=_count)
     return templates
