@@ -1,5 +1,6 @@
 """Fixtures that every room of the tests may use."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -104,6 +105,16 @@ def _airflow_home() -> Iterator[None]:
 def _no_tokens() -> None:
     """What a process keeps for its next client is no matter of the next test, whose server may have the same port."""
     SIGN_INS.forget()
+
+
+@pytest.fixture(autouse=True)
+def _log_as_found() -> Iterator[None]:
+    """Takes away what a command under test did to Wardround's log, which is the process's: its handler and level."""
+    log = logging.getLogger("wardround")
+    handlers, level = list(log.handlers), log.level
+    yield
+    log.handlers[:] = handlers
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="session")
