@@ -41,11 +41,12 @@ demo: install ## The whole job on an embedded FHIR server: data, training, scree
 up: install ## The same for staying: Airflow with its UI, the FHIR server, schedules on
 	@exec $(BIN)/wardround up
 
-# Each worker has an Airflow database of its own, and the tests of a file stay together and share what they set up.
-test: install ## Every test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# Each worker has an Airflow database of its own, and the tests of a file stay together and share what they set up. In
+# their own order: few tests of a file may be the longest, and would else come last, with one worker idle beside them.
+test: install ## The tests, in a quarter of an hour
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: install ## The rounds that take minutes: thousands of odd requests to the FHIR server
+test-slow: install ## The rounds that take long: every kill, every hostile server, thousands of odd requests
 	@$(BIN)/python -m pytest -m long --numprocesses 2
 
 check: install ## Style, types and layers, without the tests

@@ -353,6 +353,7 @@ def test_an_event_of_drift_starts_a_training(hospital, approved):
     assert [run["dag_id"] for run in hospital.started_by_events(TRAIN)] == [TRAIN]
 
 
+@pytest.mark.long
 def test_stopping_wardround_up_leaves_no_process_behind(tmp_path):
     environment = {**os.environ, "WARDROUND_VAR": str(tmp_path)}
     for name in ("MIMIC_CSV_PATH", "WARDROUND_RUNS", "WARDROUND_MODELS"):

@@ -1,6 +1,7 @@
 """The screening DAG where the source takes no results: its connection names the one of the server that does."""
 
 import json
+from datetime import timedelta
 
 import pandas as pd
 import pytest
@@ -80,6 +81,7 @@ def test_the_dag_fails_before_anybody_is_told_otherwise_if_the_other_server_is_d
 ):
     source, results = servers
     results.misbehave(FaultPlan(faults=(Fault(kind="status", status=503),)))
+    monkeypatch.setattr("wardround.airflow.defaults.RETRY_DELAY", timedelta(0))
 
     end, _ = screened(settings, hours=1, wait_for_source=None)
 

@@ -18,6 +18,8 @@ RETRY_POLICY = ExceptionRetryPolicy(
     ]
 )
 
+RETRY_DELAY = timedelta(seconds=30)
+
 
 def task_defaults(longest: timedelta) -> dict[str, Any]:
     """The `default_args` of a DAG none of whose tasks may take longer; one that does is ended, and tried again.
@@ -27,7 +29,7 @@ def task_defaults(longest: timedelta) -> dict[str, Any]:
     return {
         "owner": "wardround",
         "retries": 2,
-        "retry_delay": timedelta(seconds=30),
+        "retry_delay": RETRY_DELAY,
         "retry_policy": RETRY_POLICY,
         "execution_timeout": longest,
     }
