@@ -10,9 +10,9 @@ from benchmarks.measure import table
 from benchmarks.population import NOW, ward
 from benchmarks.screening import screen, train
 from wardround.airflow.environment import local_environment
-from wardround.airflow.rest import FINISHED, AirflowApi
-from wardround.airflow.standalone import free_port, running_standalone
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.airflow_rest import FINISHED, AirflowApi
+from wardround.demo.fhir_server.running import running_server
+from wardround.demo.standalone import free_port, running_standalone
 from wardround.settings import settings_from
 
 DAG = "screen_icu__sepsis"

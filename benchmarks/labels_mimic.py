@@ -29,8 +29,8 @@ from datetime import timedelta
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from wardround.adapters.mimic import MimicFolder
-from wardround.core.tasks import hours_of, predictions_of, rows_of, spans_of, task_of
+from wardround.sources.mimic import MimicFolder
+from wardround.training.tasks import hours_of, predictions_of, rows_of, spans_of, task_of
 from wardround.settings import settings_from
 from wardround.spec.loading import load_condition
 from wardround.workflows.features import features_from

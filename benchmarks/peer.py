@@ -28,9 +28,9 @@ from benchmarks.measure import WARDROUND, run, table
 from benchmarks.population import NOW, ward
 from benchmarks.screening import train
 from benchmarks.servers import CLIENT, Key, Server, embedded, sekmet
-from wardround.adapters.fhir_folder import FhirFolder
-from wardround.adapters.model_store import ModelStore
+from wardround.adapters.models.store import ModelStore
 from wardround.settings import PROJECT
+from wardround.sources.fhir_folder.resources import FhirFolder
 from wardround.spec.loading import load_variables
 
 HERE = Path(__file__).parent

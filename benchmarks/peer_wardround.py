@@ -11,10 +11,10 @@ from typing import Any
 import psutil
 import requests
 
-from wardround.adapters.fhir_wire import WholeAnswers
+from wardround.candidates import registry
 from wardround.cli.process import suit_the_process
 from wardround.cli.servers import server_at
-from wardround.core.candidates import registry
+from wardround.fhir.wire import WholeAnswers
 from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screening import Means, ScreeningRequest, screen

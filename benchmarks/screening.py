@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.measure import WARDROUND, Run, run, table
 from benchmarks.population import NOW, ward
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
 
 
 def train(mimic: Path, environment: dict[str, str]) -> None:

@@ -18,10 +18,10 @@ from benchmarks.delay import leads_to, network
 from benchmarks.environments import environment
 from benchmarks.measure import DATA
 from benchmarks.population import recent, ward
-from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.services.fhir_server.certificates import throw_away_certificate
-from wardround.services.fhir_server.running import running_server
-from wardround.services.fhir_server.sign_in import Clients
+from wardround.demo.fhir_server.certificates import throw_away_certificate
+from wardround.demo.fhir_server.running import running_server
+from wardround.demo.fhir_server.sign_in import Clients
+from wardround.fhir.client import FhirClient, FhirSource
 from wardround.settings import PROJECT
 from wardround.workflows.seed import seed
 

@@ -18,13 +18,11 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from wardround.adapters.fhir_auth import SIGN_INS
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.model_store import ModelStore
+from wardround.adapters.models.store import ModelStore
 from wardround.airflow.environment import local_environment
-from wardround.core.evaluation.gates import GateResult
-from wardround.core.evaluation.results import (
+from wardround.evaluation.gates import GateResult
+from wardround.evaluation.metrics import METRICS, Metric
+from wardround.evaluation.results import (
     Calibration,
     CalibrationBin,
     CalibrationOnTest,
@@ -43,15 +41,17 @@ from wardround.core.evaluation.results import (
     Subgroups,
     Task,
 )
-from wardround.core.fitting import CandidateResult, FoldResult
-from wardround.core.imported import Imported
-from wardround.core.metrics import METRICS, Metric
-from wardround.core.model import Flow, ModelCard, Side, Split
-from wardround.core.model_report.about import About
+from wardround.fhir.auth import SIGN_INS
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.imported.about import Imported
 from wardround.settings import PROJECT, Settings, settings_from
 from wardround.spec.conditions import Label
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
+from wardround.training.about import About
+from wardround.training.fitting import CandidateResult, FoldResult
+from wardround.training.model import Flow, ModelCard, Side, Split
 
 # Airflow reads its settings when it is first imported, which any test module may do.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="wardround-tests-airflow-"))
@@ -120,7 +120,7 @@ def _log_as_found() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
     """Airflow's own database, migrated, with the pools that the DAGs name."""
-    from wardround.airflow.in_process import migrate
+    from wardround.demo.in_process import migrate
 
     migrate()
 
@@ -136,8 +136,8 @@ class SimulatedWard(NamedTuple):
 @pytest.fixture(scope="session")
 def simulated_ward(tmp_path_factory: pytest.TempPathFactory, schemas: Path) -> SimulatedWard:
     """8 stays in progress, and 150 that have ended, to train on."""
+    from wardround.demo.simulate import Plan, simulate
     from wardround.spec.loading import load_variables
-    from wardround.workflows.simulate import Plan, simulate
 
     folder, now = tmp_path_factory.mktemp("simulated"), pd.Timestamp("2026-01-02T05:00:00Z")
     simulate(Plan(8, 150, 1, now), folder, load_variables(schemas), print)
@@ -403,7 +403,7 @@ def keeping(settings: Settings, tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 def lactate_models(tmp_path_factory: pytest.TempPathFactory, small_home: Path) -> Path:
     """A model store whose live sepsis model knows one thing: the higher the lactate, the higher the risk."""
-    from wardround.core.candidates.registry import CANDIDATES
+    from wardround.candidates.registry import CANDIDATES
 
     root = tmp_path_factory.mktemp("models")
     sepsis = load_condition("sepsis", small_home / "include" / "schemas")

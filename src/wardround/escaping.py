@@ -1,7 +1,7 @@
 """Text that people, files and servers wrote in; the same text out as one kind of surface may show it.
 
 Every surface has one place that escapes for it: the errors' `__str__`, the command line's streams (`cli/streams.py`),
-the pages' templates (`adapters/report_html.py`), Markdown by `markdown`. Texts are kept as they were given.
+the pages' templates (`adapters/html/report.py`), Markdown by `markdown`. Texts are kept as they were given.
 """
 
 import re

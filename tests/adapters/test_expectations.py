@@ -12,9 +12,9 @@ import pytest
 
 from wardround.adapters.expectations import ROWS_AT_ONCE, prepare, validate, verdict_of
 from wardround.core.events import EVENT_COLUMNS, frame_of
-from wardround.core.features import build_features
-from wardround.core.suite import QualityResult, suite
 from wardround.errors import QualityError
+from wardround.features.build import build_features
+from wardround.quality.suite import QualityResult, suite
 from wardround.settings import PROJECT
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_conditions

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
-from wardround.adapters.model_store import ModelStore
+from wardround.adapters.models.store import ModelStore
 from wardround.airflow.conditions import stored_versions
 from wardround.airflow.forms import (
     first_day,
@@ -18,8 +18,8 @@ from wardround.airflow.forms import (
     training_form,
     waiting_time,
 )
+from wardround.candidates.registry import CANDIDATES
 from wardround.cli.train import command as train
-from wardround.core.candidates.registry import CANDIDATES
 from wardround.errors import FutureAsOf, WardroundError
 from wardround.spec.cohorts import Kind
 from wardround.spec.loading import load_condition

@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import (
 from airflow.triggers.base import BaseTrigger
 
 from wardround.airflow.guard import TaskFault, guarded
-from wardround.airflow.in_process import run_dag
+from wardround.demo.in_process import run_dag
 from wardround.errors import FhirError
 
 MARK = "ZZTOPSECRET"

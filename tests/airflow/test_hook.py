@@ -3,10 +3,10 @@ import json
 import pytest
 from airflow.sdk import Connection
 
-from wardround.adapters.fhir_sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion
 from wardround.airflow.hook import FhirHook, source_of
 from wardround.airflow.provider import CONNECTION_FIELDS
 from wardround.errors import FhirError, SpecError
+from wardround.fhir.sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion
 
 KEY = "-----BEGIN PRIVATE KEY-----"
 
@@ -210,7 +210,7 @@ def test_a_connection_that_cannot_take_results_is_named(taker, message):
 
 
 def test_the_test_button_asks_the_server_of_results_too(monkeypatch):
-    from wardround.services.fhir_server.running import running_server
+    from wardround.demo.fhir_server.running import running_server
 
     with running_server() as server:
         for write_to, host, expected in (("OTHER", "http://127.0.0.1:9/fhir", False), ("OTHER", None, True)):

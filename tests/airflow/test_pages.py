@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from tests.airflow.serving import served
 
-from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.adapters.files.run_folder import RunFolder, run_id
 from wardround.airflow.pages.files import SERVED
 from wardround.airflow.pages.plugin import PREFIX, WardroundPages
 from wardround.settings import PROJECT, settings_from

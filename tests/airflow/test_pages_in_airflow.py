@@ -6,7 +6,7 @@ import pytest
 import requests
 from tests.airflow.serving import served
 
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 
 RUN = "sepsis-20260102T050000Z-0a1b2c"
 

@@ -4,8 +4,8 @@ from importlib.resources import files
 
 import jsonschema
 
-from wardround.adapters.fhir_client import FhirSource
 from wardround.airflow.provider import CONNECTION_FIELDS, SIGN_IN_FIELDS, get_provider_info
+from wardround.fhir.client import FhirSource
 
 
 def test_airflow_finds_the_connection_type_in_the_installed_package():

@@ -15,14 +15,14 @@ import psutil
 import pytest
 import requests
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.models.store import ModelStore
 from wardround.airflow.environment import local_environment
-from wardround.airflow.rest import FINISHED, PATIENCE
-from wardround.airflow.standalone import free_port, running_standalone
+from wardround.demo.airflow_rest import FINISHED, PATIENCE
+from wardround.demo.fhir_server.running import running_server
+from wardround.demo.standalone import free_port, running_standalone
 from wardround.errors import WardroundError
-from wardround.services.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient, FhirSource
 from wardround.settings import settings_from
 
 pytestmark = pytest.mark.slow

@@ -15,9 +15,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from wardround.adapters.mimic.ids import stay_id
 from wardround.cli.main import wardround
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
+from wardround.sources.mimic.ids import stay_id
 from wardround.spec.loading import load_variables
 from wardround.spec.variables import Variable
 

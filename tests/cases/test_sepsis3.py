@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from wardround.adapters.mimic import MimicFolder
-from wardround.adapters.mimic.eastern import ZONE
+from wardround.sources.mimic import MimicFolder
+from wardround.sources.mimic.eastern import ZONE
 
 CASES = [
     case for path in sorted(Path(__file__).parent.glob("sepsis3/*.yaml")) for case in yaml.safe_load(path.read_text())

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from wardround.cli.check_source import command
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.errors import FhirError, SpecError
-from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.services.fhir_server.running import RunningServer, running_server
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from wardround.cli.features import command
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import CensusImplausible, FhirError, FutureAsOf, SourceDataError, SpecError
-from wardround.services.fhir_server.running import running_server
 
 
 @pytest.fixture

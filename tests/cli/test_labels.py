@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from wardround.adapters.mimic.ids import stay_id
 from wardround.cli.labels import command
 from wardround.errors import SourceDataError
+from wardround.sources.mimic.ids import stay_id
 
 # One stay with sepsis, and one without a heart rate.
 TABLES = {

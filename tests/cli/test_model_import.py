@@ -21,12 +21,12 @@ import yaml
 from click.testing import CliRunner, Result
 from sklearn.linear_model import LogisticRegression
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.model_store import ModelStore
+from wardround.adapters.models.store import ModelStore
 from wardround.cli.main import wardround
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import ModelError, SpecError
-from wardround.services.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import PROJECT
 from wardround.spec.loading import load_condition
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.cli.report import command
 from wardround.cli.results import show
 from wardround.errors import RunNotFound

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.cli.main import wardround
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
 
 
 @pytest.fixture(scope="module")

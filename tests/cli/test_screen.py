@@ -15,9 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.loopback import serving
 
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.models.store import ModelStore
 from wardround.cli.screen import command
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import (
     CensusImplausible,
     ConditionSuspended,
@@ -30,8 +32,6 @@ from wardround.errors import (
     RunNotFound,
     SpecError,
 )
-from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.services.fhir_server.running import running_server
 from wardround.spec.loading import load_condition
 from wardround.workflows.suspension import suspend
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
 from wardround.cli import retract, screen
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import FhirError, FhirUnreachable
-from wardround.services.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
 
 NOWHERE = "http://127.0.0.1:9/fhir"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from wardround.adapters.fhir_sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion
 from wardround.cli.screen import command
 from wardround.cli.servers import is_server, server_at
 from wardround.errors import FhirError
+from wardround.fhir.sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion
 from wardround.settings import Settings, settings_from
 from wardround.workflows.screening import servers_in
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import running_server
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.adapters.files.run_folder import RunFolder, run_id
 from wardround.airflow.environment import local_environment
-from wardround.airflow.in_process import run_dag
-from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import running_server
+from wardround.demo.in_process import run_dag
+from wardround.fhir.client import FhirClient, FhirSource
 from wardround.settings import PROJECT
 
 pytestmark = [

@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from wardround.adapters.fhir_auth import SIGN_INS
-from wardround.adapters.fhir_sign_in import SignedAssertion
-from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.adapters.files.run_folder import RunFolder, run_id
 from wardround.airflow.environment import local_environment
-from wardround.airflow.in_process import run_dag
-from wardround.services.fhir_server.running import running_server
-from wardround.services.fhir_server.sign_in import Clients
+from wardround.demo.fhir_server.running import running_server
+from wardround.demo.fhir_server.sign_in import Clients
+from wardround.demo.in_process import run_dag
+from wardround.fhir.auth import SIGN_INS
+from wardround.fhir.sign_in import SignedAssertion
 from wardround.settings import PROJECT
 
 pytestmark = [

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.airflow.environment import local_environment
-from wardround.airflow.in_process import run_dag
 from wardround.airflow.sources import run_key
-from wardround.core.risk_assessment import IDENTIFIER_SYSTEM
-from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import running_server
+from wardround.demo.in_process import run_dag
+from wardround.fhir.client import FhirClient, FhirSource
+from wardround.results.risk_assessment import IDENTIFIER_SYSTEM
 from wardround.settings import PROJECT, settings_from
 from wardround.workflows.run_list import has_key, run_names
 

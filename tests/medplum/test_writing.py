@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.core.risk_assessment import IDENTIFIER_SYSTEM
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.results.risk_assessment import IDENTIFIER_SYSTEM
 from wardround.settings import PROJECT
 from wardround.spec.loading import load_server_profile
 from wardround.workflows import screening

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import SpecError
-from wardround.services.fhir_server.running import running_server
 from wardround.settings import PROJECT
 
 pytestmark = pytest.mark.slow

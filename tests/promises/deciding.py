@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import wardround.core.candidates.registry  # noqa: F401 - what a model is loaded with, once for all forks
-from wardround.adapters.model_store import ModelStore
-from wardround.core.model import ModelCard
+import wardround.candidates.registry  # noqa: F401 - what a model is loaded with, once for all forks
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import StorageError
 from wardround.spec.loading import load_condition
+from wardround.training.model import ModelCard
 
 STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 FILES = {"model.ubj": b"a model"}

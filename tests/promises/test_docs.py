@@ -10,7 +10,7 @@ from wardround import errors
 from wardround.airflow.provider import CONNECTION_FIELDS
 from wardround.cli.main import COMMANDS, wardround
 from wardround.cli.servers import SECRETS, SIGN_IN_VARIABLES
-from wardround.core.report.words import STAY_REASONS
+from wardround.report.report_words import STAY_REASONS
 from wardround.settings import PROJECT
 
 DOCUMENTS = [

@@ -13,13 +13,13 @@ import pytest
 from click.testing import CliRunner
 from tests.promises.gateway import Alter, Bundle, Gateway, gateway_before, kinds
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_sign_in import BearerToken
-from wardround.adapters.fhir_source import FhirSource
 from wardround.cli.retract import command
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.errors import FhirError, RunIncomplete, WardroundError
-from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.services.fhir_server.running import RunningServer, running_server
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.sign_in import BearerToken
 from wardround.spec.servers import GENERIC
 from wardround.workflows.screening import Means, ScreeningRequest, screen
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from tests.promises.hostile import CHUNK, PRIVATE, STAYS, TIMEOUT, WHERE, Hostile, hostile_server, rows
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_patience import Patience
-from wardround.adapters.fhir_sign_in import BearerToken
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder, runs_in
+from wardround.adapters.files.run_folder import RunFolder, runs_in
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import RunIncomplete, WardroundError
-from wardround.services.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.patience import Patience
+from wardround.fhir.sign_in import BearerToken
 from wardround.settings import PROJECT, Settings
 from wardround.workflows.screening import Means, ScreeningRequest, require_complete, resume, screen
 

@@ -15,13 +15,13 @@ import pytest
 import yaml
 from tests.loopback import serving
 
-from wardround.adapters.card_html import render_card
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.report_html import environment
+from wardround.adapters.html.model_card import render_card
+from wardround.adapters.html.report import environment
+from wardround.adapters.models.store import ModelStore
 from wardround.cli.main import run
 from wardround.cli.streams import SafeStream
-from wardround.core.evaluation.comparison import Comparison
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
+from wardround.evaluation.comparison import Comparison
 
 # A terminal's colour, title and cursor, a C1 control, rich's markup (right and wrong), HTML, a formula, letters in
 # reverse, a forged line of a log, and separators of lines.
@@ -219,7 +219,7 @@ def test_every_page_shows_a_value_without_what_is_not_seen() -> None:
 
 
 def test_what_is_shown_for_approval_is_text(evaluated_card) -> None:
-    from wardround.core.evaluation.comparison_text import as_markdown
+    from wardround.evaluation.comparison_text import as_markdown
 
     text = as_markdown(
         Comparison.model_validate(

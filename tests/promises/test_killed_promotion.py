@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wardround.adapters.model_store import ModelStore
-from wardround.core.candidates.registry import CANDIDATES
-from wardround.core.fitting import inputs_from
-from wardround.core.model import ModelCard
+from wardround.adapters.models.store import ModelStore
+from wardround.candidates.registry import CANDIDATES
 from wardround.errors import StorageError
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
+from wardround.training.fitting import inputs_from
+from wardround.training.model import ModelCard
 
 WORKS = ("save", "promote", "rollback", "suspend")
 Run = Callable[..., int]

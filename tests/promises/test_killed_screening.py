@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 import pytest
 from tests.loopback import serving
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder, runs_in
-from wardround.services.fhir_server.running import running_server
+from wardround.adapters.files.run_folder import RunFolder, runs_in
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
 from wardround.workflows.screening import Means, ScreeningRequest, screen
 

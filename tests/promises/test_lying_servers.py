@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from tests.promises.gateway import Bundle, Gateway, gateway_before, kinds
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
-from wardround.core.risk_assessment import IDENTIFIER_SYSTEM
-from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.services.fhir_server.running import RunningServer, running_server
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import RunningServer, running_server
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.results.risk_assessment import IDENTIFIER_SYSTEM
 from wardround.workflows.screening import Means, ScreeningRequest, require_complete, resume, screen
 
 STAYS = 3

@@ -112,15 +112,15 @@ def test_files_that_may_not_grow_end_a_command_with_the_exit_code_of_storage_and
 
 # Who opens files for writing itself: the one way to do so, locks, and what is no file of ours to keep.
 OWN_WAYS = {
-    "adapters/whole_file.py": "the one way",
-    "adapters/scratch.py": "temporary, and locks",
-    "adapters/turns.py": "locks",
-    "adapters/store_files.py": "a folder that appears as a whole",
-    "airflow/demo.py": "a log, as it is written",
-    "airflow/standalone.py": "a log, as it is written",
-    "services/fhir_server/certificates.py": "temporary, of a throw-away server",
-    "services/fhir_server/exports.py": "temporary, of a throw-away server",
-    "services/fhir_server/running.py": "temporary, of a throw-away server",
+    "adapters/files/whole_file.py": "the one way",
+    "adapters/files/scratch.py": "temporary, and locks",
+    "adapters/files/turns.py": "locks",
+    "adapters/models/files.py": "a folder that appears as a whole",
+    "demo/demo.py": "a log, as it is written",
+    "demo/standalone.py": "a log, as it is written",
+    "demo/fhir_server/certificates.py": "temporary, of a throw-away server",
+    "demo/fhir_server/exports.py": "temporary, of a throw-away server",
+    "demo/fhir_server/running.py": "temporary, of a throw-away server",
     "spec/schema.py": "run by developers",
 }
 WRITES = re.compile(r"(?<!folder)\.write_(?:text|bytes)\(|\bopen\((?:[^()]*, ?)?[\"'][waxb+]*[wax]")
@@ -134,4 +134,4 @@ def test_every_file_is_written_in_the_one_way_or_known_to_need_none() -> None:
         if any(WRITES.search(line) and "self.write_" not in line for line in path.read_text("utf-8").splitlines())
     }
     # fsspec's own, in RunFolder: object storage.
-    assert found - {"adapters/run_folder.py"} == set(OWN_WAYS)
+    assert found - {"adapters/files/run_folder.py"} == set(OWN_WAYS)

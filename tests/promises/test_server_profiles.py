@@ -6,14 +6,14 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_cohorts import find_for_patients
-from wardround.adapters.fhir_observations import fetch
-from wardround.adapters.fhir_stays import find
 from wardround.core.events import admit
 from wardround.core.stays import FoundStays
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient, FhirSource
 from wardround.settings import PROJECT
+from wardround.sources.fhir.cohorts import find_for_patients
+from wardround.sources.fhir.observations import fetch
+from wardround.sources.fhir.stays import find
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_server_profiles, load_variables
 from wardround.spec.servers import ServerProfile

@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from requests.adapters import HTTPAdapter
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_sign_in import SignedAssertion
-from wardround.adapters.fhir_source import FhirSource
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import RunningServer, running_server
+from wardround.demo.fhir_server.sign_in import Clients
 from wardround.errors import FhirRefused, FhirUnreachable
-from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.services.fhir_server.running import RunningServer, running_server
-from wardround.services.fhir_server.sign_in import Clients
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.sign_in import SignedAssertion
 from wardround.workflows.screening import Means, ScreeningRequest, screen
 
 STAYS = 6

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from tests.readers.three import Read, assert_same, by_folder, by_screening
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.ndjson import NdjsonFolder
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
+from wardround.sources.fhir_folder.source import NdjsonFolder
 from wardround.spec.conditions import Condition
 
 AS_OF = datetime.fromisoformat("2026-03-10T05:00:00+00:00")

@@ -14,13 +14,13 @@ import pytest
 import yaml
 from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_screening
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.ndjson import NdjsonFolder
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
+from wardround.demo.mimic2fhir import Selection, mimic2fhir
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings, settings_from
+from wardround.sources.fhir_folder.source import NdjsonFolder
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_variables
-from wardround.workflows.mimic2fhir import Selection, mimic2fhir
 
 pytestmark = pytest.mark.mimic
 

@@ -11,10 +11,10 @@ import requests
 from tests.readers.odd import ACT, AS_OF, ELSEWHERE, LOINC, UCUM
 from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_screening
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.ndjson import NdjsonFolder
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import settings_from
+from wardround.sources.fhir_folder.source import NdjsonFolder
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_condition
 

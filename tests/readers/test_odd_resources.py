@@ -8,10 +8,10 @@ import requests
 from tests.readers.odd import AS_OF, odd_resources
 from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_screening
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.ndjson import NdjsonFolder
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
+from wardround.sources.fhir_folder.source import NdjsonFolder
 from wardround.spec.conditions import Condition
 
 SEEDS = (1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long))

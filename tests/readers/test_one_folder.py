@@ -10,10 +10,10 @@ import pytest
 import requests
 from tests.readers.odd import AS_OF
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_server import FhirServer
-from wardround.adapters.ndjson import NdjsonFolder
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient, FhirSource
+from wardround.sources.fhir.server import FhirServer
+from wardround.sources.fhir_folder.source import NdjsonFolder
 from wardround.spec.cohorts import Encounters
 from wardround.spec.conditions import Condition
 from wardround.workflows.features import build_table

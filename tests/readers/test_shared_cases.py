@@ -10,12 +10,12 @@ import pytest
 import requests
 from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_screening
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.mimic import MimicFolder
-from wardround.adapters.ndjson import NdjsonFolder
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import SourceDataError
-from wardround.services.fhir_server.running import running_server
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
+from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.mimic import MimicFolder
 from wardround.spec.conditions import Condition
 from wardround.workflows.features import build_table
 

@@ -11,12 +11,12 @@ import pytest
 import requests
 from tests.readers.three import Read, assert_same, by_folder, by_screening
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.fhir_unmapped import Unmapped
-from wardround.adapters.ndjson import NdjsonFolder
-from wardround.adapters.run_folder import RunFolder, runs_in
-from wardround.services.fhir_server.running import running_server
+from wardround.adapters.files.run_folder import RunFolder, runs_in
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
+from wardround.sources.fhir.unmapped import Unmapped
+from wardround.sources.fhir_folder.source import NdjsonFolder
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition, load_source_map, load_variables
 

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.ndjson import NdjsonFolder
 from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
-from wardround.core.features import build_features
 from wardround.core.stays import eligible, index_as_of
+from wardround.features.build import build_features
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
+from wardround.sources.fhir_folder.source import NdjsonFolder
 from wardround.spec.conditions import Condition
 from wardround.workflows.screening import Means, ScreeningRequest, screen
 from wardround.workflows.screening.run import chunk_file, load_run

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wardround.services.fhir_server.certificates import throw_away_certificate
+from wardround.demo.fhir_server.certificates import throw_away_certificate
 from wardround.settings import PROJECT
 
 HERE = Path(__file__).parent

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirSource
 from wardround.spec.loading import load_server_profiles
 from wardround.workflows.check_source import check_source
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirSource
 from wardround.workflows.screening import Means, ScreeningRequest, screen
 
 pytestmark = pytest.mark.slow

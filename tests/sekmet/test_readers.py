@@ -8,9 +8,9 @@ import requests
 from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_screening
 from tests.synthea.hospital import NOW, hospital_information, population, write_ndjson
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.ndjson import NdjsonFolder
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import settings_from
+from wardround.sources.fhir_folder.source import NdjsonFolder
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_condition
 

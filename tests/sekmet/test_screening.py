@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirSource
 from wardround.settings import settings_from
 from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen
 from wardround.workflows.seed import seed
@@ -52,7 +52,7 @@ def test_it_is_screened_and_a_second_time_changes_nothing(ward_at, settings, sim
 
 
 def test_it_gives_the_scores_that_the_embedded_server_gives(ward_at, settings, simulated_ward):
-    from wardround.services.fhir_server.running import running_server
+    from wardround.demo.fhir_server.running import running_server
 
     screened(ward_at, settings, simulated_ward.now)
     with running_server(data=simulated_ward.fhir) as server:

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_sign_in import SignedAssertion
-from wardround.adapters.fhir_source import FhirSource
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.sign_in import SignedAssertion
 
 STAYS = 200
 

@@ -4,12 +4,12 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from wardround.core.model_report.about import About
-from wardround.core.model_report.sections import SECTIONS
+from wardround.model_card.sections import SECTIONS
 from wardround.settings import PROJECT
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
 from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED, ExternalValidation, ModelCardTexts
+from wardround.training.about import About
 
 
 def test_what_nobody_said_is_not_stated_and_what_nobody_did_is_not_performed() -> None:

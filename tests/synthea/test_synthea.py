@@ -11,10 +11,10 @@ import requests
 from tests.synthea.counted import Codes, Value, per_code, values_in
 from tests.synthea.hospital import NOW, hospital_information, population, write_ndjson
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.ndjson import NdjsonFolder
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings, settings_from
+from wardround.sources.fhir_folder.source import NdjsonFolder
 from wardround.spec.cohorts import Encounters
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition

@@ -12,21 +12,21 @@ import pandas as pd
 import pytest
 import requests
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import RunFolder
-from wardround.core.bands import band_of
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.models.store import ModelStore
 from wardround.core.events import frame_of
-from wardround.core.fitting import CandidateResult
 from wardround.core.ledger import LEDGER_COLUMNS
-from wardround.core.metrics import Metric
-from wardround.core.model import Flow, ModelCard, Side, Split
-from wardround.core.suite import Checked, QualityResult, suite
+from wardround.evaluation.metrics import Metric
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.quality.suite import Checked, QualityResult, suite
+from wardround.results.bands import band_of
 from wardround.settings import settings_from
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
+from wardround.training.fitting import CandidateResult
+from wardround.training.model import Flow, ModelCard, Side, Split
 
 RUN = "sepsis-20260102T050000Z-a1b2c3"
 UNITS = ("Medical Intensive Care Unit (MICU)", "Surgical Intensive Care Unit (SICU)", "Coronary Care Unit (CCU)", "")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wardround.core.report.earlier import DRAWN
+from wardround.report.earlier import DRAWN
 from wardround.workflows.earlier_runs import UNREADABLE
 from wardround.workflows.report import report, report_page
 

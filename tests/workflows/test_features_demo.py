@@ -6,15 +6,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_server import FhirServer
-from wardround.adapters.mimic import MimicFolder
-from wardround.adapters.ndjson import NdjsonFolder
-from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import running_server
+from wardround.demo.mimic2fhir import Selection, mimic2fhir
+from wardround.fhir.client import FhirClient, FhirSource
+from wardround.sources.fhir.server import FhirServer
+from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.mimic import MimicFolder
 from wardround.spec.loading import load_condition, load_variables
 from wardround.workflows.features import FeatureTable, build_table
-from wardround.workflows.mimic2fhir import Selection, mimic2fhir
 
 pytestmark = pytest.mark.mimic
 CONDITIONS = ("sepsis", "mortality")

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from wardround.adapters.model_store import ModelStore
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import RunNotFound
 from wardround.workflows.report import report, report_page
 

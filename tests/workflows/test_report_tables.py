@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from wardround.core.report.downloads import AGGREGATES_COLUMNS, IDENTIFIERS, WORKLIST_COLUMNS
+from wardround.report.downloads import AGGREGATES_COLUMNS, IDENTIFIERS, WORKLIST_COLUMNS
 from wardround.workflows.report import report
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"

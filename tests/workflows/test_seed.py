@@ -11,10 +11,10 @@ import requests
 from click.testing import CliRunner
 from requests.adapters import BaseAdapter
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
 from wardround.cli.seed import command
+from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.errors import FhirError, SourceDataError
-from wardround.services.fhir_server.running import RunningServer, running_server
+from wardround.fhir.client import FhirClient, FhirSource
 from wardround.workflows.seed import Seeded, seed
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female"}

@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from wardround.core.long_form import Lines, choice_lines, range_lines, type_lines
-from wardround.core.suite import Account, QualityResult, Rule, suite
 from wardround.errors import QualityError
+from wardround.quality.long_form import Lines, choice_lines, range_lines, type_lines
+from wardround.quality.suite import Account, QualityResult, Rule, suite
 from wardround.spec.conditions import Condition
 
 # Rows that are in long form together, so that memory does not grow with the table: some 40 MB, copies included.

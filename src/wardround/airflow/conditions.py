@@ -1,6 +1,6 @@
 """The condition files and the store's record in, what DAG files make DAGs and forms of out."""
 
-from wardround.adapters.version_record import recorded_versions
+from wardround.adapters.models.version_record import recorded_versions
 from wardround.errors import SpecError, WardroundError
 from wardround.settings import Settings
 from wardround.spec.conditions import Condition

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from wardround.airflow.provider import DEFAULT_CONNECTION
-from wardround.core.candidates.names import CANDIDATE_NAMES
+from wardround.candidates.names import CANDIDATE_NAMES
 from wardround.core.prediction_times import require_reached
 from wardround.errors import WardroundError
 from wardround.spec.base import format_duration, parse_duration

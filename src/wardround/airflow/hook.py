@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook, Connection
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_profiles import require_r4
-from wardround.adapters.fhir_sign_in import (
+from wardround.airflow.provider import CONNECTION_FIELDS, CONNECTION_TYPE, DEFAULT_CONNECTION, SIGN_IN_FIELDS
+from wardround.errors import FhirError, WardroundError
+from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.profiles import require_r4
+from wardround.fhir.sign_in import (
     BasicPassword,
     BearerToken,
     ClientSecret,
@@ -18,8 +20,6 @@ from wardround.adapters.fhir_sign_in import (
     SignIn,
     read_key,
 )
-from wardround.airflow.provider import CONNECTION_FIELDS, CONNECTION_TYPE, DEFAULT_CONNECTION, SIGN_IN_FIELDS
-from wardround.errors import FhirError, WardroundError
 from wardround.settings import settings_from
 from wardround.spec.loading import load_server_profile, load_source_map
 from wardround.spec.servers import GENERIC

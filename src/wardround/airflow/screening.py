@@ -9,14 +9,14 @@ from typing import Any, Final
 import pandas as pd
 from airflow.sdk.exceptions import AirflowRescheduleException
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_patience import Patience
-from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.adapters.files.run_folder import RunFolder, run_id
 from wardround.airflow.forms import prediction_time, screening_mode, waiting_time
 from wardround.airflow.hook import FhirHook
 from wardround.airflow.sources import run_key
 from wardround.core.run_overview import COUNTS
 from wardround.errors import FhirUnreachable
+from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.patience import Patience
 from wardround.settings import settings_from
 from wardround.workflows import screening
 from wardround.workflows.screening import ScreeningRequest, servers_in

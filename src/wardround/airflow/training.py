@@ -9,18 +9,18 @@ from urllib.parse import quote, urlsplit
 import pandas as pd
 from airflow.configuration import conf
 
-from wardround.adapters.live_record import LiveRecord
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import run_id
+from wardround.adapters.files.run_folder import run_id
+from wardround.adapters.models.live_record import LiveRecord
+from wardround.adapters.models.store import ModelStore
 from wardround.airflow.forms import run_time, triggered_by
 from wardround.airflow.pages.plugin import PREFIX
-from wardround.core.decisions import What
-from wardround.core.evaluation.comparison import Comparison
-from wardround.core.evaluation.comparison_text import as_markdown
 from wardround.errors import SourceDataError
 from wardround.escaping import markdown, visible
+from wardround.evaluation.comparison import Comparison
+from wardround.evaluation.comparison_text import as_markdown
 from wardround.settings import settings_from
 from wardround.spec.loading import load_condition
+from wardround.training.decisions import What
 from wardround.workflows import training
 from wardround.workflows.report_places import card_place, stored_card_place
 from wardround.workflows.training.run import load_run

@@ -5,10 +5,10 @@ from rich.table import Table
 from rich.text import Text
 
 from wardround.cli.results import add_row, print_table
-from wardround.core.imported import Imported
-from wardround.core.metrics import Metric
-from wardround.core.model import NOT_STATED, ModelCard, Side
-from wardround.core.model_report.words import predictions
+from wardround.evaluation.metrics import Metric
+from wardround.imported.about import Imported
+from wardround.model_card.card_words import predictions
+from wardround.training.model import NOT_STATED, ModelCard, Side
 
 
 def show_card(card: ModelCard) -> None:

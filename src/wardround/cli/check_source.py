@@ -163,7 +163,7 @@ def _show_sample(sample: "Sample") -> None:
 def _keep(sample: "Sample", draft: Path, as_json: bool) -> None:
     """Writes the draft of a source map, where there is something to map."""
     if sample.unmapped:
-        from wardround.adapters.whole_file import write_whole
+        from wardround.adapters.files.whole_file import write_whole
 
         write_whole(draft, sample.draft.encode())
         click.echo(visible(f"Draft of a source map: {draft}"), err=as_json)

@@ -3,8 +3,8 @@
 from rich.console import Console
 from rich.markdown import Markdown
 
-from wardround.core.evaluation.comparison import Comparison
-from wardround.core.evaluation.comparison_text import as_markdown
+from wardround.evaluation.comparison import Comparison
+from wardround.evaluation.comparison_text import as_markdown
 
 
 def show_comparison(comparison: Comparison) -> None:

@@ -63,9 +63,9 @@ def command(
         raise click.BadParameter(f"the folder {out.absolute().parent} does not exist", param_hint="--out")
     import pandas as pd
 
-    from wardround.adapters.whole_file import whole_file
-    from wardround.core.minimum_data import enough_data
+    from wardround.adapters.files.whole_file import whole_file
     from wardround.core.prediction_times import require_reached
+    from wardround.features.minimum_data import enough_data
     from wardround.spec.loading import load_condition
     from wardround.workflows.features import build_table
 
@@ -134,7 +134,7 @@ def _unmapped(source: "Source", out: Path) -> dict[str, int | str]:
     unmapped = getattr(source, "unmapped", None)
     if unmapped is None or not unmapped.codes.observations:
         return {}
-    from wardround.adapters.whole_file import write_whole
+    from wardround.adapters.files.whole_file import write_whole
 
     place = out.with_suffix(".source-map.yaml")
     write_whole(place, unmapped.draft.encode())
@@ -151,22 +151,22 @@ def _source(
     stack: ExitStack,
 ) -> "Source":
     if mimic is not None:
-        from wardround.adapters.mimic import MimicFolder
+        from wardround.sources.mimic import MimicFolder
 
         return MimicFolder(mimic, memory=settings.memory)
     if fhir is not None and is_server(fhir, settings):
-        from wardround.adapters.fhir_client import FhirClient
-        from wardround.adapters.fhir_profiles import recognised, with_profile
-        from wardround.adapters.fhir_server import FhirServer
+        from wardround.fhir.client import FhirClient
+        from wardround.fhir.profiles import recognised, with_profile
+        from wardround.sources.fhir.server import FhirServer
 
         server = server_at(fhir, settings, profile=profile, source_map=source_map)
         if server.recognise:
             with FhirClient(server) as client:
                 server = with_profile(server, recognised(client, settings.schemas).profile)
         return FhirServer(stack.enter_context(FhirClient(server)), encounters or server.icu)
-    from wardround.adapters.fhir_source import bases_of
-    from wardround.adapters.fhir_unmapped import Unmapped
-    from wardround.adapters.ndjson import NdjsonFolder
+    from wardround.fhir.endpoint import bases_of
+    from wardround.sources.fhir.unmapped import Unmapped
+    from wardround.sources.fhir_folder.source import NdjsonFolder
     from wardround.spec.cohorts import Encounters
     from wardround.spec.loading import load_variables
 

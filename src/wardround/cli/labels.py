@@ -40,9 +40,9 @@ def command(condition: str, label: str | None, mimic: Path, out: Path, detail: P
     for option, path in (("--out", out), ("--detail", detail)):
         if path is not None and not path.absolute().parent.is_dir():
             raise click.BadParameter(f"the folder {path.absolute().parent} does not exist", param_hint=option)
-    from wardround.adapters.mimic import MimicFolder
-    from wardround.core.labels import label_of
+    from wardround.sources.mimic import MimicFolder
     from wardround.spec.loading import load_condition
+    from wardround.training.labels import label_of
     from wardround.workflows.labels import write_labels
 
     try:

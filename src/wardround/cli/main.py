@@ -6,12 +6,13 @@ from traceback import format_tb
 
 import click
 
-from wardround.adapters.storing import is_of_storage, refused
+from wardround.adapters.files.refused import is_of_storage, refused
 from wardround.cli.streams import print_safely
 from wardround.cli.verbosity import say_on_stderr, verbose
 from wardround.errors import WardroundError, named
 
-# name -> one line of help. The code is the click command `command` in wardround/cli/<name with underscores>.py.
+# name -> one line of help. The code is the click command `command` in wardround/cli/<name with underscores>.py, or, of
+# those that only demonstrate, in wardround/demo/commands.
 COMMANDS: dict[str, str] = {
     "demo": "The whole job on an embedded FHIR server: data, training, screening, report.",
     "up": "The same for staying: Airflow with its UI, the FHIR server, schedules on.",
@@ -31,9 +32,11 @@ COMMANDS: dict[str, str] = {
     "check": "Validate the spec, and each condition's live model against it.",
 }
 
+DEMONSTRATING = frozenset({"demo", "up", "simulate", "mimic2fhir", "fhir-server"})
+
 
 class _LazyCommands(click.Group):
-    """Loads wardround.cli.<name> when the command is named, so that --help imports nothing heavy."""
+    """Imports a command's module when the command is named, so that --help imports nothing heavy."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -41,7 +44,8 @@ class _LazyCommands(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"wardround.cli.{cmd_name.replace('-', '_')}").command
+        room = "demo.commands" if cmd_name in DEMONSTRATING else "cli"
+        command: click.Command = import_module(f"wardround.{room}.{cmd_name.replace('-', '_')}").command
         _with_verbose(command)
         return command
 

@@ -12,15 +12,15 @@ from wardround.cli.model_import import import_model
 from wardround.cli.results import print_table, say, tell
 from wardround.cli.times import DAY
 from wardround.cli.versions import decided, versions_of, versions_table
-from wardround.core.evaluation.gates import in_words
 from wardround.errors import ModelError
+from wardround.evaluation.gates import in_words
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
-    from wardround.adapters.live_record import LiveRecord
-    from wardround.adapters.model_store import ModelStore
-    from wardround.core.decisions import Decision
+    from wardround.adapters.models.live_record import LiveRecord
+    from wardround.adapters.models.store import ModelStore
     from wardround.spec.conditions import Condition
+    from wardround.training.decisions import Decision
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 _by = click.option("--by", envvar="USER", default="unknown", help="Who decides, for the record (default: USER).")
@@ -78,14 +78,14 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
     store = _store()
     card = store.card(condition, version or store.live_version(condition))
     if html:
-        from wardround.adapters.whole_file import write_whole
+        from wardround.adapters.files.whole_file import write_whole
 
         write_whole(html, store.page(condition, card.version).encode())
         say(f"{html}: the card of {card.version}.")
     now = store.standing(condition)
     decisions = [each.model_dump(mode="json") for each in store.decisions(condition) if each.version == card.version]
     if as_json:
-        from wardround.core.model_report.statements import statements
+        from wardround.model_card.statements import statements
 
         said = {
             "suspended": _suspension(now.suspended) if now.suspended else None,
@@ -230,7 +230,7 @@ def _unreadable(store: "ModelStore", condition_id: str) -> ModelError | None:
 
 
 def _store() -> "ModelStore":
-    from wardround.adapters.model_store import ModelStore
+    from wardround.adapters.models.store import ModelStore
 
     return ModelStore(settings_from().models)
 

@@ -11,8 +11,8 @@ from wardround.escaping import visible
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
-    from wardround.core.evaluation.two_versions import TwoVersions
-    from wardround.core.metrics import Metric
+    from wardround.evaluation.metrics import Metric
+    from wardround.evaluation.two_versions import TwoVersions
 
 _NAMES: Final = {
     "auroc": "AUROC",

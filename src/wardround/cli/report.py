@@ -22,7 +22,7 @@ from wardround.cli.results import show
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(run: str, identifiers: bool | None, out: Path | None, as_json: bool) -> None:
     """Write the report of RUN, and the files that go with it, from what the run left in its folder."""
-    from wardround.adapters.whole_file import write_whole
+    from wardround.adapters.files.whole_file import write_whole
     from wardround.settings import settings_from
     from wardround.workflows.report import report, report_page
 

@@ -21,8 +21,8 @@ def command(run: str, why: str, source: str | None, write_to: str | None, as_jso
 
     What a later run of the same time wrote in their place is left alone. Repeating it changes nothing.
     """
-    from wardround.adapters.fhir_client import FhirClient
     from wardround.cli.servers import servers_of
+    from wardround.fhir.client import FhirClient
     from wardround.settings import settings_from
     from wardround.workflows.retract import retract
     from wardround.workflows.screening import load_run

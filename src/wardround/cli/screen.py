@@ -20,7 +20,7 @@ from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
 
 if TYPE_CHECKING:
-    from wardround.adapters.fhir_source import FhirSource
+    from wardround.fhir.endpoint import FhirSource
     from wardround.workflows.screening import ScreeningRequest
 
 SHOWN: Final = (
@@ -115,7 +115,7 @@ def _screen(
 ) -> None:
     suit_the_process()
     # pandas and scikit-learn take seconds; `--help` must not wait for them, and the gate's process need not.
-    from wardround.adapters.fhir_patience import Patience
+    from wardround.fhir.patience import Patience
     from wardround.workflows.screening import Means, load_run, require_complete, resume, screen
 
     settings = settings_from()

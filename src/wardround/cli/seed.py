@@ -25,7 +25,7 @@ def command(source: str, data: Path, as_json: bool) -> None:
 
     Types that the server does not keep are skipped and counted; so is what the folder says was deleted.
     """
-    from wardround.adapters.fhir_client import FhirClient
+    from wardround.fhir.client import FhirClient
     from wardround.workflows.seed import seed
 
     with FhirClient(server_at(source, settings_from())) as client, progress_bars() as progress:

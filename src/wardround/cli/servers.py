@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from wardround.adapters.fhir_sign_in import (
+from wardround.errors import FhirError
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.sign_in import (
     BasicPassword,
     BearerToken,
     ClientSecret,
@@ -15,8 +17,6 @@ from wardround.adapters.fhir_sign_in import (
     read_key,
     read_secret,
 )
-from wardround.adapters.fhir_source import FhirSource
-from wardround.errors import FhirError
 from wardround.settings import Settings, listed
 from wardround.spec.loading import load_server_profile, load_source_map
 from wardround.spec.servers import GENERIC

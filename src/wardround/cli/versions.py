@@ -3,15 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from wardround.cli.results import add_row
-from wardround.core.evaluation.gates import in_words
 from wardround.errors import ModelError
+from wardround.evaluation.gates import in_words
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from wardround.adapters.model_store import ModelStore
-    from wardround.core.decisions import Standing
-    from wardround.core.metrics import Metric
+    from wardround.adapters.models.store import ModelStore
+    from wardround.evaluation.metrics import Metric
+    from wardround.training.decisions import Standing
 
 
 def versions_of(store: "ModelStore", condition_id: str) -> list[dict[str, Any]]:

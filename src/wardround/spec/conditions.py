@@ -85,7 +85,7 @@ class Features(SpecModel):
 class Label(SpecModel):
     """The outcome: the name of a label rule and its parameters."""
 
-    rule: Literal["icd", "hospital_death", "sepsis3"] = Field(description="A rule of wardround.core.labels.")
+    rule: Literal["icd", "hospital_death", "sepsis3"] = Field(description="A rule of wardround.training.labels.")
     icd10: tuple[str, ...] = Field(default=(), description="ICD-10-CM code prefixes, without dots (rule icd).")
     icd9: tuple[str, ...] = Field(default=(), description="ICD-9-CM code prefixes, without dots (rule icd).")
     onset: OnsetDefinition | None = Field(

@@ -1,6 +1,10 @@
-"""Models in, JSON schemas and the README's tables of keys out: `python -m wardround.spec.schema` writes both."""
+"""Models in, JSON schemas and the README's tables of keys out.
+
+`python -m wardround.spec.schema include/schemas` writes both.
+"""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +12,6 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from wardround.settings import settings_from
 from wardround.spec.base import SpecModel, format_duration
 from wardround.spec.conditions import ConditionFile
 from wardround.spec.servers import ServerProfile
@@ -89,4 +92,4 @@ def _inner(annotation: Any) -> tuple[type[BaseModel] | None, str]:
 
 
 if __name__ == "__main__":
-    write(settings_from().schemas)
+    write(Path(sys.argv[1]))

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from wardround.adapters.model_store import ModelStore
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import ModelError
 from wardround.settings import Settings
 from wardround.spec.base import SpecModel

@@ -11,10 +11,10 @@ from typing import Any, Final
 import orjson
 import pandas as pd
 
-from wardround.adapters.run_folder import RunFolder, read_together, runs_before
+from wardround.adapters.files.run_folder import RunFolder, read_together, runs_before
 from wardround.core.ledger import SCORED
-from wardround.core.report.earlier import DRAWN, EarlierRuns, PassedOver, Point, RunBefore
 from wardround.core.run_mode import mode_of
+from wardround.report.earlier import DRAWN, EarlierRuns, PassedOver, Point, RunBefore
 from wardround.settings import Settings
 from wardround.workflows.run_inputs import kept_unknown
 

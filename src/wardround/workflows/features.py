@@ -9,8 +9,8 @@ from typing import Protocol
 import pandas as pd
 
 from wardround.core.events import admit, empty_readings
-from wardround.core.features import build_features
 from wardround.core.stays import NOT_IN_PROGRESS, FoundStays, eligible, index_after, index_as_of
+from wardround.features.build import build_features
 from wardround.spec.conditions import Condition
 from wardround.spec.variables import Variable
 

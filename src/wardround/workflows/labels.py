@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from wardround.adapters.mimic.folder import MimicFolder
-from wardround.adapters.table_file import TableFile
-from wardround.core.labels import LabelSources, outcomes, sepsis3_onset
+from wardround.adapters.files.table_file import TableFile
+from wardround.sources.mimic.folder import MimicFolder
 from wardround.spec.conditions import Label
+from wardround.training.labels import LabelSources, outcomes, sepsis3_onset
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def write_labels(
         label: which of the condition's labels.
         out: gets stay_id, mimic_stay_id, a column named as the label's rule (boolean, empty if not known), for sepsis3
             suspected_infection_time and sofa_time, and onset (empty where the rule knows none).
-        detail: gets the hourly SOFA (adapters/mimic/sepsis3.SOFA_COLUMNS); for the rule sepsis3 only.
+        detail: gets the hourly SOFA (sources/mimic/sepsis3.SOFA_COLUMNS); for the rule sepsis3 only.
         progress: hears what is begun.
     """
     found, hours = [], 0

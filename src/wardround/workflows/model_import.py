@@ -9,26 +9,26 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from wardround.adapters.card_html import files_beside
-from wardround.adapters.joblib_file import CARRIERS, JoblibFile, read_trusted
-from wardround.adapters.model_store import ModelStore
-from wardround.core.bands import thresholds_from
-from wardround.core.fitting import CandidateResult
-from wardround.core.imported import Imported, ImportedInput
-from wardround.core.imported_checks import Answers, Examination, rows_to_try
-from wardround.core.imported_schema import SchemaReader, inputs_by_name
-from wardround.core.imported_training import check_items, check_means
-from wardround.core.imported_values import imputation, typical
-from wardround.core.metrics import Metric
-from wardround.core.model import NOT_STATED, Flow, ModelCard, Side, Split
-from wardround.core.model_report.about import About
+from wardround.adapters.html.model_card import files_beside
+from wardround.adapters.models.joblib_file import CARRIERS, JoblibFile, read_trusted
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import ModelError, SpecError
+from wardround.evaluation.metrics import Metric
+from wardround.imported.about import Imported, ImportedInput
+from wardround.imported.checks import Answers, Examination, rows_to_try
+from wardround.imported.inputs import SchemaReader, inputs_by_name
+from wardround.imported.stated_training import check_items, check_means
+from wardround.imported.values import imputation, typical
+from wardround.results.bands import thresholds_from
 from wardround.settings import Settings
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.feature_schema import FeatureSchema, ValueSummary
 from wardround.spec.loading import load_condition, load_feature_schema, load_variables
+from wardround.training.about import About
+from wardround.training.fitting import CandidateResult
+from wardround.training.model import NOT_STATED, Flow, ModelCard, Side, Split
 
 IMPORTED: Final = "imported"
 _METRICS: Final = ("auroc", "auprc", "f1", "sensitivity", "specificity", "ppv", "brier", "prevalence")
@@ -149,7 +149,7 @@ def _card(request: ImportRequest, model: _Model, settings: Settings) -> ModelCar
     inputs = model.inputs(settings)
     columns = tuple(dict.fromkeys(one.column for one in inputs))
     imputed = imputation(model.to_impute(), inputs, condition, str(request.impute or model.where))
-    from wardround.core.candidates.imported import in_one_thread, means_in_training, whole_model
+    from wardround.candidates.imported import in_one_thread, means_in_training, whole_model
 
     check_items(loaded.metadata, inputs, condition, load_variables(settings.schemas), model.where)
     check_means(means_in_training(loaded.content, model.names), inputs, condition, model.where)
@@ -226,7 +226,7 @@ def _not_stated() -> dict[str, Any]:
 
 
 def _model_file() -> str:
-    from wardround.core.candidates.imported import ImportedModel
+    from wardround.candidates.imported import ImportedModel
 
     return ImportedModel.file_name
 

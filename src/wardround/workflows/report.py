@@ -7,20 +7,20 @@ from typing import Any, Final
 
 import pandas as pd
 
-from wardround.adapters.report_html import render
-from wardround.adapters.run_folder import RunFolder, runs_in
-from wardround.core.decisions import Standing
+from wardround.adapters.files.run_folder import RunFolder, runs_in
+from wardround.adapters.html.report import render
 from wardround.core.events import frame_of
 from wardround.core.ledger import EXCLUDED, FAILED, LEDGER_COLUMNS
-from wardround.core.model import ModelCard
-from wardround.core.report.downloads import aggregates_csv, worklist_csv
-from wardround.core.report.record import RunRecord
-from wardround.core.report.view import Link, run_aggregates, run_report
-from wardround.core.report.words import UNFINISHED
-from wardround.core.suite import QualityResult
 from wardround.errors import ModelError, RunNotFound
+from wardround.quality.suite import QualityResult
+from wardround.report.downloads import aggregates_csv, worklist_csv
+from wardround.report.record import RunRecord
+from wardround.report.report_view import Link, run_aggregates, run_report
+from wardround.report.report_words import UNFINISHED
 from wardround.settings import Settings
 from wardround.spec.loading import load_condition
+from wardround.training.decisions import Standing
+from wardround.training.model import ModelCard
 from wardround.workflows.earlier_runs import earlier_runs
 from wardround.workflows.run_inputs import Unknown, keep_unknown, kept_unknown
 from wardround.workflows.stores import store_of

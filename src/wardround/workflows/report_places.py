@@ -1,7 +1,7 @@
 """A run in; where people open what it came to, out: for the last line of each task's log."""
 
-from wardround.adapters.model_versions import PAGE
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.html.model_card import PAGE
 from wardround.settings import Settings
 
 

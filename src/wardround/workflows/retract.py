@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from wardround.adapters import risk_assessments
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_references import Resource
-from wardround.adapters.fhir_source import shown
-from wardround.core.amendment import is_withdrawn, retracted
-from wardround.core.bands import INDETERMINATE
 from wardround.core.ledger import counts
-from wardround.core.risk_assessment import fhir_time, identity, probability
 from wardround.errors import FhirError
+from wardround.fhir import risk_assessments
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import shown
+from wardround.fhir.references import Resource
+from wardround.results.amendment import is_withdrawn, retracted
+from wardround.results.bands import INDETERMINATE
+from wardround.results.risk_assessment import fhir_time, identity, probability
 from wardround.settings import Settings
 from wardround.workflows.report import report
 from wardround.workflows.screening.high_band import take_out

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 
 INPUTS: Final = "inputs.json"
 Unknown = tuple[Mapping[str, int], int]  # unknown values per feature column, and the feature rows

@@ -5,10 +5,10 @@ from typing import Any
 
 import orjson
 
-from wardround.adapters.fhir_source import shown
-from wardround.adapters.run_folder import RUN_ID, key_part, read_together, runs_in
+from wardround.adapters.files.run_folder import RUN_ID, key_part, read_together, runs_in
 from wardround.core.run_overview import FILES, RunName, RunOverview, overview, unreadable
 from wardround.errors import RunNotFound
+from wardround.fhir.endpoint import shown
 from wardround.settings import Settings
 
 

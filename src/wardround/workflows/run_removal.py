@@ -6,7 +6,7 @@ It sees patients' ids, and never logs.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.core.run_overview import RunName
 from wardround.settings import Settings
 from wardround.workflows.screening.run import PATIENTS

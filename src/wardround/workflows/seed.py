@@ -8,11 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from wardround.adapters.fhir_bundles import Account
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_folder import Current, FhirFolder
-from wardround.adapters.fhir_references import Resource
 from wardround.errors import FhirError
+from wardround.fhir.client import FhirClient
+from wardround.fhir.references import Resource
+from wardround.sources.fhir_folder.bundles import Account
+from wardround.sources.fhir_folder.resources import Current, FhirFolder
 
 # What others refer to goes first; types that are not named here come after Encounter and before what is derived.
 _RANKS: Final = {

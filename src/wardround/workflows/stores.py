@@ -1,6 +1,6 @@
 """Which model store a run scores with: the project's, or for a rehearsal the demo's."""
 
-from wardround.adapters.model_store import ModelStore
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import ModelError
 from wardround.settings import Settings
 

@@ -1,10 +1,10 @@
 """A condition is switched off, and on again: by whom and why in, what held until then out."""
 
-from wardround.adapters.model_store import ModelStore
-from wardround.core.decisions import Decision
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import SpecError
 from wardround.settings import Settings
 from wardround.spec.loading import condition_ids
+from wardround.training.decisions import Decision
 
 
 def suspend(condition_id: str, by: str, why: str, settings: Settings) -> Decision:

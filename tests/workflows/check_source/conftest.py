@@ -10,8 +10,8 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from wardround.adapters.fhir_client import FhirSource
-from wardround.services.fhir_server.running import running_server
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.client import FhirSource
 from wardround.spec.loading import load_server_profiles
 from wardround.workflows.check_source import SourceCheck, check_source
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient, FhirSource
-from wardround.adapters.fhir_sign_in import ClientSecret
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import FhirError, FhirRefused
-from wardround.services.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.sign_in import ClientSecret
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_server_profiles
 from wardround.spec.servers import GENERIC

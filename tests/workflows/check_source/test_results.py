@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tests.loopback import serving
 
-from wardround.adapters.fhir_client import FhirSource
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.errors import FhirUnreachable
-from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.services.fhir_server.running import RunningServer, running_server
+from wardround.fhir.client import FhirSource
 from wardround.spec.loading import load_server_profiles
 from wardround.workflows.check_source import SourceCheck, check_source
 

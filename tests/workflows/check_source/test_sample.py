@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 
-from wardround.adapters.fhir_source import FhirSource
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import FhirError
-from wardround.services.fhir_server.running import running_server
+from wardround.fhir.endpoint import FhirSource
 from wardround.spec.loading import load_variables
 from wardround.spec.source_maps import SourceMap, Translation
 from wardround.workflows.check_source import sample as module

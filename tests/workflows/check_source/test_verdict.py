@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from wardround.adapters.fhir_source import FhirSource
 from wardround.cli.check_source import command
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import FhirError
-from wardround.services.fhir_server.running import running_server
+from wardround.fhir.endpoint import FhirSource
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_server_profiles
 from wardround.workflows.check_source import check_source

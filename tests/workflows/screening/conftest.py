@@ -14,10 +14,10 @@ import requests
 import yaml
 from requests.adapters import HTTPAdapter
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.model_store import ModelStore
-from wardround.services.fhir_server.running import running_server
+from wardround.adapters.models.store import ModelStore
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
 from wardround.spec.loading import load_condition
 from wardround.workflows.screening import Means, ScreeningRequest, check_quality, screen

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.errors import CensusImplausible
+from wardround.fhir.endpoint import FhirSource
 from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen
 
 HOURS = "2026-01-02T05:00:00Z", "2026-01-02T06:00:00Z", "2026-01-02T07:00:00Z", "2026-01-02T08:00:00Z"

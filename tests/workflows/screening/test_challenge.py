@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import RunFolder
-from wardround.core.bands import band_of
-from wardround.core.evaluation.results import Calibration
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.models.store import ModelStore
 from wardround.core.ledger import LEDGER_COLUMNS
 from wardround.errors import ModelError
+from wardround.evaluation.results import Calibration
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.results.bands import band_of
 from wardround.settings import Settings
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition

@@ -6,9 +6,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder, runs_in
+from wardround.adapters.files.run_folder import RunFolder, runs_in
 from wardround.errors import QualityError, RunNotFound, WardroundError
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
 from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screening import Means, check_quality, resume

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.errors import FhirError, SourceDataError
+from wardround.fhir.endpoint import FhirSource
 from wardround.workflows.screening import Means, resume
 
 PATIENTS = [f"Patient/p-s{place}" for place in range(4)]

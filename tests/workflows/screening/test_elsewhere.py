@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder, runs_in
+from wardround.adapters.files.run_folder import RunFolder, runs_in
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.errors import FhirError, FhirUnreachable
-from wardround.services.fhir_server.faults import Fault, FaultPlan
-from wardround.services.fhir_server.running import RunningServer, running_server
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
 from wardround.spec.servers import GENERIC
 from wardround.workflows.retract import retract
 from wardround.workflows.screening import Means, ScreeningRequest, check_quality, reconcile, resume, screen, servers_in

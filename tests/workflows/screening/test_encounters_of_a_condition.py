@@ -11,10 +11,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.cli.main import wardround
 from wardround.errors import FhirError
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
 from wardround.spec.cohorts import Encounters, cohort_of
 from wardround.spec.loading import load_condition

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import requests
 
-from wardround.adapters.bulk_export import STATE
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_patience import Patience
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.errors import FhirError, FhirUnreachable
-from wardround.services.fhir_server.faults import Fault, FaultPlan
+from wardround.fhir.bulk_export import STATE
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.patience import Patience
 from wardround.workflows.screening import Means, ScreeningRequest, find_stays, open_run, resume, screen
 
 GROUP = {

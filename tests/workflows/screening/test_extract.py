@@ -2,9 +2,9 @@
 
 import pytest
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.errors import FhirRefused
+from wardround.fhir.endpoint import FhirSource
 from wardround.workflows.screening import Means, resume
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.fhir.endpoint import FhirSource
 from wardround.spec.servers import GENERIC
 from wardround.workflows.screening.find_stays import stays_per_chunk, stays_together
 

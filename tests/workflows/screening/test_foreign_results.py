@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
-from wardround.services.fhir_server.running import running_server
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.demo.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
 from wardround.workflows.retract import retract
 

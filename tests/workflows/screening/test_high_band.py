@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import RunFolder
-from wardround.core.high_band import SUPERSEDED_SYSTEM
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.models.store import ModelStore
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import FhirError, RunIncomplete
-from wardround.services.fhir_server.running import running_server
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.results.high_band import SUPERSEDED_SYSTEM
 from wardround.settings import Settings
 from wardround.spec.servers import GENERIC
 from wardround.workflows.retract import retract

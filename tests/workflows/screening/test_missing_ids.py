@@ -8,8 +8,8 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.fhir.endpoint import FhirSource
 from wardround.workflows.screening import Means, ScreeningRequest, screen
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
 from wardround.spec.loading import load_condition
 from wardround.workflows.report import report_page

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_source import bases_of
-from wardround.adapters.ndjson import NdjsonFolder
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.fhir.endpoint import bases_of
+from wardround.sources.fhir_folder.source import NdjsonFolder
 
 ELSEWHERE = "https://elsewhere.org/fhir"
 

@@ -3,10 +3,10 @@
 from typing import Any
 from urllib.parse import unquote
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.core.amendment import SUPERSEDED_SYSTEM
-from wardround.core.risk_assessment import IDENTIFIER_SYSTEM
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.results.amendment import SUPERSEDED_SYSTEM
+from wardround.results.risk_assessment import IDENTIFIER_SYSTEM
 
 
 def change(server: str, resource: dict[str, Any], **content: Any) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.cli.retract import command
-from wardround.core.amendment import RETRACTED_BY
 from wardround.errors import FhirError, RunNotFound
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.results.amendment import RETRACTED_BY
 from wardround.workflows.retract import retract
 from wardround.workflows.screening import publish
 

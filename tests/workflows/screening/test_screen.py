@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_patience import Patience
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.errors import FhirRefused, ModelError, RunIncomplete
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.patience import Patience
 from wardround.settings import Settings
 from wardround.workflows.report import report_page
 from wardround.workflows.screening import Means, ScreeningRequest, require_complete, resume, screen
@@ -263,7 +263,7 @@ def test_two_times_are_two_assessments(icu, server, screened, held) -> None:
 def test_without_a_live_model_nothing_is_asked_of_the_server(icu, server, settings, transport, tmp_path) -> None:
     from dataclasses import replace
 
-    from wardround.adapters.fhir_source import FhirSource
+    from wardround.fhir.endpoint import FhirSource
     from wardround.workflows.screening import screen
 
     request = ScreeningRequest(condition="sepsis", source_url=server, as_of="2026-01-02T05:00:00Z")
@@ -277,7 +277,7 @@ def test_a_model_of_another_spec_is_refused_before_anything_is_asked(server, set
     import shutil
     from dataclasses import replace
 
-    from wardround.adapters.fhir_source import FhirSource
+    from wardround.fhir.endpoint import FhirSource
     from wardround.workflows.screening import screen
 
     home = tmp_path / "home"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
 from wardround.spec.servers import GENERIC
 from wardround.workflows import screening
 from wardround.workflows.retract import retract

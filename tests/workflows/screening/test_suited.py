@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from wardround.adapters.fhir_client import FhirSource
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.errors import FhirUnreachable
+from wardround.fhir.client import FhirSource
 from wardround.spec.servers import GENERIC
 from wardround.spec.source_maps import Translation
 from wardround.workflows.screening import ScreeningRequest, open_run, suited

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import runs_in
+from wardround.adapters.files.run_folder import runs_in
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import ConditionSuspended, SpecError
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
 from wardround.settings import Settings
 from wardround.workflows import screening
 from wardround.workflows.report import report_page

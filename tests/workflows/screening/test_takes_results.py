@@ -7,9 +7,9 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from wardround.adapters.fhir_source import FhirSource
 from wardround.core.server_profiles import takes_results
 from wardround.errors import FhirError, FhirRefused
+from wardround.fhir.endpoint import FhirSource
 from wardround.workflows.screening import Means, ScreeningRequest, screen, servers_in
 
 STATEMENT = "CapabilityStatement"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from wardround.adapters.ndjson import NdjsonFolder
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.core.stays import eligible
+from wardround.sources.fhir_folder.source import NdjsonFolder
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_condition
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import TrainingError
 from wardround.settings import Settings, settings_from
 from wardround.workflows.training import (

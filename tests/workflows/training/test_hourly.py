@@ -6,10 +6,10 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from wardround.adapters.mimic.folder import MimicFolder
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.errors import TrainingError
 from wardround.settings import Settings, settings_from
+from wardround.sources.mimic.folder import MimicFolder
 from wardround.spec.loading import load_condition
 from wardround.workflows.training import TrainingRequest, build_table, load
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import RunFolder
-from wardround.core.evaluation.comparison import Seen
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import ModelError, TrainingError
+from wardround.evaluation.comparison import Seen
 from wardround.settings import Settings
 from wardround.workflows.training import (
     TrainingRequest,

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import RunFolder
-from wardround.core.tasks import ROW_COLUMNS
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import SourceDataError, SpecError, TrainingError
 from wardround.settings import Settings, settings_from
 from wardround.spec.loading import load_condition
+from wardround.training.tasks import ROW_COLUMNS
 from wardround.workflows.model_import import ImportRequest, digest_of, import_model
 from wardround.workflows.training import (
     TrainingRequest,

@@ -13,12 +13,12 @@ import pytest
 from click.testing import CliRunner
 from sklearn.linear_model import LogisticRegression
 
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.models.store import ModelStore
 from wardround.cli.main import wardround
-from wardround.core.evaluation.comparison import Seen
-from wardround.core.metrics import Metric
 from wardround.errors import ModelError, SourceDataError
+from wardround.evaluation.comparison import Seen
+from wardround.evaluation.metrics import Metric
 from wardround.settings import Settings
 from wardround.spec.loading import load_condition
 from wardround.workflows.model_import import ImportRequest, import_model

@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment
 
-from wardround.adapters.report_html import templates_in
+from wardround.adapters.html.report import templates_in
 from wardround.core.run_overview import COUNTS, STATES
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"

@@ -19,8 +19,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException as AnyHttpError
 
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.models.store import ModelStore
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.pages import answers
 from wardround.airflow.pages.access import PREFIXES, SignedIn
@@ -28,11 +28,11 @@ from wardround.airflow.pages.files import SERVED, Served
 from wardround.airflow.pages.sheets import sheet, sifted_sheet
 from wardround.airflow.sources import of_dag as parts_of
 from wardround.airflow.sources import run_key
-from wardround.core.decisions import Standing
 from wardround.core.run_overview import Kind, RunOverview
 from wardround.errors import ModelError, RunNotFound, SpecError, StorageError, WardroundError, named
 from wardround.escaping import visible
 from wardround.settings import Settings, settings_from
+from wardround.training.decisions import Standing
 from wardround.workflows.run_list import has_key, overview_of, overviews, run_names
 
 _LOG = logging.getLogger(__name__)

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from requests.adapters import BaseAdapter
 
-from wardround.adapters.fhir_page import dicts
-from wardround.adapters.fhir_probe import Probe
-from wardround.adapters.fhir_profiles import with_profile
-from wardround.adapters.fhir_references import Resource
-from wardround.adapters.fhir_source import FhirSource
 from wardround.core.server_profiles import Fit, fitting, takes_results
 from wardround.errors import FhirError
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.page import dicts
+from wardround.fhir.probe import Probe
+from wardround.fhir.profiles import with_profile
+from wardround.fhir.references import Resource
 from wardround.spec.base import SpecModel
 from wardround.spec.cohorts import Encounters
 from wardround.spec.servers import ServerProfile

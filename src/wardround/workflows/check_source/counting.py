@@ -11,12 +11,12 @@ from typing import Final
 
 from requests.adapters import BaseAdapter
 
-from wardround.adapters import fhir_stays
-from wardround.adapters.fhir_census import encounters_of
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_encounter_rule import stints
-from wardround.adapters.fhir_references import Resource
-from wardround.adapters.fhir_source import FhirSource
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.references import Resource
+from wardround.sources.fhir import stays as fhir_stays
+from wardround.sources.fhir.encounter_rule import stints
+from wardround.sources.fhir.encounter_search import encounters_of
 from wardround.spec.base import SpecModel
 from wardround.spec.cohorts import Encounters
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from wardround.adapters.fhir_probe import Asked
+from wardround.fhir.probe import Asked
 from wardround.spec.base import SpecModel
 from wardround.spec.servers import ServerProfile
 

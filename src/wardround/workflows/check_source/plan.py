@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from wardround.adapters.fhir_source import FhirSource, shown
+from wardround.fhir.endpoint import FhirSource, shown
 from wardround.spec.cohorts import Encounters
 
 

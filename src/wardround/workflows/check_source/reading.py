@@ -6,7 +6,7 @@ A search parameter works if a value that nothing has finds nothing: a server tha
 from collections.abc import Sequence
 from typing import Final
 
-from wardround.adapters.fhir_probe import Asked, Pairs, Probe
+from wardround.fhir.probe import Asked, Pairs, Probe
 from wardround.workflows.check_source.findings import Findings
 
 PAGE_ASKED: Final = 1000

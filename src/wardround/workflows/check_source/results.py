@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from requests.adapters import BaseAdapter
 
-from wardround.adapters.fhir_probe import Probe
-from wardround.adapters.fhir_source import FhirSource
 from wardround.core.server_profiles import fitting, takes_results
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.probe import Probe
 from wardround.spec.base import SpecModel
 from wardround.spec.servers import ServerProfile
 from wardround.workflows.check_source.findings import Finding, Findings

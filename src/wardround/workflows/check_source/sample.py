@@ -12,15 +12,15 @@ from typing import Final
 
 from requests.adapters import BaseAdapter
 
-from wardround.adapters import fhir_stays
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_observation import VARIABLE, readings_of
-from wardround.adapters.fhir_observation_shape import OBSERVATION
-from wardround.adapters.fhir_references import Resource, patient_values
-from wardround.adapters.fhir_source import FhirSource
-from wardround.adapters.fhir_times import no_earlier_than, no_later_than
-from wardround.adapters.fhir_unmapped import Unmapped
 from wardround.core.unmapped_codes import UnmappedCode
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.references import Resource, patient_values
+from wardround.fhir.times import no_earlier_than, no_later_than
+from wardround.sources.fhir import stays as fhir_stays
+from wardround.sources.fhir.observation import VARIABLE, readings_of
+from wardround.sources.fhir.observation_shape import OBSERVATION
+from wardround.sources.fhir.unmapped import Unmapped
 from wardround.spec.base import SpecModel
 from wardround.spec.variables import Variable
 from wardround.workflows.check_source.counting import LOOK_BACK

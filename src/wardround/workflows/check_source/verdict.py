@@ -7,8 +7,8 @@ does without, is no reason.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from wardround.adapters.fhir_references import Resource
 from wardround.core.server_profiles import other_version, takes_results
+from wardround.fhir.references import Resource
 from wardround.workflows.check_source.findings import Findings
 
 # Facts with which a profile that states otherwise asks what the server refuses, or finds nothing.

@@ -7,11 +7,11 @@ that nobody takes it for a result even if it stays. What a write did is judged b
 from typing import Final
 from uuid import uuid4
 
-from wardround.adapters.fhir_batch import UNANSWERED, status_of
-from wardround.adapters.fhir_page import dicts
-from wardround.adapters.fhir_probe import Asked, Probe
-from wardround.adapters.fhir_references import Resource
 from wardround.errors import FhirError
+from wardround.fhir.batch import UNANSWERED, status_of
+from wardround.fhir.page import dicts
+from wardround.fhir.probe import Asked, Probe
+from wardround.fhir.references import Resource
 from wardround.workflows.check_source.findings import Finding, Findings, Outcome
 
 SYSTEM: Final = "urn:wardround:check-source"

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 import pandas as pd
 
-from wardround.adapters.run_folder import RunFolder, read_together, runs_before
+from wardround.adapters.files.run_folder import RunFolder, read_together, runs_before
 from wardround.core.expected_stays import RunBefore, doubt
 from wardround.errors import RunNotFound
 from wardround.settings import Settings

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import pandas as pd
 
-from wardround.core.challenger import CHALLENGER_COLUMNS, agreement, with_challenger
 from wardround.core.events import frame_of
-from wardround.core.model import ScoringModel
+from wardround.results.challenger import CHALLENGER_COLUMNS, agreement, with_challenger
 from wardround.settings import Settings
+from wardround.training.model import ScoringModel
 from wardround.workflows.screening.run import Run, chunk_file, load_run, why_left_out
 from wardround.workflows.screening.stated import stated
 from wardround.workflows.stores import store_of

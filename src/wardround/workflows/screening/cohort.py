@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from wardround.adapters import fhir_cohorts, fhir_people, fhir_stays
-from wardround.adapters.bulk_export import Progress
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_cohorts import WITHOUT_STAY, Named
-from wardround.adapters.fhir_source import FhirSource
 from wardround.core.events import frame_of
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
+from wardround.fhir.bulk_export import Progress
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.sources.fhir import cohorts, people, stays
+from wardround.sources.fhir.cohorts import WITHOUT_STAY, Named
 from wardround.spec.cohorts import CohortSource, Encounters
 from wardround.spec.conditions import Condition
 from wardround.workflows.screening.exported import find_exported
@@ -40,8 +40,8 @@ def find_cohort(opened: Run, client: FhirClient, progress: Progress) -> FoundSta
         return found
     staying = set(found.stays["patient_id"]) | set(found.set_aside["patient_id"])
     idle = [patient for patient in patients if patient not in staying]
-    unknown = fhir_cohorts.unknown_among(client, idle)
-    reasons = [Named(patient, fhir_people.UNKNOWN_PATIENT if patient in unknown else WITHOUT_STAY) for patient in idle]
+    unknown = cohorts.unknown_among(client, idle)
+    reasons = [Named(patient, people.UNKNOWN_PATIENT if patient in unknown else WITHOUT_STAY) for patient in idle]
     _write_account(opened, len(patients), [one for one in named if one.reason] + reasons)
     return found
 
@@ -50,13 +50,13 @@ def _named(client: FhirClient, source: CohortSource) -> list[Named] | None:
     """Whom the cohort names; None if it is whoever is found."""
     match source.kind:
         case "group" | "export" if source.id:
-            return fhir_cohorts.of_group(client, source.id)
+            return cohorts.of_group(client, source.id)
         case "list":
-            return fhir_cohorts.of_list(client, str(source.id))
+            return cohorts.of_list(client, str(source.id))
         case "patients":
-            return fhir_cohorts.of_ids(source.patients)
+            return cohorts.of_ids(source.patients)
         case "file":
-            return fhir_cohorts.of_file(str(source.path), source.column)
+            return cohorts.of_file(str(source.path), source.column)
     return None
 
 
@@ -65,10 +65,10 @@ def _stays(opened: Run, client: FhirClient, patients: Sequence[str], progress: P
     match opened.cohort_source.kind:
         case "export":
             found = find_exported(opened, client, encounters, progress)
-            return fhir_cohorts.only_of(patients, found) if opened.cohort_source.id else found
+            return cohorts.only_of(patients, found) if opened.cohort_source.id else found
         case "group" | "list" | "patients" | "file":
-            return fhir_cohorts.find_for_patients(client, patients, encounters, opened.look_back_start, opened.as_of)
-    return fhir_stays.find(client, encounters, opened.look_back_start, opened.as_of)
+            return cohorts.find_for_patients(client, patients, encounters, opened.look_back_start, opened.as_of)
+    return stays.find(client, encounters, opened.look_back_start, opened.as_of)
 
 
 def asked_for(source: FhirSource, condition: Condition, cohort: CohortSource) -> Encounters:

@@ -9,15 +9,15 @@ from typing import Final
 
 import pandas as pd
 
-from wardround.adapters import bulk_export
-from wardround.adapters.bulk_export import ExportOrder, Progress
-from wardround.adapters.fhir_census import begin, complete
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_unmapped import Unmapped
-from wardround.adapters.ndjson import NdjsonFolder
 from wardround.core.events import empty_readings
 from wardround.core.stays import FoundStays, index_as_of
+from wardround.fhir import bulk_export
+from wardround.fhir.bulk_export import ExportOrder, Progress
+from wardround.fhir.client import FhirClient
 from wardround.settings import Settings
+from wardround.sources.fhir.encounter_search import begin, complete
+from wardround.sources.fhir.unmapped import Unmapped
+from wardround.sources.fhir_folder.source import NdjsonFolder
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_variables
 from wardround.workflows.screening.run import Run, chunk_file

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from wardround.adapters import fhir_observations
-from wardround.adapters.fhir_client import FhirClient
 from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
-from wardround.core.features import build_features
 from wardround.core.stays import index_as_of
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+from wardround.features.build import build_features
+from wardround.fhir.client import FhirClient
 from wardround.settings import Settings
+from wardround.sources.fhir import observations
 from wardround.workflows.screening.exported import exported_readings
 from wardround.workflows.screening.run import Run, chunk_file, load_run, require_active
 from wardround.workflows.steps import Step
@@ -93,7 +93,7 @@ def _readings(stays: pd.DataFrame, opened: Run, client: FhirClient) -> pd.DataFr
     if opened.cohort_source.kind == "export":
         return exported_readings(opened, int(stays["chunk"].iloc[0]), patients)
     start = opened.as_of - opened.condition.longest_window
-    found = fhir_observations.fetch(client, patients, opened.condition.variables, start, opened.as_of)
+    found = observations.fetch(client, patients, opened.condition.variables, start, opened.as_of)
     # A server finds by more than the time that counts: a period that began long ago and goes on, or a whole minute.
     time = found["time"]
     return found[time.isna() | time.between(start, opened.as_of)].reset_index(drop=True)

@@ -6,13 +6,13 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from wardround.adapters.bulk_export import Progress
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_profiles import require_takes_results
-from wardround.adapters.fhir_source import FhirSource
 from wardround.core.events import frame_of
 from wardround.core.expected_stays import doubt_in_words
 from wardround.core.stays import STAY_COLUMNS, eligible
+from wardround.fhir.bulk_export import Progress
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.profiles import require_takes_results
 from wardround.settings import Settings
 from wardround.workflows.screening.census import count_stays
 from wardround.workflows.screening.cohort import find_cohort

@@ -8,17 +8,18 @@ from typing import Any, Final
 
 import pandas as pd
 
-from wardround.adapters import fhir_groups, risk_assessments, turns
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_references import Resource
-from wardround.core.amendment import is_withdrawn
-from wardround.core.bands import HIGH
-from wardround.core.fhir_validity import check_structure
-from wardround.core.high_band import Decision, Kept, decide, group, group_identity, is_as_of, without
+from wardround.adapters.files import turns
 from wardround.core.ledger import SCORED
-from wardround.core.referring import Reference
-from wardround.core.risk_assessment import Screening, identity
 from wardround.errors import ConditionSuspended, FhirError, FhirUnreachable
+from wardround.fhir import groups, risk_assessments
+from wardround.fhir.client import FhirClient
+from wardround.fhir.references import Resource
+from wardround.results.amendment import is_withdrawn
+from wardround.results.bands import HIGH
+from wardround.results.fhir_validity import check_structure
+from wardround.results.high_band import Decision, Kept, decide, group, group_identity, is_as_of, without
+from wardround.results.referring import Reference
+from wardround.results.risk_assessment import Screening, identity
 from wardround.settings import Settings
 from wardround.workflows.screening.refer import about_of
 from wardround.workflows.screening.run import Run, require_active
@@ -120,13 +121,13 @@ def _written(decision: Callable[[Sequence[Resource]], Decision], sought: str, cl
     refusal, written = "", False
     try:
         for number in range(ROUNDS):
-            held = fhir_groups.held(client, sought)
+            held = groups.held(client, sought)
             changes, kept = decision(held)
             if not changes:
                 return _account(Kept.WRITTEN if written else kept, held)
-            if number == ROUNDS - 1 or (refusal and not fhir_groups.is_overtaken(refusal)):
+            if number == ROUNDS - 1 or (refusal and not groups.is_overtaken(refusal)):
                 break
-            answers = [fhir_groups.write(client, change) for change in changes]
+            answers = [groups.write(client, change) for change in changes]
             refusal, written = next(filter(None, answers), ""), written or "" in answers
     except FhirUnreachable:
         raise

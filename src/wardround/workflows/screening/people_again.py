@@ -8,10 +8,10 @@ from datetime import datetime
 
 import pandas as pd
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_people import Person, person_of
-from wardround.adapters.fhir_references import is_id
-from wardround.adapters.fhir_times import micros
+from wardround.fhir.client import FhirClient
+from wardround.fhir.references import is_id
+from wardround.fhir.times import micros
+from wardround.sources.fhir.people import Person, person_of
 from wardround.workflows.screening.run import Run
 
 

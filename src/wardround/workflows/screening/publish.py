@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from wardround.adapters import risk_assessments, turns
-from wardround.adapters.fhir_batch import UNANSWERED
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_references import Resource
-from wardround.adapters.fhir_second_look import second_look
-from wardround.core.amendment import written_at
-from wardround.core.bands import INDETERMINATE
-from wardround.core.fhir_validity import check_risk_assessment, check_structure
-from wardround.core.referring import About
-from wardround.core.risk_assessment import (
+from wardround.adapters.files import turns
+from wardround.fhir import risk_assessments
+from wardround.fhir.batch import UNANSWERED
+from wardround.fhir.client import FhirClient
+from wardround.fhir.references import Resource
+from wardround.results.amendment import written_at
+from wardround.results.bands import INDETERMINATE
+from wardround.results.fhir_validity import check_risk_assessment, check_structure
+from wardround.results.referring import About
+from wardround.results.risk_assessment import (
     Assessment,
     Screening,
     device,
@@ -21,6 +21,7 @@ from wardround.core.risk_assessment import (
     risk_assessment,
 )
 from wardround.settings import Settings
+from wardround.sources.fhir.second_look import second_look
 from wardround.workflows.screening.refer import keep_about, referred
 from wardround.workflows.screening.run import Run, chunk_file, load_run, require_active
 from wardround.workflows.screening.settle import OVERTAKEN, ROUNDS, Account, Settled, settle

@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from wardround.adapters import risk_assessments
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_references import Resource
-from wardround.core.amendment import is_withdrawn
 from wardround.core.ledger import EXCLUDED, FAILED, SCORED, WITHDRAWN, counts, open_ledger
-from wardround.core.referring import About, leads_to
-from wardround.core.risk_assessment import Screening, identity, probability
+from wardround.fhir import risk_assessments
+from wardround.fhir.client import FhirClient
+from wardround.fhir.references import Resource
+from wardround.results.amendment import is_withdrawn
+from wardround.results.referring import About, leads_to
+from wardround.results.risk_assessment import Screening, identity, probability
 from wardround.settings import Settings
 from wardround.spec.source_maps import NO_TRANSLATION
 from wardround.workflows.screening import challenge

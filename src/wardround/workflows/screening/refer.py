@@ -9,13 +9,13 @@ from typing import Final, NamedTuple
 import orjson
 import pandas as pd
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_identified import with_identifiers
-from wardround.adapters.fhir_references import Resource, patient_of
-from wardround.adapters.fhir_second_look import SecondLook
 from wardround.core.events import frame_of
-from wardround.core.referring import About, identifiers_of, literal, logical
-from wardround.core.risk_assessment import Assessment, about_at_source
+from wardround.fhir.client import FhirClient
+from wardround.fhir.identified import with_identifiers
+from wardround.fhir.references import Resource, patient_of
+from wardround.results.referring import About, identifiers_of, literal, logical
+from wardround.results.risk_assessment import Assessment, about_at_source
+from wardround.sources.fhir.second_look import SecondLook
 from wardround.workflows.screening.run import Run, chunk_file
 
 # What that server has of a Patient or Encounter that results are to refer to.

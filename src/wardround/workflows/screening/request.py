@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from wardround.adapters.fhir_source import FhirSource
+from wardround.fhir.endpoint import FhirSource
 from wardround.spec.base import Duration
 from wardround.spec.cohorts import CohortChoice
 from wardround.spec.conditions import Mode

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from wardround.adapters.run_folder import RunFolder
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.core.expected_stays import doubt_in_words
 from wardround.core.run_overview import COUNTS
 from wardround.errors import CensusImplausible, RunIncomplete

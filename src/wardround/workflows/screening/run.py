@@ -12,18 +12,17 @@ from typing import Final
 import pandas as pd
 
 from wardround import __version__
-from wardround.adapters import bulk_export
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_source import FhirSource, shown
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import RunFolder, run_id
+from wardround.adapters.files.run_folder import RunFolder, run_id
+from wardround.adapters.models.store import ModelStore
 from wardround.core.events import EVENT_COLUMNS, frame_of
-from wardround.core.features import build_features
-from wardround.core.model import HOSPITAL_STAY, NOT_STATED, ScoringModel
-from wardround.core.risk_assessment import Screening
 from wardround.core.run_mode import mode_of
 from wardround.core.stays import STAY_COLUMNS, index_as_of
 from wardround.errors import FhirError, ModelError, RunIncomplete, named
+from wardround.features.build import build_features
+from wardround.fhir import bulk_export
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource, shown
+from wardround.results.risk_assessment import Screening
 from wardround.settings import Settings
 from wardround.spec.base import SpecModel, parse_duration
 from wardround.spec.cohorts import CohortSource
@@ -31,6 +30,7 @@ from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
 from wardround.spec.source_maps import NO_TRANSLATION, Translation
+from wardround.training.model import HOSPITAL_STAY, NOT_STATED, ScoringModel
 from wardround.workflows.report_places import report_place
 from wardround.workflows.screening.request import ScreeningRequest
 from wardround.workflows.steps import Step, told

@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from wardround.core.basis import basis, used_events
 from wardround.core.events import frame_of
 from wardround.core.ledger import FAILED, INDETERMINATE, SCORED
-from wardround.core.model import ScoringModel
-from wardround.core.rationale import Columns, missing_inputs, reasons
+from wardround.features.basis import basis, used_events
+from wardround.results.rationale import Columns, missing_inputs, reasons
 from wardround.settings import Settings
+from wardround.training.model import ScoringModel
 from wardround.workflows.screening.challenge import score_challenger
 from wardround.workflows.screening.run import Run, chunk_file, load_run, require_active
 from wardround.workflows.screening.stated import stated

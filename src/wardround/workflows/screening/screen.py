@@ -13,10 +13,10 @@ from typing import Any, Final, TypeVar
 
 from requests.adapters import BaseAdapter
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_patience import Patience
-from wardround.adapters.fhir_source import FhirSource
 from wardround.errors import ConditionSuspended, QualityError
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.patience import Patience
 from wardround.settings import Settings
 from wardround.workflows.report import report
 from wardround.workflows.screening.check_quality import check_quality

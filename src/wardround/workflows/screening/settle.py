@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from wardround.adapters import risk_assessments
-from wardround.adapters.fhir_batch import UNANSWERED
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_references import Resource
-from wardround.core.amendment import decide, overruled, version_of
+from wardround.fhir import risk_assessments
+from wardround.fhir.batch import UNANSWERED
+from wardround.fhir.client import FhirClient
+from wardround.fhir.references import Resource
+from wardround.results.amendment import decide, overruled, version_of
 
 # The last of them only looks. One is enough for a server that answers; two writers that meet need a second.
 ROUNDS: Final = 5

@@ -5,11 +5,11 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from wardround.core.bands import band_of
-from wardround.core.minimum_data import enough_data
-from wardround.core.model import ScoringModel
 from wardround.errors import ModelError
+from wardround.features.minimum_data import enough_data
+from wardround.results.bands import band_of
 from wardround.spec.conditions import Condition
+from wardround.training.model import ScoringModel
 
 # More digits than a probability deserves, and fewer than the noise of another batch size would reach.
 DIGITS: Final = 4

@@ -6,12 +6,12 @@ from typing import Final
 
 from requests.adapters import BaseAdapter
 
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.fhir_patience import Patience
-from wardround.adapters.fhir_profiles import recognised_by, with_profile
-from wardround.adapters.fhir_source import FhirSource, shown
 from wardround.core.server_profiles import Fit
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.patience import Patience
+from wardround.fhir.profiles import recognised_by, with_profile
 from wardround.settings import Settings
 from wardround.spec.loading import load_server_profile
 from wardround.spec.servers import GENERIC

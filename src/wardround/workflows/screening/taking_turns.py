@@ -3,10 +3,10 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from wardround.adapters import turns
-from wardround.adapters.fhir_client import FhirClient
-from wardround.adapters.run_folder import locks_in
-from wardround.core.risk_assessment import identity
+from wardround.adapters.files import turns
+from wardround.adapters.files.run_folder import locks_in
+from wardround.fhir.client import FhirClient
+from wardround.results.risk_assessment import identity
 from wardround.settings import Settings
 from wardround.workflows.screening.run import Run
 

@@ -15,15 +15,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wardround.adapters.mimic.folder import MimicFolder
-from wardround.adapters.run_folder import RunFolder
-from wardround.core.cohorts import TrainingCohort, leave_out_too_little_data
-from wardround.core.evaluation.results import Task
+from wardround.adapters.files.run_folder import RunFolder
 from wardround.core.events import empty_readings
-from wardround.core.minimum_data import enough_data
-from wardround.core.splits import grouped_folds, latest_patients, patients_to_test
-from wardround.core.tasks import ROW_COLUMNS, predictions_of, rows_of, spans_of
+from wardround.evaluation.results import Task
+from wardround.features.minimum_data import enough_data
 from wardround.settings import Settings
+from wardround.sources.mimic.folder import MimicFolder
+from wardround.training.cohort import TrainingCohort, leave_out_too_little_data
+from wardround.training.splits import grouped_folds, latest_patients, patients_to_test
+from wardround.training.tasks import ROW_COLUMNS, predictions_of, rows_of, spans_of
 from wardround.workflows.features import features_from
 from wardround.workflows.training.request import TrainingRequest
 from wardround.workflows.training.run import FEATURES, LEFT_OUT, NAMES, STAYS, TABLE, TEST, Run, load_run, step_of

@@ -4,8 +4,11 @@ from typing import Final
 
 import pandas as pd
 
-from wardround.core.evaluation.gates import VERDICTS, GateResult
-from wardround.core.evaluation.leakage import (
+from wardround.errors import TrainingError
+from wardround.evaluation.gates import VERDICTS, GateResult
+from wardround.evaluation.results import Evaluated
+from wardround.settings import Settings
+from wardround.training.leakage import (
     dominant_feature,
     explained,
     failed,
@@ -13,9 +16,6 @@ from wardround.core.evaluation.leakage import (
     permuted_labels,
     too_good,
 )
-from wardround.core.evaluation.results import Evaluated
-from wardround.errors import TrainingError
-from wardround.settings import Settings
 from wardround.workflows.training.evaluate import EVALUATION
 from wardround.workflows.training.run import Run, load_run, step_of
 
@@ -36,7 +36,7 @@ def check_leakage(run: str, settings: Settings) -> None:
 
 
 def _found(run: Run) -> tuple[GateResult, ...]:
-    from wardround.core.candidates.registry import CANDIDATES
+    from wardround.candidates.registry import CANDIDATES
 
     evaluated = Evaluated.model_validate(run.folder.read_json(EVALUATION))
     train, test = run.sides()

@@ -2,14 +2,14 @@
 
 from typing import Final, NamedTuple
 
-from wardround.adapters.model_store import ModelStore
-from wardround.core.bands import HIGH
-from wardround.core.decisions import JUDGEMENTS
-from wardround.core.evaluation.comparison import Comparison, compared, counted, judged
-from wardround.core.evaluation.tallies import Scores
-from wardround.core.model import ModelCard, ScoringModel
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import ModelError, TrainingError
+from wardround.evaluation.comparison import Comparison, compared, counted, judged
+from wardround.evaluation.tallies import Scores
+from wardround.results.bands import HIGH
 from wardround.settings import Settings
+from wardround.training.decisions import JUDGEMENTS
+from wardround.training.model import ModelCard, ScoringModel
 from wardround.workflows.training.run import VERSION, Run, Table, load_run, step_of
 from wardround.workflows.training.seen import seen_by
 

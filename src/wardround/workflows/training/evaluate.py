@@ -4,16 +4,16 @@ from typing import Final, cast
 
 import pandas as pd
 
-from wardround.core.bands import thresholds_from
-from wardround.core.evaluation.calibration import calibrated
-from wardround.core.evaluation.importance import importance_of
-from wardround.core.evaluation.measured import Told, measured
-from wardround.core.evaluation.results import Evaluated, Policy
-from wardround.core.evaluation.shown_reasons import shown_reasons
-from wardround.core.evaluation.tallies import Scores
-from wardround.core.fitting import choose, fit, inputs_from
-from wardround.core.rationale import Columns
+from wardround.evaluation.calibration import calibrated
+from wardround.evaluation.importance import importance_of
+from wardround.evaluation.measured import Told, measured
+from wardround.evaluation.results import Evaluated, Policy
+from wardround.evaluation.shown_reasons import shown_reasons
+from wardround.evaluation.tallies import Scores
+from wardround.results.bands import thresholds_from
+from wardround.results.rationale import Columns
 from wardround.settings import Settings
+from wardround.training.fitting import choose, fit, inputs_from
 from wardround.workflows.training.run import ONSETS, Run, load_run, step_of
 
 EVALUATION: Final = "evaluation.json"
@@ -22,7 +22,7 @@ EVALUATION: Final = "evaluation.json"
 def evaluate(run: str, settings: Settings) -> str:
     """Writes the model file and evaluation.json; gives the name of the chosen candidate."""
     with step_of(run, "evaluate", settings) as step:
-        from wardround.core.candidates.registry import CANDIDATES
+        from wardround.candidates.registry import CANDIDATES
 
         opened = load_run(run, settings)
         train, test = opened.sides()

@@ -1,15 +1,15 @@
 """A run's training side and one candidate in; its result in grouped nested cross-validation out."""
 
-from wardround.core.evaluation.nested import nested_cross_validation
-from wardround.core.fitting import fold_results, judge
 from wardround.settings import Settings
+from wardround.training.fitting import fold_results, judge
+from wardround.training.nested import nested_cross_validation
 from wardround.workflows.training.run import load_run, result_file, step_of
 
 
 def fit_candidate(run: str, name: str, settings: Settings) -> None:
     """Writes candidates/<name>.json. Imputation and scaling are fitted anew without each fold."""
     with step_of(run, f"fit_candidate {name}", settings) as step:
-        from wardround.core.candidates.registry import CANDIDATES
+        from wardround.candidates.registry import CANDIDATES
 
         opened = load_run(run, settings)
         rows, candidate = opened.sides()[0].rows, CANDIDATES[name]

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from wardround.adapters.mimic.folder import MimicFolder
-from wardround.core.cohorts import training_cohort
-from wardround.core.labels import LabelSources, outcomes
 from wardround.settings import Settings
+from wardround.sources.mimic.folder import MimicFolder
+from wardround.training.cohort import training_cohort
+from wardround.training.labels import LabelSources, outcomes
 from wardround.workflows.training.request import TrainingRequest
 from wardround.workflows.training.run import FEATURES, LEFT_OUT, ONSETS, STAYS, Run, open_run, step_of
 

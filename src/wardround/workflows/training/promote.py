@@ -1,9 +1,9 @@
 """A run's version, who decided and why in; what is live, or a decision that leaves live as it is, out."""
 
-from wardround.adapters.live_record import LiveRecord
-from wardround.adapters.model_store import ModelStore
-from wardround.core.decisions import Decision, What
+from wardround.adapters.models.live_record import LiveRecord
+from wardround.adapters.models.store import ModelStore
 from wardround.settings import Settings
+from wardround.training.decisions import Decision, What
 from wardround.workflows.training.compare import comparison_of
 from wardround.workflows.training.run import load_run, step_of
 

@@ -8,16 +8,16 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from wardround.adapters.run_folder import RunFolder, run_id, runs_in
-from wardround.core.evaluation.results import Task
-from wardround.core.fitting import CandidateResult, TrainingRows
-from wardround.core.labels import label_of
-from wardround.core.tasks import task_of
+from wardround.adapters.files.run_folder import RunFolder, run_id, runs_in
 from wardround.errors import TrainingError
+from wardround.evaluation.results import Task
 from wardround.settings import Settings
 from wardround.spec.conditions import Condition, Label
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
+from wardround.training.fitting import CandidateResult, TrainingRows
+from wardround.training.labels import label_of
+from wardround.training.tasks import task_of
 from wardround.workflows.report_places import card_place
 from wardround.workflows.steps import Step, told
 from wardround.workflows.training.request import TrainingRequest
@@ -55,7 +55,7 @@ class Run:
     def candidates(self) -> tuple[str, ...]:
         """The names of the candidates to compare. Raises TrainingError for one that does not exist."""
         # scikit-learn and XGBoost take seconds to import.
-        from wardround.core.candidates.registry import CANDIDATES
+        from wardround.candidates.registry import CANDIDATES
 
         wanted = self.request.candidates or tuple(CANDIDATES)
         unknown = [name for name in wanted if name not in CANDIDATES]

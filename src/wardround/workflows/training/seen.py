@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from wardround.adapters.run_folder import RunFolder
-from wardround.core.evaluation.comparison import Seen
-from wardround.core.model import ModelCard
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.evaluation.comparison import Seen
 from wardround.settings import Settings
+from wardround.training.model import ModelCard
 from wardround.workflows.training.run import TABLE, TEST, run_that_made
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from wardround.adapters.model_store import ModelStore
-from wardround.core.evaluation.comparison import Comparison
-from wardround.core.model import ModelCard
+from wardround.adapters.models.store import ModelStore
+from wardround.evaluation.comparison import Comparison
 from wardround.settings import Settings
+from wardround.training.model import ModelCard
 from wardround.workflows.training.build_table import build_table
 from wardround.workflows.training.check_leakage import check_leakage
 from wardround.workflows.training.compare import compare

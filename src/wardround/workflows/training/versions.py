@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from wardround.adapters.model_store import ModelStore
-from wardround.adapters.run_folder import run_id
-from wardround.adapters.scratch import scratch_folder
-from wardround.core.bands import HIGH, MODERATE
-from wardround.core.evaluation.comparison import counted
-from wardround.core.evaluation.two_versions import ComparedVersion, TwoVersions, both_measured
-from wardround.core.model import ModelCard, ScoringModel
+from wardround.adapters.files.run_folder import run_id
+from wardround.adapters.files.scratch import scratch_folder
+from wardround.adapters.models.store import ModelStore
 from wardround.errors import ModelError
+from wardround.evaluation.comparison import counted
+from wardround.evaluation.two_versions import ComparedVersion, TwoVersions, both_measured
+from wardround.results.bands import HIGH, MODERATE
 from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.spec.loading import load_condition
+from wardround.training.model import ModelCard, ScoringModel
 from wardround.workflows.steps import told
 from wardround.workflows.training.build_table import build_table
 from wardround.workflows.training.load import load

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from importlib.metadata import version as library_version
 from typing import Any
 
-from wardround.adapters.card_html import files_beside
-from wardround.adapters.model_store import ModelStore
-from wardround.core.evaluation.gates import GateResult
-from wardround.core.evaluation.results import Evaluated
-from wardround.core.model import Flow, ModelCard, Side, Split
-from wardround.core.model_report.about import About
-from wardround.core.splits import FOLDS
+from wardround.adapters.html.model_card import files_beside
+from wardround.adapters.models.store import ModelStore
+from wardround.evaluation.gates import GateResult
+from wardround.evaluation.results import Evaluated
 from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.spec.digest import spec_digest
+from wardround.training.about import About
+from wardround.training.model import Flow, ModelCard, Side, Split
+from wardround.training.splits import FOLDS
 from wardround.workflows.training.check_leakage import GATES
 from wardround.workflows.training.evaluate import EVALUATION
 from wardround.workflows.training.run import VERSION, Run, Table, load_run, step_of
@@ -25,7 +25,7 @@ _LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
 def write_card(run: str, settings: Settings) -> str:
     """Saves the model with its card and writes version.json; gives the version."""
     with step_of(run, "write_card", settings) as step:
-        from wardround.core.candidates.registry import CANDIDATES
+        from wardround.candidates.registry import CANDIDATES
 
         opened = load_run(run, settings)
         evaluated = Evaluated.model_validate(opened.folder.read_json(EVALUATION))

@@ -1,0 +1,1 @@
+"""Files that are whole or absent: run folders, locks, scratch space, and errors of the file system."""

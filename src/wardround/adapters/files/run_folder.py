@@ -1,0 +1,228 @@
+"""One run's folder at an fsspec URL: frames as parquet, the rest as JSON or text; a file is whole or not there."""
+
+import io
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import fsspec
+import orjson
+import pandas as pd
+
+from wardround.adapters.files.refused import refused, storing
+from wardround.adapters.files.whole_file import UNFINISHED, remove_leftovers, whole_file
+from wardround.errors import RunNotFound
+
+RUN_ID = re.compile(r"[a-z][a-z0-9_]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
+_READERS = 16  # files of runs that are read at once: object storage takes its time for each
+
+
+def run_id(condition_id: str, as_of: pd.Timestamp, key: str | None = None) -> str:
+    """`<condition>-<as_of>-<6 hex>`. The same `key` (a DAG run's id) gives the same run again; None gives a new one."""
+    return f"{condition_id}-{as_of_part(as_of)}-{secrets.token_hex(3) if key is None else key_part(key)}"
+
+
+def key_part(key: str) -> str:
+    """How the key of a run stands at the end of its name."""
+    return sha256(key.encode()).hexdigest()[:6]
+
+
+def as_of_part(as_of: pd.Timestamp) -> str:
+    """How a prediction time stands in a run's name, to the second; earlier times come first in the order of texts."""
+    return f"{as_of.tz_convert('UTC'):%Y%m%dT%H%M%SZ}"
+
+
+class RunFolder:
+    """Reads and writes the files of one run by their names (`chunk-0001/events.parquet`).
+
+    A file is written under a temporary name and then moved, so that a killed or repeated task leaves no half file.
+    Reading and writing raise StorageError where the place refuses it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._files, self._root = fsspec.core.url_to_fs(self.url)
+        self._is_local = "file" in _protocols_of(self._files)
+
+    @classmethod
+    def of(cls, runs: str, run: str) -> "RunFolder":
+        """The folder of a run under the URL `runs`, there or not. Raises RunNotFound for what is no run's name."""
+        if not RUN_ID.fullmatch(run):
+            raise RunNotFound(f"{runs}: {run!r} is not the name of a run, expected <condition>-<as_of>-<6 hex>")
+        return cls(f"{runs.rstrip('/')}/{run}")
+
+    @classmethod
+    def existing(cls, runs: str, run: str) -> "RunFolder":
+        """The folder of a run that was opened. Raises RunNotFound."""
+        folder = cls.of(runs, run)
+        if not folder.exists("request.json"):
+            raise RunNotFound(f"{runs}: there is no run {run}; `wardround runs list` names those that there are")
+        return folder
+
+    def write_frame(self, name: str, frame: pd.DataFrame) -> None:
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        self.write_bytes(name, buffer.getvalue())
+
+    def read_frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The frame, or these of its columns."""
+        return pd.read_parquet(io.BytesIO(self.read_bytes(name)), columns=list(columns) if columns else None)
+
+    def write_json(self, name: str, value: Any) -> None:
+        self.write_bytes(name, orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+    def read_json(self, name: str) -> Any:
+        return orjson.loads(self.read_bytes(name))
+
+    def write_text(self, name: str, text: str) -> None:
+        self.write_bytes(name, text.encode())
+
+    def read_text(self, name: str) -> str:
+        return self.read_bytes(name).decode()
+
+    def exists(self, name: str) -> bool:
+        return bool(self._files.exists(self._path(name)))
+
+    def list(self, folder: str = "") -> list[str]:
+        """The names of all whole files under `folder`, sorted."""
+        paths = self._files.find(self._path(folder) if folder else self._root)
+        names = [path[len(self._root) :].lstrip("/") for path in paths]
+        return sorted(name for name in names if UNFINISHED not in name)
+
+    def held_of(self, names: Iterable[str]) -> set[str]:
+        """Which of these files of the run's own folder are there; asked anew, whatever the storage remembers."""
+        self._files.invalidate_cache(self._root)
+        held = {path.rstrip("/").rsplit("/", 1)[-1] for path in self._files.ls(self._root, detail=False)}
+        return held.intersection(names)
+
+    def clear(self, folder: str = "", keep: tuple[str, ...] = ()) -> None:
+        """Removes all files of the run, or of a folder in it, but those whose names begin with one of `keep`."""
+        with self._using(folder):
+            if keep:
+                for name in self.list(folder):
+                    if not name.startswith(keep):
+                        self._files.rm_file(self._path(name))
+            elif self._files.exists(path := self._path(folder) if folder else self._root):
+                self._files.rm(path, recursive=True)
+
+    def remove(self, name: str) -> None:
+        """Removes a file, if it is there."""
+        if self.exists(name):
+            with self._using(name):
+                self._files.rm_file(self._path(name))
+
+    def remove_leftovers(self) -> None:
+        """Removes what killed writers left; on object storage that is for the storage's own rules."""
+        if self._is_local:
+            remove_leftovers(Path(self._root))
+
+    def location(self, name: str) -> str:
+        """Where a file lies: a path for a local folder, a URL for other storage."""
+        path = self._path(name)
+        return path if self._is_local else str(self._files.unstrip_protocol(path))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def read_bytes(self, name: str) -> bytes:
+        with self.reading(name) as file:
+            return file.read()
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        with self.writing(name) as file:
+            file.write(content)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[BinaryIO]:
+        """A file to be written part by part; it is there when the block ends, and not at all if it raises."""
+        if self._is_local:
+            with whole_file(Path(self._path(name))) as file:
+                yield file
+            return
+        path = self._path(name)
+        # The name is the writer's own: two attempts at one task may overlap.
+        temporary = f"{path}{UNFINISHED}{secrets.token_hex(4)}"
+        with self._using(name):
+            self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            opened = self._files.open(temporary, "wb")
+        try:
+            with opened as file:
+                yield file
+        except BaseException:
+            if self._files.exists(temporary):
+                self._files.rm_file(temporary)
+            raise
+        with self._using(name):
+            self._files.mv(temporary, path)
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[BinaryIO]:
+        """A file to be read part by part. Raises RunNotFound."""
+        try:
+            with self._using(name):
+                file = self._files.open(self._path(name), "rb")
+        except FileNotFoundError:
+            raise RunNotFound(f"{self.url}: has no {name}, expected it from an earlier step; run that step") from None
+        with file:
+            yield file
+
+    @contextmanager
+    def _using(self, name: str) -> Iterator[None]:
+        if self._is_local:
+            with storing(Path(self._path(name))):
+                yield
+            return
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:  # an object store's own, without a number
+            raise refused(self.location(name), error) from None
+
+
+def locks_in(runs: str, otherwise: Path) -> Path:
+    """The folder for locks that all who share the runs share; `otherwise`, of one machine, for object storage."""
+    files, root = fsspec.core.url_to_fs(runs)
+    return Path(root) / ".locks" if "file" in _protocols_of(files) else otherwise
+
+
+def runs_in(runs: str) -> list[str]:
+    """The ids of the runs under the URL `runs`, sorted; none if there is no such folder."""
+    files, root = fsspec.core.url_to_fs(runs)
+    # Object storage remembers what it listed, and a process that stays would never see another run.
+    files.invalidate_cache(root)
+    if not files.exists(root):
+        return []
+    names = (path.rstrip("/").rsplit("/", 1)[-1] for path in files.ls(root, detail=False))
+    return sorted(name for name in names if RUN_ID.fullmatch(name))
+
+
+def read_together(runs: str, names: Iterable[str]) -> dict[str, bytes]:
+    """The files `<run>/<name>` under the URL `runs`, some at a time; one that is not there is left out."""
+    files, root = fsspec.core.url_to_fs(runs)
+
+    def content(name: str) -> tuple[str, bytes | None]:
+        try:
+            return name, bytes(files.cat_file(f"{root}/{name}"))
+        except FileNotFoundError:
+            return name, None
+
+    with ThreadPoolExecutor(_READERS) as readers:
+        return {name: found for name, found in readers.map(content, names) if found is not None}
+
+
+def runs_before(runs: str, condition_id: str, as_of: pd.Timestamp, since: pd.Timestamp | None = None) -> Iterator[str]:
+    """The runs of a condition as of earlier times, the latest first; told by their names, without opening one."""
+    prefix = f"{condition_id}-"
+    first, now = f"{prefix}{as_of_part(since) if since else ''}", f"{prefix}{as_of_part(as_of)}"
+    mine = (run for run in runs_in(runs) if run.startswith(prefix))
+    yield from sorted((run for run in mine if first <= run and run[: len(now)] < now), reverse=True)
+
+
+def _protocols_of(files: Any) -> tuple[str, ...]:
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)

@@ -1,0 +1,1 @@
+"""Reports and model cards as self-contained HTML pages."""

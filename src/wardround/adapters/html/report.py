@@ -1,0 +1,45 @@
+"""A run's report in, one self-contained HTML page out: no script, no network."""
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from wardround.escaping import visible_lines
+from wardround.model_card.card_words import number
+from wardround.report.report_view import RunReport
+from wardround.report.report_words import count, percent, span
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+def render(report: RunReport) -> str:
+    """The page. Everything but the charts, which escape for themselves, is escaped here."""
+    return environment().get_template("report.html.j2").render(report=report)
+
+
+def shown(value: object) -> object:
+    """What a page shows of a value, before it is escaped: no letter that is not seen."""
+    return visible_lines(value) if type(value) is str else value
+
+
+def templates_in(folder: Path) -> Environment:
+    """The templates of a folder, as every page of ours escapes what it shows."""
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=shown,
+    )
+
+
+@cache
+def environment() -> Environment:
+    """The templates of reports and cards, and the filters that they use."""
+    templates = templates_in(_TEMPLATES)
+    templates.filters.update(count=count, percent=percent, span=span, figure=number)
+    return templates

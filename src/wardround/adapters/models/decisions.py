@@ -1,0 +1,107 @@
+"""What was decided about a condition's models: one JSON object a line in <root>/<condition>/decisions.jsonl.
+
+It is the one account of what is live; live.json says again what it comes to. Lines are added, never changed: each
+holds the SHA-256 of all that stands above it (`above`), and live.json that of the whole. So a line that somebody
+changed, took out or put in is found, and so is a file that was cut short.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from wardround.adapters.files.refused import storing
+from wardround.adapters.files.whole_file import write_whole
+from wardround.errors import ModelError
+from wardround.training.decisions import Decision
+
+ABOVE: Final = "above"
+
+
+class _Line(NamedTuple):
+    """A decision, what its line says of the lines above it (None of a release that said nothing), and what is so."""
+
+    decision: Decision
+    said: str | None
+    above: str
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """All decisions, oldest first, as they were read from a file at once.
+
+    Attributes:
+        head: the SHA-256 of the whole file.
+    """
+
+    path: Path
+    lines: tuple[_Line, ...]
+    content: bytes
+
+    @classmethod
+    def read(cls, path: Path) -> "DecisionRecord":
+        """An empty one if there is no file. Raises ModelError for a line that is no decision, and StorageError."""
+        with storing(path):
+            content = path.read_bytes() if path.is_file() else b""
+        if content and not content.endswith(b"\n"):  # an editor's doing
+            content += b"\n"
+        lines, above = [], hashlib.sha256()
+        for number, line in enumerate(content.splitlines(keepends=True), start=1):
+            decision, said = _parsed(line, f"{path}, line {number}")
+            lines.append(_Line(decision, said, above.hexdigest()))
+            above.update(line)
+        return cls(path, tuple(lines), content)
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        return tuple(line.decision for line in self.lines)
+
+    @property
+    def head(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    def add(self, decision: Decision) -> None:
+        """Writes one more line, for who is alone: what stands above stays byte for byte. Raises StorageError."""
+        line = {**decision.model_dump(mode="json"), ABOVE: self.head}
+        write_whole(self.path, self.content + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+    def once_was(self, head: str) -> bool:
+        """Whether the file, up to some line, has this SHA-256: what was read then is still its beginning."""
+        return head in {line.above for line in self.lines} | {self.head}
+
+    def broken(self) -> str | None:
+        """Where lines first do not follow on one another, and nobody has accepted that since; None if all do."""
+        chained, broken = False, None
+        for number, line in enumerate(self.lines, start=1):
+            follows = line.said == line.above or (line.said is None and not chained)
+            if follows and line.decision.what == "record_accepted":
+                broken = None
+            elif not follows and broken is None:
+                broken = number
+            chained = chained or line.said is not None
+        if broken is None:
+            return None
+        return (
+            f"{self.path}, line {broken}: does not follow on what stands above it: a line was changed, taken out or put"
+            f" in; {self.remedy}"
+        )
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a record that was changed."""
+        condition = self.path.parent.name
+        return (
+            f"restore it from a backup, or accept it as it is (`wardround model accept-record {condition} --why TEXT`)"
+        )
+
+
+def _parsed(line: bytes, where: str) -> tuple[Decision, str | None]:
+    try:
+        said: Any = json.loads(line)
+        above = said.pop(ABOVE, None)
+        return Decision.model_validate_json(json.dumps(said)), above
+    except (ValidationError, ValueError, AttributeError):
+        raise ModelError(f"{where}: not a decision that this release writes; restore the file") from None

@@ -1,0 +1,36 @@
+"""A version's card and checked file in, what scores out: the file is read only by the library that wrote it."""
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as library_version
+
+from wardround.candidates.base import Scorer
+from wardround.errors import ModelError
+from wardround.training.model import ModelCard
+
+
+def scorer_of(card: ModelCard, files: Mapping[str, bytes], where: str) -> Scorer:
+    """What the model file holds, after its libraries were compared. Raises ModelError."""
+    # Imported here, with scikit-learn and XGBoost, so that listing models stays quick.
+    if card.imported:
+        from wardround.candidates.imported import ImportedModel
+
+        for library in card.imported.libraries:
+            _check_library(library, card, where)
+        return ImportedModel.parse(files[ImportedModel.file_name], card.imported, card.columns, where)
+    from wardround.candidates.registry import CANDIDATES
+
+    candidate = CANDIDATES[card.chosen]
+    _check_library(candidate.library, card, where)
+    return candidate.parse(files[candidate.file_name])
+
+
+def _check_library(library: str, card: ModelCard, where: str) -> None:
+    """No library promises to read or to score the files of other releases alike."""
+    trained = card.libraries[library]
+    try:
+        here = library_version(library)
+    except PackageNotFoundError:
+        raise ModelError(f"{where}: needs {library} {trained}, which is not installed; install it") from None
+    if trained.split(".")[:2] != here.split(".")[:2]:
+        raise ModelError(f"{where}: trained with {library} {trained}, here is {here}; train again, or install that")

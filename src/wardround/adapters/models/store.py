@@ -1,0 +1,279 @@
+"""The model store: the versions of each condition's models (`versions.py`), and what was decided about them.
+
+<root>/<condition>/decisions.jsonl  who decided what about which version, when and why; it says what is live
+<root>/<condition>/live.json        the version in use and the one before it, for other programs to read
+
+A decision is made when its line stands in decisions.jsonl. live.json follows; one that a killed process left behind, or
+that is missing, is mended by whoever looks next.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from wardround.adapters.models.decisions import DecisionRecord
+from wardround.adapters.models.files import alone
+from wardround.adapters.models.live_record import LiveRecord, accept, doubts, lags, write_live
+from wardround.adapters.models.version_record import VERSIONS
+from wardround.adapters.models.versions import ModelVersions
+from wardround.errors import ConditionSuspended, ModelError, StorageError
+from wardround.evaluation.comparison import Comparison
+from wardround.spec.conditions import Condition
+from wardround.training.decisions import Decision, Standing, What, says_again, standing
+from wardround.training.model import ScoringModel
+
+_LOG = logging.getLogger(__name__)
+
+_DECISIONS: Final = "decisions.jsonl"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class ModelStore(ModelVersions):
+    """The stored versions, and what was decided about them; `clock` gives the time of a decision."""
+
+    clock: Callable[[], datetime] = _now
+
+    def conditions(self) -> tuple[str, ...]:
+        """The ids of all conditions with a recorded version or decision, sorted."""
+        files = (path for name in (VERSIONS, _DECISIONS) for path in self.root.glob(f"*/{name}"))
+        return tuple(sorted({path.parent.name for path in files}))
+
+    def live(self, condition_id: str) -> LiveRecord | None:
+        """What is in use, or None if nothing is."""
+        if lags(self._folder(condition_id), self._read(condition_id)):
+            # Who may only read the store goes by the decisions.
+            with suppress(StorageError), self._alone(condition_id):
+                pass
+        return LiveRecord.of(self._read(condition_id))
+
+    def standing(self, condition_id: str) -> Standing:
+        """What is live, what was withdrawn and what the gates said, by all decisions."""
+        return standing(self.decisions(condition_id))
+
+    def require_active(self, condition_id: str) -> None:
+        """Raises ConditionSuspended if somebody has switched the condition off: every door asks before it computes.
+
+        It says who and when. The reason is for `wardround model list`: what a person wrote belongs in no log.
+        """
+        suspended = self.standing(condition_id).suspended
+        if suspended:
+            raise ConditionSuspended(
+                f"{condition_id}: suspended by {' '.join(suspended.by.split())} since"
+                f" {suspended.when:%Y-%m-%dT%H:%M:%SZ}, expected an active condition; `wardround model list"
+                f" {condition_id}` says why, `wardround model resume {condition_id} --why TEXT` ends it"
+            )
+
+    def live_version(self, condition_id: str) -> str:
+        """The version in use; raises ModelError, saying what to do, if there is none."""
+        live = self.live(condition_id)
+        if live is None:
+            raise ModelError(f"{self.root}, {condition_id}: no model is live; {self._way_to_live(condition_id)}")
+        return live.version
+
+    def _way_to_live(self, condition_id: str) -> str:
+        """What to do where nothing is live."""
+        if stored := self.versions(condition_id):
+            promote = f"`wardround model promote {condition_id} VERSION --why TEXT`"
+            return f"promote one with {promote}; stored are {', '.join(stored)}"
+        return (
+            f"train one with `wardround train {condition_id} --mimic DIR`, of MIMIC-IV or of what `wardround simulate"
+            " --stays 1000 --seed 1 --out DIR` writes into DIR/mimic; or rehearse with the demo's: `wardround screen …"
+            " --mode shadow --demo-model`, after `make demo`"
+        )
+
+    def load(self, condition: Condition, version: str | None = None) -> ScoringModel:
+        """The version asked for, or the live one.
+
+        Raises:
+            ModelError: there is none, or it cannot be used (see `model`).
+        """
+        return self.model(condition, version or self.live_version(condition.id))
+
+    def promote(
+        self,
+        condition: Condition,
+        version: str,
+        by: str,
+        why: str,
+        despite_gates: bool = False,
+        compared: Comparison | None = None,
+    ) -> LiveRecord:
+        """Makes a version live and records who decided so and why. What is live already stays as it is.
+
+        Args:
+            compared: the comparison that this is decided by; what went live since is not replaced.
+
+        Raises:
+            ModelError: the version cannot be used today (see `load`); no reason is given; a promotion gate failed and
+                it is not to go live despite that; or another version is live than it was compared with.
+        """
+        # What cannot score must not be live: files, digests, spec and library are checked as for a screening.
+        self.load(condition, version)
+        with self._alone(condition.id):
+            now = self.standing(condition.id)
+            if now.version == version:
+                return self._live_now(condition.id)
+            if compared and compared.live != now.version:
+                raise ModelError(
+                    f"model {version} of {condition.id}: compared with {compared.live or 'nothing'}, but"
+                    f" {now.version or 'nothing'} is live now; compare again (in Airflow clear the task compare)"
+                )
+            failed = now.verdict(version) == "failed"
+            if failed and not despite_gates:
+                raise ModelError(
+                    f"model {version} of {condition.id}: a promotion gate failed ({now.judged[version].why}); train"
+                    " again, or promote it despite its gates (--despite-gates) and say why"
+                )
+            self._append(condition.id, self._decision(by, "promoted", version, now, why, failed))
+            return self._live_now(condition.id)
+
+    def rollback(self, condition: Condition, by: str, why: str) -> LiveRecord:
+        """Makes the version live that was live before, and marks the one that was as withdrawn.
+
+        Done again it changes nothing: two people who go back at once, or a task that is repeated, go back once. Further
+        back leads `promote`, by name. What was withdrawn before is passed over.
+
+        Raises ModelError if no version that was not withdrawn was live before, and as `promote`.
+        """
+        with self._alone(condition.id):
+            now = self.standing(condition.id)
+            if now.live and now.live.what == "rolled_back":
+                return self._live_now(condition.id)
+            if now.previous is None:
+                raise ModelError(
+                    f"model store, {condition.id}: no version was live before this one, or each was withdrawn;"
+                    " promote the one you want by name"
+                )
+            self.load(condition, now.previous)
+            self._append(condition.id, self._decision(by, "rolled_back", now.previous, now, why))
+            return self._live_now(condition.id)
+
+    def suspend(self, condition_id: str, by: str, why: str) -> Decision:
+        """Switches a condition off; gives the decision since which it is, an earlier one if it was off already."""
+        with self._alone(condition_id):
+            now = self.standing(condition_id)
+            self._append_new(condition_id, self._decision(by, "suspended", "", now, why))
+            return now.suspended or self.decisions(condition_id)[-1]
+
+    def resume(self, condition_id: str, by: str, why: str) -> Decision | None:
+        """Switches a condition on again; gives the decision that had switched it off, None if none had."""
+        with self._alone(condition_id):
+            now = self.standing(condition_id)
+            decision = self._decision(by, "resumed", "", now, why)
+            if now.suspended:
+                self._append(condition_id, decision)
+            return now.suspended
+
+    def challenge(
+        self, condition: Condition, version: str, by: str, why: str, until: datetime | None = None
+    ) -> Decision:
+        """Has a stored version scored beside the live one, instead of another that is, by screenings of before `until`.
+
+        Raises ModelError if it cannot be scored today (see `load`), is live itself, or nothing is; or `until` is over.
+        """
+        self.load(condition, version)
+        self.live_version(condition.id)
+        with self._alone(condition.id):
+            now = self.standing(condition.id)
+            if now.version == version:
+                raise ModelError(
+                    f"model {version} of {condition.id}: is the live one, expected another to score beside it; name one"
+                )
+            if until and until <= self.clock():
+                raise ModelError(f"model {version} of {condition.id}: until {until:%Y-%m-%d} is over; give a later day")
+            decision = self._decision(by, "challenged", version, now, why).model_copy(update={"until": until})
+            self._append_new(condition.id, decision)
+            return decision
+
+    def end_challenge(self, condition_id: str, by: str, why: str) -> Decision | None:
+        """Ends the challenge; gives the decision that it began with, None if there was none."""
+        with self._alone(condition_id):
+            now = self.standing(condition_id)
+            if now.challenge:
+                self._append(condition_id, self._decision(by, "challenge_ended", now.challenge.version, now, why))
+            return now.challenge
+
+    def record(self, condition_id: str, what: What, version: str, by: str, why: str) -> None:
+        """Keeps a decision that leaves live as it is; said again with nothing in between, it is kept once.
+
+        A task of Airflow may be done a second time, and its question then answered a second time.
+        """
+        with self._alone(condition_id):
+            self._append_new(condition_id, self._decision(by, what, version, self.standing(condition_id), why))
+
+    def accept_record(self, condition_id: str, by: str, why: str) -> Standing:
+        """Takes the record as it is, whatever was changed in it, so that it is held from now on; gives what it says."""
+        with self._alone(condition_id):
+            decision = self._decision(by, "record_accepted", "", self.standing(condition_id), why)
+            # Said again of a record that was changed since, it is another decision.
+            if self.doubts(condition_id) or not says_again(decision, self.decisions(condition_id)):
+                self._append(condition_id, decision)
+            accept(self._folder(condition_id), self._read(condition_id))
+            return self.standing(condition_id)
+
+    def decisions(self, condition_id: str) -> tuple[Decision, ...]:
+        """Every decision about the condition's models, oldest first."""
+        return self._read(condition_id).decisions
+
+    def doubts(self, condition_id: str) -> str | None:
+        """Why the decisions may not be those that were made, and where; None if every line stands as it was written."""
+        folder = self._folder(condition_id)
+        try:
+            return doubts(folder, self._read(condition_id))
+        except ModelError as error:  # a line that cannot be read at all
+            return str(error)
+
+    def _live_now(self, condition_id: str) -> LiveRecord:
+        """What is live by the decisions, put into live.json."""
+        return write_live(self._folder(condition_id), self._read(condition_id))
+
+    @contextmanager
+    def _alone(self, condition_id: str) -> Iterator[None]:
+        """Alone with a condition; its live.json says what was decided, when this begins and when it ends."""
+        folder = self._folder(condition_id)
+        with alone(folder):
+            for begins in (True, False):
+                record = self._read(condition_id)
+                if lags(folder, record):
+                    write_live(folder, record)
+                if begins:
+                    yield
+
+    def _decision(
+        self, by: str, what: What, version: str, now: Standing, why: str, despite_gates: bool = False
+    ) -> Decision:
+        if not why.strip() or not by.strip():
+            about = f"model {version}" if version else "model store"
+            raise ModelError(f"{about}: no name or no reason is given, expected who decides and why; give both")
+        return Decision(
+            when=self.clock(),
+            by=_kept(by),
+            what=what,
+            version=version,
+            live=now.version,
+            why=_kept(why),
+            despite_gates=despite_gates,
+        )
+
+    def _append_new(self, condition_id: str, decision: Decision) -> None:
+        if not says_again(decision, self.decisions(condition_id)):
+            self._append(condition_id, decision)
+
+    def _append(self, condition_id: str, decision: Decision) -> None:
+        self._read(condition_id).add(decision)
+        _LOG.info("model store, %s: %s %s", condition_id, decision.what, decision.version)
+
+    def _read(self, condition_id: str) -> DecisionRecord:
+        return DecisionRecord.read(self._folder(condition_id) / _DECISIONS)
+
+
+def _kept(text: str) -> str:
+    """What a person wrote, without half letters that a terminal gave: no file can hold those."""
+    return text.strip().encode(errors="replace").decode()

@@ -1,0 +1,131 @@
+"""The stored versions of each condition's models: saved whole, and used only as they were saved.
+
+<root>/<condition>/versions.json             what was saved: version -> file -> SHA-256, the card included
+<root>/<condition>/comparisons/<version>.json  how it did beside what was live when it was trained last
+<root>/<condition>/<version>/{model.ubj | model.joblib, card.json, card.html, statements.json}
+
+A model is used only if every file has the digest that the store recorded, so a folder that was edited, or copied in
+by hand, is refused. Files appear whole or not at all; one process at a time changes a condition.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from wardround.adapters.files.refused import storing
+from wardround.adapters.files.whole_file import write_whole
+from wardround.adapters.models.files import alone, as_bytes, checked, condition_folder, digest_of, parsed, place_folder
+from wardround.adapters.models.loading import scorer_of
+from wardround.adapters.models.version_record import VERSIONS, recorded_versions
+from wardround.errors import ModelError
+from wardround.evaluation.comparison import Comparison
+from wardround.spec.conditions import Condition
+from wardround.spec.digest import spec_digest
+from wardround.training.model import ModelCard, ScoringModel
+
+CARD: Final = "card.json"
+
+
+@dataclass(frozen=True)
+class ModelVersions:
+    """The model folders under `root`."""
+
+    root: Path
+
+    def versions(self, condition_id: str) -> tuple[str, ...]:
+        """All recorded versions, oldest first."""
+        return tuple(self._recorded(condition_id))
+
+    def card(self, condition_id: str, version: str) -> ModelCard:
+        """The card of a version, its digest checked. Raises ModelError."""
+        return self._card(condition_id, version, self._trusted(condition_id, version))
+
+    def page(self, condition_id: str, version: str) -> str:
+        """The card of a version as HTML: the page that was stored with it, or one with its comparison, if it has one.
+
+        Raises ModelError.
+        """
+        files = self._trusted(condition_id, version)
+        comparison = self.comparison(condition_id, version)
+        # jinja2 is needed for no other work of the store.
+        from wardround.adapters.html.model_card import PAGE, render_card
+
+        if PAGE in files and comparison is None:
+            return files[PAGE].decode()
+
+        return render_card(self._card(condition_id, version, files), comparison)
+
+    def comparison(self, condition_id: str, version: str) -> Comparison | None:
+        """How the version compared with the live one, last; None if it was never compared."""
+        path = self._comparison_file(condition_id, version)
+        with storing(path):
+            return parsed(Comparison, path.read_bytes(), path) if path.is_file() else None
+
+    def keep_comparison(self, comparison: Comparison) -> None:
+        """Keeps it for the version's page, in place of an earlier one."""
+        path = self._comparison_file(comparison.condition, comparison.version)
+        write_whole(path, as_bytes(comparison.model_dump(mode="json")))
+
+    def model(self, condition: Condition, version: str) -> ScoringModel:
+        """A version, to score with.
+
+        Raises:
+            ModelError: a file differs from its recorded digest; the model was trained for another spec or stored by a
+                release of its library that this one may not read.
+        """
+        files = self._trusted(condition.id, version)
+        card = self._card(condition.id, version, files)
+        where = f"model {version} of {condition.id}"
+        if card.spec_digest != spec_digest(condition):
+            raise ModelError(
+                f"{where}: trained for another spec (digest {card.spec_digest[:12]}, today's is"
+                f" {spec_digest(condition)[:12]}); train again, or restore include/schemas as it was"
+            )
+        return ScoringModel(card, scorer_of(card, files, where))
+
+    def save(self, condition_id: str, card: ModelCard, files: Mapping[str, bytes]) -> str:
+        """Stores a version and records its digests; returns the version. Saving it again only mends what is broken.
+
+        Raises StorageError; then nothing of it is recorded.
+        """
+        folder = self._folder(condition_id)
+        with alone(folder):
+            if not self._is_intact(condition_id, card.version):
+                contents = {**files, CARD: (card.model_dump_json(indent=2) + "\n").encode()}
+                place_folder(folder / card.version, contents)
+                digests = {name: digest_of(content) for name, content in contents.items()}
+                recorded = {**self._recorded(condition_id), card.version: digests}
+                write_whole(folder / VERSIONS, as_bytes(recorded))
+        return card.version
+
+    def _trusted(self, condition_id: str, version: str) -> dict[str, bytes]:
+        """The content of a version's files; what is returned is what was checked."""
+        folder = self._folder(condition_id) / version
+        digests = self._recorded(condition_id).get(version)
+        if digests is None:
+            known = ", ".join(self.versions(condition_id)) or "none"
+            raise ModelError(
+                f"model store, {condition_id}: {version!r} is no stored version, expected one of: {known}; correct it,"
+                " or train it here"
+            )
+        return {name: checked(folder / name, digest) for name, digest in digests.items()}
+
+    def _is_intact(self, condition_id: str, version: str) -> bool:
+        try:
+            self._trusted(condition_id, version)
+        except ModelError:
+            return False
+        return True
+
+    def _card(self, condition_id: str, version: str, files: Mapping[str, bytes]) -> ModelCard:
+        return parsed(ModelCard, files[CARD], self._folder(condition_id) / version / CARD)
+
+    def _recorded(self, condition_id: str) -> dict[str, dict[str, str]]:
+        return recorded_versions(self.root, condition_id)
+
+    def _comparison_file(self, condition_id: str, version: str) -> Path:
+        return self._folder(condition_id) / "comparisons" / f"{version}.json"
+
+    def _folder(self, condition_id: str) -> Path:
+        return condition_folder(self.root, condition_id)

@@ -1,0 +1,1 @@
+"""Scaffolding for the demo and the tests: a simulated ward, an embedded FHIR server, Airflow in one process."""

@@ -1,0 +1,103 @@
+"""`wardround demo`: the whole job on an embedded FHIR server, in Airflow, without a scheduler."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from wardround.cli.results import add_row, show
+from wardround.settings import settings_from
+
+if TYPE_CHECKING:
+    from wardround.demo.demo import Demo
+    from wardround.demo.demo_ward import Progress
+
+COUNTS: Final = ("found", "scored", "indeterminate", "excluded", "failed", "written")
+
+
+@click.command()
+@click.option(
+    "--stays", type=click.IntRange(min=20), default=60, show_default=True, help="Stays in the simulated ward."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+def command(stays: int, as_json: bool) -> None:
+    """Make a ward, train and screen every condition in Airflow, and show the highest risks.
+
+    Uses the MIMIC-IV CSVs at MIMIC_CSV_PATH where that is set, and a simulated ward otherwise. Everything stays in
+    var/demo, which each demo begins anew.
+    """
+    from wardround.demo.demo import Demo
+
+    demo = Demo(settings_from())
+    mimic = os.environ.get("MIMIC_CSV_PATH")
+    with _steps() as progress:
+        summary = demo.run(stays, Path(mimic) if mimic else None, progress)
+    if as_json:
+        show(summary, as_json)
+    else:
+        _show(demo, summary)
+
+
+def _show(demo: "Demo", summary: dict[str, dict[str, Any]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True)
+    for condition, result in summary.items():
+        risks = Table("Encounter", "unit", "score", "band", title=f"{condition}: highest risks", box=box.SIMPLE_HEAD)
+        for stay in demo.highest(result["run"], 5):
+            add_row(risks, stay["stay_id"], _short(stay["unit"]), f"{stay['score']:.2f}", stay["band"])
+        console.print(risks)
+    counts = Table("stays", *summary, box=box.SIMPLE_HEAD)
+    for name in COUNTS:
+        counts.add_row(name, *(f"{result[name]:,}" for result in summary.values()))
+    counts.add_row("model", *(result["model_version"] for result in summary.values()))
+    console.print(counts)
+    for condition, result in summary.items():
+        console.print(f"Report on {condition}: {result['report']}", highlight=False, markup=False)
+    console.print(f"Summary: {demo.summary}", highlight=False, markup=False)
+    for line in _next_steps():
+        console.print(line, highlight=False, markup=False)
+
+
+def _next_steps() -> Iterator[str]:
+    """How to go on to a server of one's own, as commands to copy."""
+    yield "\nYour own FHIR server, in shadow, with the demo's model, whose scores say nothing about anybody:"
+    if shutil.which("wardround") is None:
+        yield f'  export PATH="{Path(sys.executable).parent}:$PATH"'
+    yield "  wardround check-source URL"
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}"
+    yield f"  wardround screen sepsis --source URL --as-of {now} --mode shadow --demo-model"
+
+
+def _short(unit: str) -> str:
+    """The abbreviation that MIMIC gives a unit in brackets, where it has one."""
+    return unit.rpartition("(")[2].removesuffix(")")
+
+
+@contextmanager
+def _steps() -> Iterator["Progress"]:
+    """Gives a function to be told each step, which it shows with the seconds since the start.
+
+    It keeps the standard error as it is now, whatever the work itself does with it later.
+    """
+    from rich.console import Console
+
+    start = monotonic()
+    with os.fdopen(os.dup(2), "w", encoding="utf-8") as stderr:
+        console = Console(file=stderr)
+        if not console.is_terminal:
+            yield lambda step: console.print(
+                f"{monotonic() - start:5.1f} s  {step}", soft_wrap=True, highlight=False, markup=False
+            )
+            return
+        with console.status("") as status:
+            yield lambda step: status.update(f"{monotonic() - start:5.1f} s  {step}")

@@ -1,0 +1,50 @@
+"""`wardround up`: a ward, a FHIR server and Airflow with its UI, until Ctrl-C."""
+
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from wardround.cli.results import say
+from wardround.settings import settings_from
+
+
+@click.command()
+@click.option(
+    "--stays", type=click.IntRange(min=20), default=30, show_default=True, help="Stays in the simulated ward."
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of Airflow's UI.")
+def command(stays: int, port: int) -> None:
+    """Start Airflow with its UI, a FHIR server with a ward as of now, and the schedules; Ctrl-C stops all of it.
+
+    Uses the MIMIC-IV CSVs at MIMIC_CSV_PATH where that is set, and a simulated ward otherwise. Everything stays in
+    var/up: the ward begins anew each time, models and Airflow's history remain.
+    """
+    from wardround.demo.up import running_ward
+
+    # A service manager's way to stop is the keyboard's, and a shell may have had either ignored: everything unwinds.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    mimic = os.environ.get("MIMIC_CSV_PATH")
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    try:
+        with running_ward(settings_from(), Path(mimic) if mimic else None, stays, now, port, say) as ward:
+            click.echo(f"Airflow      {ward.airflow.api.base_url}  (this machine only; everyone is admin, no password)")
+            click.echo(f"Reports      {ward.airflow.api.base_url}/plugin/wardround-reports")
+            click.echo(f"FHIR server  {ward.fhir_base_url}")
+            click.echo(f"Runs         {ward.settings.runs}")
+            click.echo(f"Log          {ward.airflow.log}")
+            ward.first_round(say)
+            say("Running until Ctrl-C")
+            ward.wait()
+    except KeyboardInterrupt:
+        say("Stopped")
+        sys.exit(0)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,43 @@
+"""The ward that the demo and `wardround up` screen: MIMIC's patients where there are CSVs, simulated ones otherwise."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from wardround.errors import SettingsError
+from wardround.settings import Settings
+from wardround.spec.loading import load_variables
+
+SEED: Final = 1
+DISCHARGED: Final = 600
+"""Stays of the simulated CSVs that have ended, to train on."""
+
+Progress = Callable[[str], None]
+
+
+def prepare_ward(
+    folder: Path, mimic: Path | None, stays: int, now: datetime, settings: Settings, progress: Progress
+) -> Path:
+    """Fills folder/fhir with a census as of `now`, and gives the folder of MIMIC-IV CSVs to train on.
+
+    Without `mimic`, a ward of `stays` stays is simulated, with its CSVs in folder/mimic. Raises SettingsError for a
+    home without DAGs, for which Airflow would wait without end.
+    """
+    if not (settings.home / "dags").is_dir():
+        where = f"WARDROUND_HOME: {settings.home / 'dags'}"
+        raise SettingsError(f"{where} is not there, expected the DAG files; copy them there, or unset it")
+    # pandas and duckdb take seconds to import.
+    import pandas as pd
+
+    from wardround.demo.mimic2fhir import Selection, mimic2fhir
+    from wardround.demo.simulate import Plan, simulate
+
+    variables, time = load_variables(settings.schemas), pd.Timestamp(now)
+    if mimic is None:
+        plan = Plan(stays, DISCHARGED, SEED, time)
+        simulate(plan, folder, variables, lambda step: progress(f"Simulating a ward of {stays} stays: {step}"))
+        return folder / "mimic"
+    selection = Selection(variables, rebase_to=time)
+    mimic2fhir(mimic, folder / "fhir", selection, lambda step: progress(f"Making a census of MIMIC: {step}"))
+    return mimic

@@ -1,0 +1,232 @@
+"""The server as a process: `serve` runs it in this one, `running_server` in a child that ends with its parent."""
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from wardround.demo.fhir_server.app import Transports, create_app
+from wardround.demo.fhir_server.certificates import Certificate, throw_away_certificate
+from wardround.demo.fhir_server.faults import FaultPlan, Faults
+from wardround.demo.fhir_server.sign_in import Clients
+from wardround.demo.fhir_server.store import Store
+from wardround.errors import FhirUnreachable, WardroundError
+
+LOOPBACK = "127.0.0.1"
+_NOT_THIS_MACHINE = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL)
+_KEEP_ALIVE_SECONDS = 75
+_SHUTDOWN_SECONDS = 2
+_STOP_SECONDS = 10
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises WardroundError if the address cannot be had."""
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512
+        )
+    except OSError as error:
+        is_foreign = error.errno in _NOT_THIS_MACHINE
+        # create_server appends the address to the system's words, and it is said already.
+        why = str(error.strerror).partition(" (while ")[0]
+        remedy = "give an address of this machine with --host" if is_foreign else "choose another with --port"
+        raise WardroundError(
+            f"fhir-server: {host} port {port} cannot be listened on ({why}); {remedy}"
+            f"{'' if is_foreign else ' (0 takes a free one)'}"
+        ) from None
+
+
+def url_of(listening: socket.socket, scheme: str = "http") -> str:
+    """scheme://host:port of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def serve(
+    store: Store,
+    listening: socket.socket,
+    faults: Faults,
+    cap: int,
+    ready: Callable[[], None],
+    certificate: Certificate | None = None,
+    clients: Clients | None = None,
+    origins: Sequence[str] = (),
+) -> None:
+    """Answers requests until SIGTERM or SIGINT; calls `ready` once it does. The caller closes the store.
+
+    With a certificate it speaks TLS; with `clients` it serves only them; web pages of the `origins` may ask.
+    """
+    transports: Transports = {}
+    config = uvicorn.Config(
+        create_app(store, faults, cap, transports, clients, origins),
+        ssl_certfile=certificate.file if certificate else None,
+        ssl_keyfile=certificate.key_file if certificate else None,
+        http=_protocol(transports),
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
+    _Server(config, ready).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def _protocol(transports: Transports) -> type[asyncio.Protocol]:
+    """uvicorn's own HTTP protocol, which also notes each open connection, so that faults can close one."""
+
+    class Noting(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            self._address = tuple(transport.get_extra_info("peername")[:2])
+            transports[self._address] = transport
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            transports.pop(self._address, None)
+            super().connection_lost(exc)
+
+    return Noting
+
+
+def end_with_signals() -> None:
+    """SIGTERM unwinds the process as SIGINT does, so that temporary files are removed."""
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+def end_with_stdin() -> None:
+    """Ends this process when its standard input does: a parent that holds the other end cannot leave it behind."""
+
+    def watch() -> None:
+        # Not sys.stdin: a thread that waits in its buffer would break the interpreter's own end.
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server in a child process. `base_url` ends in /fhir; /_faults and /_requests lie under `control_url`.
+
+    `ca_file` is the authority to trust if it speaks TLS.
+    """
+
+    control_url: str
+    pid: int
+    ca_file: str | None = None
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.control_url}/fhir"
+
+    def misbehave(self, plan: FaultPlan) -> None:
+        """Starts a plan of faults; an empty one ends them."""
+        self._control("POST", "/_faults", plan.model_dump_json().encode())
+
+    def requests(self) -> dict[str, int]:
+        """How many requests came, by method and kind of path: {"GET Observation/{id}": 2, "POST /": 1}."""
+        counted: dict[str, int] = self._control("GET", "/_requests")["requests"]
+        return counted
+
+    def forget_requests(self) -> None:
+        """Counts from zero again."""
+        self._control("DELETE", "/_requests")
+
+    def _control(self, method: str, path: str, body: bytes | None = None) -> Any:
+        asked = urllib.request.Request(f"{self.control_url}{path}", data=body, method=method)
+        trusting = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca_file))
+        with urllib.request.build_opener(urllib.request.ProxyHandler({}), trusting).open(asked) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def running_server(
+    data: Path | None = None,
+    db: Path | None = None,
+    faults: FaultPlan | None = None,
+    cap: int | None = None,
+    tls: bool = False,
+    clients: Clients | None = None,
+    origins: Sequence[str] = (),
+) -> Iterator[RunningServer]:
+    """A server on a free loopback port, in a child process, from when it answers until the block ends.
+
+    `data` is a folder to load, `db` an SQLite file to keep (temporary without), `cap` the largest page. With `tls` it
+    has a certificate that nobody else has; with `clients` it serves only them; web pages of the `origins` may ask.
+    Raises FhirUnreachable if the server cannot start; its own message is on stderr.
+    """
+    options = ["--port", "0", "--json", "--until-eof"]
+    options += ["--data", str(data)] if data else []
+    options += ["--db", str(db)] if db else []
+    options += ["--faults", faults.model_dump_json()] if faults else []
+    options += ["--cap", str(cap)] if cap else []
+    options += [option for origin in origins for option in ("--cors", origin)]
+    with tempfile.TemporaryDirectory(prefix="wardround-fhir-server-") as folder:
+        certificate = throw_away_certificate(Path(folder)) if tls else None
+        if certificate:
+            options += ["--tls-cert", str(certificate.file), "--tls-key", str(certificate.key_file)]
+        if clients:
+            # In a file, because everybody on the machine can read a command line.
+            file = Path(folder) / "clients.json"
+            file.write_text(clients.model_dump_json())
+            options += ["--clients", str(file)]
+        with _child([sys.executable, "-P", "-m", "wardround", "fhir-server", *options]) as (base_url, pid):
+            yield RunningServer(base_url.removesuffix("/fhir"), pid, str(certificate.file) if certificate else None)
+
+
+@contextmanager
+def _child(command: list[str]) -> Iterator[tuple[str, int]]:
+    """The server's base URL and process id."""
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        first_line = child.stdout.readline()
+        if not first_line:
+            raise FhirUnreachable("fhir-server: ended before it was ready; its message is above")
+        yield json.loads(first_line)["base_url"], child.pid
+    finally:
+        child.stdin.close()
+        _wait(child)
+        child.stdout.close()
+
+
+def _wait(child: subprocess.Popen[bytes]) -> None:
+    try:
+        child.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

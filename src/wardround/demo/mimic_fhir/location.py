@@ -1,0 +1,43 @@
+"""Care units in, Location out; and the one Organization that they all belong to."""
+
+from wardround.demo.mimic_fhir.shapes import (
+    HOSPITAL_ID,
+    HOSPITAL_NPI,
+    HOSPITAL_NPI_SYSTEM,
+    TERMINOLOGY,
+    Resource,
+    concept,
+    meta,
+    reference,
+)
+from wardround.sources.mimic.ids import mimic_id
+
+
+def location_id(careunit: str) -> str:
+    """The Location's id; MIMIC knows a care unit by its name alone."""
+    return mimic_id("Location", careunit)
+
+
+def location(careunit: str) -> Resource:
+    return {
+        "resourceType": "Location",
+        "id": location_id(careunit),
+        "meta": meta("location"),
+        "status": "active",
+        "name": careunit,
+        "physicalType": concept(f"{TERMINOLOGY}/location-physical-type", "wa", "Ward"),
+        "managingOrganization": reference("Organization", HOSPITAL_ID),
+    }
+
+
+def organization() -> Resource:
+    """The hospital that MIMIC comes from."""
+    return {
+        "resourceType": "Organization",
+        "id": HOSPITAL_ID,
+        "meta": meta("organization"),
+        "identifier": [{"value": HOSPITAL_NPI, "system": HOSPITAL_NPI_SYSTEM}],
+        "active": True,
+        "type": [concept(f"{TERMINOLOGY}/organization-type", "prov", "Healthcare Provider")],
+        "name": "Beth Israel Deaconess Medical Center",
+    }

@@ -1,0 +1,87 @@
+"""A ward, a FHIR server and Airflow with its UI, for staying: everything runs until the block ends."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from wardround.adapters.files.refused import storing
+from wardround.adapters.models.store import ModelStore
+from wardround.airflow.environment import local_environment
+from wardround.demo.airflow_rest import FINISHED
+from wardround.demo.demo_ward import Progress, prepare_ward
+from wardround.demo.fhir_server.running import running_server
+from wardround.demo.standalone import POLL_SECONDS, Standalone, refuse_taken, running_standalone
+from wardround.errors import RunIncomplete
+from wardround.settings import Settings
+from wardround.spec.loading import condition_ids
+
+
+@dataclass(frozen=True)
+class Ward:
+    """What is running: Airflow, the FHIR server's base URL, and the settings that both were started with."""
+
+    airflow: Standalone
+    fhir_base_url: str
+    settings: Settings
+
+    def first_round(self, progress: Progress) -> None:
+        """Trains where no model is live, and screens once what is not suspended, to have something to see at once."""
+        conditions = condition_ids(self.settings.schemas)
+        store = ModelStore(self.settings.models)
+        self._run([f"train__{condition}" for condition in conditions if store.live(condition) is None], progress)
+        # What somebody switched off in an earlier stay would end red, and all of this with it.
+        active = [condition for condition in conditions if store.standing(condition).suspended is None]
+        self._run([f"screen_icu__{condition}" for condition in active], progress)
+
+    def _run(self, dag_ids: list[str], progress: Progress) -> None:
+        """Starts the DAGs and returns when all have ended. Raises RunIncomplete for the first that failed."""
+        if not dag_ids:
+            return
+        api = self.airflow.api
+        self._wait_while(lambda: not all(api.knows(dag_id) for dag_id in dag_ids))
+        runs = {dag_id: api.trigger(dag_id, {}) for dag_id in dag_ids}
+        progress(f"Running {', '.join(dag_ids)}")
+        self._wait_while(lambda: any(api.state(dag_id, run_id) not in FINISHED for dag_id, run_id in runs.items()))
+        for dag_id, run_id in runs.items():
+            if api.state(dag_id, run_id) == "failed":
+                raise RunIncomplete(f"{dag_id}: failed, expected success; see {api.base_url}/dags/{dag_id}")
+
+    def _wait_while(self, condition: Callable[[], bool]) -> None:
+        while condition():
+            self.airflow.check()
+            time.sleep(POLL_SECONDS)
+
+    def wait(self) -> None:
+        """Returns never; raises WardroundError if Airflow ends."""
+        self._wait_while(lambda: True)
+
+
+@contextmanager
+def running_ward(
+    settings: Settings, mimic: Path | None, stays: int, now: datetime, port: int, progress: Progress
+) -> Iterator[Ward]:
+    """Makes the ward of var/up anew, as of `now`, and runs it; Airflow's history and the models of var/up stay.
+
+    Raises WardroundError if the port is taken, before anything is changed.
+    """
+    # Before anything of var/up is removed: it may be in use by who has the port.
+    refuse_taken(port)
+    folder = settings.var / "up"
+    own = replace(settings, var=folder, runs=str(folder / "runs"), models=folder / "models")
+    with storing(folder):
+        shutil.rmtree(folder / "fhir", ignore_errors=True)
+        for leftover in folder.glob("fhir.sqlite*"):
+            leftover.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+    mimic = prepare_ward(folder, mimic, stays, now, own, progress)
+    progress("Starting the FHIR server")
+    with running_server(data=folder / "fhir", db=folder / "fhir.sqlite") as server:
+        variables = local_environment(own, folder / "airflow", server.base_url) | {"MIMIC_CSV_PATH": str(mimic)}
+        progress("Starting Airflow")
+        with running_standalone(variables, port, folder / "airflow.log") as airflow:
+            airflow.wait_until_ready()
+            yield Ward(airflow, server.base_url, own)

@@ -1,0 +1,86 @@
+"""Orders of the synthetic ward in; frames with MIMIC-IV's columns out, those that labels are made from."""
+
+import numpy as np
+import pandas as pd
+
+from wardround.demo.ward.ids import ADMISSION, CULTURE, PHARMACY, STAY, SUBJECT
+from wardround.demo.ward.items import ANTIBIOTICS, FOLEY, NOREPINEPHRINE
+from wardround.demo.ward.patients import Cohort
+from wardround.demo.ward.suspicion import Orders, Treatment
+from wardround.demo.ward.wall_clock import clock
+
+
+def order_tables(cohort: Cohort, treatment: Treatment, now: int) -> dict[str, pd.DataFrame]:
+    """prescriptions, microbiologyevents, inputevents and outputevents, of what began by `now` (UTC seconds)."""
+    return {
+        "prescriptions": _prescriptions(cohort, treatment.antibiotics.known(now)),
+        "microbiologyevents": _microbiologyevents(cohort, treatment.cultures.known(now)),
+        "inputevents": _inputevents(cohort, treatment.vasopressors.known(now)),
+        "outputevents": _outputevents(cohort, treatment.urine.known(now)),
+    }
+
+
+def _prescriptions(cohort: Cohort, orders: Orders) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            **_of_admission(cohort, orders),
+            "pharmacy_id": PHARMACY + cohort.number[orders.stay],
+            "starttime": clock(orders.start),
+            "stoptime": clock(orders.stop),
+            "drug_type": orders.each("MAIN"),
+            "drug": np.array(ANTIBIOTICS)[orders.value.astype(int) % len(ANTIBIOTICS)],
+            "route": orders.each("IV"),
+        }
+    )
+
+
+def _microbiologyevents(cohort: Cohort, orders: Orders) -> pd.DataFrame:
+    number = cohort.number[orders.stay]
+    taken = clock(orders.start)
+    return pd.DataFrame(
+        {
+            "microevent_id": CULTURE + number,
+            **_of_admission(cohort, orders),
+            "micro_specimen_id": CULTURE + number,
+            "chartdate": taken.astype("datetime64[D]").astype("datetime64[s]"),
+            "charttime": taken,
+            "spec_type_desc": orders.each("BLOOD CULTURE"),
+            "test_name": orders.each("Blood Culture"),
+            "org_name": orders.each(""),
+        }
+    )
+
+
+def _inputevents(cohort: Cohort, orders: Orders) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            **_of_admission(cohort, orders),
+            "stay_id": STAY + cohort.number[orders.stay],
+            "starttime": clock(orders.start),
+            "endtime": clock(orders.stop),
+            "itemid": orders.each(NOREPINEPHRINE),
+            "rate": orders.value,
+            "rateuom": orders.each("mcg/kg/min"),
+            "patientweight": np.round(cohort.weight[orders.stay], 1),
+        }
+    )
+
+
+def _outputevents(cohort: Cohort, orders: Orders) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            **_of_admission(cohort, orders),
+            "stay_id": STAY + cohort.number[orders.stay],
+            "charttime": clock(orders.start),
+            "itemid": orders.each(FOLEY),
+            "value": orders.value.astype(int),
+            "valueuom": orders.each("mL"),
+        }
+    )
+
+
+def _of_admission(cohort: Cohort, orders: Orders) -> dict[str, np.ndarray]:
+    return {
+        "subject_id": SUBJECT + cohort.patient[orders.stay],
+        "hadm_id": ADMISSION + cohort.number[orders.stay],
+    }

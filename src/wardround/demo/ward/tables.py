@@ -1,0 +1,281 @@
+"""A batch of the synthetic ward as frames with MIMIC-IV's columns: the one door of this package.
+
+Times are US Eastern wall clock (datetime64[s], NaT where empty), as MIMIC writes them; none is after the batch's now.
+"""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from wardround.demo.ward.course import run_course
+from wardround.demo.ward.diagnoses import diagnoses
+from wardround.demo.ward.ids import ADMISSION, LABEVENT, SPECIMEN, STAY, SUBJECT, TRANSFER
+from wardround.demo.ward.items import (
+    CHART_ITEMS,
+    INTUBATED_WORDS,
+    LAB_ITEMS,
+    OTHER_ITEMS,
+    PANEL_GAP,
+    SPECIMEN_TYPE,
+    VENTILATOR_MODE,
+    VERBAL_WORDS,
+)
+from wardround.demo.ward.labs import Results, measure
+from wardround.demo.ward.order_tables import order_tables
+from wardround.demo.ward.patients import HOUR, OPEN, Batch, Cohort, make_cohort
+from wardround.demo.ward.suspicion import treat
+from wardround.demo.ward.vitals import Rows, chart
+from wardround.demo.ward.wall_clock import clock
+
+FOLDERS: Final = {
+    "patients": "hosp", "admissions": "hosp", "transfers": "hosp", "diagnoses_icd": "hosp", "labevents": "hosp",
+    "d_labitems": "hosp", "prescriptions": "hosp", "microbiologyevents": "hosp", "icustays": "icu",
+    "chartevents": "icu", "inputevents": "icu", "outputevents": "icu", "d_items": "icu",
+}  # fmt: skip
+
+_SPECIMENS_PER_STAY, _RESULTS_PER_STAY = 400, 2_000
+
+INTENSIVE_UNITS: Final = (
+    "Medical Intensive Care Unit (MICU)",
+    "Medical/Surgical Intensive Care Unit (MICU/SICU)",
+    "Surgical Intensive Care Unit (SICU)",
+    "Cardiac Vascular Intensive Care Unit (CVICU)",
+    "Coronary Care Unit (CCU)",
+    "Trauma SICU (TSICU)",
+    "Neuro Surgical Intensive Care Unit (Neuro SICU)",
+)
+_WARDS: Final = ("Medicine", "Med/Surg", "Cardiac Surgery", "Neurology", "Surgery/Trauma")
+_RACES: Final = ("WHITE", "BLACK/AFRICAN AMERICAN", "HISPANIC OR LATINO", "ASIAN", "OTHER", "UNKNOWN")
+_RACE_SHARES: Final = (0.64, 0.15, 0.06, 0.04, 0.05, 0.06)
+_HOMES: Final = ("HOME", "HOME HEALTH CARE", "SKILLED NURSING FACILITY", "REHAB")
+
+
+def make_tables(batch: Batch, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+    """The tables of FOLDERS, without the two dictionaries, for one batch of stays.
+
+    The same batch and generator state give the same frames; stays of different batches never share an id.
+    """
+    cohort = make_cohort(batch, rng)
+    course = run_course(cohort.illness, int(np.ceil(cohort.hours.max())) + 1, rng)
+    return {
+        "patients": _patients(cohort),
+        "admissions": _admissions(cohort, rng),
+        "transfers": _transfers(cohort),
+        "icustays": _icustays(cohort),
+        "diagnoses_icd": diagnoses(SUBJECT + cohort.patient, ADMISSION + cohort.number, cohort, rng),
+        "labevents": _labevents(cohort, measure(cohort, course, rng), batch, rng),
+        "chartevents": _chartevents(cohort, chart(cohort, course, rng), batch, rng),
+        **order_tables(cohort, treat(cohort, course, rng), batch.now),
+    }
+
+
+def dictionaries() -> dict[str, pd.DataFrame]:
+    """d_items and d_labitems of what the ward charts and measures."""
+    chart_items = [
+        {"itemid": i.itemid, "label": i.label, "abbreviation": i.label, "linksto": "chartevents",
+         "category": i.category, "unitname": i.unit, "param_type": "Numeric", "lownormalvalue": "",
+         "highnormalvalue": ""}
+        for i in CHART_ITEMS.values()
+    ]  # fmt: skip
+    other_items = [
+        {"itemid": itemid, "label": label, "abbreviation": label, "linksto": table, "category": category,
+         "unitname": unit, "param_type": "Numeric", "lownormalvalue": "", "highnormalvalue": ""}
+        for itemid, label, unit, category, table in OTHER_ITEMS
+    ]  # fmt: skip
+    category = dict.fromkeys(PANEL_GAP, "Chemistry") | dict.fromkeys(("count", "clotting", "bands"), "Hematology")
+    category |= dict.fromkeys(("gas", "lactate"), "Blood Gas")
+    lab_items = [
+        {"itemid": i.itemid, "label": i.label, "fluid": "Blood", "category": category[i.panel]} for i in LAB_ITEMS
+    ]
+    lab_items.append({"itemid": SPECIMEN_TYPE, "label": "Specimen Type", "fluid": "Blood", "category": category["gas"]})
+    return {"d_items": pd.DataFrame([*chart_items, *other_items]), "d_labitems": pd.DataFrame(lab_items)}
+
+
+def _patients(cohort: Cohort) -> pd.DataFrame:
+    year = pd.Series(clock(cohort.admittime)).dt.year
+    frame = pd.DataFrame(
+        {
+            "subject_id": SUBJECT + cohort.patient,
+            "gender": np.where(cohort.male, "M", "F"),
+            "anchor_age": cohort.age,
+            "anchor_year": year,
+            "anchor_year_group": (year // 3 * 3).astype(str) + " - " + (year // 3 * 3 + 2).astype(str),
+            "dod": np.where(cohort.died, clock(cohort.dischtime).astype("datetime64[D]").astype(str), ""),
+            "_died": cohort.died,
+        }
+    )
+    # Of a person with two stays the earlier year counts, and a death in either.
+    frame = frame.sort_values(["subject_id", "anchor_year"])
+    dod = frame.groupby("subject_id")["dod"].max()
+    frame = frame.drop_duplicates("subject_id").drop(columns="_died")
+    return frame.assign(dod=frame["subject_id"].map(dod)).reset_index(drop=True)
+
+
+def _admissions(cohort: Cohort, rng: np.random.Generator) -> pd.DataFrame:
+    n = len(cohort.number)
+    planned = np.array(["URGENT", "SURGICAL SAME DAY ADMISSION", "OBSERVATION ADMIT"])[rng.integers(0, 3, n)]
+    discharge = clock(cohort.dischtime)
+    home = np.array(_HOMES)[rng.integers(0, len(_HOMES), n)]
+    location = np.where(cohort.died, "DIED", home if cohort.discharged else "")
+    return pd.DataFrame(
+        {
+            "subject_id": SUBJECT + cohort.patient,
+            "hadm_id": ADMISSION + cohort.number,
+            "admittime": clock(cohort.admittime),
+            "dischtime": discharge,
+            "deathtime": np.where(cohort.died, discharge, np.datetime64("NaT", "s")),
+            "admission_type": np.where(cohort.emergency, "EW EMER.", planned),
+            "admit_provider_id": "",
+            "admission_location": np.where(cohort.emergency, "EMERGENCY ROOM", "PHYSICIAN REFERRAL"),
+            "discharge_location": location,
+            "insurance": np.where(cohort.age >= 65, "Medicare", "Other"),
+            "language": "ENGLISH",
+            "marital_status": np.array(["MARRIED", "SINGLE", "WIDOWED", "DIVORCED"])[rng.integers(0, 4, n)],
+            "race": rng.choice(_RACES, n, p=_RACE_SHARES),
+            "edregtime": clock(np.where(cohort.emergency, _arrival(cohort), OPEN)),
+            "edouttime": clock(np.where(cohort.emergency, cohort.intime, OPEN)),
+            "hospital_expire_flag": cohort.died.astype(int),
+        }
+    )
+
+
+def _arrival(cohort: Cohort) -> np.ndarray:
+    return np.asarray(cohort.admittime - 3 * HOUR)
+
+
+def _units(cohort: Cohort) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First and last care unit, and when the one gave way to the other (UTC seconds, OPEN where it did not)."""
+    units = np.array(INTENSIVE_UNITS)
+    moved = (cohort.number % 9 == 4) & (cohort.hours > 10)
+    first = cohort.number % len(units)
+    last = np.where(moved, (cohort.number + 3) % len(units), first)
+    return units[first], units[last], np.where(moved, cohort.intime + (cohort.hours * HOUR * 0.4).astype(int), OPEN)
+
+
+def _transfers(cohort: Cohort) -> pd.DataFrame:
+    """Emergency department or ward, intensive care unit or two, ward again, and the row of the discharge."""
+    first, last, moved = _units(cohort)
+    wards = np.array(_WARDS)[cohort.number % len(_WARDS)]
+    emergency, later = cohort.emergency, moved != OPEN
+    left = (cohort.outtime != OPEN) & (cohort.dischtime > cohort.outtime)
+    gone = cohort.dischtime != OPEN
+    every = np.ones(len(first), dtype=bool)
+    stages = [
+        (emergency, "ED", np.full(len(first), "Emergency Department"), _arrival(cohort), cohort.intime),
+        (~emergency, "admit", wards, cohort.admittime, cohort.intime),
+        (every, "transfer", first, cohort.intime, np.where(later, moved, cohort.outtime)),
+        (later, "transfer", last, moved, cohort.outtime),
+        (left, "transfer", wards, cohort.outtime, cohort.dischtime),
+        (gone, "discharge", np.full(len(first), ""), cohort.dischtime, np.full(len(first), OPEN)),
+    ]
+    frames = [
+        pd.DataFrame(
+            {
+                "subject_id": SUBJECT + cohort.patient[rows],
+                "hadm_id": ADMISSION + cohort.number[rows],
+                "transfer_id": TRANSFER + 10 * cohort.number[rows] + step,
+                "eventtype": kind,
+                "careunit": unit[rows],
+                "intime": clock(start[rows]),
+                "outtime": clock(end[rows]),
+            }
+        )
+        for step, (rows, kind, unit, start, end) in enumerate(stages)
+    ]
+    return pd.concat(frames).sort_values("transfer_id", ignore_index=True)
+
+
+def _icustays(cohort: Cohort) -> pd.DataFrame:
+    first, last, _ = _units(cohort)
+    intime, outtime = clock(cohort.intime), clock(cohort.outtime)
+    return pd.DataFrame(
+        {
+            "subject_id": SUBJECT + cohort.patient,
+            "hadm_id": ADMISSION + cohort.number,
+            "stay_id": STAY + cohort.number,
+            "first_careunit": first,
+            "last_careunit": last,
+            "intime": intime,
+            "outtime": outtime,
+            "los": (pd.Series(outtime) - pd.Series(intime)) / pd.Timedelta(days=1),
+        }
+    )
+
+
+def _chartevents(cohort: Cohort, rows: Rows, batch: Batch, rng: np.random.Generator) -> pd.DataFrame:
+    stored = rows.time + np.ceil(rng.lognormal(np.log(8), 0.8, len(rows.time))).astype(np.int64) * 60
+    keep = np.maximum(rows.time, stored) <= batch.now
+    rows, stored = rows.where(keep), stored[keep]
+    units = {item.itemid: item.unit for item in CHART_ITEMS.values()}
+    return pd.DataFrame(
+        {
+            "subject_id": SUBJECT + cohort.patient[rows.stay],
+            "hadm_id": ADMISSION + cohort.number[rows.stay],
+            "stay_id": STAY + cohort.number[rows.stay],
+            "caregiver_id": "",
+            "charttime": clock(rows.time),
+            "storetime": clock(stored),
+            "itemid": rows.item,
+            "value": _charted_text(cohort, rows),
+            "valuenum": np.where(rows.item == CHART_ITEMS["ventilator"].itemid, np.nan, rows.value),
+            "valueuom": _looked_up(units, rows.item),
+            "warning": 0,
+        }
+    )
+
+
+def _labevents(cohort: Cohort, results: Results, batch: Batch, rng: np.random.Generator) -> pd.DataFrame:
+    number = LABEVENT + batch.first * _RESULTS_PER_STAY + np.arange(len(results.time))
+    keep = np.maximum(results.time, results.stored) <= batch.now
+    results, number = results.where(keep), number[keep]
+    n = len(number)
+    text = np.where(results.bound == "_", "___", results.bound.astype(object) + _text(results.value))
+    text = np.where(results.item == SPECIMEN_TYPE, results.bound, text)
+    numbered = np.where(results.bound == "", results.value, np.nan)
+    nothing = {SPECIMEN_TYPE: np.nan}
+    low = _looked_up({item.itemid: item.low for item in LAB_ITEMS} | nothing, results.item)
+    high = _looked_up({item.itemid: item.high for item in LAB_ITEMS} | nothing, results.item)
+    outpatient = (results.time < cohort.admittime[results.stay]) | (rng.random(n) < 0.08)
+    admission = pd.Series(ADMISSION + cohort.number[results.stay], dtype="Int64").mask(outpatient)
+    return pd.DataFrame(
+        {
+            "labevent_id": number,
+            "subject_id": SUBJECT + cohort.patient[results.stay],
+            "hadm_id": admission,
+            "specimen_id": SPECIMEN + batch.first * _SPECIMENS_PER_STAY + results.specimen,
+            "itemid": results.item,
+            "order_provider_id": "",
+            "charttime": clock(results.time),
+            "storetime": clock(results.stored),
+            "value": text,
+            "valuenum": numbered,
+            "valueuom": _looked_up({item.itemid: item.unit for item in LAB_ITEMS} | {SPECIMEN_TYPE: ""}, results.item),
+            "ref_range_lower": low,
+            "ref_range_upper": high,
+            "flag": np.where((numbered < low) | (numbered > high), "abnormal", ""),
+            "priority": np.where(rng.random(n) < 0.58, "STAT", "ROUTINE"),
+            "comments": "",
+        }
+    )
+
+
+def _charted_text(cohort: Cohort, rows: Rows) -> np.ndarray:
+    """What stands in `value`: the number, or words where MIMIC charts words."""
+    text = _text(rows.value)
+    verbal = rows.item == CHART_ITEMS["verbal"].itemid
+    text[verbal] = np.array(VERBAL_WORDS, dtype=object)[rows.value[verbal].astype(int) - 1]
+    text[verbal & cohort.ventilated[rows.stay]] = INTUBATED_WORDS
+    text[rows.item == CHART_ITEMS["ventilator"].itemid] = VENTILATOR_MODE
+    return text
+
+
+def _text(values: np.ndarray) -> np.ndarray:
+    """Numbers as MIMIC writes them, `91` and `98.4`; there are few different ones, so each is formatted once."""
+    different, place = np.unique(values, return_inverse=True)
+    return np.array([f"{value:.10g}" for value in different], dtype=object)[place]
+
+
+def _looked_up(table: dict[int, str] | dict[int, float], items: np.ndarray) -> np.ndarray:
+    different, place = np.unique(items, return_inverse=True)
+    return np.array([table[int(item)] for item in different])[place]

@@ -1,0 +1,38 @@
+"""UTC seconds in, US Eastern wall-clock seconds out: how MIMIC writes times. Right for every year, also after 2037."""
+
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from wardround.demo.ward.patients import OPEN
+
+EASTERN: Final = ZoneInfo("America/New_York")
+_HOUR: Final = 3600
+
+
+def eastern(utc: np.ndarray) -> np.ndarray:
+    """Wall-clock seconds (int64) of UTC seconds; whoever reads them as MIMIC's gets no later instant than `utc`.
+
+    The wall clock shows one hour of autumn twice, and readers take it for the second: what happened in the first is
+    written an hour early, so that nothing appears to be known before its time.
+    """
+    hours, place = np.unique(utc // _HOUR, return_inverse=True)
+    wall = utc + np.array([_offset(int(hour)) for hour in hours], dtype=np.int64)[place]
+    return np.asarray(wall)
+
+
+def clock(utc: np.ndarray) -> np.ndarray:
+    """Wall-clock times (datetime64[s]) of UTC seconds; NaT for OPEN."""
+    wall = np.where(utc == OPEN, np.iinfo(np.int64).min, eastern(np.where(utc == OPEN, 0, utc)))
+    return np.asarray(wall.astype("datetime64[s]"))
+
+
+def _offset(hour: int) -> int:
+    local = datetime.fromtimestamp(hour * _HOUR, UTC).astimezone(EASTERN)
+    offset = local.utcoffset()
+    assert offset is not None
+    seconds = int(offset.total_seconds())
+    first_of_two = local.fold == 0 and local.replace(fold=1).utcoffset() != offset
+    return seconds - _HOUR if first_of_two else seconds

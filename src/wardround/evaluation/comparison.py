@@ -1,0 +1,166 @@
+"""Scores of a candidate and of the live model for the same test rows in; how they compare, and the gates, out."""
+
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from wardround.evaluation.calibration import CALIBRATION
+from wardround.evaluation.gates import VERDICTS, Verdict, in_words, verdict_of
+from wardround.evaluation.metrics import METRICS, Metric, measure_with_intervals, paired_with_intervals
+from wardround.evaluation.tallies import Scores
+from wardround.spec.base import SpecModel
+from wardround.spec.promotion import Promotion
+
+SLOPE: Final = "calibration_slope"
+MEASURES: Final = {
+    **{name: METRICS[name] for name in ("auroc", "auprc", "f1", "sensitivity", "ppv", "brier")},
+    SLOPE: CALIBRATION["slope"],
+}
+
+
+class Compared(SpecModel):
+    """One figure of both models; `difference` is the candidate's less the live model's."""
+
+    candidate: Metric
+    live: Metric | None = None
+    difference: Metric | None = None
+
+
+class Judged(SpecModel):
+    """What one promotion gate says."""
+
+    name: Literal["calibration_slope", "ppv", "auroc_against_live"]
+    passed: bool | None = Field(description="None where it cannot judge, which stops nothing.")
+    message: str
+
+
+class OnTest(SpecModel):
+    """The counts of what both models were scored on."""
+
+    rows: int
+    patients: int
+    patients_with_outcome: int = Field(description="With the outcome in at least one row.")
+
+
+class Seen(SpecModel):
+    """Whether a model learned from the patients that it is compared on: then it looks better than it is."""
+
+    answer: Literal["no", "yes", "unknown"]
+    patients: int = Field(default=0, description="How many of them it learned from, where the answer is yes.")
+
+
+class Comparison(SpecModel):
+    """comparison.json of a training run."""
+
+    condition: str
+    version: str = Field(description="The candidate.")
+    live: str | None = Field(description="The live version, also where it could not be scored.")
+    not_scored: str | None = Field(default=None, description="Why the live model was not scored.")
+    seen: Seen | None = Field(default=None, description="Of the live model; None if none is live, or it was not asked.")
+    notes: tuple[str, ...] = Field(default=(), description="What a reader must know to judge the figures.")
+    test: OnTest
+    metrics: dict[str, Compared]
+    gates: tuple[Judged, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all gates together."""
+        return verdict_of(gate.passed for gate in self.gates)
+
+    @property
+    def fairness(self) -> str:
+        """Whether the live model has seen the test patients in its own training: what to know before any figure."""
+        if self.live is None:
+            return "No model is live: the candidate is compared with none."
+        if self.not_scored:
+            return "The live model could not be scored here: the candidate is compared with none."
+        if self.seen is None or self.seen.answer == "unknown":
+            return (
+                "Nobody knows whether the live model learned from these test patients, for its training is not here: if"
+                " it did, it looks better than it is, and the comparison is not fair."
+            )
+        if self.seen.answer == "no":
+            return "The live model learned from none of these test patients."
+        return (
+            f"The live model learned from {self.seen.patients:,} of these {self.test.patients:,} test patients, so it"
+            " looks better than it is, and the comparison is not fair to the candidate."
+        )
+
+    @property
+    def said(self) -> str:
+        """What each gate says, those that say the same once."""
+        return "; ".join(dict.fromkeys(f"{in_words(VERDICTS[gate.passed])}: {gate.message}" for gate in self.gates))
+
+    @property
+    def failed(self) -> str:
+        """What the failed gates say; empty if none failed."""
+        return "; ".join(gate.message for gate in self.gates if gate.passed is False)
+
+
+def counted(outcome: np.ndarray, patients: pd.Series) -> OnTest:
+    with_outcome = patients[outcome == 1].nunique()
+    return OnTest(rows=len(outcome), patients=patients.nunique(), patients_with_outcome=with_outcome)
+
+
+def compared(
+    outcome: np.ndarray, patients: pd.Series, candidate: Scores, live: Scores | None, seed: int
+) -> dict[str, Compared]:
+    """MEASURES of both models, each model at its own threshold, and of their difference; intervals over patients."""
+    if live is None:
+        alone = measure_with_intervals(outcome, *candidate, patients, seed, MEASURES)
+        return {name: Compared(candidate=alone[name]) for name in MEASURES}
+    ours, theirs, apart = paired_with_intervals(outcome, candidate, live, patients, seed, MEASURES)
+    return {name: Compared(candidate=ours[name], live=theirs[name], difference=apart[name]) for name in MEASURES}
+
+
+def judged(
+    metrics: dict[str, Compared], counts: OnTest, not_compared: str | None, limits: Promotion
+) -> tuple[Judged, ...]:
+    """The promotion gates. They judge figures as they are; the intervals are for the person who decides.
+
+    `not_compared` says why there is no figure of a live model; None if there is one.
+    """
+    few = _too_few(counts, limits.min_patients)
+    if few:
+        return tuple(Judged(name=name, passed=None, message=few) for name in (SLOPE, "ppv", "auroc_against_live"))
+    return _slope(metrics, limits), _ppv(metrics, limits), _against_live(metrics, not_compared, limits)
+
+
+def _too_few(counts: OnTest, needed: int) -> str:
+    without = counts.patients - counts.patients_with_outcome
+    if min(counts.patients_with_outcome, without) >= needed:
+        return ""
+    return (
+        f"too few to judge: {counts.patients_with_outcome} test patients with the outcome and {without} without it,"
+        f" expected {needed} of each"
+    )
+
+
+def _slope(metrics: dict[str, Compared], limits: Promotion) -> Judged:
+    slope, low, high = metrics[SLOPE].candidate, limits.calibration_slope.min, limits.calibration_slope.max
+    passed = slope.value is not None and low <= slope.value <= high
+    return Judged(name=SLOPE, passed=passed, message=f"calibration slope {_text(slope)}, expected {low:g} to {high:g}")
+
+
+def _ppv(metrics: dict[str, Compared], limits: Promotion) -> Judged:
+    ppv = metrics["ppv"].candidate
+    passed = ppv.value is not None and ppv.value >= limits.min_ppv
+    return Judged(name="ppv", passed=passed, message=f"PPV {_text(ppv)}, expected at least {limits.min_ppv:g}")
+
+
+def _against_live(metrics: dict[str, Compared], not_compared: str | None, limits: Promotion) -> Judged:
+    difference = metrics["auroc"].difference
+    if difference is None or difference.value is None:
+        reason = not_compared or (difference.reason if difference else None) or "the AUROC is not defined"
+        return Judged(name="auroc_against_live", passed=None, message=f"no live model to compare with: {reason}")
+    return Judged(
+        name="auroc_against_live",
+        passed=difference.value >= -limits.max_auroc_loss,
+        message=f"AUROC {difference.value:+.3f} against the live model, expected at least -{limits.max_auroc_loss:g}",
+    )
+
+
+def _text(metric: Metric) -> str:
+    return f"{metric.value:.2f}" if metric.value is not None else f"undefined ({metric.reason})"

@@ -1,0 +1,67 @@
+"""A comparison in, Markdown for the person who decides out: figures, gates and notes; no patient's data."""
+
+from typing import Final
+
+from wardround.escaping import markdown, markdown_code
+from wardround.evaluation.comparison import SLOPE, Compared, Comparison, Judged
+from wardround.evaluation.gates import VERDICTS, in_words
+from wardround.evaluation.metrics import Metric
+
+_NAMES: Final = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "f1": "F1 at the threshold",
+    "sensitivity": "sensitivity at the threshold",
+    "ppv": "PPV at the threshold",
+    "brier": "Brier score (lower is better)",
+    SLOPE: "calibration slope (1 is ideal)",
+}
+_NOBODY_JUDGED: Final = "**No gate could judge this model**: that it is let through says nothing about how good it is."
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """What to know first, the figures with 95 % intervals over patients, the gates, and what else to know."""
+    first = f"**{comparison.fairness}**"
+    figures = [*_head(comparison), "", *_table(comparison), "", *_gates(comparison), *_notes(comparison)]
+    return "\n".join([first, "", *figures])
+
+
+def _head(comparison: Comparison) -> list[str]:
+    test = comparison.test
+    return [
+        f"Candidate {markdown_code(comparison.version)}, live {markdown_code(comparison.live or 'none')}.",
+        f"{test.patients:,} test patients, {test.patients_with_outcome:,} with the outcome; {test.rows:,} rows.",
+    ]
+
+
+def _table(comparison: Comparison) -> list[str]:
+    rows = [_row(name, comparison.metrics[key]) for key, name in _NAMES.items()]
+    return ["| on the same test patients | candidate | live | difference |", "| --- | --- | --- | --- |", *rows]
+
+
+def _row(name: str, compared: Compared) -> str:
+    return f"| {name} | {_cell(compared.candidate)} | {_cell(compared.live)} | {_cell(compared.difference, '+')} |"
+
+
+def _cell(metric: Metric | None, sign: str = "") -> str:
+    if metric is None:
+        return ""
+    if metric.value is None:
+        return markdown(metric.reason or "")
+    interval = f" ({metric.low:{sign}.3f} to {metric.high:{sign}.3f})" if metric.low is not None else ""
+    return f"{metric.value:{sign}.3f}{interval}"
+
+
+def _gates(comparison: Comparison) -> list[str]:
+    warning = [_NOBODY_JUDGED, ""] if comparison.verdict == "not_judged" else []
+    return [*warning, "Gates:", "", *dict.fromkeys(_gate(gate) for gate in comparison.gates)]
+
+
+def _gate(gate: Judged) -> str:
+    verdict = in_words(VERDICTS[gate.passed])
+    return f"* {f'**{verdict}**' if gate.passed is False else verdict}: {markdown(gate.message)}"
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    said = [*comparison.notes, *([f"Not compared: {comparison.not_scored}."] if comparison.not_scored else [])]
+    return ["", "To know:", "", *(f"* {markdown(note)}" for note in said)] if said else []

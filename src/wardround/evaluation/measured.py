@@ -1,0 +1,77 @@
+"""The test side's rows and scores in, its metrics and the whole evaluation out."""
+
+from typing import Final, NamedTuple
+
+import pandas as pd
+
+from wardround.evaluation.calibration import CALIBRATION
+from wardround.evaluation.curves import calibration_bins, curves_of, decision_curve
+from wardround.evaluation.leads import lead_time
+from wardround.evaluation.metrics import METRICS, Measure, Metric, flagged_share, measure_with_intervals
+from wardround.evaluation.other_onset import other_onset
+from wardround.evaluation.policies import alerts_per_100_patient_days
+from wardround.evaluation.results import CalibrationOnTest, Evaluation, Importance, Policy, Task
+from wardround.evaluation.subgroups import subgroups_of
+from wardround.evaluation.tallies import Scores
+
+_ALERTS: Final = "alerts"
+_MEASURES: Final = {**METRICS, **CALIBRATION, _ALERTS: Measure(flagged_share, ())}
+
+
+class Measured(NamedTuple):
+    """The headline metrics and the rest."""
+
+    metrics: dict[str, Metric]
+    evaluation: Evaluation
+
+
+class Told(NamedTuple):
+    """What an evaluation tells of the model beside its scores.
+
+    `onsets` are both times of Sepsis-3 (see `other_onset`), or None.
+    """
+
+    task: Task
+    policy: Policy
+    importance: Importance
+    onsets: pd.DataFrame | None
+
+
+def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measured:
+    """Everything that is measured on the test side.
+
+    Args:
+        rows: `core.tasks.ROW_COLUMNS`, at least one row.
+        scores: calibrated, of each row, and the threshold of the high band.
+        told: what goes into the evaluation as it is, and what it needs beside the rows.
+        seed: decides the resamples of patients.
+    """
+    placed = rows.reset_index(drop=True)
+    outcome, patients = placed["outcome"].to_numpy(dtype=int), placed["patient_id"]
+    found = measure_with_intervals(outcome, *scores, patients, seed, _MEASURES)
+    evaluation = Evaluation(
+        policy=told.policy,
+        calibration=CalibrationOnTest(
+            slope=found["slope"],
+            intercept=found["intercept"],
+            brier=found["brier"],
+            bins=calibration_bins(outcome, scores.score, patients),
+        ),
+        curves=curves_of(outcome, scores.score),
+        decision_curve=decision_curve(outcome, scores.score),
+        alerts_per_100_patient_days=_alerts(found[_ALERTS], told.task),
+        lead_time=lead_time(placed, *scores, seed),
+        subgroups=subgroups_of(placed, scores, seed),
+        importance=told.importance,
+        sensitivity_to_onset=other_onset(placed, scores, told.onsets, told.task, seed),
+    )
+    return Measured({name: found[name] for name in METRICS}, evaluation)
+
+
+def _alerts(share: Metric, task: Task) -> Metric:
+    """The share of rows that are flagged, as alerts per 100 patient-days."""
+    figures = {
+        name: None if figure is None else alerts_per_100_patient_days(figure, task.hours_per_row)
+        for name, figure in (("value", share.value), ("low", share.low), ("high", share.high))
+    }
+    return Metric(**figures, reason=share.reason)

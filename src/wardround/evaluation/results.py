@@ -1,0 +1,187 @@
+"""The figures of an evaluation as frozen models. A figure that cannot be given is None, and a reason says why.
+
+All figures are of the test patients and of the chosen candidate's calibrated scores, unless they say otherwise.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from wardround.evaluation.metrics import Metric
+from wardround.spec.base import Duration, SpecModel
+
+
+class Task(SpecModel):
+    """What is predicted, and when; task.json of a run."""
+
+    task: Literal["first_day", "hourly"] = Field(description="One prediction a stay, or one each full hour.")
+    horizon: Duration | None = Field(description="The outcome comes within it; None for any time after.")
+    at: Duration = Field(description="The first prediction, after admission to the unit.")
+    hours_per_row: float = Field(gt=0, description="Hours of care that a prediction stands for: 24, or 1 if hourly.")
+    label: str = Field(description="The label's rule.")
+    onset_definition: str | None = Field(description="Which time counts as onset; None for a label without one.")
+
+
+class Calibration(SpecModel):
+    """From a candidate's score to the model's: probability(intercept + slope x log-odds of the score).
+
+    Fitted on out-of-fold scores of the training patients. `none` leaves scores as they are, for the `reason` given.
+    """
+
+    method: Literal["platt", "none"] = "none"
+    slope: float = Field(default=1.0, gt=0, description="Above 0: calibration never changes the order of scores.")
+    intercept: float = 0.0
+    reason: str | None = None
+
+
+class CalibrationBin(SpecModel):
+    """Test rows with neighbouring scores: what was predicted on average, and how often the outcome came."""
+
+    mean_predicted: float
+    observed: float
+    rows: int
+
+
+class CalibrationOnTest(SpecModel):
+    """How far calibrated scores mean what they say."""
+
+    slope: Metric = Field(description="Of a logistic regression of the outcome on the log-odds; 1 is ideal.")
+    intercept: Metric = Field(description="With the slope held at 1 (calibration in the large); 0 is ideal.")
+    brier: Metric
+    bins: tuple[CalibrationBin, ...] = Field(description="About equally many rows each, by rising score.")
+
+
+class RocPoint(SpecModel):
+    """One point of the receiver operating characteristic."""
+
+    false_positive_rate: float
+    sensitivity: float
+
+
+class PrecisionRecallPoint(SpecModel):
+    """One point of the precision-recall curve; recall is sensitivity, precision is PPV."""
+
+    recall: float
+    precision: float
+
+
+class Curves(SpecModel):
+    """Discrimination over all thresholds, from the strictest to the loosest, at most 200 points each; may be empty."""
+
+    roc: tuple[RocPoint, ...]
+    precision_recall: tuple[PrecisionRecallPoint, ...]
+
+
+class DecisionPoint(SpecModel):
+    """Net benefit per row of acting at `threshold`, and of acting on everybody; acting on nobody has 0."""
+
+    threshold: float
+    net_benefit: float
+    treat_all: float
+
+
+class LeadTime(SpecModel):
+    """Hours from a stay's first true alert to the onset; None, with the reason, where no onset has a time."""
+
+    stays_with_onset: int = 0
+    stays_alerted: int = 0
+    lower_quartile: Metric
+    median: Metric
+    upper_quartile: Metric
+
+
+class Cell(SpecModel):
+    """One subgroup: its counts and its metrics at the model's threshold."""
+
+    group: str = Field(description="Such as 'female'; 'unknown' where the source says nothing.")
+    rows: int
+    stays: int
+    patients: int
+    positives: int = Field(description="Stays with the outcome.")
+    metrics: dict[str, Metric]
+
+
+class Subgroups(SpecModel):
+    """The metrics by one attribute. Cells that are too small are left out, without their counts."""
+
+    attribute: Literal["sex", "age_band", "unit", "race"]
+    cells: tuple[Cell, ...]
+    suppressed: int = Field(
+        description="Cells left out: under 10 patients or 5 stays with the outcome, or hiding one such."
+    )
+    reason: str | None = Field(default=None, description="Why there is no cell at all.")
+
+
+class ColumnImportance(SpecModel):
+    """How much a column moves scores."""
+
+    column: str
+    mean_absolute: float
+
+
+class ShownReasons(SpecModel):
+    """Reasons beside the scores of test rows, and those left out as against what is clinically expected."""
+
+    rows: int
+    shown: int
+    left_out: int
+
+
+class Importance(SpecModel):
+    """Mean absolute contribution per column over test rows, largest first."""
+
+    method: Literal["shap", "contributions"] = Field(description="shap: exact tree SHAP values of XGBoost.")
+    unit: Literal["log-odds", "probability"]
+    rows: int
+    columns: tuple[ColumnImportance, ...]
+    reasons: ShownReasons | None = Field(default=None, description="None for a card of an earlier release.")
+
+
+class OtherOnset(SpecModel):
+    """The same scores, judged by the other definition of onset; None, with the reason, where there is none."""
+
+    definition: str | None = None
+    rows: int = 0
+    positives: int = Field(default=0, description="Rows with the outcome.")
+    metrics: dict[str, Metric] | None = None
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def _is_there_or_says_why(self) -> Self:
+        if (self.metrics is None) == (self.reason is None):
+            raise ValueError("the other onset definition needs either metrics or a reason")
+        return self
+
+
+class Policy(SpecModel):
+    """How the threshold of the high band was chosen, on out-of-fold scores of the training patients."""
+
+    name: Literal["f1", "sensitivity", "alert_budget"]
+    target: float | None = Field(description="The sensitivity, or the alerts per 100 patient-days; None for f1.")
+    reached: float | None = Field(description="The same figure at the chosen threshold; the F1 for f1.")
+    reason: str | None = Field(default=None, description="Why the target was not reached.")
+
+
+class Evaluation(SpecModel):
+    """What was measured on the test patients, beside the headline metrics. `card.candidates` has the nested folds."""
+
+    policy: Policy
+    calibration: CalibrationOnTest
+    curves: Curves
+    decision_curve: tuple[DecisionPoint, ...]
+    alerts_per_100_patient_days: Metric = Field(description="Rows at or above the high threshold; none are held back.")
+    lead_time: LeadTime
+    subgroups: tuple[Subgroups, ...]
+    importance: Importance
+    sensitivity_to_onset: OtherOnset
+
+
+class Evaluated(SpecModel):
+    """evaluation.json: what scoring needs of the chosen candidate, the headline metrics, and the evaluation."""
+
+    chosen: str
+    imputation: dict[str, float]
+    thresholds: dict[Literal["moderate", "high"], float]
+    calibration: Calibration
+    metrics: dict[str, Metric]
+    evaluation: Evaluation

@@ -1,0 +1,35 @@
+"""Test rows in; of the reasons that would stand beside their scores, how many are left out, out."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from wardround.candidates.base import Fitted
+from wardround.evaluation.results import ShownReasons
+from wardround.results.rationale import Columns, strongest
+
+# Evenly through the rows: a share needs no more.
+_MOST_ROWS: Final = 1_000
+
+
+def shown_reasons(fitted: Fitted, inputs: np.ndarray, features: pd.DataFrame, columns: Columns) -> ShownReasons:
+    """What `strongest` shows and leaves out over (at most 1,000 of the) rows.
+
+    Args:
+        fitted: the candidate.
+        inputs: rows x columns, without NaN.
+        features: the same rows with the condition's columns, NaN where unknown.
+        columns: the condition's, with what the model compares with.
+    """
+    step = -(-len(inputs) // _MOST_ROWS) or 1
+    names = list(columns.condition.columns)
+    moved = fitted.contributions(inputs[::step]).values.tolist()
+    known = features[names].to_numpy(dtype=float)[::step].tolist()
+    shown = left_out = 0
+    for row, contributions in zip(known, moved, strict=True):
+        kept, dropped = strongest(
+            dict(zip(names, row, strict=True)), dict(zip(names, contributions, strict=True)), columns
+        )
+        shown, left_out = shown + len(kept), left_out + dropped
+    return ShownReasons(rows=len(known), shown=shown, left_out=left_out)

@@ -1,0 +1,64 @@
+"""Test rows and scores in, metrics by sex, age, unit and race out; small cells are counted and not shown."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from wardround.evaluation.metrics import measure_with_intervals
+from wardround.evaluation.results import Cell, Subgroups
+from wardround.evaluation.tallies import Scores
+
+Attribute = Literal["sex", "age_band", "unit", "race"]
+COLUMNS: Final[dict[Attribute, str]] = {"sex": "sex_group", "age_band": "age_band", "unit": "unit", "race": "race"}
+FEWEST_PATIENTS: Final = 10
+FEWEST_POSITIVES: Final = 5
+_UNKNOWN: Final = "unknown"
+
+
+def subgroups_of(rows: pd.DataFrame, scores: Scores, seed: int) -> tuple[Subgroups, ...]:
+    """One for each attribute.
+
+    Args:
+        rows: stay_id, patient_id, outcome and a column for each attribute, empty where it is not known.
+        scores: of each row, and the threshold.
+        seed: decides the resamples of patients.
+    """
+    return tuple(_by(attribute, rows, scores, seed) for attribute in COLUMNS)
+
+
+def _by(attribute: Attribute, rows: pd.DataFrame, scores: Scores, seed: int) -> Subgroups:
+    group = rows[COLUMNS[attribute]].to_numpy(dtype=object)
+    group = np.where(group == "", _UNKNOWN, group)
+    if set(group) <= {_UNKNOWN}:
+        return Subgroups(attribute=attribute, cells=(), suppressed=0, reason="the source does not say")
+    cells = [_cell(str(name), group == name, rows, scores, seed) for name in sorted(set(group))]
+    shown = _shown(cells)
+    reason = None if shown else "every cell is too small to be shown, or would give a small one away"
+    return Subgroups(attribute=attribute, cells=shown, suppressed=len(cells) - len(shown), reason=reason)
+
+
+def _shown(cells: Sequence[Cell | None]) -> tuple[Cell, ...]:
+    """All but the small ones. A single small one would be what the others lack of the total: one more goes with it."""
+    large = [cell for cell in cells if cell is not None]
+    if large and len(cells) - len(large) == 1:
+        large.remove(min(large, key=lambda cell: cell.patients))
+    return tuple(large)
+
+
+def _cell(name: str, mine: np.ndarray, rows: pd.DataFrame, scores: Scores, seed: int) -> Cell | None:
+    """None if the cell is too small."""
+    group, outcome = rows[mine], rows["outcome"].to_numpy(dtype=int)[mine]
+    patients = int(group["patient_id"].nunique())
+    positives = int(group.loc[outcome == 1, "stay_id"].nunique())
+    if patients < FEWEST_PATIENTS or positives < FEWEST_POSITIVES:
+        return None
+    return Cell(
+        group=name,
+        rows=len(group),
+        stays=int(group["stay_id"].nunique()),
+        patients=patients,
+        positives=positives,
+        metrics=measure_with_intervals(outcome, scores.score[mine], scores.threshold, group["patient_id"], seed),
+    )

@@ -1,0 +1,117 @@
+"""The scores of two stored versions for the same test rows in; the figures of both, and how they differ, out."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from wardround.evaluation.calibration import CALIBRATION
+from wardround.evaluation.comparison import OnTest, Seen
+from wardround.evaluation.metrics import METRICS, Measure, Metric, flagged_share, paired_with_intervals
+from wardround.evaluation.policies import alerts_per_100_patient_days
+from wardround.evaluation.tallies import Scores
+from wardround.spec.base import SpecModel
+
+_AT_HIGH: Final = {
+    **{name: METRICS[name] for name in ("auroc", "auprc", "brier")},
+    "calibration_slope": CALIBRATION["slope"],
+    "calibration_intercept": CALIBRATION["intercept"],
+    **{name: METRICS[name] for name in ("sensitivity", "ppv", "f1")},
+    "alerts_high": Measure(flagged_share, ()),
+}
+_AT_MODERATE: Final = {"alerts_moderate": Measure(flagged_share, ())}
+_ALERTS: Final = ("alerts_high", "alerts_moderate")
+
+
+class Pair(SpecModel):
+    """One figure of both versions; `difference` is the first one's less the second one's."""
+
+    first: Metric
+    second: Metric
+    difference: Metric
+
+
+class ComparedVersion(SpecModel):
+    """A version, and whether it learned from the patients that it is compared on."""
+
+    version: str
+    seen: Seen
+
+    def told(self, patients: int) -> str:
+        """What a reader must know of it before any figure."""
+        match self.seen.answer:
+            case "no":
+                return f"{self.version} learned from none of these test patients."
+            case "yes":
+                return (
+                    f"{self.version} learned from {self.seen.patients:,} of these {patients:,} test patients: it looks"
+                    " better than it is, and the comparison is not fair."
+                )
+            case "unknown":
+                return (
+                    f"Nobody knows whether {self.version} learned from these test patients: if it did, it looks better"
+                    " than it is, and the comparison is not fair."
+                )
+
+
+class TwoVersions(SpecModel):
+    """What `wardround model compare` finds out."""
+
+    condition: str
+    first: ComparedVersion
+    second: ComparedVersion
+    patients: str = Field(description="Which patients these are, in words.")
+    test: OnTest
+    metrics: dict[str, Pair] = Field(
+        description="With 95 % intervals over patients, both versions drawn alike. What needs a threshold is at each"
+        " version's own; alerts are per 100 patient-days, at the thresholds of the high and of the moderate band."
+    )
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fairness(self) -> tuple[str, str]:
+        """Of each version, whether it learned from these patients."""
+        return self.first.told(self.test.patients), self.second.told(self.test.patients)
+
+
+def both_measured(
+    outcome: np.ndarray,
+    patients: pd.Series,
+    scores: tuple[np.ndarray, np.ndarray],
+    thresholds: dict[str, tuple[float, float]],
+    hours_per_row: float,
+    seed: int,
+) -> dict[str, Pair]:
+    """Every figure of two versions, and the first one's less the second one's.
+
+    Args:
+        outcome: of each row, 0 or 1.
+        patients: of each row.
+        scores: of each row (probabilities), by the first and by the second version.
+        thresholds: by band (`high`, `moderate`), the first version's and the second's.
+        hours_per_row: hours of care that a row stands for.
+        seed: decides the resamples of patients.
+    """
+    found: dict[str, Pair] = {}
+    for band, measures in (("high", _AT_HIGH), ("moderate", _AT_MODERATE)):
+        both = [Scores(score, threshold) for score, threshold in zip(scores, thresholds[band], strict=True)]
+        paired = paired_with_intervals(outcome, both[0], both[1], patients, seed, measures)
+        found |= {
+            name: Pair(first=paired.first[name], second=paired.second[name], difference=paired.difference[name])
+            for name in measures
+        }
+    return {name: _in_alerts(pair, hours_per_row) if name in _ALERTS else pair for name, pair in found.items()}
+
+
+def _in_alerts(pair: Pair, hours_per_row: float) -> Pair:
+    def per_100_days(metric: Metric) -> Metric:
+        figures = {
+            name: None if figure is None else alerts_per_100_patient_days(figure, hours_per_row)
+            for name, figure in (("value", metric.value), ("low", metric.low), ("high", metric.high))
+        }
+        return Metric(**figures, reason=metric.reason)
+
+    return Pair(
+        first=per_100_days(pair.first), second=per_100_days(pair.second), difference=per_100_days(pair.difference)
+    )

@@ -1,0 +1,101 @@
+"""The answer to a request in, an Answer out that callers can use, or an error that names what it is instead."""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import requests
+
+from wardround.errors import FhirError, FhirRefused
+from wardround.fhir.json_object import is_cut, json_object
+from wardround.fhir.lost import Busy
+from wardround.fhir.page import dicts
+
+# http://hl7.org/fhir/R4/valueset-issue-type.html
+_ISSUE_CODE: Final = re.compile(
+    "invalid|structure|required|value|invariant|security|login|unknown|expired|forbidden|suppressed|processing|"
+    "not-supported|duplicate|multiple-matches|not-found|deleted|too-long|code-invalid|extension|too-costly|"
+    "business-rule|conflict|transient|lock-error|no-store|exception|timeout|incomplete|throttled|informational"
+)
+
+_CONTENT_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9.+-]{1,60}|nothing")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A JSON object that a server answered; `url` is fit for messages, `complaint` what to say if it is no success.
+
+    `body` is the object as a dict; that of a success is what the request's `read` made of it.
+    """
+
+    url: str
+    status: int
+    body: Any
+    complaint: str
+    headers: Mapping[str, str]
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which the server wants to be asked again, if it says so."""
+        return retry_after(self.headers.get("Retry-After"))
+
+
+def answer_of(
+    response: requests.Response, url: str, accept: Collection[int], read: Callable[[bytes], Any] = json_object
+) -> Answer:
+    """What `Transport.send` gives and raises; `url` is fit for messages. Raises Busy for JSON that broke off."""
+    status = response.status_code
+    if status in (401, 403):
+        raise FhirRefused(f"{url}: answered {status}, expected access; check the sign-in and what it allows")
+    if 300 <= status < 400:
+        raise FhirError(f"{url}: answered {status}, expected FHIR; give the base URL that it redirects to")
+    # An error is read as it comes: what it says is not what was asked for.
+    body = (read if status < 400 else json_object)(response.content)
+    issue = _issue(body) if status >= 400 else ""
+    complaint = f"{url}: answered {status}{issue}, expected success; check the base URL and the server's log"
+    if status >= 400 and status not in accept:
+        raise FhirError(complaint)
+    if body is None and status < 400 and status not in accept:
+        kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
+        if "json" in kind and is_cut(response.content):
+            raise Busy(url, "broke off its JSON")
+        if "json" in kind:
+            raise FhirError(f"{url}: answered what is no JSON object, expected FHIR as JSON; check the server")
+        what = kind if _CONTENT_TYPE.fullmatch(kind) else "something"
+        raise FhirError(f"{url}: answered {what}, expected FHIR as JSON; check the base URL")
+    return Answer(url, status, body or {}, complaint, response.headers)
+
+
+def _issue(body: dict[str, Any] | None) -> str:
+    """The code of an OperationOutcome's first issue; its text may name patients."""
+    issues = (body or {}).get("issue")
+    first = issues[0] if isinstance(issues, list) and issues and isinstance(issues[0], dict) else {}
+    return f" ({issue_code(first)})" if "code" in first else ""
+
+
+def error_codes(issues: Any) -> list[str]:
+    """The codes of an OperationOutcome's issues that are errors; the others are warnings and hints."""
+    return [issue_code(issue) for issue in dicts(issues) if issue.get("severity") in ("error", "fatal")]
+
+
+def issue_code(issue: Mapping[str, Any]) -> str:
+    """The code of an issue if it is one of R4's; a server may write anything there."""
+    code = issue.get("code")
+    return code if isinstance(code, str) and _ISSUE_CODE.fullmatch(code) else "a code that R4 does not know"
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds to wait, from either form of the header; None if it says nothing usable."""
+    if header is None:
+        return None
+    if header.strip().isdecimal():
+        return float(header)
+    try:
+        until = parsedate_to_datetime(header)
+    except (ValueError, OverflowError):  # a year of twenty digits
+        return None
+    now = datetime.now(UTC) if until.tzinfo else datetime.now(UTC).replace(tzinfo=None)
+    return max(0.0, (until - now).total_seconds())

@@ -1,0 +1,272 @@
+"""A FhirSource in, the Authorization header of its requests out; a token is asked for once and shared by a process."""
+
+import logging
+import time
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from threading import Lock
+from typing import Any, Final, Protocol
+from urllib.parse import quote_plus, urlencode
+
+import requests
+
+from wardround.errors import FhirError, FhirRefused
+from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.json_object import json_object
+from wardround.fhir.sign_in import (
+    BEARER,
+    BasicPassword,
+    BearerToken,
+    ClientSecret,
+    SignedAssertion,
+    TokenSignIn,
+    require_private,
+)
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+# A token is renewed this long before its end, at the latest after nine tenths of its life.
+EARLY: Final = 30.0
+_EARLY_SHARE: Final = 0.1
+# SMART demands expires_in and recommends five minutes; a server that leaves it out is taken to mean that.
+_UNSAID_LIFETIME: Final = 300.0
+# RFC 6749, 5.2: what the codes of a token endpoint mean for whoever configures the client.
+_RULES: Final = {
+    "invalid_client": "check the client id, its secret or key, and that the server holds the key's public half",
+    "invalid_grant": "check the client's key and this machine's clock",
+    "invalid_request": "check which way of signing in the server expects, and whether it demands a scope",
+    "invalid_scope": "check the scope",
+    "unauthorized_client": "allow the client to use client credentials, at the server",
+    "unsupported_grant_type": "allow client credentials at the server, or sign in another way",
+}
+MOST_SIGN_INS: Final = 64
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+
+_LOG = logging.getLogger(__name__)
+
+
+class Ask(Protocol):
+    """One exchange with a server; what comes back is no failure that another try may mend."""
+
+    def __call__(
+        self, method: str, url: str, body: bytes | None, headers: dict[str, str], authorization: str | None
+    ) -> requests.Response: ...
+
+
+class Authorization:
+    """The header of one client's requests.
+
+    Raises FhirError for a key that cannot be used. The other methods may ask the token endpoint and then raise
+    FhirRefused, or FhirError for an answer without a token.
+    """
+
+    def __init__(self, source: FhirSource, ask: Ask) -> None:
+        self._fixed: str | None = None
+        self._tokens: _Tokens | None = None
+        match source.sign_in:
+            case BearerToken(token):
+                self._fixed = f"Bearer {token}"
+            case BasicPassword(username, password):
+                self._fixed = _basic(username, password)
+            case ClientSecret() | SignedAssertion() as sign_in:
+                self._tokens = SIGN_INS.of(source)
+                self._get = _TokenRequest(source, sign_in, ask, self._tokens).get
+
+    def header(self) -> str | None:
+        """The value of Authorization, None to send none."""
+        return self._fixed if self._tokens is None else self._tokens.header(self._get)
+
+    def after_refusal(self, header: str | None) -> str | None:
+        """Another value to try once, when a request with this one was answered 401; None if there is none."""
+        if self._tokens is None or header is None:
+            return None
+        _LOG.warning("a token was refused before its end; another one is asked for")
+        self._tokens.forget(header)
+        return self._tokens.header(self._get)
+
+
+class AuthorizationHeader(requests.auth.AuthBase):
+    """Sets the header, or none; as an auth object it also keeps .netrc from setting another."""
+
+    def __init__(self, value: str | None) -> None:
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._value is not None:
+            request.headers["Authorization"] = self._value
+        return request
+
+
+@dataclass(frozen=True)
+class Token:
+    """An access token; `lifetime` in seconds."""
+
+    value: str = field(repr=False)
+    lifetime: float
+
+
+class _Tokens:
+    """The current token of one sign-in. Who finds none asks for one, and the others wait for it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.endpoint: str | None = None
+        self._clock = clock
+        self._lock = Lock()
+        self._header: str | None = None
+        self._until = 0.0
+
+    def header(self, get: Callable[[], Token]) -> str:
+        with self._lock:
+            asked = self._clock()
+            if self._header is None or asked >= self._until:
+                self._header = None
+                token = get()
+                self._header = f"Bearer {token.value}"
+                # From before the request: the token may have aged on its way.
+                self._until = asked + token.lifetime - min(EARLY, token.lifetime * _EARLY_SHARE)
+            return self._header
+
+    @property
+    def ended(self) -> bool:
+        """Whether there was a token, and it is good no longer."""
+        return self._header is not None and self._clock() >= self._until
+
+    def forget(self, header: str) -> None:
+        """Drops the token if it is still this one; another thread may have replaced it already."""
+        with self._lock:
+            if self._header == header:
+                self._header = None
+
+
+class _SignIns:
+    """The tokens of the sign-ins that this process used last, each at one server; those that ended are let go of."""
+
+    def __init__(self) -> None:
+        self._tokens: OrderedDict[tuple[object, ...], _Tokens] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, source: FhirSource) -> _Tokens:
+        """The same for all clients that sign in to one server with the same secret, over the same way."""
+        key = (source.base_url, source.sign_in, source.ca_file, source.proxy)
+        with self._lock:
+            if key not in self._tokens:
+                self._tokens = OrderedDict((old, kept) for old, kept in self._tokens.items() if not kept.ended)
+                self._tokens[key] = _Tokens()
+            self._tokens.move_to_end(key)
+            while len(self._tokens) > MOST_SIGN_INS:
+                # Clients that have it go on with it.
+                self._tokens.popitem(last=False)
+            return self._tokens[key]
+
+    def forget(self) -> None:
+        """Lets go of all tokens."""
+        with self._lock:
+            self._tokens.clear()
+
+
+SIGN_INS: Final = _SignIns()
+"""Of this process: the tasks of a DAG that run in it one after the other ask once for a token."""
+
+
+class _TokenRequest:
+    """Asks the token endpoint, once a call; every call signs an assertion of its own, so that none is used twice."""
+
+    def __init__(self, source: FhirSource, sign_in: TokenSignIn, ask: Ask, tokens: _Tokens) -> None:
+        self._source = source
+        self._sign_in = sign_in
+        self._ask = ask
+        self._tokens = tokens
+        self._credentials = _credentials(sign_in)
+
+    def get(self) -> Token:
+        try:
+            return self._asked()
+        except Exception:
+            # The endpoint may have moved since it was found.
+            self._tokens.endpoint = None
+            raise
+
+    def _asked(self) -> Token:
+        url = self._sign_in.token_url or self._tokens.endpoint or self._discovered()
+        form, authorization = self._credentials(url)
+        scope = {"scope": self._sign_in.scope} if self._sign_in.scope else {}
+        body = urlencode({"grant_type": "client_credentials", **scope, **form}).encode()
+        token = _token(self._ask("POST", url, body, _FORM, authorization))
+        _LOG.info("%s: gave a token that is good for %.0f s", shown(url), token.lifetime)
+        return token
+
+    def _discovered(self) -> str:
+        place = f"{self._source.base_url}/.well-known/smart-configuration"
+        response = self._ask("GET", place, None, {"Accept": "application/json"}, None)
+        url = _object(response).get("token_endpoint")
+        if response.status_code != requests.codes.ok or not isinstance(url, str):
+            what = f"answered {response.status_code} and no token_endpoint, expected one"
+            raise FhirError(f"{shown(place)}: {what}; give the token URL")
+        try:
+            require_private(url)
+        except FhirError as error:
+            raise FhirError(f"{shown(place)}: {error}") from None
+        self._tokens.endpoint = url
+        return url
+
+
+Credentials = tuple[dict[str, str], str | None]
+
+
+# A run has a client for each thread, and checking a private key takes longer than a request.
+@lru_cache(maxsize=16)
+def _credentials(sign_in: TokenSignIn) -> Callable[[str], Credentials]:
+    """What makes form fields and Authorization for a token endpoint."""
+    if isinstance(sign_in, SignedAssertion):
+        # cryptography takes a moment to import, and most sources need none.
+        from wardround.fhir.keys import Signer
+
+        signer = Signer.of(sign_in)
+        return lambda url: ({"client_assertion_type": ASSERTION_TYPE, "client_assertion": signer.assertion(url)}, None)
+    pair = sign_in.client_id, sign_in.client_secret
+    if sign_in.sent_as == "post":
+        return lambda _url: ({"client_id": pair[0], "client_secret": pair[1]}, None)
+    return lambda _url: ({}, _basic(*map(quote_plus, pair)))
+
+
+def _basic(username: str, password: str) -> str:
+    return f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}"
+
+
+def _token(response: requests.Response) -> Token:
+    url, status, answered = shown(str(response.url)), response.status_code, _object(response)
+    if 400 <= status < 500:
+        raise _refused(url, status, answered.get("error"))
+    value, kind = answered.get("access_token"), answered.get("token_type")
+    if not 200 <= status < 300 or not isinstance(value, str) or not BEARER.fullmatch(value):
+        raise FhirError(f"{url}: answered {status} and no token, expected access_token; check the token URL")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise FhirError(f"{url}: answered a token that is no bearer token, expected one; check the server")
+    return Token(value, _seconds(answered.get("expires_in"), url))
+
+
+def _refused(url: str, status: int, error: object) -> FhirError:
+    if isinstance(error, str) and error in _RULES:
+        return FhirRefused(f"{url}: refused to give a token ({error}), expected one; {_RULES[error]}")
+    if status in (401, 403):
+        return FhirRefused(f"{url}: refused to give a token ({status}), expected one; {_RULES['invalid_client']}")
+    return FhirError(f"{url}: answered {status} and no token, expected access_token; check the token URL")
+
+
+def _seconds(expires_in: object, url: str) -> float:
+    if expires_in is None:
+        return _UNSAID_LIFETIME
+    try:
+        seconds = float(str(expires_in))
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise FhirError(f"{url}: answered a token without a lifetime, expected expires_in in seconds; check the server")
+    return seconds
+
+
+def _object(response: requests.Response) -> dict[str, Any]:
+    """The answer's JSON object; empty if it is something else."""
+    return json_object(response.content) or {}

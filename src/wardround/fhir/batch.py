@@ -1,0 +1,127 @@
+"""Bundle entries in, the answered entries out: in batches, or one request each where a server takes no batch."""
+
+import logging
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from wardround.errors import FhirError, FhirUnreachable
+from wardround.fhir.answer import Answer
+from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.references import Resource
+from wardround.fhir.transport import ATTEMPTS, Transport
+
+UNANSWERED: Final = "unanswered"
+"""The status of an entry that may or may not have been done."""
+
+# A failed write is not repeated by its caller, so the server need not send back what it was sent.
+_BATCH: Final = {"Content-Type": "application/fhir+json", "Prefer": "return=minimal"}
+_SINGLE: Final = {"Content-Type": "application/fhir+json"}
+_CONDITIONS: Final = {"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist"}
+_STATUS: Final = re.compile(r"[1-5][0-9]{2}")
+_NOT_DONE: Final = ("429", "503")
+_BUSY: Final = (*_NOT_DONE, "502", "504", UNANSWERED)
+# One entry can make a server refuse the whole Bundle, and some refuse what is too large with no better word than 400.
+_WHOLE: Final = (400, 413, 422)
+
+_LOG = logging.getLogger(__name__)
+
+
+def perform(entries: Sequence[Resource], source: FhirSource, transport: Transport, repeat: bool) -> list[Resource]:
+    """The answered entries (`response`, `resource` if any), in order.
+
+    An entry that was answered 429 or 503, or not at all, is sent again, `ATTEMPTS` times at most. Without `repeat`
+    only an entry that surely was not done is; what may have been done has the status UNANSWERED.
+
+    Raises:
+        FhirUnreachable, FhirRefused: as for any other request, with `repeat`.
+        FhirError: the server kept answering fewer or more entries than it was asked.
+    """
+    answers: list[Resource] = [{} for _ in entries]
+    waiting = list(range(len(entries)))
+    for attempt in range(1, ATTEMPTS + 1):
+        for places in _parts(waiting, source.entries_per_batch if source.profile.has_batch else 1):
+            asked = [entries[place] for place in places]
+            for place, answer in zip(places, _sent(asked, source, transport, repeat), strict=True):
+                answers[place] = answer
+        again = _BUSY if repeat else _NOT_DONE
+        waiting = [place for place in waiting if status_of(answers[place]) in again]
+        if not waiting:
+            return answers
+        _LOG.warning(
+            "%s: %d of %d entries of a batch were not done, attempt %d of %d",
+            *(shown(source.base_url), len(waiting), len(entries), attempt, ATTEMPTS),
+        )
+        if attempt == ATTEMPTS or not transport.wait(attempt):
+            break
+    if any(status_of(answers[place]) == UNANSWERED for place in waiting):
+        raise FhirError(
+            f"{shown(source.base_url)}: answered a batch with another number of entries {attempt} times, expected one"
+            " for each; check the server"
+        )
+    return answers
+
+
+def status_of(answer: Resource) -> str:
+    """The HTTP status of an answered entry, such as "201"; UNANSWERED if it has none, whatever it says instead."""
+    status = str(answer.get("response", {}).get("status")).split(" ")[0]
+    return status if _STATUS.fullmatch(status) else UNANSWERED
+
+
+def _sent(entries: list[Resource], source: FhirSource, transport: Transport, repeat: bool) -> list[Resource]:
+    try:
+        if source.profile.has_batch:
+            return _batch(entries, source, transport, repeat)
+        return [_single(entry, source, transport, repeat) for entry in entries]
+    except FhirUnreachable:
+        if repeat:
+            raise
+        # The server may still be at it, and whoever asks will look whether it was done.
+        transport.wait(1)
+        return [{} for _ in entries]
+
+
+def _batch(entries: list[Resource], source: FhirSource, transport: Transport, repeat: bool) -> list[Resource]:
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": entries}
+    answer = transport.send("POST", source.base_url, json=bundle, headers=_BATCH, accept=_WHOLE, repeat=repeat)
+    if answer.status in _WHOLE:
+        if len(entries) == 1:
+            return [_entry(answer)]
+        _LOG.warning("%s: refused a batch of %d (%d); sent in halves", answer.url, len(entries), answer.status)
+        middle = len(entries) // 2
+        halves = entries[:middle], entries[middle:]
+        return [entry for half in halves for entry in _sent(half, source, transport, repeat)]
+    if answer.body.get("resourceType") != "Bundle":
+        raise FhirError(f"{answer.url}: answered no Bundle to a batch, expected one; check the base URL")
+    answered = answer.body.get("entry")
+    if not isinstance(answered, list) or len(answered) != len(entries):
+        # Which of them is missing cannot be told.
+        return [{} for _ in entries]
+    return [one if _is_answer(one) else {} for one in answered]
+
+
+def _is_answer(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("response"), dict)
+
+
+def _single(entry: Resource, source: FhirSource, transport: Transport, repeat: bool) -> Resource:
+    request = entry["request"]
+    conditions = {header: str(request[key]) for key, header in _CONDITIONS.items() if key in request}
+    answer = transport.send(
+        request["method"],
+        f"{source.base_url}/{request['url']}",
+        json=entry.get("resource"),
+        headers={**_SINGLE, **conditions},
+        accept=range(200, 500),
+        repeat=repeat,
+    )
+    return _entry(answer)
+
+
+def _entry(answer: Answer) -> Resource:
+    entry: Resource = {"response": {"status": str(answer.status)}}
+    return {**entry, "resource": answer.body} if answer.status < 400 and answer.body else entry
+
+
+def _parts(places: Sequence[int], size: int) -> list[Sequence[int]]:
+    return [places[start : start + size] for start in range(0, len(places), size)]

@@ -1,0 +1,332 @@
+"""A server's Bulk Data export in, its NDJSON files in the run's folder out; begun once, waited for, resumed.
+
+Follows FHIR Bulk Data Access 2.0.0. What is under way is kept in export.json, so that a run that is killed goes on with
+the same export, and downloads only what it has not.
+"""
+
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
+from typing import Any, Final
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+from wardround.fhir.answer import error_codes
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import origin, shown
+from wardround.fhir.json_object import json_object
+from wardround.fhir.references import Resource
+from wardround.spec.base import format_duration
+
+Progress = Callable[[str, int, int], None]  # step, units done, units in all
+Clock = Callable[[], float]  # seconds since 1970
+
+STATE: Final = "export.json"
+FILES: Final = "export"
+DELETED: Final = "deleted"  # the part of a manifest with Bundles of what is no longer there
+NDJSON: Final = "application/fhir+ndjson"
+FIRST_WAIT: Final = 0.25  # seconds between two looks, where the server does not say; doubled each time
+LONGEST_WAIT: Final = 120.0
+MOST_IN_A_LINE: Final = 64 * 2**20  # bytes; whoever reads the file holds one line at a time
+_KICK_OFF: Final = {"Accept": "application/fhir+json", "Prefer": "respond-async"}
+_STATUS: Final = {"Accept": "application/json"}
+_GONE: Final = (404, 410)
+# What servers answer to the deletion of an export, be it done or not.
+_DELETED: Final = (200, 202, 204, 400, 404, 405, 410, 500, 501)
+_PERCENT: Final = re.compile(r"(\d+)(?:\.\d+)? ?%")
+_PART: Final = re.compile(r"(\d+) ?(?:of|/) ?(\d+)")
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExportOrder:
+    """What to export: types; of a Group or the whole server; what changed since, or all; and how long to wait."""
+
+    types: tuple[str, ...]
+    group: str | None
+    since: datetime | None
+    deadline: timedelta
+
+    def url(self, base_url: str) -> str:
+        """The URL of the kick-off."""
+        place = f"{base_url}/Group/{self.group}/$export" if self.group else f"{base_url}/$export"
+        query = {"_type": ",".join(self.types), "_outputFormat": NDJSON}
+        if self.since:
+            query["_since"] = self.since.isoformat().replace("+00:00", "Z")
+        return f"{place}?{urlencode(query)}"
+
+
+def export(
+    client: FhirClient,
+    order: ExportOrder,
+    folder: RunFolder,
+    progress: Progress,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Leaves the files of the export in `folder` under FILES; begins it, or goes on with the one that was begun.
+
+    Raises:
+        FhirUnreachable: it is not done by the deadline, or the server is gone; another attempt goes on with it.
+        FhirRefused: no access.
+        FhirError: the export failed, is incomplete or cannot be used; another attempt begins a new one.
+    """
+    state = _State(folder, order.url(client.source.base_url))
+    if state.downloaded:
+        _LOG.info("the export of an earlier attempt is used")
+        return
+    try:
+        status_url, manifest = _manifest(client, order, state, progress, clock)
+        _download(client, manifest, state, progress)
+    except (FhirUnreachable, FhirRefused):
+        raise
+    except FhirError:
+        state.forget()
+        raise
+    _LOG.info("%s: the export is here", shown(client.source.base_url))
+    state.finish()
+    # Servers keep exports for days; one that cannot be deleted is no reason to fail.
+    with suppress(FhirError):
+        client.ask("DELETE", status_url, _STATUS, accept=_DELETED)
+
+
+class _State:
+    """export.json: which export is under way (`asked`, `status_url`, `began`) and which files it has given."""
+
+    def __init__(self, folder: RunFolder, asked: str) -> None:
+        self.folder = folder
+        self._kept: dict[str, Any] = folder.read_json(STATE) if folder.exists(STATE) else {}
+        if self._kept.get("asked") != asked:
+            self.forget()
+            self._kept = {"asked": asked}
+
+    @property
+    def status_url(self) -> str | None:
+        return self._kept.get("status_url")
+
+    @property
+    def began(self) -> float:
+        return float(self._kept["began"])
+
+    @property
+    def downloaded(self) -> bool:
+        return bool(self._kept.get("downloaded"))
+
+    def begin(self, status_url: str, now: float) -> None:
+        self.folder.clear(FILES)
+        self._keep(status_url=status_url, began=now, contents=None)
+
+    def expect(self, contents: list[Any]) -> None:
+        """Files of another export, or of the same in another order, are removed."""
+        if self._kept.get("contents") != contents:
+            self.folder.clear(FILES)
+            self._keep(contents=contents)
+
+    def finish(self) -> None:
+        self._keep(status_url=None, downloaded=True)
+
+    def forget(self) -> None:
+        """Nothing is under way any more."""
+        self.folder.clear(FILES)
+        self._kept = {name: value for name, value in self._kept.items() if name == "asked"}
+        self._keep()
+
+    def _keep(self, **changes: Any) -> None:
+        self._kept |= changes
+        self.folder.write_json(STATE, self._kept)
+
+
+def _manifest(
+    client: FhirClient, order: ExportOrder, state: _State, progress: Progress, clock: Clock
+) -> tuple[str, Resource]:
+    """The status URL and the manifest, when the export is done."""
+    resumed = state.status_url is not None
+    status_url, looks = state.status_url or _kick_off(client, order, state, clock()), 0
+    while True:
+        answer = client.ask("GET", status_url, _STATUS, accept=(202, *_GONE))
+        if answer.status in _GONE:
+            if not resumed:
+                raise FhirError(answer.complaint)
+            # The server has forgotten the export that an earlier attempt began.
+            _LOG.warning("%s: forgot the export of an earlier attempt; another one is begun", shown(status_url))
+            resumed, status_url = False, _kick_off(client, order, state, clock())
+        elif answer.status == 202:
+            progress("export", _percent(answer.headers.get("X-Progress", "")), 100)
+            left = state.began + order.deadline.total_seconds() - clock()
+            if left <= 0:
+                raise FhirUnreachable(
+                    f"{shown(status_url)}: the export missed its deadline of {format_duration(order.deadline)},"
+                    " expected its files; resume the run to go on waiting, or raise cohort.source.deadline"
+                )
+            asked = answer.retry_after
+            wait = FIRST_WAIT * 2.0 ** min(looks, 12) if asked is None else asked
+            _LOG.debug("%s: the export is not done; looked at again in %.1f s", shown(status_url), wait)
+            client.patience.pause(min(wait, LONGEST_WAIT, max(left, 0.0)))
+            looks += 1
+        else:
+            progress("export", 100, 100)
+            return status_url, answer.body
+
+
+def _kick_off(client: FhirClient, order: ExportOrder, state: _State, now: float) -> str:
+    url = order.url(client.source.base_url)
+    answer = client.ask("GET", url, _KICK_OFF, accept=(202,))
+    location = answer.headers.get("Content-Location", "")
+    if answer.status != 202 or not location:
+        raise FhirError(
+            f"{shown(url)}: answered {answer.status} without Content-Location, expected 202 with it;"
+            " the server does not export in bulk: choose another cohort"
+        )
+    status_url = _address(url, location, f"{shown(url)}: its Content-Location")
+    if origin(status_url) != origin(client.source.base_url):
+        raise FhirError(
+            f"{shown(url)}: sends to {shown(status_url)} to wait, expected the same server; set the server's base URL"
+        )
+    _LOG.info("%s: an export is begun", shown(url))
+    state.begin(status_url, now)
+    return status_url
+
+
+def _percent(text: str) -> int:
+    """How much of 100 a server's X-Progress says, below 100; 0 for what is no number."""
+    if found := _PERCENT.search(text):
+        return min(99, int(found[1]))
+    if found := _PART.search(text):
+        return min(99, 100 * int(found[1]) // max(1, int(found[2])))
+    return 0
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of the manifest."""
+
+    name: str
+    url: str
+    signed: bool
+    count: int | None
+
+
+def _download(client: FhirClient, manifest: Resource, state: _State, progress: Progress) -> None:
+    """Every file that is not there yet, `threads` at a time."""
+    _refuse_errors(client, manifest)
+    files = [*_files(client, manifest, "output"), *_files(client, manifest, DELETED)]
+    state.expect([manifest.get("transactionTime"), [[file.name, file.count] for file in files]])
+    missing = [file for file in files if not state.folder.exists(f"{FILES}/{file.name}")]
+    progress("download", len(files) - len(missing), len(files))
+    with ThreadPoolExecutor(client.source.threads) as pool:
+        done = pool.map(lambda file: _keep(client, file, state.folder), missing)
+        for number, _ in enumerate(done, start=len(files) - len(missing) + 1):
+            progress("download", number, len(files))
+
+
+def _files(client: FhirClient, manifest: Resource, part: str) -> Iterator[_File]:
+    entries, base = manifest.get(part), client.source.base_url
+    where = f"{shown(base)}: the export's manifest"
+    if entries is None and part != "output":
+        return
+    if not isinstance(entries, list):
+        raise FhirError(f"{where} has no list {part}, expected one; check the server")
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise FhirError(f"{where} has an entry in {part} that is no file, expected type and url; check the server")
+        url, kind = _address("", str(entry.get("url", "")), where), re.sub(r"\W", "", str(entry.get("type", "")))
+        signed = manifest.get("requiresAccessToken", origin(url) == origin(base)) is True
+        _check_place(url, base, signed, where)
+        count = entry.get("count")
+        name = f"{number:05}-{kind}.ndjson"
+        yield _File(
+            f"{DELETED}-{name}" if part == DELETED else name, url, signed, count if isinstance(count, int) else None
+        )
+
+
+def _address(base: str, text: str, where: str) -> str:
+    """What a URL means, read from `base`. Raises FhirError for what is none."""
+    try:
+        url = urljoin(base, text)
+        origin(url)
+    except ValueError:
+        raise FhirError(f"{where} names what is no web address, expected one; check the server") from None
+    return url
+
+
+def _check_place(url: str, base: str, signed: bool, where: str) -> None:
+    """Files may lie with a storage of another origin, which gets no token, and no less protected than the server."""
+    foreign, scheme = origin(url) != origin(base), urlsplit(url).scheme
+    if scheme not in ("http", "https") or (foreign and scheme != "https" and urlsplit(base).scheme == "https"):
+        raise FhirError(f"{where} names {shown(url)}, expected https; check the server")
+    if foreign and signed:
+        raise FhirError(
+            f"{where} wants the token sent to {shown(url)}, expected the same server; check requiresAccessToken"
+        )
+
+
+def _keep(client: FhirClient, file: _File, folder: RunFolder) -> None:
+    def write(parts: Iterator[bytes]) -> int:
+        lines, last = 0, b"\n"
+        with folder.writing(f"{FILES}/{file.name}") as target:
+            for part in _with_lines(parts, file.url):
+                lines += part.count(b"\n")
+                last = part[-1:] or last
+                target.write(part)
+        return lines + (last != b"\n")
+
+    lines = client.download(file.url, NDJSON, file.signed, write)
+    if file.count is not None and lines != file.count:
+        folder.clear(FILES)
+        raise FhirError(
+            f"{shown(file.url)}: gave {lines} resources, expected the {file.count} of the manifest; export again"
+        )
+
+
+def _with_lines(parts: Iterator[bytes], url: str) -> Iterator[bytes]:
+    """The same parts. Raises FhirError where a line does not end."""
+    begun = 0  # bytes of the line that has not ended
+    for part in parts:
+        last = part.rfind(b"\n")
+        begun = begun + len(part) if last < 0 else len(part) - last - 1
+        if begun > MOST_IN_A_LINE:
+            raise FhirError(
+                f"{shown(url)}: has a line of more than {MOST_IN_A_LINE >> 20} MiB, expected one resource in each;"
+                " export again, or choose another cohort"
+            )
+        yield part
+
+
+def _refuse_errors(client: FhirClient, manifest: Resource) -> None:
+    """Errors in the manifest mean that resources are missing; nobody can say of which patients."""
+    codes: Counter[str] = Counter()
+    for file in _files(client, manifest, "error"):
+        issues = partial(_issues, url=file.url)
+        codes += client.download(file.url, NDJSON, file.signed, issues)
+    if codes:
+        named = ", ".join(f"{number} times {code}" for code, number in sorted(codes.items()))
+        raise FhirError(
+            f"{shown(client.source.base_url)}: the export left resources out ({named}), expected all; see the server's"
+            " log, or choose another cohort"
+        )
+
+
+def _issues(parts: Iterator[bytes], url: str) -> Counter[str]:
+    """The codes of the errors in OperationOutcomes; warnings and information leave nothing out."""
+    codes: Counter[str] = Counter()
+    rest = b""
+    for part in chain(_with_lines(parts, url), [b"\n"]):
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            if line.strip():
+                codes.update(_errors(line))
+    return codes
+
+
+def _errors(line: bytes) -> list[str]:
+    outcome = json_object(line)
+    return ["unreadable"] if outcome is None else error_codes(outcome.get("issue"))

@@ -1,0 +1,193 @@
+"""Searches, reads and batches in, resources as plain dicts out; pages and too large searches are its own matter."""
+
+import logging
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain
+from types import TracebackType
+from typing import Final, Self, TypeVar, cast
+from urllib.parse import urlencode
+
+from requests.adapters import BaseAdapter
+
+from wardround.errors import FhirError
+from wardround.fhir import batch as fhir_batch
+from wardround.fhir.answer import Answer
+from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.page import WHOLE, Misshapen, Shape, called
+from wardround.fhir.pages import TOO_LARGE, Search, TooLarge, pages
+from wardround.fhir.patience import Patience
+from wardround.fhir.references import Resource
+from wardround.fhir.transport import Transport
+from wardround.fhir.versions import Seen
+
+__all__ = ["FhirClient", "FhirSource", "Params"]
+
+S = TypeVar("S")
+T = TypeVar("T")
+Values = str | Sequence[str]
+Params = Mapping[str, Values] | Sequence[tuple[str, Values]]
+
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+_REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
+_LOST: Final = (*TOO_LARGE, 404, 410)
+
+_LOG = logging.getLogger(__name__)
+
+
+class FhirClient:
+    """A connection to a FHIR server, for one or more threads; a context manager.
+
+    Every request is safe to repeat, so all of them are retried (see `fhir.transport`); batches must therefore hold
+    only conditional writes, or be sent without repeating. Raises FhirUnreachable, FhirRefused (401, 403) or FhirError.
+    """
+
+    def __init__(
+        self, source: FhirSource, transport: BaseAdapter | None = None, patience: Patience | None = None
+    ) -> None:
+        self.source = source
+        self._transport = Transport(source, transport, patience)
+        self._elsewhere = FhirClient(source.write_to, transport, self.patience) if source.write_to else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transport.close()
+        if self._elsewhere:
+            self._elsewhere._transport.close()
+
+    @property
+    def requests_made(self) -> int:
+        """Requests sent so far, repeated ones and those about results included."""
+        return self._transport.requests_made + (self._elsewhere.requests_made if self._elsewhere else 0)
+
+    @property
+    def results(self) -> "FhirClient":
+        """The connection to the server that takes the results: to this one, or to `source.write_to`."""
+        return self._elsewhere or self
+
+    @property
+    def patience(self) -> Patience:
+        """What is left of the run's retries and waiting time."""
+        return self._transport.patience
+
+    def is_down(self) -> bool:
+        """Whether the server, or the one that takes its results, gives no answer at all now; each is asked once.
+
+        What they would refuse is no reason to wait.
+        """
+        return self._transport.is_down() or (self._elsewhere is not None and self._elsewhere.is_down())
+
+    def search(self, resource_type: str, params: Params) -> Iterator[Resource]:
+        """All resources that match, page after page, each once, or again if it changed meanwhile; included
+        resources of other types are among them.
+
+        Args:
+            resource_type: such as `Observation`.
+            params: search parameters, in pairs if one is repeated. A text is sent as it is; a sequence means any of
+                its values, is escaped, and is halved and asked again where the server cannot bear so many.
+        """
+        # Whatever is an object has the shape of a dict.
+        return cast(Iterator[Resource], chain.from_iterable(self.pages(resource_type, params, WHOLE)))
+
+    def pages(
+        self, resource_type: str, params: Params, shape: Shape[S], seen: Seen | None = None
+    ) -> Iterator[list[S | Misshapen]]:
+        """The same by pages, and of each resource what its shape holds; one of another shape as it is.
+
+        What was `seen` in an earlier search is not given again.
+        """
+        pairs = list(params.items()) if isinstance(params, Mapping) else list(params)
+        if not any(name == "_count" for name, _ in pairs):
+            pairs.append(("_count", str(self.source.page_size)))
+        seen = Seen() if seen is None else seen
+        before = len(seen.again)
+        yield from self._pages(resource_type, pairs, shape, seen)
+        if newer := len(seen.again) - before:
+            place = f"{shown(self.source.base_url)}/{resource_type}"
+            _LOG.info("%s: %d came in several versions, of which the latest counts", place, newer)
+
+    def read(self, reference: str) -> Resource:
+        """The resource at `Type/id`."""
+        if not _REFERENCE.fullmatch(reference):
+            raise FhirError(f"{self.source.base_url}: got a reference that is not Type/id; give one such as Patient/a1")
+        url = f"{self.source.base_url}/{reference}"
+        return _expect(self._transport.send("GET", url), reference.partition("/")[0])
+
+    def capabilities(self) -> Resource:
+        """The server's CapabilityStatement."""
+        return _expect(self._transport.send("GET", f"{self.source.base_url}/metadata"), "CapabilityStatement")
+
+    def ask(self, method: str, url: str, headers: Mapping[str, str], accept: Collection[int] = ()) -> Answer:
+        """The answer to a request that is no interaction of FHIR's own, such as for an export."""
+        return self._transport.send(method, url, headers=headers, accept=accept)
+
+    def download(self, url: str, accept: str, signed: bool, keep: Callable[[Iterator[bytes]], T]) -> T:
+        """What `keep` gives of a file's parts; it is called again where they broke off. See `Transport.download`."""
+        return self._transport.download(url, accept, signed, keep)
+
+    def batch(self, entries: Sequence[Resource], repeat: bool = True) -> list[Resource]:
+        """Sends Bundle entries in batches and gives the answered entries (`response`, `resource` if any) in order.
+
+        An entry that failed says so in its own `response.status`; it raises nothing. Entries that must not be done
+        twice are sent with `repeat` False (see `fhir.batch`). Raises FhirError for anything but a read from a server
+        whose results go to another one.
+        """
+        if self._elsewhere and any(entry["request"]["method"] != "GET" for entry in entries):
+            raise FhirError(
+                f"{shown(self.source.base_url)}: is only read, as its results go to "
+                f"{shown(self._elsewhere.source.base_url)}; write to that one"
+            )
+        return fhir_batch.perform(entries, self.source, self._transport, repeat)
+
+    def _pages(
+        self, resource_type: str, pairs: list[tuple[str, Values]], shape: Shape[S], seen: Seen
+    ) -> Iterator[list[S | Misshapen]]:
+        form = urlencode([(name, _joined(values)) for name, values in pairs])
+        url = f"{self.source.base_url}/{resource_type}"
+
+        def first() -> Answer:
+            if self.source.profile.has_post_search:
+                return self._transport.send(
+                    "POST", f"{url}/_search", data=form, headers=_FORM, accept=TOO_LARGE, read=shape.page
+                )
+            return self._transport.send("GET", f"{url}?{form}", accept=TOO_LARGE, read=shape.page)
+
+        def follow(link: str) -> Answer:
+            return self._transport.send("GET", link, accept=_LOST, read=shape.page)
+
+        try:
+            yield from pages(Search(self.source, resource_type, shape, first, follow, seen))
+        except TooLarge as error:
+            halves = _halved(pairs)
+            if not halves:
+                raise FhirError(str(error)) from None
+            _LOG.warning("%s; asked again for half as many values each", error)
+            for half in halves:
+                yield from self._pages(resource_type, half, shape, seen)
+
+
+def _expect(answer: Answer, resource_type: str) -> Resource:
+    found = answer.body.get("resourceType")
+    if found != resource_type:
+        raise FhirError(f"{answer.url}: answered {called(found)}, expected {resource_type}; check the base URL")
+    return answer.body
+
+
+def _joined(values: Values) -> str:
+    if isinstance(values, str):
+        return values
+    return ",".join(value.replace("\\", "\\\\").replace(",", "\\,") for value in values)
+
+
+def _halved(pairs: list[tuple[str, Values]]) -> list[list[tuple[str, Values]]]:
+    """The search as two searches with half of its longest list of values each; none if no list can be halved."""
+    place, longest = max(enumerate(pairs), key=lambda item: 0 if isinstance(item[1][1], str) else len(item[1][1]))
+    name, values = longest
+    if isinstance(values, str) or len(values) < 2:
+        return []
+    middle = len(values) // 2
+    return [[*pairs[:place], (name, half), *pairs[place + 1 :]] for half in (values[:middle], values[middle:])]

@@ -1,0 +1,127 @@
+"""What is known about a FHIR server before the first request: where it is, who asks, and how much it bears."""
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from wardround.errors import FhirError
+from wardround.escaping import visible
+from wardround.fhir.patience import RETRIES
+from wardround.fhir.references import DEFAULT_PORTS, Bases
+from wardround.fhir.sign_in import SignIn
+from wardround.report.chart_links import EXPECTED, is_pattern
+from wardround.spec.cohorts import Encounters
+from wardround.spec.servers import GENERIC, ServerProfile
+from wardround.spec.source_maps import NO_TRANSLATION, Translation
+
+
+@dataclass(frozen=True)
+class FhirSource:
+    """A FHIR R4 server.
+
+    Attributes:
+        base_url: such as https://example.org/fhir, without credentials or query.
+        sign_in: how to sign in; None for a server that asks nobody.
+        ca_file: PEM file of the authorities to trust instead of the usual ones.
+        proxy: http(s)://host:port to go through instead of what the environment says, never shown.
+        page_size: `_count` of a search; a server may give less.
+        patients_per_search: most patients in one search.
+        entries_per_batch: most entries in one batch.
+        timeout: seconds to wait for a connection, and then for each part of an answer.
+        threads: requests at the same time.
+        retries: requests that one run may repeat, over all requests.
+        icu_classes: Encounter.class codes of an ICU stay, as `code` or `system|code`.
+        icu_locations: names or ids of ICU Locations; an Encounter counts for its time there.
+        aliases: other base URLs of the same server: absolute references under them are to its own resources.
+        translation: what its own codes and units mean.
+        profile: what this kind of server bears; what it cannot bear is lowered in the fields above.
+        recognise: take the profile that the server's CapabilityStatement points at instead (see `fhir.profiles`).
+        name: what the environment or Airflow calls it; None for one that is given by its URL.
+        chart_url: how a person opens a patient's chart in the EHR, with places for ids.
+        write_to: the server that takes the results, where this one takes none: then it is only read.
+        map_by_identifier: results refer to that server's own Patients and Encounters, found by their identifiers;
+            otherwise they name the identifiers.
+    """
+
+    base_url: str
+    sign_in: SignIn | None = None
+    ca_file: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    page_size: int = 5000
+    patients_per_search: int = 100
+    entries_per_batch: int = 100
+    timeout: float = 60.0
+    threads: int = 4
+    retries: int = RETRIES
+    icu_classes: tuple[str, ...] = ("ACUTE",)
+    icu_locations: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    translation: Translation = NO_TRANSLATION
+    profile: ServerProfile = GENERIC
+    recognise: bool = False
+    name: str | None = None
+    chart_url: str | None = None
+    write_to: "FhirSource | None" = None
+    map_by_identifier: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            scheme, host, _ = origin("" if re.search(r"\s", self.base_url) else self.base_url)
+        except ValueError:
+            scheme, host = "", None
+        if scheme not in ("http", "https") or not host:
+            raise FhirError("FHIR base URL: not a web address, expected http(s)://host/path; correct it")
+        parts = urlsplit(self.base_url)
+        if parts.username or parts.query or parts.fragment:
+            what = "holds credentials or a query, expected neither"
+            raise FhirError(f"FHIR base URL {shown(self.base_url)}: {what}; sign in another way")
+        object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        bases_of(self.aliases)
+        if self.chart_url is not None and not is_pattern(self.chart_url):
+            raise FhirError(f"{shown(self.base_url)}: chart_url is no such address, expected {EXPECTED}; correct it")
+        self._require_another_server()
+        object.__setattr__(self, "page_size", min(self.page_size, self.profile.page_size))
+        object.__setattr__(self, "patients_per_search", min(self.patients_per_search, self.profile.patients_per_search))
+        object.__setattr__(self, "entries_per_batch", min(self.entries_per_batch, self.profile.batch_entries))
+
+    def _require_another_server(self) -> None:
+        if self.write_to is None:
+            if self.map_by_identifier:
+                what = "maps by identifier and writes to no other server, expected one"
+                raise FhirError(f"{shown(self.base_url)}: {what}; name it (write_to), or do not map")
+        elif self.bases.have(self.write_to.base_url):
+            what = "is to write its results to itself, expected another server"
+            raise FhirError(f"{shown(self.base_url)}: {what}; leave write_to out")
+
+    @cached_property
+    def bases(self) -> Bases:
+        """What makes a reference one of this server's own."""
+        return Bases(self.base_url, *self.aliases)
+
+    @property
+    def icu(self) -> Encounters:
+        """Which of its Encounters are ICU stays."""
+        return Encounters(classes=self.icu_classes, locations=self.icu_locations)
+
+
+def bases_of(aliases: tuple[str, ...]) -> Bases:
+    """The bases of a folder that holds what servers with these base URLs gave. Raises FhirError for what is none."""
+    for alias in aliases:
+        try:
+            Bases(alias)
+        except ValueError:
+            raise FhirError("alias: not the base URL of a server, expected http(s)://host/path; correct it") from None
+    return Bases(*aliases)
+
+
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port: what must be equal for a token to be sent."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
+
+
+def shown(url: str) -> str:
+    """The URL as messages may show it: without credentials, query and fragment."""
+    parts = urlsplit(url)
+    return visible(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())

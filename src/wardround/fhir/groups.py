@@ -1,0 +1,60 @@
+"""Groups of ours to and from a FHIR server."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from wardround.fhir.batch import UNANSWERED, status_of
+from wardround.fhir.client import FhirClient
+from wardround.fhir.page import dicts
+from wardround.fhir.references import Resource, is_id
+from wardround.results.high_band import GROUP_SYSTEM
+
+_NOT_THERE: Final = ("404", "410")
+# FHIR's own ids, and what some servers make of them; it goes into a header.
+_VERSION: Final = re.compile(r"[!#-~]{1,200}", re.ASCII)
+
+
+def held(client: FhirClient, identity: str) -> list[Resource]:
+    """The Groups that the server holds under the value of our identifier; normally one. References are relative."""
+    by_id: dict[str, Resource] = {}
+    for resource in client.search("Group", {"identifier": [f"{GROUP_SYSTEM}|{identity}"]}):
+        if resource.get("resourceType") == "Group" and is_id(resource.get("id")) and identity in _identities(resource):
+            by_id[resource["id"]] = client.source.bases.localised(resource)
+    return list(by_id.values())
+
+
+def write(client: FhirClient, group: Resource) -> str:
+    """Writes a Group; gives "" or the HTTP status that refused it, or UNANSWERED: then look what the server holds.
+
+    One with an id updates the server's Group of this id, if nobody else has changed it since it was read.
+    """
+    request = _update(group) if "id" in group else _new(client, group)
+    sure = request["method"] == "PUT"
+    (answer,) = client.batch([{"resource": group, "request": request}], repeat=sure)
+    status = status_of(answer)
+    return "" if status.startswith("2") or status == "304" else status
+
+
+def is_overtaken(refusal: str) -> bool:
+    """Whether another look at the server may mend a refusal."""
+    return refusal in (UNANSWERED, "409", "412", *_NOT_THERE)
+
+
+def _identities(resource: Resource) -> Iterator[str]:
+    return (str(one.get("value")) for one in dicts(resource.get("identifier")) if one.get("system") == GROUP_SYSTEM)
+
+
+def _update(group: Resource) -> dict[str, str]:
+    meta = group.get("meta")
+    version = str(meta.get("versionId", "")) if isinstance(meta, dict) else ""
+    condition = {"ifMatch": f'W/"{version}"'} if _VERSION.fullmatch(version) else {}
+    return {"method": "PUT", "url": f"Group/{group['id']}", **condition}
+
+
+def _new(client: FhirClient, group: Resource) -> dict[str, str]:
+    criteria = f"identifier={GROUP_SYSTEM}|{group['identifier'][0]['value']}"
+    if client.source.profile.has_conditional_update:
+        return {"method": "PUT", "url": f"Group?{criteria}"}
+    condition = {"ifNoneExist": criteria} if client.source.profile.has_conditional_create else {}
+    return {"method": "POST", "url": "Group", **condition}

@@ -1,0 +1,45 @@
+"""Identifiers of resources at one server in, the resources of another server that carry them out."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from wardround.fhir.client import FhirClient
+from wardround.fhir.page import dicts
+from wardround.fhir.references import Resource, is_id
+from wardround.fhir.risk_assessments import VALUES_PER_SEARCH
+from wardround.fhir.versions import Newest, last_updated
+from wardround.results.referring import Identifier
+
+
+def with_identifiers(
+    client: FhirClient, kind: str, wanted: Mapping[str, Sequence[Identifier]]
+) -> dict[str, list[Resource]]:
+    """For each key of `wanted` the server's resources of a type that carry any of its identifiers, each once.
+
+    One search for all of them, or as many as it takes. System and value must be equal: a server that finds by the value
+    alone, or by part of it, gives nobody another's results.
+    """
+    sought = sorted({identifier for identifiers in wanted.values() for identifier in identifiers})
+    newest = Newest()
+    for start in range(0, len(sought), VALUES_PER_SEARCH):
+        tokens = [f"{system}|{value}" for system, value in sought[start : start + VALUES_PER_SEARCH]]
+        for resource in client.search(kind, {"identifier": tokens}):
+            if resource.get("resourceType") == kind and is_id(resource.get("id")):
+                newest.add(resource["id"], last_updated(resource), client.source.bases.localised(resource))
+    holders: dict[Identifier, set[str]] = {}
+    for key, resource in newest.by_id.items():
+        for identifier in _carried(resource):
+            holders.setdefault(identifier, set()).add(key)
+    return {key: _held(newest.by_id, holders, identifiers) for key, identifiers in wanted.items()}
+
+
+def _held(
+    by_id: Mapping[str, Resource], holders: Mapping[Identifier, Collection[str]], identifiers: Sequence[Identifier]
+) -> list[Resource]:
+    keys = {key for identifier in identifiers for key in holders.get(identifier, ())}
+    return [by_id[key] for key in sorted(keys)]
+
+
+def _carried(resource: Resource) -> list[Identifier]:
+    """Old ones too: whoever once had a number is one more who may be meant, and then nobody is taken."""
+    listed = dicts(resource.get("identifier"))
+    return [Identifier(str(one.get("system")), str(one.get("value"))) for one in listed]

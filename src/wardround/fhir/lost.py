@@ -1,0 +1,163 @@
+"""Why no whole answer came, in words, and what to do about it: an exception of requests in, one of ours out."""
+
+import errno
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.client import BadStatusLine
+from typing import Final
+
+import requests
+from urllib3.exceptions import ConnectTimeoutError, DecodeError, NameResolutionError, ProxyError, ReadTimeoutError
+
+from wardround.errors import FhirUnreachable
+from wardround.fhir.endpoint import shown
+from wardround.fhir.wire import TooSlow
+
+LOST: Final = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+"""What requests raises where no whole answer came."""
+
+NOT_RUNNING: Final = "check that the server runs"
+_NO_WAY: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
+# https://docs.openssl.org/3.0/man1/openssl-verification-options/, as X509_V_ERR_… in x509_vfy.h
+_NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
+# What OpenSSL calls an answer that is no TLS at all.
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What happened, and the remedy; `lasting` if asking again would not mend it."""
+
+    what: str
+    remedy: str
+    lasting: bool = False
+
+
+class Busy(Exception):
+    """Worth another attempt, after `wait` seconds if the server said so; `where` may be the token endpoint."""
+
+    def __init__(self, where: str, what: str, wait: float | None = None, remedy: str = NOT_RUNNING) -> None:
+        super().__init__(what)
+        self.where = where
+        self.wait = wait
+        self.remedy = remedy
+
+
+def lost(url: str, error: requests.RequestException) -> Exception:
+    """The exception to raise in place of one of requests: FhirUnreachable where another attempt would not mend it."""
+    loss = loss_of(error)
+    if loss.lasting:
+        return FhirUnreachable(f"{shown(url)}: {loss.what}, expected an answer; {loss.remedy}")
+    return Busy(shown(url), loss.what, remedy=loss.remedy)
+
+
+def loss_of(error: requests.RequestException) -> Loss:
+    """The cause that a person can mend, wherever in the exception the libraries keep it."""
+    causes = list(_causes(error))
+    found = next((loss for rule, loss in _RULES for cause in causes if rule(cause)), None)
+    if found is None:
+        return Loss(f"no whole answer ({type(error).__name__})", NOT_RUNNING)
+    if any(isinstance(cause, ProxyError) for cause in causes):
+        return Loss(f"no way through its proxy: {found.what}", f"about the proxy: {found.remedy}", found.lasting)
+    return found
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    ahead: list[object] = [error]
+    seen: set[int] = set()
+    while ahead:
+        one = ahead.pop(0)
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            ahead += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+
+
+def _is(*kinds: type[BaseException]) -> Callable[[BaseException], bool]:
+    return lambda cause: isinstance(cause, kinds)
+
+
+def _certificate(*codes: int) -> Callable[[BaseException], bool]:
+    return lambda cause: isinstance(cause, ssl.SSLCertVerificationError) and (not codes or cause.verify_code in codes)
+
+
+def _tls(*reasons: str) -> Callable[[BaseException], bool]:
+    return lambda cause: isinstance(cause, ssl.SSLError) and cause.reason in reasons
+
+
+def _no_way(cause: BaseException) -> bool:
+    return isinstance(cause, OSError) and cause.errno in _NO_WAY
+
+
+def _closed_tunnel(cause: BaseException) -> bool:
+    """What http.client says of a proxy that does not open the way; that it can be asked of the text alone."""
+    return type(cause) is OSError and str(cause).startswith("Tunnel connection failed")
+
+
+# The first that fits counts: a name that does not resolve is, to the libraries, a connection that timed out.
+_RULES: Final[list[tuple[Callable[[BaseException], bool], Loss]]] = [
+    (
+        _is(NameResolutionError),
+        Loss("the host name does not resolve", "check the host name, and this machine's DNS"),
+    ),
+    (
+        _is(ConnectionRefusedError),
+        Loss("nobody listens at the port", f"{NOT_RUNNING}, and the port"),
+    ),
+    (_no_way, Loss("there is no way to its network", "check the address, and what lies between (VPN, routes)")),
+    (
+        _closed_tunnel,
+        Loss("the tunnel is refused", "check the password, and what is allowed"),
+    ),
+    (
+        _is(ConnectTimeoutError),
+        Loss("no connection came about in time", "check host and port, and what lies between (firewall, VPN)"),
+    ),
+    (
+        _certificate(_OTHER_HOST, _OTHER_ADDRESS),
+        Loss("its certificate is for another host", "use the name that the certificate has", lasting=True),
+    ),
+    (
+        _certificate(_EXPIRED, _NOT_YET),
+        Loss(
+            "its certificate is not valid today",
+            "renew it at the server, or check this machine's clock",
+            lasting=True,
+        ),
+    ),
+    (
+        _certificate(),
+        Loss("its certificate is not trusted", "give a CA file of who issued it", lasting=True),
+    ),
+    (_tls(*_NO_TLS), Loss("no TLS is spoken at the port", "check scheme and port: http or https", lasting=True)),
+    (
+        _is(ssl.SSLEOFError, ssl.SSLZeroReturnError),
+        Loss("no whole answer (the TLS connection broke off)", NOT_RUNNING),
+    ),
+    (
+        _is(ssl.SSLError),
+        Loss("TLS was not agreed on", "check which versions of TLS it speaks, and whether it wants a certificate"),
+    ),
+    (
+        _is(TooSlow),
+        Loss("no whole answer (it came too slowly)", "look at the server's load, and at the line to it"),
+    ),
+    (
+        _is(ReadTimeoutError),
+        Loss("no whole answer (nothing came in time)", "look at the server's load, or ask for less at once"),
+    ),
+    (
+        _is(DecodeError),
+        Loss("no whole answer (it cannot be unpacked)", "check what compresses it, such as a proxy"),
+    ),
+    (
+        lambda cause: type(cause) is BadStatusLine,  # a connection that was closed is one too, by its class
+        Loss("no HTTP came", "check scheme and port: http or https"),
+    ),
+]

@@ -1,0 +1,53 @@
+"""A server in, the profile that it is recognised by out; a source and a profile in, the two together out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from wardround.core.server_profiles import Fit, fitting, other_version, takes_results
+from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.references import Resource
+from wardround.spec.loading import load_server_profiles
+from wardround.spec.servers import ServerProfile
+
+
+def recognised(client: FhirClient, schemas: Path) -> Fit:
+    """The profile that the server's CapabilityStatement points at, and why; one request. Raises FhirError."""
+    return recognised_by(client.capabilities(), client.source, schemas)
+
+
+def recognised_by(statement: Resource, source: FhirSource, schemas: Path) -> Fit:
+    """The same of a CapabilityStatement. Raises FhirError for another version of FHIR: it may mean something else."""
+    require_r4(statement, source)
+    return fitting(statement, load_server_profiles(schemas).values())
+
+
+def require_r4(statement: Resource, source: FhirSource) -> None:
+    """Raises FhirError if the statement names another version of FHIR than R4."""
+    if other := other_version(statement):
+        raise FhirError(f"{source.base_url}: speaks FHIR {other}, expected R4 (4.0); give the URL of its R4 interface")
+
+
+def require_takes_results(client: FhirClient) -> None:
+    """Raises FhirError if the server says of itself that it takes no RiskAssessment; `client` is that for results.
+
+    One that says nothing of the kind is found out about by writing.
+    """
+    try:
+        statement = client.capabilities()
+    except (FhirUnreachable, FhirRefused):
+        raise
+    except FhirError:
+        return
+    if takes_results(statement) is False:
+        raise FhirError(
+            f"{shown(client.source.base_url)}: takes no RiskAssessment, by its CapabilityStatement, expected one where"
+            " results are written; screen in shadow (--mode shadow; in the form: Mode), or let another server take the"
+            " results (write_to)"
+        )
+
+
+def with_profile(source: FhirSource, profile: ServerProfile) -> FhirSource:
+    """The source with this profile, recognised or chosen."""
+    return replace(source, profile=profile, recognise=False)

@@ -1,0 +1,202 @@
+"""RiskAssessments with their Provenance and Device to and from a FHIR server; repeating a write changes nothing."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from wardround.errors import FhirError, FhirUnreachable
+from wardround.fhir.batch import UNANSWERED, status_of
+from wardround.fhir.client import FhirClient
+from wardround.fhir.page import dicts
+from wardround.fhir.references import Resource, is_id
+from wardround.results.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
+
+# What servers bear in one parameter; the client halves where even this is too much.
+VALUES_PER_SEARCH: Final = 250
+# An answer that was lost shows only at the next look whether it was done.
+LOOKS: Final = 5
+REPLACED: Final = "replaced"
+"""What `write` gives for a new resource that took the place of one which somebody else had put there meanwhile."""
+# FHIR's own ids, and what some servers make of them; it goes into a header.
+_VERSION: Final = re.compile(r"[!#-~]{0,200}", re.ASCII)
+_DEVICE: Final = re.compile(r"Device/[A-Za-z0-9\-.]{1,64}")
+
+
+def held(client: FhirClient, identities: Sequence[str]) -> dict[str, list[Resource]]:
+    """The RiskAssessments that the server holds, by the value of our identifier; normally one each.
+
+    References to the server's own resources are relative in them, so that whole references can be compared.
+    """
+    found: dict[str, list[Resource]] = {}
+    for some in _in_turn(identities):
+        for resource in _with(some, client):
+            found.setdefault(identity_of(resource), []).append(client.source.bases.localised(resource))
+    return found
+
+
+def _with(identities: Sequence[str], client: FhirClient) -> Iterator[Resource]:
+    """The RiskAssessments with these identifiers; of one that changed while it was searched for, the last version."""
+    tokens = [f"{IDENTIFIER_SYSTEM}|{identity}" for identity in identities]
+    by_id: dict[str, Resource] = {}
+    for place, resource in enumerate(client.search("RiskAssessment", {"identifier": tokens})):
+        if resource.get("resourceType") == "RiskAssessment":
+            key = resource.get("id")
+            by_id[str(key) if is_id(key) else f" {place}"] = resource
+    return iter(by_id.values())
+
+
+def is_misshapen(resource: Mapping[str, Any]) -> bool:
+    """Whether a RiskAssessment has no usable id, or is otherwise none that can be judged and changed."""
+    lists = [resource.get(name, []) for name in ("identifier", "note", "prediction")]
+    objects = [resource.get(name, {}) for name in ("meta", "subject", "encounter")]
+    return not (
+        is_id(resource.get("id"))
+        # Without it nobody can tell whether somebody took it back.
+        and isinstance(resource.get("status"), str)
+        and all(_are_objects(items) for items in lists)
+        and all(isinstance(item, dict) for item in objects)
+        and all(_is_number(one.get("probabilityDecimal", 0)) for one in resource.get("prediction", []))
+        and _VERSION.fullmatch(str(resource.get("meta", {}).get("versionId", "")))
+    )
+
+
+def identity_of(resource: Mapping[str, Any]) -> str:
+    """The value of our identifier; "" if the resource has none."""
+    identifiers = dicts(resource.get("identifier"))
+    return next((str(item.get("value")) for item in identifiers if item.get("system") == IDENTIFIER_SYSTEM), "")
+
+
+def write(client: FhirClient, resources: Sequence[Resource]) -> list[str]:
+    """Writes RiskAssessments; gives for each, in order, "" or the HTTP status that refused it, UNANSWERED, or REPLACED.
+
+    One with an id updates the server's resource of this id, if nobody else has changed it since it was read. One
+    without is written by conditional update, so that there is one however often it is sent. A server without
+    conditional update creates it: then the caller must be the only writer, and look for it before it writes again.
+    """
+    entries = [_update(one) if "id" in one else _new(client, one) for one in resources]
+    return [_outcome(entry, answer) for entry, answer in zip(entries, _answers(client, entries), strict=True)]
+
+
+def versions(client: FhirClient, resource: Resource) -> list[Resource]:
+    """What the server has held under the id of a RiskAssessment, the newest first; nothing if it does not tell.
+
+    Raises FhirUnreachable.
+    """
+    url = f"{client.source.base_url}/RiskAssessment/{resource['id']}/_history"
+    try:
+        answer = client.ask("GET", url, {}, accept=range(400, 600))
+    except FhirUnreachable:
+        raise
+    except FhirError:
+        return []
+    found = (entry.get("resource") for entry in dicts(answer.body.get("entry")))
+    return [one for one in found if isinstance(one, dict) and isinstance(one.get("meta", {}), dict)]
+
+
+def with_provenance(client: FhirClient, targets: Sequence[str]) -> set[str]:
+    """Those of the references that a Provenance has as its target."""
+    found: set[str] = set()
+    for some in _in_turn(targets):
+        for resource in client.search("Provenance", {"target": some}):
+            there = dicts(client.source.bases.localised(resource).get("target"))
+            found.update(str(target.get("reference")) for target in there)
+    return found & set(targets)
+
+
+def create_provenance(client: FhirClient, resources: Sequence[Resource]) -> dict[str, str]:
+    """Writes each Provenance unless its target has one by now; gives target -> as `write` does."""
+    entries = [_create(client, resource, f"target={_target(resource)}") for resource in resources]
+    targets = [_target(resource) for resource in resources]
+    return dict(zip(targets, map(_refusal, _answers(client, entries)), strict=True))
+
+
+def device_reference(client: FhirClient, device: Resource) -> str:
+    """The reference of the server's Device with this one's identifier, which is created if there is none.
+
+    It is looked for first: a server that does not know If-None-Exist would create one a run.
+    """
+    token = f"{DEVICE_SYSTEM}|{device['identifier'][0]['value']}"
+    refusal = UNANSWERED
+    for _ in range(LOOKS):
+        reference = _found_device(client, token)
+        if reference is not None:
+            return reference
+        if refusal == UNANSWERED:
+            (answer,) = _answers(client, [_create(client, device, f"identifier={token}")])
+            refusal = _refusal(answer)
+            reference = _located(str((answer.get("response") or {}).get("location")))
+            if not refusal and _DEVICE.fullmatch(reference):
+                return reference
+    raise FhirError(
+        f"{client.source.base_url}: did not keep our Device (status {refusal or 'of success'}), expected to "
+        "find it by its identifier; allow this client to create Devices"
+    )
+
+
+def _found_device(client: FhirClient, token: str) -> str | None:
+    # Of two that a race may have left, every run takes the same one.
+    found = client.search("Device", {"identifier": [token]})
+    ids = [str(one["id"]) for one in found if one.get("resourceType") == "Device" and is_id(one.get("id"))]
+    return f"Device/{min(ids)}" if ids else None
+
+
+def _new(client: FhirClient, resource: Resource) -> Resource:
+    criteria = f"identifier={IDENTIFIER_SYSTEM}|{identity_of(resource)}"
+    if not client.source.profile.has_conditional_update:
+        return _create(client, resource, criteria)
+    return {"resource": resource, "request": {"method": "PUT", "url": f"RiskAssessment?{criteria}"}}
+
+
+def _update(resource: Resource) -> Resource:
+    request = {"method": "PUT", "url": f"RiskAssessment/{resource['id']}"}
+    version = (resource.get("meta") or {}).get("versionId")
+    return {"resource": resource, "request": {**request, "ifMatch": f'W/"{version}"'} if version else request}
+
+
+def _create(client: FhirClient, resource: Resource, unless: str) -> Resource:
+    request = {"method": "POST", "url": resource["resourceType"]}
+    if client.source.profile.has_conditional_create:
+        request["ifNoneExist"] = unless
+    return {"resource": resource, "request": request}
+
+
+def _answers(client: FhirClient, entries: list[Resource]) -> list[Resource]:
+    # A creation that was sent again after a lost answer would be a second resource, where the server does not keep its
+    # word about If-None-Exist; whoever asks will look instead.
+    return client.batch(entries, repeat=all(entry["request"]["method"] != "POST" for entry in entries))
+
+
+def _outcome(entry: Resource, answer: Resource) -> str:
+    refusal, request = _refusal(answer), entry["request"]
+    if refusal or status_of(answer) == "201" or "id" in entry["resource"]:
+        return refusal
+    # Nothing was created: of two writers at once the other was faster.
+    return status_of(answer) if "ifNoneExist" in request else REPLACED if request["method"] == "PUT" else ""
+
+
+def _refusal(answer: Resource) -> str:
+    status = status_of(answer)
+    # Some say 304 to an update that changes nothing.
+    return "" if status.startswith("2") or status == "304" else status
+
+
+def _target(resource: Resource) -> str:
+    return str(resource["target"][0]["reference"])
+
+
+def _located(location: str) -> str:
+    """`Type/id` of where a server says that it has put what it was sent: its own, whatever it calls itself."""
+    return "/".join(location.split("/_history/")[0].split("/")[-2:])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_objects(items: object) -> bool:
+    return isinstance(items, list) and all(isinstance(item, dict) for item in items)
+
+
+def _in_turn(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), VALUES_PER_SEARCH):
+        yield values[start : start + VALUES_PER_SEARCH]

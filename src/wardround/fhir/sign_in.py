@@ -1,0 +1,134 @@
+"""How to sign in to a FHIR server: one frozen class per way, secrets never shown; `fhir.auth` does what they say."""
+
+import re
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from wardround.errors import FhirError
+
+# What the header of a request can bear.
+BEARER: Final = re.compile(r"[\x21-\x7e]+")
+_LONGEST_SECRET: Final = 2**16  # characters
+
+
+@dataclass(frozen=True)
+class BearerToken:
+    """A token that somebody else got and renews."""
+
+    token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        # The libraries' own message about such a header would show the token.
+        if not BEARER.fullmatch(self.token):
+            raise FhirError("token: holds a space, a line end or no ASCII, expected none of these; give it without")
+
+
+@dataclass(frozen=True)
+class BasicPassword:
+    """HTTP Basic."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ClientSecret:
+    """OAuth client credentials with a secret.
+
+    Attributes:
+        token_url: the token endpoint; found in <base>/.well-known/smart-configuration if it is None.
+        scope: what to ask for, such as `system/*.read`; not sent if it is empty.
+        sent_as: `basic` in the Authorization header (RFC 6749, 2.3.1), `post` in the form.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    token_url: str | None = None
+    scope: str = ""
+    sent_as: Literal["basic", "post"] = "basic"
+
+    def __post_init__(self) -> None:
+        require_private(self.token_url)
+
+
+@dataclass(frozen=True)
+class SignedAssertion:
+    """SMART Backend Services: client credentials with an assertion signed by the client's private key.
+
+    Attributes:
+        key: the private key's text, PEM or JWK (or a JWK set): RSA signs RS384, EC P-384 signs ES384.
+        key_id: `kid` under which the server knows the public key; a JWK brings its own.
+        token_url, scope: see `ClientSecret`.
+    """
+
+    client_id: str
+    key: str = field(repr=False)
+    key_id: str | None = None
+    token_url: str | None = None
+    scope: str = ""
+
+    def __post_init__(self) -> None:
+        require_private(self.token_url)
+
+
+TokenSignIn = ClientSecret | SignedAssertion
+SignIn = BearerToken | BasicPassword | TokenSignIn
+
+
+def read_key(path: Path) -> str:
+    """The text of a private key's file. Raises FhirError if it cannot be read."""
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        raise FhirError(
+            f"{path}: cannot be read, expected a private key as PEM or JWK; check path and rights"
+        ) from None
+
+
+def read_secret(path: Path) -> str:
+    """The secret in a file, as Docker and Kubernetes hand one over, without the line end that editors add.
+
+    Raises FhirError for a file that is not there, cannot be read, is empty, or holds more than a secret.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LONGEST_SECRET + 1)
+    except FileNotFoundError:
+        raise FhirError(f"{path}: is not there, expected a file with a secret; check the path") from None
+    except OSError:
+        raise FhirError(f"{path}: cannot be read, expected a file with a secret; check path and rights") from None
+    except UnicodeDecodeError:
+        raise FhirError(f"{path}: is no text, expected a secret; check the path") from None
+    secret = text.rstrip("\r\n")
+    if not secret:
+        raise FhirError(f"{path}: is empty, expected a secret; write it into the file")
+    if len(text) > _LONGEST_SECRET:
+        raise FhirError(f"{path}: is larger than any secret, expected one; check the path")
+    return secret
+
+
+def require_private(token_url: str | None) -> None:
+    """Raises FhirError for a token endpoint to which secrets would travel in the open: http, but for this machine."""
+    if token_url is None:
+        return
+    try:
+        parts = urlsplit(token_url)
+        ends_here = _is_loopback(parts.hostname or "")
+    except ValueError:
+        parts, ends_here = urlsplit(""), False
+    if parts.scheme == "https" and parts.hostname and not parts.username:
+        return
+    if not (parts.scheme == "http" and ends_here and not parts.username):
+        raise FhirError("token URL: not https, expected https://host/path without credentials; correct it")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,250 @@
+"""One HTTP request in, one JSON answer out: keep-alive, retries, Retry-After, and errors that name the cause."""
+
+import logging
+import ssl
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from threading import Lock
+from typing import Any, Final, TypeVar
+
+import orjson
+import requests
+from requests.adapters import BaseAdapter
+
+from wardround.errors import FhirError, FhirUnreachable
+from wardround.fhir.answer import Answer, answer_of, retry_after
+from wardround.fhir.auth import Authorization, AuthorizationHeader
+from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.json_object import json_object
+from wardround.fhir.lost import LOST, Busy, lost
+from wardround.fhir.patience import Patience
+from wardround.fhir.wire import WholeAnswers, hold, parts
+
+ATTEMPTS: Final = 5
+FIRST_WAIT: Final = 0.5  # seconds; doubled each time
+LONGEST_WAIT: Final = 120.0  # seconds; a server that asks for more in Retry-After is asked again after this
+_BUSY: Final = (408, 429, 502, 503, 504)
+_PART: Final = 2**20  # bytes of a file at a time
+T = TypeVar("T")
+
+_LOG = logging.getLogger(__name__)
+
+
+class Transport:
+    """A pool of connections to one server."""
+
+    def __init__(
+        self, source: FhirSource, adapter: BaseAdapter | None = None, patience: Patience | None = None
+    ) -> None:
+        self._source = source
+        self.patience = patience or Patience(source.retries)
+        self._session = requests.Session()
+        self._session.headers["Accept"] = "application/fhir+json"
+        # HAPI answers a search that it saw a minute ago with what it found then; what was just written must be found.
+        self._session.headers["Cache-Control"] = "no-cache"
+        self._verify = _trusted(source.ca_file)
+        self._proxies = {"http": source.proxy, "https": source.proxy} if source.proxy else None
+        self._authorization = Authorization(source, self._exchange)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, adapter or WholeAnswers(pool_connections=2, pool_maxsize=source.threads))
+        self._lock = Lock()
+        self.requests_made = 0
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._session.close()
+
+    def sign_in(self) -> None:
+        """Gets the token that requests will bear, if they need one; raises as `send` does."""
+        self._persist(f"{self._source.base_url}/", self._authorization.header, repeat=True)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        data: str | None = None,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (),
+        repeat: bool = True,
+        read: Callable[[bytes], Any] = json_object,
+    ) -> Answer:
+        """Sends until there is an answer, `ATTEMPTS` times at most, and again after a server that was down is up.
+
+        Without `repeat` it is sent once; the token for it may be asked for again. `read` makes something else than a
+        dict of the body of a success, and None of one that is broken.
+
+        Returns:
+            The answer if it succeeded, or its status is one of `accept`, which may then have no body.
+
+        Raises:
+            FhirUnreachable: no connection, or the server stayed busy or broke off every time.
+            FhirRefused: 401 or 403.
+            FhirError: any other answer that cannot be used.
+        """
+        body = orjson.dumps(json) if json is not None else data.encode() if data is not None else None
+        return self._persist(url, lambda: self._send_once(method, url, body, headers, accept, read), repeat)
+
+    def download(self, url: str, accept: str, signed: bool, keep: Callable[[Iterator[bytes]], T]) -> T:
+        """Passes a file, part by part, to `keep`, and again from its beginning where it broke off.
+
+        Only a `signed` request bears the token. Gives what `keep` gives; raises as `send` does.
+        """
+        return self._persist(url, lambda: self._download_once(url, {"Accept": accept}, signed, keep), repeat=True)
+
+    def _persist(self, url: str, once: Callable[[], T], repeat: bool) -> T:
+        again = True
+        while True:
+            try:
+                return self._attempt(url, once, repeat)
+            except _GaveUp as error:
+                if not self.patience.can_wait or self.patience.spent:
+                    raise FhirUnreachable(str(error)) from None
+                if self.is_down():
+                    _LOG.warning("%s; it is down and waited for", error)
+                    back = self.patience.wait_until(lambda: not self.is_down())
+                    _LOG.warning("%s: %s", shown(url), "is up again" if back else "is not waited for any longer")
+                else:
+                    # It may have come back this moment. If not, it is this request that it cannot answer.
+                    back, again = again, False
+                if not back:
+                    raise FhirUnreachable(str(error)) from None
+
+    def _attempt(self, url: str, once: Callable[[], T], repeat: bool) -> T:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return once()
+            except Busy as busy:
+                what = f"{busy.where}: {busy}"
+                # What the token endpoint did not answer was not sent to the server yet, or refused by it.
+                if not repeat and busy.where == shown(url):
+                    raise FhirUnreachable(f"{what}, expected an answer; look whether it was done") from None
+                if attempt == ATTEMPTS:
+                    raise _GaveUp(f"{what} (tried {ATTEMPTS} times), expected an answer; {busy.remedy}") from None
+                if not self.patience.retry():
+                    raise _GaveUp(f"{what}, and all retries of the run are used up; resume it later") from None
+                backoff = FIRST_WAIT * 2 ** (attempt - 1)
+                wait = min(LONGEST_WAIT, backoff if busy.wait is None else busy.wait)
+                _LOG.warning("%s; asked again in %.1f s, attempt %d of %d", what, wait, attempt + 1, ATTEMPTS)
+                self.patience.pause(wait)
+        raise AssertionError("unreachable")
+
+    def wait(self, attempt: int) -> bool:
+        """Waits as long as before the next attempt at a request; False if the run has no more retries."""
+        if not self.patience.retry():
+            _LOG.warning("%s: all retries of the run are used up", shown(self._source.base_url))
+            return False
+        self.patience.pause(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+        return True
+
+    def is_down(self) -> bool:
+        """Whether the server, or who signs in to it, gives no answer at all when it is asked who it is.
+
+        One that refuses, or whose certificate is not trusted, is not down: waiting would not mend it.
+        """
+        try:
+            self._send_once("GET", f"{self._source.base_url}/metadata", None, None, ())
+        except Busy:
+            return True
+        except FhirError:
+            return False
+        return False
+
+    def _send_once(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        accept: Collection[int],
+        read: Callable[[bytes], Any] = json_object,
+    ) -> Answer:
+        return answer_of(self._signed(method, url, body, headers), shown(url), accept, read)
+
+    def _download_once(
+        self, url: str, headers: Mapping[str, str], signed: bool, keep: Callable[[Iterator[bytes]], T]
+    ) -> T:
+        if signed:
+            response = self._signed("GET", url, None, headers, stream=True)
+        else:
+            response = self._exchange("GET", url, None, headers, None, stream=True)
+        with response:
+            if response.status_code != requests.codes.ok:
+                hold(response)
+                what = answer_of(response, shown(url), ()).status
+                raise FhirError(f"{shown(url)}: answered {what}, expected a file; export again")
+            try:
+                return keep(parts(response, _PART))
+            except LOST as error:
+                raise lost(url, error) from None
+
+    def _signed(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, stream: bool = False
+    ) -> requests.Response:
+        authorization = self._authorization.header()
+        response = self._exchange(method, url, body, headers, authorization, stream)
+        if response.status_code == requests.codes.unauthorized:
+            # A token that the server no longer takes, before its time; the next one is the last try.
+            renewed = self._authorization.after_refusal(authorization)
+            if renewed is not None:
+                response.close()
+                response = self._exchange(method, url, body, headers, renewed, stream)
+        return response
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        authorization: str | None,
+        stream: bool = False,
+    ) -> requests.Response:
+        """One request and its answer, unless that is one that another attempt may mend."""
+        with self._lock:
+            self.requests_made += 1
+        began = time.monotonic()
+        try:
+            # No redirects: they would turn a POST into a GET, and could lead the token elsewhere. What the session
+            # knows of proxies and authorities would yield to the environment, what the request says does not.
+            response = self._session.request(
+                method,
+                url,
+                data=body,
+                headers=headers,
+                auth=AuthorizationHeader(authorization),
+                timeout=self._source.timeout,
+                allow_redirects=False,
+                verify=self._verify,
+                proxies=self._proxies,
+                stream=stream,
+            )
+        except LOST as error:
+            raise lost(url, error) from None
+        except requests.RequestException as error:
+            raise FhirError(
+                f"{shown(url)}: the request cannot be made ({type(error).__name__}); check base URL and proxy"
+            ) from None
+        if _LOG.isEnabledFor(logging.DEBUG):
+            seconds = time.monotonic() - began
+            _LOG.debug("%s %s: answered %d after %.3f s", method, shown(url), response.status_code, seconds)
+        if response.status_code in _BUSY:
+            wait = retry_after(response.headers.get("Retry-After"))
+            response.close()
+            raise Busy(shown(url), f"answered {response.status_code}", wait)
+        return response
+
+
+class _GaveUp(Exception):
+    """Every attempt was in vain."""
+
+
+def _trusted(ca_file: str | None) -> str | None:
+    """The file of authorities, if it can be used; None means the usual ones. Raises FhirError."""
+    if ca_file is not None:
+        try:
+            ssl.create_default_context(cafile=ca_file)
+        except OSError:  # ssl.SSLError is one
+            raise FhirError(f"{ca_file}: not usable, expected certificates as PEM; give another CA file") from None
+    return ca_file

@@ -1,0 +1,70 @@
+"""Several versions of one resource in, the one that counts out.
+
+The latest `meta.lastUpdated` counts; where it cannot be compared, what came later. A version that is older than one met
+before never counts, even if one without a time came in between. What an export says was deleted does not count.
+"""
+
+from typing import Any, Final
+
+from wardround.fhir.references import Resource
+from wardround.fhir.times import UNKNOWN, micros_of
+
+ALWAYS: Final = 2**63 - 1  # when something was deleted that nobody dates
+
+
+def updated_at(text: object) -> int:
+    """Microseconds since 1970 of a `lastUpdated`; UNKNOWN for what is no instant."""
+    return micros_of(text) if isinstance(text, str) else UNKNOWN
+
+
+def last_updated(resource: Resource) -> Any:
+    """The `meta.lastUpdated` of a resource as it is; None without one."""
+    meta = resource.get("meta")
+    return meta.get("lastUpdated") if isinstance(meta, dict) else None
+
+
+class Seen:
+    """What a search has given: of each resource the newest version. `again` are the keys of those given twice."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, str | int] = {}
+        self.again: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self.versions)
+
+    def takes(self, key: str, updated: object, resource: object) -> bool:
+        """Whether this is new, or a newer version of what was given."""
+        version = updated if type(updated) is str else hash(repr(resource))
+        known = self.versions.get(key)
+        if known is None:
+            self.versions[key] = version
+            return True
+        if known == version or updated_at(known) >= updated_at(version) > UNKNOWN:
+            return False
+        self.versions[key] = version
+        self.again.add(key)
+        return True
+
+
+class Newest:
+    """Resources by id, of each the version that counts; they are added in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Resource] = {}
+        self._updated: dict[str, int] = {}
+
+    def add(self, key: str, updated: object, resource: Resource) -> None:
+        time, newest = updated_at(updated), self._updated.get(key, UNKNOWN)
+        if time == UNKNOWN or time >= newest:
+            self._kept[key] = resource
+            self._updated[key] = max(time, newest)
+
+    def remove(self, key: str, deleted: int) -> None:
+        """Takes out what was deleted at a time, unless it is known to be of later."""
+        if self._updated.get(key, UNKNOWN) <= deleted:
+            self._kept.pop(key, None)
+
+    @property
+    def by_id(self) -> dict[str, Resource]:
+        return self._kept

@@ -1,0 +1,249 @@
+"""A model card in, everything that its page shows, in words and drawings, out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wardround.evaluation.comparison import Comparison
+from wardround.model_card.against_live import AgainstLive, against_live
+from wardround.model_card.card_words import (
+    GATES,
+    STATES,
+    interval_of,
+    metric_name,
+    policy_in_words,
+    predicted,
+    predictions,
+    sentence,
+    side,
+    value_of,
+)
+from wardround.model_card.development import (
+    CandidateLine,
+    Facts,
+    InputLine,
+    SetAsideLine,
+    candidate_metrics,
+    candidates,
+    inputs,
+    provenance,
+    set_aside,
+    side_rows,
+    split_facts,
+    task_facts,
+)
+from wardround.model_card.groups import GroupTable, group_tables
+from wardround.model_card.hti1 import Answer, source_attributes
+from wardround.model_card.participant_flow import data_flow_chart, data_flow_stages, losses
+from wardround.model_card.performance import OnsetComparison, Performance, other_onset, performance
+from wardround.model_card.reasons import reasons_in_words
+from wardround.model_card.scope import ENOUGH_POSITIVES, ROLE, limitations, out_of_scope, population
+from wardround.model_card.sections import SECTIONS
+from wardround.model_card.tripod import ItemAnswer, reported_items
+from wardround.report.model_facts import MetricLine, label_in_short
+from wardround.report.notices import Notice
+from wardround.report.report_words import count, percent
+from wardround.report.stay_flow import Loss, Stage
+from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED
+from wardround.training.model import ModelCard
+
+
+@dataclass(frozen=True)
+class GateLine:
+    """A gate: `state` is passed, failed or not judged."""
+
+    title: str
+    state: str
+    found: str
+    limit: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CardPage:
+    """Everything on the page. Charts are SVG text, already escaped; the rest is plain text and numbers."""
+
+    title: str
+    question: str
+    version: str
+    safety: str
+    sections: dict[str, str]
+    notices: tuple[Notice, ...]
+    headline: tuple[MetricLine, ...]
+    summary: str
+    facts: Facts
+    use: Facts
+    out_of_scope: tuple[str, ...]
+    limitations: tuple[str, ...]
+    flow: str
+    narrow_flow: tuple[Stage, ...]
+    left_out: tuple[Loss, ...]
+    set_aside: tuple[SetAsideLine, ...]
+    task: Facts
+    split: Facts
+    sides: tuple[tuple[str, ...], ...]
+    candidate_metrics: tuple[str, ...]
+    candidates: tuple[CandidateLine, ...]
+    inputs: tuple[InputLine, ...]
+    importance: str
+    reasons: tuple[str, ...]
+    performance: Performance | None
+    thresholds: Facts
+    subgroups: tuple[GroupTable, ...]
+    gates: tuple[GateLine, ...]
+    onset: OnsetComparison | None
+    comparison: AgainstLive | None
+    source_attributes: dict[str, tuple[Answer, ...]]
+    tripod: tuple[ItemAnswer, ...]
+    provenance: Facts
+
+
+def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage:
+    """The page of a card, of a model that was trained here or elsewhere, with its comparison if it is given."""
+    found = card.evaluation
+    return CardPage(
+        title=card.title,
+        question=_question(card),
+        version=card.version,
+        safety=card.safety,
+        sections=SECTIONS,
+        notices=tuple(_notices(card)),
+        headline=_headline(card),
+        summary=_summary(card),
+        facts=_facts(card),
+        use=_use(card),
+        out_of_scope=out_of_scope(card),
+        limitations=limitations(card),
+        flow=data_flow_chart(card.cohort, card.split.train, card.split.test),
+        narrow_flow=data_flow_stages(card.cohort, card.split.train, card.split.test),
+        left_out=losses(card.cohort),
+        set_aside=set_aside(card),
+        task=task_facts(card),
+        split=split_facts(card),
+        sides=side_rows(card),
+        candidate_metrics=candidate_metrics(card),
+        candidates=candidates(card),
+        inputs=inputs(card),
+        importance=_importance(card),
+        reasons=reasons_in_words(card),
+        performance=performance(card, found) if found else None,
+        thresholds=tuple(_thresholds(card)),
+        subgroups=group_tables(found.subgroups, card.metrics.get("auroc")) if found else (),
+        gates=tuple(_gates(card)),
+        onset=other_onset(card, found) if found else None,
+        comparison=against_live(comparison) if comparison else None,
+        source_attributes=source_attributes(card),
+        tripod=reported_items(card),
+        provenance=provenance(card),
+    )
+
+
+def _notices(card: ModelCard) -> Iterator[Notice]:
+    if card.imported:
+        yield Notice(
+            "incomplete",
+            "Trained elsewhere",
+            "Nothing was measured here; figures of its makers are theirs. Validate it on local patients before use.",
+        )
+    elif card.split.test.positives < ENOUGH_POSITIVES:
+        yield Notice(
+            "late",
+            "Too few patients to judge",
+            f"The test side has {count(card.split.test.positives)} stays with the outcome. The figures show that the"
+            " software works; they support no claim about accuracy.",
+        )
+    for gate in card.gates:
+        if gate.explanation:
+            yield Notice(
+                "late",
+                "Let through with an explanation",
+                f"{sentence(gate.message)} Given: {sentence(gate.explanation)}",
+            )
+        if gate.name == "dominant_feature" and gate.columns:
+            yield Notice("late", "Rests on single features", sentence(gate.message))
+
+
+def _headline(card: ModelCard) -> tuple[MetricLine, ...]:
+    if card.evaluation is None:
+        return ()
+    shown = {name: card.metrics.get(name) for name in ("auroc", "auprc", "sensitivity", "ppv")}
+    slope, alerts = card.evaluation.calibration.slope, card.evaluation.alerts_per_100_patient_days
+    return (
+        *(MetricLine(metric_name(name), value_of(metric, 2), interval_of(metric, 2)) for name, metric in shown.items()),
+        MetricLine("Calibration slope", value_of(slope, 2), interval_of(slope, 2)),
+        MetricLine("Alerts per 100 patient-days", value_of(alerts, 1), interval_of(alerts, 1)),
+    )
+
+
+def _summary(card: ModelCard) -> str:
+    what = f"Gives the probability of: {predicted(card)}."
+    if card.evaluation is None:
+        return f"{what} The model was trained elsewhere, and not evaluated here."
+    train, test = card.split.train, card.split.test
+    others = len(card.candidates) - 1
+    chosen = f"chosen of {others + 1} candidates" if others else "the only candidate, judged"
+    return (
+        f"{what} {predictions(card)}. {card.candidates[card.chosen].title} was {chosen}"
+        f" in cross-validation on {side(train.patients, train.stays)}, and tested once on"
+        f" {side(test.patients, test.stays)} that it had never seen, {count(test.positives)} stays with the outcome."
+    )
+
+
+def _facts(card: ModelCard) -> Facts:
+    return (
+        ("Condition", card.condition),
+        ("Method", card.candidates[card.chosen].title),
+        ("Made", card.created.strftime("%-d %B %Y")),
+        ("Outcome told by", label_in_short(card.label) if card.label else NOT_STATED),
+        ("Inputs", f"{len(card.columns)}, summaries of a patient's values"),
+        ("Software", f"Wardround {card.libraries.get('wardround', '–')}"),
+    )
+
+
+def _question(card: ModelCard) -> str:
+    return f"{predicted(card)}, told by {label_in_short(card.label)}" if card.label else predicted(card)
+
+
+def _use(card: ModelCard) -> Facts:
+    stated = card.about.stated
+    return (
+        ("Condition", card.about.description or NOT_STATED),
+        ("Intended use", stated.intended_use),
+        ("Patients", population(card)),
+        ("Users", stated.intended_users),
+        ("Role in decisions", ROLE),
+        ("Developer and contact", stated.developer),
+        ("Funding", stated.funding),
+    )
+
+
+def _importance(card: ModelCard) -> str:
+    """How inputs were weighed, and what becomes of an unknown one."""
+    if card.evaluation is None:
+        return (
+            f"How much each moves a score: {NOT_PERFORMED}. An unknown input is what the last column says, if anything."
+        )
+    found = card.evaluation.importance
+    method = "exact tree SHAP values" if found.method == "shap" else "contributions"
+    return (
+        f"Mean absolute {method} in {found.unit} over {count(found.rows)} predictions of the test side. An unknown"
+        " input is replaced by the figure in the last column, the median of the training side."
+    )
+
+
+def _thresholds(card: ModelCard) -> Iterator[tuple[str, str]]:
+    yield "High", f"from {percent(card.thresholds['high'], 2)}"
+    yield "Moderate", f"from {percent(card.thresholds['moderate'], 2)}"
+    yield "Policy", policy_in_words(card.evaluation.policy) if card.evaluation else NOT_STATED
+    if card.evaluation and card.evaluation.policy.reason:
+        yield "Policy not met", card.evaluation.policy.reason
+
+
+def _gates(card: ModelCard) -> Iterator[GateLine]:
+    for gate in card.gates:
+        yield GateLine(
+            title=GATES.get(gate.name, gate.name),
+            state=STATES[gate.passed],
+            found="–" if gate.found is None else f"{gate.found:.3g}",
+            limit="–" if gate.limit is None else f"{gate.limit:.3g}",
+            message=sentence(gate.message),
+        )

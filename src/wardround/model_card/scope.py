@@ -1,0 +1,73 @@
+"""A card in; what its model is for, what it is not for and what is known to be wrong with it, out."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from wardround.report.model_facts import METRICS
+from wardround.spec.model_card import NOT_STATED
+from wardround.training.model import ModelCard
+
+ROLE: Final = (
+    "Informs only: an adjunct to the review by a clinician, never the sole basis of a decision. It recommends nothing."
+)
+# Fewer patients with the outcome on the test side than this make every figure too uncertain to judge a model by.
+ENOUGH_POSITIVES: Final = 100
+
+_OUT_OF_SCOPE: Final = (
+    "As the sole basis of a decision to treat, to withhold or to discharge.",
+    "To rule the condition out: a low score, and a missing one, mean no such thing.",
+    "As an alarm, or to follow the response to a treatment.",
+    "Before it was validated on local patients, for which shadow mode is made.",
+)
+
+
+def population(card: ModelCard) -> str:
+    """Whom the model is for: the cohort of its spec, and what the site says."""
+    stated = card.about.stated.intended_population
+    if card.about.min_age is None:
+        return stated
+    cohort = f"Stays in intensive care of patients who are {card.about.min_age} or older"
+    return f"{cohort}; beyond that {NOT_STATED}" if stated == NOT_STATED else f"{cohort}. {stated}"
+
+
+def out_of_scope(card: ModelCard) -> tuple[str, ...]:
+    """What to use the model for not."""
+    outside = (f"For patients younger than {card.about.min_age}, who are not in the cohort.",) * bool(
+        card.about.min_age
+    )
+    return (*_OUT_OF_SCOPE, *outside, "Outside intensive care.", *card.about.stated.out_of_scope)
+
+
+def limitations(card: ModelCard) -> tuple[str, ...]:
+    """What is known to be wrong with the model or uncertain about it."""
+    return (*_limitations(card), *card.about.stated.limitations)
+
+
+def _limitations(card: ModelCard) -> Iterator[str]:
+    yield "A model that is good in one hospital may be poor in another: case mix, coding and measurement differ."
+    yield "Scores follow what is measured, and clinicians measure more when they worry: part of a score is their worry."
+    yield "Treatments are not among the inputs; a patient who is treated early may look as if at no risk."
+    if card.imported:
+        yield "It was trained elsewhere: what it learned, on whom, and how well it does are not known here."
+    elif card.split.test.positives < ENOUGH_POSITIVES:
+        yield (
+            f"The test side has {card.split.test.positives} stays with the outcome, fewer than {ENOUGH_POSITIVES}: the"
+            " figures support no claim about accuracy."
+        )
+    rule = str(card.label.rule) if card.label else ""
+    if rule == "icd":
+        yield (
+            "Diagnosis codes are given at discharge, for payment: they say not when the condition began, and miss some"
+            " of it. Part of what is predicted had begun before the prediction."
+        )
+    if rule == "sepsis3":
+        yield (
+            "Sepsis-3 needs an antibiotic and a culture, so onset follows a clinician's suspicion: the model learns in"
+            " part when clinicians act. An unmeasured SOFA component counts as normal."
+        )
+    for gate in card.gates:
+        if gate.name == "dominant_feature" and gate.columns:
+            names = ", ".join(card.about.inputs.get(column, column) for column in gate.columns)
+            yield f"Much of the AUROC rests on single features: {names}."
+        if gate.explanation:
+            yield f"The {METRICS['auroc']} is higher than believed without an explanation. Given: {gate.explanation}"

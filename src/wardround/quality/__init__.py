@@ -1,0 +1,1 @@
+"""The validation suite of a feature table, derived from the spec."""

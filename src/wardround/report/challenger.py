@@ -1,0 +1,55 @@
+"""A run's account of its challenger in, what the report's section shows, in words, out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from wardround.report.report_words import count, percent
+from wardround.results.bands import HIGH, INDETERMINATE, LOW, MODERATE
+
+BANDS: Final = (HIGH, MODERATE, LOW, INDETERMINATE)
+
+
+@dataclass(frozen=True)
+class ChallengerFacts:
+    """The section; `rows` are the live model's bands with the stays of each by the challenger's, in the same order."""
+
+    version: str
+    left_out: str
+    facts: tuple[tuple[str, str], ...]
+    bands: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+def challenger_facts(account: Mapping[str, Any]) -> ChallengerFacts:
+    """The section of a run that scored a challenger, or left it out."""
+    bands = account.get("bands", {})
+    return ChallengerFacts(
+        version=account["version"],
+        left_out=account["left_out"],
+        facts=tuple(_facts(account)) if "compared" in account else (),
+        bands=BANDS,
+        rows=tuple((band, tuple(bands.get(band, {}).get(theirs, 0) for theirs in BANDS)) for band in BANDS if bands),
+    )
+
+
+def _facts(account: Mapping[str, Any]) -> list[tuple[str, str]]:
+    compared, same = account["compared"], account["same_band"]
+    share = f" ({percent(same / compared)})" if compared else ""
+    return [
+        ("Scored", _both(account["scored"])),
+        ("High band", f"{_both(account['alerts'])}; both {count(account['alerts_of_both'])}"),
+        ("Same band", f"{count(same)} of {count(compared)} stays that both scored{share}"),
+        ("Difference of the scores", _difference(account)),
+    ]
+
+
+def _both(counts: Mapping[str, int]) -> str:
+    return f"live {count(counts['live'])}, challenger {count(counts['challenger'])}"
+
+
+def _difference(account: Mapping[str, Any]) -> str:
+    """In points, the challenger's less the live model's."""
+    if account["median_difference"] is None:
+        return "–"
+    return f"median {account['median_difference']:+.4f}, largest {account['largest_difference']:+.4f}"

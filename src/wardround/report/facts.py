@@ -1,0 +1,111 @@
+"""The run's record in; what ran, in which mode and with what, in words, out."""
+
+from collections.abc import Iterator
+
+from wardround.report.record import RunRecord
+from wardround.report.report_words import address, count, reason_in_words, span, window
+
+
+def facts(record: RunRecord, mode: str) -> tuple[tuple[str, str], ...]:
+    """What a reader needs to know of the run before anything else."""
+    return (
+        ("Mode", f"{mode}{_whose_mode(record)}"),
+        *_scored_when(record),
+        ("Model", record.request["model_version"]),
+    )
+
+
+def technical(record: RunRecord) -> tuple[tuple[str, str], ...]:
+    """What it takes to find the run again, and to know what it asked."""
+    request = record.request
+    return (
+        ("Source", address(request["source_url"])),
+        *((("Results at", address(request["write_to"])),) if request.get("write_to") else ()),
+        *_group_of_the_high_band(record),
+        ("Run", record.run),
+        ("Definition", f"{record.condition.id} {request['condition_version']} ({request['spec_digest'][:12]})"),
+        ("Looks for stays back to", f"{request['look_back'] or window(record.condition.cohort.look_back)} before"),
+        ("Wardround", request["software_version"]),
+    )
+
+
+def _group_of_the_high_band(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """Where others find who is high, if the condition keeps that."""
+    high_band = record.summary.get("high_band")
+    if high_band:
+        listed = f"{high_band['reference']}, patients listed: {high_band['members']:,}"
+        words = {
+            "newer": f"{high_band['reference']}, left alone: it lists the high band of a later time",
+            "suspended": "left as it was: the condition is suspended",
+            "refused": "not written: the server did not take it",
+        }
+        yield "Group of the high band", words.get(high_band["kept"], listed)
+
+
+def _whose_mode(record: RunRecord) -> str:
+    """Who chose the mode, where that is not plain: the condition's setting, or somebody against it."""
+    asked, of_condition = record.request.get("mode_asked"), record.request.get("mode_of_condition")
+    if asked is None:
+        return ", as the condition says" if of_condition == "shadow" else ""
+    return f", asked for by name: the condition says {of_condition}" if of_condition not in (None, asked) else ""
+
+
+def _scored_when(record: RunRecord) -> Iterator[tuple[str, str]]:
+    hours = record.summary.get("hours_after_as_of")
+    if hours is not None:
+        yield "Scored", f"{span(hours)} after the prediction time"
+
+
+def why_not_written(record: RunRecord, mode: str) -> str:
+    """Why scored stays may have no RiskAssessment."""
+    if record.summary.get("retraction"):
+        return "Taken back"
+    return "A shadow run writes nothing" if mode == "shadow" else "Not written"
+
+
+def flow_note(record: RunRecord) -> str:
+    """What the drawing of the flow does not show, in sentences."""
+    unchanged = record.summary.get("unchanged", 0)
+    failed = int((record.ledger["written"] & (record.ledger["outcome"] != "scored")).sum())
+    notes = list(_cohort_notes(record))
+    if unchanged:
+        notes.append(f"The source held {count(unchanged)} of the RiskAssessments already; they were left as they are.")
+    if repaired := record.summary.get("repaired", 0):
+        notes.append(
+            f"The source held several RiskAssessments of {count(repaired)} of the stays; the newest of each stands, the"
+            " others are marked as entered in error."
+        )
+    if withdrawn := record.summary.get("withdrawn", 0):
+        notes.append(
+            f"{count(withdrawn)} of the RiskAssessments are marked as entered in error by somebody else, and left so."
+        )
+    if failed:
+        notes.append(f"The source also holds a RiskAssessment for {count(failed)} of the stays that failed.")
+    return " ".join(notes)
+
+
+def _cohort_notes(record: RunRecord) -> Iterator[str]:
+    """What became of those whom the cohort names, and who have no stay in the drawing."""
+    named = record.summary.get("cohort_patients")
+    if named is None:
+        return
+    yield f"The cohort ({record.summary['cohort']}) names {count(named)} patients."
+    without_stay = record.summary["cohort_without_stay"]
+    if without_stay:
+        yield f"{count(without_stay)} of them had no ICU stay in the look-back."
+    for reason, number in record.summary["cohort_set_aside"].items():
+        yield f"{count(number)} set aside: {reason_in_words(reason).lower()}."
+
+
+def minimum_data(record: RunRecord) -> str:
+    """The least that must be known for a score, as a sentence."""
+    needed = record.condition.minimum_data
+    names = [record.condition.variables[name].display.lower() for name in needed.of]
+    return f"A score needs a value in the window for at least {needed.at_least} of: {', '.join(names)}."
+
+
+def compared_with(record: RunRecord) -> str:
+    """With whom a reason compares a patient."""
+    if record.card and record.card.imported:
+        return "a patient with usual values, for the model was trained elsewhere"
+    return "the average patient of the training data"

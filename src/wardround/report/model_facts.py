@@ -1,0 +1,135 @@
+"""A model card in, the part of it that readers of a report need out."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from wardround.evaluation.gates import Verdict, in_words
+from wardround.evaluation.metrics import Metric
+from wardround.report.report_words import count, percent, window
+from wardround.spec.conditions import Label
+from wardround.training.model import NOT_STATED, ModelCard
+
+METRICS: Final = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "f1": "F1",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "Positive predictive value",
+    "brier": "Brier score",
+    "prevalence": "Share with the outcome",
+}
+MEANINGS: Final = {
+    "auroc": "how often a patient with the outcome scores above one without it; 0.5 is chance",
+    "auprc": "the same question for a rare outcome; chance is the share with the outcome",
+    "f1": "sensitivity and positive predictive value in one figure",
+    "sensitivity": "of those with the outcome, the share in the high band",
+    "specificity": "of those without the outcome, the share not in the high band",
+    "ppv": "of those in the high band, the share with the outcome",
+    "brier": "how far scores are from what came; 0 is ideal",
+}
+LABELS: Final = {
+    "icd": "the diagnosis codes of the hospital stay",
+    "hospital_death": "death before discharge from the hospital",
+    "sepsis3": "the definition Sepsis-3",
+}
+
+
+@dataclass(frozen=True)
+class MetricLine:
+    """A metric on the test patients with its interval, as text; `–` and the reason where there is none."""
+
+    name: str
+    value: str
+    interval: str
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the model is: facts as label and text, and its metrics."""
+
+    facts: tuple[tuple[str, str], ...]
+    metrics: tuple[MetricLine, ...]
+
+
+def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
+    """The summary of a card, and what the promotion gates said of the model."""
+    return ModelFacts(
+        facts=(
+            ("Version", card.version),
+            ("Method", card.candidates[card.chosen].title),
+            *_data(card),
+            ("Learned to predict", _learned(card)),
+            ("When it was asked in training", _predicted(card)),
+            (
+                "Bands",
+                f"moderate from {percent(card.thresholds['moderate'])}, high from {percent(card.thresholds['high'])}",
+            ),
+            ("Calibration", _calibration(card)),
+            ("Inputs", f"{len(card.columns)}, summaries of a patient's values"),
+            ("Checks before it went live", in_words(gates)),
+        ),
+        metrics=tuple(_line(name, metric) for name, metric in card.metrics.items()),
+    )
+
+
+def _learned(card: ModelCard) -> str:
+    if card.label is None:
+        return f"{card.title}; label and horizon are {NOT_STATED}: the model was imported"
+    return f"{card.title} {_horizon(card.horizon)}, told by {label_in_short(card.label)}"
+
+
+def label_in_short(label: Label) -> str:
+    """How the outcome is told from the records, in a few words."""
+    return LABELS.get(label.rule, str(label.rule))
+
+
+def _calibration(card: ModelCard) -> str:
+    if card.calibration.method == "none":
+        return "Scores are as the model gives them, not adjusted to how often the outcome came"
+    return "Scores are adjusted to how often the outcome came, by a logistic curve"
+
+
+def _predicted(card: ModelCard) -> str:
+    if card.prediction_time is None:
+        return NOT_STATED
+    by_the_hour = "every hour from " if card.task and card.task.task == "hourly" else ""
+    return f"{by_the_hour}{window(card.prediction_time)} after admission to the unit"
+
+
+def _data(card: ModelCard) -> tuple[tuple[str, str], ...]:
+    if card.imported:
+        return (("Trained on", f"{NOT_STATED}: imported, file digest {card.imported.digest[:12]}"),)
+    train, test = card.split.train, card.split.test
+    excluded = sum(card.cohort.excluded.values())
+    return (
+        ("Trained on", f"{_side(train.patients, train.stays)}, {_outcomes(train.positives, train.stays)}"),
+        ("Tested once on", f"{_side(test.patients, test.stays)}, {_outcomes(test.positives, test.stays)}"),
+        ("Left out of training", f"{count(excluded)} of {count(card.cohort.found)} stays"),
+    )
+
+
+def _side(patients: int, stays: int) -> str:
+    return f"{count(stays)} stays of {count(patients)} patients"
+
+
+def _outcomes(positives: int, stays: int) -> str:
+    share = f" ({percent(positives / stays)})" if stays else ""
+    return f"{count(positives)} with the outcome{share}"
+
+
+def _horizon(horizon: str) -> str:
+    return "within the hospital stay" if horizon == "hospital_stay" else f"within {horizon}"
+
+
+def _line(name: str, metric: Metric) -> MetricLine:
+    title, meaning = METRICS.get(name, name.replace("_", " ")), MEANINGS.get(name, "")
+    if metric.value is None:
+        return MetricLine(title, "–", metric.reason or "", meaning)
+    interval = (
+        f"{metric.low:.3f} to {metric.high:.3f}"
+        if metric.low is not None and metric.high is not None
+        else (metric.reason or "–")
+    )
+    return MetricLine(title, f"{metric.value:.3f}", interval, meaning)

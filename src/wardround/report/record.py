@@ -1,0 +1,60 @@
+"""What a run left behind, as the report takes it: frames and facts, already read."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from wardround.evaluation.gates import Verdict
+from wardround.quality.suite import QualityResult
+from wardround.report.earlier import EarlierRuns
+from wardround.spec.conditions import Condition
+from wardround.training.decisions import Decision
+from wardround.training.model import ModelCard
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run.
+
+    Attributes:
+        run: its id.
+        condition: what was screened for.
+        request: request.json.
+        summary: summary.json; empty for a run that ended before it was written.
+        ledger: LEDGER_COLUMNS, one row per stay found.
+        stays: stay_id and intime of the stays found.
+        scores: stay_id, reasons and missing (sequences of text) of the stays with features.
+        unknown: feature column -> how many of `rows` do not know it.
+        rows: feature rows of the run.
+        set_aside: variable -> reason -> how many events were set aside.
+        quality: None if the features were never held against the suite.
+        census: census.json; empty for a run that never found its stays.
+        card: of the model that scored; None if it is no longer in the store, or none was used.
+        gates: what the promotion gates say of that model.
+        earlier: the runs before it that asked the same.
+        suspended: the decision by which the condition is switched off now; None if it is not.
+    """
+
+    run: str
+    condition: Condition
+    request: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    ledger: pd.DataFrame
+    stays: pd.DataFrame
+    scores: pd.DataFrame
+    unknown: Mapping[str, int]
+    rows: int
+    set_aside: Mapping[str, Mapping[str, int]]
+    quality: QualityResult | None
+    card: ModelCard | None
+    gates: Verdict = "not_judged"
+    suspended: Decision | None = None
+    earlier: EarlierRuns = field(default_factory=EarlierRuns)
+    census: Mapping[str, Any] = field(default_factory=dict)
+
+
+def texts_of(value: Any) -> Iterable[str]:
+    """A cell with texts; a stay without a feature row has NaN there."""
+    return () if isinstance(value, float) or value is None else (str(text) for text in value)

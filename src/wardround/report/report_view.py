@@ -1,0 +1,68 @@
+"""The run's record in, everything that the report's pages show, in words and drawings, out."""
+
+from dataclasses import dataclass, replace
+
+from wardround.report.aggregates import Aggregates, aggregates_of
+from wardround.report.record import RunRecord
+from wardround.report.worklist import LISTED_BANDS, Patient, PatientList, by_band, by_outcome, joined, moved
+
+
+@dataclass(frozen=True)
+class Link:
+    """A file of the same run beside the page, and what it is called."""
+
+    file: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Worklists:
+    """The stays one by one; without `identifiers` no patient, stay or resource can be told from it."""
+
+    identifiers: bool
+    bands: tuple[PatientList, ...]
+    indeterminate: PatientList
+    failed: PatientList
+    moved: PatientList
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A page: what is counted of a run, and, for those who may see patients, who is on its lists."""
+
+    counted: Aggregates
+    lists: Worklists | None
+    beside: tuple[Link, ...]
+
+
+def run_report(record: RunRecord, identifiers: bool, beside: tuple[Link, ...] = ()) -> RunReport:
+    """The report of a run, for those who may see patients."""
+    stays = joined(record)
+    lists = Worklists(
+        identifiers=identifiers,
+        bands=tuple(by_band(stays, band, identifiers) for band in LISTED_BANDS),
+        indeterminate=_with_known(by_outcome(stays, "indeterminate", identifiers), record),
+        failed=by_outcome(stays, "failed", identifiers),
+        moved=moved(stays, identifiers),
+    )
+    return RunReport(aggregates_of(record, guarded=not identifiers), lists, beside)
+
+
+def run_aggregates(record: RunRecord, beside: tuple[Link, ...] = ()) -> RunReport:
+    """The report of a run without any patient: no stay can be told from it."""
+    return RunReport(aggregates_of(record, guarded=True), None, beside)
+
+
+def _with_known(indeterminate: PatientList, record: RunRecord) -> PatientList:
+    """The list with how many of the needed inputs are known, where too few are, in place of the rule's name."""
+    needed = record.condition.minimum_data
+    displays = [record.condition.variables[name].display for name in needed.of]
+
+    def why(patient: Patient) -> str:
+        known = sum(display not in patient.missing for display in displays)
+        if known >= needed.at_least:
+            return patient.why
+        return f"{known} of {len(displays)} known, {needed.at_least} needed"
+
+    told = tuple(replace(patient, why=why(patient)) for patient in indeterminate.patients)
+    return replace(indeterminate, patients=told)

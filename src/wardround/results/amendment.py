@@ -1,0 +1,116 @@
+"""What a server holds of one RiskAssessment and what it should hold in, what must be written out; no clock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import takewhile
+from typing import Any, Final
+
+from wardround.results.risk_assessment import IDENTIFIER_SYSTEM, fhir_time, same_content
+
+Resource = dict[str, Any]
+
+WITHDRAWN: Final = "entered-in-error"
+SUPERSEDED_SYSTEM: Final = "urn:wardround:superseded-risk-assessment"
+# Who signs the note of a retraction: what Wardround took back it may write again, what a person took back never.
+RETRACTED_BY: Final = "wardround retract"
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do about one RiskAssessment.
+
+    Attributes:
+        changes: what to write: with the server's id an update of that resource, without one a new resource.
+        withdrawn: somebody took it back; that stands, and the changes leave nothing else standing.
+        repairs: the changes resolve that the server holds several.
+    """
+
+    changes: tuple[Resource, ...] = ()
+    withdrawn: bool = False
+    repairs: bool = False
+
+
+def decide(wanted: Resource, held: Sequence[Resource], blind: bool = False) -> Decision:
+    """What makes the server hold `wanted` once; `held` is all that it holds under the same identifier.
+
+    With `blind` ours was written although one was there that the look before had not found: if somebody had taken
+    that one back by then, ours must not stand.
+    """
+    if not held:
+        return Decision(changes=(wanted,))
+    standing = [one for one in held if not is_withdrawn(one)]
+    if any(is_withdrawn_by_others(one) for one in held) and (blind or not standing):
+        return Decision(tuple(superseded(one) for one in standing), withdrawn=True)
+    kept = newest(standing or held)
+    others = tuple(superseded(one) for one in held if one is not kept)
+    if standing and same_content(kept, wanted):
+        return Decision(others, repairs=bool(others))
+    amended = {**wanted, "id": kept["id"], "meta": kept.get("meta") or {}, "status": "amended"}
+    return Decision((*others, amended), repairs=bool(others))
+
+
+def overruled(history: Sequence[Resource], before: str, now: str) -> Resource | None:
+    """What an update replaced unseen, if somebody had just taken it back; None if not, or if that cannot be told.
+
+    Args:
+        history: the versions of the resource, the newest first.
+        before: the version that was seen before the update; "" if there was none.
+        now: the version that the update made.
+    """
+    versions = [version_of(one) for one in history]
+    if now not in versions:
+        return None
+    unseen = list(takewhile(lambda one: version_of(one) != before, history[versions.index(now) + 1 :]))
+    return unseen[0] if unseen and is_withdrawn_by_others(unseen[0]) else None
+
+
+def version_of(resource: Mapping[str, Any]) -> str:
+    """The server's name of its version; "" without one."""
+    return str((resource.get("meta") or {}).get("versionId", ""))
+
+
+def newest(held: Sequence[Resource]) -> Resource:
+    """The one that was written last; of several at one moment the one with the last id, so that all choose the same."""
+    return max(held, key=lambda one: (written_at(one) or _NEVER, str(one.get("id", ""))))
+
+
+def is_withdrawn(resource: Mapping[str, Any]) -> bool:
+    return resource.get("status") == WITHDRAWN
+
+
+def is_withdrawn_by_others(resource: Mapping[str, Any]) -> bool:
+    """Whether a person or another system took it back, and not `wardround retract`."""
+    notes = resource.get("note")
+    signed = isinstance(notes, list) and any(
+        isinstance(note, dict) and note.get("authorString") == RETRACTED_BY for note in notes
+    )
+    return is_withdrawn(resource) and not signed
+
+
+def superseded(resource: Resource) -> Resource:
+    """A second RiskAssessment of the same question, taken back.
+
+    Its identifier moves to another system: with two of one identifier every later conditional update would fail.
+    """
+    moved = [
+        {**item, "use": "old", "system": SUPERSEDED_SYSTEM} if item.get("system") == IDENTIFIER_SYSTEM else item
+        for item in resource.get("identifier", [])
+    ]
+    return {**resource, "status": WITHDRAWN, "identifier": moved}
+
+
+def retracted(resource: Resource, why: str, at: datetime) -> Resource:
+    """The resource taken back, with a note that says when and why; all else stays as it was."""
+    note = {"authorString": RETRACTED_BY, "time": fhir_time(at), "text": why}
+    return {**resource, "status": WITHDRAWN, "note": [*resource.get("note", []), note]}
+
+
+def written_at(resource: Mapping[str, Any]) -> datetime | None:
+    """When the server took it (UTC), by its own account; None if it gives no time."""
+    try:
+        moment = datetime.fromisoformat(str((resource.get("meta") or {}).get("lastUpdated")))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,256 @@
+"""Scores in, FHIR R4 RiskAssessment, Provenance and Device out; equal input gives equal resources, no clock."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from wardround.results.bands import HIGH, LOW, MODERATE
+from wardround.results.referring import About, Reference, literal, logical
+from wardround.spec.conditions import Condition
+
+IDENTIFIER_SYSTEM: Final = "urn:wardround:risk-assessment"
+DEVICE_SYSTEM: Final = "urn:wardround:device"
+MODEL_SYSTEM: Final = "urn:wardround:model"
+RISK_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
+RISK_DISPLAYS: Final = {LOW: "Low likelihood", MODERATE: "Moderate likelihood", HIGH: "High likelihood"}
+ADJUNCT: Final = "Adjunct only: one input to a clinical judgement, never the sole basis of a decision."
+COMPARED: Final = "Raises and lowers are meant in comparison with an average patient."
+# What a stranger may change about a resource without changing what it says, and what only the server knows.
+_NOT_CONTENT: Final = ("id", "meta", "text", "status")
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What all RiskAssessments of one run share.
+
+    Attributes:
+        source_url: base URL of the FHIR server that the stays are read from.
+        condition: the spec.
+        model_version: version of the model in the model store.
+        software_version: of Wardround.
+        as_of: the prediction time.
+        horizon: how far after as_of the model looks; None: until a hospital stay ends, whenever that is.
+        percent: write the probability as a percentage instead of a fraction.
+        elsewhere: the results lie at another server than the source.
+    """
+
+    source_url: str
+    condition: Condition
+    model_version: str
+    software_version: str
+    as_of: datetime
+    horizon: timedelta | None = None
+    percent: bool = False
+    elsewhere: bool = False
+
+    @property
+    def model_name(self) -> str:
+        return f"{self.condition.id}/{self.model_version}"
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """One stay's score and what it rests on.
+
+    Attributes:
+        stay_id, patient_id: FHIR ids of Encounter and Patient.
+        score: probability, 0 to 1.
+        band: low, moderate or high.
+        basis: references of the resources used, in a stable order.
+        reasons: the largest contributions, in words.
+        missing: names of the inputs of which nothing is known.
+    """
+
+    stay_id: str
+    patient_id: str
+    score: float
+    band: str
+    basis: tuple[str, ...]
+    reasons: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def identity(screening: Screening, stay_id: str) -> str:
+    """The opaque value of the identifier: equal for equal source, encounter, condition, model version and as_of."""
+    parts = [
+        screening.source_url.rstrip("/"),
+        stay_id,
+        screening.condition.id,
+        screening.model_version,
+        fhir_time(screening.as_of),
+    ]
+    return sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def fhir_time(moment: datetime) -> str:
+    """A FHIR dateTime in UTC, with a fraction of a second only where there is one."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def risk_assessment(
+    assessment: Assessment, screening: Screening, device: str, about: About | None = None
+) -> dict[str, Any]:
+    """The RiskAssessment, status final; `device` is the reference of the Device that performed it.
+
+    It is `about` the source's own patient and stay, unless it is to lie elsewhere: then it says whom it is about there,
+    and names what it rests on at the source.
+    """
+    condition = screening.condition
+    subject, encounter = about or about_at_source(assessment.patient_id, assessment.stay_id)
+    basis = [logical(one, screening.source_url) if screening.elsewhere else literal(one) for one in assessment.basis]
+    resource: dict[str, Any] = {
+        "resourceType": "RiskAssessment",
+        "identifier": [{"system": IDENTIFIER_SYSTEM, "value": identity(screening, assessment.stay_id)}],
+        "status": "final",
+        "method": {
+            "coding": [{"system": MODEL_SYSTEM, "version": screening.model_version, "code": condition.id}],
+            "text": f"{condition.title}: Wardround model {screening.model_name}",
+        },
+        "subject": subject,
+        "encounter": encounter,
+        "occurrenceDateTime": fhir_time(screening.as_of),
+        "performer": {**literal(device), "display": _software(screening)},
+        "basis": basis,
+        "prediction": [_prediction(assessment, screening)],
+        "note": [{"text": _note(assessment)}],
+    }
+    return resource
+
+
+def about_at_source(patient_id: str, stay_id: str) -> About:
+    """Whom a result at the source itself is about."""
+    return About(literal(f"Patient/{patient_id}"), literal(f"Encounter/{stay_id}"))
+
+
+def probability(resource: Mapping[str, Any], percent: bool) -> float | None:
+    """The probability (0 to 1) that a RiskAssessment of ours states, or None if it states none."""
+    predictions = resource.get("prediction") or [{}]
+    stated = predictions[0].get("probabilityDecimal")
+    number = isinstance(stated, int | float) and not isinstance(stated, bool)
+    return float(stated) / (100 if percent else 1) if number else None
+
+
+def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two RiskAssessments say the same, whatever their status and whatever the server added."""
+    return _content(one) == _content(other)
+
+
+def device(screening: Screening) -> dict[str, Any]:
+    """The Device that performs: this software with this model."""
+    return {
+        "resourceType": "Device",
+        "identifier": [{"system": DEVICE_SYSTEM, "value": device_identity(screening)}],
+        "status": "active",
+        "manufacturer": "Wardround",
+        "deviceName": [{"name": f"Wardround: {screening.condition.title}", "type": "model-name"}],
+        "modelNumber": screening.model_name,
+        "version": [
+            {"type": {"text": "software"}, "value": screening.software_version},
+            {"type": {"text": "model"}, "value": screening.model_version},
+        ],
+        "note": [{"text": ADJUNCT}],
+    }
+
+
+def device_identity(screening: Screening) -> str:
+    """The value of the Device's identifier: software and model, no site."""
+    return f"wardround-{screening.software_version}-{screening.condition.id}-{screening.model_version}"
+
+
+def provenance(target: str, assessment: Mapping[str, Any], screening: Screening, recorded: datetime) -> dict[str, Any]:
+    """Where a RiskAssessment comes from; `target` is its reference, `recorded` when the server took it.
+
+    `assessment` is as we made it: what a server leaves out of what it took is still true of it.
+    """
+    model = {"identifier": {"system": MODEL_SYSTEM, "value": screening.model_name}}
+    return {
+        "resourceType": "Provenance",
+        "target": [{"reference": target}],
+        "occurredDateTime": fhir_time(screening.as_of),
+        "recorded": fhir_time(recorded),
+        "activity": {"text": "Automated risk screening"},
+        "agent": [
+            {
+                "type": {
+                    "coding": [
+                        {
+                            "system": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
+                            "code": "assembler",
+                            "display": "Assembler",
+                        }
+                    ]
+                },
+                "who": assessment["performer"],
+            }
+        ],
+        "entity": [{"role": "source", "what": what} for what in (assessment["encounter"], model)],
+    }
+
+
+def _software(screening: Screening) -> str:
+    return f"Wardround {screening.software_version} with model {screening.model_name}"
+
+
+def _prediction(assessment: Assessment, screening: Screening) -> dict[str, Any]:
+    outcome = screening.condition.outcome
+    shown = round(assessment.score * 100, 4) if screening.percent else assessment.score
+    return {
+        "outcome": {"coding": [coding.model_dump() for coding in outcome.coding], "text": outcome.text},
+        "probabilityDecimal": shown,
+        "qualitativeRisk": {
+            "coding": [{"system": RISK_SYSTEM, "code": assessment.band, "display": RISK_DISPLAYS[assessment.band]}]
+        },
+        "whenPeriod": _when(screening.as_of, screening.horizon),
+        "rationale": _rationale(assessment),
+    }
+
+
+def _when(as_of: datetime, horizon: timedelta | None) -> dict[str, str]:
+    start = {"start": fhir_time(as_of)}
+    # A hospital stay has no known end: the period stays open.
+    return start if horizon is None else {**start, "end": fhir_time(as_of + horizon)}
+
+
+def _rationale(assessment: Assessment) -> str:
+    # Some read a R4 probabilityDecimal as a percentage, others as a fraction; the sentence leaves no doubt.
+    stated = f"Probability = {assessment.score:.4g} ({assessment.score * 100:.3g} %)."
+    compared = (COMPARED,) if assessment.reasons else ()
+    return " ".join((stated, *(f"{reason}." for reason in assessment.reasons), *compared))
+
+
+def _note(assessment: Assessment) -> str:
+    missing = f"Missing inputs: {', '.join(assessment.missing)}. " if assessment.missing else "No input is missing. "
+    return missing + ADJUNCT
+
+
+def _content(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """What a RiskAssessment says, its date-times in one form: servers answer `+00:00` for `Z`."""
+    content = {key: value for key, value in resource.items() if key not in _NOT_CONTENT}
+    if isinstance(content.get("occurrenceDateTime"), str):
+        content["occurrenceDateTime"] = _normal_time(content["occurrenceDateTime"])
+    if isinstance(content.get("prediction"), list):
+        content["prediction"] = [_normal_period(prediction) for prediction in content["prediction"]]
+    return content
+
+
+def _normal_period(prediction: Any) -> Any:
+    period = prediction.get("whenPeriod") if isinstance(prediction, dict) else None
+    if not isinstance(period, dict):
+        return prediction
+    normal = {key: _normal_time(value) if isinstance(value, str) else value for key, value in period.items()}
+    return {**prediction, "whenPeriod": normal}
+
+
+def _normal_time(text: str) -> str:
+    try:
+        return fhir_time(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return text
+
+
+def references(resource: Mapping[str, Any]) -> Iterable[Reference]:
+    """All references of a RiskAssessment of ours."""
+    return (*(resource[key] for key in ("subject", "encounter", "performer")), *resource["basis"])

@@ -1,1 +1,0 @@
-"""Long-running doors: the embedded FHIR server."""

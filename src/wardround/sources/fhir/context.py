@@ -1,0 +1,94 @@
+"""An Observation in, what stands around its value and can make it mean something else out.
+
+Most have nothing of it, and whoever calls asks for that first. What can be known of a specimen is what the reference
+says of it, and a Specimen inside the Observation: others are not looked up (decision 21).
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from wardround.core.reading_rule import Said, folded
+from wardround.fhir.page import dicts
+from wardround.fhir.references import Resource
+from wardround.sources.fhir.observation_shape import Component, Observation, Quantity, SpecimenReference, Term
+
+FOCUS: Final = "focus"  # about something or somebody else than the patient
+MODIFIER_EXTENSION: Final = "modifier_extension"  # none is known, and what is not understood must not be processed
+IMPLICIT_RULES: Final = "implicit_rules"
+_ELEMENTS: Final = {"focus": FOCUS, "modifier_extension": MODIFIER_EXTENSION, "implicit_rules": IMPLICIT_RULES}
+_BODY_SITE: Final = "http://hl7.org/fhir/StructureDefinition/bodySite"
+_DATA_ABSENT: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+_ABSENT: Final[tuple[Any, ...]] = (None, [], "")
+_NOTHING: Final = Said(frozenset(), frozenset())
+
+
+def changed(observation: Observation) -> str:
+    """The element that changes what the whole Observation means; empty if none does."""
+    return next((reason for name, reason in _ELEMENTS.items() if is_there(getattr(observation, name))), "")
+
+
+def is_there(element: Any) -> bool:
+    """Some writers give every element, and those that they have not as null or as an empty list."""
+    return element not in _ABSENT
+
+
+def is_absent(quantity: Quantity) -> bool:
+    """Whether an extension of the Quantity, or of its value, says that there is none."""
+    about = quantity.about_value
+    extensions = [quantity.extension, about.get("extension") if isinstance(about, dict) else None]
+    return any(one.get("url") == _DATA_ABSENT for some in extensions for one in dicts(some))
+
+
+def said_around(observation: Observation, holder: Observation | Component) -> dict[str, Said]:
+    """What codes and words say of where and how a value of it was measured, and in what."""
+    found = {name: _said(term) for name in ("body_site", "method") if (term := getattr(observation, name))}
+    sites = [*_sites_in(observation.extension), *(_sites_in(holder.extension) if holder is not observation else ())]
+    if sites:
+        own = found.get("body_site", _NOTHING)
+        more = [_said_of_site(site, observation.contained) for site in sites]
+        found["body_site"] = Said(*(one.union(*rest) for one, *rest in zip(own, *more, strict=True)))
+    if observation.specimen is not None:
+        found["specimen"] = _said_of_specimen(observation.specimen, observation.contained)
+    return found
+
+
+def _sites_in(extensions: Any) -> Iterator[Resource]:
+    return (one for one in dicts(extensions) if one.get("url") == _BODY_SITE)
+
+
+def _said_of_site(site: Resource, contained: Any) -> Said:
+    """What an extension says of the place: as a concept, or as a reference to a BodyStructure."""
+    reference = site.get("valueReference")
+    reference = reference if isinstance(reference, dict) else {}
+    concept = site.get("valueCodeableConcept")
+    terms = [_term(concept)] if concept is not None else []
+    return _said(*terms, *_contained(reference.get("reference"), contained, "location"), words=reference.get("display"))
+
+
+def _said(*terms: Term, words: Any = None) -> Said:
+    codings = [coding for term in terms for coding in term.coding]
+    texts = [words, *(term.text for term in terms), *(coding.display for coding in codings)]
+    return Said(
+        frozenset((coding.system, coding.code) for coding in codings),
+        frozenset(folded(text) for text in texts if isinstance(text, str)),
+    )
+
+
+def _said_of_specimen(specimen: SpecimenReference, contained: Any) -> Said:
+    return _said(*_contained(specimen.reference, contained, "type"), words=specimen.display)
+
+
+def _contained(reference: Any, contained: Any, element: str) -> Iterator[Term]:
+    """A concept of the resource inside the Observation that the reference names."""
+    for resource in dicts(contained):
+        if isinstance(reference, str) and reference == f"#{resource.get('id')}" and resource.get(element) is not None:
+            yield _term(resource[element])
+
+
+def _term(concept: Any) -> Term:
+    try:
+        return msgspec.convert(concept, Term)
+    except msgspec.ValidationError:
+        raise ValueError("no CodeableConcept") from None

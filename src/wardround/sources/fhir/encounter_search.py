@@ -1,0 +1,119 @@
+"""What every search for stays shares: which Encounters count, the span of time, and the Patients and Locations."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from wardround.core.stays import FoundStays
+from wardround.errors import FhirError
+from wardround.fhir.client import FhirClient
+from wardround.fhir.references import Resource, is_id
+from wardround.fhir.times import ANY_ZONE, no_earlier_than, no_later_than
+from wardround.sources.fhir import locations as fhir_locations
+from wardround.sources.fhir.encounter_rule import EncounterRule
+from wardround.sources.fhir.encounters import GOING_ON, Census, is_timeless
+from wardround.spec.cohorts import Encounters
+
+Criterion = tuple[str, str | Sequence[str]]
+
+_INCLUDES: Final = [("_include", "Encounter:patient"), ("_include", "Encounter:location")]
+_IDS_PER_SEARCH: Final = 100
+_DEEPEST: Final = 20  # a bed in a room in a ward in a wing in a building in a site makes six
+
+
+def begin(client: FhirClient, encounters: Encounters) -> tuple[Census, EncounterRule]:
+    """A census of the Locations asked for and what is inside them, and the rule by their ids.
+
+    Raises FhirError for an unknown Location.
+    """
+    if not encounters.named:
+        raise FhirError(
+            f"{client.source.base_url}: neither a class nor a Location says which Encounters are stays, expected one;"
+            " set icu_classes or icu_locations"
+        )
+    census = Census(client.source.bases)
+    locations = _locations(census, client, encounters.locations)
+    if client.source.profile.has_location_parts:
+        _add_parts(census, client, locations)
+    return census, EncounterRule(frozenset(encounters.classes), locations, frozenset(encounters.types))
+
+
+def encounters_of(
+    client: FhirClient, criteria: Sequence[Criterion], start: datetime | None, as_of: datetime | None
+) -> Iterator[Resource]:
+    """The Encounters of [start, as_of] that meet the criteria, and what comes with them, as the profile allows.
+
+    One is by date, in whatever zone the server takes a date to be. No date finds an Encounter without a period: those
+    that may be going on are asked for by status, or, patient by patient, along with all others.
+    """
+    profile = client.source.profile
+    dates: list[Criterion] = [("date", no_earlier_than(start - ANY_ZONE))] if start else []
+    dates += [("date", no_later_than(as_of + ANY_ZONE))] if as_of else []
+    by_status = "status" in profile.encounter_by
+    if "date" not in profile.encounter_by or (profile.encounter_needs_patient and not by_status):
+        dates = []
+    yield from client.search("Encounter", [*criteria, *dates, *(_INCLUDES if profile.has_include else [])])
+    if dates and by_status:
+        going_on = client.search("Encounter", [*criteria, ("status", GOING_ON)])
+        # The others were asked for by date; who came since is not of this search.
+        yield from (encounter for encounter in going_on if is_timeless(encounter))
+
+
+def complete(
+    census: Census, client: FhirClient, rule: EncounterRule, start: datetime | None, as_of: datetime | None
+) -> FoundStays:
+    """The census's stays, once the Patients and Locations that came with no Encounter of the span were asked for."""
+    for resource_type, ids in census.missing(start, as_of).items():
+        _add_by(census, client, resource_type, "_id", ids)
+    if rule.locations and not client.source.profile.has_location_parts:
+        _add_wholes(census, client)
+    return census.stays(rule, start, as_of)
+
+
+def _locations(census: Census, client: FhirClient, names: Sequence[str]) -> frozenset[str]:
+    """The ids of Locations given by name or by id, which are added to the census."""
+    if not names:
+        return frozenset()
+    census.add(client.search("Location", [("name", names)]))
+    ids = [key for key in (name.removeprefix("Location/") for name in names) if is_id(key)]
+    if ids:
+        census.add(client.search("Location", [("_id", ids)]))
+    return frozenset(fhir_locations.meant(census.locations, names, client.source.base_url, FhirError))
+
+
+def _add_parts(census: Census, client: FhirClient, locations: frozenset[str]) -> None:
+    """Adds what is inside the Locations, level by level."""
+    asked: set[str] = set()
+    for _ in range(_DEEPEST):
+        new = fhir_locations.inside(census.locations, locations).keys() - asked
+        if not new:
+            return
+        _add_by(census, client, "Location", "partof", [f"Location/{key}" for key in sorted(new)])
+        asked |= new
+    raise _too_deep(client)
+
+
+def _add_wholes(census: Census, client: FhirClient) -> None:
+    """Adds what the known Locations are parts of, level by level."""
+    asked: set[str] = set()
+    for _ in range(_DEEPEST):
+        wholes = {fhir_locations.whole_of(location) for location in census.locations.values()}
+        new = wholes - census.locations.keys() - asked - {""}
+        if not new:
+            return
+        _add_by(census, client, "Location", "_id", sorted(new))
+        asked |= new
+    raise _too_deep(client)
+
+
+def _too_deep(client: FhirClient) -> FhirError:
+    return FhirError(
+        f"{client.source.base_url}: Locations are parts of one another more than {_DEEPEST} deep, expected a bed in a"
+        " unit; correct partOf"
+    )
+
+
+def _add_by(census: Census, client: FhirClient, resource_type: str, name: str, values: Sequence[str]) -> None:
+    size = min(_IDS_PER_SEARCH, client.source.patients_per_search)
+    for place in range(0, len(values), size):
+        census.add(client.search(resource_type, [(name, values[place : place + size])]))

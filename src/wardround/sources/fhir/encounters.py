@@ -1,0 +1,239 @@
+"""Encounters, Patients and Locations as plain dicts in; stays, and Encounters that cannot be used, out."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+
+from wardround.core.events import frame_of
+from wardround.core.stays import EXCLUDED_COLUMNS, FOUND_STAY_COLUMNS, FoundStays
+from wardround.fhir.periods import EARLIEST, LATEST, Bounds, bounds_of
+from wardround.fhir.references import (
+    FOREIGN_REFERENCE,
+    Bases,
+    Resource,
+    contradicts,
+    id_in,
+    is_foreign,
+    is_id,
+    locations_of,
+    patient_of,
+)
+from wardround.fhir.times import UNKNOWN, micros, micros_of, times_of
+from wardround.fhir.versions import Newest, last_updated
+from wardround.sources.fhir import locations as fhir_locations
+from wardround.sources.fhir import people
+from wardround.sources.fhir.encounter_rule import EncounterRule, list_in, stints
+from wardround.sources.fhir.people import MALFORMED_PATIENT, MODIFIED, is_modified, person_of, successors
+
+NO_SUBJECT: Final = "no_subject"
+NO_PERIOD: Final = "no_period"  # no start, or a start or end that is no time at all
+UNCERTAIN_PERIOD: Final = "uncertain_period"  # a date, or a time without a zone, leaves open whether it was going on
+REVERSED_PERIOD: Final = "reversed_period"
+MALFORMED: Final = "malformed"  # not shaped like an Encounter, or without a usable id
+# An Encounter of such a status may be going on even if nobody says since when.
+GOING_ON: Final = ("arrived", "triaged", "in-progress", "onleave", "unknown")
+# What of a resource is kept: a ward's Encounters and Patients are in memory together.
+ELEMENTS: Final = {
+    "Encounter": (
+        *("id", "status", "class", "classHistory", "type", "subject", "period", "location", "partOf"),
+        *("modifierExtension", "implicitRules"),
+    ),
+    "Patient": people.ELEMENTS,
+    "Location": fhir_locations.ELEMENTS,
+}
+
+
+def is_timeless(encounter: Resource) -> bool:
+    """Whether no date can find the Encounter: it has no period, or none that can be read."""
+    try:
+        return bounds_of(encounter.get("period")).is_timeless
+    except AttributeError:
+        return True
+
+
+class Census:
+    """Encounters and the Patients and Locations that they refer to, each once by id; their references are `bases`'."""
+
+    def __init__(self, bases: Bases) -> None:
+        self._bases = bases
+        self._newest = {kind: Newest() for kind in ELEMENTS}
+        self._kept = {kind: newest.by_id for kind, newest in self._newest.items()}
+        # Encounters without a usable id, each once by what they say: nothing else tells two of them apart.
+        self._nameless: dict[str, Resource] = {}
+
+    def add(self, resources: Iterable[Resource]) -> None:
+        """Keeps Encounters, Patients and Locations, of each id the version that counts."""
+        for resource in resources:
+            kind, key = str(resource.get("resourceType")), resource.get("id")
+            if kind in ELEMENTS:
+                elements = {name: resource[name] for name in ELEMENTS[kind] if name in resource}
+                self._keep(kind, key, last_updated(resource), self._bases.localised(elements))
+
+    def remove(self, reference: str, deleted: int) -> None:
+        """Takes out what was deleted at a time (`Type/id`), unless its version is of later."""
+        kind, _, key = reference.partition("/")
+        if kind in self._newest:
+            self._newest[kind].remove(key, deleted)
+
+    def _keep(self, kind: str, key: object, updated: object, elements: Resource) -> None:
+        if is_id(key):
+            self._newest[kind].add(str(key), updated, elements)
+        elif kind == "Encounter":
+            elements.pop("id", None)
+            self._nameless[json.dumps(elements, sort_keys=True)] = elements
+
+    def missing(self, start: datetime | None = None, as_of: datetime | None = None) -> dict[str, list[str]]:
+        """Ids of Patients and Locations that Encounters of the span refer to and that were not added, by type."""
+        span = (micros(start) if start else EARLIEST, micros(as_of) if as_of else LATEST)
+        patients: set[str] = set()
+        locations: set[str] = set()
+        for encounter in self._kept["Encounter"].values():
+            if _may_be_of(encounter, *span):
+                patients.add(patient_of(encounter))
+                locations |= set(locations_of(encounter))
+        return {
+            "Patient": sorted(patients - set(self._kept["Patient"]) - {""}),
+            "Location": sorted(locations - set(self._kept["Location"]) - {""}),
+        }
+
+    @property
+    def locations(self) -> Mapping[str, Resource]:
+        """The Locations by id."""
+        return self._kept["Location"]
+
+    def stays(self, rule: EncounterRule, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
+        """The stays that may overlap [start, as_of], sorted by id; without them, all.
+
+        A date or a time without a zone is taken for whatever it may mean. Where that decides whether the stay goes on
+        at `as_of`, the Encounter is set aside; without `as_of`, only exact times will do.
+        """
+        asked = _Asked(
+            rule,
+            fhir_locations.inside(self.locations, rule.locations),
+            micros(start) if start else EARLIEST,
+            micros(as_of) if as_of else None,
+        )
+        rows: list[dict[str, Any]] = []
+        for key in sorted(self._kept["Encounter"]):
+            rows += self._row(self._kept["Encounter"][key], asked)
+        rows += self._nameless_rows(asked)
+        found = [row for row in rows if "reason" not in row]
+        self._add_successors(found)
+        stays = pd.DataFrame(found, columns=list(FOUND_STAY_COLUMNS))
+        times = {name: times_of(stays[name].to_list()) for name in ("intime", "outtime")}
+        set_aside = [row for row in rows if "reason" in row]
+        return FoundStays(frame_of(FOUND_STAY_COLUMNS, stays.assign(**times)), frame_of(EXCLUDED_COLUMNS, set_aside))
+
+    def _nameless_rows(self, asked: "_Asked") -> list[dict[str, Any]]:
+        """Encounters without a usable id that would be stays: set aside, under names that no id can have."""
+        found = [row for _, one in sorted(self._nameless.items()) for row in self._row(one, asked)]
+        return [
+            {"stay_id": f"(no usable id) {number}", "patient_id": row["patient_id"], "reason": MALFORMED}
+            for number, row in enumerate(found, start=1)
+        ]
+
+    def _row(self, encounter: Resource, asked: "_Asked") -> list[dict[str, Any]]:
+        """One stay or one Encounter set aside; nothing if it is no stay of this span."""
+        ids = {"stay_id": encounter.get("id"), "patient_id": ""}
+        try:
+            counted = asked.bounds(encounter)
+            ids["patient_id"] = patient_of(encounter)
+            return [{**ids, **self._stay(encounter, counted, asked)}] if counted else []
+        except _Unusable as reason:
+            return [{**ids, "reason": str(reason)}]
+        except (AttributeError, TypeError, ValueError):
+            return [{**ids, "reason": MALFORMED}]
+
+    def _stay(self, encounter: Resource, counted: Sequence[Bounds], asked: "_Asked") -> dict[str, Any]:
+        subject, patient = encounter.get("subject"), patient_of(encounter)
+        if patient and contradicts(subject, "Patient"):
+            raise _Unusable(MALFORMED)
+        if not patient:
+            raise _Unusable(FOREIGN_REFERENCE if is_foreign(subject) else NO_SUBJECT)
+        if is_modified(encounter) or any(is_modified(part) for part in list_in(encounter, "location")):
+            raise _Unusable(MODIFIED)
+        person = person_of(self._kept["Patient"].get(patient), asked.until)
+        if person.barred in (MODIFIED, MALFORMED_PATIENT):
+            raise _Unusable(person.barred)
+        status = encounter.get("status")
+        return {
+            **_times(counted, asked.as_of),
+            **person._asdict(),
+            "birth_date": person.born_by if person.born_from == person.born_by else None,
+            "unit": self._unit(encounter, asked),
+            "status": status if isinstance(status, str) else "",
+            "part_of": id_in(encounter.get("partOf"), "Encounter"),
+        }
+
+    def _unit(self, encounter: Resource, asked: "_Asked") -> str:
+        """The name of the Location that the Encounter was in last, or of the one asked for that this is a part of."""
+        parts = list(stints(encounter))
+        starts = [micros_of((part.get("period") or {}).get("start")) for _, part in parts]
+        begun = [place for place, start in enumerate(starts) if start <= asked.until]
+        if not begun:
+            return ""
+        location, part = parts[max(begun, key=lambda place: (starts[place], place))]
+        name = self.locations.get(asked.places.get(location, location), {}).get("name")
+        return str(name or (part.get("location") or {}).get("display") or "")
+
+    def _add_successors(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Names the records of the same person that go before each stay's, among those of these stays."""
+        rows = list(rows)
+        known = {row["patient_id"]: self._kept["Patient"].get(row["patient_id"], {}) for row in rows}
+        instead = successors(known)
+        for row in rows:
+            row["succeeded_by"] = " ".join(sorted(instead.get(row["patient_id"], ())))
+
+
+class _Asked(NamedTuple):
+    """What stays are looked for: the rule, the Locations that count with the one asked for, and the span of time."""
+
+    rule: EncounterRule
+    places: Mapping[str, str]
+    start: int
+    as_of: int | None
+
+    @property
+    def until(self) -> int:
+        return LATEST if self.as_of is None else self.as_of
+
+    def bounds(self, encounter: Resource) -> list[Bounds]:
+        """The times of the Encounter that count and may overlap the span."""
+        whole = bounds_of(encounter.get("period"))
+        counted = self.rule.bounds(encounter, whole, self.places)
+        # Nobody could say of which span an Encounter without any time is, nor find it by date.
+        lost = self.as_of is not None and whole.is_timeless and encounter.get("status") not in GOING_ON
+        if lost or not whole.may_overlap(self.start, self.until):
+            return []
+        return [one for one in counted if one.may_overlap(self.start, self.until)]
+
+
+class _Unusable(Exception):
+    """Why an Encounter cannot be a stay."""
+
+
+def _may_be_of(encounter: Resource, start: int, until: int) -> bool:
+    try:
+        return bounds_of(encounter.get("period")).may_overlap(start, until)
+    except AttributeError:
+        return False
+
+
+def _times(counted: Sequence[Bounds], as_of: int | None) -> dict[str, int]:
+    """When the stay began at the latest and ended at the earliest, if that leaves no doubt whether it goes on."""
+    if any(one.is_reversed for one in counted):
+        raise _Unusable(REVERSED_PERIOD)
+    if not _is_certain(counted, as_of):
+        raise _Unusable(UNCERTAIN_PERIOD if all(one.is_told for one in counted) else NO_PERIOD)
+    end = max(one.end[0] for one in counted)
+    return {"intime": min(min(one.begin[1], end) for one in counted), "outtime": UNKNOWN if end == LATEST else end}
+
+
+def _is_certain(counted: Sequence[Bounds], as_of: int | None) -> bool:
+    if as_of is None:
+        return all(one.is_told and one.is_exact for one in counted)
+    over = all(one.is_told and one.is_over_at(as_of) for one in counted)
+    return over or any(one.holds_at(as_of) for one in counted)

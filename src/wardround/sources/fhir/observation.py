@@ -1,0 +1,230 @@
+"""One Observation in, its readings out; nothing is judged here except what makes a reading impossible."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from sys import intern
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from wardround.core.events import NO_TIME, NO_VALUE, READING_COLUMNS
+from wardround.core.reading_rule import CODE, Opening, ReadingRule
+from wardround.fhir.page import Misshapen
+from wardround.fhir.references import (
+    Bases,
+    Resource,
+    contradicts,
+    is_id,
+    patient_of,
+)
+from wardround.fhir.times import UNKNOWN, micros_of, times_of
+from wardround.sources.fhir.context import MODIFIER_EXTENSION, changed, is_absent, is_there, said_around
+from wardround.sources.fhir.observation_shape import Coding, Component, Observation, Quantity
+from wardround.spec.source_maps import Translation
+from wardround.spec.ucum import SYSTEMS as UCUM_SYSTEMS
+
+MALFORMED: Final = "malformed"  # not shaped like an Observation
+_NAN: Final = float("nan")
+_NUMBERS: Final = (float, int)  # what JSON's are read as; a boolean is an int, and no number
+_TEXT: Final = pa.large_string()
+_EMPTY: Final = pa.scalar("", _TEXT)
+
+Reading = tuple[str, int, int, str, float, str, str, str, bool, str, str]
+"""A row of READING_COLUMNS, times in microseconds since 1970: a tuple without names is made in a third of the time."""
+PATIENT_ID: Final = 0
+VARIABLE: Final = 3
+SOURCE_REF: Final = 5
+
+_Holder = tuple[Observation | Component, str, str]
+
+
+def readings_of(observations: Iterable[Observation | Misshapen], rule: ReadingRule, bases: Bases) -> list[Reading]:
+    """The readings in Observations that the rule opens, in their order: of own values and of components that count.
+
+    time is effectiveDateTime or effectiveInstant; of an effectivePeriod its end, when the value was true at last, or
+    its start while it is open. A date without a time of day is no time. available is `issued`, or else time.
+    """
+    readings: list[Reading] = []
+    opening_of, patient_of, add = rule.opening, bases.patient, readings.append
+    for one in observations:
+        if type(one) is Misshapen:
+            readings += _malformed(one.resource, rule, bases)
+            continue
+        try:
+            # There are a hundred for each stay, and nearly all are plain: one code, one number in one unit, a dateTime,
+            # and nothing that could change what it means. `_readings` gives the same for them, in twice the time.
+            if (
+                (concept := one.code) is None
+                or (subject := one.subject) is None
+                or (quantity := one.value_quantity) is None
+                or len(concept.coding) != 1
+                or one.component
+                or not (one.focus is one.modifier_extension is one.implicit_rules is one.data_absent_reason is None)
+                or not (one.body_site is one.method is None and one.specimen is one.extension is subject.type is None)
+                or not (quantity.extension is quantity.about_value is quantity.comparator is None)
+                or type(value := quantity.value) not in _NUMBERS
+                or type(unit := quantity.code) is not str
+                or (unit != quantity.unit is not None)
+                or not (effective := one.effective_date_time)
+                or one.resource_type != "Observation"
+                or not is_id(key := one.id)
+            ):
+                readings += _readings(one, rule, bases)
+            elif (opening := opening_of(concept.coding)) is not None:
+                patient, problem = patient_of(subject.reference)
+                time, issued = micros_of(effective), micros_of(one.issued)
+                if time == UNKNOWN and not problem:
+                    problem = NO_TIME
+                available = time if issued == UNKNOWN else issued
+                ref, unit, status, number = f"Observation/{key}", intern(unit.strip()), str(one.status), float(value)
+                for variable in opening.variables:
+                    add((patient, time, available, variable, number, ref, unit, "", False, intern(status), problem))
+        except (TypeError, AttributeError, ValueError, OverflowError):
+            readings += _malformed(msgspec.to_builtins(one), rule, bases)
+    return readings
+
+
+def frame_of_readings(readings: Sequence[Reading]) -> pd.DataFrame:
+    """Rows as a frame (READING_COLUMNS)."""
+    patient_id, time, available, variable, value, source_ref, unit, other_unit, comparator, status, problem = (
+        zip(*readings, strict=True) if readings else ((),) * len(READING_COLUMNS)
+    )
+    return pd.DataFrame(
+        {
+            "patient_id": _texts(patient_id),
+            "time": times_of(time),
+            "available": times_of(available),
+            "variable": _texts(variable),
+            "value": np.array(value, dtype="float64"),
+            "source_ref": _texts(source_ref),
+            "unit": _texts(unit),
+            "other_unit": _texts(other_unit),
+            "comparator": np.array(comparator, dtype="bool"),
+            "status": _texts(status),
+            "problem": _texts(problem),
+        }
+    )
+
+
+def in_our_units(readings: pd.DataFrame, translation: Translation) -> pd.DataFrame:
+    """The readings with each unit that is the source's own replaced by the one that it means."""
+    if not translation.units:
+        return readings
+    meant = dict(translation.units)
+    return readings.assign(**{name: readings[name].replace(meant) for name in ("unit", "other_unit")})
+
+
+def _texts(values: Sequence[str]) -> Any:
+    # pandas would look at each text twice before it makes of them what this makes at once.
+    texts = pa.array(values, type=_TEXT) if any(values) else pa.repeat(_EMPTY, len(values))
+    return pd.array(texts, dtype="str")
+
+
+def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list[Reading]:
+    """The readings in any Observation. Raises what comes of one that is malformed."""
+    concept = observation.code
+    if observation.resource_type != "Observation" or concept is None:
+        return []
+    if (opening := rule.opening(concept.coding)) is None:
+        return []
+    if not is_id(observation.id):
+        raise ValueError("no usable id")
+    subject = observation.subject
+    patient, foreign = bases.patient(subject.reference) if subject else ("", "")
+    if subject and subject.type is not None and patient and contradicts({"type": subject.type}, "Patient"):
+        raise ValueError("says two types")
+    time = micros_of(observation.effective_date_time or _other_time(observation))
+    issued = micros_of(observation.issued)
+    available = time if issued == UNKNOWN else issued
+    source_ref, status = f"Observation/{observation.id}", str(observation.status)
+    aside = foreign or changed(observation)
+    readings: list[Reading] = []
+    for holder, variable, why in _holders(observation, concept.coding, opening, rule):
+        value, unit, other, comparator = _value(holder)
+        problem = aside or why
+        if not problem:
+            problem = NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else ""
+        number = _NAN if value is None else value
+        readings.append(
+            (patient, time, available, variable, number, source_ref, unit, other, comparator, status, problem)
+        )
+    return readings
+
+
+def _holders(
+    observation: Observation, codings: Sequence[Coding], opening: Opening, rule: ReadingRule
+) -> Iterator[_Holder]:
+    """What holds a value that counts, with its variable, and why it may be none of it."""
+    ruled_out = rule.ruled_out(codings) if len(codings) > 1 else ()
+    around = said_around(observation, observation)
+    for name in opening.variables:
+        yield observation, name, (CODE if name in ruled_out else "") or rule.excluded(name, around)
+    for component, name, why in _parts(observation, opening, rule, ruled_out):
+        said = around if component.extension is None else said_around(observation, component)
+        yield component, name, why or rule.excluded(name, said)
+
+
+def _parts(
+    observation: Observation, opening: Opening, rule: ReadingRule, ruled_out: Collection[str]
+) -> Iterator[tuple[Component, str, str]]:
+    """The components that count. What the Observation gives a value of its own for, it does not say twice."""
+    own = observation.value_quantity is not None or observation.value_integer is not None
+    said = opening.variables if own else ()
+    for component in observation.component:
+        codings = component.code.coding if component.code else ()
+        others = {*ruled_out, *rule.ruled_out(codings)} if len(codings) > 1 else ruled_out
+        why = MODIFIER_EXTENSION if is_there(component.modifier_extension) else ""
+        for name in dict.fromkeys(opening.components.get((coding.system, coding.code)) for coding in codings):
+            if name and name not in said:
+                yield component, name, why or (CODE if name in others else "")
+
+
+def _value(holder: Observation | Component) -> tuple[float | None, str, str, bool]:
+    """Number, unit, the other unit beside it and whether a comparator makes it a bound. No number is read in a text."""
+    if holder.data_absent_reason is not None:
+        return None, "", "", False
+    quantity = holder.value_quantity
+    if quantity is None:
+        return _number(holder.value_integer), "", "", False
+    if not (quantity.extension is quantity.about_value is None) and is_absent(quantity):
+        return None, "", "", False
+    return _number(quantity.value), *_units(quantity), bool(quantity.comparator)
+
+
+def _units(quantity: Quantity) -> tuple[str, str]:
+    """The unit that counts, and what else is named beside it: the code of UCUM goes first.
+
+    A code of another system is text like any other; what people read goes before it.
+    """
+    code, text = quantity.code, quantity.unit
+    if not text or code == text:
+        return str(code or "").strip(), ""
+    if not code:
+        return str(text).strip(), ""
+    if quantity.system and quantity.system not in UCUM_SYSTEMS:
+        code, text = text, code
+    return str(code).strip(), str(text).strip()
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if type(value) in _NUMBERS else None
+
+
+def _other_time(observation: Observation) -> Any:
+    if not observation.effective_instant and observation.effective_period:
+        return observation.effective_period.end or observation.effective_period.start
+    return observation.effective_instant
+
+
+def _malformed(resource: Resource, rule: ReadingRule, bases: Bases) -> list[Reading]:
+    """A reading without a value for each variable that it seems to be about."""
+    if resource.get("resourceType") != "Observation":
+        return []
+    patient, key = patient_of(bases.localised({"subject": resource.get("subject")})), resource.get("id")
+    source_ref = f"Observation/{key}" if is_id(key) else "Observation"
+    return [
+        (patient, UNKNOWN, UNKNOWN, variable, _NAN, source_ref, "", "", False, "", MALFORMED)
+        for variable in rule.mentioned(resource.get("code"), resource.get("component"))
+    ]

@@ -1,0 +1,78 @@
+"""Stays that were found some minutes ago in; how the source knows them by now, and which changed and how, out."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from wardround.core.stays import TOOK_PLACE
+from wardround.fhir.client import FhirClient
+from wardround.fhir.references import Resource, contradicts, is_id, patient_of
+from wardround.fhir.times import micros
+from wardround.fhir.versions import Newest, last_updated
+from wardround.sources.fhir.people import is_modified, person_of
+
+ENCOUNTER_GONE: Final = "encounter_gone"  # not there any more, or not to be read
+SUBJECT_CHANGED: Final = "subject_changed"  # another patient's, another server's or nobody's
+STATUS_CHANGED: Final = "status_changed"  # cancelled or entered in error, or only planned
+ENCOUNTER_CHANGED: Final = "encounter_changed"  # says something that nobody here understands
+_TYPES: Final = ("Encounter", "Patient")
+
+
+class SecondLook(NamedTuple):
+    """What the source says now: Encounters and Patients by id, and which stays are not what they were.
+
+    `changed` gives one of the reasons above by stay_id, or why the stay's Patient is barred (`person_of`).
+    """
+
+    changed: dict[str, str]
+    encounters: Mapping[str, Resource]
+    patients: Mapping[str, Resource]
+
+
+def second_look(client: FhirClient, patient_of_stay: Mapping[str, str], as_of: datetime) -> SecondLook:
+    """Looks at the stays again: one search for all Encounters with their Patients, where the server bears it."""
+    newest = {kind: Newest() for kind in _TYPES}
+    _add(newest, client, _encounters(client, list(patient_of_stay)))
+    missing = sorted(set(patient_of_stay.values()) - newest["Patient"].by_id.keys())
+    _add(newest, client, _patients(client, missing))
+    encounters, patients = newest["Encounter"].by_id, newest["Patient"].by_id
+    verdicts = {
+        stay: _encounter_changed(encounters.get(stay), patient)
+        or person_of(patients.get(patient), micros(as_of)).barred
+        for stay, patient in patient_of_stay.items()
+    }
+    return SecondLook({stay: verdict for stay, verdict in verdicts.items() if verdict}, encounters, patients)
+
+
+def _encounters(client: FhirClient, ids: Sequence[str]) -> Iterable[Resource]:
+    profile = client.source.profile
+    if not ids:
+        return ()
+    if profile.encounter_needs_patient:
+        reads = [{"request": {"method": "GET", "url": f"Encounter/{key}"}} for key in ids]
+        return [answer["resource"] for answer in client.batch(reads) if isinstance(answer.get("resource"), dict)]
+    include = [("_include", "Encounter:patient")] if profile.has_include else []
+    return client.search("Encounter", [("_id", ids), *include])
+
+
+def _patients(client: FhirClient, ids: Sequence[str]) -> Iterator[Resource]:
+    size = client.source.patients_per_search
+    for place in range(0, len(ids), size):
+        yield from client.search("Patient", [("_id", ids[place : place + size])])
+
+
+def _add(newest: Mapping[str, Newest], client: FhirClient, resources: Iterable[Resource]) -> None:
+    for resource in resources:
+        kind, key = resource.get("resourceType"), resource.get("id")
+        if kind in _TYPES and is_id(key):
+            newest[str(kind)].add(str(key), last_updated(resource), client.source.bases.localised(resource))
+
+
+def _encounter_changed(encounter: Resource | None, patient: str) -> str:
+    if encounter is None:
+        return ENCOUNTER_GONE
+    if patient_of(encounter) != patient or contradicts(encounter.get("subject"), "Patient"):
+        return SUBJECT_CHANGED
+    if encounter.get("status") not in TOOK_PLACE:
+        return STATUS_CHANGED
+    return ENCOUNTER_CHANGED if is_modified(encounter) else ""

@@ -1,0 +1,122 @@
+"""MIMIC's tables in a DuckDB file: FROM items that give what the CSVs give, number for number and text for text.
+
+The file is only ever opened for reading. Schemas and tables are found whatever their case; typed columns are cast to
+what a CSV has, so that a time or a code means the same from both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from glob import escape
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import duckdb
+
+from wardround.errors import SourceDataError
+from wardround.sources.mimic.sql import identifier, literal
+
+# Columns that loading may have spoilt: as numbers codes have lost their leading zeros, and 0389 is no longer sepsis; a
+# table of women only may have become one of truth values.
+_TEXTS: Final = {"icd_code", "gender"}
+_DAYS: Final = {"dod"}
+_WITH_FRACTION: Final = ("DOUBLE", "FLOAT", "REAL", "DECIMAL")
+
+
+class _Place(NamedTuple):
+    schema: str
+    table: str
+    columns: dict[str, tuple[str, str]]  # lower-case name -> name in the file, type
+
+
+@dataclass(frozen=True)
+class MimicDatabase:
+    """The tables of a DuckDB file, in schemas mimiciv_hosp and mimiciv_icu, hosp and icu, or main."""
+
+    file: Path
+    modules: dict[str, str]  # table -> hosp or icu
+    numbers: frozenset[str]
+
+    def path(self, table: str) -> Path:
+        """The file; raises SourceDataError if it cannot be read or has no such table."""
+        self._place(table)
+        return self.file
+
+    def scan(self, table: str, columns: Sequence[str]) -> str:
+        """A FROM item for `table`, as `MimicFiles.scan` gives one. Raises SourceDataError."""
+        place = self._place(table)
+        for column in columns:
+            self._check(column, place, columns)
+        given = ", ".join(f"{self._cast(name, *place.columns[name])} AS {identifier(name)}" for name in place.columns)
+        return (
+            f"(SELECT {given} FROM read_duckdb({literal(escape(str(self.file)))},"
+            f" schema_name={literal(place.schema)}, table_name={literal(place.table)}))"
+        )
+
+    def _place(self, table: str) -> _Place:
+        module = self.modules[table]
+        schemas = (f"mimiciv_{module}", module, "main")
+        for schema in schemas:
+            if (schema, table) in self._places:
+                return self._places[schema, table]
+        raise SourceDataError(
+            f"{self.file}: no table {table}, expected it in schema {', '.join(schemas[:-1])} or {schemas[-1]} (a view"
+            " is no table); load it from MIMIC-IV's CSVs"
+        )
+
+    def _check(self, column: str, place: _Place, columns: Sequence[str]) -> None:
+        where = f"{self.file}: {place.schema}.{place.table}"
+        if column not in place.columns:
+            raise SourceDataError(
+                f"{where}: column {column} is missing, expected {', '.join(columns)}; load it from an unaltered CSV"
+            )
+        kind = place.columns[column][1]
+        if column in _TEXTS and kind != "VARCHAR":
+            raise SourceDataError(
+                f"{where}: column {column} is {kind}, expected VARCHAR, or its texts are lost; load it again as text"
+            )
+        if "TIME ZONE" in kind:
+            raise SourceDataError(
+                f"{where}: column {column} is {kind}, expected TIMESTAMP: MIMIC's times have no zone; load it again so"
+            )
+
+    def _cast(self, name: str, stored: str, kind: str) -> str:
+        """SQL for a column as a CSV would give it."""
+        column = identifier(stored)
+        if name in self.numbers:
+            return f"CAST({column} AS BIGINT)"
+        if name in _DAYS and kind.startswith("TIMESTAMP"):
+            return f"CAST(CAST({column} AS DATE) AS VARCHAR)"
+        if kind.startswith(_WITH_FRACTION):
+            return rf"regexp_replace(CAST({column} AS VARCHAR), '\.0+$', '')"
+        return f"nullif(CAST({column} AS VARCHAR), '')"
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], _Place]:
+        """All tables by lower-case schema and name."""
+        found: dict[tuple[str, str], _Place] = {}
+        for schema, table, column, kind in self._columns():
+            place = found.setdefault((schema.lower(), table.lower()), _Place(schema, table, {}))
+            place.columns[column.lower()] = (column, kind)
+        return found
+
+    def _columns(self) -> list[tuple[str, str, str, str]]:
+        try:
+            with duckdb.connect(self.file, read_only=True) as database:
+                return database.execute(
+                    "SELECT c.schema_name, c.table_name, c.column_name, c.data_type FROM duckdb_columns() c"
+                    " JOIN duckdb_tables() t USING (database_name, schema_name, table_name)"
+                    " WHERE NOT t.internal ORDER BY ALL"
+                ).fetchall()
+        except duckdb.IOException as error:
+            if "lock" in str(error).lower():
+                raise SourceDataError(f"{self.file}: another program writes to it; close that, and try again") from None
+            raise self._no_database() from None
+        except duckdb.Error:
+            raise self._no_database() from None
+
+    def _no_database(self) -> SourceDataError:
+        return SourceDataError(
+            f"{self.file}: cannot be read as a DuckDB database of this release, expected one, or a folder with hosp/"
+            " and icu/; make it again from MIMIC-IV's CSVs"
+        )

@@ -1,0 +1,35 @@
+"""A condition in; what its model card says of it in words out, so that a card can be read without the spec."""
+
+from typing import Self
+
+from pydantic import Field
+
+from wardround.results.rationale import column_words
+from wardround.spec.base import SpecModel
+from wardround.spec.conditions import Condition
+from wardround.spec.model_card import ModelCardTexts
+
+
+class About(SpecModel):
+    """The condition as it was when the model was made, and what its people say about the model."""
+
+    description: str = Field(default="", description="The condition's own sentence.")
+    min_age: int | None = Field(default=None, description="Youngest age of the cohort, in years.")
+    minimum_data: str = Field(default="", description="The least that must be known for a score, as a sentence.")
+    inputs: dict[str, str] = Field(default={}, description="What each column is, in words.")
+    variables: dict[str, str] = Field(default={}, description="What each variable is called in reports.")
+    stated: ModelCardTexts = ModelCardTexts()
+
+    @classmethod
+    def of(cls, condition: Condition) -> Self:
+        """What the spec says today."""
+        needed = condition.minimum_data
+        names = [condition.variables[name].display.lower() for name in needed.of]
+        return cls(
+            description=condition.description,
+            min_age=condition.cohort.min_age,
+            minimum_data=f"A value in the window for at least {needed.at_least} of: {', '.join(names)}.",
+            inputs=column_words(condition),
+            variables={name: variable.display for name, variable in condition.variables.items()},
+            stated=condition.model_card,
+        )

@@ -1,0 +1,81 @@
+"""Stays in, those that a model may learn from and those left out (with reasons) out; together all that came in."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from wardround.core.stays import EXCLUDED_COLUMNS, TOOK_PLACE, completed_years, index_after
+from wardround.evaluation.results import Task
+from wardround.spec.base import format_duration
+from wardround.spec.conditions import Condition
+from wardround.training.tasks import last_hours
+
+NO_OUTCOME: Final = "no_outcome"
+NO_ONSET: Final = "no_onset"
+ONSET_BEFORE_PREDICTION: Final = "onset_before_prediction"
+BELOW_MINIMUM_DATA: Final = "below_minimum_data"
+
+
+class TrainingCohort(NamedTuple):
+    """`stays` to learn from, with `outcome`, `onset` and `last_hour` (see `core.tasks.rows_of`), by patient and
+    admission; `excluded` as in EXCLUDED_COLUMNS."""
+
+    stays: pd.DataFrame
+    excluded: pd.DataFrame
+
+
+def training_cohort(
+    stays: pd.DataFrame, outcomes: pd.DataFrame, task: Task, condition: Condition, seed: int
+) -> TrainingCohort:
+    """Splits finished stays by whether a model may learn from them.
+
+    Reasons, the first that applies: unusable_status, no_admission_time, no_birth_date, under_age, open_stay,
+    shorter_than_<time of the first prediction>, no_outcome, no_onset (the outcome came, nobody knows when, and the task
+    must know), onset_before_prediction.
+
+    Args:
+        stays: STAY_COLUMNS, race, anchor_year_group.
+        outcomes: outcome and onset of each stay (see `core.labels.outcomes`), in the same order.
+        task: when is predicted, and what.
+        condition: the spec, for the youngest age.
+        seed: decides how long stays without the outcome are followed in the hourly task.
+    """
+    first = index_after(stays, task.at)["as_of"]
+    age = completed_years(stays["birth_date"], pd.DatetimeIndex(first))
+    outcome, onset = outcomes["outcome"].reset_index(drop=True), outcomes["onset"].reset_index(drop=True)
+    happened = outcome.fillna(False).astype(bool)
+    rules = {
+        "unusable_status": ~stays["status"].isin(TOOK_PLACE),
+        "no_admission_time": stays["intime"].isna(),
+        "no_birth_date": stays["birth_date"].isna(),
+        "under_age": age < condition.cohort.min_age,
+        "open_stay": stays["outtime"].isna(),
+        f"shorter_than_{format_duration(task.at)}": _ended(stays["outtime"].array, first.array, task),
+        NO_OUTCOME: outcome.isna(),
+        NO_ONSET: happened & onset.isna() & (task.horizon is not None),
+        ONSET_BEFORE_PREDICTION: happened & (onset <= first),
+    }
+    reason = np.select([np.asarray(rule, dtype=bool) for rule in rules.values()], list(rules), default="")
+    known = stays.reset_index(drop=True).assign(outcome=outcome, onset=onset)
+    used = known[reason == ""].sort_values(["patient_id", "intime", "stay_id"], ignore_index=True)
+    return TrainingCohort(used.assign(last_hour=last_hours(used, task, seed)), _excluded(known, reason))
+
+
+def leave_out_too_little_data(cohort: TrainingCohort, used: set[str]) -> TrainingCohort:
+    """Moves stays without any prediction above the condition's minimum data to the excluded ones."""
+    enough = cohort.stays["stay_id"].isin(used).to_numpy()
+    rest = _excluded(cohort.stays, np.where(enough, "", BELOW_MINIMUM_DATA))
+    excluded = pd.concat([cohort.excluded, rest], ignore_index=True)
+    return TrainingCohort(cohort.stays[enough].reset_index(drop=True), excluded)
+
+
+def _ended(outtime: pd.api.extensions.ExtensionArray, first: pd.api.extensions.ExtensionArray, task: Task) -> object:
+    """Whether the stay is over at its first prediction. An hourly row is for a stay that goes on: who leaves at this
+    very moment gets none."""
+    return outtime < first if task.horizon is None else outtime <= first
+
+
+def _excluded(stays: pd.DataFrame, reason: np.ndarray) -> pd.DataFrame:
+    left_out = stays.assign(reason=reason)[reason != ""]
+    return left_out[list(EXCLUDED_COLUMNS)].reset_index(drop=True).astype(EXCLUDED_COLUMNS)

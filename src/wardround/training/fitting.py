@@ -1,0 +1,144 @@
+"""Training rows in, fitted candidates and how they did out; imputation is learned where the model is."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from wardround.candidates.base import Fitted, HyperParameters, Setting
+from wardround.evaluation.calibration import calibrated, fit_platt
+from wardround.evaluation.metrics import Metric, measure
+from wardround.evaluation.policies import choose_threshold
+from wardround.evaluation.results import Calibration, Policy
+from wardround.spec.base import SpecModel
+from wardround.spec.conditions import Bands
+
+
+class TrainingRows(NamedTuple):
+    """What candidates learn from: `features` (NaN is unknown), outcome (0 or 1), fold and patient of each row."""
+
+    features: pd.DataFrame
+    outcome: np.ndarray
+    folds: np.ndarray
+    patients: pd.Series
+
+    def take(self, chosen: np.ndarray) -> Self:
+        """The chosen rows (booleans)."""
+        return self._replace(
+            features=self.features[chosen],
+            outcome=self.outcome[chosen],
+            folds=self.folds[chosen],
+            patients=self.patients[chosen],
+        )
+
+    def some(self, most: int, seed: int) -> Self:
+        """All rows of so many patients, drawn by the seed, that there are at most about `most` rows."""
+        if len(self.outcome) <= most:
+            return self
+        rows = self.patients.value_counts().sort_index()
+        drawn = rows.iloc[np.random.default_rng(seed).permutation(len(rows))]
+        return self.take(self.patients.isin(drawn.index[drawn.cumsum() <= most]).to_numpy())
+
+    def without(self, column: str) -> Self:
+        """The rows without one feature."""
+        return self._replace(features=self.features.drop(columns=column))
+
+
+class FoldResult(SpecModel):
+    """One outer fold of the nested cross-validation: what its other folds chose, and how that did on the fold."""
+
+    fold: int
+    settings: dict[str, Setting] = Field(description="Hyper-parameters, chosen without the fold.")
+    metrics: dict[str, Metric]
+
+
+class CandidateResult(SpecModel):
+    """How a candidate did on the training patients, in grouped nested cross-validation, at its own threshold.
+
+    The figures serve to choose; calibration and threshold were picked on the same out-of-fold scores, so they are a
+    little too good. Threshold and metrics are of calibrated scores.
+    """
+
+    title: str
+    threshold: float
+    metrics: dict[str, Metric]
+    settings: dict[str, Setting] = Field(default={}, description="Of the fit to all training rows.")
+    folds: tuple[FoldResult, ...] = ()
+    calibration: Calibration = Calibration()
+    policy: Policy | None = Field(default=None, description="How the threshold was chosen.")
+
+
+def medians(features: pd.DataFrame) -> dict[str, float]:
+    """The median of each column's known values; 0 for a column of which nothing is known."""
+    return {str(column): float(value) for column, value in features.median().fillna(0.0).items()}
+
+
+def inputs_from(features: pd.DataFrame, imputation: Mapping[str, float]) -> np.ndarray:
+    """Rows x columns without NaN: the columns that `imputation` names, in its order, unknown values filled from it."""
+    inputs = np.array(features[list(imputation)], dtype=float, order="C")
+    np.copyto(inputs, np.fromiter(imputation.values(), dtype=float), where=np.isnan(inputs))
+    return inputs
+
+
+class Learned(NamedTuple):
+    """A fitted candidate and the medians of the rows that it was fitted to."""
+
+    fitted: Fitted
+    imputation: dict[str, float]
+
+    def scores(self, features: pd.DataFrame) -> np.ndarray:
+        """The score of each row of features (NaN allowed), before calibration."""
+        return self.fitted.predict(inputs_from(features, self.imputation))
+
+
+def fit(candidate: type[Fitted], rows: TrainingRows, seed: int, setting: HyperParameters | None = None) -> Learned:
+    """The candidate fitted to rows, imputed with their own medians."""
+    imputation = medians(rows.features)
+    return Learned(candidate.fit(inputs_from(rows.features, imputation), rows.outcome, seed, setting), imputation)
+
+
+def out_of_fold(
+    candidate: type[Fitted], rows: TrainingRows, seed: int, setting: HyperParameters | None = None
+) -> np.ndarray:
+    """Each row's score from a model, with its imputation and scaling, that was fitted without the row's fold."""
+    scores = np.full(len(rows.outcome), np.nan)
+    for fold in np.unique(rows.folds):
+        inside = rows.folds == fold
+        scores[inside] = fit(candidate, rows.take(~inside), seed, setting).scores(rows.features[inside])
+    return scores
+
+
+def judge(title: str, outcome: np.ndarray, scores: np.ndarray, bands: Bands, hours_per_row: float) -> CandidateResult:
+    """A candidate's result from its out-of-fold scores."""
+    calibration = fit_platt(outcome, scores)
+    score = calibrated(scores, calibration)
+    threshold, policy = choose_threshold(outcome, score, bands, hours_per_row)
+    return CandidateResult(
+        title=title,
+        threshold=threshold,
+        metrics=measure(outcome, score, threshold),
+        calibration=calibration,
+        policy=policy,
+    )
+
+
+def fold_results(
+    rows: TrainingRows, scores: np.ndarray, by_fold: Mapping[int, HyperParameters], result: CandidateResult
+) -> tuple[FoldResult, ...]:
+    """Each outer fold's setting and metrics, at the threshold and with the calibration of all folds together."""
+    score = calibrated(scores, result.calibration)
+    return tuple(
+        FoldResult(
+            fold=fold,
+            settings=dict(setting),
+            metrics=measure(rows.outcome[rows.folds == fold], score[rows.folds == fold], result.threshold),
+        )
+        for fold, setting in by_fold.items()
+    )
+
+
+def choose(results: Mapping[str, CandidateResult]) -> str:
+    """The name of the candidate with the best F1, at the threshold that the policy gives it; of equals the first."""
+    return max(results, key=lambda name: results[name].metrics["f1"].value or 0.0)

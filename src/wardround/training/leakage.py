@@ -1,0 +1,214 @@
+"""The gates against leakage: rows, folds, a candidate and its metric in; what each gate found out.
+
+Only a gate that fails stops a training. With few patients chance alone exceeds the limits: then a gate does not judge,
+and says so.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from wardround.candidates.base import Fitted, HyperParameters
+from wardround.evaluation.gates import GateResult
+from wardround.evaluation.metrics import METRICS, Metric, auroc, paired_with_intervals
+from wardround.evaluation.tallies import Scores
+from wardround.spec.leakage import Leakage
+from wardround.training.fitting import TrainingRows, fit, inputs_from, out_of_fold
+
+# Gates judge by so many rows at most, of whole patients.
+_MOST_ROWS: Final = 50_000
+_REPEATS: Final = 10
+# Student's t for nine degrees of freedom: clean data leave an interval of this width once in a thousand trainings.
+_T: Final = 4.781
+# A wider interval would let pass what nobody would call chance.
+_WIDEST: Final = 0.2
+# Features that are looked at more closely, and the rows that say which.
+_CLOSER: Final = 5
+_ROWS_TO_RANK: Final = 2_000
+
+
+def patient_overlap(patients: pd.Series, folds: pd.Series) -> GateResult:
+    """No patient may be on both sides, nor in two folds: a model would be judged on patients that it knows.
+
+    Args:
+        patients: the patient of each row.
+        folds: the fold of each row; the test side counts as one.
+    """
+    shared = int((folds.groupby(patients.to_numpy()).nunique() > 1).sum())
+    said = f"{shared} patients are on two sides or in two folds, expected none; split again by patient"
+    message = said if shared else "no patient is on two sides or in two folds"
+    return GateResult(name="patient_overlap", passed=shared == 0, found=shared, limit=0, message=message)
+
+
+def permuted_labels(
+    candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, limits: Leakage, seed: int
+) -> GateResult:
+    """With outcomes dealt anew among the patients of each fold there is nothing to learn: the AUROC must be 0.5.
+
+    Ten times the candidate learns without one fold and is judged on it; all rows of a patient get one outcome. The mean
+    may differ from 0.5 by a 99.9 % interval of the ten.
+    """
+    few = _too_few(rows.outcome, rows.patients, limits)
+    if few:
+        return _permuted(None, None, None, few)
+    some, folds = rows.some(_MOST_ROWS, seed), np.unique(rows.folds)
+    found = [
+        _with_permuted(candidate, some, setting, int(folds[repeat % len(folds)]), (seed, repeat))
+        for repeat in range(_REPEATS)
+    ]
+    if np.isnan(found).any():
+        return _permuted(None, None, None, "a fold has patients of one outcome only: too few to judge")
+    mean, width = float(np.mean(found)), float(_T * np.std(found, ddof=1) / np.sqrt(_REPEATS))
+    said = f"AUROC {mean:.3f} with permuted labels, expected 0.5 within {width:.3f}"
+    limit = 0.5 + width if mean >= 0.5 else 0.5 - width
+    if abs(mean - 0.5) > width:
+        remedy = "scores know the outcome from elsewhere: look for a patient under two ids, or features from later"
+        return _permuted(False, mean, limit, f"{said}; {remedy}")
+    if width > _WIDEST:
+        return _permuted(None, mean, limit, f"{said}: too few patients to judge")
+    return _permuted(True, mean, limit, said)
+
+
+def _permuted(passed: bool | None, found: float | None, limit: float | None, message: str) -> GateResult:
+    return GateResult(name="permuted_labels", passed=passed, found=found, limit=limit, message=message)
+
+
+def _with_permuted(
+    candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, fold: int, seed: tuple[int, int]
+) -> float:
+    permuted = rows._replace(outcome=_dealt_anew(rows, seed))
+    inside = permuted.folds == fold
+    seen, unseen = permuted.take(~inside), permuted.take(inside)
+    if len(np.unique(seen.outcome)) < 2:
+        return np.nan
+    return auroc(unseen.outcome, fit(candidate, seen, seed[0], setting).scores(unseen.features))
+
+
+def _dealt_anew(rows: TrainingRows, seed: tuple[int, int]) -> np.ndarray:
+    """Per row: whether another patient of the same fold, drawn for this one, ever had the outcome."""
+    generator = np.random.default_rng(seed)
+    facts = pd.DataFrame({"patient": rows.patients.to_numpy(), "fold": rows.folds, "outcome": rows.outcome})
+    known = facts.groupby("patient", sort=True).agg(fold=("fold", "first"), outcome=("outcome", "max"))
+    dealt = known.groupby("fold")["outcome"].transform(lambda mine: generator.permutation(mine.to_numpy()))
+    return np.asarray(rows.patients.map(dealt).to_numpy(), dtype=int)
+
+
+def dominant_feature(
+    candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, limits: Leakage, seed: int
+) -> GateResult:
+    """A feature without which the AUROC, out of fold, falls by more than the limit is named: it may know too much.
+
+    Of the features that move scores most, those are left out in turn whose known values the scores need.
+    """
+    few = _too_few(rows.outcome, rows.patients, limits)
+    if few:
+        return _dominant(None, None, limits, few)
+    some = rows.some(_MOST_ROWS, seed)
+    whole = out_of_fold(candidate, some, seed, setting)
+    costs = {
+        column: _cost(candidate, some, setting, whole, column, seed)
+        for column in _suspects(candidate, some, setting, limits, seed)
+    }
+    named = tuple(name for name, cost in costs.items() if (cost.value or 0) > limits.max_feature_cost and _sure(cost))
+    # Of the features that are named, where some are: the figure is said of them.
+    found = max((costs[name].value or 0.0 for name in named or costs), default=0.0)
+    if not named:
+        return _dominant(True, found, limits, f"no feature surely costs more than {limits.max_feature_cost} AUROC")
+    said = f"without {', '.join(named)} the AUROC falls by {found:.3f}, more than {limits.max_feature_cost}"
+    remedy = "; make sure that it is known at the prediction and no sign of the outcome itself"
+    return _dominant(limits.dominant_feature == "name", found, limits, said + remedy, named)
+
+
+def _dominant(
+    passed: bool | None, found: float | None, limits: Leakage, message: str, columns: tuple[str, ...] = ()
+) -> GateResult:
+    limit = limits.max_feature_cost
+    return GateResult(
+        name="dominant_feature", passed=passed, found=found, limit=limit, message=message, columns=columns
+    )
+
+
+def _sure(cost: Metric) -> bool:
+    return cost.low is not None and cost.low > 0
+
+
+def _suspects(
+    candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, limits: Leakage, seed: int
+) -> Iterator[str]:
+    """Features that move scores most and whose values, put out of reach of one fold's model, cost half the limit."""
+    inside = rows.folds == rows.folds.min()
+    seen, unseen = rows.take(~inside), rows.take(inside)
+    fitted, imputation = fit(candidate, seen, seed, setting)
+    inputs = inputs_from(unseen.features, imputation)
+    moved = np.abs(fitted.contributions(inputs[:_ROWS_TO_RANK]).values).mean(axis=0)
+    best = auroc(unseen.outcome, fitted.predict(inputs))
+    for place in np.argsort(-moved, kind="stable")[:_CLOSER]:
+        blind = inputs.copy()
+        blind[:, place] = list(imputation.values())[place]
+        if best - auroc(unseen.outcome, fitted.predict(blind)) > limits.max_feature_cost / 2:
+            yield list(imputation)[place]
+
+
+def _cost(
+    candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, whole: np.ndarray, column: str, seed: int
+) -> Metric:
+    without = out_of_fold(candidate, rows.without(column), seed, setting)
+    pair, measures = (Scores(whole, 0.5), Scores(without, 0.5)), {"auroc": METRICS["auroc"]}
+    return paired_with_intervals(rows.outcome, *pair, rows.patients, seed, measures).difference["auroc"]
+
+
+def too_good(
+    found: Metric, outcome: np.ndarray, patients: pd.Series, most_important: Sequence[str], limits: Leakage
+) -> GateResult:
+    """An AUROC above the limit, on the test side, is more often a leak than a discovery.
+
+    Args:
+        found: the AUROC on the test side.
+        outcome: of each row of the test side.
+        patients: of each row.
+        most_important: the features to look at first.
+        limits: of the condition.
+    """
+    limit = limits.max_auroc
+    if found.value is None:
+        return GateResult(
+            name="too_good",
+            passed=None,
+            found=None,
+            limit=limit,
+            message=f"no AUROC on the test patients: {found.reason}",
+        )
+    said = f"AUROC {found.value:.3f} on the test patients, expected at most {limit}"
+    if found.value <= limit:
+        return GateResult(name="too_good", passed=True, found=found.value, limit=limit, message=said)
+    few = _too_few(outcome, patients, limits)
+    remedy = few or (
+        f"look at {', '.join(most_important)} first; if the figure is right, say why with --explained and train again"
+    )
+    return GateResult(
+        name="too_good", passed=None if few else False, found=found.value, limit=limit, message=f"{said}; {remedy}"
+    )
+
+
+def explained(gate: GateResult, why: str | None) -> GateResult:
+    """The gate `too_good` with the request's explanation, which lets it pass; every other gate as it is."""
+    if gate.name != "too_good" or not why:
+        return gate
+    return gate.model_copy(update={"passed": True if gate.passed is False else gate.passed, "explanation": why})
+
+
+def failed(gates: Sequence[GateResult]) -> tuple[GateResult, ...]:
+    """The gates that stop a training."""
+    return tuple(gate for gate in gates if gate.passed is False)
+
+
+def _too_few(outcome: np.ndarray, patients: pd.Series, limits: Leakage) -> str:
+    """Why the patients are too few to judge; empty if they are not."""
+    has_it = pd.Series(outcome).groupby(patients.to_numpy()).max().astype(bool)
+    counts = {"with the outcome": int(has_it.sum()), "without it": int((~has_it).sum())}
+    name, fewest = min(counts.items(), key=lambda count: count[1])
+    if fewest >= limits.min_patients:
+        return ""
+    return f"too few patients to judge: {fewest} {name}, expected at least {limits.min_patients}"

@@ -1,0 +1,162 @@
+"""The model card, and the model that scores: feature rows in, probabilities and their contributions out."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+
+from wardround.candidates.base import Scorer
+from wardround.errors import ModelError
+from wardround.evaluation.calibration import calibrated
+from wardround.evaluation.gates import GateResult
+from wardround.evaluation.metrics import Metric
+from wardround.evaluation.results import Calibration, Evaluation, Task
+from wardround.imported.about import Imported
+from wardround.spec.base import Duration, SpecModel
+from wardround.spec.conditions import Label
+from wardround.training.about import About
+from wardround.training.fitting import CandidateResult, inputs_from
+
+SAFETY: Final = (
+    "Adjunct only: never the sole basis of a decision. Needs validation on local patients before use."
+    " Figures of a small demonstration data set support no claim about accuracy."
+)
+HOSPITAL_STAY: Final = "hospital_stay"
+NOT_STATED: Final = "not stated"  # of a model that was trained elsewhere
+
+
+class Flow(SpecModel):
+    """Every stay of the training data: found = used + all excluded."""
+
+    found: int
+    excluded: dict[str, int] = Field(description="Stays left out, by reason.")
+    used: int
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.found != self.used + sum(self.excluded.values()):
+            raise ValueError(f"got {self.found} stays found, {self.used} used, {self.excluded} excluded: do not add up")
+        return self
+
+
+class Side(SpecModel):
+    """One side of the split."""
+
+    patients: int
+    stays: int
+    positives: int = Field(description="Stays with the outcome.")
+
+
+class Split(SpecModel):
+    """Patients, not stays, are split; the test side was scored once, by the chosen candidate."""
+
+    rule: Literal["patient", "calendar"] = Field(
+        default="patient", description="Whose stays test: those of patients drawn, or of the latest years' patients."
+    )
+    train: Side
+    test: Side
+    test_share: float
+    folds: int
+
+
+class ModelCard(SpecModel):
+    """What is known about a model; card.json in its folder. `version` names the rest of it, without `created`."""
+
+    condition: str
+    title: str
+    version: str
+    created: datetime
+    safety: str = SAFETY
+    about: About = Field(default=About(), description="The condition in words, and what its people say of the model.")
+    columns: tuple[str, ...] = Field(description="Inputs of the model, in order.")
+    spec_digest: str
+    data_digest: str = Field(description="SHA-256 of the training table: ids, features, outcomes.")
+    label: Label | None = Field(description="What it learned; None where that is not known: an imported model.")
+    horizon: str = Field(description="A duration, hospital_stay, or not stated.")
+    prediction_time: Duration | None = Field(description="After admission to the unit; None where it is not known.")
+    cohort: Flow
+    readings_set_aside: dict[str, dict[str, int]] = Field(
+        default={}, description="Readings of the source that are no events, by variable and reason."
+    )
+    split: Split
+    candidates: dict[str, CandidateResult]
+    chosen: str
+    metrics: dict[str, Metric] = Field(description="On the test patients, with 95 % intervals over patients.")
+    task: Task | None = Field(default=None, description="None for a model trained elsewhere.")
+    evaluation: Evaluation | None = Field(default=None, description="None for a model trained elsewhere.")
+    gates: tuple[GateResult, ...] = Field(default=(), description="The gates against leakage; none for such a model.")
+    thresholds: dict[Literal["moderate", "high"], float] = Field(description="Where the bands start.")
+    calibration: Calibration = Calibration()
+    contributions_unit: Literal["log-odds", "probability"]
+    imputation: dict[str, float] = Field(description="What replaces an unknown input: medians of the training side.")
+    seed: int | None = Field(description="None for a model trained elsewhere.")
+    libraries: dict[str, str]
+    files: dict[str, str] = Field(description="SHA-256 of each file of the model folder beside this card.")
+    imported: Imported | None = Field(default=None, description="Where it came from, if it was not trained here.")
+
+    @property
+    def usual(self) -> Mapping[str, float]:
+        """The patient with whom reasons compare, by column: the medians of the training side, or typical values."""
+        return self.imported.typical if self.imported else self.imputation
+
+    def content_version(self, condition_version: str) -> str:
+        """`<condition version>-<12 hex>`: the same data, seed, spec and libraries give the same one."""
+        content = self.model_dump(mode="json", exclude={"version": True, "created": True, "imported": {"trusted_by"}})
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return f"{condition_version}-{digest[:12]}"
+
+
+@dataclass(frozen=True)
+class ScoringModel:
+    """A fitted candidate with its card. A row's score depends on that row and on nothing else.
+
+    Features are frames with at least the card's columns, found by name; NaN is unknown and filled from the card, where
+    it says with what.
+    """
+
+    card: ModelCard
+    fitted: Scorer
+
+    @property
+    def version(self) -> str:
+        return self.card.version
+
+    def predict(self, features: pd.DataFrame) -> np.ndarray:
+        """The calibrated probability of the outcome, per row. Raises ModelError if a column is missing."""
+        inputs = self._inputs(features)
+        return calibrated(self.fitted.predict(inputs), self.card.calibration) if len(inputs) else np.zeros(0)
+
+    def can_score(self, features: pd.DataFrame) -> np.ndarray:
+        """Per row, whether all is known that the model needs: inputs that are required and have no imputation."""
+        required = [one.column for one in self.card.imported.inputs if one.required] if self.card.imported else []
+        return features[[name for name in required if name not in self.card.imputation]].notna().all(axis=1).to_numpy()
+
+    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Each column's part in each row's score, in `card.contributions_unit`, with `features`' own row index.
+
+        A row's contributions and `bias` sum to the candidate's prediction in that unit (log-odds: before the logistic
+        function), before calibration, which changes neither their order nor their signs.
+        """
+        values = self.fitted.contributions(self._inputs(features)).values
+        return pd.DataFrame(values, index=features.index, columns=list(self.card.columns))
+
+    @property
+    def bias(self) -> float:
+        """The part of every prediction that no column explains, in `card.contributions_unit`."""
+        return self.fitted.contributions(np.zeros((1, len(self.card.columns)))).bias
+
+    def _inputs(self, features: pd.DataFrame) -> np.ndarray:
+        missing = [column for column in self.card.columns if column not in features]
+        if missing:
+            raise ModelError(
+                f"model {self.version}: column {missing[0]} is missing from the features, expected all of its card's"
+                " columns; build the features with the condition that the model was trained for"
+            )
+        imputation = {column: self.card.imputation.get(column, np.nan) for column in self.card.columns}
+        return inputs_from(features, imputation)

@@ -1,0 +1,232 @@
+"""The model card's page: self-contained, complete, and with nothing of single patients."""
+
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wardround.adapters.html.model_card import STATEMENTS, files_beside, render_card
+from wardround.adapters.models.store import ModelStore
+from wardround.adapters.models.versions import PAGE
+from wardround.errors import ModelError
+from wardround.evaluation.comparison import MEASURES, Compared, Comparison, Judged, OnTest
+from wardround.evaluation.metrics import Metric
+from wardround.evaluation.results import Evaluation
+from wardround.model_card.sections import SECTIONS
+from wardround.spec.model_card import ModelCardTexts
+from wardround.training.model import ModelCard
+
+EVIL = '<script>alert("x")</script>'
+
+
+def text_of(page: str) -> str:
+    """What is read on the page, with common spaces and minus signs."""
+    return unescape(re.sub(r"<[^>]+>", " ", page.partition("</head>")[2])).replace("\u202f", " ").replace("\u2212", "-")
+
+
+def numbered(found: Any, start: Iterator[int]) -> Any:
+    """The same evaluation with figures that are all different, so that a missing one cannot hide behind another."""
+    if isinstance(found, dict):
+        return {
+            key: next(start) / 10_000 if is_figure(key, value) else numbered(value, start)
+            for key, value in found.items()
+        }
+    return [numbered(each, start) for each in found] if isinstance(found, list) else found
+
+
+def figures(found: Any) -> Iterator[float]:
+    """All figures of an evaluation, or of a part of it, as it is in card.json."""
+    inner = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+    for key, value in inner:
+        yield from [value] if is_figure(key, value) else figures(value)
+
+
+def is_figure(key: object, value: object) -> bool:
+    return key in ("value", "low", "high", "mean_absolute") and value is not None
+
+
+@pytest.fixture(scope="module")
+def page(evaluated_card: ModelCard) -> str:
+    return render_card(evaluated_card)
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    """A candidate that falls behind the live model, and below the least PPV."""
+    ours, theirs = Metric(value=0.81, low=0.75, high=0.87), Metric(value=0.83, low=0.77, high=0.89)
+    apart = Metric(value=-0.02, low=-0.05, high=0.01)
+    return Comparison(
+        condition="sepsis",
+        version="1.0.0-0123456789ab",
+        live="1.0.0-ba9876543210",
+        notes=("the live model may have learned from some of these patients",),
+        test=OnTest(rows=240, patients=110, patients_with_outcome=21),
+        metrics={name: Compared(candidate=ours, live=theirs, difference=apart) for name in MEASURES},
+        gates=(
+            Judged(name="ppv", passed=False, message="PPV 0.08, expected at least 0.1"),
+            Judged(name="auroc_against_live", passed=True, message="AUROC -0.020 against the live model"),
+        ),
+    )
+
+
+def test_nothing_is_fetched_from_a_network(page: str) -> None:
+    assert re.findall(r"(?i)https?://|//[a-z]|@import|url\(|<script|<link|<img|<iframe|src=", page) == []
+    assert {target[0] for target in re.findall(r'href="([^"]*)"', page)} == {"#"}
+
+
+def test_every_section_is_there_and_every_link_leads_to_one(page: str) -> None:
+    found = re.findall(r'<section id="([a-z0-9]+)"', page)
+    assert found == list(SECTIONS)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(found)
+
+
+def test_ids_are_unique(page: str) -> None:
+    found = re.findall(r'\bid="([^"]+)"', page)
+    assert len(found) == len(set(found))
+
+
+def test_every_figure_of_the_evaluation_is_on_the_page(evaluated_card: ModelCard, evaluation: Evaluation) -> None:
+    different = numbered(evaluation.model_dump(mode="json"), iter(range(1001, 9999, 7)))
+    changed = evaluated_card.model_copy(update={"evaluation": Evaluation.model_validate(different)})
+    text = text_of(render_card(changed))
+    calibration = different["calibration"]
+    places = {
+        **dict.fromkeys(figures([different["lead_time"], different["alerts_per_100_patient_days"]]), 1),
+        **dict.fromkeys(figures([calibration["slope"], calibration["intercept"]]), 2),
+    }
+    found = list(figures(different))
+    assert len(found) == len(set(found)) > 100
+    for value in found:
+        assert f"{value:.{places.get(value, 3)}f}" in text or f"{value:.4f}" in text
+
+
+def test_curves_and_counts_are_on_the_page(page: str, evaluated_card: ModelCard) -> None:
+    text = text_of(page)
+    for kind in ("roc", "precision-recall", "calibration", "decision", "data-flow"):
+        assert re.search(rf'<svg class="chart [^"]*\b{kind}"', page), kind
+    excluded = ("500", "Younger than the cohort's", "Stay shorter than 4 h", "A bound such as “<0.5”")
+    chosen = ("slope 1.070, intercept 0.130", "sensitivity of at least 0.80", "31.00 %", "31 had an alert")
+    for words in (*excluded, *chosen):
+        assert words in text, words
+    assert len(re.findall(r'<tr class="attribute">', page)) == 31
+    assert len(re.findall(r'<tr class="item">', page)) == 52
+
+
+def test_how_reasons_are_chosen_is_stated_with_how_many_were_left_out(page: str) -> None:
+    assert "compared with the average patient of the training data" in page
+    assert "it goes against what is clinically expected" in page
+    assert "Over 240 predictions of the test side 60 of 1\u202f200 were left out (5.0\u202f%)." in page
+
+
+def test_a_suppressed_group_leaves_how_many_and_no_figure(page: str, evaluated_card: ModelCard) -> None:
+    age = page.partition("<h3>Age</h3>")[2].partition("<h3>")[0]
+    assert evaluated_card.evaluation is not None
+    shown = next(each for each in evaluated_card.evaluation.subgroups if each.attribute == "age_band")
+    assert [cell.group for cell in shown.cells] == re.findall(r'scope="rowgroup"[^>]*>(.+?) <', age)
+    assert "3 groups are not shown" in age
+
+
+def test_the_adjunct_banner_is_at_the_top_and_few_patients_are_said_to_prove_nothing(page: str) -> None:
+    text = text_of(page)
+    assert text.index("Adjunct only: never the sole basis") < text.index("Summary")
+    assert "Needs validation on local patients" in text
+    assert "they support no claim about accuracy" in text
+
+
+def test_a_model_from_elsewhere_has_a_page_that_claims_nothing(elsewhere: ModelCard) -> None:
+    page = render_card(elsewhere)
+    text = text_of(page)
+    assert "Trained elsewhere" in text
+    assert re.findall(r"\bNone\b", text) == []
+    assert "AUROC" not in text.partition("Subgroups")[0]
+    assert len(re.findall(r'<tr class="attribute">', page)) == 31
+
+
+def test_what_the_page_states_is_stated_to_programs_too(page: str, evaluated_card: ModelCard) -> None:
+    stated = json.loads(files_beside(evaluated_card)[STATEMENTS])
+    text = " ".join(text_of(page).split())
+    attributes = stated["source_attributes"]["attributes"]
+    assert len(attributes) == 31
+    for attribute in attributes:
+        said = " ".join(attribute["text"].replace("\u202f", " ").split())
+        assert said
+        assert f"{attribute['paragraph']} {attribute['name']} {said}" in text
+    assert [item["item"] for item in stated["tripod_ai"] if not (item["section"] or item["text"])] == []
+
+
+def test_texts_are_escaped(evaluated_card: ModelCard) -> None:
+    stated = ModelCardTexts(developer=EVIL, out_of_scope=(EVIL,), bias=EVIL)
+    about = evaluated_card.about.model_copy(update={"stated": stated, "description": EVIL})
+    page = render_card(evaluated_card.model_copy(update={"about": about, "title": EVIL}))
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_page_has_no_part_in_the_model_s_version(evaluated_card: ModelCard) -> None:
+    before = evaluated_card.content_version("1.0.0")
+    render_card(evaluated_card)
+    assert evaluated_card.content_version("1.0.0") == before
+    assert "card.html" not in evaluated_card.files
+
+
+def test_the_same_card_gives_the_same_page(page: str, evaluated_card: ModelCard) -> None:
+    assert render_card(ModelCard.model_validate_json(evaluated_card.model_dump_json())) == page
+
+
+def test_the_comparison_with_the_live_model_has_both_models_the_difference_and_the_gates(
+    evaluated_card: ModelCard, comparison: Comparison
+) -> None:
+    section = render_card(evaluated_card, comparison).partition('id="comparison"')[2].partition("</section>")[0]
+    text = unescape(re.sub(r"<[^>]+>", " ", section)).replace("\u2212", "-")
+    for words in ("Live was 1.0.0-ba9876543210", "0.810 (0.750 to 0.870)", "0.830 (0.770 to 0.890)",
+                  "-0.020 (-0.050 to +0.010)", "failed", "PPV 0.08, expected at least 0.1."):  # fmt: skip
+        assert words in text, words
+
+
+def test_whether_the_live_model_has_seen_the_test_patients_stands_before_the_figures(
+    evaluated_card: ModelCard, comparison: Comparison
+) -> None:
+    section = render_card(evaluated_card, comparison).partition('id="comparison"')[2].partition("</section>")[0]
+    assert comparison.fairness in section.partition("<table")[0]
+
+
+def test_where_no_model_was_live_there_is_nothing_beside_this_one(
+    evaluated_card: ModelCard, comparison: Comparison
+) -> None:
+    alone = {name: Compared(candidate=both.candidate) for name, both in comparison.metrics.items()}
+    changed = comparison.model_copy(update={"live": None, "metrics": alone})
+    section = render_card(evaluated_card, changed).partition('id="comparison"')[2].partition("</section>")[0]
+    assert "No model was live when this one was trained" in section
+    assert "Live model" not in section
+    assert "Gates of promotion" in section
+
+
+def test_without_a_comparison_the_page_says_so(page: str) -> None:
+    assert "no comparison of this version is kept" in page
+
+
+def test_the_store_keeps_the_page_and_its_digest_and_shows_the_latest_comparison(
+    evaluated_card: ModelCard, comparison: Comparison, page: str, tmp_path: Path
+) -> None:
+    store = ModelStore(tmp_path)
+    version = store.save("sepsis", evaluated_card, {"model.ubj": b"", **files_beside(evaluated_card)})
+    assert store.page("sepsis", version) == page
+    store.keep_comparison(comparison)
+    assert store.page("sepsis", version) == render_card(evaluated_card, comparison)
+    stored = tmp_path / "sepsis" / version / PAGE
+    stored.write_text(stored.read_text().replace("never the sole basis", "the sole basis"))
+    with pytest.raises(ModelError, match="the file was changed"):
+        store.page("sepsis", version)
+    with pytest.raises(ModelError, match="the file was changed"):
+        store.card("sepsis", version)
+
+
+def test_a_model_that_was_stored_without_a_page_has_one_made(
+    evaluated_card: ModelCard, page: str, tmp_path: Path
+) -> None:
+    store = ModelStore(tmp_path)
+    assert store.page("sepsis", store.save("sepsis", evaluated_card, {"model.ubj": b""})) == page

@@ -1,0 +1,26 @@
+"""`wardround up` beside another one."""
+
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from wardround.demo.up import running_ward
+from wardround.errors import WardroundError
+from wardround.settings import settings_from
+
+
+def test_a_taken_port_is_named_with_the_way_out_and_what_runs_there_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "up" / "fhir").mkdir(parents=True)
+    (tmp_path / "up" / "fhir.sqlite").write_bytes(b"of the other one")
+    settings, now = replace(settings_from(), var=tmp_path), datetime(2026, 3, 10, 6, tzinfo=UTC)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(WardroundError, match=rf"port {port} .* wardround up --port \d+"),
+            running_ward(settings, None, 20, now, port, lambda _: None),
+        ):
+            pass
+    assert sorted(path.name for path in (tmp_path / "up").iterdir()) == ["fhir", "fhir.sqlite"]

@@ -1,0 +1,24 @@
+"""Of several gates one verdict: a failure outweighs all, and no judgement is not a pass."""
+
+import pytest
+
+from wardround.evaluation.gates import in_words, verdict_of
+
+
+@pytest.mark.parametrize(
+    ("gates", "verdict"),
+    [
+        ((True, True), "passed"),
+        ((True, None), "passed"),
+        ((True, False), "failed"),
+        ((None, False), "failed"),
+        ((None, None), "not_judged"),
+        ((), "not_judged"),
+    ],
+)
+def test_one_failure_fails_and_none_that_judged_is_no_pass(gates: tuple[bool | None, ...], verdict: str) -> None:
+    assert verdict_of(iter(gates)) == verdict
+
+
+def test_a_verdict_is_said_in_words() -> None:
+    assert in_words("not_judged") == "not judged"

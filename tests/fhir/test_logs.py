@@ -1,0 +1,130 @@
+"""What is borne with at a server is said as a warning: what it was, how long it is waited, which attempt it is."""
+
+import logging
+import re
+from datetime import timedelta
+
+import pytest
+
+from wardround.errors import FhirError
+from wardround.fhir import batch
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.patience import Patience
+from wardround.fhir.sign_in import ClientSecret
+from wardround.fhir.transport import Transport
+
+GOOD = {"resourceType": "Patient", "id": "p1"}
+TOKEN = {"access_token": "not-to-be-shown", "token_type": "Bearer", "expires_in": 300}
+
+
+@pytest.fixture
+def said(caplog):
+    """said() gives level and message of all that Wardround logged."""
+    caplog.set_level(logging.INFO, logger="wardround")
+    return lambda: [(record.levelname, record.getMessage()) for record in caplog.records if "wardround" in record.name]
+
+
+def transport(server, sign_in=None, **limits) -> Transport:
+    return Transport(FhirSource(server.url, sign_in), patience=Patience(pause=lambda _seconds: None, **limits))
+
+
+def test_a_retry_says_why_how_long_and_which_attempt(server, reply, said) -> None:
+    server.replies(reply(status=429, headers={"Retry-After": "7"}), reply(GOOD, cut=True), reply(GOOD))
+    transport(server).send("GET", f"{server.url}/Patient/p1?name=Zebrowski")
+    where = f"{server.url}/Patient/p1"
+    assert said() == [
+        ("WARNING", f"{where}: answered 429; asked again in 7.0 s, attempt 2 of 5"),
+        ("WARNING", f"{where}: no whole answer (ChunkedEncodingError); asked again in 1.0 s, attempt 3 of 5"),
+    ]
+
+
+def test_an_answer_in_time_is_not_worth_a_word(server, reply, said) -> None:
+    server.replies(reply(GOOD))
+    transport(server).send("GET", f"{server.url}/Patient/p1")
+    assert said() == []
+
+
+def test_an_outage_is_said_with_its_end(server, reply, said) -> None:
+    # Five attempts, a look that finds it down, a look that finds it up, and the request.
+    server.replies(*[reply(status=503)] * 6, reply(GOOD), reply(GOOD))
+    transport(server, wait=timedelta(minutes=5)).send("GET", f"{server.url}/Patient/p1")
+    down, up = said()[-2:]
+    assert down[0] == up[0] == "WARNING"
+    assert "it is down and waited for" in down[1]
+    assert up[1] == f"{server.url}/Patient/p1: is up again"
+
+
+def test_a_token_is_said_to_have_been_given_and_refused_and_never_shown(server, reply, said) -> None:
+    server.replies(reply(TOKEN), reply(status=401), reply(TOKEN), reply(GOOD))
+    transport(server, ClientSecret("me", "secret", f"{server.url}/token")).send("GET", f"{server.url}/Patient/p1")
+    given = ("INFO", f"{server.url}/token: gave a token that is good for 300 s")
+    refused = ("WARNING", "a token was refused before its end; another one is asked for")
+    assert said() == [given, refused, given]
+
+
+def test_a_search_that_is_forgotten_is_said_to_begin_anew(server, page, reply, said) -> None:
+    server.replies(page(GOOD, following="?page=2"), reply(status=410), page(GOOD))
+    with FhirClient(FhirSource(server.url)) as client:
+        assert len(list(client.search("Patient", {}))) == 1
+    ((level, message),) = said()
+    assert (level, "read again from its beginning" in message) == ("WARNING", True)
+
+
+def test_a_search_that_ends_short_is_said_to_begin_anew(server, page, said) -> None:
+    server.replies(page(GOOD, total=2), page(GOOD, {**GOOD, "id": "p2"}, total=2))
+    with FhirClient(FhirSource(server.url)) as client:
+        assert len(list(client.search("Patient", {}))) == 2
+    ((level, message),) = said()
+    assert (level, "gave 1 of the 2 matches" in message) == ("WARNING", True)
+
+
+def test_a_total_that_shrinks_is_said(server, page, said) -> None:
+    server.replies(page(GOOD, total=2, following="?page=2"), page(total=1), page(GOOD, total=1))
+    with FhirClient(FhirSource(server.url)) as client:
+        assert len(list(client.search("Patient", {}))) == 1
+    assert said()[0] == (
+        "WARNING",
+        f"{server.url}/Patient: the total shrank while it was read; it is read again until nothing is new",
+    )
+
+
+def test_a_search_with_too_many_values_is_said_to_be_halved(server, page, reply, said) -> None:
+    server.replies(reply(status=413), page(GOOD), page({**GOOD, "id": "p2"}))
+    with FhirClient(FhirSource(server.url)) as client:
+        assert len(list(client.search("Patient", {"_id": ["p1", "p2"]}))) == 2
+    ((level, message),) = said()
+    assert level == "WARNING"
+    assert re.search(r"answered 413.*asked again for half as many values each$", message)
+
+
+def test_a_batch_that_is_not_done_whole_is_said_with_its_count(server, reply, said) -> None:
+    asked = [{"resource": GOOD, "request": {"method": "PUT", "url": f"Patient/{number}"}} for number in range(2)]
+    answers = [["200", "503"], ["200"]]
+    bundles = [[{"response": {"status": status}} for status in statuses] for statuses in answers]
+    server.replies(*(reply({"resourceType": "Bundle", "entry": entry}) for entry in bundles))
+    batch.perform(asked, FhirSource(server.url), transport(server), repeat=True)
+    assert said() == [("WARNING", f"{server.url}: 1 of 2 entries of a batch were not done, attempt 1 of 5")]
+
+
+def test_a_url_is_shown_without_what_moves_a_terminal() -> None:
+    assert (
+        shown("http://me:secret@server/fhir/\x1b[31mPatient\u202e?name=a")
+        == r"http://server/fhir/\x1b[31mPatient\u202e"
+    )
+
+
+@pytest.mark.parametrize("odd", ["Zebrowski 7.1", "\x1b[2JBundle", "Bundle\nWARNING all is well", "A" * 100, 7, None])
+def test_an_error_does_not_repeat_what_a_server_wrote_where_a_type_belongs(server, reply, odd) -> None:
+    server.answer = lambda _request: reply({"resourceType": odd})
+    with FhirClient(FhirSource(server.url)) as client:
+        with pytest.raises(FhirError, match=r"/metadata: answered no resource, expected CapabilityStatement; "):
+            client.capabilities()
+        with pytest.raises(FhirError, match=r"/_search: answered no resource, expected Bundle; "):
+            list(client.search("Patient", {}))
+
+
+def test_an_error_does_not_repeat_a_content_type_that_is_none(server, reply) -> None:
+    server.answer = lambda _request: reply(b"<html>", headers={"Content-Type": "Zebrowski 7.1"})
+    with FhirClient(FhirSource(server.url)) as client, pytest.raises(FhirError, match="answered something, expected"):
+        client.capabilities()

@@ -1,0 +1,149 @@
+"""Which stays a model may learn from, why the others are left out, and that all are accounted for."""
+
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+
+from wardround.core.events import UTC, frame_of
+from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS
+from wardround.features.minimum_data import enough_data, known_variables
+from wardround.spec.conditions import Label
+from wardround.spec.loading import load_condition
+from wardround.training.cohort import TrainingCohort, leave_out_too_little_data, training_cohort
+from wardround.training.tasks import task_of
+
+IN = pd.Timestamp("2150-01-01T10:00Z")
+DAY, HOUR = timedelta(hours=24), timedelta(hours=1)
+FIRST_DAY = task_of(Label(rule="hospital_death"), DAY, None)
+HOURLY = task_of(Label(rule="hospital_death"), DAY, 6 * HOUR)
+
+
+@pytest.fixture(scope="module")
+def sepsis(schemas):
+    return load_condition("sepsis", schemas)
+
+
+@pytest.fixture(scope="module")
+def mortality(schemas):
+    return load_condition("mortality", schemas)
+
+
+def _stays(*changes: dict) -> pd.DataFrame:
+    normal = {"intime": IN, "outtime": IN + 3 * DAY, "birth_date": pd.Timestamp("2100-05-05"), "status": "finished"}
+    rows = [
+        {**normal, "stay_id": f"s{n}", "patient_id": f"p{n}", "sex": "male", "unit": "", **change}
+        for n, change in enumerate(changes)
+    ]
+    return frame_of(STAY_COLUMNS, rows).assign(race="", anchor_year_group="")
+
+
+def _outcomes(*values: object, onset: object = None) -> pd.DataFrame:
+    times = pd.to_datetime(pd.Series([onset] * len(values)), utc=True).astype(UTC)
+    return pd.DataFrame({"outcome": pd.Series(list(values), dtype="boolean"), "onset": times})
+
+
+def _reason(condition, task=FIRST_DAY, outcome: object = True, onset: object = None, **change: object) -> str:
+    cohort = training_cohort(_stays(change), _outcomes(outcome, onset=onset), task, condition, seed=1)
+    assert len(cohort.stays) + len(cohort.excluded) == 1
+    return cohort.excluded["reason"].iloc[0] if len(cohort.excluded) else ""
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, ""),
+        ({"status": "entered-in-error"}, "unusable_status"),
+        ({"intime": None}, "no_admission_time"),
+        ({"birth_date": None}, "no_birth_date"),
+        ({"birth_date": pd.Timestamp("2132-01-03")}, "under_age"),
+        ({"birth_date": pd.Timestamp("2132-01-02")}, ""),
+        ({"outtime": None}, "open_stay"),
+        ({"outtime": IN + DAY - timedelta(seconds=1)}, "shorter_than_24h"),
+        ({"outtime": IN + DAY}, ""),
+        ({"outcome": pd.NA}, "no_outcome"),
+        ({"onset": IN + DAY}, "onset_before_prediction"),
+        ({"onset": IN + DAY + HOUR}, ""),
+        ({"outcome": False, "onset": IN}, ""),
+    ],
+)
+def test_a_stay_is_left_out_for_the_first_reason_that_applies(sepsis, change: dict, reason: str) -> None:
+    assert _reason(sepsis, **change) == reason
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"onset": IN + 5 * HOUR}, ""),
+        ({"outtime": IN + HOUR, "onset": IN + 5 * HOUR}, "shorter_than_1h"),
+        ({"onset": None}, "no_onset"),
+        ({"onset": IN + HOUR}, "onset_before_prediction"),
+        ({"outcome": False}, ""),
+    ],
+)
+def test_an_hourly_prediction_needs_a_stay_that_goes_on_and_an_onset_after_it(sepsis, change, reason) -> None:
+    assert _reason(sepsis, HOURLY, **change) == reason
+
+
+def test_the_outcome_stays_with_its_stay(sepsis) -> None:
+    stays = _stays({"outtime": None}, {"intime": IN + DAY}, {})
+    cohort = training_cohort(stays, _outcomes(True, False, True), FIRST_DAY, sepsis, seed=1)
+    assert cohort.stays[["stay_id", "outcome", "last_hour"]].to_numpy().tolist() == [
+        ["s1", False, 24],
+        ["s2", True, 24],
+    ]
+
+
+def test_a_variable_is_known_by_any_event_and_a_count_of_zero_is_none(sepsis) -> None:
+    row = {column: float("nan") for column in sepsis.columns}
+    row |= {column: 0.0 for column in sepsis.columns if "__count" in column}
+    row |= {column: 1.0 for column in sepsis.columns if "__missing" in column}
+    features = pd.DataFrame([row, row | {"lactate__count_24h": 1.0}, row | {"heart_rate__last_24h": 0.0}])
+    assert known_variables(features, sepsis).tolist() == [0, 1, 1]
+
+
+def test_variables_outside_the_minimum_data_do_not_count_towards_it(mortality) -> None:
+    row = dict.fromkeys(mortality.columns, float("nan")) | {"platelets__last_24h": 1.0, "spo2__last_24h": 1.0}
+    assert known_variables(pd.DataFrame([row]), mortality).tolist() == [1]
+
+
+def test_what_is_enough_is_the_conditions_minimum_data(mortality) -> None:
+    unknown = dict.fromkeys(mortality.columns, float("nan"))
+    rich = unknown | {f"{name}__last_24h": 1.0 for name in ("heart_rate", "spo2", "lactate", "creatinine")}
+    features = pd.DataFrame([rich, rich | {"lactate__last_24h": float("nan")}])
+    assert enough_data(features, mortality).tolist() == [True, False]
+
+
+def test_stays_below_the_minimum_data_join_the_excluded(mortality) -> None:
+    cohort = training_cohort(_stays({}, {}, {"outtime": None}), _outcomes(*[True] * 3), FIRST_DAY, mortality, seed=1)
+    left: TrainingCohort = leave_out_too_little_data(cohort, {"s0"})
+    assert left.stays["stay_id"].tolist() == ["s0"]
+    assert sorted(zip(left.excluded["stay_id"], left.excluded["reason"], strict=True)) == [
+        ("s1", "below_minimum_data"),
+        ("s2", "open_stay"),
+    ]
+
+
+def test_the_stays_and_those_left_out_are_numbered_anew_and_have_their_columns_alone(sepsis) -> None:
+    stays = _stays({"patient_id": "b"}, {"outtime": None}, {"patient_id": "a"}, {}, {"outtime": None})
+    outcomes = _outcomes(*[True] * 5)
+    cohort = training_cohort(stays.set_axis(range(10, 15)), outcomes, FIRST_DAY, sepsis, seed=1)
+    columns = [*stays.columns, "outcome", "onset", "last_hour"]
+    for found, used, left in (
+        (cohort, ["s2", "s0", "s3"], ["s1", "s4"]),
+        (leave_out_too_little_data(cohort, {"s0"}), ["s0"], ["s1", "s4", "s2", "s3"]),
+    ):
+        assert found.stays["stay_id"].to_dict() == dict(enumerate(used))
+        assert found.excluded["stay_id"].to_dict() == dict(enumerate(left))
+        assert (found.stays.columns.tolist(), found.excluded.columns.tolist()) == (columns, list(EXCLUDED_COLUMNS))
+
+
+def test_the_seed_says_how_long_stays_without_the_outcome_are_followed(sepsis) -> None:
+    stays = _stays(*[{}] * 60)
+    onset = pd.Series([IN + (n + 3) * HOUR if n < 30 else pd.NaT for n in range(60)])
+    outcomes = pd.DataFrame({"outcome": onset.notna().astype("boolean"), "onset": onset})
+
+    def followed(seed: int) -> list[float]:
+        return training_cohort(stays, outcomes, HOURLY, sepsis, seed).stays["last_hour"].tolist()
+
+    assert followed(1) == followed(1) != followed(2)

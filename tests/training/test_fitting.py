@@ -1,0 +1,148 @@
+"""Imputation and scaling are learned inside the folds and from no one else."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wardround.candidates.base import HyperParameters
+from wardround.candidates.logistic_regression import LogisticRegression
+from wardround.evaluation.metrics import Metric
+from wardround.evaluation.results import Calibration
+from wardround.spec.conditions import Bands
+from wardround.training.fitting import (
+    CandidateResult,
+    TrainingRows,
+    choose,
+    fold_results,
+    inputs_from,
+    judge,
+    medians,
+    out_of_fold,
+)
+
+NAN = float("nan")
+
+
+def _rows() -> TrainingRows:
+    generator = np.random.default_rng(5)
+    features = pd.DataFrame(generator.normal(size=(100, 3)), columns=["a", "b", "c"])
+    outcome = (features["a"] + generator.normal(size=100) > 0.5).to_numpy(dtype=int)
+    known = features.mask(generator.random((100, 3)) < 0.2)
+    return TrainingRows(known, outcome, np.arange(100) % 5, pd.Series([f"p{n}" for n in range(100)]))
+
+
+def test_unknown_values_become_medians_and_a_column_never_seen_becomes_zero() -> None:
+    features = pd.DataFrame({"a": [1.0, NAN, 5.0, 2.0], "never": [NAN] * 4})
+    learned = medians(features)
+    assert learned == {"a": 2.0, "never": 0.0}
+    assert inputs_from(features, learned).tolist() == [[1, 0], [2, 0], [5, 0], [2, 0]]
+
+
+def test_inputs_are_found_by_name_and_come_in_the_order_of_the_imputation() -> None:
+    features = pd.DataFrame({"extra": [9.0], "b": [2.0], "a": [1.0]})
+    assert inputs_from(features, {"a": 0.0, "b": 0.0}).tolist() == [[1.0, 2.0]]
+
+
+def test_nothing_of_a_fold_influences_the_scores_of_another_row_of_it() -> None:
+    rows = _rows()
+    before = out_of_fold(LogisticRegression, rows, seed=1)
+    changed = rows.features.copy()
+    changed.iloc[0] = 1e6
+    after = out_of_fold(LogisticRegression, rows._replace(features=changed), seed=1)
+    same_fold = (rows.folds == rows.folds[0]) & (np.arange(100) != 0)
+    assert np.array_equal(after[same_fold], before[same_fold])
+    assert not np.array_equal(after[~same_fold], before[~same_fold])
+
+
+def test_every_row_gets_an_out_of_fold_score() -> None:
+    rows = _rows()
+    scores = out_of_fold(LogisticRegression, rows, seed=1)
+    assert np.isfinite(scores).all()
+    result = judge("", rows.outcome, scores, Bands(policy="f1", moderate_at=0.5), hours_per_row=24)
+    assert result.metrics["auroc"].value > 0.6
+    assert (result.calibration.method, result.policy.reached) == ("platt", result.metrics["f1"].value)
+
+
+def test_some_rows_are_all_rows_of_some_patients_and_the_seed_says_of_whom() -> None:
+    rows = _rows()._replace(patients=pd.Series([f"p{n // 4}" for n in range(100)]))
+    some = rows.some(40, seed=1)
+    assert some.patients.value_counts().tolist() == [4] * 10
+    assert some.patients.tolist() == rows.some(40, seed=1).patients.tolist() != rows.some(40, seed=2).patients.tolist()
+    assert len(rows.some(100, seed=1).outcome) == 100
+
+
+def test_the_best_f1_is_chosen_and_of_equals_the_first() -> None:
+    def result(f1: float) -> CandidateResult:
+        return CandidateResult(title="", threshold=0.5, metrics={"f1": Metric(value=f1)})
+
+    assert choose({"a": result(0.2), "b": result(0.5), "c": result(0.5)}) == "b"
+
+
+def test_what_has_no_f1_is_chosen_only_where_nothing_has_one() -> None:
+    none = CandidateResult(title="", threshold=0.5, metrics={"f1": Metric(value=None, reason="no stay")})
+    some = CandidateResult(title="", threshold=0.5, metrics={"f1": Metric(value=0.2)})
+    assert choose({"a": none, "b": some}) == "b"
+    assert choose({"a": none, "b": none}) == "a"
+
+
+def test_rows_that_are_taken_keep_all_that_is_theirs() -> None:
+    rows = _rows()
+    chosen = np.arange(100) % 7 == 3
+    taken = rows.take(chosen)
+    assert taken.features.equals(rows.features[chosen])
+    assert taken.outcome.tolist() == rows.outcome[chosen].tolist()
+    assert taken.folds.tolist() == [n % 5 for n in range(3, 100, 7)]
+    assert taken.patients.tolist() == [f"p{n}" for n in range(3, 100, 7)]
+
+
+def test_as_many_rows_as_allowed_stay_in_their_order() -> None:
+    rows = _rows()
+    assert rows.some(100, seed=1) is rows
+
+
+class Noting:
+    """Keeps of which rows, by what seed and setting it was fitted; its scores are how many rows that were."""
+
+    def __init__(self) -> None:
+        self.fits: list[tuple[list[float], int, HyperParameters | None]] = []
+
+    def fit(self, inputs: np.ndarray, _outcome: np.ndarray, seed: int, setting: HyperParameters | None) -> "Noting":
+        self.fits.append((inputs[:, 0].tolist(), seed, setting))
+        return self
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        return np.full(len(inputs), float(len(self.fits[-1][0])))
+
+
+def test_each_fold_is_scored_by_what_was_fitted_to_all_others_with_the_seed_and_the_setting() -> None:
+    folds, setting = np.array([0, 1, 1, 2, 2, 2]), {"any": 3}
+    rows = TrainingRows(pd.DataFrame({"a": np.arange(6.0)}), np.array([0, 1] * 3), folds, pd.Series(list("abcdef")))
+    candidate = Noting()
+    assert out_of_fold(candidate, rows, 7, setting).tolist() == [5, 4, 4, 3, 3, 3]
+    assert candidate.fits == [([1, 2, 3, 4, 5], 7, setting), ([0, 3, 4, 5], 7, setting), ([0, 1, 2], 7, setting)]
+
+
+def test_alerts_are_budgeted_by_the_hours_that_a_row_stands_for() -> None:
+    # Half the rows have the outcome and the higher scores. At 100 alerts per 100 days every daily row may be flagged,
+    # but of hourly rows only one in 24: of these 48, two.
+    outcome, scores = np.repeat([0, 1], 24), np.linspace(0.1, 0.9, 48)
+    bands = Bands(policy="alert_budget", alerts_per_100_patient_days=100, moderate_at=0.5)
+    daily, hourly = (judge("", outcome, scores, bands, hours_per_row=hours) for hours in (24, 1))
+    assert (daily.policy.reached, hourly.policy.reached) == (pytest.approx(100), pytest.approx(100))
+    assert (daily.metrics["sensitivity"].value, hourly.metrics["sensitivity"].value) == (1, pytest.approx(2 / 24))
+
+
+def test_each_fold_has_its_setting_and_figures_of_its_own_rows_at_the_threshold_of_all() -> None:
+    # Calibrated by an intercept of ln 3: a half becomes three quarters, a quarter a half, a tenth a quarter.
+    scores = np.array([0.5, 0.25, 0.1, 0.5, 0.5, 0.1])
+    outcome, folds = np.array([1, 0, 0, 0, 1, 1]), np.array([4, 4, 4, 2, 2, 2])
+    rows = TrainingRows(pd.DataFrame({"a": np.zeros(6)}), outcome, folds, pd.Series(list("abcdef")))
+    calibration = Calibration(method="platt", slope=1, intercept=float(np.log(3)))
+    result = CandidateResult(title="", threshold=0.7, metrics={}, calibration=calibration)
+    first, second = fold_results(rows, scores, {4: {"depth": 1}, 2: {"depth": 9}}, result)
+    assert (first.fold, first.settings, second.fold, second.settings) == (4, {"depth": 1}, 2, {"depth": 9})
+    # Above 0.7 is one row of the first fold, with the outcome, and two of the second, one with and one without it.
+    assert (first.metrics["sensitivity"].value, first.metrics["ppv"].value) == (1, 1)
+    assert (second.metrics["sensitivity"].value, second.metrics["ppv"].value) == (0.5, 0.5)
+    assert first.metrics["brier"].value == pytest.approx((0.25**2 + 0.5**2 + 0.25**2) / 3)
+    assert second.metrics["brier"].value == pytest.approx((0.75**2 + 0.25**2 + 0.75**2) / 3)

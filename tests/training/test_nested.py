@@ -1,0 +1,134 @@
+"""Settings are chosen by folds that did not see them; scores are out of fold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wardround.candidates.base import Contributions, Fitted
+from wardround.training.fitting import TrainingRows
+from wardround.training.nested import _best, nested_cross_validation
+
+FITS: list[tuple[frozenset[float], float, int]] = []
+
+
+@dataclass(frozen=True)
+class Column(Fitted):
+    """Scores by one column, which its setting names; keeps what it was fitted to."""
+
+    column: int
+    seen: frozenset[float]
+    settings = ({"column": 0}, {"column": 1}, {"column": 2})
+
+    @classmethod
+    def fit(cls, inputs, _outcome, seed, setting=None):
+        FITS.append((frozenset(inputs[:, 3]), setting["column"], seed))
+        return cls(setting["column"], frozenset(inputs[:, 3]))
+
+    def predict(self, inputs):
+        assert not self.seen & frozenset(inputs[:, 3]), "scored a row that it was fitted to"
+        return 1 / (1 + np.exp(-inputs[:, self.column]))
+
+    def contributions(self, inputs):
+        return Contributions(inputs, 0.0)
+
+    def dump(self):
+        return b""
+
+    @classmethod
+    def parse(cls, content):
+        raise NotImplementedError
+
+
+def _rows(informative: int) -> TrainingRows:
+    generator = np.random.default_rng(1)
+    outcome = (np.arange(200) % 4 == 0).astype(int)
+    inputs = generator.normal(size=(200, 4))
+    inputs[:, informative] += 2 * outcome
+    inputs[:, 3] = np.arange(200)
+    features = pd.DataFrame(inputs, columns=list("abcd"))
+    return TrainingRows(features, outcome, np.arange(200) // 4 % 5, pd.Series([f"p{n // 2}" for n in range(200)]))
+
+
+def _fits() -> list[tuple[list[int], float, int]]:
+    """Of each fit since FITS was cleared: the folds that it did not see, its setting and seed. Folds are whole."""
+    folds = _rows(informative=1).folds
+    unseen = [set(range(200)) - {int(row) for row in seen} for seen, *_ in FITS]
+    for rows in unseen:
+        assert rows == set(np.flatnonzero(np.isin(folds, list({folds[row] for row in rows}))))
+    return [(sorted({int(folds[row]) for row in rows}), *told) for rows, (_, *told) in zip(unseen, FITS, strict=True)]
+
+
+def test_the_setting_that_does_best_on_unseen_folds_is_chosen_everywhere() -> None:
+    nested = nested_cross_validation(Column, _rows(informative=1), budget=3, seed=1)
+    assert nested.setting == {"column": 1}
+    assert nested.by_fold == {fold: {"column": 1} for fold in range(5)}
+    assert np.isfinite(nested.scores).all()
+
+
+def test_the_budget_says_how_many_settings_are_tried() -> None:
+    nested = nested_cross_validation(Column, _rows(informative=2), budget=2, seed=1)
+    assert nested.setting != {"column": 2}
+
+
+def test_with_one_setting_there_is_nothing_to_choose() -> None:
+    FITS.clear()
+    nested = nested_cross_validation(Column, _rows(informative=2), budget=1, seed=1)
+    assert nested.setting == {"column": 0}
+    assert [held_out for held_out, *_ in _fits()] == [[0], [1], [2], [3], [4]]
+    column = _rows(informative=2).features["a"].to_numpy()
+    assert nested.scores == pytest.approx(1 / (1 + np.exp(-column)))
+
+
+def test_settings_are_judged_on_a_fold_and_the_next_by_models_that_saw_neither() -> None:
+    FITS.clear()
+    nested_cross_validation(Column, _rows(informative=1), budget=3, seed=7)
+    judged = [([fold, fold + 1] if fold < 4 else [0, 4], column, 7) for column in range(3) for fold in range(5)]
+    assert _fits() == [*judged, *(([fold], 1, 7) for fold in range(5))]
+
+
+def test_folds_that_leave_no_outcome_to_learn_from_are_passed_over() -> None:
+    rows = _rows(informative=1)
+    outcome = (rows.folds < 2).astype(int) * (np.arange(200) % 4 < 3)
+    features = rows.features.assign(b=rows.features["b"] + 3 * outcome)
+    # Without the folds 0 and 1 nobody has the outcome; the other models judge the settings on either.
+    patients = pd.Series([f"p{n}" for n in range(200)])
+    lacking = rows._replace(features=features, outcome=outcome, patients=patients)
+    assert nested_cross_validation(Column, lacking, budget=3, seed=1).setting == {"column": 1}
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("judged", "best"),
+    [
+        ([[0.7, NAN], [0.6, 0.6]], 0),  # a mean, and no sum
+        ([[0.6, NAN], [0.7, 0.7]], 1),  # what is not defined counts as nothing and not as good
+        ([[0.7, NAN], [0.5, 0.5]], 0),  # a mean of its own figures, and not of as many as others have
+        ([[0.5, 0.5], [0.5, 0.5 + 4e-10]], 0),  # a difference that only rounding makes is none
+        ([[0.5, 0.5], [0.5, 0.5 + 1e-8]], 1),
+        ([[NAN, NAN], [NAN, NAN]], 0),
+    ],
+)
+def test_the_best_setting_has_the_highest_mean_of_what_is_defined(judged: list[list[float]], best: int) -> None:
+    assert _best(np.array(judged)) == best
+
+
+@pytest.mark.parametrize("informative", [1, 2])
+def test_of_few_patients_with_the_outcome_nothing_is_chosen(informative: int) -> None:
+    rows = _rows(informative)
+    few = np.where(np.arange(200) < 100, rows.outcome, 0)
+    nested = nested_cross_validation(Column, rows._replace(outcome=few), budget=3, seed=1)
+    assert nested.setting == {"column": 0}
+
+
+def test_what_a_fold_is_like_does_not_choose_its_setting() -> None:
+    rows = _rows(informative=1)
+    changed = rows.features.copy()
+    # In fold 0 another column tells everything.
+    changed.loc[rows.folds == 0, "a"] = 100.0 * rows.outcome[rows.folds == 0]
+    before = nested_cross_validation(Column, rows, budget=3, seed=1)
+    after = nested_cross_validation(Column, rows._replace(features=changed), budget=3, seed=1)
+    assert after.by_fold[0] == before.by_fold[0]
