@@ -34,7 +34,7 @@ from wardround.training.tasks import hours_of, predictions_of, rows_of, spans_of
 from wardround.settings import settings_from
 from wardround.spec.loading import load_condition
 from wardround.workflows.features import features_from
-from wardround.workflows.training.build_table import ROWS_AT_ONCE
+from wardround.workflows.train.build_table import ROWS_AT_ONCE
 folder, out = map(Path, sys.argv[1:])
 out.mkdir(parents=True, exist_ok=True)
 condition = load_condition("sepsis", settings_from().schemas)

@@ -17,7 +17,7 @@ from wardround.cli.servers import server_at
 from wardround.fhir.wire import WholeAnswers
 from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
-from wardround.workflows.screening import Means, ScreeningRequest, screen
+from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 __all__ = ["registry"]  # imported for the scikit-learn and XGBoost that come with it
 

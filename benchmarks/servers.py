@@ -21,7 +21,7 @@ from benchmarks.population import recent, ward
 from wardround.demo.fhir_server.certificates import throw_away_certificate
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.fhir_server.sign_in import Clients
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.settings import PROJECT
 from wardround.workflows.seed import seed
 
@@ -99,7 +99,7 @@ def sekmet(stays: int, key: Key, round_trip: float) -> Iterator[Server]:
     filled = DATA / f"sekmet-{stays}-{HOURS}h"
     if not filled.exists():
         with tempfile.TemporaryDirectory(dir=DATA) as folder:
-            with _launched(Path(folder)) as (base_url, _), FhirClient(FhirSource(base_url)) as client:
+            with _launched(Path(folder)) as (base_url, _), FhirClient(FhirEndpoint(base_url)) as client:
                 seed(client, recent(stays, HOURS), lambda *_: None)
             shutil.copytree(folder, filled)
     with ExitStack() as stack:

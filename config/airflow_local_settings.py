@@ -14,4 +14,4 @@ if "scheduler" in sys.argv:
     import xgboost  # noqa: F401
 
     import wardround.adapters.expectations  # noqa: F401
-    import wardround.workflows.screening  # noqa: F401
+    import wardround.workflows.screen  # noqa: F401

@@ -27,9 +27,9 @@ def promote_stored(condition: Condition) -> None:
 
     @task(outlets=[live_model(condition.id)])
     def promote(params: Any = None, dag_run: Any = None, outlet_events: Any = None) -> None:
-        from wardround.airflow import training
+        from wardround.airflow import training_tasks
 
-        outlet_events[live_model(condition.id)].extra = training.promote_stored(condition.id, params, dag_run)
+        outlet_events[live_model(condition.id)].extra = training_tasks.promote_stored(condition.id, params, dag_run)
 
     promote()
 

@@ -43,53 +43,53 @@ ALL_ENDED = TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
 
 
 def screen_icu(condition: Condition, source: str) -> None:
-    """The tasks of a condition at a source; each calls the function of its name in wardround.workflows.screening."""
+    """The tasks of a condition at a source; each calls the function of its name in wardround.workflows.screen."""
 
     @task(pool=source, execution_timeout=time_to_find(condition, settings_from().screening_task))
     def find_stays(params: Any = None, dag_run: Any = None, ti: Any = None) -> list[int]:
-        from wardround.airflow import screening
+        from wardround.airflow import screening_tasks
 
-        run, chunks = screening.find_stays(condition.id, params, dag_run)
+        run, chunks = screening_tasks.find_stays(condition.id, params, dag_run)
         ti.xcom_push("run", run)
         return chunks
 
     @task(pool=source, map_index_template=CHUNK)
     def extract(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
-        from wardround.airflow import screening
+        from wardround.airflow import screening_tasks
 
-        screening.extract(run, chunk, params, dag_run)
+        screening_tasks.extract(run, chunk, params, dag_run)
 
     @task(trigger_rule=ALL_ENDED)
     def check_quality(run: str) -> None:
-        from wardround.workflows import screening
+        from wardround.workflows import screen
 
-        screening.check_quality(run, settings_from())
+        screen.check_quality(run, settings_from())
 
     @task(map_index_template=CHUNK, inlets=[live_model(condition.id)])
     def score(run: str, chunk: int) -> None:
-        from wardround.airflow import screening
+        from wardround.airflow import screening_tasks
 
-        screening.score(run, chunk)
+        screening_tasks.score(run, chunk)
 
     @task(pool=source, map_index_template=CHUNK)
     def publish(run: str, chunk: int, params: Any = None, dag_run: Any = None) -> None:
-        from wardround.airflow import screening
+        from wardround.airflow import screening_tasks
 
-        screening.publish(run, chunk, params, dag_run)
+        screening_tasks.publish(run, chunk, params, dag_run)
 
     @task(pool=source, trigger_rule=ALL_ENDED)
     def reconcile(run: str, params: Any = None, dag_run: Any = None) -> None:
-        from wardround.airflow import screening
+        from wardround.airflow import screening_tasks
 
-        screening.reconcile(run, params, dag_run)
+        screening_tasks.reconcile(run, params, dag_run)
 
     @task(trigger_rule=ALL_ENDED)
     def report(run: str, ti: Any = None) -> None:
-        from wardround.airflow import screening
+        from wardround.airflow import screening_tasks
 
-        ti.xcom_push("report", screening.report(run))
-        ti.xcom_push("counts", screening.counts(run))
-        screening.require_complete(run)
+        ti.xcom_push("report", screening_tasks.report(run))
+        ti.xcom_push("counts", screening_tasks.counts(run))
+        screening_tasks.require_complete(run)
 
     @task_group(prefix_group_id=False)
     def visit(run: str, chunk: int) -> None:

@@ -35,55 +35,55 @@ from wardround.spec.conditions import Condition
 
 
 def train(condition: Condition) -> None:
-    """The tasks of one condition: each calls the function of its name in wardround.workflows.training."""
+    """The tasks of one condition: each calls the function of its name in wardround.workflows.train."""
 
     @task
     def load(params: Any = None, dag_run: Any = None) -> str:
-        from wardround.airflow import training
+        from wardround.airflow import training_tasks
 
-        return training.load(condition.id, params, dag_run)
+        return training_tasks.load(condition.id, params, dag_run)
 
     @task
     def build_table(run: str) -> list[str]:
-        from wardround.workflows import training
+        from wardround.workflows import train
 
-        return training.build_table(run, settings_from())
+        return train.build_table(run, settings_from())
 
     @task(map_index_template="{{ task.op_kwargs['candidate'] }}")
     def fit_candidate(run: str, candidate: str) -> None:
-        from wardround.workflows import training
+        from wardround.workflows import train
 
-        training.fit_candidate(run, candidate, settings_from())
+        train.fit_candidate(run, candidate, settings_from())
 
     @task
     def evaluate(run: str) -> None:
-        from wardround.workflows import training
+        from wardround.workflows import train
 
-        training.evaluate(run, settings_from())
+        train.evaluate(run, settings_from())
 
     @task
     def check_leakage(run: str) -> None:
-        from wardround.workflows import training
+        from wardround.workflows import train
 
-        training.check_leakage(run, settings_from())
+        train.check_leakage(run, settings_from())
 
     @task
     def write_card(run: str) -> None:
-        from wardround.workflows import training
+        from wardround.workflows import train
 
-        training.write_card(run, settings_from())
+        train.write_card(run, settings_from())
 
     @task
     def compare(run: str) -> None:
-        from wardround.airflow import training
+        from wardround.airflow import training_tasks
 
-        training.compare(run)
+        training_tasks.compare(run)
 
     @task(outlets=[live_model(condition.id)])
     def promote(run: str, answer: dict[str, str], outlet_events: Any = None) -> None:
-        from wardround.airflow import training
+        from wardround.airflow import training_tasks
 
-        outlet_events[live_model(condition.id)].extra = training.promote(run, **answer)
+        outlet_events[live_model(condition.id)].extra = training_tasks.promote(run, **answer)
 
     run = load()
     approve = PromotionApproval(

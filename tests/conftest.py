@@ -43,7 +43,7 @@ from wardround.evaluation.results import (
 )
 from wardround.fhir.auth import SIGN_INS
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.imported.about import Imported
 from wardround.settings import PROJECT, Settings, settings_from
 from wardround.spec.conditions import Label
@@ -147,7 +147,7 @@ def simulated_ward(tmp_path_factory: pytest.TempPathFactory, schemas: Path) -> S
 @pytest.fixture(scope="session")
 def trained_models(simulated_ward: SimulatedWard, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model store with a live model for sepsis, trained on the simulated ward."""
-    from wardround.workflows.training import TrainingRequest, train
+    from wardround.workflows.train import TrainingRequest, train
 
     folder = tmp_path_factory.mktemp("trained")
     settings = replace(settings_from(), runs=str(folder / "runs"), models=folder / "models")
@@ -284,7 +284,7 @@ class Icu:
             {"resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}}
             for one in self.resources
         ]
-        with FhirClient(FhirSource(base_url, **source)) as client:
+        with FhirClient(FhirEndpoint(base_url, **source)) as client:
             answers = client.batch(entries)
         assert {answer["response"]["status"][:1] for answer in answers} == {"2"}
 

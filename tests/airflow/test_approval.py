@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from wardround.airflow import training
+from wardround.airflow import training_tasks
 from wardround.airflow.approval import PromotionApproval, answer_in
 from wardround.airflow.forms import approval_form
 from wardround.errors import ModelError
@@ -62,10 +62,10 @@ def test_what_was_rejected_is_asked_about_with_a_warning_and_approved_only_with_
     monkeypatch.setenv("WARDROUND_MODELS", str(models))
     (run,) = (folder.name for folder in runs.iterdir())
     (models / "sepsis" / "decisions.jsonl").unlink()
-    training.leave(run, "rejected", "bob [x](http://y)", "too many alarms on the fourth floor")
+    training_tasks.leave(run, "rejected", "bob [x](http://y)", "too many alarms on the fourth floor")
     approve = PromotionApproval(task_id="approve", run=run, params=approval_form())
 
-    _, shown = training.question(run)
+    _, shown = training_tasks.question(run)
     with pytest.raises(ModelError, match="the version was withdrawn and no reason is given"):
         approve.execute_complete({}, {"chosen_options": ["Approve"], "params_input": {"why": " "}})
 
@@ -93,7 +93,7 @@ def test_the_first_line_says_whether_live_has_seen_the_test_patients_and_the_nex
     (run,) = (folder.name for folder in runs.iterdir())
     version = json.loads((runs / run / "version.json").read_text())["version"]
 
-    subject, shown = training.question(run)
+    subject, shown = training_tasks.question(run)
 
     lines = [line for line in shown.splitlines() if line]
     assert subject == f"Sepsis: may {version} go live?"

@@ -23,7 +23,7 @@ from wardround.cli.train import command as train
 from wardround.errors import FutureAsOf, WardroundError
 from wardround.spec.cohorts import Kind
 from wardround.spec.loading import load_condition
-from wardround.workflows.training import TrainingRequest
+from wardround.workflows.train import TrainingRequest
 
 MORNING = datetime(2026, 1, 2, 5, tzinfo=UTC)
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

@@ -5,7 +5,7 @@ from importlib.resources import files
 import jsonschema
 
 from wardround.airflow.provider import CONNECTION_FIELDS, SIGN_IN_FIELDS, get_provider_info
-from wardround.fhir.client import FhirSource
+from wardround.fhir.client import FhirEndpoint
 
 
 def test_airflow_finds_the_connection_type_in_the_installed_package():
@@ -35,7 +35,7 @@ def test_the_form_has_the_base_url_and_hides_what_fhir_does_not_use():
 
 
 def test_the_fields_default_to_what_the_client_defaults_to():
-    defaults = {field.name: field.default for field in fields(FhirSource)}
+    defaults = {field.name: field.default for field in fields(FhirEndpoint)}
     form = {
         name: field["schema"].get("default")
         for name, field in CONNECTION_FIELDS.items()

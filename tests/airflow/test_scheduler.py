@@ -22,7 +22,7 @@ from wardround.demo.airflow_rest import FINISHED, PATIENCE
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.standalone import free_port, running_standalone
 from wardround.errors import WardroundError
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.settings import settings_from
 
 pytestmark = pytest.mark.slow
@@ -192,14 +192,14 @@ def test_the_scheduler_screens_with_the_model_that_it_trained(hospital, first, s
 
     assert not_successful == []
     summary = hospital.screening(run_id).read_json("summary.json")
-    with FhirClient(FhirSource(hospital.server.base_url)) as client:
+    with FhirClient(FhirEndpoint(hospital.server.base_url)) as client:
         held = list(client.search("RiskAssessment", {}))
     assert 0 < summary["scored"] == summary["written"] == len(held)
     assert summary["model_version"] == first.version
 
 
 def test_one_patient_is_screened_on_request_and_the_answer_read_as_the_docs_say(hospital, first, screened):
-    with FhirClient(FhirSource(hospital.server.base_url)) as client:
+    with FhirClient(FhirEndpoint(hospital.server.base_url)) as client:
         patient = next(client.search("RiskAssessment", {}))["subject"]["reference"].removeprefix("Patient/")
     as_of = (hospital.now + pd.Timedelta(minutes=30)).isoformat().replace("+00:00", "Z")
 

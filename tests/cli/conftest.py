@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from wardround.workflows.screening import check_quality
+from wardround.workflows.screen import check_quality
 
 
 @pytest.fixture(autouse=True)

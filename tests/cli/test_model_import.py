@@ -26,7 +26,7 @@ from wardround.cli.main import wardround
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import ModelError, SpecError
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import PROJECT
 from wardround.spec.loading import load_condition
 
@@ -93,7 +93,7 @@ def test_a_model_of_a_separate_script_screens_the_ward(own_model, call, simulate
         result = call("screen", "sepsis", *words)
         assert result.exit_code == 0, result.output + str(result.exception)
         summary = json.loads(result.stdout)
-        with FhirClient(FhirSource(server.base_url)) as client:
+        with FhirClient(FhirEndpoint(server.base_url)) as client:
             written = list(client.search("RiskAssessment", {}))
     assert summary["scored"] == summary["written"] == len(written) > 0
     assert summary["model_version"] == model["version"]

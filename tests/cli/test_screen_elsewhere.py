@@ -11,7 +11,7 @@ from wardround.cli import retract, screen
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import FhirError, FhirUnreachable
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 
 NOWHERE = "http://127.0.0.1:9/fhir"
 
@@ -44,7 +44,7 @@ BEGIN = ("sepsis", "--as-of", "2026-01-02T05:00:00Z", "--json")
 
 
 def statuses(server: Any) -> list[str]:
-    with FhirClient(FhirSource(server.base_url)) as client:
+    with FhirClient(FhirEndpoint(server.base_url)) as client:
         return [risk["status"] for risk in client.search("RiskAssessment", {})]
 
 

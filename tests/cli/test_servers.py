@@ -12,7 +12,7 @@ from wardround.cli.servers import is_server, server_at
 from wardround.errors import FhirError
 from wardround.fhir.sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion
 from wardround.settings import Settings, settings_from
-from wardround.workflows.screening import servers_in
+from wardround.workflows.screen import servers_in
 
 URL = "https://example.org/fhir"
 

@@ -11,7 +11,7 @@ from wardround.airflow.environment import local_environment
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.in_process import run_dag
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.settings import PROJECT
 
 pytestmark = [
@@ -52,7 +52,7 @@ def screened(settings, hours=0, **conf):
 
 
 def held(server):
-    with FhirClient(FhirSource(server.base_url)) as client:
+    with FhirClient(FhirEndpoint(server.base_url)) as client:
         return {risk["id"]: risk for risk in client.search("RiskAssessment", {})}
 
 
@@ -98,7 +98,7 @@ def held_nothing(server):
 
 
 def test_a_connection_that_names_another_server_under_a_run_stops_it(servers, settings, monkeypatch):
-    from wardround.airflow.screening import reconcile
+    from wardround.airflow.screening_tasks import reconcile
     from wardround.errors import FhirError
 
     source, results = servers

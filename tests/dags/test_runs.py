@@ -18,7 +18,7 @@ from wardround.core.run_overview import COUNTS
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.in_process import run_dag
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.settings import PROJECT, settings_from
 from wardround.spec.loading import load_condition
 
@@ -46,7 +46,7 @@ class Hospital:
         return end, RunFolder.of(self.settings.runs, run_id("sepsis", as_of, end.run_id))
 
     def held(self, resource_type="RiskAssessment"):
-        with FhirClient(FhirSource(self.server.base_url)) as client:
+        with FhirClient(FhirEndpoint(self.server.base_url)) as client:
             return {resource["id"]: resource for resource in client.search(resource_type, {})}
 
     def put(self, resources):
@@ -54,7 +54,7 @@ class Hospital:
             {"resource": resource, "request": {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"}}
             for resource in resources
         ]
-        with FhirClient(FhirSource(self.server.base_url)) as client:
+        with FhirClient(FhirEndpoint(self.server.base_url)) as client:
             assert {entry["response"]["status"][:3] for entry in client.batch(entries)} == {"200"}
 
 
@@ -188,7 +188,7 @@ def test_a_task_that_waits_for_its_source_gives_back_its_slot_and_loses_nothing(
     connection = json.loads(os.environ["AIRFLOW_CONN_FHIR_DEFAULT"])
     impatient = {**connection, "extra": {**connection.get("extra", {}), "retries": 1}}
     monkeypatch.setenv("AIRFLOW_CONN_FHIR_DEFAULT", json.dumps(impatient))
-    monkeypatch.setattr("wardround.airflow.screening.LOOK_AGAIN", timedelta(seconds=1))
+    monkeypatch.setattr("wardround.airflow.screening_tasks.LOOK_AGAIN", timedelta(seconds=1))
     # A request, its one repetition, and the question whether the server is down. Finding the stays takes four: what
     # the server is, whether it takes results, and searches by date and by status.
     outages = Fault(kind="drop", times=3), Fault(kind="drop", skip=4, times=3)

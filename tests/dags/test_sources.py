@@ -14,7 +14,7 @@ from wardround.airflow.sources import run_key
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.in_process import run_dag
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.results.risk_assessment import IDENTIFIER_SYSTEM
 from wardround.settings import PROJECT, settings_from
 from wardround.workflows.run_list import has_key, run_names
@@ -44,7 +44,7 @@ class Trust:
         return end, RunFolder.of(self.settings.runs, str(name))
 
     def held(self, source, resource_type="RiskAssessment"):
-        with FhirClient(FhirSource(self.servers[source].base_url)) as client:
+        with FhirClient(FhirEndpoint(self.servers[source].base_url)) as client:
             return list(client.search(resource_type, {}))
 
 
@@ -90,7 +90,7 @@ def forget_dags():
 
 def leave_few(server):
     """Takes all stays but two of those that go on off a server, and makes its patients others by their age."""
-    with FhirClient(FhirSource(server.base_url)) as client:
+    with FhirClient(FhirEndpoint(server.base_url)) as client:
         staying = [one["id"] for one in client.search("Encounter", {"class": "ACUTE", "status": "in-progress"})]
         gone = [{"request": {"method": "DELETE", "url": f"Encounter/{key}"}} for key in staying[LEFT_IN_SOUTH:]]
         older = [

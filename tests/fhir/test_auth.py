@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.auth import MOST_SIGN_INS, SIGN_INS, Token, _SignIns, _Tokens
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.fhir.sign_in import BasicPassword, ClientSecret, SignedAssertion, SignIn
 from wardround.fhir.transport import ATTEMPTS, Transport
@@ -36,7 +36,7 @@ def ways(server) -> dict[str, SignIn]:
 
 
 def opened(server, sign_in: SignIn | None) -> Transport:
-    return Transport(FhirSource(server.url, sign_in), patience=Patience(20, pause=lambda _seconds: None))
+    return Transport(FhirEndpoint(server.url, sign_in), patience=Patience(20, pause=lambda _seconds: None))
 
 
 def ask(transport: Transport) -> None:
@@ -131,9 +131,9 @@ def test_a_token_is_renewed_before_its_end() -> None:
     )
 
 
-def source(number: int = 0, **changes: object) -> FhirSource:
+def source(number: int = 0, **changes: object) -> FhirEndpoint:
     given = {"base_url": "https://fhir.test/r4", "sign_in": ClientSecret("me", f"secret {number}"), **changes}
-    return FhirSource(**given)  # type: ignore[arg-type]
+    return FhirEndpoint(**given)  # type: ignore[arg-type]
 
 
 OTHERS = {

@@ -9,7 +9,7 @@ import pytest
 from wardround.errors import FhirError
 from wardround.fhir import batch
 from wardround.fhir.batch import UNANSWERED, status_of
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.fhir.transport import ATTEMPTS, Transport
 from wardround.spec.servers import GENERIC
@@ -24,7 +24,7 @@ def put(name: str, **request: str) -> dict[str, Any]:
 
 def performed(server, *entries: dict[str, Any], repeat: bool = True, **source: Any) -> list[str]:
     """The statuses, from a client that does not wait between its attempts."""
-    asked = FhirSource(server.url, **source)
+    asked = FhirEndpoint(server.url, **source)
     transport = Transport(asked, patience=Patience(pause=lambda _seconds: None))
     try:
         return [status_of(answer) for answer in batch.perform(entries, asked, transport, repeat)]

@@ -14,7 +14,7 @@ from wardround.errors import FhirError, FhirUnreachable
 from wardround.fhir import bulk_export
 from wardround.fhir.bulk_export import ExportOrder, export
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.fhir.sign_in import BearerToken
 
@@ -82,7 +82,7 @@ def export_it(exporting: Exporting, folder: RunFolder, time: Time) -> Any:
     """export_it(order) exports into the folder."""
 
     def run(order: ExportOrder = ORDER, **source: Any) -> None:
-        asked = FhirSource(exporting.server.url, sign_in=BearerToken("secret"), **source)
+        asked = FhirEndpoint(exporting.server.url, sign_in=BearerToken("secret"), **source)
         with FhirClient(asked, patience=Patience(pause=time.pause)) as client:
             export(client, order, folder, lambda *_: None, clock=lambda: time.now)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from wardround.errors import FhirError
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.fhir.sign_in import BearerToken
 
 
@@ -12,7 +12,7 @@ def patient(number: int) -> dict:
 
 
 def found(server, params=(), **settings) -> list[str]:
-    with FhirClient(FhirSource(server.url, **settings)) as client:
+    with FhirClient(FhirEndpoint(server.url, **settings)) as client:
         return [resource["id"] for resource in client.search("Patient", params)]
 
 
@@ -89,25 +89,28 @@ def test_a_search_that_fails_whatever_its_size_fails_soon(server, reply) -> None
 
 def test_read_gives_the_resource(server, reply) -> None:
     server.replies(reply(patient(1)))
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         assert client.read("Patient/p1") == patient(1)
     assert server.requests[0].path == "/fhir/Patient/p1"
 
 
 def test_read_refuses_what_is_no_reference(server) -> None:
-    with FhirClient(FhirSource(server.url)) as client, pytest.raises(FhirError, match="not Type/id"):
+    with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="not Type/id"):
         client.read("../admin")
 
 
 def test_another_resource_than_asked_for_is_an_error(server, reply) -> None:
     server.replies(reply(patient(1)))
-    with FhirClient(FhirSource(server.url)) as client, pytest.raises(FhirError, match="answered Patient, expected Cap"):
+    with (
+        FhirClient(FhirEndpoint(server.url)) as client,
+        pytest.raises(FhirError, match="answered Patient, expected Cap"),
+    ):
         client.capabilities()
 
 
 def test_all_requests_go_over_one_connection(server, page) -> None:
     server.answer = lambda _request: page(patient(1))
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         for _ in range(3):
             list(client.search("Patient", []))
     assert len({request.port for request in server.requests}) == 1
@@ -115,12 +118,12 @@ def test_all_requests_go_over_one_connection(server, page) -> None:
 
 def test_a_server_whose_results_go_to_another_one_is_only_read(server, page, reply) -> None:
     server.answer = lambda _request: reply({"resourceType": "Bundle", "entry": [{"response": {"status": "200"}}]})
-    source = FhirSource("http://127.0.0.1:9/fhir", write_to=FhirSource(server.url))
+    source = FhirEndpoint("http://127.0.0.1:9/fhir", write_to=FhirEndpoint(server.url))
     put = {"resource": patient(1), "request": {"method": "PUT", "url": "Patient/p1"}}
     with FhirClient(source) as client:
         with pytest.raises(FhirError, match="is only read, as its results go to"):
             client.batch([put])
         assert client.results.batch([put]) == [{"response": {"status": "200"}}]
         assert client.requests_made == client.results.requests_made == 1
-    with FhirClient(FhirSource(server.url)) as alone:
+    with FhirClient(FhirEndpoint(server.url)) as alone:
         assert alone.results is alone

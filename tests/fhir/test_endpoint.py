@@ -3,7 +3,7 @@
 import pytest
 
 from wardround.errors import FhirError
-from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion, SignIn
 from wardround.spec.servers import GENERIC
 
@@ -18,13 +18,13 @@ from wardround.spec.servers import GENERIC
     ],
 )
 def test_a_secret_is_never_shown(sign_in: SignIn) -> None:
-    source = FhirSource("https://example.org/fhir", sign_in, proxy="http://me:secret@proxy.example.org:3128")
+    source = FhirEndpoint("https://example.org/fhir", sign_in, proxy="http://me:secret@proxy.example.org:3128")
     assert "secret" not in repr(source)
     assert "secret" not in f"{sign_in}"
 
 
 def test_a_slash_at_the_end_makes_no_difference() -> None:
-    assert FhirSource("https://example.org/fhir/").base_url == "https://example.org/fhir"
+    assert FhirEndpoint("https://example.org/fhir/").base_url == "https://example.org/fhir"
 
 
 @pytest.mark.parametrize(
@@ -42,20 +42,20 @@ def test_a_slash_at_the_end_makes_no_difference() -> None:
 )
 def test_what_is_no_web_address_is_refused(url: str) -> None:
     with pytest.raises(FhirError, match="not a web address"):
-        FhirSource(url)
+        FhirEndpoint(url)
 
 
 @pytest.mark.parametrize("url", ["https://me:secret@example.org/fhir", "https://example.org/fhir?key=secret"])
 def test_credentials_in_the_url_are_refused_and_not_shown(url: str) -> None:
     with pytest.raises(FhirError, match="credentials or a query") as caught:
-        FhirSource(url)
+        FhirEndpoint(url)
     assert "secret" not in str(caught.value)
     assert "secret" not in shown(url)
 
 
 def test_a_profile_lowers_what_the_server_cannot_bear_and_raises_nothing() -> None:
     profile = GENERIC.model_copy(update={"page_size": 200, "patients_per_search": 1, "batch_entries": 500})
-    source = FhirSource("https://example.org/fhir", page_size=10_000, profile=profile)
+    source = FhirEndpoint("https://example.org/fhir", page_size=10_000, profile=profile)
     assert (source.page_size, source.patients_per_search, source.entries_per_batch) == (200, 1, 100)
 
 
@@ -84,6 +84,6 @@ def test_results_go_to_another_server_that_keeps_them() -> None:
     url = "https://example.org/fhir"
     for same in (url, "https://EXAMPLE.org:443/fhir/", "http://inside/r4"):
         with pytest.raises(FhirError, match="to itself, expected another server"):
-            FhirSource(url, aliases=("http://inside/r4",), write_to=FhirSource(same))
+            FhirEndpoint(url, aliases=("http://inside/r4",), write_to=FhirEndpoint(same))
     with pytest.raises(FhirError, match="maps by identifier and writes to no other server"):
-        FhirSource(url, map_by_identifier=True)
+        FhirEndpoint(url, map_by_identifier=True)

@@ -9,7 +9,7 @@ import pytest
 from wardround.errors import FhirError
 from wardround.fhir import batch
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.patience import Patience
 from wardround.fhir.sign_in import ClientSecret
 from wardround.fhir.transport import Transport
@@ -26,7 +26,7 @@ def said(caplog):
 
 
 def transport(server, sign_in=None, **limits) -> Transport:
-    return Transport(FhirSource(server.url, sign_in), patience=Patience(pause=lambda _seconds: None, **limits))
+    return Transport(FhirEndpoint(server.url, sign_in), patience=Patience(pause=lambda _seconds: None, **limits))
 
 
 def test_a_retry_says_why_how_long_and_which_attempt(server, reply, said) -> None:
@@ -65,7 +65,7 @@ def test_a_token_is_said_to_have_been_given_and_refused_and_never_shown(server, 
 
 def test_a_search_that_is_forgotten_is_said_to_begin_anew(server, page, reply, said) -> None:
     server.replies(page(GOOD, following="?page=2"), reply(status=410), page(GOOD))
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         assert len(list(client.search("Patient", {}))) == 1
     ((level, message),) = said()
     assert (level, "read again from its beginning" in message) == ("WARNING", True)
@@ -73,7 +73,7 @@ def test_a_search_that_is_forgotten_is_said_to_begin_anew(server, page, reply, s
 
 def test_a_search_that_ends_short_is_said_to_begin_anew(server, page, said) -> None:
     server.replies(page(GOOD, total=2), page(GOOD, {**GOOD, "id": "p2"}, total=2))
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         assert len(list(client.search("Patient", {}))) == 2
     ((level, message),) = said()
     assert (level, "gave 1 of the 2 matches" in message) == ("WARNING", True)
@@ -81,7 +81,7 @@ def test_a_search_that_ends_short_is_said_to_begin_anew(server, page, said) -> N
 
 def test_a_total_that_shrinks_is_said(server, page, said) -> None:
     server.replies(page(GOOD, total=2, following="?page=2"), page(total=1), page(GOOD, total=1))
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         assert len(list(client.search("Patient", {}))) == 1
     assert said()[0] == (
         "WARNING",
@@ -91,7 +91,7 @@ def test_a_total_that_shrinks_is_said(server, page, said) -> None:
 
 def test_a_search_with_too_many_values_is_said_to_be_halved(server, page, reply, said) -> None:
     server.replies(reply(status=413), page(GOOD), page({**GOOD, "id": "p2"}))
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         assert len(list(client.search("Patient", {"_id": ["p1", "p2"]}))) == 2
     ((level, message),) = said()
     assert level == "WARNING"
@@ -103,7 +103,7 @@ def test_a_batch_that_is_not_done_whole_is_said_with_its_count(server, reply, sa
     answers = [["200", "503"], ["200"]]
     bundles = [[{"response": {"status": status}} for status in statuses] for statuses in answers]
     server.replies(*(reply({"resourceType": "Bundle", "entry": entry}) for entry in bundles))
-    batch.perform(asked, FhirSource(server.url), transport(server), repeat=True)
+    batch.perform(asked, FhirEndpoint(server.url), transport(server), repeat=True)
     assert said() == [("WARNING", f"{server.url}: 1 of 2 entries of a batch were not done, attempt 1 of 5")]
 
 
@@ -117,7 +117,7 @@ def test_a_url_is_shown_without_what_moves_a_terminal() -> None:
 @pytest.mark.parametrize("odd", ["Zebrowski 7.1", "\x1b[2JBundle", "Bundle\nWARNING all is well", "A" * 100, 7, None])
 def test_an_error_does_not_repeat_what_a_server_wrote_where_a_type_belongs(server, reply, odd) -> None:
     server.answer = lambda _request: reply({"resourceType": odd})
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         with pytest.raises(FhirError, match=r"/metadata: answered no resource, expected CapabilityStatement; "):
             client.capabilities()
         with pytest.raises(FhirError, match=r"/_search: answered no resource, expected Bundle; "):
@@ -126,5 +126,5 @@ def test_an_error_does_not_repeat_what_a_server_wrote_where_a_type_belongs(serve
 
 def test_an_error_does_not_repeat_a_content_type_that_is_none(server, reply) -> None:
     server.answer = lambda _request: reply(b"<html>", headers={"Content-Type": "Zebrowski 7.1"})
-    with FhirClient(FhirSource(server.url)) as client, pytest.raises(FhirError, match="answered something, expected"):
+    with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="answered something, expected"):
         client.capabilities()

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from wardround.errors import FhirUnreachable
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.lost import loss_of
 from wardround.fhir.patience import Patience
 from wardround.fhir.transport import ATTEMPTS, Transport
@@ -28,7 +28,7 @@ NOWHERE = "nowhere.invalid"
 
 
 def send(url: str, waits: list[float], **settings: Any) -> Any:
-    transport = Transport(FhirSource(url, **settings), patience=Patience(pause=waits.append))
+    transport = Transport(FhirEndpoint(url, **settings), patience=Patience(pause=waits.append))
     try:
         return transport.send("GET", f"{url}/Patient/p1").body
     finally:

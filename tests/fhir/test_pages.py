@@ -7,7 +7,7 @@ import pytest
 from wardround.errors import FhirError
 from wardround.fhir import pages as fhir_pages
 from wardround.fhir.answer import Answer
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.fhir.page import WHOLE, Entry, Link, Page
 from wardround.fhir.pages import MOST_BARREN, MOST_RESTARTS, Search, pages
 from wardround.fhir.versions import Seen
@@ -19,7 +19,7 @@ def patient(number: int) -> dict:
 
 
 def found(server, params=(), **settings) -> list[str]:
-    with FhirClient(FhirSource(server.url, **settings)) as client:
+    with FhirClient(FhirEndpoint(server.url, **settings)) as client:
         return [resource["id"] for resource in client.search("Patient", params)]
 
 
@@ -61,7 +61,7 @@ def test_what_changed_between_two_pages_is_given_again_and_what_only_moved_is_no
 
 def test_what_has_no_text_for_an_id_is_not_taken_for_another(server, page) -> None:
     server.replies(page({**patient(1), "id": "5"}, {**patient(1), "id": 5}, {**patient(1), "id": None}))
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         assert [resource["id"] for resource in client.search("Patient", ())] == ["5", 5, None]
 
 
@@ -158,7 +158,7 @@ def test_pages_that_never_end_are_an_error_though_each_has_a_link_of_its_own(ser
 
 def test_resources_without_an_id_are_all_given(server, page) -> None:
     server.replies(page({"resourceType": "Patient"}, {"resourceType": "Patient"}, total=2))
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         assert len(list(client.search("Patient", []))) == 2
 
 
@@ -206,7 +206,7 @@ class Watched(Page, weakref=True):
 
 
 def test_a_page_is_let_go_of_before_the_next_one_is_asked_for() -> None:
-    source = FhirSource("http://127.0.0.1:9/fhir")
+    source = FhirEndpoint("http://127.0.0.1:9/fhir")
     watched: list[weakref.ref[Watched]] = []
 
     def answer(number: int) -> Answer:

@@ -8,7 +8,7 @@ import pytest
 from wardround.core.stays import FoundStays
 from wardround.fhir.references import Bases
 from wardround.sources.fhir.encounter_rule import EncounterRule
-from wardround.sources.fhir.encounters import Census
+from wardround.sources.fhir.encounters import EncounterRecords
 
 AS_OF = datetime(2026, 3, 10, 5, tzinfo=UTC)
 START = AS_OF - timedelta(hours=24)
@@ -17,10 +17,10 @@ ACUTE = {"class": {"code": "ACUTE"}}
 
 
 def found(**encounter: Any) -> FoundStays:
-    census = Census(Bases())
+    records = EncounterRecords(Bases())
     plain = {"resourceType": "Encounter", "id": "e", "status": "in-progress", "class": {"code": "IMP"}}
-    census.add([{**plain, "subject": {"reference": "Patient/a"}, **encounter}])
-    return census.stays(RULE, START, AS_OF)
+    records.add([{**plain, "subject": {"reference": "Patient/a"}, **encounter}])
+    return records.stays(RULE, START, AS_OF)
 
 
 def outcome(**encounter: Any) -> str:

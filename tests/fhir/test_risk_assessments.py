@@ -7,9 +7,9 @@ import pytest
 
 from wardround.errors import FhirError
 from wardround.fhir import risk_assessments
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.results.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
-from wardround.workflows.screening.settle import Account, settle
+from wardround.workflows.screen.settle import Account, settle
 
 DEVICE = {"resourceType": "Device", "identifier": [{"system": DEVICE_SYSTEM, "value": "ours"}]}
 
@@ -37,7 +37,7 @@ def devices(server, page, reply):
 
 
 def reference(server) -> str:
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         return risk_assessments.device_reference(client, DEVICE)
 
 
@@ -106,7 +106,7 @@ def test_a_misshapen_risk_assessment_fails_its_stay_alone_and_is_not_written_ove
 
     server.answer = lambda _request: page(risk("one"), {**risk("two"), **content})
     account = Account()
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         wanted = {key: {name: risk(key)[name] for name in ("resourceType", "identifier")} for key in ("one", "two")}
         settle(wanted, {"one": "e1", "two": "e2"}, client, account)
     assert account.unchanged == {"e1"}
@@ -124,7 +124,7 @@ def test_of_a_risk_assessment_that_changes_while_it_is_looked_for_the_last_versi
             "identifier": [{"system": system, "value": "x"}],
         }
 
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         server.replies(page(version(5), following="?page=2"), page(version(6)))
         assert [one["meta"] for one in risk_assessments.held(client, ["x"])["x"]] == [version(6)["meta"]]
         server.replies(page(version(5), following="?page=2"), page(version(6, "urn:moved")))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.results.amendment import RETRACTED_BY, SUPERSEDED_SYSTEM
 from wardround.results.risk_assessment import IDENTIFIER_SYSTEM
 from wardround.spec.servers import GENERIC, ServerProfile
-from wardround.workflows.screening.settle import ROUNDS, Account, Settled, settle
+from wardround.workflows.screen.settle import ROUNDS, Account, Settled, settle
 
 Resource = dict[str, Any]
 Take = Callable[[Resource], str]
@@ -52,7 +52,7 @@ class Shelf:
     def settled(self, *wanted: Resource, profile: ServerProfile = GENERIC) -> tuple[Settled, Account]:
         account = Account()
         by_identity = {one["identifier"][0]["value"]: one for one in wanted}
-        with FhirClient(FhirSource(self._url, profile=profile)) as client:
+        with FhirClient(FhirEndpoint(self._url, profile=profile)) as client:
             return settle(by_identity, {key: f"e-{key}" for key in by_identity}, client, account), account
 
     def _answer(self, request: Any) -> Any:

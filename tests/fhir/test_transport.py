@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.fhir.sign_in import BearerToken
 from wardround.fhir.transport import ATTEMPTS, LONGEST_WAIT, Transport
@@ -17,7 +17,7 @@ GOOD = {"resourceType": "Patient", "id": "p1"}
 
 def send(url: str, waits: list[float] | None = None, **settings):
     patience = Patience(pause=[].append if waits is None else waits.append)
-    transport = Transport(FhirSource(url, **settings), patience=patience)
+    transport = Transport(FhirEndpoint(url, **settings), patience=patience)
     try:
         return transport.send("GET", f"{url}/Patient/p1").body
     finally:
@@ -166,7 +166,7 @@ def test_the_transport_can_be_given() -> None:
         def close(self) -> None:
             pass
 
-    transport = Transport(FhirSource("https://example.org/fhir"), Canned())
+    transport = Transport(FhirEndpoint("https://example.org/fhir"), Canned())
     assert transport.send("GET", "https://example.org/fhir/Patient/p1").body == {"resourceType": "Patient"}
     transport.close()
 
@@ -188,7 +188,7 @@ def test_the_retries_of_a_run_are_counted_over_all_its_clients(server, reply) ->
     server.answer = lambda _request: reply(status=503)
     patience = Clock().patience(retries=6)
     for match, requests_made in ((r"503 \(tried 5 times\)", 5), ("retries of the run are used up", 5 + 3)):
-        transport = Transport(FhirSource(server.url), patience=patience)
+        transport = Transport(FhirEndpoint(server.url), patience=patience)
         with pytest.raises(FhirUnreachable, match=match):
             transport.send("GET", f"{server.url}/Patient/p1")
         transport.close()
@@ -199,7 +199,7 @@ def test_the_retries_of_a_run_are_counted_over_all_its_clients(server, reply) ->
 def test_a_server_that_is_down_is_waited_for_and_then_asked_again(server, reply) -> None:
     clock = Clock()
     server.answer = lambda _request: reply(status=503) if clock.now < 120 else reply(GOOD)
-    transport = Transport(FhirSource(server.url), patience=clock.patience(wait=timedelta(minutes=30)))
+    transport = Transport(FhirEndpoint(server.url), patience=clock.patience(wait=timedelta(minutes=30)))
     assert transport.send("GET", f"{server.url}/Patient/p1").body == GOOD
     transport.close()
     assert 120 <= clock.now < 150
@@ -215,7 +215,7 @@ def test_a_server_that_comes_back_before_it_is_looked_at_is_asked_again(server, 
         return reply(status=503) if len(asked) <= ATTEMPTS else reply(GOOD)
 
     server.answer = answer
-    transport = Transport(FhirSource(server.url), patience=clock.patience(wait=timedelta(minutes=30)))
+    transport = Transport(FhirEndpoint(server.url), patience=clock.patience(wait=timedelta(minutes=30)))
     assert transport.send("GET", f"{server.url}/Patient/p1").body == GOOD
     transport.close()
     assert clock.now < 60
@@ -224,7 +224,7 @@ def test_a_server_that_comes_back_before_it_is_looked_at_is_asked_again(server, 
 def test_a_server_is_waited_for_no_longer_than_allowed_over_all_outages(server, reply) -> None:
     clock = Clock()
     server.answer = lambda _request: reply(status=503)
-    transport = Transport(FhirSource(server.url), patience=clock.patience(wait=timedelta(minutes=2)))
+    transport = Transport(FhirEndpoint(server.url), patience=clock.patience(wait=timedelta(minutes=2)))
     for _ in range(2):
         with pytest.raises(FhirUnreachable):
             transport.send("GET", f"{server.url}/Patient/p1")
@@ -235,7 +235,7 @@ def test_a_server_is_waited_for_no_longer_than_allowed_over_all_outages(server, 
 def test_a_server_that_answers_anything_else_is_not_waited_for(server, reply) -> None:
     clock = Clock()
     server.answer = lambda request: reply(status=404 if request.path.endswith("/metadata") else 503)
-    transport = Transport(FhirSource(server.url), patience=clock.patience(wait=timedelta(minutes=30)))
+    transport = Transport(FhirEndpoint(server.url), patience=clock.patience(wait=timedelta(minutes=30)))
     with pytest.raises(FhirUnreachable):
         transport.send("GET", f"{server.url}/Patient/p1")
     transport.close()

@@ -14,7 +14,7 @@ import pytest
 from wardround.errors import FhirError, FhirUnreachable
 from wardround.fhir import wire
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.fhir.transport import Transport
 from wardround.fhir.wire import SLOWEST, WAITS, TooSlow
@@ -155,7 +155,7 @@ DRIPS = [in_headers, in_the_body, in_chunks, in_interim_answers]
 # A busy machine may take longer than a time-out between two bytes; that ends it too, and is then what is said.
 @pytest.mark.parametrize("drip", DRIPS, ids=lambda drip: drip.__name__)
 def test_a_server_that_drips_is_given_up(raw_server, drip: Callable[[Any], None]) -> None:
-    transport = Transport(FhirSource(raw_server(drip), timeout=TIMEOUT), patience=Patience(retries=0))
+    transport = Transport(FhirEndpoint(raw_server(drip), timeout=TIMEOUT), patience=Patience(retries=0))
     with pytest.raises(FhirUnreachable, match=r"no whole answer \((it came too slowly|nothing came in time)\)"):
         transport.send("GET", f"{transport._source.base_url}/Patient/p1")
     transport.close()
@@ -163,7 +163,7 @@ def test_a_server_that_drips_is_given_up(raw_server, drip: Callable[[Any], None]
 
 def test_a_proxy_that_drips_is_given_up(raw_server) -> None:
     proxy = raw_server(in_headers).removesuffix("/fhir")
-    source = FhirSource("https://fhir.test/fhir", timeout=TIMEOUT, proxy=proxy)
+    source = FhirEndpoint("https://fhir.test/fhir", timeout=TIMEOUT, proxy=proxy)
     transport = Transport(source, patience=Patience(retries=0))
     with pytest.raises(FhirUnreachable, match=r"came too slowly|in time"):
         transport.send("GET", f"{source.base_url}/Patient/p1")
@@ -180,7 +180,7 @@ GZIP = {"Content-Type": "application/fhir+json", "Content-Encoding": "gzip"}
 
 
 def send(url: str) -> Any:
-    transport = Transport(FhirSource(url), patience=Patience(retries=0))
+    transport = Transport(FhirEndpoint(url), patience=Patience(retries=0))
     try:
         return transport.send("GET", f"{url}/Patient/p1").body
     finally:
@@ -212,7 +212,7 @@ def test_a_bomb_is_refused_long_before_it_is_unpacked(server, reply) -> None:
 def test_a_file_that_is_a_bomb_is_refused_in_the_midst_of_it(server, reply) -> None:
     server.replies(reply(packed(b'{"resourceType": "Patient"}\n' * 2**15, 300), headers=GZIP))
     taken: list[int] = []
-    with FhirClient(FhirSource(server.url)) as client, pytest.raises(FhirError, match="unpacks to more than 200"):
+    with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="unpacks to more than 200"):
         client.download(server.url, "*/*", False, lambda parts: taken.extend(len(part) for part in parts))
     assert 0 < sum(taken) <= wire._RATIO * 2**20  # of what one part of the packed bytes holds
     assert max(taken) <= 2**20
@@ -223,7 +223,7 @@ def test_what_is_answered_in_place_of_a_file_is_held_to_the_same_size(server, re
     monkeypatch.setattr(wire, "MOST", 2**24)
     # Of a redirect requests reads all there is, to follow it some day.
     server.replies(reply(b" " * 2**24 + GOOD, status=status, headers={"Location": "http://[broken"}))
-    with FhirClient(FhirSource(server.url)) as client, pytest.raises(FhirError, match="more than 16 MiB"):
+    with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="more than 16 MiB"):
         client.download(server.url, "*/*", False, list)
 
 
@@ -232,6 +232,6 @@ def test_what_breaks_off_while_it_is_unpacked_is_asked_for_again(server, reply) 
     server.replies(
         reply(whole[:-12], headers=GZIP, cut=True), reply(b"no gzip", headers=GZIP), reply(whole, headers=GZIP)
     )
-    transport = Transport(FhirSource(server.url), patience=Patience(pause=lambda _seconds: None))
+    transport = Transport(FhirEndpoint(server.url), patience=Patience(pause=lambda _seconds: None))
     assert transport.send("GET", f"{server.url}/Patient/p1").body["id"] == "p1"
     transport.close()

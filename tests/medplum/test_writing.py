@@ -9,11 +9,11 @@ import requests
 
 from wardround.demo.fhir_server.running import running_server
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.results.risk_assessment import IDENTIFIER_SYSTEM
 from wardround.settings import PROJECT
 from wardround.spec.loading import load_server_profile
-from wardround.workflows import screening
+from wardround.workflows import screen
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ PROFILE = load_server_profile("medplum", PROJECT / "include" / "schemas")
 @pytest.fixture
 def client(medplum):
     # A busy machine takes long for a batch of 100, and what is asked again is no longer one request.
-    with FhirClient(FhirSource(medplum, profile=PROFILE, timeout=300)) as client:
+    with FhirClient(FhirEndpoint(medplum, profile=PROFILE, timeout=300)) as client:
         yield client
 
 
@@ -37,18 +37,18 @@ def published(icu, client, settings) -> Callable[..., dict[str, Any]]:
 
     def run_it() -> dict[str, Any]:
         asked = {"condition": "sepsis", "source_url": client.source.base_url, "as_of": "2026-01-02T05:00:00Z"}
-        request = screening.ScreeningRequest.model_validate({**asked, "chunk_size": STAYS})
-        run = screening.open_run(request, settings)
-        with running_server() as embedded, FhirClient(FhirSource(embedded.base_url)) as reader:
+        request = screen.ScreeningRequest.model_validate({**asked, "chunk_size": STAYS})
+        run = screen.open_run(request, settings)
+        with running_server() as embedded, FhirClient(FhirEndpoint(embedded.base_url)) as reader:
             icu.upload(embedded.base_url)
-            (chunk,) = screening.find_stays(run, reader, settings)
-            screening.extract(run, chunk, reader, settings)
+            (chunk,) = screen.find_stays(run, reader, settings)
+            screen.extract(run, chunk, reader, settings)
         put(client, [one for one in icu.resources if one["resourceType"] in ("Encounter", "Patient")])
-        screening.check_quality(run, settings)
-        screening.score(run, chunk, settings)
+        screen.check_quality(run, settings)
+        screen.score(run, chunk, settings)
         before = client.requests_made
-        screening.publish(run, chunk, client, settings)
-        summary = screening.reconcile(run, client, settings)
+        screen.publish(run, chunk, client, settings)
+        summary = screen.reconcile(run, client, settings)
         return {**summary, "requests": client.requests_made - before}
 
     return run_it

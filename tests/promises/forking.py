@@ -21,7 +21,7 @@ import sklearn.linear_model  # noqa: F401
 from fhir.resources.R4B.riskassessment import RiskAssessment  # noqa: F401
 
 import wardround.cli.screen
-import wardround.workflows.screening
+import wardround.workflows.screen
 from wardround.adapters import expectations
 from wardround.cli.main import run
 
@@ -32,7 +32,7 @@ class Gate:
     """The quality gate in this process: one of its own would import Great Expectations anew in every fork."""
 
     def __enter__(self) -> Any:
-        return wardround.workflows.screening.check_quality
+        return wardround.workflows.screen.check_quality
 
     def __exit__(self, *_: object) -> None:
         pass

@@ -18,10 +18,10 @@ from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.errors import FhirError, FhirUnreachable
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.settings import Settings
-from wardround.workflows.screening import Means, ScreeningRequest, resume, screen
+from wardround.workflows.screen import Means, ScreeningRequest, resume, screen
 
 STAYS: Final = 6
 CHUNK: Final = 2
@@ -82,7 +82,7 @@ class Ward:
         self.settings = settings
         self.line = Line()
         self.clock = Clock()
-        self.source = FhirSource(server.base_url, page_size=9, threads=2)
+        self.source = FhirEndpoint(server.base_url, page_size=9, threads=2)
         moment = next(_MOMENTS)
         self.as_of = f"2026-01-02T05:{moment // 60:02}:{moment % 60:02}Z"
         self.errors: list[str] = []
@@ -115,7 +115,7 @@ class Ward:
         """
         # Who looks afterwards waits by the real clock for what the server was told to do.
         self.server.misbehave(FaultPlan())
-        with FhirClient(FhirSource(self.server.base_url)) as client:
+        with FhirClient(FhirEndpoint(self.server.base_url)) as client:
             every = list(client.search("RiskAssessment", {}))
             risks = [risk for risk in every if risk["occurrenceDateTime"] == self.as_of]
             targets = [each["target"][0]["reference"] for each in client.search("Provenance", {})]
@@ -146,7 +146,7 @@ def delete(server: RunningServer, references: list[str]) -> None:
 
 
 def _write(server: RunningServer, writes: list[tuple[str, str, Bundle]]) -> None:
-    with FhirClient(FhirSource(server.base_url)) as client:
+    with FhirClient(FhirEndpoint(server.base_url)) as client:
         entries = [{**rest, "request": {"method": method, "url": url}} for method, url, rest in writes]
         assert {answer["response"]["status"][:1] for answer in client.batch(entries)} <= {"2"}
 
@@ -203,7 +203,7 @@ def test_searches_that_always_expire_are_asked_for_less_at_once(ward: Ward) -> N
 
 
 def test_searches_that_expire_however_small_fail_their_stays_until_they_no_longer_do(ward: Ward) -> None:
-    ward.source = FhirSource(ward.server.base_url, page_size=2, threads=2)
+    ward.source = FhirEndpoint(ward.server.base_url, page_size=2, threads=2)
     ward.server.misbehave(FaultPlan(faults=(Fault(kind="status", status=410, methods=("GET",), path="/Observation"),)))
     assert ward.screen()["failed"] == STAYS
     ward.server.misbehave(FaultPlan())
@@ -255,7 +255,7 @@ def test_entries_inserted_while_paging_shift_pages_and_lose_nothing(ward: Ward) 
             bundle["total"] += 1
         last["entry"] = bundle["entry"][-1]
 
-    ward.source = FhirSource(ward.server.base_url, page_size=9, threads=1)
+    ward.source = FhirEndpoint(ward.server.base_url, page_size=9, threads=1)
     ward.line.alter = shift
     ward.require_whole(ward.screen())
 
@@ -294,7 +294,7 @@ def test_what_is_written_to_the_server_while_its_pages_are_read_loses_nobody(war
             put(ward.server, fresh)
             kept.update((each["resourceType"], each["id"]) for each in fresh)
 
-    ward.source = FhirSource(ward.server.base_url, page_size=4, threads=1)
+    ward.source = FhirEndpoint(ward.server.base_url, page_size=4, threads=1)
     ward.line.before = write
     try:
         summary = ward.screen()
@@ -314,7 +314,7 @@ def test_what_is_deleted_while_pages_are_read_is_noticed_and_read_again(ward: Wa
             deleted.extend(f"Observation/o-p-s{place}-rr6.0" for place in range(STAYS))
             delete(ward.server, deleted)
 
-    ward.source = FhirSource(ward.server.base_url, page_size=4, threads=1)
+    ward.source = FhirEndpoint(ward.server.base_url, page_size=4, threads=1)
     ward.line.before = take
     ward.require_whole(ward.screen())
     searches = [path for path in ward.line.paths if path.endswith("/Observation/_search")]

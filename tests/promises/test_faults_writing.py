@@ -18,10 +18,10 @@ from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.errors import FhirError, RunIncomplete, WardroundError
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.sign_in import BearerToken
 from wardround.spec.servers import GENERIC
-from wardround.workflows.screening import Means, ScreeningRequest, screen
+from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 STAYS = 3
 TOKEN, NAME, VALUE = "zz-secret-token", "ZZTOPSECRET", "3.21987"
@@ -53,7 +53,7 @@ def ward(icu, server) -> Iterator[Any]:
     icu.upload(server.base_url)
     yield icu
     server.misbehave(FaultPlan())
-    with FhirClient(FhirSource(server.base_url)) as client:
+    with FhirClient(FhirEndpoint(server.base_url)) as client:
         names = ("RiskAssessment", "Provenance", "Device")
         kept = [f"{name}/{resource['id']}" for name in names for resource in client.search(name, {})]
         client.batch([{"request": {"method": "DELETE", "url": reference}} for reference in kept])
@@ -75,7 +75,7 @@ Screened = Callable[..., dict[str, Any]]
 @pytest.fixture
 def screened(settings, ward) -> Screened:
     def run_it(url: str, profile=GENERIC, **changes: Any) -> dict[str, Any]:
-        source = FhirSource(url, sign_in=BearerToken(TOKEN), profile=profile)
+        source = FhirEndpoint(url, sign_in=BearerToken(TOKEN), profile=profile)
         asked = {"condition": "sepsis", "source_url": url, "as_of": "2026-01-02T05:00:00Z", "chunk_size": STAYS}
         request = ScreeningRequest.model_validate({**asked, **changes})
         try:
@@ -90,7 +90,7 @@ def screened(settings, ward) -> Screened:
 
 def standing(server: RunningServer) -> list[str]:
     """The encounters of all RiskAssessments that stand, each of which has one Provenance."""
-    with FhirClient(FhirSource(server.base_url)) as client:
+    with FhirClient(FhirEndpoint(server.base_url)) as client:
         risks = [risk for risk in client.search("RiskAssessment", {}) if risk["status"] != "entered-in-error"]
         targets = [each["target"][0]["reference"] for each in client.search("Provenance", {})]
         assert len(list(client.search("Device", {}))) == 1
@@ -193,7 +193,7 @@ def test_a_write_that_somebody_overtook_is_decided_again_by_what_is_there(
 
 def test_an_update_of_what_somebody_changed_after_the_look_is_decided_anew(server, gateway, screened, ward) -> None:
     screened(gateway.url)
-    with FhirClient(FhirSource(server.base_url)) as client:
+    with FhirClient(FhirEndpoint(server.base_url)) as client:
         (risk,) = [one for one in client.search("RiskAssessment", {}) if one["encounter"]["reference"] == EACH_ONCE[0]]
     ward.resources.clear()
     ward.lactate("p-s0", "late", 6.0, hours=0.5)

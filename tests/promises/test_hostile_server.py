@@ -18,11 +18,11 @@ from wardround.adapters.files.run_folder import RunFolder, runs_in
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import RunIncomplete, WardroundError
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.fhir.sign_in import BearerToken
 from wardround.settings import PROJECT, Settings
-from wardround.workflows.screening import Means, ScreeningRequest, require_complete, resume, screen
+from wardround.workflows.screen import Means, ScreeningRequest, require_complete, resume, screen
 
 PATIENTS = {f"Encounter/e-s{place}": f"Patient/p-s{place}" for place in range(STAYS)}
 TABLE = {row.does: row for row in rows(elsewhere=0)}
@@ -76,7 +76,7 @@ class Screening:
     def __init__(self, url: str, settings: Settings, timeout: float) -> None:
         moment = next(_MOMENTS)
         self.as_of = f"2026-01-02T05:{moment // 60:02}:{moment % 60:02}Z"
-        self.sound = FhirSource(url, sign_in=BearerToken(TOKEN), threads=2, page_size=9)
+        self.sound = FhirEndpoint(url, sign_in=BearerToken(TOKEN), threads=2, page_size=9)
         self.source = replace(self.sound, timeout=timeout)
         self.settings = settings
         self.said: list[str] = []

@@ -23,9 +23,9 @@ from tests.loopback import serving
 from wardround.adapters.files.run_folder import RunFolder, runs_in
 from wardround.demo.fhir_server.running import running_server
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
-from wardround.workflows.screening import Means, ScreeningRequest, screen
+from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 STAYS = 3
 CHUNK = 1
@@ -144,7 +144,7 @@ def fill(icu: Any, server: str) -> None:
 
 def held(server: str, as_of: str) -> tuple[list[str], int]:
     """The encounters with a RiskAssessment for as_of, once for each; and how many Provenances are about these."""
-    with FhirClient(FhirSource(server)) as client:
+    with FhirClient(FhirEndpoint(server)) as client:
         risks = [risk for risk in client.search("RiskAssessment", {}) if risk["occurrenceDateTime"] == as_of]
         ids = {f"RiskAssessment/{risk['id']}" for risk in risks}
         targets = [each["target"][0]["reference"] for each in client.search("Provenance", {})]
@@ -154,7 +154,7 @@ def held(server: str, as_of: str) -> tuple[list[str], int]:
 
 def without_device(server: str) -> None:
     """So that every case has to create it."""
-    with FhirClient(FhirSource(server)) as client:
+    with FhirClient(FhirEndpoint(server)) as client:
         devices = [f"Device/{device['id']}" for device in client.search("Device", {})]
         client.batch([{"request": {"method": "DELETE", "url": device}} for device in devices])
 
@@ -194,7 +194,7 @@ def test_a_screening_killed_at_any_request_is_mended_by_the_next(
         assert forks.end().status == -signal.SIGKILL
         mending.set()
         request = ScreeningRequest(condition="sepsis", source_url=source, as_of=as_of, chunk_size=CHUNK)
-        summary = screen(request, Means(FhirSource(source), settings, lambda *_: None))
+        summary = screen(request, Means(FhirEndpoint(source), settings, lambda *_: None))
     assert held(server, as_of) == (EACH_ONCE, STAYS)
     assert (summary["written"], summary["failed"]) == (STAYS, 0)
 
@@ -264,7 +264,7 @@ def test_a_screening_that_writes_elsewhere_is_killed_and_resumed_between_the_sam
         ended = forks.run(["screen", "--resume", opened[0], "--json"] if opened else began, environment)
         assert ended.status == 0, ended.stderr
         assert json.loads(ended.stdout)["written"] == STAYS
-        with FhirClient(FhirSource(results.base_url)) as client:
+        with FhirClient(FhirEndpoint(results.base_url)) as client:
             risks = [risk for risk in client.search("RiskAssessment", {}) if risk["occurrenceDateTime"] == as_of]
             targets = [each["target"][0]["reference"] for each in client.search("Provenance", {})]
     named = sorted(f"Encounter/{risk['encounter']['identifier']['value']}" for risk in risks)

@@ -12,9 +12,9 @@ from wardround.adapters.files.run_folder import RunFolder
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.results.risk_assessment import IDENTIFIER_SYSTEM
-from wardround.workflows.screening import Means, ScreeningRequest, require_complete, resume, screen
+from wardround.workflows.screen import Means, ScreeningRequest, require_complete, resume, screen
 
 STAYS = 3
 EACH_ONCE = [f"Encounter/e-s{place}" for place in range(STAYS)]
@@ -43,7 +43,7 @@ def ward(icu, server) -> Iterator[Any]:
     icu.upload(server.base_url)
     yield icu
     server.misbehave(FaultPlan())
-    with FhirClient(FhirSource(server.base_url)) as client:
+    with FhirClient(FhirEndpoint(server.base_url)) as client:
         names = ("RiskAssessment", "Provenance", "Device", "Observation")
         kept = [f"{name}/{resource['id']}" for name in names for resource in client.search(name, {})]
         client.batch([{"request": {"method": "DELETE", "url": reference}} for reference in kept])
@@ -57,7 +57,7 @@ def screened(settings, ward, gateway) -> Screened:
     def run_it(**changes: Any) -> dict[str, Any]:
         asked = {"condition": "sepsis", "source_url": gateway.url, "as_of": "2026-01-02T05:00:00Z", "chunk_size": STAYS}
         request = ScreeningRequest.model_validate({**asked, **changes})
-        return screen(request, Means(FhirSource(gateway.url), settings, lambda *_: None))
+        return screen(request, Means(FhirEndpoint(gateway.url), settings, lambda *_: None))
 
     return run_it
 
@@ -82,7 +82,7 @@ def honest(asked: Bundle, forward: Forward) -> Bundle:
 
 
 def resources(server: RunningServer, kind: str) -> list[dict[str, Any]]:
-    with FhirClient(FhirSource(server.base_url)) as client:
+    with FhirClient(FhirEndpoint(server.base_url)) as client:
         return list(client.search(kind, {}))
 
 
@@ -108,7 +108,7 @@ def take_back(server: RunningServer, risk: dict[str, Any]) -> None:
     """A person marks a RiskAssessment as entered in error, and says why."""
     changed = {**risk, "status": "entered-in-error", "note": [*risk["note"], {"text": "not this patient"}]}
     request = {"method": "PUT", "url": f"RiskAssessment/{risk['id']}"}
-    with FhirClient(FhirSource(server.base_url)) as client:
+    with FhirClient(FhirEndpoint(server.base_url)) as client:
         (answer,) = client.batch([{"resource": changed, "request": request}])
     assert answer["response"]["status"].startswith("2")
 
@@ -188,7 +188,7 @@ def test_what_a_person_takes_back_between_our_look_and_our_update_stays_so(
     assert standing(server) == EACH_ONCE[1:]
     again = screened()
     ends_clean(again, settings)
-    ends_clean(resume(again["run"], Means(FhirSource(gateway.url), settings, lambda *_: None)), settings)
+    ends_clean(resume(again["run"], Means(FhirEndpoint(gateway.url), settings, lambda *_: None)), settings)
     assert of_first(server) == [("entered-in-error", "not this patient")]
 
 

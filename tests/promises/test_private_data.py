@@ -16,8 +16,8 @@ from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import RunIncomplete
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
-from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen, servers_in
+from wardround.fhir.endpoint import FhirEndpoint
+from wardround.workflows.screen import Means, ScreeningRequest, require_complete, screen, servers_in
 
 NAME, RECORD_NUMBER, FREE_TEXT = "ZZTOPSECRET", "MRN-77123456", "coughing since tuesday"
 VALUE = 123.456
@@ -89,7 +89,9 @@ def test_a_screening_lets_nothing_of_a_patient_out(icu, server, settings, caplog
     icu.upload(server.base_url)
     request = ScreeningRequest(condition="sepsis", source_url=server.base_url, as_of="2026-01-02T05:00:00Z", mode=mode)
     told: list[str] = []
-    summary = screen(request, Means(FhirSource(server.base_url), settings, lambda *at: told.append(str(at)), Broken()))
+    summary = screen(
+        request, Means(FhirEndpoint(server.base_url), settings, lambda *at: told.append(str(at)), Broken())
+    )
     with pytest.raises(RunIncomplete) as incomplete:
         require_complete(summary["run"], settings)
     assert (summary["found"], summary["scored"], summary["failed"]) == (3, 2, 1)
@@ -108,10 +110,10 @@ def test_results_elsewhere_carry_the_record_number_there_and_nowhere_else(icu, s
     marked(icu)
     icu.upload(server.base_url)
     with running_server() as results:
-        source = FhirSource(server.base_url, write_to=FhirSource(results.base_url))
+        source = FhirEndpoint(server.base_url, write_to=FhirEndpoint(results.base_url))
         request = {"condition": "sepsis", "as_of": "2026-01-02T05:00:00Z", **servers_in(source)}
         summary = screen(ScreeningRequest.model_validate(request), Means(source, settings, lambda *_: None))
-        with FhirClient(FhirSource(results.base_url)) as client:
+        with FhirClient(FhirEndpoint(results.base_url)) as client:
             named = {risk["subject"]["identifier"]["value"] for risk in client.search("RiskAssessment", {})}
     assert named == {RECORD_NUMBER}
     printed = capfd.readouterr()
@@ -126,7 +128,7 @@ def test_the_marks_are_where_they_may_be(icu, server, settings) -> None:
     marked(icu)
     icu.upload(server.base_url)
     request = ScreeningRequest(condition="sepsis", source_url=server.base_url, as_of="2026-01-02T05:00:00Z")
-    summary = screen(request, Means(FhirSource(server.base_url), settings, lambda *_: None))
+    summary = screen(request, Means(FhirEndpoint(server.base_url), settings, lambda *_: None))
     folder = RunFolder.existing(settings.runs, summary["run"])
     frames = [folder.read_frame(name) for name in folder.list() if name.endswith("events.parquet")]
     assert any((frame["value"] == VALUE).any() for frame in frames)

@@ -9,7 +9,7 @@ import pytest
 from wardround.core.events import admit
 from wardround.core.stays import FoundStays
 from wardround.demo.fhir_server.running import running_server
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.settings import PROJECT
 from wardround.sources.fhir.cohorts import find_for_patients
 from wardround.sources.fhir.observations import fetch
@@ -17,7 +17,7 @@ from wardround.sources.fhir.stays import find
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_server_profiles, load_variables
 from wardround.spec.servers import ServerProfile
-from wardround.workflows.screening import Means, ScreeningRequest, screen
+from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 SCHEMAS = PROJECT / "include" / "schemas"
 PROFILES = load_server_profiles(SCHEMAS)
@@ -53,7 +53,7 @@ def ward(running: str, icu) -> str:
 
 def read(ward: str, profile: ServerProfile) -> tuple[FoundStays, pd.DataFrame]:
     """The ICU stays, and the events of their patients."""
-    with FhirClient(FhirSource(ward, profile=profile)) as client:
+    with FhirClient(FhirEndpoint(ward, profile=profile)) as client:
         day_before = AS_OF - timedelta(days=1)
         if profile.encounter_needs_patient:
             stays = find_for_patients(client, PATIENTS, ICU, day_before, AS_OF)
@@ -91,7 +91,8 @@ def test_a_run_as_another_kind_of_server_finds_its_results_written_already(ward,
             }
         )
         return screen(
-            request, Means(FhirSource(ward, icu_locations=("MICU",), profile=PROFILES[kind]), settings, lambda *_: None)
+            request,
+            Means(FhirEndpoint(ward, icu_locations=("MICU",), profile=PROFILES[kind]), settings, lambda *_: None),
         )
 
     first = run("generic")

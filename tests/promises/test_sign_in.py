@@ -21,9 +21,9 @@ from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.demo.fhir_server.sign_in import Clients
 from wardround.errors import FhirRefused, FhirUnreachable
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.sign_in import SignedAssertion
-from wardround.workflows.screening import Means, ScreeningRequest, screen
+from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 STAYS = 6
 TOKENS = "POST token"
@@ -50,11 +50,11 @@ def server(key_pair) -> Iterator[RunningServer]:
         yield running
 
 
-def source_at(server: RunningServer, key: str) -> FhirSource:
-    return FhirSource(server.base_url, SignedAssertion("ward", key, "k1"), server.ca_file)
+def source_at(server: RunningServer, key: str) -> FhirEndpoint:
+    return FhirEndpoint(server.base_url, SignedAssertion("ward", key, "k1"), server.ca_file)
 
 
-def filled(icu: Any, server: RunningServer, key: str) -> FhirSource:
+def filled(icu: Any, server: RunningServer, key: str) -> FhirEndpoint:
     """The server with some stays in it, and the source to screen; its requests are counted from here."""
     source = source_at(server, key)
     for number in range(STAYS):
@@ -64,7 +64,7 @@ def filled(icu: Any, server: RunningServer, key: str) -> FhirSource:
     return source
 
 
-def screened(source: FhirSource, settings: Any, transport: HTTPAdapter | None = None, told: Any = None) -> Any:
+def screened(source: FhirEndpoint, settings: Any, transport: HTTPAdapter | None = None, told: Any = None) -> Any:
     request = ScreeningRequest(
         condition="sepsis", source_url=source.base_url, as_of="2026-01-02T05:00:00Z", chunk_size=2
     )
@@ -159,7 +159,7 @@ def stranger() -> str:
 
 
 def test_a_certificate_of_an_unknown_issuer_is_refused(server, key_pair) -> None:
-    trusting_others = FhirSource(server.base_url, SignedAssertion("ward", key_pair.private))
+    trusting_others = FhirEndpoint(server.base_url, SignedAssertion("ward", key_pair.private))
     with FhirClient(trusting_others) as client, pytest.raises(FhirUnreachable, match="certificate is not trusted"):
         client.capabilities()
 

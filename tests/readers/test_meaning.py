@@ -11,9 +11,9 @@ import pytest
 from tests.readers.three import Read, assert_same, by_folder, by_screening
 
 from wardround.demo.fhir_server.running import running_server
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.conditions import Condition
 
 AS_OF = datetime.fromisoformat("2026-03-10T05:00:00+00:00")
@@ -171,9 +171,9 @@ def resources() -> list[Resource]:
 
 def by_all_readers(folder: Path, sepsis: Condition, settings: Settings) -> dict[str, Read]:
     with running_server(data=folder) as server:
-        source = FhirSource(server.base_url)
+        source = FhirEndpoint(server.base_url)
         made = {way: by_screening(way, source, sepsis, AS_OF, settings) for way in ("search", "export")}
-    return {**made, "folder": by_folder(NdjsonFolder(folder), sepsis, AS_OF)}
+    return {**made, "folder": by_folder(FhirFolderSource(folder), sepsis, AS_OF)}
 
 
 @pytest.fixture(scope="module")

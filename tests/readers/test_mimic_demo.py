@@ -16,9 +16,9 @@ from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_scree
 
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.mimic2fhir import Selection, mimic2fhir
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings, settings_from
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_variables
 
@@ -49,9 +49,9 @@ def read(
     runs = tmp_path_factory.mktemp("runs")
     settings: Settings = replace(settings_from(), runs=str(runs), var=runs, models=trained_models)
     with running_server(demo) as server:
-        source = FhirSource(server.base_url)
+        source = FhirEndpoint(server.base_url)
         made = {way: by_screening(way, source, sepsis, AS_OF, settings) for way in ("search", "export")}
-    return {**made, "folder": by_folder(NdjsonFolder(demo), sepsis, AS_OF)}
+    return {**made, "folder": by_folder(FhirFolderSource(demo), sepsis, AS_OF)}
 
 
 def lines_of(demo: Path, kind: str) -> Iterator[dict[str, Any]]:

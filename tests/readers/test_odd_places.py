@@ -12,9 +12,9 @@ from tests.readers.odd import ACT, AS_OF, ELSEWHERE, LOINC, UCUM
 from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_screening
 
 from wardround.demo.fhir_server.running import running_server
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import settings_from
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_condition
 
@@ -104,10 +104,10 @@ def read(schemas: Path, trained_models: Path, tmp_path_factory: pytest.TempPathF
         batch = {"resourceType": "Bundle", "type": "batch", "entry": entries}
         answer = requests.post(server.base_url, json=batch, timeout=60).json()
         assert {entry["response"]["status"][:3] for entry in answer["entry"]} == {"201"}
-        source = FhirSource(server.base_url, icu_classes=(), icu_locations=ICU)
+        source = FhirEndpoint(server.base_url, icu_classes=(), icu_locations=ICU)
         made = {way: by_screening(way, source, sepsis, AS_OF, settings) for way in ("search", "export")}
     by_place = Encounters(locations=ICU)
-    return {**made, "folder": by_folder(NdjsonFolder(folder / "ndjson", by_place), sepsis, AS_OF)}
+    return {**made, "folder": by_folder(FhirFolderSource(folder / "ndjson", by_place), sepsis, AS_OF)}
 
 
 @pytest.mark.parametrize("way", ["export", "folder"])

@@ -9,9 +9,9 @@ from tests.readers.odd import AS_OF, odd_resources
 from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_screening
 
 from wardround.demo.fhir_server.running import running_server
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.conditions import Condition
 
 SEEDS = (1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long))
@@ -27,9 +27,9 @@ def read(request, sepsis: Condition, settings: Settings, tmp_path_factory: pytes
             if taken(server.base_url, resource):
                 file.write(json.dumps(resource) + "\n")
         file.flush()
-        source = FhirSource(server.base_url)
+        source = FhirEndpoint(server.base_url)
         made = {way: by_screening(way, source, sepsis, AS_OF, settings) for way in ("search", "export")}
-        return {**made, "folder": by_folder(NdjsonFolder(folder), sepsis, AS_OF)}
+        return {**made, "folder": by_folder(FhirFolderSource(folder), sepsis, AS_OF)}
 
 
 def taken(server: str, resource: dict[str, Any]) -> bool:

@@ -11,9 +11,9 @@ import requests
 from tests.readers.odd import AS_OF
 
 from wardround.demo.fhir_server.running import running_server
-from wardround.fhir.client import FhirClient, FhirSource
-from wardround.sources.fhir.server import FhirServer
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.fhir.client import FhirClient, FhirEndpoint
+from wardround.sources.fhir.server import FhirServerSource
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.cohorts import Encounters
 from wardround.spec.conditions import Condition
 from wardround.workflows.features import build_table
@@ -98,15 +98,15 @@ def stored(server: str) -> dict[str, Resource]:
 
 
 def of_server(url: str, sepsis: Condition) -> pd.DataFrame:
-    with FhirClient(FhirSource(url)) as client:
-        return build_table(FhirServer(client, ICU), sepsis, AS_OF).features
+    with FhirClient(FhirEndpoint(url)) as client:
+        return build_table(FhirServerSource(client, ICU), sepsis, AS_OF).features
 
 
 def test_the_same_resources_come_of_it_whoever_reads_it(folder: Path, sepsis: Condition) -> None:
-    source = NdjsonFolder(folder, ICU)
+    source = FhirFolderSource(folder, ICU)
     features = build_table(source, sepsis, AS_OF).features
     with running_server(data=folder) as loaded, running_server() as filled:
-        with FhirClient(FhirSource(filled.base_url)) as client:
+        with FhirClient(FhirEndpoint(filled.base_url)) as client:
             seeded = seed(client, folder, lambda *_: None)
         kept = stored(loaded.base_url)
         assert kept == stored(filled.base_url)

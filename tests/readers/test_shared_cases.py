@@ -12,9 +12,9 @@ from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_scree
 
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import SourceDataError
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.sources.mimic import MimicFolder
 from wardround.spec.conditions import Condition
 from wardround.workflows.features import build_table
@@ -50,9 +50,9 @@ def read(shared_case, server: str, sepsis: Condition, settings: Settings):
         folder = shared_case(case)
         put(server, latest(resources_in(folder)))
         places = PLACES.get(case, ())
-        source = FhirSource(server, icu_locations=places)
+        source = FhirEndpoint(server, icu_locations=places)
         made = {way: by_screening(way, source, sepsis, AS_OF, settings) for way in ("search", "export")}
-        return {**made, "folder": by_folder(NdjsonFolder(folder, source.icu), sepsis, AS_OF)}
+        return {**made, "folder": by_folder(FhirFolderSource(folder, source.icu), sepsis, AS_OF)}
 
     return all_three
 

@@ -13,10 +13,10 @@ from tests.readers.three import Read, assert_same, by_folder, by_screening
 
 from wardround.adapters.files.run_folder import RunFolder, runs_in
 from wardround.demo.fhir_server.running import running_server
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
 from wardround.sources.fhir.unmapped import Unmapped
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition, load_source_map, load_variables
 
@@ -101,9 +101,9 @@ def read(
         for one in resources():
             url = f"{server.base_url}/{one['resourceType']}/{one['id']}"
             requests.put(url, json=one, timeout=30).raise_for_status()
-        source = FhirSource(server.base_url, translation=translation)
+        source = FhirEndpoint(server.base_url, translation=translation)
         made = {way: by_screening(way, source, sepsis, AS_OF, settings) for way in ("search", "export")}
-    return {**made, "folder": by_folder(NdjsonFolder(folder, translation=translation), sepsis, AS_OF)}
+    return {**made, "folder": by_folder(FhirFolderSource(folder, translation=translation), sepsis, AS_OF)}
 
 
 @pytest.mark.parametrize("way", ["search", "export", "folder"])
@@ -122,7 +122,7 @@ def test_an_export_and_a_folder_count_what_nobody_told(
     translation = load_source_map(tmp_path / "map.yaml", schemas)
     unmapped = Unmapped(load_variables(schemas), translation)
     by_folder(
-        NdjsonFolder(tmp_path, translation=translation, unmapped=unmapped), load_condition("sepsis", schemas), AS_OF
+        FhirFolderSource(tmp_path, translation=translation, unmapped=unmapped), load_condition("sepsis", schemas), AS_OF
     )
     counted = RunFolder.of(settings.runs, exported).read_json("unmapped.json")
     assert [(one["system"], one["code"], one["observations"]) for one in counted] == [

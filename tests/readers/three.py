@@ -9,12 +9,12 @@ import pandas as pd
 from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
 from wardround.core.stays import eligible, index_as_of
 from wardround.features.build import build_features
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.conditions import Condition
-from wardround.workflows.screening import Means, ScreeningRequest, screen
-from wardround.workflows.screening.run import chunk_file, load_run
+from wardround.workflows.screen import Means, ScreeningRequest, screen
+from wardround.workflows.screen.run import chunk_file, load_run
 
 SCREENED = "screened"
 _EVENT = ["patient_id", "source_ref", "variable", "time", "available", "value"]
@@ -36,7 +36,7 @@ class Read(NamedTuple):
     features: pd.DataFrame
 
 
-def by_screening(cohort: str, source: FhirSource, condition: Condition, as_of: datetime, settings: Settings) -> Read:
+def by_screening(cohort: str, source: FhirEndpoint, condition: Condition, as_of: datetime, settings: Settings) -> Read:
     """A shadow run; `cohort` is search or export."""
     asked = {"condition": condition.id, "source_url": source.base_url, "as_of": as_of, "cohort": cohort}
     request = ScreeningRequest.model_validate({**asked, "mode": "shadow"})
@@ -56,7 +56,7 @@ def by_screening(cohort: str, source: FhirSource, condition: Condition, as_of: d
     )
 
 
-def by_folder(folder: NdjsonFolder, condition: Condition, as_of: datetime) -> Read:
+def by_folder(folder: FhirFolderSource, condition: Condition, as_of: datetime) -> Read:
     """The folder's stays and readings through the same gate."""
     moment = pd.Timestamp(as_of)
     found = folder.find_stays(moment - condition.cohort.look_back, moment)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from wardround.fhir.client import FhirClient, FhirSource
-from wardround.workflows.screening import Means, ScreeningRequest, screen
+from wardround.fhir.client import FhirClient, FhirEndpoint
+from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 pytestmark = pytest.mark.slow
 
@@ -14,7 +14,7 @@ def test_it_keeps_its_id_follows_each_run_and_is_a_cohort(sekmet_server, icu, ke
     for name, lactate in (("a", 7.0), ("b", 0.5), ("c", 7.0)):
         icu.stay(name, lactate=lactate)
     icu.upload(sekmet_server)
-    means = Means(FhirSource(sekmet_server), keeping, lambda *_: None)
+    means = Means(FhirEndpoint(sekmet_server), keeping, lambda *_: None)
 
     def screened(as_of, **asked):
         about = {"condition": "sepsis", "source_url": sekmet_server, "as_of": as_of}

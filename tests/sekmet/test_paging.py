@@ -2,7 +2,7 @@
 
 import pytest
 
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def write(source, method, names):
 @pytest.fixture
 def source(sekmet_server):
     """Pages of two of six Patients, p1 to p6, by the last written."""
-    source = FhirSource(sekmet_server, page_size=2)
+    source = FhirEndpoint(sekmet_server, page_size=2)
     write(source, "PUT", NAMES)
     return source
 

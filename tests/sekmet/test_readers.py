@@ -8,9 +8,9 @@ import requests
 from tests.readers.three import SCREENED, Read, assert_same, by_folder, by_screening
 from tests.synthea.hospital import NOW, hospital_information, population, write_ndjson
 
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import settings_from
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_condition
 
@@ -22,16 +22,16 @@ KEPT = frozenset({"Patient", "Encounter", "Observation"})
 
 
 @pytest.fixture
-def source(sekmet_server: str) -> FhirSource:
+def source(sekmet_server: str) -> FhirEndpoint:
     """The server, which was posted patients in Synthea's shapes and gave them ids of its own."""
     with requests.Session() as session:
         for bundle in (hospital_information(), *(one.transaction(KEPT) for one in population(PATIENTS))):
             answer = session.post(sekmet_server, json=bundle, timeout=60)
             assert answer.status_code == 200, answer.text[:500]
-    return FhirSource(sekmet_server, icu_classes=ICU_CLASSES)
+    return FhirEndpoint(sekmet_server, icu_classes=ICU_CLASSES)
 
 
-def own_ids(source: FhirSource) -> dict[str, str]:
+def own_ids(source: FhirEndpoint) -> dict[str, str]:
     """The server's id of each Encounter -> that which Synthea gave it."""
     page = requests.get(f"{source.base_url}/Encounter?_count=1000", timeout=60).json()
     assert not [link for link in page["link"] if link["relation"] == "next"]
@@ -45,7 +45,7 @@ def test_an_independent_server_is_read_as_a_folder_is_by_search_and_by_export(
     settings = replace(settings_from(), runs=str(tmp_path / "runs"), var=tmp_path, models=trained_models)
     search, export = (by_screening(way, source, sepsis, NOW, settings) for way in ("search", "export"))
     write_ndjson(population(PATIENTS), tmp_path / "ndjson")
-    folder: Read = by_folder(NdjsonFolder(tmp_path / "ndjson", Encounters(classes=ICU_CLASSES)), sepsis, NOW)
+    folder: Read = by_folder(FhirFolderSource(tmp_path / "ndjson", Encounters(classes=ICU_CLASSES)), sepsis, NOW)
     assert_same(search, export)
     ids = own_ids(source)
     assert {ids[stay]: what for stay, what in search.account.items()} == folder.account

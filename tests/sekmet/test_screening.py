@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.settings import settings_from
-from wardround.workflows.screening import Means, ScreeningRequest, require_complete, screen
+from wardround.workflows.screen import Means, ScreeningRequest, require_complete, screen
 from wardround.workflows.seed import seed
 
 pytestmark = pytest.mark.slow
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def ward_at(simulated_ward, sekmet_server):
     """The server's source, with the simulated ward in it."""
-    source = FhirSource(sekmet_server)
+    source = FhirEndpoint(sekmet_server)
     with FhirClient(source) as client:
         seeded = seed(client, simulated_ward.fhir, print)
     assert seeded.skipped == {}
@@ -56,7 +56,7 @@ def test_it_gives_the_scores_that_the_embedded_server_gives(ward_at, settings, s
 
     screened(ward_at, settings, simulated_ward.now)
     with running_server(data=simulated_ward.fhir) as server:
-        embedded = FhirSource(server.base_url)
+        embedded = FhirEndpoint(server.base_url)
         screened(embedded, settings, simulated_ward.now)
         expected = held(embedded, "RiskAssessment")
 

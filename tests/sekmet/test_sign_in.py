@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.sign_in import SignedAssertion
 
 STAYS = 200
@@ -35,7 +35,7 @@ def test_200_stays_are_screened_with_one_token_and_a_second_time_changes_nothing
     icu, guarded_sekmet, settings, key_pair, tmp_path
 ):
     base_url, folder = guarded_sekmet
-    source = FhirSource(base_url, SignedAssertion("ward", key_pair.private), str(folder / "server.crt"))
+    source = FhirEndpoint(base_url, SignedAssertion("ward", key_pair.private), str(folder / "server.crt"))
     for number in range(STAYS):
         icu.stay(f"s{number:03}")
     icu.upload(base_url, sign_in=source.sign_in, ca_file=source.ca_file)

@@ -12,15 +12,15 @@ from tests.synthea.counted import Codes, Value, per_code, values_in
 from tests.synthea.hospital import NOW, hospital_information, population, write_ndjson
 
 from wardround.demo.fhir_server.running import running_server
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings, settings_from
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.cohorts import Encounters
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 from wardround.workflows.features import build_table
-from wardround.workflows.screening import Means, ScreeningRequest, screen
-from wardround.workflows.screening.run import chunk_file, load_run
+from wardround.workflows.screen import Means, ScreeningRequest, screen
+from wardround.workflows.screen.run import chunk_file, load_run
 
 PATIENTS = 300
 # What the embedded server keeps; Synthea's exporter leaves out the rest when it is told so.
@@ -78,7 +78,7 @@ def exported(server: str, settings: Settings) -> Screened:
 
 def screened(cohort: str, server: str, settings: Settings) -> Screened:
     asked = {"condition": "sepsis", "source_url": server, "as_of": NOW, "cohort": cohort, "mode": "shadow"}
-    source = FhirSource(server, icu_classes=ICU_CLASSES)
+    source = FhirEndpoint(server, icu_classes=ICU_CLASSES)
     summary = screen(ScreeningRequest.model_validate(asked), Means(source, settings, lambda *_: None))
     run = load_run(summary["run"], settings)
 
@@ -120,7 +120,7 @@ def test_search_and_export_give_one_ledger_and_the_same_features(searched: Scree
 def test_a_folder_gives_the_features_that_the_server_gives(
     folder: Path, server: str, searched: Screened, sepsis: Condition
 ) -> None:
-    table = build_table(NdjsonFolder(folder, Encounters(classes=ICU_CLASSES)), sepsis, NOW)
+    table = build_table(FhirFolderSource(folder, Encounters(classes=ICU_CLASSES)), sepsis, NOW)
     own_id = {one["id"]: one["identifier"][0]["value"] for one in everything(server, "Encounter")}
     theirs = searched.features.assign(stay_id=searched.features["stay_id"].map(own_id))
     theirs = theirs.sort_values("stay_id", ignore_index=True)

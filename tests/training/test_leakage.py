@@ -7,10 +7,10 @@ import pytest
 from wardround.candidates.base import Contributions, HyperParameters
 from wardround.candidates.boosted_trees import BoostedTrees
 from wardround.candidates.logistic_regression import LogisticRegression
-from wardround.evaluation import leakage
 from wardround.evaluation.gates import GateResult
 from wardround.evaluation.metrics import Metric, auroc
 from wardround.spec.leakage import Leakage
+from wardround.training import leakage
 from wardround.training.fitting import TrainingRows, out_of_fold
 from wardround.training.leakage import (
     _cost,

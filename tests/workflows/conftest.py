@@ -18,7 +18,7 @@ from wardround.core.events import frame_of
 from wardround.core.ledger import LEDGER_COLUMNS
 from wardround.evaluation.metrics import Metric
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.quality.suite import Checked, QualityResult, suite
 from wardround.results.bands import band_of
 from wardround.settings import settings_from
@@ -274,7 +274,7 @@ def held_at() -> Callable[[str, str], list[dict[str, Any]]]:
     """held_at(base_url, type) gives all resources of a type that a server holds, by id."""
 
     def read(base_url: str, resource_type: str) -> list[dict[str, Any]]:
-        with FhirClient(FhirSource(base_url)) as client:
+        with FhirClient(FhirEndpoint(base_url)) as client:
             return sorted(client.search(resource_type, {}), key=lambda resource: str(resource["id"]))
 
     return read

@@ -9,9 +9,9 @@ import pytest
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.mimic2fhir import Selection, mimic2fhir
-from wardround.fhir.client import FhirClient, FhirSource
-from wardround.sources.fhir.server import FhirServer
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.fhir.client import FhirClient, FhirEndpoint
+from wardround.sources.fhir.server import FhirServerSource
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.sources.mimic import MimicFolder
 from wardround.spec.loading import load_condition, load_variables
 from wardround.workflows.features import FeatureTable, build_table
@@ -31,7 +31,7 @@ def fhir(mimic_demo: Path, schemas: Path, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module", params=CONDITIONS)
 def tables(request, mimic_demo: Path, fhir: Path, schemas: Path) -> tuple[FeatureTable, FeatureTable]:
     condition = load_condition(request.param, schemas)
-    sources = MimicFolder(mimic_demo), NdjsonFolder(fhir)
+    sources = MimicFolder(mimic_demo), FhirFolderSource(fhir)
     csv, ndjson = (build_table(source, condition, timedelta(hours=24)) for source in sources)
     return csv, ndjson
 
@@ -66,8 +66,8 @@ def test_a_server_that_misbehaves_gives_them_too(mimic_demo: Path, fhir: Path, s
     with running_server(fhir, cap=300) as server:
         server.misbehave(FaultPlan(seed=1, faults=faults))
         # One patient a search keeps the searched spans short: the demo's patients live in different decades.
-        with FhirClient(FhirSource(server.base_url, patients_per_search=1, threads=1)) as client:
-            http = build_table(FhirServer(client, client.source.icu), condition, day)
+        with FhirClient(FhirEndpoint(server.base_url, patients_per_search=1, threads=1)) as client:
+            http = build_table(FhirServerSource(client, client.source.icu), condition, day)
     csv = build_table(MimicFolder(mimic_demo), condition, day)
     pd.testing.assert_frame_equal(csv.features, http.features, rtol=0, atol=1e-9)
     assert http.set_aside == csv.set_aside

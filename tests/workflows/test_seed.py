@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter
 from wardround.cli.seed import command
 from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.errors import FhirError, SourceDataError
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.workflows.seed import Seeded, seed
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female"}
@@ -70,7 +70,7 @@ def created(entry: dict[str, Any]) -> dict[str, Any]:
 
 def upload(folder: Path, answering: Answering = created, **capabilities: Any) -> tuple[Seeded, list[list[str]]]:
     server = Scripted(answering, capabilities)
-    with FhirClient(FhirSource("http://fhir.test/fhir", threads=1, entries_per_batch=2), server) as client:
+    with FhirClient(FhirEndpoint("http://fhir.test/fhir", threads=1, entries_per_batch=2), server) as client:
         return seed(client, folder, lambda *_: None), server.batches
 
 
@@ -106,7 +106,7 @@ def test_a_folder_lies_on_the_server_under_its_own_ids_and_again_changes_nothing
 ) -> None:
     write(tmp_path, VALUE, STAY, HOSPITAL)
     (tmp_path / "b.ndjson.gz").write_bytes(gzip.compress(json.dumps(PATIENT).encode() + b"\n"))
-    with FhirClient(FhirSource(server.base_url)) as client:
+    with FhirClient(FhirEndpoint(server.base_url)) as client:
         seeded = seed(client, tmp_path, lambda *_: None)
         assert seeded.written == {"Encounter": 2, "Observation": 1, "Patient": 1}
         assert seed(client, tmp_path, lambda *_: None) == seeded

@@ -30,24 +30,24 @@ class PromotionApproval(ApprovalOperator):  # type: ignore[misc]  # mypy does no
     @guarded
     def execute(self, context: Any) -> Any:
         # pandas takes seconds to import, and this file is imported wherever the DAG is parsed.
-        from wardround.airflow import training
+        from wardround.airflow import training_tasks
 
-        if training.is_live(self.run):
+        if training_tasks.is_live(self.run):
             raise AirflowSkipException("the trained version is live already")
-        unasked = training.why_unasked(self.run)
+        unasked = training_tasks.why_unasked(self.run)
         if unasked:
             return {"by": triggered_by(context["dag_run"]), "why": unasked}
-        self.subject, self.body = training.question(self.run)
+        self.subject, self.body = training_tasks.question(self.run)
         return super().execute(context)
 
     @guarded
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        from wardround.airflow import training
+        from wardround.airflow import training_tasks
 
         answer = answer_in(event)
         if self.REJECT in event.get("chosen_options", ()):
-            training.leave(self.run, "unanswered" if event.get("timedout") else "rejected", **answer)
-        elif answer["why"] == NO_REASON and training.is_withdrawn(self.run):
+            training_tasks.leave(self.run, "unanswered" if event.get("timedout") else "rejected", **answer)
+        elif answer["why"] == NO_REASON and training_tasks.is_withdrawn(self.run):
             raise ModelError(
                 "approve: the version was withdrawn and no reason is given, expected one; clear the task and say why"
             )

@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook, Connection
 
 from wardround.airflow.provider import CONNECTION_FIELDS, CONNECTION_TYPE, DEFAULT_CONNECTION, SIGN_IN_FIELDS
 from wardround.errors import FhirError, WardroundError
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.fhir.profiles import require_r4
 from wardround.fhir.sign_in import (
     BasicPassword,
@@ -42,8 +42,8 @@ class FhirHook(BaseHook):  # type: ignore[misc]  # mypy does not follow airflow
         """A client, to be used as a context manager. Raises WardroundError for a connection that cannot be used."""
         return FhirClient(self.source())
 
-    def source(self) -> FhirSource:
-        """The connection as a FhirSource; its secrets never leave that object."""
+    def source(self) -> FhirEndpoint:
+        """The connection as a FhirEndpoint; its secrets never leave that object."""
         return source_of(self.get_connection(self.fhir_conn_id), self.get_connection)
 
     def test_connection(self) -> tuple[bool, str]:
@@ -68,9 +68,10 @@ def _answered(client: FhirClient) -> str:
 
 def source_of(
     connection: Connection, connection_of: Callable[[str], Connection] = BaseHook.get_connection
-) -> FhirSource:
-    """A FhirSource from a connection's host, password and extra; `connection_of` gives the one that its results go to.
+) -> FhirEndpoint:
+    """The endpoint that a connection names by host, password and extra.
 
+    `connection_of` gives the connection that its results go to.
     Raises FhirError naming connection and field, and SpecError for an unknown server profile.
     """
     where = f"connection {connection.conn_id}"
@@ -83,7 +84,7 @@ def source_of(
     write_to = extra.pop("write_to", None)
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in extra.items()}
     try:
-        return FhirSource(
+        return FhirEndpoint(
             base_url=_base_url(connection),
             sign_in=_sign_in(connection, about),
             profile=load_server_profile(profile, settings_from().schemas) if profile else GENERIC,
@@ -99,7 +100,7 @@ def source_of(
         raise FhirError(f"{where}: {error}") from None
 
 
-def _taker(connection: Connection) -> FhirSource:
+def _taker(connection: Connection) -> FhirEndpoint:
     """The server that takes another one's results."""
     if connection.extra_dejson.get("write_to"):
         what = "takes results, and Write to is filled in, expected a server that keeps them"

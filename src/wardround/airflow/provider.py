@@ -61,7 +61,7 @@ def _yes_or_no(label: str, description: str) -> dict[str, Any]:
     return {"label": label, "schema": {"type": "boolean", "default": False}, "description": description}
 
 
-# Of these fields wardround.airflow.hook makes the source's sign-in; the others are fields of FhirSource.
+# Of these fields wardround.airflow.hook makes the source's sign-in; the others are fields of FhirEndpoint.
 SIGN_IN_FIELDS: dict[str, dict[str, Any]] = {
     "auth": _choice(
         "Authentication",
@@ -79,7 +79,7 @@ SIGN_IN_FIELDS: dict[str, dict[str, Any]] = {
     "key_id": _text("Key id", "kid under which the server knows the public key."),
 }
 
-# The defaults are those of wardround.fhir.client.FhirSource, which a test compares.
+# The defaults are those of wardround.fhir.client.FhirEndpoint, which a test compares.
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     **SIGN_IN_FIELDS,
     "ca_file": _text("CA file", "PEM of the authorities to trust instead of the usual ones: its path on every worker."),

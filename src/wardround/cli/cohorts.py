@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 
-class Cohort(click.ParamType[Any]):
+class CohortParam(click.ParamType[Any]):
     """One word that says where the patients come from."""
 
     name = "cohort"
@@ -22,4 +22,4 @@ class Cohort(click.ParamType[Any]):
             self.fail(f"got {shown!r}: {error}", param, ctx)
 
 
-COHORT = Cohort()
+COHORT = CohortParam()

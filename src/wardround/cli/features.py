@@ -157,22 +157,22 @@ def _source(
     if fhir is not None and is_server(fhir, settings):
         from wardround.fhir.client import FhirClient
         from wardround.fhir.profiles import recognised, with_profile
-        from wardround.sources.fhir.server import FhirServer
+        from wardround.sources.fhir.server import FhirServerSource
 
         server = server_at(fhir, settings, profile=profile, source_map=source_map)
         if server.recognise:
             with FhirClient(server) as client:
                 server = with_profile(server, recognised(client, settings.schemas).profile)
-        return FhirServer(stack.enter_context(FhirClient(server)), encounters or server.icu)
+        return FhirServerSource(stack.enter_context(FhirClient(server)), encounters or server.icu)
     from wardround.fhir.endpoint import bases_of
     from wardround.sources.fhir.unmapped import Unmapped
-    from wardround.sources.fhir_folder.source import NdjsonFolder
+    from wardround.sources.fhir_folder.source import FhirFolderSource
     from wardround.spec.cohorts import Encounters
     from wardround.spec.loading import load_variables
 
     icu = Encounters(classes=settings.icu_classes, locations=settings.icu_locations)
     translation = translation_in(source_map or settings.source_map, settings)
-    return NdjsonFolder(
+    return FhirFolderSource(
         Path(str(fhir)),
         encounters or icu,
         bases_of(settings.fhir_aliases),

@@ -44,7 +44,7 @@ def compare_versions(first: str, second: str, condition: str | None, mimic: Path
     Differences are A less B, with 95 % intervals over patients, both drawn alike. It says whose patients these are, and
     whether either version learned from them, which makes the comparison unfair.
     """
-    from wardround.workflows.training import compare_versions
+    from wardround.workflows.train import compare_versions
 
     if mimic:
         say("Making the test patients again from MIMIC-IV")

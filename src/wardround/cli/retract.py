@@ -25,7 +25,7 @@ def command(run: str, why: str, source: str | None, write_to: str | None, as_jso
     from wardround.fhir.client import FhirClient
     from wardround.settings import settings_from
     from wardround.workflows.retract import retract
-    from wardround.workflows.screening import load_run
+    from wardround.workflows.screen import load_run
 
     settings = settings_from()
     reached = servers_of(load_run(run, settings).request, settings, source, write_to)

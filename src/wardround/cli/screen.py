@@ -20,8 +20,8 @@ from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
 
 if TYPE_CHECKING:
-    from wardround.fhir.endpoint import FhirSource
-    from wardround.workflows.screening import ScreeningRequest
+    from wardround.fhir.endpoint import FhirEndpoint
+    from wardround.workflows.screen import ScreeningRequest
 
 SHOWN: Final = (
     *("condition", "as_of", "mode", "cohort", "found", "scored", "indeterminate", "excluded", "failed"),
@@ -116,7 +116,7 @@ def _screen(
     suit_the_process()
     # pandas and scikit-learn take seconds; `--help` must not wait for them, and the gate's process need not.
     from wardround.fhir.patience import Patience
-    from wardround.workflows.screening import Means, load_run, require_complete, resume, screen
+    from wardround.workflows.screen import Means, load_run, require_complete, resume, screen
 
     settings = settings_from()
     opened: list[str] = []
@@ -157,10 +157,10 @@ def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
 
 
 def _request(
-    source: "FhirSource", condition: str, as_of: datetime, allow_future: bool, **asked: Any
+    source: "FhirEndpoint", condition: str, as_of: datetime, allow_future: bool, **asked: Any
 ) -> "ScreeningRequest":
     from wardround.core.prediction_times import require_reached
-    from wardround.workflows.screening import ScreeningRequest, servers_in
+    from wardround.workflows.screen import ScreeningRequest, servers_in
 
     require_reached(as_of, datetime.now(UTC), allow_future)
     return ScreeningRequest.model_validate({"condition": condition, "as_of": as_of, **servers_in(source), **asked})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from wardround.errors import FhirError
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.sign_in import (
     BasicPassword,
     BearerToken,
@@ -23,7 +23,7 @@ from wardround.spec.servers import GENERIC
 from wardround.spec.source_maps import NO_TRANSLATION, Translation
 
 if TYPE_CHECKING:
-    from wardround.workflows.screening import ScreeningRequest
+    from wardround.workflows.screen import ScreeningRequest
 
 PROFILE_HELP: Final = "Kind of server: a profile of include/schemas/servers.  [default: by what it calls itself]"
 MAP_HELP: Final = "What the source's own codes and units mean: YAML, or a ConceptMap as JSON."
@@ -61,7 +61,7 @@ def server_at(
     source_map: Path | None = None,
     write_to: str | None = None,
     map_by_identifier: bool = False,
-) -> FhirSource:
+) -> FhirEndpoint:
     """The server at a URL or of a name, asked as the environment says.
 
     A name such as `medplum` stands for the variables MEDPLUM_BASE_URL, MEDPLUM_CLIENT_ID and so on, of the environment,
@@ -108,7 +108,7 @@ def servers_of(
     source: str | None = None,
     write_to: str | None = None,
     profile: str | None = None,
-) -> FhirSource:
+) -> FhirEndpoint:
     """The source of a run, and where its results go, reached as is said here, or else as the run says. As server_at."""
     place = source or request.source_url
     reached = server_at(place, settings, profile=profile, write_to=write_to)
@@ -119,7 +119,7 @@ def servers_of(
     return server_at(place, settings, profile=profile, write_to=known)
 
 
-def _taker(place: str | None, settings: Settings, environment: Mapping[str, str]) -> FhirSource | None:
+def _taker(place: str | None, settings: Settings, environment: Mapping[str, str]) -> FhirEndpoint | None:
     """The server that takes another one's results."""
     if place is None:
         return None
@@ -129,7 +129,7 @@ def _taker(place: str | None, settings: Settings, environment: Mapping[str, str]
             what = f"takes results, and {variables.prefix}_WRITE_TO is set, expected a server that keeps them"
             raise FhirError(f"{variables.where}: {what}; remove it, or name another server")
         return server_at(place, settings, environment)
-    return FhirSource(place, page_size=settings.fhir_page_size, retries=settings.fhir_retries, recognise=True)
+    return FhirEndpoint(place, page_size=settings.fhir_page_size, retries=settings.fhir_retries, recognise=True)
 
 
 def translation_in(source_map: Path | None, settings: Settings) -> Translation:
@@ -284,10 +284,10 @@ def _source(
     chart_url: str | None = None,
     source_map: Path | None = None,
     name: str | None = None,
-    write_to: FhirSource | None = None,
+    write_to: FhirEndpoint | None = None,
     map_by_identifier: bool = False,
-) -> FhirSource:
-    return FhirSource(
+) -> FhirEndpoint:
+    return FhirEndpoint(
         base_url=base_url,
         sign_in=sign_in,
         ca_file=ca_file,

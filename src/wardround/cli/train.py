@@ -14,8 +14,8 @@ from wardround.errors import TrainingError
 from wardround.settings import Settings, settings_from
 
 if TYPE_CHECKING:
-    from wardround.workflows.training.request import TrainingRequest
-    from wardround.workflows.training.train import Trained
+    from wardround.workflows.train.request import TrainingRequest
+    from wardround.workflows.train.train import Trained
 
 NAMES = {"split": ("patient", "calendar"), "approval": ("ask", "first_without_asking", "never")}
 
@@ -68,7 +68,7 @@ def command(context: click.Context, /, resumed: str | None, by: str, as_json: bo
     all is as the run began, and the features that it has are not built again.
     """
     _require_all_or_resume(context, resumed)
-    from wardround.workflows.training import require_gates
+    from wardround.workflows.train import require_gates
 
     trained = _trained(resumed, by, given)
     if as_json:
@@ -94,7 +94,7 @@ def command(context: click.Context, /, resumed: str | None, by: str, as_json: bo
 
 
 def _trained(resumed: str | None, by: str, given: dict[str, Any]) -> "Trained":
-    from wardround.workflows.training import resume, train
+    from wardround.workflows.train import resume, train
 
     settings = settings_from()
     with progress_bars() as progress:
@@ -105,7 +105,7 @@ def _trained(resumed: str | None, by: str, given: dict[str, Any]) -> "Trained":
 
 def _request(given: dict[str, Any], settings: Settings) -> "TrainingRequest":
     """The request, every name in it known: what was mistyped is told from data that supports no model."""
-    from wardround.workflows.training import check_request, training_request
+    from wardround.workflows.train import check_request, training_request
 
     try:
         request = training_request({**given, "created": datetime.now(UTC)})

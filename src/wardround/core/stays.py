@@ -42,14 +42,14 @@ class FoundStays(NamedTuple):
     set_aside: pd.DataFrame
 
 
-class Cohort(NamedTuple):
+class SplitStays(NamedTuple):
     """Stays that are screened (STAY_COLUMNS), and those that are not (EXCLUDED_COLUMNS); together all that came in."""
 
     eligible: pd.DataFrame
     excluded: pd.DataFrame
 
 
-def eligible(stays: pd.DataFrame, as_of: pd.Timestamp, condition: Condition) -> Cohort:
+def eligible(stays: pd.DataFrame, as_of: pd.Timestamp, condition: Condition) -> SplitStays:
     """Splits stays (FOUND_STAY_COLUMNS) by the condition's cohort at as_of.
 
     Whether a stay goes on at as_of is read from its period, not from its status, which tells about today. Of those that
@@ -73,7 +73,7 @@ def eligible(stays: pd.DataFrame, as_of: pd.Timestamp, condition: Condition) -> 
     reason = np.select([rule.to_numpy(dtype=bool) for rule, _ in rules], [name for _, name in rules], default="")
     reason = _once_a_person(stays, reason)
     excluded = stays.assign(reason=reason)[reason != ""]
-    return Cohort(
+    return SplitStays(
         stays[reason == ""].reset_index(drop=True),
         excluded[list(EXCLUDED_COLUMNS)].reset_index(drop=True).astype(EXCLUDED_COLUMNS),
     )

@@ -1,4 +1,4 @@
-"""A FhirSource in, the Authorization header of its requests out; a token is asked for once and shared by a process."""
+"""An endpoint in, the Authorization header of its requests out; a token is asked for once and shared by a process."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ from urllib.parse import quote_plus, urlencode
 import requests
 
 from wardround.errors import FhirError, FhirRefused
-from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.json_object import json_object
 from wardround.fhir.sign_in import (
     BEARER,
@@ -62,7 +62,7 @@ class Authorization:
     FhirRefused, or FhirError for an answer without a token.
     """
 
-    def __init__(self, source: FhirSource, ask: Ask) -> None:
+    def __init__(self, source: FhirEndpoint, ask: Ask) -> None:
         self._fixed: str | None = None
         self._tokens: _Tokens | None = None
         match source.sign_in:
@@ -147,7 +147,7 @@ class _SignIns:
         self._tokens: OrderedDict[tuple[object, ...], _Tokens] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, source: FhirSource) -> _Tokens:
+    def of(self, source: FhirEndpoint) -> _Tokens:
         """The same for all clients that sign in to one server with the same secret, over the same way."""
         key = (source.base_url, source.sign_in, source.ca_file, source.proxy)
         with self._lock:
@@ -173,7 +173,7 @@ SIGN_INS: Final = _SignIns()
 class _TokenRequest:
     """Asks the token endpoint, once a call; every call signs an assertion of its own, so that none is used twice."""
 
-    def __init__(self, source: FhirSource, sign_in: TokenSignIn, ask: Ask, tokens: _Tokens) -> None:
+    def __init__(self, source: FhirEndpoint, sign_in: TokenSignIn, ask: Ask, tokens: _Tokens) -> None:
         self._source = source
         self._sign_in = sign_in
         self._ask = ask

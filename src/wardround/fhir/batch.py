@@ -7,7 +7,7 @@ from typing import Final
 
 from wardround.errors import FhirError, FhirUnreachable
 from wardround.fhir.answer import Answer
-from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.references import Resource
 from wardround.fhir.transport import ATTEMPTS, Transport
 
@@ -27,7 +27,7 @@ _WHOLE: Final = (400, 413, 422)
 _LOG = logging.getLogger(__name__)
 
 
-def perform(entries: Sequence[Resource], source: FhirSource, transport: Transport, repeat: bool) -> list[Resource]:
+def perform(entries: Sequence[Resource], source: FhirEndpoint, transport: Transport, repeat: bool) -> list[Resource]:
     """The answered entries (`response`, `resource` if any), in order.
 
     An entry that was answered 429 or 503, or not at all, is sent again, `ATTEMPTS` times at most. Without `repeat`
@@ -68,7 +68,7 @@ def status_of(answer: Resource) -> str:
     return status if _STATUS.fullmatch(status) else UNANSWERED
 
 
-def _sent(entries: list[Resource], source: FhirSource, transport: Transport, repeat: bool) -> list[Resource]:
+def _sent(entries: list[Resource], source: FhirEndpoint, transport: Transport, repeat: bool) -> list[Resource]:
     try:
         if source.profile.has_batch:
             return _batch(entries, source, transport, repeat)
@@ -81,7 +81,7 @@ def _sent(entries: list[Resource], source: FhirSource, transport: Transport, rep
         return [{} for _ in entries]
 
 
-def _batch(entries: list[Resource], source: FhirSource, transport: Transport, repeat: bool) -> list[Resource]:
+def _batch(entries: list[Resource], source: FhirEndpoint, transport: Transport, repeat: bool) -> list[Resource]:
     bundle = {"resourceType": "Bundle", "type": "batch", "entry": entries}
     answer = transport.send("POST", source.base_url, json=bundle, headers=_BATCH, accept=_WHOLE, repeat=repeat)
     if answer.status in _WHOLE:
@@ -104,7 +104,7 @@ def _is_answer(entry: object) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("response"), dict)
 
 
-def _single(entry: Resource, source: FhirSource, transport: Transport, repeat: bool) -> Resource:
+def _single(entry: Resource, source: FhirEndpoint, transport: Transport, repeat: bool) -> Resource:
     request = entry["request"]
     conditions = {header: str(request[key]) for key, header in _CONDITIONS.items() if key in request}
     answer = transport.send(

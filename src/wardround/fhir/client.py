@@ -13,7 +13,7 @@ from requests.adapters import BaseAdapter
 from wardround.errors import FhirError
 from wardround.fhir import batch as fhir_batch
 from wardround.fhir.answer import Answer
-from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.page import WHOLE, Misshapen, Shape, called
 from wardround.fhir.pages import TOO_LARGE, Search, TooLarge, pages
 from wardround.fhir.patience import Patience
@@ -21,7 +21,7 @@ from wardround.fhir.references import Resource
 from wardround.fhir.transport import Transport
 from wardround.fhir.versions import Seen
 
-__all__ = ["FhirClient", "FhirSource", "Params"]
+__all__ = ["FhirClient", "FhirEndpoint", "Params"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class FhirClient:
     """
 
     def __init__(
-        self, source: FhirSource, transport: BaseAdapter | None = None, patience: Patience | None = None
+        self, source: FhirEndpoint, transport: BaseAdapter | None = None, patience: Patience | None = None
     ) -> None:
         self.source = source
         self._transport = Transport(source, transport, patience)

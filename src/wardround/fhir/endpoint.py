@@ -17,7 +17,7 @@ from wardround.spec.source_maps import NO_TRANSLATION, Translation
 
 
 @dataclass(frozen=True)
-class FhirSource:
+class FhirEndpoint:
     """A FHIR R4 server.
 
     Attributes:
@@ -62,7 +62,7 @@ class FhirSource:
     recognise: bool = False
     name: str | None = None
     chart_url: str | None = None
-    write_to: "FhirSource | None" = None
+    write_to: "FhirEndpoint | None" = None
     map_by_identifier: bool = False
 
     def __post_init__(self) -> None:

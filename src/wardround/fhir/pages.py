@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 from wardround.errors import FhirError
 from wardround.fhir.answer import Answer, error_codes
-from wardround.fhir.endpoint import FhirSource, origin, shown
+from wardround.fhir.endpoint import FhirEndpoint, origin, shown
 from wardround.fhir.page import Link, Misshapen, Page, Shape, called
 from wardround.fhir.references import is_id
 from wardround.fhir.versions import Seen
@@ -61,7 +61,7 @@ class Search(Generic[T]):
         seen: the resources that were given already, and in which version; those that are given come to it.
     """
 
-    source: FhirSource
+    source: FhirEndpoint
     resource_type: str
     shape: Shape[T]
     first: Callable[[], Answer]

@@ -12,7 +12,7 @@ from requests.adapters import BaseAdapter
 
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.answer import error_codes
-from wardround.fhir.endpoint import FhirSource, origin
+from wardround.fhir.endpoint import FhirEndpoint, origin
 from wardround.fhir.page import called, dicts
 from wardround.fhir.references import Resource, is_foreign, patient_of
 from wardround.fhir.transport import Transport
@@ -69,7 +69,7 @@ class Asked:
 class Probe:
     """Asks a server; a context manager. Raises FhirUnreachable, and FhirRefused where the sign-in does not suffice."""
 
-    def __init__(self, source: FhirSource, transport: BaseAdapter | None = None, repeats: int = 3) -> None:
+    def __init__(self, source: FhirEndpoint, transport: BaseAdapter | None = None, repeats: int = 3) -> None:
         self._base = source.base_url
         self._bases = source.bases
         self._repeats = repeats

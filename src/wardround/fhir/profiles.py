@@ -6,7 +6,7 @@ from pathlib import Path
 from wardround.core.server_profiles import Fit, fitting, other_version, takes_results
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.references import Resource
 from wardround.spec.loading import load_server_profiles
 from wardround.spec.servers import ServerProfile
@@ -17,13 +17,13 @@ def recognised(client: FhirClient, schemas: Path) -> Fit:
     return recognised_by(client.capabilities(), client.source, schemas)
 
 
-def recognised_by(statement: Resource, source: FhirSource, schemas: Path) -> Fit:
+def recognised_by(statement: Resource, source: FhirEndpoint, schemas: Path) -> Fit:
     """The same of a CapabilityStatement. Raises FhirError for another version of FHIR: it may mean something else."""
     require_r4(statement, source)
     return fitting(statement, load_server_profiles(schemas).values())
 
 
-def require_r4(statement: Resource, source: FhirSource) -> None:
+def require_r4(statement: Resource, source: FhirEndpoint) -> None:
     """Raises FhirError if the statement names another version of FHIR than R4."""
     if other := other_version(statement):
         raise FhirError(f"{source.base_url}: speaks FHIR {other}, expected R4 (4.0); give the URL of its R4 interface")
@@ -48,6 +48,6 @@ def require_takes_results(client: FhirClient) -> None:
         )
 
 
-def with_profile(source: FhirSource, profile: ServerProfile) -> FhirSource:
+def with_profile(source: FhirEndpoint, profile: ServerProfile) -> FhirEndpoint:
     """The source with this profile, recognised or chosen."""
     return replace(source, profile=profile, recognise=False)

@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter
 from wardround.errors import FhirError, FhirUnreachable
 from wardround.fhir.answer import Answer, answer_of, retry_after
 from wardround.fhir.auth import Authorization, AuthorizationHeader
-from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.json_object import json_object
 from wardround.fhir.lost import LOST, Busy, lost
 from wardround.fhir.patience import Patience
@@ -34,7 +34,7 @@ class Transport:
     """A pool of connections to one server."""
 
     def __init__(
-        self, source: FhirSource, adapter: BaseAdapter | None = None, patience: Patience | None = None
+        self, source: FhirEndpoint, adapter: BaseAdapter | None = None, patience: Patience | None = None
     ) -> None:
         self._source = source
         self.patience = patience or Patience(source.retries)

@@ -69,7 +69,7 @@ def _serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     from wardround.adapters import expectations
-    from wardround.workflows.screening import check_quality
+    from wardround.workflows.screen import check_quality
 
     expectations.prepare()
     # Looking through all that was imported, for garbage, would keep the verdict back by a second when the child ends.

@@ -16,9 +16,9 @@ from wardround.results.bands import INDETERMINATE
 from wardround.results.risk_assessment import fhir_time, identity, probability
 from wardround.settings import Settings
 from wardround.workflows.report import report
-from wardround.workflows.screening.high_band import take_out
-from wardround.workflows.screening.run import RETRACTION, Run, load_run
-from wardround.workflows.screening.taking_turns import turn_of
+from wardround.workflows.screen.high_band import take_out
+from wardround.workflows.screen.run import RETRACTION, Run, load_run
+from wardround.workflows.screen.taking_turns import turn_of
 
 _LOG = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Final
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.core.run_overview import RunName
 from wardround.settings import Settings
-from wardround.workflows.screening.run import PATIENTS
+from wardround.workflows.screen.run import PATIENTS
 
 # Whose stays were found, and whom a cohort named without one.
 _NAMING: Final = ("stays.parquet", "cohort.parquet")

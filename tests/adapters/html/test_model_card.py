@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from wardround.adapters.html.model_card import STATEMENTS, files_beside, render_card
+from wardround.adapters.html.model_card import PAGE, STATEMENTS, files_beside, render_card
 from wardround.adapters.models.store import ModelStore
-from wardround.adapters.models.versions import PAGE
 from wardround.errors import ModelError
 from wardround.evaluation.comparison import MEASURES, Compared, Comparison, Judged, OnTest
 from wardround.evaluation.metrics import Metric

@@ -9,7 +9,7 @@ from tests.demo.fhir_server.odd_requests import Drawn
 from wardround.demo.fhir_server.loading import open_store
 from wardround.errors import SourceDataError
 from wardround.sources.fhir_folder.resources import FhirFolder, Unread
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 
 
 def odd_folder(folder: Path, seed: int, files: int) -> Path:
@@ -46,7 +46,7 @@ def test_features_of_an_odd_folder_are_read_or_refused(tmp_path: Path, seed: int
         alone.mkdir(exist_ok=True)
         (alone / file.name).write_bytes(file.read_bytes())
         try:
-            NdjsonFolder(alone).find_stays()
+            FhirFolderSource(alone).find_stays()
             read += 1
         except SourceDataError:
             pass

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from wardround.demo.ward.course import Course, run_course
-from wardround.demo.ward.patients import HOUR, Batch, Cohort, make_cohort
+from wardround.demo.ward.patients import HOUR, Batch, WardPatients, make_patients
 from wardround.demo.ward.suspicion import Treatment, treat
 
 NOW = 1_767_330_000
 
 
 @pytest.fixture(scope="module")
-def ward() -> tuple[Cohort, Course, Treatment]:
+def ward() -> tuple[WardPatients, Course, Treatment]:
     rng = np.random.default_rng(5)
-    cohort = make_cohort(Batch(first=0, count=500, now=NOW, discharged=True), rng)
+    cohort = make_patients(Batch(first=0, count=500, now=NOW, discharged=True), rng)
     course = run_course(cohort.illness, int(np.ceil(cohort.hours.max())) + 1, rng)
     return cohort, course, treat(cohort, course, rng)
 

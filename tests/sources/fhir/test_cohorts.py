@@ -9,7 +9,7 @@ import pytest
 from wardround.core.events import frame_of
 from wardround.core.stays import EXCLUDED_COLUMNS, FOUND_STAY_COLUMNS, FoundStays
 from wardround.errors import FhirError, SourceDataError
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.sources.fhir.cohorts import (
     find_for_patients,
     of_file,
@@ -32,7 +32,7 @@ ELSEWHERE = {"reference": "https://elsewhere.org/fhir/Patient/x"}
 
 @pytest.fixture
 def client(server):
-    with FhirClient(FhirSource(server.url, patients_per_search=2)) as client:
+    with FhirClient(FhirEndpoint(server.url, patients_per_search=2)) as client:
         yield client
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from wardround.errors import FhirError
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.sources.fhir.encounter_search import begin
 from wardround.sources.fhir.locations import called, inside
 from wardround.sources.fhir.stays import find
@@ -82,7 +82,7 @@ def answering(page):
 
 def test_a_server_is_asked_for_the_parts_level_by_level_and_then_for_their_encounters(server, page) -> None:
     server.answer = answering(page)
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         found = find(client, Encounters(locations=("MICU",)))
     assert found.stays[["stay_id", "unit"]].to_numpy().tolist() == [["e", "MICU"]]
     asked = [request.form["partof"] for request in server.requests if "partof" in request.form]
@@ -96,7 +96,7 @@ def test_a_server_without_search_by_part_is_asked_for_all_encounters_and_for_the
 ) -> None:
     server.answer = answering(page)
     profile = GENERIC.model_copy(update={"has_location_parts": False, "has_include": False})
-    with FhirClient(FhirSource(server.url, profile=profile)) as client:
+    with FhirClient(FhirEndpoint(server.url, profile=profile)) as client:
         found = find(client, Encounters(locations=("MICU",)))
     assert found.stays[["stay_id", "unit"]].to_numpy().tolist() == [["e", "MICU"]]
     assert not any("partof" in request.form or "location" in request.form for request in server.requests)
@@ -104,7 +104,7 @@ def test_a_server_without_search_by_part_is_asked_for_all_encounters_and_for_the
 
 def test_a_server_that_ignores_the_search_by_part_gives_no_other_beds(server, page) -> None:
     server.answer = lambda request: page(*WARD) if "Location" in request.path else page(ENCOUNTER)
-    with FhirClient(FhirSource(server.url)) as client:
+    with FhirClient(FhirEndpoint(server.url)) as client:
         _, rule = begin(client, Encounters(locations=("MICU",)))
         assert rule.locations == {"icu"}
         assert len(find(client, Encounters(locations=("MICU",))).stays) == 1
@@ -118,5 +118,5 @@ def test_locations_without_end_are_an_error_and_no_loop(server, page) -> None:
         return page(location(f"{whole.removeprefix('Location/')}1", whole.removeprefix("Location/"), name="MICU"))
 
     server.answer = deeper
-    with FhirClient(FhirSource(server.url)) as client, pytest.raises(FhirError, match="more than 20 deep"):
+    with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="more than 20 deep"):
         begin(client, Encounters(locations=("MICU",)))

@@ -8,7 +8,7 @@ import pytest
 
 from wardround.core.events import READING_COLUMNS, admit
 from wardround.core.reading_rule import reading_rule
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.fhir.references import Bases
 from wardround.sources.fhir.observation import frame_of_readings, in_our_units, readings_of
 from wardround.sources.fhir.observation_shape import OBSERVATION
@@ -525,7 +525,7 @@ def test_no_readings_make_an_empty_frame_of_the_right_types() -> None:
 
 def searched(server, variables, patients: list[str], **settings) -> pd.DataFrame:
     start, end = pd.Timestamp("2026-01-01T05:00:00.5Z"), pd.Timestamp("2026-01-02T05:00:00.5Z")
-    with FhirClient(FhirSource(server.url, threads=2, **settings)) as client:
+    with FhirClient(FhirEndpoint(server.url, threads=2, **settings)) as client:
         return fetch(client, patients, variables, start, end)
 
 

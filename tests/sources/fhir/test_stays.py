@@ -9,10 +9,10 @@ import pytest
 
 from wardround.core.stays import EXCLUDED_COLUMNS, FOUND_STAY_COLUMNS
 from wardround.errors import FhirError
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.fhir.references import Bases
 from wardround.sources.fhir.encounter_rule import EncounterRule
-from wardround.sources.fhir.encounters import Census
+from wardround.sources.fhir.encounters import EncounterRecords
 from wardround.sources.fhir.locations import called
 from wardround.sources.fhir.stays import find
 from wardround.spec.servers import GENERIC
@@ -50,9 +50,9 @@ def at(hour: int) -> datetime:
 
 
 def stays(*encounters: dict, rule: EncounterRule = ACUTE, start: int | None = None, as_of: int | None = None):
-    census = Census(Bases())
-    census.add([*encounters, PATIENT, ICU, WARD])
-    return census.stays(rule, None if start is None else at(start), None if as_of is None else at(as_of))
+    records = EncounterRecords(Bases())
+    records.add([*encounters, PATIENT, ICU, WARD])
+    return records.stays(rule, None if start is None else at(start), None if as_of is None else at(as_of))
 
 
 def hours(found) -> list[tuple[int, int | None]]:
@@ -67,11 +67,11 @@ class Resource(dict[str, Any]):
 def test_a_census_keeps_of_a_resource_only_what_a_stay_needs() -> None:
     kept = Resource(encounter(text={"div": "long"}))
     gone = weakref.ref(kept)
-    census = Census(Bases())
-    census.add(iter([kept]))
+    records = EncounterRecords(Bases())
+    records.add(iter([kept]))
     del kept
     assert gone() is None
-    assert census.stays(ACUTE).stays["stay_id"].tolist() == ["e1"]
+    assert records.stays(ACUTE).stays["stay_id"].tolist() == ["e1"]
 
 
 def test_a_stay_has_its_period_its_patient_and_its_unit() -> None:
@@ -179,18 +179,18 @@ def test_encounters_without_an_id_are_counted_each_once_in_any_order() -> None:
 
 
 def test_a_patient_without_a_usable_id_is_nobodys() -> None:
-    census = Census(Bases())
-    census.add([encounter(subject={"reference": "Patient/None"}), {**PATIENT, "id": None}, {**ICU, "id": 1}])
-    assert census.missing()["Patient"] == ["None"]
-    assert called(census.locations, "Medical ICU") == []
+    records = EncounterRecords(Bases())
+    records.add([encounter(subject={"reference": "Patient/None"}), {**PATIENT, "id": None}, {**ICU, "id": 1}])
+    assert records.missing()["Patient"] == ["None"]
+    assert called(records.locations, "Medical ICU") == []
 
 
 def test_a_patient_of_another_base_url_is_not_asked_for() -> None:
-    census = Census(Bases("https://example.org/fhir"))
+    records = EncounterRecords(Bases("https://example.org/fhir"))
     elsewhere = encounter("e2", subject={"reference": "https://elsewhere.org/fhir/Patient/z"})
-    census.add([encounter(subject={"reference": "https://example.org/fhir/Patient/a"}), elsewhere, PATIENT])
-    assert census.missing() == {"Patient": [], "Location": []}
-    assert census.stays(ACUTE).stays["patient_id"].tolist() == ["a"]
+    records.add([encounter(subject={"reference": "https://example.org/fhir/Patient/a"}), elsewhere, PATIENT])
+    assert records.missing() == {"Patient": [], "Location": []}
+    assert records.stays(ACUTE).stays["patient_id"].tolist() == ["a"]
 
 
 def test_a_location_elsewhere_is_not_ours_of_the_same_id() -> None:
@@ -199,7 +199,7 @@ def test_a_location_elsewhere_is_not_ours_of_the_same_id() -> None:
 
 
 def search(server, **settings):
-    with FhirClient(FhirSource(server.url, **settings)) as client:
+    with FhirClient(FhirEndpoint(server.url, **settings)) as client:
         return find(client, client.source.icu, at(1), at(22))
 
 

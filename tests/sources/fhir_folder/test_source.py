@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from wardround.errors import SourceDataError
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_variables
 from wardround.spec.variables import NamedCode
@@ -30,7 +30,9 @@ def write(folder: Path, name: str, *resources: dict) -> Path:
     return folder
 
 
-def read(folder: NdjsonFolder, schemas: Path, index: pd.DataFrame = INDEX) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+def read(
+    folder: FhirFolderSource, schemas: Path, index: pd.DataFrame = INDEX
+) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     return list(folder.readings(index, load_variables(schemas), timedelta(hours=24)))
 
 
@@ -39,39 +41,39 @@ def test_files_may_have_any_name_any_mix_of_types_and_be_gzipped(
 ) -> None:
     write(tmp_path, "export-1.ndjson", pulse, stay)
     write(tmp_path, "export-2.ndjson.gz", {**pulse, "id": "o2"}, PATIENT, ICU)
-    found = NdjsonFolder(tmp_path).find_stays().stays.iloc[0]
+    found = FhirFolderSource(tmp_path).find_stays().stays.iloc[0]
     assert (found["stay_id"], found["sex"], found["unit"]) == ("e1", "male", "Medical ICU")
-    ((_, readings),) = read(NdjsonFolder(tmp_path), schemas)
+    ((_, readings),) = read(FhirFolderSource(tmp_path), schemas)
     assert readings["source_ref"].tolist() == ["Observation/o1", "Observation/o2"]
 
 
 def test_stays_are_found_by_class_by_location_and_by_time(tmp_path: Path, stay: Resource) -> None:
     write(tmp_path, "all.ndjson", stay, {**stay, "id": "e2", "class": {"code": "IMP"}}, PATIENT, ICU)
-    assert NdjsonFolder(tmp_path).find_stays().stays["stay_id"].tolist() == ["e1"]
-    by_location = NdjsonFolder(tmp_path, Encounters(locations=("medical icu",)))
+    assert FhirFolderSource(tmp_path).find_stays().stays["stay_id"].tolist() == ["e1"]
+    by_location = FhirFolderSource(tmp_path, Encounters(locations=("medical icu",)))
     assert by_location.find_stays().stays["stay_id"].tolist() == ["e1", "e2"]
     before = datetime(2026, 1, 1, tzinfo=UTC)
-    assert NdjsonFolder(tmp_path).find_stays(as_of=before).stays.empty
+    assert FhirFolderSource(tmp_path).find_stays(as_of=before).stays.empty
 
 
 def test_an_unknown_location_is_an_error(tmp_path: Path, stay: Resource) -> None:
     write(tmp_path, "all.ndjson", stay)
     with pytest.raises(SourceDataError, match="no Location 'Moon'"):
-        NdjsonFolder(tmp_path, Encounters(locations=("Moon",))).find_stays()
+        FhirFolderSource(tmp_path, Encounters(locations=("Moon",))).find_stays()
 
 
 def test_only_readings_inside_the_windows_of_the_index_come_out(tmp_path: Path, schemas: Path, pulse: Resource) -> None:
     late = {**pulse, "id": "o2", "effectiveDateTime": "2026-01-02T12:00:01Z"}
     other = {**pulse, "id": "o3", "subject": {"reference": "Patient/b"}}
     write(tmp_path, "all.ndjson", pulse, late, other)
-    ((_, readings),) = read(NdjsonFolder(tmp_path), schemas)
+    ((_, readings),) = read(FhirFolderSource(tmp_path), schemas)
     assert readings["source_ref"].tolist() == ["Observation/o1"]
 
 
 def test_every_index_row_comes_once_some_patients_at_a_time(tmp_path: Path, schemas: Path, pulse: Resource) -> None:
     write(tmp_path, "all.ndjson", pulse)
     index = pd.concat([INDEX, INDEX.assign(stay_id="e3", patient_id="c"), INDEX.assign(stay_id="e4")])
-    parts = read(NdjsonFolder(tmp_path, patients_at_once=1), schemas, index)
+    parts = read(FhirFolderSource(tmp_path, patients_at_once=1), schemas, index)
     assert [(part["stay_id"].tolist(), len(readings)) for part, readings in parts] == [(["e1", "e4"], 1), (["e3"], 0)]
 
 
@@ -84,28 +86,28 @@ def test_a_code_of_the_house_is_found_as_json_may_write_it(
     variables["heart_rate"] = variables["heart_rate"].model_copy(update={"codes": (own,)})
     line = json.dumps({**pulse, "code": {"coding": [{"system": "urn:house", "code": "X"}]}}, ensure_ascii=False)
     (tmp_path / "all.ndjson").write_text(line.replace('"X"', f'"{written}"') + "\n", encoding="utf-8")
-    ((_, readings),) = NdjsonFolder(tmp_path).readings(INDEX, variables, timedelta(hours=24))
+    ((_, readings),) = FhirFolderSource(tmp_path).readings(INDEX, variables, timedelta(hours=24))
     assert readings["value"].tolist() == [80]
 
 
 def test_a_code_in_a_text_is_not_taken_for_a_coding(tmp_path: Path, schemas: Path, pulse: Resource) -> None:
     write(tmp_path, "all.ndjson", {**pulse, "code": {"text": "8867-4"}})
-    ((_, readings),) = read(NdjsonFolder(tmp_path), schemas)
+    ((_, readings),) = read(FhirFolderSource(tmp_path), schemas)
     assert readings.empty
 
 
 def test_a_folder_without_ndjson_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceDataError, match="there is no such folder"):
-        NdjsonFolder(tmp_path / "absent").find_stays()
+        FhirFolderSource(tmp_path / "absent").find_stays()
     with pytest.raises(SourceDataError, match="no \\*\\.ndjson"):
-        NdjsonFolder(tmp_path).find_stays()
+        FhirFolderSource(tmp_path).find_stays()
 
 
 @pytest.mark.parametrize("line", ['{"resourceType": "Encounter", "name": "PRIVATE', '["Encounter"]'])
 def test_a_line_that_is_no_resource_is_named_and_not_shown(tmp_path: Path, line: str) -> None:
     (tmp_path / "all.ndjson").write_text(f"{json.dumps(PATIENT)}\n{line}\n")
     with pytest.raises(SourceDataError, match=r"all\.ndjson, line 2") as caught:
-        NdjsonFolder(tmp_path).find_stays()
+        FhirFolderSource(tmp_path).find_stays()
     assert "PRIVATE" not in str(caught.value)
 
 
@@ -114,4 +116,4 @@ def test_a_broken_gzip_is_an_error(tmp_path: Path, stay: Resource) -> None:
     whole = (tmp_path / "all.ndjson.gz").read_bytes()
     (tmp_path / "all.ndjson.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SourceDataError, match="cannot be read"):
-        NdjsonFolder(tmp_path).find_stays()
+        FhirFolderSource(tmp_path).find_stays()

@@ -11,7 +11,7 @@ import pytest
 from tests.fhir.test_versions import ORDERS, T1, T2, T3
 
 from wardround.sources.fhir_folder.places import Places
-from wardround.sources.fhir_folder.source import NdjsonFolder
+from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.loading import load_variables
 
 Resource = dict[str, Any]
@@ -38,11 +38,11 @@ def deleted(*references: str, at: str | None = None) -> Resource:
 def folder(tmp_path: Path) -> Any:
     """folder([…], […]) is a folder of a file for each list."""
 
-    def written(*files: list[Resource]) -> NdjsonFolder:
+    def written(*files: list[Resource]) -> FhirFolderSource:
         for number, resources in enumerate(files):
             lines = "".join(f"{json.dumps(resource)}\n" for resource in resources)
             (tmp_path / f"{number}.ndjson").write_text(lines)
-        return NdjsonFolder(tmp_path, patients_at_once=1)
+        return FhirFolderSource(tmp_path, patients_at_once=1)
 
     return written
 

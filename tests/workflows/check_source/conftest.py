@@ -11,7 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from wardround.demo.fhir_server.running import running_server
-from wardround.fhir.client import FhirSource
+from wardround.fhir.client import FhirEndpoint
 from wardround.spec.loading import load_server_profiles
 from wardround.workflows.check_source import SourceCheck, check_source
 
@@ -93,7 +93,7 @@ def wire(refused) -> Lacking:
 @pytest.fixture
 def check(ward: str, wire: Lacking, schemas) -> Callable[..., SourceCheck]:
     def run(**options: Any) -> SourceCheck:
-        return check_source(FhirSource(ward), load_server_profiles(schemas), transport=wire, **options)
+        return check_source(FhirEndpoint(ward), load_server_profiles(schemas), transport=wire, **options)
 
     return run
 

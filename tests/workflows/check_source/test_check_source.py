@@ -7,7 +7,7 @@ import pytest
 
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import FhirError, FhirRefused
-from wardround.fhir.client import FhirClient, FhirSource
+from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.fhir.sign_in import ClientSecret
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_server_profiles
@@ -41,7 +41,7 @@ def test_a_page_that_holds_all_that_was_asked_for_does_not_say_how_large_pages_c
         for _ in range(PAGE_ASKED + 1)
     ]
     with running_server() as server:
-        source = FhirSource(server.base_url)
+        source = FhirEndpoint(server.base_url)
         with FhirClient(source) as client:
             client.batch(many, repeat=False)
         found = check_source(source, load_server_profiles(schemas))
@@ -121,7 +121,7 @@ def test_a_server_that_answers_nothing_without_a_patient_is_asked_with_one_that_
 
 def test_an_empty_server_proves_nothing_about_searches(schemas) -> None:
     with running_server() as server:
-        found = check_source(FhirSource(server.base_url), load_server_profiles(schemas))
+        found = check_source(FhirEndpoint(server.base_url), load_server_profiles(schemas))
     assert found.differences == {}
     assert outcome_of(found, "Encounter by class") == "unproven"
 
@@ -153,7 +153,7 @@ def test_a_test_resource_that_stays_is_named_and_cannot_be_taken_for_a_result(ch
 
 def test_a_server_that_ignores_the_identifier_is_not_written_to(check, wire, assessments, ward) -> None:
     theirs = {"resourceType": "RiskAssessment", "id": "theirs", "status": "final", "subject": {"display": "x"}}
-    with FhirClient(FhirSource(ward)) as client:
+    with FhirClient(FhirEndpoint(ward)) as client:
         client.batch([{"resource": theirs, "request": {"method": "PUT", "url": "RiskAssessment/theirs"}}])
     wire.drop = ("identifier",)
     assert outcome_of(check(write=True), "RiskAssessment by identifier") == "ignored"
@@ -189,7 +189,7 @@ def test_the_plan_is_that_of_the_profile(check) -> None:
 
 
 def remove(ward: str, key: str) -> None:
-    with FhirClient(FhirSource(ward)) as client:
+    with FhirClient(FhirEndpoint(ward)) as client:
         client.batch([{"request": {"method": "DELETE", "url": f"RiskAssessment/{key}"}}])
 
 
@@ -216,7 +216,7 @@ def test_what_is_no_fhir_server_ends_the_check(check, wire, answer: tuple[int, s
 def test_a_sign_in_that_gets_no_token_ends_the_check(ward, schemas) -> None:
     sign_in = ClientSecret("me", "secret", f"{ward}/no-such-token-endpoint")
     with pytest.raises(FhirError, match=r"no-such-token-endpoint: answered \d+ and no token"):
-        check_source(FhirSource(ward, sign_in), load_server_profiles(schemas))
+        check_source(FhirEndpoint(ward, sign_in), load_server_profiles(schemas))
 
 
 @pytest.mark.parametrize("nothing", [b'{"entry": null, "link": null, ', b'{"entry": [null], "link": ["next"], '])
@@ -250,7 +250,7 @@ def test_a_server_that_takes_no_write_holds_no_test_resource(check, wire) -> Non
 
 
 def test_the_plan_says_how_the_stays_of_a_condition_of_its_own_are_found() -> None:
-    source = FhirSource("https://example.org/r4", icu_locations=("MICU",))
+    source = FhirEndpoint("https://example.org/r4", icu_locations=("MICU",))
     ward = {"falls": Encounters(types=("ward",), locations=("Ward 4",))}
     assert plan(source, ward)[:2] == [
         "Finds stays by class ACUTE and by location MICU and date.",

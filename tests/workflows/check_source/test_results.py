@@ -11,7 +11,7 @@ from tests.loopback import serving
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.errors import FhirUnreachable
-from wardround.fhir.client import FhirSource
+from wardround.fhir.client import FhirEndpoint
 from wardround.spec.loading import load_server_profiles
 from wardround.workflows.check_source import SourceCheck, check_source
 
@@ -27,8 +27,8 @@ def checked(ward: str, taking: RunningServer, schemas):
     profiles = load_server_profiles(schemas)
 
     def run(write: bool = False, mapped: bool = False, **taker: Any) -> SourceCheck:
-        results = FhirSource(**{"base_url": taking.base_url, "recognise": True, "retries": 0, **taker})
-        source = FhirSource(ward, write_to=results, map_by_identifier=mapped)
+        results = FhirEndpoint(**{"base_url": taking.base_url, "recognise": True, "retries": 0, **taker})
+        source = FhirEndpoint(ward, write_to=results, map_by_identifier=mapped)
         return check_source(source, profiles, write=write)
 
     return run

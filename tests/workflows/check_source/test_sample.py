@@ -7,7 +7,7 @@ import yaml
 
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import FhirError
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.spec.loading import load_variables
 from wardround.spec.source_maps import SourceMap, Translation
 from wardround.workflows.check_source import sample as module
@@ -33,7 +33,7 @@ def server(icu):
 
 
 def test_what_is_read_and_what_no_variable_names_is_counted(server, schemas) -> None:
-    found = sample(FhirSource(server), load_variables(schemas), NOW)
+    found = sample(FhirEndpoint(server), load_variables(schemas), NOW)
     (own,) = found.unmapped
     assert (own.system, own.code, own.display, own.units, own.observations, own.patients) == (
         *(HOUSE, "PULS", "Puls", ("bpm",)),
@@ -46,17 +46,17 @@ def test_what_is_read_and_what_no_variable_names_is_counted(server, schemas) -> 
 
 
 def test_what_a_source_map_tells_is_read(server, schemas) -> None:
-    source = FhirSource(server, translation=Translation(codes=(((HOUSE, "PULS"), (LOINC, "8867-4")),)))
+    source = FhirEndpoint(server, translation=Translation(codes=(((HOUSE, "PULS"), (LOINC, "8867-4")),)))
     found = sample(source, load_variables(schemas), NOW)
     assert (found.unmapped, found.read["heart_rate"]) == ((), 8)
 
 
 def test_a_sample_says_that_it_is_one(server, schemas, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "OBSERVATIONS", 5)
-    found = sample(FhirSource(server), load_variables(schemas), NOW)
+    found = sample(FhirEndpoint(server), load_variables(schemas), NOW)
     assert (found.observations, found.whole) == (5, False)
 
 
 def test_an_icu_location_that_does_not_exist_is_an_error(server, schemas) -> None:
     with pytest.raises(FhirError, match="no Location 'MICU'"):
-        sample(FhirSource(server, icu_locations=("MICU",)), load_variables(schemas), NOW)
+        sample(FhirEndpoint(server, icu_locations=("MICU",)), load_variables(schemas), NOW)

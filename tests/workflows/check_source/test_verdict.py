@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from wardround.cli.check_source import command
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import FhirError
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_server_profiles
 from wardround.workflows.check_source import check_source
@@ -113,7 +113,7 @@ def test_encounters_are_counted_by_class_and_location_with_what_a_screening_find
         icu.upload(server.base_url)
 
         def counts(classes: tuple[str, ...], *locations: str):
-            source = FhirSource(server.base_url, icu_classes=classes, icu_locations=locations)
+            source = FhirEndpoint(server.base_url, icu_classes=classes, icu_locations=locations)
             conditions = {"other": Encounters(classes=("IMP",))}
             return check_source(source, load_server_profiles(schemas), conditions=conditions, now=NOW)
 
@@ -133,7 +133,7 @@ def test_a_ward_of_many_is_sampled_and_says_so(icu, schemas, monkeypatch) -> Non
         icu.stay(f"s{number}", vitals=False, lactate=None)
     with running_server() as server:
         icu.upload(server.base_url)
-        found = check_source(FhirSource(server.base_url), load_server_profiles(schemas), now=NOW).counts
+        found = check_source(FhirEndpoint(server.base_url), load_server_profiles(schemas), now=NOW).counts
     assert (found.encounters, found.whole, found.stays) == (3, False, {"the source": 5})
 
 

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from wardround.demo.ward.patients import Cohort
+from wardround.demo.ward.patients import WardPatients
 
 _COLUMNS: Final = {"subject_id": int, "hadm_id": int, "seq_num": int, "icd_code": "str", "icd_version": int}
 _COMMON: Final = {
@@ -20,16 +20,18 @@ _SEPSIS: Final = {
 _OLD_CODES: Final = 0.3
 
 
-def diagnoses(subject: np.ndarray, admission: np.ndarray, cohort: Cohort, rng: np.random.Generator) -> pd.DataFrame:
+def diagnoses(
+    subject: np.ndarray, admission: np.ndarray, patients: WardPatients, rng: np.random.Generator
+) -> pd.DataFrame:
     """Rows of diagnoses_icd, none for stays in progress: diagnoses are coded at discharge."""
     rows: list[tuple[int, int, int, str, int]] = []
     old = rng.random(len(subject)) < _OLD_CODES
     count = rng.integers(3, 9, len(subject))
     order = np.argsort(rng.random((len(subject), len(_COMMON[10]))), axis=1)
-    shock = np.clip(cohort.illness.intensity + cohort.illness.severity * 0.3, 0, 2.99).astype(int)
-    for n in range(len(subject) if cohort.discharged else 0):
+    shock = np.clip(patients.illness.intensity + patients.illness.severity * 0.3, 0, 2.99).astype(int)
+    for n in range(len(subject) if patients.discharged else 0):
         version = 9 if old[n] else 10
-        codes = list(_SEPSIS[version][shock[n]]) if cohort.coded[n] else []
+        codes = list(_SEPSIS[version][shock[n]]) if patients.coded[n] else []
         codes += [_COMMON[version][place] for place in order[n, : count[n]]]
         rows += [(int(subject[n]), int(admission[n]), seq + 1, code, version) for seq, code in enumerate(codes)]
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)

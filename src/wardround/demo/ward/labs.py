@@ -7,7 +7,7 @@ import numpy as np
 
 from wardround.demo.ward.course import Course
 from wardround.demo.ward.items import ARTERIAL, LAB_ITEMS, PANEL_GAP, PANEL_SHARE, SPECIMEN_TYPE, LabItem, Panel
-from wardround.demo.ward.patients import HOUR, Cohort
+from wardround.demo.ward.patients import HOUR, WardPatients
 
 _BETWEEN, _WITHIN = 0.8, 0.5
 """How much of an item's spread is between stays, and how much from draw to draw."""
@@ -33,18 +33,18 @@ class Results:
         return type(self)(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
 
-def measure(cohort: Cohort, course: Course, rng: np.random.Generator) -> Results:
+def measure(patients: WardPatients, course: Course, rng: np.random.Generator) -> Results:
     """All rows of labevents up to the end of each stay, by stay, time, specimen and item."""
     parts: list[Results] = []
     specimens = 0
     for panel in PANEL_GAP:
-        stay, hour = _draws(cohort, panel, rng)
+        stay, hour = _draws(patients, panel, rng)
         specimen = specimens + np.arange(len(stay))
         specimens += len(stay)
-        time = (cohort.intime[stay] + (hour * HOUR).astype(np.int64)) // 60 * 60
+        time = (patients.intime[stay] + (hour * HOUR).astype(np.int64)) // 60 * 60
         delay = _delay(panel, len(stay), rng)
         for item in (item for item in LAB_ITEMS if item.panel == panel):
-            value, bound = _values(cohort, course, item, stay, hour, rng)
+            value, bound = _values(patients, course, item, stay, hour, rng)
             full = np.full(len(stay), item.itemid)
             parts.append(Results(stay, time, time + delay, specimen, full, value, bound))
         if panel == "gas":
@@ -55,15 +55,15 @@ def measure(cohort: Cohort, course: Course, rng: np.random.Generator) -> Results
     return results.where(np.lexsort((results.item, results.specimen, results.time, results.stay)))
 
 
-def _draws(cohort: Cohort, panel: Panel, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _draws(patients: WardPatients, panel: Panel, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Stay and hour of each draw of a panel: around admission, then in its rhythm; more often in the very ill."""
-    stays = len(cohort.hours)
-    most = int(np.ceil(cohort.hours.max() / PANEL_GAP[panel] * 1.7)) + 2
-    pace = np.exp(-0.15 * np.clip(cohort.illness.severity + cohort.illness.intensity, -1, 3))
+    stays = len(patients.hours)
+    most = int(np.ceil(patients.hours.max() / PANEL_GAP[panel] * 1.7)) + 2
+    pace = np.exp(-0.15 * np.clip(patients.illness.severity + patients.illness.intensity, -1, 3))
     gaps = PANEL_GAP[panel] * pace[:, None] * rng.lognormal(0, 0.3, (stays, most))
     hour = rng.uniform(-3, 1.5, (stays, 1)) + np.cumsum(gaps, axis=1) - gaps[:, :1]
-    ever = (rng.random(stays) < PANEL_SHARE[panel]) & ~cohort.sparse
-    stay, column = np.nonzero((hour <= cohort.hours[:, None]) & ever[:, None])
+    ever = (rng.random(stays) < PANEL_SHARE[panel]) & ~patients.sparse
+    stay, column = np.nonzero((hour <= patients.hours[:, None]) & ever[:, None])
     return stay, hour[stay, column]
 
 
@@ -74,13 +74,13 @@ def _delay(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _values(
-    cohort: Cohort, course: Course, item: LabItem, stay: np.ndarray, hour: np.ndarray, rng: np.random.Generator
+    patients: WardPatients, course: Course, item: LabItem, stay: np.ndarray, hour: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     severity, infection = course.at(stay, hour)
     # One in six fights infection with falling instead of rising white cells.
-    direction = np.where(rng.random(len(cohort.hours)) < (1 / 6 if item.panel == "count" else 0), -1.2, 1.0)[stay]
-    own = _BETWEEN * item.spread * rng.standard_t(5, len(cohort.hours))[stay]  # heavy tails, as in life
-    organ = cohort.organs[item.organ][stay] * item.organ_load if item.organ else 0
+    direction = np.where(rng.random(len(patients.hours)) < (1 / 6 if item.panel == "count" else 0), -1.2, 1.0)[stay]
+    own = _BETWEEN * item.spread * rng.standard_t(5, len(patients.hours))[stay]  # heavy tails, as in life
+    organ = patients.organs[item.organ][stay] * item.organ_load if item.organ else 0
     move = item.severity * severity + item.infection * infection * (direction if item.itemid == 51301 else 1)
     noise = rng.normal(0, _WITHIN * item.spread, len(stay))
     drawn = own + organ + move + noise

@@ -5,26 +5,26 @@ import pandas as pd
 
 from wardround.demo.ward.ids import ADMISSION, CULTURE, PHARMACY, STAY, SUBJECT
 from wardround.demo.ward.items import ANTIBIOTICS, FOLEY, NOREPINEPHRINE
-from wardround.demo.ward.patients import Cohort
+from wardround.demo.ward.patients import WardPatients
 from wardround.demo.ward.suspicion import Orders, Treatment
 from wardround.demo.ward.wall_clock import clock
 
 
-def order_tables(cohort: Cohort, treatment: Treatment, now: int) -> dict[str, pd.DataFrame]:
+def order_tables(patients: WardPatients, treatment: Treatment, now: int) -> dict[str, pd.DataFrame]:
     """prescriptions, microbiologyevents, inputevents and outputevents, of what began by `now` (UTC seconds)."""
     return {
-        "prescriptions": _prescriptions(cohort, treatment.antibiotics.known(now)),
-        "microbiologyevents": _microbiologyevents(cohort, treatment.cultures.known(now)),
-        "inputevents": _inputevents(cohort, treatment.vasopressors.known(now)),
-        "outputevents": _outputevents(cohort, treatment.urine.known(now)),
+        "prescriptions": _prescriptions(patients, treatment.antibiotics.known(now)),
+        "microbiologyevents": _microbiologyevents(patients, treatment.cultures.known(now)),
+        "inputevents": _inputevents(patients, treatment.vasopressors.known(now)),
+        "outputevents": _outputevents(patients, treatment.urine.known(now)),
     }
 
 
-def _prescriptions(cohort: Cohort, orders: Orders) -> pd.DataFrame:
+def _prescriptions(patients: WardPatients, orders: Orders) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            **_of_admission(cohort, orders),
-            "pharmacy_id": PHARMACY + cohort.number[orders.stay],
+            **_of_admission(patients, orders),
+            "pharmacy_id": PHARMACY + patients.number[orders.stay],
             "starttime": clock(orders.start),
             "stoptime": clock(orders.stop),
             "drug_type": orders.each("MAIN"),
@@ -34,13 +34,13 @@ def _prescriptions(cohort: Cohort, orders: Orders) -> pd.DataFrame:
     )
 
 
-def _microbiologyevents(cohort: Cohort, orders: Orders) -> pd.DataFrame:
-    number = cohort.number[orders.stay]
+def _microbiologyevents(patients: WardPatients, orders: Orders) -> pd.DataFrame:
+    number = patients.number[orders.stay]
     taken = clock(orders.start)
     return pd.DataFrame(
         {
             "microevent_id": CULTURE + number,
-            **_of_admission(cohort, orders),
+            **_of_admission(patients, orders),
             "micro_specimen_id": CULTURE + number,
             "chartdate": taken.astype("datetime64[D]").astype("datetime64[s]"),
             "charttime": taken,
@@ -51,26 +51,26 @@ def _microbiologyevents(cohort: Cohort, orders: Orders) -> pd.DataFrame:
     )
 
 
-def _inputevents(cohort: Cohort, orders: Orders) -> pd.DataFrame:
+def _inputevents(patients: WardPatients, orders: Orders) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            **_of_admission(cohort, orders),
-            "stay_id": STAY + cohort.number[orders.stay],
+            **_of_admission(patients, orders),
+            "stay_id": STAY + patients.number[orders.stay],
             "starttime": clock(orders.start),
             "endtime": clock(orders.stop),
             "itemid": orders.each(NOREPINEPHRINE),
             "rate": orders.value,
             "rateuom": orders.each("mcg/kg/min"),
-            "patientweight": np.round(cohort.weight[orders.stay], 1),
+            "patientweight": np.round(patients.weight[orders.stay], 1),
         }
     )
 
 
-def _outputevents(cohort: Cohort, orders: Orders) -> pd.DataFrame:
+def _outputevents(patients: WardPatients, orders: Orders) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            **_of_admission(cohort, orders),
-            "stay_id": STAY + cohort.number[orders.stay],
+            **_of_admission(patients, orders),
+            "stay_id": STAY + patients.number[orders.stay],
             "charttime": clock(orders.start),
             "itemid": orders.each(FOLEY),
             "value": orders.value.astype(int),
@@ -79,8 +79,8 @@ def _outputevents(cohort: Cohort, orders: Orders) -> pd.DataFrame:
     )
 
 
-def _of_admission(cohort: Cohort, orders: Orders) -> dict[str, np.ndarray]:
+def _of_admission(patients: WardPatients, orders: Orders) -> dict[str, np.ndarray]:
     return {
-        "subject_id": SUBJECT + cohort.patient[orders.stay],
-        "hadm_id": ADMISSION + cohort.number[orders.stay],
+        "subject_id": SUBJECT + patients.patient[orders.stay],
+        "hadm_id": ADMISSION + patients.number[orders.stay],
     }

@@ -36,7 +36,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Cohort:
+class WardPatients:
     """The stays of a batch; arrays with one entry per stay, times in UTC seconds or OPEN."""
 
     patient: np.ndarray  # number of the person; two stays may share one
@@ -63,7 +63,7 @@ class Cohort:
     discharged: bool
 
 
-def make_cohort(batch: Batch, rng: np.random.Generator) -> Cohort:
+def make_patients(batch: Batch, rng: np.random.Generator) -> WardPatients:
     """The stays of `batch`; the same batch and generator state give the same stays."""
     n = batch.count
     number = batch.first + np.arange(n)
@@ -83,7 +83,7 @@ def make_cohort(batch: Batch, rng: np.random.Generator) -> Cohort:
     after = np.where(died & (rng.random(n) < 0.75), 0, rng.gamma(2, 40, n))
     after = np.minimum(after, np.maximum((batch.now - outtime) / HOUR - 0.5, 0))
     very_ill = illness.severity + illness.intensity
-    return Cohort(
+    return WardPatients(
         patient=patient,
         number=number,
         age=age,

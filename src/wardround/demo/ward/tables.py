@@ -23,7 +23,7 @@ from wardround.demo.ward.items import (
 )
 from wardround.demo.ward.labs import Results, measure
 from wardround.demo.ward.order_tables import order_tables
-from wardround.demo.ward.patients import HOUR, OPEN, Batch, Cohort, make_cohort
+from wardround.demo.ward.patients import HOUR, OPEN, Batch, WardPatients, make_patients
 from wardround.demo.ward.suspicion import treat
 from wardround.demo.ward.vitals import Rows, chart
 from wardround.demo.ward.wall_clock import clock
@@ -56,17 +56,17 @@ def make_tables(batch: Batch, rng: np.random.Generator) -> dict[str, pd.DataFram
 
     The same batch and generator state give the same frames; stays of different batches never share an id.
     """
-    cohort = make_cohort(batch, rng)
-    course = run_course(cohort.illness, int(np.ceil(cohort.hours.max())) + 1, rng)
+    patients = make_patients(batch, rng)
+    course = run_course(patients.illness, int(np.ceil(patients.hours.max())) + 1, rng)
     return {
-        "patients": _patients(cohort),
-        "admissions": _admissions(cohort, rng),
-        "transfers": _transfers(cohort),
-        "icustays": _icustays(cohort),
-        "diagnoses_icd": diagnoses(SUBJECT + cohort.patient, ADMISSION + cohort.number, cohort, rng),
-        "labevents": _labevents(cohort, measure(cohort, course, rng), batch, rng),
-        "chartevents": _chartevents(cohort, chart(cohort, course, rng), batch, rng),
-        **order_tables(cohort, treat(cohort, course, rng), batch.now),
+        "patients": _patients(patients),
+        "admissions": _admissions(patients, rng),
+        "transfers": _transfers(patients),
+        "icustays": _icustays(patients),
+        "diagnoses_icd": diagnoses(SUBJECT + patients.patient, ADMISSION + patients.number, patients, rng),
+        "labevents": _labevents(patients, measure(patients, course, rng), batch, rng),
+        "chartevents": _chartevents(patients, chart(patients, course, rng), batch, rng),
+        **order_tables(patients, treat(patients, course, rng), batch.now),
     }
 
 
@@ -92,17 +92,17 @@ def dictionaries() -> dict[str, pd.DataFrame]:
     return {"d_items": pd.DataFrame([*chart_items, *other_items]), "d_labitems": pd.DataFrame(lab_items)}
 
 
-def _patients(cohort: Cohort) -> pd.DataFrame:
-    year = pd.Series(clock(cohort.admittime)).dt.year
+def _patients(patients: WardPatients) -> pd.DataFrame:
+    year = pd.Series(clock(patients.admittime)).dt.year
     frame = pd.DataFrame(
         {
-            "subject_id": SUBJECT + cohort.patient,
-            "gender": np.where(cohort.male, "M", "F"),
-            "anchor_age": cohort.age,
+            "subject_id": SUBJECT + patients.patient,
+            "gender": np.where(patients.male, "M", "F"),
+            "anchor_age": patients.age,
             "anchor_year": year,
             "anchor_year_group": (year // 3 * 3).astype(str) + " - " + (year // 3 * 3 + 2).astype(str),
-            "dod": np.where(cohort.died, clock(cohort.dischtime).astype("datetime64[D]").astype(str), ""),
-            "_died": cohort.died,
+            "dod": np.where(patients.died, clock(patients.dischtime).astype("datetime64[D]").astype(str), ""),
+            "_died": patients.died,
         }
     )
     # Of a person with two stays the earlier year counts, and a death in either.
@@ -112,69 +112,69 @@ def _patients(cohort: Cohort) -> pd.DataFrame:
     return frame.assign(dod=frame["subject_id"].map(dod)).reset_index(drop=True)
 
 
-def _admissions(cohort: Cohort, rng: np.random.Generator) -> pd.DataFrame:
-    n = len(cohort.number)
+def _admissions(patients: WardPatients, rng: np.random.Generator) -> pd.DataFrame:
+    n = len(patients.number)
     planned = np.array(["URGENT", "SURGICAL SAME DAY ADMISSION", "OBSERVATION ADMIT"])[rng.integers(0, 3, n)]
-    discharge = clock(cohort.dischtime)
+    discharge = clock(patients.dischtime)
     home = np.array(_HOMES)[rng.integers(0, len(_HOMES), n)]
-    location = np.where(cohort.died, "DIED", home if cohort.discharged else "")
+    location = np.where(patients.died, "DIED", home if patients.discharged else "")
     return pd.DataFrame(
         {
-            "subject_id": SUBJECT + cohort.patient,
-            "hadm_id": ADMISSION + cohort.number,
-            "admittime": clock(cohort.admittime),
+            "subject_id": SUBJECT + patients.patient,
+            "hadm_id": ADMISSION + patients.number,
+            "admittime": clock(patients.admittime),
             "dischtime": discharge,
-            "deathtime": np.where(cohort.died, discharge, np.datetime64("NaT", "s")),
-            "admission_type": np.where(cohort.emergency, "EW EMER.", planned),
+            "deathtime": np.where(patients.died, discharge, np.datetime64("NaT", "s")),
+            "admission_type": np.where(patients.emergency, "EW EMER.", planned),
             "admit_provider_id": "",
-            "admission_location": np.where(cohort.emergency, "EMERGENCY ROOM", "PHYSICIAN REFERRAL"),
+            "admission_location": np.where(patients.emergency, "EMERGENCY ROOM", "PHYSICIAN REFERRAL"),
             "discharge_location": location,
-            "insurance": np.where(cohort.age >= 65, "Medicare", "Other"),
+            "insurance": np.where(patients.age >= 65, "Medicare", "Other"),
             "language": "ENGLISH",
             "marital_status": np.array(["MARRIED", "SINGLE", "WIDOWED", "DIVORCED"])[rng.integers(0, 4, n)],
             "race": rng.choice(_RACES, n, p=_RACE_SHARES),
-            "edregtime": clock(np.where(cohort.emergency, _arrival(cohort), OPEN)),
-            "edouttime": clock(np.where(cohort.emergency, cohort.intime, OPEN)),
-            "hospital_expire_flag": cohort.died.astype(int),
+            "edregtime": clock(np.where(patients.emergency, _arrival(patients), OPEN)),
+            "edouttime": clock(np.where(patients.emergency, patients.intime, OPEN)),
+            "hospital_expire_flag": patients.died.astype(int),
         }
     )
 
 
-def _arrival(cohort: Cohort) -> np.ndarray:
-    return np.asarray(cohort.admittime - 3 * HOUR)
+def _arrival(patients: WardPatients) -> np.ndarray:
+    return np.asarray(patients.admittime - 3 * HOUR)
 
 
-def _units(cohort: Cohort) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _units(patients: WardPatients) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """First and last care unit, and when the one gave way to the other (UTC seconds, OPEN where it did not)."""
     units = np.array(INTENSIVE_UNITS)
-    moved = (cohort.number % 9 == 4) & (cohort.hours > 10)
-    first = cohort.number % len(units)
-    last = np.where(moved, (cohort.number + 3) % len(units), first)
-    return units[first], units[last], np.where(moved, cohort.intime + (cohort.hours * HOUR * 0.4).astype(int), OPEN)
+    moved = (patients.number % 9 == 4) & (patients.hours > 10)
+    first = patients.number % len(units)
+    last = np.where(moved, (patients.number + 3) % len(units), first)
+    return units[first], units[last], np.where(moved, patients.intime + (patients.hours * HOUR * 0.4).astype(int), OPEN)
 
 
-def _transfers(cohort: Cohort) -> pd.DataFrame:
+def _transfers(patients: WardPatients) -> pd.DataFrame:
     """Emergency department or ward, intensive care unit or two, ward again, and the row of the discharge."""
-    first, last, moved = _units(cohort)
-    wards = np.array(_WARDS)[cohort.number % len(_WARDS)]
-    emergency, later = cohort.emergency, moved != OPEN
-    left = (cohort.outtime != OPEN) & (cohort.dischtime > cohort.outtime)
-    gone = cohort.dischtime != OPEN
+    first, last, moved = _units(patients)
+    wards = np.array(_WARDS)[patients.number % len(_WARDS)]
+    emergency, later = patients.emergency, moved != OPEN
+    left = (patients.outtime != OPEN) & (patients.dischtime > patients.outtime)
+    gone = patients.dischtime != OPEN
     every = np.ones(len(first), dtype=bool)
     stages = [
-        (emergency, "ED", np.full(len(first), "Emergency Department"), _arrival(cohort), cohort.intime),
-        (~emergency, "admit", wards, cohort.admittime, cohort.intime),
-        (every, "transfer", first, cohort.intime, np.where(later, moved, cohort.outtime)),
-        (later, "transfer", last, moved, cohort.outtime),
-        (left, "transfer", wards, cohort.outtime, cohort.dischtime),
-        (gone, "discharge", np.full(len(first), ""), cohort.dischtime, np.full(len(first), OPEN)),
+        (emergency, "ED", np.full(len(first), "Emergency Department"), _arrival(patients), patients.intime),
+        (~emergency, "admit", wards, patients.admittime, patients.intime),
+        (every, "transfer", first, patients.intime, np.where(later, moved, patients.outtime)),
+        (later, "transfer", last, moved, patients.outtime),
+        (left, "transfer", wards, patients.outtime, patients.dischtime),
+        (gone, "discharge", np.full(len(first), ""), patients.dischtime, np.full(len(first), OPEN)),
     ]
     frames = [
         pd.DataFrame(
             {
-                "subject_id": SUBJECT + cohort.patient[rows],
-                "hadm_id": ADMISSION + cohort.number[rows],
-                "transfer_id": TRANSFER + 10 * cohort.number[rows] + step,
+                "subject_id": SUBJECT + patients.patient[rows],
+                "hadm_id": ADMISSION + patients.number[rows],
+                "transfer_id": TRANSFER + 10 * patients.number[rows] + step,
                 "eventtype": kind,
                 "careunit": unit[rows],
                 "intime": clock(start[rows]),
@@ -186,14 +186,14 @@ def _transfers(cohort: Cohort) -> pd.DataFrame:
     return pd.concat(frames).sort_values("transfer_id", ignore_index=True)
 
 
-def _icustays(cohort: Cohort) -> pd.DataFrame:
-    first, last, _ = _units(cohort)
-    intime, outtime = clock(cohort.intime), clock(cohort.outtime)
+def _icustays(patients: WardPatients) -> pd.DataFrame:
+    first, last, _ = _units(patients)
+    intime, outtime = clock(patients.intime), clock(patients.outtime)
     return pd.DataFrame(
         {
-            "subject_id": SUBJECT + cohort.patient,
-            "hadm_id": ADMISSION + cohort.number,
-            "stay_id": STAY + cohort.number,
+            "subject_id": SUBJECT + patients.patient,
+            "hadm_id": ADMISSION + patients.number,
+            "stay_id": STAY + patients.number,
             "first_careunit": first,
             "last_careunit": last,
             "intime": intime,
@@ -203,21 +203,21 @@ def _icustays(cohort: Cohort) -> pd.DataFrame:
     )
 
 
-def _chartevents(cohort: Cohort, rows: Rows, batch: Batch, rng: np.random.Generator) -> pd.DataFrame:
+def _chartevents(patients: WardPatients, rows: Rows, batch: Batch, rng: np.random.Generator) -> pd.DataFrame:
     stored = rows.time + np.ceil(rng.lognormal(np.log(8), 0.8, len(rows.time))).astype(np.int64) * 60
     keep = np.maximum(rows.time, stored) <= batch.now
     rows, stored = rows.where(keep), stored[keep]
     units = {item.itemid: item.unit for item in CHART_ITEMS.values()}
     return pd.DataFrame(
         {
-            "subject_id": SUBJECT + cohort.patient[rows.stay],
-            "hadm_id": ADMISSION + cohort.number[rows.stay],
-            "stay_id": STAY + cohort.number[rows.stay],
+            "subject_id": SUBJECT + patients.patient[rows.stay],
+            "hadm_id": ADMISSION + patients.number[rows.stay],
+            "stay_id": STAY + patients.number[rows.stay],
             "caregiver_id": "",
             "charttime": clock(rows.time),
             "storetime": clock(stored),
             "itemid": rows.item,
-            "value": _charted_text(cohort, rows),
+            "value": _charted_text(patients, rows),
             "valuenum": np.where(rows.item == CHART_ITEMS["ventilator"].itemid, np.nan, rows.value),
             "valueuom": _looked_up(units, rows.item),
             "warning": 0,
@@ -225,7 +225,7 @@ def _chartevents(cohort: Cohort, rows: Rows, batch: Batch, rng: np.random.Genera
     )
 
 
-def _labevents(cohort: Cohort, results: Results, batch: Batch, rng: np.random.Generator) -> pd.DataFrame:
+def _labevents(patients: WardPatients, results: Results, batch: Batch, rng: np.random.Generator) -> pd.DataFrame:
     number = LABEVENT + batch.first * _RESULTS_PER_STAY + np.arange(len(results.time))
     keep = np.maximum(results.time, results.stored) <= batch.now
     results, number = results.where(keep), number[keep]
@@ -236,12 +236,12 @@ def _labevents(cohort: Cohort, results: Results, batch: Batch, rng: np.random.Ge
     nothing = {SPECIMEN_TYPE: np.nan}
     low = _looked_up({item.itemid: item.low for item in LAB_ITEMS} | nothing, results.item)
     high = _looked_up({item.itemid: item.high for item in LAB_ITEMS} | nothing, results.item)
-    outpatient = (results.time < cohort.admittime[results.stay]) | (rng.random(n) < 0.08)
-    admission = pd.Series(ADMISSION + cohort.number[results.stay], dtype="Int64").mask(outpatient)
+    outpatient = (results.time < patients.admittime[results.stay]) | (rng.random(n) < 0.08)
+    admission = pd.Series(ADMISSION + patients.number[results.stay], dtype="Int64").mask(outpatient)
     return pd.DataFrame(
         {
             "labevent_id": number,
-            "subject_id": SUBJECT + cohort.patient[results.stay],
+            "subject_id": SUBJECT + patients.patient[results.stay],
             "hadm_id": admission,
             "specimen_id": SPECIMEN + batch.first * _SPECIMENS_PER_STAY + results.specimen,
             "itemid": results.item,
@@ -260,12 +260,12 @@ def _labevents(cohort: Cohort, results: Results, batch: Batch, rng: np.random.Ge
     )
 
 
-def _charted_text(cohort: Cohort, rows: Rows) -> np.ndarray:
+def _charted_text(patients: WardPatients, rows: Rows) -> np.ndarray:
     """What stands in `value`: the number, or words where MIMIC charts words."""
     text = _text(rows.value)
     verbal = rows.item == CHART_ITEMS["verbal"].itemid
     text[verbal] = np.array(VERBAL_WORDS, dtype=object)[rows.value[verbal].astype(int) - 1]
-    text[verbal & cohort.ventilated[rows.stay]] = INTUBATED_WORDS
+    text[verbal & patients.ventilated[rows.stay]] = INTUBATED_WORDS
     text[rows.item == CHART_ITEMS["ventilator"].itemid] = VENTILATOR_MODE
     return text
 

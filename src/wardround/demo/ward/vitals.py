@@ -7,7 +7,7 @@ import numpy as np
 
 from wardround.demo.ward.course import Course, wander
 from wardround.demo.ward.items import CHART_ITEMS
-from wardround.demo.ward.patients import HOUR, Cohort
+from wardround.demo.ward.patients import HOUR, WardPatients
 
 _MISSED: Final = 0.05
 _WILD: Final = 0.0006
@@ -30,7 +30,7 @@ _SLIPS: Final[dict[str, tuple[float, ...]]] = {
 
 @dataclass(frozen=True)
 class Rows:
-    """Charted values: the stay's position in the cohort, UTC seconds, the item's key, and the number."""
+    """Charted values: the stay's position in the patients, UTC seconds, the item's key, and the number."""
 
     stay: np.ndarray
     time: np.ndarray
@@ -41,12 +41,12 @@ class Rows:
         return type(self)(self.stay[keep], self.time[keep], self.item[keep], self.value[keep])
 
 
-def chart(cohort: Cohort, course: Course, rng: np.random.Generator) -> Rows:
+def chart(patients: WardPatients, course: Course, rng: np.random.Generator) -> Rows:
     """All rows of chartevents up to the end of each stay, by stay, time and item."""
-    slots = _slots(cohort, rng)
-    channels = _channels(cohort, course, slots, rng)
-    parts = [_sample(cohort, slots, name, values, rng) for name, values in channels.items()]
-    parts.append(_measures(cohort))
+    slots = _slots(patients, rng)
+    channels = _channels(patients, course, slots, rng)
+    parts = [_sample(patients, slots, name, values, rng) for name, values in channels.items()]
+    parts.append(_measures(patients))
     rows = Rows(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in ("stay", "time", "item", "value"))
     )
@@ -63,50 +63,50 @@ class _Slots:
     round: np.ndarray
 
 
-def _slots(cohort: Cohort, rng: np.random.Generator) -> _Slots:
+def _slots(patients: WardPatients, rng: np.random.Generator) -> _Slots:
     """A round at admission and one every full hour, some a few minutes off, a few missed, gaps while off the unit."""
-    rounds = np.ceil(cohort.hours).astype(np.int64) + 1
+    rounds = np.ceil(patients.hours).astype(np.int64) + 1
     stay = np.repeat(np.arange(len(rounds)), rounds)
     number = np.arange(len(stay)) - np.repeat(np.cumsum(rounds) - rounds, rounds)
     late = np.where(rng.random(len(stay)) < 0.85, 0, rng.integers(1, 50, len(stay)) * 60)
-    full_hour = (cohort.intime[stay] // HOUR + number) * HOUR + late
-    time = np.where(number == 0, _minute(cohort.intime[stay] + 60), full_hour)
-    hour = (time - cohort.intime[stay]) / HOUR
-    away = _away(stay, number, cohort, rng)
-    keep = (hour >= 0) & (hour <= cohort.hours[stay]) & ~away
+    full_hour = (patients.intime[stay] // HOUR + number) * HOUR + late
+    time = np.where(number == 0, _minute(patients.intime[stay] + 60), full_hour)
+    hour = (time - patients.intime[stay]) / HOUR
+    away = _away(stay, number, patients, rng)
+    keep = (hour >= 0) & (hour <= patients.hours[stay]) & ~away
     return _Slots(stay[keep], hour[keep], time[keep], number[keep])
 
 
-def _away(stay: np.ndarray, number: np.ndarray, cohort: Cohort, rng: np.random.Generator) -> np.ndarray:
+def _away(stay: np.ndarray, number: np.ndarray, patients: WardPatients, rng: np.random.Generator) -> np.ndarray:
     """True for the rounds that fall into one trip off the unit, which half of the stays have."""
-    start = rng.uniform(2, 60, len(cohort.hours))
+    start = rng.uniform(2, 60, len(patients.hours))
     length = np.where(rng.random(len(start)) < 0.5, rng.uniform(1, 5, len(start)), 0)
     return np.asarray((number >= start[stay]) & (number < (start + length)[stay]))
 
 
-def _channels(cohort: Cohort, course: Course, slots: _Slots, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _channels(patients: WardPatients, course: Course, slots: _Slots, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """The value of every channel at every slot; NaN where the stay has no such device."""
     severity, infection = course.at(slots.stay, slots.hour)
-    person = _Person(len(cohort.hours), course.severity.shape[1], slots, rng)
+    person = _Person(len(patients.hours), course.severity.shape[1], slots, rng)
     daytime = np.sin(2 * np.pi * (slots.time / HOUR - 14) / 24)  # highest at about 20:00 UTC, afternoon in the east
-    cold = np.where(rng.random(len(cohort.hours)) < 0.22, -0.9, 1.0)[slots.stay]
+    cold = np.where(rng.random(len(patients.hours)) < 0.22, -0.9, 1.0)[slots.stay]
     temperature = 36.83 + 0.03 * severity + 0.85 * cold * infection + 0.1 * daytime + person.draw(0.2, 0.24, 0.1)
     mean = 77.5 - 3.2 * severity - 7.0 * infection + person.draw(9, 6, 3)
     pulse = np.clip(54 - 1.0 * severity + 1.5 * infection + person.draw(11, 4, 3), 18, 110)
     rate = 18.3 + 1.5 * severity + 3.4 * infection + person.draw(2.4, 2.3, 2)
-    awake = 2.1 - 1.1 * severity - 0.5 * infection - 2.2 * cohort.ventilated[slots.stay] + person.draw(1.0, 0.6, 0.3)
+    awake = 2.1 - 1.1 * severity - 0.5 * infection - 2.2 * patients.ventilated[slots.stay] + person.draw(1.0, 0.6, 0.3)
     oxygen = np.clip(46 + 5 * severity + 4 * infection + person.draw(9, 4, 0), 21, 100)
-    aired = np.where(cohort.ventilated, 0.0, np.nan)[slots.stay]
+    aired = np.where(patients.ventilated, 0.0, np.nan)[slots.stay]
     return {
         "heart_rate": 86.5 + 5.5 * severity + 13 * infection + 2 * daytime + person.draw(14, 5.5, 2),
         "respiratory_rate": np.clip(rate, 5, 60),
         "respiratory_rate_total": np.clip(rate + rng.normal(0.5, 1, len(rate)), 5, 60) + aired,
         "spo2": np.minimum(97.2 - 0.7 * severity - 0.9 * infection + person.draw(1.6, 1.0, 1.1), 100),
         "fahrenheit": temperature * 1.8 + 32,
-        "celsius": temperature + np.where(cohort.celsius, 0.0, np.nan)[slots.stay],
-        **_pressures(cohort, slots, mean, pulse, rng),
+        "celsius": temperature + np.where(patients.celsius, 0.0, np.nan)[slots.stay],
+        **_pressures(patients, slots, mean, pulse, rng),
         "eye": np.clip(np.round(2.8 + awake), 1, 4),
-        "verbal": np.where(cohort.ventilated[slots.stay], 1, np.clip(np.round(3.6 + awake), 1, 5)),
+        "verbal": np.where(patients.ventilated[slots.stay], 1, np.clip(np.round(3.6 + awake), 1, 5)),
         "motor": np.clip(np.round(5.0 + awake), 1, 6),
         "sedation": np.clip(np.round(awake - 0.6), -5, 4),
         "fio2": np.round(oxygen / 5) * 5 + aired,
@@ -116,11 +116,11 @@ def _channels(cohort: Cohort, course: Course, slots: _Slots, rng: np.random.Gene
 
 
 def _pressures(
-    cohort: Cohort, slots: _Slots, mean: np.ndarray, pulse: np.ndarray, rng: np.random.Generator
+    patients: WardPatients, slots: _Slots, mean: np.ndarray, pulse: np.ndarray, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """A line measures every hour and a cuff beside it now and then; without a line the cuff does it every hour."""
-    line = cohort.arterial[slots.stay]
-    second = line & (cohort.number[slots.stay] % 12 == 3)  # a few monitors call the line by its other name
+    line = patients.arterial[slots.stay]
+    second = line & (patients.number[slots.stay] % 12 == 3)  # a few monitors call the line by its other name
     lined, unlined = np.where(line, 0.0, np.nan), np.where(~line | (slots.round % 4 == 0), 0.0, np.nan)
     cuff = mean - 1.5 + rng.normal(0, 3, len(mean))
     return {
@@ -148,14 +148,14 @@ class _Person:
         return np.asarray(level[self._slots.stay, column] + self._rng.normal(0, each, len(column)))
 
 
-def _sample(cohort: Cohort, slots: _Slots, name: str, values: np.ndarray, rng: np.random.Generator) -> Rows:
+def _sample(patients: WardPatients, slots: _Slots, name: str, values: np.ndarray, rng: np.random.Generator) -> Rows:
     """The rows of one channel: in its rhythm, rounded as it is charted, with what was missed and mistyped."""
     item = CHART_ITEMS[name]
-    shift = cohort.number[slots.stay] % int(item.every)
+    shift = patients.number[slots.stay] % int(item.every)
     due = (slots.round == 0) | ((slots.round + shift) % int(item.every) == 0)
     keep = due & np.isfinite(values) & (rng.random(len(values)) >= _MISSED)
     if name not in ("heart_rate", "spo2"):
-        keep &= ~cohort.sparse[slots.stay]
+        keep &= ~patients.sparse[slots.stay]
     value = np.round(values[keep], item.decimals) + 0.0  # and not -0
     wild = rng.random(len(value)) < _WILD
     slip = rng.integers(0, 1 << 30, len(value))
@@ -164,14 +164,14 @@ def _sample(cohort: Cohort, slots: _Slots, name: str, values: np.ndarray, rng: n
     return Rows(slots.stay[keep], slots.time[keep], np.full(len(value), item.itemid), value)
 
 
-def _measures(cohort: Cohort) -> Rows:
+def _measures(patients: WardPatients) -> Rows:
     """Weight of most and height of half of the stays, charted once, soon after admission."""
-    weighed = np.flatnonzero((cohort.number % 12 != 0) & ~cohort.sparse & (cohort.hours > 1))
-    tall = weighed[cohort.number[weighed] % 2 == 0]
+    weighed = np.flatnonzero((patients.number % 12 != 0) & ~patients.sparse & (patients.hours > 1))
+    tall = weighed[patients.number[weighed] % 2 == 0]
     stay = np.concatenate([weighed, tall])
     item = np.repeat([CHART_ITEMS["weight"].itemid, CHART_ITEMS["height"].itemid], [len(weighed), len(tall)])
-    value = np.concatenate([np.round(cohort.weight[weighed], 1), np.round(cohort.height[tall])])
-    return Rows(stay, _minute(cohort.intime[stay] + 1800), item, value)
+    value = np.concatenate([np.round(patients.weight[weighed], 1), np.round(patients.height[tall])])
+    return Rows(stay, _minute(patients.intime[stay] + 1800), item, value)
 
 
 def _minute(time: np.ndarray) -> np.ndarray:

@@ -46,12 +46,12 @@ def find_for_patients(
     Searches Encounters by patient and time alone, `patients_per_search` at a time: which of them count as stays is
     decided here, by the same rule as for `stays.find`. Encounters of anybody else are not taken.
     """
-    census, rule = begin(client, encounters)
+    records, rule = begin(client, encounters)
     size = client.source.patients_per_search
     for place in range(0, len(patient_ids), size):
         patients = patient_values(patient_ids[place : place + size], client.source.profile)
-        census.add(encounters_of(client, [("patient", patients)], start, as_of))
-    return only_of(patient_ids, complete(census, client, rule, start, as_of))
+        records.add(encounters_of(client, [("patient", patients)], start, as_of))
+    return only_of(patient_ids, complete(records, client, rule, start, as_of))
 
 
 def only_of(patient_ids: Iterable[str], found: FoundStays) -> FoundStays:

@@ -11,7 +11,7 @@ from wardround.fhir.references import Resource, is_id
 from wardround.fhir.times import ANY_ZONE, no_earlier_than, no_later_than
 from wardround.sources.fhir import locations as fhir_locations
 from wardround.sources.fhir.encounter_rule import EncounterRule
-from wardround.sources.fhir.encounters import GOING_ON, Census, is_timeless
+from wardround.sources.fhir.encounters import GOING_ON, EncounterRecords, is_timeless
 from wardround.spec.cohorts import Encounters
 
 Criterion = tuple[str, str | Sequence[str]]
@@ -21,8 +21,8 @@ _IDS_PER_SEARCH: Final = 100
 _DEEPEST: Final = 20  # a bed in a room in a ward in a wing in a building in a site makes six
 
 
-def begin(client: FhirClient, encounters: Encounters) -> tuple[Census, EncounterRule]:
-    """A census of the Locations asked for and what is inside them, and the rule by their ids.
+def begin(client: FhirClient, encounters: Encounters) -> tuple[EncounterRecords, EncounterRule]:
+    """A records of the Locations asked for and what is inside them, and the rule by their ids.
 
     Raises FhirError for an unknown Location.
     """
@@ -31,11 +31,11 @@ def begin(client: FhirClient, encounters: Encounters) -> tuple[Census, Encounter
             f"{client.source.base_url}: neither a class nor a Location says which Encounters are stays, expected one;"
             " set icu_classes or icu_locations"
         )
-    census = Census(client.source.bases)
-    locations = _locations(census, client, encounters.locations)
+    records = EncounterRecords(client.source.bases)
+    locations = _locations(records, client, encounters.locations)
     if client.source.profile.has_location_parts:
-        _add_parts(census, client, locations)
-    return census, EncounterRule(frozenset(encounters.classes), locations, frozenset(encounters.types))
+        _add_parts(records, client, locations)
+    return records, EncounterRule(frozenset(encounters.classes), locations, frozenset(encounters.types))
 
 
 def encounters_of(
@@ -60,48 +60,48 @@ def encounters_of(
 
 
 def complete(
-    census: Census, client: FhirClient, rule: EncounterRule, start: datetime | None, as_of: datetime | None
+    records: EncounterRecords, client: FhirClient, rule: EncounterRule, start: datetime | None, as_of: datetime | None
 ) -> FoundStays:
-    """The census's stays, once the Patients and Locations that came with no Encounter of the span were asked for."""
-    for resource_type, ids in census.missing(start, as_of).items():
-        _add_by(census, client, resource_type, "_id", ids)
+    """The records's stays, once the Patients and Locations that came with no Encounter of the span were asked for."""
+    for resource_type, ids in records.missing(start, as_of).items():
+        _add_by(records, client, resource_type, "_id", ids)
     if rule.locations and not client.source.profile.has_location_parts:
-        _add_wholes(census, client)
-    return census.stays(rule, start, as_of)
+        _add_wholes(records, client)
+    return records.stays(rule, start, as_of)
 
 
-def _locations(census: Census, client: FhirClient, names: Sequence[str]) -> frozenset[str]:
-    """The ids of Locations given by name or by id, which are added to the census."""
+def _locations(records: EncounterRecords, client: FhirClient, names: Sequence[str]) -> frozenset[str]:
+    """The ids of Locations given by name or by id, which are added to the records."""
     if not names:
         return frozenset()
-    census.add(client.search("Location", [("name", names)]))
+    records.add(client.search("Location", [("name", names)]))
     ids = [key for key in (name.removeprefix("Location/") for name in names) if is_id(key)]
     if ids:
-        census.add(client.search("Location", [("_id", ids)]))
-    return frozenset(fhir_locations.meant(census.locations, names, client.source.base_url, FhirError))
+        records.add(client.search("Location", [("_id", ids)]))
+    return frozenset(fhir_locations.meant(records.locations, names, client.source.base_url, FhirError))
 
 
-def _add_parts(census: Census, client: FhirClient, locations: frozenset[str]) -> None:
+def _add_parts(records: EncounterRecords, client: FhirClient, locations: frozenset[str]) -> None:
     """Adds what is inside the Locations, level by level."""
     asked: set[str] = set()
     for _ in range(_DEEPEST):
-        new = fhir_locations.inside(census.locations, locations).keys() - asked
+        new = fhir_locations.inside(records.locations, locations).keys() - asked
         if not new:
             return
-        _add_by(census, client, "Location", "partof", [f"Location/{key}" for key in sorted(new)])
+        _add_by(records, client, "Location", "partof", [f"Location/{key}" for key in sorted(new)])
         asked |= new
     raise _too_deep(client)
 
 
-def _add_wholes(census: Census, client: FhirClient) -> None:
+def _add_wholes(records: EncounterRecords, client: FhirClient) -> None:
     """Adds what the known Locations are parts of, level by level."""
     asked: set[str] = set()
     for _ in range(_DEEPEST):
-        wholes = {fhir_locations.whole_of(location) for location in census.locations.values()}
-        new = wholes - census.locations.keys() - asked - {""}
+        wholes = {fhir_locations.whole_of(location) for location in records.locations.values()}
+        new = wholes - records.locations.keys() - asked - {""}
         if not new:
             return
-        _add_by(census, client, "Location", "_id", sorted(new))
+        _add_by(records, client, "Location", "_id", sorted(new))
         asked |= new
     raise _too_deep(client)
 
@@ -113,7 +113,9 @@ def _too_deep(client: FhirClient) -> FhirError:
     )
 
 
-def _add_by(census: Census, client: FhirClient, resource_type: str, name: str, values: Sequence[str]) -> None:
+def _add_by(
+    records: EncounterRecords, client: FhirClient, resource_type: str, name: str, values: Sequence[str]
+) -> None:
     size = min(_IDS_PER_SEARCH, client.source.patients_per_search)
     for place in range(0, len(values), size):
-        census.add(client.search(resource_type, [(name, values[place : place + size])]))
+        records.add(client.search(resource_type, [(name, values[place : place + size])]))

@@ -54,7 +54,7 @@ def is_timeless(encounter: Resource) -> bool:
         return True
 
 
-class Census:
+class EncounterRecords:
     """Encounters and the Patients and Locations that they refer to, each once by id; their references are `bases`'."""
 
     def __init__(self, bases: Bases) -> None:

@@ -14,7 +14,7 @@ from wardround.spec.cohorts import Encounters
 from wardround.spec.variables import Variable
 
 
-class FhirServer:
+class FhirServerSource:
     """See `MimicFolder`: the same questions, answered by a server."""
 
     def __init__(self, client: FhirClient, encounters: Encounters) -> None:

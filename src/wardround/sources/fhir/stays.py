@@ -6,11 +6,11 @@ from datetime import datetime
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.sources.fhir import locations
 from wardround.sources.fhir.encounter_rule import EncounterRule
 from wardround.sources.fhir.encounter_search import Criterion, begin, complete, encounters_of
-from wardround.sources.fhir.encounters import Census
+from wardround.sources.fhir.encounters import EncounterRecords
 from wardround.spec.cohorts import Encounters
 
 
@@ -25,13 +25,13 @@ def find(
     Raises:
         FhirError: the server cannot be used, does not know a Location, or finds Encounters by patient only.
     """
-    census, rule = begin(client, encounters)
-    for criteria in _narrowed(client.source, rule, census):
-        census.add(encounters_of(client, criteria, start, as_of))
-    return complete(census, client, rule, start, as_of)
+    records, rule = begin(client, encounters)
+    for criteria in _narrowed(client.source, rule, records):
+        records.add(encounters_of(client, criteria, start, as_of))
+    return complete(records, client, rule, start, as_of)
 
 
-def _narrowed(source: FhirSource, rule: EncounterRule, census: Census) -> Iterator[Sequence[Criterion]]:
+def _narrowed(source: FhirEndpoint, rule: EncounterRule, records: EncounterRecords) -> Iterator[Sequence[Criterion]]:
     """What finds the Encounters, as narrow as the server's profile allows."""
     profile = source.profile
     if profile.encounter_needs_patient:
@@ -39,7 +39,7 @@ def _narrowed(source: FhirSource, rule: EncounterRule, census: Census) -> Iterat
             f"{source.base_url}: {profile.title} finds Encounters by patient only, expected a cohort of patients;"
             " screen a Group, a List or a file of patient ids"
         )
-    places = [f"Location/{key}" for key in sorted(locations.inside(census.locations, rule.locations))]
+    places = [f"Location/{key}" for key in sorted(locations.inside(records.locations, rule.locations))]
     wanted: list[Criterion] = [
         ("class", sorted(rule.classes)),
         ("type", sorted(rule.types)),

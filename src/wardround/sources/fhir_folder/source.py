@@ -24,7 +24,7 @@ from wardround.fhir.references import Bases, Resource
 from wardround.fhir.versions import last_updated
 from wardround.sources.fhir import locations as fhir_locations
 from wardround.sources.fhir.encounter_rule import EncounterRule
-from wardround.sources.fhir.encounters import ELEMENTS, Census
+from wardround.sources.fhir.encounters import ELEMENTS, EncounterRecords
 from wardround.sources.fhir.observation import PATIENT_ID, Reading, frame_of_readings, in_our_units, readings_of
 from wardround.sources.fhir.observation_shape import OBSERVATION
 from wardround.sources.fhir.unmapped import Unmapped
@@ -38,13 +38,13 @@ _NO_BASES: Final = Bases()
 _READINGS_AT_ONCE: Final = 100_000
 _OBSERVATION: Final = "Observation"
 _LINE: Final = "line"
-# What a census of many patients keeps of each resource.
+# What the records of many patients keep of each resource.
 _NEEDED: Final = frozenset({"resourceType", "id", "meta"}.union(*ELEMENTS.values()))
 _ICU: Final = Encounters(classes=("ACUTE",))
 
 
 @dataclass(frozen=True)
-class NdjsonFolder:
+class FhirFolderSource:
     """All FHIR files of a folder, whatever they are called (see `FhirFolder`).
 
     `path` may be an fsspec URL; `encounters` says which Encounters are stays; `bases` are those of the server that the
@@ -70,27 +70,27 @@ class NdjsonFolder:
 
     def find_stays(self, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
         """The stays that overlap [start, as_of]; without them, all. Raises SourceDataError."""
-        census, wanted = self.census(), self.encounters
+        records, wanted = self.records(), self.encounters
         if not wanted.named:
             raise SourceDataError(
                 f"{self.path}: neither a class nor a Location says which Encounters are stays, expected one;"
                 " set WARDROUND_ICU_CLASSES or WARDROUND_ICU_LOCATIONS"
             )
-        locations = fhir_locations.meant(census.locations, wanted.locations, str(self.path), SourceDataError)
+        locations = fhir_locations.meant(records.locations, wanted.locations, str(self.path), SourceDataError)
         rule = EncounterRule(frozenset(wanted.classes), frozenset(locations), frozenset(wanted.types))
-        return census.stays(rule, start, as_of)
+        return records.stays(rule, start, as_of)
 
-    def census(self) -> Census:
+    def records(self) -> EncounterRecords:
         """The folder's Encounters, Patients and Locations."""
-        census = Census(self.bases)
-        self.fill(census)
-        return census
+        records = EncounterRecords(self.bases)
+        self.fill(records)
+        return records
 
-    def fill(self, census: Census) -> None:
-        """Adds the folder's Encounters, Patients and Locations to a census, and takes out what was deleted."""
-        census.add(self._needed())
+    def fill(self, records: EncounterRecords) -> None:
+        """Adds the folder's Encounters, Patients and Locations to the records, and takes out what was deleted."""
+        records.add(self._needed())
         for reference, time in self.folder.account.deleted.items():
-            census.remove(reference, time)
+            records.remove(reference, time)
 
     def _needed(self) -> Iterator[Resource]:
         self.kinds.clear()

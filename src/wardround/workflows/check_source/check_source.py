@@ -9,7 +9,7 @@ from requests.adapters import BaseAdapter
 
 from wardround.core.server_profiles import Fit, fitting, takes_results
 from wardround.errors import FhirError
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.page import dicts
 from wardround.fhir.probe import Probe
 from wardround.fhir.profiles import with_profile
@@ -68,7 +68,7 @@ class SourceCheck(SpecModel):
 
 
 def check_source(
-    source: FhirSource,
+    source: FhirEndpoint,
     profiles: Mapping[str, ServerProfile],
     *,
     chosen: str | None = None,
@@ -142,7 +142,7 @@ def check_source(
     )
 
 
-def _require_fhir(probe: Probe, source: FhirSource) -> None:
+def _require_fhir(probe: Probe, source: FhirEndpoint) -> None:
     """Raises FhirError where a search is no search either: a table of refusals would say nothing."""
     asked = probe.get("Encounter", [("_count", "1")])
     if asked.kind not in _FHIR:

@@ -12,7 +12,7 @@ from typing import Final
 from requests.adapters import BaseAdapter
 
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.references import Resource
 from wardround.sources.fhir import stays as fhir_stays
 from wardround.sources.fhir.encounter_rule import stints
@@ -48,7 +48,7 @@ class Counts(SpecModel):
 
 
 def count(
-    source: FhirSource, conditions: Mapping[str, Encounters], now: datetime, transport: BaseAdapter | None = None
+    source: FhirEndpoint, conditions: Mapping[str, Encounters], now: datetime, transport: BaseAdapter | None = None
 ) -> Counts:
     """Counts the Encounters of the day before `now`. Raises FhirError, also for a Location that does not exist."""
     start, asked = now - LOOK_BACK, {"the source": source.icu, **conditions}

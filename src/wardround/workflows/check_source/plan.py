@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 
-from wardround.fhir.endpoint import FhirSource, shown
+from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.spec.cohorts import Encounters
 
 
-def plan(source: FhirSource, conditions: Mapping[str, Encounters]) -> list[str]:
+def plan(source: FhirEndpoint, conditions: Mapping[str, Encounters]) -> list[str]:
     """How stays are found, those of conditions that name their own Encounters too, data read and results written."""
     return [*_finding(source, conditions), *_reading(source), *_writing(source)]
 
 
-def _finding(source: FhirSource, conditions: Mapping[str, Encounters]) -> Iterator[str]:
+def _finding(source: FhirEndpoint, conditions: Mapping[str, Encounters]) -> Iterator[str]:
     profile = source.profile
     dated = "date" in profile.encounter_by
     if profile.encounter_needs_patient:
@@ -27,7 +27,7 @@ def _finding(source: FhirSource, conditions: Mapping[str, Encounters]) -> Iterat
         yield "Asks for Patients and Locations in searches of their own, as they do not come with Encounters."
 
 
-def _searching(source: FhirSource, encounters: Encounters, what: str) -> str:
+def _searching(source: FhirEndpoint, encounters: Encounters, what: str) -> str:
     profile, named = source.profile, encounters.named
     by = [f"{name} {', '.join(values)}" for name, values in named.items()]
     dated = "date" in profile.encounter_by
@@ -36,7 +36,7 @@ def _searching(source: FhirSource, encounters: Encounters, what: str) -> str:
     return f"Reads all Encounters{' of the look-back' if dated else ''} and picks the {what} with {' or '.join(by)}"
 
 
-def _reading(source: FhirSource) -> Iterator[str]:
+def _reading(source: FhirEndpoint) -> Iterator[str]:
     profile = source.profile
     how = "a posted search" if profile.has_post_search else "a search by GET"
     patients = source.patients_per_search
@@ -48,7 +48,7 @@ def _reading(source: FhirSource) -> Iterator[str]:
         yield f"Searches {', '.join(components)} as panel {panel}."
 
 
-def _writing(source: FhirSource) -> Iterator[str]:
+def _writing(source: FhirEndpoint) -> Iterator[str]:
     taker = source.write_to or source
     profile = taker.profile
     how = "by conditional update" if profile.has_conditional_update else "after a search for each, one run at a time"

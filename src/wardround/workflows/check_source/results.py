@@ -6,7 +6,7 @@ from typing import Any, Final
 from requests.adapters import BaseAdapter
 
 from wardround.core.server_profiles import fitting, takes_results
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.probe import Probe
 from wardround.spec.base import SpecModel
 from wardround.spec.servers import ServerProfile
@@ -36,7 +36,7 @@ class ResultsCheck(SpecModel):
 
 
 def check_results(
-    taker: FhirSource,
+    taker: FhirEndpoint,
     profiles: Mapping[str, ServerProfile],
     mapped: bool,
     write: bool,

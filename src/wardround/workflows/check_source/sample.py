@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter
 
 from wardround.core.unmapped_codes import UnmappedCode
 from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirSource
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.references import Resource, patient_values
 from wardround.fhir.times import no_earlier_than, no_later_than
 from wardround.sources.fhir import stays as fhir_stays
@@ -49,7 +49,7 @@ class Sample(SpecModel):
 
 
 def sample(
-    source: FhirSource, variables: Mapping[str, Variable], now: datetime, transport: BaseAdapter | None = None
+    source: FhirEndpoint, variables: Mapping[str, Variable], now: datetime, transport: BaseAdapter | None = None
 ) -> Sample:
     """Looks at the Observations of the day before `now`. Raises FhirError where the ICU's patients are not found."""
     unmapped = Unmapped(variables, source.translation)

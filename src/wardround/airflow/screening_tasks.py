@@ -1,0 +1,129 @@
+"""The tasks of a screening: a DAG run's Params and a chunk in, the workflow called with a client."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pandas as pd
+from airflow.sdk.exceptions import AirflowRescheduleException
+
+from wardround.adapters.files.run_folder import RunFolder, run_id
+from wardround.airflow.forms import prediction_time, screening_mode, waiting_time
+from wardround.airflow.hook import FhirHook
+from wardround.airflow.sources import run_key
+from wardround.core.run_overview import COUNTS
+from wardround.errors import FhirUnreachable
+from wardround.fhir.client import FhirClient, FhirEndpoint
+from wardround.fhir.patience import Patience
+from wardround.settings import settings_from
+from wardround.workflows import screen
+from wardround.workflows.screen import ScreeningRequest, servers_in
+
+_LOG = logging.getLogger(__name__)
+
+Params = Mapping[str, Any]
+
+LOOK_AGAIN: Final = timedelta(minutes=1)
+"""How long a task that waits for its source leaves its slot to others."""
+
+NOBODY: Final = 0
+"""The only chunk of an empty ward: mapped over no chunk at all, Airflow would skip the report as well."""
+
+
+def find_stays(condition_id: str, params: Params, dag_run: Any) -> tuple[str, list[int]]:
+    """Opens the run and gives its id and its chunk numbers. A DAG run that is cleared opens the same run again."""
+    settings = settings_from()
+    source = FhirHook(params["connection"]).source()
+    run = screen.open_run(_request(condition_id, params, dag_run, source), settings, source.translation)
+    with _client(run, params, dag_run) as client:
+        return run, screen.find_stays(run, client, settings, _log_progress) or [NOBODY]
+
+
+def extract(run: str, chunk: int, params: Params, dag_run: Any) -> None:
+    if chunk == NOBODY:
+        return
+    with _client(run, params, dag_run) as client:
+        screen.extract(run, chunk, client, settings_from())
+
+
+def score(run: str, chunk: int) -> None:
+    if chunk != NOBODY:
+        screen.score(run, chunk, settings_from())
+
+
+def publish(run: str, chunk: int, params: Params, dag_run: Any) -> None:
+    if chunk == NOBODY:
+        return
+    with _client(run, params, dag_run) as client:
+        screen.publish(run, chunk, client, settings_from())
+
+
+def reconcile(run: str, params: Params, dag_run: Any) -> None:
+    with _client(run, params, dag_run) as client:
+        screen.reconcile(run, client, settings_from())
+
+
+def report(run: str) -> str:
+    return screen.report(run, settings_from())
+
+
+def counts(run: str) -> dict[str, int]:
+    """What became of the stays, and of whom the cohort named without one, for whoever started the DAG run."""
+    folder = RunFolder.existing(settings_from().runs, run)
+    if not folder.exists("summary.json"):
+        return {}
+    summary = folder.read_json("summary.json")
+    without = {"cohort_without_stay": summary["cohort_without_stay"], **summary["cohort_set_aside"]}
+    return {**{name: summary[name] for name in COUNTS}, **{name: number for name, number in without.items() if number}}
+
+
+def require_complete(run: str) -> None:
+    screen.require_complete(run, settings_from())
+
+
+@contextmanager
+def _client(run: str, params: Params, dag_run: Any) -> Iterator[FhirClient]:
+    """A client of the run's source, and of where its results go.
+
+    While either is down and the run may wait for it, the task gives back its slot.
+
+    Raises AirflowRescheduleException: Airflow then begins the task anew, which is no retry.
+    """
+    source = FhirHook(params["connection"]).source()
+    patience = Patience(source.retries)
+    try:
+        with FhirClient(screen.suited(run, source, settings_from(), patience=patience), patience=patience) as client:
+            yield client
+    except FhirUnreachable:
+        now = datetime.now(UTC)
+        left = waiting_time(params, dag_run, now)
+        if not left or not _is_down(source):
+            raise
+        _LOG.warning("run %s: the FHIR server is down; it is asked again later", run)
+        raise AirflowRescheduleException(now + min(LOOK_AGAIN, left)) from None
+
+
+def _is_down(source: FhirEndpoint) -> bool:
+    with FhirClient(source) as client:
+        return client.is_down()
+
+
+def _log_progress(step: str, done: int, total: int) -> None:
+    _LOG.info("%s: %d of %d", step, done, total)
+
+
+def _request(condition_id: str, params: Params, dag_run: Any, source: FhirEndpoint) -> ScreeningRequest:
+    as_of = prediction_time(params, dag_run, datetime.now(UTC))
+    return ScreeningRequest(
+        condition=condition_id,
+        **servers_in(source),
+        as_of=as_of,
+        look_back=params["look_back"],
+        cohort=params["cohort"],
+        chunk_size=params["chunk_size"],
+        mode=screening_mode(params, dag_run),
+        accept_census=params["accept_census"],
+        run=run_id(condition_id, pd.Timestamp(as_of), run_key(dag_run.dag_id, dag_run.run_id)),
+    )

@@ -1,0 +1,72 @@
+"""A stored model beside the live one, of the same feature rows: its scores into files of their own, and nowhere else.
+
+Nothing that goes wrong here stops the run: the challenger is left out, with the reason. These functions never log.
+"""
+
+from functools import lru_cache
+from typing import Any, Final
+
+import pandas as pd
+
+from wardround.core.events import frame_of
+from wardround.results.challenger import CHALLENGER_COLUMNS, agreement, with_challenger
+from wardround.settings import Settings
+from wardround.training.model import ScoringModel
+from wardround.workflows.screen.run import Run, chunk_file, load_run, why_left_out
+from wardround.workflows.screen.stated import stated
+from wardround.workflows.stores import store_of
+
+SCORES: Final = "challenger.parquet"
+FAILED: Final = "challenger_failed.json"
+
+
+def score_challenger(opened: Run, chunk: int, features: pd.DataFrame, settings: Settings) -> None:
+    """Writes challenger.parquet (CHALLENGER_COLUMNS) of the chunk, or challenger_failed.json with the reason."""
+    if opened.challenger is None or opened.challenger.left_out:
+        return
+    scores, failed = chunk_file(chunk, SCORES), chunk_file(chunk, FAILED)
+    for name in (scores, failed):
+        opened.folder.remove(name)
+    with opened.step("score_challenger", chunk=chunk) as step:
+        try:
+            model = _model(opened.id, settings)
+            rows = [
+                {"stay_id": stay, "challenger_score": one.score, "challenger_band": one.band}
+                for stay, one in stated(features, opened.condition, model).items()
+            ]
+        except Exception as error:  # noqa: BLE001 - another model's fault must not stop the live one
+            opened.folder.write_json(failed, {"reason": why_left_out(error)})
+            step.warn("the challenger is left out", error)
+        else:
+            opened.folder.write_frame(scores, frame_of(CHALLENGER_COLUMNS, rows))
+            step.count(stays=len(rows))
+
+
+def with_scores(ledger: pd.DataFrame, opened: Run) -> pd.DataFrame:
+    """The ledger with the challenger's columns, where the run has one that could be scored."""
+    if opened.challenger is None or opened.challenger.left_out:
+        return ledger
+    names = [chunk_file(chunk, SCORES) for chunk in opened.chunks()]
+    frames = [opened.folder.read_frame(name) for name in names if opened.folder.exists(name)]
+    scores = pd.concat(frames, ignore_index=True) if frames else frame_of(CHALLENGER_COLUMNS)
+    return with_challenger(ledger, scores)
+
+
+def account_of(ledger: pd.DataFrame, opened: Run) -> dict[str, Any] | None:
+    """What the run's summary says of the challenger: its version, why it was left out, and how the two agree."""
+    challenger = opened.challenger
+    if challenger is None:
+        return None
+    names = [chunk_file(chunk, FAILED) for chunk in opened.chunks()]
+    failed = [opened.folder.read_json(name)["reason"] for name in names if opened.folder.exists(name)]
+    reason = challenger.left_out or (f"in {len(failed)} of {len(names)} chunks: {failed[0]}" if failed else "")
+    compared = {} if challenger.left_out else agreement(ledger)
+    return {"version": challenger.version, "left_out": reason, **compared}
+
+
+@lru_cache(maxsize=1)
+def _model(run: str, settings: Settings) -> ScoringModel:
+    """The run's challenger, kept for the next chunk of the same run."""
+    opened = load_run(run, settings)
+    assert opened.challenger is not None
+    return store_of(opened.request.demo_model, settings).load(opened.condition, opened.challenger.version)

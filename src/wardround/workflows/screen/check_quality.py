@@ -1,0 +1,36 @@
+"""The feature rows of all chunks in, a verdict out: rows to set aside, or a stop before anything is written."""
+
+import pandas as pd
+
+from wardround.errors import QualityError
+from wardround.settings import Settings
+from wardround.workflows.screen.run import BROKEN, Run, chunk_file, load_run
+
+
+def check_quality(run: str, settings: Settings) -> None:
+    """Writes quality.json (counts) and quality_failed.json (stay_id -> rule that its row broke).
+
+    Raises QualityError if more than `condition.quality.max_set_aside` of the rows broke the suite.
+    """
+    opened = load_run(run, settings)
+    with opened.step("check_quality") as step:
+        # Great Expectations takes seconds to import.
+        from wardround.adapters.expectations import validate
+
+        result = validate(_all_features(opened), opened.condition)
+        opened.folder.write_json("quality.json", result.model_dump(mode="json"))
+        opened.folder.write_json(BROKEN, dict(sorted(result.failing.items())))
+        step.count(rows=result.rows, set_aside=result.set_aside)
+    limit = opened.condition.quality.max_set_aside
+    if result.set_aside_share > limit:
+        raise QualityError(
+            f"run {run}: {result.set_aside} of {result.rows} feature rows broke the suite, expected at most "
+            f"{limit:.0%}; nothing was written; see quality.json for the rules"
+        )
+
+
+def _all_features(opened: Run) -> pd.DataFrame:
+    """The features of every chunk that was extracted; a chunk whose task failed is left to the ledger."""
+    names = [chunk_file(chunk, "features.parquet") for chunk in opened.chunks()]
+    frames = [opened.folder.read_frame(name) for name in names if opened.folder.exists(name)]
+    return pd.concat(frames, ignore_index=True) if frames else opened.no_features()

@@ -1,0 +1,110 @@
+"""The run's cohort in; its ICU stays, and an account of the patients that it named, out.
+
+These functions see record numbers; they never log.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from wardround.core.events import frame_of
+from wardround.core.stays import FoundStays
+from wardround.errors import FhirError
+from wardround.fhir.bulk_export import Progress
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirEndpoint
+from wardround.sources.fhir import cohorts, people, stays
+from wardround.sources.fhir.cohorts import WITHOUT_STAY, Named
+from wardround.spec.cohorts import CohortSource, Encounters
+from wardround.spec.conditions import Condition
+from wardround.workflows.screen.exported import find_exported
+from wardround.workflows.screen.run import Run
+
+# In cohort.parquet: whom the cohort names without a stay in the run, and why; "" for what is no id, or one named again.
+LEFT_OUT_COLUMNS: Final = {"patient_id": "str", "reason": "str"}
+ACCOUNT: Final = "cohort.json"
+
+
+def find_cohort(opened: Run, client: FhirClient, progress: Progress) -> FoundStays:
+    """The ICU stays of the run's cohort that overlap its look-back.
+
+    Writes cohort.parquet (LEFT_OUT_COLUMNS) and cohort.json: its kind; how many patients it named, or None if it names
+    none; `cohort_without_stay`, those of them without an ICU stay; `cohort_set_aside`, the others by reason.
+    """
+    source = opened.cohort_source
+    named = _named(client, source)
+    patients = [one.patient_id for one in named or () if not one.reason]
+    found = _stays(opened, client, patients, progress)
+    if named is None:
+        _write_account(opened, None, [])
+        return found
+    staying = set(found.stays["patient_id"]) | set(found.set_aside["patient_id"])
+    idle = [patient for patient in patients if patient not in staying]
+    unknown = cohorts.unknown_among(client, idle)
+    reasons = [Named(patient, people.UNKNOWN_PATIENT if patient in unknown else WITHOUT_STAY) for patient in idle]
+    _write_account(opened, len(patients), [one for one in named if one.reason] + reasons)
+    return found
+
+
+def _named(client: FhirClient, source: CohortSource) -> list[Named] | None:
+    """Whom the cohort names; None if it is whoever is found."""
+    match source.kind:
+        case "group" | "export" if source.id:
+            return cohorts.of_group(client, source.id)
+        case "list":
+            return cohorts.of_list(client, str(source.id))
+        case "patients":
+            return cohorts.of_ids(source.patients)
+        case "file":
+            return cohorts.of_file(str(source.path), source.column)
+    return None
+
+
+def _stays(opened: Run, client: FhirClient, patients: Sequence[str], progress: Progress) -> FoundStays:
+    encounters = asked_for(client.source, opened.condition, opened.cohort_source)
+    match opened.cohort_source.kind:
+        case "export":
+            found = find_exported(opened, client, encounters, progress)
+            return cohorts.only_of(patients, found) if opened.cohort_source.id else found
+        case "group" | "list" | "patients" | "file":
+            return cohorts.find_for_patients(client, patients, encounters, opened.look_back_start, opened.as_of)
+    return stays.find(client, encounters, opened.look_back_start, opened.as_of)
+
+
+def asked_for(source: FhirEndpoint, condition: Condition, cohort: CohortSource) -> Encounters:
+    """Which Encounters are stays: those of the condition, or the connection's ICU stays.
+
+    A cohort of Locations asks for whoever was in them, of whatever class or type: its own Locations, the condition's or
+    the connection's, whichever is named first.
+    """
+    encounters = condition.cohort.encounters or source.icu
+    if cohort.kind != "locations":
+        return encounters
+    locations = cohort.locations or encounters.locations or source.icu_locations
+    if not locations:
+        raise FhirError(
+            f"{source.base_url}: the cohort is one of Locations and none is named; name them in"
+            " cohort.source.locations, cohort.encounters.locations or the connection's icu_locations"
+        )
+    return Encounters(locations=locations)
+
+
+def account_of(opened: Run) -> dict[str, Any]:
+    """What find_cohort wrote to cohort.json, for the run's summary."""
+    account: dict[str, Any] = opened.folder.read_json(ACCOUNT)
+    return account
+
+
+def _write_account(opened: Run, patients: int | None, left_out: Sequence[Named]) -> None:
+    reasons = Counter(one.reason for one in left_out)
+    without_stay = reasons.pop(WITHOUT_STAY, 0)
+    opened.folder.write_frame("cohort.parquet", frame_of(LEFT_OUT_COLUMNS, left_out))
+    opened.folder.write_json(
+        ACCOUNT,
+        {
+            "cohort": opened.cohort_source.kind,
+            "cohort_patients": patients,
+            "cohort_without_stay": without_stay,
+            "cohort_set_aside": dict(sorted(reasons.items())),
+        },
+    )

@@ -1,0 +1,115 @@
+"""A chunk's stays in; its events, what was set aside and its feature rows out, as files of the run.
+
+These functions see patient values; they never log. A patient whose data cannot be used fails alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
+from wardround.core.stays import index_as_of
+from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+from wardround.features.build import build_features
+from wardround.fhir.client import FhirClient
+from wardround.settings import Settings
+from wardround.sources.fhir import observations
+from wardround.workflows.screen.exported import exported_readings
+from wardround.workflows.screen.run import Run, chunk_file, load_run, require_active
+from wardround.workflows.steps import Step
+
+
+@dataclass(frozen=True)
+class _Extracted:
+    events: pd.DataFrame
+    set_aside: pd.DataFrame
+    features: pd.DataFrame
+
+
+def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> None:
+    """Writes events, set_aside and features (parquet) of the chunk, and failures.json: stay_id -> reason.
+
+    Raises FhirUnreachable or FhirRefused if the server, and not a patient's data, is at fault: try the chunk again.
+    """
+    opened = load_run(run, settings)
+    require_active(opened, settings)
+    with opened.step("extract", client, chunk) as step:
+        stays = opened.stays(chunk)
+        parts, failures = _isolated(stays, opened, client, step)
+        events = _together([part.events for part in parts] or [frame_of(EVENT_COLUMNS)])
+        set_aside = _together([part.set_aside for part in parts] or [frame_of(SET_ASIDE_COLUMNS)])
+        features = _together([part.features for part in parts] or [opened.no_features()])
+        # Those of an earlier attempt go first and the new ones come last: where features are, all is of one attempt.
+        opened.folder.remove(chunk_file(chunk, "features.parquet"))
+        opened.folder.write_frame(chunk_file(chunk, "events.parquet"), events)
+        opened.folder.write_frame(chunk_file(chunk, "set_aside.parquet"), set_aside)
+        opened.folder.write_json(chunk_file(chunk, "failures.json"), failures)
+        opened.folder.write_frame(chunk_file(chunk, "features.parquet"), features)
+        step.count(stays=len(stays), events=len(events))
+        step.count_reasons("set aside", set_aside["reason"])
+        step.count_failed(failures.values())
+
+
+def _isolated(
+    stays: pd.DataFrame, opened: Run, client: FhirClient, step: Step
+) -> tuple[list[_Extracted], dict[str, str]]:
+    """All stays at once, or if that fails half of the patients and then the others, down to the one who stops them.
+
+    So one patient's data stop nobody else, and of 200 patients 15 searches find the one.
+    """
+    try:
+        return [_extracted(stays, opened, client)], {}
+    except FhirRefused:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever one patient's data may break, the others are screened
+        if isinstance(error, FhirUnreachable):
+            _require_server(client, error)
+        patients = stays["patient_id"].unique()
+        if len(patients) == 1:
+            step.warn(f"the data of one patient cannot be used; stays failed: {len(stays)}", error)
+            # The name of what failed and no more: the message of a foreign error may hold a patient's value.
+            return [], dict.fromkeys(stays["stay_id"], f"extract:{type(error).__name__}")
+        step.warn(f"{len(patients)} patients cannot be read together, and each half is tried alone", error)
+    parts: list[_Extracted] = []
+    failures: dict[str, str] = {}
+    middle = len(patients) // 2
+    for half in (patients[:middle], patients[middle:]):
+        mine, failed = _isolated(stays[stays["patient_id"].isin(half)].reset_index(drop=True), opened, client, step)
+        parts += mine
+        failures |= failed
+    return parts, failures
+
+
+def _extracted(stays: pd.DataFrame, opened: Run, client: FhirClient) -> _Extracted:
+    condition, as_of = opened.condition, opened.as_of
+    readings = _readings(stays, opened, client)
+    events, set_aside = admit(readings, condition.variables, as_of)
+    return _Extracted(events, set_aside, build_features(events, index_as_of(stays, as_of), condition))
+
+
+def _readings(stays: pd.DataFrame, opened: Run, client: FhirClient) -> pd.DataFrame:
+    patients: Sequence[str] = sorted(stays["patient_id"].unique())
+    if opened.cohort_source.kind == "export":
+        return exported_readings(opened, int(stays["chunk"].iloc[0]), patients)
+    start = opened.as_of - opened.condition.longest_window
+    found = observations.fetch(client, patients, opened.condition.variables, start, opened.as_of)
+    # A server finds by more than the time that counts: a period that began long ago and goes on, or a whole minute.
+    time = found["time"]
+    return found[time.isna() | time.between(start, opened.as_of)].reset_index(drop=True)
+
+
+def _require_server(client: FhirClient, error: FhirUnreachable) -> None:
+    """Raises FhirUnreachable if it is the server that is gone, and not this patient's answer that is broken."""
+    if client.patience.spent:
+        raise error
+    try:
+        client.capabilities()
+    except (FhirUnreachable, FhirRefused):
+        raise
+    except FhirError:  # it has no such page, and says so
+        return
+
+
+def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)

@@ -1,0 +1,77 @@
+"""The cohort's ICU stays in; the stays of the run, those not screened with their reasons, and the chunks out."""
+
+from math import ceil
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from wardround.core.events import frame_of
+from wardround.core.expected_stays import doubt_in_words
+from wardround.core.stays import STAY_COLUMNS, eligible
+from wardround.fhir.bulk_export import Progress
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirEndpoint
+from wardround.fhir.profiles import require_takes_results
+from wardround.settings import Settings
+from wardround.workflows.screen.cohort import find_cohort
+from wardround.workflows.screen.expected_stays import count_stays
+from wardround.workflows.screen.exported import keep_readings
+from wardround.workflows.screen.run import load_run, require_active
+
+# In stays.parquet: every stay found. chunk is 0, and excluded the reason, for a stay that is not screened.
+FOUND_COLUMNS: Final = {**STAY_COLUMNS, "chunk": "int64", "excluded": "str"}
+MOST_SINGLE: Final = 32  # so many tasks of one patient each are still easy on a scheduler, and easy to read
+MOST_CHUNKS: Final = 200
+# Of stays that are written in batches: a look at the server answers for all of a chunk, so fewer chunks cost it less.
+SETTLED_TOGETHER: Final = 200
+
+
+def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progress = lambda *_: None) -> list[int]:
+    """Writes stays.parquet (FOUND_COLUMNS) and chunks.json; gives the chunk numbers, from 1.
+
+    Raises FhirError, before anything is read, if the run writes and the server takes no results.
+    """
+    opened = load_run(run, settings)
+    require_active(opened, settings)
+    with opened.step("find_stays", client) as step:
+        if opened.writes:
+            require_takes_results(client.results)
+        found = find_cohort(opened, client, progress)
+        cohort = eligible(found.stays, opened.as_of, opened.condition)
+        # Patients stay together: the events of one are then fetched once, however many stays there are.
+        screened = cohort.eligible.sort_values(["patient_id", "stay_id"], ignore_index=True)
+        size = stays_per_chunk(
+            len(screened), opened.request.chunk_size, stays_together(client.source, client.results.source)
+        )
+        screened = screened.assign(chunk=np.arange(len(screened)) // size + 1, excluded="")
+        about = pd.concat([found.stays, found.set_aside], ignore_index=True).set_index("stay_id")
+        left_out = pd.concat([cohort.excluded, found.set_aside], ignore_index=True)
+        excluded = left_out.assign(chunk=0, excluded=left_out["reason"])
+        known = about.reindex(excluded["stay_id"]).reset_index()[[c for c in STAY_COLUMNS if c != "patient_id"]]
+        everyone = pd.concat([screened, excluded.merge(known, on="stay_id", validate="one_to_one")], ignore_index=True)
+        opened.folder.write_frame("stays.parquet", frame_of(FOUND_COLUMNS, everyone))
+        keep_readings(opened, client, screened, settings)
+        census = count_stays(opened, len(everyone), settings)
+        chunks = sorted({int(chunk) for chunk in screened["chunk"]})
+        opened.folder.write_json("chunks.json", {"chunks": chunks, "stays_per_chunk": size})
+        step.count(found=len(everyone), to_screen=len(screened), chunks=len(chunks))
+        step.count_reasons("excluded", excluded["excluded"])
+        if doubt := doubt_in_words(census):
+            step.warn(f"the census is in doubt: {doubt}")
+    return chunks
+
+
+def stays_together(source: FhirEndpoint, results: FhirEndpoint) -> int:
+    """How many stays cost the servers little together: as many as a search of the source takes, and 200 where results
+    go in batches."""
+    return max(source.patients_per_search, SETTLED_TOGETHER if results.profile.has_batch else 1)
+
+
+def stays_per_chunk(stays: int, asked: int | None, together: int) -> int:
+    """One stay a chunk up to 32 stays; beyond, as many as go together, or more to stay within 200 chunks."""
+    if asked is not None:
+        return asked
+    if stays <= MOST_SINGLE:
+        return 1
+    return max(together, ceil(stays / MOST_CHUNKS))

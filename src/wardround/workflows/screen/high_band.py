@@ -1,0 +1,148 @@
+"""A reconciled run in; the server's Group of the patients in the high band brought up to it, and an account of it, out.
+
+These functions see record numbers; they never log.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from wardround.adapters.files import turns
+from wardround.core.ledger import SCORED
+from wardround.errors import ConditionSuspended, FhirError, FhirUnreachable
+from wardround.fhir import groups, risk_assessments
+from wardround.fhir.client import FhirClient
+from wardround.fhir.references import Resource
+from wardround.results.amendment import is_withdrawn
+from wardround.results.bands import HIGH
+from wardround.results.fhir_validity import check_structure
+from wardround.results.high_band import Decision, Kept, decide, group, group_identity, is_as_of, without
+from wardround.results.referring import Reference
+from wardround.results.risk_assessment import Screening, identity
+from wardround.settings import Settings
+from wardround.workflows.screen.refer import about_of
+from wardround.workflows.screen.run import Run, require_active
+from wardround.workflows.screen.taking_turns import locks
+
+# The last of them only looks; two runs that meet need a second.
+ROUNDS: Final = 4
+# A RiskAssessment names all its Observations: so many are in memory together.
+AT_ONCE: Final = 500
+Account = dict[str, Any]  # kept (see Kept), why (an HTTP status, or ""), reference (Group/…, or None), members
+
+
+def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: Settings) -> Account | None:
+    """Makes the Group of the condition and source list the high band of this run; None if the run keeps none.
+
+    A run of another cohort than the condition's own knows a part of the ward, and leaves the Group alone. So does one
+    of an earlier as_of than the Group's, and one whose condition was switched off meanwhile. A server that takes no
+    Group is told of in the account. Raises FhirUnreachable.
+    """
+    if not keeps_group(opened):
+        return None
+    screening = opened.screening(settings)
+    with opened.step("high_band", client) as step:
+        try:
+            require_active(opened, settings)
+        except ConditionSuspended:
+            return _account(Kept.SUSPENDED)
+        wanted = group(_subjects(ledger, opened, screening, client.results), screening)
+        check_structure(wanted)
+        account = _settled(lambda held: decide(wanted, held), screening, client.results, settings)
+        step.count(members=account["members"])
+        if is_refused(account):
+            step.warn("the server does not hold the Group of the high band as it is now")
+    return account
+
+
+def is_refused(account: Account | None) -> bool:
+    """Whether the server holds the Group of an earlier time still, against the run's will."""
+    return account is not None and account["kept"] == Kept.REFUSED
+
+
+def keeps_group(opened: Run) -> bool:
+    """Whether the run speaks for all whom its condition screens, writes, and was not taken back."""
+    condition, request = opened.condition, opened.request
+    whole = request.cohort in (None, condition.cohort.source)
+    whole &= request.look_back in (None, condition.cohort.look_back)
+    return condition.high_band_group and whole and opened.writes and not opened.retracted
+
+
+def take_out(stays: pd.DataFrame, others: pd.DataFrame, opened: Run, client: FhirClient, settings: Settings) -> None:
+    """Takes the patients of these stays, whose results were taken back, out of the Group, if it is of this run's as_of.
+
+    Not of them who have a result that stands among the `others`. `client` is of the server of the results. Raises
+    FhirError if the server refuses.
+    """
+    if not opened.condition.high_band_group:
+        return
+    standing = [about.subject for about in about_of(others, opened).values()]
+    gone = [about.subject for about in about_of(stays, opened).values() if about.subject not in standing]
+
+    def change(held: Sequence[Resource]) -> Decision:
+        ours = [one for one in held if is_as_of(one, opened.request.as_of)]
+        changed = [(one, without(one, gone)) for one in ours]
+        smaller = tuple(new for one, new in changed if new["quantity"] != one.get("quantity"))
+        return Decision(smaller, Kept.WRITTEN if smaller else Kept.UNCHANGED)
+
+    account = _settled(change, opened.screening(settings), client, settings)
+    if is_refused(account):
+        raise FhirError(
+            f"run {opened.id}: the Group of the high band still lists patients whose results were taken back"
+            f" ({account['why']}), expected it to be written; allow this client to, and retract the run again"
+        )
+
+
+def _subjects(ledger: pd.DataFrame, opened: Run, screening: Screening, client: FhirClient) -> list[Reference]:
+    """The patients whose result is high and stands: not what a person took back since it was written."""
+    high = ledger[(ledger["outcome"] == SCORED) & (ledger["band"] == HIGH) & ledger["written"]]
+    subjects: list[Reference] = []
+    for start in range(0, len(high), AT_ONCE):
+        some = high.iloc[start : start + AT_ONCE]
+        identities = {stay: identity(screening, stay) for stay in some["stay_id"]}
+        held = risk_assessments.held(client, list(identities.values()))
+        for stay, about in about_of(some, opened).items():
+            if any(not is_withdrawn(resource) for resource in held.get(identities[stay], [])):
+                subjects.append(about.subject)
+    return subjects
+
+
+def _settled(
+    decision: Callable[[Sequence[Resource]], Decision], screening: Screening, client: FhirClient, settings: Settings
+) -> Account:
+    """Writes what is decided until the server holds it, one run after the other."""
+    sought = group_identity(screening.source_url, screening.condition.id)
+    with turns.alone(locks(settings), client.source.base_url, [sought]):
+        return _written(decision, sought, client)
+
+
+def _written(decision: Callable[[Sequence[Resource]], Decision], sought: str, client: FhirClient) -> Account:
+    refusal, written = "", False
+    try:
+        for number in range(ROUNDS):
+            held = groups.held(client, sought)
+            changes, kept = decision(held)
+            if not changes:
+                return _account(Kept.WRITTEN if written else kept, held)
+            if number == ROUNDS - 1 or (refusal and not groups.is_overtaken(refusal)):
+                break
+            answers = [groups.write(client, change) for change in changes]
+            refusal, written = next(filter(None, answers), ""), written or "" in answers
+    except FhirUnreachable:
+        raise
+    except FhirError as error:
+        # It knows no Group, or not by its identifier, or not for this client.
+        return _account(Kept.REFUSED, why=type(error).__name__)
+    return _account(Kept.REFUSED, why=refusal or "not kept")
+
+
+def _account(kept: Kept, held: Sequence[Mapping[str, Any]] = (), why: str = "") -> Account:
+    first = min(held, key=lambda one: str(one["id"]), default=None)
+    quantity = first.get("quantity") if first else 0
+    return {
+        "kept": kept,
+        "why": why,
+        "reference": f"Group/{first['id']}" if first else None,
+        "members": quantity if isinstance(quantity, int) else 0,
+    }

@@ -1,0 +1,171 @@
+"""A chunk's scores in, RiskAssessments with their Provenance on the server out. Repeating it writes nothing again."""
+
+from collections.abc import Mapping
+
+from wardround.adapters.files import turns
+from wardround.fhir import risk_assessments
+from wardround.fhir.batch import UNANSWERED
+from wardround.fhir.client import FhirClient
+from wardround.fhir.references import Resource
+from wardround.results.amendment import written_at
+from wardround.results.bands import INDETERMINATE
+from wardround.results.fhir_validity import check_risk_assessment, check_structure
+from wardround.results.referring import About
+from wardround.results.risk_assessment import (
+    Assessment,
+    Screening,
+    device,
+    device_identity,
+    identity,
+    provenance,
+    risk_assessment,
+)
+from wardround.settings import Settings
+from wardround.sources.fhir.second_look import second_look
+from wardround.workflows.screen.refer import keep_about, referred
+from wardround.workflows.screen.run import Run, chunk_file, load_run, require_active
+from wardround.workflows.screen.settle import OVERTAKEN, ROUNDS, Account, Settled, settle
+from wardround.workflows.screen.taking_turns import locks, turn_of
+
+
+def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> None:
+    """Writes the chunk's RiskAssessments to the server, and written.json: what the server holds now, and failures.
+
+    The stays are looked at once more at their source; all else is between the run and the server of its results. A
+    shadow run makes no request. Raises FhirError if a server as a whole is at fault; what it has taken by
+    then is found and left alone by the next attempt.
+    """
+    opened = load_run(run, settings)
+    with opened.step("publish", client, chunk) as step:
+        assessments = _assessments(opened, chunk)
+        account = Account(to_write=len(assessments))
+        if opened.writes and assessments:
+            with turn_of(opened, client.results, settings):
+                if opened.retracted:
+                    account.failed = {assessment.stay_id: "write:retracted" for assessment in assessments}
+                else:
+                    # The last look before people see it, however long the run has read and its turn was waited for.
+                    require_active(opened, settings)
+                    _write(assessments, opened, chunk, client, settings, account)
+        opened.folder.write_json(chunk_file(chunk, "written.json"), account.as_json())
+        step.count(to_write=account.to_write, written=len(account.written), unchanged=len(account.unchanged))
+        if account.withdrawn:
+            step.count(withdrawn=len(account.withdrawn))
+        step.count_failed(account.failed.values())
+        if account.repaired:
+            step.warn(
+                f"the server held several RiskAssessments of {len(account.repaired)} stays, of which one stands now"
+            )
+
+
+def _assessments(opened: Run, chunk: int) -> list[Assessment]:
+    scores = opened.folder.read_frame(chunk_file(chunk, "scores.parquet"))
+    return [
+        Assessment(
+            stay_id=row["stay_id"],
+            patient_id=row["patient_id"],
+            score=row["score"],
+            band=row["band"],
+            basis=tuple(row["basis"]),
+            reasons=tuple(row["reasons"]),
+            missing=tuple(row["missing"]),
+        )
+        for row in scores[scores["band"] != INDETERMINATE].to_dict("records")
+    ]
+
+
+def _write(
+    assessments: list[Assessment],
+    opened: Run,
+    chunk: int,
+    client: FhirClient,
+    settings: Settings,
+    account: Account,
+) -> None:
+    screening = opened.screening(settings)
+    stay_of = {identity(screening, assessment.stay_id): assessment.stay_id for assessment in assessments}
+    performer = _device(opened, screening, client.results, settings)
+    about = _unchanged(assessments, opened, screening, client, account)
+    keep_about(about, opened, chunk)
+    wanted = _valid([one for one in assessments if one.stay_id in about], about, screening, performer, account)
+    settled = settle(wanted, stay_of, client.results, account)
+    _write_provenance(settled, wanted, stay_of, screening, client.results, account)
+
+
+def _unchanged(
+    assessments: list[Assessment], opened: Run, screening: Screening, client: FhirClient, account: Account
+) -> Mapping[str, About]:
+    """Whom the results are about, by stay_id, of the stays that are still the same patient's; the others fail.
+
+    What an earlier attempt wrote of them is still there, and the account says so: `retract` finds it.
+    """
+    patients = {one.stay_id: one.patient_id for one in assessments}
+    look = second_look(client, patients, screening.as_of)
+    unchanged = [one for one in assessments if one.stay_id not in look.changed]
+    about, failed = referred(unchanged, opened, look, client.results)
+    failed |= look.changed
+    account.failed |= failed
+    written = risk_assessments.held(client.results, [identity(screening, stay) for stay in failed])
+    account.written |= {stay for stay in failed if written.get(identity(screening, stay))}
+    return about
+
+
+def _device(opened: Run, screening: Screening, client: FhirClient, settings: Settings) -> str:
+    """The reference of our Device; chunks of a run share it in a file, and runs do not create it at the same time."""
+    wanted = device(screening)
+    if not opened.folder.exists("device.json"):
+        with turns.alone(locks(settings), client.source.base_url, [device_identity(screening)]):
+            check_structure(wanted)
+            reference = risk_assessments.device_reference(client, wanted)
+            opened.folder.write_json("device.json", {"reference": reference})
+    return str(opened.folder.read_json("device.json")["reference"])
+
+
+def _valid(
+    assessments: list[Assessment],
+    about: Mapping[str, About],
+    screening: Screening,
+    performer: str,
+    account: Account,
+) -> dict[str, Resource]:
+    """The resources by identity; one that is not valid fails its stay."""
+    wanted = {}
+    for assessment in assessments:
+        resource = risk_assessment(assessment, screening, performer, about[assessment.stay_id])
+        try:
+            check_risk_assessment(resource, screening.percent)
+        except ValueError as error:
+            account.failed[assessment.stay_id] = f"invalid:{error}"
+        else:
+            wanted[identity(screening, assessment.stay_id)] = resource
+    return wanted
+
+
+def _write_provenance(
+    settled: Settled,
+    wanted: Mapping[str, Resource],
+    stay_of: Mapping[str, str],
+    screening: Screening,
+    client: FhirClient,
+    account: Account,
+) -> None:
+    by_target = {f"RiskAssessment/{resource['id']}": one for one, resource in settled.kept.items()}
+    # What was new a moment ago has no Provenance yet; a writer who was faster is met by the condition of the create.
+    unsought = settled.new if client.source.profile.has_conditional_create else set()
+    refusals: dict[str, str] = {}
+    for _ in range(ROUNDS):
+        sought = [target for target, one in by_target.items() if one not in unsought]
+        there, unsought = risk_assessments.with_provenance(client, sought), set()
+        missing = [
+            provenance(target, wanted[one], screening, written_at(settled.kept[one]) or screening.as_of)
+            for target, one in by_target.items()
+            if target not in there
+        ]
+        for resource in missing[:1]:
+            check_structure(resource)
+        created = risk_assessments.create_provenance(client, missing)
+        refusals = {target: refusal for target, refusal in created.items() if refusal}
+        if not set(refusals.values()) & {UNANSWERED, *OVERTAKEN}:
+            break
+    for target, refusal in refusals.items():
+        account.failed[stay_of[by_target[target]]] = f"provenance:{refusal}"

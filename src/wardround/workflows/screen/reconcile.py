@@ -1,0 +1,196 @@
+"""What the chunks and the server say in, the ledger and the summary of the run out: every stay has one account."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from wardround.core.ledger import EXCLUDED, FAILED, SCORED, WITHDRAWN, counts, open_ledger
+from wardround.fhir import risk_assessments
+from wardround.fhir.client import FhirClient
+from wardround.fhir.references import Resource
+from wardround.results.amendment import is_withdrawn
+from wardround.results.referring import About, leads_to
+from wardround.results.risk_assessment import Screening, identity, probability
+from wardround.settings import Settings
+from wardround.spec.source_maps import NO_TRANSLATION
+from wardround.workflows.screen import challenge
+from wardround.workflows.screen.cohort import account_of
+from wardround.workflows.screen.expected_stays import census_of
+from wardround.workflows.screen.high_band import Account, is_refused, keep_group
+from wardround.workflows.screen.refer import about_of
+from wardround.workflows.screen.run import Run, chunk_file, load_run
+
+MISSING = "missing"
+DUPLICATE = "duplicate"
+DIFFERENT = "different"
+# A RiskAssessment names all its Observations: so many are in memory together, whatever the size of the ward.
+AT_ONCE = 500
+
+
+def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any]:
+    """Writes ledger.parquet, set_aside.json and summary.json; gives the summary.
+
+    A stay whose RiskAssessment the server does not hold exactly once, with the ledger's patient and probability, has
+    failed. A stay of a chunk whose task failed has failed too. One whose RiskAssessment somebody else took back was
+    scored, is not written, and has WITHDRAWN as its reason. The Group of the high band follows the ledger. What makes
+    the run incomplete is in the summary for `require_complete`, so that the report is still written. Raises
+    RunIncomplete if a stay is unaccounted for.
+    """
+    opened = load_run(run, settings)
+    with opened.step("reconcile", client) as step:
+        stays = opened.folder.read_frame("stays.parquet")
+        ledger = open_ledger(_entries(stays, opened), stays["stay_id"])
+        verdicts = _verdicts(ledger, opened, opened.screening(settings), client.results)
+        ledger = challenge.with_scores(_with_verdicts(ledger, verdicts), opened)
+        opened.folder.write_frame("ledger.parquet", ledger)
+        opened.folder.write_json("set_aside.json", _set_aside(opened))
+        step.count(**{name: number for name, number in counts(ledger).items() if name != FAILED})
+        step.count_failed(ledger["reason"][ledger["outcome"] == FAILED])
+    problems = {stay: verdict for stay, verdict in verdicts.items() if verdict != WITHDRAWN}
+    high_band = keep_group(ledger, opened, client, settings)
+    summary = _summary(ledger, problems, high_band, opened)
+    opened.folder.write_json("summary.json", summary)
+    return summary
+
+
+def _entries(stays: pd.DataFrame, opened: Run) -> Iterator[dict[str, object]]:
+    """What became of each stay found: one mapping of the ledger's columns a stay."""
+    for chunk, mine in stays.groupby("chunk"):
+        accounts = {} if chunk == 0 else _chunk_accounts(opened, int(str(chunk)))
+        for stay in mine.to_dict("records"):
+            about = {"stay_id": stay["stay_id"], "patient_id": stay["patient_id"], "unit": stay["unit"], "chunk": chunk}
+            nothing = {"score": float("nan"), "band": "", "written": False}
+            if chunk == 0:
+                yield {**about, **nothing, "outcome": EXCLUDED, "reason": stay["excluded"]}
+            else:
+                account = accounts.get(stay["stay_id"], {"outcome": FAILED, "reason": "task:score"})
+                yield {**about, **nothing, **account}
+        unknown = set(accounts) - set(mine["stay_id"])
+        yield from ({"stay_id": stay, "chunk": chunk, "written": False} for stay in unknown)
+
+
+def _chunk_accounts(opened: Run, chunk: int) -> dict[str, dict[str, object]]:
+    """Outcome, reason, score, band and written by stay_id; a chunk whose task failed says which."""
+    for task, name in (("extract", "features.parquet"), ("score", "outcomes.parquet"), ("publish", "written.json")):
+        if not opened.folder.exists(chunk_file(chunk, name)):
+            failed = {"outcome": FAILED, "reason": f"task:{task}"}
+            return {stay: dict(failed) for stay in opened.stays(chunk)["stay_id"]}
+    outcomes = opened.folder.read_frame(chunk_file(chunk, "outcomes.parquet"))
+    written = opened.folder.read_json(chunk_file(chunk, "written.json"))
+    accounts: dict[str, dict[str, object]] = {}
+    for row in outcomes.to_dict("records"):
+        stay = str(row.pop("stay_id"))
+        account: dict[str, object] = {str(key): value for key, value in row.items()}
+        account["written"] = stay in written["written"]
+        if stay in written["failed"]:
+            account |= {"outcome": FAILED, "reason": written["failed"][stay]}
+        elif stay in written.get("withdrawn", ()):  # an earlier release kept no such list
+            account["reason"] = WITHDRAWN
+        accounts[stay] = account
+    return accounts
+
+
+def _verdicts(ledger: pd.DataFrame, opened: Run, screening: Screening, client: FhirClient) -> dict[str, str]:
+    """stay_id -> what is wrong with the server's RiskAssessment, of the stays that the ledger calls written."""
+    written = ledger[ledger["written"]]
+    verdicts: dict[str, str] = {}
+    for start in range(0, len(written), AT_ONCE):
+        some = written.iloc[start : start + AT_ONCE]
+        identities = {stay: identity(screening, stay) for stay in some["stay_id"]}
+        held, about = risk_assessments.held(client, list(identities.values())), about_of(some, opened)
+        for stay, score in zip(some["stay_id"], some["score"], strict=True):
+            verdict = _verdict(held.get(identities[stay], []), about.get(stay), score, screening)
+            verdicts |= {stay: verdict} if verdict else {}
+    return verdicts
+
+
+def _verdict(held: list[Resource], about: About | None, score: float, screening: Screening) -> str:
+    if not held:
+        return MISSING
+    if len(held) > 1:
+        return DUPLICATE
+    if risk_assessments.is_misshapen(held[0]):
+        return DIFFERENT
+    if is_withdrawn(held[0]):
+        return WITHDRAWN
+    stated = probability(held[0], screening.percent)
+    # Of a stay that was never referred to, an earlier run wrote what is there.
+    same = about is None or all(leads_to(held[0].get(name), expected) for name, expected in about._asdict().items())
+    return "" if same and stated is not None and abs(stated - score) < 1e-9 else DIFFERENT
+
+
+def _with_verdicts(ledger: pd.DataFrame, verdicts: dict[str, str]) -> pd.DataFrame:
+    verdict = pd.Series([verdicts.get(stay, "") for stay in ledger["stay_id"]], index=ledger.index, dtype="str")
+    withdrawn = verdict == WITHDRAWN
+    wrong, scored = (verdict != "") & ~withdrawn, ledger["outcome"] == SCORED
+    return ledger.assign(
+        outcome=ledger["outcome"].where(~wrong, FAILED),
+        reason=ledger["reason"].where(~wrong, "reconcile:" + verdict).where(~(withdrawn & scored), WITHDRAWN),
+        written=ledger["written"] & (verdict != MISSING) & ~withdrawn,
+    )
+
+
+def _set_aside(opened: Run) -> dict[str, dict[str, int]]:
+    """Readings set aside, counted by variable and reason."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for chunk in opened.chunks():
+        name = chunk_file(chunk, "set_aside.parquet")
+        if opened.folder.exists(name):
+            frame = opened.folder.read_frame(name)
+            counted.update(zip(frame["variable"], frame["reason"], strict=True))
+    result: dict[str, dict[str, int]] = {}
+    for (variable, reason), number in sorted(counted.items()):
+        result.setdefault(variable, {})[reason] = number
+    return result
+
+
+def _summary(ledger: pd.DataFrame, problems: dict[str, str], high_band: Account | None, opened: Run) -> dict[str, Any]:
+    request, limit = opened.request, opened.condition.quality.max_failed
+    totals = counts(ledger)
+    steps = [opened.folder.read_json(name) for name in opened.folder.list("steps")]
+    names = [chunk_file(chunk, "written.json") for chunk in opened.chunks()]
+    written = [opened.folder.read_json(name) for name in names if opened.folder.exists(name)]
+    # Excluded stays were never tried, so they are no part of the share.
+    tried = totals["found"] - totals["excluded"]
+    return {
+        **totals,
+        **account_of(opened),
+        "census": census_of(opened.folder),
+        "run": opened.id,
+        "report": opened.folder.location("report.html"),
+        "model_version": opened.model_version,
+        "condition": request.condition,
+        "as_of": request.as_of.isoformat().replace("+00:00", "Z"),
+        "mode": request.mode,
+        "source": request.source_url,
+        "results_at": request.results_url,
+        "source_map": opened.translation.digest[:12] if opened.translation != NO_TRANSLATION else None,
+        "unchanged": sum(len(account["unchanged"]) for account in written),
+        "repaired": sum(len(account["repaired"]) for account in written),
+        "withdrawn": int((ledger["reason"] == WITHDRAWN).sum()),
+        "to_write": sum(account["to_write"] for account in written),
+        "challenger": challenge.account_of(ledger, opened),
+        "problems": problems,
+        "high_band": high_band,
+        "complete": not problems and totals["failed"] <= limit * tried and not is_refused(high_band),
+        "hours_after_as_of": _hours_after_as_of(steps, opened),
+        "durations": _durations(steps),
+        "http_requests": sum(step["http_requests"] for step in steps),
+    }
+
+
+def _hours_after_as_of(steps: list[dict[str, Any]], opened: Run) -> float | None:
+    """How long after as_of the last score was there; None if none was. Nothing of it is written (decision 6)."""
+    ended = [float(step["ended"]) for step in steps if step["step"] == "score"]
+    return round(max(0.0, max(ended) - opened.as_of.timestamp()) / 3600, 2) if ended else None
+
+
+def _durations(steps: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds from the beginning of a step's first chunk to the end of its last, in the order of the steps."""
+    spans: dict[str, tuple[float, float]] = {}
+    for step in sorted(steps, key=lambda step: float(step["began"])):
+        began, ended = spans.get(step["step"], (step["began"], step["ended"]))
+        spans[step["step"]] = min(began, step["began"]), max(ended, step["ended"])
+    return {name: round(ended - began, 3) for name, (began, ended) in spans.items()}

@@ -1,0 +1,331 @@
+"""A run: opened once, with the model that all its tasks use, and loaded again by each of them."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from time import time
+from typing import Final
+
+import pandas as pd
+
+from wardround import __version__
+from wardround.adapters.files.run_folder import RunFolder, run_id
+from wardround.adapters.models.store import ModelStore
+from wardround.core.events import EVENT_COLUMNS, frame_of
+from wardround.core.run_mode import mode_of
+from wardround.core.stays import STAY_COLUMNS, index_as_of
+from wardround.errors import FhirError, ModelError, RunIncomplete, named
+from wardround.features.build import build_features
+from wardround.fhir import bulk_export
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirEndpoint, shown
+from wardround.results.risk_assessment import Screening
+from wardround.settings import Settings
+from wardround.spec.base import SpecModel, parse_duration
+from wardround.spec.cohorts import CohortSource
+from wardround.spec.conditions import Condition
+from wardround.spec.digest import spec_digest
+from wardround.spec.loading import load_condition
+from wardround.spec.source_maps import NO_TRANSLATION, Translation
+from wardround.training.model import HOSPITAL_STAY, NOT_STATED, ScoringModel
+from wardround.workflows.report_places import report_place
+from wardround.workflows.screen.request import ScreeningRequest
+from wardround.workflows.steps import Step, told
+from wardround.workflows.stores import store_of
+
+_LOG = logging.getLogger(__name__)
+
+
+class Challenger(SpecModel):
+    """A stored version that the run scores beside its own, or why it is left out."""
+
+    version: str
+    left_out: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was opened: its id, folder, request, spec, and the version and horizon of the model of all chunks.
+
+    `translation` is what the source's own codes and units meant when the run was opened; `place` is asked where its
+    report is.
+    """
+
+    id: str
+    folder: RunFolder
+    request: ScreeningRequest
+    condition: Condition
+    model_version: str
+    horizon: timedelta | None
+    translation: Translation
+    challenger: Challenger | None
+    place: Callable[[], str]
+
+    @property
+    def as_of(self) -> pd.Timestamp:
+        return pd.Timestamp(self.request.as_of)
+
+    @property
+    def look_back_start(self) -> pd.Timestamp:
+        """Stays that ended before this time are not found."""
+        return self.as_of - (self.request.look_back or self.condition.cohort.look_back)
+
+    @property
+    def cohort_source(self) -> CohortSource:
+        """Where the run's patients come from."""
+        return self.request.cohort or self.condition.cohort.source
+
+    @property
+    def writes(self) -> bool:
+        """Whether the run writes results."""
+        return self.request.writes
+
+    @property
+    def retracted(self) -> bool:
+        """Whether the run was taken back, or is being: then it writes nothing more."""
+        return self.folder.exists(RETRACTION)
+
+    def screening(self, settings: Settings) -> Screening:
+        """What the RiskAssessments of the run share."""
+        return Screening(
+            source_url=self.request.source_url,
+            condition=self.condition,
+            model_version=self.model_version,
+            software_version=__version__,
+            as_of=self.request.as_of,
+            horizon=self.horizon,
+            percent=settings.percent,
+            elsewhere=self.request.write_to is not None,
+        )
+
+    def model(self, settings: Settings) -> ScoringModel:
+        """The run's model, its files and its spec checked again. Raises ModelError."""
+        return store_of(self.request.demo_model, settings).load(self.condition, self.model_version)
+
+    @property
+    def found(self) -> bool:
+        """Whether the stays were found and cut into chunks."""
+        return self.folder.exists("chunks.json")
+
+    @property
+    def kept(self) -> bool:
+        """Whether there is work of the run that a resumption need not do again: its stays, or an export begun."""
+        return self.found or self.folder.exists(bulk_export.STATE)
+
+    def unread(self) -> list[int]:
+        """The chunks to read, or to read again: a stay of them was not read, or its row broke the suite."""
+        broken = self.broken()
+        stays = self.folder.read_frame("stays.parquet")
+        again = {int(chunk) for chunk in stays["chunk"][stays["stay_id"].isin(broken)]}
+        return [chunk for chunk in self.chunks() if chunk in again or not self._extracted(chunk)]
+
+    def broken(self) -> dict[str, str]:
+        """stay_id -> the rule that its row broke, of the rows that were held against the suite."""
+        broken: dict[str, str] = self.folder.read_json(BROKEN) if self.folder.exists(BROKEN) else {}
+        return broken
+
+    def _extracted(self, chunk: int) -> bool:
+        # The features are written last.
+        return self.folder.exists(chunk_file(chunk, "features.parquet")) and not self.folder.read_json(
+            chunk_file(chunk, "failures.json")
+        )
+
+    def chunks(self) -> list[int]:
+        """The numbers of the run's chunks."""
+        return list(self.folder.read_json("chunks.json")["chunks"])
+
+    @property
+    def stays_per_chunk(self) -> int:
+        """The most stays of a chunk."""
+        return int(self.folder.read_json("chunks.json")["stays_per_chunk"])
+
+    def stays(self, chunk: int) -> pd.DataFrame:
+        """The stays of one chunk (STAY_COLUMNS and the columns of `find_stays`). Raises RunIncomplete for no chunk."""
+        stays = self.folder.read_frame("stays.parquet")
+        mine = stays[stays["chunk"] == chunk].reset_index(drop=True)
+        if chunk < 1 or mine.empty:
+            raise RunIncomplete(f"run {self.id}: has no chunk {chunk}, expected one that find_stays gave; run it again")
+        return mine
+
+    def no_features(self) -> pd.DataFrame:
+        """A feature table without rows."""
+        return build_features(frame_of(EVENT_COLUMNS), index_as_of(frame_of(STAY_COLUMNS), self.as_of), self.condition)
+
+    @contextmanager
+    def step(self, name: str, client: FhirClient | None = None, chunk: int | None = None) -> Iterator[Step]:
+        """Records when the step began and ended and how many requests its client made, if it ends well; logs it."""
+        began, requests = time(), client.requests_made if client else 0
+        with told(f"run {self.id}", name, chunk, self.place) as step:
+            yield step
+            made = client.requests_made - requests if client else 0
+            step.count(requests=made)
+        account = {"step": name, "began": began, "ended": time(), "http_requests": made}
+        self.folder.write_json(f"steps/{name}.json" if chunk is None else f"steps/{name}-{chunk:04d}.json", account)
+
+
+RETRACTION: Final = "retraction.json"
+PATIENTS: Final = "patients.json"  # whom a request asks for by their ids, so that request.json names nobody
+TRANSLATION: Final = "source_map.json"
+BROKEN: Final = "quality_failed.json"
+
+
+def require_active(opened: Run, settings: Settings) -> None:
+    """Raises ConditionSuspended if the run writes and somebody has switched its condition off meanwhile.
+
+    A shadow run reaches nobody: it is how people find out what was wrong.
+    """
+    if opened.writes:
+        ModelStore(settings.models).require_active(opened.condition.id)
+
+
+def require_servers(opened: Run, source: FhirEndpoint) -> None:
+    """Raises FhirError for another source than the run's, or another server of its results."""
+    request = opened.request
+    if source.base_url != request.source_url:
+        raise FhirError(
+            f"run {opened.id}: reads {request.source_url}, got {source.base_url}; give the source that it began with"
+        )
+    given = source.write_to.base_url if source.write_to else source.base_url
+    if given != request.results_url:
+        raise FhirError(
+            f"run {opened.id}: writes its results to {request.results_url}, got {given}; name that server (write_to)"
+        )
+
+
+def chunk_file(chunk: int, name: str) -> str:
+    """The name of a chunk's file in the run's folder."""
+    return f"chunk-{chunk:04d}/{name}"
+
+
+def open_run(request: ScreeningRequest, settings: Settings, translation: Translation = NO_TRANSLATION) -> str:
+    """Checks spec and model, and opens the run's folder, empty; gives the run id.
+
+    Raises ConditionSuspended if it would write for a condition that is switched off; FhirError if the run was opened
+    for another source; SpecError or ModelError.
+    """
+    condition = load_condition(request.condition, settings.schemas)
+    of_condition = condition.mode_at(request.as_of)
+    opened = request.model_copy(update={"mode": request.mode or of_condition})
+    if opened.writes:
+        ModelStore(settings.models).require_active(condition.id)
+    model = store_of(request.demo_model, settings).load(condition)
+    challenger = _challenger(condition, request, settings)
+    run = request.run or run_id(condition.id, pd.Timestamp(request.as_of))
+    folder = RunFolder.of(settings.runs, run)
+    _require_own(folder, request)
+    # A DAG run that is cleared opens its run again: what an earlier attempt left must not be taken for this one's.
+    # But an export that it began, and never read stays from, goes on at the server: it is not begun a second time.
+    folder.clear(keep=() if folder.exists("chunks.json") else (bulk_export.STATE, f"{bulk_export.FILES}/"))
+    # Kept with the run, so that a spec that is edited meanwhile cannot give its chunks different features.
+    folder.write_json("condition.json", condition.model_dump(mode="json"))
+    folder.write_json(TRANSLATION, translation.model_dump(mode="json"))
+    if opened.cohort and opened.cohort.patients:
+        folder.write_json(PATIENTS, opened.cohort.patients)
+    folder.write_json(
+        "request.json",
+        {
+            **opened.model_dump(mode="json", exclude={"cohort": {"patients"}}),
+            "run": run,
+            "mode_asked": request.mode,
+            "mode_of_condition": of_condition,
+            "condition_version": condition.version,
+            "spec_digest": spec_digest(condition),
+            "model_version": model.version,
+            "horizon": model.card.horizon,
+            "challenger": challenger.model_dump(mode="json") if challenger else None,
+            "software_version": __version__,
+        },
+    )
+    _tell(load_run(run, settings))
+    return run
+
+
+def _require_own(folder: RunFolder, request: ScreeningRequest) -> None:
+    """Raises FhirError for the folder of another source's run: stays there may have the same ids, and are others."""
+    if not folder.exists("request.json"):
+        return
+    began = folder.read_json("request.json")
+    source = began.get("source_name") or began["source_url"]
+    if source != request.source:
+        raise FhirError(
+            f"{folder.location('')}: is a run of {source}, got {request.source}; screen that source in a run of its own"
+        )
+
+
+def _tell(opened: Run) -> None:
+    """Logs what the run uses."""
+    request, challenger, translation = opened.request, opened.challenger, opened.translation
+    elsewhere = f", results to {shown(request.write_to)}" if request.write_to else ""
+    _LOG.info(
+        "run %s: opened in %s; as of %s, mode %s, model %s, source %s%s",
+        *(opened.id, opened.folder.location(""), request.as_of.isoformat(), request.mode),
+        *(opened.model_version, shown(request.source_url)),
+        elsewhere,
+    )
+    if challenger and challenger.left_out:
+        _LOG.warning("run %s: challenger %s is left out, for its model cannot be used", opened.id, challenger.version)
+    elif challenger:
+        _LOG.info("run %s: challenger %s is scored beside it", opened.id, challenger.version)
+    if translation != NO_TRANSLATION:
+        read = len(translation.codes), len(translation.units), translation.digest[:12]
+        _LOG.info("run %s: a source map is in use, of %d codes and %d units (digest %s)", opened.id, *read)
+
+
+def load_run(run: str, settings: Settings) -> Run:
+    """The run as it was opened. Raises RunNotFound."""
+    folder = RunFolder.existing(settings.runs, run)
+    stored = folder.read_json("request.json")
+    asked = {key: stored[key] for key in ScreeningRequest.model_fields if key in stored}
+    asked["mode"] = mode_of(stored)
+    if folder.exists(PATIENTS):
+        asked["cohort"]["patients"] = folder.read_json(PATIENTS)
+    request = ScreeningRequest.model_validate(asked)
+    condition = _condition(folder.read_bytes("condition.json"))
+    return Run(
+        id=run,
+        folder=folder,
+        request=request,
+        condition=condition,
+        model_version=stored["model_version"],
+        horizon=_horizon(stored.get("horizon", NOT_STATED), condition),
+        # A run of an earlier release has none.
+        translation=(
+            Translation.model_validate(folder.read_json(TRANSLATION)) if folder.exists(TRANSLATION) else NO_TRANSLATION
+        ),
+        challenger=Challenger.model_validate(stored["challenger"]) if stored.get("challenger") else None,
+        place=lambda: report_place(run, settings),
+    )
+
+
+@lru_cache(maxsize=4)
+def _condition(stored: bytes) -> Condition:
+    """The condition that a run was opened with; every step of every chunk asks for it."""
+    return Condition.model_validate_json(stored)
+
+
+def why_left_out(error: Exception) -> str:
+    """Why a challenger is left out; of a foreign error no message, which may hold a patient's value."""
+    return str(error) if isinstance(error, ModelError) else named(error)
+
+
+def _challenger(condition: Condition, request: ScreeningRequest, settings: Settings) -> Challenger | None:
+    """The version that was challenged with. One that cannot be used is left out, and the run goes on without it."""
+    store = store_of(request.demo_model, settings)
+    version = store.standing(condition.id).challenger_at(request.as_of)
+    if version is None:
+        return None
+    try:
+        store.load(condition, version)
+    except Exception as error:  # noqa: BLE001 - another model's fault must not stop the live one
+        return Challenger(version=version, left_out=why_left_out(error))
+    return Challenger(version=version)
+
+
+def _horizon(stated: str, condition: Condition) -> timedelta | None:
+    """The horizon that the model's card states; the condition's for a model that states none."""
+    if stated == NOT_STATED:
+        return condition.horizon
+    return None if stated == HOSPITAL_STAY else parse_duration(stated)

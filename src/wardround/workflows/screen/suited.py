@@ -1,0 +1,76 @@
+"""A run and its source in, the source with the server profiles and source map that all tasks of the run use out."""
+
+import logging
+from dataclasses import replace
+from typing import Final
+
+from requests.adapters import BaseAdapter
+
+from wardround.core.server_profiles import Fit
+from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirEndpoint, shown
+from wardround.fhir.patience import Patience
+from wardround.fhir.profiles import recognised_by, with_profile
+from wardround.settings import Settings
+from wardround.spec.loading import load_server_profile
+from wardround.spec.servers import GENERIC
+from wardround.workflows.screen.run import Run, load_run, require_servers
+
+_LOG = logging.getLogger(__name__)
+# The step in which a server is recognised, and where the answer lies in the run's folder.
+_KEPT_IN: Final = {"recognise": "profile.json", "recognise_results": "results_profile.json"}
+
+
+def suited(
+    run: str,
+    source: FhirEndpoint,
+    settings: Settings,
+    transport: BaseAdapter | None = None,
+    patience: Patience | None = None,
+) -> FhirEndpoint:
+    """The source with the run's source map, and if its server is to be recognised, with the profile that fits.
+
+    So is the server that takes the results, if that is another one and the run writes any. Each is asked once a run,
+    and the answer kept (profile.json, results_profile.json): a run that is resumed asks its servers as it did before,
+    and understands them as before. Raises FhirError for other servers than the run's.
+    """
+    opened = load_run(run, settings)
+    require_servers(opened, source)
+    about = opened, settings, transport, patience
+    results = source.write_to
+    if results and opened.writes:
+        results = _with_profile(results, "recognise_results", *about)
+    return _with_profile(replace(source, translation=opened.translation, write_to=results), "recognise", *about)
+
+
+def _with_profile(
+    source: FhirEndpoint,
+    step: str,
+    opened: Run,
+    settings: Settings,
+    transport: BaseAdapter | None,
+    patience: Patience | None,
+) -> FhirEndpoint:
+    if not source.recognise:
+        return source
+    file = _KEPT_IN[step]
+    if not opened.folder.exists(file):
+        with FhirClient(source, transport, patience) as client, opened.step(step, client):
+            fit = _recognised(client, settings)
+        _LOG.info("run %s: %s is of profile %s, for %s", opened.id, shown(source.base_url), fit.profile.id, fit.why)
+        opened.folder.write_json(file, {"profile": fit.profile.id, "why": fit.why})
+    profile = str(opened.folder.read_json(file)["profile"])
+    # The generic profile needs no file: an installation's own schemas may hold conditions only.
+    known = GENERIC if profile == GENERIC.id else load_server_profile(profile, settings.schemas)
+    return with_profile(source, known)
+
+
+def _recognised(client: FhirClient, settings: Settings) -> Fit:
+    try:
+        statement = client.capabilities()
+    except (FhirUnreachable, FhirRefused):
+        raise
+    except FhirError:  # what it can do is then found out by asking
+        return Fit(GENERIC, "it gives no CapabilityStatement")
+    return recognised_by(statement, client.source, settings.schemas)

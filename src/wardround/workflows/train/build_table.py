@@ -1,0 +1,118 @@
+"""A run's stays in; its table (outcomes, features, folds) out, and the names of the candidates to fit.
+
+The features of some patients at a time are in memory: they go to features.parquet as they are built. Folds need all
+outcomes, so that the table is a copy of that file with one column more. A run that was stopped goes on after the
+features, if they are whole.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wardround.adapters.files.run_folder import RunFolder
+from wardround.core.events import empty_readings
+from wardround.evaluation.results import Task
+from wardround.features.minimum_data import enough_data
+from wardround.settings import Settings
+from wardround.sources.mimic.folder import MimicFolder
+from wardround.training.cohort import TrainingCohort, leave_out_too_little_data
+from wardround.training.splits import grouped_folds, latest_patients, patients_to_test
+from wardround.training.tasks import ROW_COLUMNS, predictions_of, rows_of, spans_of
+from wardround.workflows.features import features_from
+from wardround.workflows.train.request import TrainingRequest
+from wardround.workflows.train.run import FEATURES, LEFT_OUT, NAMES, STAYS, TABLE, TEST, Run, load_run, step_of
+
+ROWS_AT_ONCE: Final = 20_000
+"""Predictions whose readings are in memory at a time."""
+
+
+def build_table(run: str, settings: Settings) -> list[str]:
+    """Gives the candidates' names. Writes table.parquet, excluded.parquet (every stay that is not in the table),
+    set_aside.json (counts of readings that are no events), rows.json (counts of predictions) and candidates.json.
+
+    Raises TrainingError if there are too few patients, and SourceDataError.
+    """
+    with step_of(run, "build_table", settings) as step:
+        opened = load_run(run, settings)
+        folder = opened.folder
+        if not folder.exists(FEATURES):
+            _write_features(opened, settings)
+        with folder.reading(FEATURES) as file:
+            keys = pq.read_table(file, columns=["stay_id", "patient_id", "outcome", "anchor_year_group"]).to_pandas()
+        cohort = TrainingCohort(folder.read_frame(STAYS), folder.read_frame(LEFT_OUT))
+        folder.write_frame("excluded.parquet", leave_out_too_little_data(cohort, set(keys["stay_id"])).excluded)
+        _write_table(folder, _folds(keys, opened.request))
+        folder.clear(FEATURES)
+        names = list(opened.candidates)
+        folder.write_json(NAMES, names)
+        step.count(**folder.read_json("rows.json"), candidates=len(names))
+        step.count_reasons("set aside", folder.read_json("set_aside.json"))
+    return names
+
+
+def _write_features(run: Run, settings: Settings) -> None:
+    """features.parquet: ROW_COLUMNS and the condition's columns of all predictions of which enough is known."""
+    set_aside: Counter[str] = Counter()
+    counts = Counter(used=0, below_minimum_data=0)
+    with run.folder.writing(FEATURES) as file, ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        for rows in _predictions(run, settings, set_aside):
+            enough = enough_data(rows, run.condition)
+            counts.update(used=int(enough.sum()), below_minimum_data=int((~enough).sum()))
+            content = pa.Table.from_pandas(rows[enough], preserve_index=False)
+            writer = writer or stack.enter_context(pq.ParquetWriter(file, content.schema))
+            writer.write_table(content)
+    run.folder.write_json("set_aside.json", dict(sorted(set_aside.items())))
+    run.folder.write_json("rows.json", dict(counts))
+
+
+def _predictions(run: Run, settings: Settings, set_aside: Counter[str]) -> Iterator[pd.DataFrame]:
+    """The predictions with their features, by patient, some patients at a time; the first frame is empty."""
+    stays = run.folder.read_frame(STAYS)
+    yield _with_features(empty_readings(), stays.head(0), run, set_aside)
+    spans = spans_of(stays, run.task, run.condition.longest_window)
+    at_once = _patients_at_once(stays, run.task)
+    source = MimicFolder(run.request.mimic, patients_at_once=at_once, memory=settings.memory)
+    for patients, readings in source.readings_in(spans, run.condition.variables):
+        yield _with_features(readings, stays[stays["patient_id"].isin(patients)], run, set_aside)
+
+
+def _with_features(readings: pd.DataFrame, stays: pd.DataFrame, run: Run, set_aside: Counter[str]) -> pd.DataFrame:
+    rows = rows_of(stays, run.task)
+    features = features_from(readings, rows, run.condition, set_aside)
+    return pd.concat([rows[list(ROW_COLUMNS)], features[list(run.condition.columns)]], axis=1)
+
+
+def _patients_at_once(stays: pd.DataFrame, task: Task) -> int:
+    rows = predictions_of(stays, task).sum() / max(stays["patient_id"].nunique(), 1)
+    return max(1, int(ROWS_AT_ONCE / max(rows, ROWS_AT_ONCE / MimicFolder.patients_at_once)))
+
+
+def _folds(keys: pd.DataFrame, request: TrainingRequest) -> np.ndarray:
+    """Per row: its fold in cross-validation, TEST for the test side."""
+    by_calendar = request.split == "calendar"
+    test = latest_patients(keys) if by_calendar else patients_to_test(keys, request.seed)
+    train = ~keys["patient_id"].isin(test).to_numpy()
+    fold = np.full(len(keys), TEST)
+    fold[train] = grouped_folds(keys[train], request.seed)
+    return fold
+
+
+def _write_table(folder: RunFolder, fold: np.ndarray) -> None:
+    """table.parquet: features.parquet with the column `fold` after `outcome`."""
+    with folder.reading(FEATURES) as source, folder.writing(TABLE) as target:
+        features = pq.ParquetFile(source)
+        place = features.schema_arrow.get_field_index("outcome") + 1
+        schema = features.schema_arrow.insert(place, pa.field("fold", pa.int64()))
+        done = 0
+        with pq.ParquetWriter(target, schema) as writer:
+            for batch in features.iter_batches(batch_size=ROWS_AT_ONCE):
+                mine = pa.array(fold[done : done + len(batch)])
+                writer.write_table(pa.Table.from_batches([batch]).add_column(place, "fold", mine).cast(schema))
+                done += len(batch)

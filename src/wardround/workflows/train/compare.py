@@ -1,0 +1,114 @@
+"""A run's version in; how it does beside the live model on the run's test patients, and what the gates say, out."""
+
+from typing import Final, NamedTuple
+
+from wardround.adapters.models.store import ModelStore
+from wardround.errors import ModelError, TrainingError
+from wardround.evaluation.comparison import Comparison, compared, counted, judged
+from wardround.evaluation.tallies import Scores
+from wardround.results.bands import HIGH
+from wardround.settings import Settings
+from wardround.training.decisions import JUDGEMENTS
+from wardround.training.model import ModelCard, ScoringModel
+from wardround.workflows.train.run import VERSION, Run, Table, load_run, step_of
+from wardround.workflows.train.seen import seen_by
+
+COMPARISON: Final = "comparison.json"
+GATES: Final = "promotion gates"
+
+
+class _Live(NamedTuple):
+    """The live version, and its model or why it cannot be scored."""
+
+    version: str | None
+    model: ScoringModel | None
+    not_scored: str | None
+
+
+def compare(run: str, settings: Settings) -> Comparison:
+    """Writes comparison.json and records in the model store what the gates say.
+
+    Raises ModelError if the candidate cannot be loaded. A live model that cannot be scored is no error: the
+    comparison says why.
+    """
+    with step_of(run, "compare", settings) as step:
+        opened = load_run(run, settings)
+        store = ModelStore(settings.models)
+        comparison = _comparison(opened, store, settings)
+        opened.folder.write_json(COMPARISON, comparison.model_dump(mode="json"))
+        store.keep_comparison(comparison)
+        what = JUDGEMENTS[comparison.verdict]
+        store.record(opened.condition.id, what, comparison.version, by=GATES, why=comparison.failed or comparison.said)
+        step.name(version=comparison.version, gates=comparison.verdict, live=comparison.live or "none")
+    return comparison
+
+
+def comparison_of(run: Run) -> Comparison:
+    """The comparison that `compare` wrote."""
+    return Comparison.model_validate(run.folder.read_json(COMPARISON))
+
+
+def require_gates(comparison: Comparison) -> None:
+    """Raises TrainingError, which says what to do, if a promotion gate failed."""
+    if comparison.failed:
+        version, condition = comparison.version, comparison.condition
+        raise TrainingError(
+            f"model {version} of {condition}: stored, and not to go live: {comparison.failed}; train again, or"
+            f" `wardround model promote {condition} {version} --despite-gates --why TEXT`"
+        )
+
+
+def _comparison(run: Run, store: ModelStore, settings: Settings) -> Comparison:
+    version = run.folder.read_json(VERSION)["version"]
+    _, test = run.sides()
+    candidate, live = store.load(run.condition, version), _live(run, store, test)
+    metrics = compared(
+        test.outcome,
+        test.patients,
+        _scores(candidate, test),
+        _scores(live.model, test) if live.model else None,
+        run.request.seed,
+    )
+    counts = counted(test.outcome, test.patients)
+    not_compared = live.not_scored or (None if live.model else "none is live")
+    return Comparison(
+        condition=run.condition.id,
+        version=version,
+        live=live.version,
+        not_scored=live.not_scored,
+        seen=seen_by(live.model.card, test.patients, candidate.card.data_digest, settings) if live.model else None,
+        notes=_notes(candidate.card, live.model.card) if live.model else (),
+        test=counts,
+        metrics=metrics,
+        gates=judged(metrics, counts, not_compared, run.condition.promotion),
+    )
+
+
+def _live(run: Run, store: ModelStore, test: Table) -> _Live:
+    record = store.live(run.condition.id)
+    if record is None:
+        return _Live(None, None, None)
+    try:
+        model = store.load(run.condition, record.version)
+        if not model.can_score(test.features).all():
+            return _Live(record.version, None, "it gives no score to test patients who lack an input that it requires")
+        model.predict(test.features.head(1))
+    except ModelError as error:
+        return _Live(record.version, None, str(error))
+    return _Live(record.version, model, None)
+
+
+def _scores(model: ScoringModel, test: Table) -> Scores:
+    return Scores(model.predict(test.features), model.card.thresholds[HIGH])
+
+
+def _notes(candidate: ModelCard, live: ModelCard) -> tuple[str, ...]:
+    notes = []
+    if _question(live) != _question(candidate):
+        notes.append(f"The live model learned another question ({_question(live)}); here it answers the candidate's.")
+    return tuple(notes)
+
+
+def _question(card: ModelCard) -> str:
+    rule = card.label.rule if card.label else "label not stated"
+    return f"{rule}, horizon {card.horizon}, {card.task.task if card.task else 'task not stated'}"

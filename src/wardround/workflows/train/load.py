@@ -1,0 +1,40 @@
+"""MIMIC in; its stays, each with its outcome or why it is left out, as files of a new run out."""
+
+import pandas as pd
+
+from wardround.settings import Settings
+from wardround.sources.mimic.folder import MimicFolder
+from wardround.training.cohort import training_cohort
+from wardround.training.labels import LabelSources, outcomes
+from wardround.workflows.train.request import TrainingRequest
+from wardround.workflows.train.run import FEATURES, LEFT_OUT, ONSETS, STAYS, Run, open_run, step_of
+
+
+def load(request: TrainingRequest, settings: Settings) -> str:
+    """Opens a run and writes task.json, stays.parquet (outcome, onset, last_hour), left_out.parquet and, for the label
+    sepsis3, onsets.parquet (stay_id, sofa_time, suspected_infection_time); gives the run id.
+
+    Raises SpecError, TrainingError (a label or a task that the condition does not have) or SourceDataError.
+    """
+    run = open_run(request, settings)
+    with step_of(run.id, "load", settings) as step:
+        run.folder.write_json("task.json", run.task.model_dump(mode="json"))
+        folder = MimicFolder(request.mimic, memory=settings.memory)
+        stays = folder.stays()
+        known = outcomes(_sources(run, folder, stays), run.label)
+        cohort = training_cohort(stays, known, run.task, run.condition, request.seed)
+        run.folder.write_frame(STAYS, cohort.stays)
+        run.folder.write_frame(LEFT_OUT, cohort.excluded)
+        if run.folder.exists(FEATURES):  # of an earlier attempt, perhaps at other stays
+            run.folder.clear(FEATURES)
+        step.count(stays=len(cohort.stays), with_the_outcome=int(cohort.stays["outcome"].sum()))
+        step.count_reasons("left out", cohort.excluded["reason"])
+    return run.id
+
+
+def _sources(run: Run, folder: MimicFolder, stays: pd.DataFrame) -> LabelSources:
+    if run.label.rule != "sepsis3":
+        return LabelSources(stays, folder.diagnoses())
+    found = folder.sepsis3()
+    run.folder.write_frame(ONSETS, found[["stay_id", "sofa_time", "suspected_infection_time"]])
+    return LabelSources(stays, folder.diagnoses(), found)

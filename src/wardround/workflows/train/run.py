@@ -1,0 +1,190 @@
+"""A training run: opened once, loaded again by each of its tasks."""
+
+import hashlib
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from wardround.adapters.files.run_folder import RunFolder, run_id, runs_in
+from wardround.errors import TrainingError
+from wardround.evaluation.results import Task
+from wardround.settings import Settings
+from wardround.spec.conditions import Condition, Label
+from wardround.spec.digest import spec_digest
+from wardround.spec.loading import load_condition
+from wardround.training.fitting import CandidateResult, TrainingRows
+from wardround.training.labels import label_of
+from wardround.training.tasks import task_of
+from wardround.workflows.report_places import card_place
+from wardround.workflows.steps import Step, told
+from wardround.workflows.train.request import TrainingRequest
+
+STAYS: Final = "stays.parquet"
+LEFT_OUT: Final = "left_out.parquet"
+ONSETS: Final = "onsets.parquet"
+FEATURES: Final = "features.parquet"
+TABLE: Final = "table.parquet"
+NAMES: Final = "candidates.json"
+VERSION: Final = "version.json"
+
+# In the column `fold` of the table: a row of the test side, which no fold of the cross-validation holds.
+TEST: Final = -1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was opened: its id, folder, request and spec."""
+
+    id: str
+    folder: RunFolder
+    request: TrainingRequest
+    condition: Condition
+
+    @property
+    def label(self) -> Label:
+        return label_of(self.condition, self.request.label)
+
+    @property
+    def task(self) -> Task:
+        return task_of(self.label, self.request.at, self.request.horizon)
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The names of the candidates to compare. Raises TrainingError for one that does not exist."""
+        # scikit-learn and XGBoost take seconds to import.
+        from wardround.candidates.registry import CANDIDATES
+
+        wanted = self.request.candidates or tuple(CANDIDATES)
+        unknown = [name for name in wanted if name not in CANDIDATES]
+        if unknown:
+            raise TrainingError(f"--candidates: got {unknown[0]!r}, expected some of: {', '.join(CANDIDATES)}")
+        return wanted
+
+    def check(self) -> None:
+        """Raises TrainingError if the condition has no such label or task, or nothing is called as the candidates."""
+        _ = self.task
+        if self.request.candidates is not None:
+            _ = self.candidates
+
+    def sides(self) -> tuple["Table", "Table"]:
+        """The training and the test side of the table."""
+        table = self.folder.read_frame(TABLE)
+        train = table["fold"] != TEST
+        return Table(table[train], self.condition), Table(table[~train], self.condition)
+
+    def data_digest(self) -> str:
+        """Of names and values of the table's columns, in its order; independent of how parquet stores them.
+
+        Rows, features, outcomes and folds are in it, and so who tests.
+        """
+        table = self.folder.read_frame(TABLE)
+        digest = hashlib.sha256("\n".join(table.columns).encode())
+        digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+        return digest.hexdigest()
+
+    def results(self) -> dict[str, CandidateResult]:
+        """What cross-validation gave for each candidate, in the candidates' order."""
+        names = self.folder.read_json(NAMES)
+        return {name: CandidateResult.model_validate(self.folder.read_json(result_file(name))) for name in names}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Predictions: `core.tasks.ROW_COLUMNS`, fold and features."""
+
+    frame: pd.DataFrame
+    condition: Condition
+
+    @property
+    def features(self) -> pd.DataFrame:
+        return self.frame[list(self.condition.columns)]
+
+    @property
+    def outcome(self) -> np.ndarray:
+        return self.frame["outcome"].to_numpy(dtype=int)
+
+    @property
+    def folds(self) -> np.ndarray:
+        return self.frame["fold"].to_numpy(dtype=int)
+
+    @property
+    def rows(self) -> TrainingRows:
+        return TrainingRows(self.features, self.outcome, self.folds, self.patients)
+
+    @property
+    def stays(self) -> int:
+        return int(self.frame["stay_id"].nunique())
+
+    @property
+    def positive_stays(self) -> int:
+        """Stays with the outcome in at least one row."""
+        return int(self.frame.loc[self.frame["outcome"].astype(bool), "stay_id"].nunique())
+
+    @property
+    def patients(self) -> pd.Series:
+        return self.frame["patient_id"]
+
+
+def step_of(run: str, name: str, settings: Settings) -> AbstractContextManager[Step]:
+    """A step of the run as its log tells it, with where the card is."""
+    return told(f"run {run}", name, place=lambda: card_place(run, settings))
+
+
+def result_file(candidate: str) -> str:
+    """The name of a candidate's result in the run's folder."""
+    return f"candidates/{candidate}.json"
+
+
+def open_run(request: TrainingRequest, settings: Settings) -> Run:
+    """Checks the request against the spec and opens the run's folder. Raises SpecError or TrainingError."""
+    run = _checked(request, settings)
+    _remove_leftovers(settings)
+    run.folder.write_json(
+        "request.json", {**request.model_dump(mode="json"), "spec_digest": spec_digest(run.condition)}
+    )
+    return run
+
+
+def _remove_leftovers(settings: Settings) -> None:
+    """What trainings that were killed left half written, which may be gigabytes of features."""
+    for run in runs_in(settings.runs):
+        if run.startswith("train_"):
+            RunFolder.of(settings.runs, run).remove_leftovers()
+
+
+def check_request(request: TrainingRequest, settings: Settings) -> None:
+    """Raises SpecError for no such condition, TrainingError for a label, task or candidate that it has not."""
+    _checked(request, settings)
+
+
+def _checked(request: TrainingRequest, settings: Settings) -> Run:
+    condition = load_condition(request.condition, settings.schemas)
+    name = request.run or run_id(f"train_{condition.id}", pd.Timestamp(request.created))
+    run = Run(name, RunFolder.of(settings.runs, name), request, condition)
+    run.check()
+    return run
+
+
+def load_run(run: str, settings: Settings) -> Run:
+    """The run as it was opened. Raises RunNotFound, and TrainingError if the spec changed since."""
+    folder = RunFolder.existing(settings.runs, run)
+    stored = folder.read_json("request.json")
+    digest = stored.pop("spec_digest")
+    request = TrainingRequest.model_validate(stored)
+    condition = load_condition(request.condition, settings.schemas)
+    if spec_digest(condition) != digest:
+        raise TrainingError(f"run {run}: the spec changed since the run was opened; train again")
+    return Run(run, folder, request, condition)
+
+
+def run_that_made(condition_id: str, version: str, settings: Settings) -> str | None:
+    """The last training run whose version this is, and whose table is still there; None if there is none."""
+    for run in reversed(runs_in(settings.runs)):
+        if run.startswith(f"train_{condition_id}-"):
+            folder = RunFolder.of(settings.runs, run)
+            if folder.held_of((VERSION, TABLE)) == {VERSION, TABLE} and folder.read_json(VERSION)["version"] == version:
+                return run
+    return None

@@ -1,0 +1,183 @@
+"""Two stored versions of a condition in; how they do on the same test patients out.
+
+The patients are the test side of the table that one of the two was trained on: of its training run, while that is kept,
+or made again from MIMIC-IV by the request that its card states.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wardround.adapters.files.run_folder import run_id
+from wardround.adapters.files.scratch import scratch_folder
+from wardround.adapters.models.store import ModelStore
+from wardround.errors import ModelError
+from wardround.evaluation.comparison import counted
+from wardround.evaluation.two_versions import ComparedVersion, TwoVersions, both_measured
+from wardround.results.bands import HIGH, MODERATE
+from wardround.settings import Settings
+from wardround.spec.base import format_duration
+from wardround.spec.loading import load_condition
+from wardround.training.model import ModelCard, ScoringModel
+from wardround.workflows.steps import told
+from wardround.workflows.train.build_table import build_table
+from wardround.workflows.train.load import load
+from wardround.workflows.train.request import TrainingRequest
+from wardround.workflows.train.run import Run, Table, load_run, run_that_made
+from wardround.workflows.train.seen import seen_by
+
+
+def compare_versions(
+    first: str, second: str, condition_id: str | None, mimic: Path | None, settings: Settings
+) -> TwoVersions:
+    """Both versions on the same test patients, with what makes that unfair.
+
+    Args:
+        condition_id: whose versions they are; None where the store knows them of one condition alone.
+        mimic: MIMIC-IV, to make the test patients anew; None to take those of a training run that is kept.
+
+    Raises:
+        ModelError: a version is not there, cannot be used today, or answers another question than the other one; or
+            nothing says on which patients to compare them.
+        SourceDataError: MIMIC-IV cannot be read.
+        StorageError: there is no room for the table.
+    """
+    store = ModelStore(settings.models)
+    condition = load_condition(condition_id or _condition_of(first, second, store), settings.schemas)
+    with told(condition.id, "compare_versions") as step:
+        both = tuple(store.load(condition, version) for version in (first, second))
+        _require_one_question(both[0].card, both[1].card)
+        with _test_side(both, mimic, settings) as (run, patients):
+            _, test = run.sides()
+            scores = tuple(_scores(model, test) for model in both)
+            digest = run.data_digest()
+            seen = [seen_by(model.card, test.patients, digest, settings) for model in both]
+            step.count(rows=len(test.frame))
+            return TwoVersions(
+                condition=condition.id,
+                first=ComparedVersion(version=first, seen=seen[0]),
+                second=ComparedVersion(version=second, seen=seen[1]),
+                patients=patients,
+                test=counted(test.outcome, test.patients),
+                metrics=both_measured(
+                    test.outcome,
+                    test.patients,
+                    (scores[0], scores[1]),
+                    {band: (both[0].card.thresholds[band], both[1].card.thresholds[band]) for band in (HIGH, MODERATE)},
+                    run.task.hours_per_row,
+                    run.request.seed,
+                ),
+                notes=tuple(_note(model.card) for model in both if model.card.imported),
+            )
+
+
+def _condition_of(first: str, second: str, store: ModelStore) -> str:
+    """The condition that both are stored for."""
+    known = {one: set(store.versions(one)) for one in store.conditions()}
+    of_both = [one for one, versions in known.items() if {first, second} <= versions]
+    if len(of_both) == 1:
+        return of_both[0]
+    if of_both:
+        raise ModelError(
+            f"model store: {first} and {second} are stored for several conditions ({', '.join(of_both)}); say which"
+            " with --condition"
+        )
+    places = {one: next((name for name, versions in known.items() if one in versions), None) for one in (first, second)}
+    missing = [version for version, place in places.items() if place is None]
+    if missing:
+        raise ModelError(
+            f"model store: holds no version {missing[0]!r}; `wardround model list` names those that it has"
+        )
+    raise ModelError(
+        f"models {first} and {second}: are of different conditions ({places[first]}, {places[second]}), expected two of"
+        " one; what they predict cannot be compared"
+    )
+
+
+def _require_one_question(first: ModelCard, second: ModelCard) -> None:
+    """Raises ModelError if they learned to predict different things; what one from elsewhere learned is not known."""
+    if first.imported or second.imported:
+        return
+    asked = [_question(card) for card in (first, second)]
+    if (first.label, first.horizon, first.task) != (second.label, second.horizon, second.task):
+        same = " (the label is defined otherwise)" if asked[0] == asked[1] else ""
+        raise ModelError(
+            f"models {first.version} and {second.version}: learned different questions ({asked[0]}; {asked[1]}{same}),"
+            " expected one; train one of them for the other's label, horizon and prediction time"
+        )
+
+
+def _question(card: ModelCard) -> str:
+    rule = card.label.rule if card.label else "label not stated"
+    at = format_duration(card.task.at) if card.task else "at a time not stated"
+    return f"{rule}, horizon {card.horizon}, {card.task.task if card.task else 'task not stated'} from {at}"
+
+
+@contextmanager
+def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Settings) -> Iterator[tuple[Run, str]]:
+    """The run whose test side both are compared on, and in words whose patients these are."""
+    cards = [model.card for model in both if not model.card.imported]
+    if not cards:
+        raise ModelError(
+            f"models {both[0].version} and {both[1].version}: both were trained elsewhere, so nothing says on which"
+            " patients to compare them; compare each with a version that was trained here"
+        )
+    if mimic is None:
+        for card in cards:
+            if run := run_that_made(card.condition, card.version, settings):
+                yield (
+                    load_run(run, settings),
+                    f"the test patients of {card.version}, of its training run {run}",
+                )
+                return
+        raise ModelError(
+            f"models {both[0].version} and {both[1].version}: the training run of neither is kept in {settings.runs},"
+            " expected one for its test patients; give --mimic DIR to make them again"
+        )
+    card = cards[0]
+    with scratch_folder() as scratch:
+        own = replace(settings, runs=str(scratch))
+        run = load(_request_of(card, mimic), own)
+        build_table(run, own)
+        opened = load_run(run, own)
+        again = opened.data_digest() == card.data_digest
+        whose = (
+            f"the test patients of {card.version}, made again from MIMIC-IV"
+            if again
+            else (f"test patients drawn as for {card.version}, of other data than it was trained on")
+        )
+        yield opened, whose
+
+
+def _request_of(card: ModelCard, mimic: Path) -> TrainingRequest:
+    """The request by which the card's table was made, of this MIMIC-IV."""
+    stated = {
+        "condition": card.condition,
+        "mimic": mimic,
+        "created": card.created,
+        "label": card.label.rule if card.label else None,
+        "horizon": card.task.horizon if card.task else None,
+        "seed": card.seed,
+        "split": card.split.rule,
+        "run": run_id(f"train_{card.condition}", pd.Timestamp(card.created)),
+        **({"at": card.prediction_time} if card.prediction_time else {}),
+    }
+    return TrainingRequest.model_validate(stated)
+
+
+def _scores(model: ScoringModel, test: Table) -> np.ndarray:
+    lacking = int((~model.can_score(test.features)).sum())
+    if lacking:
+        raise ModelError(
+            f"model {model.version}: gives no score to {lacking:,} of {len(test.frame):,} rows of test patients, who"
+            " lack an input that it requires; give it values to impute, and import it again"
+        )
+    return model.predict(test.features)
+
+
+def _note(card: ModelCard) -> str:
+    return f"{card.version} was trained elsewhere: nobody states which label and patients it learned from."

@@ -1,0 +1,99 @@
+"""A run's results in; a version in the model store, with its card, out."""
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version as library_version
+from typing import Any
+
+from wardround.adapters.html.model_card import files_beside
+from wardround.adapters.models.store import ModelStore
+from wardround.evaluation.gates import GateResult
+from wardround.evaluation.results import Evaluated
+from wardround.settings import Settings
+from wardround.spec.base import format_duration
+from wardround.spec.digest import spec_digest
+from wardround.training.about import About
+from wardround.training.model import Flow, ModelCard, Side, Split
+from wardround.training.splits import FOLDS
+from wardround.workflows.train.check_leakage import GATES
+from wardround.workflows.train.evaluate import EVALUATION
+from wardround.workflows.train.run import VERSION, Run, Table, load_run, step_of
+
+_LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
+
+
+def write_card(run: str, settings: Settings) -> str:
+    """Saves the model with its card and writes version.json; gives the version."""
+    with step_of(run, "write_card", settings) as step:
+        from wardround.candidates.registry import CANDIDATES
+
+        opened = load_run(run, settings)
+        evaluated = Evaluated.model_validate(opened.folder.read_json(EVALUATION))
+        candidate = CANDIDATES[evaluated.chosen]
+        content = opened.folder.read_bytes(candidate.file_name)
+        card = ModelCard(
+            **_from_run(opened),
+            **_from_table(opened),
+            **{name: getattr(evaluated, name) for name in Evaluated.model_fields},
+            version="",
+            candidates=opened.results(),
+            contributions_unit=candidate.unit,
+            libraries={name: library_version(name) for name in _LIBRARIES},
+            files={candidate.file_name: hashlib.sha256(content).hexdigest()},
+        )
+        card = card.model_copy(update={"version": card.content_version(opened.condition.version)})
+        files = {candidate.file_name: content, **files_beside(card)}
+        version = ModelStore(settings.models).save(opened.condition.id, card, files)
+        opened.folder.write_json(VERSION, {"version": version})
+        step.name(version=version)
+    return version
+
+
+def _from_run(run: Run) -> dict[str, Any]:
+    condition, request = run.condition, run.request
+    horizon = request.horizon or condition.horizon
+    return {
+        "condition": condition.id,
+        "title": condition.title,
+        "about": About.of(condition),
+        "created": request.created,
+        "columns": condition.columns,
+        "spec_digest": spec_digest(condition),
+        "label": run.label,
+        "horizon": format_duration(horizon) if horizon else "hospital_stay",
+        "prediction_time": run.task.at,
+        "seed": request.seed,
+        "task": run.task,
+        "readings_set_aside": _by_variable(run.folder.read_json("set_aside.json")),
+        "gates": tuple(GateResult.model_validate(gate) for gate in run.folder.read_json(GATES)),
+    }
+
+
+def _from_table(run: Run) -> dict[str, Any]:
+    train, test = run.sides()
+    excluded = run.folder.read_frame("excluded.parquet")["reason"].value_counts()
+    left_out = {str(reason): int(count) for reason, count in sorted(excluded.items())}
+    used = train.stays + test.stays
+    return {
+        "data_digest": run.data_digest(),
+        "cohort": Flow(found=used + sum(left_out.values()), excluded=left_out, used=used),
+        "split": _split(run, _side(train), _side(test)),
+    }
+
+
+def _by_variable(set_aside: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Counts of readings by variable and reason, from those by `variable: reason`."""
+    found: dict[str, dict[str, int]] = {}
+    for name, count in set_aside.items():
+        variable, reason = name.split(": ", 1)
+        found.setdefault(variable, {})[reason] = count
+    return found
+
+
+def _split(run: Run, train: Side, test: Side) -> Split:
+    share = test.patients / (train.patients + test.patients)
+    return Split(rule=run.request.split, train=train, test=test, test_share=round(share, 4), folds=FOLDS)
+
+
+def _side(table: Table) -> Side:
+    return Side(patients=table.patients.nunique(), stays=table.stays, positives=table.positive_stays)

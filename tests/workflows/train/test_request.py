@@ -1,0 +1,39 @@
+"""What a request of a training may say."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from wardround.errors import TrainingError
+from wardround.workflows.train.request import training_request
+
+GIVEN = {"condition": "sepsis", "mimic": "mimic", "created": datetime(2026, 1, 1, tzinfo=UTC)}
+
+
+def test_the_defaults_are_the_first_day_all_candidates_and_no_question_for_the_first_model() -> None:
+    request = training_request(GIVEN)
+    assert (request.label, request.horizon, request.candidates, request.explained) == (None, None, None, None)
+    assert (request.seed, request.budget, request.split, request.approval) == (1, 4, "patient", "first_without_asking")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"horizon": "6x"}, "--horizon: got '6x', expected a whole number"),
+        ({"seed": -1}, "--seed: .*greater than or equal to 0"),
+        ({"budget": 0}, "--budget: .*greater than or equal to 1"),
+        ({"split": "stay"}, "--split: .*'patient' or 'calendar'"),
+        ({"approval": "yes"}, "--approval: .*'ask', 'first_without_asking' or 'never'"),
+        ({"candidates": ()}, "--candidates: got no name, expected different names"),
+        ({"candidates": ("xgboost", "xgboost")}, "--candidates: got xgboost, xgboost, expected different names"),
+        ({"promote": True}, "--promote: Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_value_is_named_as_the_command_line_calls_it(wrong: dict, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        training_request({**GIVEN, **wrong})
+
+
+def test_a_request_is_read_back_as_it_was_written() -> None:
+    request = training_request({**GIVEN, "label": "sepsis3", "horizon": "6h", "candidates": ["xgboost"]})
+    assert training_request(request.model_dump(mode="json")) == request
