@@ -21,7 +21,22 @@ DOCUMENTS = [
     *(PROJECT / "benchmarks").glob("README.md"),
 ]
 TEXTS = {str(path.relative_to(PROJECT)): path.read_text(encoding="utf-8") for path in DOCUMENTS}
+OPERATIONS = {name: text for name, text in TEXTS.items() if name.startswith("docs/operations/")}
 SOURCES = [path for folder in ("src", "dags", "plugins", "config") for path in (PROJECT / folder).rglob("*.py")]
+
+
+def section_of(document: str, heading: str) -> str:
+    """Returns the text under a heading of the second level, up to the next one."""
+    _, found, rest = TEXTS[document].partition(f"\n## {heading}\n")
+    assert found, f"{document}: no heading {heading!r}"
+    return rest.partition("\n## ")[0]
+
+
+def anchors_of(text: str) -> set[str]:
+    """Returns the anchors that GitHub and the built pages give to a document's headings."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    headings = re.findall(r"^#{1,6} (.+)$", prose, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def commands_in(text: str) -> list[list[str]]:
@@ -47,9 +62,17 @@ def test_every_command_and_option_in_a_document_exists(document):
 
 @pytest.mark.parametrize("document", TEXTS)
 def test_every_link_leads_somewhere(document):
-    folder = (PROJECT / document).parent
-    links = re.findall(r"\]\(([^)#\s]+)\)", TEXTS[document])
-    assert [link for link in links if "://" not in link and not (folder / link).exists()] == []
+    """Files must exist; where a link names a heading of a document, the document must have it."""
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", TEXTS[document]) if "://" not in link]
+    assert [link for link in links if not leads_somewhere(document, link)] == []
+
+
+def leads_somewhere(document: str, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = ((PROJECT / document).parent / path).resolve() if path else PROJECT / document
+    if not target.exists():
+        return False
+    return not anchor or anchor in anchors_of(TEXTS.get(str(target.relative_to(PROJECT)), ""))
 
 
 @pytest.mark.parametrize("document", TEXTS)
@@ -63,12 +86,12 @@ def test_every_file_that_a_document_names_is_there(document):
 
 def test_every_setting_is_documented():
     read = {name for path in SOURCES for name in re.findall(r"\bWARDROUND_[A-Z_]+\b", path.read_text(encoding="utf-8"))}
-    documented = set(re.findall(r"\bWARDROUND_[A-Z_]+\b", TEXTS["docs/operations.md"]))
+    documented = {name for text in OPERATIONS.values() for name in re.findall(r"\bWARDROUND_[A-Z_]+\b", text)}
     assert read <= documented
 
 
 def test_every_reason_why_somebody_is_not_screened_is_documented():
-    section = TEXTS["docs/operations.md"].partition("### Why somebody is not screened")[2].partition("\n\n**")[0]
+    section = section_of("docs/operations/whom-to-screen.md", "Why somebody is not screened")
     reasons = {name for row in re.findall(r"^\| (`.+?) \|", section, re.M) for name in re.findall(r"`(\w+)`", row)}
     assert reasons == set(STAY_REASONS)
 
@@ -77,7 +100,7 @@ def test_every_variable_of_a_named_source_and_every_field_of_its_connection_is_d
     text = (PROJECT / "src" / "wardround" / "cli" / "servers.py").read_text(encoding="utf-8")
     read = set(re.findall(r'(?:get|required|is_true)\("([A-Z_]+)"\)', text)) | set(SIGN_IN_VARIABLES)
     read |= {f"{name}_FILE" for name in SECRETS}
-    section = TEXTS["docs/operations.md"].partition("## Signing in")[2].partition("\n## ")[0]
+    section = section_of("docs/operations/connect-a-server.md", "Signing in to a FHIR server")
     assert read == set(re.findall(r"`…_([A-Z_]+)`", section))
     fields = ("auth_url", "scope", "client_auth", "private_key", "key_file", "key_id", "ca_file", "proxy")
     assert [name for name in fields if f"| {CONNECTION_FIELDS[name]['label']} |" not in section] == []
@@ -117,7 +140,7 @@ def test_exit_codes_are_distinct_and_those_of_the_table():
 
 
 def test_every_exit_code_is_documented():
-    section = TEXTS["docs/operations.md"].partition("### Exit codes")[2].partition("\n### ")[0]
+    section = section_of("docs/operations/when-a-run-fails.md", "Exit codes")
     rows = re.findall(r"^\| (\d+) \| (?:`(\w+)` )?\|", section, re.M)
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
     assert dict(rows) == {"0": "", "2": "", **{str(kind.exit_code): kind.__name__ for kind in kinds}}

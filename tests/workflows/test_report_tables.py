@@ -12,7 +12,7 @@ import pytest
 from wardround.report.downloads import AGGREGATES_COLUMNS, IDENTIFIERS, WORKLIST_COLUMNS
 from wardround.workflows.report import report
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+MANUAL = Path(__file__).parents[2] / "docs" / "operations" / "reports.md"
 
 
 def table(ward: Any, name: str) -> list[dict[str, str]]:
@@ -100,6 +100,6 @@ def test_a_text_keeps_its_quotes_commas_and_letters(ward: Any) -> None:
 def test_every_column_and_every_table_is_in_the_docs(ward: Any) -> None:
     ward.screen(60, seed=2, run="sepsis-20260101T050000Z-a1b2c3", as_of="2026-01-01T05:00:00Z")
     report(ward.screen(60), ward.settings)
-    named = set(re.findall(r"`(\w+)`", OPERATIONS.read_text(encoding="utf-8").partition("### Reports")[2]))
+    named = set(re.findall(r"`(\w+)`", MANUAL.read_text(encoding="utf-8")))
     tables = {line["table"] for line in table(ward, "aggregates.csv")}
     assert tables | {*IDENTIFIERS, *WORKLIST_COLUMNS, *AGGREGATES_COLUMNS} <= named

@@ -1,6 +1,6 @@
 """What the report's pages show in; the same as tables for a spreadsheet, as the text of CSV files, out.
 
-The columns are documented in docs/operations.md, and new ones come last.
+The columns are documented in docs/operations/reports.md, and new ones come last.
 """
 
 import csv
