@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
@@ -11,6 +11,13 @@ class SpecModel(BaseModel):
     """A frozen model that refuses unknown keys, so that a misspelt key is an error and not a silent default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __copy__(self) -> Self:
+        """Returns a copy with the fields alone: `model_copy` changes some, and what was derived from them is stale."""
+        copied = super().__copy__()
+        for derived in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[derived]
+        return copied
 
 
 _DURATION = re.compile(r"(\d+)(m|h|d)")

@@ -1,6 +1,7 @@
 """Conditions: what is screened for. One YAML file each, resolved against the variables."""
 
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -271,7 +272,7 @@ class Condition(ConditionFile):
 
     variables: dict[str, Variable]
 
-    @property
+    @cached_property
     def feature_list(self) -> tuple[Feature, ...]:
         """The windowed features in column order (groups in order, then variables, then summaries)."""
         return tuple(
@@ -281,7 +282,7 @@ class Condition(ConditionFile):
             for summary in group.summaries
         )
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """All feature columns in order: demographics, then windowed features."""
         return (*self.features.demographics, *(feature.name for feature in self.feature_list))
@@ -291,7 +292,7 @@ class Condition(ConditionFile):
         """All labels by their rule, the default one first."""
         return {label.rule: label for label in (self.label, *self.other_labels)}
 
-    @property
+    @cached_property
     def longest_window(self) -> timedelta:
         """How far before as_of events are needed."""
         return max(group.window for group in self.features.groups)
