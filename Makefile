@@ -1,6 +1,6 @@
 # Everything runs inside .venv, which `make install` builds from a bare Python; nothing else is needed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-slow check bench locks
+.PHONY: help install demo up test test-slow check bench docs locks
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -49,14 +49,22 @@ test: install ## The tests, in a quarter of an hour
 test-slow: install ## The rounds that take long: every kill, every hostile server, thousands of odd requests
 	@$(BIN)/python -m pytest -m long --numprocesses 2
 
-check: install ## Style, types and layers, without the tests
+check: install ## Style, types, layers and links between documents, without the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 bench: install ## The measurements of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
+
+docs: install ## Build the documents into var/docs, and renew the generated parts
+	@$(BIN)/python -m wardround.spec.schema include/schemas
+	@$(BIN)/python docs/site/rooms.py
+	@$(BIN)/python docs/site/decisions.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "The documents are in var/docs; begin with index.html"
 
 locks: $(STAMP) ## Resolve pyproject.toml anew, and list it as an SBOM (add UPGRADE=--upgrade for newer versions)
 	$(LOCK) $(UPGRADE) --output-file requirements.txt

@@ -1,3 +1,3 @@
 """Wardround: scheduled screening of intensive-care patients, FHIR in and FHIR out."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

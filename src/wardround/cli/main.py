@@ -46,6 +46,7 @@ class _LazyCommands(click.Group):
             return None
         room = "demo.commands" if cmd_name in DEMONSTRATING else "cli"
         command: click.Command = import_module(f"wardround.{room}.{cmd_name.replace('-', '_')}").command
+        command.name = cmd_name
         _with_verbose(command)
         return command
 
