@@ -16,6 +16,9 @@ def _patient(resource_id: str, **more: Any) -> dict[str, Any]:
     return {"resourceType": "Patient", "id": resource_id, **more}
 
 
+_OBSERVATION = {"resourceType": "Observation", "status": "final", "code": {"text": "a"}}
+
+
 def _write(folder: Path, name: str, *resources: Any) -> Path:
     folder.mkdir(exist_ok=True)
     text = "\n".join(json.dumps(resource) for resource in resources).encode()
@@ -50,6 +53,22 @@ def test_of_several_versions_of_one_id_the_one_that_counts_is_loaded(store: Stor
     _write(data, "b.ndjson", _patient("b", **five), _patient("b", gender="female"), _patient("a", **six))
     load(store, data)
     assert [_body(store, "Patient", key).get("gender") for key in ("a", "b")] == ["male", "female"]
+
+
+def test_no_statement_looks_through_a_table_while_resources_come_before_those_they_refer_to(store: Store) -> None:
+    """One that did would make filling quadratic: indexes are made when all are in."""
+    stated: list[str] = []
+    with store.loading() as session:
+        session.connection.set_trace_callback(stated.append)
+        for number in range(3):
+            subject = {"reference": f"Patient/{number}"}
+            session.put("Observation", f"o{number}", {**_OBSERVATION, "subject": subject})
+        for number in range(3):
+            session.put("Patient", str(number), _patient(str(number), identifier=[{"system": "s", "value": "v"}]))
+        session.connection.set_trace_callback(None)
+        plans = [session.connection.execute(f"EXPLAIN QUERY PLAN {one}").fetchall() for one in stated]
+    assert [one for one in stated if one.startswith("UPDATE resource")]  # each Patient had been referred to
+    assert [row[3] for plan in plans for row in plan if not row[3].startswith("SEARCH")] == []
 
 
 def test_loading_again_makes_no_new_versions(store: Store, tmp_path: Path) -> None:

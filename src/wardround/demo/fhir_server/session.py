@@ -128,7 +128,8 @@ class WritingSession(Session):
         else:
             pk = before.pk
             self._replace(before, version, body)
-            self.connection.execute("DELETE FROM many WHERE pk = ?", (pk,))
+            if before.body is not None:  # otherwise nothing is there, and while a store is filled nothing indexes pk
+                self.connection.execute("DELETE FROM many WHERE pk = ?", (pk,))
         self.connection.execute(_PLANS[type_name].insert, [pk, *row])
         if repeated:
             many = [(key, value, pk) for key, value in repeated]
