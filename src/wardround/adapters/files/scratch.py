@@ -1,6 +1,5 @@
-"""Folders for what does not fit into memory: gone when the work ends, and when it was killed, with the next work."""
+"""Folders for what does not fit into memory: removed when the work ends, or by the next work if it was killed."""
 
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from wardround.adapters.files.file_lock import lock, try_lock
 from wardround.adapters.files.refused import storing
 
 _NEW: Final = "wardround-new-"
@@ -17,10 +17,10 @@ _LOCK: Final = ".lock"
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder where TMPDIR says. Raises StorageError if it cannot be made, or what is written into it finds no room.
+    """Gives a folder under TMPDIR. Raises StorageError if it cannot be made, or there is no room for what is written.
 
-    A lock says that it is in use, and goes with the process; it is there before the folder has the name by which
-    leftovers are looked for.
+    A lock, which ends with the process, says that it is in use. The lock is there before the folder gets the name by
+    which leftovers are found.
     """
     place = Path(tempfile.gettempdir())
     with storing(place):
@@ -28,8 +28,8 @@ def scratch_folder() -> Iterator[Path]:
         new = Path(tempfile.mkdtemp(prefix=_NEW, dir=place))
     folder = place / new.name.replace(_NEW, _SCRATCH, 1)
     try:
-        with storing(folder), (new / _LOCK).open("x") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with storing(folder), (new / _LOCK).open("x") as file:
+            lock(file)
             new.rename(folder)
             yield folder
     finally:
@@ -40,6 +40,6 @@ def scratch_folder() -> Iterator[Path]:
 def _remove_leftovers(place: Path) -> None:
     for left in place.glob(f"{_SCRATCH}*"):
         # Somebody else's cannot be opened, and one in use is locked.
-        with suppress(OSError), (left / _LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError), (left / _LOCK).open() as file:
+            if try_lock(file):
+                shutil.rmtree(left, ignore_errors=True)

@@ -1,11 +1,9 @@
 """Runs that would write the same take turns, among all processes that share a folder; the tasks of one run do not.
 
-Some servers do not keep what they promise of conditional writes, and then two runs at once would write twice. The locks
-are on files, which the operating system gives back when a process ends, however it ends. They hold on one machine,
-and over several as far as they share the folder through a file system that locks for all of them (NFS does).
+Some servers do not keep what they promise of conditional writes, and then two runs at once would write twice. A run
+that is killed keeps nobody waiting.
 """
 
-import fcntl
 import json
 import logging
 import secrets
@@ -16,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from wardround.adapters.files.file_lock import lock, locked, try_lock
 from wardround.adapters.files.refused import storing
 
 _GATE: Final = "gate.lock"
@@ -37,7 +36,7 @@ def turn(folder: Path, server: str, what: Sequence[str], run: str) -> Iterator[N
         with _entered(home, mine, others=f"{_digest(what)}-*.lock"):
             yield
     finally:
-        with _gate(home):
+        with locked(home / _GATE):
             _remove_if_left(mine)
 
 
@@ -53,12 +52,12 @@ def _entered(home: Path, mine: Path, others: str) -> Iterator[None]:
     """Holds a share of `mine` from when nobody holds one of the `others`."""
     began = 0.0
     while True:
-        with _gate(home):
+        with locked(home / _GATE):  # one at a time looks who is there, enters, or tidies up
             busy = next((other for other in home.glob(others) if other != mine and not _remove_if_left(other)), None)
             if busy is None:
                 with storing(mine):
                     file = mine.open("a+")
-                fcntl.flock(file, fcntl.LOCK_SH)
+                    lock(file, shared=True)
                 break
         if not began:
             began = time.monotonic()
@@ -70,32 +69,20 @@ def _entered(home: Path, mine: Path, others: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _gate(home: Path) -> Iterator[None]:
-    """One at a time looks who is there, enters, or tidies up."""
-    with storing(home / _GATE):
-        file = (home / _GATE).open("a+")
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _remove_if_left(held: Path) -> bool:
-    """Whether nobody holds the file, which is removed then: those who did may have been killed."""
-    try:
-        with held.open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """Returns whether nobody holds the file, which is removed then: those who did may have been killed."""
+    with held.open("a+") as file:
+        free = try_lock(file)
+        if free:
             held.unlink(missing_ok=True)
-    except BlockingIOError:
-        return False
-    return True
+    return free
 
 
 def _wait_for(held: Path) -> None:
     """Until nobody holds the file, or for a moment; whoever comes first after that is found out at the gate."""
     try:
         with held.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file)
     except FileNotFoundError:
         return
 

@@ -1,10 +1,9 @@
 """A file that is whole or not there: written beside its place, kept through a power cut, and then moved.
 
-Who writes holds a lock on the unfinished file, which the operating system gives back when the process ends, however it
-ends. So the next who writes the same file can tell what a killed process left behind from what another one writes now.
+The writer holds a lock on the unfinished file, which ends with its process. So the next writer of the same file can
+tell what a killed process left behind from what another one is writing.
 """
 
-import fcntl
 import os
 import secrets
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,7 @@ from glob import escape
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from wardround.adapters.files.file_lock import lock, try_lock
 from wardround.adapters.files.refused import storing
 
 UNFINISHED: Final = ".part-"
@@ -77,7 +77,7 @@ def _opened(path: Path) -> tuple[Path, BinaryIO]:
         unfinished = path.with_name(f".{path.name}{UNFINISHED}{secrets.token_hex(4)}")
         file = unfinished.open("xb")
         with suppress(OSError):  # a file system without locks: then nobody removes leftovers either
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file)
         if os.fstat(file.fileno()).st_nlink:
             return unfinished, file
         file.close()  # taken for a leftover, between its making and its lock
@@ -87,5 +87,5 @@ def _remove(unfinished: Iterable[Path]) -> None:
     """Those of them that nobody writes any more."""
     for left in unfinished:
         with suppress(OSError), left.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left.unlink()
+            if try_lock(file):
+                left.unlink()

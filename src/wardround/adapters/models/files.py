@@ -1,6 +1,5 @@
 """The folders of the model store: changed by one process at a time, whole or not at all, and read only as recorded."""
 
-import fcntl
 import hashlib
 import json
 import re
@@ -13,6 +12,7 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
+from wardround.adapters.files.file_lock import locked
 from wardround.adapters.files.refused import storing
 from wardround.adapters.files.whole_file import keep, keep_folder
 from wardround.errors import ModelError
@@ -34,12 +34,11 @@ def condition_folder(root: Path, condition_id: str) -> Path:
 def alone(folder: Path) -> Iterator[None]:
     """Waits until no other process changes the folder, and keeps others waiting; makes it. Raises StorageError.
 
-    The lock goes with the process, so that a folder being saved is a leftover if it is found by who has the lock.
+    The lock ends with the process, so that a folder that is half saved is a leftover for whoever holds the lock.
     """
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(folder / ".lock"):
             for left in folder.glob(f"{_SAVING}*"):
                 shutil.rmtree(left)
             yield

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from wardround.adapters.files.whole_file import keep, keep_folder
 from wardround.demo.fhir_server.problems import Problem, too_deep
 from wardround.demo.fhir_server.resource_types import RESOURCE_TYPES
 from wardround.demo.fhir_server.session import WritingSession
@@ -62,7 +63,10 @@ def open_store(
     try:
         with Store(unfinished) as store:
             loaded = load(store, data, progress, refuse, strict)
-        unfinished.rename(path)
+        with unfinished.open("rb") as file:
+            keep(file)
+        unfinished.replace(path)
+        keep_folder(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
     return Store(path), loaded
