@@ -1,7 +1,9 @@
 """What is written to the server: identity, contents, and what must never be written."""
 
 import json
+import re
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -21,6 +23,7 @@ from wardround.results.risk_assessment import (
     risk_assessment,
     same_content,
 )
+from wardround.results.written_shape import is_as_we_write
 from wardround.spec.loading import load_condition
 
 AS_OF = datetime(2026, 1, 2, 5, tzinfo=UTC)
@@ -184,6 +187,43 @@ def test_every_element_that_is_not_valid_is_named(screening: Screening) -> None:
     odd = {"occurrenceDateTime": "yesterday", "mood": "good", "subject": {"reference": "Patient/p1", "mood": "bad"}}
     with pytest.raises(ValueError, match=r"at mood, occurrenceDateTime, subject\.mood$"):
         check_structure({**made(screening), **odd})
+
+
+def test_what_we_write_is_judged_without_the_library(screening: Screening) -> None:
+    for each in (screening, replace(screening, percent=True), replace(screening, horizon=timedelta(hours=6))):
+        assert is_as_we_write(made(each))
+        assert is_as_we_write(made(each, missing=(), reasons=()))
+    at = AS_OF.replace(microsecond=5)
+    assert is_as_we_write(made(replace(screening, as_of=at)))
+
+
+def _changed(node: Any) -> Iterator[Any]:
+    """The same JSON with one thing wrong in it, in every place and way that comes to mind."""
+    yield from (None, [], {}, "", " ", "a\u00a0b", "\x0b", "\ud800", "2026-02-30T05:00:00Z", 7, True, float("nan"))
+    match node:
+        case dict():
+            yield {**node, "mood": "good"}
+            for key, value in node.items():
+                yield {one: each for one, each in node.items() if one != key}
+                yield from ({**node, key: each} for each in _changed(value))
+        case list():
+            yield [*node, *node]
+            yield [*node, "a"]
+            for place, value in enumerate(node):
+                yield from ([*node[:place], each, *node[place + 1 :]] for each in _changed(value))
+        case str():
+            odd_times = (node.replace("T", " "), node.replace("T", "t"), node.replace("Z", "z"), node.replace("Z", ""))
+            yield from (f" {node}", f"{node}\n", f"{node}\nObservation/b", f"{node}\n", *odd_times)
+
+
+def test_the_shape_lets_nothing_through_that_the_library_refuses(screening: Screening) -> None:
+    resource = made(replace(screening, horizon=timedelta(hours=6)))
+    through = [each for each in _changed(resource) if isinstance(each, dict) and is_as_we_write(each)]
+    for each in through:
+        check_structure(each)
+        assert all(re.fullmatch(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]+", one["reference"]) for one in references(each))
+    refused = [each for each in _changed(resource) if isinstance(each, dict) and not is_as_we_write(each)]
+    assert len(refused) > len(through) > 0
 
 
 @pytest.mark.parametrize("percent", [False, True])

@@ -129,10 +129,12 @@ def _valid(
     account: Account,
 ) -> dict[str, Resource]:
     """The resources by identity; one that is not valid fails its stay."""
-    wanted = {}
+    wanted: dict[str, Resource] = {}
     for assessment in assessments:
         resource = risk_assessment(assessment, screening, performer, about[assessment.stay_id])
         try:
+            if not wanted:  # The first of each chunk is judged in full, whatever its shape.
+                check_structure(resource)
             check_risk_assessment(resource, screening.percent)
         except ValueError as error:
             account.failed[assessment.stay_id] = f"invalid:{error}"
