@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
 from wardround.core.stays import eligible, index_as_of
 from wardround.features.build import build_features
@@ -14,7 +15,7 @@ from wardround.settings import Settings
 from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.conditions import Condition
 from wardround.workflows.screen import Means, ScreeningRequest, screen
-from wardround.workflows.screen.run import chunk_file, load_run
+from wardround.workflows.screen.run import load_run
 
 SCREENED = "screened"
 _EVENT = ["patient_id", "source_ref", "variable", "time", "available", "value"]
@@ -43,7 +44,7 @@ def by_screening(cohort: str, source: FhirEndpoint, condition: Condition, as_of:
     run = load_run(screen(request, Means(source, settings, lambda *_: None))["run"], settings)
 
     def of_all(name: str, columns: list[str]) -> pd.DataFrame:
-        frames = [run.folder.read_frame(chunk_file(chunk, f"{name}.parquet")) for chunk in run.chunks()]
+        frames = [run.folder.read_frame(run_files.of_chunk(chunk, f"{name}.parquet")) for chunk in run.chunks()]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
     ledger = run.folder.read_frame("ledger.parquet")

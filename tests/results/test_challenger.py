@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 
+from wardround.core import run_files
 from wardround.core.events import frame_of
 from wardround.core.ledger import LEDGER_COLUMNS
-from wardround.results.challenger import CHALLENGER_COLUMNS, agreement, with_challenger
+from wardround.results.challenger import agreement, with_challenger
 
 NAN = float("nan")
 LIVE = {"a": (0.9, "high"), "b": (0.6, "high"), "c": (0.2, "low"), "d": (NAN, "indeterminate"), "e": (NAN, "")}
@@ -25,7 +26,7 @@ def scores(said: dict[str, tuple[float, str]]) -> pd.DataFrame:
     rows = [
         {"stay_id": stay, "challenger_score": score, "challenger_band": band} for stay, (score, band) in said.items()
     ]
-    return frame_of(CHALLENGER_COLUMNS, rows)
+    return frame_of(run_files.CHALLENGER_COLUMNS, rows)
 
 
 def test_scores_are_joined_by_stay_and_a_stay_that_the_challenger_was_not_asked_about_stays() -> None:

@@ -11,6 +11,7 @@ import requests
 from tests.synthea.counted import Codes, Value, per_code, values_in
 from tests.synthea.hospital import NOW, hospital_information, population, write_ndjson
 
+from wardround.core import run_files
 from wardround.demo.fhir_server.running import running_server
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings, settings_from
@@ -20,7 +21,7 @@ from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 from wardround.workflows.features import build_table
 from wardround.workflows.screen import Means, ScreeningRequest, screen
-from wardround.workflows.screen.run import chunk_file, load_run
+from wardround.workflows.screen.run import load_run
 
 PATIENTS = 300
 # What the embedded server keeps; Synthea's exporter leaves out the rest when it is told so.
@@ -83,7 +84,7 @@ def screened(cohort: str, server: str, settings: Settings) -> Screened:
     run = load_run(summary["run"], settings)
 
     def of_all(name: str) -> pd.DataFrame:
-        files = (chunk_file(chunk, f"{name}.parquet") for chunk in run.chunks())
+        files = (run_files.of_chunk(chunk, f"{name}.parquet") for chunk in run.chunks())
         return pd.concat([run.folder.read_frame(file) for file in files], ignore_index=True)
 
     accounted = [of_all(name)[["source_ref", "variable"]] for name in ("events", "set_aside")]

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from wardround.cli.results import show
+from wardround.core import run_files
 
 
 @click.command()
@@ -12,7 +13,7 @@ from wardround.cli.results import show
 @click.option(
     "--identifiers/--no-identifiers",
     default=None,
-    help="Of patients and stays, in page and worklist.csv.  [default: in the page alone]",
+    help=f"Of patients and stays, in page and {run_files.WORKLIST}.  [default: in the page alone]",
 )
 @click.option(
     "--out",

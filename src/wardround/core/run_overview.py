@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
+from wardround.core import run_files
 from wardround.core.expected_stays import doubt_in_words
 from wardround.core.run_mode import mode_of
 
@@ -23,15 +24,15 @@ STATES: Final[dict[State, str]] = {
 }
 COUNTS: Final = ("found", "scored", "indeterminate", "excluded", "failed", "written")
 FILES: Final = (
-    "request.json",
-    "summary.json",
-    "census.json",
-    "condition.json",
-    "quality.json",
-    "retraction.json",
-    "steps/find_stays.json",
-    "steps/reconcile.json",
-    "version.json",
+    run_files.REQUEST,
+    run_files.SUMMARY,
+    run_files.CENSUS,
+    run_files.CONDITION,
+    run_files.QUALITY,
+    run_files.RETRACTION,
+    run_files.of_step("find_stays"),
+    run_files.of_step("reconcile"),
+    run_files.VERSION,
 )
 """What `overview` reads of a run, where it is there; none of it grows with what the run read."""
 
@@ -99,9 +100,9 @@ class RunOverview:
 
 def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
     """The run's overview from the content of FILES; `source` names where it read, without a secret."""
-    name, request = RunName.of(run), files["request.json"]
+    name, request = RunName.of(run), files[run_files.REQUEST]
     if "source_url" not in request:
-        stored = files.get("version.json", {})
+        stored = files.get(run_files.VERSION, {})
         return RunOverview(
             run=run,
             kind="training",
@@ -110,8 +111,8 @@ def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
             as_of=_moment(request["created"]),
             model_version=stored.get("version", ""),
         )
-    condition = files.get("condition.json", {})
-    summary, census = files.get("summary.json", {}), files.get("census.json", {})
+    condition = files.get(run_files.CONDITION, {})
+    summary, census = files.get(run_files.SUMMARY, {}), files.get(run_files.CENSUS, {})
     return RunOverview(
         run=run,
         kind="screening",
@@ -124,8 +125,8 @@ def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
         mode=mode_of(request),
         counts={count: int(summary[count]) for count in COUNTS if count in summary},
         model_version=request["model_version"],
-        began=_time(files.get("steps/find_stays.json", {}).get("began")),
-        ended=_time(files.get("steps/reconcile.json", {}).get("ended")),
+        began=_time(files.get(run_files.of_step("find_stays"), {}).get("began")),
+        ended=_time(files.get(run_files.of_step("reconcile"), {}).get("ended")),
         doubt=doubt_in_words(census),
     )
 
@@ -137,7 +138,7 @@ def unreadable(run: str) -> RunOverview:
 
 
 def _state(summary: Mapping[str, Any], census: Mapping[str, Any], files: Mapping[str, Any]) -> State:
-    if "retraction.json" in files:
+    if run_files.RETRACTION in files:
         return "taken_back"
     if not summary:
         return "stopped" if _broke_the_suite(files) else "unfinished"
@@ -147,10 +148,10 @@ def _state(summary: Mapping[str, Any], census: Mapping[str, Any], files: Mapping
 
 
 def _broke_the_suite(files: Mapping[str, Any]) -> bool:
-    quality = files.get("quality.json")
+    quality = files.get(run_files.QUALITY)
     if not quality or not quality["rows"]:
         return False
-    return bool(quality["set_aside"] / quality["rows"] > files["condition.json"]["quality"]["max_set_aside"])
+    return bool(quality["set_aside"] / quality["rows"] > files[run_files.CONDITION]["quality"]["max_set_aside"])
 
 
 def _moment(text: str) -> datetime:

@@ -14,6 +14,7 @@ from typing import Any, Final, TextIO
 from wardround.adapters.files.refused import storing
 from wardround.adapters.files.whole_file import write_whole
 from wardround.airflow.environment import local_environment
+from wardround.core import run_files
 from wardround.demo.demo_ward import Progress, prepare_ward
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import RunIncomplete
@@ -59,7 +60,7 @@ class Demo:
         """The stays of a run with the highest scores: stay_id, unit, score and band."""
         from wardround.adapters.files.run_folder import RunFolder
 
-        ledger = RunFolder.existing(self.settings.runs, run).read_frame("ledger.parquet")
+        ledger = RunFolder.existing(self.settings.runs, run).read_frame(run_files.LEDGER)
         worst = ledger[ledger["outcome"] == "scored"].nlargest(number, "score")
         return [{str(name): value for name, value in row.items()} for row in worst.to_dict("records")]
 
@@ -83,7 +84,7 @@ class Demo:
 
         key = self._run_dag(f"screen_icu__{condition}", {})
         run = RunFolder.existing(self.settings.runs, run_id(condition, pd.Timestamp(NOW), key))
-        summary = run.read_json("summary.json")
+        summary = run.read_json(run_files.SUMMARY)
         return {name: summary[name] for name in SUMMARY_KEYS}
 
     def _run_dag(self, dag_id: str, params: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from wardround.adapters.files.run_folder import RunFolder
+from wardround.core import run_files
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.answer import error_codes
 from wardround.fhir.client import FhirClient
@@ -30,8 +31,6 @@ from wardround.spec.base import format_duration
 Progress = Callable[[str, int, int], None]  # step, units done, units in all
 Clock = Callable[[], float]  # seconds since 1970
 
-STATE: Final = "export.json"
-FILES: Final = "export"
 DELETED: Final = "deleted"  # the part of a manifest with Bundles of what is no longer there
 NDJSON: Final = "application/fhir+ndjson"
 FIRST_WAIT: Final = 0.25  # seconds between two looks, where the server does not say; doubled each time
@@ -104,7 +103,7 @@ class _State:
 
     def __init__(self, folder: RunFolder, asked: str) -> None:
         self.folder = folder
-        self._kept: dict[str, Any] = folder.read_json(STATE) if folder.exists(STATE) else {}
+        self._kept: dict[str, Any] = folder.read_json_or(run_files.EXPORT_STATE, {})
         if self._kept.get("asked") != asked:
             self.forget()
             self._kept = {"asked": asked}
@@ -122,13 +121,13 @@ class _State:
         return bool(self._kept.get("downloaded"))
 
     def begin(self, status_url: str, now: float) -> None:
-        self.folder.clear(FILES)
+        self.folder.clear(run_files.EXPORT)
         self._keep(status_url=status_url, began=now, contents=None)
 
     def expect(self, contents: list[Any]) -> None:
         """Files of another export, or of the same in another order, are removed."""
         if self._kept.get("contents") != contents:
-            self.folder.clear(FILES)
+            self.folder.clear(run_files.EXPORT)
             self._keep(contents=contents)
 
     def finish(self) -> None:
@@ -136,13 +135,13 @@ class _State:
 
     def forget(self) -> None:
         """Nothing is under way any more."""
-        self.folder.clear(FILES)
+        self.folder.clear(run_files.EXPORT)
         self._kept = {name: value for name, value in self._kept.items() if name == "asked"}
         self._keep()
 
     def _keep(self, **changes: Any) -> None:
         self._kept |= changes
-        self.folder.write_json(STATE, self._kept)
+        self.folder.write_json(run_files.EXPORT_STATE, self._kept)
 
 
 def _manifest(
@@ -220,7 +219,7 @@ def _download(client: FhirClient, manifest: Resource, state: _State, progress: P
     _refuse_errors(client, manifest)
     files = [*_files(client, manifest, "output"), *_files(client, manifest, DELETED)]
     state.expect([manifest.get("transactionTime"), [[file.name, file.count] for file in files]])
-    missing = [file for file in files if not state.folder.exists(f"{FILES}/{file.name}")]
+    missing = [file for file in files if not state.folder.exists(f"{run_files.EXPORT}/{file.name}")]
     progress("download", len(files) - len(missing), len(files))
     with ThreadPoolExecutor(client.source.threads) as pool:
         done = pool.map(lambda file: _keep(client, file, state.folder), missing)
@@ -272,7 +271,7 @@ def _check_place(url: str, base: str, signed: bool, where: str) -> None:
 def _keep(client: FhirClient, file: _File, folder: RunFolder) -> None:
     def write(parts: Iterator[bytes]) -> int:
         lines, last = 0, b"\n"
-        with folder.writing(f"{FILES}/{file.name}") as target:
+        with folder.writing(f"{run_files.EXPORT}/{file.name}") as target:
             for part in _with_lines(parts, file.url):
                 lines += part.count(b"\n")
                 last = part[-1:] or last
@@ -281,7 +280,7 @@ def _keep(client: FhirClient, file: _File, folder: RunFolder) -> None:
 
     lines = client.download(file.url, NDJSON, file.signed, write)
     if file.count is not None and lines != file.count:
-        folder.clear(FILES)
+        folder.clear(run_files.EXPORT)
         raise FhirError(
             f"{shown(file.url)}: gave {lines} resources, expected the {file.count} of the manifest; export again"
         )

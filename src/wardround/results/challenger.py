@@ -1,16 +1,10 @@
 """A ledger with the scores of a second model in, how the two agree out: counts and differences, no patient."""
 
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
 from wardround.results.bands import HIGH
-
-CHALLENGER_COLUMNS: Final = {
-    "stay_id": "str",
-    "challenger_score": "float64",  # NaN where it gives none
-    "challenger_band": "str",  # by its own thresholds; "" where it was not asked
-}
 
 
 def with_challenger(ledger: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import orjson
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, read_together, runs_before
+from wardround.core import run_files
 from wardround.core.ledger import SCORED
 from wardround.core.run_mode import mode_of
 from wardround.report.earlier import DRAWN, EarlierRuns, PassedOver, Point, RunBefore
@@ -21,7 +22,7 @@ from wardround.workflows.run_inputs import kept_unknown
 MOST_LOOKED_AT: Final = 100
 """So many earlier runs are opened, at most: other sources and other cohorts may lie between."""
 _OF_STAYS: Final = ["stay_id", "unit", "outcome", "reason", "score", "band"]
-_FILES: Final = ("request.json", "census.json", "summary.json")
+_FILES: Final = (run_files.REQUEST, run_files.CENSUS, run_files.SUMMARY)
 _AT_ONCE: Final = 12
 UNREADABLE: Final = "its files cannot be read"
 
@@ -77,11 +78,11 @@ class _Earlier:
 
     def run_before(self) -> RunBefore:
         unknown, rows = kept_unknown(self.folder)
-        ledger = self.folder.read_frame("ledger.parquet", _OF_STAYS)
+        ledger = self.folder.read_frame(run_files.LEDGER, _OF_STAYS)
         return RunBefore(self.as_of, self.model_version, ledger, unknown, rows)
 
     def point(self) -> Point:
-        ledger = self.folder.read_frame("ledger.parquet", ["outcome", "band"])
+        ledger = self.folder.read_frame(run_files.LEDGER, ["outcome", "band"])
         high = int(((ledger["outcome"] == SCORED) & (ledger["band"] == "high")).sum())
         return Point(self.as_of, len(ledger), high)
 
@@ -101,10 +102,10 @@ def _that_ask(question: Mapping[str, Any], names: Sequence[str], settings: Setti
 def _earlier(question: Mapping[str, Any], folder: RunFolder, read: Mapping[str, bytes]) -> _Earlier | None:
     """A run, if it asked the same. A folder that is removed meanwhile, or is of another release, asked nothing."""
     try:
-        request, census = orjson.loads(read["request.json"]), orjson.loads(read["census.json"])
+        request, census = orjson.loads(read[run_files.REQUEST]), orjson.loads(read[run_files.CENSUS])
         if _question(census, request) != question:
             return None
-        summary = orjson.loads(read.get("summary.json", b"{}"))
+        summary = orjson.loads(read.get(run_files.SUMMARY, b"{}"))
         return _Earlier(folder, pd.Timestamp(request["as_of"]), str(request["model_version"]), summary)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -9,6 +9,7 @@ import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, runs_in
 from wardround.adapters.html.report import render
+from wardround.core import run_files
 from wardround.core.events import frame_of
 from wardround.core.ledger import EXCLUDED, FAILED, LEDGER_COLUMNS
 from wardround.errors import ModelError, RunNotFound
@@ -27,17 +28,11 @@ from wardround.workflows.stores import store_of
 
 _LOG = logging.getLogger(__name__)
 
-REPORT: Final = "report.html"
-AGGREGATES: Final = "aggregates.html"
-CARD: Final = "model-card.html"
-WORKLIST_TABLE: Final = "worklist.csv"
-AGGREGATES_TABLE: Final = "aggregates.csv"
-_MODEL_CARD: Final = Link(CARD, "The model's card")
-_WITHOUT_PATIENTS: Final = Link(AGGREGATES, "The same without patients")
-_AGGREGATES_TABLE: Final = Link(AGGREGATES_TABLE, "Figures as a table (CSV)")
-_TABLES: Final = (Link(WORKLIST_TABLE, "Worklist as a table (CSV)"), _AGGREGATES_TABLE)
+_MODEL_CARD: Final = Link(run_files.MODEL_CARD, "The model's card")
+_WITHOUT_PATIENTS: Final = Link(run_files.AGGREGATES, "The same without patients")
+_AGGREGATES_TABLE: Final = Link(run_files.AGGREGATES_TABLE, "Figures as a table (CSV)")
+_TABLES: Final = (Link(run_files.WORKLIST, "Worklist as a table (CSV)"), _AGGREGATES_TABLE)
 # Beside the other one, which stays as it was.
-WITHOUT_IDENTIFIERS: Final = "report-no-identifiers.html"
 _SCORES: Final = ["stay_id", "reasons", "missing"]
 _STAYS: Final = ["stay_id", "intime"]
 
@@ -54,10 +49,10 @@ def report(run: str, settings: Settings, identifiers: bool = True, identified_ta
     record = _record(folder, run, settings, unknown)
     card = _keep_card(folder, record, settings)
     counted = run_aggregates(record, (*card, _AGGREGATES_TABLE))
-    folder.write_text(WORKLIST_TABLE, worklist_csv(record, identified_table))
-    folder.write_text(AGGREGATES_TABLE, aggregates_csv(record, counted.counted))
-    folder.write_text(AGGREGATES, render(counted))
-    name = REPORT if identifiers else WITHOUT_IDENTIFIERS
+    folder.write_text(run_files.WORKLIST, worklist_csv(record, identified_table))
+    folder.write_text(run_files.AGGREGATES_TABLE, aggregates_csv(record, counted.counted))
+    folder.write_text(run_files.AGGREGATES, render(counted))
+    name = run_files.REPORT if identifiers else run_files.REPORT_WITHOUT_IDENTIFIERS
     folder.write_text(name, render(run_report(record, identifiers, (_WITHOUT_PATIENTS, *card, *_TABLES))))
     _LOG.info("run %s: the report is at %s", run, folder.location(name))
     return folder.location(name)
@@ -71,14 +66,14 @@ def report_page(run: str, settings: Settings, identifiers: bool = True) -> str:
 
 def _keep_card(folder: RunFolder, record: RunRecord, settings: Settings) -> tuple[Link, ...]:
     """Keeps the page of the model's card with the run, as it was at its first report; none where there is no card."""
-    if folder.exists(CARD):
+    if folder.exists(run_files.MODEL_CARD):
         return (_MODEL_CARD,)
     try:
         store = store_of(record.request.get("demo_model", False), settings)
         page = store.page(record.condition.id, record.request["model_version"])
     except ModelError:
         return ()
-    folder.write_text(CARD, page)
+    folder.write_text(run_files.MODEL_CARD, page)
     return (_MODEL_CARD,)
 
 
@@ -93,24 +88,24 @@ def _folder(run: str, settings: Settings) -> RunFolder:
 
 def _record(folder: RunFolder, run: str, settings: Settings, unknown: Unknown) -> RunRecord:
     names = folder.list()
-    request = folder.read_json("request.json")
+    request = folder.read_json(run_files.REQUEST)
     condition = load_condition(request["condition"], settings.schemas)
-    stays = folder.read_frame("stays.parquet") if "stays.parquet" in names else pd.DataFrame(columns=_STAYS)
-    ledger = folder.read_frame("ledger.parquet") if "ledger.parquet" in names else _unfinished(stays)
-    now = _standing(request, settings)
-    census = folder.read_json("census.json") if "census.json" in names else {}
+    stays = folder.read_frame(run_files.STAYS) if run_files.STAYS in names else pd.DataFrame(columns=_STAYS)
+    ledger = folder.read_frame(run_files.LEDGER) if run_files.LEDGER in names else _unfinished(stays)
+    now, quality = _standing(request, settings), folder.read_json_or(run_files.QUALITY, None)
+    census = folder.read_json_or(run_files.CENSUS, {})
     return RunRecord(
         run=run,
         condition=condition,
         request=request,
-        summary=folder.read_json("summary.json") if "summary.json" in names else {},
+        summary=folder.read_json_or(run_files.SUMMARY, {}),
         ledger=ledger,
         stays=stays[_STAYS],
         scores=_scores(folder, names),
         unknown=unknown[0],
         rows=unknown[1],
-        set_aside=folder.read_json("set_aside.json") if "set_aside.json" in names else {},
-        quality=QualityResult.model_validate(folder.read_json("quality.json")) if "quality.json" in names else None,
+        set_aside=folder.read_json_or(run_files.SET_ASIDE, {}),
+        quality=QualityResult.model_validate(quality) if quality else None,
         card=_card(request, settings),
         gates=now.verdict(request["model_version"]),
         suspended=now.suspended,
@@ -136,7 +131,7 @@ def _unfinished(stays: pd.DataFrame) -> pd.DataFrame:
 
 def _scores(folder: RunFolder, names: Sequence[str]) -> pd.DataFrame:
     """What the lists say of the stays."""
-    frames = [folder.read_frame(name, _SCORES) for name in names if name.endswith("/scores.parquet")]
+    frames = [folder.read_frame(name, _SCORES) for name in run_files.of_all_chunks(run_files.SCORES, names)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=_SCORES)
 
 

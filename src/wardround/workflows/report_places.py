@@ -2,6 +2,7 @@
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.adapters.html.model_card import PAGE
+from wardround.core import run_files
 from wardround.settings import Settings
 
 
@@ -10,7 +11,7 @@ def report_place(run: str, settings: Settings) -> str:
     if settings.pages:
         return _page(run, settings.pages)
     folder = RunFolder.of(settings.runs, run)
-    return folder.location("report.html") if folder.exists("report.html") else ""
+    return folder.location(run_files.REPORT) if folder.exists(run_files.REPORT) else ""
 
 
 def card_place(run: str, settings: Settings) -> str:
@@ -18,9 +19,10 @@ def card_place(run: str, settings: Settings) -> str:
     if settings.pages:
         return _page(run, settings.pages)
     folder = RunFolder.of(settings.runs, run)
-    if not folder.exists("version.json"):
+    if not folder.exists(run_files.VERSION):
         return ""
-    condition, version = folder.read_json("request.json")["condition"], folder.read_json("version.json")["version"]
+    condition = folder.read_json(run_files.REQUEST)["condition"]
+    version = folder.read_json(run_files.VERSION)["version"]
     return stored_card_place(condition, version, settings)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from wardround.core import run_files
 from wardround.core.ledger import counts
 from wardround.errors import FhirError
 from wardround.fhir import risk_assessments
@@ -17,7 +18,7 @@ from wardround.results.risk_assessment import fhir_time, identity, probability
 from wardround.settings import Settings
 from wardround.workflows.report import report
 from wardround.workflows.screen.high_band import take_out
-from wardround.workflows.screen.run import RETRACTION, Run, load_run
+from wardround.workflows.screen.run import Run, load_run
 from wardround.workflows.screen.taking_turns import turn_of
 
 _LOG = logging.getLogger(__name__)
@@ -68,10 +69,10 @@ Statements = Mapping[str, tuple[str, float]]  # identity -> stay_id, score
 
 def _begun(opened: Run, why: str, at: datetime) -> dict[str, Any]:
     """The account of the first attempt, whose time and reason hold, so that all notes say the same."""
-    if not opened.folder.exists(RETRACTION):
+    if not opened.folder.exists(run_files.RETRACTION):
         account = {"at": fhir_time(at), "why": why, **dict.fromkeys(_VERDICTS, 0), "complete": False}
-        opened.folder.write_json(RETRACTION, account)
-    begun: dict[str, Any] = opened.folder.read_json(RETRACTION)
+        opened.folder.write_json(run_files.RETRACTION, account)
+    begun: dict[str, Any] = opened.folder.read_json(run_files.RETRACTION)
     return begun
 
 
@@ -80,7 +81,8 @@ def _statements(opened: Run, settings: Settings) -> Statements:
     if not opened.writes:
         return {}
     screening = opened.screening(settings)
-    frames = [opened.folder.read_frame(name) for name in opened.folder.list() if name.endswith("/scores.parquet")]
+    names = run_files.of_all_chunks(run_files.SCORES, opened.folder.list())
+    frames = [opened.folder.read_frame(name) for name in names]
     return {
         identity(screening, row["stay_id"]): (row["stay_id"], float(row["score"]))
         for frame in frames
@@ -125,7 +127,7 @@ def _verdict(held: list[Resource], score: float) -> str:
 def _out_of_the_group(opened: Run, verdicts: Mapping[str, str], client: FhirClient, settings: Settings) -> None:
     """Whoever is in the high band by these results alone is so no more. The members of a run before are not put back:
     they were high at another time."""
-    stays = opened.folder.read_frame("stays.parquet")
+    stays = opened.folder.read_frame(run_files.STAYS)
     mine, stands = stays[stays["stay_id"].isin(list(verdicts))], (SUPERSEDED, FAILED)
     standing = mine["stay_id"].map(verdicts).isin(stands)
     take_out(mine[~standing], mine[standing], opened, client, settings)
@@ -133,14 +135,14 @@ def _out_of_the_group(opened: Run, verdicts: Mapping[str, str], client: FhirClie
 
 def _record(opened: Run, account: Mapping[str, Any], verdicts: Mapping[str, str]) -> None:
     """Ledger and summary, where the run came so far, and the account itself last."""
-    if opened.folder.exists("summary.json"):
-        ledger = opened.folder.read_frame("ledger.parquet")
+    if opened.folder.exists(run_files.SUMMARY):
+        ledger = opened.folder.read_frame(run_files.LEDGER)
         gone = ledger["stay_id"].isin([stay for stay, verdict in verdicts.items() if verdict == TAKEN_BACK])
         ledger = ledger.assign(
             reason=ledger["reason"].where(~gone | (ledger["reason"] != ""), TAKEN_BACK),
             written=ledger["written"] & ~gone,
         )
-        opened.folder.write_frame("ledger.parquet", ledger)
-        summary = opened.folder.read_json("summary.json")
-        opened.folder.write_json("summary.json", {**summary, **counts(ledger), "retraction": account})
-    opened.folder.write_json(RETRACTION, account)
+        opened.folder.write_frame(run_files.LEDGER, ledger)
+        summary = opened.folder.read_json(run_files.SUMMARY)
+        opened.folder.write_json(run_files.SUMMARY, {**summary, **counts(ledger), "retraction": account})
+    opened.folder.write_json(run_files.RETRACTION, account)

@@ -2,26 +2,25 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final
 
 from wardround.adapters.files.run_folder import RunFolder
+from wardround.core import run_files
 
-INPUTS: Final = "inputs.json"
 Unknown = tuple[Mapping[str, int], int]  # unknown values per feature column, and the feature rows
 
 
 def keep_unknown(folder: RunFolder) -> Unknown:
     """Counts them anew, and writes inputs.json."""
     unknown, rows = _counted(folder)
-    folder.write_json(INPUTS, {"rows": rows, "unknown": unknown})
+    folder.write_json(run_files.INPUTS, {"rows": rows, "unknown": unknown})
     return unknown, rows
 
 
 def kept_unknown(folder: RunFolder) -> Unknown:
     """As the run's own report counted them; counted now, and kept nowhere, for a run that has none yet."""
-    if not folder.exists(INPUTS):
+    if not folder.exists(run_files.INPUTS):
         return _counted(folder)
-    found = folder.read_json(INPUTS)
+    found = folder.read_json(run_files.INPUTS)
     return found["unknown"], found["rows"]
 
 
@@ -29,9 +28,8 @@ def _counted(folder: RunFolder) -> Unknown:
     """One chunk is in memory at a time."""
     unknown: Counter[str] = Counter()
     rows = 0
-    for name in folder.list():
-        if name.endswith("/features.parquet"):
-            features = folder.read_frame(name)
-            unknown.update({str(column): int(missing) for column, missing in features.isna().sum().items()})
-            rows += len(features)
+    for name in run_files.of_all_chunks(run_files.FEATURES, folder.list()):
+        features = folder.read_frame(name)
+        unknown.update({str(column): int(missing) for column, missing in features.isna().sum().items()})
+        rows += len(features)
     return unknown, rows

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from wardround.adapters.files.run_folder import RUN_ID, key_part, read_together, runs_in
+from wardround.core import run_files
 from wardround.core.run_overview import FILES, RunName, RunOverview, overview, unreadable
 from wardround.errors import RunNotFound
 from wardround.fhir.endpoint import shown
@@ -46,7 +47,7 @@ def _files_of(name: RunName, contents: Mapping[str, bytes]) -> dict[str, bytes]:
 def _overview(run: str, files: Mapping[str, bytes]) -> RunOverview:
     try:
         read: dict[str, Any] = {name: orjson.loads(content) for name, content in files.items()}
-        request = read["request.json"]
+        request = read[run_files.REQUEST]
         return overview(run, read, request.get("source_name") or shown(request.get("source_url") or ""))
     except (KeyError, TypeError, ValueError, AttributeError):
         # Half a run, or one of another release: it is listed all the same.

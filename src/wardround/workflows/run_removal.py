@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from wardround.adapters.files.run_folder import RunFolder
+from wardround.core import run_files
 from wardround.core.run_overview import RunName
 from wardround.settings import Settings
-from wardround.workflows.screen.run import PATIENTS
 
 # Whose stays were found, and whom a cohort named without one.
-_NAMING: Final = ("stays.parquet", "cohort.parquet")
+_NAMING: Final = (run_files.STAYS, run_files.COHORT)
 
 
 def runs_of_patient(names: Iterable[RunName], patient_id: str, settings: Settings) -> Iterator[RunName]:
@@ -24,7 +24,7 @@ def runs_of_patient(names: Iterable[RunName], patient_id: str, settings: Setting
 
 
 def _knows(folder: RunFolder, patient_id: str) -> bool:
-    if folder.exists(PATIENTS) and patient_id in folder.read_json(PATIENTS):
+    if folder.exists(run_files.PATIENTS) and patient_id in folder.read_json(run_files.PATIENTS):
         return True
     frames = (folder.read_frame(name, ["patient_id"]) for name in _NAMING if folder.exists(name))
     return any(patient_id in set(frame["patient_id"]) for frame in frames)

@@ -7,12 +7,12 @@ import psutil
 import pytest
 
 from wardround.adapters.files.run_folder import RunFolder, runs_in
+from wardround.core import run_files
 from wardround.errors import QualityError, RunNotFound, WardroundError
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
 from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screen import Means, check_quality, resume
-from wardround.workflows.screen.run import chunk_file
 from wardround.workflows.screen.screen import Gate
 
 
@@ -88,7 +88,7 @@ def test_a_fault_of_the_gates_process_is_named_without_what_it_says(icu, server,
     with GateProcess() as process:
 
         def spoiled(run: str, settings: Settings) -> None:
-            features = RunFolder.existing(settings.runs, run).location(chunk_file(1, "features.parquet"))
+            features = RunFolder.existing(settings.runs, run).location(run_files.of_chunk(1, "features.parquet"))
             Path(features).write_text("PRIVATE")
             process(run, settings)
 
@@ -139,4 +139,4 @@ def test_a_run_that_the_gate_stopped_goes_on_where_its_cause_was_mended(icu, ser
 
 
 def _features(folder: RunFolder, chunk: int) -> list[dict[str, float]]:
-    return folder.read_frame(chunk_file(chunk, "features.parquet"))[["stay_id", "age"]].to_dict("records")
+    return folder.read_frame(run_files.of_chunk(chunk, "features.parquet"))[["stay_id", "age"]].to_dict("records")

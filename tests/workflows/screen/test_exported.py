@@ -14,9 +14,9 @@ import pytest
 import requests
 
 from wardround.adapters.files.run_folder import RunFolder
+from wardround.core import run_files
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.errors import FhirError, FhirUnreachable
-from wardround.fhir.bulk_export import STATE
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
@@ -165,7 +165,7 @@ def test_an_export_that_never_ends_names_its_deadline(ward, server, settings, tr
     folder = RunFolder.existing(settings.runs, run)
 
     def begun_long_ago(_seconds: float) -> None:
-        folder.write_json(STATE, {**folder.read_json(STATE), "began": 0})
+        folder.write_json(run_files.EXPORT_STATE, {**folder.read_json(run_files.EXPORT_STATE), "began": 0})
         raise Killed
 
     with pytest.raises(Killed):
@@ -183,7 +183,7 @@ def test_a_run_killed_while_it_exports_goes_on_with_the_same_export(
     misbehave(server, Fault(kind="delay", seconds=30, path=path))
     script = [sys.executable, "-m", "wardround", "screen", "--resume", run, "--source", server]
     process = subprocess.Popen(script, env=environment, stderr=subprocess.DEVNULL)
-    state = Path(RunFolder.existing(settings.runs, run).location(STATE))
+    state = Path(RunFolder.existing(settings.runs, run).location(run_files.EXPORT_STATE))
     while not (state.exists() and "status_url" in state.read_text()):
         assert process.poll() is None
         time.sleep(0.01)
@@ -217,12 +217,12 @@ def test_a_dag_run_that_is_cleared_keeps_its_export_only_while_it_is_under_way(
     request = exporting(server, run="sepsis-20260102T050000Z-aaaaaa")
     run = open_run(request, settings)
     folder = RunFolder.existing(settings.runs, run)
-    folder.write_json(STATE, {"asked": "x"})
+    folder.write_json(run_files.EXPORT_STATE, {"asked": "x"})
     open_run(request, settings)
-    assert folder.exists(STATE)
+    assert folder.exists(run_files.EXPORT_STATE)
     folder.write_json("chunks.json", {"chunks": []})
     open_run(request, settings)
-    assert not folder.exists(STATE)
+    assert not folder.exists(run_files.EXPORT_STATE)
 
 
 def test_what_lies_outside_the_window_is_counted(icu, server, screened, settings) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from wardround.adapters.files.run_folder import RunFolder
+from wardround.core import run_files
 from wardround.errors import FhirRefused, ModelError, RunIncomplete
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.settings import Settings
 from wardround.workflows.report import report_page
 from wardround.workflows.screen import Means, ScreeningRequest, require_complete, resume, screen
-from wardround.workflows.screen.run import chunk_file, load_run
+from wardround.workflows.screen.run import load_run
 
 
 def by_encounter(resources: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -328,7 +329,7 @@ def test_the_band_is_that_of_the_score_as_it_is_stated(icu, server, settings, sc
         icu.stay(f"s{place}", lactate=2.0 + place / 10)
     icu.upload(server)
     opened = load_run(screened(mode="shadow")["run"], settings)
-    rows = [opened.folder.read_frame(chunk_file(chunk, "features.parquet")) for chunk in opened.chunks()]
+    rows = [opened.folder.read_frame(run_files.of_chunk(chunk, "features.parquet")) for chunk in opened.chunks()]
     exact = {row["stay_id"].iloc[0]: float(opened.model(settings).predict(row)[0]) for row in rows}
     # One score that is stated as more than it is, and whose statement is where the high band starts.
     stay = next(stay for stay, score in exact.items() if round(score, 4) > score + 1e-6)

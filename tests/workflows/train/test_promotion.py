@@ -10,6 +10,7 @@ import pytest
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.adapters.models.store import ModelStore
+from wardround.core import run_files
 from wardround.errors import ModelError, TrainingError
 from wardround.evaluation.comparison import Seen
 from wardround.settings import Settings
@@ -24,7 +25,7 @@ from wardround.workflows.train import (
     train,
     why_unasked,
 )
-from wardround.workflows.train.run import TABLE, TEST, load_run
+from wardround.workflows.train.run import TEST, load_run
 
 NOW = datetime(2026, 3, 1, 5, tzinfo=UTC)
 
@@ -82,7 +83,7 @@ def test_the_next_is_compared_on_its_own_test_patients_and_stays_stored(two) -> 
 
 def test_who_reads_a_comparison_is_told_from_how_many_of_its_patients_the_live_model_learned(two) -> None:
     settings, first, second = two
-    tables = [RunFolder.of(settings.runs, each.run).read_frame(TABLE) for each in (first, second)]
+    tables = [RunFolder.of(settings.runs, each.run).read_frame(run_files.TABLE) for each in (first, second)]
     learned, tested = (
         {*table.loc[(table["fold"] == TEST) == test, "patient_id"]}
         for table, test in zip(tables, (False, True), strict=True)

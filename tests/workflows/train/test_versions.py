@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.adapters.models.store import ModelStore
 from wardround.cli.main import wardround
+from wardround.core import run_files
 from wardround.errors import ModelError, SourceDataError
 from wardround.evaluation.comparison import Seen
 from wardround.evaluation.metrics import Metric
@@ -23,7 +24,7 @@ from wardround.settings import Settings
 from wardround.spec.loading import load_condition
 from wardround.workflows.model_import import ImportRequest, import_model
 from wardround.workflows.train import compare_versions
-from wardround.workflows.train.run import TABLE, TEST
+from wardround.workflows.train.run import TEST
 
 NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
 
@@ -72,7 +73,7 @@ def test_a_version_less_itself_differs_by_nothing_in_every_draw(two) -> None:
 
 def test_it_says_from_how_many_of_these_patients_each_version_learned(two) -> None:
     settings, first, second = two
-    tables = [RunFolder.of(settings.runs, each.run).read_frame(TABLE) for each in (first, second)]
+    tables = [RunFolder.of(settings.runs, each.run).read_frame(run_files.TABLE) for each in (first, second)]
     tested = set(tables[0].loc[tables[0]["fold"] == TEST, "patient_id"])
     learned = set(tables[1].loc[tables[1]["fold"] != TEST, "patient_id"])
     found = compare_versions(first.version, second.version, None, None, settings)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from wardround.adapters.files.refused import refused, storing
 from wardround.adapters.files.whole_file import UNFINISHED, remove_leftovers, whole_file
+from wardround.core import run_files
 from wardround.errors import RunNotFound
 
 RUN_ID = re.compile(r"[a-z][a-z0-9_]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
@@ -60,7 +61,7 @@ class RunFolder:
     def existing(cls, runs: str, run: str) -> "RunFolder":
         """The folder of a run that was opened. Raises RunNotFound."""
         folder = cls.of(runs, run)
-        if not folder.exists("request.json"):
+        if not folder.exists(run_files.REQUEST):
             raise RunNotFound(f"{runs}: there is no run {run}; `wardround runs list` names those that there are")
         return folder
 
@@ -78,6 +79,10 @@ class RunFolder:
 
     def read_json(self, name: str) -> Any:
         return orjson.loads(self.read_bytes(name))
+
+    def read_json_or(self, name: str, otherwise: Any) -> Any:
+        """What a JSON file holds, or `otherwise` if it is not there."""
+        return self.read_json(name) if self.exists(name) else otherwise
 
     def write_text(self, name: str, text: str) -> None:
         self.write_bytes(name, text.encode())

@@ -28,6 +28,7 @@ from wardround.airflow.pages.files import SERVED, Served
 from wardround.airflow.pages.sheets import sheet, sifted_sheet
 from wardround.airflow.sources import of_dag as parts_of
 from wardround.airflow.sources import run_key
+from wardround.core import run_files
 from wardround.core.run_overview import Kind, RunOverview
 from wardround.errors import ModelError, RunNotFound, SpecError, StorageError, WardroundError, named
 from wardround.escaping import visible
@@ -199,7 +200,7 @@ def _run_page(
         title=found.title or found.condition,
         row=found,
         files=files,
-        card=in_store and "model-card.html" not in held,
+        card=in_store and run_files.MODEL_CARD not in held,
         also=also or [],
     )
 

@@ -2,6 +2,8 @@
 
 from typing import Final, Literal, NamedTuple
 
+from wardround.core import run_files
+
 Right = Literal["GET", "PUT"]
 """What Airflow lets somebody do with the runs of a DAG: read them, or change them as well."""
 
@@ -21,13 +23,15 @@ class Served(NamedTuple):
 
 
 SERVED: Final = {
-    "report.html": Served(
+    run_files.REPORT: Served(
         "Report with the worklist", "Who is at risk and why, patient by patient.", "PUT", "text/html"
     ),
-    "worklist.csv": Served("Worklist as CSV", "A row for every stay that was found.", "PUT", "text/csv"),
-    "aggregates.html": Served(
+    run_files.WORKLIST: Served("Worklist as CSV", "A row for every stay that was found.", "PUT", "text/csv"),
+    run_files.AGGREGATES: Served(
         "Report without patients", "Counts, flow, missing data, validation, model.", "GET", "text/html"
     ),
-    "aggregates.csv": Served("Aggregates as CSV", "The counts of the run, without a patient.", "GET", "text/csv"),
-    "model-card.html": Served("Model card", "Of the model that scored this run.", "GET", "text/html"),
+    run_files.AGGREGATES_TABLE: Served(
+        "Aggregates as CSV", "The counts of the run, without a patient.", "GET", "text/csv"
+    ),
+    run_files.MODEL_CARD: Served("Model card", "Of the model that scored this run.", "GET", "text/html"),
 }

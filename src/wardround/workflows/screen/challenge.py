@@ -4,27 +4,26 @@ Nothing that goes wrong here stops the run: the challenger is left out, with the
 """
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.core.events import frame_of
-from wardround.results.challenger import CHALLENGER_COLUMNS, agreement, with_challenger
+from wardround.results.challenger import agreement, with_challenger
 from wardround.settings import Settings
 from wardround.training.model import ScoringModel
-from wardround.workflows.screen.run import Run, chunk_file, load_run, why_left_out
+from wardround.workflows.screen.run import Run, load_run, why_left_out
 from wardround.workflows.screen.stated import stated
 from wardround.workflows.stores import store_of
-
-SCORES: Final = "challenger.parquet"
-FAILED: Final = "challenger_failed.json"
 
 
 def score_challenger(opened: Run, chunk: int, features: pd.DataFrame, settings: Settings) -> None:
     """Writes challenger.parquet (CHALLENGER_COLUMNS) of the chunk, or challenger_failed.json with the reason."""
     if opened.challenger is None or opened.challenger.left_out:
         return
-    scores, failed = chunk_file(chunk, SCORES), chunk_file(chunk, FAILED)
+    scores = run_files.of_chunk(chunk, run_files.CHALLENGER)
+    failed = run_files.of_chunk(chunk, run_files.CHALLENGER_FAILED)
     for name in (scores, failed):
         opened.folder.remove(name)
     with opened.step("score_challenger", chunk=chunk) as step:
@@ -38,7 +37,7 @@ def score_challenger(opened: Run, chunk: int, features: pd.DataFrame, settings: 
             opened.folder.write_json(failed, {"reason": why_left_out(error)})
             step.warn("the challenger is left out", error)
         else:
-            opened.folder.write_frame(scores, frame_of(CHALLENGER_COLUMNS, rows))
+            opened.folder.write_frame(scores, frame_of(run_files.CHALLENGER_COLUMNS, rows))
             step.count(stays=len(rows))
 
 
@@ -46,9 +45,9 @@ def with_scores(ledger: pd.DataFrame, opened: Run) -> pd.DataFrame:
     """The ledger with the challenger's columns, where the run has one that could be scored."""
     if opened.challenger is None or opened.challenger.left_out:
         return ledger
-    names = [chunk_file(chunk, SCORES) for chunk in opened.chunks()]
+    names = [run_files.of_chunk(chunk, run_files.CHALLENGER) for chunk in opened.chunks()]
     frames = [opened.folder.read_frame(name) for name in names if opened.folder.exists(name)]
-    scores = pd.concat(frames, ignore_index=True) if frames else frame_of(CHALLENGER_COLUMNS)
+    scores = pd.concat(frames, ignore_index=True) if frames else frame_of(run_files.CHALLENGER_COLUMNS)
     return with_challenger(ledger, scores)
 
 
@@ -57,7 +56,7 @@ def account_of(ledger: pd.DataFrame, opened: Run) -> dict[str, Any] | None:
     challenger = opened.challenger
     if challenger is None:
         return None
-    names = [chunk_file(chunk, FAILED) for chunk in opened.chunks()]
+    names = [run_files.of_chunk(chunk, run_files.CHALLENGER_FAILED) for chunk in opened.chunks()]
     failed = [opened.folder.read_json(name)["reason"] for name in names if opened.folder.exists(name)]
     reason = challenger.left_out or (f"in {len(failed)} of {len(names)} chunks: {failed[0]}" if failed else "")
     compared = {} if challenger.left_out else agreement(ledger)

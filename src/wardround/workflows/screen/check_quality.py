@@ -2,9 +2,10 @@
 
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.errors import QualityError
 from wardround.settings import Settings
-from wardround.workflows.screen.run import BROKEN, Run, chunk_file, load_run
+from wardround.workflows.screen.run import Run, load_run
 
 
 def check_quality(run: str, settings: Settings) -> None:
@@ -18,19 +19,19 @@ def check_quality(run: str, settings: Settings) -> None:
         from wardround.adapters.expectations import validate
 
         result = validate(_all_features(opened), opened.condition)
-        opened.folder.write_json("quality.json", result.model_dump(mode="json"))
-        opened.folder.write_json(BROKEN, dict(sorted(result.failing.items())))
+        opened.folder.write_json(run_files.QUALITY, result.model_dump(mode="json"))
+        opened.folder.write_json(run_files.QUALITY_FAILED, dict(sorted(result.failing.items())))
         step.count(rows=result.rows, set_aside=result.set_aside)
     limit = opened.condition.quality.max_set_aside
     if result.set_aside_share > limit:
         raise QualityError(
             f"run {run}: {result.set_aside} of {result.rows} feature rows broke the suite, expected at most "
-            f"{limit:.0%}; nothing was written; see quality.json for the rules"
+            f"{limit:.0%}; nothing was written; see {run_files.QUALITY} for the rules"
         )
 
 
 def _all_features(opened: Run) -> pd.DataFrame:
     """The features of every chunk that was extracted; a chunk whose task failed is left to the ledger."""
-    names = [chunk_file(chunk, "features.parquet") for chunk in opened.chunks()]
+    names = [run_files.of_chunk(chunk, run_files.FEATURES) for chunk in opened.chunks()]
     frames = [opened.folder.read_frame(name) for name in names if opened.folder.exists(name)]
     return pd.concat(frames, ignore_index=True) if frames else opened.no_features()

@@ -5,8 +5,9 @@ These functions see record numbers; they never log.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
+from wardround.core import run_files
 from wardround.core.events import frame_of
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
@@ -20,16 +21,12 @@ from wardround.spec.conditions import Condition
 from wardround.workflows.screen.exported import find_exported
 from wardround.workflows.screen.run import Run
 
-# In cohort.parquet: whom the cohort names without a stay in the run, and why; "" for what is no id, or one named again.
-LEFT_OUT_COLUMNS: Final = {"patient_id": "str", "reason": "str"}
-ACCOUNT: Final = "cohort.json"
-
 
 def find_cohort(opened: Run, client: FhirClient, progress: Progress) -> FoundStays:
     """The ICU stays of the run's cohort that overlap its look-back.
 
-    Writes cohort.parquet (LEFT_OUT_COLUMNS) and cohort.json: its kind; how many patients it named, or None if it names
-    none; `cohort_without_stay`, those of them without an ICU stay; `cohort_set_aside`, the others by reason.
+    Writes cohort.parquet and cohort.json: its kind; how many patients it named, or None if it names none;
+    `cohort_without_stay`, those of them without an ICU stay; `cohort_set_aside`, the others by reason.
     """
     source = opened.cohort_source
     named = _named(client, source)
@@ -91,16 +88,16 @@ def asked_for(source: FhirEndpoint, condition: Condition, cohort: CohortSource) 
 
 def account_of(opened: Run) -> dict[str, Any]:
     """What find_cohort wrote to cohort.json, for the run's summary."""
-    account: dict[str, Any] = opened.folder.read_json(ACCOUNT)
+    account: dict[str, Any] = opened.folder.read_json(run_files.COHORT_ACCOUNT)
     return account
 
 
 def _write_account(opened: Run, patients: int | None, left_out: Sequence[Named]) -> None:
     reasons = Counter(one.reason for one in left_out)
     without_stay = reasons.pop(WITHOUT_STAY, 0)
-    opened.folder.write_frame("cohort.parquet", frame_of(LEFT_OUT_COLUMNS, left_out))
+    opened.folder.write_frame(run_files.COHORT, frame_of(run_files.COHORT_COLUMNS, left_out))
     opened.folder.write_json(
-        ACCOUNT,
+        run_files.COHORT_ACCOUNT,
         {
             "cohort": opened.cohort_source.kind,
             "cohort_patients": patients,

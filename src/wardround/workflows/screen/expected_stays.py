@@ -11,13 +11,13 @@ import orjson
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, read_together, runs_before
+from wardround.core import run_files
 from wardround.core.expected_stays import RunBefore, doubt
 from wardround.errors import RunNotFound
 from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.workflows.screen.run import Run
 
-CENSUS: Final = "census.json"
 COMPARED_WITHIN: Final = pd.Timedelta(days=7)
 """An older run says little about today's ward."""
 READ_TOGETHER: Final = 25
@@ -39,14 +39,14 @@ def count_stays(opened: Run, found: int, settings: Settings) -> dict[str, Any]:
         "before": before._asdict() if before else None,
         "doubt": "" if asked_for or opened.request.accept_census else doubt(found, before, cohort),
     }
-    opened.folder.write_json(CENSUS, census)
+    opened.folder.write_json(run_files.CENSUS, census)
     return census
 
 
 def census_of(folder: RunFolder) -> dict[str, Any]:
     """What `count_stays` wrote; empty for a run that had no such file."""
     try:
-        census: dict[str, Any] = folder.read_json(CENSUS)
+        census: dict[str, Any] = folder.read_json(run_files.CENSUS)
     except RunNotFound:
         return {}
     return census
@@ -69,9 +69,9 @@ def _run_before(opened: Run, settings: Settings) -> RunBefore | None:
     since = opened.as_of - COMPARED_WITHIN
     earlier = runs_before(settings.runs, opened.request.condition, opened.as_of, since)
     while some := list(islice(earlier, READ_TOGETHER)):
-        held = read_together(settings.runs, [f"{run}/{CENSUS}" for run in some])
+        held = read_together(settings.runs, [f"{run}/{run_files.CENSUS}" for run in some])
         for run in some:
-            census = orjson.loads(held.get(f"{run}/{CENSUS}", b"{}"))
+            census = orjson.loads(held.get(f"{run}/{run_files.CENSUS}", b"{}"))
             if census and census["of"] == question and not census["doubt"]:
                 return RunBefore(run, census["found"])
     return None

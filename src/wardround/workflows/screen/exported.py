@@ -9,6 +9,7 @@ from typing import Final
 
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.core.events import empty_readings
 from wardround.core.stays import FoundStays, index_as_of
 from wardround.fhir import bulk_export
@@ -20,14 +21,11 @@ from wardround.sources.fhir.unmapped import Unmapped
 from wardround.sources.fhir_folder.source import FhirFolderSource
 from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_variables
-from wardround.workflows.screen.run import Run, chunk_file
+from wardround.workflows.screen.run import Run
 
 TYPES: Final = ("Patient", "Encounter", "Location", "Observation")
 PATIENTS_AT_ONCE: Final = 200  # whose readings are in memory together
-OUTSIDE: Final = "outside_windows.json"
 """How many of the patients' exported readings lie in no window, by variable."""
-UNMAPPED: Final = "unmapped.json"
-_READINGS: Final = "/readings-"  # how these files of a chunk are called
 
 
 def find_exported(opened: Run, client: FhirClient, encounters: Encounters, progress: Progress) -> FoundStays:
@@ -39,7 +37,7 @@ def find_exported(opened: Run, client: FhirClient, encounters: Encounters, progr
     since = opened.as_of - wanted.since if wanted.since else None
     bulk_export.export(client, ExportOrder(TYPES, wanted.id, since, wanted.deadline), opened.folder, progress)
     records, rule = begin(client, encounters)
-    if opened.folder.list(bulk_export.FILES):
+    if opened.folder.list(run_files.EXPORT):
         _files(opened, client).fill(records)
     return complete(records, client, rule, opened.look_back_start, opened.as_of)
 
@@ -53,22 +51,22 @@ def keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame, setti
     What else the export holds is of no use to the run, and its folder is not the place to keep a hospital.
     """
     for name in opened.folder.list():
-        if _READINGS in name:  # of an earlier attempt, which may have cut other chunks
+        if run_files.holds_readings(name):  # of an earlier attempt, which may have cut other chunks
             opened.folder.remove(name)
-    if opened.folder.list(bulk_export.FILES):
+    if opened.folder.list(run_files.EXPORT):
         unmapped = Unmapped(load_variables(settings.schemas), opened.translation)
         _keep_readings(opened, client, screened, unmapped)
-        opened.folder.write_json(UNMAPPED, [asdict(code) for code in unmapped.codes.most_frequent()])
-        opened.folder.write_text("source-map.draft.yaml", unmapped.draft)
+        opened.folder.write_json(run_files.UNMAPPED, [asdict(code) for code in unmapped.codes.most_frequent()])
+        opened.folder.write_text(run_files.SOURCE_MAP_DRAFT, unmapped.draft)
     # The state first: a run that is killed here exports anew, instead of taking no files for an empty ward.
-    opened.folder.remove(bulk_export.STATE)
-    opened.folder.clear(bulk_export.FILES)
+    opened.folder.remove(run_files.EXPORT_STATE)
+    opened.folder.clear(run_files.EXPORT)
 
 
 def exported_readings(opened: Run, chunk: int, patient_ids: Sequence[str]) -> pd.DataFrame:
     """The readings of these patients of a chunk (READING_COLUMNS)."""
-    names = opened.folder.list(chunk_file(chunk, "")[:-1])
-    frames = [opened.folder.read_frame(name) for name in names if _READINGS in name]
+    names = opened.folder.list(run_files.folder_of_chunk(chunk))
+    frames = [opened.folder.read_frame(name) for name in names if run_files.holds_readings(name)]
     if not frames:
         return empty_readings()
     readings = pd.concat(frames, ignore_index=True)
@@ -84,13 +82,13 @@ def _keep_readings(opened: Run, client: FhirClient, screened: pd.DataFrame, unma
         for chunk, stays in screened[screened["stay_id"].isin(some["stay_id"])].groupby("chunk"):
             mine = readings[readings["patient_id"].isin(stays["patient_id"])]
             if len(mine):
-                opened.folder.write_frame(chunk_file(int(str(chunk)), f"{_READINGS[1:]}{number:04d}.parquet"), mine)
-    opened.folder.write_json(OUTSIDE, dict(sorted(files.outside.items())))
+                opened.folder.write_frame(run_files.readings(int(str(chunk)), number), mine)
+    opened.folder.write_json(run_files.OUTSIDE, dict(sorted(files.outside.items())))
 
 
 def _files(opened: Run, client: FhirClient, unmapped: Unmapped | None = None) -> FhirFolderSource:
     return FhirFolderSource(
-        f"{opened.folder.url}/{bulk_export.FILES}",
+        f"{opened.folder.url}/{run_files.EXPORT}",
         bases=client.source.bases,
         translation=opened.translation,
         unmapped=unmapped,

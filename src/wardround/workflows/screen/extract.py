@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
 from wardround.core.stays import index_as_of
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
@@ -16,7 +17,7 @@ from wardround.fhir.client import FhirClient
 from wardround.settings import Settings
 from wardround.sources.fhir import observations
 from wardround.workflows.screen.exported import exported_readings
-from wardround.workflows.screen.run import Run, chunk_file, load_run, require_active
+from wardround.workflows.screen.run import Run, load_run, require_active
 from wardround.workflows.steps import Step
 
 
@@ -41,11 +42,11 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
         set_aside = _together([part.set_aside for part in parts] or [frame_of(SET_ASIDE_COLUMNS)])
         features = _together([part.features for part in parts] or [opened.no_features()])
         # Those of an earlier attempt go first and the new ones come last: where features are, all is of one attempt.
-        opened.folder.remove(chunk_file(chunk, "features.parquet"))
-        opened.folder.write_frame(chunk_file(chunk, "events.parquet"), events)
-        opened.folder.write_frame(chunk_file(chunk, "set_aside.parquet"), set_aside)
-        opened.folder.write_json(chunk_file(chunk, "failures.json"), failures)
-        opened.folder.write_frame(chunk_file(chunk, "features.parquet"), features)
+        opened.folder.remove(run_files.of_chunk(chunk, run_files.FEATURES))
+        opened.folder.write_frame(run_files.of_chunk(chunk, run_files.EVENTS), events)
+        opened.folder.write_frame(run_files.of_chunk(chunk, run_files.EVENTS_SET_ASIDE), set_aside)
+        opened.folder.write_json(run_files.of_chunk(chunk, run_files.FAILURES), failures)
+        opened.folder.write_frame(run_files.of_chunk(chunk, run_files.FEATURES), features)
         step.count(stays=len(stays), events=len(events))
         step.count_reasons("set aside", set_aside["reason"])
         step.count_failed(failures.values())

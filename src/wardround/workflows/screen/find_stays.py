@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.core.events import frame_of
 from wardround.core.expected_stays import doubt_in_words
 from wardround.core.stays import STAY_COLUMNS, eligible
@@ -19,8 +20,6 @@ from wardround.workflows.screen.expected_stays import count_stays
 from wardround.workflows.screen.exported import keep_readings
 from wardround.workflows.screen.run import load_run, require_active
 
-# In stays.parquet: every stay found. chunk is 0, and excluded the reason, for a stay that is not screened.
-FOUND_COLUMNS: Final = {**STAY_COLUMNS, "chunk": "int64", "excluded": "str"}
 MOST_SINGLE: Final = 32  # so many tasks of one patient each are still easy on a scheduler, and easy to read
 MOST_CHUNKS: Final = 200
 # Of stays that are written in batches: a look at the server answers for all of a chunk, so fewer chunks cost it less.
@@ -28,7 +27,7 @@ SETTLED_TOGETHER: Final = 200
 
 
 def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progress = lambda *_: None) -> list[int]:
-    """Writes stays.parquet (FOUND_COLUMNS) and chunks.json; gives the chunk numbers, from 1.
+    """Writes stays.parquet and chunks.json; gives the chunk numbers, from 1.
 
     Raises FhirError, before anything is read, if the run writes and the server takes no results.
     """
@@ -50,11 +49,11 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         excluded = left_out.assign(chunk=0, excluded=left_out["reason"])
         known = about.reindex(excluded["stay_id"]).reset_index()[[c for c in STAY_COLUMNS if c != "patient_id"]]
         everyone = pd.concat([screened, excluded.merge(known, on="stay_id", validate="one_to_one")], ignore_index=True)
-        opened.folder.write_frame("stays.parquet", frame_of(FOUND_COLUMNS, everyone))
+        opened.folder.write_frame(run_files.STAYS, frame_of({**STAY_COLUMNS, **run_files.STAYS_COLUMNS}, everyone))
         keep_readings(opened, client, screened, settings)
         census = count_stays(opened, len(everyone), settings)
         chunks = sorted({int(chunk) for chunk in screened["chunk"]})
-        opened.folder.write_json("chunks.json", {"chunks": chunks, "stays_per_chunk": size})
+        opened.folder.write_json(run_files.CHUNKS, {"chunks": chunks, "stays_per_chunk": size})
         step.count(found=len(everyone), to_screen=len(screened), chunks=len(chunks))
         step.count_reasons("excluded", excluded["excluded"])
         if doubt := doubt_in_words(census):

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import is_id
 from wardround.fhir.times import micros
@@ -24,14 +25,14 @@ def look_again(opened: Run, client: FhirClient) -> None:
     if not broken:
         return
     with opened.step("look_again", client) as step:
-        stays = opened.folder.read_frame("stays.parquet")
+        stays = opened.folder.read_frame(run_files.STAYS)
         mine = stays["stay_id"].isin(broken)
         people = dict(_people(client, sorted(stays["patient_id"][mine].unique()), opened.request.as_of))
         born = stays["patient_id"].map({key: _birth_date(person) for key, person in people.items()})
         sex = stays["patient_id"].map({key: person.sex for key, person in people.items()})
         known = mine & stays["patient_id"].isin(people)
         opened.folder.write_frame(
-            "stays.parquet",
+            run_files.STAYS,
             stays.assign(
                 birth_date=stays["birth_date"].where(~known, born.astype(stays["birth_date"].dtype)),
                 sex=stays["sex"].where(~known, sex.astype(stays["sex"].dtype)),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from wardround.adapters.files import turns
+from wardround.core import run_files
 from wardround.fhir import risk_assessments
 from wardround.fhir.batch import UNANSWERED
 from wardround.fhir.client import FhirClient
@@ -23,7 +24,7 @@ from wardround.results.risk_assessment import (
 from wardround.settings import Settings
 from wardround.sources.fhir.second_look import second_look
 from wardround.workflows.screen.refer import keep_about, referred
-from wardround.workflows.screen.run import Run, chunk_file, load_run, require_active
+from wardround.workflows.screen.run import Run, load_run, require_active
 from wardround.workflows.screen.settle import OVERTAKEN, ROUNDS, Account, Settled, settle
 from wardround.workflows.screen.taking_turns import locks, turn_of
 
@@ -47,7 +48,7 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
                     # The last look before people see it, however long the run has read and its turn was waited for.
                     require_active(opened, settings)
                     _write(assessments, opened, chunk, client, settings, account)
-        opened.folder.write_json(chunk_file(chunk, "written.json"), account.as_json())
+        opened.folder.write_json(run_files.of_chunk(chunk, run_files.WRITTEN), account.as_json())
         step.count(to_write=account.to_write, written=len(account.written), unchanged=len(account.unchanged))
         if account.withdrawn:
             step.count(withdrawn=len(account.withdrawn))
@@ -59,7 +60,7 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
 
 
 def _assessments(opened: Run, chunk: int) -> list[Assessment]:
-    scores = opened.folder.read_frame(chunk_file(chunk, "scores.parquet"))
+    scores = opened.folder.read_frame(run_files.of_chunk(chunk, run_files.SCORES))
     return [
         Assessment(
             stay_id=row["stay_id"],
@@ -113,12 +114,12 @@ def _unchanged(
 def _device(opened: Run, screening: Screening, client: FhirClient, settings: Settings) -> str:
     """The reference of our Device; chunks of a run share it in a file, and runs do not create it at the same time."""
     wanted = device(screening)
-    if not opened.folder.exists("device.json"):
+    if not opened.folder.exists(run_files.DEVICE):
         with turns.alone(locks(settings), client.source.base_url, [device_identity(screening)]):
             check_structure(wanted)
             reference = risk_assessments.device_reference(client, wanted)
-            opened.folder.write_json("device.json", {"reference": reference})
-    return str(opened.folder.read_json("device.json")["reference"])
+            opened.folder.write_json(run_files.DEVICE, {"reference": reference})
+    return str(opened.folder.read_json(run_files.DEVICE)["reference"])
 
 
 def _valid(

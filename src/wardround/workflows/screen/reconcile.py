@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.core.ledger import EXCLUDED, FAILED, SCORED, WITHDRAWN, counts, open_ledger
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
@@ -20,7 +21,7 @@ from wardround.workflows.screen.cohort import account_of
 from wardround.workflows.screen.expected_stays import census_of
 from wardround.workflows.screen.high_band import Account, is_refused, keep_group
 from wardround.workflows.screen.refer import about_of
-from wardround.workflows.screen.run import Run, chunk_file, load_run
+from wardround.workflows.screen.run import Run, load_run
 
 MISSING = "missing"
 DUPLICATE = "duplicate"
@@ -40,18 +41,18 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any
     """
     opened = load_run(run, settings)
     with opened.step("reconcile", client) as step:
-        stays = opened.folder.read_frame("stays.parquet")
+        stays = opened.folder.read_frame(run_files.STAYS)
         ledger = open_ledger(_entries(stays, opened), stays["stay_id"])
         verdicts = _verdicts(ledger, opened, opened.screening(settings), client.results)
         ledger = challenge.with_scores(_with_verdicts(ledger, verdicts), opened)
-        opened.folder.write_frame("ledger.parquet", ledger)
-        opened.folder.write_json("set_aside.json", _set_aside(opened))
+        opened.folder.write_frame(run_files.LEDGER, ledger)
+        opened.folder.write_json(run_files.SET_ASIDE, _set_aside(opened))
         step.count(**{name: number for name, number in counts(ledger).items() if name != FAILED})
         step.count_failed(ledger["reason"][ledger["outcome"] == FAILED])
     problems = {stay: verdict for stay, verdict in verdicts.items() if verdict != WITHDRAWN}
     high_band = keep_group(ledger, opened, client, settings)
     summary = _summary(ledger, problems, high_band, opened)
-    opened.folder.write_json("summary.json", summary)
+    opened.folder.write_json(run_files.SUMMARY, summary)
     return summary
 
 
@@ -73,12 +74,12 @@ def _entries(stays: pd.DataFrame, opened: Run) -> Iterator[dict[str, object]]:
 
 def _chunk_accounts(opened: Run, chunk: int) -> dict[str, dict[str, object]]:
     """Outcome, reason, score, band and written by stay_id; a chunk whose task failed says which."""
-    for task, name in (("extract", "features.parquet"), ("score", "outcomes.parquet"), ("publish", "written.json")):
-        if not opened.folder.exists(chunk_file(chunk, name)):
+    for task, name in (("extract", run_files.FEATURES), ("score", run_files.OUTCOMES), ("publish", run_files.WRITTEN)):
+        if not opened.folder.exists(run_files.of_chunk(chunk, name)):
             failed = {"outcome": FAILED, "reason": f"task:{task}"}
             return {stay: dict(failed) for stay in opened.stays(chunk)["stay_id"]}
-    outcomes = opened.folder.read_frame(chunk_file(chunk, "outcomes.parquet"))
-    written = opened.folder.read_json(chunk_file(chunk, "written.json"))
+    outcomes = opened.folder.read_frame(run_files.of_chunk(chunk, run_files.OUTCOMES))
+    written = opened.folder.read_json(run_files.of_chunk(chunk, run_files.WRITTEN))
     accounts: dict[str, dict[str, object]] = {}
     for row in outcomes.to_dict("records"):
         stay = str(row.pop("stay_id"))
@@ -136,7 +137,7 @@ def _set_aside(opened: Run) -> dict[str, dict[str, int]]:
     """Readings set aside, counted by variable and reason."""
     counted: Counter[tuple[str, str]] = Counter()
     for chunk in opened.chunks():
-        name = chunk_file(chunk, "set_aside.parquet")
+        name = run_files.of_chunk(chunk, run_files.EVENTS_SET_ASIDE)
         if opened.folder.exists(name):
             frame = opened.folder.read_frame(name)
             counted.update(zip(frame["variable"], frame["reason"], strict=True))
@@ -149,8 +150,8 @@ def _set_aside(opened: Run) -> dict[str, dict[str, int]]:
 def _summary(ledger: pd.DataFrame, problems: dict[str, str], high_band: Account | None, opened: Run) -> dict[str, Any]:
     request, limit = opened.request, opened.condition.quality.max_failed
     totals = counts(ledger)
-    steps = [opened.folder.read_json(name) for name in opened.folder.list("steps")]
-    names = [chunk_file(chunk, "written.json") for chunk in opened.chunks()]
+    steps = [opened.folder.read_json(name) for name in opened.folder.list(run_files.STEPS)]
+    names = [run_files.of_chunk(chunk, run_files.WRITTEN) for chunk in opened.chunks()]
     written = [opened.folder.read_json(name) for name in names if opened.folder.exists(name)]
     # Excluded stays were never tried, so they are no part of the share.
     tried = totals["found"] - totals["excluded"]
@@ -159,7 +160,7 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], high_band: Account 
         **account_of(opened),
         "census": census_of(opened.folder),
         "run": opened.id,
-        "report": opened.folder.location("report.html"),
+        "report": opened.folder.location(run_files.REPORT),
         "model_version": opened.model_version,
         "condition": request.condition,
         "as_of": request.as_of.isoformat().replace("+00:00", "Z"),

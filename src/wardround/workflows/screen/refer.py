@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import orjson
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.core.events import frame_of
 from wardround.fhir.client import FhirClient
 from wardround.fhir.identified import with_identifiers
@@ -16,19 +17,13 @@ from wardround.fhir.references import Resource, patient_of
 from wardround.results.referring import About, identifiers_of, literal, logical
 from wardround.results.risk_assessment import Assessment, about_at_source
 from wardround.sources.fhir.second_look import SecondLook
-from wardround.workflows.screen.run import Run, chunk_file
+from wardround.workflows.screen.run import Run
 
 # What that server has of a Patient or Encounter that results are to refer to.
 NOT_NAMED: Final = "{}_has_no_identifier"  # nothing to find it by
 NOT_THERE: Final = "{}_not_there"
 SEVERAL_THERE: Final = "several_{}s_there"
 ANOTHER_PATIENTS: Final = "encounter_of_another_patient_there"
-
-
-# Of a chunk whose results lie elsewhere: how those of each stay refer to it, as JSON. A frame, as frames are what holds
-# record numbers.
-ABOUT: Final = "about.parquet"
-ABOUT_COLUMNS: Final = {"stay_id": "str", "subject": "str", "encounter": "str"}
 
 
 class Referred(NamedTuple):
@@ -62,7 +57,7 @@ def keep_about(about: Mapping[str, About], opened: Run, chunk: int) -> None:
     if opened.request.write_to is not None:
         kept = {**_kept(opened, chunk), **about}
         rows = [(stay, *(orjson.dumps(part).decode() for part in one)) for stay, one in kept.items()]
-        opened.folder.write_frame(chunk_file(chunk, ABOUT), frame_of(ABOUT_COLUMNS, rows))
+        opened.folder.write_frame(run_files.of_chunk(chunk, run_files.ABOUT), frame_of(run_files.ABOUT_COLUMNS, rows))
 
 
 def about_of(stays: pd.DataFrame, opened: Run) -> dict[str, About]:
@@ -75,7 +70,7 @@ def about_of(stays: pd.DataFrame, opened: Run) -> dict[str, About]:
 
 
 def _kept(opened: Run, chunk: int) -> dict[str, About]:
-    name = chunk_file(chunk, ABOUT)
+    name = run_files.of_chunk(chunk, run_files.ABOUT)
     if not opened.folder.exists(name):
         return {}
     frame = opened.folder.read_frame(name)

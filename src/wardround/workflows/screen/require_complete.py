@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wardround.adapters.files.run_folder import RunFolder
+from wardround.core import run_files
 from wardround.core.expected_stays import doubt_in_words
 from wardround.core.run_overview import COUNTS
 from wardround.errors import CensusImplausible, RunIncomplete
@@ -22,12 +23,12 @@ def require_complete(run: str, settings: Settings) -> None:
     Raises CensusImplausible if fewer stays were found than expected; those that were found are screened by then.
     """
     folder = RunFolder.existing(settings.runs, run)
-    if folder.exists("summary.json"):
-        summary = folder.read_json("summary.json")
+    if folder.exists(run_files.SUMMARY):
+        summary = folder.read_json(run_files.SUMMARY)
         counts = "; ".join(f"{name} {summary[name]}" for name in COUNTS)
         _LOG.info("run %s: %s; report %s", run, counts, report_place(run, settings))
     _require_stays(run, folder)
-    summary = folder.read_json("summary.json")
+    summary = folder.read_json(run_files.SUMMARY)
     if summary["complete"]:
         return
     _require_group(run, summary)

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from time import time
-from typing import Final
 
 import pandas as pd
 
 from wardround import __version__
 from wardround.adapters.files.run_folder import RunFolder, run_id
 from wardround.adapters.models.store import ModelStore
+from wardround.core import run_files
 from wardround.core.events import EVENT_COLUMNS, frame_of
 from wardround.core.run_mode import mode_of
 from wardround.core.stays import STAY_COLUMNS, index_as_of
 from wardround.errors import FhirError, ModelError, RunIncomplete, named
 from wardround.features.build import build_features
-from wardround.fhir import bulk_export
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.results.risk_assessment import Screening
@@ -86,7 +85,7 @@ class Run:
     @property
     def retracted(self) -> bool:
         """Whether the run was taken back, or is being: then it writes nothing more."""
-        return self.folder.exists(RETRACTION)
+        return self.folder.exists(run_files.RETRACTION)
 
     def screening(self, settings: Settings) -> Screening:
         """What the RiskAssessments of the run share."""
@@ -108,43 +107,43 @@ class Run:
     @property
     def found(self) -> bool:
         """Whether the stays were found and cut into chunks."""
-        return self.folder.exists("chunks.json")
+        return self.folder.exists(run_files.CHUNKS)
 
     @property
     def kept(self) -> bool:
         """Whether there is work of the run that a resumption need not do again: its stays, or an export begun."""
-        return self.found or self.folder.exists(bulk_export.STATE)
+        return self.found or self.folder.exists(run_files.EXPORT_STATE)
 
     def unread(self) -> list[int]:
         """The chunks to read, or to read again: a stay of them was not read, or its row broke the suite."""
         broken = self.broken()
-        stays = self.folder.read_frame("stays.parquet")
+        stays = self.folder.read_frame(run_files.STAYS)
         again = {int(chunk) for chunk in stays["chunk"][stays["stay_id"].isin(broken)]}
         return [chunk for chunk in self.chunks() if chunk in again or not self._extracted(chunk)]
 
     def broken(self) -> dict[str, str]:
         """stay_id -> the rule that its row broke, of the rows that were held against the suite."""
-        broken: dict[str, str] = self.folder.read_json(BROKEN) if self.folder.exists(BROKEN) else {}
+        broken: dict[str, str] = self.folder.read_json_or(run_files.QUALITY_FAILED, {})
         return broken
 
     def _extracted(self, chunk: int) -> bool:
         # The features are written last.
-        return self.folder.exists(chunk_file(chunk, "features.parquet")) and not self.folder.read_json(
-            chunk_file(chunk, "failures.json")
+        return self.folder.exists(run_files.of_chunk(chunk, run_files.FEATURES)) and not self.folder.read_json(
+            run_files.of_chunk(chunk, run_files.FAILURES)
         )
 
     def chunks(self) -> list[int]:
         """The numbers of the run's chunks."""
-        return list(self.folder.read_json("chunks.json")["chunks"])
+        return list(self.folder.read_json(run_files.CHUNKS)["chunks"])
 
     @property
     def stays_per_chunk(self) -> int:
         """The most stays of a chunk."""
-        return int(self.folder.read_json("chunks.json")["stays_per_chunk"])
+        return int(self.folder.read_json(run_files.CHUNKS)["stays_per_chunk"])
 
     def stays(self, chunk: int) -> pd.DataFrame:
         """The stays of one chunk (STAY_COLUMNS and the columns of `find_stays`). Raises RunIncomplete for no chunk."""
-        stays = self.folder.read_frame("stays.parquet")
+        stays = self.folder.read_frame(run_files.STAYS)
         mine = stays[stays["chunk"] == chunk].reset_index(drop=True)
         if chunk < 1 or mine.empty:
             raise RunIncomplete(f"run {self.id}: has no chunk {chunk}, expected one that find_stays gave; run it again")
@@ -163,13 +162,7 @@ class Run:
             made = client.requests_made - requests if client else 0
             step.count(requests=made)
         account = {"step": name, "began": began, "ended": time(), "http_requests": made}
-        self.folder.write_json(f"steps/{name}.json" if chunk is None else f"steps/{name}-{chunk:04d}.json", account)
-
-
-RETRACTION: Final = "retraction.json"
-PATIENTS: Final = "patients.json"  # whom a request asks for by their ids, so that request.json names nobody
-TRANSLATION: Final = "source_map.json"
-BROKEN: Final = "quality_failed.json"
+        self.folder.write_json(run_files.of_step(name, chunk), account)
 
 
 def require_active(opened: Run, settings: Settings) -> None:
@@ -195,11 +188,6 @@ def require_servers(opened: Run, source: FhirEndpoint) -> None:
         )
 
 
-def chunk_file(chunk: int, name: str) -> str:
-    """The name of a chunk's file in the run's folder."""
-    return f"chunk-{chunk:04d}/{name}"
-
-
 def open_run(request: ScreeningRequest, settings: Settings, translation: Translation = NO_TRANSLATION) -> str:
     """Checks spec and model, and opens the run's folder, empty; gives the run id.
 
@@ -218,14 +206,14 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     _require_own(folder, request)
     # A DAG run that is cleared opens its run again: what an earlier attempt left must not be taken for this one's.
     # But an export that it began, and never read stays from, goes on at the server: it is not begun a second time.
-    folder.clear(keep=() if folder.exists("chunks.json") else (bulk_export.STATE, f"{bulk_export.FILES}/"))
+    folder.clear(keep=() if folder.exists(run_files.CHUNKS) else (run_files.EXPORT_STATE, f"{run_files.EXPORT}/"))
     # Kept with the run, so that a spec that is edited meanwhile cannot give its chunks different features.
-    folder.write_json("condition.json", condition.model_dump(mode="json"))
-    folder.write_json(TRANSLATION, translation.model_dump(mode="json"))
+    folder.write_json(run_files.CONDITION, condition.model_dump(mode="json"))
+    folder.write_json(run_files.TRANSLATION, translation.model_dump(mode="json"))
     if opened.cohort and opened.cohort.patients:
-        folder.write_json(PATIENTS, opened.cohort.patients)
+        folder.write_json(run_files.PATIENTS, opened.cohort.patients)
     folder.write_json(
-        "request.json",
+        run_files.REQUEST,
         {
             **opened.model_dump(mode="json", exclude={"cohort": {"patients"}}),
             "run": run,
@@ -245,9 +233,9 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
 
 def _require_own(folder: RunFolder, request: ScreeningRequest) -> None:
     """Raises FhirError for the folder of another source's run: stays there may have the same ids, and are others."""
-    if not folder.exists("request.json"):
+    if not folder.exists(run_files.REQUEST):
         return
-    began = folder.read_json("request.json")
+    began = folder.read_json(run_files.REQUEST)
     source = began.get("source_name") or began["source_url"]
     if source != request.source:
         raise FhirError(
@@ -277,13 +265,13 @@ def _tell(opened: Run) -> None:
 def load_run(run: str, settings: Settings) -> Run:
     """The run as it was opened. Raises RunNotFound."""
     folder = RunFolder.existing(settings.runs, run)
-    stored = folder.read_json("request.json")
+    stored = folder.read_json(run_files.REQUEST)
     asked = {key: stored[key] for key in ScreeningRequest.model_fields if key in stored}
     asked["mode"] = mode_of(stored)
-    if folder.exists(PATIENTS):
-        asked["cohort"]["patients"] = folder.read_json(PATIENTS)
+    if folder.exists(run_files.PATIENTS):
+        asked["cohort"]["patients"] = folder.read_json(run_files.PATIENTS)
     request = ScreeningRequest.model_validate(asked)
-    condition = _condition(folder.read_bytes("condition.json"))
+    condition = _condition(folder.read_bytes(run_files.CONDITION))
     return Run(
         id=run,
         folder=folder,
@@ -292,9 +280,7 @@ def load_run(run: str, settings: Settings) -> Run:
         model_version=stored["model_version"],
         horizon=_horizon(stored.get("horizon", NOT_STATED), condition),
         # A run of an earlier release has none.
-        translation=(
-            Translation.model_validate(folder.read_json(TRANSLATION)) if folder.exists(TRANSLATION) else NO_TRANSLATION
-        ),
+        translation=Translation.model_validate(folder.read_json_or(run_files.TRANSLATION, {})),
         challenger=Challenger.model_validate(stored["challenger"]) if stored.get("challenger") else None,
         place=lambda: report_place(run, settings),
     )

@@ -5,11 +5,11 @@ These functions see patient values; they never log.
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.core.events import frame_of
 from wardround.core.ledger import FAILED, INDETERMINATE, SCORED
 from wardround.features.basis import basis, used_events
@@ -17,20 +17,8 @@ from wardround.results.rationale import Columns, missing_inputs, reasons
 from wardround.settings import Settings
 from wardround.training.model import ScoringModel
 from wardround.workflows.screen.challenge import score_challenger
-from wardround.workflows.screen.run import Run, chunk_file, load_run, require_active
+from wardround.workflows.screen.run import Run, load_run, require_active
 from wardround.workflows.screen.stated import stated
-
-SCORE_COLUMNS: Final = {
-    "stay_id": "str",
-    "patient_id": "str",
-    "score": "float64",  # NaN for an indeterminate stay
-    "band": "str",
-    "why": "str",  # a stay is indeterminate
-    "reasons": "object",  # lists of text
-    "missing": "object",
-    "basis": "object",
-}
-OUTCOME_COLUMNS: Final = {"stay_id": "str", "outcome": "str", "reason": "str", "score": "float64", "band": "str"}
 
 
 def score(run: str, chunk: int, settings: Settings) -> None:
@@ -42,13 +30,13 @@ def score(run: str, chunk: int, settings: Settings) -> None:
     require_active(opened, settings)
     with opened.step("score", chunk=chunk) as step:
         stays = opened.stays(chunk)
-        features = opened.folder.read_frame(chunk_file(chunk, "features.parquet"))
+        features = opened.folder.read_frame(run_files.of_chunk(chunk, run_files.FEATURES))
         failures = _failures(opened, chunk)
         usable = features[~features["stay_id"].isin(failures)].reset_index(drop=True)
         scores = _scores(usable, opened, chunk, _model(run, settings), stays)
-        opened.folder.write_frame(chunk_file(chunk, "scores.parquet"), scores)
+        opened.folder.write_frame(run_files.of_chunk(chunk, run_files.SCORES), scores)
         outcomes = _outcomes(stays, scores, failures)
-        opened.folder.write_frame(chunk_file(chunk, "outcomes.parquet"), outcomes)
+        opened.folder.write_frame(run_files.of_chunk(chunk, run_files.OUTCOMES), outcomes)
         step.count(stays=len(stays))
         for outcome, mine in outcomes.groupby("outcome"):
             step.count_reasons(str(outcome), mine["reason"])
@@ -63,7 +51,7 @@ def _model(run: str, settings: Settings) -> ScoringModel:
 
 def _failures(opened: Run, chunk: int) -> dict[str, str]:
     broken = opened.broken()
-    extraction: dict[str, str] = opened.folder.read_json(chunk_file(chunk, "failures.json"))
+    extraction: dict[str, str] = opened.folder.read_json(run_files.of_chunk(chunk, run_files.FAILURES))
     return {**{stay: f"quality:{rule}" for stay, rule in broken.items()}, **extraction}
 
 
@@ -72,7 +60,7 @@ def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel
     said = stated(features, opened.condition, model)
     scorable = features[[said[stay_id].score is not None for stay_id in features["stay_id"]]]
     contributions = _contributions(model, scorable, opened)
-    events = opened.folder.read_frame(chunk_file(chunk, "events.parquet"))
+    events = opened.folder.read_frame(run_files.of_chunk(chunk, run_files.EVENTS))
     columns = Columns.of(opened.condition, model.card.usual)
     used = used_events(events, opened.condition, opened.as_of)
     patient_of = dict(zip(stays["stay_id"], stays["patient_id"], strict=True))
@@ -92,7 +80,7 @@ def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel
                 "basis": basis(known),
             }
         )
-    return frame_of(SCORE_COLUMNS, rows)
+    return frame_of(run_files.SCORE_COLUMNS, rows)
 
 
 def _contributions(model: ScoringModel, scorable: pd.DataFrame, opened: Run) -> dict[str, dict[str, float]]:
@@ -121,4 +109,4 @@ def _outcomes(stays: pd.DataFrame, scores: pd.DataFrame, failures: Mapping[str, 
         elif stay_id in failures:
             failed = {"outcome": FAILED, "reason": failures[stay_id], "score": np.nan, "band": ""}
             rows.append({"stay_id": stay_id, **failed})
-    return frame_of(OUTCOME_COLUMNS, rows)
+    return frame_of(run_files.OUTCOME_COLUMNS, rows)

@@ -6,6 +6,7 @@ from typing import Final
 
 from requests.adapters import BaseAdapter
 
+from wardround.core import run_files
 from wardround.core.server_profiles import Fit
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.client import FhirClient
@@ -19,7 +20,7 @@ from wardround.workflows.screen.run import Run, load_run, require_servers
 
 _LOG = logging.getLogger(__name__)
 # The step in which a server is recognised, and where the answer lies in the run's folder.
-_KEPT_IN: Final = {"recognise": "profile.json", "recognise_results": "results_profile.json"}
+_KEPT_IN: Final = {"recognise": run_files.PROFILE, "recognise_results": run_files.RESULTS_PROFILE}
 
 
 def suited(

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wardround.adapters.files.run_folder import RunFolder
+from wardround.core import run_files
 from wardround.core.events import empty_readings
 from wardround.evaluation.results import Task
 from wardround.features.minimum_data import enough_data
@@ -26,7 +27,7 @@ from wardround.training.splits import grouped_folds, latest_patients, patients_t
 from wardround.training.tasks import ROW_COLUMNS, predictions_of, rows_of, spans_of
 from wardround.workflows.features import features_from
 from wardround.workflows.train.request import TrainingRequest
-from wardround.workflows.train.run import FEATURES, LEFT_OUT, NAMES, STAYS, TABLE, TEST, Run, load_run, step_of
+from wardround.workflows.train.run import TEST, Run, load_run, step_of
 
 ROWS_AT_ONCE: Final = 20_000
 """Predictions whose readings are in memory at a time."""
@@ -41,18 +42,18 @@ def build_table(run: str, settings: Settings) -> list[str]:
     with step_of(run, "build_table", settings) as step:
         opened = load_run(run, settings)
         folder = opened.folder
-        if not folder.exists(FEATURES):
+        if not folder.exists(run_files.FEATURES):
             _write_features(opened, settings)
-        with folder.reading(FEATURES) as file:
+        with folder.reading(run_files.FEATURES) as file:
             keys = pq.read_table(file, columns=["stay_id", "patient_id", "outcome", "anchor_year_group"]).to_pandas()
-        cohort = TrainingCohort(folder.read_frame(STAYS), folder.read_frame(LEFT_OUT))
-        folder.write_frame("excluded.parquet", leave_out_too_little_data(cohort, set(keys["stay_id"])).excluded)
+        cohort = TrainingCohort(folder.read_frame(run_files.STAYS), folder.read_frame(run_files.LEFT_OUT))
+        folder.write_frame(run_files.NOT_IN_TABLE, leave_out_too_little_data(cohort, set(keys["stay_id"])).excluded)
         _write_table(folder, _folds(keys, opened.request))
-        folder.clear(FEATURES)
+        folder.clear(run_files.FEATURES)
         names = list(opened.candidates)
-        folder.write_json(NAMES, names)
-        step.count(**folder.read_json("rows.json"), candidates=len(names))
-        step.count_reasons("set aside", folder.read_json("set_aside.json"))
+        folder.write_json(run_files.CANDIDATES, names)
+        step.count(**folder.read_json(run_files.ROWS), candidates=len(names))
+        step.count_reasons("set aside", folder.read_json(run_files.SET_ASIDE))
     return names
 
 
@@ -60,7 +61,7 @@ def _write_features(run: Run, settings: Settings) -> None:
     """features.parquet: ROW_COLUMNS and the condition's columns of all predictions of which enough is known."""
     set_aside: Counter[str] = Counter()
     counts = Counter(used=0, below_minimum_data=0)
-    with run.folder.writing(FEATURES) as file, ExitStack() as stack:
+    with run.folder.writing(run_files.FEATURES) as file, ExitStack() as stack:
         writer: pq.ParquetWriter | None = None
         for rows in _predictions(run, settings, set_aside):
             enough = enough_data(rows, run.condition)
@@ -68,13 +69,13 @@ def _write_features(run: Run, settings: Settings) -> None:
             content = pa.Table.from_pandas(rows[enough], preserve_index=False)
             writer = writer or stack.enter_context(pq.ParquetWriter(file, content.schema))
             writer.write_table(content)
-    run.folder.write_json("set_aside.json", dict(sorted(set_aside.items())))
-    run.folder.write_json("rows.json", dict(counts))
+    run.folder.write_json(run_files.SET_ASIDE, dict(sorted(set_aside.items())))
+    run.folder.write_json(run_files.ROWS, dict(counts))
 
 
 def _predictions(run: Run, settings: Settings, set_aside: Counter[str]) -> Iterator[pd.DataFrame]:
     """The predictions with their features, by patient, some patients at a time; the first frame is empty."""
-    stays = run.folder.read_frame(STAYS)
+    stays = run.folder.read_frame(run_files.STAYS)
     yield _with_features(empty_readings(), stays.head(0), run, set_aside)
     spans = spans_of(stays, run.task, run.condition.longest_window)
     at_once = _patients_at_once(stays, run.task)
@@ -106,7 +107,7 @@ def _folds(keys: pd.DataFrame, request: TrainingRequest) -> np.ndarray:
 
 def _write_table(folder: RunFolder, fold: np.ndarray) -> None:
     """table.parquet: features.parquet with the column `fold` after `outcome`."""
-    with folder.reading(FEATURES) as source, folder.writing(TABLE) as target:
+    with folder.reading(run_files.FEATURES) as source, folder.writing(run_files.TABLE) as target:
         features = pq.ParquetFile(source)
         place = features.schema_arrow.get_field_index("outcome") + 1
         schema = features.schema_arrow.insert(place, pa.field("fold", pa.int64()))

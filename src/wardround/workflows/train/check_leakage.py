@@ -4,6 +4,7 @@ from typing import Final
 
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.errors import TrainingError
 from wardround.evaluation.gates import VERDICTS, GateResult
 from wardround.evaluation.results import Evaluated
@@ -16,10 +17,8 @@ from wardround.training.leakage import (
     permuted_labels,
     too_good,
 )
-from wardround.workflows.train.evaluate import EVALUATION
 from wardround.workflows.train.run import Run, load_run, step_of
 
-GATES: Final = "gates.json"
 _TO_LOOK_AT: Final = 3
 
 
@@ -29,7 +28,7 @@ def check_leakage(run: str, settings: Settings) -> None:
         opened = load_run(run, settings)
         found = tuple(explained(gate, opened.request.explained) for gate in _found(opened))
         step.count_reasons("gates", (VERDICTS[gate.passed] for gate in found))
-        opened.folder.write_json(GATES, [gate.model_dump(mode="json") for gate in found])
+        opened.folder.write_json(run_files.GATES, [gate.model_dump(mode="json") for gate in found])
         stopped = failed(found)
         if stopped:
             raise TrainingError("\n".join(f"run {run}, gate {gate.name}: {gate.message}" for gate in stopped))
@@ -38,7 +37,7 @@ def check_leakage(run: str, settings: Settings) -> None:
 def _found(run: Run) -> tuple[GateResult, ...]:
     from wardround.candidates.registry import CANDIDATES
 
-    evaluated = Evaluated.model_validate(run.folder.read_json(EVALUATION))
+    evaluated = Evaluated.model_validate(run.folder.read_json(run_files.EVALUATION))
     train, test = run.sides()
     candidate, limits, seed = CANDIDATES[evaluated.chosen], run.condition.leakage, run.request.seed
     setting = {**run.results()[evaluated.chosen].settings, **candidate.thrift}

@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from wardround.adapters.models.store import ModelStore
+from wardround.core import run_files
 from wardround.errors import ModelError, TrainingError
 from wardround.evaluation.comparison import Comparison, compared, counted, judged
 from wardround.evaluation.tallies import Scores
@@ -10,10 +11,9 @@ from wardround.results.bands import HIGH
 from wardround.settings import Settings
 from wardround.training.decisions import JUDGEMENTS
 from wardround.training.model import ModelCard, ScoringModel
-from wardround.workflows.train.run import VERSION, Run, Table, load_run, step_of
+from wardround.workflows.train.run import Run, Table, load_run, step_of
 from wardround.workflows.train.seen import seen_by
 
-COMPARISON: Final = "comparison.json"
 GATES: Final = "promotion gates"
 
 
@@ -35,7 +35,7 @@ def compare(run: str, settings: Settings) -> Comparison:
         opened = load_run(run, settings)
         store = ModelStore(settings.models)
         comparison = _comparison(opened, store, settings)
-        opened.folder.write_json(COMPARISON, comparison.model_dump(mode="json"))
+        opened.folder.write_json(run_files.COMPARISON, comparison.model_dump(mode="json"))
         store.keep_comparison(comparison)
         what = JUDGEMENTS[comparison.verdict]
         store.record(opened.condition.id, what, comparison.version, by=GATES, why=comparison.failed or comparison.said)
@@ -45,7 +45,7 @@ def compare(run: str, settings: Settings) -> Comparison:
 
 def comparison_of(run: Run) -> Comparison:
     """The comparison that `compare` wrote."""
-    return Comparison.model_validate(run.folder.read_json(COMPARISON))
+    return Comparison.model_validate(run.folder.read_json(run_files.COMPARISON))
 
 
 def require_gates(comparison: Comparison) -> None:
@@ -59,7 +59,7 @@ def require_gates(comparison: Comparison) -> None:
 
 
 def _comparison(run: Run, store: ModelStore, settings: Settings) -> Comparison:
-    version = run.folder.read_json(VERSION)["version"]
+    version = run.folder.read_json(run_files.VERSION)["version"]
     _, test = run.sides()
     candidate, live = store.load(run.condition, version), _live(run, store, test)
     metrics = compared(

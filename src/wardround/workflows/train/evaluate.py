@@ -1,9 +1,10 @@
 """The candidates' results in; the chosen one, fitted to all training patients and scored once on the test side, out."""
 
-from typing import Final, cast
+from typing import cast
 
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.evaluation.calibration import calibrated
 from wardround.evaluation.importance import importance_of
 from wardround.evaluation.measured import Told, measured
@@ -14,9 +15,7 @@ from wardround.results.bands import thresholds_from
 from wardround.results.rationale import Columns
 from wardround.settings import Settings
 from wardround.training.fitting import choose, fit, inputs_from
-from wardround.workflows.train.run import ONSETS, Run, load_run, step_of
-
-EVALUATION: Final = "evaluation.json"
+from wardround.workflows.train.run import Run, load_run, step_of
 
 
 def evaluate(run: str, settings: Settings) -> str:
@@ -46,11 +45,11 @@ def evaluate(run: str, settings: Settings) -> str:
             evaluation=found.evaluation,
         )
         opened.folder.write_bytes(candidate.file_name, fitted.dump())
-        opened.folder.write_json(EVALUATION, evaluated.model_dump(mode="json"))
+        opened.folder.write_json(run_files.EVALUATION, evaluated.model_dump(mode="json"))
         step.count(rows=len(test.frame))
         step.name(candidate=chosen)
     return chosen
 
 
 def _onsets(run: Run) -> pd.DataFrame | None:
-    return run.folder.read_frame(ONSETS) if run.folder.exists(ONSETS) else None
+    return run.folder.read_frame(run_files.ONSETS) if run.folder.exists(run_files.ONSETS) else None

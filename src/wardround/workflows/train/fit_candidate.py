@@ -1,9 +1,10 @@
 """A run's training side and one candidate in; its result in grouped nested cross-validation out."""
 
+from wardround.core import run_files
 from wardround.settings import Settings
 from wardround.training.fitting import fold_results, judge
 from wardround.training.nested import nested_cross_validation
-from wardround.workflows.train.run import load_run, result_file, step_of
+from wardround.workflows.train.run import load_run, step_of
 
 
 def fit_candidate(run: str, name: str, settings: Settings) -> None:
@@ -18,5 +19,5 @@ def fit_candidate(run: str, name: str, settings: Settings) -> None:
         result = judge(candidate.title, rows.outcome, nested.scores, bands, hours)
         folds = fold_results(rows, nested.scores, nested.by_fold, result)
         complete = result.model_copy(update={"settings": dict(nested.setting), "folds": folds})
-        opened.folder.write_json(result_file(name), complete.model_dump(mode="json"))
+        opened.folder.write_json(run_files.of_candidate(name), complete.model_dump(mode="json"))
         step.count(rows=len(rows.outcome), folds=len(folds))

@@ -2,12 +2,13 @@
 
 import pandas as pd
 
+from wardround.core import run_files
 from wardround.settings import Settings
 from wardround.sources.mimic.folder import MimicFolder
 from wardround.training.cohort import training_cohort
 from wardround.training.labels import LabelSources, outcomes
 from wardround.workflows.train.request import TrainingRequest
-from wardround.workflows.train.run import FEATURES, LEFT_OUT, ONSETS, STAYS, Run, open_run, step_of
+from wardround.workflows.train.run import Run, open_run, step_of
 
 
 def load(request: TrainingRequest, settings: Settings) -> str:
@@ -18,15 +19,15 @@ def load(request: TrainingRequest, settings: Settings) -> str:
     """
     run = open_run(request, settings)
     with step_of(run.id, "load", settings) as step:
-        run.folder.write_json("task.json", run.task.model_dump(mode="json"))
+        run.folder.write_json(run_files.TASK, run.task.model_dump(mode="json"))
         folder = MimicFolder(request.mimic, memory=settings.memory)
         stays = folder.stays()
         known = outcomes(_sources(run, folder, stays), run.label)
         cohort = training_cohort(stays, known, run.task, run.condition, request.seed)
-        run.folder.write_frame(STAYS, cohort.stays)
-        run.folder.write_frame(LEFT_OUT, cohort.excluded)
-        if run.folder.exists(FEATURES):  # of an earlier attempt, perhaps at other stays
-            run.folder.clear(FEATURES)
+        run.folder.write_frame(run_files.STAYS, cohort.stays)
+        run.folder.write_frame(run_files.LEFT_OUT, cohort.excluded)
+        if run.folder.exists(run_files.FEATURES):  # of an earlier attempt, perhaps at other stays
+            run.folder.clear(run_files.FEATURES)
         step.count(stays=len(cohort.stays), with_the_outcome=int(cohort.stays["outcome"].sum()))
         step.count_reasons("left out", cohort.excluded["reason"])
     return run.id
@@ -36,5 +37,5 @@ def _sources(run: Run, folder: MimicFolder, stays: pd.DataFrame) -> LabelSources
     if run.label.rule != "sepsis3":
         return LabelSources(stays, folder.diagnoses())
     found = folder.sepsis3()
-    run.folder.write_frame(ONSETS, found[["stay_id", "sofa_time", "suspected_infection_time"]])
+    run.folder.write_frame(run_files.ONSETS, found[["stay_id", "sofa_time", "suspected_infection_time"]])
     return LabelSources(stays, folder.diagnoses(), found)

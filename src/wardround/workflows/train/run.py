@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, run_id, runs_in
+from wardround.core import run_files
 from wardround.errors import TrainingError
 from wardround.evaluation.results import Task
 from wardround.settings import Settings
@@ -21,14 +22,6 @@ from wardround.training.tasks import task_of
 from wardround.workflows.report_places import card_place
 from wardround.workflows.steps import Step, told
 from wardround.workflows.train.request import TrainingRequest
-
-STAYS: Final = "stays.parquet"
-LEFT_OUT: Final = "left_out.parquet"
-ONSETS: Final = "onsets.parquet"
-FEATURES: Final = "features.parquet"
-TABLE: Final = "table.parquet"
-NAMES: Final = "candidates.json"
-VERSION: Final = "version.json"
 
 # In the column `fold` of the table: a row of the test side, which no fold of the cross-validation holds.
 TEST: Final = -1
@@ -71,7 +64,7 @@ class Run:
 
     def sides(self) -> tuple["Table", "Table"]:
         """The training and the test side of the table."""
-        table = self.folder.read_frame(TABLE)
+        table = self.folder.read_frame(run_files.TABLE)
         train = table["fold"] != TEST
         return Table(table[train], self.condition), Table(table[~train], self.condition)
 
@@ -80,15 +73,16 @@ class Run:
 
         Rows, features, outcomes and folds are in it, and so who tests.
         """
-        table = self.folder.read_frame(TABLE)
+        table = self.folder.read_frame(run_files.TABLE)
         digest = hashlib.sha256("\n".join(table.columns).encode())
         digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
         return digest.hexdigest()
 
     def results(self) -> dict[str, CandidateResult]:
         """What cross-validation gave for each candidate, in the candidates' order."""
-        names = self.folder.read_json(NAMES)
-        return {name: CandidateResult.model_validate(self.folder.read_json(result_file(name))) for name in names}
+        names = self.folder.read_json(run_files.CANDIDATES)
+        found = {name: self.folder.read_json(run_files.of_candidate(name)) for name in names}
+        return {name: CandidateResult.model_validate(result) for name, result in found.items()}
 
 
 @dataclass(frozen=True)
@@ -133,17 +127,12 @@ def step_of(run: str, name: str, settings: Settings) -> AbstractContextManager[S
     return told(f"run {run}", name, place=lambda: card_place(run, settings))
 
 
-def result_file(candidate: str) -> str:
-    """The name of a candidate's result in the run's folder."""
-    return f"candidates/{candidate}.json"
-
-
 def open_run(request: TrainingRequest, settings: Settings) -> Run:
     """Checks the request against the spec and opens the run's folder. Raises SpecError or TrainingError."""
     run = _checked(request, settings)
     _remove_leftovers(settings)
     run.folder.write_json(
-        "request.json", {**request.model_dump(mode="json"), "spec_digest": spec_digest(run.condition)}
+        run_files.REQUEST, {**request.model_dump(mode="json"), "spec_digest": spec_digest(run.condition)}
     )
     return run
 
@@ -171,7 +160,7 @@ def _checked(request: TrainingRequest, settings: Settings) -> Run:
 def load_run(run: str, settings: Settings) -> Run:
     """The run as it was opened. Raises RunNotFound, and TrainingError if the spec changed since."""
     folder = RunFolder.existing(settings.runs, run)
-    stored = folder.read_json("request.json")
+    stored = folder.read_json(run_files.REQUEST)
     digest = stored.pop("spec_digest")
     request = TrainingRequest.model_validate(stored)
     condition = load_condition(request.condition, settings.schemas)
@@ -185,6 +174,7 @@ def run_that_made(condition_id: str, version: str, settings: Settings) -> str | 
     for run in reversed(runs_in(settings.runs)):
         if run.startswith(f"train_{condition_id}-"):
             folder = RunFolder.of(settings.runs, run)
-            if folder.held_of((VERSION, TABLE)) == {VERSION, TABLE} and folder.read_json(VERSION)["version"] == version:
+            needed = {run_files.VERSION, run_files.TABLE}
+            if folder.held_of(needed) == needed and folder.read_json(run_files.VERSION)["version"] == version:
                 return run
     return None

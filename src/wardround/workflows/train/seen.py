@@ -3,10 +3,11 @@
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder
+from wardround.core import run_files
 from wardround.evaluation.comparison import Seen
 from wardround.settings import Settings
 from wardround.training.model import ModelCard
-from wardround.workflows.train.run import TABLE, TEST, run_that_made
+from wardround.workflows.train.run import TEST, run_that_made
 
 
 def seen_by(card: ModelCard, test_patients: pd.Series, data_digest: str, settings: Settings) -> Seen:
@@ -22,7 +23,7 @@ def seen_by(card: ModelCard, test_patients: pd.Series, data_digest: str, setting
     run = run_that_made(card.condition, card.version, settings)
     if run is None:
         return Seen(answer="unknown")
-    table = RunFolder.of(settings.runs, run).read_frame(TABLE, columns=["patient_id", "fold"])
+    table = RunFolder.of(settings.runs, run).read_frame(run_files.TABLE, columns=["patient_id", "fold"])
     learned_from = set(table.loc[table["fold"] != TEST, "patient_id"])
     number = len(set(test_patients) & learned_from)
     return Seen(answer="yes", patients=number) if number else Seen(answer="no")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from wardround.adapters.models.store import ModelStore
+from wardround.core import run_files
 from wardround.evaluation.comparison import Comparison
 from wardround.settings import Settings
 from wardround.training.model import ModelCard
@@ -15,7 +16,7 @@ from wardround.workflows.train.fit_candidate import fit_candidate
 from wardround.workflows.train.load import load
 from wardround.workflows.train.promote import is_live, promote, why_unasked
 from wardround.workflows.train.request import TrainingRequest
-from wardround.workflows.train.run import LEFT_OUT, NAMES, load_run, result_file
+from wardround.workflows.train.run import load_run
 from wardround.workflows.train.write_card import write_card
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ def resume(run: str, settings: Settings, by: str, progress: Progress) -> Trained
     Raises RunNotFound, and what `train` raises.
     """
     opened = load_run(run, settings)
-    if not opened.folder.exists(LEFT_OUT):  # the last file that `load` writes
+    if not opened.folder.exists(run_files.LEFT_OUT):  # the last file that `load` writes
         _step("load", lambda: load(opened.request.model_copy(update={"run": run}), settings), progress)
     return _finish(run, settings, by, progress)
 
@@ -76,8 +77,8 @@ def _finish(run: str, settings: Settings, by: str, progress: Progress) -> Traine
 
 def _candidates(run: str, settings: Settings) -> list[str]:
     folder = load_run(run, settings).folder
-    if folder.exists(NAMES):  # the last file that `build_table` writes
-        return list(folder.read_json(NAMES))
+    if folder.exists(run_files.CANDIDATES):  # the last file that `build_table` writes
+        return list(folder.read_json(run_files.CANDIDATES))
     return build_table(run, settings)
 
 
@@ -85,7 +86,7 @@ def _fit_candidates(run: str, names: Sequence[str], settings: Settings, progress
     folder = load_run(run, settings).folder
     progress("fit_candidate", 0, len(names))
     for done, name in enumerate(names, start=1):
-        if not folder.exists(result_file(name)):
+        if not folder.exists(run_files.of_candidate(name)):
             fit_candidate(run, name, settings)
         progress("fit_candidate", done, len(names))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from wardround.adapters.html.model_card import files_beside
 from wardround.adapters.models.store import ModelStore
+from wardround.core import run_files
 from wardround.evaluation.gates import GateResult
 from wardround.evaluation.results import Evaluated
 from wardround.settings import Settings
@@ -15,9 +16,7 @@ from wardround.spec.digest import spec_digest
 from wardround.training.about import About
 from wardround.training.model import Flow, ModelCard, Side, Split
 from wardround.training.splits import FOLDS
-from wardround.workflows.train.check_leakage import GATES
-from wardround.workflows.train.evaluate import EVALUATION
-from wardround.workflows.train.run import VERSION, Run, Table, load_run, step_of
+from wardround.workflows.train.run import Run, Table, load_run, step_of
 
 _LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
 
@@ -28,7 +27,7 @@ def write_card(run: str, settings: Settings) -> str:
         from wardround.candidates.registry import CANDIDATES
 
         opened = load_run(run, settings)
-        evaluated = Evaluated.model_validate(opened.folder.read_json(EVALUATION))
+        evaluated = Evaluated.model_validate(opened.folder.read_json(run_files.EVALUATION))
         candidate = CANDIDATES[evaluated.chosen]
         content = opened.folder.read_bytes(candidate.file_name)
         card = ModelCard(
@@ -44,7 +43,7 @@ def write_card(run: str, settings: Settings) -> str:
         card = card.model_copy(update={"version": card.content_version(opened.condition.version)})
         files = {candidate.file_name: content, **files_beside(card)}
         version = ModelStore(settings.models).save(opened.condition.id, card, files)
-        opened.folder.write_json(VERSION, {"version": version})
+        opened.folder.write_json(run_files.VERSION, {"version": version})
         step.name(version=version)
     return version
 
@@ -64,14 +63,14 @@ def _from_run(run: Run) -> dict[str, Any]:
         "prediction_time": run.task.at,
         "seed": request.seed,
         "task": run.task,
-        "readings_set_aside": _by_variable(run.folder.read_json("set_aside.json")),
-        "gates": tuple(GateResult.model_validate(gate) for gate in run.folder.read_json(GATES)),
+        "readings_set_aside": _by_variable(run.folder.read_json(run_files.SET_ASIDE)),
+        "gates": tuple(GateResult.model_validate(gate) for gate in run.folder.read_json(run_files.GATES)),
     }
 
 
 def _from_table(run: Run) -> dict[str, Any]:
     train, test = run.sides()
-    excluded = run.folder.read_frame("excluded.parquet")["reason"].value_counts()
+    excluded = run.folder.read_frame(run_files.NOT_IN_TABLE)["reason"].value_counts()
     left_out = {str(reason): int(count) for reason, count in sorted(excluded.items())}
     used = train.stays + test.stays
     return {
