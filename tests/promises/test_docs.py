@@ -77,11 +77,25 @@ def leads_somewhere(document: str, link: str) -> bool:
 
 @pytest.mark.parametrize("document", TEXTS)
 def test_every_file_that_a_document_names_is_there(document):
-    """Names such as `core/events.py` or `docs/decisions`, from the project's root or from src/wardround."""
-    named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|yaml|md|json))`", TEXTS[document])
+    """Names such as `core/events.py`, from the project's root or from src/wardround."""
+    named = re.findall(r"`((?:[a-z_\d]+/)+[a-z_\d]+\.(?:py|yaml|md|json))`", TEXTS[document])
     roots = (PROJECT, PROJECT / "src" / "wardround", (PROJECT / document).parent)
     # What a run or the model store holds is made later.
     assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
+def test_every_folder_that_the_architecture_names_is_there():
+    named = re.findall(r"`((?:[a-z_\d]+/)+)`", TEXTS["docs/architecture.md"])
+    roots = (PROJECT, PROJECT / "src" / "wardround")
+    assert len(named) > 20
+    assert [name for name in named if not any((root / name).is_dir() for root in roots)] == []
+
+
+def test_the_maintainer_s_questions_are_answered_with_a_place_each():
+    section = TEXTS["docs/architecture.md"].partition("\n## Which file answers")[2].partition("\n## Times")[0]
+    rows = re.findall(r"^\| (?!question|what \||---)(.+?) \| (.+) \|$", section, re.M)
+    assert len(rows) >= 20
+    assert [question for question, answer in rows if "`" not in answer] == []
 
 
 def test_every_setting_is_documented():
