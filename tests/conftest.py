@@ -45,7 +45,7 @@ from wardround.fhir.auth import SIGN_INS
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.imported.about import Imported
-from wardround.settings import PROJECT, Settings, settings_from
+from wardround.settings import PROJECT, Settings, database_in, settings_from
 from wardround.spec.conditions import Label
 from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
@@ -56,6 +56,8 @@ from wardround.training.model import Flow, ModelCard, Side, Split
 # Airflow reads its settings when it is first imported, which any test module may do.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="wardround-tests-airflow-"))
 os.environ.update(local_environment(settings_from(), AIRFLOW_HOME, "http://127.0.0.1:9/fhir"))
+# What no test names itself must not lie in the project.
+os.environ["WARDROUND_DATABASE"] = database_in(AIRFLOW_HOME)
 SHARED = Path(os.environ.get("WARDROUND_SHARED", PROJECT.parent / "shared"))
 # Of the small MIMIC folder.
 START = datetime(2150, 1, 1, 8)  # noqa: DTZ001 - MIMIC's times have no zone

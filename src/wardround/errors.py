@@ -15,7 +15,8 @@
     ├── ConditionSuspended       14   somebody has switched the condition off; nothing new is computed
     ├── CensusImplausible        15   far fewer stays were found than expected: a wrong setting, rather than the ward
     ├── FutureAsOf               16   as_of has not come yet, and nobody asked for the future by name
-    └── StorageError             17   a file or folder of our own cannot be written or read: full, forbidden, read-only
+    ├── StorageError             17   a file or folder of our own cannot be written or read: full, forbidden, read-only
+    └── DatabaseError            18   our own database refuses: unreachable, a wrong password, busy, of a newer release
 
 The number is the process's exit code; a number is never given a second meaning. (2 is the command line's own.)
 A message reads "<where>: <what is wrong>, expected <what>; <what to do>" and never holds a patient's name, record
@@ -125,6 +126,12 @@ class StorageError(WardroundError):
     """A file or folder that Wardround keeps cannot be written or read: a full disk, no permission, a wrong place."""
 
     exit_code = 17
+
+
+class DatabaseError(WardroundError):
+    """Wardround's own database does not answer, refuses, is busy for too long, or is of a newer release."""
+
+    exit_code = 18
 
 
 def named(error: BaseException) -> str:

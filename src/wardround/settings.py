@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 from wardround.errors import SettingsError
 from wardround.spec.base import parse_duration
@@ -23,6 +24,8 @@ class Settings:
         home: the folder with include/ and dags/ (WARDROUND_HOME; default: the project, or what the wheel carries).
         var: what the software writes (WARDROUND_VAR; default: home/var, of a wheel var in the working directory).
         runs: fsspec URL of the run folders (WARDROUND_RUNS; default: var/runs).
+        database: URL of Wardround's own database, which may hold a password and is never shown (WARDROUND_DATABASE;
+            default: a SQLite file, var/wardround.sqlite).
         models: the model store (WARDROUND_MODELS; default: home/include/models, of a wheel var/models).
         percent: write probabilityDecimal as a percentage instead of a fraction (WARDROUND_PROBABILITY=percent).
         fhir_token: bearer token of the FHIR server that the CLI talks to, never shown (WARDROUND_FHIR_TOKEN).
@@ -46,6 +49,7 @@ class Settings:
     runs: str
     models: Path
     percent: bool
+    database: str = field(repr=False)
     fhir_token: str | None = field(default=None, repr=False)
     fhir_token_file: Path | None = None
     fhir_page_size: int = 5_000
@@ -90,6 +94,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         runs=environment.get("WARDROUND_RUNS", str(var / "runs")),
         models=Path(models).absolute(),
         percent=probability == "percent",
+        database=environment.get("WARDROUND_DATABASE") or database_in(var),
         fhir_token=environment.get("WARDROUND_FHIR_TOKEN") or None,
         fhir_token_file=_file(environment, "WARDROUND_FHIR_TOKEN_FILE"),
         fhir_page_size=_whole(environment, "WARDROUND_FHIR_PAGE_SIZE", "5000"),
@@ -104,6 +109,11 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         training_task=_duration(environment, "WARDROUND_TRAINING_TASK", "12h"),
         deciding_task=_duration(environment, "WARDROUND_DECIDING_TASK", "15m"),
     )
+
+
+def database_in(var: Path) -> str:
+    """Returns the URL of the database that lies in a folder of its own, as none was named."""
+    return f"sqlite:///{quote(str(var / 'wardround.sqlite'))}"
 
 
 def _file(environment: Mapping[str, str], name: str) -> Path | None:

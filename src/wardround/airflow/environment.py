@@ -52,5 +52,6 @@ def local_environment(settings: Settings, airflow_home: Path, fhir_base_url: str
         "WARDROUND_HOME": str(settings.home),
         "WARDROUND_VAR": str(settings.var),
         "WARDROUND_RUNS": settings.runs,
+        "WARDROUND_DATABASE": settings.database,
         "WARDROUND_MODELS": str(settings.models),
     }

@@ -18,7 +18,7 @@ from wardround.core import run_files
 from wardround.demo.demo_ward import Progress, prepare_ward
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import RunIncomplete
-from wardround.settings import Settings
+from wardround.settings import Settings, database_in
 from wardround.spec.loading import condition_ids
 
 NOW: Final = datetime(2026, 1, 2, 5, 0, tzinfo=UTC)
@@ -35,7 +35,13 @@ class Demo:
 
     def __init__(self, settings: Settings) -> None:
         self.folder = settings.demo
-        self.settings = replace(settings, var=self.folder, runs=str(self.folder / "runs"), models=settings.demo_models)
+        self.settings = replace(
+            settings,
+            var=self.folder,
+            runs=str(self.folder / "runs"),
+            models=settings.demo_models,
+            database=database_in(self.folder),
+        )
         self.log = self.folder / "airflow.log"
         self.summary = self.folder / "summary.json"
 

@@ -16,7 +16,7 @@ from wardround.demo.demo_ward import Progress, prepare_ward
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.standalone import POLL_SECONDS, Standalone, refuse_taken, running_standalone
 from wardround.errors import RunIncomplete
-from wardround.settings import Settings
+from wardround.settings import Settings, database_in
 from wardround.spec.loading import condition_ids
 
 
@@ -71,7 +71,9 @@ def running_ward(
     # Before anything of var/up is removed: it may be in use by who has the port.
     refuse_taken(port)
     folder = settings.var / "up"
-    own = replace(settings, var=folder, runs=str(folder / "runs"), models=folder / "models")
+    own = replace(
+        settings, var=folder, runs=str(folder / "runs"), models=folder / "models", database=database_in(folder)
+    )
     with storing(folder):
         shutil.rmtree(folder / "fhir", ignore_errors=True)
         for leftover in folder.glob("fhir.sqlite*"):

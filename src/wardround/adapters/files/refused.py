@@ -77,10 +77,16 @@ def storing_rows(database: Path) -> Iterator[None]:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more exactly what it was
-            if code not in _OF_SQLITE:
+            ours = refused_rows(database, error)
+            if ours is None:
                 raise
-            raise _error(database, *_OF_SQLITE[code]) from None
+            raise ours from None
+
+
+def refused_rows(database: Path, error: sqlite3.DatabaseError) -> StorageError | None:
+    """Returns the error of ours for one of SQLite's that is about its file; None for any other."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more exactly what it was
+    return _error(database, *_OF_SQLITE[code]) if code in _OF_SQLITE else None
 
 
 def is_of_storage(error: OSError) -> bool:

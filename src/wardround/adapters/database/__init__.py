@@ -1,0 +1,1 @@
+"""Wardround's own database: what outlives a run and is shared by every door."""

@@ -1,0 +1,89 @@
+"""Backs the database up into one file and restores it, between SQLite and PostgreSQL too: a backup is a SQLite file.
+
+Rows are copied table by table, some in memory at a time, out of one transaction and into another: a backup holds one
+moment, whoever writes meanwhile, and a restoration happens whole or not at all.
+"""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Table, delete, insert, select, text
+
+from wardround.adapters.database.database import Database, opened_at
+from wardround.adapters.database.place import file_place
+from wardround.adapters.database.tables import METADATA, VERSION_TABLE
+from wardround.adapters.files.refused import storing
+from wardround.adapters.files.scratch import scratch_folder
+from wardround.adapters.files.whole_file import whole_file
+from wardround.errors import StorageError
+
+_AT_ONCE: Final = 1_000  # rows in memory
+Rows = dict[str, int]  # by table
+
+
+def back_up(database: Database, file: Path) -> Rows:
+    """Writes everything that the database holds to `file`, whole or not at all; returns how many rows it was.
+
+    Raises StorageError or DatabaseError.
+    """
+    if database.place.file and file.resolve() == database.place.file.resolve():
+        raise StorageError(f"{file}: is the database itself, expected another file; choose another name")
+    with scratch_folder() as scratch:
+        made = scratch / "backup.sqlite"
+        with opened_at(file_place(made)) as target:
+            rows = _copy(database, target)
+        with whole_file(file) as kept, made.open("rb") as content:
+            shutil.copyfileobj(content, kept)
+    return rows
+
+
+def restore(database: Database, file: Path) -> Rows:
+    """Replaces everything that the database holds by what a backup holds; returns how many rows that is.
+
+    A backup of an earlier release is migrated on the way, in a copy of it. Raises StorageError for a file that is no
+    backup or a damaged one; DatabaseError for one of a newer release.
+    """
+    with scratch_folder() as scratch:
+        copied = scratch / "backup.sqlite"
+        with storing(file):
+            shutil.copyfile(file, copied)
+        _require_backup(copied, file)
+        with opened_at(replace(file_place(copied), shown=str(file))) as source:
+            return _copy(source, database)
+
+
+def _require_backup(copied: Path, file: Path) -> None:
+    try:
+        with closing(sqlite3.connect(copied)) as connection:
+            [result] = connection.execute("PRAGMA integrity_check").fetchone()
+            found = result == "ok" and connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
+    except sqlite3.DatabaseError:
+        found = None
+    if not found:
+        raise StorageError(
+            f"{file}: is no backup of Wardround's database, or a damaged one, expected a file that"
+            " `wardround database backup` wrote; choose another one"
+        )
+
+
+def _copy(source: Database, target: Database) -> Rows:
+    with source.reading() as read, target.writing() as written:
+        if written.dialect.name == "postgresql":
+            # Nobody writes meanwhile; who only reads goes on with what was there.
+            names = ", ".join(table.name for table in METADATA.sorted_tables)
+            written.execute(text(f"lock table {names} in exclusive mode"))
+        for table in reversed(METADATA.sorted_tables):
+            written.execute(delete(table))
+        return {table.name: _copied(table, read, written) for table in METADATA.sorted_tables}
+
+
+def _copied(table: Table, read: Connection, written: Connection) -> int:
+    count = 0
+    for some in read.execute(select(table).execution_options(yield_per=_AT_ONCE)).mappings().partitions():
+        written.execute(insert(table), [dict(row) for row in some])
+        count += len(some)
+    return count

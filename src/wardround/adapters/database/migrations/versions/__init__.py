@@ -1,0 +1,1 @@
+"""One file a migration, by number. One that was released is never changed."""

@@ -1,0 +1,69 @@
+"""Turns what a database refuses into an error of our own: the place, the cause and the remedy, never a value or SQL."""
+
+import sqlite3
+from typing import Final
+
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import IntegrityError
+
+from wardround.adapters.database.place import Place
+from wardround.adapters.files.refused import refused_rows
+from wardround.errors import DatabaseError, WardroundError
+
+_LOOK: Final = "look at the server's log, and do it again"
+_ASK: Final = "let the database's administrator grant this user its own schema"
+_AGAIN: Final = "wait for the other one, and do it again"
+_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+# The SQLSTATE of PostgreSQL, whole or its class (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+_STATES: Final = {
+    "42501": ("no permission", _ASK),
+    "3F000": ("there is no schema to create tables in", _ASK),
+    "25006": ("the server is read-only, as a standby is", "name the server that takes writes"),
+    "53100": ("the server's disk is full", "make room there, and do it again"),
+    "53300": ("the server has no connection left", "wait, or raise its max_connections"),
+    "55P03": ("another process has locked it for too long", _AGAIN),
+    "40": ("another process got in the way", _AGAIN),
+    "57": ("the server is shutting down or starting", "see that it is up, and do it again"),
+    "08": ("the connection broke off", "see that the server is up, and do it again"),
+}
+# libpq gives no SQLSTATE where no connection came about.
+_NO_CONNECTION: Final = {
+    "authentication failed": ("refused the user or the password", "correct them in WARDROUND_DATABASE"),
+    "no password supplied": ("wants a password", "give it in WARDROUND_DATABASE, or in the file that PGPASSFILE names"),
+    "does not exist": ("there is no such database or user", "create it (createdb), or correct WARDROUND_DATABASE"),
+    "resolve host": ("the host name does not resolve", "correct it in WARDROUND_DATABASE"),
+    "refused": ("nobody listens there", "see that the server is up, and that host and port are right"),
+    "timeout": ("no connection came about in time", "see that the server is up, and that host and port are right"),
+}
+
+
+def refusal(place: Place, context: ExceptionContext) -> WardroundError | None:
+    """Returns StorageError where a SQLite file cannot be used, and DatabaseError where a database refuses otherwise.
+
+    None for a fault of the program (a row that breaks a rule of the schema), which passes as it is. For SQLAlchemy's
+    event `handle_error`.
+    """
+    error = context.original_exception
+    if isinstance(context.sqlalchemy_exception, IntegrityError):
+        return None
+    if place.file and isinstance(error, sqlite3.DatabaseError):
+        return refused_rows(place.file, error) or _of_sqlite(place, error)
+    state = str(getattr(error, "sqlstate", None) or "")
+    known = _STATES.get(state) or _STATES.get(state[:2]) or (None if state else _without_state(str(error)))
+    return _error(place, *known) if known else None
+
+
+def _of_sqlite(place: Place, error: sqlite3.DatabaseError) -> DatabaseError | None:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
+        return _error(place, "another process has locked it for too long", _AGAIN)
+    return None
+
+
+def _without_state(message: str) -> tuple[str, str]:
+    causes = (cause for words, cause in _NO_CONNECTION.items() if words in message)
+    return next(causes, ("no connection came about, or it broke off", _LOOK))
+
+
+def _error(place: Place, cause: str, remedy: str) -> DatabaseError:
+    return DatabaseError(f"{place.shown}: {cause}, expected Wardround's database; {remedy}")

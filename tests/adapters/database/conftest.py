@@ -1,0 +1,71 @@
+"""Databases of a test's own, and runs to put into them."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from wardround.adapters.database.database import Database, opened
+from wardround.adapters.database.tables import HISTORY_FIGURE, HISTORY_RUN, METADATA
+from wardround.settings import database_in
+
+FIGURES = 3
+"""Of each run that `fill` puts in."""
+
+AS_OF = datetime(2026, 1, 2, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return database_in(tmp_path)
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    with opened(url) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def fill() -> Callable[..., None]:
+    """fill(database, *names) puts a run of each name in, with its figures, in one transaction."""
+
+    def put(database: Database, *names: str) -> None:
+        facts = {"condition": "sepsis", "source": "ward", "mode": "live", "state": "complete", "model_version": "1"}
+        with database.writing() as connection:
+            connection.execute(insert(HISTORY_RUN), [{"run": name, "as_of": AS_OF, **facts} for name in names])
+            figures = [
+                {"run": name, "unit": f"Unit {unit}", "measure": "found", "value": unit + 0.5}
+                for name in names
+                for unit in range(FIGURES)
+            ]
+            connection.execute(insert(HISTORY_FIGURE), figures)
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def held() -> Callable[[Database], dict[str, list[tuple[object, ...]]]]:
+    """held(database) gives every row of every table, in order."""
+
+    def read(database: Database) -> dict[str, list[tuple[object, ...]]]:
+        with database.reading() as connection:
+            return {
+                table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+                for table in METADATA.sorted_tables
+            }
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def runs() -> Callable[[Database], int]:
+    """runs(database) gives how many runs there are."""
+
+    def count(database: Database) -> int:
+        with database.reading() as connection:
+            return int(connection.execute(select(func.count()).select_from(HISTORY_RUN)).scalar() or 0)
+
+    return count

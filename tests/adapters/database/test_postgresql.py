@@ -1,0 +1,160 @@
+"""The same promises on PostgreSQL: made and migrated once, read at one moment, backed up into either kind."""
+
+import threading
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from tests.adapters.database.processes import killed_at, write_at_once
+from tests.adapters.database.throwaway_postgresql import running
+
+from wardround.adapters.database.backup import back_up, restore
+from wardround.adapters.database.database import opened
+from wardround.adapters.database.tables import METADATA, VERSION_TABLE
+from wardround.errors import DatabaseError
+from wardround.settings import database_in
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running() as one:
+        yield one
+
+
+@pytest.fixture
+def name(server):
+    return server.new_database()
+
+
+@pytest.fixture
+def url(server, name):
+    return server.url(name)
+
+
+def test_many_processes_make_one_database_at_once_and_lose_nothing(url, runs):
+    write_at_once(url, writers=4)
+    with opened(url) as database:
+        assert runs(database) == 80
+
+
+def test_the_migrations_end_with_the_tables_that_the_code_uses(database):
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_who_reads_sees_one_moment_and_writes_nothing(url, database, fill):
+    with database.reading() as connection:
+        assert connection.execute(text("select count(*) from history_run")).scalar() == 0
+        fill(database, "meanwhile")
+        assert connection.execute(text("select count(*) from history_run")).scalar() == 0
+
+    def write():
+        with database.reading() as connection:
+            connection.execute(text("delete from history_run"))
+
+    with pytest.raises(DatabaseError, match="read-only"):
+        write()
+
+
+def test_a_backup_goes_into_sqlite_and_back(database, fill, held, tmp_path):
+    fill(database, *(f"run-{number} ß" for number in range(1_200)))
+    before = held(database)
+    back_up(database, tmp_path / "first")
+    with opened(database_in(tmp_path / "other")) as other:
+        fill(other, "gone")
+        restore(other, tmp_path / "first")
+        assert held(other) == before
+        back_up(other, tmp_path / "second")
+    fill(database, "gone")
+    restore(database, tmp_path / "second")
+    assert held(database) == before
+
+
+def test_a_restoration_that_is_killed_changes_nothing(url, database, fill, held, server, tmp_path):
+    fill(database, "a", "b")
+    back_up(database, tmp_path / "backup")
+    fill(database, "c")
+    before = held(database)
+    whole = killed_at(10**9, "restore", server.url(server.new_database()), tmp_path / "backup")
+    for statement in (whole - 3, whole - 1, whole):
+        assert killed_at(statement, "restore", url, tmp_path / "backup") is None
+        assert held(database) == before
+    assert restore(database, tmp_path / "backup")["history_run"] == 2
+
+
+def test_a_restoration_waits_for_who_writes(database, fill, runs, tmp_path):
+    fill(database, "a")
+    back_up(database, tmp_path / "backup")
+    with database.writing() as connection:
+        connection.execute(text("delete from history_run"))
+        restoring = threading.Thread(target=restore, args=(database, tmp_path / "backup"))
+        restoring.start()
+    restoring.join()
+    assert runs(database) == 1
+
+
+def test_each_refusal_has_its_cause_and_shows_no_password(server, name, url, database):
+    free = server.url(name).replace(str(server.port), "1")
+    for wrong, said in {
+        server.url(name, password="s3cr"): "refused the user or the password",
+        server.url(name, user="nobody"): "refused the user or the password",
+        server.url("nowhere"): "there is no such database or user",
+        free: "nobody listens there",
+        url.replace("127.0.0.1", "nowhere.invalid"): "the host name does not resolve",
+        f"{server.url(server.new_database())}?options=-c%20default_transaction_read_only%3Don": "read-only",
+        f"{server.url(server.new_database())}?options=-c%20search_path%3Dnowhere": "no schema to create tables in",
+    }.items():
+        with pytest.raises(DatabaseError, match=said) as error, opened(wrong):
+            pass
+        assert "s3cr" not in str(error.value)
+
+
+def test_a_user_without_rights_is_told_so(server, name):
+    with server.connected(name) as connection:
+        connection.execute("create role reader login password 'r'")
+    with pytest.raises(DatabaseError, match="no permission"), opened(server.url(name, "reader", "r")):
+        pass
+
+
+def test_a_connection_that_was_ended_costs_one_error_and_the_next_use_works(server, name, database, fill, runs):
+    fill(database, "a")
+    end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()"
+
+    def cut_off():
+        with database.writing() as connection:
+            connection.execute(text("delete from history_run"))
+            with server.connected(name) as administrator:
+                administrator.execute(end, [name])
+            connection.execute(text("delete from history_run"))
+
+    with pytest.raises(DatabaseError, match=r"shutting down|broke off"):
+        cut_off()
+    assert runs(database) == 1
+
+
+def test_a_lock_that_is_held_too_long_is_an_error_of_ours(server, name, database, monkeypatch):
+    monkeypatch.setattr("wardround.adapters.database.database.WAIT", 0.05)
+    with server.connected(name) as other, other.transaction(), opened(server.url(name)) as impatient:
+        other.execute("lock table history_run in access exclusive mode")
+
+        def wait():
+            with impatient.reading() as connection:
+                connection.execute(text("select count(*) from history_run"))
+
+        with pytest.raises(DatabaseError, match="another process has locked it for too long"):
+            wait()
+
+
+def test_it_lives_beside_the_tables_of_airflow(server, name, fill, runs):
+    with server.connected(name) as connection:
+        connection.execute("create table alembic_version (version_num text)")
+        connection.execute("insert into alembic_version values ('e1b2c3d4')")
+    with opened(server.url(name)) as database:
+        fill(database, "a")
+        assert runs(database) == 1
+    with server.connected(name) as connection:
+        assert connection.execute("select version_num from alembic_version").fetchall() == [("e1b2c3d4",)]

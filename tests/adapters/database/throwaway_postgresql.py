@@ -1,0 +1,104 @@
+"""A PostgreSQL server for tests, from the programs of this machine: on a free port of the loopback, gone afterwards."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wardround.demo.standalone import free_port
+
+USER, PASSWORD = "ward", "s3cr:et/@ß"
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's programs: on the PATH, or where Debian puts them. Skips where there is none."""
+    found = shutil.which("postgres")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    pytest.skip("PostgreSQL's programs are not installed")
+
+
+class Server:
+    """The running server, of which each test has a database."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._numbers = count()
+
+    def connected(self, database: str = "postgres") -> Any:
+        """A connection of the administrator's that commits each statement."""
+        import psycopg
+
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=database, autocommit=True
+        )
+
+    def new_database(self) -> str:
+        """The name of a database that is empty."""
+        name = f"ward{next(self._numbers)}"
+        with self.connected() as connection:
+            connection.execute(f"create database {name}")
+        return name
+
+    def url(self, database: str, user: str = USER, password: str = "s3cr:et%2F%40ß") -> str:
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """PostgreSQL does not run as root: as root its processes are of nobody's."""
+    folder, port = programs(), free_port()
+    home = Path(tempfile.mkdtemp(prefix="wardround-tests-postgresql-"))
+    options: dict[str, Any] = {"cwd": "/"}
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(home, nobody.pw_uid, nobody.pw_gid)
+        options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    password = home / "password"
+    password.write_text(f"{PASSWORD}\n", encoding="utf-8")
+    password.chmod(0o644)
+    made = [*("--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C"), f"--pwfile={password}"]
+    command = [folder / "initdb", "-D", home / "data", "-U", USER, *made]
+    subprocess.run(command, check=True, capture_output=True, **options)
+    settings = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={home}", "fsync=off"]
+    with (home.parent / f"{home.name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [folder / "postgres", "-D", home / "data", *(part for one in settings for part in ("-c", one))],
+            stdout=log,
+            stderr=log,
+            **options,
+        )
+        try:
+            server = Server(port)
+            _wait_until_ready(server, process)
+            yield server
+        finally:
+            process.terminate()  # "smart": it waits until the last connection is closed
+            process.wait()
+            Path(log.name).unlink()
+            shutil.rmtree(home)
+
+
+def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]") -> None:
+    import psycopg
+
+    while process.poll() is None:
+        try:
+            server.connected().close()
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("PostgreSQL ended before it was ready")
