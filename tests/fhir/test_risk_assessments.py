@@ -9,7 +9,8 @@ from wardround.errors import FhirError
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.results.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
-from wardround.workflows.screen.settle import Account, settle
+from wardround.workflows.screen.settle import settle
+from wardround.workflows.screen.written import Written
 
 DEVICE = {"resourceType": "Device", "identifier": [{"system": DEVICE_SYSTEM, "value": "ours"}]}
 
@@ -105,12 +106,12 @@ def test_a_misshapen_risk_assessment_fails_its_stay_alone_and_is_not_written_ove
         }
 
     server.answer = lambda _request: page(risk("one"), {**risk("two"), **content})
-    account = Account()
+    account = Written()
     with FhirClient(FhirEndpoint(server.url)) as client:
         wanted = {key: {name: risk(key)[name] for name in ("resourceType", "identifier")} for key in ("one", "two")}
         settle(wanted, {"one": "e1", "two": "e2"}, client, account)
     assert account.unchanged == {"e1"}
-    assert account.failed == {"e2": "write:malformed"}
+    assert account.as_json()["failed"] == {"e2": "write:malformed"}
     assert {request.path for request in server.requests} == {"/fhir/RiskAssessment/_search"}
 
 

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pandas as pd
 
+from wardround.core.reasons import FailedAt, Reason
+
 STAY_REASONS: Final = {
     # why a stay is not in the cohort (core/stays.py)
     "unusable_status": "Encounter planned, cancelled, entered in error or of no known status",
@@ -72,16 +74,15 @@ REASONS: Final = {
     "specimen": "Of another fluid than blood",
     "other_patient": "About a patient who was not asked for",
 }
-# What a failed stay's reason begins with (workflows/screening); the rest says what exactly.
 FAILURES: Final = {
-    "quality": "Broke a validation rule: {}",
-    "extract": "Its data could not be read: {}",
-    "task": "The step {} did not end well",
-    "invalid": "The RiskAssessment would not be valid: {}",
-    "refer": "Whom it is about is not known where results are written: {}",
-    "write": "The server did not take the RiskAssessment: {}",
-    "provenance": "The server did not take the Provenance: {}",
-    "reconcile": "The server does not hold what was written: {}",
+    FailedAt.QUALITY: "Broke a validation rule: {}",
+    FailedAt.EXTRACT: "Its data could not be read: {}",
+    FailedAt.TASK: "The step {} did not end well",
+    FailedAt.INVALID: "The RiskAssessment would not be valid: {}",
+    FailedAt.REFER: "Whom it is about is not known where results are written: {}",
+    FailedAt.WRITE: "The server did not take the RiskAssessment: {}",
+    FailedAt.PROVENANCE: "The server did not take the Provenance: {}",
+    FailedAt.RECONCILE: "The server does not hold what was written: {}",
 }
 UNFINISHED: Final = "unfinished"
 OTHER_REASON: Final = "For another reason"
@@ -116,21 +117,18 @@ _REFERENCE: Final = re.compile(r"\b([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]+")
 
 def reason_in_words(reason: str) -> str:
     """A reason of ours in words; any other text as it is."""
-    kind, colon, rest = reason.partition(":")
-    if colon and kind in FAILURES:
-        return FAILURES[kind].format(rest.replace("_", " ") if rest.isidentifier() else rest)
-    return REASONS.get(reason, reason)
+    what, failed_at = Reason.of(reason)
+    if failed_at is None:
+        return REASONS.get(what, what)
+    return FAILURES[failed_at].format(what.replace("_", " ") if what.isidentifier() else what)
 
 
 def kind_in_words(reason: str) -> str:
     """A reason without what a server or a person may have said in it: that could name a patient."""
-    kind, colon, rest = reason.partition(":")
-    if not colon:
-        return REASONS.get(reason, OTHER_REASON)
-    if kind not in FAILURES:
-        return OTHER_REASON
-    ours = kind == "quality" or re.fullmatch(r"\w+", rest, re.ASCII)
-    return reason_in_words(reason) if ours else FAILURES[kind].partition(":")[0]
+    read = Reason.of(reason)
+    if read.failed_at is None:
+        return REASONS.get(read.what, OTHER_REASON)
+    return reason_in_words(reason) if read.is_ours else FAILURES[read.failed_at].removesuffix(": {}")
 
 
 def without_references(text: str) -> str:

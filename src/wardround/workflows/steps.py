@@ -5,18 +5,15 @@ reasons and what an error is called: nothing that a patient or a server wrote.
 """
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
-from typing import Final
 
+from wardround.core.reasons import Reason
 from wardround.errors import named
 
 _LOG = logging.getLogger(__name__)
-# "write:412", "extract:KeyError"; what follows the colon otherwise is a message, and stays in the ledger.
-_REASON: Final = re.compile(r"\w+(:\w+)?", re.ASCII)
 
 
 class Step:
@@ -39,13 +36,13 @@ class Step:
         """How many there are in all, and of each reason; given one by one, or counted."""
         counted: Counter[str] = Counter()
         for reason, number in Counter(reasons).items():
-            counted[reason if _REASON.fullmatch(reason) else reason.partition(":")[0]] += number
+            counted[_in_short(Reason.of(reason))] += number
         each = ", ".join(f"{reason} {number}" for reason, number in sorted(counted.items()) if reason and number)
         self._figures.append(f"{what} {counted.total()}" + (f" ({each})" if each else ""))
 
-    def count_failed(self, reasons: Iterable[str] | Mapping[str, int]) -> None:
+    def count_failed(self, reasons: Iterable[Reason]) -> None:
         """Of how many stays the step failed, and why; with any, its last line is a warning."""
-        counted = Counter(reasons)
+        counted = Counter(map(str, reasons))
         self.count_reasons("failed", counted)
         if counted.total():
             self.level = logging.WARNING
@@ -57,6 +54,11 @@ class Step:
     @property
     def told(self) -> str:
         return "; ".join(self._figures)
+
+
+def _in_short(reason: Reason) -> str:
+    """Without what a library says: that stays in the ledger."""
+    return str(reason) if reason.failed_at is None or reason.is_short else reason.failed_at
 
 
 @contextmanager

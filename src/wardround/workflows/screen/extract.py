@@ -10,6 +10,7 @@ import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
+from wardround.core.reasons import FailedAt, Reason
 from wardround.core.stays import index_as_of
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.features.build import build_features
@@ -45,7 +46,8 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
         opened.folder.remove(run_files.of_chunk(chunk, run_files.FEATURES))
         opened.folder.write_frame(run_files.of_chunk(chunk, run_files.EVENTS), events)
         opened.folder.write_frame(run_files.of_chunk(chunk, run_files.EVENTS_SET_ASIDE), set_aside)
-        opened.folder.write_json(run_files.of_chunk(chunk, run_files.FAILURES), failures)
+        failed = {stay: str(reason) for stay, reason in failures.items()}
+        opened.folder.write_json(run_files.of_chunk(chunk, run_files.FAILURES), failed)
         opened.folder.write_frame(run_files.of_chunk(chunk, run_files.FEATURES), features)
         step.count(stays=len(stays), events=len(events))
         step.count_reasons("set aside", set_aside["reason"])
@@ -54,7 +56,7 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
 
 def _isolated(
     stays: pd.DataFrame, opened: Run, client: FhirClient, step: Step
-) -> tuple[list[_Extracted], dict[str, str]]:
+) -> tuple[list[_Extracted], dict[str, Reason]]:
     """All stays at once, or if that fails half of the patients and then the others, down to the one who stops them.
 
     So one patient's data stop nobody else, and of 200 patients 15 searches find the one.
@@ -70,10 +72,10 @@ def _isolated(
         if len(patients) == 1:
             step.warn(f"the data of one patient cannot be used; stays failed: {len(stays)}", error)
             # The name of what failed and no more: the message of a foreign error may hold a patient's value.
-            return [], dict.fromkeys(stays["stay_id"], f"extract:{type(error).__name__}")
+            return [], dict.fromkeys(stays["stay_id"], Reason(type(error).__name__, FailedAt.EXTRACT))
         step.warn(f"{len(patients)} patients cannot be read together, and each half is tried alone", error)
     parts: list[_Extracted] = []
-    failures: dict[str, str] = {}
+    failures: dict[str, Reason] = {}
     middle = len(patients) // 2
     for half in (patients[:middle], patients[middle:]):
         mine, failed = _isolated(stays[stays["patient_id"].isin(half)].reset_index(drop=True), opened, client, step)

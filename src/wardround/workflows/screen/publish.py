@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from wardround.adapters.files import turns
 from wardround.core import run_files
+from wardround.core.reasons import FailedAt, Reason
 from wardround.fhir import risk_assessments
 from wardround.fhir.batch import UNANSWERED
 from wardround.fhir.client import FhirClient
@@ -25,8 +26,9 @@ from wardround.settings import Settings
 from wardround.sources.fhir.second_look import second_look
 from wardround.workflows.screen.refer import keep_about, referred
 from wardround.workflows.screen.run import Run, load_run, require_active
-from wardround.workflows.screen.settle import OVERTAKEN, ROUNDS, Account, Settled, settle
+from wardround.workflows.screen.settle import OVERTAKEN, ROUNDS, Settled, settle
 from wardround.workflows.screen.taking_turns import locks, turn_of
+from wardround.workflows.screen.written import Written
 
 
 def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> None:
@@ -39,11 +41,12 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
     opened = load_run(run, settings)
     with opened.step("publish", client, chunk) as step:
         assessments = _assessments(opened, chunk)
-        account = Account(to_write=len(assessments))
+        account = Written(to_write=len(assessments))
         if opened.writes and assessments:
             with turn_of(opened, client.results, settings):
                 if opened.retracted:
-                    account.failed = {assessment.stay_id: "write:retracted" for assessment in assessments}
+                    taken_back = Reason("retracted", FailedAt.WRITE)
+                    account.failed = dict.fromkeys((one.stay_id for one in assessments), taken_back)
                 else:
                     # The last look before people see it, however long the run has read and its turn was waited for.
                     require_active(opened, settings)
@@ -81,7 +84,7 @@ def _write(
     chunk: int,
     client: FhirClient,
     settings: Settings,
-    account: Account,
+    account: Written,
 ) -> None:
     screening = opened.screening(settings)
     stay_of = {identity(screening, assessment.stay_id): assessment.stay_id for assessment in assessments}
@@ -94,7 +97,7 @@ def _write(
 
 
 def _unchanged(
-    assessments: list[Assessment], opened: Run, screening: Screening, client: FhirClient, account: Account
+    assessments: list[Assessment], opened: Run, screening: Screening, client: FhirClient, account: Written
 ) -> Mapping[str, About]:
     """Whom the results are about, by stay_id, of the stays that are still the same patient's; the others fail.
 
@@ -104,7 +107,7 @@ def _unchanged(
     look = second_look(client, patients, screening.as_of)
     unchanged = [one for one in assessments if one.stay_id not in look.changed]
     about, failed = referred(unchanged, opened, look, client.results)
-    failed |= look.changed
+    failed |= {stay: Reason(why) for stay, why in look.changed.items()}
     account.failed |= failed
     written = risk_assessments.held(client.results, [identity(screening, stay) for stay in failed])
     account.written |= {stay for stay in failed if written.get(identity(screening, stay))}
@@ -127,7 +130,7 @@ def _valid(
     about: Mapping[str, About],
     screening: Screening,
     performer: str,
-    account: Account,
+    account: Written,
 ) -> dict[str, Resource]:
     """The resources by identity; one that is not valid fails its stay."""
     wanted: dict[str, Resource] = {}
@@ -138,7 +141,7 @@ def _valid(
                 check_structure(resource)
             check_risk_assessment(resource, screening.percent)
         except ValueError as error:
-            account.failed[assessment.stay_id] = f"invalid:{error}"
+            account.failed[assessment.stay_id] = Reason(str(error), FailedAt.INVALID)
         else:
             wanted[identity(screening, assessment.stay_id)] = resource
     return wanted
@@ -150,7 +153,7 @@ def _write_provenance(
     stay_of: Mapping[str, str],
     screening: Screening,
     client: FhirClient,
-    account: Account,
+    account: Written,
 ) -> None:
     by_target = {f"RiskAssessment/{resource['id']}": one for one, resource in settled.kept.items()}
     # What was new a moment ago has no Provenance yet; a writer who was faster is met by the condition of the create.
@@ -171,4 +174,4 @@ def _write_provenance(
         if not set(refusals.values()) & {UNANSWERED, *OVERTAKEN}:
             break
     for target, refusal in refusals.items():
-        account.failed[stay_of[by_target[target]]] = f"provenance:{refusal}"
+        account.failed[stay_of[by_target[target]]] = Reason(refusal, FailedAt.PROVENANCE)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.ledger import EXCLUDED, FAILED, SCORED, WITHDRAWN, counts, open_ledger
+from wardround.core.reasons import FailedAt, Reason
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
@@ -22,6 +23,7 @@ from wardround.workflows.screen.expected_stays import census_of
 from wardround.workflows.screen.high_band import Account, is_refused, keep_group
 from wardround.workflows.screen.refer import about_of
 from wardround.workflows.screen.run import Run, load_run
+from wardround.workflows.screen.written import Written
 
 MISSING = "missing"
 DUPLICATE = "duplicate"
@@ -48,7 +50,7 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any
         opened.folder.write_frame(run_files.LEDGER, ledger)
         opened.folder.write_json(run_files.SET_ASIDE, _set_aside(opened))
         step.count(**{name: number for name, number in counts(ledger).items() if name != FAILED})
-        step.count_failed(ledger["reason"][ledger["outcome"] == FAILED])
+        step.count_failed(map(Reason.of, ledger["reason"][ledger["outcome"] == FAILED]))
     problems = {stay: verdict for stay, verdict in verdicts.items() if verdict != WITHDRAWN}
     high_band = keep_group(ledger, opened, client, settings)
     summary = _summary(ledger, problems, high_band, opened)
@@ -66,7 +68,7 @@ def _entries(stays: pd.DataFrame, opened: Run) -> Iterator[dict[str, object]]:
             if chunk == 0:
                 yield {**about, **nothing, "outcome": EXCLUDED, "reason": stay["excluded"]}
             else:
-                account = accounts.get(stay["stay_id"], {"outcome": FAILED, "reason": "task:score"})
+                account = accounts.get(stay["stay_id"], _failed(Reason("score", FailedAt.TASK)))
                 yield {**about, **nothing, **account}
         unknown = set(accounts) - set(mine["stay_id"])
         yield from ({"stay_id": stay, "chunk": chunk, "written": False} for stay in unknown)
@@ -76,21 +78,24 @@ def _chunk_accounts(opened: Run, chunk: int) -> dict[str, dict[str, object]]:
     """Outcome, reason, score, band and written by stay_id; a chunk whose task failed says which."""
     for task, name in (("extract", run_files.FEATURES), ("score", run_files.OUTCOMES), ("publish", run_files.WRITTEN)):
         if not opened.folder.exists(run_files.of_chunk(chunk, name)):
-            failed = {"outcome": FAILED, "reason": f"task:{task}"}
-            return {stay: dict(failed) for stay in opened.stays(chunk)["stay_id"]}
+            return {stay: _failed(Reason(task, FailedAt.TASK)) for stay in opened.stays(chunk)["stay_id"]}
     outcomes = opened.folder.read_frame(run_files.of_chunk(chunk, run_files.OUTCOMES))
-    written = opened.folder.read_json(run_files.of_chunk(chunk, run_files.WRITTEN))
+    written = Written.of(opened.folder.read_json(run_files.of_chunk(chunk, run_files.WRITTEN)))
     accounts: dict[str, dict[str, object]] = {}
     for row in outcomes.to_dict("records"):
         stay = str(row.pop("stay_id"))
         account: dict[str, object] = {str(key): value for key, value in row.items()}
-        account["written"] = stay in written["written"]
-        if stay in written["failed"]:
-            account |= {"outcome": FAILED, "reason": written["failed"][stay]}
-        elif stay in written.get("withdrawn", ()):  # an earlier release kept no such list
+        account["written"] = stay in written.written
+        if stay in written.failed:
+            account |= _failed(written.failed[stay])
+        elif stay in written.withdrawn:
             account["reason"] = WITHDRAWN
         accounts[stay] = account
     return accounts
+
+
+def _failed(reason: Reason) -> dict[str, object]:
+    return {"outcome": FAILED, "reason": str(reason)}
 
 
 def _verdicts(ledger: pd.DataFrame, opened: Run, screening: Screening, client: FhirClient) -> dict[str, str]:
@@ -126,9 +131,10 @@ def _with_verdicts(ledger: pd.DataFrame, verdicts: dict[str, str]) -> pd.DataFra
     verdict = pd.Series([verdicts.get(stay, "") for stay in ledger["stay_id"]], index=ledger.index, dtype="str")
     withdrawn = verdict == WITHDRAWN
     wrong, scored = (verdict != "") & ~withdrawn, ledger["outcome"] == SCORED
+    reasons = verdict.map(lambda one: str(Reason(one, FailedAt.RECONCILE)))
     return ledger.assign(
         outcome=ledger["outcome"].where(~wrong, FAILED),
-        reason=ledger["reason"].where(~wrong, "reconcile:" + verdict).where(~(withdrawn & scored), WITHDRAWN),
+        reason=ledger["reason"].where(~wrong, reasons).where(~(withdrawn & scored), WITHDRAWN),
         written=ledger["written"] & (verdict != MISSING) & ~withdrawn,
     )
 
@@ -152,7 +158,7 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], high_band: Account 
     totals = counts(ledger)
     steps = [opened.folder.read_json(name) for name in opened.folder.list(run_files.STEPS)]
     names = [run_files.of_chunk(chunk, run_files.WRITTEN) for chunk in opened.chunks()]
-    written = [opened.folder.read_json(name) for name in names if opened.folder.exists(name)]
+    written = [Written.of(opened.folder.read_json(name)) for name in names if opened.folder.exists(name)]
     # Excluded stays were never tried, so they are no part of the share.
     tried = totals["found"] - totals["excluded"]
     return {
@@ -168,10 +174,10 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], high_band: Account 
         "source": request.source_url,
         "results_at": request.results_url,
         "source_map": opened.translation.digest[:12] if opened.translation != NO_TRANSLATION else None,
-        "unchanged": sum(len(account["unchanged"]) for account in written),
-        "repaired": sum(len(account["repaired"]) for account in written),
+        "unchanged": sum(len(account.unchanged) for account in written),
+        "repaired": sum(len(account.repaired) for account in written),
         "withdrawn": int((ledger["reason"] == WITHDRAWN).sum()),
-        "to_write": sum(account["to_write"] for account in written),
+        "to_write": sum(account.to_write for account in written),
         "challenger": challenge.account_of(ledger, opened),
         "problems": problems,
         "high_band": high_band,

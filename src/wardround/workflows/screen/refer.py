@@ -11,6 +11,7 @@ import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.events import frame_of
+from wardround.core.reasons import FailedAt, Reason
 from wardround.fhir.client import FhirClient
 from wardround.fhir.identified import with_identifiers
 from wardround.fhir.references import Resource, patient_of
@@ -30,7 +31,7 @@ class Referred(NamedTuple):
     """How results refer, by stay_id; and of the other stays why they cannot."""
 
     about: dict[str, About]
-    failed: dict[str, str]
+    failed: dict[str, Reason]
 
 
 def referred(assessments: Sequence[Assessment], opened: Run, look: SecondLook, client: FhirClient) -> Referred:
@@ -84,13 +85,14 @@ def _mapped(assessments: Sequence[Assessment], look: SecondLook, client: FhirCli
     patients = _there(client, "Patient", {one.patient_id: look.patients[one.patient_id] for one in assessments})
     encounters = _there(client, "Encounter", {one.stay_id: look.encounters[one.stay_id] for one in assessments})
     about: dict[str, About] = {}
-    failed: dict[str, str] = {}
+    failed: dict[str, Reason] = {}
     for one in assessments:
         patient, encounter = patients[one.patient_id], encounters[one.stay_id]
         if isinstance(patient, str) or isinstance(encounter, str):
-            failed[one.stay_id] = f"refer:{patient if isinstance(patient, str) else encounter}"
+            why = patient if isinstance(patient, str) else encounter
+            failed[one.stay_id] = Reason(str(why), FailedAt.REFER)
         elif patient_of(encounter) != patient["id"]:
-            failed[one.stay_id] = f"refer:{ANOTHER_PATIENTS}"
+            failed[one.stay_id] = Reason(ANOTHER_PATIENTS, FailedAt.REFER)
         else:
             about[one.stay_id] = About(literal(f"Patient/{patient['id']}"), literal(f"Encounter/{encounter['id']}"))
     return Referred(about, failed)

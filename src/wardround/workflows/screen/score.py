@@ -12,6 +12,7 @@ import pandas as pd
 from wardround.core import run_files
 from wardround.core.events import frame_of
 from wardround.core.ledger import FAILED, INDETERMINATE, SCORED
+from wardround.core.reasons import FailedAt, Reason
 from wardround.features.basis import basis, used_events
 from wardround.results.rationale import Columns, missing_inputs, reasons
 from wardround.settings import Settings
@@ -49,10 +50,10 @@ def _model(run: str, settings: Settings) -> ScoringModel:
     return load_run(run, settings).model(settings)
 
 
-def _failures(opened: Run, chunk: int) -> dict[str, str]:
-    broken = opened.broken()
+def _failures(opened: Run, chunk: int) -> dict[str, Reason]:
+    broken = {stay: Reason(rule, FailedAt.QUALITY) for stay, rule in opened.broken().items()}
     extraction: dict[str, str] = opened.folder.read_json(run_files.of_chunk(chunk, run_files.FAILURES))
-    return {**{stay: f"quality:{rule}" for stay, rule in broken.items()}, **extraction}
+    return {**broken, **{stay: Reason.of(text) for stay, text in extraction.items()}}
 
 
 def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel, stays: pd.DataFrame) -> pd.DataFrame:
@@ -98,7 +99,7 @@ def _by_stay(stay_ids: pd.Series, table: pd.DataFrame) -> Iterator[tuple[str, di
         yield stay_id, dict(zip(columns, values, strict=True))
 
 
-def _outcomes(stays: pd.DataFrame, scores: pd.DataFrame, failures: Mapping[str, str]) -> pd.DataFrame:
+def _outcomes(stays: pd.DataFrame, scores: pd.DataFrame, failures: Mapping[str, Reason]) -> pd.DataFrame:
     known = scores.set_index("stay_id")[["score", "band", "why"]].to_dict("index")
     rows = []
     for stay_id in stays["stay_id"]:
@@ -107,6 +108,6 @@ def _outcomes(stays: pd.DataFrame, scores: pd.DataFrame, failures: Mapping[str, 
             outcome = INDETERMINATE if reason else SCORED
             rows.append({"stay_id": stay_id, "outcome": outcome, "reason": reason, **known[stay_id]})
         elif stay_id in failures:
-            failed = {"outcome": FAILED, "reason": failures[stay_id], "score": np.nan, "band": ""}
+            failed = {"outcome": FAILED, "reason": str(failures[stay_id]), "score": np.nan, "band": ""}
             rows.append({"stay_id": stay_id, **failed})
     return frame_of(run_files.OUTCOME_COLUMNS, rows)

@@ -8,13 +8,15 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from wardround.core.reasons import FailedAt, Reason
 from wardround.fhir import risk_assessments
 from wardround.fhir.batch import UNANSWERED
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
 from wardround.results.amendment import decide, overruled, version_of
+from wardround.workflows.screen.written import Written
 
 # The last of them only looks. One is enough for a server that answers; two writers that meet need a second.
 ROUNDS: Final = 5
@@ -25,28 +27,6 @@ OVERTAKEN: Final = ("200", "304", "404", "409", "410", "412")
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass
-class Account:
-    """What became of each stay; `failed` gives the reason. A written stay has failed if its Provenance is missing."""
-
-    to_write: int = 0
-    written: set[str] = field(default_factory=set)
-    unchanged: set[str] = field(default_factory=set)
-    repaired: set[str] = field(default_factory=set)  # the server held several of its RiskAssessment; now one stands
-    withdrawn: set[str] = field(default_factory=set)  # somebody else took it back, and that stands
-    failed: dict[str, str] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "to_write": self.to_write,
-            "written": sorted(self.written),
-            "unchanged": sorted(self.unchanged),
-            "repaired": sorted(self.repaired),
-            "withdrawn": sorted(self.withdrawn),
-            "failed": dict(sorted(self.failed.items())),
-        }
-
-
 class Settled(NamedTuple):
     """What the server holds, by identity, and of which it held nothing when it was written last."""
 
@@ -54,7 +34,7 @@ class Settled(NamedTuple):
     new: set[str]
 
 
-def settle(wanted: Mapping[str, Resource], stay_of: Mapping[str, str], client: FhirClient, account: Account) -> Settled:
+def settle(wanted: Mapping[str, Resource], stay_of: Mapping[str, str], client: FhirClient, account: Written) -> Settled:
     """Writes what the server lacks or holds otherwise; gives what it then holds, and accounts for all.
 
     Raises FhirError if the server as a whole is at fault; what it has taken by then is found by the next attempt.
@@ -80,7 +60,7 @@ def settle(wanted: Mapping[str, Resource], stay_of: Mapping[str, str], client: F
 class _Work:
     open: dict[str, Resource]  # identity -> wanted
     stay_of: Mapping[str, str]
-    account: Account
+    account: Written
     kept: dict[str, Resource] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)  # all that was sent of it in the last round was answered with success
     sent: set[str] = field(default_factory=set)
@@ -174,7 +154,7 @@ class _Work:
 
     def _fail(self, one: str, reason: str) -> Sequence[Resource]:
         del self.open[one]
-        self.account.failed[self.stay_of[one]] = f"write:{reason}"
+        self.account.failed[self.stay_of[one]] = Reason(reason, FailedAt.WRITE)
         self.account.repaired.discard(self.stay_of[one])
         return ()
 

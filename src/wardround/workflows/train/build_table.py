@@ -53,7 +53,7 @@ def build_table(run: str, settings: Settings) -> list[str]:
         names = list(opened.candidates)
         folder.write_json(run_files.CANDIDATES, names)
         step.count(**folder.read_json(run_files.ROWS), candidates=len(names))
-        step.count_reasons("set aside", folder.read_json(run_files.SET_ASIDE))
+        step.count_reasons("set aside", {name: sum(of.values()) for name, of in opened.set_aside().items()})
     return names
 
 

@@ -78,6 +78,14 @@ class Run:
         digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
         return digest.hexdigest()
 
+    def set_aside(self) -> dict[str, dict[str, int]]:
+        """Readings that are no events, counted by variable and reason."""
+        found: dict[str, dict[str, int]] = {}
+        for name, count in self.folder.read_json(run_files.SET_ASIDE).items():
+            variable, reason = name.split(": ", 1)
+            found.setdefault(variable, {})[reason] = count
+        return found
+
     def results(self) -> dict[str, CandidateResult]:
         """What cross-validation gave for each candidate, in the candidates' order."""
         names = self.folder.read_json(run_files.CANDIDATES)

@@ -1,7 +1,6 @@
 """A run's results in; a version in the model store, with its card, out."""
 
 import hashlib
-from collections.abc import Mapping
 from importlib.metadata import version as library_version
 from typing import Any
 
@@ -63,7 +62,7 @@ def _from_run(run: Run) -> dict[str, Any]:
         "prediction_time": run.task.at,
         "seed": request.seed,
         "task": run.task,
-        "readings_set_aside": _by_variable(run.folder.read_json(run_files.SET_ASIDE)),
+        "readings_set_aside": run.set_aside(),
         "gates": tuple(GateResult.model_validate(gate) for gate in run.folder.read_json(run_files.GATES)),
     }
 
@@ -78,15 +77,6 @@ def _from_table(run: Run) -> dict[str, Any]:
         "cohort": Flow(found=used + sum(left_out.values()), excluded=left_out, used=used),
         "split": _split(run, _side(train), _side(test)),
     }
-
-
-def _by_variable(set_aside: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """Counts of readings by variable and reason, from those by `variable: reason`."""
-    found: dict[str, dict[str, int]] = {}
-    for name, count in set_aside.items():
-        variable, reason = name.split(": ", 1)
-        found.setdefault(variable, {})[reason] = count
-    return found
 
 
 def _split(run: Run, train: Side, test: Side) -> Split:

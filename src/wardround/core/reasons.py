@@ -1,0 +1,56 @@
+"""Why a stay has no score, or has failed: made where it happens, kept as one text, and read again for people."""
+
+import re
+from enum import StrEnum
+from typing import Final, NamedTuple, Self
+
+# What a server or a library says is longer, or has other signs.
+_WORD: Final = re.compile(r"\w+", re.ASCII)
+
+
+class FailedAt(StrEnum):
+    """Where a stay failed."""
+
+    QUALITY = "quality"  # its feature row broke a rule of the suite
+    EXTRACT = "extract"  # its data cannot be used
+    TASK = "task"  # a step of its whole chunk did not end
+    INVALID = "invalid"  # its RiskAssessment would not be valid
+    REFER = "refer"  # whom it is about is not known where results are written
+    WRITE = "write"
+    PROVENANCE = "provenance"
+    RECONCILE = "reconcile"  # the server does not hold what was written
+
+
+_PLACES: Final = frozenset(place.value for place in FailedAt)
+
+
+class Reason(NamedTuple):
+    """Why a stay is not screened, indeterminate or failed.
+
+    Attributes:
+        what: a word of ours (`under_age`), an HTTP status, the rule that was broken, or what a library says.
+        failed_at: where it failed; None where the word alone says it.
+    """
+
+    what: str
+    failed_at: FailedAt | None = None
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """The reason that a ledger or another file of the run holds as this text."""
+        place, colon, what = text.partition(":")
+        return cls(what, FailedAt(place)) if colon and place in _PLACES else cls(text)
+
+    def __str__(self) -> str:
+        """As the run's files hold it: `under_age`, `write:412`."""
+        return self.what if self.failed_at is None else f"{self.failed_at}:{self.what}"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether no server and no library has a say in it: what they say could name a patient."""
+        return self.failed_at in (None, FailedAt.QUALITY) or self.is_short
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is one word, or one number, and fit for a line of a log."""
+        return _WORD.fullmatch(self.what) is not None

@@ -1,0 +1,50 @@
+"""What became of a chunk's RiskAssessments, as `publish` keeps it and `reconcile` reads it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from wardround.core.reasons import Reason
+
+
+@dataclass
+class Written:
+    """What became of each stay; `failed` says why. A written stay has failed if its Provenance is missing.
+
+    Attributes:
+        to_write: how many RiskAssessments there were to write.
+        written: stays whose RiskAssessment the server holds.
+        unchanged: those of them of which it held the same before.
+        repaired: stays of which it held several RiskAssessments, and now one stands.
+        withdrawn: stays whose RiskAssessment somebody else took back, and that stands.
+    """
+
+    to_write: int = 0
+    written: set[str] = field(default_factory=set)
+    unchanged: set[str] = field(default_factory=set)
+    repaired: set[str] = field(default_factory=set)
+    withdrawn: set[str] = field(default_factory=set)
+    failed: dict[str, Reason] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Self:
+        """What the chunk's file holds."""
+        return cls(
+            to_write=content["to_write"],
+            written=set(content["written"]),
+            unchanged=set(content["unchanged"]),
+            repaired=set(content["repaired"]),
+            withdrawn=set(content.get("withdrawn", ())),  # an earlier release kept no such list
+            failed={stay: Reason.of(text) for stay, text in content["failed"].items()},
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of the chunk's file."""
+        return {
+            "to_write": self.to_write,
+            "written": sorted(self.written),
+            "unchanged": sorted(self.unchanged),
+            "repaired": sorted(self.repaired),
+            "withdrawn": sorted(self.withdrawn),
+            "failed": {stay: str(reason) for stay, reason in sorted(self.failed.items())},
+        }
