@@ -63,6 +63,7 @@ docs: install ## Build the documents into var/docs, and renew the generated part
 	@$(BIN)/python -m wardround.spec.schema include/schemas
 	@$(BIN)/python docs/site/rooms.py
 	@$(BIN)/python docs/site/decisions.py
+	@$(BIN)/python docs/site/settings_tables.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "The documents are in var/docs; begin with index.html"
 

@@ -2,13 +2,16 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Annotated, Any, Final, get_type_hints
 from urllib.parse import quote
 
 from wardround.errors import SettingsError
+from wardround.fhir.source_settings import DEFAULTS, value_of
 from wardround.spec.base import parse_duration
 
 # The wheel carries a home beside this file (setup.py); else this is a checkout, or an editable install of one.
@@ -17,52 +20,179 @@ PROJECT = _CARRIED if _CARRIED.is_dir() else _CARRIED.parents[2]
 
 
 @dataclass(frozen=True)
+class Variable:
+    """A variable of the environment.
+
+    Attributes:
+        name: its name.
+        meaning: what the documents say about it, as Markdown; links in it lead from docs/operations.
+        read: makes the value of its text; raises ValueError, which says what is expected.
+        default: what the documents say about the default, where that is not its value.
+    """
+
+    name: str
+    meaning: str
+    read: Callable[[str], Any] = str
+    default: str = ""
+
+
+def _of_source(name: str, setting: str, meaning: str) -> Variable:
+    """Returns the variable of what `SourceSettings` declares, for all sources of the command line."""
+    return Variable(name, f"{meaning}, for the command line", partial(value_of, setting))
+
+
+def _optional(text: str) -> str | None:
+    return text or None
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).absolute() if text else None
+
+
+def _url(text: str) -> str | None:
+    return text.rstrip("/") or None
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise ValueError("a time such as 90m, 2h or 1d") from None
+
+
+def _memory(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*(MB|GB)", text):
+        raise ValueError("a size such as 512MB or 4GB")
+    return text
+
+
+def _is_percent(text: str) -> bool:
+    if text not in ("fraction", "percent"):
+        raise ValueError("fraction or percent")
+    return text == "percent"
+
+
+@dataclass(frozen=True)
 class Settings:
     """Where things are, and the few switches that belong to an installation and not to a condition.
 
-    Attributes:
-        home: the folder with include/ and dags/ (WARDROUND_HOME; default: the project, or what the wheel carries).
-        var: what the software writes (WARDROUND_VAR; default: home/var, of a wheel var in the working directory).
-        runs: fsspec URL of the run folders (WARDROUND_RUNS; default: var/runs).
-        database: URL of Wardround's own database, which may hold a password and is never shown (WARDROUND_DATABASE;
-            default: a SQLite file, var/wardround.sqlite).
-        models: the model store (WARDROUND_MODELS; default: home/include/models, of a wheel var/models).
-        percent: write probabilityDecimal as a percentage instead of a fraction (WARDROUND_PROBABILITY=percent).
-        fhir_token: bearer token of the FHIR server that the CLI talks to, never shown (WARDROUND_FHIR_TOKEN).
-        fhir_token_file: a file with it instead, as Docker hands over secrets (WARDROUND_FHIR_TOKEN_FILE).
-        fhir_page_size: `_count` of the CLI's searches; servers may give less (WARDROUND_FHIR_PAGE_SIZE; default 5000).
-        fhir_retries: requests that one run of the CLI may repeat, in all (WARDROUND_FHIR_RETRIES; default 500).
-        fhir_aliases: other base URLs of that server, comma-separated: absolute references under them are to its own
-            resources; of a folder of NDJSON those of the server that wrote it (WARDROUND_FHIR_ALIASES; default none).
-        source_map: what the codes and units of that server, or of a folder of NDJSON, mean (WARDROUND_SOURCE_MAP).
-        icu_classes: Encounter.class codes of an ICU stay, comma-separated (WARDROUND_ICU_CLASSES; default ACUTE).
-        pages: URL of the pages in Airflow's UI, for what is logged to lead there (WARDROUND_PAGES; default none).
-        memory: what DuckDB may hold while it reads MIMIC-IV (WARDROUND_MEMORY; default 512MB).
-        icu_locations: names or ids of ICU Locations, comma-separated (WARDROUND_ICU_LOCATIONS; default none).
-        screening_task, training_task, deciding_task: how long one task of Airflow's may take, of a screening, of a
-            training, and of what somebody decided (WARDROUND_SCREENING_TASK, default 2h; WARDROUND_TRAINING_TASK,
-            default 12h; WARDROUND_DECIDING_TASK, default 15m).
+    Each field is declared with the variable that sets it; docs/operations/settings.md has them as a table.
     """
 
-    home: Path
-    var: Path
-    runs: str
-    models: Path
-    percent: bool
-    database: str = field(repr=False)
-    fhir_token: str | None = field(default=None, repr=False)
-    fhir_token_file: Path | None = None
-    fhir_page_size: int = 5_000
-    fhir_retries: int = 500
-    fhir_aliases: tuple[str, ...] = ()
-    source_map: Path | None = None
-    icu_classes: tuple[str, ...] = ("ACUTE",)
-    icu_locations: tuple[str, ...] = ()
-    memory: str = "512MB"
-    pages: str | None = None
-    screening_task: timedelta = timedelta(hours=2)
-    training_task: timedelta = timedelta(hours=12)
-    deciding_task: timedelta = timedelta(minutes=15)
+    home: Annotated[
+        Path,
+        Variable(
+            "WARDROUND_HOME",
+            "folder with `include/`, `dags/`, `config/` and `plugins/`",
+            default="the project, or what the wheel carries",
+        ),
+    ]
+    var: Annotated[
+        Path,
+        Variable(
+            "WARDROUND_VAR",
+            "what the software writes",
+            default="`var` in the home; of a wheel, in the working directory",
+        ),
+    ]
+    runs: Annotated[
+        str, Variable("WARDROUND_RUNS", "run folders, a path or an fsspec URL", default="`runs` in `WARDROUND_VAR`")
+    ]
+    models: Annotated[
+        Path,
+        Variable("WARDROUND_MODELS", "the model store", default="`include/models`; of a wheel, `var/models`"),
+    ]
+    database: Annotated[
+        str,
+        Variable(
+            "WARDROUND_DATABASE",
+            "[Wardround's own database](database.md), a SQLAlchemy URL: a SQLite file, or PostgreSQL where several"
+            " machines share it",
+            default="`sqlite:///…/wardround.sqlite` in `var`",
+        ),
+    ] = field(repr=False)  # it may hold a password
+    percent: Annotated[
+        bool,
+        Variable(
+            "WARDROUND_PROBABILITY", "`fraction` or `percent` in RiskAssessments", _is_percent, default="`fraction`"
+        ),
+    ] = False
+    pages: Annotated[
+        str | None,
+        Variable(
+            "WARDROUND_PAGES",
+            "URL of [the pages in Airflow's UI](reports.md#reports-in-airflow), to which the log of each task then"
+            " leads: `https://airflow.example.org/wardround`",
+            _url,
+            default="none: logs name the report's file",
+        ),
+    ] = None
+    memory: Annotated[
+        str,
+        Variable(
+            "WARDROUND_MEMORY",
+            "what DuckDB holds at most while it reads MIMIC-IV; the rest of a training takes under 1 GB",
+            _memory,
+        ),
+    ] = "512MB"
+    screening_task: Annotated[
+        timedelta,
+        Variable(
+            "WARDROUND_SCREENING_TASK",
+            "how long one task of a screening may take in Airflow; `find_stays` has the export's `deadline` on top",
+            _duration,
+        ),
+    ] = timedelta(hours=2)
+    training_task: Annotated[timedelta, Variable("WARDROUND_TRAINING_TASK", "the same of a training", _duration)] = (
+        timedelta(hours=12)
+    )
+    deciding_task: Annotated[
+        timedelta, Variable("WARDROUND_DECIDING_TASK", "the same of a promotion, or of the off switch", _duration)
+    ] = timedelta(minutes=15)
+    fhir_token: Annotated[
+        str | None,
+        Variable("WARDROUND_FHIR_TOKEN", "bearer token of the server at a URL, for the command line", _optional),
+    ] = field(default=None, repr=False)
+    fhir_token_file: Annotated[
+        Path | None, Variable("WARDROUND_FHIR_TOKEN_FILE", "a file with that token, for the command line", _path)
+    ] = None
+    fhir_aliases: Annotated[
+        tuple[str, ...],
+        _of_source(
+            "WARDROUND_FHIR_ALIASES",
+            "aliases",
+            "other base URLs of the server at a URL, or of the one that wrote a folder, comma-separated",
+        ),
+    ] = DEFAULTS.aliases
+    source_map: Annotated[
+        Path | None,
+        Variable(
+            "WARDROUND_SOURCE_MAP",
+            "what the codes and units of the server at a URL, or of a folder, mean ([source maps](codes-and-units.md)),"
+            " for the command line",
+            _path,
+        ),
+    ] = None
+    fhir_page_size: Annotated[int, _of_source("WARDROUND_FHIR_PAGE_SIZE", "page_size", "resources per page")] = (
+        DEFAULTS.page_size
+    )
+    fhir_retries: Annotated[
+        int, _of_source("WARDROUND_FHIR_RETRIES", "retries", "requests that one run may repeat")
+    ] = DEFAULTS.retries
+    fhir_timeout: Annotated[
+        float,
+        _of_source(
+            "WARDROUND_FHIR_TIMEOUT", "timeout", "seconds to wait for a connection, and then for each part of an answer"
+        ),
+    ] = DEFAULTS.timeout
+    icu_classes: Annotated[
+        tuple[str, ...],
+        _of_source("WARDROUND_ICU_CLASSES", "icu_classes", "Encounter classes of ICU stays, comma-separated"),
+    ] = DEFAULTS.icu_classes
+    icu_locations: Annotated[
+        tuple[str, ...],
+        _of_source("WARDROUND_ICU_LOCATIONS", "icu_locations", "names or ids of ICU Locations, comma-separated"),
+    ] = DEFAULTS.icu_locations
 
     @property
     def schemas(self) -> Path:
@@ -78,37 +208,32 @@ class Settings:
         return self.demo / "models"
 
 
+VARIABLES: Final[dict[str, Variable]] = {
+    name: kind.__metadata__[0] for name, kind in get_type_hints(Settings, include_extras=True).items()
+}
+"""The variable of each field."""
+
+
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from environment variables; raises SettingsError for a value it does not know."""
+    """Returns the settings that environment variables make. Raises SettingsError for a value that cannot be used."""
     home = Path(environment.get("WARDROUND_HOME", PROJECT)).absolute()
     # Nothing is written into an installed package.
     carried = home == _CARRIED
     var = Path(environment.get("WARDROUND_VAR", Path("var") if carried else home / "var")).absolute()
     models = environment.get("WARDROUND_MODELS", var / "models" if carried else home / "include" / "models")
-    probability = environment.get("WARDROUND_PROBABILITY", "fraction")
-    if probability not in ("fraction", "percent"):
-        raise SettingsError(f"WARDROUND_PROBABILITY: is {probability!r}, expected fraction or percent; correct it")
-    return Settings(
-        home=home,
-        var=var,
-        runs=environment.get("WARDROUND_RUNS", str(var / "runs")),
-        models=Path(models).absolute(),
-        percent=probability == "percent",
-        database=environment.get("WARDROUND_DATABASE") or database_in(var),
-        fhir_token=environment.get("WARDROUND_FHIR_TOKEN") or None,
-        fhir_token_file=_file(environment, "WARDROUND_FHIR_TOKEN_FILE"),
-        fhir_page_size=_whole(environment, "WARDROUND_FHIR_PAGE_SIZE", "5000"),
-        fhir_retries=_whole(environment, "WARDROUND_FHIR_RETRIES", "500"),
-        fhir_aliases=listed(environment.get("WARDROUND_FHIR_ALIASES", "")),
-        source_map=_file(environment, "WARDROUND_SOURCE_MAP"),
-        icu_classes=listed(environment.get("WARDROUND_ICU_CLASSES", "ACUTE")),
-        icu_locations=listed(environment.get("WARDROUND_ICU_LOCATIONS", "")),
-        pages=environment.get("WARDROUND_PAGES", "").rstrip("/") or None,
-        memory=_memory(environment.get("WARDROUND_MEMORY", "512MB")),
-        screening_task=_duration(environment, "WARDROUND_SCREENING_TASK", "2h"),
-        training_task=_duration(environment, "WARDROUND_TRAINING_TASK", "12h"),
-        deciding_task=_duration(environment, "WARDROUND_DECIDING_TASK", "15m"),
-    )
+    places: dict[str, Any] = {
+        "home": home,
+        "var": var,
+        "runs": environment.get("WARDROUND_RUNS", str(var / "runs")),
+        "models": Path(models).absolute(),
+        "database": environment.get("WARDROUND_DATABASE") or database_in(var),
+    }
+    read = {
+        field: _read(variable, environment[variable.name])
+        for field, variable in VARIABLES.items()
+        if field not in places and variable.name in environment
+    }
+    return Settings(**places, **read)
 
 
 def database_in(var: Path) -> str:
@@ -116,32 +241,8 @@ def database_in(var: Path) -> str:
     return f"sqlite:///{quote(str(var / 'wardround.sqlite'))}"
 
 
-def _file(environment: Mapping[str, str], name: str) -> Path | None:
-    path = environment.get(name)
-    return Path(path).absolute() if path else None
-
-
-def _whole(environment: Mapping[str, str], name: str, default: str) -> int:
-    text = environment.get(name, default)
-    if not text.isdecimal() or int(text) < 1:
-        raise SettingsError(f"{name}: is {text!r}, expected a whole number above 0; correct it")
-    return int(text)
-
-
-def _duration(environment: Mapping[str, str], name: str, default: str) -> timedelta:
-    text = environment.get(name, default)
+def _read(variable: Variable, text: str) -> Any:
     try:
-        return parse_duration(text)
-    except ValueError:
-        raise SettingsError(f"{name}: is {text!r}, expected a time such as 90m, 2h or 1d; correct it") from None
-
-
-def _memory(text: str) -> str:
-    if not re.fullmatch(r"[1-9]\d*(MB|GB)", text):
-        raise SettingsError(f"WARDROUND_MEMORY: is {text!r}, expected a size such as 512MB or 4GB; correct it")
-    return text
-
-
-def listed(text: str) -> tuple[str, ...]:
-    """The values of a list with commas."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+        return variable.read(text)
+    except ValueError as error:
+        raise SettingsError(f"{variable.name}: is {text!r}, expected {error}; correct it") from None

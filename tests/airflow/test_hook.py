@@ -66,6 +66,17 @@ def test_the_fields_of_the_form_reach_the_source():
     assert (source.page_size, source.icu_classes, source.icu_locations) == (50, ("ACUTE", "IMP"), ("MICU",))
 
 
+def test_fields_of_a_connection_given_as_a_uri_are_texts(monkeypatch):
+    fields = "page_size=50&timeout=90.5&icu_classes=ACUTE%2CIMP&map_by_identifier=True&write_to=results"
+    monkeypatch.setenv("AIRFLOW_CONN_WARD", f"fhir://https://h.org/r4?{fields}")
+    monkeypatch.setenv("AIRFLOW_CONN_RESULTS", "fhir://https://results.org/r4")
+
+    source = FhirHook("ward").source()
+
+    assert (source.page_size, source.timeout, source.icu_classes) == (50, 90.5, ("ACUTE", "IMP"))
+    assert (source.map_by_identifier, source.write_to.base_url) == (True, "https://results.org/r4")
+
+
 def test_a_field_left_empty_in_the_form_means_the_default():
     assert source_of(connection(page_size=None, auth="")).page_size == 5000
 
@@ -110,6 +121,29 @@ def test_aliases_reach_the_source():
         source_of(connection(aliases=["inside"]))
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    {
+        "ca_file": "ca.pem",
+        "proxy": "http://proxy:3128",
+        "profile": "hapi",
+        "page_size": 9,
+        "patients_per_search": 9,
+        "entries_per_batch": 9,
+        "timeout": 9,
+        "retries": 9,
+        "icu_classes": ["IMP"],
+        "icu_locations": ["MICU"],
+        "write_to": "results",
+        "chart_url": "https://ehr.example/{patient_id}",
+        "aliases": ["http://inside/r4"],
+    }.items(),
+)
+def test_a_field_that_is_filled_in_changes_the_endpoint(field, value):
+    there = {"results": other()}.get
+    assert source_of(connection(**{field: value}), there) != source_of(connection(), there)
+
+
 def test_a_source_map_reaches_the_source(tmp_path):
     (tmp_path / "map.yaml").write_text("version: 1\nunits: {Schläge: /min}\n")
 
@@ -149,6 +183,10 @@ def test_secrets_are_not_shown_and_airflow_masks_them():
         ({"auth": "client_secret", "login": "me", "password": "s", "auth_url": "http://h/token"}, "not https"),
         ({"auth": "magic"}, "expected one of none, bearer, basic, client_secret, smart"),
         ({"pagesize": 5}, "unknown field 'pagesize'"),
+        ({"page_size": "many"}, "Page size is 'many', expected a whole number above 0; correct it"),
+        ({"timeout": 7200}, "Time-out is 7200, expected at most 3,600; correct it"),
+        ({"icu_classes": 5}, "ICU classes is 5, expected a list of texts; correct it"),
+        ({"proxy": ["http://me:secret@h"]}, "Proxy cannot be used, expected a text; correct it"),
         ({"host": "ward.example.org"}, "not a web address"),
         ({"host": None}, "not a web address"),
     ],
@@ -158,6 +196,7 @@ def test_a_wrong_field_is_named_with_the_connection(wrong, message):
         source_of(connection(**wrong))
 
     assert str(raised.value).startswith("connection ward: ")
+    assert "me:secret" not in str(raised.value)
 
 
 def test_the_test_button_says_what_is_wrong(monkeypatch):

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import jsonschema
 
-from wardround.airflow.provider import CONNECTION_FIELDS, SIGN_IN_FIELDS, get_provider_info
+from wardround.airflow.provider import CONNECTION_FIELDS, SETTINGS, get_provider_info
 from wardround.fhir.client import FhirEndpoint
 
 
@@ -39,7 +39,7 @@ def test_the_fields_default_to_what_the_client_defaults_to():
     form = {
         name: field["schema"].get("default")
         for name, field in CONNECTION_FIELDS.items()
-        if name not in {*SIGN_IN_FIELDS, "profile", "source_map"}
+        if SETTINGS[name] in defaults and name != "profile"
     }
 
     assert {name: tuple(value) if isinstance(value, list) else value for name, value in form.items()} == {

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from wardround.cli.screen import command
 from wardround.cli.servers import is_server, server_at
+from wardround.cli.source_variables import SET_BY_VARIABLE
 from wardround.errors import FhirError
 from wardround.fhir.sign_in import BasicPassword, BearerToken, ClientSecret, SignedAssertion
 from wardround.settings import Settings, settings_from
@@ -97,6 +98,85 @@ def test_the_environment_precedes_the_working_directory_and_that_the_home(settin
     (here / ".env").write_text("WARD_TOKEN=here\nWARD_CA_FILE=here\n")
     source = server_at("ward", settings, {"WARD_CA_FILE": "environment"})
     assert (source.sign_in, source.ca_file, source.proxy) == (BearerToken("here"), "environment", "http://home")
+
+
+def test_what_a_source_says_of_itself_goes_before_what_counts_for_all(tmp_path, here) -> None:
+    of_all = {
+        "FHIR_PAGE_SIZE": "7",
+        "FHIR_RETRIES": "8",
+        "FHIR_TIMEOUT": "9",
+        "ICU_CLASSES": "IMP",
+        "ICU_LOCATIONS": "M",
+    }
+    settings = settings_from({f"WARDROUND_{name}": text for name, text in of_all.items()})
+    for source in (server_at(URL, settings, {}), named(settings)):
+        assert (source.page_size, source.retries, source.timeout) == (7, 8, 9.0)
+        assert (source.icu_classes, source.icu_locations) == (("IMP",), ("M",))
+    own = {"PAGE_SIZE": "70", "RETRIES": "80", "TIMEOUT": "90.5", "ICU_CLASSES": "ACUTE, IMP", "ICU_LOCATIONS": ""}
+    source = named(settings, **own)
+    assert (source.page_size, source.retries, source.timeout) == (70, 80, 90.5)
+    assert (source.icu_classes, source.icu_locations) == (("ACUTE", "IMP"), ())
+
+
+# A way to sign in that the setting belongs to, and a value that is not its default.
+SAID = {
+    "base_url": ({}, "https://other.example.org"),
+    "client_id": ({"CLIENT_SECRET": "s", "CLIENT_ID": "me"}, "you"),
+    "client_secret": ({"CLIENT_ID": "me", "CLIENT_SECRET": "s"}, "other"),
+    "token_url": ({"CLIENT_ID": "me", "CLIENT_SECRET": "s"}, "https://example.org/token"),
+    "scope": ({"CLIENT_ID": "me", "CLIENT_SECRET": "s"}, "system/*.rs"),
+    "client_auth": ({"CLIENT_ID": "me", "CLIENT_SECRET": "s"}, "post"),
+    "private_key": ({"CLIENT_ID": "me", "PRIVATE_KEY": "KEY"}, "OTHER"),
+    "key_file": ({"CLIENT_ID": "me", "CLIENT_SECRET": "s"}, None),
+    "key_id": ({"CLIENT_ID": "me", "PRIVATE_KEY": "KEY"}, "k1"),
+    "username": ({"USERNAME": "me", "PASSWORD": "pw"}, "you"),
+    "password": ({"USERNAME": "me", "PASSWORD": "pw"}, "other"),
+    "token": ({}, "t"),
+    "ca_file": ({}, "ca.pem"),
+    "proxy": ({}, "http://proxy:3128"),
+    "profile": ({}, "hapi"),
+    "page_size": ({}, "9"),
+    "patients_per_search": ({}, "9"),
+    "entries_per_batch": ({}, "9"),
+    "timeout": ({}, "9"),
+    "threads": ({}, "9"),
+    "retries": ({}, "9"),
+    "icu_classes": ({}, "IMP"),
+    "icu_locations": ({}, "MICU"),
+    "source_map": ({}, None),
+    "write_to": ({}, "https://results.example.org"),
+    "map_by_identifier": ({"WRITE_TO": "https://results.example.org"}, "true"),
+    "chart_url": ({}, "https://ehr.example/{patient_id}"),
+    "aliases": ({}, "http://inside/r4"),
+}
+
+
+@pytest.mark.parametrize("setting", SET_BY_VARIABLE)
+def test_every_setting_has_a_variable_that_reaches_the_endpoint(tmp_path, here, setting: str) -> None:
+    (tmp_path / "key.pem").write_text("KEY")
+    (tmp_path / "map.yaml").write_text("version: 1\nunits: {Schläge: /min}\n")
+    files = {"key_file": tmp_path / "key.pem", "source_map": tmp_path / "map.yaml"}
+    before, value = SAID[setting]
+    without = named(settings_from({}), **before)
+    rest = {} if setting != "key_file" else {"CLIENT_ID": "me"}
+    said = {**(rest or before), setting.upper(): value or str(files[setting])}
+    assert named(settings_from({}), **said) != without
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"PAGE_SIZE": "50000"}, "WARD_PAGE_SIZE: unusable, expected at most 10,000; correct it"),
+        ({"PAGE_SIZE": "0"}, "WARD_PAGE_SIZE: unusable, expected a whole number above 0; correct it"),
+        ({"TIMEOUT": "90s"}, "WARD_TIMEOUT: unusable, expected a number of at least 1; correct it"),
+        ({"TIMEOUT": "nan"}, "WARD_TIMEOUT: unusable, expected a number of at least 1; correct it"),
+        ({"THREADS": "secret"}, "WARD_THREADS: unusable, expected a whole number above 0; correct it"),
+    ],
+)
+def test_a_limit_that_is_none_is_named_and_not_shown(settings, variables, message: str) -> None:
+    with pytest.raises(FhirError) as raised:
+        named(settings, **variables)
+    assert str(raised.value) == f"source ward: {message}"
 
 
 def test_a_name_may_have_hyphens(settings) -> None:

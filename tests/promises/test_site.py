@@ -19,6 +19,13 @@ def test_the_picture_of_the_rooms_is_that_of_the_imports():
     assert runpy.run_path(str(SITE / "rooms.py"))["with_picture"](page) == page, RENEW.format(name="rooms")
 
 
+def test_the_tables_of_settings_are_what_the_code_declares():
+    tables = runpy.run_path(str(SITE / "settings_tables.py"))
+    for path, rows in tables["TABLES"].items():
+        page = path.read_text(encoding="utf-8")
+        assert tables["with_table"](page, rows()) == page, RENEW.format(name="settings_tables")
+
+
 def test_an_import_is_drawn_only_where_no_other_way_leads_there():
     without_detours = runpy.run_path(str(SITE / "rooms.py"))["without_detours"]
     imports = {"top": {"middle", "base", "other"}, "middle": {"base"}, "other": {"base"}, "base": set()}

@@ -3,8 +3,38 @@
 from importlib.metadata import version
 from typing import Any
 
+from wardround.fhir.source_settings import SourceSettings, form_field, is_path, is_secret, label, meaning, schema
+
 CONNECTION_TYPE = "fhir"
 DEFAULT_CONNECTION = "fhir_default"
+
+
+def _field(setting: str) -> dict[str, Any]:
+    """Returns the field of the form that holds a setting, its schema in the words that Airflow's form understands."""
+    about = schema(setting)
+    kept = ("items", "enum", "minimum", "maximum")
+    shape: dict[str, Any] = {"type": about["type"], **{key: about[key] for key in kept if key in about}}
+    if about.get("default") not in (None, ""):
+        shape["default"] = about["default"]
+    # What is left out or emptied arrives as null.
+    if "enum" not in about and about["type"] in ("string", "array"):
+        shape["type"] = [about["type"], "null"]
+    if is_secret(setting):
+        shape["format"] = "password"
+    hint = " Its path on every worker." if is_path(setting) else " One a line." if about["type"] == "array" else ""
+    return {"label": label(setting), "schema": shape, "description": f"{meaning(setting)}{hint}"}
+
+
+# Fields that each connection has in Airflow, whatever its type.
+_OF_ALL_TYPES = ("host", "login", "password")
+SETTINGS: dict[str, str] = {
+    field: setting
+    for setting in SourceSettings.model_fields
+    if (field := form_field(setting)) and field not in _OF_ALL_TYPES
+}
+"""The setting that each field of this type holds, by the field's key in the connection's extra."""
+
+CONNECTION_FIELDS: dict[str, dict[str, Any]] = {field: _field(setting) for field, setting in SETTINGS.items()}
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -22,9 +52,9 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema", "port"],
                     "relabeling": {
-                        "host": "Base URL",
-                        "login": "User name or client id",
-                        "password": "Token, password or client secret",
+                        field: label(setting)
+                        for setting in SourceSettings.model_fields
+                        if (field := form_field(setting)) in _OF_ALL_TYPES
                     },
                     "placeholders": {"host": "https://fhir.example.org/r4"},
                 },
@@ -32,80 +62,3 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
     }
-
-
-def _count(label: str, default: int, largest: int, description: str) -> dict[str, Any]:
-    schema = {"type": "integer", "default": default, "minimum": 1, "maximum": largest}
-    return {"label": label, "schema": schema, "description": description}
-
-
-def _names(label: str, default: list[str], description: str) -> dict[str, Any]:
-    schema = {"type": ["array", "null"], "items": {"type": "string"}, "default": default}
-    return {"label": label, "schema": schema, "description": description}
-
-
-def _choice(label: str, choices: list[str], description: str) -> dict[str, Any]:
-    return {
-        "label": label,
-        "schema": {"type": "string", "default": choices[0], "enum": choices},
-        "description": description,
-    }
-
-
-def _text(label: str, description: str, secret: bool = False) -> dict[str, Any]:
-    hidden = {"format": "password"} if secret else {}
-    return {"label": label, "schema": {"type": ["string", "null"], **hidden}, "description": description}
-
-
-def _yes_or_no(label: str, description: str) -> dict[str, Any]:
-    return {"label": label, "schema": {"type": "boolean", "default": False}, "description": description}
-
-
-# Of these fields wardround.airflow.hook makes the source's sign-in; the others are fields of FhirEndpoint.
-SIGN_IN_FIELDS: dict[str, dict[str, Any]] = {
-    "auth": _choice(
-        "Authentication",
-        ["none", "bearer", "basic", "client_secret", "smart"],
-        "bearer sends a token, basic user name and password. client_secret gets tokens with client id and secret,"
-        " smart (SMART Backend Services) with client id and private key.",
-    ),
-    # Under the name token_url Airflow would mask it, and with it the address in messages about the token endpoint.
-    "auth_url": _text("Token URL", "Asks <base URL>/.well-known/smart-configuration if it is empty."),
-    "scope": _text("Scope", "What to ask for, such as system/*.read system/*.write; the server's own if it is empty."),
-    "client_auth": _choice("Client secret goes", ["basic", "post"], "basic in a header, post in the form."),
-    # Airflow masks what has this name in logs and in its API.
-    "private_key": _text("Private key", "PEM or JWK, for smart: RSA or EC P-384.", secret=True),
-    "key_file": _text("Private key file", "Instead of Private key: its path on every worker."),
-    "key_id": _text("Key id", "kid under which the server knows the public key."),
-}
-
-# The defaults are those of wardround.fhir.client.FhirEndpoint, which a test compares.
-CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
-    **SIGN_IN_FIELDS,
-    "ca_file": _text("CA file", "PEM of the authorities to trust instead of the usual ones: its path on every worker."),
-    "proxy": _text("Proxy", "http(s)://host:port to go through, instead of what the environment says.", secret=True),
-    "profile": _text(
-        "Server profile", "A file of include/schemas/servers (hapi, epic, …); by what the server calls itself if empty."
-    ),
-    "page_size": _count("Page size", 5000, 10000, "Resources asked for per page (_count)."),
-    "patients_per_search": _count("Patients per search", 100, 500, "Patients named in one search."),
-    "entries_per_batch": _count("Entries per batch", 100, 1000, "Entries written in one batch."),
-    "retries": _count("Retries", 500, 100_000, "Requests that one task may repeat, in all."),
-    "icu_classes": _names("ICU classes", ["ACUTE"], "Encounter.class codes of intensive-care stays, one a line."),
-    "icu_locations": _names("ICU locations", [], "Names or ids of intensive-care Locations, one a line."),
-    "source_map": _text(
-        "Source map", "What its own codes and units mean, YAML or a ConceptMap as JSON: its path on every worker."
-    ),
-    "write_to": _text(
-        "Write to", "Id of the connection whose server takes the results, where this one takes none: it is only read."
-    ),
-    "map_by_identifier": _yes_or_no(
-        "Map by identifier",
-        "With Write to: results refer to that server's own Patients and Encounters, found by their identifiers.",
-    ),
-    "chart_url": _text(
-        "Chart URL",
-        "How the EHR opens a chart: https://…/{patient_id}?enc={encounter_id}. Reports then lead from a patient there.",
-    ),
-    "aliases": _names("Aliases", [], "Other base URLs of the server: references under them are its own. One a line."),
-}

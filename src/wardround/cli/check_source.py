@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wardround.cli.results import add_row, tell
-from wardround.cli.servers import MAP_HELP, server_at
+from wardround.cli.servers import server_at, source_option
 from wardround.errors import FhirError
 from wardround.escaping import visible
 from wardround.settings import settings_from
@@ -29,7 +29,7 @@ MOST_SHOWN = 20
 @click.command("check-source")
 @click.argument("source", metavar="NAME|URL")
 @click.option("--profile", metavar="ID", help="Compare with this profile of include/schemas/servers.")
-@click.option("--source-map", metavar="FILE", type=click.Path(path_type=Path), help=MAP_HELP)
+@source_option("source_map", "FILE")
 @click.option(
     "--patient",
     "patients",

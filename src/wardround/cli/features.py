@@ -10,7 +10,7 @@ import click
 from wardround.cli.durations import DURATION
 from wardround.cli.folders import say_passed_over
 from wardround.cli.results import say, show
-from wardround.cli.servers import MAP_HELP, PROFILE_HELP, is_server, server_at, translation_in
+from wardround.cli.servers import is_server, server_at, source_option
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
 from wardround.errors import CensusImplausible
 from wardround.settings import Settings, settings_from
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     "--mimic", type=click.Path(path_type=Path), help="MIMIC-IV folder, with hosp/ and icu/, or a DuckDB file."
 )
 @click.option("--fhir", help="Base URL of a FHIR server, its name in a .env file, or a folder of FHIR files.")
-@click.option("--profile", metavar="ID", help=PROFILE_HELP)
-@click.option("--source-map", metavar="FILE", type=click.Path(path_type=Path), help=MAP_HELP)
+@source_option("profile", "ID")
+@source_option("source_map", "FILE")
 @click.option("--at", type=DURATION, help="Predict so long after each stay's admission.  [default: 24h]")
 @click.option(
     "--as-of",
@@ -164,6 +164,7 @@ def _source(
             with FhirClient(server) as client:
                 server = with_profile(server, recognised(client, settings.schemas).profile)
         return FhirServerSource(stack.enter_context(FhirClient(server)), encounters or server.icu)
+    from wardround.fhir.configured import translation_in
     from wardround.fhir.endpoint import bases_of
     from wardround.sources.fhir.unmapped import Unmapped
     from wardround.sources.fhir_folder.source import FhirFolderSource
@@ -171,7 +172,7 @@ def _source(
     from wardround.spec.loading import load_variables
 
     icu = Encounters(classes=settings.icu_classes, locations=settings.icu_locations)
-    translation = translation_in(source_map or settings.source_map, settings)
+    translation = translation_in(source_map or settings.source_map, settings.schemas)
     return FhirFolderSource(
         Path(str(fhir)),
         encounters or icu,

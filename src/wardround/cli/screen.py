@@ -13,7 +13,7 @@ from wardround.cli.durations import DURATION
 from wardround.cli.process import suit_the_process
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
-from wardround.cli.servers import MAP_HELP, PROFILE_HELP, SOURCE_HELP, WRITE_TO_HELP, server_at, servers_of
+from wardround.cli.servers import SOURCE_HELP, server_at, servers_of, source_option
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
 from wardround.errors import ConditionSuspended, FhirError
 from wardround.settings import settings_from
@@ -45,14 +45,10 @@ BEGUN_WITH: Final = {
 @click.command("screen")
 @click.argument("condition", required=False)
 @click.option("--source", metavar="URL|NAME", help=SOURCE_HELP)
-@click.option("--profile", metavar="ID", help=PROFILE_HELP)
-@click.option("--source-map", metavar="FILE", type=click.Path(path_type=Path), help=MAP_HELP)
-@click.option("--write-to", metavar="URL|NAME", help=WRITE_TO_HELP)
-@click.option(
-    "--map-by-identifier",
-    is_flag=True,
-    help="Results refer to the Patients and Encounters that --write-to has itself, found by their identifiers.",
-)
+@source_option("profile", "ID")
+@source_option("source_map", "FILE")
+@source_option("write_to", "URL|NAME")
+@source_option("map_by_identifier", None)
 @click.option("--as-of", type=TIME, help="Prediction time: ISO 8601 with an offset.")
 @click.option("--allow-future", is_flag=True, help=ALLOW_FUTURE_HELP)
 @click.option("--look-back", type=DURATION, help="Find stays that overlap this long before as_of (24h, 90m, 2d).")

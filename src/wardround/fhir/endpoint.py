@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from wardround.errors import FhirError
 from wardround.escaping import visible
-from wardround.fhir.patience import RETRIES
 from wardround.fhir.references import DEFAULT_PORTS, Bases
 from wardround.fhir.sign_in import SignIn
+from wardround.fhir.source_settings import DEFAULTS
 from wardround.report.chart_links import EXPECTED, is_pattern
 from wardround.spec.cohorts import Encounters
 from wardround.spec.servers import GENERIC, ServerProfile
@@ -18,27 +18,15 @@ from wardround.spec.source_maps import NO_TRANSLATION, Translation
 
 @dataclass(frozen=True)
 class FhirEndpoint:
-    """A FHIR R4 server.
+    """A FHIR R4 server. What is not listed here is a setting, and `SourceSettings` says what each means.
 
     Attributes:
         base_url: such as https://example.org/fhir, without credentials or query.
         sign_in: how to sign in; None for a server that asks nobody.
-        ca_file: PEM file of the authorities to trust instead of the usual ones.
-        proxy: http(s)://host:port to go through instead of what the environment says, never shown.
-        page_size: `_count` of a search; a server may give less.
-        patients_per_search: most patients in one search.
-        entries_per_batch: most entries in one batch.
-        timeout: seconds to wait for a connection, and then for each part of an answer.
-        threads: requests at the same time.
-        retries: requests that one run may repeat, over all requests.
-        icu_classes: Encounter.class codes of an ICU stay, as `code` or `system|code`.
-        icu_locations: names or ids of ICU Locations; an Encounter counts for its time there.
-        aliases: other base URLs of the same server: absolute references under them are to its own resources.
         translation: what its own codes and units mean.
-        profile: what this kind of server bears; what it cannot bear is lowered in the fields above.
+        profile: what this kind of server bears; what it cannot bear is lowered in the settings.
         recognise: take the profile that the server's CapabilityStatement points at instead (see `fhir.profiles`).
         name: what the environment or Airflow calls it; None for one that is given by its URL.
-        chart_url: how a person opens a patient's chart in the EHR, with places for ids.
         write_to: the server that takes the results, where this one takes none: then it is only read.
         map_by_identifier: results refer to that server's own Patients and Encounters, found by their identifiers;
             otherwise they name the identifiers.
@@ -48,15 +36,15 @@ class FhirEndpoint:
     sign_in: SignIn | None = None
     ca_file: str | None = None
     proxy: str | None = field(default=None, repr=False)
-    page_size: int = 5000
-    patients_per_search: int = 100
-    entries_per_batch: int = 100
-    timeout: float = 60.0
-    threads: int = 4
-    retries: int = RETRIES
-    icu_classes: tuple[str, ...] = ("ACUTE",)
-    icu_locations: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
+    page_size: int = DEFAULTS.page_size
+    patients_per_search: int = DEFAULTS.patients_per_search
+    entries_per_batch: int = DEFAULTS.entries_per_batch
+    timeout: float = DEFAULTS.timeout
+    threads: int = DEFAULTS.threads
+    retries: int = DEFAULTS.retries
+    icu_classes: tuple[str, ...] = DEFAULTS.icu_classes
+    icu_locations: tuple[str, ...] = DEFAULTS.icu_locations
+    aliases: tuple[str, ...] = DEFAULTS.aliases
     translation: Translation = NO_TRANSLATION
     profile: ServerProfile = GENERIC
     recognise: bool = False

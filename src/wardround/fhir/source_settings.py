@@ -1,0 +1,248 @@
+"""What can be set for a FHIR server: every setting once, with its type, its bounds, its default and its meaning.
+
+The variables of a named source (`cli/source_variables.py`), the options of commands, the fields of Airflow's connection
+form (`airflow/provider.py`) and the tables in docs/operations follow from `SourceSettings`; `fhir/configured.py` makes
+the FhirEndpoint of it.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+
+from wardround.fhir.patience import RETRIES
+
+
+@dataclass(frozen=True)
+class InForm:
+    """Which field of Airflow's connection holds a setting, where it is not one of the setting's own name.
+
+    `host`, `login` and `password` are fields that each connection has; with None, the form has no field for it.
+    """
+
+    field: str | None
+
+
+def listed(value: object) -> object:
+    """Returns the values of a list with commas; anything but a text as it is."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _true_or_false(value: object) -> object:
+    """Returns the truth value of a text. pydantic would also take 1, yes and on for true."""
+    if not isinstance(value, str):
+        return value
+    if value.lower() not in ("true", "false"):
+        raise ValueError("neither true nor false")
+    return value.lower() == "true"
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
+Count = Annotated[int, Field(ge=1)]
+Authentication = Literal["none", "bearer", "basic", "client_secret", "smart"]
+_LOGIN: Final = "User name or client id"
+_PASSWORD: Final = "Token, password or client secret"
+
+
+class SourceSettings(BaseModel):
+    """The settings of one FHIR server. `title` is the label in Airflow's form, `description` the meaning everywhere."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    base_url: Annotated[str, InForm("host")] = Field(
+        title="Base URL", description="The server's base URL, such as https://fhir.example.org/r4."
+    )
+    auth: Authentication = Field(
+        "none",
+        title="Authentication",
+        description="bearer sends a token, basic user name and password. client_secret gets tokens with client id and"
+        " secret, smart (SMART Backend Services) with client id and private key.",
+    )
+    client_id: Annotated[str | None, InForm("login")] = Field(
+        None, title=_LOGIN, description="The client that is registered at the server."
+    )
+    client_secret: Annotated[SecretStr | None, InForm("password")] = Field(
+        None, title=_PASSWORD, description="OAuth client credentials: the client's secret."
+    )
+    # Under the name token_url Airflow would mask it, and with it the address in messages about the token endpoint.
+    token_url: Annotated[str | None, InForm("auth_url")] = Field(
+        None,
+        title="Token URL",
+        description="The token endpoint; without it, <base URL>/.well-known/smart-configuration is asked for it.",
+    )
+    scope: str = Field(
+        "",
+        title="Scope",
+        description="What to ask for, such as system/*.read system/*.write; without it, what the server gives.",
+    )
+    client_auth: Literal["basic", "post"] = Field(
+        "basic", title="Client secret goes", description="basic: in a header; post: in the form."
+    )
+    private_key: SecretStr | None = Field(
+        None,
+        title="Private key",
+        description="SMART Backend Services: the private key, PEM (which may have lost its line ends) or JWK; RSA signs"
+        " RS384, EC P-384 signs ES384.",
+    )
+    key_file: Path | None = Field(
+        None, title="Private key file", description="A file that holds the private key, instead of the key itself."
+    )
+    key_id: str | None = Field(
+        None, title="Key id", description="kid under which the server knows the public key; a JWK brings its own."
+    )
+    username: Annotated[str | None, InForm("login")] = Field(None, title=_LOGIN, description="HTTP Basic: the user.")
+    password: Annotated[SecretStr | None, InForm("password")] = Field(
+        None, title=_PASSWORD, description="HTTP Basic: the user's password."
+    )
+    token: Annotated[SecretStr | None, InForm("password")] = Field(
+        None, title=_PASSWORD, description="A bearer token that somebody else renews."
+    )
+    ca_file: Path | None = Field(
+        None, title="CA file", description="PEM file of the authorities to trust instead of the usual ones."
+    )
+    proxy: SecretStr | None = Field(
+        None, title="Proxy", description="http(s)://host:port to go through, instead of what the environment says."
+    )
+    profile: str | None = Field(
+        None,
+        title="Server profile",
+        description="Kind of server: a file of include/schemas/servers (hapi, epic, …); without it, by what the server"
+        " calls itself.",
+    )
+    page_size: Count = Field(
+        5000,
+        le=10_000,
+        title="Page size",
+        description="Resources asked for per page (_count); a server may give fewer.",
+    )
+    patients_per_search: Count = Field(
+        100, le=500, title="Patients per search", description="Patients named in one search."
+    )
+    entries_per_batch: Count = Field(
+        100, le=1000, title="Entries per batch", description="Entries written in one batch."
+    )
+    timeout: float = Field(
+        60.0,
+        ge=1,
+        le=3600,
+        allow_inf_nan=False,
+        title="Time-out",
+        description="Seconds to wait for a connection, and then for each part of an answer; a whole answer has four"
+        " times as long, and longer while much of it comes.",
+    )
+    # A task of Airflow's holds one slot of the pool, and a slot stands for one request at a time.
+    threads: Annotated[Count, InForm(None)] = Field(4, le=64, title="Threads", description="Requests at the same time.")
+    retries: Count = Field(
+        RETRIES,
+        le=100_000,
+        title="Retries",
+        description="Requests that one run may repeat, in all; in Airflow, those of one task.",
+    )
+    icu_classes: Names = Field(
+        ("ACUTE",), title="ICU classes", description="Encounter.class codes of ICU stays, as code or system|code."
+    )
+    icu_locations: Names = Field(
+        (), title="ICU locations", description="Names or ids of ICU Locations; an Encounter counts for its time there."
+    )
+    source_map: Path | None = Field(
+        None,
+        title="Source map",
+        description="File that says what the source's own codes and units mean: YAML, or a ConceptMap as JSON.",
+    )
+    write_to: str | None = Field(
+        None,
+        title="Write to",
+        description="Server that takes the results, where this one takes none and is only read: a URL or the name of a"
+        " source; in Airflow, the id of a connection.",
+    )
+    map_by_identifier: Annotated[bool, BeforeValidator(_true_or_false)] = Field(
+        False,
+        title="Map by identifier",
+        description="Results refer to the Patients and Encounters that the server of the results has itself, found by"
+        " their identifiers.",
+    )
+    chart_url: str | None = Field(
+        None,
+        title="Chart URL",
+        description="How the EHR opens a chart: https://…/{patient_id}?enc={encounter_id}. Reports then lead from a"
+        " patient there.",
+    )
+    aliases: Names = Field(
+        (), title="Aliases", description="Other base URLs of the server: references under them are its own."
+    )
+
+
+DEFAULTS: Final = SourceSettings(base_url="")
+"""What counts where nothing is set. It has no base URL."""
+
+
+def meaning(setting: str) -> str:
+    """Returns what a setting is for, as sentences."""
+    return SourceSettings.model_fields[setting].description or ""
+
+
+def label(setting: str) -> str:
+    """Returns what Airflow's form calls a setting."""
+    return SourceSettings.model_fields[setting].title or ""
+
+
+def form_field(setting: str) -> str | None:
+    """Returns the key of the field in which an Airflow connection holds a setting; None if it holds it nowhere."""
+    own = [mark for mark in SourceSettings.model_fields[setting].metadata if isinstance(mark, InForm)]
+    return own[0].field if own else setting
+
+
+def value_of(setting: str, text: str) -> Any:
+    """Returns what a text sets. Raises ValueError, which says what is expected instead."""
+    try:
+        return _reader(setting).validate_python(text)
+    except ValidationError as error:
+        raise ValueError(expected(setting, error.errors()[0]["type"])) from None
+
+
+@cache
+def _reader(setting: str) -> TypeAdapter[Any]:
+    field = SourceSettings.model_fields[setting]
+    kind: Any = Annotated[field.annotation, field]
+    return TypeAdapter(kind)
+
+
+@cache
+def schema(setting: str) -> dict[str, Any]:
+    """Returns the JSON schema of a setting's values, without the null of one that may be left out."""
+    properties = SourceSettings.model_json_schema()["properties"]
+    about = properties[setting]
+    return {**about, **about["anyOf"][0]} if "anyOf" in about else about
+
+
+def is_secret(setting: str) -> bool:
+    """Returns whether messages, logs and forms must hide it."""
+    return schema(setting).get("format") == "password"
+
+
+def is_path(setting: str) -> bool:
+    """Returns whether it names a file of the machine that asks the server."""
+    return schema(setting).get("format") == "path"
+
+
+def expected(setting: str, fault: str) -> str:
+    """Returns what a setting may be, for messages. `fault` is pydantic's word for what is wrong with a value of it."""
+    about = schema(setting)
+    choices = about.get("enum", ())
+    match about["type"]:
+        case "integer" | "number" if fault == "less_than_equal":
+            return f"at most {about['maximum']:,}"
+        case "integer":
+            return f"a whole number above {about['minimum'] - 1}"
+        case "number":
+            return f"a number of at least {about['minimum']:,}"
+        case "boolean":
+            return "true or false"
+        case "array":
+            return "a list of texts"
+        case _ if len(choices) == 2:
+            return " or ".join(choices)
+        case _:
+            return f"one of {', '.join(choices)}" if choices else "a text"

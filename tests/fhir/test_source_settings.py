@@ -1,0 +1,7 @@
+"""Every setting of a source is declared whole."""
+
+from wardround.fhir.source_settings import SourceSettings, label, meaning
+
+
+def test_every_setting_has_a_label_and_a_meaning() -> None:
+    assert [one for one in SourceSettings.model_fields if not (label(one) and meaning(one))] == []
