@@ -21,6 +21,8 @@ EVERYWHERE = {
     "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
     # The default of 5 s is also how long a worker slot may stay busy after its task has ended.
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    # A task fails if Airflow's api-server does not answer in time; the default of 5 s is too short on a busy machine.
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
 }
 
