@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
+from tests.fixtures.cards import card_of
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.adapters.models.store import ModelStore
@@ -55,17 +56,9 @@ def model_card(condition: Condition) -> ModelCard:
         "ppv": Metric(value=0.481, low=0.372, high=0.591),
         "brier": Metric(value=0.131, low=0.108, high=0.156),
     }
-    return ModelCard(
-        condition=condition.id,
-        title=condition.title,
-        version="1.0.0-0123456789ab",
+    return card_of(
+        condition,
         created=datetime(2026, 1, 1, tzinfo=UTC),
-        columns=condition.columns,
-        spec_digest=spec_digest(condition),
-        data_digest="0" * 64,
-        label=condition.label,
-        horizon="hospital_stay",
-        prediction_time=timedelta(hours=24),
         cohort=Flow(found=1480, excluded={"left before the prediction time": 274}, used=1206),
         split=Split(
             train=Side(patients=760, stays=964, positives=171),
@@ -77,11 +70,7 @@ def model_card(condition: Condition) -> ModelCard:
         chosen="xgboost",
         metrics=metrics,
         thresholds={"moderate": 0.16, "high": 0.32},
-        contributions_unit="log-odds",
-        imputation=dict.fromkeys(condition.columns, 0.0),
         seed=0,
-        libraries={},
-        files={},
     )
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.fixtures.cards import card_of
 
 from wardround.adapters.models.store import ModelStore
 from wardround.candidates.registry import CANDIDATES
 from wardround.errors import ConditionSuspended, ModelError
 from wardround.spec.conditions import Condition
-from wardround.spec.digest import spec_digest
 from wardround.spec.loading import load_condition
 from wardround.training.fitting import inputs_from
-from wardround.training.model import Flow, ModelCard, Side, Split
+from wardround.training.model import Flow, Side, Split
 
 WHEN = datetime(2026, 3, 1, 5, tzinfo=UTC)
 SIDE = Side(patients=10, stays=12, positives=3)
@@ -43,30 +43,19 @@ def _saved(store: ModelStore, condition: Condition, chosen: str = "xgboost", **c
     imputation = dict.fromkeys(condition.columns, 0.25)
     inputs = inputs_from(features, imputation)
     content = candidate.fit(inputs, (inputs[:, 0] > 0).astype(int), seed=1).dump()
-    fields = {
-        "condition": condition.id,
-        "title": condition.title,
-        "version": "1.0.0-0123456789ab",
+    about = {
         "created": WHEN,
-        "columns": condition.columns,
-        "spec_digest": spec_digest(condition),
-        "data_digest": "0" * 64,
-        "label": condition.label,
-        "horizon": "hospital_stay",
-        "prediction_time": timedelta(hours=24),
         "cohort": Flow(found=24, excluded={}, used=24),
         "split": Split(train=SIDE, test=SIDE, test_share=0.25, folds=5),
-        "candidates": {},
         "chosen": chosen,
-        "metrics": {},
         "thresholds": {"moderate": 0.2, "high": 0.4},
         "contributions_unit": candidate.unit,
         "imputation": imputation,
-        "seed": 1,
         "libraries": {"scikit-learn": "1.9.9", "xgboost-cpu": "3.2.9"},
         "files": {candidate.file_name: "0" * 64},
     }
-    return store.save(condition.id, ModelCard(**{**fields, **changes}), {candidate.file_name: content})
+    card = card_of(condition, **{**about, **changes})
+    return store.save(condition.id, card, {candidate.file_name: content})
 
 
 @pytest.mark.parametrize("chosen", CANDIDATES)
