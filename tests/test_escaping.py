@@ -1,4 +1,4 @@
-"""What people, files and servers write in is shown as what it is, on every kind of surface."""
+"""Text from people, files and servers is shown literally on every kind of surface."""
 
 import pytest
 
@@ -19,15 +19,15 @@ from wardround.escaping import markdown, markdown_code, visible, visible_lines
         ("[red]<b>=1+1", None),
     ],
 )
-def test_what_is_not_seen_is_written_out_and_the_rest_stays(text, shown) -> None:
+def test_invisible_characters_are_written_out_and_the_rest_stays(text, shown) -> None:
     assert visible(text) == (text if shown is None else shown)
 
 
-def test_of_a_text_of_several_lines_the_lines_stay() -> None:
+def test_line_breaks_of_a_text_of_several_lines_stay() -> None:
     assert visible_lines("one\n\ttwo\x1b") == "one\n\ttwo\\x1b"
 
 
-def test_an_error_shows_what_it_quotes_of_a_server_as_what_it_is() -> None:
+def test_an_error_quotes_a_server_with_invisible_characters_written_out() -> None:
     assert str(FhirError("http://s/fhir: answered 500: \x1b]0;mine\x07 \u202egood\nnext")) == (
         "http://s/fhir: answered 500: \\x1b]0;mine\\x07 \\u202egood\nnext"
     )
@@ -41,7 +41,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_markdown_shows_a_text_as_it_is_and_makes_nothing_of_it(text) -> None:
+def test_markdown_shows_a_text_literally_without_markup(text) -> None:
     from markdown_it import MarkdownIt
 
     reader = MarkdownIt("gfm-like", {"linkify": False, "html": True})

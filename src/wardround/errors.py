@@ -1,26 +1,26 @@
 """Every error that Wardround raises on purpose, as one small tree.
 
     WardroundError                1
-    ├── SpecError                 3   a file in include/schemas is wrong, or names something unknown
+    ├── SpecError                 3   a file in include/schemas is wrong, or something unknown was named
     ├── SourceDataError           4   MIMIC CSVs or NDJSON are missing, unreadable or malformed
-    ├── FhirError                 5   a FHIR server answered something that cannot be used
-    │   ├── FhirUnreachable       6   … or nothing at all
+    ├── FhirError                 5   a FHIR server sent an answer that cannot be used
+    │   ├── FhirUnreachable       6   … or no answer at all
     │   └── FhirRefused           7   … or 401 or 403
     ├── QualityError              8   too many feature rows broke the suite; nothing was written
-    ├── ModelError                9   no live model, a digest that differs, a spec that changed
+    ├── ModelError                9   there is no live model, a digest differs, or the spec has changed
     ├── TrainingError            10   the data cannot support a model
     ├── RunIncomplete            11   stays failed, or the server does not hold what the ledger says
     ├── RunNotFound              12   no such run
-    ├── SettingsError            13   an environment variable has a value that means nothing
-    ├── ConditionSuspended       14   somebody has switched the condition off; nothing new is computed
-    ├── CensusImplausible        15   far fewer stays were found than expected: a wrong setting, rather than the ward
-    ├── FutureAsOf               16   as_of has not come yet, and nobody asked for the future by name
-    ├── StorageError             17   a file or folder of our own cannot be written or read: full, forbidden, read-only
-    └── DatabaseError            18   our own database refuses: unreachable, a wrong password, busy, of a newer release
+    ├── SettingsError            13   an environment variable has an invalid value
+    ├── ConditionSuspended       14   the condition is switched off; nothing new is computed
+    ├── CensusImplausible        15   far fewer stays were found than expected; probably a setting is wrong
+    ├── FutureAsOf               16   as_of is in the future, and the future was not allowed
+    ├── StorageError             17   one of Wardround's files or folders cannot be written or read
+    └── DatabaseError            18   Wardround's own database cannot be used: unreachable, wrong password, busy, newer
 
-The number is the process's exit code; a number is never given a second meaning. (2 is the command line's own.)
-A message reads "<where>: <what is wrong>, expected <what>; <what to do>" and never holds a patient's name, record
-number or measured value: it names resource ids and rules.
+The number is the exit code of the process. A number is never given a second meaning. (2 is used by the command line.)
+A message reads "<where>: <what is wrong>, expected <what>; <what to do>". It names resource ids and rules, and never
+contains a patient's name, record number or measured value.
 """
 
 import traceback
@@ -29,17 +29,17 @@ from wardround.escaping import visible_lines
 
 
 class WardroundError(Exception):
-    """Base of all errors that a user can cause or must handle; `exit_code` is what the CLI ends with."""
+    """Base of all errors that a user can cause or must handle; the CLI exits with `exit_code`."""
 
     exit_code = 1
 
     def __str__(self) -> str:
-        """The message, as any terminal, log or page may show it: it may quote what a server or a person wrote."""
+        """Returns the message, safe for any terminal, log or page: it may quote what a server or a person wrote."""
         return visible_lines(super().__str__())
 
 
 class SpecError(WardroundError):
-    """A YAML file under include/schemas is wrong, or something it does not know was named."""
+    """A YAML file under include/schemas is wrong, or something was named that it does not define."""
 
     exit_code = 3
 
@@ -51,13 +51,13 @@ class SourceDataError(WardroundError):
 
 
 class FhirError(WardroundError):
-    """A FHIR server answered something that cannot be used."""
+    """A FHIR server sent an answer that cannot be used."""
 
     exit_code = 5
 
 
 class FhirUnreachable(FhirError):
-    """No usable answer came, after all retries."""
+    """No usable answer arrived, even after all retries."""
 
     exit_code = 6
 
@@ -93,48 +93,48 @@ class RunIncomplete(WardroundError):
 
 
 class RunNotFound(WardroundError):
-    """No run of this name in the runs folder."""
+    """The runs folder has no run of this name."""
 
     exit_code = 12
 
 
 class SettingsError(WardroundError):
-    """An environment variable of Wardround's has a value that means nothing."""
+    """An environment variable of Wardround has an invalid value."""
 
     exit_code = 13
 
 
 class ConditionSuspended(WardroundError):
-    """Somebody has switched the condition off: nothing new is computed for people until somebody resumes it."""
+    """The condition is switched off: nothing new is computed for people until somebody resumes it."""
 
     exit_code = 14
 
 
 class CensusImplausible(WardroundError):
-    """Fewer stays were found than the condition expects, or than the run before found; those found were screened."""
+    """Fewer stays were found than the condition expects or the previous run found; those found were screened."""
 
     exit_code = 15
 
 
 class FutureAsOf(WardroundError):
-    """The prediction time has not come yet, and nobody asked for the future by name."""
+    """The prediction time is in the future, and the future was not explicitly allowed."""
 
     exit_code = 16
 
 
 class StorageError(WardroundError):
-    """A file or folder that Wardround keeps cannot be written or read: a full disk, no permission, a wrong place."""
+    """A file or folder of Wardround cannot be written or read: a full disk, no permission, a wrong path."""
 
     exit_code = 17
 
 
 class DatabaseError(WardroundError):
-    """Wardround's own database does not answer, refuses, is busy for too long, or is of a newer release."""
+    """Wardround's own database is unreachable, refuses the connection, stays busy, or was made by a newer release."""
 
     exit_code = 18
 
 
 def named(error: BaseException) -> str:
-    """What a foreign error is, and where it was raised, without its message: that may hold a patient's value."""
+    """Returns the type of a foreign error and where it was raised, but not its message, which may quote a patient."""
     frames = traceback.extract_tb(error.__traceback__)
     return type(error).__name__ + (f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else "")

@@ -70,5 +70,5 @@ def test_a_sensitivity_out_of_reach_takes_the_lowest_score_above_zero_and_says_s
     [{"policy": "sensitivity"}, {"policy": "f1", "sensitivity": 0.8}, {"policy": "alert_budget", "sensitivity": 1}],
 )
 def test_a_policy_has_its_own_target_and_no_other(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError, match="no policy takes another's"):
+    with pytest.raises(ValidationError, match="no policy takes the key of another"):
         Bands(moderate_at=0.5, **wrong)

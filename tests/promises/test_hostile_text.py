@@ -147,7 +147,7 @@ def test_titles_of_a_condition_are_shown_as_they_are_and_what_is_not_seen_is_ref
     page = render_card(evaluated_card.model_copy(update={"title": title}))
     assert "<script>" not in page
     path.write_text(yaml.safe_dump({**content, "title": "Sepsis \u202e"}, allow_unicode=True))
-    assert r"'Sepsis \u202e' holds a character that is not seen; remove it" in command("check", code=3)
+    assert r"'Sepsis \u202e' contains an invisible character; remove it" in command("check", code=3)
 
 
 class Faulty(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Where patients come from, in a word and in a file."""
+"""How a cohort is given: as a short text, or in a condition file."""
 
 import pytest
 from pydantic import ValidationError
@@ -22,7 +22,7 @@ from wardround.spec.cohorts import CohortSource, cohort_of
         ("export:ward-7", CohortSource(kind="export", id="ward-7")),
     ],
 )
-def test_a_cohort_is_one_word(text: str, source: CohortSource) -> None:
+def test_a_cohort_can_be_given_as_a_short_text(text: str, source: CohortSource) -> None:
     assert cohort_of(text) == source
 
 
@@ -41,7 +41,7 @@ def test_a_cohort_is_one_word(text: str, source: CohortSource) -> None:
         ),
     ],
 )
-def test_any_other_word_is_refused(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected search, locations"):
         cohort_of(text)
 
@@ -55,7 +55,7 @@ def test_any_other_word_is_refused(text: str) -> None:
         ({"kind": "group", "id": "a", "patients": ["b"]}, "does not take patients"),
         ({"kind": "search", "id": "a"}, "does not take id"),
         ({"kind": "list", "id": "a", "since": "1d"}, "does not take since"),
-        ({"kind": "file", "path": "ftp://name:secret@host/ids"}, "holds credentials"),
+        ({"kind": "file", "path": "ftp://name:secret@host/ids"}, "contains credentials"),
     ],
 )
 def test_keys_belong_to_their_kind(keys: dict[str, str], message: str) -> None:
@@ -68,9 +68,9 @@ def test_a_cohort_is_the_same_after_it_was_stored() -> None:
     assert CohortSource.model_validate_json(source.model_dump_json()) == source
 
 
-def test_what_is_no_id_of_a_patient_is_named_by_its_place_and_not_repeated() -> None:
+def test_an_invalid_patient_id_is_reported_by_its_place_and_never_quoted() -> None:
     with pytest.raises(ValidationError) as raised:
         CohortSource.model_validate({"kind": "patients", "patients": ["a", "Ada Lovelace"]})
     assert [error["msg"] for error in raised.value.errors()] == [
-        "Value error, number 2 is no id of a Patient; give letters, digits, - and ., at most 64"
+        "Value error, number 2 is not a Patient id; use at most 64 letters, digits, - and ."
     ]

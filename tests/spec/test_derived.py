@@ -1,4 +1,4 @@
-"""What follows from a condition's fields is computed once, and again for a copy with other fields."""
+"""Values derived from a condition's fields are cached, and computed anew for a copy with other fields."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The spec digest changes with what decides a score, and with nothing else."""
+"""The spec digest changes only with what decides a score."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_when_a_model_may_go_live_does_not_change_the_digest(sepsis):
     "update",
     [{"typical": 1.0}, {"risk_rises_with": "low"}, {"risk_rises_with": "both", "usual_range": {"min": 1, "max": 2}}],
 )
-def test_what_is_typical_and_what_is_expected_do_not_change_the_digest(sepsis, update):
+def test_typical_values_and_expected_directions_do_not_change_the_digest(sepsis, update):
     known = sepsis.variables["lactate"]
     lactate = type(known).model_validate({**known.model_dump(), **update})
     assert spec_digest(sepsis.model_copy(update={"variables": {**sepsis.variables, "lactate": lactate}})) == (
@@ -56,7 +56,7 @@ def test_what_is_typical_and_what_is_expected_do_not_change_the_digest(sepsis, u
     )
 
 
-def test_a_code_and_what_is_excluded_change_the_digest_and_the_words_for_a_code_do_not(sepsis):
+def test_codes_and_exclusions_change_the_digest_but_displays_do_not(sepsis):
     pulse = sepsis.variables["heart_rate"]
     code = pulse.codes[0]
 

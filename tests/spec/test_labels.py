@@ -1,4 +1,4 @@
-"""What a condition may say about its labels."""
+"""Which labels a condition may define."""
 
 import pytest
 import yaml
@@ -24,7 +24,7 @@ def with_labels(schemas, tmp_path):
     return load
 
 
-def test_labels_are_found_by_their_rule_the_default_first(with_labels) -> None:
+def test_labels_are_found_by_their_rule_with_the_default_first(with_labels) -> None:
     condition = with_labels({"rule": "hospital_death"}, {"rule": "sepsis3", "onset": "earlier"})
     assert list(condition.labels) == ["icd", "hospital_death", "sepsis3"]
     assert condition.labels["sepsis3"].onset == "earlier"
@@ -39,11 +39,11 @@ def test_labels_are_found_by_their_rule_the_default_first(with_labels) -> None:
         ({"rule": "icd", "icd10": ["A41"]}, "other_labels names the rule icd again"),
     ],
 )
-def test_a_label_that_cannot_be_meant_is_refused(with_labels, label: dict, message: str) -> None:
+def test_a_contradictory_label_is_refused(with_labels, label: dict, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         with_labels(label)
 
 
-def test_another_onset_is_another_spec(with_labels) -> None:
+def test_a_different_onset_changes_the_digest(with_labels) -> None:
     digests = {spec_digest(with_labels({"rule": "sepsis3", "onset": onset})) for onset in ("earlier", "sofa_time")}
     assert len(digests) == 2

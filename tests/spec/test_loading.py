@@ -14,7 +14,7 @@ from wardround.spec.loading import condition_ids, load_condition, load_condition
 
 @pytest.fixture
 def own(schemas, tmp_path) -> Path:
-    """A copy of include/schemas that a test may spoil."""
+    """A copy of include/schemas that a test may change."""
     return Path(shutil.copytree(schemas, tmp_path / "schemas"))
 
 
@@ -68,14 +68,14 @@ def test_an_unknown_condition_names_the_known_ones(own):
         ({"schedule": "0 25 * * *"}, r"sepsis.yaml: schedule: got '0 25 \* \* \*', expected a cron expression of five"),
         ({"schedule": "0 6 * *"}, r"schedule: got '0 6 \* \*', expected a cron expression of five fields"),
         ({"schedule": "0 0 6 * * *"}, r"schedule: got '0 0 6 \* \* \*', expected a cron expression of five fields"),
-        ({"schedule": "0 0 31 2 *"}, r"that comes true, such as 0 6 \* \* \*; correct it"),
+        ({"schedule": "0 0 31 2 *"}, r"that matches some date, such as 0 6 \* \* \*; correct it"),
         ({"schedule": ""}, r"schedule: got '', expected a cron expression"),
         ({"retraining": "monthly"}, r"retraining: got 'monthly', expected a cron expression"),
         (
             {"time_zone": "Europe/Belin"},
-            r"sepsis.yaml: time_zone: got 'Europe/Belin' \(did you mean 'Europe/Berlin'\?\), expected a time",
+            r"sepsis.yaml: time_zone: got 'Europe/Belin' \(did you mean 'Europe/Berlin'\?\), expected an IANA time",
         ),
-        ({"time_zone": "+01:00"}, r"time_zone: got '\+01:00', expected a time zone by IANA's name"),
+        ({"time_zone": "+01:00"}, r"time_zone: got '\+01:00', expected an IANA time zone name"),
         ({"time_zone": "localtime"}, r"time_zone: got 'localtime'"),
         ({"sources": ["north", "south", "North"]}, r"sources names north more than once; remove one of them"),
         ({"sources": ["north", "a/b"]}, r"sepsis.yaml: sources.1: got 'a/b'"),
@@ -91,7 +91,7 @@ def test_a_wrong_condition_is_refused_with_place_value_and_remedy(own, changes, 
 
 
 @pytest.mark.parametrize("schedule", ["0 6 * * *", "*/15 0-7,19-23 * * MON-FRI", "@hourly", "@quarterly"])
-def test_a_schedule_is_what_airflow_takes_for_one(own, schedule):
+def test_a_schedule_is_whatever_airflow_accepts(own, schedule):
     spoil(own / "conditions" / "sepsis.yaml", schedule=schedule)
     assert load_condition("sepsis", own).schedule == schedule
 
@@ -110,7 +110,7 @@ def test_an_unknown_variable_of_a_group_is_named(own):
     [
         ({"variables__lactate__unit": "mMol/L"}, r"variables.lactate: got unit 'mMol/L', expected a UCUM unit"),
         ({"variables__lactate__units": {"mmol/l": {}}}, r"units.mmol/l: UCUM converts it to mmol/L; remove it"),
-        ({"variables__lactate__units": {"mM": {}}}, r"units.mM: is no UCUM unit, expected the one that it means"),
+        ({"variables__lactate__units": {"mM": {}}}, r"units.mM: is not a UCUM unit, expected the one that it means"),
         ({"variables__lactate__units": {"mM": "mg/dL"}}, r"units.mM: got 'mg/dL', expected a UCUM unit that converts"),
         ({"variables__lactate__units": {"mM": 1}}, r"variables.lactate.units.mM\S*: got 1"),
         ({"variables__lactate__plausible": {"min": 5, "max": 1}}, r"got min 5.0 and max 1.0, expected min below max"),
@@ -133,8 +133,8 @@ def test_an_unknown_variable_of_a_group_is_named(own):
         ({"variables__lactate__codes": [{"system": "SNOMED", "code": "1"}]}, r"lactate.codes.0.system: got 'SNOMED'"),
         ({"variables__lactate__codes": [{"system": "urn:x", "code": 1}]}, r"lactate.codes.0.code: got 1"),
         ({"variables__lactate__excludes": {"site": []}}, r"lactate.excludes.site: unknown key"),
-        ({"variables__lactate__risk_rises_with": "both"}, r"lactate: usual_range goes with risk_rises_with: both"),
-        ({"variables__lactate__usual_range": {"min": 1, "max": 2}}, r"lactate: usual_range goes with risk_rises_with"),
+        ({"variables__lactate__risk_rises_with": "both"}, r"lactate: usual_range belongs to risk_rises_with: both"),
+        ({"variables__lactate__usual_range": {"min": 1, "max": 2}}, r"lactate: usual_range belongs to risk_rises_with"),
         ({"variables__lactate__risk_rises_with": "up"}, r"lactate.risk_rises_with: got 'up'"),
         ({"variables__lactate__loincs": []}, r"variables.lactate.loincs: unknown key"),
         ({"version": 2}, r"version: got 2"),
@@ -146,7 +146,7 @@ def test_a_wrong_variable_is_refused(own, changes, message):
         load_variables(own)
 
 
-def test_a_column_that_two_groups_make_is_refused(own):
+def test_a_column_defined_by_two_groups_is_refused(own):
     path = own / "conditions" / "sepsis.yaml"
     data = yaml.safe_load(path.read_text())
     data["features"]["groups"].append({"variables": ["lactate"], "summaries": ["last"], "window": "1d"})
@@ -162,17 +162,17 @@ def test_a_key_given_twice_is_refused(own):
         load_condition("sepsis", own)
 
 
-def test_text_that_is_no_yaml_is_refused(own):
+def test_text_that_is_not_yaml_is_refused(own):
     (own / "variables.yaml").write_text("variables: [")
     with pytest.raises(SpecError, match=r"variables.yaml: not YAML"):
         load_variables(own)
 
 
 @pytest.mark.parametrize("letter", [r"\e[31m", "\u202e", r"\x9b", "\u200b"])
-def test_a_text_with_letters_that_nobody_sees_is_refused_with_its_line(own, letter):
+def test_invisible_characters_are_refused_with_their_line(own, letter):
     path = own / "conditions" / "sepsis.yaml"
     path.write_text(path.read_text().replace("title: Sepsis", f'title: "Sepsis{letter}"'))
-    with pytest.raises(SpecError, match=r"sepsis.yaml: .*holds a character that is not seen; remove it.*line 3"):
+    with pytest.raises(SpecError, match=r"sepsis.yaml: .*contains an invisible character; remove it.*line 3"):
         load_condition("sepsis", own)
 
 
@@ -181,14 +181,14 @@ def test_a_text_with_letters_that_nobody_sees_is_refused_with_its_line(own, lett
 def test_a_folder_without_conditions_is_an_error_that_names_it_and_the_remedy(tmp_path, asked, there):
     if there:
         (tmp_path / "conditions").mkdir()
-    state = "holds no condition" if there else "is not there"
+    state = "contains no condition" if there else "does not exist"
     with pytest.raises(SpecError, match=rf"^{tmp_path}/conditions: {state}, .*set WARDROUND_HOME"):
         asked(tmp_path)
 
 
-def test_the_end_of_a_shadow_without_a_shadow_is_refused(own):
+def test_shadow_until_without_mode_shadow_is_refused(own):
     spoil(own / "conditions" / "sepsis.yaml", shadow_until="2026-04-01")
-    with pytest.raises(SpecError, match="shadow_until is the end of a shadow, and the mode is live"):
+    with pytest.raises(SpecError, match="shadow_until ends mode shadow, but the mode is live"):
         load_condition("sepsis", own)
     spoil(own / "conditions" / "sepsis.yaml", mode="shadow")
     assert load_condition("sepsis", own).mode_in_words == "shadow until 2026-04-01"

@@ -1,4 +1,4 @@
-"""What a condition's people say about its model: optional, never blank, without a part in the spec's digest."""
+"""Statements for a model's card are optional, never blank, and not part of the spec digest."""
 
 import pytest
 import yaml
@@ -12,7 +12,7 @@ from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED, ExternalValidat
 from wardround.training.about import About
 
 
-def test_what_nobody_said_is_not_stated_and_what_nobody_did_is_not_performed() -> None:
+def test_a_missing_statement_reads_not_stated_and_a_missing_test_not_performed() -> None:
     texts = ModelCardTexts()
     assert (texts.developer, texts.external_validation.party) == (NOT_STATED, NOT_PERFORMED)
 
@@ -25,7 +25,7 @@ def test_a_blank_text_is_refused(blank: str) -> None:
         ExternalValidation(data=blank)
 
 
-def test_a_text_of_the_card_lets_no_model_be_refused(schemas) -> None:
+def test_changing_a_card_text_does_not_invalidate_models(schemas) -> None:
     sepsis = load_condition("sepsis", schemas)
     told = sepsis.model_copy(update={"model_card": ModelCardTexts(funding="The hospital itself.")})
     assert spec_digest(told) == spec_digest(sepsis)

@@ -1,4 +1,4 @@
-"""The generated JSON schemas and the README's tables are those of the models."""
+"""The generated JSON schemas and the README's tables match the models."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Server profiles are strict data: what a file does not say, FHIR R4 promises."""
+"""Server profiles are strict; whatever a profile leaves out is as FHIR R4 promises."""
 
 import shutil
 from pathlib import Path
@@ -25,7 +25,7 @@ def test_the_generic_profile_is_what_a_source_without_a_profile_has(schemas):
     assert load_server_profile("generic", schemas) == GENERIC
 
 
-def test_a_server_that_nobody_ran_says_that_its_profile_is_from_documentation(schemas):
+def test_a_profile_of_a_server_that_was_never_run_says_that_it_is_from_documentation(schemas):
     tried = {name for name, profile in load_server_profiles(schemas).items() if profile.known_from == "tests"}
     assert tried == {"sekmet", "wardround"}
 

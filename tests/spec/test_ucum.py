@@ -1,4 +1,4 @@
-"""UCUM's own words for a unit all mean that unit, by exactly 1; what is no unit, or another, means nothing."""
+"""Every UCUM spelling of a unit converts by exactly 1; text that is not a known unit measures nothing."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from wardround.spec.ucum import measure
 from wardround.spec.units import UnitConversion, between
 
-# Of each atom, by hand: so many of the base unit at the end of the row.
+# Worked out by hand: how many of the base unit at the end of the row each atom is.
 LITRES = {"L": 1, "l": 1, "dL": 0.1, "dl": 0.1, "mL": 1e-3, "ml": 1e-3, "uL": 1e-6, "ul": 1e-6, "µL": 1e-6, "nL": 1e-9,
           "mm3": 1e-6, "cm3": 1e-3, "dm3": 1, "m3": 1000}  # fmt: skip
 GRAMS = {"kg": 1000, "g": 1, "mg": 1e-3, "ug": 1e-6, "ng": 1e-9}
@@ -39,7 +39,7 @@ def test_rates_convert_in_every_spelling(unit, spelling) -> None:
 
 
 @given(st.floats(-100, 1000))
-def test_temperatures_meet_whatever_their_zero(celsius) -> None:
+def test_temperatures_convert_whatever_their_zero(celsius) -> None:
     spelled = {"Cel": celsius, "K": celsius + 273.15, "[degF]": celsius * 1.8 + 32, "Cel{axillary}": celsius}
     for mine, value in spelled.items():
         for theirs, expected in spelled.items():
@@ -71,7 +71,7 @@ def test_two_spellings_of_one_unit_convert_by_exactly_one(one, same) -> None:
         "mg/dL\n", "None",
     ],
 )  # fmt: skip
-def test_what_is_no_known_unit_measures_nothing(text) -> None:
+def test_an_unknown_unit_measures_nothing(text) -> None:
     assert measure(text) is None
 
 
@@ -96,6 +96,6 @@ def test_any_text_is_a_unit_or_none_and_never_an_error(text) -> None:
     assert between(text, "mmol/L") is None or between("mmol/L", text)
 
 
-def test_a_factor_that_no_number_holds_is_no_conversion() -> None:
+def test_a_factor_too_large_for_a_float_gives_no_conversion() -> None:
     assert between(".".join(["Ym24"] * 10), ".".join(["ym24"] * 10)) is None
     assert between(".".join(["ym24"] * 10), ".".join(["Ym24"] * 10)) is None

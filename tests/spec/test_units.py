@@ -1,4 +1,4 @@
-"""What each variable reads of a unit: the texts it lists first, then UCUM, by way of the conversions that it lists."""
+"""Which units each variable accepts: the texts it lists first, then UCUM, then the conversions that it lists."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from wardround.spec.loading import load_variables
 from wardround.spec.units import UnitConversion, conversion
 
-# Variable, unit, a value in it, the value in the variable's own unit; worked out by hand.
+# Variable, unit, a value in that unit, the value in the variable's canonical unit; worked out by hand.
 READ = [
     ("heart_rate", "bpm", 80, 80), ("heart_rate", "1/min", 80, 80), ("heart_rate", "{Beats}/min", 80, 80),
     ("heart_rate", "min-1", 80, 80), ("heart_rate", "/s", 1.5, 90), ("respiratory_rate", "/h", 960, 16),

@@ -1,1 +1,1 @@
-"""YAML under include/schemas -> frozen, validated models. No data, no clock, no network."""
+"""Reads YAML under include/schemas into frozen, validated models. No data, no clock, no network."""

@@ -1,4 +1,4 @@
-"""What all models of the spec share: frozen, strict, no unknown key."""
+"""The base of all models of the spec: frozen, strict, no unknown keys."""
 
 import re
 from datetime import timedelta
@@ -8,12 +8,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 
 class SpecModel(BaseModel):
-    """A frozen model that refuses unknown keys, so that a misspelt key is an error and not a silent default."""
+    """A frozen model that refuses unknown keys, so that a misspelled key is an error and not a silent default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def __copy__(self) -> Self:
-        """Returns a copy with the fields alone: `model_copy` changes some, and what was derived from them is stale."""
+        """Returns a copy of the fields only: `model_copy` changes some of them, so cached values would be stale."""
         copied = super().__copy__()
         for derived in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[derived]
@@ -25,7 +25,7 @@ _MINUTES = {"m": 1, "h": 60, "d": 1440}
 
 
 def parse_duration(text: object) -> timedelta:
-    """`24h`, `90m` or `2d` as a timedelta; raises ValueError for anything else, zero included."""
+    """Returns `24h`, `90m` or `2d` as a timedelta; raises ValueError for anything else, including zero."""
     if isinstance(text, timedelta):
         return text
     match = _DURATION.fullmatch(str(text))
@@ -35,7 +35,7 @@ def parse_duration(text: object) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """The shortest form that `parse_duration` reads back: 24h stays 24h, and 90 minutes become 90m."""
+    """Returns the shortest form that `parse_duration` can read: 24h stays 24h, and 90 minutes become 90m."""
     minutes = int(duration.total_seconds() // 60)
     return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
 

@@ -1,4 +1,4 @@
-"""When something is due: cron expressions, and the time zone whose clock they follow."""
+"""Validates schedules: cron expressions, and the time zone that they follow."""
 
 from datetime import datetime
 from difflib import get_close_matches
@@ -9,13 +9,13 @@ from zoneinfo import available_timezones
 from croniter import CroniterError, croniter
 from pydantic import AfterValidator
 
-# What Airflow takes besides.
+# What Airflow accepts as well.
 _PRESETS: Final = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
-_ANY_TIME: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - no zone, as the clock on a wall
+_ANY_TIME: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - local time, without a zone
 
 
 def _is_due(expression: str) -> str:
-    """Airflow itself parses a DAG with an expression that means nothing, and never starts it."""
+    """Refuses an expression that never comes due: Airflow would accept the DAG and never start it."""
     if expression not in _PRESETS:
         try:
             if len(expression.split()) != 5:
@@ -23,15 +23,15 @@ def _is_due(expression: str) -> str:
             croniter(expression, _ANY_TIME).get_next()
         except CroniterError:
             raise ValueError(
-                f"got {expression!r}, expected a cron expression of five fields that comes true, such as 0 6 * * *;"
-                " correct it"
+                f"got {expression!r}, expected a cron expression of five fields that matches some date, such as"
+                " 0 6 * * *; correct it"
             ) from None
     return expression
 
 
-@cache  # it reads some 600 files
+@cache  # reads about 600 files
 def _zones() -> frozenset[str]:
-    # These two are whatever the machine is set to, and nothing.
+    # These two stand for the setting of the machine and for no zone at all.
     return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
@@ -40,7 +40,7 @@ def _is_known(name: str) -> str:
     if name not in known:
         close = get_close_matches(name, sorted(known), n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise ValueError(f"got {name!r}{hint}, expected a time zone by IANA's name, such as Europe/Berlin; correct it")
+        raise ValueError(f"got {name!r}{hint}, expected an IANA time zone name, such as Europe/Berlin; correct it")
     return name
 
 

@@ -1,4 +1,4 @@
-"""Where a screening's patients come from: as a condition file says it, or in one word of a command line or form."""
+"""Where the patients of a screening come from, as given in a condition file, on the command line or in a form."""
 
 import re
 from datetime import timedelta
@@ -13,7 +13,7 @@ _AN_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
 Kind = Literal["search", "locations", "group", "list", "patients", "file", "export"]
 Id = Annotated[str, Field(pattern=rf"^{_AN_ID}$")]
 
-# What each kind needs, and what it may have besides.
+# The keys that each kind needs, and those that it may have in addition.
 _NEEDS: Final[dict[str, set[str]]] = {
     "group": {"id"},
     "list": {"id"},
@@ -25,7 +25,7 @@ _MAY_HAVE: Final[dict[str, set[str]]] = {
     "file": {"column"},
     "export": {"id", "since", "deadline"},
 }
-# The key that the word's part after the colon is for, and those of which it names several.
+# The key that takes the part of the text after the colon, and the keys that take several values.
 _AFTER_COLON: Final = {
     "locations": "locations",
     "group": "id",
@@ -54,7 +54,7 @@ COHORT_BEGINNINGS: Final = (
     "export",
     "export:",
 )
-"""How each of them begins, for a form that proposes them."""
+"""The beginning of each form, for input fields that suggest them."""
 
 
 class Encounters(SpecModel):
@@ -68,46 +68,46 @@ class Encounters(SpecModel):
 
     @property
     def named(self) -> dict[str, tuple[str, ...]]:
-        """What they are told by, under the name of its search parameter."""
+        """Returns the given values, under the name of their search parameter."""
         all_of_it = {"class": self.classes, "type": self.types, "location": self.locations}
         return {name: values for name, values in all_of_it.items() if values}
 
 
 class CohortSource(SpecModel):
-    """Where the patients come from; each kind has keys of its own."""
+    """Where the patients come from; each kind has its own keys."""
 
     kind: Kind = Field(
         default="search",
-        description="search: the stays that cohort.encounters says, or the connection. locations: Encounters in"
+        description="search: the stays defined by cohort.encounters or the connection. locations: Encounters in"
         " Locations, of any class and type. group, list: the Patients of a FHIR Group or List. patients: those with"
         " these ids. file: a file of Patient ids. export: a Bulk Data export of the server or of a Group.",
     )
-    id: Id | None = Field(default=None, description="Id of the Group or List; of an export, the Group to export.")
+    id: Id | None = Field(default=None, description="Id of the Group or List; for an export, the Group to export.")
     locations: tuple[str, ...] = Field(
         default=(),
-        description="Names or ids (kind locations); none: those of cohort.encounters, or of the connection.",
+        description="Names or ids (kind locations); default: those of cohort.encounters, or of the connection.",
     )
     patients: tuple[str, ...] = Field(
-        default=(), description="Ids of Patients (kind patients); for requests, rather than a condition file."
+        default=(), description="Ids of Patients (kind patients); meant for requests rather than a condition file."
     )
     path: str | None = Field(
-        default=None, description="Path or fsspec URL (kind file): *.csv, *.ndjson, or one id a line; may be *.gz."
+        default=None, description="Path or fsspec URL (kind file): *.csv, *.ndjson, or one id per line; may be *.gz."
     )
     column: str | None = Field(
-        default=None, description="Column or key of the ids in a CSV or NDJSON; none: patient_id, or a Patient's id."
+        default=None, description="Column or key of the ids in CSV or NDJSON; default: patient_id, or a Patient's id."
     )
     since: Duration | None = Field(
-        default=None, description="Export only what changed so long before as_of; stays that did not are not found."
+        default=None, description="Export only what changed within this time before as_of; other stays are not found."
     )
-    deadline: Duration = Field(default=timedelta(hours=2), description="How long an export is waited for.")
+    deadline: Duration = Field(default=timedelta(hours=2), description="How long to wait for an export.")
 
     @field_validator("patients")
     @classmethod
     def _patients_are_ids(cls, patients: tuple[str, ...]) -> tuple[str, ...]:
         for place, text in enumerate(patients, start=1):
             if not re.fullmatch(_AN_ID, text):
-                # Not the text itself: somebody may have written a name.
-                raise ValueError(f"number {place} is no id of a Patient; give letters, digits, - and ., at most 64")
+                # The text itself is not shown: it may be a patient's name.
+                raise ValueError(f"number {place} is not a Patient id; use at most 64 letters, digits, - and .")
         return patients
 
     @model_validator(mode="after")
@@ -124,12 +124,12 @@ class CohortSource(SpecModel):
     @model_validator(mode="after")
     def _path_holds_no_secret(self) -> Self:
         if self.path and "@" in urlsplit(self.path).netloc:
-            raise ValueError("path holds credentials, which are stored with every run; give them to fsspec another way")
+            raise ValueError("path contains credentials, and every run stores it; pass them to fsspec in another way")
         return self
 
 
 def cohort_of(text: str) -> CohortSource:
-    """`search`, `locations:MICU,SICU`, `group:a1`, `list:a1`, `patients:a1,a2`, `file:ids.csv`, `export`, `export:a1`.
+    """Parses one of the forms in COHORT_WORDS, such as `search`, `locations:MICU,SICU`, `group:a1` or `patients:a1,a2`.
 
     Raises ValueError for anything else.
     """
@@ -147,4 +147,4 @@ def _from_text(value: object) -> object:
 
 
 CohortChoice = Annotated[CohortSource, BeforeValidator(_from_text, json_schema_input_type=str)]
-"""A cohort that may also be given in one word."""
+"""A cohort that may also be given as a short text."""

@@ -1,4 +1,4 @@
-"""Conditions: what is screened for. One YAML file each, resolved against the variables."""
+"""Conditions: what is screened for. One YAML file each, combined with the variables that it uses."""
 
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -20,7 +20,7 @@ Summary = Literal[
 ]
 Demographic = Literal["age", "sex"]
 Mode = Literal["live", "shadow"]
-# What Airflow takes as the name of a connection, of a pool and, after the condition's, of a DAG.
+# What Airflow accepts as the name of a connection, of a pool and, after the condition's, of a DAG.
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 OnsetDefinition = Literal["sofa_time", "suspected_infection_time", "earlier"]
 
@@ -29,23 +29,23 @@ class Cohort(SpecModel):
     """Which stays are screened."""
 
     min_age: int = Field(default=18, ge=0, le=120, description="Youngest age in years at as_of.")
-    look_back: Duration = Field(description="Stays that overlap this long before as_of are found.")
+    look_back: Duration = Field(description="How long before as_of to look for stays; a stay must overlap this time.")
     encounters: Encounters | None = Field(
-        default=None, description="Which Encounters count as stays; none: the ICU stays of the connection."
+        default=None, description="Which Encounters count as stays; default: the ICU stays that the connection defines."
     )
     source: CohortSource = Field(default=CohortSource(), description="Where the patients come from.")
     at_least: int = Field(
         default=1,
         ge=0,
-        description="Fewer stays found are a wrong setting and no empty ward: they are screened, and the run ends as"
-        " implausible. 0 for a unit that can be empty.",
+        description="If fewer stays are found, a setting is probably wrong: they are screened, and the run ends as"
+        " implausible. Use 0 for a unit that can be empty.",
     )
     may_fall_by: float | None = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="So great a share of the stays that the run before found may be missing; more, and the run ends as"
-        " implausible. null: runs are not compared.",
+        description="Largest share by which the number of stays may fall since the previous run; if it falls further,"
+        " the run ends as implausible. null: runs are not compared.",
     )
     small_fall: int = Field(default=5, ge=1, description="A fall by fewer stays than this is never implausible.")
 
@@ -57,15 +57,15 @@ class Cohort(SpecModel):
 
 
 class FeatureGroup(SpecModel):
-    """Every variable of the group gets every summary over the window that ends at as_of."""
+    """A group of features: every variable gets every summary over the window that ends at as_of."""
 
     variables: tuple[str, ...] = Field(min_length=1, description="Names from variables.yaml.")
-    summaries: tuple[Summary, ...] = Field(min_length=1, description="What is computed of the window's events.")
+    summaries: tuple[Summary, ...] = Field(min_length=1, description="What to compute from the events in the window.")
     window: Duration = Field(description="Length of the window, both ends included.")
 
 
 class Feature(SpecModel):
-    """One column: a summary of a variable over a window. Its name derives from its parts."""
+    """One feature column: a summary of a variable over a window. Its name is derived from its parts."""
 
     variable: str
     summary: Summary
@@ -79,7 +79,7 @@ class Feature(SpecModel):
 class Features(SpecModel):
     """The feature columns of a condition."""
 
-    demographics: tuple[Demographic, ...] = Field(default=(), description="age in years at as_of; sex, 1 for male.")
+    demographics: tuple[Demographic, ...] = Field(default=(), description="age: in years at as_of; sex: 1 for male.")
     groups: tuple[FeatureGroup, ...] = Field(min_length=1, description="Summaries of variables.")
 
 
@@ -91,7 +91,7 @@ class Label(SpecModel):
     icd9: tuple[str, ...] = Field(default=(), description="ICD-9-CM code prefixes, without dots (rule icd).")
     onset: OnsetDefinition | None = Field(
         default=None,
-        description="When it began (rule sepsis3): sofa_time, suspected_infection_time, or the earlier of both.",
+        description="When sepsis began (rule sepsis3): sofa_time, suspected_infection_time, or the earlier of both.",
     )
 
     @model_validator(mode="after")
@@ -114,33 +114,33 @@ class Label(SpecModel):
 class MinimumData(SpecModel):
     """The least that must be known for a score; below it a stay is indeterminate."""
 
-    at_least: int = Field(ge=1, description="So many of the variables need an event in the window.")
+    at_least: int = Field(ge=1, description="How many of the variables need an event in the window.")
     of: tuple[str, ...] = Field(min_length=1, description="The variables that count.")
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
         if self.at_least > len(set(self.of)):
-            raise ValueError(f"got at_least {self.at_least} of {len(set(self.of))} variables; it can never be reached")
+            raise ValueError(f"got at_least {self.at_least} of {len(set(self.of))} variables; lower it")
         return self
 
 
 class Bands(SpecModel):
-    """How a score becomes a band. The numbers are chosen in training and travel with the model."""
+    """How a score becomes a band. The thresholds are chosen in training and stored with the model."""
 
     policy: Literal["f1", "sensitivity", "alert_budget"] = Field(
-        description="Where high starts by scores of training patients: best F1, a sensitivity, or an alert budget."
+        description="How the high threshold is chosen on training patients: best F1, a sensitivity, or an alert budget."
     )
     sensitivity: float | None = Field(
         default=None, gt=0, le=1, description="Share of predictions with the outcome to flag (policy sensitivity)."
     )
     alerts_per_100_patient_days: float | None = Field(
-        default=None, gt=0, description="The most that may be flagged (policy alert_budget)."
+        default=None, gt=0, description="The most predictions to flag (policy alert_budget)."
     )
-    moderate_at: float = Field(gt=0, lt=1, description="moderate starts at this fraction of the high threshold.")
+    moderate_at: float = Field(gt=0, lt=1, description="The moderate band starts at this part of the high threshold.")
 
     @property
     def target(self) -> float | None:
-        """What the policy aims at; None for f1."""
+        """The target of the policy; None for f1."""
         return {"sensitivity": self.sensitivity, "alert_budget": self.alerts_per_100_patient_days}.get(self.policy)
 
     @model_validator(mode="after")
@@ -149,7 +149,7 @@ class Bands(SpecModel):
         if {policy for policy, target in given.items() if target is not None} != {self.policy} - {"f1"}:
             raise ValueError(
                 "the policy sensitivity needs `sensitivity`, alert_budget needs `alerts_per_100_patient_days`, and no"
-                " policy takes another's"
+                " policy takes the key of another"
             )
         return self
 
@@ -160,7 +160,7 @@ class Quality(SpecModel):
     max_set_aside: float = Field(ge=0, le=1, description="Largest share of feature rows that may break the suite.")
     max_failed: float = Field(ge=0, le=1, description="Largest share of stays that may fail in a complete run.")
     late_after: Duration = Field(
-        default=timedelta(hours=1), description="Scores that come so long after as_of are called late."
+        default=timedelta(hours=1), description="Scores that are ready later than this after as_of are called late."
     )
 
 
@@ -173,7 +173,7 @@ class Coding(SpecModel):
 
 
 class Outcome(SpecModel):
-    """What RiskAssessment.prediction.outcome says."""
+    """What RiskAssessment.prediction.outcome contains."""
 
     text: str = Field(min_length=1, description="In words.")
     coding: tuple[Coding, ...] = Field(min_length=1, description="In codes.")
@@ -186,36 +186,35 @@ def _horizon(value: object) -> object:
 class ConditionFile(SpecModel):
     """The whole of conditions/<id>.yaml."""
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", description="Name of the condition and of its file.")
+    id: str = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", description="Id of the condition, and name of its file.")
     title: str = Field(min_length=1, description="Name in reports.")
-    version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="Raise it when a change alters scores.")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="Raise it with every change that alters scores.")
     description: str = Field(min_length=1, description="One sentence for people who read a report.")
     schedule: Cron = Field(description="Cron expression of the screening DAG, in time_zone.")
     time_zone: TimeZone = Field(
         default="UTC",
-        description="Whose clock the cron expressions follow, and whose days the dates are: an IANA name, such as"
-        " Europe/Berlin.",
+        description="Time zone of the cron expressions and of dates: an IANA name, such as Europe/Berlin.",
     )
     sources: tuple[SourceName, ...] = Field(
         default=(),
-        description="Airflow connections to screen, each by a DAG of its own; none: fhir_default alone.",
+        description="Airflow connections to screen, each with its own DAG; default: fhir_default.",
     )
     catch_up_from: date | None = Field(
-        default=None, description="Missed runs since this day are made up for, each as of its own time; none: skipped."
+        default=None, description="Catch up on runs missed since this day, each with its own as_of; default: skip them."
     )
     retraining: Cron | None = Field(
         default=None,
-        description="Cron expression of the training DAG, in time_zone; none: when asked for.",
+        description="Cron expression of the training DAG, in time_zone; default: only on request.",
     )
-    mode: Mode = Field(default="live", description="shadow scores and reports, and writes nothing to the source.")
+    mode: Mode = Field(default="live", description="shadow: score and report, but write nothing to the source.")
     shadow_until: date | None = Field(
         default=None,
-        description="From this day on, in time_zone, of the prediction time, mode shadow is live by itself.",
+        description="Day, in time_zone, from which mode shadow becomes live, by the prediction time.",
     )
     cohort: Cohort = Field(description="Which stays are screened.")
     features: Features = Field(description="The model's inputs.")
-    label: Label = Field(description="What the model learns, unless another label is asked for.")
-    other_labels: tuple[Label, ...] = Field(default=(), description="Labels that can be asked for by their rule.")
+    label: Label = Field(description="What the model learns by default.")
+    other_labels: tuple[Label, ...] = Field(default=(), description="Labels that can be requested by their rule.")
     horizon: Annotated[Duration | None, BeforeValidator(_horizon, json_schema_input_type=str)] = Field(
         description="How far after as_of the outcome may occur: a duration, or hospital_stay."
     )
@@ -227,7 +226,7 @@ class ConditionFile(SpecModel):
     )
     quality: Quality = Field(description="Limits of a run.")
     outcome: Outcome = Field(description="How the outcome is coded in FHIR.")
-    leakage: Leakage = Field(default=Leakage(), description="When a training is stopped for fear of leakage.")
+    leakage: Leakage = Field(default=Leakage(), description="When a training is stopped on suspicion of leakage.")
     promotion: Promotion = Field(default=Promotion(), description="When a trained model may go live.")
     model_card: ModelCardTexts = Field(
         default=ModelCardTexts(), description="What only people can say about the model, for its card."
@@ -242,7 +241,7 @@ class ConditionFile(SpecModel):
         return f"{self.schedule} ({self.time_zone})"
 
     def mode_at(self, as_of: datetime) -> Mode:
-        """What a screening of that prediction time is, unless it is asked for otherwise."""
+        """Returns the mode of a screening at that prediction time, unless the request names another."""
         ended = self.shadow_until is not None and as_of.astimezone(self.zone).date() >= self.shadow_until
         return "live" if ended else self.mode
 
@@ -252,7 +251,7 @@ class ConditionFile(SpecModel):
 
     @model_validator(mode="after")
     def _sources_differ(self) -> Self:
-        # Airflow reads a connection from a variable in capitals.
+        # Airflow can read a connection from an environment variable, whose name is in capitals.
         seen = [source.casefold() for source in self.sources]
         if repeated := [name for name, key in zip(self.sources, seen, strict=True) if seen.count(key) > 1]:
             raise ValueError(f"sources names {repeated[0]} more than once; remove one of them")
@@ -262,7 +261,7 @@ class ConditionFile(SpecModel):
     def _only_a_shadow_ends(self) -> Self:
         if self.shadow_until and self.mode != "shadow":
             raise ValueError(
-                "shadow_until is the end of a shadow, and the mode is live; add `mode: shadow`, or leave it out"
+                "shadow_until ends mode shadow, but the mode is live; add `mode: shadow`, or remove shadow_until"
             )
         return self
 
@@ -274,7 +273,7 @@ class Condition(ConditionFile):
 
     @cached_property
     def feature_list(self) -> tuple[Feature, ...]:
-        """The windowed features in column order (groups in order, then variables, then summaries)."""
+        """The windowed features in column order (groups, then variables, then summaries)."""
         return tuple(
             Feature(variable=variable, summary=summary, window=group.window)
             for group in self.features.groups
@@ -289,12 +288,12 @@ class Condition(ConditionFile):
 
     @property
     def labels(self) -> dict[str, Label]:
-        """All labels by their rule, the default one first."""
+        """All labels by their rule, with the default first."""
         return {label.rule: label for label in (self.label, *self.other_labels)}
 
     @cached_property
     def longest_window(self) -> timedelta:
-        """How far before as_of events are needed."""
+        """How long before as_of events are needed."""
         return max(group.window for group in self.features.groups)
 
     @model_validator(mode="after")
@@ -310,7 +309,7 @@ class Condition(ConditionFile):
         rules = [label.rule for label in (self.label, *self.other_labels)]
         repeated = sorted({rule for rule in rules if rules.count(rule) > 1})
         if repeated:
-            raise ValueError(f"other_labels names the rule {repeated[0]} again; a label is asked for by its rule")
+            raise ValueError(f"other_labels names the rule {repeated[0]} again; a rule may have one label, so keep one")
         return self
 
     @model_validator(mode="after")

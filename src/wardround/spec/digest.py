@@ -1,4 +1,4 @@
-"""A digest of what decides a score: when it changes, models trained before are refused."""
+"""The digest of everything that decides a score: if it changes, models trained earlier are refused."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from typing import Any
 
 from wardround.spec.conditions import Condition
 
-# Keys that change words, schedules or limits, but no feature and no label.
+# Keys that affect texts, schedules or limits, but neither features nor labels.
 _WORDS_AND_LIMITS = (
     *("title", "description", "schedule", "catch_up_from", "quality", "outcome", "bands", "version", "cohort"),
     *(
@@ -27,6 +27,6 @@ _COSMETIC: Any = {**dict.fromkeys(_WORDS_AND_LIMITS, True), "variables": {"__all
 
 
 def spec_digest(condition: Condition) -> str:
-    """SHA-256, in hex, of a condition's features, variables, label and horizon; the YAML's layout does not matter."""
+    """Returns the SHA-256 (hex) of a condition's features, variables, label and horizon, whatever the YAML's layout."""
     content = condition.model_dump(mode="json", exclude=_COSMETIC)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

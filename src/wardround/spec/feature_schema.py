@@ -15,7 +15,7 @@ ValueSummary = Literal["last", "first", "mean", "min", "max"]
 
 
 def _text(value: object) -> object:
-    """YAML reads an unquoted 220045 as a number."""
+    """Returns a number as text: YAML reads an unquoted 220045 as a number."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -23,21 +23,21 @@ Text = Annotated[str, BeforeValidator(_text)]
 
 
 class SchemaFeature(SpecModel):
-    """One input of the model. summary, window and impute are Wardround's own; the rest is the tutorial's."""
+    """One input of the model. summary, window and impute are specific to Wardround; the rest is from the tutorial."""
 
     fhir_resource: str = Field(description="Observation or Patient.")
     code: Text | None = Field(default=None, description="Code of the Observation.")
-    code_system: str | None = Field(default=None, description="Its system, matched exactly.")
+    code_system: str | None = Field(default=None, description="Code system of the code, matched exactly.")
     field: str | None = Field(default=None, description="birthDate or gender of a Patient; valueQuantity.value.")
     transform: str | None = Field(default=None, description="calculate_age for birthDate, encode_gender for gender.")
     unit: str | None = Field(default=None, description="The unit that the model was trained in.")
-    dtype: str = Field(default="float64", description="A kind of number; age is always in completed years.")
-    required: bool = Field(default=True, description="No score without it, unless impute says what to take instead.")
+    dtype: str = Field(default="float64", description="A numeric type; age is always in completed years.")
+    required: bool = Field(default=True, description="Without this input there is no score, unless impute is given.")
     display: str | None = Field(default=None, description="In words.")
-    description: str | None = Field(default=None, description="In more words.")
+    description: str | None = Field(default=None, description="A longer description.")
     summary: ValueSummary | None = Field(default=None, description="How several values become one.")
-    window: Duration | None = Field(default=None, description="Of how long before the prediction time.")
-    impute: float | None = Field(default=None, description="What replaces an unknown value, in the model's unit.")
+    window: Duration | None = Field(default=None, description="Length of the window before the prediction time.")
+    impute: float | None = Field(default=None, description="Replaces an unknown value, in the model's unit.")
 
 
 class FeatureSchema(SpecModel):
@@ -47,5 +47,5 @@ class FeatureSchema(SpecModel):
     version: Text | None = Field(default=None, description="Version.")
     description: str | None = Field(default=None, description="In words.")
     model_info: dict[str, Any] = Field(default={}, description="About the model; not used.")
-    metadata: dict[str, Any] = Field(default={}, description="About ages; not used: age is that at as_of.")
+    metadata: dict[str, Any] = Field(default={}, description="About ages; not used: age is always taken at as_of.")
     features: dict[str, SchemaFeature] = Field(min_length=1, description="Features by the model's names.")

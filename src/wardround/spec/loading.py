@@ -1,4 +1,4 @@
-"""Reads include/schemas: YAML in, frozen models out, or a SpecError that names file, place, value and remedy."""
+"""Reads include/schemas: YAML into frozen models, or a SpecError that names file, place, value and remedy."""
 
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -17,7 +17,7 @@ from wardround.spec.servers import ServerProfile
 from wardround.spec.source_maps import SourceMap, Translation, from_concept_map, translation_of
 from wardround.spec.variables import Variable, VariablesFile
 
-try:  # ten times as fast, and there wherever PyYAML comes as a wheel
+try:  # ten times as fast; part of every binary wheel of PyYAML
     from yaml import CSafeLoader as SafeLoader
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
@@ -26,24 +26,25 @@ M = TypeVar("M", bound=SpecModel)
 
 
 def load_variables(schemas: Path) -> dict[str, Variable]:
-    """All variables of `schemas`/variables.yaml by name. Raises SpecError."""
+    """Returns all variables of `schemas`/variables.yaml by name. Raises SpecError."""
     return _validated(VariablesFile, schemas / "variables.yaml").variables
 
 
 def condition_ids(schemas: Path) -> tuple[str, ...]:
-    """The ids of all conditions, sorted: one per file, not yet validated. Raises SpecError where there is none."""
+    """Returns the ids of all condition files, sorted and not yet validated. Raises SpecError if there are none."""
     found = tuple(sorted(path.stem for path in (schemas / "conditions").glob("*.yaml")))
     if not found:
-        state = "holds no condition" if (schemas / "conditions").is_dir() else "is not there"
+        state = "contains no condition" if (schemas / "conditions").is_dir() else "does not exist"
         raise SpecError(
-            f"{schemas / 'conditions'}: {state}, expected a YAML file for each; restore it, or set WARDROUND_HOME to"
-            " the folder that holds include/schemas, or unset it for the conditions that Wardround brings"
+            f"{schemas / 'conditions'}: {state}, expected a YAML file for each condition; restore it, or set"
+            " WARDROUND_HOME to the folder that contains include/schemas, or unset it for the conditions that come with"
+            " Wardround"
         )
     return found
 
 
 def load_condition(condition_id: str, schemas: Path) -> Condition:
-    """The condition with the variables it uses. Raises SpecError for an unknown id and anything wrong inside."""
+    """Returns the condition with the variables it uses. Raises SpecError for an unknown id or an invalid file."""
     path = schemas / "conditions" / f"{condition_id}.yaml"
     if condition_id not in condition_ids(schemas):
         known = ", ".join(condition_ids(schemas))
@@ -64,17 +65,17 @@ def load_condition(condition_id: str, schemas: Path) -> Condition:
 
 
 def load_conditions(schemas: Path) -> dict[str, Condition]:
-    """All conditions by id."""
+    """Returns all conditions by id."""
     return {condition_id: load_condition(condition_id, schemas) for condition_id in condition_ids(schemas)}
 
 
 def load_server_profiles(schemas: Path) -> dict[str, ServerProfile]:
-    """All server profiles by id. Raises SpecError."""
+    """Returns all server profiles by id. Raises SpecError."""
     return {path.stem: _server_profile(path) for path in sorted((schemas / "servers").glob("*.yaml"))}
 
 
 def load_server_profile(profile_id: str, schemas: Path) -> ServerProfile:
-    """The server profile. Raises SpecError for an unknown id and anything wrong inside."""
+    """Returns the server profile. Raises SpecError for an unknown id or an invalid file."""
     path = schemas / "servers" / f"{profile_id}.yaml"
     known = sorted(other.stem for other in path.parent.glob("*.yaml"))
     if profile_id not in known:
@@ -86,14 +87,14 @@ def load_server_profile(profile_id: str, schemas: Path) -> ServerProfile:
 
 
 def load_feature_schema(path: Path) -> FeatureSchema:
-    """The feature schema of a model that was trained elsewhere. Raises SpecError."""
+    """Returns the feature schema of a model that was trained elsewhere. Raises SpecError."""
     if not path.is_file():
-        raise SpecError(f"{path}: not found, expected a feature schema; give the YAML that came with the model")
+        raise SpecError(f"{path}: not found, expected a feature schema; give the YAML file that came with the model")
     return _validated(FeatureSchema, path)
 
 
 def load_source_map(path: Path, schemas: Path) -> Translation:
-    """A source's own map (YAML, or a ConceptMap as JSON) in the words of variables.yaml. Raises SpecError."""
+    """Reads a source map (YAML, or a ConceptMap as JSON) and resolves it with variables.yaml. Raises SpecError."""
     if not path.is_file():
         raise SpecError(f"{path}: not found, expected a source map in YAML or a ConceptMap in JSON; correct the path")
     variables = load_variables(schemas)
@@ -123,7 +124,7 @@ def _known_variable(name: str, variables: dict[str, Variable], path: Path, place
 
 
 def _validated(model: type[M], path: Path, of: Callable[[Any], Any] | None = None) -> M:
-    """The file as the model, after `of` has made of its content what the model reads."""
+    """Validates the file as the model, after `of`, if given, has converted its content."""
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
     except OSError as error:
@@ -137,13 +138,13 @@ def _validated(model: type[M], path: Path, of: Callable[[Any], Any] | None = Non
 
 
 class _StrictLoader(SafeLoader):
-    """SafeLoader that refuses a key given twice, which plain YAML would let win silently, and letters nobody sees."""
+    """A SafeLoader that refuses duplicate keys, of which YAML silently keeps the last, and invisible characters."""
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         text = super().construct_scalar(node)
         if (shown := visible_lines(text)) != text:
             raise yaml.constructor.ConstructorError(
-                None, None, f"'{shown}' holds a character that is not seen; remove it", node.start_mark
+                None, None, f"'{shown}' contains an invisible character; remove it", node.start_mark
             )
         return text
 
@@ -177,7 +178,7 @@ def _explain(error: ValidationError, path: Path, model: type[SpecModel] | None =
 
 
 def _known_keys(model: type[SpecModel], place: tuple[int | str, ...]) -> tuple[str, ...]:
-    """The keys that the model at `place` inside `model` knows; empty where the place cannot be followed."""
+    """Returns the keys of the model at `place` inside `model`; empty if the place cannot be followed."""
     current: Any = model
     for part in place:
         current = _inner_model(current.model_fields[part].annotation) if part in current.model_fields else current

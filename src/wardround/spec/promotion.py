@@ -9,7 +9,7 @@ from wardround.spec.base import Duration, SpecModel
 
 
 class CalibrationSlope(SpecModel):
-    """How far probabilities may be too bold (a slope below 1) or too timid (above)."""
+    """Limits on how overconfident (a slope below 1) or underconfident (above 1) probabilities may be."""
 
     min: float = Field(default=0.7, gt=0, description="Smallest slope on the test patients.")
     max: float = Field(default=1.4, gt=0, description="Largest slope on the test patients.")
@@ -22,18 +22,18 @@ class CalibrationSlope(SpecModel):
 
 
 class Promotion(SpecModel):
-    """The gates between a trained model and going live, and how long a person may take to approve."""
+    """The gates that a trained model must pass to go live, and how long a person may take to approve it."""
 
     min_patients: int = Field(
-        default=50, ge=1, description="With fewer test patients with the outcome, or without it, no gate judges."
+        default=50, ge=1, description="With fewer test patients with or without the outcome, no gate is judged."
     )
     calibration_slope: CalibrationSlope = Field(
         default=CalibrationSlope(), description="Limits of the calibration slope; 1 is ideal."
     )
     min_ppv: float = Field(default=0.05, ge=0, le=1, description="Smallest PPV at the threshold of the high band.")
     max_auroc_loss: float = Field(
-        default=0.02, ge=0, le=1, description="So much below the live model's may the AUROC be, on the same patients."
+        default=0.02, ge=0, le=1, description="How far the AUROC may be below the live model's, on the same patients."
     )
     answer_within: Duration = Field(
-        default=timedelta(days=14), description="An approval that is asked for and not given by then is a no."
+        default=timedelta(days=14), description="An approval that is not given within this time counts as refused."
     )

@@ -1,4 +1,4 @@
-"""Models in, JSON schemas and the README's tables of keys out.
+"""Generates the JSON schemas of the spec's files and the README's tables of keys from the models.
 
 `python -m wardround.spec.schema include/schemas` writes both.
 """
@@ -28,17 +28,17 @@ _BEGIN, _END = "<!-- keys of {name}: generated -->", "<!-- end of {name} -->"
 
 
 def json_schema(name: str) -> str:
-    """The JSON schema of a file's model, as the text of `<name>.schema.json`."""
+    """Returns the JSON schema of a file's model, as the text of `<name>.schema.json`."""
     schema = FILES[name].model_json_schema()
     if name == "variables":
-        # A variable's name is its key, so editors must not ask for it inside.
+        # A variable's name is its key, so editors must not ask for it again inside.
         schema["$defs"]["Variable"]["required"].remove("name")
         del schema["$defs"]["Variable"]["properties"]["name"]
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
 
 
 def key_rows(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """(key, default or "required", meaning) of every key of a model and of the models inside it."""
+    """Yields (key, default or "required", meaning) for every key of a model and of the models inside it."""
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
         if not (prefix.endswith("<name>.") and name == "name"):
@@ -49,13 +49,13 @@ def key_rows(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, st
 
 
 def key_table(name: str) -> str:
-    """The Markdown table of every key of a file."""
+    """Returns a Markdown table of every key of a file."""
     rows = [f"| `{key}` | {default} | {meaning} |" for key, default, meaning in key_rows(FILES[name])]
     return "\n".join(["| key | default | meaning |", "| --- | --- | --- |", *rows])
 
 
 def with_tables(readme: str) -> str:
-    """The README's text with its generated tables renewed."""
+    """Returns the README's text with its generated tables renewed."""
     for name in FILES:
         begin, end = _BEGIN.format(name=name), _END.format(name=name)
         head, _, rest = readme.partition(begin)
@@ -81,7 +81,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _inner(annotation: Any) -> tuple[type[BaseModel] | None, str]:
-    """The model inside an annotation, and how its keys hang on the outer key: `[]` in a list, `.<name>` in a map."""
+    """Returns the model inside an annotation, and how its keys join the outer key: `[]` in lists, `.<name>` in maps."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, ""
     arguments = getattr(annotation, "__args__", ())

@@ -1,4 +1,4 @@
-"""Server profiles: what one kind of FHIR server bears and knows, one YAML file each."""
+"""Server profiles: the limits and abilities of one kind of FHIR server. One YAML file each."""
 
 from typing import Final, Literal
 
@@ -7,66 +7,66 @@ from pydantic import Field
 from wardround.spec.base import SpecModel
 
 CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
-# Without end for all that Wardround asks; a source's own settings are smaller.
+# No limit, as far as Wardround is concerned; the settings of a source are smaller.
 NO_CAP: Final = 100_000
 
-_FOR_CHECK_SOURCE: Final = "Compared by check-source; no search of Wardround's asks by it."
+_FOR_CHECK_SOURCE: Final = "Only check-source compares this; no search of Wardround uses it."
 
 EncounterFilter = Literal["class", "type", "location", "date", "status"]
 
 
 class ServerProfile(SpecModel):
-    """A kind of FHIR server. The defaults are what FHIR R4 promises; a file names what is otherwise."""
+    """A kind of FHIR server. The defaults are what FHIR R4 promises; a profile names the differences."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$", description="Name of the profile and of its file.")
     title: str = Field(min_length=1, description="Name in messages.")
     known_from: Literal["tests", "documentation"] = Field(
-        description="tests: Wardround was run against it; documentation: its makers say so."
+        description="tests: Wardround was run against it; documentation: according to its makers."
     )
     recognised_by: tuple[str, ...] = Field(
-        default=(), description="Texts of CapabilityStatement.software, implementation or publisher; case is ignored."
+        default=(), description="Texts in CapabilityStatement.software, implementation or publisher; case is ignored."
     )
 
-    page_size: int = Field(default=NO_CAP, ge=1, description="Largest `_count` that is honoured.")
+    page_size: int = Field(default=NO_CAP, ge=1, description="Largest `_count` that the server honours.")
     patients_per_search: int = Field(default=NO_CAP, ge=1, description="Most patients in one search.")
     codes_per_search: int = Field(default=NO_CAP, ge=1, description="Most codes in one search.")
     encounter_by: tuple[EncounterFilter, ...] = Field(
         default=("class", "type", "location", "date", "status"),
-        description="What Encounters can be searched by, beside the patient.",
+        description="What Encounters can be searched by, besides the patient.",
     )
     has_location_parts: bool = Field(
-        default=True, description="`Location?partof=…` finds what is inside a Location, as beds in a unit."
+        default=True, description="`Location?partof=…` finds what is inside a Location, such as the beds of a unit."
     )
     encounter_needs_patient: bool = Field(
-        default=False, description="Encounters are found by patient only: a cohort of patients must be given."
+        default=False, description="Encounters can be searched by patient only: a cohort of patients must be given."
     )
     code_systems: tuple[str, ...] = Field(
-        default=(), description="URIs of the code systems that Observations are searched by; all if none is named."
+        default=(), description="URIs of the code systems by which Observations can be searched; empty: all."
     )
     observation_needs: Literal["nothing", "code_or_category", "category"] = Field(
-        default="nothing", description="What an Observation search must name beside the patient."
+        default="nothing", description="What an Observation search must name besides the patient."
     )
     observation_categories: tuple[str, ...] = Field(
         default=(f"{CATEGORIES}|vital-signs", f"{CATEGORIES}|laboratory"),
-        description="Searched instead of codes where observation_needs is category.",
+        description="Searched instead of codes if observation_needs is category.",
     )
     panels_only: dict[str, tuple[str, ...]] = Field(
-        default={}, description="LOINC panel -> codes of its components that are found by the panel's code alone."
+        default={}, description="LOINC panel -> codes of its components that are found only by the panel's code."
     )
 
     references: Literal["id", "type_and_id"] = Field(
         default="id", description="How a search names a patient: a1, or Patient/a1."
     )
-    has_include: bool = Field(default=True, description="`_include` brings Patients and Locations along.")
+    has_include: bool = Field(default=True, description="`_include` returns Patients and Locations as well.")
     has_last_updated: bool = Field(
         default=True, description=f"`_lastUpdated` is a search parameter. {_FOR_CHECK_SOURCE}"
     )
     has_date_with_last_updated: bool = Field(
-        default=True, description=f"`date` and `_lastUpdated` go together. {_FOR_CHECK_SOURCE}"
+        default=True, description=f"`date` and `_lastUpdated` can be combined. {_FOR_CHECK_SOURCE}"
     )
     has_post_search: bool = Field(default=True, description="Searches can be posted (`_search`).")
     has_exact_totals: bool = Field(
-        default=True, description="Bundle.total, if it is there, counts the matches; reading fewer is an error."
+        default=True, description="Bundle.total, if present, counts the matches; reading fewer is an error."
     )
     has_batch: bool = Field(default=True, description="A Bundle of type batch can be posted to the base URL.")
     has_conditional_update: bool = Field(default=True, description="`PUT Type?identifier=…` writes once.")
@@ -75,11 +75,11 @@ class ServerProfile(SpecModel):
     transaction_entries: int = Field(
         default=NO_CAP,
         ge=1,
-        description="Most conditional writes in a transaction. Told, not used: Wardround writes in batches.",
+        description="Most conditional writes in a transaction. Not used: Wardround writes in batches.",
     )
 
-    quirks: tuple[str, ...] = Field(default=(), description="What else is odd about it, in sentences.")
+    quirks: tuple[str, ...] = Field(default=(), description="Other peculiarities, in sentences.")
 
 
 GENERIC: Final = ServerProfile(id="generic", title="Any FHIR R4 server", known_from="documentation")
-"""What is expected of a server that nobody named; the same as servers/generic.yaml."""
+"""What Wardround assumes about a server whose kind is not named; the same as servers/generic.yaml."""

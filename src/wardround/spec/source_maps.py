@@ -1,4 +1,4 @@
-"""What a source calls our variables and units: a file of the source's own, as YAML or as a FHIR ConceptMap."""
+"""What a source's own codes and units mean: a file for each source, as YAML or as a FHIR ConceptMap."""
 
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -13,12 +13,12 @@ from wardround.spec.variables import Variable
 
 Code = tuple[str, str]  # system, code
 
-# What of a ConceptMap says the same; anything wider, narrower or related would change the meaning.
+# The equivalences of a ConceptMap that mean the same; wider, narrower or related ones would change the meaning.
 _SAME: Final = ("equivalent", "equal")
 
 
 def _text(value: object) -> object:
-    """YAML reads an unquoted 220045 as a number."""
+    """Returns a number as text: YAML reads an unquoted 220045 as a number."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -26,11 +26,11 @@ Text = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
 
 
 class MappedSystem(SpecModel):
-    """Codes of one system of the source's, and what they mean."""
+    """Codes of one of the source's systems, and what they mean."""
 
-    system: str = Field(min_length=1, description="The system that is translated from, as the source writes it.")
+    system: str = Field(min_length=1, description="The system to translate from, as the source writes it.")
     to: str | None = Field(
-        default=None, min_length=1, description="System of what the codes mean; none: they mean variables, by name."
+        default=None, min_length=1, description="System of the target codes; default: the targets are variables' names."
     )
     means: dict[Text, Text] = Field(
         min_length=1, description="Code -> name of a variable, or a code of `to` that variables.yaml names."
@@ -41,7 +41,7 @@ class SourceMap(SpecModel):
     """The whole of a source map."""
 
     version: Literal[1] = Field(description="Version of this file's format.")
-    title: str = Field(default="", description="Whose map it is.")
+    title: str = Field(default="", description="Name of the map.")
     codes: tuple[MappedSystem, ...] = Field(default=(), description="The source's codes.")
     units: dict[Text, Text] = Field(
         default={}, description="Unit as the source writes it -> UCUM unit, or another that variables.yaml lists."
@@ -58,16 +58,16 @@ class SourceMap(SpecModel):
         return self
 
     def each_code(self) -> Iterator[tuple[str, str | None, str, str]]:
-        """(system, to, code, meaning) of every code."""
+        """Yields (system, to, code, meaning) for every code."""
         for mapped in self.codes:
             for code, meaning in mapped.means.items():
                 yield mapped.system, mapped.to, code, meaning
 
 
 class Translation(SpecModel):
-    """A source map in our words: what each code of the source's means, and each of its units.
+    """A source map resolved with variables.yaml.
 
-    `codes` gives for a code of the source the code that variables.yaml names; `units` for a text the unit it means.
+    `codes` maps a code of the source to a code in variables.yaml; `units` maps a text of the source to its unit.
     """
 
     title: str = ""
@@ -76,7 +76,7 @@ class Translation(SpecModel):
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, of what it says; the file's layout and title do not matter."""
+        """SHA-256 (hex) of the content, whatever the file's layout and title."""
         return hashlib.sha256(self.model_dump_json(exclude={"title"}).encode()).hexdigest()
 
 
@@ -84,17 +84,17 @@ NO_TRANSLATION: Final = Translation()
 
 
 def translation_of(source_map: SourceMap, variables: Mapping[str, Variable]) -> Translation:
-    """The map with its targets resolved.
+    """Returns the map with its targets resolved.
 
-    Raises ValueError, which names code or unit and remedy, for a target that variables.yaml does not name, and for a
-    code or a unit that has another meaning already.
+    Raises ValueError, which names the code or unit and the remedy, for a target that variables.yaml does not name, and
+    for a code or a unit that already has another meaning.
     """
     known = named_codes(variables)
     codes: dict[Code, Code] = {}
     for system, to, code, meaning in source_map.each_code():
         target = _target(to, meaning, variables, known, f"code {code} of {system}")
         if (system, code) in known and (system, code) != target:
-            raise ValueError(f"code {code} of {system}: variables.yaml names it itself; remove it from the map")
+            raise ValueError(f"code {code} of {system}: variables.yaml names it already; remove it from the map")
         codes[system, code] = target
     for text, meant in source_map.units.items():
         _require_unit(text, meant, variables)
@@ -104,19 +104,19 @@ def translation_of(source_map: SourceMap, variables: Mapping[str, Variable]) -> 
 
 
 def named_codes(variables: Mapping[str, Variable]) -> frozenset[Code]:
-    """The codes of all variables, and of the panels around them."""
+    """Returns the codes of all variables, and of the panels that contain them."""
     return frozenset(code for one in variables.values() for code in (*one.all_codes(), *one.panel_codes()))
 
 
 def _require_unit(text: str, meant: str, variables: Mapping[str, Variable]) -> None:
-    """Raises ValueError for a unit that no variable reads, and for a text that one of them reads as another unit."""
+    """Raises ValueError for a unit that no variable accepts, and for a text that is already a unit of a variable."""
     if not any(variable.conversion(meant) for variable in variables.values()):
-        raise ValueError(f"units.{text}: means {meant!r}, which no variable is read in; give a UCUM unit of theirs")
+        raise ValueError(f"units.{text}: means {meant!r}, which no variable accepts; give a UCUM unit that one accepts")
     for variable in variables.values():
         known = variable.conversion(text)
         if known and known != variable.conversion(meant):
             raise ValueError(
-                f"units.{text}: means {meant!r}, but is a unit of {variable.name} already; remove it from the map"
+                f"units.{text}: means {meant!r}, but is already a unit of {variable.name}; remove it from the map"
             )
 
 
@@ -135,11 +135,11 @@ def _target(
 
 
 def from_concept_map(resource: dict[str, Any], variables: Mapping[str, Variable]) -> dict[str, Any]:
-    """A FHIR ConceptMap (R4) as the content of a source map: a group each, of what means the same.
+    """Converts a FHIR ConceptMap (R4) to the content of a source map, one group at a time; only equivalent codes count.
 
-    A group whose target is UCUM gives units. Of a hospital's whole map only what variables name is kept.
+    A group whose target is UCUM gives units. Of a hospital's complete map, only codes that variables name are kept.
 
-    Raises ValueError, which names the group, for one without source or target, for an element that is none, for a code
+    Raises ValueError, which names the group, for a group without source or target, for an invalid element, for a code
     that means two things, and for a map of which nothing is kept.
     """
     known = named_codes(variables)
@@ -156,14 +156,14 @@ def from_concept_map(resource: dict[str, Any], variables: Mapping[str, Variable]
         _put([(code, meaning) for code, meaning in pairs if (target, meaning) in known], means, place)
         codes += [{"system": source, "to": target, "means": means}] if means else []
     if not codes and not units:
-        raise ValueError("group: nothing in it is equivalent to a code that variables name, expected some; add them")
+        raise ValueError("group: no code is equivalent to a code that variables name, expected at least one; add it")
     title = str(resource.get("title") or resource.get("name") or "")
     return {"version": 1, "title": title, "codes": codes, "units": units}
 
 
 def _systems(group: Any, place: str) -> tuple[str, str]:
     if not isinstance(group, dict) or not isinstance(group.get("element"), list):
-        raise ValueError(f"{place}: holds no list of elements, expected a ConceptMap of FHIR R4; correct it")
+        raise ValueError(f"{place}: contains no list of elements, expected a ConceptMap of FHIR R4; correct it")
     for name in ("source", "target"):
         if not isinstance(group.get(name), str):
             raise ValueError(f"{place}.{name}: is missing, expected the code system; add it")
@@ -171,15 +171,15 @@ def _systems(group: Any, place: str) -> tuple[str, str]:
 
 
 def _same(elements: list[Any], place: str) -> Iterator[tuple[str, str]]:
-    """Code and target of what means the same. What does so only on a condition (`dependsOn`) does not."""
+    """Yields code and target where they mean the same. Mappings with conditions (`dependsOn`) do not count."""
     for number, element in enumerate(elements):
         targets = element.get("target", []) if isinstance(element, dict) else None
         if not isinstance(targets, list) or not all(isinstance(target, dict) for target in targets):
-            raise ValueError(f"{place}.element[{number}]: is none, expected a code and its targets; correct it")
+            raise ValueError(f"{place}.element[{number}]: is invalid, expected a code and its targets; correct it")
         for target in targets:
             if target.get("equivalence") in _SAME and not target.get("dependsOn"):
                 if not isinstance(element.get("code"), str) or not isinstance(target.get("code"), str):
-                    raise ValueError(f"{place}.element[{number}]: has no code, expected one on both sides; add it")
+                    raise ValueError(f"{place}.element[{number}]: lacks a code, expected one on both sides; add it")
                 yield element["code"], target["code"]
 
 

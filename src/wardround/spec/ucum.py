@@ -1,7 +1,7 @@
-"""A UCUM unit (case sensitive) in, what it measures out; what is not known for certain is no unit.
+"""Parses UCUM units (case sensitive) and says what they measure; whatever is uncertain is not a unit.
 
-The atoms are those that a measurement of a patient may be given in, as UCUM 2.2 defines them. All arithmetic is exact,
-so that two spellings of one unit convert by exactly 1. See decision 14.
+The atoms are those in which measurements of patients may be given, as defined by UCUM 2.2. All arithmetic is exact, so
+that two spellings of one unit convert by exactly 1. See decision 14.
 """
 
 import re
@@ -15,7 +15,7 @@ SYSTEMS: Final = ("http://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8")
 
 Dimension = tuple[tuple[str, int], ...]  # base units and their powers, sorted
 
-# Longer texts are no units; a power beyond this is not measured in.
+# Longer texts are not units, and nothing is measured in higher powers.
 _LONGEST: Final = 60
 _HIGHEST_POWER: Final = 24
 
@@ -28,9 +28,9 @@ class Measure(NamedTuple):
     zero: Fraction = Fraction(0)
 
 
-# What is not made of other units. Moles and equivalents are kept apart although UCUM defines both as numbers: which ion
-# has how many charges is chemistry, and variables.yaml says it. Arbitrary units measure nothing but themselves. Of the
-# column of mercury UCUM keeps four decimals; the conventional one is taken, as it always was here.
+# Units that are not made of others. Moles and equivalents are kept apart although UCUM defines both as numbers: the
+# charge of an ion is chemistry, and variables.yaml states it. Arbitrary units convert only to themselves. UCUM has the
+# column of mercury with four decimals; Wardround uses the conventional, longer value, as it always has.
 _BASE: Final = ("m", "s", "g", "K", "mol", "eq", "osm", "rad", "[pH]", "[iU]", "[arb'U]", "[USP'U]")
 _DERIVED: Final = {
     "%": ("1", "10*-2"), "[ppth]": ("1", "10*-3"), "[ppm]": ("1", "10*-6"), "[ppb]": ("1", "10*-9"),
@@ -42,7 +42,7 @@ _DERIVED: Final = {
     "g%": ("1", "g/dl"), "kat": ("1", "mol/s"), "U": ("1", "umol/min"), "[IU]": ("1", "[iU]"),
     "[degR]": ("5/9", "K"),
 }  # fmt: skip
-# Units with a zero of their own; they stand alone.
+# Units with their own zero; they cannot be combined with others.
 _SPECIAL: Final = {
     "Cel": Measure(Fraction(1), (("K", 1),), Fraction("273.15")),
     "[degF]": Measure(Fraction(5, 9), (("K", 1),), Fraction("459.67") * 5 / 9),
@@ -58,7 +58,7 @@ _METRIC: Final = (
 
 
 def _spellings() -> dict[str, tuple[str, int]]:
-    """Every way to write an atom, with and without a prefix: the atom and the power of ten. An atom goes first."""
+    """Returns every spelling of an atom, with its atom and power of ten. An atom comes before a prefix with an atom."""
     prefixed = {prefix + atom: (atom, power) for atom in _METRIC for prefix, power in _POWERS.items()}
     return {**prefixed, **{atom: (atom, 0) for atom in (*_BASE, *_DERIVED)}}
 
@@ -74,19 +74,19 @@ _TOKEN: Final = re.compile(
 
 
 class _NoUnit(Exception):
-    """The text is no UCUM unit, or one that this module does not know."""
+    """The text is not a UCUM unit, or one that this module does not know."""
 
 
 def plainly(text: str) -> str:
-    """The text with `u` for the micro sign, of which there are two, as UCUM writes what it prints with it."""
+    """Returns the text with `u`, as UCUM prints it, for either of the two micro signs."""
     return text.replace("µ", "u").replace("μ", "u")
 
 
 @lru_cache(maxsize=4096)
 def measure(text: str) -> Measure | None:
-    """What a unit measures, or None for a text that is no known UCUM unit.
+    """Returns what a unit measures, or None for a text that is not a known UCUM unit.
 
-    A bare number other than 1 is more likely a code of another system than a unit, and none here.
+    A bare number other than 1 is more likely a code of another system, so it is not a unit here.
     """
     plain = plainly(text)
     if not plain or len(plain) > _LONGEST or (plain.isdigit() and plain != "1"):
@@ -99,7 +99,7 @@ def measure(text: str) -> Measure | None:
 
 
 class _Reader:
-    """Reads one text from left to right: `.` and `/` are of one rank, as UCUM says."""
+    """Parses one text from left to right: `.` and `/` have the same precedence, as UCUM requires."""
 
     def __init__(self, text: str) -> None:
         self._tokens = list(_TOKEN.finditer(text))
@@ -114,7 +114,7 @@ class _Reader:
         return measured
 
     def _sign(self) -> str:
-        """The sign at this place, or nothing."""
+        """Returns the sign at this place, or an empty text."""
         return (self._tokens[self._place]["sign"] or "") if self._place < len(self._tokens) else ""
 
     def _term(self) -> Measure:
@@ -146,7 +146,7 @@ class _Reader:
 
 
 def _one(token: re.Match[str]) -> Measure:
-    """What a number, a power of ten or an atom with its exponent measures."""
+    """Returns what a number, a power of ten or an atom with its exponent measures."""
     if token["power"]:
         return Measure(Fraction(10) ** _power(token["ten"]))
     if token["number"]:

@@ -1,4 +1,4 @@
-"""A unit as a source spells it in, how its values become canonical out; what is not certain has no conversion."""
+"""Finds how values in a source's unit convert to the canonical unit; an uncertain unit has no conversion."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -11,22 +11,22 @@ from wardround.spec.ucum import measure, plainly
 
 
 class UnitConversion(SpecModel):
-    """How a source's unit becomes the canonical one: canonical = source x factor + offset."""
+    """How a source's unit converts to the canonical one: canonical = source x factor + offset."""
 
-    factor: float = Field(default=1.0, gt=0, description="Multiplied with the source's value.")
-    offset: float = Field(default=0.0, description="Added after the factor.")
+    factor: float = Field(default=1.0, gt=0, description="The source's value is multiplied by it.")
+    offset: float = Field(default=0.0, description="Added after the multiplication.")
 
 
 SAME: Final = UnitConversion()
 _NUMBER: Final = measure("1")
-Units = Mapping[str, str | UnitConversion]  # a text and the UCUM unit that it means; or a UCUM unit and its conversion
+Units = Mapping[str, str | UnitConversion]  # a text -> the UCUM unit that it means; or a UCUM unit -> its conversion
 
 
 def conversion(unit: str, canonical: str, units: Units) -> UnitConversion | None:
-    """How values in `unit` become values in `canonical`, or None where it is not known for certain.
+    """Returns how values in `unit` convert to `canonical`, or None if that is not certain.
 
-    What `units` lists as text goes before UCUM: `C` is no coulomb where it is listed as `Cel`. A UCUM unit converts
-    if it measures the same as the canonical one, or as a UCUM unit that `units` gives a conversion for.
+    What `units` lists as text takes precedence over UCUM: `C` is not a coulomb where it is listed as `Cel`. A UCUM unit
+    converts if it measures the same as the canonical one, or as a UCUM unit for which `units` gives a conversion.
     """
     if unit == canonical:
         return SAME
@@ -50,12 +50,12 @@ def _through(unit: str, anchors: Iterable[tuple[str, UnitConversion]]) -> Iterat
 
 @lru_cache(maxsize=4096)
 def between(unit: str, other: str) -> UnitConversion | None:
-    """How values in one UCUM unit become values in another, or None where they do not measure the same."""
+    """Returns how values in one UCUM unit convert to another, or None if they do not measure the same."""
     mine, theirs = measure(unit), measure(other)
     if mine is None or theirs is None or mine.dimension != theirs.dimension:
         return None
     if theirs == _NUMBER and mine != _NUMBER:
-        return None  # A score or a ratio given in percent is another quantity than its unit says.
+        return None  # A score or a ratio given in percent is a different quantity from what its unit suggests.
     try:
         factor, offset = float(mine.scale / theirs.scale), float((mine.zero - theirs.zero) / theirs.scale)
     except OverflowError:
@@ -64,5 +64,5 @@ def between(unit: str, other: str) -> UnitConversion | None:
 
 
 def has_one_scale(unit: str) -> bool:
-    """Whether people give its values without naming the unit: a rate a minute, a percentage, a score, a pH."""
+    """Whether people give values of this unit without naming it: a rate per minute, a percentage, a score, a pH."""
     return unit in ("/min", "%", "[pH]") or measure(unit) == _NUMBER

@@ -41,16 +41,16 @@ class MimicCoding(SpecModel):
 
 
 class NamedCode(SpecModel):
-    """A code of any system."""
+    """A code of any code system."""
 
     system: str = Field(
         pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s|]+$", description="URI of the code system, as in a FHIR Coding."
     )
     code: CodeText = Field(description="The code; a number in quotes.")
-    display: str = Field(default="", description="What it means; a source that gives words alone is compared with it.")
+    display: str = Field(default="", description="What it means; compared if a source gives only words.")
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """(system, code), once for each spelling of the system."""
+        """Returns (system, code) for each spelling of the system."""
         return _pairs(self.system, self.code)
 
 
@@ -58,12 +58,12 @@ Terms = tuple[NamedCode | str, ...]
 
 
 class Exclusions(SpecModel):
-    """What, said beside a value, makes it another quantity: codes, or words that its text has in it, case ignored."""
+    """What changes the meaning of a value: codes, or words contained in its text (case is ignored)."""
 
     code: tuple[NamedCode, ...] = Field(default=(), description="Other codes of the Observation or component.")
     body_site: Terms = Field(default=(), description="Where it was measured.")
     method: Terms = Field(default=(), description="How it was measured.")
-    specimen: Terms = Field(default=(), description="In what it was measured.")
+    specimen: Terms = Field(default=(), description="The specimen that was measured.")
 
 
 class Variable(SpecModel):
@@ -74,29 +74,29 @@ class Variable(SpecModel):
     unit: str = Field(min_length=1, description="Canonical UCUM unit; all events and features are in it.")
     plausible: Range = Field(description="Values outside are set aside.")
     typical: float | None = Field(
-        default=None, description="A usual value in adults, which the reasons of an imported model compare with."
+        default=None, description="A usual value in adults, with which reasons for an imported model's score compare."
     )
     risk_rises_with: Literal["high", "low", "both", "none"] = Field(
         default="none",
-        description="Which values are clinically expected to go with a higher risk: high or low ones, those outside of"
-        " usual_range, or none for sure. A reason for a score that says the opposite is not shown.",
+        description="Which values are clinically expected to raise the risk: high or low ones, those outside"
+        " usual_range, or none for certain. A reason for a score that contradicts this is not shown.",
     )
     usual_range: Range | None = Field(
-        default=None, description="In adults, both ends included; needed where the risk rises with both."
+        default=None, description="In adults, both ends included; needed if the risk rises with both."
     )
     loinc: tuple[CodeText, ...] = Field(default=(), description="LOINC codes, matched exactly.")
     codes: tuple[NamedCode, ...] = Field(
         default=(), description="Codes of other systems, matched exactly with the system."
     )
     panels: tuple[CodeText | NamedCode, ...] = Field(
-        default=(), description="Codes of Observations whose components may be the variable; LOINC unless they say."
+        default=(), description="Codes of Observations whose components may be the variable; LOINC unless stated."
     )
     excludes: Exclusions = Field(default=Exclusions(), description="What makes a value with these codes another one.")
     mimic: MimicCoding = Field(description="Its place in MIMIC-IV.")
     units: dict[str, str | UnitConversion] = Field(
         default={},
-        description="What UCUM does not say: a text that sources write, with the UCUM unit that it means;"
-        " or a UCUM unit that measures something else than the canonical one, with its conversion.",
+        description="What UCUM does not define: a text that sources write, with the UCUM unit that it means;"
+        " or a UCUM unit of a different kind from the canonical one, with its conversion.",
     )
 
     @model_validator(mode="after")
@@ -110,7 +110,7 @@ class Variable(SpecModel):
                 raise ValueError(f"units.{unit}: got {meant!r}, expected a UCUM unit that converts to {self.unit}")
             if isinstance(meant, UnitConversion) and not measure(unit):
                 raise ValueError(
-                    f"units.{unit}: is no UCUM unit, expected the one that it means, such as {self.unit!r}"
+                    f"units.{unit}: is not a UCUM unit, expected the one that it means, such as {self.unit!r}"
                 )
         return self
 
@@ -125,7 +125,7 @@ class Variable(SpecModel):
     @model_validator(mode="after")
     def _both_have_a_range(self) -> Self:
         if (self.risk_rises_with == "both") != (self.usual_range is not None):
-            raise ValueError("usual_range goes with risk_rises_with: both, and only with it; give both or neither")
+            raise ValueError("usual_range belongs to risk_rises_with: both, and only to it; give both or neither")
         return self
 
     @model_validator(mode="after")
@@ -135,18 +135,18 @@ class Variable(SpecModel):
         return self
 
     def conversion(self, unit: str) -> UnitConversion | None:
-        """How values in a source's unit become canonical; None for a unit that is not known for certain."""
+        """Returns how values in a source's unit become canonical; None for a unit that is not certain."""
         return conversion(unit, self.unit, self.units)
 
     def all_codes(self) -> tuple[tuple[str, str], ...]:
-        """All (system, code) pairs that mean this variable, in an Observation or in a component that counts."""
+        """Returns all (system, code) pairs that mean this variable, in an Observation or in a component that counts."""
         mimic = MIMIC_CODE_SYSTEMS[self.mimic.table]
         loinc = (pair for code in self.loinc for pair in _pairs(LOINC, code))
         others = (pair for named in self.codes for pair in named.pairs())
         return (*loinc, *others, *((mimic, str(itemid)) for itemid in self.mimic.itemids))
 
     def panel_codes(self) -> tuple[tuple[str, str], ...]:
-        """The (system, code) pairs of Observations that carry this variable as a component."""
+        """Returns the (system, code) pairs of Observations that carry this variable as a component."""
         each = (_pairs(LOINC, panel) if isinstance(panel, str) else panel.pairs() for panel in self.panels)
         return tuple(chain.from_iterable(each))
 
@@ -160,7 +160,7 @@ class VariablesFile(SpecModel):
 
     version: Literal[1] = Field(description="Version of this file's format.")
     exclusions: dict[str, Exclusions] = Field(
-        default={}, description="Exclusions that variables share, by a YAML anchor."
+        default={}, description="Exclusions that variables share by a YAML anchor."
     )
     variables: dict[str, Variable] = Field(description="Variables by name.")
 
