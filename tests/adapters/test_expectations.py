@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.frames import build_features
 
 from wardround.adapters.expectations import ROWS_AT_ONCE, prepare, validate, verdict_of
 from wardround.core.events import EVENT_COLUMNS, frame_of
 from wardround.errors import QualityError
-from wardround.features.build import build_features
 from wardround.quality.suite import QualityResult, suite
 from wardround.settings import PROJECT
 from wardround.spec.conditions import Condition

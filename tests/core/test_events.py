@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from tests.frames import admit
 
 from wardround.core.events import (
     EARLIEST,
@@ -9,7 +10,6 @@ from wardround.core.events import (
     LATEST,
     READING_COLUMNS,
     SET_ASIDE_COLUMNS,
-    admit,
     empty_readings,
     frame_of,
 )

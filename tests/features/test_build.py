@@ -5,10 +5,11 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
+from tests.frames import build_features
 
 from wardround.core.events import EVENT_COLUMNS, frame_of
 from wardround.features import build as features_module
-from wardround.features.build import SUMMARIES, build_features
+from wardround.features.build import SUMMARIES
 from wardround.spec.conditions import Condition, Summary
 from wardround.spec.loading import load_condition
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tests.frames import build_features
 
 from wardround.core.events import EVENT_COLUMNS, frame_of
 from wardround.features import build as features_module
 from wardround.features.basis import used_events
-from wardround.features.build import build_features
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
+from tests.frames import admit
 
-from wardround.core.events import admit
 from wardround.core.stays import FoundStays
 from wardround.demo.fhir_server.running import running_server
 from wardround.fhir.client import FhirClient, FhirEndpoint
@@ -60,7 +60,7 @@ def read(ward: str, profile: ServerProfile) -> tuple[FoundStays, pd.DataFrame]:
         else:
             stays = find(client, ICU, day_before, AS_OF)
         variables = load_variables(SCHEMAS)
-        events = admit(fetch(client, PATIENTS, variables, day_before, AS_OF), variables, AS_OF).events
+        events = admit(fetch(client, PATIENTS, variables, day_before, AS_OF).frame(), variables, AS_OF).events
     return stays, events.sort_values(["source_ref", "variable"], ignore_index=True)
 
 

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 import pandas as pd
+from tests.frames import admit, build_features
 
 from wardround.core import run_files
-from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
+from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, frame_of
 from wardround.core.stays import eligible, index_as_of
-from wardround.features.build import build_features
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
 from wardround.sources.fhir_folder.source import FhirFolderSource

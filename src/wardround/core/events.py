@@ -2,15 +2,21 @@
 
 A *reading* is one raw value as a source gives it. `admit` checks status, time, value and unit, converts to the
 variable's canonical unit, and either lets it through as an event or sets it aside with a reason. Nothing is guessed,
-and nothing is dropped silently.
+and nothing is dropped silently. Both are columns (`Readings`, `Events`); the names and types of the same in frames are
+here, too.
 """
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 
+from wardround.core.microseconds import UNKNOWN, micros, micros_in, times_of
+from wardround.core.readings import Kind, Readings
+from wardround.core.texts import Texts
 from wardround.spec.variables import Variable
 
 UTC: Final = "datetime64[us, UTC]"
@@ -44,20 +50,72 @@ UNKNOWN_UNIT: Final = "unknown_unit"
 UNIT_CONFLICT: Final = "unit_conflict"  # its code and its text are two units
 IMPLAUSIBLE_VALUE: Final = "implausible_value"
 
-_OWN_PROBLEM: Final = "own problem"  # stands for what a reading says of itself
-
 # MIMIC's shifted dates reach 2210; nothing real lies outside.
 EARLIEST: Final = pd.Timestamp("1900-01-01", tz="UTC")
 LATEST: Final = pd.Timestamp("2300-01-01", tz="UTC")
+_EARLIEST, _LATEST = micros(EARLIEST), micros(LATEST)
 # Of FHIR: with any other there is no result, or a wrong one, or nobody knows. None is of what could not be understood.
 _ACCEPTED_STATUS: Final = ("final", "preliminary", "amended", "corrected", "")
 
 
-class Admitted(NamedTuple):
-    """Events (EVENT_COLUMNS) and what was set aside (SET_ASIDE_COLUMNS: no value and no time, ids and rules only)."""
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Events as columns; times in microseconds since 1970, values in canonical units."""
 
-    events: pd.DataFrame
-    set_aside: pd.DataFrame
+    patient_id: Texts
+    time: np.ndarray
+    available: np.ndarray
+    variable: Texts
+    value: np.ndarray
+    source_ref: Texts
+
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame) -> "Events":
+        """Events of a frame with EVENT_COLUMNS."""
+        return cls(
+            Texts.of_series(frame["patient_id"]),
+            micros_in(frame["time"]),
+            micros_in(frame["available"]),
+            Texts.of_series(frame["variable"]),
+            frame["value"].to_numpy(dtype=float),
+            Texts.of_series(frame["source_ref"]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def frame(self) -> pd.DataFrame:
+        """The same as a frame (EVENT_COLUMNS)."""
+        return pd.DataFrame(
+            {
+                "patient_id": self.patient_id.array(),
+                "time": times_of(self.time),
+                "available": times_of(self.available),
+                "variable": self.variable.array(),
+                "value": self.value,
+                "source_ref": self.source_ref.array(),
+            }
+        )
+
+
+class SetAside(NamedTuple):
+    """What was set aside: ids and rules alone, no value and no time."""
+
+    patient_id: list[str]
+    variable: list[str]
+    reason: list[str]
+    source_ref: list[str]
+
+    def frame(self) -> pd.DataFrame:
+        """The same as a frame (SET_ASIDE_COLUMNS)."""
+        return frame_of(SET_ASIDE_COLUMNS, self._asdict())
+
+
+class Admitted(NamedTuple):
+    """What became of readings."""
+
+    events: Events
+    set_aside: SetAside
 
 
 def frame_of(columns: Mapping[str, str], rows: object = None) -> pd.DataFrame:
@@ -73,11 +131,11 @@ def empty_readings() -> pd.DataFrame:
     return frame_of(READING_COLUMNS)
 
 
-def admit(readings: pd.DataFrame, variables: Mapping[str, Variable], as_of: pd.Timestamp | None = None) -> Admitted:
+def admit(readings: Readings, variables: Mapping[str, Variable], as_of: datetime | None = None) -> Admitted:
     """Checks and converts readings.
 
     Args:
-        readings: one row per value (READING_COLUMNS); `variable` must be a key of `variables`.
+        readings: their variables must be keys of `variables`.
         variables: the spec's variables by name.
         as_of: when given, what is dated or became known after it is set aside and counted too.
 
@@ -85,91 +143,115 @@ def admit(readings: pd.DataFrame, variables: Mapping[str, Variable], as_of: pd.T
         Events in canonical units, in the order of the readings, each kept once per source_ref, variable, time and
         value; and the set-aside readings with the first reason that applies.
     """
-    factor, offset, conflict, low, high = _rules(readings, variables)
-    value = readings["value"].to_numpy(dtype=float) * factor + offset
-    time = readings["time"]
+    kinds, kind, time = _Judged.of(readings.kinds, variables), readings.kind, readings.time
+    value = readings.value * kinds.factor[kind] + kinds.offset[kind]
     # A value cannot be known before it is true: some systems store ahead of the charted time.
-    available = readings["available"].fillna(time).where(lambda known: known >= time, time)
+    available = np.maximum(readings.available, time)
     rules: list[tuple[np.ndarray, str]] = [
-        (~readings["status"].isin(_ACCEPTED_STATUS).to_numpy(), STATUS),
-        ((readings["problem"] != "").to_numpy(), _OWN_PROBLEM),
-        (time.isna().to_numpy(), NO_TIME),
-        (~time.between(EARLIEST, LATEST).to_numpy(), IMPLAUSIBLE_TIME),
+        (kinds.unusable[kind], STATUS),
+        (kinds.doubtful[kind], ""),  # for the reason that the source gives
+        (time == UNKNOWN, NO_TIME),
+        ((time < _EARLIEST) | (time > _LATEST), IMPLAUSIBLE_TIME),
         *_as_of_rules(time, available, as_of),
-        (readings["comparator"].to_numpy(dtype=bool), COMPARATOR),
-        (np.isnan(readings["value"].to_numpy(dtype=float)), NO_VALUE),
-        (np.isnan(factor), UNKNOWN_UNIT),
-        (conflict, UNIT_CONFLICT),
-        (~((value >= low) & (value <= high)), IMPLAUSIBLE_VALUE),
+        (kinds.bound[kind], COMPARATOR),
+        (np.isnan(readings.value), NO_VALUE),
+        (np.isnan(kinds.factor)[kind], UNKNOWN_UNIT),
+        (kinds.conflict[kind], UNIT_CONFLICT),
+        (~((value >= kinds.low[kind]) & (value <= kinds.high[kind])), IMPLAUSIBLE_VALUE),
     ]
     # The number of the first rule that applies: texts are made for what is set aside alone, which is little.
     first = np.zeros(len(readings), dtype=np.int8)
     for number, (applies, _) in reversed(list(enumerate(rules, start=1))):
         first[applies] = number
-    admitted = first == 0
-    # What is repeated is left out before any column is cut: to copy the texts takes longer than all of the rules.
-    kept = np.flatnonzero(admitted & ~_repeated(readings, value, admitted))
-    events = readings[list(EVENT_COLUMNS)].take(kept)
-    aside = np.flatnonzero(~admitted)
-    names = np.array(["", *(name for _, name in rules)], dtype=object)
-    return Admitted(
-        events.assign(value=value[kept], available=available.take(kept)).reset_index(drop=True),
-        _set_aside(readings.take(aside), names[first[aside]]),
+    good = first == 0
+    good[_repeated(readings, value, kinds.variable, np.flatnonzero(good))] = False
+    kept = np.flatnonzero(good)
+    events = Events(
+        readings.patient_id.take(kept),
+        time.take(kept),
+        available.take(kept),
+        kinds.variable.take(kind.take(kept)),
+        value.take(kept),
+        readings.source_ref.take(kept),
+    )
+    aside = np.flatnonzero(first)
+    return Admitted(events, _set_aside(readings.take(aside), [rules[number - 1][1] for number in first[aside]]))
+
+
+def _set_aside(readings: Readings, reasons: Sequence[str]) -> SetAside:
+    kinds = [readings.kinds[number] for number in readings.kind]
+    return SetAside(
+        list(readings.patient_id),
+        [kind.variable for kind in kinds],
+        [reason or kind.problem for reason, kind in zip(reasons, kinds, strict=True)],
+        list(readings.source_ref),
     )
 
 
-def _set_aside(readings: pd.DataFrame, reason: np.ndarray) -> pd.DataFrame:
-    own = readings["problem"].to_numpy(dtype=object)
-    reason = np.where(reason == _OWN_PROBLEM, own, reason)
-    return readings.assign(reason=reason)[list(SET_ASIDE_COLUMNS)].astype({"reason": "str"}).reset_index(drop=True)
+def _repeated(readings: Readings, value: np.ndarray, variable: Texts, rows: np.ndarray) -> np.ndarray:
+    """Which of these rows were there before: same source_ref, variable, time and value."""
+    # Most have a source_ref of their own, and need not be compared.
+    ref = readings.source_ref.codes
+    shared = rows[np.bincount(ref, minlength=len(readings.source_ref.names))[ref[rows]] > 1]
+    keys = [value[shared], readings.time[shared], variable.codes[readings.kind[shared]], ref[shared]]
+    order = np.lexsort(keys)
+    again = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
+    return shared[order[1:][again]]
 
 
-def _repeated(readings: pd.DataFrame, value: np.ndarray, admitted: np.ndarray) -> np.ndarray:
-    """Whether an admitted reading was there before: same source_ref, variable, time and value."""
-    # Most have a source_ref of their own, and comparing four columns takes many times as long as this.
-    shared = np.flatnonzero(readings["source_ref"].duplicated(keep=False).to_numpy() & admitted)
-    repeated = np.zeros(len(readings), dtype=bool)
-    if len(shared):
-        names = ["source_ref", "variable", "time"]
-        repeated[shared] = readings[names].take(shared).assign(value=value[shared]).duplicated()
-    return repeated
-
-
-def _as_of_rules(time: pd.Series, available: pd.Series, as_of: pd.Timestamp | None) -> list[tuple[np.ndarray, str]]:
+def _as_of_rules(time: np.ndarray, available: np.ndarray, as_of: datetime | None) -> list[tuple[np.ndarray, str]]:
     if as_of is None:
         return []
-    return [((time > as_of).to_numpy(), AFTER_AS_OF), ((available > as_of).to_numpy(), NOT_YET_AVAILABLE)]
+    moment = micros(as_of)
+    return [(time > moment, AFTER_AS_OF), (available > moment, NOT_YET_AVAILABLE)]
 
 
-def _rules(readings: pd.DataFrame, variables: Mapping[str, Variable]) -> tuple[np.ndarray, ...]:
-    """Per reading: factor and offset (NaN: unknown unit), whether it names two units, and the plausible range.
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What can be said of each kind of readings: its variable, its conversion, and which rules it breaks."""
+
+    variable: Texts
+    unusable: np.ndarray
+    doubtful: np.ndarray
+    bound: np.ndarray
+    factor: np.ndarray  # NaN for an unknown unit
+    offset: np.ndarray
+    conflict: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, kinds: Sequence[Kind], variables: Mapping[str, Variable]) -> Self:
+        own = [variables[kind.variable] for kind in kinds]
+        factor, offset = _conversions((one, kind.unit) for one, kind in zip(own, kinds, strict=True))
+        return cls(
+            variable=Texts.of([kind.variable for kind in kinds]),
+            unusable=np.array([kind.status not in _ACCEPTED_STATUS for kind in kinds], dtype=bool),
+            doubtful=np.array([kind.problem != "" for kind in kinds], dtype=bool),
+            bound=np.array([kind.comparator for kind in kinds], dtype=bool),
+            factor=factor,
+            offset=offset,
+            conflict=_conflicts(kinds, own, factor, offset),
+            low=np.array([one.plausible.min for one in own], dtype=float),
+            high=np.array([one.plausible.max for one in own], dtype=float),
+        )
+
+
+def _conflicts(kinds: Sequence[Kind], own: Sequence[Variable], factor: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Whether a kind names two units.
 
     What is named beside the unit can only contradict it: the same in other words, or in unknown ones, says no more.
     """
-    codes, names = pd.factorize(readings["variable"])
-    factor, offset = _conversions(codes, names, readings["unit"], variables)
-    conflict = np.zeros(len(readings), dtype=bool)
-    other = readings["other_unit"]
-    named = np.flatnonzero((other.notna() & (other != "")).to_numpy())
-    if len(named):
-        others = _conversions(codes[named], names, other.iloc[named], variables)
+    conflict = np.zeros(len(kinds), dtype=bool)
+    named = [number for number, kind in enumerate(kinds) if kind.other_unit]
+    if named:
+        others = _conversions((own[number], kinds[number].other_unit) for number in named)
         same = np.isclose((factor[named], offset[named]), others, rtol=1e-6).all(axis=0)
         conflict[named] = ~same & ~np.isnan(others[0])
-    ranges = np.array([(variables[name].plausible.min, variables[name].plausible.max) for name in names])
-    low, high = ranges.reshape(-1, 2)[codes].T
-    return factor, offset, conflict, low, high
+    return conflict
 
 
-def _conversions(
-    variable_codes: np.ndarray, names: pd.Index, unit: pd.Series, variables: Mapping[str, Variable]
-) -> np.ndarray:
-    """Two rows, factors and offsets; each unit that a variable occurs with is looked up once."""
-    unit_codes, units = pd.factorize(unit)
-    occurs = np.zeros((len(names), len(units)), dtype=bool)
-    occurs[variable_codes, unit_codes] = True
-    table = np.full((*occurs.shape, 2), np.nan)
-    for row, column in zip(*np.nonzero(occurs), strict=True):
-        conversion = variables[names[row]].conversion(units[column])
-        if conversion is not None:
-            table[row, column] = conversion.factor, conversion.offset
-    return table[variable_codes, unit_codes].T
+def _conversions(units: Iterable[tuple[Variable, str]]) -> np.ndarray:
+    """Two rows, factors and offsets."""
+    found = [variable.conversion(unit) for variable, unit in units]
+    return np.array([(one.factor, one.offset) if one else (np.nan, np.nan) for one in found]).reshape(-1, 2).T

@@ -1,20 +1,22 @@
 """Events in, feature rows out; no clock, network or files. Training, screening and the bedside all call this one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import pandas as pd
 
+from wardround.core.events import Events
+from wardround.core.microseconds import PER_DAY, PER_HOUR, UNKNOWN, micros_in, micros_long
+from wardround.core.texts import Texts
 from wardround.spec.conditions import Condition
 
 INDEX_COLUMNS: Final = ("stay_id", "patient_id", "as_of")
 DEMOGRAPHIC_SOURCES: Final = {"age": "birth_date", "sex": "sex"}
 DAYS_PER_YEAR: Final = 365.25
-_MICROSECONDS_PER_HOUR: Final = 3_600_000_000
 ROWS_AT_ONCE: Final = 2048
 """Index rows whose events are looked at together: what memory is needed for, whatever the length of the index."""
 
@@ -104,7 +106,67 @@ SUMMARIES: Final[dict[str, Callable[[Groups], np.ndarray]]] = {
 WITHOUT_EVENTS: Final = {"count": 0.0, "missing": 1.0}
 
 
-def build_features(events: pd.DataFrame, index: pd.DataFrame, condition: Condition) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class Index:
+    """The rows to build features for: a patient at a time each.
+
+    Attributes:
+        patient_id: whose events count.
+        as_of: the prediction time, in microseconds since 1970.
+        demographics: `age` in years at as_of, and `sex`, 1 for male and 0 for female; NaN is unknown. Those that the
+            condition uses must be there.
+    """
+
+    patient_id: Texts
+    as_of: np.ndarray
+    demographics: Mapping[str, np.ndarray]
+
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame, condition: Condition) -> Self:
+        """The index of a frame with patient_id, as_of and, where the condition uses age and sex, birth_date and sex.
+
+        Raises ValueError for a column that is missing or a row without as_of.
+        """
+        _check_index(frame, condition)
+        as_of = micros_in(frame["as_of"])
+        found: dict[str, np.ndarray] = {
+            name: _DEMOGRAPHICS[name](frame, as_of) for name in condition.features.demographics
+        }
+        return cls(Texts.of_series(frame["patient_id"]), as_of, found)
+
+    def __len__(self) -> int:
+        return len(self.as_of)
+
+
+def _age(index: pd.DataFrame, as_of: np.ndarray) -> np.ndarray:
+    born = micros_in(index["birth_date"])
+    return np.where(born == UNKNOWN, np.nan, (as_of - born) / PER_DAY / DAYS_PER_YEAR)
+
+
+def _sex(index: pd.DataFrame, _as_of: np.ndarray) -> np.ndarray:
+    return index["sex"].map({"male": 1.0, "female": 0.0}).to_numpy(dtype=float)
+
+
+_DEMOGRAPHICS: Final[dict[str, Callable[[pd.DataFrame, np.ndarray], np.ndarray]]] = {"age": _age, "sex": _sex}
+
+
+def build_features(events: Events, index: pd.DataFrame, condition: Condition) -> pd.DataFrame:
+    """The table of `feature_values`: stay_id, as_of and then `condition.columns`, in the index's order.
+
+    Args:
+        events: in any order.
+        index: stay_id, patient_id, as_of; and birth_date and sex where the condition uses age and sex.
+        condition: the spec.
+
+    Raises:
+        ValueError: the index lacks a column or has a row without as_of.
+    """
+    values = feature_values(events, Index.of_frame(index, condition), condition)
+    keys = index[["stay_id", "as_of"]].reset_index(drop=True)
+    return pd.concat([keys, pd.DataFrame(values, index=keys.index, columns=list(condition.columns))], axis=1)
+
+
+def feature_values(events: Events, index: Index, condition: Condition) -> np.ndarray:
     """The condition's features for each row of the index.
 
     An event counts for a row if it is about the row's patient, its time lies in the window [as_of - window, as_of],
@@ -112,29 +174,23 @@ def build_features(events: pd.DataFrame, index: pd.DataFrame, condition: Conditi
     became available and then by value, so that the result depends on no source's row order.
 
     Args:
-        events: patient_id, time, available, variable, value (see `wardround.core.events`); any order.
-        index: stay_id, patient_id, as_of; and birth_date and sex where the condition uses age and sex.
+        events: in any order.
+        index: the rows.
         condition: the spec.
 
     Returns:
-        stay_id, as_of and then `condition.columns` as float64, one row per index row in the index's order. Unknown is
-        NaN; a count without events is 0, and `missing` is 1. age is in years, sex is 1 for male and 0 for female.
-
-    Raises:
-        ValueError: the index lacks a column or has a row without as_of.
+        Rows x `condition.columns`. Unknown is NaN; a count without events is 0, and `missing` is 1.
     """
-    _check_index(index, condition)
-    demographics = [_DEMOGRAPHICS[name](index) for name in condition.features.demographics]
     series = _series(events, index, condition)
     columns = _Columns.of(condition)
+    demographics = condition.features.demographics
     values = np.empty((len(index), len(condition.columns)))
-    for number, column in enumerate(demographics):
-        values[:, number] = column
+    for number, name in enumerate(demographics):
+        values[:, number] = index.demographics[name]
     for start in range(0, len(index), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         values[rows, len(demographics) :] = columns.values(series.before(rows))
-    keys = index[["stay_id", "as_of"]].reset_index(drop=True)
-    return pd.concat([keys, pd.DataFrame(values, index=keys.index, columns=list(condition.columns))], axis=1)
+    return values
 
 
 def _check_index(index: pd.DataFrame, condition: Condition) -> None:
@@ -144,18 +200,6 @@ def _check_index(index: pd.DataFrame, condition: Condition) -> None:
         raise ValueError(f"index: column {missing[0]} is missing, expected {', '.join(needed)}; add it")
     if index["as_of"].isna().any():
         raise ValueError("index: a row has no as_of; leave out stays without a prediction time")
-
-
-def _age(index: pd.DataFrame) -> np.ndarray:
-    days = (index["as_of"].dt.tz_localize(None) - index["birth_date"]) / pd.Timedelta(days=1)
-    return days.to_numpy(dtype=float) / DAYS_PER_YEAR
-
-
-def _sex(index: pd.DataFrame) -> np.ndarray:
-    return index["sex"].map({"male": 1.0, "female": 0.0}).to_numpy(dtype=float)
-
-
-_DEMOGRAPHICS: Final[dict[str, Callable[[pd.DataFrame], np.ndarray]]] = {"age": _age, "sex": _sex}
 
 
 @dataclass(frozen=True)
@@ -169,13 +213,13 @@ class _Pairs:
 
     def within(self, window: timedelta, wanted: np.ndarray) -> "_Pairs":
         """Those of a shorter window, of the variables that are True in `wanted`."""
-        keep = (self.age <= _in_microseconds(window)) & wanted[self.cell % len(wanted)]
+        keep = (self.age <= micros_long(window)) & wanted[self.cell % len(wanted)]
         return self if keep.all() else _Pairs(self.cell[keep], self.value[keep], self.age[keep], self.rows)
 
     def groups(self) -> tuple[Groups, np.ndarray]:
         """The pairs grouped by row and variable, and the cell of each group."""
         starts = np.flatnonzero(np.diff(self.cell, prepend=-1))
-        return Groups(self.value, -self.age / _MICROSECONDS_PER_HOUR, starts), self.cell[starts]
+        return Groups(self.value, -self.age / PER_HOUR, starts), self.cell[starts]
 
 
 @dataclass(frozen=True)
@@ -203,20 +247,18 @@ class _Series:
         return _Pairs(cell, self.value[event], as_of - self.time[event], len(self.as_of[rows]))
 
 
-def _series(events: pd.DataFrame, index: pd.DataFrame, condition: Condition) -> _Series:
-    patients, names = pd.Index(index["patient_id"].unique()), list(condition.variables)
-    patient = patients.get_indexer(events["patient_id"])
-    variable = pd.Index(names).get_indexer(events["variable"])
+def _series(events: Events, index: Index, condition: Condition) -> _Series:
+    patients, names = index.patient_id, list(condition.variables)
+    patient, variable = events.patient_id.places_in(patients.names), events.variable.places_in(names)
     known = (patient >= 0) & (variable >= 0)
     group = (patient * len(names) + variable)[known]
-    time, available = _microseconds(events["time"])[known], _microseconds(events["available"])[known]
-    value = events["value"].to_numpy(dtype=float)[known]
+    time, available, value = events.time[known], events.available[known], events.value[known]
     order = np.lexsort((value, available, time, group))
     # One integer per patient, variable and time, small enough for 64 bits because times are replaced by their rank.
     times = np.unique(time)
     width = len(times) + 1
-    as_of = _microseconds(index["as_of"])
-    own = patients.get_indexer(index["patient_id"])[:, None] * len(names) + np.arange(len(names))
+    as_of = index.as_of
+    own = patients.codes[:, None] * len(names) + np.arange(len(names))
     return _Series(
         time=time[order],
         available=available[order],
@@ -224,7 +266,7 @@ def _series(events: pd.DataFrame, index: pd.DataFrame, condition: Condition) -> 
         key=group[order] * width + np.searchsorted(times, time[order]),
         as_of=as_of,
         cells=own * width,
-        first=np.searchsorted(times, as_of - _in_microseconds(condition.longest_window), side="left"),
+        first=np.searchsorted(times, as_of - micros_long(condition.longest_window), side="left"),
         stop=np.searchsorted(times, as_of, side="right"),
     )
 
@@ -260,11 +302,3 @@ class _Columns:
                     grid.ravel()[cells] = SUMMARIES[summary](groups)
                 values[:, columns] = grid[:, variables]
         return values
-
-
-def _microseconds(times: pd.Series) -> np.ndarray:
-    return times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)
-
-
-def _in_microseconds(window: timedelta) -> int:
-    return window // timedelta(microseconds=1)

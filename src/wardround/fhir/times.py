@@ -2,16 +2,12 @@
 
 import re
 from calendar import monthrange
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
 
-import numpy as np
-import pandas as pd
+from wardround.core.microseconds import UNKNOWN, micros
 
-UNKNOWN: Final = int(np.iinfo(np.int64).min)  # what numpy reads as NaT
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = timedelta(seconds=1)
 _SHORTEST: Final = len("2026-01-02T05:00Z")
@@ -73,16 +69,6 @@ def days_of(text: object) -> tuple[date, date] | None:
     except ValueError:
         return None
     return first, last
-
-
-def micros(moment: datetime) -> int:
-    """Microseconds since 1970."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def times_of(micros: Sequence[int]) -> pd.Series:
-    """Microseconds as a column of times: datetime64[us, UTC], NaT for UNKNOWN."""
-    return pd.Series(np.asarray(micros, dtype=np.int64).view("datetime64[us]")).dt.tz_localize("UTC")
 
 
 def no_earlier_than(time: datetime) -> str:

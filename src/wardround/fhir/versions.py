@@ -6,8 +6,9 @@ before never counts, even if one without a time came in between. What an export 
 
 from typing import Any, Final
 
+from wardround.core.microseconds import UNKNOWN
 from wardround.fhir.references import Resource
-from wardround.fhir.times import UNKNOWN, micros_of
+from wardround.fhir.times import micros_of
 
 ALWAYS: Final = 2**63 - 1  # when something was deleted that nobody dates
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import pandas as pd
 
 from wardround.core.events import admit, empty_readings
+from wardround.core.readings import Readings
 from wardround.core.stays import NOT_IN_PROGRESS, FoundStays, eligible, index_after, index_as_of
 from wardround.features.build import build_features
 from wardround.spec.conditions import Condition
@@ -94,6 +95,6 @@ def features_from(
     readings: pd.DataFrame, index: pd.DataFrame, condition: Condition, set_aside: Counter[str]
 ) -> pd.DataFrame:
     """The features of the index's rows, in their order; what is no event is counted in `set_aside`."""
-    admitted = admit(readings, condition.variables)
-    set_aside.update(admitted.set_aside["variable"] + ": " + admitted.set_aside["reason"])
-    return build_features(admitted.events, index, condition)
+    events, aside = admit(Readings.of_frame(readings), condition.variables)
+    set_aside.update(f"{name}: {reason}" for name, reason in zip(aside.variable, aside.reason, strict=True))
+    return build_features(events, index, condition)

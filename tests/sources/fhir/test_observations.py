@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.frames import admit
 
-from wardround.core.events import READING_COLUMNS, admit
+from wardround.core.events import READING_COLUMNS
 from wardround.core.reading_rule import reading_rule
+from wardround.core.readings import Readings
 from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.fhir.references import Bases
-from wardround.sources.fhir.observation import frame_of_readings, in_our_units, readings_of
+from wardround.sources.fhir.observation import in_our_units, readings_of
 from wardround.sources.fhir.observation_shape import OBSERVATION
 from wardround.sources.fhir.observations import fetch
 from wardround.spec.loading import load_variables
@@ -44,7 +46,7 @@ def heart_rate(**changes) -> dict:
 
 
 def read(observation: dict, variables) -> pd.DataFrame:
-    return frame_of_readings(readings_of([OBSERVATION.of(observation)], reading_rule(variables), BASES))
+    return Readings.of(readings_of([OBSERVATION.of(observation)], reading_rule(variables), BASES)).frame()
 
 
 def reasons(observation: dict, variables) -> list[str]:
@@ -211,10 +213,11 @@ def test_the_code_of_ucum_goes_first_and_that_of_another_system_last(variables, 
 
 def test_what_stands_beside_a_unit_is_translated_as_well(variables) -> None:
     quantity = {"value": 80, "code": "/min", "unit": "Schläge pro Sekunde"}
-    frame = in_our_units(
-        read(heart_rate(valueQuantity=quantity), variables), Translation(units=(("Schläge pro Sekunde", "/s"),))
+    readings = in_our_units(
+        Readings.of_frame(read(heart_rate(valueQuantity=quantity), variables)),
+        Translation(units=(("Schläge pro Sekunde", "/s"),)),
     )
-    assert admit(frame, variables).set_aside["reason"].tolist() == ["unit_conflict"]
+    assert admit(readings.frame(), variables).set_aside["reason"].tolist() == ["unit_conflict"]
 
 
 @pytest.mark.parametrize(
@@ -518,7 +521,7 @@ def test_only_a_reference_of_ours_makes_an_observation_ours(variables, subject, 
 
 
 def test_no_readings_make_an_empty_frame_of_the_right_types() -> None:
-    frame = frame_of_readings([])
+    frame = Readings.of([]).frame()
     assert frame.empty
     assert {name: str(kind) for name, kind in frame.dtypes.items()} == READING_COLUMNS
 
@@ -526,7 +529,7 @@ def test_no_readings_make_an_empty_frame_of_the_right_types() -> None:
 def searched(server, variables, patients: list[str], **settings) -> pd.DataFrame:
     start, end = pd.Timestamp("2026-01-01T05:00:00.5Z"), pd.Timestamp("2026-01-02T05:00:00.5Z")
     with FhirClient(FhirEndpoint(server.url, threads=2, **settings)) as client:
-        return fetch(client, patients, variables, start, end)
+        return fetch(client, patients, variables, start, end).frame()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from wardround.fhir.times import micros
+from wardround.core.microseconds import micros
 from wardround.sources.fhir.people import person_of, successors
 
 AS_OF = micros(datetime(2026, 3, 10, 5, tzinfo=UTC))

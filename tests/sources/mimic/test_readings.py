@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.frames import admit
 
-from wardround.core.events import READING_COLUMNS, admit
+from wardround.core.events import READING_COLUMNS
 from wardround.errors import SourceDataError
 from wardround.sources.mimic import MimicFolder, ids
 from wardround.spec.loading import load_variables

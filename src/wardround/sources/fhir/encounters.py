@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from wardround.core.events import frame_of
+from wardround.core.microseconds import UNKNOWN, micros, times_of
 from wardround.core.stays import EXCLUDED_COLUMNS, FOUND_STAY_COLUMNS, FoundStays
 from wardround.fhir.periods import EARLIEST, LATEST, Bounds, bounds_of
 from wardround.fhir.references import (
@@ -21,7 +22,7 @@ from wardround.fhir.references import (
     locations_of,
     patient_of,
 )
-from wardround.fhir.times import UNKNOWN, micros, micros_of, times_of
+from wardround.fhir.times import micros_of
 from wardround.fhir.versions import Newest, last_updated
 from wardround.sources.fhir import locations as fhir_locations
 from wardround.sources.fhir import people

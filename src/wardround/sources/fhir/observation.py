@@ -1,16 +1,14 @@
 """One Observation in, its readings out; nothing is judged here except what makes a reading impossible."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from sys import intern
 from typing import Any, Final
 
 import msgspec
-import numpy as np
-import pandas as pd
-import pyarrow as pa
 
-from wardround.core.events import NO_TIME, NO_VALUE, READING_COLUMNS
+from wardround.core.events import NO_TIME, NO_VALUE
+from wardround.core.microseconds import UNKNOWN
 from wardround.core.reading_rule import CODE, Opening, ReadingRule
+from wardround.core.readings import Readings, Row
 from wardround.fhir.page import Misshapen
 from wardround.fhir.references import (
     Bases,
@@ -19,7 +17,7 @@ from wardround.fhir.references import (
     is_id,
     patient_of,
 )
-from wardround.fhir.times import UNKNOWN, micros_of, times_of
+from wardround.fhir.times import micros_of
 from wardround.sources.fhir.context import MODIFIER_EXTENSION, changed, is_absent, is_there, said_around
 from wardround.sources.fhir.observation_shape import Coding, Component, Observation, Quantity
 from wardround.spec.source_maps import Translation
@@ -28,25 +26,16 @@ from wardround.spec.ucum import SYSTEMS as UCUM_SYSTEMS
 MALFORMED: Final = "malformed"  # not shaped like an Observation
 _NAN: Final = float("nan")
 _NUMBERS: Final = (float, int)  # what JSON's are read as; a boolean is an int, and no number
-_TEXT: Final = pa.large_string()
-_EMPTY: Final = pa.scalar("", _TEXT)
-
-Reading = tuple[str, int, int, str, float, str, str, str, bool, str, str]
-"""A row of READING_COLUMNS, times in microseconds since 1970: a tuple without names is made in a third of the time."""
-PATIENT_ID: Final = 0
-VARIABLE: Final = 3
-SOURCE_REF: Final = 5
-
 _Holder = tuple[Observation | Component, str, str]
 
 
-def readings_of(observations: Iterable[Observation | Misshapen], rule: ReadingRule, bases: Bases) -> list[Reading]:
+def readings_of(observations: Iterable[Observation | Misshapen], rule: ReadingRule, bases: Bases) -> list[Row]:
     """The readings in Observations that the rule opens, in their order: of own values and of components that count.
 
     time is effectiveDateTime or effectiveInstant; of an effectivePeriod its end, when the value was true at last, or
     its start while it is open. A date without a time of day is no time. available is `issued`, or else time.
     """
-    readings: list[Reading] = []
+    readings: list[Row] = []
     opening_of, patient_of, add = rule.opening, bases.patient, readings.append
     for one in observations:
         if type(one) is Misshapen:
@@ -78,51 +67,27 @@ def readings_of(observations: Iterable[Observation | Misshapen], rule: ReadingRu
                 if time == UNKNOWN and not problem:
                     problem = NO_TIME
                 available = time if issued == UNKNOWN else issued
-                ref, unit, status, number = f"Observation/{key}", intern(unit.strip()), str(one.status), float(value)
+                ref, unit, status, number = f"Observation/{key}", unit.strip(), str(one.status), float(value)
                 for variable in opening.variables:
-                    add((patient, time, available, variable, number, ref, unit, "", False, intern(status), problem))
+                    add((patient, time, available, number, ref, (variable, unit, "", False, status, problem)))
         except (TypeError, AttributeError, ValueError, OverflowError):
             readings += _malformed(msgspec.to_builtins(one), rule, bases)
     return readings
 
 
-def frame_of_readings(readings: Sequence[Reading]) -> pd.DataFrame:
-    """Rows as a frame (READING_COLUMNS)."""
-    patient_id, time, available, variable, value, source_ref, unit, other_unit, comparator, status, problem = (
-        zip(*readings, strict=True) if readings else ((),) * len(READING_COLUMNS)
-    )
-    return pd.DataFrame(
-        {
-            "patient_id": _texts(patient_id),
-            "time": times_of(time),
-            "available": times_of(available),
-            "variable": _texts(variable),
-            "value": np.array(value, dtype="float64"),
-            "source_ref": _texts(source_ref),
-            "unit": _texts(unit),
-            "other_unit": _texts(other_unit),
-            "comparator": np.array(comparator, dtype="bool"),
-            "status": _texts(status),
-            "problem": _texts(problem),
-        }
-    )
-
-
-def in_our_units(readings: pd.DataFrame, translation: Translation) -> pd.DataFrame:
+def in_our_units(readings: Readings, translation: Translation) -> Readings:
     """The readings with each unit that is the source's own replaced by the one that it means."""
     if not translation.units:
         return readings
     meant = dict(translation.units)
-    return readings.assign(**{name: readings[name].replace(meant) for name in ("unit", "other_unit")})
+    return readings.with_kinds(
+        lambda kind: kind._replace(
+            unit=meant.get(kind.unit, kind.unit), other_unit=meant.get(kind.other_unit, kind.other_unit)
+        )
+    )
 
 
-def _texts(values: Sequence[str]) -> Any:
-    # pandas would look at each text twice before it makes of them what this makes at once.
-    texts = pa.array(values, type=_TEXT) if any(values) else pa.repeat(_EMPTY, len(values))
-    return pd.array(texts, dtype="str")
-
-
-def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list[Reading]:
+def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list[Row]:
     """The readings in any Observation. Raises what comes of one that is malformed."""
     concept = observation.code
     if observation.resource_type != "Observation" or concept is None:
@@ -140,16 +105,15 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
     available = time if issued == UNKNOWN else issued
     source_ref, status = f"Observation/{observation.id}", str(observation.status)
     aside = foreign or changed(observation)
-    readings: list[Reading] = []
+    readings: list[Row] = []
     for holder, variable, why in _holders(observation, concept.coding, opening, rule):
         value, unit, other, comparator = _value(holder)
         problem = aside or why
         if not problem:
             problem = NO_TIME if time == UNKNOWN else NO_VALUE if value is None and not comparator else ""
         number = _NAN if value is None else value
-        readings.append(
-            (patient, time, available, variable, number, source_ref, unit, other, comparator, status, problem)
-        )
+        kind = (variable, unit, other, comparator, status, problem)
+        readings.append((patient, time, available, number, source_ref, kind))
     return readings
 
 
@@ -218,13 +182,13 @@ def _other_time(observation: Observation) -> Any:
     return observation.effective_instant
 
 
-def _malformed(resource: Resource, rule: ReadingRule, bases: Bases) -> list[Reading]:
+def _malformed(resource: Resource, rule: ReadingRule, bases: Bases) -> list[Row]:
     """A reading without a value for each variable that it seems to be about."""
     if resource.get("resourceType") != "Observation":
         return []
     patient, key = patient_of(bases.localised({"subject": resource.get("subject")})), resource.get("id")
     source_ref = f"Observation/{key}" if is_id(key) else "Observation"
     return [
-        (patient, UNKNOWN, UNKNOWN, variable, _NAN, source_ref, "", "", False, "", MALFORMED)
+        (patient, UNKNOWN, UNKNOWN, _NAN, source_ref, (variable, "", "", False, "", MALFORMED))
         for variable in rule.mentioned(resource.get("code"), resource.get("component"))
     ]

@@ -1,20 +1,20 @@
 """Patients and variables in, what a server holds of them out as readings: searches for Observations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final
 
-import pandas as pd
+import numpy as np
 
-from wardround.core.events import empty_readings
 from wardround.core.reading_rule import ReadingRule, reading_rule
+from wardround.core.readings import SOURCE_REF, Readings, Row
 from wardround.fhir.client import FhirClient
 from wardround.fhir.page import Misshapen
 from wardround.fhir.references import FOREIGN_REFERENCE, patient_values
 from wardround.fhir.times import no_earlier_than, no_later_than
 from wardround.fhir.versions import Seen
-from wardround.sources.fhir.observation import SOURCE_REF, Reading, frame_of_readings, in_our_units, readings_of
+from wardround.sources.fhir.observation import in_our_units, readings_of
 from wardround.sources.fhir.observation_shape import OBSERVATION, Observation
 from wardround.spec.variables import Variable
 
@@ -27,8 +27,8 @@ def fetch(
     variables: Mapping[str, Variable],
     start: datetime,
     end: datetime,
-) -> pd.DataFrame:
-    """All readings of the patients that a server dates between start and end, both ends included (READING_COLUMNS).
+) -> Readings:
+    """All readings of the patients that a server dates between start and end, both ends included.
 
     One search for `patients_per_search` patients, or a few where the profile bears fewer codes; `threads` searches at a
     time. The server may read a time as a whole minute or day, so some readings outside come along. Of an Observation
@@ -39,33 +39,41 @@ def fetch(
     size = client.source.patients_per_search
     groups = [patient_ids[place : place + size] for place in range(0, len(patient_ids), size)]
     with ThreadPoolExecutor(client.source.threads) as pool:
-        frames = list(pool.map(lambda group: _fetch_group(client, group, rule, start, end), groups))
-    return pd.concat(frames, ignore_index=True) if frames else empty_readings()
+        parts = list(pool.map(lambda group: _fetch_group(client, group, rule, start, end), groups))
+    return Readings.together(parts)
 
 
 def _fetch_group(
     client: FhirClient, patient_ids: Sequence[str], rule: ReadingRule, start: datetime, end: datetime
-) -> pd.DataFrame:
+) -> Readings:
     profile = client.source.profile
     patients = ("patient", patient_values(patient_ids, profile))
     dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
-    readings: list[Reading] = []
+    rows: list[Row] = []
     seen, newest = Seen(), dict[str, int]()  # source_ref -> the readings before this place are of an earlier version
     for criterion in rule.criteria(profile):
         for page in client.pages("Observation", [patients, criterion, *dates], OBSERVATION, seen):
             if seen.again:
                 for observation in page:
                     if (ref := _ref_of(observation)) in seen.again:
-                        newest[ref] = len(readings)
-                    readings += readings_of([observation], rule, client.source.bases)
+                        newest[ref] = len(rows)
+                    rows += readings_of([observation], rule, client.source.bases)
             else:
-                readings += readings_of(page, rule, client.source.bases)
+                rows += readings_of(page, rule, client.source.bases)
             page.clear()  # its name would keep it while the next one comes
     if newest:
-        readings = [one for place, one in enumerate(readings) if place >= newest.get(one[SOURCE_REF], 0)]
-    frame = in_our_units(frame_of_readings(readings), client.source.translation)
-    stranger = ~frame["patient_id"].isin(patient_ids) & (frame["problem"] != FOREIGN_REFERENCE)
-    return frame.assign(problem=frame["problem"].mask(stranger, OTHER_PATIENT)) if stranger.any() else frame
+        rows = [one for place, one in enumerate(rows) if place >= newest.get(one[SOURCE_REF], 0)]
+    readings = in_our_units(Readings.of(rows), client.source.translation)
+    strangers = set(readings.patient_id.names).difference(patient_ids)
+    return _set_apart(readings, strangers) if strangers else readings
+
+
+def _set_apart(readings: Readings, strangers: Set[str]) -> Readings:
+    """The readings with the problem of those about somebody else."""
+    return readings.with_kinds(
+        lambda kind: kind if kind.problem == FOREIGN_REFERENCE else kind._replace(problem=OTHER_PATIENT),
+        readings.patient_id.each(strangers.__contains__, np.bool_),
+    )
 
 
 def _ref_of(observation: Observation | Misshapen) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from wardround.core.microseconds import micros
 from wardround.core.stays import TOOK_PLACE
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource, contradicts, is_id, patient_of
-from wardround.fhir.times import micros
 from wardround.fhir.versions import Newest, last_updated
 from wardround.sources.fhir.people import is_modified, person_of
 

@@ -41,4 +41,4 @@ class FhirServerSource:
         start, stop = index["as_of"].min() - window, index["as_of"].max()
         patient_ids = index["patient_id"].unique().tolist()
         found = observations.fetch(self._client, patient_ids, variables, start, stop)
-        return inside(found, windows(index, window), self.outside)
+        return inside(found.frame(), windows(index, window), self.outside)

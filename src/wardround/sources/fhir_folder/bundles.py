@@ -13,8 +13,8 @@ from uuid import UUID, uuid5
 import msgspec
 import orjson
 
+from wardround.core.microseconds import UNKNOWN
 from wardround.fhir.references import Bases, Resource, is_id
-from wardround.fhir.times import UNKNOWN
 from wardround.fhir.versions import ALWAYS, last_updated, updated_at
 
 OUTCOME: Final = "OperationOutcome"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wardround.fhir.times import UNKNOWN
+from wardround.core.microseconds import UNKNOWN
 from wardround.fhir.versions import updated_at
 
 Numbers = npt.NDArray[np.int64]

@@ -16,6 +16,7 @@ import pandas as pd
 from wardround.adapters.files.scratch import scratch_folder
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
 from wardround.core.reading_rule import reading_rule
+from wardround.core.readings import PATIENT_ID, Readings, Row
 from wardround.core.stays import FoundStays
 from wardround.errors import SourceDataError
 from wardround.features.windows import inside, windows
@@ -25,7 +26,7 @@ from wardround.fhir.versions import last_updated
 from wardround.sources.fhir import locations as fhir_locations
 from wardround.sources.fhir.encounter_rule import EncounterRule
 from wardround.sources.fhir.encounters import ELEMENTS, EncounterRecords
-from wardround.sources.fhir.observation import PATIENT_ID, Reading, frame_of_readings, in_our_units, readings_of
+from wardround.sources.fhir.observation import in_our_units, readings_of
 from wardround.sources.fhir.observation_shape import OBSERVATION
 from wardround.sources.fhir.unmapped import Unmapped
 from wardround.sources.fhir_folder.places import Numbers, Places
@@ -122,7 +123,7 @@ class FhirFolderSource:
         number = 0
         while some := list(islice(found, _READINGS_AT_ONCE)):
             readings, places = zip(*some, strict=True)
-            frame = in_our_units(frame_of_readings(readings), self.translation)
+            frame = in_our_units(Readings.of(readings), self.translation).frame()
             frame = inside(frame.assign(**{_LINE: places}), spans, self.outside)
             for bucket, part in frame.groupby(frame["patient_id"].map(buckets)):
                 part.to_parquet(scratch / f"{bucket}-{number:06}.parquet")
@@ -133,7 +134,7 @@ class FhirFolderSource:
 
     def _readings(
         self, variables: Mapping[str, Variable], patients: frozenset[str], lines: Places
-    ) -> Iterator[tuple[Reading, int]]:
+    ) -> Iterator[tuple[Row, int]]:
         """The readings of the patients, each with the number of its line; `lines` notes all."""
         rule = reading_rule(variables, self.translation)
         for path, number, line in self._observations():

@@ -12,13 +12,14 @@ from typing import Final
 
 from requests.adapters import BaseAdapter
 
+from wardround.core.readings import KIND, Kind
 from wardround.core.unmapped_codes import UnmappedCode
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.references import Resource, patient_values
 from wardround.fhir.times import no_earlier_than, no_later_than
 from wardround.sources.fhir import stays as fhir_stays
-from wardround.sources.fhir.observation import VARIABLE, readings_of
+from wardround.sources.fhir.observation import readings_of
 from wardround.sources.fhir.observation_shape import OBSERVATION
 from wardround.sources.fhir.unmapped import Unmapped
 from wardround.spec.base import SpecModel
@@ -62,7 +63,7 @@ def sample(
             looked_at += 1
             unmapped.note(resource, frozenset(patients), source.bases)
             readings = readings_of((OBSERVATION.of(resource),), unmapped.rule, source.bases)
-            read.update(reading[VARIABLE] for reading in readings)
+            read.update(Kind(*reading[KIND]).variable for reading in readings)
         whole = next(found, None) is None
     return Sample(
         patients=len(patients),

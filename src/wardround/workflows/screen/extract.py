@@ -6,10 +6,13 @@ These functions see patient values; they never log. A patient whose data cannot 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
+from wardround.core.microseconds import UNKNOWN, micros
+from wardround.core.readings import Readings
 from wardround.core.reasons import FailedAt, Reason
 from wardround.core.stays import index_as_of
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
@@ -88,18 +91,19 @@ def _extracted(stays: pd.DataFrame, opened: Run, client: FhirClient) -> _Extract
     condition, as_of = opened.condition, opened.as_of
     readings = _readings(stays, opened, client)
     events, set_aside = admit(readings, condition.variables, as_of)
-    return _Extracted(events, set_aside, build_features(events, index_as_of(stays, as_of), condition))
+    features = build_features(events, index_as_of(stays, as_of), condition)
+    return _Extracted(events.frame(), set_aside.frame(), features)
 
 
-def _readings(stays: pd.DataFrame, opened: Run, client: FhirClient) -> pd.DataFrame:
+def _readings(stays: pd.DataFrame, opened: Run, client: FhirClient) -> Readings:
     patients: Sequence[str] = sorted(stays["patient_id"].unique())
     if opened.cohort_source.kind == "export":
-        return exported_readings(opened, int(stays["chunk"].iloc[0]), patients)
+        return Readings.of_frame(exported_readings(opened, int(stays["chunk"].iloc[0]), patients))
     start = opened.as_of - opened.condition.longest_window
     found = observations.fetch(client, patients, opened.condition.variables, start, opened.as_of)
     # A server finds by more than the time that counts: a period that began long ago and goes on, or a whole minute.
-    time = found["time"]
-    return found[time.isna() | time.between(start, opened.as_of)].reset_index(drop=True)
+    time = found.time
+    return found.take(np.flatnonzero((time == UNKNOWN) | ((time >= micros(start)) & (time <= micros(opened.as_of)))))
 
 
 def _require_server(client: FhirClient, error: FhirUnreachable) -> None:

@@ -9,9 +9,9 @@ from datetime import datetime
 import pandas as pd
 
 from wardround.core import run_files
+from wardround.core.microseconds import micros
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import is_id
-from wardround.fhir.times import micros
 from wardround.sources.fhir.people import Person, person_of
 from wardround.workflows.screen.run import Run
 

@@ -14,11 +14,9 @@ from wardround import __version__
 from wardround.adapters.files.run_folder import RunFolder, run_id
 from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
-from wardround.core.events import EVENT_COLUMNS, frame_of
+from wardround.core.events import UTC, frame_of
 from wardround.core.run_mode import mode_of
-from wardround.core.stays import STAY_COLUMNS, index_as_of
 from wardround.errors import FhirError, ModelError, RunIncomplete, named
-from wardround.features.build import build_features
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.results.risk_assessment import Screening
@@ -151,7 +149,7 @@ class Run:
 
     def no_features(self) -> pd.DataFrame:
         """A feature table without rows."""
-        return build_features(frame_of(EVENT_COLUMNS), index_as_of(frame_of(STAY_COLUMNS), self.as_of), self.condition)
+        return frame_of({"stay_id": "str", "as_of": UTC, **dict.fromkeys(self.condition.columns, "float64")})
 
     @contextmanager
     def step(self, name: str, client: FhirClient | None = None, chunk: int | None = None) -> Iterator[Step]:

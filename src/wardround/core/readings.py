@@ -1,0 +1,149 @@
+"""Readings as columns: each value that a source gives, as raw as it gives it.
+
+What describes a value (its variable, unit, status and so on) repeats: a thousand readings are of some ten kinds. So a
+reading has the number of its kind, and what is asked of kinds is asked once for each.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from wardround.core.microseconds import micros_in, times_of
+from wardround.core.texts import Texts, numbered
+
+
+class Kind(NamedTuple):
+    """What describes a reading besides whose it is, when it was and what it says.
+
+    `unit` is what counts: of a FHIR Quantity its code. `other_unit` is what stands beside it in other words, or
+    nothing. `problem` is why a source itself cannot vouch for it, or nothing.
+    """
+
+    variable: str
+    unit: str
+    other_unit: str
+    comparator: bool
+    status: str
+    problem: str
+
+
+Row = tuple[str, int, int, float, str, tuple[str, str, str, bool, str, str]]
+"""One reading: patient_id, time, available, value, source_ref and the parts of its Kind; times in microseconds."""
+PATIENT_ID: Final = 0
+SOURCE_REF: Final = 4
+KIND: Final = 5
+_NONE: Final = ((),) * 6
+_KIND_COLUMNS: Final = Kind._fields
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """Readings in the order in which a source gave them; times in microseconds since 1970, UNKNOWN for none."""
+
+    patient_id: Texts
+    time: np.ndarray
+    available: np.ndarray
+    value: np.ndarray
+    source_ref: Texts
+    kind: np.ndarray
+    kinds: Sequence[Kind]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "Readings":
+        patient_id, time, available, value, source_ref, kind = zip(*rows, strict=True) if rows else _NONE
+        codes, kinds = numbered(kind)
+        return cls(
+            Texts.of(patient_id),
+            np.array(time, dtype=np.int64),
+            np.array(available, dtype=np.int64),
+            np.array(value, dtype=float),
+            Texts.of(source_ref),
+            codes,
+            [Kind(*one) for one in kinds],
+        )
+
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame) -> "Readings":
+        """Readings of a frame with READING_COLUMNS."""
+        codes, kinds = _kinds_in(frame[list(_KIND_COLUMNS)])
+        return cls(
+            Texts.of_series(frame["patient_id"]),
+            micros_in(frame["time"]),
+            micros_in(frame["available"]),
+            frame["value"].to_numpy(dtype=float),
+            Texts.of_series(frame["source_ref"]),
+            codes,
+            kinds,
+        )
+
+    @classmethod
+    def together(cls, parts: Sequence["Readings"]) -> "Readings":
+        """The readings of all parts, one after the other."""
+        if not parts:
+            return cls.of(())
+        before = np.cumsum([0, *(len(part.kinds) for part in parts)])
+        return cls(
+            Texts.together([part.patient_id for part in parts]),
+            np.concatenate([part.time for part in parts]),
+            np.concatenate([part.available for part in parts]),
+            np.concatenate([part.value for part in parts]),
+            Texts.together([part.source_ref for part in parts]),
+            np.concatenate([part.kind + first for part, first in zip(parts, before[:-1], strict=True)]),
+            [kind for part in parts for kind in part.kinds],
+        )
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def take(self, rows: np.ndarray) -> "Readings":
+        """These rows, by their places."""
+        return Readings(
+            self.patient_id.take(rows),
+            self.time.take(rows),
+            self.available.take(rows),
+            self.value.take(rows),
+            self.source_ref.take(rows),
+            self.kind.take(rows),
+            self.kinds,
+        )
+
+    def with_kinds(self, changed: Callable[[Kind], Kind], rows: np.ndarray | None = None) -> "Readings":
+        """The same with other kinds, of these rows (booleans) or of all."""
+        new = [changed(kind) for kind in self.kinds]
+        if rows is None:
+            return replace(self, kinds=new)
+        return replace(self, kind=self.kind + rows * len(self.kinds), kinds=[*self.kinds, *new])
+
+    def frame(self) -> pd.DataFrame:
+        """The same as a frame (READING_COLUMNS)."""
+        of_kinds = dict(zip(_KIND_COLUMNS, zip(*self.kinds, strict=True) if self.kinds else _NONE, strict=True))
+        texts = {name: Texts(self.kind, values).array() for name, values in of_kinds.items() if name != "comparator"}
+        return pd.DataFrame(
+            {
+                "patient_id": self.patient_id.array(),
+                "time": times_of(self.time),
+                "available": times_of(self.available),
+                "variable": texts["variable"],
+                "value": self.value,
+                "source_ref": self.source_ref.array(),
+                "unit": texts["unit"],
+                "other_unit": texts["other_unit"],
+                "comparator": np.array(of_kinds["comparator"], dtype=bool)[self.kind],
+                "status": texts["status"],
+                "problem": texts["problem"],
+            }
+        )
+
+
+def _kinds_in(frame: pd.DataFrame) -> tuple[np.ndarray, list[Kind]]:
+    frame = frame.assign(other_unit=frame["other_unit"].fillna(""))
+    kind = np.zeros(len(frame), dtype=np.int64)
+    for name in _KIND_COLUMNS:
+        column = Texts.of_series(frame[name])
+        # Numbered anew after each column, so that the numbers stay small.
+        kind = pd.factorize(kind * len(column.names) + column.codes)[0]
+    first = np.unique(kind, return_index=True)[1]
+    return kind, [Kind(*row) for row in frame.iloc[first].itertuples(index=False)]
