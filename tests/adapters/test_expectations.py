@@ -1,9 +1,12 @@
 """The Great Expectations gate: which rows are set aside, and what may be stored of it."""
 
+import itertools
 import logging
 import math
 import socket
+import weakref
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,8 @@ import pandas as pd
 import pytest
 from tests.frames import build_features
 
-from wardround.adapters.expectations import ROWS_AT_ONCE, prepare, validate, verdict_of
+from wardround.adapters import expectations
+from wardround.adapters.expectations import ROWS_AT_ONCE, prepare, verdict_of
 from wardround.core.events import EVENT_COLUMNS, frame_of
 from wardround.errors import QualityError
 from wardround.quality.suite import QualityResult, suite
@@ -36,6 +40,11 @@ def table(rows: int = 3, condition: Condition = SEPSIS, **columns: object) -> pd
     for name, values in columns.items():
         frame[name] = values
     return frame
+
+
+def validate(frame: pd.DataFrame, condition: Condition) -> QualityResult:
+    """The result of a table in one part."""
+    return expectations.validate([frame], condition)
 
 
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=list(CONDITIONS))
@@ -221,6 +230,44 @@ def test_rows_before_and_after_a_border_of_the_long_form_are_judged_alike() -> N
     checked = {e.rule: e.checked for e in result.expectations}
     assert checked["age is between 18 and 130 years"] == len(frame)
     assert checked["sex is 0 or 1"] == len(places)
+
+
+def test_a_table_in_parts_is_judged_as_in_one() -> None:
+    rows = ROWS_AT_ONCE + 500
+    frame = table(rows, age=[5.0 if row % 7 == 0 else 64.0 for row in range(rows)])
+    frame.loc[rows - 1, "stay_id"] = "stay-1"
+    ends = [0, 0, 3, 300, rows - 1, rows, rows]
+    parts = [frame.iloc[start:end] for start, end in itertools.pairwise(ends)]
+    in_parts, in_one = expectations.validate(parts, SEPSIS), validate(frame, SEPSIS)
+    assert in_parts == in_one
+    assert in_parts.failing == in_one.failing
+    assert len(in_one.failing) > 300
+
+
+@pytest.mark.parametrize("change", ["column", "type"])
+def test_one_part_of_the_wrong_shape_sets_every_row_aside_and_nothing_else_is_checked(change: str) -> None:
+    right = table(ROWS_AT_ONCE, age=5.0)
+    wrong = table(2).assign(name="x") if change == "column" else table(2, age="64")
+    result = expectations.validate([right, wrong], SEPSIS)
+    assert (result.set_aside, result.set_aside_share) == (len(right) + 2, 1.0)
+    assert not [one for one in result.expectations if " is between " in one.rule]
+
+
+def test_a_part_is_let_go_before_the_next_but_one_is_read() -> None:
+    """So memory does not grow with the table."""
+    alive: list[int] = []
+    read: list[weakref.ref[pd.DataFrame]] = []
+
+    def parts() -> Iterator[pd.DataFrame]:
+        for _ in range(4):
+            alive.append(sum(one() is not None for one in read))
+            part = table(ROWS_AT_ONCE)
+            read.append(weakref.ref(part))
+            yield part
+            del part
+
+    assert expectations.validate(parts(), SEPSIS).rows == 4 * ROWS_AT_ONCE
+    assert max(alive) <= 1
 
 
 def test_a_stay_that_appears_again_beyond_a_border_is_found() -> None:

@@ -3,10 +3,11 @@
 import sys
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 
 from wardround.features.build import DAYS_PER_YEAR
-from wardround.quality.suite import Account, Checked, QualityResult, Rule, suite
+from wardround.quality.suite import Account, Checked, Noted, QualityResult, Rule, suite
 from wardround.settings import PROJECT
 from wardround.spec.conditions import Condition, FeatureGroup
 from wardround.spec.loading import load_conditions
@@ -128,8 +129,8 @@ SEX = Rule("one_of", "sex", "sex is right")
 
 def test_an_account_adds_up_what_was_noted_of_the_parts_of_a_table() -> None:
     account = Account([COLUMNS, AGE], rows=5)
-    account.note(AGE, "expect_age", checked=3, broken=[1])
-    account.note(AGE, "expect_age", checked=1, broken=[])
+    account.note([Noted(AGE, "expect_age", 3, np.array([1], dtype=int), held=False)])
+    account.note([Noted(AGE, "expect_age", 1, np.array([], dtype=int), held=True)])
     assert account.checked == (
         Checked(type="expect_age", column="age", rule="age is right", success=False, checked=4, unexpected=1),
     )
@@ -138,28 +139,28 @@ def test_an_account_adds_up_what_was_noted_of_the_parts_of_a_table() -> None:
 
 def test_an_account_is_in_the_order_of_the_suite_whatever_was_noted_first() -> None:
     account = Account([COLUMNS, AGE, SEX], rows=3)
-    account.note(SEX, "expect_sex", checked=3, broken=[2, 0])
-    account.note(AGE, "expect_age", checked=3, broken=[0])
-    account.note(COLUMNS, "expect_columns", checked=3, broken=[])
+    account.note([Noted(SEX, "expect_sex", 3, np.array([2, 0], dtype=int), held=False)])
+    account.note([Noted(AGE, "expect_age", 3, np.array([0], dtype=int), held=False)])
+    account.note([Noted(COLUMNS, "expect_columns", 3, np.array([], dtype=int), held=True)])
     assert [checked.rule for checked in account.checked] == [COLUMNS.text, AGE.text, SEX.text]
     assert list(account.broken.items()) == [(0, AGE.text), (2, SEX.text)]
 
 
 def test_a_structural_rule_that_is_broken_somewhere_makes_every_row_unusable() -> None:
     account = Account([COLUMNS, AGE], rows=3)
-    account.note(COLUMNS, "expect_columns", checked=3, broken=[1])
+    account.note([Noted(COLUMNS, "expect_columns", 3, np.array([1], dtype=int), held=False)])
     assert account.broken == dict.fromkeys(range(3), COLUMNS.text)
     assert account.checked[0].unexpected == 1
 
 
 def test_a_rule_can_fail_without_a_row() -> None:
     account = Account([COLUMNS], rows=0)
-    account.note(COLUMNS, "expect_columns", checked=0, broken=[], held=False)
+    account.note([Noted(COLUMNS, "expect_columns", 0, np.array([], dtype=int), held=False)])
     assert (account.success, account.broken) == (False, {})
 
 
 def test_an_account_in_which_all_rules_held_sets_no_row_aside() -> None:
     account = Account([COLUMNS, AGE], rows=3)
-    account.note(COLUMNS, "expect_columns", checked=3, broken=())
-    account.note(AGE, "expect_age", checked=0, broken=[])
+    account.note([Noted(COLUMNS, "expect_columns", 3, np.array([], dtype=int), held=True)])
+    account.note([Noted(AGE, "expect_age", 0, np.array([], dtype=int), held=True)])
     assert (account.success, account.broken) == (True, {})

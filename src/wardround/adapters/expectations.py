@@ -1,4 +1,4 @@
-"""Great Expectations: a feature table and a condition in, counts per rule and the rows to set aside out.
+"""Holds a feature table against the suite of its condition, by Great Expectations.
 
 It takes milliseconds per expectation, hardly any per row: so the rules of a kind are judged by one expectation, in long
 form. These functions see patient values; they neither log nor return them. Nothing is stored and nothing is sent.
@@ -6,7 +6,7 @@ form. These functions see patient values; they neither log nor return them. Noth
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
@@ -17,10 +17,10 @@ import pandas as pd
 
 from wardround.errors import QualityError
 from wardround.quality.long_form import Lines, choice_lines, range_lines, type_lines
-from wardround.quality.suite import Account, QualityResult, Rule, suite
+from wardround.quality.suite import IDENTITY, Account, Noted, QualityResult, Rule, suite
 from wardround.spec.conditions import Condition
 
-# Rows that are in long form together, so that memory does not grow with the table: some 40 MB, copies included.
+# Rows that are held together, so that memory does not grow with the table: some 40 MB in long form, copies included.
 ROWS_AT_ONCE: Final = 2_000
 # Asks for the positions of the lines that break an expectation, and not for their values.
 _RESULT_FORMAT: Final = {
@@ -30,29 +30,51 @@ _RESULT_FORMAT: Final = {
 }
 
 
-def validate(frame: pd.DataFrame, condition: Condition) -> QualityResult:
-    """Hold a table of stay_id, as_of and `condition.columns` (units of the spec, NaN = unknown) against its suite.
+def validate(parts: Iterable[pd.DataFrame], condition: Condition) -> QualityResult:
+    """Holds a table, given in parts, against the suite of a condition; one part at a time is in memory.
 
-    No rows are fine. Where columns or types are wrong, nothing else is checked and every row is set aside.
+    Each part has stay_id, as_of and `condition.columns` (units of the spec, NaN = unknown). No rows are fine. Where
+    columns or types of any part are wrong, nothing else counts and every row is set aside.
+
     Raises QualityError if Great Expectations gives no verdict.
     """
-    table = frame.reset_index(drop=True)
-    gate = _Gate(table, suite(condition))
-    gate.hold_columns()
-    gate.hold_types()
-    if gate.account.success:
-        gate.hold_identity()
-        for start in range(0, max(len(table), 1), ROWS_AT_ONCE):
-            gate.hold_values(start)
-    broken = gate.account.broken
-    stay_ids = table["stay_id"] if "stay_id" in table else table.index.to_series()
+    judge = _Judge(suite(condition))
+    structure: list[Noted] = []
+    values: list[Noted] = []
+    identities: list[pd.DataFrame] = []
+    rows = 0
+    for part in _batches(parts):
+        structure += judge.structure(part, rows)
+        if all(noted.held for noted in structure):
+            values += judge.values(part, rows)
+        identities.append(part.loc[:, part.columns.isin(IDENTITY) & ~part.columns.duplicated()].copy())
+        rows += len(part)
+    identity = pd.concat(identities, ignore_index=True)
+    account = Account(judge.rules, rows)
+    account.note(structure)
+    if account.success:
+        account.note([*judge.identity(identity), *values])
+    stay_ids = identity["stay_id"] if "stay_id" in identity else pd.RangeIndex(rows).to_series()
+    broken = account.broken
     return QualityResult(
         condition=condition.id,
-        rows=len(table),
+        rows=rows,
         set_aside=len(broken),
-        expectations=gate.account.checked,
+        expectations=account.checked,
         failing={str(stay_ids[row]): text for row, text in broken.items()},
     )
+
+
+def _batches(parts: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Yields the same rows in frames of ROWS_AT_ONCE and a last one, which may be empty where there are no rows."""
+    held: list[pd.DataFrame] = []
+    for part in parts:
+        held.append(part)
+        while sum(len(one) for one in held) > ROWS_AT_ONCE:
+            table = pd.concat(held, ignore_index=True)
+            yield table.iloc[:ROWS_AT_ONCE]
+            held = [table.iloc[ROWS_AT_ONCE:]]
+    yield pd.concat(held, ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -72,79 +94,83 @@ class Verdict:
     broken: Sequence[int]
 
 
-class _Gate:
-    """Holds a table against the rules of its suite, kind by kind, and notes in `account` how that went."""
+class _Judge:
+    """Holds parts of a table, whose rows are numbered from 0, against the rules of its suite, kind by kind.
 
-    def __init__(self, table: pd.DataFrame, rules: Sequence[Rule]) -> None:
-        self.account = Account(rules, len(table))
-        self._table = table
-        self._rules = rules
+    `start` is the position of a part's first row in the table.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = rules
         self._gx = _great_expectations()
         features = _context(self._gx).data_sources.add_pandas("features").add_dataframe_asset("features")
         self._batches = features.add_batch_definition_whole_dataframe("features")
 
-    def hold_columns(self) -> None:
+    def structure(self, part: pd.DataFrame, start: int) -> Iterator[Noted]:
+        """Judges the columns, and the types of those that are there."""
+        yield self._columns(part, start)
+        yield from self._types(part.loc[:, ~part.columns.duplicated()], start)
+
+    def _columns(self, part: pd.DataFrame, start: int) -> Noted:
         [rule] = self._of("columns")
         in_order = self._gx.expectations.ExpectTableColumnsToMatchOrderedList(column_list=list(rule.columns))
-        [verdict] = self._verdicts(self._table.iloc[:0], [in_order])
-        self._note_all_rows(rule, verdict.expectation, verdict.held)
+        [verdict] = self._verdicts(part.iloc[:0], [in_order])
+        return _of_all_rows(rule, verdict.expectation, verdict.held, part, start)
 
-    def hold_types(self) -> None:
-        """Those of the columns that are there. Values are looked at only where a column holds objects."""
+    def _types(self, part: pd.DataFrame, start: int) -> Iterator[Noted]:
+        """Values are looked at only where a column holds objects."""
         gxe = self._gx.expectations
-        table = self._table.loc[:, ~self._table.columns.duplicated()]
-        asked = [rule for rule in self._of("type") if rule.column in table]
-        objects = [rule for rule in asked if table[rule.column].dtype == object]
-        typed = [rule for rule in asked if table[rule.column].dtype != object]
+        asked = [rule for rule in self._of("type") if rule.column in part]
+        objects = [rule for rule in asked if part[rule.column].dtype == object]
+        typed = [rule for rule in asked if part[rule.column].dtype != object]
         equal = gxe.ExpectColumnPairValuesToBeEqual(column_A="found", column_B="wanted", ignore_row_if="neither")
-        [verdict] = self._verdicts(type_lines(table, typed), [equal])
+        [verdict] = self._verdicts(type_lines(part, typed), [equal])
         for line, rule in enumerate(typed):
-            self._note_all_rows(rule, verdict.expectation, line not in verdict.broken)
+            yield _of_all_rows(rule, verdict.expectation, line not in verdict.broken, part, start)
         of_type = [gxe.ExpectColumnValuesToBeOfType(column=rule.column, type_=rule.type) for rule in objects]
-        self._hold_each(table, objects, of_type)
+        yield from self._each(part, objects, of_type, start)
 
-    def hold_identity(self) -> None:
+    def identity(self, table: pd.DataFrame) -> Iterator[Noted]:
+        """Judges stay_id and as_of of the whole table."""
         gxe = self._gx.expectations
         known = [gxe.ExpectColumnValuesToNotBeNull(column=rule.column) for rule in self._of("known")]
         unique = [gxe.ExpectColumnValuesToBeUnique(column=rule.column) for rule in self._of("unique")]
-        self._hold_each(self._table, [*self._of("known"), *self._of("unique")], [*known, *unique])
+        yield from self._each(table, [*self._of("known"), *self._of("unique")], [*known, *unique], 0)
 
-    def hold_values(self, start: int) -> None:
-        """The rules on features, of the rows from position `start` on that are in long form together."""
+    def values(self, part: pd.DataFrame, start: int) -> Iterator[Noted]:
+        """Judges the features of a part by the rules on features."""
         gxe = self._gx.expectations
-        part = self._table.iloc[start : start + ROWS_AT_ONCE]
         at_least = partial(gxe.ExpectColumnPairValuesAToBeGreaterThanB, or_equal=True, ignore_row_if="neither")
         ranges = self._of("between", "ordered")
         within = [at_least(column_A="value", column_B="low"), at_least(column_A="high", column_B="value")]
-        self._hold_lines(range_lines(part, ranges), ranges, within, start)
+        yield from self._lines(range_lines(part, ranges), ranges, within, start)
         choices = self._of("one_of")
         for values in dict.fromkeys(rule.values for rule in choices):
             alike = [rule for rule in choices if rule.values == values]
             in_set = gxe.ExpectColumnValuesToBeInSet(column="value", value_set=list(values))
-            self._hold_lines(choice_lines(part, alike), alike, [in_set], start)
+            yield from self._lines(choice_lines(part, alike), alike, [in_set], start)
 
     def _of(self, *kinds: str) -> list[Rule]:
-        return [rule for rule in self._rules if rule.kind in kinds]
+        return [rule for rule in self.rules if rule.kind in kinds]
 
-    def _hold_each(self, table: pd.DataFrame, rules: Sequence[Rule], expectations: Sequence[Any]) -> None:
-        """Each rule by the expectation in its place, on a column of its own."""
+    def _each(
+        self, table: pd.DataFrame, rules: Sequence[Rule], expectations: Sequence[Any], start: int
+    ) -> Iterator[Noted]:
+        """Judges each rule by the expectation in its place, on a column of its own."""
         if rules:
             columns = list(dict.fromkeys(rule.column for rule in rules))
             for rule, verdict in zip(rules, self._verdicts(table[columns], expectations), strict=True):
-                self.account.note(rule, verdict.expectation, verdict.checked, verdict.broken)
+                broken = start + np.array(verdict.broken, dtype=int)
+                yield Noted(rule, verdict.expectation, verdict.checked, broken, not len(broken))
 
-    def _hold_lines(self, lines: Lines, rules: Sequence[Rule], expectations: Sequence[Any], start: int) -> None:
-        """All rules by all expectations; a row breaks a rule if its line breaks one of them."""
+    def _lines(self, lines: Lines, rules: Sequence[Rule], expectations: Sequence[Any], start: int) -> Iterator[Noted]:
+        """Judges all rules by all expectations; a row breaks a rule if its line breaks one of them."""
         verdicts = self._verdicts(lines.table, expectations)
         broken = np.unique(np.concatenate([np.array(verdict.broken, dtype=int) for verdict in verdicts]))
         checked = np.bincount(lines.rules, minlength=len(rules))
         for place, rule in enumerate(rules):
             rows = start + lines.rows[broken[lines.rules[broken] == place]]
-            self.account.note(rule, verdicts[0].expectation, int(checked[place]), rows)
-
-    def _note_all_rows(self, rule: Rule, expectation: str, held: bool) -> None:
-        rows = len(self._table)
-        self.account.note(rule, expectation, rows, () if held else range(rows), held)
+            yield Noted(rule, verdicts[0].expectation, int(checked[place]), rows, not len(rows))
 
     def _verdicts(self, table: pd.DataFrame, expectations: Sequence[Any]) -> list[Verdict]:
         """In the order of the expectations; results come in an order of Great Expectations' own."""
@@ -155,6 +181,11 @@ class _Gate:
         results = batch.validate(asked, result_format=_RESULT_FORMAT).results
         by_place = {result.expectation_config.meta["place"]: verdict_of(result) for result in results}
         return [by_place[place] for place in range(len(expectations))]
+
+
+def _of_all_rows(rule: Rule, expectation: str, held: bool, part: pd.DataFrame, start: int) -> Noted:
+    broken = np.arange(start, start + (0 if held else len(part)))
+    return Noted(rule, expectation, len(part), broken, held)
 
 
 def verdict_of(result: Any) -> Verdict:

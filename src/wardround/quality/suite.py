@@ -1,9 +1,9 @@
 """What must hold of a feature table: a condition in, rules out; and the account of a table held against them."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -146,6 +146,23 @@ class QualityResult(BaseModel):
         return 0.0 if self.success else 1.0
 
 
+class Noted(NamedTuple):
+    """How a rule did on a part of a table.
+
+    Attributes:
+        expectation: that judged it.
+        checked: how many rows had a value to check.
+        broken: positions, in the whole table, of the rows that broke the rule, each once.
+        held: whether it held; a table without rows may still have the wrong columns.
+    """
+
+    rule: Rule
+    expectation: str
+    checked: int
+    broken: np.ndarray
+    held: bool
+
+
 class Account:
     """How a table of so many rows does against a suite: noted rule by rule, in any order and in parts of the table."""
 
@@ -155,31 +172,21 @@ class Account:
         self._noted: dict[int, Checked] = {}
         self._first = np.full(rows, len(rules))  # the place of the first rule that a row broke
 
-    def note(
-        self,
-        rule: Rule,
-        expectation: str,
-        checked: int,
-        broken: Sequence[int] | np.ndarray,
-        held: bool | None = None,
-    ) -> None:
-        """Positions of the rows that broke the rule, each once; a structural rule that did not hold makes all unusable.
-
-        `held` needs saying where no row shows it: a table without rows may have the wrong columns.
-        """
-        held = not len(broken) if held is None else held
-        place = self._places[rule]
-        before = self._noted.get(place)
-        self._noted[place] = Checked(
-            type=expectation,
-            column=rule.column,
-            rule=rule.text,
-            success=held and (before is None or before.success),
-            checked=checked + (before.checked if before else 0),
-            unexpected=len(broken) + (before.unexpected if before else 0),
-        )
-        rows = slice(None) if rule.structural and not held else np.asarray(broken, dtype=int)
-        self._first[rows] = np.minimum(self._first[rows], place)
+    def note(self, noted: Iterable[Noted]) -> None:
+        """Adds what was noted; a structural rule that did not hold makes all rows unusable."""
+        for one in noted:
+            place = self._places[one.rule]
+            before = self._noted.get(place)
+            self._noted[place] = Checked(
+                type=one.expectation,
+                column=one.rule.column,
+                rule=one.rule.text,
+                success=one.held and (before is None or before.success),
+                checked=one.checked + (before.checked if before else 0),
+                unexpected=len(one.broken) + (before.unexpected if before else 0),
+            )
+            rows = slice(None) if one.rule.structural and not one.held else one.broken
+            self._first[rows] = np.minimum(self._first[rows], place)
 
     @property
     def success(self) -> bool:

@@ -1,4 +1,6 @@
-"""The feature rows of all chunks in, a verdict out: rows to set aside, or a stop before anything is written."""
+"""Holds the feature rows of all chunks against the suite: sets rows aside, or stops before anything is written."""
+
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -18,7 +20,7 @@ def check_quality(run: str, settings: Settings) -> None:
         # Great Expectations takes seconds to import.
         from wardround.adapters.expectations import validate
 
-        result = validate(_all_features(opened), opened.condition)
+        result = validate(_features(opened), opened.condition)
         opened.folder.write_json(run_files.QUALITY, result.model_dump(mode="json"))
         opened.folder.write_json(run_files.QUALITY_FAILED, dict(sorted(result.failing.items())))
         step.count(rows=result.rows, set_aside=result.set_aside)
@@ -30,8 +32,11 @@ def check_quality(run: str, settings: Settings) -> None:
         )
 
 
-def _all_features(opened: Run) -> pd.DataFrame:
-    """The features of every chunk that was extracted; a chunk whose task failed is left to the ledger."""
+def _features(opened: Run) -> Iterator[pd.DataFrame]:
+    """Yields the features of each chunk that was extracted; a chunk whose task failed is left to the ledger."""
     names = [run_files.of_chunk(chunk, run_files.FEATURES) for chunk in opened.chunks()]
-    frames = [opened.folder.read_frame(name) for name in names if opened.folder.exists(name)]
-    return pd.concat(frames, ignore_index=True) if frames else opened.no_features()
+    there = [name for name in names if opened.folder.exists(name)]
+    for name in there:
+        yield opened.folder.read_frame(name)
+    if not there:
+        yield opened.no_features()
