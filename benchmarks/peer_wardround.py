@@ -78,7 +78,7 @@ def main() -> None:
         summary = screen(request, Means(source, settings, recording.heard, transport=recording, gate=gate))
         seconds, cpu = time.monotonic() - started, time.process_time() + seconds_of_ended_children() - used
     Path(job["record"]).write_text(json.dumps(recording.requests))
-    sys.stdout.write(json.dumps({"seconds": seconds, "cpu": cpu, "found": summary["found"]}) + "\n")
+    sys.stdout.write(json.dumps({"seconds": seconds, "cpu": cpu, "found": summary.found}) + "\n")
 
 
 if __name__ == "__main__":

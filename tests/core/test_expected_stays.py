@@ -1,6 +1,6 @@
 import pytest
 
-from wardround.core.expected_stays import FELL, TOO_FEW, RunBefore, doubt, doubt_in_words
+from wardround.core.expected_stays import FELL, TOO_FEW, Census, RunBefore, doubt, doubt_in_words
 from wardround.spec.conditions import Cohort
 
 
@@ -25,7 +25,7 @@ def cohort(**keys: object) -> Cohort:
 def test_a_census_is_in_doubt_if_it_is_empty_or_fell_by_more_than_half(
     found: int, before: int | None, expected: str
 ) -> None:
-    assert doubt(found, None if before is None else RunBefore("r", before), cohort()) == expected
+    assert doubt(found, None if before is None else RunBefore(run="r", found=before), cohort()) == expected
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_a_census_is_in_doubt_if_it_is_empty_or_fell_by_more_than_half(
 def test_a_condition_says_what_it_expects(
     keys: dict[str, object], found: int, before: int | None, expected: str
 ) -> None:
-    assert doubt(found, None if before is None else RunBefore("r", before), cohort(**keys)) == expected
+    assert doubt(found, None if before is None else RunBefore(run="r", found=before), cohort(**keys)) == expected
 
 
 def test_what_is_in_doubt_is_said_in_words() -> None:
-    few = {"doubt": TOO_FEW, "found": 0, "at_least": 1}
+    few = Census(doubt=TOO_FEW, found=0, at_least=1)
     assert doubt_in_words(few) == "found 0 stays, expected at least 1"
-    fell = {"doubt": FELL, "found": 1, "may_fall_by": 0.5, "before": {"run": "sepsis-1", "found": 40}}
+    fell = Census(doubt=FELL, found=1, may_fall_by=0.5, before=RunBefore(run="sepsis-1", found=40))
     assert doubt_in_words(fell) == "found 1 stay after 40 in run sepsis-1, expected a fall of at most 50%"
-    assert doubt_in_words({"doubt": ""}) == doubt_in_words({}) == ""
+    assert doubt_in_words(Census(doubt="")) == doubt_in_words(Census()) == ""

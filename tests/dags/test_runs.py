@@ -14,7 +14,7 @@ import pytest
 from wardround.adapters.files.run_folder import RunFolder, run_id
 from wardround.adapters.models.store import ModelStore
 from wardround.airflow.environment import local_environment
-from wardround.core.run_overview import COUNTS
+from wardround.core.run_summary import COUNTS
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.in_process import run_dag

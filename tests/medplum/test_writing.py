@@ -48,7 +48,7 @@ def published(icu, client, settings) -> Callable[..., dict[str, Any]]:
         screen.score(run, chunk, settings)
         before = client.requests_made
         screen.publish(run, chunk, client, settings)
-        summary = screen.reconcile(run, client, settings)
+        summary = screen.reconcile(run, client, settings).as_json()
         return {**summary, "requests": client.requests_made - before}
 
     return run_it

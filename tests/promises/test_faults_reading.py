@@ -91,11 +91,11 @@ class Ward:
         request = ScreeningRequest(
             condition="sepsis", source_url=self.source.base_url, as_of=self.as_of, chunk_size=CHUNK
         )
-        return self._told(lambda means: screen(request, means), patience)
+        return self._told(lambda means: screen(request, means).as_json(), patience)
 
     def resume(self, **patience: Any) -> dict[str, Any]:
         (run,) = runs_in(self.settings.runs)
-        return self._told(lambda means: resume(run, means), patience)
+        return self._told(lambda means: resume(run, means).as_json(), patience)
 
     def screen_and_resume(self) -> dict[str, Any]:
         """Resumes until a summary without a failed stay comes, as an operator would."""

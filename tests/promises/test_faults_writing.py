@@ -79,7 +79,7 @@ def screened(settings, ward) -> Screened:
         asked = {"condition": "sepsis", "source_url": url, "as_of": "2026-01-02T05:00:00Z", "chunk_size": STAYS}
         request = ScreeningRequest.model_validate({**asked, **changes})
         try:
-            return screen(request, Means(source, settings, lambda *_: None))
+            return screen(request, Means(source, settings, lambda *_: None)).as_json()
         except WardroundError as error:
             # Into what `nothing_gets_out` looks at.
             logging.getLogger("test").info("%s", error)

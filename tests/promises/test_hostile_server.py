@@ -85,13 +85,13 @@ class Screening:
         request = ScreeningRequest(
             condition="sepsis", source_url=self.source.base_url, as_of=self.as_of, chunk_size=CHUNK
         )
-        return self._ended(lambda means: screen(request, means), retries)
+        return self._ended(lambda means: screen(request, means).as_json(), retries)
 
     def resume(self) -> str:
         """From the sound server, which may take as long as ever."""
         self.source = self.sound
         (run,) = runs_in(self.settings.runs)
-        return self._ended(lambda means: resume(run, means), retries=100)
+        return self._ended(lambda means: resume(run, means).as_json(), retries=100)
 
     def _ended(self, work: Any, retries: int) -> str:
         """How it ended, in the words of the table."""

@@ -194,7 +194,7 @@ def test_a_screening_killed_at_any_request_is_mended_by_the_next(
         assert forks.end().status == -signal.SIGKILL
         mending.set()
         request = ScreeningRequest(condition="sepsis", source_url=source, as_of=as_of, chunk_size=CHUNK)
-        summary = screen(request, Means(FhirEndpoint(source), settings, lambda *_: None))
+        summary = screen(request, Means(FhirEndpoint(source), settings, lambda *_: None)).as_json()
     assert held(server, as_of) == (EACH_ONCE, STAYS)
     assert (summary["written"], summary["failed"]) == (STAYS, 0)
 

@@ -57,7 +57,7 @@ def screened(settings, ward, gateway) -> Screened:
     def run_it(**changes: Any) -> dict[str, Any]:
         asked = {"condition": "sepsis", "source_url": gateway.url, "as_of": "2026-01-02T05:00:00Z", "chunk_size": STAYS}
         request = ScreeningRequest.model_validate({**asked, **changes})
-        return screen(request, Means(FhirEndpoint(gateway.url), settings, lambda *_: None))
+        return screen(request, Means(FhirEndpoint(gateway.url), settings, lambda *_: None)).as_json()
 
     return run_it
 
@@ -188,7 +188,7 @@ def test_what_a_person_takes_back_between_our_look_and_our_update_stays_so(
     assert standing(server) == EACH_ONCE[1:]
     again = screened()
     ends_clean(again, settings)
-    ends_clean(resume(again["run"], Means(FhirEndpoint(gateway.url), settings, lambda *_: None)), settings)
+    ends_clean(resume(again["run"], Means(FhirEndpoint(gateway.url), settings, lambda *_: None)).as_json(), settings)
     assert of_first(server) == [("entered-in-error", "not this patient")]
 
 

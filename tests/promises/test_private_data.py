@@ -91,7 +91,7 @@ def test_a_screening_lets_nothing_of_a_patient_out(icu, server, settings, caplog
     told: list[str] = []
     summary = screen(
         request, Means(FhirEndpoint(server.base_url), settings, lambda *at: told.append(str(at)), Broken())
-    )
+    ).as_json()
     with pytest.raises(RunIncomplete) as incomplete:
         require_complete(summary["run"], settings)
     assert (summary["found"], summary["scored"], summary["failed"]) == (3, 2, 1)
@@ -112,7 +112,7 @@ def test_results_elsewhere_carry_the_record_number_there_and_nowhere_else(icu, s
     with running_server() as results:
         source = FhirEndpoint(server.base_url, write_to=FhirEndpoint(results.base_url))
         request = {"condition": "sepsis", "as_of": "2026-01-02T05:00:00Z", **servers_in(source)}
-        summary = screen(ScreeningRequest.model_validate(request), Means(source, settings, lambda *_: None))
+        summary = screen(ScreeningRequest.model_validate(request), Means(source, settings, lambda *_: None)).as_json()
         with FhirClient(FhirEndpoint(results.base_url)) as client:
             named = {risk["subject"]["identifier"]["value"] for risk in client.search("RiskAssessment", {})}
     assert named == {RECORD_NUMBER}
@@ -128,7 +128,7 @@ def test_the_marks_are_where_they_may_be(icu, server, settings) -> None:
     marked(icu)
     icu.upload(server.base_url)
     request = ScreeningRequest(condition="sepsis", source_url=server.base_url, as_of="2026-01-02T05:00:00Z")
-    summary = screen(request, Means(FhirEndpoint(server.base_url), settings, lambda *_: None))
+    summary = screen(request, Means(FhirEndpoint(server.base_url), settings, lambda *_: None)).as_json()
     folder = RunFolder.existing(settings.runs, summary["run"])
     frames = [folder.read_frame(name) for name in folder.list() if name.endswith("events.parquet")]
     assert any((frame["value"] == VALUE).any() for frame in frames)

@@ -93,7 +93,7 @@ def test_a_run_as_another_kind_of_server_finds_its_results_written_already(ward,
         return screen(
             request,
             Means(FhirEndpoint(ward, icu_locations=("MICU",), profile=PROFILES[kind]), settings, lambda *_: None),
-        )
+        ).as_json()
 
     first = run("generic")
     again = run(profile)

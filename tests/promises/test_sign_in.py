@@ -68,7 +68,7 @@ def screened(source: FhirEndpoint, settings: Any, transport: HTTPAdapter | None 
     request = ScreeningRequest(
         condition="sepsis", source_url=source.base_url, as_of="2026-01-02T05:00:00Z", chunk_size=2
     )
-    return screen(request, Means(source, settings, told or (lambda *_: None), transport))
+    return screen(request, Means(source, settings, told or (lambda *_: None), transport)).as_json()
 
 
 def test_all_clients_of_a_run_share_one_token(icu, server, settings, key_pair) -> None:

@@ -41,7 +41,7 @@ def by_screening(cohort: str, source: FhirEndpoint, condition: Condition, as_of:
     """A shadow run; `cohort` is search or export."""
     asked = {"condition": condition.id, "source_url": source.base_url, "as_of": as_of, "cohort": cohort}
     request = ScreeningRequest.model_validate({**asked, "mode": "shadow"})
-    run = load_run(screen(request, Means(source, settings, lambda *_: None))["run"], settings)
+    run = load_run(screen(request, Means(source, settings, lambda *_: None)).as_json()["run"], settings)
 
     def of_all(name: str, columns: list[str]) -> pd.DataFrame:
         frames = [run.folder.read_frame(run_files.of_chunk(chunk, f"{name}.parquet")) for chunk in run.chunks()]

@@ -18,7 +18,7 @@ def test_it_keeps_its_id_follows_each_run_and_is_a_cohort(sekmet_server, icu, ke
 
     def screened(as_of, **asked):
         about = {"condition": "sepsis", "source_url": sekmet_server, "as_of": as_of}
-        return screen(ScreeningRequest.model_validate({**about, **asked}), means)
+        return screen(ScreeningRequest.model_validate({**about, **asked}), means).as_json()
 
     def members():
         with FhirClient(means.source) as client:

@@ -29,7 +29,7 @@ def settings(trained_models, tmp_path):
 
 def screened(source, settings, now, **request):
     request = ScreeningRequest(condition="sepsis", source_url=source.base_url, as_of=now, chunk_size=3, **request)
-    summary = screen(request, Means(source, settings, print))
+    summary = screen(request, Means(source, settings, print)).as_json()
     require_complete(summary["run"], settings)
     return summary
 

@@ -80,7 +80,7 @@ def exported(server: str, settings: Settings) -> Screened:
 def screened(cohort: str, server: str, settings: Settings) -> Screened:
     asked = {"condition": "sepsis", "source_url": server, "as_of": NOW, "cohort": cohort, "mode": "shadow"}
     source = FhirEndpoint(server, icu_classes=ICU_CLASSES)
-    summary = screen(ScreeningRequest.model_validate(asked), Means(source, settings, lambda *_: None))
+    summary = screen(ScreeningRequest.model_validate(asked), Means(source, settings, lambda *_: None)).as_json()
     run = load_run(summary["run"], settings)
 
     def of_all(name: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from wardround.airflow.forms import prediction_time, screening_mode, waiting_tim
 from wardround.airflow.hook import FhirHook
 from wardround.airflow.sources import run_key
 from wardround.core import run_files
-from wardround.core.run_overview import COUNTS
+from wardround.core.run_summary import RunSummary
 from wardround.errors import FhirUnreachable
 from wardround.fhir.client import FhirClient, FhirEndpoint
 from wardround.fhir.patience import Patience
@@ -73,11 +73,8 @@ def report(run: str) -> str:
 def counts(run: str) -> dict[str, int]:
     """What became of the stays, and of whom the cohort named without one, for whoever started the DAG run."""
     folder = RunFolder.existing(settings_from().runs, run)
-    if not folder.exists(run_files.SUMMARY):
-        return {}
-    summary = folder.read_json(run_files.SUMMARY)
-    without = {"cohort_without_stay": summary["cohort_without_stay"], **summary["cohort_set_aside"]}
-    return {**{name: summary[name] for name in COUNTS}, **{name: number for name, number in without.items() if number}}
+    summary = RunSummary.model_validate(folder.read_json_or(run_files.SUMMARY, {}))
+    return {**summary.counts, **summary.left_out}
 
 
 def require_complete(run: str) -> None:

@@ -31,9 +31,9 @@ def command(run: str, why: str, source: str | None, write_to: str | None, as_jso
     reached = servers_of(load_run(run, settings).request, settings, source, write_to)
     with FhirClient(reached) as client:
         result = retract(run, client.results, settings, why, datetime.now(UTC).replace(microsecond=0))
-    show(result, as_json)
-    if not result["complete"]:
+    show({"run": run, **result.as_json()}, as_json)
+    if not result.complete:
         raise RunIncomplete(
-            f"run {run}: {result['failed']} RiskAssessments still stand, expected none; see why the server refuses "
+            f"run {run}: {result.failed} RiskAssessments still stand, expected none; see why the server refuses "
             "the update, and retract the run again"
         )

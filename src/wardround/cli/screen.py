@@ -20,6 +20,7 @@ from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
 
 if TYPE_CHECKING:
+    from wardround.core.run_summary import ChallengerAccount, RunSummary
     from wardround.fhir.endpoint import FhirEndpoint
     from wardround.workflows.screen import ScreeningRequest
 
@@ -138,7 +139,7 @@ def _screen(
             say(f"What was read and written is kept. To do the rest: wardround screen --resume {run}")
         raise
     _say(summary, as_json)
-    require_complete(summary["run"], settings)
+    require_complete(summary.run, settings)
 
 
 def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
@@ -162,47 +163,47 @@ def _request(
     return ScreeningRequest.model_validate({"condition": condition, "as_of": as_of, **servers_in(source), **asked})
 
 
-def _say(summary: dict[str, Any], as_json: bool) -> None:
-    challenger = {"challenger": summary["challenger"]} if as_json else {}
-    elsewhere = {"results_at": summary["results_at"]} if summary["results_at"] != summary["source"] else {}
-    show({**{key: summary[key] for key in SHOWN}, **elsewhere, **challenger}, as_json)
-    _say_challenger(summary["challenger"])
-    if summary["found"] == 0 and summary["cohort"] != "patients" and not summary["census"]["doubt"]:
+def _say(summary: "RunSummary", as_json: bool) -> None:
+    said = summary.as_json()
+    challenger = ("challenger",) if as_json else ()
+    elsewhere = ("results_at",) if summary.results_at != summary.source else ()
+    show({key: said[key] for key in (*SHOWN, *elsewhere, *challenger)}, as_json)
+    _say_challenger(summary.challenger)
+    if summary.found == 0 and summary.cohort != "patients" and not summary.census.doubt:
         say("The ward is empty: no ICU stay overlaps the look-back window.")
     _say_left_out(summary)
     _say_high_band(summary)
-    if summary["mode"] == "shadow":
-        held = summary["to_write"]
+    if summary.mode == "shadow":
+        held = summary.to_write
         say(f"In shadow: {held:,} RiskAssessment{'' if held == 1 else 's'} would be written in a live run; none was.")
 
 
-def _say_challenger(challenger: dict[str, Any] | None) -> None:
+def _say_challenger(challenger: "ChallengerAccount | None") -> None:
     if challenger is None:
         return
-    if challenger["left_out"]:
-        say(f"The challenger {challenger['version']} was left out: {challenger['left_out']}")
-    if "compared" in challenger:
-        same, compared = challenger["same_band"], challenger["compared"]
-        theirs, live = challenger["alerts"]["challenger"], challenger["alerts"]["live"]
+    if challenger.left_out:
+        say(f"The challenger {challenger.version} was left out: {challenger.left_out}")
+    if challenger.compared is not None:
+        same, compared, alerts = challenger.same_band, challenger.compared, challenger.alerts
         say(
-            f"Challenger {challenger['version']}, of which nothing was written: {same:,} of {compared:,} stays in the"
-            f" same band; {theirs:,} alerts, {live:,} of the live model."
+            f"Challenger {challenger.version}, of which nothing was written: {same:,} of {compared:,} stays in the"
+            f" same band; {alerts.challenger:,} alerts, {alerts.live:,} of the live model."
         )
 
 
-def _say_high_band(summary: dict[str, Any]) -> None:
-    high_band = summary["high_band"] or {"kept": ""}
-    if high_band["kept"] in ("written", "unchanged"):
-        at_source = summary["results_at"] == summary["source"]
-        usable = f" (--cohort {high_band['reference'].replace('Group/', 'group:')})" if at_source else ""
-        say(f"{high_band['reference']} lists the patients in the high band, {high_band['members']:,}{usable}.")
-    elif high_band["kept"] == "newer":
-        say(f"{high_band['reference']} lists the high band of a later time, and is left alone.")
+def _say_high_band(summary: "RunSummary") -> None:
+    high_band = summary.high_band
+    if high_band is None or high_band.reference is None:
+        return
+    if high_band.kept in ("written", "unchanged"):
+        at_source = summary.results_at == summary.source
+        usable = f" (--cohort {high_band.reference.replace('Group/', 'group:')})" if at_source else ""
+        say(f"{high_band.reference} lists the patients in the high band, {high_band.members:,}{usable}.")
+    elif high_band.kept == "newer":
+        say(f"{high_band.reference} lists the high band of a later time, and is left alone.")
 
 
-def _say_left_out(summary: dict[str, Any]) -> None:
+def _say_left_out(summary: "RunSummary") -> None:
     """Whom the cohort names and nobody screens."""
-    left_out = {"cohort_without_stay": summary["cohort_without_stay"], **summary["cohort_set_aside"]}
-    for reason, number in left_out.items():
-        if number:
-            say(f"Of the cohort {number:,} {'is' if number == 1 else 'are'} not screened: {reason.replace('_', ' ')}.")
+    for reason, number in summary.left_out.items():
+        say(f"Of the cohort {number:,} {'is' if number == 1 else 'are'} not screened: {reason.replace('_', ' ')}.")

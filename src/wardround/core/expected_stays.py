@@ -5,19 +5,50 @@ condition expects at least.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from wardround.core.account import Account
 from wardround.spec.conditions import Cohort
 
 TOO_FEW: Final = "too_few"  # fewer than cohort.at_least
 FELL: Final = "fell"  # by more than cohort.may_fall_by since the run before
 
 
-class RunBefore(NamedTuple):
+class RunBefore(Account):
     """An earlier run of the same question, and how many stays it found."""
 
-    run: str
-    found: int
+    run: str = ""
+    found: int = 0
+
+
+class Question(Account):
+    """What two runs have in common that should find as many stays. Not the ICU rule: a change in it is a doubt."""
+
+    condition: str = ""
+    source: str = ""
+    cohort: Mapping[str, Any] = {}
+    look_back: str = ""
+
+    @property
+    def names_patients(self) -> bool:
+        """Whether it asks for patients by their ids: one run's are not another's who left."""
+        return self.cohort.get("kind") == "patients"
+
+
+class Census(Account):
+    """How many stays a run found, beside what was expected of its question (`of`), and what is wrong with that.
+
+    Attributes:
+        before: what it was compared with; None if there was no such run.
+        doubt: TOO_FEW or FELL; "" for a number that may be the ward.
+    """
+
+    of: Question = Question()
+    found: int = 0
+    at_least: int = 0
+    may_fall_by: float | None = None
+    before: RunBefore | None = None
+    doubt: str = ""
 
 
 def doubt(found: int, before: RunBefore | None, cohort: Cohort) -> str:
@@ -30,18 +61,15 @@ def doubt(found: int, before: RunBefore | None, cohort: Cohort) -> str:
     return FELL if fall >= cohort.small_fall and fall > cohort.may_fall_by * before.found else ""
 
 
-def doubt_in_words(census: Mapping[str, Any]) -> str:
-    """What is wrong with a run's census (see `workflows.screening.census`), as a clause; "" if nothing is."""
-    match census.get("doubt"):
-        case "too_few":
-            return f"found {_stays(census['found'])}, expected at least {census['at_least']}"
-        case "fell":
-            before = census["before"]
-            most = f"{census['may_fall_by']:.0%}"
-            return (
-                f"found {_stays(census['found'])} after {before['found']} in run {before['run']}, expected a fall of at"
-                f" most {most}"
-            )
+def doubt_in_words(census: Census) -> str:
+    """What is wrong with a run's census, as a clause; "" if nothing is."""
+    if census.doubt == TOO_FEW:
+        return f"found {_stays(census.found)}, expected at least {census.at_least}"
+    if census.doubt == FELL and census.before:
+        return (
+            f"found {_stays(census.found)} after {census.before.found} in run {census.before.run}, expected a fall of"
+            f" at most {census.may_fall_by:.0%}"
+        )
     return ""
 
 

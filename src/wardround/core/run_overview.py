@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from wardround.core import run_files
-from wardround.core.expected_stays import doubt_in_words
+from wardround.core.expected_stays import Census, doubt_in_words
 from wardround.core.run_mode import mode_of
+from wardround.core.run_summary import RunSummary
 
 Kind = Literal["screening", "training"]
 State = Literal["complete", "incomplete", "in_doubt", "stopped", "unfinished", "taken_back", "unreadable", "trained"]
@@ -22,7 +23,6 @@ STATES: Final[dict[State, str]] = {
     "unreadable": "cannot be read",
     "trained": "model stored",
 }
-COUNTS: Final = ("found", "scored", "indeterminate", "excluded", "failed", "written")
 FILES: Final = (
     run_files.REQUEST,
     run_files.SUMMARY,
@@ -75,7 +75,7 @@ class RunOverview:
         further_source: the connection's name again, where a DAG of its own screens the condition there.
         as_of: the prediction time, or when the training began; None if it cannot be read.
         mode: live or shadow; of a training empty.
-        counts: COUNTS; empty while there is no summary.
+        counts: COUNTS of `core.run_summary`; empty while there is no summary.
         model_version: what it scored with, or what it stored.
         began: when its first step began.
         ended: when its last step ended; None while it is under way, or if it was stopped.
@@ -112,7 +112,8 @@ def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
             model_version=stored.get("version", ""),
         )
     condition = files.get(run_files.CONDITION, {})
-    summary, census = files.get(run_files.SUMMARY, {}), files.get(run_files.CENSUS, {})
+    summary = RunSummary.model_validate(files.get(run_files.SUMMARY, {}))
+    census = Census.model_validate(files.get(run_files.CENSUS, {}))
     return RunOverview(
         run=run,
         kind="screening",
@@ -123,7 +124,7 @@ def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
         further_source=source if source in condition.get("sources", ())[1:] else "",
         as_of=_moment(request["as_of"]),
         mode=mode_of(request),
-        counts={count: int(summary[count]) for count in COUNTS if count in summary},
+        counts=summary.counts,
         model_version=request["model_version"],
         began=_time(files.get(run_files.of_step("find_stays"), {}).get("began")),
         ended=_time(files.get(run_files.of_step("reconcile"), {}).get("ended")),
@@ -137,12 +138,12 @@ def unreadable(run: str) -> RunOverview:
     return RunOverview(run=run, kind=name.kind, condition=name.of_condition, state="unreadable")
 
 
-def _state(summary: Mapping[str, Any], census: Mapping[str, Any], files: Mapping[str, Any]) -> State:
+def _state(summary: RunSummary, census: Census, files: Mapping[str, Any]) -> State:
     if run_files.RETRACTION in files:
         return "taken_back"
     if not summary:
         return "stopped" if _broke_the_suite(files) else "unfinished"
-    if not summary["complete"]:
+    if not summary.complete:
         return "incomplete"
     return "in_doubt" if doubt_in_words(census) else "complete"
 

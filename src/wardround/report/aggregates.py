@@ -142,10 +142,10 @@ def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
         quality=quality_facts(record.quality, record.condition) if record.quality else None,
         set_aside=_set_aside(record, words),
         durations=_durations(record),
-        requests=record.summary.get("http_requests"),
+        requests=record.summary.http_requests,
         reasons=compared_with(record),
         left_out=sum(left_out_of(texts_of(texts)) for texts in record.scores["reasons"]),
-        challenger=challenger_facts(record.summary["challenger"]) if record.summary.get("challenger") else None,
+        challenger=challenger_facts(record.summary.challenger) if record.summary.challenger else None,
         model=model_facts(record.card, record.gates) if record.card else None,
         model_version=record.request["model_version"],
     )
@@ -168,7 +168,7 @@ def _set_aside(record: RunRecord, words: Words) -> tuple[SetAside, ...]:
 
 
 def _durations(record: RunRecord) -> tuple[Duration, ...]:
-    took = record.summary.get("durations", {})
+    took = record.summary.durations
     longest = max([*took.values(), 1e-9])
     return tuple(
         Duration(STEPS.get(step, step.replace("_", " ")), seconds(one), one / longest) for step, one in took.items()

@@ -1,9 +1,9 @@
 """A run's account of its challenger in, what the report's section shows, in words, out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from wardround.core.run_summary import ChallengerAccount, OfBoth
 from wardround.report.report_words import count, percent
 from wardround.results.bands import HIGH, INDETERMINATE, LOW, MODERATE
 
@@ -21,35 +21,35 @@ class ChallengerFacts:
     rows: tuple[tuple[str, tuple[int, ...]], ...]
 
 
-def challenger_facts(account: Mapping[str, Any]) -> ChallengerFacts:
+def challenger_facts(account: ChallengerAccount) -> ChallengerFacts:
     """The section of a run that scored a challenger, or left it out."""
-    bands = account.get("bands", {})
+    bands = account.bands
     return ChallengerFacts(
-        version=account["version"],
-        left_out=account["left_out"],
-        facts=tuple(_facts(account)) if "compared" in account else (),
+        version=account.version,
+        left_out=account.left_out,
+        facts=tuple(_facts(account, account.compared)) if account.compared is not None else (),
         bands=BANDS,
         rows=tuple((band, tuple(bands.get(band, {}).get(theirs, 0) for theirs in BANDS)) for band in BANDS if bands),
     )
 
 
-def _facts(account: Mapping[str, Any]) -> list[tuple[str, str]]:
-    compared, same = account["compared"], account["same_band"]
+def _facts(account: ChallengerAccount, compared: int) -> list[tuple[str, str]]:
+    same = account.same_band
     share = f" ({percent(same / compared)})" if compared else ""
     return [
-        ("Scored", _both(account["scored"])),
-        ("High band", f"{_both(account['alerts'])}; both {count(account['alerts_of_both'])}"),
+        ("Scored", _both(account.scored)),
+        ("High band", f"{_both(account.alerts)}; both {count(account.alerts_of_both)}"),
         ("Same band", f"{count(same)} of {count(compared)} stays that both scored{share}"),
         ("Difference of the scores", _difference(account)),
     ]
 
 
-def _both(counts: Mapping[str, int]) -> str:
-    return f"live {count(counts['live'])}, challenger {count(counts['challenger'])}"
+def _both(counts: OfBoth) -> str:
+    return f"live {count(counts.live)}, challenger {count(counts.challenger)}"
 
 
-def _difference(account: Mapping[str, Any]) -> str:
+def _difference(account: ChallengerAccount) -> str:
     """In points, the challenger's less the live model's."""
-    if account["median_difference"] is None:
+    if account.median_difference is None:
         return "–"
-    return f"median {account['median_difference']:+.4f}, largest {account['largest_difference']:+.4f}"
+    return f"median {account.median_difference:+.4f}, largest {account.largest_difference:+.4f}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from wardround.core.run_summary import Kept
 from wardround.report.record import RunRecord
 from wardround.report.report_words import address, count, reason_in_words, span, window
 
@@ -31,15 +32,15 @@ def technical(record: RunRecord) -> tuple[tuple[str, str], ...]:
 
 def _group_of_the_high_band(record: RunRecord) -> Iterator[tuple[str, str]]:
     """Where others find who is high, if the condition keeps that."""
-    high_band = record.summary.get("high_band")
+    high_band = record.summary.high_band
     if high_band:
-        listed = f"{high_band['reference']}, patients listed: {high_band['members']:,}"
+        listed = f"{high_band.reference}, patients listed: {high_band.members:,}"
         words = {
-            "newer": f"{high_band['reference']}, left alone: it lists the high band of a later time",
-            "suspended": "left as it was: the condition is suspended",
-            "refused": "not written: the server did not take it",
+            Kept.NEWER: f"{high_band.reference}, left alone: it lists the high band of a later time",
+            Kept.SUSPENDED: "left as it was: the condition is suspended",
+            Kept.REFUSED: "not written: the server did not take it",
         }
-        yield "Group of the high band", words.get(high_band["kept"], listed)
+        yield "Group of the high band", words.get(high_band.kept, listed)
 
 
 def _whose_mode(record: RunRecord) -> str:
@@ -51,31 +52,31 @@ def _whose_mode(record: RunRecord) -> str:
 
 
 def _scored_when(record: RunRecord) -> Iterator[tuple[str, str]]:
-    hours = record.summary.get("hours_after_as_of")
+    hours = record.summary.hours_after_as_of
     if hours is not None:
         yield "Scored", f"{span(hours)} after the prediction time"
 
 
 def why_not_written(record: RunRecord, mode: str) -> str:
     """Why scored stays may have no RiskAssessment."""
-    if record.summary.get("retraction"):
+    if record.summary.retraction:
         return "Taken back"
     return "A shadow run writes nothing" if mode == "shadow" else "Not written"
 
 
 def flow_note(record: RunRecord) -> str:
     """What the drawing of the flow does not show, in sentences."""
-    unchanged = record.summary.get("unchanged", 0)
+    unchanged = record.summary.unchanged
     failed = int((record.ledger["written"] & (record.ledger["outcome"] != "scored")).sum())
     notes = list(_cohort_notes(record))
     if unchanged:
         notes.append(f"The source held {count(unchanged)} of the RiskAssessments already; they were left as they are.")
-    if repaired := record.summary.get("repaired", 0):
+    if repaired := record.summary.repaired:
         notes.append(
             f"The source held several RiskAssessments of {count(repaired)} of the stays; the newest of each stands, the"
             " others are marked as entered in error."
         )
-    if withdrawn := record.summary.get("withdrawn", 0):
+    if withdrawn := record.summary.withdrawn:
         notes.append(
             f"{count(withdrawn)} of the RiskAssessments are marked as entered in error by somebody else, and left so."
         )
@@ -86,14 +87,14 @@ def flow_note(record: RunRecord) -> str:
 
 def _cohort_notes(record: RunRecord) -> Iterator[str]:
     """What became of those whom the cohort names, and who have no stay in the drawing."""
-    named = record.summary.get("cohort_patients")
+    named = record.summary.cohort_patients
     if named is None:
         return
-    yield f"The cohort ({record.summary['cohort']}) names {count(named)} patients."
-    without_stay = record.summary["cohort_without_stay"]
+    yield f"The cohort ({record.summary.cohort}) names {count(named)} patients."
+    without_stay = record.summary.cohort_without_stay
     if without_stay:
         yield f"{count(without_stay)} of them had no ICU stay in the look-back."
-    for reason, number in record.summary["cohort_set_aside"].items():
+    for reason, number in record.summary.cohort_set_aside.items():
         yield f"{count(number)} set aside: {reason_in_words(reason).lower()}."
 
 

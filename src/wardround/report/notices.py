@@ -37,7 +37,7 @@ def notices(record: RunRecord, mode: str, guarded: bool) -> Iterator[Notice]:
 
 def looks_back(record: RunRecord) -> str:
     """A quiet line about a run as of a time long past; "" for any other."""
-    hours = record.summary.get("hours_after_as_of")
+    hours = record.summary.hours_after_as_of
     if hours is None or timedelta(hours=hours) < LOOKS_BACK:
         return ""
     return f"This run looks back: it was made {span(hours)} after the time that it is for, and tells of that time."
@@ -91,12 +91,12 @@ def _of_mode(record: RunRecord, mode: str) -> Iterator[Notice]:
 
 def _of_its_end(record: RunRecord, guarded: bool) -> Iterator[Notice]:
     """That it was taken back, stopped, left incomplete or late."""
-    if retraction := record.summary.get("retraction"):
+    if retraction := record.summary.retraction:
         yield Notice(
             "stopped",
             "Retracted run",
-            f"{count(retraction['retracted'])} RiskAssessments are marked as entered in error; do not use them."
-            f" Taken back on {moment(pd.Timestamp(retraction['at']))}{_said(': ' + retraction['why'], guarded)}",
+            f"{count(retraction.retracted)} RiskAssessments are marked as entered in error; do not use them."
+            f" Taken back on {moment(pd.Timestamp(retraction.at))}{_said(': ' + retraction.why, guarded)}",
         )
     quality = record.quality
     if quality and quality.set_aside_share > record.condition.quality.max_set_aside:
@@ -108,9 +108,9 @@ def _of_its_end(record: RunRecord, guarded: bool) -> Iterator[Notice]:
         )
     elif not record.summary:
         yield Notice("stopped", "Unfinished run", "The run ended before its ledger was reconciled with the source.")
-    elif record.summary.get("complete") is False:
+    elif not record.summary.complete:
         yield Notice("incomplete", "Incomplete run", "Stays failed, or the source does not hold what was written.")
-    hours = record.summary.get("hours_after_as_of")
+    hours = record.summary.hours_after_as_of
     if hours is not None and record.condition.quality.late_after <= timedelta(hours=hours) < LOOKS_BACK:
         yield Notice("late", "Late scores", f"They came {span(hours)} after the time that they are for.")
 

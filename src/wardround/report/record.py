@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from wardround.core.expected_stays import Census
+from wardround.core.run_summary import RunSummary
 from wardround.evaluation.gates import Verdict
 from wardround.quality.suite import QualityResult
 from wardround.report.earlier import EarlierRuns
@@ -22,7 +24,7 @@ class RunRecord:
         run: its id.
         condition: what was screened for.
         request: request.json.
-        summary: summary.json; empty for a run that ended before it was written.
+        summary: it says nothing for a run that ended before it was written.
         ledger: LEDGER_COLUMNS, one row per stay found.
         stays: stay_id and intime of the stays found.
         scores: stay_id, reasons and missing (sequences of text) of the stays with features.
@@ -30,7 +32,7 @@ class RunRecord:
         rows: feature rows of the run.
         set_aside: variable -> reason -> how many events were set aside.
         quality: None if the features were never held against the suite.
-        census: census.json; empty for a run that never found its stays.
+        census: it says nothing for a run that never found its stays.
         card: of the model that scored; None if it is no longer in the store, or none was used.
         gates: what the promotion gates say of that model.
         earlier: the runs before it that asked the same.
@@ -40,7 +42,7 @@ class RunRecord:
     run: str
     condition: Condition
     request: Mapping[str, Any]
-    summary: Mapping[str, Any]
+    summary: RunSummary
     ledger: pd.DataFrame
     stays: pd.DataFrame
     scores: pd.DataFrame
@@ -52,7 +54,7 @@ class RunRecord:
     gates: Verdict = "not_judged"
     suspended: Decision | None = None
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
-    census: Mapping[str, Any] = field(default_factory=dict)
+    census: Census = field(default_factory=Census)
 
 
 def texts_of(value: Any) -> Iterable[str]:

@@ -7,10 +7,10 @@ There is one Group for a condition and a source. It says as of when, as a trait 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
+from wardround.core.run_summary import Kept
 from wardround.results.bands import HIGH
 from wardround.results.risk_assessment import MODEL_SYSTEM, RISK_DISPLAYS, RISK_SYSTEM, Screening, fhir_time
 
@@ -19,16 +19,6 @@ Named = tuple[str, ...]
 
 GROUP_SYSTEM: Final = "urn:wardround:high-band"
 SUPERSEDED_SYSTEM: Final = "urn:wardround:superseded-high-band"
-
-
-class Kept(StrEnum):
-    """What became of the Group."""
-
-    WRITTEN = "written"
-    UNCHANGED = "unchanged"
-    NEWER = "newer"  # it is of a later as_of, and left alone
-    SUSPENDED = "suspended"  # the condition was switched off meanwhile
-    REFUSED = "refused"
 
 
 class Decision(NamedTuple):

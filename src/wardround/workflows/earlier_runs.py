@@ -13,8 +13,10 @@ import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, read_together, runs_before
 from wardround.core import run_files
+from wardround.core.expected_stays import Census, Question
 from wardround.core.ledger import SCORED
 from wardround.core.run_mode import mode_of
+from wardround.core.run_summary import RunSummary
 from wardround.report.earlier import DRAWN, EarlierRuns, PassedOver, Point, RunBefore
 from wardround.settings import Settings
 from wardround.workflows.run_inputs import kept_unknown
@@ -27,10 +29,10 @@ _AT_ONCE: Final = 12
 UNREADABLE: Final = "its files cannot be read"
 
 
-def earlier_runs(census: Mapping[str, Any], request: Mapping[str, Any], settings: Settings) -> EarlierRuns:
+def earlier_runs(census: Census, request: Mapping[str, Any], settings: Settings) -> EarlierRuns:
     """What came before a run, by prediction time: a report that is made again later compares with the same.
 
-    `census` and `request` are those of the run; the census is empty for one that never found its stays.
+    `census` and `request` are those of the run; the census says nothing for one that never found its stays.
     """
     question = _question(census, request)
     if question is None:
@@ -65,16 +67,16 @@ class _Earlier:
     folder: RunFolder
     as_of: pd.Timestamp
     model_version: str
-    summary: Mapping[str, Any]
+    summary: RunSummary
 
     @property
     def why_not(self) -> str:
         """Why nothing is compared with it; "" if it can be."""
         if not self.summary:
             return "it has not ended"
-        if self.summary.get("retraction"):
+        if self.summary.retraction:
             return "it was taken back"
-        return "it is incomplete" if self.summary.get("complete") is False else ""
+        return "" if self.summary.complete else "it is incomplete"
 
     def run_before(self) -> RunBefore:
         unknown, rows = kept_unknown(self.folder)
@@ -87,7 +89,7 @@ class _Earlier:
         return Point(self.as_of, len(ledger), high)
 
 
-def _that_ask(question: Mapping[str, Any], names: Sequence[str], settings: Settings) -> Iterator[_Earlier]:
+def _that_ask(question: tuple[Question, bool], names: Sequence[str], settings: Settings) -> Iterator[_Earlier]:
     """The runs, of these, that asked the same; some are read at a time, and no more once there are enough."""
     for first in range(0, len(names), _AT_ONCE):
         some = names[first : first + _AT_ONCE]
@@ -99,24 +101,23 @@ def _that_ask(question: Mapping[str, Any], names: Sequence[str], settings: Setti
                 yield earlier
 
 
-def _earlier(question: Mapping[str, Any], folder: RunFolder, read: Mapping[str, bytes]) -> _Earlier | None:
+def _earlier(question: tuple[Question, bool], folder: RunFolder, read: Mapping[str, bytes]) -> _Earlier | None:
     """A run, if it asked the same. A folder that is removed meanwhile, or is of another release, asked nothing."""
     try:
-        request, census = orjson.loads(read[run_files.REQUEST]), orjson.loads(read[run_files.CENSUS])
+        request, census = orjson.loads(read[run_files.REQUEST]), Census.model_validate_json(read[run_files.CENSUS])
         if _question(census, request) != question:
             return None
-        summary = orjson.loads(read.get(run_files.SUMMARY, b"{}"))
+        summary = RunSummary.model_validate_json(read.get(run_files.SUMMARY, b"{}"))
         return _Earlier(folder, pd.Timestamp(request["as_of"]), str(request["model_version"]), summary)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 
 
-def _question(census: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What two runs have in common that can be compared; None for a run of which that is not known.
+def _question(census: Census, request: Mapping[str, Any]) -> tuple[Question, bool] | None:
+    """What two runs have in common that can be compared, and whether they write; None where that is not known.
 
-    None also for patients who were asked for by their ids: one run's are not another's who left.
+    None also for patients who were asked for by their ids.
     """
-    of = census.get("of")
-    if not of or of.get("cohort", {}).get("kind") == "patients":
+    if not census.of or census.of.names_patients:
         return None
-    return {"of": of, "writes": mode_of(request) == "live"}
+    return census.of, mode_of(request) == "live"

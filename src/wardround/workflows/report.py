@@ -11,7 +11,9 @@ from wardround.adapters.files.run_folder import RunFolder, runs_in
 from wardround.adapters.html.report import render
 from wardround.core import run_files
 from wardround.core.events import frame_of
+from wardround.core.expected_stays import Census
 from wardround.core.ledger import EXCLUDED, FAILED, LEDGER_COLUMNS
+from wardround.core.run_summary import RunSummary
 from wardround.errors import ModelError, RunNotFound
 from wardround.quality.suite import QualityResult
 from wardround.report.downloads import aggregates_csv, worklist_csv
@@ -93,12 +95,12 @@ def _record(folder: RunFolder, run: str, settings: Settings, unknown: Unknown) -
     stays = folder.read_frame(run_files.STAYS) if run_files.STAYS in names else pd.DataFrame(columns=_STAYS)
     ledger = folder.read_frame(run_files.LEDGER) if run_files.LEDGER in names else _unfinished(stays)
     now, quality = _standing(request, settings), folder.read_json_or(run_files.QUALITY, None)
-    census = folder.read_json_or(run_files.CENSUS, {})
+    census = Census.model_validate(folder.read_json_or(run_files.CENSUS, {}))
     return RunRecord(
         run=run,
         condition=condition,
         request=request,
-        summary=folder.read_json_or(run_files.SUMMARY, {}),
+        summary=RunSummary.model_validate(folder.read_json_or(run_files.SUMMARY, {})),
         ledger=ledger,
         stays=stays[_STAYS],
         scores=_scores(folder, names),

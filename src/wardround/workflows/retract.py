@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
 
 from wardround.core import run_files
 from wardround.core.ledger import counts
+from wardround.core.reasons import Reason
+from wardround.core.run_summary import Retraction, RunSummary
 from wardround.errors import FhirError
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
@@ -14,7 +17,7 @@ from wardround.fhir.endpoint import shown
 from wardround.fhir.references import Resource
 from wardround.results.amendment import is_withdrawn, retracted
 from wardround.results.bands import INDETERMINATE
-from wardround.results.risk_assessment import fhir_time, identity, probability
+from wardround.results.risk_assessment import identity, probability
 from wardround.settings import Settings
 from wardround.workflows.report import report
 from wardround.workflows.screen.high_band import take_out
@@ -25,22 +28,24 @@ _LOG = logging.getLogger(__name__)
 
 # The last of them only looks. A second one writes again what somebody else has changed meanwhile.
 ROUNDS: Final = 4
-TAKEN_BACK: Final = "retracted"
-SUPERSEDED: Final = "superseded"
-MISSING: Final = "missing"
-FAILED: Final = "failed"
 
 
-def retract(run: str, client: FhirClient, settings: Settings, why: str, at: datetime) -> dict[str, Any]:
-    """Marks what the run states as entered-in-error, with a note of when and why; gives the counts and `complete`.
+class Verdict(StrEnum):
+    """What became of a result that the run stated (see `Retraction`)."""
+
+    RETRACTED = "retracted"
+    SUPERSEDED = "superseded"
+    MISSING = "missing"
+    FAILED = "failed"
+
+
+def retract(run: str, client: FhirClient, settings: Settings, why: str, at: datetime) -> Retraction:
+    """Marks what the run states as entered-in-error, with a note of when and why; gives the account of it.
 
     `client` is of the server that holds the run's results: its source, or the other one that it wrote to.
 
-    Counted are the stays that the run scored: `retracted`; `superseded`, of which the server holds another score that
-    a later run wrote and that is left alone; `missing`, of which it holds nothing; `failed`, which still stand. A run
-    that was taken back completely is not looked at again. The run writes nothing more from the first attempt on.
-    Raises RunNotFound; FhirError for another server, or if the server as a whole is at fault: then call
-    it again.
+    A run that was taken back completely is not looked at again. The run writes nothing more from the first attempt on.
+    Raises RunNotFound; FhirError for another server, or if the server as a whole is at fault: then call it again.
     """
     opened = load_run(run, settings)
     if client.source.base_url != opened.request.results_url:
@@ -49,31 +54,33 @@ def retract(run: str, client: FhirClient, settings: Settings, why: str, at: date
             f"{shown(opened.request.results_url)}; name that one"
         )
     account = _begun(opened, why, at)
-    if not account["complete"]:
+    if not account.complete:
         statements = _statements(opened, settings)
         with turn_of(opened, client, settings, "retract"):
             verdicts = _taken_back(statements, client, account) if statements else {}
-        account |= {verdict: sum(one == verdict for one in verdicts.values()) for verdict in _VERDICTS}
         if verdicts:
             _out_of_the_group(opened, verdicts, client, settings)
-        account["complete"] = FAILED not in verdicts.values()
+        counted = {verdict.value: sum(one is verdict for one in verdicts.values()) for verdict in Verdict}
+        complete = not counted[Verdict.FAILED]
+        account = account.model_copy(update={**counted, "complete": complete})
         _record(opened, account, verdicts)
-        _LOG.info("run %s: taken back; %s", run, ", ".join(f"{verdict} {account[verdict]}" for verdict in _VERDICTS))
+        _LOG.info(
+            "run %s: taken back; %s", run, ", ".join(f"{verdict} {number}" for verdict, number in counted.items())
+        )
     report(run, settings)
-    return {"run": run, **account}
+    return account
 
 
-_VERDICTS: Final = (TAKEN_BACK, SUPERSEDED, MISSING, FAILED)
 Statements = Mapping[str, tuple[str, float]]  # identity -> stay_id, score
 
 
-def _begun(opened: Run, why: str, at: datetime) -> dict[str, Any]:
+def _begun(opened: Run, why: str, at: datetime) -> Retraction:
     """The account of the first attempt, whose time and reason hold, so that all notes say the same."""
     if not opened.folder.exists(run_files.RETRACTION):
-        account = {"at": fhir_time(at), "why": why, **dict.fromkeys(_VERDICTS, 0), "complete": False}
-        opened.folder.write_json(run_files.RETRACTION, account)
-    begun: dict[str, Any] = opened.folder.read_json(run_files.RETRACTION)
-    return begun
+        nothing = dict.fromkeys(Verdict, 0)
+        account = Retraction.model_validate({"at": at.astimezone(UTC), "why": why, **nothing, "complete": False})
+        opened.folder.write_json(run_files.RETRACTION, account.as_json())
+    return Retraction.model_validate(opened.folder.read_json(run_files.RETRACTION))
 
 
 def _statements(opened: Run, settings: Settings) -> Statements:
@@ -90,9 +97,8 @@ def _statements(opened: Run, settings: Settings) -> Statements:
     }
 
 
-def _taken_back(statements: Statements, client: FhirClient, account: Mapping[str, Any]) -> dict[str, str]:
+def _taken_back(statements: Statements, client: FhirClient, account: Retraction) -> dict[str, Verdict]:
     """The verdict of each stay, after the server has been told."""
-    at = datetime.fromisoformat(account["at"])
     held: dict[str, list[Resource]] = {}
     for number in range(ROUNDS):
         held = risk_assessments.held(client, list(statements))
@@ -104,7 +110,7 @@ def _taken_back(statements: Statements, client: FhirClient, account: Mapping[str
         ]
         if not standing or number == ROUNDS - 1:
             break
-        risk_assessments.write(client, [retracted(one, account["why"], at) for one in standing])
+        risk_assessments.write(client, [retracted(one, account.why, account.at) for one in standing])
     return {stay: _verdict(held.get(key, []), score) for key, (stay, score) in statements.items()}
 
 
@@ -114,35 +120,36 @@ def _states(resource: Resource, score: float) -> bool:
     return not is_withdrawn(resource) and any(one is not None and abs(one - score) < 1e-6 for one in stated)
 
 
-def _verdict(held: list[Resource], score: float) -> str:
+def _verdict(held: list[Resource], score: float) -> Verdict:
     if not held:
-        return MISSING
+        return Verdict.MISSING
     if any(risk_assessments.is_misshapen(one) for one in held):
-        return FAILED
+        return Verdict.FAILED
     if all(is_withdrawn(one) for one in held):
-        return TAKEN_BACK
-    return FAILED if any(_states(one, score) for one in held) else SUPERSEDED
+        return Verdict.RETRACTED
+    return Verdict.FAILED if any(_states(one, score) for one in held) else Verdict.SUPERSEDED
 
 
-def _out_of_the_group(opened: Run, verdicts: Mapping[str, str], client: FhirClient, settings: Settings) -> None:
+def _out_of_the_group(opened: Run, verdicts: Mapping[str, Verdict], client: FhirClient, settings: Settings) -> None:
     """Whoever is in the high band by these results alone is so no more. The members of a run before are not put back:
     they were high at another time."""
     stays = opened.folder.read_frame(run_files.STAYS)
-    mine, stands = stays[stays["stay_id"].isin(list(verdicts))], (SUPERSEDED, FAILED)
+    mine, stands = stays[stays["stay_id"].isin(list(verdicts))], (Verdict.SUPERSEDED, Verdict.FAILED)
     standing = mine["stay_id"].map(verdicts).isin(stands)
     take_out(mine[~standing], mine[standing], opened, client, settings)
 
 
-def _record(opened: Run, account: Mapping[str, Any], verdicts: Mapping[str, str]) -> None:
+def _record(opened: Run, account: Retraction, verdicts: Mapping[str, Verdict]) -> None:
     """Ledger and summary, where the run came so far, and the account itself last."""
     if opened.folder.exists(run_files.SUMMARY):
         ledger = opened.folder.read_frame(run_files.LEDGER)
-        gone = ledger["stay_id"].isin([stay for stay, verdict in verdicts.items() if verdict == TAKEN_BACK])
+        gone = ledger["stay_id"].isin([stay for stay, verdict in verdicts.items() if verdict is Verdict.RETRACTED])
         ledger = ledger.assign(
-            reason=ledger["reason"].where(~gone | (ledger["reason"] != ""), TAKEN_BACK),
+            reason=ledger["reason"].where(~gone | (ledger["reason"] != ""), str(Reason(Verdict.RETRACTED))),
             written=ledger["written"] & ~gone,
         )
         opened.folder.write_frame(run_files.LEDGER, ledger)
-        summary = opened.folder.read_json(run_files.SUMMARY)
-        opened.folder.write_json(run_files.SUMMARY, {**summary, **counts(ledger), "retraction": account})
-    opened.folder.write_json(run_files.RETRACTION, account)
+        summary = RunSummary.model_validate(opened.folder.read_json(run_files.SUMMARY))
+        taken_back = summary.model_copy(update={**counts(ledger), "retraction": account})
+        opened.folder.write_json(run_files.SUMMARY, taken_back.as_json())
+    opened.folder.write_json(run_files.RETRACTION, account.as_json())

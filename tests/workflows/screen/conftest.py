@@ -102,7 +102,7 @@ def screened(server: str, settings: Settings, transport: Transport) -> Screen:
         asked = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", **changes}
         request = ScreeningRequest.model_validate(asked)
         source = FhirEndpoint(server, recognise=recognise)
-        return screen(request, Means(source, installed, lambda *_: None, transport, gate=gate))
+        return screen(request, Means(source, installed, lambda *_: None, transport, gate=gate)).as_json()
 
     return run
 

@@ -80,7 +80,7 @@ def go_through(run: str, chunks: list[int], client: FhirClient, settings: Settin
     for chunk in chunks:
         screen.score(run, chunk, settings)
         screen.publish(run, chunk, client, settings)
-    return screen.reconcile(run, client, settings)
+    return screen.reconcile(run, client, settings).as_json()
 
 
 def stated(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:

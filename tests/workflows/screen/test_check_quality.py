@@ -130,7 +130,7 @@ def test_a_run_that_the_gate_stopped_goes_on_where_its_cause_was_mended(icu, ser
             resource["birthDate"] = "1950-05-01"
     icu.lactate("p-old", "late", 6.0, hours=0.5)
     icu.upload(server)
-    summary = resume(run, means)
+    summary = resume(run, means).as_json()
     assert (summary["scored"], summary["failed"], summary["written"]) == (3, 0, 3)
     folder = RunFolder.existing(settings.runs, run)
     ages = {row["stay_id"]: row["age"] for n in (1, 2, 3) for row in _features(folder, n)}

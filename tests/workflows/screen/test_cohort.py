@@ -227,7 +227,7 @@ def test_whom_a_request_asks_for_is_in_no_stored_request_and_in_no_log(ward, scr
 def test_a_run_of_asked_for_patients_is_resumed_for_the_same(ward, server, screened, settings) -> None:
     run = screened(cohort="patients:p-s4,p-s0")["run"]
     RunFolder.existing(settings.runs, run).remove("chunks.json")
-    summary = resume(run, Means(FhirEndpoint(server), settings, lambda *_: None))
+    summary = resume(run, Means(FhirEndpoint(server), settings, lambda *_: None)).as_json()
     assert (summary["found"], summary["cohort_patients"]) == (2, 2)
 
 

@@ -97,7 +97,7 @@ def screened(means) -> Screened:
     def run(how: Means | None = None, mapped: bool = False, **asked: Any) -> dict[str, Any]:
         how = how or means(mapped=mapped)
         about = {"condition": "sepsis", "as_of": "2026-01-02T05:00:00Z", "chunk_size": 3, **servers_in(how.source)}
-        return screen(ScreeningRequest.model_validate({**about, **asked}), how)
+        return screen(ScreeningRequest.model_validate({**about, **asked}), how).as_json()
 
     return run
 
@@ -174,7 +174,7 @@ def test_a_result_that_names_somebody_else_there_is_found_and_put_right(
     named = wrong["subject"]["identifier"]
     write(server, {**wrong, "subject": {"type": "Patient", "identifier": {**named, "value": "P-other"}}})
     with FhirClient(means().source) as client:
-        problems = reconcile(run, client, settings)["problems"]
+        problems = reconcile(run, client, settings).as_json()["problems"]
     assert list(problems.values()) == ["different"]
     assert screened()["problems"] == {}
     assert [risk["subject"] for risk in held("RiskAssessment") if risk["id"] == wrong["id"]] == [wrong["subject"]]
@@ -253,7 +253,7 @@ def test_a_run_is_taken_back_where_its_results_lie(screened, means, held, settin
         at = datetime(2026, 1, 2, 9, tzinfo=UTC)
         with pytest.raises(FhirError, match="does not hold the results"):
             retract(run, client, settings, "wrong", at)
-        taken = retract(run, client.results, settings, "wrong", at)
+        taken = retract(run, client.results, settings, "wrong", at).as_json()
     assert (taken["retracted"], taken["complete"]) == (3, True)
     assert {risk["status"] for risk in held("RiskAssessment")} == {"entered-in-error"}
 
@@ -266,7 +266,7 @@ def test_a_run_is_resumed_with_its_own_two_servers_alone(screened, means, settin
     for wrong in (here, there):
         with pytest.raises(FhirError, match="writes its results to http"):
             resume(run, wrong)
-    assert resume(run, how)["unchanged"] == 3
+    assert resume(run, how).as_json()["unchanged"] == 3
 
 
 def test_a_server_of_results_that_is_down_loses_nothing(screened, means, server, held, settings, transport) -> None:
@@ -276,7 +276,7 @@ def test_a_server_of_results_that_is_down_loses_nothing(screened, means, server,
         screened(means(taker=down))
     transport.refuse = lambda _body: None
     (run,) = runs_in(settings.runs)
-    assert resume(run, means())["written"] == 3
+    assert resume(run, means()).as_json()["written"] == 3
     assert len(held("RiskAssessment")) == 3
 
 
@@ -292,7 +292,7 @@ def test_a_source_that_is_down_before_the_writing_loses_nothing(
     assert held("RiskAssessment") == []
     hospital.misbehave(READ_ONLY)
     (run,) = runs_in(settings.runs)
-    assert resume(run, means())["written"] == 3
+    assert resume(run, means()).as_json()["written"] == 3
 
 
 def test_a_shadow_run_asks_the_server_of_results_nothing(screened, means, server) -> None:

@@ -59,7 +59,9 @@ def ward(icu, server: str) -> str:
 
 def screened_stays(server: str, settings: Settings, **changes: Any) -> set[str]:
     asked = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", **changes}
-    summary = screen(ScreeningRequest.model_validate(asked), Means(FhirEndpoint(server), settings, lambda *_: None))
+    summary = screen(
+        ScreeningRequest.model_validate(asked), Means(FhirEndpoint(server), settings, lambda *_: None)
+    ).as_json()
     ledger = RunFolder.existing(settings.runs, summary["run"]).read_frame("ledger.parquet")
     assert set(ledger["outcome"]) <= {"scored"}
     return set(ledger["stay_id"])

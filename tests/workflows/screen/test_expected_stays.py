@@ -31,7 +31,7 @@ def run(server, settings):
     def one(as_of: str, *icu_classes: str, **changes: Any) -> dict[str, Any]:
         source = FhirEndpoint(server, icu_classes=icu_classes or ("ACUTE",))
         asked = {"condition": "sepsis", "source_url": server, "as_of": as_of, "mode": "shadow", **changes}
-        return screen(ScreeningRequest.model_validate(asked), Means(source, settings, lambda *_: None))
+        return screen(ScreeningRequest.model_validate(asked), Means(source, settings, lambda *_: None)).as_json()
 
     return one
 

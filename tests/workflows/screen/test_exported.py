@@ -98,7 +98,7 @@ def test_an_export_asks_no_more_for_observations_and_leaves_no_copy(ward, screen
 
 def test_an_export_may_lie_in_object_storage(ward, server, settings, transport) -> None:
     elsewhere = replace(settings, runs="memory://runs")
-    summary = screen(exporting(server), Means(FhirEndpoint(server), elsewhere, lambda *_: None, transport))
+    summary = screen(exporting(server), Means(FhirEndpoint(server), elsewhere, lambda *_: None, transport)).as_json()
     assert (summary["scored"], summary["failed"]) == (7, 0)
 
 
@@ -134,7 +134,7 @@ def test_a_server_that_exports_everybody_for_a_group_screens_its_members_alone(
 
 def test_icu_locations_are_found_by_name_in_an_export_too(ward, server, settings, transport) -> None:
     source = FhirEndpoint(server, icu_classes=(), icu_locations=("Medical ICU",))
-    assert screen(exporting(server), Means(source, settings, lambda *_: None, transport))["found"] == 6
+    assert screen(exporting(server), Means(source, settings, lambda *_: None, transport)).as_json()["found"] == 6
 
 
 def test_an_export_of_nothing_is_an_empty_ward(server, screened) -> None:
@@ -191,7 +191,7 @@ def test_a_run_killed_while_it_exports_goes_on_with_the_same_export(
     assert process.wait() == -signal.SIGKILL
     begun = json.loads(state.read_text())["status_url"]
     misbehave(server)
-    summary = resume(run, Means(FhirEndpoint(server), settings, lambda *_: None, transport))
+    summary = resume(run, Means(FhirEndpoint(server), settings, lambda *_: None, transport)).as_json()
     assert summary["scored"] == 7
     assert not [sent for sent, _ in transport.sent if "/$export?" in sent], "no second export was begun"
     assert {path for path, _ in transport.sent if "$export-status" in path} == {begun.replace(server, "/fhir")}
@@ -206,7 +206,7 @@ def test_a_run_killed_when_the_export_was_read_and_removed_is_no_empty_ward(ward
     folder = RunFolder.existing(settings.runs, run)
     folder.write_frame("chunk-0001/readings-0099.parquet", folder.read_frame("chunk-0002/readings-0000.parquet"))
     folder.remove("chunks.json")
-    summary = resume(run, means)
+    summary = resume(run, means).as_json()
     assert (summary["found"], summary["scored"], summary["failed"]) == (10, 7, 0)
     assert not folder.exists("chunk-0001/readings-0099.parquet")
 

@@ -93,5 +93,5 @@ def test_a_chunk_that_was_being_read_again_when_the_run_was_killed_is_read_again
     with pytest.raises(Killed):
         resume(run, means)
     monkeypatch.undo()
-    summary = resume(run, means)
+    summary = resume(run, means).as_json()
     assert (summary["scored"], summary["written"], summary["failed"]) == (2, 2, 0)

@@ -125,7 +125,7 @@ def test_a_result_in_an_odd_shape_fails_its_stay_alone_and_is_left_as_it_is(
         **dict.fromkeys(OUT_OF_DATE, ""),
     }
     with FhirClient(FhirEndpoint(server)) as client:
-        taken = retract(summary["run"], client, settings, "why", datetime(2026, 1, 2, 9, tzinfo=UTC))
+        taken = retract(summary["run"], client, settings, "why", datetime(2026, 1, 2, 9, tzinfo=UTC)).as_json()
     assert (taken["retracted"], taken["failed"]) == (1 + len(OUT_OF_DATE), len(UNUSABLE))
 
 

@@ -162,7 +162,7 @@ def test_a_condition_that_is_switched_off_before_it_leaves_it_as_it_was(
     before = group()
     suspend("sepsis", by="ann", why="wrong alerts", settings=keeping)
     with FhirClient(FhirEndpoint(server)) as client:
-        assert reconcile(summary["run"], client, keeping)["high_band"]["kept"] == "suspended"
+        assert reconcile(summary["run"], client, keeping).as_json()["high_band"]["kept"] == "suspended"
     assert group() == before
     assert ModelStore(keeping.models).standing("sepsis").suspended
 
@@ -175,7 +175,7 @@ def test_a_run_that_is_taken_back_empties_it_and_the_next_run_fills_it(ward, ser
         retract(last["run"], client, keeping, "wrong", AT)
         assert (members(group()), group()["quantity"]) == ([], 0)
         assert group()["characteristic"][0]["period"]["start"] == NOW
-        assert reconcile(last["run"], client, keeping)["high_band"] is None
+        assert reconcile(last["run"], client, keeping).as_json()["high_band"] is None
     assert run()["high_band"]["members"] == 2
 
 
@@ -186,7 +186,7 @@ def test_who_has_another_result_that_stands_stays_in_it(ward, server, run, group
     ward.upload(server)
     run()
     with FhirClient(FhirEndpoint(server)) as client:
-        taken = retract(first["run"], client, keeping, "wrong", AT)
+        taken = retract(first["run"], client, keeping, "wrong", AT).as_json()
     assert (taken["retracted"], taken["superseded"]) == (2, 1)
     assert members(group()) == ["Patient/p-a"]
 
@@ -223,7 +223,7 @@ def test_a_server_without_conditional_writes_holds_one_too(ward, server, keeping
     means = Means(FhirEndpoint(server, profile=profile), keeping, lambda *_: None)
     for as_of in (NOW, LATER):
         request = ScreeningRequest(condition="sepsis", source_url=server, as_of=as_of)
-        assert screen(request, means)["high_band"]["kept"] == "written"
+        assert screen(request, means).as_json()["high_band"]["kept"] == "written"
     assert members(group()) == ["Patient/p-a", "Patient/p-c"]
 
 
@@ -232,7 +232,9 @@ def test_two_runs_at_once_leave_one_of_the_later_time(ward, server, keeping, gro
     means = Means(FhirEndpoint(server, profile=profile), keeping, lambda *_: None)
     requests = [ScreeningRequest(condition="sepsis", source_url=server, as_of=as_of) for as_of in (NOW, LATER)]
     with ThreadPoolExecutor(2) as pool:
-        kept = {summary["high_band"]["kept"] for summary in pool.map(lambda asked: screen(asked, means), requests)}
+        kept = {
+            summary["high_band"]["kept"] for summary in pool.map(lambda asked: screen(asked, means).as_json(), requests)
+        }
     assert kept <= {"written", "newer"}
     assert group()["characteristic"][0]["period"]["start"] == LATER
 
@@ -253,7 +255,7 @@ def test_a_server_that_takes_no_group_makes_the_run_incomplete_and_says_why(
         retract(summary["run"], client, keeping, "wrong", AT)
     transport.rewrite = None
     with FhirClient(FhirEndpoint(server)) as client:
-        assert retract(summary["run"], client, keeping, "wrong", AT)["complete"]
+        assert retract(summary["run"], client, keeping, "wrong", AT).as_json()["complete"]
     assert members(group()) == []
 
 
@@ -275,7 +277,7 @@ def test_where_results_lie_elsewhere_it_lies_with_them_and_names_the_same_patien
 ) -> None:
     source = FhirEndpoint(server, write_to=FhirEndpoint(elsewhere))
     request = {"condition": "sepsis", "as_of": NOW, **servers_in(source)}
-    summary = screen(ScreeningRequest.model_validate(request), Means(source, keeping, lambda *_: None))
+    summary = screen(ScreeningRequest.model_validate(request), Means(source, keeping, lambda *_: None)).as_json()
     (made,) = held_at(elsewhere, "Group")
     named = sorted(member["entity"]["identifier"]["value"] for member in made["member"])
     assert (named, summary["high_band"]["members"], held_at(server, "Group")) == (["p-a", "p-c"], 2, [])

@@ -44,7 +44,7 @@ def altered(icu, server: str, settings) -> Any:
         request = ScreeningRequest.model_validate(
             {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", "chunk_size": 4}
         )
-        summary = screen(request, Means(FhirEndpoint(server), settings, lambda *_: None, Changing(change)))
+        summary = screen(request, Means(FhirEndpoint(server), settings, lambda *_: None, Changing(change))).as_json()
         ledger = RunFolder.existing(settings.runs, summary["run"]).read_frame("ledger.parquet")
         return summary, ledger.set_index("stay_id")
 

@@ -100,6 +100,6 @@ def test_a_run_goes_on_as_it_began_when_its_condition_has_left_the_shadow_meanwh
     say(settings, "mode: shadow")
     run = screened()["run"]
     say(settings, "mode: live")
-    assert resume(run, Means(FhirEndpoint(server), settings, lambda *_: None))["written"] == 0
+    assert resume(run, Means(FhirEndpoint(server), settings, lambda *_: None)).as_json()["written"] == 0
     assert held("RiskAssessment") == []
     assert screened()["written"] == 1

@@ -26,7 +26,7 @@ def taken_back(server, settings, transport):
 
     def run_it(run: str, at: datetime = AT, why: str = WHY) -> dict[str, Any]:
         with FhirClient(FhirEndpoint(server), transport) as client:
-            return retract(run, client, settings, why, at)
+            return retract(run, client, settings, why, at).as_json()
 
     return run_it
 

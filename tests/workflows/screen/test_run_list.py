@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from wardround.adapters.files.run_folder import RunFolder, run_id
-from wardround.core.run_overview import COUNTS, RunName
+from wardround.core.run_overview import RunName
+from wardround.core.run_summary import COUNTS
 from wardround.errors import RunNotFound
 from wardround.workflows.run_list import has_key, overview_of, overviews, run_names
 

@@ -174,7 +174,7 @@ def test_a_dry_run_of_an_earlier_release_is_reported_and_resumed_as_one_in_shado
     folder.write_json("request.json", {**folder.read_json("request.json"), "mode": "live", "dry_run": True})
     run = folder.url.rsplit("/", 1)[-1]
     assert "Shadow run" in report_page(run, settings)
-    summary = resume(run, Means(FhirEndpoint(server), settings, lambda *_: None, transport))
+    summary = resume(run, Means(FhirEndpoint(server), settings, lambda *_: None, transport)).as_json()
     assert (summary["mode"], summary["to_write"], summary["written"]) == ("shadow", 1, 0)
     assert transport.writes == []
 
@@ -388,5 +388,7 @@ def test_a_server_without_a_capability_statement_is_screened_as_any_other(
     icu.upload(server)
     transport.refuse = lambda _body: 404 if transport.sent[-1][0].endswith("/metadata") else None
     request = ScreeningRequest(condition="sepsis", source_url=server, as_of="2026-01-02T05:00:00Z")
-    summary = screen(request, Means(FhirEndpoint(server, recognise=True), settings, lambda *_: None, transport))
+    summary = screen(
+        request, Means(FhirEndpoint(server, recognise=True), settings, lambda *_: None, transport)
+    ).as_json()
     assert (summary["scored"], summary["written"], len(held("RiskAssessment"))) == (1, 1, 1)

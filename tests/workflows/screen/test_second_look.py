@@ -54,7 +54,7 @@ def while_screening(server: str, settings) -> Any:
         content = {"condition": "sepsis", "source_url": server, "as_of": "2026-01-02T05:00:00Z", **asked}
         source = FhirEndpoint(server, profile=profile)
         request = ScreeningRequest.model_validate(content)
-        summary = screen(request, Means(source, settings, lambda *_: None, gate=gate))
+        summary = screen(request, Means(source, settings, lambda *_: None, gate=gate)).as_json()
         ledger = RunFolder.existing(settings.runs, summary["run"]).read_frame("ledger.parquet")
         return summary, ledger.set_index("stay_id")
 
@@ -121,11 +121,11 @@ def test_a_run_that_is_resumed_looks_again_and_says_what_it_wrote_before(
 ) -> None:
     run = screened()["run"]
     rewrite("Encounter/e-a", subject={"reference": "Patient/p-b"})
-    summary = resume(run, Means(FhirEndpoint(server), settings, lambda *_: None))
+    summary = resume(run, Means(FhirEndpoint(server), settings, lambda *_: None)).as_json()
     ledger = RunFolder.existing(settings.runs, run).read_frame("ledger.parquet").set_index("stay_id")
     assert ledger.loc["e-a", ["outcome", "reason", "written"]].tolist() == ["failed", "subject_changed", True]
     assert (summary["written"], summary["failed"]) == (3, 1)
     with FhirClient(FhirEndpoint(server)) as client:
         at = load_run(run, settings).request.as_of
-        assert retract(run, client, settings, "moved", at)["retracted"] == 3
+        assert retract(run, client, settings, "moved", at).as_json()["retracted"] == 3
     assert {risk["status"] for risk in held("RiskAssessment")} == {"entered-in-error"}

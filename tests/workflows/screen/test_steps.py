@@ -62,7 +62,7 @@ def test_every_step_can_be_repeated(opened, client, settings, held) -> None:
     run = opened()
     published(run, client, settings)
     for _ in range(2):
-        summary = screen.reconcile(run, client, settings)
+        summary = screen.reconcile(run, client, settings).as_json()
     assert (summary["found"], summary["written"], summary["failed"]) == (3, 3, 0)
     assert (len(held("RiskAssessment")), len(held("Provenance")), len(held("Device"))) == (3, 3, 1)
     screen.require_complete(run, settings)
@@ -94,7 +94,7 @@ def test_the_stays_of_a_chunk_whose_task_failed_are_accounted_for(opened, client
     for chunk in others:
         screen.score(run, chunk, settings)
         screen.publish(run, chunk, client, settings)
-    summary = screen.reconcile(run, client, settings)
+    summary = screen.reconcile(run, client, settings).as_json()
     assert reasons(run, settings) == {"e-a": reason, "e-b": "", "e-c": ""}
     assert (summary["scored"], summary["failed"]) == (2, 1)
     with pytest.raises(RunIncomplete, match="1 of 3 stays failed"):
@@ -113,7 +113,7 @@ def test_reconcile_finds_what_the_server_lost_doubled_or_changed(opened, client,
             {"request": {"method": "PUT", "url": f"RiskAssessment/{c['id']}"}, "resource": other},
         ]
     )
-    summary = screen.reconcile(run, client, settings)
+    summary = screen.reconcile(run, client, settings).as_json()
     assert summary["problems"] == {"e-a": "missing", "e-b": "duplicate", "e-c": "different"}
     assert (summary["failed"], summary["written"]) == (3, 2)
     with pytest.raises(RunIncomplete, match="Encounter/e-a missing, Encounter/e-b duplicate, Encounter/e-c different"):
@@ -126,7 +126,7 @@ def test_reconcile_notices_a_result_that_is_of_another_patient(opened, client, s
     risk = next(each for each in held("RiskAssessment") if each["encounter"]["reference"] == "Encounter/e-a")
     swapped = {**risk, "subject": {"reference": "Patient/p-b"}}
     client.batch([{"request": {"method": "PUT", "url": f"RiskAssessment/{risk['id']}"}, "resource": swapped}])
-    assert screen.reconcile(run, client, settings)["problems"] == {"e-a": "different"}
+    assert screen.reconcile(run, client, settings).as_json()["problems"] == {"e-a": "different"}
 
 
 @pytest.mark.parametrize("element", ["subject", "encounter"])
@@ -137,7 +137,7 @@ def test_reconcile_compares_whole_references(opened, client, settings, held, ser
     for base, problems in ((server, {}), ("https://elsewhere.org/fhir", {"e-a": "different"})):
         absolute = {**risk, element: {"reference": f"{base}/{risk[element]['reference']}"}}
         client.batch([{"request": {"method": "PUT", "url": f"RiskAssessment/{risk['id']}"}, "resource": absolute}])
-        assert screen.reconcile(run, client, settings)["problems"] == problems
+        assert screen.reconcile(run, client, settings).as_json()["problems"] == problems
 
 
 def test_a_chunk_or_a_run_that_is_not_there_is_an_error(opened, client, settings) -> None:

@@ -134,7 +134,7 @@ def test_a_chunk_that_is_written_while_others_wait_is_the_last_one_and_resume_do
         resume(run, means)
     assert len(held("RiskAssessment")) == 1
     switch_on("sepsis", "ann", "mended", settings)
-    assert resume(run, means)["written"] == 3
+    assert resume(run, means).as_json()["written"] == 3
     assert len(held("RiskAssessment")) == 3
 
 
@@ -143,7 +143,7 @@ def test_what_was_written_can_be_taken_back_while_the_condition_is_suspended(
 ) -> None:
     run = screened()["run"]
     off(settings)
-    assert retract(run, client, settings, "wrong", datetime(2026, 1, 2, 6, tzinfo=UTC))["retracted"] == 3
+    assert retract(run, client, settings, "wrong", datetime(2026, 1, 2, 6, tzinfo=UTC)).as_json()["retracted"] == 3
     assert {one["status"] for one in held("RiskAssessment")} == {"entered-in-error"}
 
 

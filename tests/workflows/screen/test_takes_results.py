@@ -67,7 +67,7 @@ def begun(icu, server, settings):
 
     def run(adapter: Declaring, mode: str = "live") -> dict[str, Any]:
         request = ScreeningRequest(condition="sepsis", source_url=server, as_of="2026-01-02T05:00:00Z", mode=mode)
-        return screen(request, Means(FhirEndpoint(server), settings, lambda *_: None, adapter))
+        return screen(request, Means(FhirEndpoint(server), settings, lambda *_: None, adapter)).as_json()
 
     return run
 

@@ -13,7 +13,8 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment
 
 from wardround.adapters.html.report import templates_in
-from wardround.core.run_overview import COUNTS, STATES
+from wardround.core.run_overview import STATES
+from wardround.core.run_summary import COUNTS
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _STYLE: Final = (_TEMPLATES / "pages.css").read_text(encoding="utf-8")

@@ -4,12 +4,12 @@ Nothing that goes wrong here stops the run: the challenger is left out, with the
 """
 
 from functools import lru_cache
-from typing import Any
 
 import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.events import frame_of
+from wardround.core.run_summary import ChallengerAccount
 from wardround.results.challenger import agreement, with_challenger
 from wardround.settings import Settings
 from wardround.training.model import ScoringModel
@@ -51,7 +51,7 @@ def with_scores(ledger: pd.DataFrame, opened: Run) -> pd.DataFrame:
     return with_challenger(ledger, scores)
 
 
-def account_of(ledger: pd.DataFrame, opened: Run) -> dict[str, Any] | None:
+def account_of(ledger: pd.DataFrame, opened: Run) -> ChallengerAccount | None:
     """What the run's summary says of the challenger: its version, why it was left out, and how the two agree."""
     challenger = opened.challenger
     if challenger is None:
@@ -60,7 +60,7 @@ def account_of(ledger: pd.DataFrame, opened: Run) -> dict[str, Any] | None:
     failed = [opened.folder.read_json(name)["reason"] for name in names if opened.folder.exists(name)]
     reason = challenger.left_out or (f"in {len(failed)} of {len(names)} chunks: {failed[0]}" if failed else "")
     compared = {} if challenger.left_out else agreement(ledger)
-    return {"version": challenger.version, "left_out": reason, **compared}
+    return ChallengerAccount.model_validate({"version": challenger.version, "left_out": reason, **compared})
 
 
 @lru_cache(maxsize=1)

@@ -5,10 +5,10 @@ These functions see record numbers; they never log.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from wardround.core import run_files
 from wardround.core.events import frame_of
+from wardround.core.run_summary import CohortAccount
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
 from wardround.fhir.bulk_export import Progress
@@ -86,22 +86,19 @@ def asked_for(source: FhirEndpoint, condition: Condition, cohort: CohortSource) 
     return Encounters(locations=locations)
 
 
-def account_of(opened: Run) -> dict[str, Any]:
-    """What find_cohort wrote to cohort.json, for the run's summary."""
-    account: dict[str, Any] = opened.folder.read_json(run_files.COHORT_ACCOUNT)
-    return account
+def account_of(opened: Run) -> CohortAccount:
+    """What find_cohort kept of the cohort, for the run's summary."""
+    return CohortAccount.model_validate(opened.folder.read_json(run_files.COHORT_ACCOUNT))
 
 
 def _write_account(opened: Run, patients: int | None, left_out: Sequence[Named]) -> None:
     reasons = Counter(one.reason for one in left_out)
     without_stay = reasons.pop(WITHOUT_STAY, 0)
     opened.folder.write_frame(run_files.COHORT, frame_of(run_files.COHORT_COLUMNS, left_out))
-    opened.folder.write_json(
-        run_files.COHORT_ACCOUNT,
-        {
-            "cohort": opened.cohort_source.kind,
-            "cohort_patients": patients,
-            "cohort_without_stay": without_stay,
-            "cohort_set_aside": dict(sorted(reasons.items())),
-        },
+    account = CohortAccount(
+        cohort=opened.cohort_source.kind,
+        cohort_patients=patients,
+        cohort_without_stay=without_stay,
+        cohort_set_aside=dict(sorted(reasons.items())),
     )
+    opened.folder.write_json(run_files.COHORT_ACCOUNT, account.as_json())

@@ -10,6 +10,7 @@ import pandas as pd
 
 from wardround.adapters.files import turns
 from wardround.core.ledger import SCORED
+from wardround.core.run_summary import HighBandAccount, Kept
 from wardround.errors import ConditionSuspended, FhirError, FhirUnreachable
 from wardround.fhir import groups, risk_assessments
 from wardround.fhir.client import FhirClient
@@ -17,7 +18,7 @@ from wardround.fhir.references import Resource
 from wardround.results.amendment import is_withdrawn
 from wardround.results.bands import HIGH
 from wardround.results.fhir_validity import check_structure
-from wardround.results.high_band import Decision, Kept, decide, group, group_identity, is_as_of, without
+from wardround.results.high_band import Decision, decide, group, group_identity, is_as_of, without
 from wardround.results.referring import Reference
 from wardround.results.risk_assessment import Screening, identity
 from wardround.settings import Settings
@@ -29,10 +30,9 @@ from wardround.workflows.screen.taking_turns import locks
 ROUNDS: Final = 4
 # A RiskAssessment names all its Observations: so many are in memory together.
 AT_ONCE: Final = 500
-Account = dict[str, Any]  # kept (see Kept), why (an HTTP status, or ""), reference (Group/…, or None), members
 
 
-def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: Settings) -> Account | None:
+def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: Settings) -> HighBandAccount | None:
     """Makes the Group of the condition and source list the high band of this run; None if the run keeps none.
 
     A run of another cohort than the condition's own knows a part of the ward, and leaves the Group alone. So does one
@@ -50,15 +50,10 @@ def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: 
         wanted = group(_subjects(ledger, opened, screening, client.results), screening)
         check_structure(wanted)
         account = _settled(lambda held: decide(wanted, held), screening, client.results, settings)
-        step.count(members=account["members"])
-        if is_refused(account):
+        step.count(members=account.members)
+        if account.is_refused:
             step.warn("the server does not hold the Group of the high band as it is now")
     return account
-
-
-def is_refused(account: Account | None) -> bool:
-    """Whether the server holds the Group of an earlier time still, against the run's will."""
-    return account is not None and account["kept"] == Kept.REFUSED
 
 
 def keeps_group(opened: Run) -> bool:
@@ -87,10 +82,10 @@ def take_out(stays: pd.DataFrame, others: pd.DataFrame, opened: Run, client: Fhi
         return Decision(smaller, Kept.WRITTEN if smaller else Kept.UNCHANGED)
 
     account = _settled(change, opened.screening(settings), client, settings)
-    if is_refused(account):
+    if account.is_refused:
         raise FhirError(
             f"run {opened.id}: the Group of the high band still lists patients whose results were taken back"
-            f" ({account['why']}), expected it to be written; allow this client to, and retract the run again"
+            f" ({account.why}), expected it to be written; allow this client to, and retract the run again"
         )
 
 
@@ -110,14 +105,14 @@ def _subjects(ledger: pd.DataFrame, opened: Run, screening: Screening, client: F
 
 def _settled(
     decision: Callable[[Sequence[Resource]], Decision], screening: Screening, client: FhirClient, settings: Settings
-) -> Account:
+) -> HighBandAccount:
     """Writes what is decided until the server holds it, one run after the other."""
     sought = group_identity(screening.source_url, screening.condition.id)
     with turns.alone(locks(settings), client.source.base_url, [sought]):
         return _written(decision, sought, client)
 
 
-def _written(decision: Callable[[Sequence[Resource]], Decision], sought: str, client: FhirClient) -> Account:
+def _written(decision: Callable[[Sequence[Resource]], Decision], sought: str, client: FhirClient) -> HighBandAccount:
     refusal, written = "", False
     try:
         for number in range(ROUNDS):
@@ -137,12 +132,12 @@ def _written(decision: Callable[[Sequence[Resource]], Decision], sought: str, cl
     return _account(Kept.REFUSED, why=refusal or "not kept")
 
 
-def _account(kept: Kept, held: Sequence[Mapping[str, Any]] = (), why: str = "") -> Account:
+def _account(kept: Kept, held: Sequence[Mapping[str, Any]] = (), why: str = "") -> HighBandAccount:
     first = min(held, key=lambda one: str(one["id"]), default=None)
     quantity = first.get("quantity") if first else 0
-    return {
-        "kept": kept,
-        "why": why,
-        "reference": f"Group/{first['id']}" if first else None,
-        "members": quantity if isinstance(quantity, int) else 0,
-    }
+    return HighBandAccount(
+        kept=kept,
+        why=why,
+        reference=f"Group/{first['id']}" if first else None,
+        members=quantity if isinstance(quantity, int) else 0,
+    )

@@ -9,6 +9,7 @@ import pandas as pd
 from wardround.core import run_files
 from wardround.core.ledger import EXCLUDED, FAILED, SCORED, WITHDRAWN, counts, open_ledger
 from wardround.core.reasons import FailedAt, Reason
+from wardround.core.run_summary import HighBandAccount, RunSummary
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
@@ -20,7 +21,7 @@ from wardround.spec.source_maps import NO_TRANSLATION
 from wardround.workflows.screen import challenge
 from wardround.workflows.screen.cohort import account_of
 from wardround.workflows.screen.expected_stays import census_of
-from wardround.workflows.screen.high_band import Account, is_refused, keep_group
+from wardround.workflows.screen.high_band import keep_group
 from wardround.workflows.screen.refer import about_of
 from wardround.workflows.screen.run import Run, load_run
 from wardround.workflows.screen.written import Written
@@ -32,7 +33,7 @@ DIFFERENT = "different"
 AT_ONCE = 500
 
 
-def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any]:
+def reconcile(run: str, client: FhirClient, settings: Settings) -> RunSummary:
     """Writes ledger.parquet, set_aside.json and summary.json; gives the summary.
 
     A stay whose RiskAssessment the server does not hold exactly once, with the ledger's patient and probability, has
@@ -54,7 +55,7 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> dict[str, Any
     problems = {stay: verdict for stay, verdict in verdicts.items() if verdict != WITHDRAWN}
     high_band = keep_group(ledger, opened, client, settings)
     summary = _summary(ledger, problems, high_band, opened)
-    opened.folder.write_json(run_files.SUMMARY, summary)
+    opened.folder.write_json(run_files.SUMMARY, summary.as_json())
     return summary
 
 
@@ -153,7 +154,9 @@ def _set_aside(opened: Run) -> dict[str, dict[str, int]]:
     return result
 
 
-def _summary(ledger: pd.DataFrame, problems: dict[str, str], high_band: Account | None, opened: Run) -> dict[str, Any]:
+def _summary(
+    ledger: pd.DataFrame, problems: dict[str, str], high_band: HighBandAccount | None, opened: Run
+) -> RunSummary:
     request, limit = opened.request, opened.condition.quality.max_failed
     totals = counts(ledger)
     steps = [opened.folder.read_json(name) for name in opened.folder.list(run_files.STEPS)]
@@ -161,31 +164,32 @@ def _summary(ledger: pd.DataFrame, problems: dict[str, str], high_band: Account 
     written = [Written.of(opened.folder.read_json(name)) for name in names if opened.folder.exists(name)]
     # Excluded stays were never tried, so they are no part of the share.
     tried = totals["found"] - totals["excluded"]
-    return {
+    refused = high_band is not None and high_band.is_refused
+    return RunSummary(
         **totals,
-        **account_of(opened),
-        "census": census_of(opened.folder),
-        "run": opened.id,
-        "report": opened.folder.location(run_files.REPORT),
-        "model_version": opened.model_version,
-        "condition": request.condition,
-        "as_of": request.as_of.isoformat().replace("+00:00", "Z"),
-        "mode": request.mode,
-        "source": request.source_url,
-        "results_at": request.results_url,
-        "source_map": opened.translation.digest[:12] if opened.translation != NO_TRANSLATION else None,
-        "unchanged": sum(len(account.unchanged) for account in written),
-        "repaired": sum(len(account.repaired) for account in written),
-        "withdrawn": int((ledger["reason"] == WITHDRAWN).sum()),
-        "to_write": sum(account.to_write for account in written),
-        "challenger": challenge.account_of(ledger, opened),
-        "problems": problems,
-        "high_band": high_band,
-        "complete": not problems and totals["failed"] <= limit * tried and not is_refused(high_band),
-        "hours_after_as_of": _hours_after_as_of(steps, opened),
-        "durations": _durations(steps),
-        "http_requests": sum(step["http_requests"] for step in steps),
-    }
+        **account_of(opened).as_json(),
+        census=census_of(opened.folder),
+        run=opened.id,
+        report=opened.folder.location(run_files.REPORT),
+        model_version=opened.model_version,
+        condition=request.condition,
+        as_of=request.as_of,
+        mode=request.mode,
+        source=request.source_url,
+        results_at=request.results_url,
+        source_map=opened.translation.digest[:12] if opened.translation != NO_TRANSLATION else None,
+        unchanged=sum(len(account.unchanged) for account in written),
+        repaired=sum(len(account.repaired) for account in written),
+        withdrawn=int((ledger["reason"] == WITHDRAWN).sum()),
+        to_write=sum(account.to_write for account in written),
+        challenger=challenge.account_of(ledger, opened),
+        problems=problems,
+        high_band=high_band,
+        complete=not problems and totals["failed"] <= limit * tried and not refused,
+        hours_after_as_of=_hours_after_as_of(steps, opened),
+        durations=_durations(steps),
+        http_requests=sum(step["http_requests"] for step in steps),
+    )
 
 
 def _hours_after_as_of(steps: list[dict[str, Any]], opened: Run) -> float | None:

@@ -1,18 +1,15 @@
 """A run in; an error if it is incomplete or found too few stays. It comes after the report, so that there is one."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.core import run_files
 from wardround.core.expected_stays import doubt_in_words
-from wardround.core.run_overview import COUNTS
+from wardround.core.run_summary import RunSummary
 from wardround.errors import CensusImplausible, RunIncomplete
 from wardround.settings import Settings
 from wardround.workflows.report_places import report_place
 from wardround.workflows.screen.expected_stays import census_of
-from wardround.workflows.screen.high_band import is_refused
 
 _LOG = logging.getLogger(__name__)
 
@@ -24,29 +21,29 @@ def require_complete(run: str, settings: Settings) -> None:
     """
     folder = RunFolder.existing(settings.runs, run)
     if folder.exists(run_files.SUMMARY):
-        summary = folder.read_json(run_files.SUMMARY)
-        counts = "; ".join(f"{name} {summary[name]}" for name in COUNTS)
+        said = RunSummary.model_validate(folder.read_json(run_files.SUMMARY)).counts
+        counts = "; ".join(f"{name} {number}" for name, number in said.items())
         _LOG.info("run %s: %s; report %s", run, counts, report_place(run, settings))
     _require_stays(run, folder)
-    summary = folder.read_json(run_files.SUMMARY)
-    if summary["complete"]:
+    summary = RunSummary.model_validate(folder.read_json(run_files.SUMMARY))
+    if summary.complete:
         return
     _require_group(run, summary)
-    problems = summary["problems"]
+    problems = summary.problems
     named = ", ".join(f"Encounter/{stay} {verdict}" for stay, verdict in list(problems.items())[:5])
     wrong = f", {len(problems)} of them because the server does not hold what was written ({named})" if problems else ""
     raise RunIncomplete(
-        f"run {run}: {summary['failed']} of {summary['found']} stays failed{wrong}, expected every stay screened; "
+        f"run {run}: {summary.failed} of {summary.found} stays failed{wrong}, expected every stay screened; "
         "see the report, mend the cause and resume the run"
     )
 
 
-def _require_group(run: str, summary: Mapping[str, Any]) -> None:
+def _require_group(run: str, summary: RunSummary) -> None:
     """Where all else is well: what is wrong with stays is said first."""
-    if is_refused(summary.get("high_band")) and not summary["problems"] and not summary["failed"]:
-        why = summary["high_band"]["why"]
+    group = summary.high_band
+    if group and group.is_refused and not summary.problems and not summary.failed:
         raise RunIncomplete(
-            f"run {run}: the server did not take the Group of the high band ({why}), expected it to list"
+            f"run {run}: the server did not take the Group of the high band ({group.why}), expected it to list"
             " who is high now; allow this client to search, create and update Groups and resume the run, or leave"
             " high_band_group out of the condition"
         )

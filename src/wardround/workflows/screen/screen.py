@@ -9,10 +9,11 @@ from itertools import takewhile
 from math import ceil
 from queue import LifoQueue
 from threading import Event, Lock
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from requests.adapters import BaseAdapter
 
+from wardround.core.run_summary import RunSummary
 from wardround.errors import ConditionSuspended, QualityError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
@@ -61,14 +62,14 @@ class Means:
     opened: Callable[[str], None] = field(default=lambda _run: None)
 
 
-def screen(request: ScreeningRequest, means: Means) -> dict[str, Any]:
+def screen(request: ScreeningRequest, means: Means) -> RunSummary:
     """Screens and reports; gives the run's summary, which `require_complete` judges. Raises any WardroundError."""
     run = open_run(request, means.settings, means.source.translation)
     means.opened(run)
     return _go_through(load_run(run, means.settings), means)
 
 
-def resume(run: str, means: Means) -> dict[str, Any]:
+def resume(run: str, means: Means) -> RunSummary:
     """Does what is left of a run that failed or was killed, at its as_of and with its model; gives its summary.
 
     Stays that were found, and chunks that were read whole and whose rows passed the suite, are not read again. What was
@@ -78,7 +79,7 @@ def resume(run: str, means: Means) -> dict[str, Any]:
     return _go_through(load_run(run, means.settings), means)
 
 
-def _go_through(opened: Run, means: Means) -> dict[str, Any]:
+def _go_through(opened: Run, means: Means) -> RunSummary:
     """Ends with the report, of however much there is, where the condition is switched off meanwhile."""
     try:
         require_active(opened, means.settings)
@@ -88,7 +89,7 @@ def _go_through(opened: Run, means: Means) -> dict[str, Any]:
         raise
 
 
-def _all_steps(opened: Run, means: Means) -> dict[str, Any]:
+def _all_steps(opened: Run, means: Means) -> RunSummary:
     run, settings, transport, progress = opened.id, means.settings, means.transport, means.progress
     shared = means.patience or Patience(means.source.retries)
     source = suited(run, means.source, settings, transport, shared)
