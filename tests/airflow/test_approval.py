@@ -97,7 +97,7 @@ def test_the_first_line_says_whether_live_has_seen_the_test_patients_and_the_nex
 
     lines = [line for line in shown.splitlines() if line]
     assert subject == f"Sepsis: may {version} go live?"
-    assert lines[0] == "**No model is live: the candidate is compared with none.**"
+    assert lines[0] == "**No model is live, so the candidate is not compared.**"
     assert lines[1].startswith(f"[The candidate's model card]({place}/models/sepsis/{version}/card.html)")
 
 

@@ -1,4 +1,4 @@
-"""Calibrated scores: in order, within 0 and 1, row by row; the candidate's own where there is no calibration."""
+"""Calibrated scores keep their order, stay within 0 and 1, and depend on their own row only."""
 
 import numpy as np
 import pandas as pd
@@ -29,14 +29,14 @@ def test_calibration_keeps_the_order_and_never_leaves_0_to_1() -> None:
     assert score.max() < 1
 
 
-def test_a_row_is_calibrated_alike_alone_and_in_company() -> None:
+def test_a_row_is_calibrated_independently_of_other_rows() -> None:
     calibration = Calibration(method="platt", slope=1.7, intercept=-0.4)
     assert [calibrated(SCORES[n : n + 1], calibration)[0] for n in range(101)] == calibrated(
         SCORES, calibration
     ).tolist()
 
 
-def test_a_slope_that_would_turn_scores_round_is_refused() -> None:
+def test_a_slope_that_would_reverse_the_order_of_scores_is_refused() -> None:
     with pytest.raises(ValueError, match="greater than 0"):
         Calibration(method="platt", slope=-1.0)
 
@@ -75,7 +75,7 @@ def test_platt_learns_from_platts_targets() -> None:
     assert found.slope < 0.9 * plain.coef_[0, 0], "with the outcomes themselves the slope would be another"
 
 
-def test_scores_that_fall_with_the_outcome_are_not_turned_round() -> None:
+def test_scores_that_fall_with_the_outcome_are_not_reversed() -> None:
     found = fit_platt(np.array([1, 1, 1, 0, 0, 0]), np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9]))
     assert (found.method, found.reason) == ("none", "out-of-fold scores do not rise with the outcome")
 
@@ -91,7 +91,7 @@ def test_slope_and_intercept_agree_with_a_regression() -> None:
     assert all(metric.low < metric.value < metric.high for metric in found.values())
 
 
-def test_of_separated_outcomes_the_slope_does_not_exist() -> None:
+def test_separated_outcomes_have_no_slope() -> None:
     found = measure_with_intervals(
         np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), 0.5, pd.Series(list("abcd")), 1, CALIBRATION
     )

@@ -1,4 +1,4 @@
-"""How a candidate compares with the live model, what the promotion gates make of it, and what the reader is shown."""
+"""How a candidate compares with the live model, how the promotion gates judge it, and what the reader is shown."""
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,7 @@ def test_a_model_that_is_far_too_bold_or_too_timid_fails(slope, passes) -> None:
 
 
 @pytest.mark.parametrize(("ppv", "passes"), [(0.049, False), (0.05, True), (None, False)])
-def test_a_model_whose_alarms_are_seldom_right_or_that_never_alarms_fails(ppv, passes) -> None:
+def test_a_model_whose_alerts_are_rarely_right_or_that_never_alerts_fails(ppv, passes) -> None:
     assert gates(ppv=ppv)["ppv"] is passes
 
 
@@ -63,13 +63,13 @@ def test_the_first_model_is_judged_by_everything_but_a_comparison() -> None:
 
 
 @pytest.mark.parametrize("with_outcome", [49, 151])
-def test_with_few_patients_of_either_kind_no_gate_judges(with_outcome) -> None:
+def test_with_few_patients_with_or_without_the_outcome_no_gate_judges(with_outcome) -> None:
     few = MANY.model_copy(update={"patients_with_outcome": with_outcome})
     assert gates(few, slope=9.0) == dict.fromkeys(("calibration_slope", "ppv", "auroc_against_live"))
 
 
 @pytest.mark.parametrize("with_outcome", [50, 150])
-def test_just_enough_patients_of_either_kind_are_judged(with_outcome) -> None:
+def test_just_enough_patients_with_and_without_the_outcome_are_judged(with_outcome) -> None:
     enough = MANY.model_copy(update={"patients_with_outcome": with_outcome})
     assert gates(enough, slope=9.0)["calibration_slope"] is False
 
@@ -94,7 +94,7 @@ def test_patients_are_counted_once_however_many_rows_they_have() -> None:
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    """Of a model that is three times too bold and a live one that sees less."""
+    """A model that is three times overconfident, and a live model that discriminates less."""
     generator = np.random.default_rng(5)
     truth, noise = generator.normal(size=(2, 120))
     outcome = (generator.random(120) < 1 / (1 + np.exp(-truth))).astype(int)
@@ -112,7 +112,7 @@ def comparison() -> Comparison:
     )
 
 
-def test_differences_are_the_candidates_less_the_live_models_with_intervals_of_their_own(comparison) -> None:
+def test_differences_are_candidate_minus_live_with_their_own_intervals(comparison) -> None:
     auroc = comparison.metrics["auroc"]
     assert auroc.difference.value == pytest.approx(auroc.candidate.value - auroc.live.value)
     assert auroc.difference.low < auroc.difference.value < auroc.difference.high
@@ -136,7 +136,7 @@ BOTH_MODELS = Compared(
 
 
 def _small(*passed: bool | None, **changes: object) -> Comparison:
-    """A comparison without a live model, with a gate for each word."""
+    """A comparison without a live model, with one gate for each verdict."""
     metrics = {
         name: Compared(candidate=Metric(value=0.5)) for name in ("auprc", "f1", "sensitivity", "brier", SLOPE)
     } | {"auroc": BOTH_MODELS, "ppv": Compared(candidate=UNDEFINED)}
@@ -151,7 +151,7 @@ def _small(*passed: bool | None, **changes: object) -> Comparison:
 def test_a_page_has_the_counts_the_figures_the_gates_and_no_notes_where_there_are_none() -> None:
     many = MANY.model_copy(update={"rows": 12_345})
     assert as_markdown(_small(True, False, None, test=many)).splitlines() == [
-        "**No model is live: the candidate is compared with none.**",
+        "**No model is live, so the candidate is not compared.**",
         "",
         "Candidate `1.0.0-b`, live `none`.",
         "200 test patients, 80 with the outcome; 12,345 rows.",
@@ -178,7 +178,7 @@ def test_a_page_warns_where_no_gate_could_judge_and_ends_with_what_to_know() -> 
     page = as_markdown(_small(None, notes=("Mind the gap.",), not_scored="too old")).splitlines()
     assert page[page.index("| calibration slope (1 is ideal) | 0.500 |  |  |") + 1 :] == [
         "",
-        "**No gate could judge this model**: that it is let through says nothing about how good it is.",
+        "**No gate could judge this model**: that no gate stopped it says nothing about its quality.",
         "",
         "Gates:",
         "",
@@ -211,8 +211,8 @@ def test_what_failed_is_said_in_one_line_and_nothing_if_all_passed(comparison) -
             {"seen": Seen(answer="yes", patients=1_234)},
             "The live model learned from 1,234 of these 120 test patients, so it",
         ),
-        ({"seen": Seen(answer="unknown")}, "Nobody knows whether the live model learned from these test patients"),
-        ({"seen": None}, "Nobody knows whether the live model learned from these test patients"),
+        ({"seen": Seen(answer="unknown")}, "It is not known whether the live model learned from these test patients"),
+        ({"seen": None}, "It is not known whether the live model learned from these test patients"),
         ({"not_scored": "another spec"}, "The live model could not be scored here"),
     ],
 )

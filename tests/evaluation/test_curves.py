@@ -55,7 +55,7 @@ def test_without_both_outcomes_there_are_no_curves() -> None:
     assert curves_of(np.zeros(5, dtype=int), SCORE[:5]).roc == ()
 
 
-def test_bins_hold_all_rows_and_say_what_came_of_them() -> None:
+def test_bins_hold_all_rows_and_their_outcomes() -> None:
     bins = calibration_bins(OUTCOME, SCORE, pd.Series(np.arange(1000)))
     assert (len(bins), sum(one.rows for one in bins)) == (10, 1000)
     assert sum(one.rows * one.observed for one in bins) == pytest.approx(OUTCOME.sum())

@@ -1,4 +1,4 @@
-"""Of several gates one verdict: a failure outweighs all, and no judgement is not a pass."""
+"""The verdict of several gates: one failure outweighs all, and no judgement does not count as a pass."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from wardround.evaluation.gates import in_words, verdict_of
         ((), "not_judged"),
     ],
 )
-def test_one_failure_fails_and_none_that_judged_is_no_pass(gates: tuple[bool | None, ...], verdict: str) -> None:
+def test_one_failure_fails_and_without_a_judgement_nothing_passes(gates: tuple[bool | None, ...], verdict: str) -> None:
     assert verdict_of(iter(gates)) == verdict
 
 

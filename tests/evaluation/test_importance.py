@@ -1,4 +1,4 @@
-"""What moves scores most comes first."""
+"""The columns that move scores most come first."""
 
 import numpy as np
 import pytest
@@ -36,14 +36,14 @@ class Plain:
 
 
 @pytest.mark.parametrize(("rows", "used", "mean"), [(10_000, 10_000, 0.5), (10_002, 5_001, 1.0), (20_001, 6_667, 0.5)])
-def test_of_many_rows_every_second_or_third_counts_from_the_first_on(rows: int, used: int, mean: float) -> None:
-    """Every second row, from the first on, is moved by 1 (down, which counts as much as up)."""
+def test_many_rows_are_thinned_evenly_from_the_first(rows: int, used: int, mean: float) -> None:
+    """Moves every second row, starting with the first, by 1 (down, which counts as much as up)."""
     found = importance_of(Plain(), -(np.arange(rows) % 2 == 0).astype(float)[:, None], ("a",))
     assert found.rows == used
     assert found.columns[0].mean_absolute == pytest.approx(mean, abs=1e-4)
 
 
-def test_of_columns_that_matter_alike_the_order_is_the_models() -> None:
+def test_equally_important_columns_keep_the_models_order() -> None:
     names = tuple(f"c{place}" for place in range(40))
     found = importance_of(Plain(), np.array([[*[1.0] * 39, 2.0]]), names)
     assert [each.column for each in found.columns] == ["c39", *names[:39]]

@@ -10,7 +10,7 @@ ONSET = pd.Timestamp("2150-01-02T00:00Z")
 
 
 def _rows(leads: list[float], patients: list[str] | None = None) -> pd.DataFrame:
-    """A stay for each lead, with a row so many hours before its onset and one an hour and a half later."""
+    """A stay for each lead, with a row that many hours before its onset and another an hour and a half later."""
     rows = [
         {
             "stay_id": f"s{place:03}",
@@ -29,7 +29,7 @@ def _flagged(rows: pd.DataFrame) -> np.ndarray:
     return np.full(len(rows), 0.5)
 
 
-def test_a_quartile_is_the_first_lead_that_so_many_stays_have_at_most() -> None:
+def test_a_quartile_is_the_first_lead_that_covers_its_share_of_stays() -> None:
     rows = _rows([7, 2, 9, 4, 1, 10, 3, 8, 6, 5])
     found = lead_time(rows, _flagged(rows), 0.5, seed=1)
     assert (found.stays_with_onset, found.stays_alerted) == (10, 10), "a row at the threshold is flagged"

@@ -1,4 +1,4 @@
-"""The whole evaluation of a made-up test side of known truth."""
+"""The whole evaluation of a made-up test side whose truth is known."""
 
 from datetime import timedelta
 
@@ -49,13 +49,13 @@ def _rows() -> pd.DataFrame:
 
 
 def _scores(rows: pd.DataFrame) -> Scores:
-    """Higher where the outcome comes, with noise."""
+    """Scores that are higher where the outcome occurs, with noise."""
     noise = np.random.default_rng(1).normal(size=len(rows))
     return Scores(probability(-1.5 + 1.5 * rows["outcome"].to_numpy(dtype=float) + noise), THRESHOLD)
 
 
 def _onsets() -> pd.DataFrame:
-    """By the other clock all are septic two hours earlier; those who are not septic have a time all the same."""
+    """By the other definition all are septic two hours earlier; stays without sepsis have a time all the same."""
     other = pd.Timestamp("2150-01-01T11:00Z")
     return pd.DataFrame(
         {"stay_id": [f"s{n}" for n in range(STAYS)], "sofa_time": other, "suspected_infection_time": other}
@@ -164,7 +164,7 @@ TIMES = pd.DataFrame(
 @pytest.mark.parametrize(
     ("label", "other", "kept", "soon"),
     [
-        # Kept are the rows before the other time; those six hours before it and later have the outcome.
+        # The rows before the other time are kept; those within six hours before it have the outcome.
         ("suspected_infection_time", "sofa_time", 6, 5),
         ("earlier", "sofa_time", 6, 5),
         ("sofa_time", "suspected_infection_time", 4, 4),
@@ -201,7 +201,7 @@ def test_small_cells_are_counted_and_not_shown(found: Measured) -> None:
     assert sexes["male"].metrics["auroc"].low < sexes["male"].metrics["auroc"].value
 
 
-def test_it_repeats_with_the_seed(found: Measured) -> None:
+def test_the_evaluation_repeats_with_the_seed(found: Measured) -> None:
     rows = _rows()
     assert measured(rows, _scores(rows), _told(), seed=1) == found
     assert measured(rows, _scores(rows), _told(), seed=2).metrics["auroc"] != found.metrics["auroc"]

@@ -1,4 +1,4 @@
-"""Metrics against scikit-learn's, their intervals, and what happens where they do not exist."""
+"""Metrics agree with scikit-learn's, have intervals, and give a reason where they do not exist."""
 
 import numpy as np
 import pandas as pd
@@ -68,7 +68,7 @@ def test_without_the_outcome_in_the_test_metrics_are_none_with_a_reason() -> Non
     assert measured["prevalence"].value == 0
 
 
-def test_with_nothing_but_the_outcome_specificity_and_auroc_do_not_exist() -> None:
+def test_if_every_stay_has_the_outcome_specificity_and_auroc_do_not_exist() -> None:
     measured = measure(np.ones(5, dtype=int), np.linspace(0, 1, 5), 0.5)
     missing = {name: metric.reason for name, metric in measured.items() if metric.value is None}
     assert missing == {"auroc": "no stay without the outcome", "specificity": "no stay without the outcome"}
@@ -97,7 +97,7 @@ def test_no_stays_at_all_is_a_reason_and_not_a_crash() -> None:
     assert (paired.first, paired.second, paired.difference) == (measured, measured, measured)
 
 
-def test_a_model_differs_from_itself_by_nothing() -> None:
+def test_a_model_does_not_differ_from_itself() -> None:
     same = paired_with_intervals(OUTCOME, Scores(SCORE, 0.5), Scores(SCORE, 0.5), PATIENTS, seed=1).difference
     assert {(metric.value, metric.low, metric.high) for metric in same.values()} == {(0, 0, 0)}
 
@@ -153,13 +153,13 @@ def test_a_few_draws_without_the_outcome_or_with_one_such_row_do_not_take_the_in
     assert (found["sensitivity"].value, found["sensitivity"].low, found["sensitivity"].high) == (2 / 3, 0, 1)
 
 
-def test_a_figure_that_the_stays_do_not_determine_is_none_with_that_reason() -> None:
+def test_an_undetermined_figure_is_none_with_that_reason() -> None:
     nowhere = {"nowhere": Measure(lambda tally: np.full(len(tally.squared), np.nan), ())}
     found = measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS, 1, nowhere)["nowhere"]
     assert (found.value, found.low, found.reason) == (None, None, "the stays do not determine it")
 
 
-def test_the_auroc_alone_is_the_share_of_pairs_in_order_and_not_a_number_without_pairs() -> None:
+def test_the_auroc_is_the_share_of_pairs_in_order_and_nan_without_pairs() -> None:
     # Of the four pairs two are in order, one is not, and one ties: (2 + 1/2) / 4.
     assert auroc(np.array([1, 1, 0, 0]), np.array([0.9, 0.4, 0.4, 0.5])) == pytest.approx(2.5 / 4)
     assert np.isnan(auroc(np.array([1, 1]), np.array([0.9, 0.4])))

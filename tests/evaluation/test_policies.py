@@ -45,14 +45,14 @@ def test_an_alert_budget_takes_the_lowest_score_within_it(hours: float) -> None:
     assert policy.reached <= 480 / hours < (lower <= SCORE).mean() * 2400 / hours
 
 
-def test_a_budget_that_no_threshold_keeps_is_said_to_be_missed() -> None:
+def test_a_budget_that_no_threshold_meets_is_reported_as_missed() -> None:
     bands = Bands(policy="alert_budget", alerts_per_100_patient_days=1, moderate_at=0.5)
     threshold, policy = choose_threshold(np.array([1, 0, 0, 0]), np.array([0.9, 0.9, 0.2, 0.1]), bands, 24)
     assert (threshold, policy.reached) == (0.9, 50)
     assert policy.reason == "the highest score alone exceeds the budget"
 
 
-def test_a_budget_that_is_used_up_to_the_last_alert_is_kept() -> None:
+def test_a_budget_that_is_used_up_exactly_is_met() -> None:
     bands = Bands(policy="alert_budget", alerts_per_100_patient_days=50, moderate_at=0.5)
     threshold, policy = choose_threshold(np.array([1, 0, 0, 0]), np.array([0.9, 0.7, 0.2, 0.1]), bands, 24)
     assert (threshold, policy.target, policy.reached, policy.reason) == (0.7, 50, 50, None)

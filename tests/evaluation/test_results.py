@@ -1,4 +1,4 @@
-"""The evaluation as it is stored: nothing lost, nothing unexplained."""
+"""An evaluation loses nothing when stored, and every missing figure has a reason."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How many reasons are left out is counted over the test side, on the values as they are known."""
+"""Left-out reasons are counted over the test side, on the values as they are known."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ COLUMN = "lactate__last_24h"
 
 
 class Plain:
-    """Says that a column lowers every score, and age raises it less."""
+    """Lets a column lower every score, and age raise it less."""
 
     def __init__(self, columns: tuple[str, ...]) -> None:
         self.columns = columns
@@ -35,10 +35,10 @@ def counted(schemas: Path, lactate: list[float]) -> ShownReasons:
     return shown_reasons(fitted, inputs, features, Columns.of(sepsis, {COLUMN: 1.5}))
 
 
-def test_a_high_lactate_that_lowers_is_left_out_and_an_unknown_or_a_low_one_is_not(schemas: Path) -> None:
+def test_a_high_lactate_that_lowers_the_score_is_left_out_but_an_unknown_or_low_one_is_not(schemas: Path) -> None:
     assert counted(schemas, [9.0, 0.5, float("nan"), 1.2]) == ShownReasons(rows=4, shown=7, left_out=1)
 
 
-def test_of_many_rows_a_thousand_at_most_are_looked_at_evenly(schemas: Path) -> None:
+def test_at_most_a_thousand_evenly_spaced_rows_are_counted(schemas: Path) -> None:
     assert counted(schemas, [9.0, 0.5] * 1000).rows == 1000
     assert counted(schemas, []) == ShownReasons(rows=0, shown=0, left_out=0)

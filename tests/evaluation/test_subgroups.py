@@ -1,4 +1,4 @@
-"""Small groups leave nothing behind, not even what a subtraction gives."""
+"""Small groups are not shown and cannot be found by subtraction."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from wardround.evaluation.tallies import Scores
 
 
 def by_age(monkeypatch: pytest.MonkeyPatch, **groups: tuple[int, int]) -> Subgroups:
-    """The subgroups by age of one-stay patients: of each group so many, of whom so many with the outcome."""
+    """Returns subgroups by age of patients with one stay each; per group: how many, and how many with the outcome."""
     monkeypatch.setattr("wardround.evaluation.metrics.RESAMPLES", 20)
     bands = [name for name, (patients, _) in groups.items() for _ in range(patients)]
     outcome = [place < positives for patients, positives in groups.values() for place in range(patients)]
@@ -32,7 +32,7 @@ def test_a_single_small_group_takes_the_smallest_of_the_others_with_it(monkeypat
     assert ([cell.group for cell in found.cells], found.suppressed) == (["middle"], 2)
 
 
-def test_of_two_groups_one_small_one_hides_both(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_small_group_of_two_hides_both(monkeypatch: pytest.MonkeyPatch) -> None:
     found = by_age(monkeypatch, young=(9, 5), old=(30, 12))
     assert (found.cells, found.suppressed) == ((), 2)
     assert found.reason == "every cell is too small to be shown, or would give a small one away"

@@ -1,4 +1,4 @@
-"""Rows counted by score: exactly as they are, in coarser steps, and as often as their patients are drawn."""
+"""Rows are counted by score: exactly, in coarser steps, and as often as their patients are drawn."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ def _many(rows: int = 6000) -> tuple[np.ndarray, np.ndarray]:
     return generator.integers(0, 2, size=rows), generator.permutation(rows) / rows
 
 
-def test_each_distinct_score_is_a_step_of_just_that_score_the_highest_first() -> None:
+def test_each_distinct_score_is_a_step_with_the_highest_first() -> None:
     tally = Steps.of(np.array([1, 0, 1, 0]), Scores(np.array([0.1, 0.1, 0.1, 0.7]), 0.1)).tally()
     # The mean of three scores of 0.1 would be a little more.
     assert (tally.score.tolist(), tally.flagged) == ([0.7, 0.1], 2)
@@ -22,7 +22,7 @@ def test_each_distinct_score_is_a_step_of_just_that_score_the_highest_first() ->
     assert tally.squared.tolist() == pytest.approx([0.9**2 + 0.1**2 + 0.9**2 + 0.7**2])
 
 
-def test_beyond_so_many_distinct_scores_neighbours_share_a_step_of_their_mean_score() -> None:
+def test_too_many_distinct_scores_share_steps_with_their_mean_score() -> None:
     outcome, score = _many()
     steps = Steps.of(outcome, Scores(score, 0.5), 1000)
     assert len(steps.step_score) <= 1001
@@ -34,7 +34,7 @@ def test_beyond_so_many_distinct_scores_neighbours_share_a_step_of_their_mean_sc
 
 
 @pytest.mark.parametrize(("distinct", "share"), [(64, False), (65, True)])
-def test_up_to_so_many_distinct_scores_each_keeps_a_step_of_its_own(distinct: int, share: bool) -> None:
+def test_few_enough_distinct_scores_keep_a_step_each(distinct: int, share: bool) -> None:
     outcome, score = _many(distinct)
     assert (len(Steps.of(outcome, Scores(score, 2.0), 64).step_score) < distinct) is share
 
@@ -84,7 +84,7 @@ def test_draws_depend_on_the_patients_and_the_seed_and_not_on_the_order_of_rows(
     assert one.positives.tolist() != _drawn(steps, patients, seed=2).positives.tolist()
 
 
-def test_of_one_patient_every_draw_is_the_whole() -> None:
+def test_every_draw_of_a_single_patient_is_the_whole() -> None:
     steps, _, _ = _few()
     drawn, whole = _drawn(steps, pd.Series(["a"] * 8)), steps.tally()
     assert drawn.positives.tolist() == whole.positives.tolist() * 7

@@ -1,4 +1,4 @@
-"""Which made-up rows a model from elsewhere is asked about, and what its answers must be like."""
+"""Which made-up rows a model from elsewhere must score, and how it must answer."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ ROWS = np.random.default_rng(3).uniform(0.1, 0.9, size=(16, 3))
 
 
 class Asked:
-    """Keeps what it is asked, and answers with the first input as the probability of yes unless told otherwise."""
+    """Records its inputs, and answers with the first input as the probability of yes unless told otherwise."""
 
     def __init__(self, answer: Any = None, **more: Any) -> None:
         self.answer = answer or (lambda rows: both(np.nan_to_num(rows[:, 0], nan=0.5)))
@@ -166,19 +166,19 @@ def test_probabilities_lie_within_0_and_1_and_sum_to_1_but_for_rounding(no: floa
     if fine:
         assert examined(model).positive == 1
     else:
-        with pytest.raises(ModelError, match="predict_proba outside of 0 to 1, or rows that do not sum to 1"):
+        with pytest.raises(ModelError, match="predict_proba outside 0 to 1, or rows that do not sum to 1"):
             examined(model)
 
 
-def test_one_row_of_all_that_is_no_probability_is_enough_to_refuse() -> None:
-    with pytest.raises(ModelError, match="outside of 0 to 1"):
+def test_one_row_that_is_not_a_probability_is_enough_to_refuse() -> None:
+    with pytest.raises(ModelError, match="outside 0 to 1"):
         examined(Asked(lambda rows: both(np.where(rows[:, 0] == ROWS[9, 0], 2.0, 0.5))))
     with pytest.raises(ModelError, match="do not sum to 1"):
         examined(Asked(lambda rows: both(rows[:, 0]) - np.outer(rows[:, 0] == ROWS[9, 0], [0.05, 0.0])))
 
 
 class Drifting(Asked):
-    """Each answer is a little more than the one before."""
+    """Answers slightly more each time."""
 
     def __init__(self, step: float, first: float) -> None:
         super().__init__(lambda rows: both(np.full(len(rows), first + step * len(self.asked))))
@@ -188,18 +188,18 @@ class Drifting(Asked):
 def test_an_answer_may_differ_by_rounding_when_asked_again_and_by_no_more(first: float) -> None:
     # Some 18 answers lie between the first that is compared and the last: 9e-7 in all.
     assert examined(Drifting(5e-8, first)).kind == "Drifting"
-    with pytest.raises(ModelError, match="another answer when asked again"):
+    with pytest.raises(ModelError, match="a different answer the second time"):
         examined(Drifting(1e-4, first))
 
 
 def _by_order(rows: np.ndarray) -> np.ndarray:
-    """A row alone is answered as in the order of ROWS, and otherwise in another order."""
+    """Answers a single row as in the order of ROWS, and differently in another order."""
     turned = len(rows) > 1 and rows[0, 0] == ROWS[-1, 0]
     return both(np.where(turned, 1 - rows[:, 0], rows[:, 0]))
 
 
 @pytest.mark.parametrize("answer", [_by_order, lambda rows: both(rows[:, 0] if len(rows) > 1 else 1 - rows[:, 0])])
-def test_a_row_is_answered_alike_alone_and_in_any_order(answer: Any) -> None:
+def test_a_rows_answer_must_not_depend_on_other_rows_or_their_order(answer: Any) -> None:
     with pytest.raises(ModelError, match="a row's answer that depends on the other rows"):
         examined(Asked(answer))
 

@@ -1,4 +1,4 @@
-"""A feature schema in the tutorial's form in, Wardround's columns out; nothing is guessed."""
+"""Feature schemas in the tutorial's form become Wardround's columns; nothing is guessed."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ AGE = {"fhir_resource": "Patient", "field": "birthDate", "transform": "calculate
 
 @pytest.fixture(scope="module")
 def sepsis(schemas: Path) -> Condition:
-    """The project's sepsis with features of its own, so that this page does not depend on which it has."""
+    """The project's sepsis with its own features, so that this file does not depend on which it has."""
     condition = load_condition("sepsis", schemas)
     group = FeatureGroup(
         variables=("heart_rate", "body_temperature", "lactate", "creatinine", "white_cells"),
@@ -36,7 +36,7 @@ def sepsis(schemas: Path) -> Condition:
 
 @pytest.fixture(scope="module")
 def read(schemas: Path, sepsis: Condition) -> Any:
-    """read(name=feature, …) gives the inputs of a model that takes these features in this order."""
+    """Returns read(name=feature, …), which gives the inputs of a model that takes these features in this order."""
     variables = load_variables(schemas)
 
     def inputs(summary: Any = "mean", **features: Any) -> tuple[ImportedInput, ...]:
@@ -88,7 +88,7 @@ def test_a_model_gets_values_in_the_unit_it_was_trained_in(read, code, system, u
     assert one.in_column(theirs) == pytest.approx(canonical)
 
 
-def test_a_missing_unit_is_no_question_where_people_never_say_it(read) -> None:
+def test_a_unit_may_be_missing_where_people_never_name_it(read) -> None:
     one = read(hr=HEART_RATE)[0]
     assert (one.factor, one.offset, one.unit) == (1.0, 0.0, "/min")
 
@@ -189,7 +189,7 @@ def test_a_feature_of_the_model_that_the_schema_lacks_is_named(schemas, sepsis) 
         SchemaReader(schema, sepsis, load_variables(schemas), "mean", "own.yaml").inputs(["hr", "pulse"])
 
 
-def test_a_key_that_no_schema_has_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_key_in_a_schema_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_text("features: {hr: {fhir_resource: Observation, codes: [8867-4]}}")
     with pytest.raises(SpecError, match=r"features\.hr\.codes: unknown key"):
@@ -221,11 +221,11 @@ def test_values_to_impute_are_in_the_models_unit_and_kept_in_the_columns(read, s
 def test_two_features_of_one_column_must_not_be_imputed_differently(read, sepsis) -> None:
     inputs = read(hr=HEART_RATE, pulse={**HEART_RATE, "code": "220045", "code_system": CHART})
     assert imputation({"hr": 80.0, "pulse": 80.0}, inputs, sepsis, "own") == {"heart_rate__mean_24h": 80.0}
-    with pytest.raises(SpecError, match="two features are heart_rate__mean_24h"):
+    with pytest.raises(SpecError, match="two features use heart_rate__mean_24h"):
         imputation({"hr": 80.0, "pulse": 80.5}, inputs, sepsis, "own")
 
 
-def test_reasons_compare_with_what_is_imputed_else_with_unknown_else_with_what_is_usual(sepsis) -> None:
+def test_reasons_compare_with_imputed_values_else_with_unknown_else_with_usual_values(sepsis) -> None:
     names = ["lactate__last_24h", "lactate__slope_24h", "heart_rate__last_24h", "age"]
     inputs = inputs_by_name(names, sepsis, "own")
     imputed = {"lactate__last_24h": 1.7}

@@ -1,4 +1,4 @@
-"""What a file says of its training is held against its schema: the wrong item and the wrong unit are found."""
+"""What a model's file says about its training is compared with its schema: a wrong item or unit is found."""
 
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,14 @@ def items(**features: Any) -> dict[str, Any]:
 def test_a_feature_that_was_trained_on_another_quantity_is_refused(sepsis, schemas) -> None:
     with pytest.raises(SpecError, match="hr was trained on MIMIC item 220050, which is Systolic blood pressure, and"):
         check_items(items(hr=220050), INPUTS, sepsis, load_variables(schemas), "own.joblib")
-    with pytest.raises(SpecError, match=r"item 50843, which is no variable of variables\.yaml"):
+    with pytest.raises(SpecError, match=r"item 50843, which is not a variable in variables\.yaml"):
         check_items(items(t=[223762, 50843]), INPUTS, sepsis, load_variables(schemas), "own.joblib")
 
 
 @pytest.mark.parametrize(
     "metadata", [{}, items(hr=220045, t=[223761, 223762], age=1, other=5), {"itemid_mappings": 3}, items(hr="much")]
 )
-def test_what_agrees_or_says_nothing_is_fine(metadata, sepsis, schemas) -> None:
+def test_statements_that_agree_or_are_absent_are_accepted(metadata, sepsis, schemas) -> None:
     check_items(metadata, INPUTS, sepsis, load_variables(schemas), "own.joblib")
 
 
@@ -47,7 +47,7 @@ def test_a_mean_that_its_unit_does_not_allow_is_refused(sepsis) -> None:
 
 
 @pytest.mark.parametrize(("rate", "fine"), [(1.0, True), (300.0, True), (0.99, False), (300.01, False)])
-def test_a_mean_at_the_end_of_what_is_plausible_is_plausible(sepsis, rate: float, fine: bool) -> None:
+def test_a_mean_at_the_end_of_the_plausible_range_is_accepted(sepsis, rate: float, fine: bool) -> None:
     if fine:
         check_means({"hr": rate}, INPUTS, sepsis, "own.joblib")
     else:

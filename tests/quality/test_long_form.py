@@ -1,4 +1,4 @@
-"""Rules and rows become lines, one for each known value, and each line says whose it is."""
+"""Rules and rows become lines, one for each known value, and each line knows its row and rule."""
 
 import math
 

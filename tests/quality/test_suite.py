@@ -1,4 +1,4 @@
-"""The rules of a suite follow from the spec, and their words name no patient."""
+"""The rules of a suite follow from the spec, and their texts name no patient."""
 
 import sys
 from datetime import date, timedelta
@@ -27,7 +27,7 @@ def test_a_range_is_the_variables_plausible_range() -> None:
     assert (rule.low, rule.high, rule.text) == (0, 50, "lactate__last_24h is between 0 and 50 mmol/L")
 
 
-def test_somebody_who_comes_of_age_today_passes_the_suite() -> None:
+def test_a_patient_who_comes_of_age_today_passes_the_suite() -> None:
     years = (date(2026, 3, 10) - date(2008, 3, 10)).days / DAYS_PER_YEAR
     [rule] = [r for r in suite(CONDITIONS["sepsis"]) if r.kind == "between" and r.column == "age"]
     assert years < 18
@@ -42,7 +42,7 @@ SUMMARIES = (
 
 
 def _of(variable: str) -> list[Rule]:
-    """The rules of a sepsis that has all summaries of six hours of one variable, and no other features."""
+    """The rules of a sepsis whose only features are all summaries of one variable over six hours."""
     condition = CONDITIONS["sepsis"]
     group = FeatureGroup(variables=(variable,), summaries=SUMMARIES, window=timedelta(hours=6))
     features = condition.features.model_copy(update={"groups": (group,)})
@@ -114,7 +114,7 @@ def test_a_smallest_value_without_a_largest_one_is_compared_with_nothing() -> No
     assert "ordered" not in {rule.kind for rule in suite(condition.model_copy(update={"features": features}))}
 
 
-def test_the_share_set_aside_of_no_rows_is_none_of_them_unless_the_shape_is_wrong() -> None:
+def test_an_empty_table_sets_nothing_aside_unless_its_columns_are_wrong() -> None:
     def result(*, success: bool) -> QualityResult:
         checked = Checked(type="t", column="", rule="r", success=success, checked=0, unexpected=0)
         return QualityResult(condition="sepsis", rows=0, set_aside=0, expectations=(checked,))

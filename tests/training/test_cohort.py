@@ -1,4 +1,4 @@
-"""Which stays a model may learn from, why the others are left out, and that all are accounted for."""
+"""Which stays a model may learn from, and why the others are left out; every stay is accounted for."""
 
 from datetime import timedelta
 
@@ -81,7 +81,7 @@ def test_a_stay_is_left_out_for_the_first_reason_that_applies(sepsis, change: di
         ({"outcome": False}, ""),
     ],
 )
-def test_an_hourly_prediction_needs_a_stay_that_goes_on_and_an_onset_after_it(sepsis, change, reason) -> None:
+def test_an_hourly_prediction_needs_a_stay_that_continues_and_an_onset_after_it(sepsis, change, reason) -> None:
     assert _reason(sepsis, HOURLY, **change) == reason
 
 
@@ -107,7 +107,7 @@ def test_variables_outside_the_minimum_data_do_not_count_towards_it(mortality) -
     assert known_variables(pd.DataFrame([row]), mortality).tolist() == [1]
 
 
-def test_what_is_enough_is_the_conditions_minimum_data(mortality) -> None:
+def test_the_condition_decides_how_much_data_is_enough(mortality) -> None:
     unknown = dict.fromkeys(mortality.columns, float("nan"))
     rich = unknown | {f"{name}__last_24h": 1.0 for name in ("heart_rate", "spo2", "lactate", "creatinine")}
     features = pd.DataFrame([rich, rich | {"lactate__last_24h": float("nan")}])
@@ -124,7 +124,7 @@ def test_stays_below_the_minimum_data_join_the_excluded(mortality) -> None:
     ]
 
 
-def test_the_stays_and_those_left_out_are_numbered_anew_and_have_their_columns_alone(sepsis) -> None:
+def test_used_and_excluded_stays_are_renumbered_and_have_only_their_columns(sepsis) -> None:
     stays = _stays({"patient_id": "b"}, {"outtime": None}, {"patient_id": "a"}, {}, {"outtime": None})
     outcomes = _outcomes(*[True] * 5)
     cohort = training_cohort(stays.set_axis(range(10, 15)), outcomes, FIRST_DAY, sepsis, seed=1)
@@ -138,7 +138,7 @@ def test_the_stays_and_those_left_out_are_numbered_anew_and_have_their_columns_a
         assert (found.stays.columns.tolist(), found.excluded.columns.tolist()) == (columns, list(EXCLUDED_COLUMNS))
 
 
-def test_the_seed_says_how_long_stays_without_the_outcome_are_followed(sepsis) -> None:
+def test_the_seed_decides_how_long_stays_without_the_outcome_are_followed(sepsis) -> None:
     stays = _stays(*[{}] * 60)
     onset = pd.Series([IN + (n + 3) * HOUR if n < 30 else pd.NaT for n in range(60)])
     outcomes = pd.DataFrame({"outcome": onset.notna().astype("boolean"), "onset": onset})

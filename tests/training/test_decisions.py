@@ -1,4 +1,4 @@
-"""What a condition's decisions come to, one after the other."""
+"""What follows from a condition's decisions, one after the other."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ WHAT = {
 
 
 def _decided(way: str) -> list[Decision]:
-    """A decision an hour: its sign (see WHAT), and the version behind it."""
+    """One decision per hour: its sign (see WHAT), and the version that it is about."""
     return [
         Decision(
             when=START + timedelta(hours=hour), by="ann", what=WHAT[step[0]], version=step[1:], live=None, why=str(hour)
@@ -36,7 +36,7 @@ def _after(way: str) -> Standing:
     return standing(_decided(way))
 
 
-def test_before_any_decision_nothing_holds() -> None:
+def test_without_decisions_nothing_is_live_or_withdrawn() -> None:
     now = standing([])
     assert (now.version, now.previous, now.suspended, now.challenge) == (None, None, None, None)
     assert (now.before, dict(now.withdrawn), dict(now.judged)) == ((), {}, {})
@@ -49,36 +49,38 @@ def test_before_any_decision_nothing_holds() -> None:
         ("+a", "a", (), {}, None),
         ("+a +b", "b", ("a",), {}, "a"),
         ("+a +b +c", "c", ("a", "b"), {}, "b"),
-        # What is promoted again is taken from its old place.
+        # A version that is promoted again loses its old place.
         ("+a +b +a", "a", ("b",), {}, "b"),
         ("+a +a", "a", (), {}, None),
         ("+a +b +b", "b", ("a",), {}, "a"),
-        # A rollback withdraws what was live, and takes off what it passes.
+        # A rollback withdraws the live version, and removes the versions that it skips.
         ("+a +b <a", "a", (), {"b": "2"}, None),
         ("+a +b +c <a", "a", (), {"c": "3"}, None),
         ("+a +b +c <b", "b", ("a",), {"c": "3"}, "a"),
         ("+a +b +c +d <c <a", "a", (), {"d": "4", "c": "5"}, None),
         ("+a +b <a +b", "b", ("a",), {}, "a"),
-        # To what was never live the list of before stays; to a first version with nothing live, nothing is withdrawn.
+        # A rollback to a version that was never live keeps the list; without a live version, nothing is withdrawn.
         ("+a +b <x", "x", ("a",), {"b": "2"}, "a"),
         ("<x", "x", (), {}, None),
-        # What is live cannot be rejected; what was rejected is no way back.
+        # The live version cannot be rejected; a rejected version is not a rollback target.
         ("+a !a", "a", (), {}, None),
         ("+a +b !a", "b", ("a",), {"a": "2"}, None),
         ("+a +b +c !b", "c", ("a", "b"), {"b": "3"}, "a"),
         ("+a !b !b !c", "a", (), {"b": "2", "c": "3"}, None),
         ("+a !b !c +b", "b", ("a",), {"c": "2"}, "a"),
-        # A proposal that nobody answered changes nothing.
+        # A proposal that was not answered changes nothing.
         ("+a ?b", "a", (), {}, None),
     ],
 )
-def test_what_is_live_and_the_way_back_follow_from_the_decisions(way, live, before, withdrawn, previous) -> None:
+def test_the_live_version_and_the_rollback_target_follow_from_the_decisions(
+    way, live, before, withdrawn, previous
+) -> None:
     now = _after(way)
     assert (now.version, now.before, now.previous) == (live, before, previous)
     assert {version: decision.why for version, decision in now.withdrawn.items()} == withdrawn
 
 
-def test_what_is_live_is_told_with_the_decision_that_made_it_so() -> None:
+def test_the_live_version_comes_with_the_decision_that_made_it_live() -> None:
     assert _after("+a +b").live.why == "1"
     back = _after("+a +b <a").live
     assert (back.what, back.version, back.why) == ("rolled_back", "a", "2")
@@ -114,7 +116,7 @@ def test_a_challenge_lasts_until_it_is_ended_or_its_version_is_live(way: str, ch
 
 
 @pytest.mark.parametrize(("minutes", "scored"), [(-1, True), (0, False), (1, False)])
-def test_a_challenge_with_an_end_scores_what_is_screened_before_it(minutes: int, scored: bool) -> None:
+def test_a_challenge_with_an_end_applies_to_screenings_before_it(minutes: int, scored: bool) -> None:
     (challenged,) = _decided("&b")
     until = START + timedelta(days=7)
     now = standing([challenged.model_copy(update={"until": until})])
@@ -135,17 +137,17 @@ def test_a_challenge_with_an_end_scores_what_is_screened_before_it(minutes: int,
         ("fa +b !a", "failed"),
     ],
 )
-def test_the_gates_last_word_about_a_version_counts(way: str, verdict: str) -> None:
+def test_the_latest_verdict_of_the_gates_on_a_version_counts(way: str, verdict: str) -> None:
     assert _after(way).verdict("a") == verdict
 
 
-def test_the_word_of_the_gates_changes_nothing_else() -> None:
+def test_a_verdict_of_the_gates_changes_nothing_else() -> None:
     before, now = _after("+a +b !c ~ &d"), _after("+a +b !c ~ &d fb")
     assert (now.live, now.before, now.withdrawn) == (before.live, before.before, before.withdrawn)
     assert (now.suspended, now.challenge) == (before.suspended, before.challenge)
 
 
-def test_a_decision_is_said_again_if_only_its_time_differs() -> None:
+def test_a_decision_is_a_repeat_if_only_its_time_differs() -> None:
     first, second = _decided("!a !a")
     again = second.model_copy(update={"why": first.why})
     assert says_again(again, (first,))

@@ -1,4 +1,4 @@
-"""Imputation and scaling are learned inside the folds and from no one else."""
+"""Imputation and scaling are learned inside the folds and from no other rows."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def _rows() -> TrainingRows:
     return TrainingRows(known, outcome, np.arange(100) % 5, pd.Series([f"p{n}" for n in range(100)]))
 
 
-def test_unknown_values_become_medians_and_a_column_never_seen_becomes_zero() -> None:
+def test_unknown_values_become_medians_and_a_column_without_values_becomes_zero() -> None:
     features = pd.DataFrame({"a": [1.0, NAN, 5.0, 2.0], "never": [NAN] * 4})
     learned = medians(features)
     assert learned == {"a": 2.0, "never": 0.0}
@@ -63,7 +63,7 @@ def test_every_row_gets_an_out_of_fold_score() -> None:
     assert (result.calibration.method, result.policy.reached) == ("platt", result.metrics["f1"].value)
 
 
-def test_some_rows_are_all_rows_of_some_patients_and_the_seed_says_of_whom() -> None:
+def test_a_sample_has_all_rows_of_patients_that_the_seed_decides() -> None:
     rows = _rows()._replace(patients=pd.Series([f"p{n // 4}" for n in range(100)]))
     some = rows.some(40, seed=1)
     assert some.patients.value_counts().tolist() == [4] * 10
@@ -78,14 +78,14 @@ def test_the_best_f1_is_chosen_and_of_equals_the_first() -> None:
     assert choose({"a": result(0.2), "b": result(0.5), "c": result(0.5)}) == "b"
 
 
-def test_what_has_no_f1_is_chosen_only_where_nothing_has_one() -> None:
+def test_a_candidate_without_an_f1_is_chosen_only_if_none_has_one() -> None:
     none = CandidateResult(title="", threshold=0.5, metrics={"f1": Metric(value=None, reason="no stay")})
     some = CandidateResult(title="", threshold=0.5, metrics={"f1": Metric(value=0.2)})
     assert choose({"a": none, "b": some}) == "b"
     assert choose({"a": none, "b": none}) == "a"
 
 
-def test_rows_that_are_taken_keep_all_that_is_theirs() -> None:
+def test_chosen_rows_keep_their_features_outcome_fold_and_patient() -> None:
     rows = _rows()
     chosen = np.arange(100) % 7 == 3
     taken = rows.take(chosen)
@@ -101,7 +101,7 @@ def test_as_many_rows_as_allowed_stay_in_their_order() -> None:
 
 
 class Noting:
-    """Keeps of which rows, by what seed and setting it was fitted; its scores are how many rows that were."""
+    """Records the rows, seed and setting that it was fitted with; its scores are the number of rows."""
 
     def __init__(self) -> None:
         self.fits: list[tuple[list[float], int, HyperParameters | None]] = []
@@ -114,7 +114,7 @@ class Noting:
         return np.full(len(inputs), float(len(self.fits[-1][0])))
 
 
-def test_each_fold_is_scored_by_what_was_fitted_to_all_others_with_the_seed_and_the_setting() -> None:
+def test_each_fold_is_scored_by_a_fit_to_all_other_folds_with_the_seed_and_the_setting() -> None:
     folds, setting = np.array([0, 1, 1, 2, 2, 2]), {"any": 3}
     rows = TrainingRows(pd.DataFrame({"a": np.arange(6.0)}), np.array([0, 1] * 3), folds, pd.Series(list("abcdef")))
     candidate = Noting()

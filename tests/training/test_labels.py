@@ -1,4 +1,4 @@
-"""Label rules: who has the outcome, who has not, and of whom it is not known."""
+"""Label rules: which stays have the outcome, which do not, and for which it is unknown."""
 
 from typing import get_args
 
@@ -95,7 +95,7 @@ SUSPECTED, DYSFUNCTION = DISCHARGED, DISCHARGED + pd.Timedelta(hours=3)
 
 
 def _sepsis3(onset: str) -> pd.DataFrame:
-    """Stays a (septic), b (not), and c, of which nothing is known."""
+    """Stays a (septic), b (not septic), and c, about which nothing is known."""
     known = pd.DataFrame(
         {
             "stay_id": ["b", "a"],

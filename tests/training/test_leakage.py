@@ -1,4 +1,4 @@
-"""The gates: what is planted is caught, what is clean passes, and few patients are not judged."""
+"""The gates catch planted leaks, let clean data pass, and do not judge few patients."""
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ PATIENTS, EACH = 150, 4
 
 
 def _rows(**planted: str) -> TrainingRows:
-    """A ward in which the columns a and b each tell something; with `leak`, one more column that tells nearly all."""
+    """A ward whose columns a and b each carry some signal; with `leak`, one more column carries nearly all of it."""
     generator = np.random.default_rng(4)
     patient = np.repeat(np.arange(PATIENTS), EACH)
     severity = np.repeat(generator.normal(size=PATIENTS), EACH)
@@ -72,14 +72,14 @@ def test_permuted_labels_catch_patients_that_are_in_several_folds() -> None:
 
 
 def _torn() -> TrainingRows:
-    """A column that is the patient's own, and folds by row: a model knows the patients that it is judged on."""
+    """A column that identifies the patient, and folds by row: a model knows the patients that it is judged on."""
     rows = _rows()
     known = rows.features.assign(number=rows.patients.str[1:].astype(float))
     return rows._replace(features=known[["number"]], folds=np.arange(len(rows.outcome)) % 4)
 
 
 class Contrary(BoostedTrees):
-    """Says the opposite of what it has learnt."""
+    """Scores the opposite of what it has learned."""
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         return 1 - super().predict(inputs)
@@ -92,7 +92,7 @@ def test_scores_that_know_permuted_outcomes_the_wrong_way_round_are_caught_too()
     assert gate.found < gate.limit < 0.5, "the limit lies on the side of what was found"
 
 
-def test_outcomes_are_dealt_anew_within_each_fold_and_to_whole_patients() -> None:
+def test_outcomes_are_permuted_within_each_fold_and_by_whole_patients() -> None:
     rows = _rows()
     # A fold of patients who all have the outcome, one where none has it, and three mixed ones.
     outcome = np.select([rows.folds == 0, rows.folds == 1], [1, 0], rows.outcome)
@@ -130,7 +130,7 @@ def test_a_planted_leak_is_named_and_stops_only_where_the_spec_says_so() -> None
     assert dominant_feature(BoostedTrees, rows, TREES, strict, seed=1).passed is False
 
 
-def test_features_that_share_what_they_tell_are_not_named() -> None:
+def test_features_that_carry_the_same_information_are_not_named() -> None:
     rows = _rows()
     twin = rows.features["a"] + 0.1 * np.random.default_rng(1).normal(size=len(rows.features))
     gate = dominant_feature(LogisticRegression, rows._replace(features=rows.features.assign(b=twin)), LINEAR, LIMITS, 1)
@@ -176,18 +176,18 @@ def test_an_auroc_at_the_limit_passes_and_one_above_it_does_not() -> None:
     assert _too_good(LIMITS.max_auroc + 0.001, patients=100).passed is False
 
 
-def test_an_explanation_makes_no_pass_of_a_gate_that_could_not_judge() -> None:
+def test_an_explanation_does_not_make_an_unjudged_gate_pass() -> None:
     allowed = explained(_too_good(0.99, patients=40), "the ward is simulated")
     assert (allowed.passed, allowed.explanation) == (None, "the ward is simulated")
 
 
 @pytest.mark.parametrize(("low", "sure"), [(0.001, True), (0.0, False), (-0.01, False), (None, False)])
-def test_a_cost_is_sure_only_where_its_whole_interval_is_above_nothing(low: float | None, sure: bool) -> None:
+def test_a_cost_is_certain_only_if_its_whole_interval_is_above_zero(low: float | None, sure: bool) -> None:
     assert _sure(Metric(value=0.1, low=low, high=0.2 if low is not None else None, reason="none")) is sure
 
 
 def _permuted_with(monkeypatch, found: list[float]) -> GateResult:
-    """The gate of permuted labels, of ten AUROCs that are given."""
+    """The result of the gate of permuted labels for ten given AUROCs."""
     given = iter(found)
     monkeypatch.setattr(leakage, "_with_permuted", lambda *_: next(given))
     return permuted_labels(LogisticRegression, _rows(), LINEAR, LIMITS, seed=1)
@@ -221,7 +221,7 @@ def test_permuted_labels_are_not_judged_if_a_fold_leaves_one_outcome_only(monkey
     assert gate.message == "a fold has patients of one outcome only: too few to judge"
 
 
-def test_the_permutation_goes_round_the_folds_with_the_setting_and_seeds_of_its_own(monkeypatch) -> None:
+def test_the_permutation_takes_each_fold_in_turn_with_the_setting_and_its_own_seeds(monkeypatch) -> None:
     asked = []
     monkeypatch.setattr(leakage, "_with_permuted", lambda *given: asked.append(given) or 0.5)
     monkeypatch.setattr(leakage, "_MOST_ROWS", 400)
@@ -233,7 +233,7 @@ def test_the_permutation_goes_round_the_folds_with_the_setting_and_seeds_of_its_
 
 
 class Weighing:
-    """Scores a row by a weighted sum of its columns, and keeps how it was fitted."""
+    """Scores a row by a weighted sum of its columns, and records how it was fitted."""
 
     weights: tuple[float, ...] = (1.0,)
 
@@ -261,7 +261,7 @@ def test_a_permutation_learns_outside_the_fold_and_is_judged_inside_it() -> None
     assert found == auroc(dealt[inside], rows.features[inside].to_numpy().sum(axis=1))
 
 
-def test_outcomes_are_dealt_by_the_seed_to_patients_whatever_the_order_of_rows() -> None:
+def test_the_seed_decides_the_permutation_whatever_the_order_of_rows() -> None:
     rows = _rows()
     dealt, order = _dealt_anew(rows, (1, 0)), np.random.default_rng(3).permutation(len(rows.outcome))
     shuffled = TrainingRows(
@@ -282,7 +282,7 @@ def _sixteen() -> TrainingRows:
     return TrainingRows(features, outcome, np.repeat([1, 2], [32, 10]), pd.Series(np.arange(42)))
 
 
-def test_a_feature_is_looked_at_more_closely_if_one_fold_loses_more_than_half_the_limit_without_it() -> None:
+def test_a_feature_is_examined_if_one_fold_loses_more_than_half_the_limit_without_it() -> None:
     # The AUROC is 1. Without its column each told row ties with all others: 1/32 less. x costs 6/32, y 4/32 (just half
     # the limit of a quarter), the other two 3/32.
     candidate, setting = Weighing(), {"any": 1}
@@ -309,7 +309,7 @@ def test_a_cost_is_that_of_the_auroc_and_its_interval_repeats_with_the_seed() ->
 
 
 def _named(monkeypatch, costs: dict[str, Metric]) -> GateResult:
-    """The gate of a dominant feature, of features whose costs are given."""
+    """The result of the gate of the dominant feature for features with the given costs."""
     monkeypatch.setattr(leakage, "_suspects", lambda *_: iter(costs))
     monkeypatch.setattr(leakage, "_cost", lambda *given: costs[given[4]])
     return dominant_feature(LogisticRegression, _rows(), LINEAR, LIMITS, seed=1)
@@ -319,7 +319,7 @@ UNSURE = Metric(value=0.3, low=-0.1, high=0.6)
 NO_COST = Metric(value=None, reason="no stay with the outcome")
 
 
-def test_features_are_named_whose_cost_is_above_the_limit_and_sure_with_the_largest_cost_of_theirs(monkeypatch) -> None:
+def test_features_with_a_certain_cost_above_the_limit_are_named_with_the_largest_cost(monkeypatch) -> None:
     costs = {
         "at_limit": Metric(value=LIMITS.max_feature_cost, low=0.01, high=0.1),
         "unsure": UNSURE,
@@ -340,7 +340,7 @@ def test_the_largest_cost_is_given_if_no_feature_is_named(monkeypatch, costs: di
     assert gate.message == "no feature surely costs more than 0.05 AUROC"
 
 
-def test_costs_are_of_so_many_rows_at_most_and_of_scores_by_the_same_seed_and_setting(monkeypatch) -> None:
+def test_costs_use_a_limited_number_of_rows_and_scores_with_the_same_seed_and_setting(monkeypatch) -> None:
     asked, rows = [], _rows()
     monkeypatch.setattr(leakage, "_MOST_ROWS", 400)
     monkeypatch.setattr(leakage, "_suspects", lambda *given: asked.append(given) or iter(["a"]))

@@ -1,4 +1,4 @@
-"""What a card adds up to and is named by, and what a model makes of rows."""
+"""How a card's counts add up, how its version is named, and how a model scores rows."""
 
 from datetime import timedelta
 
@@ -30,7 +30,7 @@ class Plain:
 
 @pytest.fixture
 def card(evaluated_card: ModelCard) -> ModelCard:
-    """Three columns, of which `b` and `c` are filled if they are unknown; scores stay as they are."""
+    """Three columns, of which `b` and `c` are imputed if unknown; scores stay as they are."""
     changes = {"columns": ("a", "b", "c"), "imputation": {"b": 2.0, "c": 3.0}, "calibration": Calibration()}
     return evaluated_card.model_copy(update=changes)
 
@@ -52,7 +52,7 @@ def test_every_stay_that_was_found_is_used_or_excluded(found: int, adds_up: bool
             Flow(**stays)
 
 
-def test_a_version_is_the_conditions_and_twelve_digits_of_what_the_card_says(evaluated_card: ModelCard) -> None:
+def test_a_version_is_the_conditions_version_and_twelve_digits_of_the_cards_digest(evaluated_card: ModelCard) -> None:
     version = evaluated_card.content_version("1.2.0")
     start, digits = version.rsplit("-", 1)
     assert (start, len(digits), set(digits) <= set("0123456789abcdef")) == ("1.2.0", 12, True)
@@ -60,7 +60,7 @@ def test_a_version_is_the_conditions_and_twelve_digits_of_what_the_card_says(eva
     assert evaluated_card.content_version("1.3.0") == f"1.3.0-{digits}"
 
 
-def test_a_version_does_not_depend_on_itself_on_when_or_on_who_trusted_the_file(elsewhere: ModelCard) -> None:
+def test_a_version_does_not_depend_on_itself_the_time_or_the_person_who_trusted_the_file(elsewhere: ModelCard) -> None:
     version = elsewhere.content_version("1")
     changes = [
         {"version": "1.0.0-000000000000"},
@@ -70,14 +70,14 @@ def test_a_version_does_not_depend_on_itself_on_when_or_on_who_trusted_the_file(
     assert {elsewhere.model_copy(update=each).content_version("1") for each in changes} == {version}
 
 
-def test_the_order_in_which_a_card_lists_things_by_name_makes_no_other_version(elsewhere: ModelCard) -> None:
+def test_the_order_of_keys_in_a_card_does_not_change_the_version(elsewhere: ModelCard) -> None:
     libraries = {"a": "1", "b": "2"}
     turned = dict(reversed(libraries.items()))
     versions = {elsewhere.model_copy(update={"libraries": each}).content_version("1") for each in (libraries, turned)}
     assert len(versions) == 1
 
 
-def test_any_other_part_of_a_card_makes_another_version(elsewhere: ModelCard) -> None:
+def test_any_other_change_of_a_card_changes_the_version(elsewhere: ModelCard) -> None:
     changes = [
         {},
         {"seed": 2},
@@ -90,7 +90,7 @@ def test_any_other_part_of_a_card_makes_another_version(elsewhere: ModelCard) ->
     assert len({elsewhere.model_copy(update=each).content_version("1") for each in changes}) == len(changes)
 
 
-def test_inputs_are_found_by_name_and_what_is_unknown_is_filled_from_the_card(card: ModelCard) -> None:
+def test_inputs_are_found_by_name_and_unknown_values_are_imputed_from_the_card(card: ModelCard) -> None:
     model = ScoringModel(card, Plain())
     assert model.version == card.version
     assert model.predict(ROWS).tolist() == [0.1, 0.2]
@@ -99,7 +99,7 @@ def test_inputs_are_found_by_name_and_what_is_unknown_is_filled_from_the_card(ca
     assert contributions.to_numpy() == pytest.approx(np.array([[1, 20, 3], [2, 6, 30]]))
 
 
-def test_what_the_card_does_not_fill_stays_unknown(card: ModelCard) -> None:
+def test_a_value_without_imputation_in_the_card_stays_unknown(card: ModelCard) -> None:
     model = ScoringModel(card, Plain())
     assert model.contributions(ROWS.assign(a=NAN))["a"].isna().all()
 
@@ -123,9 +123,7 @@ def test_the_first_column_that_is_missing_is_named(card: ModelCard) -> None:
         ScoringModel(card, Plain()).predict(ROWS[["a"]])
 
 
-def test_a_row_can_be_scored_if_all_is_known_that_is_required_and_not_filled(
-    card: ModelCard, elsewhere: ModelCard
-) -> None:
+def test_a_row_can_be_scored_if_every_required_input_is_known_or_imputed(card: ModelCard, elsewhere: ModelCard) -> None:
     assert ScoringModel(card, Plain()).can_score(ROWS.assign(a=NAN)).tolist() == [True, True]
     inputs = tuple(
         ImportedInput(name=column.upper(), column=column, unit="", required=column in "ac") for column in "abc"
@@ -136,6 +134,6 @@ def test_a_row_can_be_scored_if_all_is_known_that_is_required_and_not_filled(
         "imported": elsewhere.imported.model_copy(update={"inputs": inputs}),
     }
     model = ScoringModel(elsewhere.model_copy(update=changes), Plain())
-    # c is required and filled; b is unknown and not required.
+    # c is required and imputed; b is unknown and not required.
     assert model.can_score(ROWS).tolist() == [True, True]
     assert model.can_score(ROWS.assign(a=[NAN, 0.2])).tolist() == [False, True]

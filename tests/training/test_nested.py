@@ -1,4 +1,4 @@
-"""Settings are chosen by folds that did not see them; scores are out of fold."""
+"""Settings are chosen on folds that their models did not see; scores are out of fold."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ FITS: list[tuple[frozenset[float], float, int]] = []
 
 @dataclass(frozen=True)
 class Column(Fitted):
-    """Scores by one column, which its setting names; keeps what it was fitted to."""
+    """Scores by one column, which its setting names; records what it was fitted to."""
 
     column: int
     seen: frozenset[float]
@@ -52,7 +52,7 @@ def _rows(informative: int) -> TrainingRows:
 
 
 def _fits() -> list[tuple[list[int], float, int]]:
-    """Of each fit since FITS was cleared: the folds that it did not see, its setting and seed. Folds are whole."""
+    """For each fit since FITS was cleared: the folds that it did not see, its setting and seed. Folds are whole."""
     folds = _rows(informative=1).folds
     unseen = [set(range(200)) - {int(row) for row in seen} for seen, *_ in FITS]
     for rows in unseen:
@@ -88,11 +88,11 @@ def test_settings_are_judged_on_a_fold_and_the_next_by_models_that_saw_neither()
     assert _fits() == [*judged, *(([fold], 1, 7) for fold in range(5))]
 
 
-def test_folds_that_leave_no_outcome_to_learn_from_are_passed_over() -> None:
+def test_folds_that_leave_no_outcome_to_learn_from_are_skipped() -> None:
     rows = _rows(informative=1)
     outcome = (rows.folds < 2).astype(int) * (np.arange(200) % 4 < 3)
     features = rows.features.assign(b=rows.features["b"] + 3 * outcome)
-    # Without the folds 0 and 1 nobody has the outcome; the other models judge the settings on either.
+    # Without the folds 0 and 1 no patient has the outcome; the other models judge the settings on either.
     patients = pd.Series([f"p{n}" for n in range(200)])
     lacking = rows._replace(features=features, outcome=outcome, patients=patients)
     assert nested_cross_validation(Column, lacking, budget=3, seed=1).setting == {"column": 1}
@@ -112,22 +112,22 @@ NAN = float("nan")
         ([[NAN, NAN], [NAN, NAN]], 0),
     ],
 )
-def test_the_best_setting_has_the_highest_mean_of_what_is_defined(judged: list[list[float]], best: int) -> None:
+def test_the_best_setting_has_the_highest_mean_of_its_defined_figures(judged: list[list[float]], best: int) -> None:
     assert _best(np.array(judged)) == best
 
 
 @pytest.mark.parametrize("informative", [1, 2])
-def test_of_few_patients_with_the_outcome_nothing_is_chosen(informative: int) -> None:
+def test_with_few_patients_with_the_outcome_the_default_setting_is_used(informative: int) -> None:
     rows = _rows(informative)
     few = np.where(np.arange(200) < 100, rows.outcome, 0)
     nested = nested_cross_validation(Column, rows._replace(outcome=few), budget=3, seed=1)
     assert nested.setting == {"column": 0}
 
 
-def test_what_a_fold_is_like_does_not_choose_its_setting() -> None:
+def test_a_fold_does_not_influence_the_choice_of_its_own_setting() -> None:
     rows = _rows(informative=1)
     changed = rows.features.copy()
-    # In fold 0 another column tells everything.
+    # In fold 0 another column carries all the signal.
     changed.loc[rows.folds == 0, "a"] = 100.0 * rows.outcome[rows.folds == 0]
     before = nested_cross_validation(Column, rows, budget=3, seed=1)
     after = nested_cross_validation(Column, rows._replace(features=changed), budget=3, seed=1)

@@ -1,4 +1,4 @@
-"""Sides and folds: by patient, stratified, seeded, and the same for any order of rows."""
+"""Sides and folds are by patient, stratified, seeded, and the same for any order of rows."""
 
 import pandas as pd
 import pytest
@@ -8,7 +8,7 @@ from wardround.training.splits import FOLDS, TEST_SHARE, grouped_folds, latest_p
 
 
 def _table(positive: int = 20, negative: int = 60) -> pd.DataFrame:
-    """Every patient has two stays; one of a positive patient's is positive."""
+    """Every patient has two stays; a positive patient has one positive stay."""
     rows = [
         {"patient_id": f"p{n}", "outcome": n < positive and stay == 1}
         for n in range(positive + negative)
@@ -56,12 +56,12 @@ def _years(*groups: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_by_calendar_the_patients_of_the_latest_years_test() -> None:
+def test_in_a_split_by_calendar_the_patients_of_the_latest_years_are_the_test_side() -> None:
     table = _years("2017 - 2019", "2008 - 2010", "2011 - 2013")
     assert latest_patients(table) == {f"2017 - 2019/{n}" for n in range(20)}
 
 
-def test_by_calendar_there_must_be_two_groups_of_years_with_both_classes_in_the_latest() -> None:
+def test_a_split_by_calendar_needs_two_groups_of_years_with_both_classes_in_the_latest() -> None:
     with pytest.raises(TrainingError, match=r"1 groups of years .* expected at least 2.*split by patient"):
         latest_patients(_years("2008 - 2010"))
     table = _years("2008 - 2010", "2011 - 2013")
@@ -70,7 +70,7 @@ def test_by_calendar_there_must_be_two_groups_of_years_with_both_classes_in_the_
         latest_patients(table)
 
 
-def test_years_that_nobody_knows_are_no_group_of_years() -> None:
+def test_unknown_years_are_not_a_group_of_years() -> None:
     with pytest.raises(TrainingError, match="1 groups of years"):
         latest_patients(_years("", "2008 - 2010"))
     assert latest_patients(_years("", "2008 - 2010", "2011 - 2013")) == {f"2011 - 2013/{n}" for n in range(20)}
@@ -84,24 +84,24 @@ def test_the_error_names_the_latest_of_several_years() -> None:
 
 
 def _earlier(positives: int) -> pd.DataFrame:
-    """Twenty patients in the latest years, ten of them with the outcome, and so many with it in those before."""
+    """Twenty patients in the latest years, ten of them with the outcome, and a given number of those earlier."""
     table = _years("2008 - 2010", "2011 - 2013")
     number = table["patient_id"].str.split("/").str[1].astype(int)
     return table[(table["anchor_year_group"] == "2011 - 2013") | (number < positives) | (number >= 10)]
 
 
-def test_by_calendar_each_class_needs_a_patient_a_fold_to_train_on() -> None:
+def test_in_a_split_by_calendar_each_class_needs_a_training_patient_per_fold() -> None:
     with pytest.raises(TrainingError, match="14 patients with the outcome, of whom 4 to train on, expected at least 5"):
         latest_patients(_earlier(4))
     assert len(latest_patients(_earlier(5))) == 20
 
 
-def test_a_patient_a_fold_to_train_on_is_enough() -> None:
-    # Of seven two test, which leaves five for five folds.
+def test_one_training_patient_per_fold_is_enough() -> None:
+    # Of seven, two are for the test, which leaves five for five folds.
     assert len(patients_to_test(_table(positive=7), seed=1) & {f"p{n}" for n in range(7)}) == 2
 
 
-def test_one_class_is_dealt_on_where_the_other_ended() -> None:
+def test_dealing_one_class_continues_where_the_other_ended() -> None:
     # Seven and eight patients: three in each of the five folds.
     table = _table(positive=7, negative=8)
     assert table.groupby(grouped_folds(table, seed=1))["patient_id"].nunique().tolist() == [3] * FOLDS

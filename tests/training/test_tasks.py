@@ -1,4 +1,4 @@
-"""When is predicted and what: rows up to onset, controls at comparable hours, outcomes within the horizon."""
+"""What is predicted, and when: rows up to onset, controls at comparable hours, outcomes within the horizon."""
 
 from datetime import timedelta
 
@@ -40,7 +40,7 @@ def _followed(*changes: dict, task=HOURLY, seed: int = 1) -> pd.DataFrame:
     return stays.assign(last_hour=last_hours(stays, task, seed))
 
 
-def test_a_first_day_task_has_one_row_a_stay_at_its_time() -> None:
+def test_a_first_day_task_has_one_row_per_stay_at_its_time() -> None:
     rows = rows_of(_followed({"onset": 30}, {}, task=FIRST_DAY), FIRST_DAY)
     assert rows[["stay_id", "hour", "outcome"]].to_numpy().tolist() == [["s0", 24, True], ["s1", 24, False]]
     assert rows["as_of"].tolist() == [IN + DAY] * 2
@@ -149,13 +149,13 @@ def test_a_task_with_a_horizon_predicts_each_hour_from_the_first_whatever_its_ti
     )
 
 
-def test_a_row_at_onset_or_after_it_is_no_outcome_ahead() -> None:
+def test_a_row_at_or_after_onset_does_not_have_the_outcome_ahead() -> None:
     rows = rows_of(_stays({"onset": 9}).assign(last_hour=10.0), HOURLY)
     assert rows["hour"].tolist() == list(range(1, 11))
     assert rows["outcome"].tolist() == [False] * 2 + [True] * 6 + [False] * 2
 
 
-def test_rows_have_the_columns_they_should_and_are_numbered_anew() -> None:
+def test_rows_have_the_expected_columns_and_are_renumbered() -> None:
     rows = rows_of(_followed({"onset": 3}, {"onset": 4, "sex": "female"}), HOURLY)
     assert rows.columns.tolist() == [*ROW_COLUMNS, "birth_date", "sex"]
     assert rows.index.tolist() == list(range(5))

@@ -1,1 +1,1 @@
-"""What is measured of a model, and the gates against leakage: outcomes and scores in, figures out."""
+"""Measures models by their outcomes and scores, and judges them against gates."""

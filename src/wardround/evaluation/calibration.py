@@ -1,4 +1,4 @@
-"""A candidate's scores in, calibrated probabilities out; and how far calibrated scores mean what they say."""
+"""Calibrates a candidate's scores, and measures how well calibrated they are."""
 
 from typing import Final
 
@@ -9,32 +9,32 @@ from wardround.evaluation.metrics import NEGATIVES, POSITIVES, Measure
 from wardround.evaluation.results import Calibration
 from wardround.evaluation.tallies import Scores, Steps, Tally
 
-# A forest may say 0 or 1; beyond this its log-odds would be infinite.
+# A forest may score exactly 0 or 1, whose log-odds would be infinite.
 _CERTAIN: Final = 1e-6
 _ITERATIONS: Final = 50
-# A slope beyond it means that the outcome is separated from its absence: no regression has a solution.
+# A steeper slope means that the outcome is separated from its absence: the regression has no solution.
 _STEEPEST: Final = 100.0
-# A last step longer than this is no solution either.
+# If the last step is longer than this, there is no solution either.
 _SETTLED: Final = 1e-6
 
 
 def log_odds(score: np.ndarray) -> np.ndarray:
-    """Of probabilities, held within 1e-6 of 0 and 1."""
+    """Returns the log-odds of probabilities, clipped to within 1e-6 of 0 and 1."""
     held = np.clip(score, _CERTAIN, 1 - _CERTAIN)
     return np.asarray(np.log(held) - np.log1p(-held))
 
 
 def calibrated(score: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """Each score's calibrated probability; a row's depends on no other row, and higher scores stay higher."""
+    """Returns each score's calibrated probability. It does not depend on other rows, and the order of scores stays."""
     if calibration.method == "none":
         return score
     return probability(calibration.intercept + calibration.slope * log_odds(score))
 
 
 def fit_platt(outcome: np.ndarray, score: np.ndarray) -> Calibration:
-    """A logistic regression of the outcome on the log-odds of out-of-fold scores (Platt 1999).
+    """Fits a logistic regression of the outcome on the log-odds of out-of-fold scores (Platt 1999).
 
-    Platt's targets (a little less than 1, a little more than 0) keep it finite where the scores separate the outcomes.
+    Platt's targets (a little below 1, a little above 0) keep the fit finite if the scores separate the outcomes.
     """
     tally = Steps.of(outcome, Scores(score, 1.0)).tally()
     positives, negatives = tally.all_positives[:, None], tally.all_negatives[:, None]
@@ -51,7 +51,7 @@ def _slope(tally: Tally) -> np.ndarray:
 
 
 def _intercept(tally: Tally) -> np.ndarray:
-    """With the slope held at 1: by Newton's method in one unknown, which converges from 0 as the sum is monotone."""
+    """Returns the intercept with the slope fixed at 1, by Newton's method; the sum is monotone, so it converges."""
     steps, rows = log_odds(tally.score), tally.positives + tally.negatives
     intercept = np.zeros(len(rows))
     for _ in range(_ITERATIONS):
@@ -69,18 +69,18 @@ CALIBRATION: Final = {
     "slope": Measure(_slope, (POSITIVES, NEGATIVES)),
     "intercept": Measure(_intercept, (POSITIVES, NEGATIVES)),
 }
-"""Of a logistic regression of the outcome on the log-odds of the score; the intercept with the slope held at 1."""
+"""From a logistic regression of the outcome on the log-odds of the score; the intercept with the slope fixed at 1."""
 
 
 def _regression(log_odds: np.ndarray, hits: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Intercept and slope per draw, by Newton's method; NaN where the outcomes are separated.
+    """Returns intercept and slope per draw, by Newton's method; NaN where the outcomes are separated.
 
     Args:
-        log_odds: of each step.
+        log_odds: log-odds of each step.
         hits: draws x steps: rows with the outcome (or Platt's targets, summed).
         rows: draws x steps: all rows.
     """
-    # From a slope of 0 the steps stay short of the solution; from 1 they can overshoot and come back for ever.
+    # From a slope of 0, the steps stay short of the solution; from 1, they can overshoot and oscillate for ever.
     intercept, slope = np.zeros(len(hits)), np.zeros(len(hits))
     for _ in range(_ITERATIONS):
         expected = probability(intercept[:, None] + slope[:, None] * log_odds)

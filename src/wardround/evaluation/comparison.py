@@ -1,4 +1,4 @@
-"""Scores of a candidate and of the live model for the same test rows in; how they compare, and the gates, out."""
+"""Compares a candidate with the live model on the same test rows, and judges the promotion gates."""
 
 from typing import Final, Literal
 
@@ -21,7 +21,7 @@ MEASURES: Final = {
 
 
 class Compared(SpecModel):
-    """One figure of both models; `difference` is the candidate's less the live model's."""
+    """One figure of both models; `difference` is the candidate's minus the live model's."""
 
     candidate: Metric
     live: Metric | None = None
@@ -29,26 +29,26 @@ class Compared(SpecModel):
 
 
 class Judged(SpecModel):
-    """What one promotion gate says."""
+    """The verdict of one promotion gate."""
 
     name: Literal["calibration_slope", "ppv", "auroc_against_live"]
-    passed: bool | None = Field(description="None where it cannot judge, which stops nothing.")
+    passed: bool | None = Field(description="None if it cannot judge, which stops nothing.")
     message: str
 
 
 class OnTest(SpecModel):
-    """The counts of what both models were scored on."""
+    """The counts of what both models scored."""
 
     rows: int
     patients: int
-    patients_with_outcome: int = Field(description="With the outcome in at least one row.")
+    patients_with_outcome: int = Field(description="Patients with the outcome in at least one row.")
 
 
 class Seen(SpecModel):
-    """Whether a model learned from the patients that it is compared on: then it looks better than it is."""
+    """Whether a model learned from the patients that it is compared on, which makes it look better than it is."""
 
     answer: Literal["no", "yes", "unknown"]
-    patients: int = Field(default=0, description="How many of them it learned from, where the answer is yes.")
+    patients: int = Field(default=0, description="How many of them it learned from, if the answer is yes.")
 
 
 class Comparison(SpecModel):
@@ -56,9 +56,11 @@ class Comparison(SpecModel):
 
     condition: str
     version: str = Field(description="The candidate.")
-    live: str | None = Field(description="The live version, also where it could not be scored.")
+    live: str | None = Field(description="The live version, even if it could not be scored.")
     not_scored: str | None = Field(default=None, description="Why the live model was not scored.")
-    seen: Seen | None = Field(default=None, description="Of the live model; None if none is live, or it was not asked.")
+    seen: Seen | None = Field(
+        default=None, description="About the live model; None if none is live or it is not checked."
+    )
     notes: tuple[str, ...] = Field(default=(), description="What a reader must know to judge the figures.")
     test: OnTest
     metrics: dict[str, Compared]
@@ -66,20 +68,20 @@ class Comparison(SpecModel):
 
     @property
     def verdict(self) -> Verdict:
-        """Of all gates together."""
+        """The verdict of all gates together."""
         return verdict_of(gate.passed for gate in self.gates)
 
     @property
     def fairness(self) -> str:
-        """Whether the live model has seen the test patients in its own training: what to know before any figure."""
+        """Whether the live model learned from the test patients: what to know before any figure."""
         if self.live is None:
-            return "No model is live: the candidate is compared with none."
+            return "No model is live, so the candidate is not compared."
         if self.not_scored:
-            return "The live model could not be scored here: the candidate is compared with none."
+            return "The live model could not be scored here, so the candidate is not compared."
         if self.seen is None or self.seen.answer == "unknown":
             return (
-                "Nobody knows whether the live model learned from these test patients, for its training is not here: if"
-                " it did, it looks better than it is, and the comparison is not fair."
+                "It is not known whether the live model learned from these test patients: its training run is not here."
+                " If it did, it looks better than it is, and the comparison is not fair."
             )
         if self.seen.answer == "no":
             return "The live model learned from none of these test patients."
@@ -90,7 +92,7 @@ class Comparison(SpecModel):
 
     @property
     def said(self) -> str:
-        """What each gate says, those that say the same once."""
+        """What the gates say; identical texts appear once."""
         return "; ".join(dict.fromkeys(f"{in_words(VERDICTS[gate.passed])}: {gate.message}" for gate in self.gates))
 
     @property
@@ -107,7 +109,7 @@ def counted(outcome: np.ndarray, patients: pd.Series) -> OnTest:
 def compared(
     outcome: np.ndarray, patients: pd.Series, candidate: Scores, live: Scores | None, seed: int
 ) -> dict[str, Compared]:
-    """MEASURES of both models, each model at its own threshold, and of their difference; intervals over patients."""
+    """Returns MEASURES of both models, each at its own threshold, and their difference, with intervals."""
     if live is None:
         alone = measure_with_intervals(outcome, *candidate, patients, seed, MEASURES)
         return {name: Compared(candidate=alone[name]) for name in MEASURES}
@@ -118,7 +120,7 @@ def compared(
 def judged(
     metrics: dict[str, Compared], counts: OnTest, not_compared: str | None, limits: Promotion
 ) -> tuple[Judged, ...]:
-    """The promotion gates. They judge figures as they are; the intervals are for the person who decides.
+    """Returns the gates' verdicts on the point estimates; intervals are for the person who decides.
 
     `not_compared` says why there is no figure of a live model; None if there is one.
     """

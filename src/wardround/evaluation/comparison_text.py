@@ -1,4 +1,4 @@
-"""A comparison in, Markdown for the person who decides out: figures, gates and notes; no patient's data."""
+"""Writes a comparison as Markdown for the person who decides: figures, gates and notes; no patient's data."""
 
 from typing import Final
 
@@ -16,11 +16,11 @@ _NAMES: Final = {
     "brier": "Brier score (lower is better)",
     SLOPE: "calibration slope (1 is ideal)",
 }
-_NOBODY_JUDGED: Final = "**No gate could judge this model**: that it is let through says nothing about how good it is."
+_NOBODY_JUDGED: Final = "**No gate could judge this model**: that no gate stopped it says nothing about its quality."
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """What to know first, the figures with 95 % intervals over patients, the gates, and what else to know."""
+    """Returns what to know first, the figures with 95 % intervals over patients, the gates, and the notes."""
     first = f"**{comparison.fairness}**"
     figures = [*_head(comparison), "", *_table(comparison), "", *_gates(comparison), *_notes(comparison)]
     return "\n".join([first, "", *figures])

@@ -1,4 +1,4 @@
-"""Outcomes and scores in, the points of curves out: over all thresholds, over probabilities, and by net benefit."""
+"""Computes curves: discrimination over all thresholds, calibration over probabilities, and net benefit."""
 
 from typing import Final
 
@@ -10,14 +10,14 @@ from wardround.evaluation.tallies import Scores, Steps, Tally
 
 _POINTS: Final = 200
 _BINS: Final = 10
-# A bin says the share with the outcome, so that it holds as many patients as a subgroup that is shown.
+# A bin shows the share with the outcome, so it holds as many patients as a subgroup that is shown.
 _PATIENTS_IN_A_BIN: Final = 10
-# Rare outcomes are acted on at low probabilities: fine steps there.
+# Rare outcomes are acted on at low probabilities, so the steps there are fine.
 _DECISIONS: Final = (*(n / 200 for n in range(1, 20)), *(n / 100 for n in range(10, 61)))
 
 
 def curves_of(outcome: np.ndarray, score: np.ndarray) -> Curves:
-    """The receiver operating characteristic and precision by recall; empty without both outcomes."""
+    """Returns the receiver operating characteristic and precision by recall; empty if one outcome is absent."""
     if len(np.unique(outcome)) < 2:
         return Curves(roc=(), precision_recall=())
     tally = Steps.of(outcome, Scores(score, 0.0)).tally()
@@ -34,7 +34,7 @@ def curves_of(outcome: np.ndarray, score: np.ndarray) -> Curves:
 
 
 def calibration_bins(outcome: np.ndarray, score: np.ndarray, patients: pd.Series) -> tuple[CalibrationBin, ...]:
-    """Rows in up to ten bins of rising score and about equal size; a bin with under 10 patients is left out."""
+    """Returns up to ten bins of rising score and about equal size; a bin with fewer than 10 patients is left out."""
     order = np.argsort(score, kind="stable")
     count = min(_BINS, int(patients.nunique()) // _PATIENTS_IN_A_BIN)
     bins = np.array_split(order, count) if count else []
@@ -46,7 +46,7 @@ def calibration_bins(outcome: np.ndarray, score: np.ndarray, patients: pd.Series
 
 
 def decision_curve(outcome: np.ndarray, score: np.ndarray) -> tuple[DecisionPoint, ...]:
-    """Net benefit per row (Vickers 2006): true less false alerts, these weighted by the odds of the threshold."""
+    """Returns net benefit per row (Vickers 2006): true minus false alerts, weighted by the odds of the threshold."""
     if not len(outcome):
         return ()
     tally, share = Steps.of(outcome, Scores(score, 0.0)).tally(), outcome.mean()
@@ -61,7 +61,7 @@ def decision_curve(outcome: np.ndarray, score: np.ndarray) -> tuple[DecisionPoin
 
 
 def _spread(found: np.ndarray, wrong: np.ndarray) -> np.ndarray:
-    """The places of at most 199 steps, the first and the last among them, evenly along the axes of both curves."""
+    """Returns the places of at most 199 steps, including first and last, evenly along the axes of both curves."""
     along = found / found[-1] + wrong / wrong[-1] + (found + wrong) / (found[-1] + wrong[-1])
     places = np.searchsorted(along, np.linspace(along[0], along[-1], _POINTS - 1) - 1e-9)
     return np.unique(np.minimum(places, len(along) - 1))

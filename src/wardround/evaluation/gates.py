@@ -1,4 +1,4 @@
-"""What gates found in, a verdict out: of those against leakage with its limit, and of several gates together."""
+"""The result of a gate against leakage, and the verdict of several gates together."""
 
 from collections.abc import Iterable
 from typing import Final, Literal
@@ -13,7 +13,7 @@ VERDICTS: Final[dict[bool | None, Verdict]] = {True: "passed", False: "failed", 
 
 
 def verdict_of(gates: Iterable[bool | None]) -> Verdict:
-    """Of several gates: failed if one failed; passed if one passed and none failed; else none could judge."""
+    """Returns failed if a gate failed, passed if one passed and none failed, otherwise not_judged."""
     found = set(gates)
     return VERDICTS[False if False in found else True if True in found else None]
 
@@ -23,12 +23,12 @@ def in_words(verdict: Verdict) -> str:
 
 
 class GateResult(SpecModel):
-    """What one gate found. gates.json is a list of them, and so is `card.gates`."""
+    """What one gate found. gates.json is a list of them, as is `card.gates`."""
 
     name: Gate
-    passed: bool | None = Field(description="None: the patients are too few to judge. Only False stops a training.")
-    found: float | None = Field(description="The figure that was judged; None where it could not be computed.")
-    limit: float | None = Field(description="What it was judged against.")
-    message: str = Field(description="In words, with the remedy where it did not pass.")
-    columns: tuple[str, ...] = Field(default=(), description="The features it names (dominant_feature).")
-    explanation: str | None = Field(default=None, description="Given with the request; lets `too_good` pass.")
+    passed: bool | None = Field(description="None: too few patients to judge. Only False stops a training.")
+    found: float | None = Field(description="The figure that was judged; None if it could not be computed.")
+    limit: float | None = Field(description="The limit that it was judged against.")
+    message: str = Field(description="The result in words, with the remedy if the gate did not pass.")
+    columns: tuple[str, ...] = Field(default=(), description="The features that it names (dominant_feature).")
+    explanation: str | None = Field(default=None, description="Given with the request; makes `too_good` pass.")

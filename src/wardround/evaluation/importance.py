@@ -1,4 +1,4 @@
-"""A fitted candidate and rows in, how much each column moves scores out."""
+"""Measures how much each column moves a candidate's scores."""
 
 from typing import Final
 
@@ -7,12 +7,12 @@ import numpy as np
 from wardround.candidates.base import Fitted
 from wardround.evaluation.results import ColumnImportance, Importance
 
-# Evenly through the rows: means of more would differ in digits that nobody reads.
+# Rows are taken evenly: means over more rows would differ only in digits that nobody reads.
 _MOST_ROWS: Final = 10_000
 
 
 def importance_of(fitted: Fitted, inputs: np.ndarray, columns: tuple[str, ...]) -> Importance:
-    """Mean absolute contribution per column over (at most 10,000 of the) rows, largest first.
+    """Returns the mean absolute contribution per column over (at most 10,000 of the) rows, largest first.
 
     Args:
         fitted: the candidate.

@@ -1,4 +1,4 @@
-"""Test rows with onsets and scores in, hours from the first true alert to the onset out."""
+"""Measures lead times: the hours from the first true alert of a stay to its onset."""
 
 from typing import Final
 
@@ -10,17 +10,17 @@ from wardround.evaluation.results import LeadTime
 from wardround.evaluation.tallies import RESAMPLES, times_drawn
 
 _QUARTILES: Final = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
-# Quartiles of fewer stays would tell single patients' courses.
+# Quartiles of fewer stays would reveal the course of single patients.
 _FEWEST_STAYS: Final = 10
 
 
 def lead_time(rows: pd.DataFrame, score: np.ndarray, threshold: float, seed: int) -> LeadTime:
-    """A true alert is a row with the outcome at or above the threshold; its lead is the time to the stay's onset.
+    """Returns the hours to onset from true alerts, which are rows with the outcome at or above the threshold.
 
     Args:
-        rows: stay_id, patient_id, as_of, outcome and onset (NaT where it is not known).
-        score: of each row.
-        threshold: of the high band.
+        rows: stay_id, patient_id, as_of, outcome and onset (NaT if unknown).
+        score: score of each row.
+        threshold: threshold of the high band.
         seed: decides the resamples of patients.
     """
     ahead = rows[rows["outcome"].to_numpy(dtype=bool) & rows["onset"].notna().to_numpy()]
@@ -49,7 +49,7 @@ def _quartiles(hours: np.ndarray, patients: pd.Series, seed: int) -> dict[str, M
 
 
 def _weighted(ranked: np.ndarray, weight: np.ndarray) -> list[float]:
-    """The quartiles of values in order: for each the first at which so much of the weight is reached."""
+    """Returns the quartiles of ordered values: for each, the first value that reaches that share of the weight."""
     reached = np.cumsum(weight)
     places = np.searchsorted(reached, np.array(list(_QUARTILES.values())) * reached[-1])
     return [float(ranked[place]) for place in places]

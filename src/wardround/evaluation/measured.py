@@ -1,4 +1,4 @@
-"""The test side's rows and scores in, its metrics and the whole evaluation out."""
+"""Computes the metrics and the whole evaluation of the test side."""
 
 from typing import Final, NamedTuple
 
@@ -19,16 +19,16 @@ _MEASURES: Final = {**METRICS, **CALIBRATION, _ALERTS: Measure(flagged_share, ()
 
 
 class Measured(NamedTuple):
-    """The headline metrics and the rest."""
+    """The headline metrics, and the evaluation."""
 
     metrics: dict[str, Metric]
     evaluation: Evaluation
 
 
 class Told(NamedTuple):
-    """What an evaluation tells of the model beside its scores.
+    """What an evaluation contains about the model besides its scores.
 
-    `onsets` are both times of Sepsis-3 (see `other_onset`), or None.
+    `onsets` has both times of Sepsis-3 (see `other_onset`), or is None.
     """
 
     task: Task
@@ -38,12 +38,12 @@ class Told(NamedTuple):
 
 
 def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measured:
-    """Everything that is measured on the test side.
+    """Measures everything on the test side.
 
     Args:
-        rows: `core.tasks.ROW_COLUMNS`, at least one row.
-        scores: calibrated, of each row, and the threshold of the high band.
-        told: what goes into the evaluation as it is, and what it needs beside the rows.
+        rows: `training.tasks.ROW_COLUMNS`, at least one row.
+        scores: calibrated score of each row, and the threshold of the high band.
+        told: what the evaluation contains unchanged, and what it needs besides the rows.
         seed: decides the resamples of patients.
     """
     placed = rows.reset_index(drop=True)
@@ -69,7 +69,7 @@ def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measu
 
 
 def _alerts(share: Metric, task: Task) -> Metric:
-    """The share of rows that are flagged, as alerts per 100 patient-days."""
+    """Returns the share of rows that are flagged, as alerts per 100 patient-days."""
     figures = {
         name: None if figure is None else alerts_per_100_patient_days(figure, task.hours_per_row)
         for name, figure in (("value", share.value), ("low", share.low), ("high", share.high))

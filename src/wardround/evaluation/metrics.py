@@ -1,4 +1,4 @@
-"""Outcomes and scores in, metrics with bootstrap intervals out. What cannot be computed is None with a reason."""
+"""Computes metrics with bootstrap intervals. A metric that cannot be computed is None, with a reason."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -10,12 +10,12 @@ from wardround.evaluation.tallies import MAX_STEPS, RESAMPLES, Scores, Steps, Ta
 from wardround.spec.base import SpecModel
 
 LEVEL: Final = 0.95
-# With fewer resamples than this share in which the metric exists, its interval would describe only the lucky ones.
+# If the metric exists in fewer of the resamples than this share, its interval would describe only the lucky ones.
 _DEFINED_SHARE: Final = 0.9
 
 
 class Metric(SpecModel):
-    """A metric with its 95 % interval; None, with the reason, where the data do not define it."""
+    """A metric with its 95 % interval; None, with the reason, if the data do not define it."""
 
     value: float | None
     low: float | None = None
@@ -24,7 +24,7 @@ class Metric(SpecModel):
 
 
 class Need(NamedTuple):
-    """What a measure cannot do without: a count per draw, and what to say where it is 0."""
+    """What a measure cannot do without: a count per draw, and the reason to give if it is 0."""
 
     rows: Callable[[Tally], np.ndarray]
     reason: str
@@ -38,7 +38,7 @@ class Measure(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """The same measures of two models, and of the first less the second."""
+    """The same measures of two models, and the first minus the second."""
 
     first: dict[str, Metric]
     second: dict[str, Metric]
@@ -52,13 +52,13 @@ _ALERTS: Final = Need(lambda tally: tally.true_alerts + tally.false_alerts, "no 
 
 
 def _auroc(tally: Tally) -> np.ndarray:
-    """Area under the receiver operating characteristic; ties count half."""
+    """Returns the area under the receiver operating characteristic; ties count half."""
     below = tally.all_negatives[:, None] - np.cumsum(tally.negatives, axis=1) + tally.negatives / 2
     return (tally.positives * below).sum(axis=1) / (tally.all_positives * tally.all_negatives)
 
 
 def _auprc(tally: Tally) -> np.ndarray:
-    """Average precision: precision at each distinct score, weighted by the recall it adds."""
+    """Returns the average precision: precision at each distinct score, weighted by the recall that it adds."""
     found = np.cumsum(tally.positives, axis=1)
     seen = found + np.cumsum(tally.negatives, axis=1)
     precision = np.divide(found, seen, out=np.zeros_like(seen), where=seen > 0)
@@ -70,7 +70,7 @@ def _f1(tally: Tally) -> np.ndarray:
 
 
 def flagged_share(tally: Tally) -> np.ndarray:
-    """The share of rows at or above the threshold."""
+    """Returns the share of rows at or above the threshold."""
     return (tally.true_alerts + tally.false_alerts) / (tally.all_positives + tally.all_negatives)
 
 
@@ -84,16 +84,16 @@ METRICS: Final[dict[str, Measure]] = {
     "brier": Measure(lambda tally: tally.squared / (tally.all_positives + tally.all_negatives), ()),
     "prevalence": Measure(lambda tally: tally.all_positives / (tally.all_positives + tally.all_negatives), ()),
 }
-"""By name; brier is the mean squared distance of probability and outcome."""
+"""Measures by name; brier is the mean squared distance between probability and outcome."""
 
 
 def measure(outcome: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, Metric]:
-    """All METRICS of rows, without intervals; a row is flagged if its score reaches the threshold."""
+    """Returns all METRICS of the rows, without intervals; a row is flagged if its score reaches the threshold."""
     return _points(outcome, Scores(score, threshold), METRICS)
 
 
 def auroc(outcome: np.ndarray, score: np.ndarray) -> float:
-    """The AUROC alone; NaN where it does not exist."""
+    """Returns the AUROC alone; NaN if it does not exist."""
     value = _points(outcome, Scores(score, 0.0), {"auroc": METRICS["auroc"]})["auroc"].value
     return np.nan if value is None else value
 
@@ -106,7 +106,7 @@ def measure_with_intervals(
     seed: int,
     measures: Mapping[str, Measure] = METRICS,
 ) -> dict[str, Metric]:
-    """All `measures` with percentile intervals of a bootstrap over patients (all rows of a drawn patient together)."""
+    """Returns `measures` with percentile intervals of a bootstrap over patients (all rows of a patient together)."""
     scores = Scores(score, threshold)
     points = _points(outcome, scores, measures)
     if not len(outcome):
@@ -123,7 +123,7 @@ def paired_with_intervals(
     seed: int,
     measures: Mapping[str, Measure] = METRICS,
 ) -> Paired:
-    """All `measures` of two models for the same rows, and `first` less `second`; both are drawn alike."""
+    """Returns `measures` of two models for the same rows, and `first` minus `second`; both get the same draws."""
     ours, theirs = (_points(outcome, scores, measures) for scores in (first, second))
     apart = {name: _difference(ours[name], theirs[name]) for name in measures}
     if not len(outcome):
@@ -137,7 +137,7 @@ def paired_with_intervals(
 
 
 def with_interval(point: Metric, draws: np.ndarray) -> Metric:
-    """The metric with the percentile interval of its draws, of which those that do not define it are NaN."""
+    """Returns the metric with the percentile interval of its draws, which are NaN where they do not define it."""
     if point.value is None:
         return point
     defined = draws[~np.isnan(draws)]
@@ -167,7 +167,7 @@ def _point(each: Measure, tally: Tally) -> Metric:
 def _draws(
     outcome: np.ndarray, scores: Scores, patients: pd.Series, seed: int, measures: Mapping[str, Measure]
 ) -> dict[str, np.ndarray]:
-    """Each measure's figure per draw; NaN where a draw does not define it."""
+    """Returns each measure's figure per draw; NaN where a draw does not define it."""
     batches = [
         {name: _figures(each, tally) for name, each in measures.items()}
         for tally in Steps.of(outcome, scores, MAX_STEPS).draws(patients, seed, RESAMPLES)

@@ -1,4 +1,4 @@
-"""Test rows, their scores and both times of Sepsis-3 in; the metrics under the other definition of onset out."""
+"""Measures the scores again under the other definition of onset in Sepsis-3."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from wardround.evaluation.metrics import measure_with_intervals
 from wardround.evaluation.results import OtherOnset, Task
 from wardround.evaluation.tallies import Scores
 
-# A label's onset, and the time that it is not.
+# The onset of a label, and the time that is then the other one.
 _OTHER: Final = {
     "sofa_time": "suspected_infection_time",
     "suspected_infection_time": "sofa_time",
@@ -18,15 +18,15 @@ _OTHER: Final = {
 
 
 def other_onset(rows: pd.DataFrame, scores: Scores, onsets: pd.DataFrame | None, task: Task, seed: int) -> OtherOnset:
-    """The scores judged by the other time: rows at or after it are left out, and it decides what lies in the horizon.
+    """Judges the scores by the other time: it decides what lies in the horizon, and rows at or after it are left out.
 
-    Stays and rows that the label's own definition left out stay out.
+    Stays and rows that the label's own definition leaves out stay out.
 
     Args:
         rows: stay_id, patient_id, as_of, outcome and onset (NaT for stays without the outcome).
-        scores: of each row, and the threshold.
+        scores: score of each row, and the threshold.
         onsets: stay_id, sofa_time and suspected_infection_time; None for a label without them.
-        task: whose onset_definition and horizon count.
+        task: gives onset_definition and horizon.
         seed: decides the resamples of patients.
     """
     other = _OTHER.get(task.onset_definition or "")

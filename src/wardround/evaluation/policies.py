@@ -1,4 +1,4 @@
-"""Out-of-fold scores of training patients in, the threshold of the high band out: by the policy of the condition."""
+"""Chooses the threshold of the high band by the condition's policy, from out-of-fold scores of training patients."""
 
 from typing import Final
 
@@ -12,18 +12,18 @@ _HOURS_IN_100_DAYS: Final = 2400.0
 
 
 def alerts_per_100_patient_days(flagged_share: float, hours_per_row: float) -> float:
-    """Flagged predictions per 100 days of care, each prediction standing for `hours_per_row` of them."""
+    """Returns flagged predictions per 100 days of care, where each prediction stands for `hours_per_row` hours."""
     return flagged_share * _HOURS_IN_100_DAYS / hours_per_row
 
 
 def choose_threshold(
     outcome: np.ndarray, score: np.ndarray, bands: Bands, hours_per_row: float
 ) -> tuple[float, Policy]:
-    """The threshold, which is above 0 and one of the scores, and what the policy reached with it.
+    """Returns the threshold, which is above 0 and one of the scores, and what the policy reached with it.
 
     Args:
-        outcome: of each row, 0 or 1, with at least one 1.
-        score: of each row, a probability that is above 0 for at least one.
+        outcome: outcome of each row, 0 or 1, at least one of them 1.
+        score: probability of each row, at least one of them above 0.
         bands: the policy and its target.
         hours_per_row: hours of care that a row stands for.
     """
@@ -36,7 +36,7 @@ def choose_threshold(
 
 
 def _reached(tally: Tally, bands: Bands, hours_per_row: float) -> np.ndarray:
-    """The policy's figure with the threshold at each step."""
+    """Returns the policy's figure with the threshold at each step."""
     found, wrong = np.cumsum(tally.positives[0]), np.cumsum(tally.negatives[0])
     match bands.policy:
         case "f1":
@@ -48,7 +48,7 @@ def _reached(tally: Tally, bands: Bands, hours_per_row: float) -> np.ndarray:
 
 
 def _place(reached: np.ndarray, bands: Bands) -> tuple[int, str | None]:
-    """The step of the threshold: of equally good ones the highest score. Says why if it misses the target."""
+    """Returns the step of the threshold (of equally good ones, the highest), and why it misses the target, if so."""
     target = bands.target
     if target is None:
         return int(np.argmax(reached)), None

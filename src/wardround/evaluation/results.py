@@ -1,6 +1,6 @@
-"""The figures of an evaluation as frozen models. A figure that cannot be given is None, and a reason says why.
+"""The figures of an evaluation as frozen models. A figure that is not available is None, with a reason.
 
-All figures are of the test patients and of the chosen candidate's calibrated scores, unless they say otherwise.
+Unless stated otherwise, figures are of the test patients and of the chosen candidate's calibrated scores.
 """
 
 from typing import Literal, Self
@@ -14,18 +14,18 @@ from wardround.spec.base import Duration, SpecModel
 class Task(SpecModel):
     """What is predicted, and when; task.json of a run."""
 
-    task: Literal["first_day", "hourly"] = Field(description="One prediction a stay, or one each full hour.")
-    horizon: Duration | None = Field(description="The outcome comes within it; None for any time after.")
-    at: Duration = Field(description="The first prediction, after admission to the unit.")
+    task: Literal["first_day", "hourly"] = Field(description="One prediction per stay, or one at every full hour.")
+    horizon: Duration | None = Field(description="The outcome occurs within it; None: at any later time.")
+    at: Duration = Field(description="Time of the first prediction after admission to the unit.")
     hours_per_row: float = Field(gt=0, description="Hours of care that a prediction stands for: 24, or 1 if hourly.")
-    label: str = Field(description="The label's rule.")
+    label: str = Field(description="The rule of the label.")
     onset_definition: str | None = Field(description="Which time counts as onset; None for a label without one.")
 
 
 class Calibration(SpecModel):
-    """From a candidate's score to the model's: probability(intercept + slope x log-odds of the score).
+    """How a candidate's score becomes the model's: probability(intercept + slope x log-odds of the score).
 
-    Fitted on out-of-fold scores of the training patients. `none` leaves scores as they are, for the `reason` given.
+    Fitted on out-of-fold scores of the training patients. `none` leaves scores unchanged, for the given `reason`.
     """
 
     method: Literal["platt", "none"] = "none"
@@ -35,7 +35,7 @@ class Calibration(SpecModel):
 
 
 class CalibrationBin(SpecModel):
-    """Test rows with neighbouring scores: what was predicted on average, and how often the outcome came."""
+    """Test rows with similar scores: the average prediction, and how often the outcome occurred."""
 
     mean_predicted: float
     observed: float
@@ -43,12 +43,12 @@ class CalibrationBin(SpecModel):
 
 
 class CalibrationOnTest(SpecModel):
-    """How far calibrated scores mean what they say."""
+    """How well calibrated the calibrated scores are."""
 
     slope: Metric = Field(description="Of a logistic regression of the outcome on the log-odds; 1 is ideal.")
-    intercept: Metric = Field(description="With the slope held at 1 (calibration in the large); 0 is ideal.")
+    intercept: Metric = Field(description="With the slope fixed at 1 (calibration in the large); 0 is ideal.")
     brier: Metric
-    bins: tuple[CalibrationBin, ...] = Field(description="About equally many rows each, by rising score.")
+    bins: tuple[CalibrationBin, ...] = Field(description="Bins of about equally many rows, by rising score.")
 
 
 class RocPoint(SpecModel):
@@ -66,14 +66,14 @@ class PrecisionRecallPoint(SpecModel):
 
 
 class Curves(SpecModel):
-    """Discrimination over all thresholds, from the strictest to the loosest, at most 200 points each; may be empty."""
+    """Discrimination over all thresholds, from strictest to loosest, up to 200 points per curve; may be empty."""
 
     roc: tuple[RocPoint, ...]
     precision_recall: tuple[PrecisionRecallPoint, ...]
 
 
 class DecisionPoint(SpecModel):
-    """Net benefit per row of acting at `threshold`, and of acting on everybody; acting on nobody has 0."""
+    """Net benefit per row of acting at `threshold`, and of acting on every patient; acting on none has 0."""
 
     threshold: float
     net_benefit: float
@@ -81,7 +81,7 @@ class DecisionPoint(SpecModel):
 
 
 class LeadTime(SpecModel):
-    """Hours from a stay's first true alert to the onset; None, with the reason, where no onset has a time."""
+    """Hours from a stay's first true alert to the onset; None, with the reason, if no onset has a time."""
 
     stays_with_onset: int = 0
     stays_alerted: int = 0
@@ -91,9 +91,9 @@ class LeadTime(SpecModel):
 
 
 class Cell(SpecModel):
-    """One subgroup: its counts and its metrics at the model's threshold."""
+    """One subgroup, with its counts and its metrics at the model's threshold."""
 
-    group: str = Field(description="Such as 'female'; 'unknown' where the source says nothing.")
+    group: str = Field(description="Such as 'female'; 'unknown' if the source does not say.")
     rows: int
     stays: int
     patients: int
@@ -102,14 +102,14 @@ class Cell(SpecModel):
 
 
 class Subgroups(SpecModel):
-    """The metrics by one attribute. Cells that are too small are left out, without their counts."""
+    """The metrics by one attribute. Cells that are too small are left out, including their counts."""
 
     attribute: Literal["sex", "age_band", "unit", "race"]
     cells: tuple[Cell, ...]
     suppressed: int = Field(
-        description="Cells left out: under 10 patients or 5 stays with the outcome, or hiding one such."
+        description="Cells left out: under 10 patients or 5 stays with the outcome, or to protect such a cell."
     )
-    reason: str | None = Field(default=None, description="Why there is no cell at all.")
+    reason: str | None = Field(default=None, description="Why there are no cells.")
 
 
 class ColumnImportance(SpecModel):
@@ -120,7 +120,7 @@ class ColumnImportance(SpecModel):
 
 
 class ShownReasons(SpecModel):
-    """Reasons beside the scores of test rows, and those left out as against what is clinically expected."""
+    """Reasons shown beside the scores of test rows, and those left out because they contradict clinical expectation."""
 
     rows: int
     shown: int
@@ -134,11 +134,11 @@ class Importance(SpecModel):
     unit: Literal["log-odds", "probability"]
     rows: int
     columns: tuple[ColumnImportance, ...]
-    reasons: ShownReasons | None = Field(default=None, description="None for a card of an earlier release.")
+    reasons: ShownReasons | None = Field(default=None, description="None for a card from an earlier release.")
 
 
 class OtherOnset(SpecModel):
-    """The same scores, judged by the other definition of onset; None, with the reason, where there is none."""
+    """The same scores judged by the other definition of onset; None, with the reason, if there is none."""
 
     definition: str | None = None
     rows: int = 0
@@ -158,18 +158,18 @@ class Policy(SpecModel):
 
     name: Literal["f1", "sensitivity", "alert_budget"]
     target: float | None = Field(description="The sensitivity, or the alerts per 100 patient-days; None for f1.")
-    reached: float | None = Field(description="The same figure at the chosen threshold; the F1 for f1.")
+    reached: float | None = Field(description="The same figure at the chosen threshold; for f1, the F1.")
     reason: str | None = Field(default=None, description="Why the target was not reached.")
 
 
 class Evaluation(SpecModel):
-    """What was measured on the test patients, beside the headline metrics. `card.candidates` has the nested folds."""
+    """What was measured on the test patients besides the headline metrics. `card.candidates` has the nested folds."""
 
     policy: Policy
     calibration: CalibrationOnTest
     curves: Curves
     decision_curve: tuple[DecisionPoint, ...]
-    alerts_per_100_patient_days: Metric = Field(description="Rows at or above the high threshold; none are held back.")
+    alerts_per_100_patient_days: Metric = Field(description="Rows at or above the high threshold; none are suppressed.")
     lead_time: LeadTime
     subgroups: tuple[Subgroups, ...]
     importance: Importance
@@ -177,7 +177,7 @@ class Evaluation(SpecModel):
 
 
 class Evaluated(SpecModel):
-    """evaluation.json: what scoring needs of the chosen candidate, the headline metrics, and the evaluation."""
+    """evaluation.json: what scoring needs from the chosen candidate, the headline metrics, and the evaluation."""
 
     chosen: str
     imputation: dict[str, float]

@@ -1,4 +1,4 @@
-"""Test rows in; of the reasons that would stand beside their scores, how many are left out, out."""
+"""Counts how many reasons beside the scores of test rows are shown, and how many are left out."""
 
 from typing import Final
 
@@ -9,18 +9,18 @@ from wardround.candidates.base import Fitted
 from wardround.evaluation.results import ShownReasons
 from wardround.results.rationale import Columns, strongest
 
-# Evenly through the rows: a share needs no more.
+# Rows are taken evenly: a share needs no more than this.
 _MOST_ROWS: Final = 1_000
 
 
 def shown_reasons(fitted: Fitted, inputs: np.ndarray, features: pd.DataFrame, columns: Columns) -> ShownReasons:
-    """What `strongest` shows and leaves out over (at most 1,000 of the) rows.
+    """Counts what `strongest` shows and leaves out over (at most 1,000 of the) rows.
 
     Args:
         fitted: the candidate.
         inputs: rows x columns, without NaN.
-        features: the same rows with the condition's columns, NaN where unknown.
-        columns: the condition's, with what the model compares with.
+        features: the same rows with the condition's columns, NaN if unknown.
+        columns: the condition's columns, with the values that the model compares with.
     """
     step = -(-len(inputs) // _MOST_ROWS) or 1
     names = list(columns.condition.columns)

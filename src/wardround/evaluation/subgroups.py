@@ -1,4 +1,4 @@
-"""Test rows and scores in, metrics by sex, age, unit and race out; small cells are counted and not shown."""
+"""Computes metrics by sex, age, unit and race; small cells are counted but not shown."""
 
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -18,11 +18,11 @@ _UNKNOWN: Final = "unknown"
 
 
 def subgroups_of(rows: pd.DataFrame, scores: Scores, seed: int) -> tuple[Subgroups, ...]:
-    """One for each attribute.
+    """Returns the metrics of each attribute's subgroups.
 
     Args:
-        rows: stay_id, patient_id, outcome and a column for each attribute, empty where it is not known.
-        scores: of each row, and the threshold.
+        rows: stay_id, patient_id, outcome and a column for each attribute, empty if unknown.
+        scores: score of each row, and the threshold.
         seed: decides the resamples of patients.
     """
     return tuple(_by(attribute, rows, scores, seed) for attribute in COLUMNS)
@@ -40,7 +40,7 @@ def _by(attribute: Attribute, rows: pd.DataFrame, scores: Scores, seed: int) -> 
 
 
 def _shown(cells: Sequence[Cell | None]) -> tuple[Cell, ...]:
-    """All but the small ones. A single small one would be what the others lack of the total: one more goes with it."""
+    """Returns all but the small cells. A single small one could be found by subtraction, so another goes with it."""
     large = [cell for cell in cells if cell is not None]
     if large and len(cells) - len(large) == 1:
         large.remove(min(large, key=lambda cell: cell.patients))
@@ -48,7 +48,7 @@ def _shown(cells: Sequence[Cell | None]) -> tuple[Cell, ...]:
 
 
 def _cell(name: str, mine: np.ndarray, rows: pd.DataFrame, scores: Scores, seed: int) -> Cell | None:
-    """None if the cell is too small."""
+    """Returns the cell, or None if it is too small."""
     group, outcome = rows[mine], rows["outcome"].to_numpy(dtype=int)[mine]
     patients = int(group["patient_id"].nunique())
     positives = int(group.loc[outcome == 1, "stay_id"].nunique())

@@ -1,6 +1,6 @@
-"""Outcomes and scores in, rows counted by score out: once as they are, or as often as a bootstrap over patients draws.
+"""Counts rows by score: each row once, or as often as a bootstrap over patients draws it.
 
-A thousand draws of 200,000 rows fit in memory because a draw counts rows by step of the score and keeps nothing else.
+A thousand draws of 200,000 rows fit in memory because a draw keeps only the counts of rows by step of the score.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 RESAMPLES: Final = 1000
-# Rows with more distinct scores are drawn in coarser steps: intervals need no more.
+# If rows have more distinct scores, draws use coarser steps, which is exact enough for intervals.
 MAX_STEPS: Final = 1000
-# Numbers in one array of a batch of draws: some 16 MB.
+# Numbers in one array of a batch of draws: about 16 MB.
 _BATCH: Final = 2_000_000
 
 
 class Scores(NamedTuple):
-    """A model's scores (probabilities, one a row) and the threshold from which it flags a row."""
+    """A model's scores (one probability per row), and the threshold from which it flags a row."""
 
     score: np.ndarray
     threshold: float
@@ -29,10 +29,10 @@ class Tally:
     """Rows by step of the score, the highest first, for one or more draws.
 
     Attributes:
-        score: of each step: the score of its rows, or their mean. Length steps.
+        score: score of each step's rows, or their mean. Length: steps.
         positives: draws x steps: rows with the outcome.
         negatives: draws x steps: rows without it.
-        squared: per draw: squared distances of score and outcome, summed over rows.
+        squared: per draw: squared distances between score and outcome, summed over rows.
         flagged: how many steps reach the threshold.
     """
 
@@ -63,13 +63,13 @@ class Tally:
 
 @dataclass(frozen=True)
 class Steps:
-    """Rows with the step of the score that each is in.
+    """Rows, with the step of the score that each is in.
 
     Attributes:
-        outcome: of each row, 0 or 1.
-        score: of each row.
-        step: of each row; 0 is the highest.
-        step_score: of each step.
+        outcome: outcome of each row, 0 or 1.
+        score: score of each row.
+        step: step of each row; 0 is the highest.
+        step_score: score of each step.
         flagged: how many steps reach the threshold.
     """
 
@@ -81,8 +81,8 @@ class Steps:
 
     @classmethod
     def of(cls, outcome: np.ndarray, scores: Scores, most: int | None = None) -> Self:
-        """Each distinct score is a step; with `most`, neighbours share one beyond about so many, but never across
-        the threshold, so that counts of flagged rows stay exact."""
+        """Makes each distinct score a step; with `most`, neighbours are merged into about so many steps, but never
+        across the threshold, so that counts of flagged rows stay exact."""
         order = np.argsort(-scores.score, kind="stable")
         ranked = scores.score[order]
         place = np.cumsum(np.r_[False, np.diff(ranked) != 0][: len(ranked)])
@@ -96,14 +96,14 @@ class Steps:
         return cls(outcome.astype(np.int64), scores.score, step, step_score, flagged)
 
     def tally(self) -> Tally:
-        """Every row once."""
+        """Counts every row once."""
         counts = self._counts(np.ones(len(self.step)))
         return self._tally(counts[None], np.array([((self.score - self.outcome) ** 2).sum()]))
 
     def draws(self, patients: pd.Series, seed: int, resamples: int) -> Iterator[Tally]:
-        """As often as a bootstrap draws each row's patient, in batches of draws; all rows of a patient go together.
+        """Counts rows as often as a bootstrap draws their patient, in batches of draws; a patient's rows go together.
 
-        The draws depend on the seed and on which patients there are, so that two models are drawn alike.
+        The draws depend only on the seed and the set of patients, so that two models get the same draws.
         """
         patient = pd.factorize(patients, sort=True)[0]
         count = int(patient.max()) + 1
@@ -116,7 +116,7 @@ class Steps:
             yield self._tally(counts, np.stack([drawn @ squared for drawn in times]))
 
     def _counts(self, weight: np.ndarray) -> np.ndarray:
-        """Steps x 2: the weights of rows without and with the outcome."""
+        """Returns steps x 2: the weights of rows without and with the outcome."""
         cells = np.bincount(2 * self.step + self.outcome, weights=weight, minlength=2 * len(self.step_score))
         return cells.reshape(-1, 2)
 
@@ -125,12 +125,12 @@ class Steps:
 
 
 def _coarser(place: np.ndarray, below: np.ndarray, most: int) -> np.ndarray:
-    """About `most` places for those given. High scores keep fine steps: precision turns on the first few rows."""
+    """Merges the given places into about `most`. High scores keep fine steps: precision depends on the first rows."""
     last = np.flatnonzero(np.r_[np.diff(place) != 0, True])
     coarse = (most * np.sqrt(last[place] / len(place))).astype(int)
     return np.asarray(np.unique(2 * coarse + below, return_inverse=True)[1])
 
 
 def times_drawn(generator: np.random.Generator, patients: int) -> np.ndarray:
-    """How often each of so many patients is drawn, with replacement, in a resample of that size."""
+    """Returns how often each patient is drawn, with replacement, in a resample of the same size."""
     return np.bincount(generator.integers(patients, size=patients), minlength=patients).astype(float)

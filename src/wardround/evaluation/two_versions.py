@@ -1,4 +1,4 @@
-"""The scores of two stored versions for the same test rows in; the figures of both, and how they differ, out."""
+"""Computes the figures of two stored versions on the same test rows, and how they differ."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ _ALERTS: Final = ("alerts_high", "alerts_moderate")
 
 
 class Pair(SpecModel):
-    """One figure of both versions; `difference` is the first one's less the second one's."""
+    """One figure of both versions; `difference` is the first minus the second."""
 
     first: Metric
     second: Metric
@@ -39,7 +39,7 @@ class ComparedVersion(SpecModel):
     seen: Seen
 
     def told(self, patients: int) -> str:
-        """What a reader must know of it before any figure."""
+        """Returns what a reader must know about the version before any figure."""
         match self.seen.answer:
             case "no":
                 return f"{self.version} learned from none of these test patients."
@@ -50,13 +50,13 @@ class ComparedVersion(SpecModel):
                 )
             case "unknown":
                 return (
-                    f"Nobody knows whether {self.version} learned from these test patients: if it did, it looks better"
-                    " than it is, and the comparison is not fair."
+                    f"It is not known whether {self.version} learned from these test patients: if it did, it looks"
+                    " better than it is, and the comparison is not fair."
                 )
 
 
 class TwoVersions(SpecModel):
-    """What `wardround model compare` finds out."""
+    """The result of `wardround model compare`."""
 
     condition: str
     first: ComparedVersion
@@ -64,14 +64,14 @@ class TwoVersions(SpecModel):
     patients: str = Field(description="Which patients these are, in words.")
     test: OnTest
     metrics: dict[str, Pair] = Field(
-        description="With 95 % intervals over patients, both versions drawn alike. What needs a threshold is at each"
-        " version's own; alerts are per 100 patient-days, at the thresholds of the high and of the moderate band."
+        description="With 95 % intervals over patients, the same draws for both versions. Figures that need a threshold"
+        " use each version's own; alerts are per 100 patient-days, at the thresholds of the high and moderate bands."
     )
     notes: tuple[str, ...] = ()
 
     @property
     def fairness(self) -> tuple[str, str]:
-        """Of each version, whether it learned from these patients."""
+        """For each version, whether it learned from these patients."""
         return self.first.told(self.test.patients), self.second.told(self.test.patients)
 
 
@@ -83,12 +83,12 @@ def both_measured(
     hours_per_row: float,
     seed: int,
 ) -> dict[str, Pair]:
-    """Every figure of two versions, and the first one's less the second one's.
+    """Returns every figure of two versions, and the first minus the second.
 
     Args:
-        outcome: of each row, 0 or 1.
-        patients: of each row.
-        scores: of each row (probabilities), by the first and by the second version.
+        outcome: outcome of each row, 0 or 1.
+        patients: patient of each row.
+        scores: probabilities of each row, by the first and by the second version.
         thresholds: by band (`high`, `moderate`), the first version's and the second's.
         hours_per_row: hours of care that a row stands for.
         seed: decides the resamples of patients.

@@ -1,1 +1,1 @@
-"""Models that were trained elsewhere: their inputs, checks, and what their files say of their training."""
+"""Models that were trained elsewhere: their inputs, checks, and what their files say about their training."""

@@ -1,6 +1,6 @@
-"""A model that was trained elsewhere in, what it answers to made-up rows out: is it a model that Wardround can serve?
+"""Checks with made-up rows whether Wardround can serve a model that was trained elsewhere.
 
-The rows are plausible values of the condition's variables, drawn with a fixed seed; no patient is needed for them.
+The rows are plausible values of the condition's variables, drawn with a fixed seed; no patient's data are needed.
 """
 
 import warnings
@@ -24,7 +24,7 @@ _SPANS: Final = {"age": (18.0, 95.0), "sex": (0.0, 1.0)}
 
 @dataclass(frozen=True)
 class Answers:
-    """How a model wants to be asked, and what it can do."""
+    """How a model expects its inputs, and what it can do."""
 
     kind: str
     takes: Literal["frame", "array"]
@@ -34,14 +34,14 @@ class Answers:
 
 @dataclass(frozen=True)
 class Examination:
-    """Asks a model; `where` names its file."""
+    """Tests a model; `where` names its file."""
 
     model: Any
     names: tuple[str, ...]
     where: str
 
     def answers(self, rows: np.ndarray) -> Answers:
-        """What the model is, after `rows` (in its own inputs) were put to it. Raises ModelError."""
+        """Scores `rows` (in the model's own inputs) and returns what the model is. Raises ModelError."""
         self._check_inputs()
         takes = self._takes(rows)
         self._check_probabilities(self._ask(rows, takes), len(rows))
@@ -62,25 +62,23 @@ class Examination:
             raise self._error("feature_names that are not the model's feature_names_in_", "its names in its order")
 
     def _takes(self, rows: np.ndarray) -> Literal["frame", "array"]:
-        """Named columns, as the tutorial asks, unless the model was fitted without names or fails with them."""
+        """Returns named columns, as in the tutorial, unless the model was fitted without names or fails with them."""
         fitted_bare = hasattr(self.model, "n_features_in_") and not hasattr(self.model, "feature_names_in_")
         order: tuple[Literal["frame", "array"], ...] = ("array", "frame") if fitted_bare else ("frame", "array")
         failures = []
         for takes in order:
             try:
                 self._ask(rows, takes)
-            except Exception as error:  # noqa: BLE001 - whatever foreign code raises
+            except Exception as error:  # noqa: BLE001 - foreign code may raise anything
                 failures.append(type(error).__name__)
             else:
                 return takes
-        raise self._error(
-            f"predict_proba that fails with {' and '.join(failures)}", "probabilities of numbers; mend it"
-        )
+        raise self._error(f"predict_proba that fails with {' and '.join(failures)}", "probabilities of numbers; fix it")
 
     def _takes_unknown(self, rows: np.ndarray, takes: str) -> bool:
         try:
             answer = self._ask(rows, takes)
-        except Exception:  # noqa: BLE001 - that is the answer
+        except Exception:  # noqa: BLE001 - then it cannot
             return False
         return answer.shape == (len(rows), 2) and bool(np.isfinite(answer).all())
 
@@ -92,21 +90,22 @@ class Examination:
             )
         inside = (answer >= -_TOLERANCE) & (answer <= 1 + _TOLERANCE)
         if not inside.all() or not np.allclose(answer.sum(axis=1), 1, atol=1e-3):
-            raise self._error("predict_proba outside of 0 to 1, or rows that do not sum to 1", "probabilities")
+            raise self._error("predict_proba outside 0 to 1, or rows that do not sum to 1", "probabilities")
 
     def _check_repeatable(self, rows: np.ndarray, takes: str) -> None:
         together = self._ask(rows, takes)
         if not np.allclose(self._ask(rows, takes), together, atol=_TOLERANCE):
-            raise self._error("another answer when asked again", "the same one; take out what is random (dropout?)")
+            raise self._error("a different answer the second time", "the same one; remove what is random (dropout?)")
         alone = np.concatenate([self._ask(rows[[at]], takes) for at in range(len(rows))])
         backwards = self._ask(rows[::-1], takes)[::-1]
         if not (np.allclose(alone, together, atol=_TOLERANCE) and np.allclose(backwards, together, atol=_TOLERANCE)):
             raise self._error(
-                "a row's answer that depends on the other rows", "the same one alone (no statistics of a batch)"
+                "a row's answer that depends on the other rows",
+                "the same one as for the row alone (no batch statistics)",
             )
 
     def _positive(self) -> int:
-        """Which column of predict_proba means yes: by classes_; without classes_ the second, as everywhere."""
+        """Returns the column of predict_proba that means yes: by classes_, or else the second, as usual."""
         classes = getattr(self.model, "classes_", None)
         if classes is None:
             return 1
@@ -126,7 +125,7 @@ class Examination:
 
 
 def rows_to_try(inputs: Sequence[ImportedInput], condition: Condition) -> np.ndarray:
-    """Made-up rows of the model's own inputs, in its units."""
+    """Returns made-up rows of the model's own inputs, in its units."""
     generator = np.random.default_rng(0)
     features = {feature.name: feature for feature in condition.feature_list}
     columns = []
@@ -150,7 +149,7 @@ def _span(column: str, feature: Feature | None, condition: Condition) -> tuple[f
 
 
 def _with_unknown(rows: np.ndarray) -> np.ndarray:
-    """The first rows again, each without one input in turn, and a row of which nothing is known."""
+    """Returns the first rows again, each without one input in turn, and a row of unknown values only."""
     unknown = np.tile(rows[:1], (rows.shape[1] + 1, 1))
     np.fill_diagonal(unknown, np.nan)
     unknown[-1] = np.nan

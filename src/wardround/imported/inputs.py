@@ -1,4 +1,4 @@
-"""The inputs of a model that was trained elsewhere, by a feature schema or by their names, as Wardround's columns.
+"""Maps the inputs of a model that was trained elsewhere to feature columns, by a feature schema or by their names.
 
 Codes are matched exactly, by system and code. Nothing is guessed: what cannot be converted is a SpecError that names
 file, feature, value and remedy.
@@ -19,7 +19,7 @@ from wardround.spec.feature_schema import FeatureSchema, SchemaFeature, ValueSum
 from wardround.spec.units import SAME, UnitConversion, has_one_scale
 from wardround.spec.variables import Variable
 
-# The field of a Patient -> the column, and the transform that makes a number of it: completed years; male 1, female 0.
+# The field of a Patient -> its column, and the transform that makes it a number: completed years; male 1, female 0.
 _DEMOGRAPHICS: Final = {"birthDate": ("age", "calculate_age"), "gender": ("sex", "encode_gender")}
 _QUANTITY_FIELDS: Final = (None, "value", "valueQuantity", "valueQuantity.value")
 _A_NUMBER: Final = re.compile(r"(float|u?int)\d*|bool", re.IGNORECASE)
@@ -28,7 +28,7 @@ VALUE_SUMMARIES: Final = ("last", "first", "mean", "min", "max")
 
 @dataclass(frozen=True)
 class SchemaReader:
-    """Converts one schema. `where` names its file; `summary` is how several values become one unless a feature says."""
+    """Converts one schema. `where` names its file; `summary` combines several values unless a feature has its own."""
 
     schema: FeatureSchema
     condition: Condition
@@ -37,7 +37,7 @@ class SchemaReader:
     where: str
 
     def inputs(self, names: Sequence[str]) -> tuple[ImportedInput, ...]:
-        """The model's inputs in its order. Raises SpecError."""
+        """Returns the model's inputs in its order. Raises SpecError."""
         missing = [name for name in names if name not in self.schema.features]
         if missing:
             raise SpecError(
@@ -95,7 +95,7 @@ class SchemaReader:
         raise self._error(name, "code", f"{code[1]} of {code[0]}", expected)
 
     def _hint(self, name: str, code: str) -> str:
-        """What may have been meant: the code in another system, or a variable with a like name."""
+        """Returns what may have been meant: the code in another system, or a variable with a similar name."""
         for variable in self.variables.values():
             systems = [system for system, known in variable.all_codes() if known == code]
             if systems:
@@ -105,7 +105,7 @@ class SchemaReader:
         return f" ({close[0]} has {listed}; correct it if the model was trained on that)" if close else ""
 
     def _unit(self, name: str, feature: SchemaFeature, variable: Variable) -> tuple[str, UnitConversion]:
-        """A missing unit is no question only where values are on one scale everywhere."""
+        """Returns unit and conversion. A unit may be missing only if such values are on the same scale everywhere."""
         if feature.unit is None:
             if not has_one_scale(variable.unit):
                 raise self._error(name, "unit", None, f"the unit that the model was trained in: {_listed(variable)}")
@@ -116,7 +116,7 @@ class SchemaReader:
         return feature.unit, conversion
 
     def _wanted(self, variable: Variable, feature: SchemaFeature) -> Feature:
-        """Unless the schema says a window, the longest over which the condition computes the summary."""
+        """Returns the feature; without a window in the schema, with the condition's longest window for the summary."""
         summary = feature.summary or self.summary
         windows = [
             mine.window
@@ -143,7 +143,7 @@ class SchemaReader:
 
 
 def inputs_by_name(names: Sequence[str], condition: Condition, where: str) -> tuple[ImportedInput, ...]:
-    """The inputs of a model whose features are called as the condition's columns are. Raises SpecError."""
+    """Returns the inputs of a model whose features are named like the condition's columns. Raises SpecError."""
     columns = condition.columns
     unknown = [name for name in names if name not in columns]
     if unknown:
@@ -172,7 +172,7 @@ def _name(wanted: "Feature | str") -> str:
 
 
 def _lines_to_add(absent: Sequence["Feature | str"], condition: Condition) -> list[str]:
-    """What is missing, as lines of YAML."""
+    """Returns what is missing as lines of YAML."""
     demographics = [one for one in absent if isinstance(one, str)]
     groups: dict[tuple[str, timedelta], dict[str, None]] = {}
     for one in absent:

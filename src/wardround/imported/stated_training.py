@@ -1,6 +1,6 @@
-"""What a model's file says of its training in, held against what its schema says; a contradiction is an error.
+"""Compares what a model's file says about its training with what its schema says; a contradiction is an error.
 
-Two faults are common and silent: a feature that was trained on one quantity or in one unit, and is served another.
+This finds two common, silent faults: a feature that was trained on one quantity, or in one unit, and is served another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ def check_items(
         for itemid in trained.get(one.name, ()) if one.column in served else ():
             variable = owner.get(itemid)
             if variable is None or variable.name != served[one.column]:
-                found = variable.display if variable else "no variable of variables.yaml"
+                found = variable.display if variable else "not a variable in variables.yaml"
                 raise SpecError(
                     f"{where}: metadata.{ITEMS}: {one.name} was trained on MIMIC item {itemid}, which is {found}, and"
                     f" would be served {served[one.column]}; correct its code in the schema, or train it again"
@@ -38,7 +38,7 @@ def check_items(
 
 
 def _items(metadata: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """By feature; what is not of the tutorial's form says nothing."""
+    """Returns the item ids by feature; entries not in the tutorial's form are ignored."""
     tables = metadata.get(ITEMS)
     listed = [table for table in tables.values() if isinstance(table, Mapping)] if isinstance(tables, Mapping) else []
     named = {str(name): items for table in listed for name, items in table.items()}
@@ -56,7 +56,7 @@ def check_means(means: Mapping[str, float], inputs: Sequence[ImportedInput], con
 
 
 def check_plausible(one: ImportedInput, value: float, what: str, condition: Condition, where: str) -> None:
-    """Raises SpecError if a value in the model's unit is not plausible, which is mostly a unit that is wrong."""
+    """Raises SpecError if a value in the model's unit is not plausible, usually because the unit is wrong."""
     feature = {feature.name: feature for feature in condition.feature_list}.get(one.column)
     if feature is None or feature.summary not in VALUE_SUMMARIES:
         return

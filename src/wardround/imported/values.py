@@ -1,4 +1,4 @@
-"""What an imported model takes for an unknown value, and what is typical: by its features in, by columns out."""
+"""What an imported model uses for unknown values, and what is typical: given by feature, returned by column."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -10,18 +10,18 @@ from wardround.imported.stated_training import check_plausible
 from wardround.spec.conditions import Condition, Feature
 from wardround.spec.variables import Variable
 
-# What the reasons of a model compare with that takes no unknown value and came without values for them. Half-way
-# between the codes of the sexes; an age that is common in intensive care.
+# Reasons compare with these if a model takes no unknown values and came without values for them: half-way between the
+# codes of the sexes, and an age that is common in intensive care.
 _TYPICAL_DEMOGRAPHICS: Final = {"age": 65.0, "sex": 0.5}
 
 
 def imputation(
     given: Mapping[str, float], inputs: Sequence[ImportedInput], condition: Condition, where: str
 ) -> dict[str, float]:
-    """By column and in its unit, the values that were given by feature and in the model's unit.
+    """Returns, by column and in its unit, the values that were given by feature and in the model's unit.
 
-    Raises SpecError: a feature that the model does not take; a value that is not plausible in its unit, which is
-    mostly a unit that is wrong; two values for one column.
+    Raises SpecError for a feature that the model does not take, for a value that is not plausible in its unit (usually
+    because the unit is wrong), and for two values for one column.
     """
     by_name = {one.name: one for one in inputs}
     unknown = sorted(set(given) - set(by_name))
@@ -33,15 +33,15 @@ def imputation(
         check_plausible(one, value, "the value given for it", condition, where)
         converted = one.in_column(value)
         if abs(by_column.setdefault(one.column, converted) - converted) > 1e-6:
-            raise SpecError(f"{where}: {name}: two features are {one.column} and have different values; give one")
+            raise SpecError(f"{where}: {name}: two features use {one.column} and have different values; give one value")
     return by_column
 
 
 def typical(
     inputs: Sequence[ImportedInput], imputed: Mapping[str, float], takes_unknown: bool, condition: Condition, where: str
 ) -> dict[str, float]:
-    """By column, what reasons compare with: the imputed value; else nothing if the model takes unknown values; else a
-    usual value, and 0 for counts, trends and times. Raises SpecError where none is known."""
+    """Returns, by column, what reasons compare with: the imputed value; otherwise nothing if the model takes unknown
+    values; otherwise a usual value, and 0 for counts, trends and times. Raises SpecError if none is known."""
     features = {feature.name: feature for feature in condition.feature_list}
     found = dict(imputed)
     for one in inputs:

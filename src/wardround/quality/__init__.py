@@ -1,1 +1,1 @@
-"""The validation suite of a feature table, derived from the spec."""
+"""The validation suite of a feature table, built from the spec."""

@@ -1,5 +1,5 @@
-"""A feature table in long form: rules and rows in, a line for each rule and known value out, so that one expectation
-can judge many rules. Unknown values have no line, for they break no rule.
+"""Turns a feature table into long form, with a line for each rule and known value, so that one expectation can judge
+many rules. Unknown values get no line, because they break no rule.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from wardround.quality.suite import Rule
 
 @dataclass(frozen=True)
 class Lines:
-    """What rules ask of values, one a line.
+    """The values that rules judge, one per line.
 
     Attributes:
         table: what is judged; float64 columns without NaN.
-        rows: per line, the position of its row in the part of the feature table.
-        rules: per line, the position of its rule among those given.
+        rows: for each line, the position of its row in the part of the feature table.
+        rules: for each line, the position of its rule among the given rules.
     """
 
     table: pd.DataFrame
@@ -27,7 +27,7 @@ class Lines:
 
 
 def type_lines(table: pd.DataFrame, rules: Sequence[Rule]) -> pd.DataFrame:
-    """One line per rule of the kind type: the type `found`, that of a column's values, and the one `wanted`."""
+    """Returns one line per rule of the kind type: the type `found` in the column, and the one `wanted`."""
     dtypes = dict(zip(table.columns, table.dtypes, strict=True))
     return pd.DataFrame(
         {"found": [dtypes[rule.column].type.__name__ for rule in rules], "wanted": [rule.type for rule in rules]},
@@ -36,7 +36,7 @@ def type_lines(table: pd.DataFrame, rules: Sequence[Rule]) -> pd.DataFrame:
 
 
 def range_lines(part: pd.DataFrame, rules: Sequence[Rule]) -> Lines:
-    """`low`, `value` and `high` for rules of the kinds between and ordered, whose high is the row's other value."""
+    """Returns `low`, `value` and `high` for rules of the kinds between and ordered (whose high is the other column)."""
     values = _values(part, [rule.column for rule in rules])
     lows = np.array([-np.inf if rule.other else rule.low for rule in rules])
     highs = np.tile(np.array([rule.high for rule in rules]), (len(part), 1))
@@ -49,7 +49,7 @@ def range_lines(part: pd.DataFrame, rules: Sequence[Rule]) -> Lines:
 
 
 def choice_lines(part: pd.DataFrame, rules: Sequence[Rule]) -> Lines:
-    """`value` for rules of the kind one_of."""
+    """Returns `value` for rules of the kind one_of."""
     values = _values(part, [rule.column for rule in rules])
     known = ~np.isnan(values)
     rows, places = np.nonzero(known)
@@ -57,7 +57,7 @@ def choice_lines(part: pd.DataFrame, rules: Sequence[Rule]) -> Lines:
 
 
 def _values(part: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """A row per row of the part; the column may hold objects, of which the suite has judged the type."""
+    """Returns the columns' values as rows; a column may hold objects, whose type the suite has judged already."""
     values = np.empty((len(part), len(columns)))
     for place, column in enumerate(columns):
         values[:, place] = part[column].to_numpy(dtype="float64", na_value=np.nan)

@@ -1,4 +1,4 @@
-"""What must hold of a feature table: a condition in, rules out; and the account of a table held against them."""
+"""The rules that a feature table must meet, built from a condition, and the result of checking a table."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,10 +12,10 @@ from wardround.spec.conditions import Condition, Feature
 
 IDENTITY = ("stay_id", "as_of")
 OLDEST = 130  # years; no verified human age is above 122
-# The cohort counts birthdays, the feature years of 365.25 days: on a birthday they differ by up to a day.
+# The cohort counts birthdays, the feature counts years of 365.25 days: on a birthday they differ by up to a day.
 BIRTHDAY_SLACK = 0.01  # years
 _FINITE = sys.float_info.max
-# A mean is computed, so it may leave the range of its own values by a rounding error.
+# A mean is computed, so a rounding error can put it outside the range of its own values.
 _ROUNDING = 1e-9
 
 Kind = Literal["columns", "type", "known", "unique", "between", "one_of", "ordered"]
@@ -23,13 +23,13 @@ Kind = Literal["columns", "type", "known", "unique", "between", "one_of", "order
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that must hold; only the attributes that its kind needs are set.
+    """One rule; only the attributes that its kind needs are set.
 
     Attributes:
         kind: columns (exactly these, in this order), type, known (never null), unique, between (both ends included),
             one_of, or ordered (`column` is at most `other` where both are known).
-        column: the column it is about; "" for the whole table.
-        text: the rule in words, for reports and reasons; holds no value of a patient.
+        column: the column that it is about; "" for the whole table.
+        text: the rule in words, for reports and reasons; contains no value of a patient.
     """
 
     kind: Kind
@@ -44,12 +44,12 @@ class Rule:
 
     @property
     def structural(self) -> bool:
-        """Whether breaking it makes every row unusable, and not single rows."""
+        """Whether breaking it makes every row unusable, rather than single rows."""
         return self.kind in ("columns", "type")
 
 
 def suite(condition: Condition) -> tuple[Rule, ...]:
-    """The rules for a table of stay_id, as_of and the condition's columns. Unknown (NaN) features break no rule."""
+    """Returns the rules for stay_id, as_of and the condition's columns. Unknown (NaN) values break no rule."""
     return (*_table_rules(condition), *_demographic_rules(condition), *_feature_rules(condition))
 
 
@@ -109,20 +109,20 @@ def _between(column: str, low: float, high: float, unit: str, slack: float = 0.0
 
 
 class Checked(BaseModel):
-    """One rule and how it went: counts only."""
+    """One rule and its result, in counts only."""
 
     model_config = ConfigDict(frozen=True)
 
-    type: str = Field(description="Name of the expectation that judged the rule, in Great Expectations.")
-    column: str = Field(description='Column, or "" for the whole table.')
-    rule: str = Field(description="What must hold, in words.")
+    type: str = Field(description="Name of the Great Expectations expectation that judged the rule.")
+    column: str = Field(description='The column, or "" for the whole table.')
+    rule: str = Field(description="The rule in words.")
     success: bool
     checked: int = Field(description="Rows that had a value to check.")
     unexpected: int = Field(description="Rows that broke it.")
 
 
 class QualityResult(BaseModel):
-    """A table held against its suite. What is dumped holds counts and no patient's value; `failing` stays in memory."""
+    """The result of checking a table. Its dump holds counts and no patient's value; `failing` stays in memory."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -140,17 +140,17 @@ class QualityResult(BaseModel):
 
     @property
     def set_aside_share(self) -> float:
-        """Share of the rows that are set aside, 0 to 1; 1 for an empty table of the wrong shape."""
+        """Share of the rows that are set aside, 0 to 1; 1 for an empty table with the wrong columns."""
         if self.rows:
             return self.set_aside / self.rows
         return 0.0 if self.success else 1.0
 
 
 class Noted(NamedTuple):
-    """How a rule did on a part of a table.
+    """The result of one rule on a part of a table.
 
     Attributes:
-        expectation: that judged it.
+        expectation: the expectation that judged it.
         checked: how many rows had a value to check.
         broken: positions, in the whole table, of the rows that broke the rule, each once.
         held: whether it held; a table without rows may still have the wrong columns.
@@ -164,16 +164,16 @@ class Noted(NamedTuple):
 
 
 class Account:
-    """How a table of so many rows does against a suite: noted rule by rule, in any order and in parts of the table."""
+    """Collects how a table meets its suite: noted rule by rule, in any order and for parts of the table."""
 
     def __init__(self, rules: Sequence[Rule], rows: int) -> None:
         self._rules = rules
         self._places = {rule: place for place, rule in enumerate(rules)}
         self._noted: dict[int, Checked] = {}
-        self._first = np.full(rows, len(rules))  # the place of the first rule that a row broke
+        self._first = np.full(rows, len(rules))  # the position of the first rule that each row broke
 
     def note(self, noted: Iterable[Noted]) -> None:
-        """Adds what was noted; a structural rule that did not hold makes all rows unusable."""
+        """Adds results; a structural rule that did not hold makes all rows unusable."""
         for one in noted:
             place = self._places[one.rule]
             before = self._noted.get(place)
@@ -190,16 +190,16 @@ class Account:
 
     @property
     def success(self) -> bool:
-        """Of all that was noted."""
+        """Whether everything noted so far held."""
         return all(checked.success for checked in self._noted.values())
 
     @property
     def checked(self) -> tuple[Checked, ...]:
-        """The rules that were noted, in the order of the suite."""
+        """The noted rules, in the order of the suite."""
         return tuple(self._noted[place] for place in sorted(self._noted))
 
     @property
     def broken(self) -> dict[int, str]:
-        """Position of each row that broke a rule -> the first such rule of the suite, in words."""
+        """The position of each row that broke a rule -> the first such rule of the suite, in words."""
         rows = np.flatnonzero(self._first < len(self._rules))
         return {int(row): self._rules[self._first[row]].text for row in rows}

@@ -1,4 +1,4 @@
-"""A condition in; what its model card says of it in words out, so that a card can be read without the spec."""
+"""Describes a condition in words for its model card, so that the card can be read without the spec."""
 
 from typing import Self
 
@@ -11,9 +11,9 @@ from wardround.spec.model_card import ModelCardTexts
 
 
 class About(SpecModel):
-    """The condition as it was when the model was made, and what its people say about the model."""
+    """The condition at the time when the model was made, and people's statements about the model."""
 
-    description: str = Field(default="", description="The condition's own sentence.")
+    description: str = Field(default="", description="The condition's description.")
     min_age: int | None = Field(default=None, description="Youngest age of the cohort, in years.")
     minimum_data: str = Field(default="", description="The least that must be known for a score, as a sentence.")
     inputs: dict[str, str] = Field(default={}, description="What each column is, in words.")
@@ -22,7 +22,7 @@ class About(SpecModel):
 
     @classmethod
     def of(cls, condition: Condition) -> Self:
-        """What the spec says today."""
+        """Returns the description of a condition as it is now."""
         needed = condition.minimum_data
         names = [condition.variables[name].display.lower() for name in needed.of]
         return cls(

@@ -1,4 +1,4 @@
-"""Stays in, those that a model may learn from and those left out (with reasons) out; together all that came in."""
+"""Splits stays into those that a model may learn from and those left out, with reasons; together they are all stays."""
 
 from typing import Final, NamedTuple
 
@@ -18,8 +18,8 @@ BELOW_MINIMUM_DATA: Final = "below_minimum_data"
 
 
 class TrainingCohort(NamedTuple):
-    """`stays` to learn from, with `outcome`, `onset` and `last_hour` (see `core.tasks.rows_of`), by patient and
-    admission; `excluded` as in EXCLUDED_COLUMNS."""
+    """`stays` to learn from, with `outcome`, `onset` and `last_hour` (see `training.tasks.rows_of`), ordered by patient
+    and admission; `excluded` as in EXCLUDED_COLUMNS."""
 
     stays: pd.DataFrame
     excluded: pd.DataFrame
@@ -30,15 +30,15 @@ def training_cohort(
 ) -> TrainingCohort:
     """Splits finished stays by whether a model may learn from them.
 
-    Reasons, the first that applies: unusable_status, no_admission_time, no_birth_date, under_age, open_stay,
-    shorter_than_<time of the first prediction>, no_outcome, no_onset (the outcome came, nobody knows when, and the task
-    must know), onset_before_prediction.
+    The reason is the first that applies: unusable_status, no_admission_time, no_birth_date, under_age, open_stay,
+    shorter_than_<time of the first prediction>, no_outcome, no_onset (the outcome occurred at an unknown time, and
+    the task needs the time), onset_before_prediction.
 
     Args:
         stays: STAY_COLUMNS, race, anchor_year_group.
-        outcomes: outcome and onset of each stay (see `core.labels.outcomes`), in the same order.
-        task: when is predicted, and what.
-        condition: the spec, for the youngest age.
+        outcomes: outcome and onset of each stay (see `training.labels.outcomes`), in the same order.
+        task: what is predicted, and when.
+        condition: the spec, for the minimum age.
         seed: decides how long stays without the outcome are followed in the hourly task.
     """
     first = index_after(stays, task.at)["as_of"]
@@ -63,7 +63,7 @@ def training_cohort(
 
 
 def leave_out_too_little_data(cohort: TrainingCohort, used: set[str]) -> TrainingCohort:
-    """Moves stays without any prediction above the condition's minimum data to the excluded ones."""
+    """Moves stays of which no prediction has the condition's minimum data to the excluded ones."""
     enough = cohort.stays["stay_id"].isin(used).to_numpy()
     rest = _excluded(cohort.stays, np.where(enough, "", BELOW_MINIMUM_DATA))
     excluded = pd.concat([cohort.excluded, rest], ignore_index=True)
@@ -71,8 +71,8 @@ def leave_out_too_little_data(cohort: TrainingCohort, used: set[str]) -> Trainin
 
 
 def _ended(outtime: pd.api.extensions.ExtensionArray, first: pd.api.extensions.ExtensionArray, task: Task) -> object:
-    """Whether the stay is over at its first prediction. An hourly row is for a stay that goes on: who leaves at this
-    very moment gets none."""
+    """Returns whether each stay is over at its first prediction. In the hourly task a stay that ends at exactly that
+    moment is over, since an hourly row describes a stay that continues."""
     return outtime < first if task.horizon is None else outtime <= first
 
 

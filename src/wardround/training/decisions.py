@@ -1,4 +1,4 @@
-"""The decisions about a condition's models in, what holds now out: what is live, what was withdrawn, the way back."""
+"""What follows from the decisions about a condition's models: which version is live, withdrawn, or rolled back to."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,29 +32,29 @@ JUDGEMENTS: Final[dict[Verdict, What]] = {
 
 
 class Decision(SpecModel):
-    """One decision about one version, or about the condition as a whole: by a person, or by the promotion gates."""
+    """One decision by a person or by the promotion gates, about one version or about the whole condition."""
 
     when: datetime
-    by: str = Field(description="The name of who decided.")
+    by: str = Field(description="The name of the person or thing that decided.")
     what: What
-    version: str = Field(description="What was decided about; empty where it was the condition.")
-    live: str | None = Field(description="What was live until then.")
+    version: str = Field(description="The version that the decision is about; empty if it is about the condition.")
+    live: str | None = Field(description="The version that was live until then.")
     why: str
     despite_gates: bool = Field(default=False, description="Promoted although a promotion gate had failed.")
-    until: datetime | None = Field(default=None, description="Of a challenge: screenings of before are compared.")
+    until: datetime | None = Field(default=None, description="Of a challenge: screenings before this time take part.")
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What a condition's decisions come to.
+    """The result of all decisions about a condition.
 
     Attributes:
-        live: the decision that put the version in use there; None if nothing is live.
-        before: the versions that were live before it, the last one last; a rollback takes those off that it passes.
-        withdrawn: what was rolled back from, or rejected, and has not been promoted since, with that decision.
-        judged: what the promotion gates said of each version last.
+        live: the decision that made the live version live; None if nothing is live.
+        before: the versions that were live before it, the latest last; a rollback removes those that it skips.
+        withdrawn: versions rolled back from or rejected, and not promoted since, each with that decision.
+        judged: the latest verdict of the promotion gates on each version.
         suspended: the decision since which the condition computes nothing new for people; None if it does.
-        challenge: the decision by which a stored version is scored beside the live one; None if none is.
+        challenge: the decision by which a stored version is scored beside the live one; None if there is none.
     """
 
     live: Decision | None = None
@@ -66,28 +66,28 @@ class Standing:
 
     @property
     def version(self) -> str | None:
-        """The version in use."""
+        """The live version."""
         return self.live.version if self.live else None
 
     @property
     def previous(self) -> str | None:
-        """What was live before and was not withdrawn: where a rollback leads."""
+        """The latest version that was live before and is not withdrawn: a rollback leads to it."""
         good = [version for version in self.before if version not in self.withdrawn]
         return good[-1] if good else None
 
     def challenger_at(self, as_of: datetime) -> str | None:
-        """The version that a screening of that prediction time scores beside the live one."""
+        """Returns the version that a screening at that prediction time scores beside the live one."""
         challenge = self.challenge
         return challenge.version if challenge and (challenge.until is None or as_of < challenge.until) else None
 
     def verdict(self, version: str) -> Verdict:
-        """Whether a version passed the promotion gates; one that they never saw is not judged."""
+        """Returns whether a version passed the promotion gates; one that they never judged is `not_judged`."""
         judgement = self.judged.get(version)
         verdicts = {what: verdict for verdict, what in JUDGEMENTS.items()}
         return verdicts[judgement.what] if judgement else "not_judged"
 
     def after(self, decision: Decision) -> "Standing":
-        """What holds when this has been decided as well."""
+        """Returns the standing after one more decision."""
         if decision.what in JUDGEMENTS.values():
             return replace(self, judged={**self.judged, decision.version: decision})
         match decision.what:
@@ -118,7 +118,7 @@ class Standing:
 
 
 def standing(decisions: Iterable[Decision]) -> Standing:
-    """What the decisions, the oldest first, come to."""
+    """Returns the result of the decisions, given in order of time."""
     now = Standing()
     for decision in decisions:
         now = now.after(decision)
@@ -126,11 +126,11 @@ def standing(decisions: Iterable[Decision]) -> Standing:
 
 
 def says_again(decision: Decision, decisions: tuple[Decision, ...]) -> bool:
-    """Whether the last decision says the same, at another time."""
+    """Returns whether the last decision differs from this one only in its time."""
     return bool(decisions) and decisions[-1].model_copy(update={"when": decision.when}) == decision
 
 
 def _until(version: str, before: tuple[str, ...]) -> tuple[str, ...]:
-    """What was live before the version was, the last time."""
+    """Returns the versions that were live before this version was last live."""
     places = [place for place, one in enumerate(before) if one == version]
     return before[: places[-1]] if places else before

@@ -1,4 +1,4 @@
-"""Training rows in, fitted candidates and how they did out; imputation is learned where the model is."""
+"""Fits candidates and measures them; imputation is learned from the same rows as the model."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Self
@@ -17,7 +17,7 @@ from wardround.spec.conditions import Bands
 
 
 class TrainingRows(NamedTuple):
-    """What candidates learn from: `features` (NaN is unknown), outcome (0 or 1), fold and patient of each row."""
+    """What candidates learn from: `features` (NaN: unknown), and outcome (0 or 1), fold and patient of each row."""
 
     features: pd.DataFrame
     outcome: np.ndarray
@@ -25,7 +25,7 @@ class TrainingRows(NamedTuple):
     patients: pd.Series
 
     def take(self, chosen: np.ndarray) -> Self:
-        """The chosen rows (booleans)."""
+        """Returns the chosen rows (booleans)."""
         return self._replace(
             features=self.features[chosen],
             outcome=self.outcome[chosen],
@@ -34,7 +34,7 @@ class TrainingRows(NamedTuple):
         )
 
     def some(self, most: int, seed: int) -> Self:
-        """All rows of so many patients, drawn by the seed, that there are at most about `most` rows."""
+        """Returns all rows of randomly drawn patients, as many patients as fit into about `most` rows."""
         if len(self.outcome) <= most:
             return self
         rows = self.patients.value_counts().sort_index()
@@ -42,12 +42,12 @@ class TrainingRows(NamedTuple):
         return self.take(self.patients.isin(drawn.index[drawn.cumsum() <= most]).to_numpy())
 
     def without(self, column: str) -> Self:
-        """The rows without one feature."""
+        """Returns the rows without one feature."""
         return self._replace(features=self.features.drop(columns=column))
 
 
 class FoldResult(SpecModel):
-    """One outer fold of the nested cross-validation: what its other folds chose, and how that did on the fold."""
+    """One outer fold of the nested cross-validation: the setting that its other folds chose, and the result on it."""
 
     fold: int
     settings: dict[str, Setting] = Field(description="Hyper-parameters, chosen without the fold.")
@@ -55,46 +55,46 @@ class FoldResult(SpecModel):
 
 
 class CandidateResult(SpecModel):
-    """How a candidate did on the training patients, in grouped nested cross-validation, at its own threshold.
+    """A candidate's results on the training patients, in grouped nested cross-validation, at its own threshold.
 
-    The figures serve to choose; calibration and threshold were picked on the same out-of-fold scores, so they are a
-    little too good. Threshold and metrics are of calibrated scores.
+    The figures serve to choose a candidate. They are slightly too good, because calibration and threshold were chosen
+    on the same out-of-fold scores. Threshold and metrics refer to calibrated scores.
     """
 
     title: str
     threshold: float
     metrics: dict[str, Metric]
-    settings: dict[str, Setting] = Field(default={}, description="Of the fit to all training rows.")
+    settings: dict[str, Setting] = Field(default={}, description="Hyper-parameters of the fit to all training rows.")
     folds: tuple[FoldResult, ...] = ()
     calibration: Calibration = Calibration()
     policy: Policy | None = Field(default=None, description="How the threshold was chosen.")
 
 
 def medians(features: pd.DataFrame) -> dict[str, float]:
-    """The median of each column's known values; 0 for a column of which nothing is known."""
+    """Returns the median of each column's known values; 0 for a column without any."""
     return {str(column): float(value) for column, value in features.median().fillna(0.0).items()}
 
 
 def inputs_from(features: pd.DataFrame, imputation: Mapping[str, float]) -> np.ndarray:
-    """Rows x columns without NaN: the columns that `imputation` names, in its order, unknown values filled from it."""
+    """Returns rows x columns without NaN: the columns of `imputation` in its order, with unknown values imputed."""
     inputs = np.array(features[list(imputation)], dtype=float, order="C")
     np.copyto(inputs, np.fromiter(imputation.values(), dtype=float), where=np.isnan(inputs))
     return inputs
 
 
 class Learned(NamedTuple):
-    """A fitted candidate and the medians of the rows that it was fitted to."""
+    """A fitted candidate, and the medians of the rows that it was fitted to."""
 
     fitted: Fitted
     imputation: dict[str, float]
 
     def scores(self, features: pd.DataFrame) -> np.ndarray:
-        """The score of each row of features (NaN allowed), before calibration."""
+        """Returns the score of each row of features (NaN allowed), before calibration."""
         return self.fitted.predict(inputs_from(features, self.imputation))
 
 
 def fit(candidate: type[Fitted], rows: TrainingRows, seed: int, setting: HyperParameters | None = None) -> Learned:
-    """The candidate fitted to rows, imputed with their own medians."""
+    """Fits the candidate to rows whose unknown values are imputed with their own medians."""
     imputation = medians(rows.features)
     return Learned(candidate.fit(inputs_from(rows.features, imputation), rows.outcome, seed, setting), imputation)
 
@@ -102,7 +102,7 @@ def fit(candidate: type[Fitted], rows: TrainingRows, seed: int, setting: HyperPa
 def out_of_fold(
     candidate: type[Fitted], rows: TrainingRows, seed: int, setting: HyperParameters | None = None
 ) -> np.ndarray:
-    """Each row's score from a model, with its imputation and scaling, that was fitted without the row's fold."""
+    """Returns each row's score from a model whose fit, imputation and scaling did not use the row's fold."""
     scores = np.full(len(rows.outcome), np.nan)
     for fold in np.unique(rows.folds):
         inside = rows.folds == fold
@@ -111,7 +111,7 @@ def out_of_fold(
 
 
 def judge(title: str, outcome: np.ndarray, scores: np.ndarray, bands: Bands, hours_per_row: float) -> CandidateResult:
-    """A candidate's result from its out-of-fold scores."""
+    """Returns a candidate's result from its out-of-fold scores."""
     calibration = fit_platt(outcome, scores)
     score = calibrated(scores, calibration)
     threshold, policy = choose_threshold(outcome, score, bands, hours_per_row)
@@ -127,7 +127,7 @@ def judge(title: str, outcome: np.ndarray, scores: np.ndarray, bands: Bands, hou
 def fold_results(
     rows: TrainingRows, scores: np.ndarray, by_fold: Mapping[int, HyperParameters], result: CandidateResult
 ) -> tuple[FoldResult, ...]:
-    """Each outer fold's setting and metrics, at the threshold and with the calibration of all folds together."""
+    """Returns each outer fold's setting and metrics, with the threshold and calibration of all folds together."""
     score = calibrated(scores, result.calibration)
     return tuple(
         FoldResult(
@@ -140,5 +140,5 @@ def fold_results(
 
 
 def choose(results: Mapping[str, CandidateResult]) -> str:
-    """The name of the candidate with the best F1, at the threshold that the policy gives it; of equals the first."""
+    """Returns the name of the candidate with the best F1 at the threshold of its policy; of equals, the first."""
     return max(results, key=lambda name: results[name].metrics["f1"].value or 0.0)

@@ -1,4 +1,4 @@
-"""Stays with their hospital admission in, outcomes out. A new label rule is one function and one line in RULES."""
+"""Determines the outcome of each stay. A new label rule is one function and one line in RULES."""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -9,12 +9,12 @@ from wardround.core.events import UTC
 from wardround.errors import TrainingError
 from wardround.spec.conditions import Condition, Label
 
-# Rules that say when the outcome began, and by which clock; the others know only that it did.
+# Rules that know when the outcome began, and from which time; the others only know whether it occurred.
 TIMED_RULES: Final = ("hospital_death", "sepsis3")
 
 
 class LabelSources(NamedTuple):
-    """What a label rule sees.
+    """What a label rule may use.
 
     Attributes:
         stays: stay_id, hadm_id, dischtime and deathtime (NaT if none), hospital_expire_flag.
@@ -27,15 +27,15 @@ class LabelSources(NamedTuple):
     sepsis3: pd.DataFrame | None = None
 
 
-# Per stay, in the stays' order: `outcome` (True, False, or NA where it is not known) and `onset` (NaT if not known).
+# Per stay, in the order of the stays: `outcome` (True, False, or NA if unknown) and `onset` (NaT if unknown).
 LabelRule = Callable[[LabelSources, Label], pd.DataFrame]
 
 
 def icd(sources: LabelSources, label: Label) -> pd.DataFrame:
-    """Whether the hospital admission was coded with one of the label's prefixes, each matched in its ICD version only.
+    """Returns whether the hospital admission has a code with one of the label's prefixes, of the same ICD version.
 
-    Codes are given at discharge: without a discharge, or without any code, the outcome is not known; when it began
-    never is.
+    Codes are assigned at discharge: without a discharge, or without any code, the outcome is unknown. The onset is
+    always unknown.
     """
     stays, diagnoses = sources.stays, sources.diagnoses
     code = diagnoses["icd_code"].astype("str").str.strip().str.upper()
@@ -47,14 +47,14 @@ def icd(sources: LabelSources, label: Label) -> pd.DataFrame:
 
 
 def hospital_death(sources: LabelSources, _label: Label) -> pd.DataFrame:
-    """Whether and when the patient died before hospital discharge; not known while the admission goes on."""
+    """Returns whether and when the patient died before hospital discharge; unknown while the admission continues."""
     stays = sources.stays
     died = stays["deathtime"].notna() | stays["hospital_expire_flag"].isin([1])
     return _outcomes(died, known=died | stays["dischtime"].notna(), onset=stays["deathtime"])
 
 
 def sepsis3(sources: LabelSources, label: Label) -> pd.DataFrame:
-    """Whether the stay meets Sepsis-3, and its onset by the label's definition; a stay without a row is not known."""
+    """Returns whether the stay meets Sepsis-3, and its onset by the label's definition; unknown without a row."""
     if sources.sepsis3 is None:
         raise ValueError("sources: sepsis3 is missing, expected the frame of MimicFolder.sepsis3")
     found = sources.sepsis3.set_index("stay_id").reindex(sources.stays["stay_id"]).set_axis(sources.stays.index)
@@ -64,7 +64,7 @@ def sepsis3(sources: LabelSources, label: Label) -> pd.DataFrame:
 
 
 def sepsis3_onset(found: pd.DataFrame, label: Label) -> pd.Series:
-    """When sepsis began by the label's definition; of sofa_time and suspected_infection_time."""
+    """Returns the onset of sepsis by the label's definition, from sofa_time and suspected_infection_time."""
     times = found[["sofa_time", "suspected_infection_time"]]
     return times.min(axis=1) if label.onset == "earlier" else times[label.onset]
 
@@ -73,12 +73,12 @@ RULES: Final[dict[str, LabelRule]] = {"icd": icd, "hospital_death": hospital_dea
 
 
 def onset_definition(label: Label) -> str | None:
-    """In a word, which time the label's onset is; None for a label without one."""
+    """Returns which time the label uses as onset, as a short name; None for a label without an onset."""
     return label.onset or ("deathtime" if label.rule == "hospital_death" else None)
 
 
 def label_of(condition: Condition, rule: str | None) -> Label:
-    """The condition's label of that rule, its default label for None; raises TrainingError for any other rule."""
+    """Returns the condition's label with that rule, or its default label for None; raises TrainingError if unknown."""
     if rule is None:
         return condition.label
     if rule in condition.labels:
@@ -90,8 +90,8 @@ def label_of(condition: Condition, rule: str | None) -> Label:
 
 
 def outcomes(sources: LabelSources, label: Label) -> pd.DataFrame:
-    """The label's `outcome` (boolean, NA for not known) and `onset` (UTC, NaT) of each stay, in the stays' order and
-    with their index."""
+    """Returns the label's `outcome` (boolean, NA if unknown) and `onset` (UTC, NaT if unknown) of each stay, in the
+    order of the stays and with their index."""
     return RULES[label.rule](sources, label)
 
 

@@ -1,7 +1,7 @@
-"""The gates against leakage: rows, folds, a candidate and its metric in; what each gate found out.
+"""The gates against leakage, each of which judges rows, folds or a candidate and reports what it found.
 
-Only a gate that fails stops a training. With few patients chance alone exceeds the limits: then a gate does not judge,
-and says so.
+Only a gate that fails stops a training. With few patients, chance alone exceeds the limits: the gate then does not
+judge, and says so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,20 +17,20 @@ from wardround.evaluation.tallies import Scores
 from wardround.spec.leakage import Leakage
 from wardround.training.fitting import TrainingRows, fit, inputs_from, out_of_fold
 
-# Gates judge by so many rows at most, of whole patients.
+# Gates use at most this many rows, of whole patients.
 _MOST_ROWS: Final = 50_000
 _REPEATS: Final = 10
-# Student's t for nine degrees of freedom: clean data leave an interval of this width once in a thousand trainings.
+# Student's t for nine degrees of freedom: clean data exceed an interval of this width once in a thousand trainings.
 _T: Final = 4.781
-# A wider interval would let pass what nobody would call chance.
+# A wider interval would accept differences that nobody would call chance.
 _WIDEST: Final = 0.2
-# Features that are looked at more closely, and the rows that say which.
+# How many features are examined more closely, and how many rows select them.
 _CLOSER: Final = 5
 _ROWS_TO_RANK: Final = 2_000
 
 
 def patient_overlap(patients: pd.Series, folds: pd.Series) -> GateResult:
-    """No patient may be on both sides, nor in two folds: a model would be judged on patients that it knows.
+    """Checks that no patient is on both sides or in two folds: a model would be judged on patients that it knows.
 
     Args:
         patients: the patient of each row.
@@ -45,10 +45,10 @@ def patient_overlap(patients: pd.Series, folds: pd.Series) -> GateResult:
 def permuted_labels(
     candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, limits: Leakage, seed: int
 ) -> GateResult:
-    """With outcomes dealt anew among the patients of each fold there is nothing to learn: the AUROC must be 0.5.
+    """Permutes the outcomes among the patients of each fold, so that nothing can be learned: the AUROC must be 0.5.
 
-    Ten times the candidate learns without one fold and is judged on it; all rows of a patient get one outcome. The mean
-    may differ from 0.5 by a 99.9 % interval of the ten.
+    Ten times, the candidate learns without one fold and is judged on it; all rows of a patient get the same outcome.
+    The mean may differ from 0.5 by a 99.9 % interval of the ten.
     """
     few = _too_few(rows.outcome, rows.patients, limits)
     if few:
@@ -87,7 +87,7 @@ def _with_permuted(
 
 
 def _dealt_anew(rows: TrainingRows, seed: tuple[int, int]) -> np.ndarray:
-    """Per row: whether another patient of the same fold, drawn for this one, ever had the outcome."""
+    """Returns, for each row, whether another patient of the same fold, drawn at random, ever had the outcome."""
     generator = np.random.default_rng(seed)
     facts = pd.DataFrame({"patient": rows.patients.to_numpy(), "fold": rows.folds, "outcome": rows.outcome})
     known = facts.groupby("patient", sort=True).agg(fold=("fold", "first"), outcome=("outcome", "max"))
@@ -98,9 +98,9 @@ def _dealt_anew(rows: TrainingRows, seed: tuple[int, int]) -> np.ndarray:
 def dominant_feature(
     candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, limits: Leakage, seed: int
 ) -> GateResult:
-    """A feature without which the AUROC, out of fold, falls by more than the limit is named: it may know too much.
+    """Names features without which the out-of-fold AUROC falls by more than the limit: they may know too much.
 
-    Of the features that move scores most, those are left out in turn whose known values the scores need.
+    Of the features that move scores most, those whose known values the scores need are left out, one at a time.
     """
     few = _too_few(rows.outcome, rows.patients, limits)
     if few:
@@ -112,7 +112,7 @@ def dominant_feature(
         for column in _suspects(candidate, some, setting, limits, seed)
     }
     named = tuple(name for name, cost in costs.items() if (cost.value or 0) > limits.max_feature_cost and _sure(cost))
-    # Of the features that are named, where some are: the figure is said of them.
+    # If features are named, the figure must be one of theirs.
     found = max((costs[name].value or 0.0 for name in named or costs), default=0.0)
     if not named:
         return _dominant(True, found, limits, f"no feature surely costs more than {limits.max_feature_cost} AUROC")
@@ -137,7 +137,7 @@ def _sure(cost: Metric) -> bool:
 def _suspects(
     candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, limits: Leakage, seed: int
 ) -> Iterator[str]:
-    """Features that move scores most and whose values, put out of reach of one fold's model, cost half the limit."""
+    """Yields features that move scores most and that cost half the limit if one fold's model gets no values of them."""
     inside = rows.folds == rows.folds.min()
     seen, unseen = rows.take(~inside), rows.take(inside)
     fitted, imputation = fit(candidate, seen, seed, setting)
@@ -162,14 +162,14 @@ def _cost(
 def too_good(
     found: Metric, outcome: np.ndarray, patients: pd.Series, most_important: Sequence[str], limits: Leakage
 ) -> GateResult:
-    """An AUROC above the limit, on the test side, is more often a leak than a discovery.
+    """Checks the AUROC on the test side: above the limit, it is more often a leak than a discovery.
 
     Args:
         found: the AUROC on the test side.
-        outcome: of each row of the test side.
-        patients: of each row.
-        most_important: the features to look at first.
-        limits: of the condition.
+        outcome: outcome of each row of the test side.
+        patients: patient of each row.
+        most_important: the features to examine first.
+        limits: limits of the condition.
     """
     limit = limits.max_auroc
     if found.value is None:
@@ -193,19 +193,19 @@ def too_good(
 
 
 def explained(gate: GateResult, why: str | None) -> GateResult:
-    """The gate `too_good` with the request's explanation, which lets it pass; every other gate as it is."""
+    """Adds the request's explanation to the gate `too_good`, which then passes; returns every other gate unchanged."""
     if gate.name != "too_good" or not why:
         return gate
     return gate.model_copy(update={"passed": True if gate.passed is False else gate.passed, "explanation": why})
 
 
 def failed(gates: Sequence[GateResult]) -> tuple[GateResult, ...]:
-    """The gates that stop a training."""
+    """Returns the gates that stop a training."""
     return tuple(gate for gate in gates if gate.passed is False)
 
 
 def _too_few(outcome: np.ndarray, patients: pd.Series, limits: Leakage) -> str:
-    """Why the patients are too few to judge; empty if they are not."""
+    """Returns why the patients are too few to judge; empty if they are not."""
     has_it = pd.Series(outcome).groupby(patients.to_numpy()).max().astype(bool)
     counts = {"with the outcome": int(has_it.sum()), "without it": int((~has_it).sum())}
     name, fewest = min(counts.items(), key=lambda count: count[1])

@@ -1,4 +1,4 @@
-"""The model card, and the model that scores: feature rows in, probabilities and their contributions out."""
+"""The model card, and the model that scores: it turns feature rows into probabilities and their contributions."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ SAFETY: Final = (
     " Figures of a small demonstration data set support no claim about accuracy."
 )
 HOSPITAL_STAY: Final = "hospital_stay"
-NOT_STATED: Final = "not stated"  # of a model that was trained elsewhere
+NOT_STATED: Final = "not stated"  # for a model that was trained elsewhere
 
 
 class Flow(SpecModel):
@@ -54,10 +54,10 @@ class Side(SpecModel):
 
 
 class Split(SpecModel):
-    """Patients, not stays, are split; the test side was scored once, by the chosen candidate."""
+    """How patients, not stays, were split; only the chosen candidate scored the test side, and only once."""
 
     rule: Literal["patient", "calendar"] = Field(
-        default="patient", description="Whose stays test: those of patients drawn, or of the latest years' patients."
+        default="patient", description="How the test side was chosen: random patients, or patients of the latest years."
     )
     train: Side
     test: Side
@@ -66,23 +66,25 @@ class Split(SpecModel):
 
 
 class ModelCard(SpecModel):
-    """What is known about a model; card.json in its folder. `version` names the rest of it, without `created`."""
+    """What is known about a model; card.json in its folder. `version` identifies the rest of it, except `created`."""
 
     condition: str
     title: str
     version: str
     created: datetime
     safety: str = SAFETY
-    about: About = Field(default=About(), description="The condition in words, and what its people say of the model.")
+    about: About = Field(
+        default=About(), description="The condition in words, and people's statements about the model."
+    )
     columns: tuple[str, ...] = Field(description="Inputs of the model, in order.")
     spec_digest: str
     data_digest: str = Field(description="SHA-256 of the training table: ids, features, outcomes.")
-    label: Label | None = Field(description="What it learned; None where that is not known: an imported model.")
+    label: Label | None = Field(description="What it learned; None if unknown, for an imported model.")
     horizon: str = Field(description="A duration, hospital_stay, or not stated.")
-    prediction_time: Duration | None = Field(description="After admission to the unit; None where it is not known.")
+    prediction_time: Duration | None = Field(description="Time after admission to the unit; None if unknown.")
     cohort: Flow
     readings_set_aside: dict[str, dict[str, int]] = Field(
-        default={}, description="Readings of the source that are no events, by variable and reason."
+        default={}, description="Readings of the source that did not become events, by variable and reason."
     )
     split: Split
     candidates: dict[str, CandidateResult]
@@ -90,7 +92,9 @@ class ModelCard(SpecModel):
     metrics: dict[str, Metric] = Field(description="On the test patients, with 95 % intervals over patients.")
     task: Task | None = Field(default=None, description="None for a model trained elsewhere.")
     evaluation: Evaluation | None = Field(default=None, description="None for a model trained elsewhere.")
-    gates: tuple[GateResult, ...] = Field(default=(), description="The gates against leakage; none for such a model.")
+    gates: tuple[GateResult, ...] = Field(
+        default=(), description="The gates against leakage; none if trained elsewhere."
+    )
     thresholds: dict[Literal["moderate", "high"], float] = Field(description="Where the bands start.")
     calibration: Calibration = Calibration()
     contributions_unit: Literal["log-odds", "probability"]
@@ -102,11 +106,11 @@ class ModelCard(SpecModel):
 
     @property
     def usual(self) -> Mapping[str, float]:
-        """The patient with whom reasons compare, by column: the medians of the training side, or typical values."""
+        """The patient that reasons compare with, by column: the medians of the training side, or typical values."""
         return self.imported.typical if self.imported else self.imputation
 
     def content_version(self, condition_version: str) -> str:
-        """`<condition version>-<12 hex>`: the same data, seed, spec and libraries give the same one."""
+        """Returns `<condition version>-<12 hex>`, which is the same for the same data, seed, spec and libraries."""
         content = self.model_dump(mode="json", exclude={"version": True, "created": True, "imported": {"trusted_by"}})
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         return f"{condition_version}-{digest[:12]}"
@@ -114,10 +118,10 @@ class ModelCard(SpecModel):
 
 @dataclass(frozen=True)
 class ScoringModel:
-    """A fitted candidate with its card. A row's score depends on that row and on nothing else.
+    """A fitted candidate with its card. The score of a row depends only on that row.
 
-    Features are frames with at least the card's columns, found by name; NaN is unknown and filled from the card, where
-    it says with what.
+    Features are frames with at least the card's columns, found by name; NaN means unknown and is imputed from the card,
+    if the card has a value.
     """
 
     card: ModelCard
@@ -128,20 +132,20 @@ class ScoringModel:
         return self.card.version
 
     def predict(self, features: pd.DataFrame) -> np.ndarray:
-        """The calibrated probability of the outcome, per row. Raises ModelError if a column is missing."""
+        """Returns the calibrated probability of the outcome for each row. Raises ModelError if a column is missing."""
         inputs = self._inputs(features)
         return calibrated(self.fitted.predict(inputs), self.card.calibration) if len(inputs) else np.zeros(0)
 
     def can_score(self, features: pd.DataFrame) -> np.ndarray:
-        """Per row, whether all is known that the model needs: inputs that are required and have no imputation."""
+        """Returns, for each row, whether it has all inputs that are required and have no imputation."""
         required = [one.column for one in self.card.imported.inputs if one.required] if self.card.imported else []
         return features[[name for name in required if name not in self.card.imputation]].notna().all(axis=1).to_numpy()
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Each column's part in each row's score, in `card.contributions_unit`, with `features`' own row index.
+        """Returns each column's part in each row's score, in `card.contributions_unit`, with the index of `features`.
 
-        A row's contributions and `bias` sum to the candidate's prediction in that unit (log-odds: before the logistic
-        function), before calibration, which changes neither their order nor their signs.
+        A row's contributions and `bias` add up to the candidate's prediction in that unit (log-odds: before the
+        logistic function), before calibration, which changes neither their order nor their signs.
         """
         values = self.fitted.contributions(self._inputs(features)).values
         return pd.DataFrame(values, index=features.index, columns=list(self.card.columns))

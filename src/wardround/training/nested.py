@@ -1,7 +1,7 @@
-"""Training rows and a candidate in; its settings, chosen in grouped nested cross-validation, and scores out.
+"""Chooses a candidate's settings in grouped nested cross-validation, and scores the training rows out of fold.
 
-The folds outside are those of the table. Inside, a setting is judged on the folds before and after the outer one: a
-model that was fitted without two neighbours judges it on the one for the other, so that one fit does the work of two.
+The outer folds are those of the table. Inside, a setting is judged on the folds before and after the outer one: a
+model that was fitted without two neighbouring folds is judged on each of them, so that one fit does the work of two.
 """
 
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from wardround.candidates.base import Fitted, HyperParameters
 from wardround.evaluation.metrics import auroc
 from wardround.training.fitting import TrainingRows, fit
 
-# Settings are compared on so many rows at most, of whole patients: more would not change which is best.
+# Settings are compared on at most this many rows, of whole patients: more would not change which is best.
 SEARCH_ROWS: Final = 50_000
-# With fewer patients with the outcome the differences are chance, and the usual setting stays.
+# With fewer patients with the outcome, differences are chance, so the default setting is used.
 FEWEST_POSITIVES: Final = 50
 
 
 class Nested(NamedTuple):
-    """Out-of-fold scores, the setting chosen without each fold, and the one for all rows."""
+    """Out-of-fold scores, the setting chosen without each fold, and the setting for all rows."""
 
     scores: np.ndarray
     by_fold: dict[int, HyperParameters]
@@ -28,7 +28,7 @@ class Nested(NamedTuple):
 
 
 def nested_cross_validation(candidate: type[Fitted], rows: TrainingRows, budget: int, seed: int) -> Nested:
-    """Tries the first `budget` of the candidate's settings; the best has the highest AUROC on folds it has not seen."""
+    """Tries the candidate's first `budget` settings; the best has the highest AUROC on folds it was not fitted to."""
     positives = rows.patients[rows.outcome == 1].nunique()
     settings = candidate.settings[: budget if positives >= FEWEST_POSITIVES else 1]
     folds = [int(fold) for fold in np.unique(rows.folds)]
@@ -44,7 +44,7 @@ def nested_cross_validation(candidate: type[Fitted], rows: TrainingRows, budget:
 def _judged(
     candidate: type[Fitted], settings: tuple[HyperParameters, ...], rows: TrainingRows, folds: list[int], seed: int
 ) -> np.ndarray:
-    """Settings x folds x folds: the AUROC on the third fold by a model that saw neither; NaN for no neighbours."""
+    """Returns settings x folds x folds: the AUROC on the third by a model that saw neither; NaN if not neighbours."""
     found = np.full((len(settings), len(folds), len(folds)), np.nan)
     if len(settings) == 1:
         return found
@@ -57,7 +57,7 @@ def _judged(
 def _pairs(
     candidate: type[Fitted], setting: HyperParameters, rows: TrainingRows, folds: list[int], seed: int
 ) -> Iterator[tuple[int, int, float, float]]:
-    """Each fold and the next, by place, with the AUROC on each of a model that was fitted without both."""
+    """Yields each fold and the next, by place, with the AUROC on each of a model that was fitted without both."""
     for first in range(len(folds)):
         second = (first + 1) % len(folds)
         held_out = [rows.folds == folds[first], rows.folds == folds[second]]
@@ -70,7 +70,7 @@ def _pairs(
 
 
 def _best(judged: np.ndarray) -> int:
-    """The setting with the highest mean of its defined figures; of equals, and without any, the first."""
+    """Returns the setting with the highest mean of its defined figures; of equals, or without any, the first."""
     defined = ~np.isnan(judged)
     total = np.where(defined, judged, 0).sum(axis=1)
     return int(np.argmax(np.round(total / np.maximum(defined.sum(axis=1), 1), 9)))

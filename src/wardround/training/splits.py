@@ -1,4 +1,4 @@
-"""Patients with outcomes in, sides and folds out: by patient, stratified, seeded, and independent of row order."""
+"""Splits patients into sides and folds: stratified by outcome, seeded, and independent of the order of rows."""
 
 from typing import Final
 
@@ -12,14 +12,14 @@ FOLDS: Final = 5
 
 
 def patients_to_test(table: pd.DataFrame, seed: int) -> frozenset[str]:
-    """The patients of the test side: a quarter of those with and a quarter of those without a positive stay.
+    """Returns the patients of the test side: a quarter of those with and of those without a positive stay.
 
     Args:
         table: patient_id and outcome, one row per stay.
-        seed: decides which.
+        seed: decides which patients.
 
     Raises:
-        TrainingError: a class would have fewer patients to train on than there are folds.
+        TrainingError: fewer patients of a class would remain for training than there are folds.
     """
     chosen: set[str] = set()
     for name, patients in _classes(table).items():
@@ -30,15 +30,15 @@ def patients_to_test(table: pd.DataFrame, seed: int) -> frozenset[str]:
 
 
 def latest_patients(table: pd.DataFrame) -> frozenset[str]:
-    """The patients of the test side in a split by calendar: those of the latest group of years.
+    """Returns the patients of the test side in a split by calendar: those of the latest group of years.
 
-    A patient belongs to one group, so that nobody is on both sides.
+    A patient belongs to one group, so that no patient is on both sides.
 
     Args:
         table: patient_id, outcome and anchor_year_group (such as `2017 - 2019`), one row per prediction.
 
     Raises:
-        TrainingError: fewer than two groups, a class without a test patient, or one with too few to train on.
+        TrainingError: fewer than two groups, or a class without test patients or with too few patients to train on.
     """
     group = table.groupby("patient_id")["anchor_year_group"].max()
     groups = sorted(set(group) - {""})
@@ -60,17 +60,17 @@ def latest_patients(table: pd.DataFrame) -> frozenset[str]:
 
 
 def grouped_folds(table: pd.DataFrame, seed: int) -> np.ndarray:
-    """The fold (0 to FOLDS - 1) of each row of `table` (patient_id, outcome); a patient's stays share a fold."""
+    """Returns each row's fold (0 to FOLDS - 1) for `table` (patient_id, outcome); a patient's stays share a fold."""
     fold: dict[str, int] = {}
     for patients in _classes(table).values():
-        # The deal goes on where the other class ended, so that folds differ by one patient at most.
+        # Dealing continues where the other class ended, so that folds differ by at most one patient.
         start = len(fold)
         fold.update({patient: (start + place) % FOLDS for place, patient in enumerate(_shuffled(patients, seed))})
     return table["patient_id"].map(fold).to_numpy(dtype=int)
 
 
 def _classes(table: pd.DataFrame) -> dict[str, list[str]]:
-    """Patients with a positive stay and patients without, each sorted."""
+    """Returns the patients with a positive stay and those without, each sorted."""
     positive = table.groupby("patient_id")["outcome"].any().sort_index()
     return {
         "with the outcome": list(positive.index[positive.astype(bool)]),

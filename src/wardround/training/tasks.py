@@ -1,7 +1,7 @@
-"""What is predicted, and when: stays in, prediction times and their outcomes out. No clock.
+"""What is predicted, and when: finds the prediction times of stays and the outcomes at each. No clock.
 
 Two tasks. *first_day*: one prediction per stay, `at` after admission, of the stay's outcome. *hourly*: a prediction at
-every full hour of a stay before onset, of whether onset comes within the horizon.
+every full hour of a stay before onset, of whether onset occurs within the horizon.
 """
 
 from datetime import timedelta
@@ -21,7 +21,7 @@ from wardround.training.labels import RULES, TIMED_RULES, onset_definition
 HOUR: Final = pd.Timedelta(hours=1)
 FIRST_HOUR: Final = timedelta(hours=1)
 
-# What every row of a training table says about its stay, beside the outcome; `core.tasks.rows_of` fills it.
+# What every row of a training table says about its stay, besides the outcome; filled by `rows_of`.
 ROW_COLUMNS: Final = (
     "stay_id", "patient_id", "as_of", "outcome", "hour", "onset", "unit", "race", "anchor_year_group", "sex_group",
     "age_band",
@@ -30,7 +30,7 @@ AGE_BANDS: Final = {"18-44": 18, "45-64": 45, "65-79": 65, "80+": 80}
 
 
 def task_of(label: Label, at: timedelta, horizon: timedelta | None) -> Task:
-    """The task of a request. Raises TrainingError for an hourly task with a label that has no onset."""
+    """Returns the task of a request. Raises TrainingError for an hourly task whose label has no onset."""
     if horizon is not None and label.rule not in TIMED_RULES:
         timed = ", ".join(rule for rule in RULES if rule in TIMED_RULES)
         raise TrainingError(
@@ -49,14 +49,14 @@ def task_of(label: Label, at: timedelta, horizon: timedelta | None) -> Task:
 
 
 def last_hours(stays: pd.DataFrame, task: Task, seed: int) -> np.ndarray:
-    """Per stay, the hour since admission of its last prediction; the first is at `task.at`, below it there is none.
+    """Returns the hour of each stay's last prediction since admission; less than the hour of `task.at` if it has none.
 
-    In the hourly task a stay with the outcome is predicted for until its onset. Another one until an hour drawn from
-    the onset hours of those, so that both are compared at the same hours of a stay: late hours, when only few are left,
-    do not give away who has no onset. The draw depends on the seed and the stay's ids alone.
+    In the hourly task, a stay with the outcome is predicted until its onset, and any other stay until an hour drawn
+    from those onset hours, so that both are compared at the same hours of a stay: otherwise late hours, which few
+    stays reach, would give away who has no onset. The draw depends only on the seed and the ids of the stay.
 
     Args:
-        stays: stay_id, patient_id, intime, outtime, outcome, onset; all that a model may learn from.
+        stays: stay_id, patient_id, intime, outtime, outcome, onset of all stays that a model may learn from.
         task: the task.
         seed: decides the draws.
     """
@@ -65,29 +65,29 @@ def last_hours(stays: pd.DataFrame, task: Task, seed: int) -> np.ndarray:
     begins = hours_of(stays, stays["onset"])
     case = stays["outcome"].to_numpy(dtype=bool)
     ends = np.where(case, begins, _drawn(stays, np.sort(begins[case]), seed))
-    # The last full hour that lies before both.
+    # The last full hour before both.
     return np.asarray(np.ceil(np.fmin(ends, hours_of(stays, stays["outtime"]))) - 1)
 
 
 def hours_of(stays: pd.DataFrame, times: pd.Series) -> np.ndarray:
-    """Hours from each stay's admission to a time; NaN where there is none."""
+    """Returns the hours from each stay's admission to a time; NaN if there is no time."""
     return ((times - stays["intime"]) / HOUR).to_numpy(dtype=float)
 
 
 def predictions_of(stays: pd.DataFrame, task: Task) -> np.ndarray:
-    """How many predictions each stay has."""
+    """Returns the number of predictions of each stay."""
     return np.asarray((stays["last_hour"] - task.at / HOUR).to_numpy(dtype=float).astype(int) + 1)
 
 
 def spans_of(stays: pd.DataFrame, task: Task, window: timedelta) -> pd.DataFrame:
-    """Each patient's spans of time that the predictions' windows cover: patient_id, start, stop."""
+    """Returns the spans of time that the predictions' windows cover, for each patient: patient_id, start, stop."""
     start = stays["intime"] + (task.at - window)
     stop = stays["intime"] + pd.to_timedelta(stays["last_hour"], unit="h")
     return merged(pd.DataFrame({"patient_id": stays["patient_id"], "start": start, "stop": stop}))
 
 
 def rows_of(stays: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """The predictions of each stay: ROW_COLUMNS, birth_date and sex; by patient, stay and time.
+    """Returns the predictions of each stay: ROW_COLUMNS, birth_date and sex, ordered by patient, stay and time.
 
     Args:
         stays: STAY_COLUMNS, race, anchor_year_group, outcome, onset and last_hour (see `last_hours`).
@@ -125,7 +125,7 @@ def _sex_group(sex: pd.Series) -> pd.Series:
 
 
 def _age_band(rows: pd.DataFrame) -> pd.Series:
-    """In completed years at the prediction; empty below the youngest band."""
+    """Returns the age band at the prediction, by completed years; empty below the youngest band."""
     age = completed_years(rows["birth_date"], pd.DatetimeIndex(rows["as_of"])).to_numpy()
     place = np.searchsorted(list(AGE_BANDS.values()), age, side="right")
     return pd.Series(np.array(["", *AGE_BANDS])[place], index=rows.index, dtype="str")

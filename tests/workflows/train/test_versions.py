@@ -91,7 +91,7 @@ def test_without_the_first_ones_run_the_second_ones_patients_are_taken_and_what_
     found = compare_versions(first.version, second.version, None, None, settings)
     assert found.patients.startswith(f"the test patients of {second.version}, of its training run")
     assert (found.first.seen.answer, found.second.seen.answer) == ("unknown", "no")
-    assert "Nobody knows whether" in found.fairness[0]
+    assert "It is not known whether" in found.fairness[0]
 
 
 def test_without_any_run_the_same_patients_are_made_again_from_mimic(
