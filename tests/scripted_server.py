@@ -3,12 +3,11 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.loopback import serving
+from tests.loopback import Line, serving
 
 
 @dataclass(frozen=True)
@@ -61,31 +60,17 @@ def server() -> Iterator[ScriptedServer]:
     """A server that says 500 until a test sets its answers."""
     script = ScriptedServer("", [], lambda _request: Reply(status=500))
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(line: Line) -> None:
+        request = Request(line.command, line.path, dict(line.headers), line.body, line.client_address[1])
+        script.requests.append(request)
+        reply = script.answer(request)
+        content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+        promised = {"Content-Length": str(len(content) + 10)} if reply.cut else {}
+        line.say(content, reply.status, **{**reply.headers, **promised})
+        if reply.cut:
+            line.hang_up()
 
-        def _serve(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = self.rfile.read(length)
-            request = Request(self.command, self.path, dict(self.headers), body, self.client_address[1])
-            script.requests.append(request)
-            reply = script.answer(request)
-            content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-            self.send_response(reply.status)
-            headers = {"Content-Type": "application/fhir+json", **reply.headers}
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content) + (10 if reply.cut else 0)))
-            self.end_headers()
-            self.wfile.write(content)
-            self.close_connection = reply.cut
-
-        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
-
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    with serving(Handler) as script.url:
+    with serving(answer) as script.url:
         yield script
 
 

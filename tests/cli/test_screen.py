@@ -4,10 +4,9 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -302,26 +301,9 @@ def test_a_run_needs_its_condition_source_and_time(settings, given: tuple[str, .
     assert "is missing" in result.output
 
 
-@contextmanager
-def website(status: int = 200, kind: str = "text/html", body: bytes = b"<html>") -> Iterator[str]:
+def website(status: int = 200, kind: str = "text/html", body: bytes = b"<html>") -> AbstractContextManager[str]:
     """A server that answers every request with a page."""
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with serving(Page) as url:
-        yield url
+    return serving(lambda line: line.say(body, status, kind))
 
 
 def test_a_condition_that_somebody_has_switched_off_ends_the_command_with_a_code_of_its_own(

@@ -4,7 +4,6 @@ The server stands before a sound one, and spoils the answers to the requests tha
 """
 
 import gzip
-import http.client
 import json
 import threading
 import time
@@ -13,12 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler
 from itertools import count
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
-from tests.loopback import serving
+from tests.loopback import Forward, Given, Line, gateway_before
 
 STAYS: Final = 4
 CHUNK: Final = 2
@@ -44,69 +42,7 @@ WHERE: Final = {
 """Which requests: a part of method and path, in the words of the table."""
 
 
-@dataclass(frozen=True)
-class Given:
-    """What the sound server answers."""
-
-    status: int
-    content_type: str
-    body: bytes
-
-    @property
-    def bundle(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.body)
-        return found
-
-    @property
-    def entries(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.bundle["entry"]
-        return found
-
-
-class Line(BaseHTTPRequestHandler):
-    """The line to the client, on which a row answers as it likes."""
-
-    protocol_version = "HTTP/1.1"
-    _numbers = count(1)
-    asked = b""
-    """The body of the request."""
-
-    def say(self, body: Any, status: int = 200, content_type: str = "application/fhir+json", **headers: str) -> None:
-        """Answers whole; a body of another type than bytes goes out as JSON."""
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        for name, value in {"Content-Type": content_type, "Content-Length": str(len(content)), **named}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.write(content)
-
-    def write(self, content: bytes) -> None:
-        """Whatever this is. The client may have had enough."""
-        try:
-            self.wfile.write(content)
-            self.wfile.flush()
-        except OSError:
-            self.close_connection = True
-
-    def drip(self, content: bytes) -> None:
-        for byte in content:
-            if self.close_connection:
-                return
-            self.write(bytes([byte]))
-            time.sleep(0.05)
-
-    def hang_up(self) -> None:
-        self.close_connection = True
-
-    def number(self) -> int:
-        """Another one each time."""
-        return next(self._numbers)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
+_NUMBERS: Final = count(1)  # of pages, each another one
 Do = Callable[[Line, Given], None]
 
 
@@ -188,14 +124,22 @@ def _bomb() -> bytes:
     return b"".join([*(packer.compress(b" " * 2**20) for _ in range(300)), packer.flush()])
 
 
+def _drip(line: Line, content: bytes) -> None:
+    for byte in content:
+        if line.close_connection:
+            return
+        line.write(bytes([byte]))
+        time.sleep(0.05)
+
+
 def _drip_headers(line: Line, _given: Given) -> None:
     line.write(b"HTTP/1.1 200 OK\r\nX-Padding: ")
-    line.drip(b"x" * 1_000)
+    _drip(line, b"x" * 1_000)
 
 
 def _drip_body(line: Line, given: Given) -> None:
     line.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\nContent-Length: 1000\r\n\r\n")
-    line.drip(given.body[:1] + b" " * 999)
+    _drip(line, given.body[:1] + b" " * 999)
 
 
 def _next(url: str | None) -> Do:
@@ -203,7 +147,7 @@ def _next(url: str | None) -> Do:
 
     def do(line: Line, given: Given) -> None:
         bundle = given.bundle
-        link = url or f"{line.path.partition('?')[0]}?_page={line.number()}"
+        link = url or f"{line.path.partition('?')[0]}?_page={next(_NUMBERS)}"
         bundle["link"] = [{"relation": "next", "url": link.replace("{self}", line.path)}]
         line.say(bundle)
 
@@ -212,7 +156,7 @@ def _next(url: str | None) -> Do:
 
 def _invented(line: Line, _given: Given) -> None:
     """A page of new Observations, and a link to the next one."""
-    number = line.number()
+    number = next(_NUMBERS)
     entry = [{"resource": {"resourceType": "Observation", "id": f"made-up-{number}-{n}"}} for n in range(5_000)]
     link = [{"relation": "next", "url": f"/fhir/Observation?_page={number}"}]
     line.say({"resourceType": "Bundle", "type": "searchset", "total": 3, "entry": entry, "link": link})
@@ -255,7 +199,7 @@ def _foreign(identity: str = "", **content: Any) -> Do:
     first = [identity] if identity else []
 
     def do(line: Line, given: Given) -> None:
-        wanted = [token.rpartition("|")[2] for token in parse_qs(line.asked.decode())["identifier"][0].split(",")]
+        wanted = [token.rpartition("|")[2] for token in parse_qs(line.body.decode())["identifier"][0].split(",")]
         first[:] = first or wanted[:1]
         bundle = given.bundle
         if identity or first[0] in wanted:
@@ -432,23 +376,15 @@ def _concerns(where: str, request: str) -> bool:
 @contextmanager
 def hostile_server(sound: str) -> Iterator[Hostile]:
     """A hostile server before the sound one at this URL."""
-    hostile, target = Hostile(), urlsplit(sound)
+    hostile = Hostile()
 
-    class Handler(Line):
-        def _serve(self) -> None:
-            self.asked = body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            connection = http.client.HTTPConnection(target.hostname or "", target.port)
-            connection.request(self.command, self.path, body, dict(self.headers))
-            answer = connection.getresponse()
-            given = Given(answer.status, answer.headers.get("Content-Type", ""), answer.read())
-            connection.close()
-            row = hostile.meets(f"{self.command} {self.path}")
-            if row is None:
-                self.say(given.body, given.status, given.content_type)
-            else:
-                row.do(self, given)
+    def meet(line: Line, forward: Forward) -> None:
+        given = forward()
+        row = hostile.meets(f"{line.command} {line.path}")
+        if row is None:
+            line.pass_on(given)
+        else:
+            row.do(line, given)
 
-        do_GET = do_POST = do_PUT = _serve  # noqa: N815
-
-    with serving(Handler) as hostile.url:
+    with gateway_before(sound, meet) as hostile.url:
         yield hostile

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.promises.gateway import Alter, Bundle, Gateway, gateway_before, kinds
+from tests.promises.altered_writes import Alter, Bundle, WritesAltered, kinds, writes_altered
 
 from wardround.cli.retract import command
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
@@ -37,8 +37,8 @@ def server() -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def gateway(server: RunningServer) -> Iterator[Gateway]:
-    with gateway_before(server.base_url) as gate:
+def gateway(server: RunningServer) -> Iterator[WritesAltered]:
+    with writes_altered(server.base_url) as gate:
         yield gate
 
 

@@ -6,14 +6,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from tests.loopback import serving
+from tests.loopback import Line, serving
 
 from wardround.adapters.html.model_card import render_card
 from wardround.adapters.html.report import environment
@@ -150,38 +148,21 @@ def test_titles_of_a_condition_are_shown_as_they_are_and_what_is_not_seen_is_ref
     assert r"'Sepsis \u202e' contains an invisible character; remove it" in command("check", code=3)
 
 
-class Faulty(BaseHTTPRequestHandler):
-    """Introduces itself, and refuses, with hostile words."""
-
-    def do_GET(self) -> None:
-        if self.path.partition("?")[0].endswith("/metadata"):
-            software = {"name": HOSTILE, "version": HOSTILE}
-            rest = [{"mode": "server", "resource": []}]
-            own = {"fhirVersion": "4.0.1", "software": software, "rest": rest}
-            self._answer(200, {"resourceType": "CapabilityStatement", **own})
-        else:
-            issue = {"severity": "error", "code": HOSTILE, "diagnostics": HOSTILE, "details": {"text": HOSTILE}}
-            self._answer(400, {"resourceType": "OperationOutcome", "issue": [issue]})
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.do_GET()
-
-    def _answer(self, status: int, content: dict[str, Any]) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/fhir+json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+def introduces_itself_and_refuses(line: Line) -> None:
+    """With hostile words."""
+    if line.path.partition("?")[0].endswith("/metadata"):
+        software = {"name": HOSTILE, "version": HOSTILE}
+        rest = [{"mode": "server", "resource": []}]
+        own = {"fhirVersion": "4.0.1", "software": software, "rest": rest}
+        line.say({"resourceType": "CapabilityStatement", **own})
+    else:
+        issue = {"severity": "error", "code": HOSTILE, "diagnostics": HOSTILE, "details": {"text": HOSTILE}}
+        line.say({"resourceType": "OperationOutcome", "issue": [issue]}, 400)
 
 
 @pytest.fixture
 def faulty() -> Iterator[str]:
-    with serving(Faulty) as url:
+    with serving(introduces_itself_and_refuses) as url:
         yield url
 
 

@@ -1,6 +1,5 @@
 """Killing a screening anywhere, or running two at once, ends with one RiskAssessment and one Provenance a stay."""
 
-import http.client
 import json
 import os
 import random
@@ -12,13 +11,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from tests.loopback import serving
+from tests.loopback import Forward, Line, gateway_before
 
 from wardround.adapters.files.run_folder import RunFolder, runs_in
 from wardround.demo.fhir_server.running import running_server
@@ -41,39 +38,17 @@ def server() -> Iterator[str]:
 def gateway(server: str, met: Callable[[int, bool], bool]) -> Iterator[str]:
     """A gateway before the server. `met(n, answered)` is told of the n-th request before and after the server does it;
     where it says True the connection is closed, so that the caller gets no answer."""
-    target = urlsplit(server)
     numbers, lock = iter(range(1, 1000)), threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def meet(line: Line, forward: Forward) -> None:
+        with lock:
+            number = next(numbers)
+        if met(number, False):
+            return line.hang_up()
+        given = forward()
+        return line.hang_up() if met(number, True) else line.pass_on(given)
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            with lock:
-                number = next(numbers)
-            if met(number, False):
-                return self.hang_up()
-            connection = http.client.HTTPConnection(target.hostname or "", target.port)
-            connection.request(self.command, self.path, body, dict(self.headers))
-            answer = connection.getresponse()
-            content = answer.read()
-            connection.close()
-            if met(number, True):
-                return self.hang_up()
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.headers["Content-Type"])
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-            return None
-
-        def hang_up(self) -> None:
-            self.close_connection = True
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with serving(Handler) as url:
+    with gateway_before(server, meet) as url:
         yield url
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.promises.gateway import Bundle, Gateway, gateway_before, kinds
+from tests.promises.altered_writes import Bundle, WritesAltered, kinds, writes_altered
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
@@ -31,8 +31,8 @@ def server() -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def gateway(server: RunningServer) -> Iterator[Gateway]:
-    with gateway_before(server.base_url) as gate:
+def gateway(server: RunningServer) -> Iterator[WritesAltered]:
+    with writes_altered(server.base_url) as gate:
         yield gate
 
 

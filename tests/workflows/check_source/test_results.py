@@ -1,12 +1,10 @@
 """A source whose results go to another server: that one is asked whether it takes them, and the source is only read."""
 
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from tests.loopback import serving
+from tests.loopback import Line, serving
 
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer, running_server
@@ -97,20 +95,10 @@ def script() -> Iterator[str]:
     resources = [{"type": "Patient", "interaction": [{"code": "read"}]}]
     statement = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": [{"resource": resources}]}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            kind = self.path.split("?")[0].rpartition("/")[2]
-            entry = [{"resource": {"resourceType": kind, "id": "x"}}]
-            answer = statement if kind == "metadata" else {"resourceType": "Bundle", "entry": entry}
-            content = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/fhir+json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def answer(line: Line) -> None:
+        kind = line.path.split("?")[0].rpartition("/")[2]
+        found = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": kind, "id": "x"}}]}
+        line.say(statement if kind == "metadata" else found)
 
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    with serving(Handler) as url:
+    with serving(answer) as url:
         yield url
