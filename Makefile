@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-hea
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-install: $(STAMP) ## Build .venv from the lock; instant when nothing changed
+install: $(STAMP) ## Build .venv from the lock; instant if nothing has changed
 
 # Python is looked for under the names below; PYTHON=/path/to/python names another. uv installs the lock in a sixth
 # of pip's time; pip comes second because only pip reads a mirror configured in pip.conf.
@@ -35,10 +35,10 @@ $(STAMP): requirements-dev.txt pyproject.toml
 		|| $(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-demo: install ## The whole job on an embedded FHIR server: data, training, screening, report
+demo: install ## Everything once, on an embedded FHIR server: data, training, screening, report
 	@$(BIN)/wardround demo
 
-up: install ## The same for staying: Airflow with its UI, the FHIR server, schedules on
+up: install ## Keep it running: Airflow with its UI, the FHIR server, schedules on
 	@exec $(BIN)/wardround up
 
 # Each worker has an Airflow database of its own, and the tests of a file stay together and share what they set up. In
@@ -46,7 +46,7 @@ up: install ## The same for staying: Airflow with its UI, the FHIR server, sched
 test: install ## The tests, in a quarter of an hour
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: install ## The rounds that take long: every kill, every hostile server, thousands of odd requests
+test-slow: install ## The tests that take long: every kill, every hostile server, thousands of odd requests
 	@$(BIN)/python -m pytest -m long --numprocesses 2
 
 check: install ## Style, types, layers and links between documents, without the tests
