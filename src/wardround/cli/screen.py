@@ -15,12 +15,12 @@ from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
 from wardround.cli.servers import SOURCE_HELP, server_at, servers_of, source_option
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
+from wardround.core.run_summary import ChallengerAccount, Kept, RunSummary
 from wardround.errors import ConditionSuspended, FhirError
 from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
 
 if TYPE_CHECKING:
-    from wardround.core.run_summary import ChallengerAccount, RunSummary
     from wardround.fhir.endpoint import FhirEndpoint
     from wardround.workflows.screen import ScreeningRequest
 
@@ -163,10 +163,10 @@ def _request(
     return ScreeningRequest.model_validate({"condition": condition, "as_of": as_of, **servers_in(source), **asked})
 
 
-def _say(summary: "RunSummary", as_json: bool) -> None:
+def _say(summary: RunSummary, as_json: bool) -> None:
     said = summary.as_json()
     challenger = ("challenger",) if as_json else ()
-    elsewhere = ("results_at",) if summary.results_at != summary.source else ()
+    elsewhere = ("results_at",) if summary.is_elsewhere else ()
     show({key: said[key] for key in (*SHOWN, *elsewhere, *challenger)}, as_json)
     _say_challenger(summary.challenger)
     if summary.found == 0 and summary.cohort != "patients" and not summary.census.doubt:
@@ -178,7 +178,7 @@ def _say(summary: "RunSummary", as_json: bool) -> None:
         say(f"In shadow: {held:,} RiskAssessment{'' if held == 1 else 's'} would be written in a live run; none was.")
 
 
-def _say_challenger(challenger: "ChallengerAccount | None") -> None:
+def _say_challenger(challenger: ChallengerAccount | None) -> None:
     if challenger is None:
         return
     if challenger.left_out:
@@ -191,19 +191,19 @@ def _say_challenger(challenger: "ChallengerAccount | None") -> None:
         )
 
 
-def _say_high_band(summary: "RunSummary") -> None:
+def _say_high_band(summary: RunSummary) -> None:
     high_band = summary.high_band
     if high_band is None or high_band.reference is None:
         return
-    if high_band.kept in ("written", "unchanged"):
-        at_source = summary.results_at == summary.source
-        usable = f" (--cohort {high_band.reference.replace('Group/', 'group:')})" if at_source else ""
+    if high_band.kept in (Kept.WRITTEN, Kept.UNCHANGED):
+        cohort = high_band.reference.replace("Group/", "group:")
+        usable = "" if summary.is_elsewhere else f" (--cohort {cohort})"
         say(f"{high_band.reference} lists the patients in the high band, {high_band.members:,}{usable}.")
-    elif high_band.kept == "newer":
+    elif high_band.kept is Kept.NEWER:
         say(f"{high_band.reference} lists the high band of a later time, and is left alone.")
 
 
-def _say_left_out(summary: "RunSummary") -> None:
+def _say_left_out(summary: RunSummary) -> None:
     """Whom the cohort names and nobody screens."""
     for reason, number in summary.left_out.items():
         say(f"Of the cohort {number:,} {'is' if number == 1 else 'are'} not screened: {reason.replace('_', ' ')}.")

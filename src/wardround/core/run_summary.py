@@ -161,6 +161,11 @@ class RunSummary(Account):
     retraction: Retraction | None = None
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether another server takes the results than the one that was read."""
+        return self.results_at != self.source
+
+    @property
     def counts(self) -> dict[str, int]:
         """COUNTS; none for a run that has not come so far."""
         return {name: getattr(self, name) for name in COUNTS if name in self.model_fields_set}

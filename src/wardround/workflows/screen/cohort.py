@@ -11,30 +11,30 @@ from wardround.core.events import frame_of
 from wardround.core.run_summary import CohortAccount
 from wardround.core.stays import FoundStays
 from wardround.errors import FhirError
-from wardround.fhir.bulk_export import Progress
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
-from wardround.sources.fhir import cohorts, people, stays
+from wardround.sources.fhir import cohorts, people
 from wardround.sources.fhir.cohorts import WITHOUT_STAY, Named
 from wardround.spec.cohorts import CohortSource, Encounters
 from wardround.spec.conditions import Condition
-from wardround.workflows.screen.exported import find_exported
 from wardround.workflows.screen.run import Run
+from wardround.workflows.screen.run_source import RunSource
 
 
-def find_cohort(opened: Run, client: FhirClient, progress: Progress) -> FoundStays:
+def find_cohort(opened: Run, client: FhirClient, source: RunSource) -> FoundStays:
     """The ICU stays of the run's cohort that overlap its look-back.
 
     Writes cohort.parquet and cohort.json: its kind; how many patients it named, or None if it names none;
     `cohort_without_stay`, those of them without an ICU stay; `cohort_set_aside`, the others by reason.
     """
-    source = opened.cohort_source
-    named = _named(client, source)
-    patients = [one.patient_id for one in named or () if not one.reason]
-    found = _stays(opened, client, patients, progress)
+    encounters = asked_for(client.source, opened.condition, opened.cohort_source)
+    named = _named(client, opened.cohort_source)
     if named is None:
+        found = source.find_stays(encounters, None)
         _write_account(opened, None, [])
         return found
+    patients = [one.patient_id for one in named if not one.reason]
+    found = source.find_stays(encounters, patients)
     staying = set(found.stays["patient_id"]) | set(found.set_aside["patient_id"])
     idle = [patient for patient in patients if patient not in staying]
     unknown = cohorts.unknown_among(client, idle)
@@ -55,17 +55,6 @@ def _named(client: FhirClient, source: CohortSource) -> list[Named] | None:
         case "file":
             return cohorts.of_file(str(source.path), source.column)
     return None
-
-
-def _stays(opened: Run, client: FhirClient, patients: Sequence[str], progress: Progress) -> FoundStays:
-    encounters = asked_for(client.source, opened.condition, opened.cohort_source)
-    match opened.cohort_source.kind:
-        case "export":
-            found = find_exported(opened, client, encounters, progress)
-            return cohorts.only_of(patients, found) if opened.cohort_source.id else found
-        case "group" | "list" | "patients" | "file":
-            return cohorts.find_for_patients(client, patients, encounters, opened.look_back_start, opened.as_of)
-    return stays.find(client, encounters, opened.look_back_start, opened.as_of)
 
 
 def asked_for(source: FhirEndpoint, condition: Condition, cohort: CohortSource) -> Encounters:

@@ -6,22 +6,18 @@ These functions see patient values; they never log. A patient whose data cannot 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
-from wardround.core.microseconds import UNKNOWN, micros
-from wardround.core.readings import Readings
 from wardround.core.reasons import FailedAt, Reason
 from wardround.core.stays import index_as_of
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.features.build import build_features
 from wardround.fhir.client import FhirClient
 from wardround.settings import Settings
-from wardround.sources.fhir import observations
-from wardround.workflows.screen.exported import exported_readings
 from wardround.workflows.screen.run import Run, load_run, require_active
+from wardround.workflows.screen.run_source import RunSource, run_source
 from wardround.workflows.steps import Step
 
 
@@ -41,7 +37,7 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
     require_active(opened, settings)
     with opened.step("extract", client, chunk) as step:
         stays = opened.stays(chunk)
-        parts, failures = _isolated(stays, opened, client, step)
+        parts, failures = _isolated(stays, opened, run_source(opened, client, settings), client, step)
         events = _together([part.events for part in parts] or [frame_of(EVENT_COLUMNS)])
         set_aside = _together([part.set_aside for part in parts] or [frame_of(SET_ASIDE_COLUMNS)])
         features = _together([part.features for part in parts] or [opened.no_features()])
@@ -58,14 +54,14 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
 
 
 def _isolated(
-    stays: pd.DataFrame, opened: Run, client: FhirClient, step: Step
+    stays: pd.DataFrame, opened: Run, source: RunSource, client: FhirClient, step: Step
 ) -> tuple[list[_Extracted], dict[str, Reason]]:
     """All stays at once, or if that fails half of the patients and then the others, down to the one who stops them.
 
     So one patient's data stop nobody else, and of 200 patients 15 searches find the one.
     """
     try:
-        return [_extracted(stays, opened, client)], {}
+        return [_extracted(stays, opened, source)], {}
     except FhirRefused:
         raise
     except Exception as error:  # noqa: BLE001 - whatever one patient's data may break, the others are screened
@@ -81,29 +77,18 @@ def _isolated(
     failures: dict[str, Reason] = {}
     middle = len(patients) // 2
     for half in (patients[:middle], patients[middle:]):
-        mine, failed = _isolated(stays[stays["patient_id"].isin(half)].reset_index(drop=True), opened, client, step)
+        some = stays[stays["patient_id"].isin(half)].reset_index(drop=True)
+        mine, failed = _isolated(some, opened, source, client, step)
         parts += mine
         failures |= failed
     return parts, failures
 
 
-def _extracted(stays: pd.DataFrame, opened: Run, client: FhirClient) -> _Extracted:
+def _extracted(stays: pd.DataFrame, opened: Run, source: RunSource) -> _Extracted:
     condition, as_of = opened.condition, opened.as_of
-    readings = _readings(stays, opened, client)
-    events, set_aside = admit(readings, condition.variables, as_of)
+    events, set_aside = admit(source.readings(stays), condition.variables, as_of)
     features = build_features(events, index_as_of(stays, as_of), condition)
     return _Extracted(events.frame(), set_aside.frame(), features)
-
-
-def _readings(stays: pd.DataFrame, opened: Run, client: FhirClient) -> Readings:
-    patients: Sequence[str] = sorted(stays["patient_id"].unique())
-    if opened.cohort_source.kind == "export":
-        return Readings.of_frame(exported_readings(opened, int(stays["chunk"].iloc[0]), patients))
-    start = opened.as_of - opened.condition.longest_window
-    found = observations.fetch(client, patients, opened.condition.variables, start, opened.as_of)
-    # A server finds by more than the time that counts: a period that began long ago and goes on, or a whole minute.
-    time = found.time
-    return found.take(np.flatnonzero((time == UNKNOWN) | ((time >= micros(start)) & (time <= micros(opened.as_of)))))
 
 
 def _require_server(client: FhirClient, error: FhirUnreachable) -> None:

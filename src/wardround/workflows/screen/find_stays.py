@@ -17,8 +17,8 @@ from wardround.fhir.profiles import require_takes_results
 from wardround.settings import Settings
 from wardround.workflows.screen.cohort import find_cohort
 from wardround.workflows.screen.expected_stays import count_stays
-from wardround.workflows.screen.exported import keep_readings
 from wardround.workflows.screen.run import load_run, require_active
+from wardround.workflows.screen.run_source import run_source
 
 MOST_SINGLE: Final = 32  # so many tasks of one patient each are still easy on a scheduler, and easy to read
 MOST_CHUNKS: Final = 200
@@ -36,7 +36,8 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
     with opened.step("find_stays", client) as step:
         if opened.writes:
             require_takes_results(client.results)
-        found = find_cohort(opened, client, progress)
+        source = run_source(opened, client, settings, progress)
+        found = find_cohort(opened, client, source)
         cohort = eligible(found.stays, opened.as_of, opened.condition)
         # Patients stay together: the events of one are then fetched once, however many stays there are.
         screened = cohort.eligible.sort_values(["patient_id", "stay_id"], ignore_index=True)
@@ -50,7 +51,7 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         known = about.reindex(excluded["stay_id"]).reset_index()[[c for c in STAY_COLUMNS if c != "patient_id"]]
         everyone = pd.concat([screened, excluded.merge(known, on="stay_id", validate="one_to_one")], ignore_index=True)
         opened.folder.write_frame(run_files.STAYS, frame_of({**STAY_COLUMNS, **run_files.STAYS_COLUMNS}, everyone))
-        keep_readings(opened, client, screened, settings)
+        source.keep_readings(screened)
         census = count_stays(opened, len(everyone), settings)
         chunks = sorted({int(chunk) for chunk in screened["chunk"]})
         opened.folder.write_json(run_files.CHUNKS, {"chunks": chunks, "stays_per_chunk": size})

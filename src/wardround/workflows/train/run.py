@@ -10,6 +10,7 @@ import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, run_id, runs_in
 from wardround.core import run_files
+from wardround.core.run_overview import TRAINING, RunName
 from wardround.errors import TrainingError
 from wardround.evaluation.results import Task
 from wardround.settings import Settings
@@ -148,7 +149,7 @@ def open_run(request: TrainingRequest, settings: Settings) -> Run:
 def _remove_leftovers(settings: Settings) -> None:
     """What trainings that were killed left half written, which may be gigabytes of features."""
     for run in runs_in(settings.runs):
-        if run.startswith("train_"):
+        if RunName.of(run).kind == "training":
             RunFolder.of(settings.runs, run).remove_leftovers()
 
 
@@ -159,7 +160,7 @@ def check_request(request: TrainingRequest, settings: Settings) -> None:
 
 def _checked(request: TrainingRequest, settings: Settings) -> Run:
     condition = load_condition(request.condition, settings.schemas)
-    name = request.run or run_id(f"train_{condition.id}", pd.Timestamp(request.created))
+    name = request.run or run_id(f"{TRAINING}{condition.id}", pd.Timestamp(request.created))
     run = Run(name, RunFolder.of(settings.runs, name), request, condition)
     run.check()
     return run
@@ -180,7 +181,8 @@ def load_run(run: str, settings: Settings) -> Run:
 def run_that_made(condition_id: str, version: str, settings: Settings) -> str | None:
     """The last training run whose version this is, and whose table is still there; None if there is none."""
     for run in reversed(runs_in(settings.runs)):
-        if run.startswith(f"train_{condition_id}-"):
+        name = RunName.of(run)
+        if name.kind == "training" and name.of_condition == condition_id:
             folder = RunFolder.of(settings.runs, run)
             needed = {run_files.VERSION, run_files.TABLE}
             if folder.held_of(needed) == needed and folder.read_json(run_files.VERSION)["version"] == version:
