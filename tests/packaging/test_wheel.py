@@ -64,6 +64,9 @@ def test_a_ward_is_screened(installed, trained_models, icu) -> None:
     summary = json.loads(done.stdout)
     assert (summary["found"], summary["scored"], summary["written"]) == (1, 1, 1)
     assert Path(summary["report"]).is_relative_to(installed.folder)
+    # The wheel carries the migrations of the database too.
+    history = json.loads(installed.run("wardround", "history", "list", "--json").stdout)
+    assert [run["run"] for run in history["runs"]] == [summary["run"]]
 
 
 def test_a_home_of_ones_own_takes_the_place_of_what_the_wheel_carries(installed, tmp_path, schemas) -> None:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from wardround.cli.main import wardround
-from wardround.errors import SpecError
+from wardround.errors import SettingsError, SpecError
 
 
 @pytest.fixture
@@ -79,3 +79,13 @@ def test_it_lists_the_sources_of_a_condition_and_the_dag_of_each(home):
         file.write("sources: [north, south.2]\n")
     said = CliRunner().invoke(wardround, ["check"]).stdout
     assert ": north by screen_icu__sepsis, south.2 by screen_icu__sepsis__south.2\n" in said
+
+
+def test_the_database_is_looked_at_too_and_named_without_its_password(home, monkeypatch, tmp_path):
+    monkeypatch.setenv("WARDROUND_DATABASE", f"sqlite:///{tmp_path}/ward.sqlite")
+    result = CliRunner().invoke(wardround, ["check", "--json"])
+    assert json.loads(result.stdout)["database"] == f"{tmp_path}/ward.sqlite"
+    monkeypatch.setenv("WARDROUND_DATABASE", "mysql://ward:s3cret@db/ward")
+    refused = CliRunner().invoke(wardround, ["check"])
+    assert isinstance(refused.exception, SettingsError)
+    assert "s3cret" not in refused.output + str(refused.exception)

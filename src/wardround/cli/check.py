@@ -25,7 +25,8 @@ def command(as_json: bool) -> None:
     else:
         click.echo(
             f"{checked.schemas}: {checked.variables} variables, {checked.server_profiles} server profiles,"
-            f" {len(rows)} conditions; models in {checked.models}"
+            f" {len(rows)} conditions; models in {checked.models};"
+            f" database {checked.database}"
         )
         table = Table("condition", "version", "columns", Column("spec digest", no_wrap=True), "mode")
         table.add_column("live model", no_wrap=True)

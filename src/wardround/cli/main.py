@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "labels": "The labels of all ICU stays of MIMIC CSVs with their times, and hourly SOFA.",
     "report": "Write the report of a run again, also without identifiers.",
     "runs": "List runs, also those of a patient, and remove old ones.",
+    "history": "Figures of past runs: list, show and compare them, or read them again from the run folders.",
     "database": "Back up and restore the database of the history.",
     "check-source": "What a FHIR server can do, which profile fits it, and how fast it answers.",
     "check": "Validate the spec, and each condition's live model against it.",

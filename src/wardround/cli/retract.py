@@ -24,6 +24,7 @@ def command(run: str, why: str, source: str | None, write_to: str | None, as_jso
     from wardround.cli.servers import servers_of
     from wardround.fhir.client import FhirClient
     from wardround.settings import settings_from
+    from wardround.workflows.history import require_history
     from wardround.workflows.retract import retract
     from wardround.workflows.screen import load_run
 
@@ -37,3 +38,4 @@ def command(run: str, why: str, source: str | None, write_to: str | None, as_jso
             f"run {run}: {result.failed} RiskAssessments still stand, expected none; see why the server refuses "
             "the update, and retract the run again"
         )
+    require_history(run, settings)

@@ -71,6 +71,9 @@ SUMMARY: Final = "summary.json"
 RETRACTION: Final = "retraction.json"
 """`core.run_summary.Retraction`: the run was taken back, or is being."""
 
+HISTORY_MISSING: Final = "history_missing.json"
+"""Why the run could not be written to the history (`why`); there is no such file for one that was."""
+
 # What people read of a screening.
 INPUTS: Final = "inputs.json"
 """The number of feature rows (`rows`), and of each column how many do not know it (`unknown`)."""

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from wardround.adapters.database.database import opened
 from wardround.adapters.models.store import ModelStore
 from wardround.errors import ModelError
 from wardround.settings import Settings
@@ -38,12 +39,14 @@ class Checked(SpecModel):
     variables: int
     server_profiles: int
     models: str
+    database: str
     conditions: list[ConditionCheck]
 
 
 def check(settings: Settings) -> Checked:
     """Raises SpecError for the first file that is wrong, or a folder without any.
 
+    Raises SettingsError, StorageError or DatabaseError for a database that cannot be used.
     A model that cannot be used, or a record of decisions that was changed, is only reported.
     """
     return Checked(
@@ -52,8 +55,14 @@ def check(settings: Settings) -> Checked:
         variables=len(load_variables(settings.schemas)),
         server_profiles=len(load_server_profiles(settings.schemas)),
         models=str(settings.models),
+        database=_database(settings),
         conditions=_conditions(settings),
     )
+
+
+def _database(settings: Settings) -> str:
+    with opened(settings.database) as database:
+        return database.place.shown
 
 
 def _conditions(settings: Settings) -> list[ConditionCheck]:

@@ -19,6 +19,7 @@ from wardround.results.amendment import is_withdrawn, retracted
 from wardround.results.bands import INDETERMINATE
 from wardround.results.risk_assessment import identity, probability
 from wardround.settings import Settings
+from wardround.workflows.history import keep_history
 from wardround.workflows.report import report
 from wardround.workflows.screen.high_band import take_out
 from wardround.workflows.screen.run import Run, load_run
@@ -67,6 +68,7 @@ def retract(run: str, client: FhirClient, settings: Settings, why: str, at: date
         _LOG.info(
             "run %s: taken back; %s", run, ", ".join(f"{verdict} {number}" for verdict, number in counted.items())
         )
+    keep_history(run, settings)
     report(run, settings)
     return account
 

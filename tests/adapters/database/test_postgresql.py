@@ -1,12 +1,14 @@
 """The same promises on PostgreSQL: made and migrated once, read at one moment, backed up into either kind."""
 
-import threading
+from datetime import datetime
+from threading import Thread
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 from tests.adapters.database.processes import killed_at, write_at_once
+from tests.adapters.database.test_history import listed, read, run, write
 from tests.adapters.database.throwaway_postgresql import running
 
 from wardround.adapters.database.backup import back_up, restore
@@ -91,7 +93,7 @@ def test_a_restoration_waits_for_who_writes(database, fill, runs, tmp_path):
     back_up(database, tmp_path / "backup")
     with database.writing() as connection:
         connection.execute(text("delete from history_run"))
-        restoring = threading.Thread(target=restore, args=(database, tmp_path / "backup"))
+        restoring = Thread(target=restore, args=(database, tmp_path / "backup"))
         restoring.start()
     restoring.join()
     assert runs(database) == 1
@@ -158,3 +160,14 @@ def test_it_lives_beside_the_tables_of_airflow(server, name, fill, runs):
         assert runs(database) == 1
     with server.connected(name) as connection:
         assert connection.execute("select version_num from alembic_version").fetchall() == [("e1b2c3d4",)]
+
+
+def test_who_writes_one_run_of_the_history_at_once_writes_it_in_turn(database):
+    threads = [Thread(target=write, args=(database, run())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read(database) == run()
+    write(database, run("sepsis-b", as_of=datetime.fromisoformat("2026-01-02T10:31:00+05:30")))
+    assert listed(database) == ["sepsis-b", "sepsis-a"]

@@ -18,6 +18,7 @@ from wardround.results.referring import About, leads_to
 from wardround.results.risk_assessment import Screening, identity, probability
 from wardround.settings import Settings
 from wardround.spec.source_maps import NO_TRANSLATION
+from wardround.workflows.history import keep_history
 from wardround.workflows.screen import challenge
 from wardround.workflows.screen.cohort import account_of
 from wardround.workflows.screen.expected_stays import census_of
@@ -39,7 +40,8 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> RunSummary:
     A stay whose RiskAssessment the server does not hold exactly once, with the ledger's patient and probability, has
     failed. A stay of a chunk whose task failed has failed too. One whose RiskAssessment somebody else took back was
     scored, is not written, and has WITHDRAWN as its reason. The Group of the high band follows the ledger. What makes
-    the run incomplete is in the summary for `require_complete`, so that the report is still written. Raises
+    the run incomplete is in the summary for `require_complete`, so that the report is still written. The history gets
+    its figures, and a database that cannot be used is left for `require_complete` as well. Raises
     RunIncomplete if a stay is unaccounted for.
     """
     opened = load_run(run, settings)
@@ -56,6 +58,7 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> RunSummary:
     high_band = keep_group(ledger, opened, client, settings)
     summary = _summary(ledger, problems, high_band, opened)
     opened.folder.write_json(run_files.SUMMARY, summary.as_json())
+    keep_history(run, settings)
     return summary
 
 

@@ -8,6 +8,7 @@ from wardround.core.expected_stays import doubt_in_words
 from wardround.core.run_summary import RunSummary
 from wardround.errors import CensusImplausible, RunIncomplete
 from wardround.settings import Settings
+from wardround.workflows.history import require_history, retry_history
 from wardround.workflows.report_places import report_place
 from wardround.workflows.screen.expected_stays import census_of
 
@@ -17,16 +18,19 @@ _LOG = logging.getLogger(__name__)
 def require_complete(run: str, settings: Settings) -> None:
     """Raises RunIncomplete if too many stays failed, or the server does not hold what the ledger says or the Group.
 
-    Raises CensusImplausible if fewer stays were found than expected; those that were found are screened by then.
+    Raises CensusImplausible if fewer stays were found than expected; those that were found are screened by then. Raises
+    DatabaseError if all else is well and the run is missing in the history, after another try.
     """
     folder = RunFolder.existing(settings.runs, run)
     if folder.exists(run_files.SUMMARY):
         said = RunSummary.model_validate(folder.read_json(run_files.SUMMARY)).counts
         counts = "; ".join(f"{name} {number}" for name, number in said.items())
         _LOG.info("run %s: %s; report %s", run, counts, report_place(run, settings))
+    retry_history(run, settings)
     _require_stays(run, folder)
     summary = RunSummary.model_validate(folder.read_json(run_files.SUMMARY))
     if summary.complete:
+        require_history(run, settings)
         return
     _require_group(run, summary)
     problems = summary.problems

@@ -1,0 +1,171 @@
+"""`wardround history`: what past runs counted, from the database, and the way to read it again from the run folders."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from wardround.cli.results import add_row, print_table, say, show, tell
+from wardround.cli.times import DAY
+from wardround.errors import RunNotFound
+from wardround.settings import settings_from
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from wardround.report.history import Change, Figure, RunHistory
+
+SHOWN: Final = ("found", "scored", "high", "indeterminate", "excluded", "failed", "written")
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+
+
+@click.group()
+def command() -> None:
+    """Figures of past runs, per run, unit and measure. They name no patient, and stay when run folders are removed."""
+
+
+@command.command("list", short_help="List the runs, those of the latest prediction time first.")
+@click.argument("condition", required=False)
+@click.option("--since", type=DAY, help="Those of a prediction time on or after this day (UTC).")
+@_as_json
+def list_history(condition: str | None, since: datetime | None, as_json: bool) -> None:
+    """List the runs of CONDITION, or of all conditions, with the figures of each whole run."""
+    from wardround.adapters.database.database import opened
+    from wardround.adapters.database.history import runs_in
+
+    with opened(settings_from().database) as database, database.reading() as connection:
+        runs = list(runs_in(connection, condition, since))
+    if as_json:
+        click.echo(json.dumps({"runs": [_facts(run) | {"figures": _by_measure(run)} for run in runs]}))
+    elif runs:
+        _print_runs(runs)
+    else:
+        tell("No such run in the history.")
+
+
+@command.command("show", short_help="Show every figure of a run.")
+@click.argument("run", metavar="RUN")
+@_as_json
+def show_history(run: str, as_json: bool) -> None:
+    """Show every figure of RUN: of the whole run, and of its units.
+
+    Units with fewer than five stays are counted together.
+    """
+    from wardround.adapters.database.database import opened
+
+    with opened(settings_from().database) as database, database.reading() as connection:
+        found = _required(connection, run)
+    if as_json:
+        click.echo(json.dumps(_facts(found) | {"figures": [_named(figure) for figure in found.figures]}))
+    else:
+        show(_facts(found), as_json=False)
+        _print_figures(("unit", "measure", "value"), found.figures)
+
+
+@command.command("diff", short_help="Show how the figures of two runs differ.")
+@click.argument("before", metavar="RUN")
+@click.argument("after", metavar="RUN")
+@_as_json
+def diff_history(before: str, after: str, as_json: bool) -> None:
+    """Show the figures in which two runs of one condition differ, and the change from the first to the second."""
+    from wardround.adapters.database.database import opened
+    from wardround.report.history import changes
+
+    with opened(settings_from().database) as database, database.reading() as connection:
+        one, other = _required(connection, before), _required(connection, after)
+    if one.condition != other.condition:
+        raise click.UsageError(f"these are runs of two conditions, {one.condition} and {other.condition}")
+    found = changes(one, other)
+    if as_json:
+        rows = [_named(change) for change in found]
+        click.echo(json.dumps({"before": _facts(one), "after": _facts(other), "changes": rows}))
+    elif found:
+        _print_figures(
+            ("unit", "measure", "before", "after", "change"), ((*change, _difference(change)) for change in found)
+        )
+    else:
+        tell("The figures are the same.")
+
+
+@command.command("rebuild", short_help="Read the figures again from the run folders.")
+@_as_json
+def rebuild_history(as_json: bool) -> None:
+    """Read the figures of every run that has a folder again, and put them in the place of what the history held.
+
+    Runs whose folder was removed stay as they are. It can be interrupted and repeated.
+    """
+    from wardround.cli.progress import progress_bars
+    from wardround.workflows.history import rebuild
+
+    with progress_bars() as progress:
+        done = rebuild(settings_from(), progress)
+    for run in done.unreadable:
+        say(f"{run}: its files cannot be read; the history keeps what it held of it.")
+    counts = {"written": done.written, "unfinished": done.unfinished, "patients asked for by id": done.patients}
+    show({**counts, "unreadable": list(done.unreadable) if as_json else len(done.unreadable)}, as_json)
+
+
+def _difference(change: "Change") -> float | None:
+    return None if change.before is None or change.after is None else change.after - change.before
+
+
+def _required(connection: "Connection", run: str) -> "RunHistory":
+    from wardround.adapters.database.history import run_in
+
+    found = run_in(connection, run)
+    if found is None:
+        raise RunNotFound(
+            f"{run}: is not in the history, expected a run that `wardround history list` names;"
+            " `wardround history rebuild` reads run folders again"
+        )
+    return found
+
+
+def _facts(run: "RunHistory") -> dict[str, Any]:
+    names = ("run", "condition", "source", "mode", "state", "model_version")
+    return {**{name: getattr(run, name) for name in names}, "as_of": run.as_of.isoformat().replace("+00:00", "Z")}
+
+
+def _by_measure(run: "RunHistory") -> dict[str, float]:
+    return {figure.measure: figure.value for figure in run.figures}
+
+
+def _named(figure: Any) -> dict[str, Any]:
+    """A figure, or a change of one, for JSON; a figure of the whole run has no unit."""
+    return {**figure._asdict(), "unit": figure.unit or None}
+
+
+def _print_runs(runs: "list[RunHistory]") -> None:
+    from rich.table import Column, Table
+
+    from wardround.core.run_overview import STATES
+
+    states = {str(state): words for state, words in STATES.items()}
+    table = Table(Column("run", no_wrap=True), "state", "mode", "source")
+    for name in SHOWN:
+        table.add_column(name, justify="right")
+    for run in runs:
+        figures = _by_measure(run)
+        cells = (_number(figures.get(name)) for name in SHOWN)
+        add_row(table, run.run, states.get(run.state, run.state), run.mode, run.source, *cells)
+    print_table(table)
+
+
+def _print_figures(columns: tuple[str, ...], rows: "Iterable[Figure | tuple[Any, ...]]") -> None:
+    from rich.table import Table
+
+    table = Table(*columns[:2])
+    for name in columns[2:]:
+        table.add_column(name, justify="right")
+    for unit, measure, *values in rows:
+        add_row(table, unit or "all", measure, *map(_number, values))
+    print_table(table)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{int(value):,}" if value.is_integer() else f"{value:.4f}"
