@@ -1,0 +1,98 @@
+"""Whether people are told of a score: one policy for every door, from the score and what they were told before.
+
+The door keeps what they were told: one `Notification` for each stay, condition and channel, the latest.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from wardround.results.bands import HIGH, INDETERMINATE, LOW, MODERATE
+
+_RANK: Final = {band: rank for rank, band in enumerate((LOW, MODERATE, HIGH))}
+
+
+@dataclass(frozen=True)
+class AlertPolicy:
+    """When people are told of a score. Raises ValueError for a policy that means nothing.
+
+    Attributes:
+        band: scores of this band, or of a higher one; None where a threshold says it.
+        threshold: scores from this probability on, whatever their band; None where a band says it.
+        lock_out: after people were told, they are not told again for so long, unless the band has risen.
+        late_after: a score is told to nobody if its prediction time is longer ago.
+    """
+
+    lock_out: timedelta
+    late_after: timedelta
+    band: str | None = None
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.band is None) == (self.threshold is None):
+            raise ValueError("an alert policy has a band or a threshold, and not both")
+        if self.band is not None and self.band not in _RANK:
+            raise ValueError(f"no band of an alert policy: {self.band!r}, expected one of {', '.join(_RANK)}")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise ValueError(f"no threshold of an alert policy: {self.threshold}, expected 0 to 1")
+        if self.lock_out < timedelta() or self.late_after <= timedelta():
+            raise ValueError("an alert policy has a lock-out of no less than nothing, and a positive time until late")
+
+    def _reached_by(self, score: float, band: str) -> bool:
+        if self.threshold is not None:
+            return score >= self.threshold
+        return _RANK[band] >= _RANK[str(self.band)]
+
+
+class Notification(NamedTuple):
+    """What people were told last of a stay, for a condition, through a channel.
+
+    Attributes:
+        at: when they were told.
+        as_of: the prediction time of the score.
+        band: its band.
+    """
+
+    at: datetime
+    as_of: datetime
+    band: str
+
+
+class Verdict(StrEnum):
+    """Whether people are told, or why not."""
+
+    NOTIFY = "notify"
+    NO_SCORE = "no_score"  # too little is known
+    LATE = "late"
+    BELOW = "below"  # its band or score is lower than what is told
+    SUPERSEDED = "superseded"  # they were told of a score of this time, or of a later one
+    LOCKED_OUT = "locked_out"
+
+
+def verdict(
+    score: float | None, band: str, as_of: datetime, policy: AlertPolicy, last: Notification | None, now: datetime
+) -> Verdict:
+    """Returns whether people are told of a score now. If so, the door keeps `Notification(now, as_of, band)`.
+
+    Args:
+        score: probability, 0 to 1; None or NaN for an indeterminate stay.
+        band: its band, by the thresholds of the model or of the door.
+        as_of: its prediction time.
+        policy: when people are told.
+        last: what they were told last of this stay, for this condition, through this channel; None for nothing yet.
+        now: the time of the decision.
+    """
+    if score is None or score != score or band == INDETERMINATE:
+        return Verdict.NO_SCORE
+    if now - as_of > policy.late_after:
+        return Verdict.LATE
+    if not policy._reached_by(score, band):
+        return Verdict.BELOW
+    if last is None:
+        return Verdict.NOTIFY
+    if as_of <= last.as_of:
+        return Verdict.SUPERSEDED
+    if now - last.at < policy.lock_out and _RANK[band] <= _RANK[last.band]:
+        return Verdict.LOCKED_OUT
+    return Verdict.NOTIFY
