@@ -1,7 +1,7 @@
 """The answer to a request in, an Answer out that callers can use, or an error that names what it is instead."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +13,7 @@ from wardround.errors import FhirError, FhirRefused
 from wardround.fhir.json_object import is_cut, json_object
 from wardround.fhir.lost import Busy
 from wardround.fhir.page import dicts
+from wardround.fhir.request import Request
 
 # http://hl7.org/fhir/R4/valueset-issue-type.html
 _ISSUE_CODE: Final = re.compile(
@@ -43,17 +44,15 @@ class Answer:
         return retry_after(self.headers.get("Retry-After"))
 
 
-def answer_of(
-    response: requests.Response, url: str, accept: Collection[int], read: Callable[[bytes], Any] = json_object
-) -> Answer:
+def answer_of(response: requests.Response, request: Request) -> Answer:
     """What `Transport.send` gives and raises; `url` is fit for messages. Raises Busy for JSON that broke off."""
-    status = response.status_code
+    status, url, accept = response.status_code, request.where, request.accept
     if status in (401, 403):
         raise FhirRefused(f"{url}: answered {status}, expected access; check the sign-in and what it allows")
     if 300 <= status < 400:
         raise FhirError(f"{url}: answered {status}, expected FHIR; give the base URL that it redirects to")
     # An error is read as it comes: what it says is not what was asked for.
-    body = (read if status < 400 else json_object)(response.content)
+    body = (request.read if status < 400 else json_object)(response.content)
     issue = _issue(body) if status >= 400 else ""
     complaint = f"{url}: answered {status}{issue}, expected success; check the base URL and the server's log"
     if status >= 400 and status not in accept:

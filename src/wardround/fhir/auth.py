@@ -16,6 +16,7 @@ import requests
 from wardround.errors import FhirError, FhirRefused
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.json_object import json_object
+from wardround.fhir.request import Request
 from wardround.fhir.sign_in import (
     BEARER,
     BasicPassword,
@@ -50,9 +51,7 @@ _LOG = logging.getLogger(__name__)
 class Ask(Protocol):
     """One exchange with a server; what comes back is no failure that another try may mend."""
 
-    def __call__(
-        self, method: str, url: str, body: bytes | None, headers: dict[str, str], authorization: str | None
-    ) -> requests.Response: ...
+    def __call__(self, request: Request, authorization: str | None) -> requests.Response: ...
 
 
 class Authorization:
@@ -193,13 +192,13 @@ class _TokenRequest:
         form, authorization = self._credentials(url)
         scope = {"scope": self._sign_in.scope} if self._sign_in.scope else {}
         body = urlencode({"grant_type": "client_credentials", **scope, **form}).encode()
-        token = _token(self._ask("POST", url, body, _FORM, authorization))
+        token = _token(self._ask(Request("POST", url, body, _FORM), authorization))
         _LOG.info("%s: gave a token that is good for %.0f s", shown(url), token.lifetime)
         return token
 
     def _discovered(self) -> str:
         place = f"{self._source.base_url}/.well-known/smart-configuration"
-        response = self._ask("GET", place, None, {"Accept": "application/json"}, None)
+        response = self._ask(Request("GET", place, headers={"Accept": "application/json"}), None)
         url = _object(response).get("token_endpoint")
         if response.status_code != requests.codes.ok or not isinstance(url, str):
             what = f"answered {response.status_code} and no token_endpoint, expected one"

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
@@ -105,7 +106,17 @@ class FhirClient:
             pairs.append(("_count", str(self.source.page_size)))
         seen = Seen() if seen is None else seen
         before = len(seen.again)
-        yield from self._pages(resource_type, pairs, shape, seen)
+        waiting = [pairs]
+        while waiting:
+            asked = waiting.pop(0)
+            try:
+                yield from pages(self._search(resource_type, asked, shape, seen))
+            except TooLarge as error:
+                halves = _halved(asked)
+                if not halves:
+                    raise FhirError(str(error)) from None
+                _LOG.warning("%s; asked again for half as many values each", error)
+                waiting = halves + waiting
         if newer := len(seen.again) - before:
             place = f"{shown(self.source.base_url)}/{resource_type}"
             _LOG.info("%s: %d came in several versions, of which the latest counts", place, newer)
@@ -143,31 +154,14 @@ class FhirClient:
             )
         return fhir_batch.perform(entries, self.source, self._transport, repeat)
 
-    def _pages(
-        self, resource_type: str, pairs: list[tuple[str, Values]], shape: Shape[S], seen: Seen
-    ) -> Iterator[list[S | Misshapen]]:
+    def _search(self, resource_type: str, pairs: list[tuple[str, Values]], shape: Shape[S], seen: Seen) -> Search[S]:
         form = urlencode([(name, _joined(values)) for name, values in pairs])
-        url = f"{self.source.base_url}/{resource_type}"
-
-        def first() -> Answer:
-            if self.source.profile.has_post_search:
-                return self._transport.send(
-                    "POST", f"{url}/_search", data=form, headers=_FORM, accept=TOO_LARGE, read=shape.page
-                )
-            return self._transport.send("GET", f"{url}?{form}", accept=TOO_LARGE, read=shape.page)
-
-        def follow(link: str) -> Answer:
-            return self._transport.send("GET", link, accept=_LOST, read=shape.page)
-
-        try:
-            yield from pages(Search(self.source, resource_type, shape, first, follow, seen))
-        except TooLarge as error:
-            halves = _halved(pairs)
-            if not halves:
-                raise FhirError(str(error)) from None
-            _LOG.warning("%s; asked again for half as many values each", error)
-            for half in halves:
-                yield from self._pages(resource_type, half, shape, seen)
+        url, send = f"{self.source.base_url}/{resource_type}", partial(self._transport.send, read=shape.page)
+        if self.source.profile.has_post_search:
+            first = partial(send, "POST", f"{url}/_search", data=form, headers=_FORM, accept=TOO_LARGE)
+        else:
+            first = partial(send, "GET", f"{url}?{form}", accept=TOO_LARGE)
+        return Search(self.source, resource_type, shape, first, partial(send, "GET", accept=_LOST), seen)
 
 
 def _expect(answer: Answer, resource_type: str) -> Resource:

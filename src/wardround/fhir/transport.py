@@ -4,6 +4,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from threading import Lock
 from typing import Any, Final, TypeVar
 
@@ -18,6 +19,7 @@ from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.json_object import json_object
 from wardround.fhir.lost import LOST, Busy, lost
 from wardround.fhir.patience import Patience
+from wardround.fhir.request import Request
 from wardround.fhir.wire import WholeAnswers, hold, parts
 
 ATTEMPTS: Final = 5
@@ -56,7 +58,8 @@ class Transport:
 
     def sign_in(self) -> None:
         """Gets the token that requests will bear, if they need one; raises as `send` does."""
-        self._persist(f"{self._source.base_url}/", self._authorization.header, repeat=True)
+        itself = Request("GET", f"{self._source.base_url}/")
+        self._persist(lambda _: self._authorization.header(), itself, repeat=True)
 
     def send(
         self,
@@ -84,41 +87,43 @@ class Transport:
             FhirError: any other answer that cannot be used.
         """
         body = orjson.dumps(json) if json is not None else data.encode() if data is not None else None
-        return self._persist(url, lambda: self._send_once(method, url, body, headers, accept, read), repeat)
+        return self._persist(self._answer, Request(method, url, body, headers, accept, read), repeat)
 
     def download(self, url: str, accept: str, signed: bool, keep: Callable[[Iterator[bytes]], T]) -> T:
         """Passes a file, part by part, to `keep`, and again from its beginning where it broke off.
 
         Only a `signed` request bears the token. Gives what `keep` gives; raises as `send` does.
         """
-        return self._persist(url, lambda: self._download_once(url, {"Accept": accept}, signed, keep), repeat=True)
+        request = Request("GET", url, headers={"Accept": accept}, stream=True)
+        return self._persist(partial(self._kept, signed=signed, keep=keep), request, repeat=True)
 
-    def _persist(self, url: str, once: Callable[[], T], repeat: bool) -> T:
+    def _persist(self, once: Callable[[Request], T], request: Request, repeat: bool) -> T:
+        """What `once` gives of the request, tried again as `send` says."""
         again = True
         while True:
             try:
-                return self._attempt(url, once, repeat)
+                return self._attempt(once, request, repeat)
             except _GaveUp as error:
                 if not self.patience.can_wait or self.patience.spent:
                     raise FhirUnreachable(str(error)) from None
                 if self.is_down():
                     _LOG.warning("%s; it is down and waited for", error)
                     back = self.patience.wait_until(lambda: not self.is_down())
-                    _LOG.warning("%s: %s", shown(url), "is up again" if back else "is not waited for any longer")
+                    _LOG.warning("%s: %s", request.where, "is up again" if back else "is not waited for any longer")
                 else:
                     # It may have come back this moment. If not, it is this request that it cannot answer.
                     back, again = again, False
                 if not back:
                     raise FhirUnreachable(str(error)) from None
 
-    def _attempt(self, url: str, once: Callable[[], T], repeat: bool) -> T:
+    def _attempt(self, once: Callable[[Request], T], request: Request, repeat: bool) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return once()
+                return once(request)
             except Busy as busy:
                 what = f"{busy.where}: {busy}"
                 # What the token endpoint did not answer was not sent to the server yet, or refused by it.
-                if not repeat and busy.where == shown(url):
+                if not repeat and busy.where == request.where:
                     raise FhirUnreachable(f"{what}, expected an answer; look whether it was done") from None
                 if attempt == ATTEMPTS:
                     raise _GaveUp(f"{what} (tried {ATTEMPTS} times), expected an answer; {busy.remedy}") from None
@@ -144,63 +149,40 @@ class Transport:
         One that refuses, or whose certificate is not trusted, is not down: waiting would not mend it.
         """
         try:
-            self._send_once("GET", f"{self._source.base_url}/metadata", None, None, ())
+            self._answer(Request("GET", f"{self._source.base_url}/metadata"))
         except Busy:
             return True
         except FhirError:
             return False
         return False
 
-    def _send_once(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None,
-        headers: Mapping[str, str] | None,
-        accept: Collection[int],
-        read: Callable[[bytes], Any] = json_object,
-    ) -> Answer:
-        return answer_of(self._signed(method, url, body, headers), shown(url), accept, read)
+    def _answer(self, request: Request) -> Answer:
+        return answer_of(self._signed(request), request)
 
-    def _download_once(
-        self, url: str, headers: Mapping[str, str], signed: bool, keep: Callable[[Iterator[bytes]], T]
-    ) -> T:
-        if signed:
-            response = self._signed("GET", url, None, headers, stream=True)
-        else:
-            response = self._exchange("GET", url, None, headers, None, stream=True)
-        with response:
+    def _kept(self, request: Request, signed: bool, keep: Callable[[Iterator[bytes]], T]) -> T:
+        """What `keep` gives of a file's parts, read once."""
+        with self._signed(request) if signed else self._exchange(request, None) as response:
             if response.status_code != requests.codes.ok:
                 hold(response)
-                what = answer_of(response, shown(url), ()).status
-                raise FhirError(f"{shown(url)}: answered {what}, expected a file; export again")
+                what = answer_of(response, request).status
+                raise FhirError(f"{request.where}: answered {what}, expected a file; export again")
             try:
                 return keep(parts(response, _PART))
             except LOST as error:
-                raise lost(url, error) from None
+                raise lost(request.url, error) from None
 
-    def _signed(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, stream: bool = False
-    ) -> requests.Response:
+    def _signed(self, request: Request) -> requests.Response:
         authorization = self._authorization.header()
-        response = self._exchange(method, url, body, headers, authorization, stream)
+        response = self._exchange(request, authorization)
         if response.status_code == requests.codes.unauthorized:
             # A token that the server no longer takes, before its time; the next one is the last try.
             renewed = self._authorization.after_refusal(authorization)
             if renewed is not None:
                 response.close()
-                response = self._exchange(method, url, body, headers, renewed, stream)
+                response = self._exchange(request, renewed)
         return response
 
-    def _exchange(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None,
-        headers: Mapping[str, str] | None,
-        authorization: str | None,
-        stream: bool = False,
-    ) -> requests.Response:
+    def _exchange(self, request: Request, authorization: str | None) -> requests.Response:
         """One request and its answer, unless that is one that another attempt may mend."""
         with self._lock:
             self.requests_made += 1
@@ -209,30 +191,30 @@ class Transport:
             # No redirects: they would turn a POST into a GET, and could lead the token elsewhere. What the session
             # knows of proxies and authorities would yield to the environment, what the request says does not.
             response = self._session.request(
-                method,
-                url,
-                data=body,
-                headers=headers,
+                request.method,
+                request.url,
+                data=request.body,
+                headers=request.headers,
                 auth=AuthorizationHeader(authorization),
                 timeout=self._source.timeout,
                 allow_redirects=False,
                 verify=self._verify,
                 proxies=self._proxies,
-                stream=stream,
+                stream=request.stream,
             )
         except LOST as error:
-            raise lost(url, error) from None
+            raise lost(request.url, error) from None
         except requests.RequestException as error:
             raise FhirError(
-                f"{shown(url)}: the request cannot be made ({type(error).__name__}); check base URL and proxy"
+                f"{request.where}: the request cannot be made ({type(error).__name__}); check base URL and proxy"
             ) from None
         if _LOG.isEnabledFor(logging.DEBUG):
             seconds = time.monotonic() - began
-            _LOG.debug("%s %s: answered %d after %.3f s", method, shown(url), response.status_code, seconds)
+            _LOG.debug("%s %s: answered %d after %.3f s", request.method, request.where, response.status_code, seconds)
         if response.status_code in _BUSY:
             wait = retry_after(response.headers.get("Retry-After"))
             response.close()
-            raise Busy(shown(url), f"answered {response.status_code}", wait)
+            raise Busy(request.where, f"answered {response.status_code}", wait)
         return response
 
 
