@@ -1,4 +1,4 @@
-# Everything runs inside .venv, which `make install` builds from a bare Python; nothing else is needed beforehand.
+# Everything runs inside .venv, which `make install` builds; nothing but Python is needed beforehand.
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test test-slow check bench docs locks
 
@@ -10,10 +10,10 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-hea
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-install: $(STAMP) ## Build .venv from the lock; instant if nothing has changed
+install: $(STAMP) ## Build .venv from the lock file; instant if nothing has changed
 
-# Python is looked for under the names below; PYTHON=/path/to/python names another. uv installs the lock in a sixth
-# of pip's time; pip comes second because only pip reads a mirror configured in pip.conf.
+# Python is looked up under the names below; PYTHON=/path/to/python names another. uv installs the lock file six times
+# as fast as pip; pip is the fallback because only pip reads a mirror configured in pip.conf.
 $(STAMP): requirements-dev.txt pyproject.toml
 	@set -e; \
 	for python in $(PYTHON) python3 python3.11 python3.12 python3.13; do \
@@ -35,31 +35,31 @@ $(STAMP): requirements-dev.txt pyproject.toml
 		|| $(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-demo: install ## Everything once, on an embedded FHIR server: data, training, screening, report
+demo: install ## Show everything once on an embedded FHIR server: data, training, screening, report
 	@$(BIN)/wardround demo
 
 up: install ## Keep it running: Airflow with its UI, the FHIR server, schedules on
 	@exec $(BIN)/wardround up
 
-# Each worker has an Airflow database of its own, and the tests of a file stay together and share what they set up. In
-# their own order: few tests of a file may be the longest, and would else come last, with one worker idle beside them.
-test: install ## The tests, in a quarter of an hour
+# Each worker has its own Airflow database. The tests of a file run in the same worker and share their fixtures. Files
+# keep their order: sorted by number of tests, a file with few but long tests would run last, with one worker idle.
+test: install ## Run the tests; takes a quarter of an hour
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: install ## The tests that take long: every kill, every hostile server, thousands of odd requests
+test-slow: install ## Run the slow tests: every kill, every hostile server, thousands of odd requests
 	@$(BIN)/python -m pytest -m long --numprocesses 2
 
-check: install ## Style, types, layers and links between documents, without the tests
+check: install ## Check style, types, layers and the links between documents, without the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-bench: install ## The measurements of benchmarks/README.md
+bench: install ## Run the measurements of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
-docs: install ## Build the documents into var/docs, and renew the generated parts
+docs: install ## Build the documents into var/docs, and regenerate their generated parts
 	@$(BIN)/python -m wardround.spec.schema include/schemas
 	@$(BIN)/python docs/site/rooms.py
 	@$(BIN)/python docs/site/decisions.py
@@ -67,11 +67,11 @@ docs: install ## Build the documents into var/docs, and renew the generated part
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "The documents are in var/docs; begin with index.html"
 
-locks: $(STAMP) ## Resolve pyproject.toml anew, and list it as an SBOM (add UPGRADE=--upgrade for newer versions)
+locks: $(STAMP) ## Update the lock files and the SBOM from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	$(LOCK) $(UPGRADE) --output-file requirements.txt
 	$(LOCK) $(UPGRADE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(LOCK) $(UPGRADE) --extra distributed --constraint requirements.txt --output-file requirements-distributed.txt
-	@# Which index a package comes from is the installation's choice, and no part of what it is.
+	@# The SBOM names no package index: which one is used is the choice of each installation.
 	$(BIN)/uv run --quiet --no-project --with cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.txt \
 		--pyproject pyproject.toml --short-PURLs --sv 1.6 --output-reproducible --output-file - \
 		| $(BIN)/python -c 'import json, sys; bom = json.load(sys.stdin); [one.pop("externalReferences", None) for one in bom["components"] + bom["metadata"]["tools"]["components"]]; \

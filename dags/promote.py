@@ -1,11 +1,12 @@
-"""Makes a stored model of one condition live, or takes the last change back. One DAG per condition file:
-`promote__<condition>`; started by hand, with a reason. Who started it and why are kept in the model store, and the
-screening runs once in shadow with what is live then, as after a training.
+"""Makes a stored model of one condition live, or rolls back to the previous one. One DAG per condition file:
+`promote__<condition>`. A person starts it and gives a reason; the model store records both. The screening then runs
+once in shadow mode with the new live model, as it does after a training.
 
 **When it is red**
 
-* `promote`: the version could not score today (a changed file, a missing digest, another spec), its gates failed and
-  the form does not say *Despite its gates*, or nothing was live before. The message says which; live stays as it was.
+* `promote`: the version cannot score (a file was changed, a digest is missing, or the spec differs); or its gates
+  failed and *Despite its gates* is not set; or there was no previous live model. The message says which. The live model
+  is unchanged.
 """
 
 from typing import Any
@@ -23,7 +24,7 @@ from wardround.spec.conditions import Condition
 
 
 def promote_stored(condition: Condition) -> None:
-    """The one task of a condition."""
+    """Adds the only task of the DAG."""
 
     @task(outlets=[live_model(condition.id)])
     def promote(params: Any = None, dag_run: Any = None, outlet_events: Any = None) -> None:
@@ -38,7 +39,7 @@ for each in valid_conditions(settings_from()):
     with DAG(
         dag_id=f"promote__{each.id}",
         dag_display_name=f"Promote or roll back: {each.title}",
-        description=f"Decides which stored model screen_icu__{each.id} scores with.",
+        description=f"Chooses the stored model that screen_icu__{each.id} scores with.",
         doc_md=__doc__,
         schedule=None,
         catchup=False,

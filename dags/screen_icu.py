@@ -1,25 +1,25 @@
-"""Visits every stay of the intensive care unit at the run's time, scores the risk of one condition, and writes it back
-as FHIR RiskAssessments. One DAG per condition file: `screen_icu__<condition>`; where the file names several `sources`,
-one more for each but the first: `screen_icu__<condition>__<source>`. When another model goes live it also runs once in
-shadow: scores and a report, and nothing written.
+"""Finds every ICU stay at the run's time, scores the risk of one condition for each, and writes the scores to the FHIR
+server as RiskAssessments. One DAG per condition file: `screen_icu__<condition>`. If the file names several `sources`,
+each source after the first has its own DAG: `screen_icu__<condition>__<source>`. When another model goes live, the DAG
+also runs once in shadow mode: it scores and reports, but writes nothing.
 
 **When it is red**
 
-* `find_stays`: the server did not answer for as long as the run may wait, refused, or takes no results; or no model is
-  live. Nothing was written. Try the Test button of the connection and `wardround model list`, then clear the task.
-* *suspended by*, in the message of whichever task: somebody has switched the condition off. `wardround model list` says
-  why; nothing is computed for people until `suspend__<condition>` or `wardround model resume` switches it on again.
-* a chunk of `extract`, `score` or `publish`: harmless for the other chunks; its stays are *failed* in the ledger. The
-  log names the rule and the resource. Clear the chunk to try it again: nothing is ever written twice.
-* `check_quality`: too many feature rows broke the suite, so nothing was written. The report's validation part says
-  which rule: a changed unit or a feed that stopped is likelier than a sick ward. Mend it, and clear `find_stays`.
-* `reconcile`: the server does not hold what the ledger says was written. Clear it; if it stays red, ask who else writes
+* `find_stays`: the server did not answer in time, refused the request, or does not accept results; or no model is
+  live. Nothing was written. Press the connection's Test button, check `wardround model list`, then clear the task.
+* *suspended by* in the message of any task: somebody has switched the condition off. `wardround model list` says why.
+  Nothing is computed for people until `suspend__<condition>` or `wardround model resume` switches it on again.
+* a chunk of `extract`, `score` or `publish`: the other chunks are not affected; the stays of this one are *failed* in
+  the ledger. The log names the rule and the resource. Clear the chunk to retry it: nothing is ever written twice.
+* `check_quality`: too many feature rows failed the checks, so nothing was written. The validation part of the report
+  says which check. A changed unit or a stopped feed is more likely than a sick ward. Fix it, then clear `find_stays`.
+* `reconcile`: what is on the server does not match the ledger. Clear it; if it stays red, find out what else writes
   RiskAssessments there.
-* `report` alone: the report is there. Either the run was incomplete, and it says which stays failed and why. Or far
-  fewer stays were found than expected, and those found are screened: hold the ICU classes and Locations of the
-  connection against `wardround check-source`; if the ward is that empty, run again with *Accept the census*.
+* only `report`: the report was written. Either the run is incomplete, and the report says which stays failed and why.
+  Or far fewer stays were found than expected; those found were screened. Compare the connection's ICU classes and
+  Locations with `wardround check-source`; if the ward really is that empty, run again with *Accept the census*.
 
-Running again at the same time changes nothing on the server. Decision support only: adjunct, never the sole factor.
+Running it again for the same time changes nothing on the server. Decision support only: adjunct, never the sole factor.
 """
 
 from typing import Any
@@ -38,12 +38,12 @@ from wardround.settings import settings_from
 from wardround.spec.conditions import Condition
 
 CHUNK = "chunk {{ task.op_kwargs['chunk'] }}"
-# What follows mapped tasks runs when all of them have ended, failed chunks included, if the stays were found.
+# The tasks after mapped tasks run once all chunks have ended, even if some failed, provided that the stays were found.
 ALL_ENDED = TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
 
 
 def screen_icu(condition: Condition, source: str) -> None:
-    """The tasks of a condition at a source; each calls the function of its name in wardround.workflows.screen."""
+    """Adds the tasks for one condition and source; each calls the function of the same name in workflows.screen."""
 
     @task(pool=source, execution_timeout=time_to_find(condition, settings_from().screening_task))
     def find_stays(params: Any = None, dag_run: Any = None, ti: Any = None) -> list[int]:

@@ -1,6 +1,6 @@
-"""Holds no DAG: Airflow lists this file under its import errors while a file in include/schemas is wrong.
+"""Defines no DAG: this file shows up under Airflow's import errors while a file in include/schemas is invalid.
 
-The other DAG files leave such a condition out and keep the rest running.
+The other DAG files leave out the invalid condition and keep the others running.
 """
 
 from wardround.settings import settings_from

@@ -1,11 +1,11 @@
-"""The off switch of a condition, and the way back. One DAG per condition file: `suspend__<condition>`; started by hand,
-with a reason. From the next request on the condition computes nothing new for people: its screenings fail at
-`find_stays`, and one that is under way before it writes more. Shadow runs, reports and trainings go on. Who and why are
-kept in the model store. Where Airflow itself is in trouble, `wardround model suspend` does the same.
+"""Switches a condition off, or on again. One DAG per condition file: `suspend__<condition>`. A person starts it and
+gives a reason; the model store records both. From then on the condition computes nothing new for people: new screenings
+fail at `find_stays`, and a running one stops before its next write. Shadow runs, reports and trainings continue. If
+Airflow itself is in trouble, `wardround model suspend` does the same.
 
 **When it is red**
 
-* `switch`: no reason was given, or the model store cannot be written. The condition is as it was: use the command.
+* `switch`: no reason was given, or the model store is not writable. Nothing has changed: use the command instead.
 """
 
 from typing import Any
@@ -20,11 +20,11 @@ from wardround.airflow.tags import Tag
 from wardround.settings import settings_from
 from wardround.spec.conditions import Condition
 
-FIRST_IN_LINE = 1000  # an off switch does not queue behind the screening that it is to stop
+FIRST_IN_LINE = 1000  # an off switch must not queue behind the screening that it is meant to stop
 
 
 def suspend(condition: Condition) -> None:
-    """The one task of a condition."""
+    """Adds the only task of the DAG."""
 
     @task(priority_weight=FIRST_IN_LINE, weight_rule="absolute")
     def switch(params: Any = None, dag_run: Any = None) -> None:
@@ -39,7 +39,7 @@ for each in valid_conditions(settings_from()):
     with DAG(
         dag_id=f"suspend__{each.id}",
         dag_display_name=f"Suspend or resume: {each.title}",
-        description=f"Switches screen_icu__{each.id} off, and on again.",
+        description=f"Switches screen_icu__{each.id} off or on again.",
         doc_md=__doc__,
         schedule=None,
         catchup=False,

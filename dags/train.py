@@ -1,21 +1,24 @@
-"""Trains a model of one condition from MIMIC-IV: labels and features, candidates in grouped cross-validation, a card, a
-comparison with the live model on the same test patients, a person's approval. One DAG per condition file:
-`train__<condition>`; started by hand, by the condition's `retraining`, or by an event of `drift__<condition>`.
+"""Trains a model for one condition on MIMIC-IV: builds labels and features, fits the candidates in grouped
+cross-validation, writes a model card, compares the result with the live model on the same test patients, and asks a
+person for approval. One DAG per condition file: `train__<condition>`. It is started by hand, by the condition's
+`retraining` schedule, or by an event of the asset `drift__<condition>`.
 
 **When it is red**
 
-* `load`: a file or a column of MIMIC is missing, or the folder is not given (Param, or MIMIC_CSV_PATH of the workers).
-* `build_table`: too few patients, or none with the outcome, on a side of the split. Nothing was stored.
-* a candidate of `fit_candidate`: `evaluate` needs all of them; its log has the library's own message.
-* `check_leakage`: a gate failed; the message names it, its figure and the remedy. Nothing was stored.
-* `compare`: a promotion gate failed; the message names it. The model is stored, and nobody is asked. Train again, or
-  let it go live with `wardround model promote`, its `--despite-gates` and a reason.
-* `approve` awaits input: *Required Actions* shows candidate against live and takes the answer. Who and why are kept in
-  the model store. No answer within the condition's `promotion.answer_within` is a no. Skipped: the same model is live.
-* `promote`: the model could not score today (a changed file, another spec), or another one went live since the
-  comparison; then clear `compare`. Skipped is no error: the answer was no; `wardround model show` says whose, and why.
+* `load`: a file or column of MIMIC is missing, or no folder was given (the Param, or MIMIC_CSV_PATH on the workers).
+* `build_table`: one side of the split has too few patients, or none with the outcome. Nothing was stored.
+* a candidate of `fit_candidate`: `evaluate` needs all candidates. The log has the library's own message.
+* `check_leakage`: a gate failed. The message names it, its value and what to do. Nothing was stored.
+* `compare`: a promotion gate failed, and the message names it. The model is stored, but nobody is asked to approve it.
+  Train again, or make it live with `wardround model promote --despite-gates` and a reason.
+* `approve` awaits input: *Required Actions* compares the candidate with the live model and takes the answer. The model
+  store records who answered and why. No answer within the condition's `promotion.answer_within` counts as a no. If it
+  is skipped, the same model is already live.
+* `promote`: the model cannot score (a file was changed, or the spec differs), or another model has gone live since the
+  comparison; in that case clear `compare`. If it is skipped, the answer was no: `wardround model show` says who gave it
+  and why.
 
-No red task here changes what is live, and so none disturbs the screening.
+A red task here never changes which model is live, so it never affects the screening.
 """
 
 from typing import Any
@@ -35,7 +38,7 @@ from wardround.spec.conditions import Condition
 
 
 def train(condition: Condition) -> None:
-    """The tasks of one condition: each calls the function of its name in wardround.workflows.train."""
+    """Adds the tasks for one condition; each calls the function of the same name in wardround.workflows.train."""
 
     @task
     def load(params: Any = None, dag_run: Any = None) -> str:

@@ -1,4 +1,4 @@
-"""Who answered the question whether a model goes live, and why, as Airflow hands it to the task."""
+"""Tests the task that asks for approval: what it asks, and what it takes from Airflow's answer."""
 
 import json
 import logging
@@ -24,11 +24,11 @@ from wardround.errors import ModelError
     ],
     ids=["with a reason", "an empty reason", "none", "nobody answered in time"],
 )
-def test_an_answer_is_a_name_and_a_reason(event, answer):
+def test_an_answer_contains_a_name_and_a_reason(event, answer):
     assert tuple(answer_in(event).values()) == answer
 
 
-def test_no_answer_in_time_is_a_no_and_the_condition_says_how_long_that_is(dagbag_of_training, schemas):
+def test_no_answer_within_the_conditions_time_counts_as_a_rejection(dagbag_of_training, schemas):
     from wardround.spec.loading import load_condition
 
     approve = dagbag_of_training.get_task("approve")
@@ -39,21 +39,21 @@ def test_no_answer_in_time_is_a_no_and_the_condition_says_how_long_that_is(dagba
     assert list(approve.params) == ["why"]
 
 
-def test_nobody_is_asked_about_what_is_live_already_and_the_log_says_so(trained_models, monkeypatch, caplog):
+def test_nobody_is_asked_about_a_model_that_is_already_live_and_the_log_says_so(trained_models, monkeypatch, caplog):
     caplog.set_level(logging.INFO, logger="wardround")
     runs = trained_models.parent / "runs"
     monkeypatch.setenv("WARDROUND_RUNS", str(runs))
     monkeypatch.setenv("WARDROUND_MODELS", str(trained_models))
     (run,) = (folder.name for folder in runs.iterdir())
 
-    with pytest.raises(AirflowSkipException, match="is live already"):
+    with pytest.raises(AirflowSkipException, match="is already live"):
         PromotionApproval(task_id="approve", run=run, params=approval_form()).execute({})
     said, _, card = caplog.messages[-1].partition("; report ")
-    assert said == f"run {run}, approve: nobody is asked, the version is live already"
+    assert said == f"run {run}, approve: nobody is asked, the version is already live"
     assert Path(card).is_file()
 
 
-def test_what_was_rejected_is_asked_about_with_a_warning_and_approved_only_with_a_reason(
+def test_a_rejected_model_is_shown_with_a_warning_and_approved_only_with_a_reason(
     trained_models, monkeypatch, tmp_path
 ):
     shutil.copytree(trained_models.parent, tmp_path / "trained")
@@ -66,7 +66,7 @@ def test_what_was_rejected_is_asked_about_with_a_warning_and_approved_only_with_
     approve = PromotionApproval(task_id="approve", run=run, params=approval_form())
 
     _, shown = training_tasks.question(run)
-    with pytest.raises(ModelError, match="the version was withdrawn and no reason is given"):
+    with pytest.raises(ModelError, match="the version was withdrawn and no reason was given"):
         approve.execute_complete({}, {"chosen_options": ["Approve"], "params_input": {"why": " "}})
 
     assert r"**This version was rejected** by bob \[x\](http://y) on 20" in shown
@@ -82,7 +82,7 @@ def test_what_was_rejected_is_asked_about_with_a_warning_and_approved_only_with_
         ("", "https://airflow.example/wardround", "https://airflow.example/wardround"),
     ],
 )
-def test_the_first_line_says_whether_live_has_seen_the_test_patients_and_the_next_links_the_card(
+def test_the_question_says_whether_the_live_model_knows_the_test_patients_and_links_the_card(
     trained_models, monkeypatch, base_url, pages, place
 ):
     runs = trained_models.parent / "runs"

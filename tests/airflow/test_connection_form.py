@@ -1,4 +1,4 @@
-"""The Test button of Airflow's form; the whole of it is pressed in test_scheduler."""
+"""Tests the fix for the Test button of Airflow's form; test_scheduler presses the button itself."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ def answered(path, *parts, method="POST", kind="http"):
 
 
 @pytest.mark.parametrize("path", ["/api/v2/connections/test", "/airflow/api/v2/connections/test"])
-def test_the_port_0_of_a_fhir_connection_is_left_empty_before_it_is_tested(path):
+def test_port_0_of_a_fhir_connection_is_removed_before_the_test(path):
     sent = json.dumps(FORM).encode()
 
     seen = answered(path, sent[:20], sent[20:])
@@ -51,7 +51,7 @@ def test_the_port_0_of_a_fhir_connection_is_left_empty_before_it_is_tested(path)
     ("path", "method"),
     [("/api/v2/connections", "POST"), ("/api/v2/connections/test", "PATCH"), ("/api/v2/connections/test/x", "POST")],
 )
-def test_every_other_request_passes_as_it_is(path, method):
+def test_every_other_request_passes_unchanged(path, method):
     sent = json.dumps(FORM).encode()
     seen = answered(path, sent, method=method)
     assert (seen["body"], seen["headers"][b"content-length"]) == (sent, str(len(sent)).encode())
@@ -69,5 +69,5 @@ def test_every_other_request_passes_as_it_is(path, method):
         json.dumps({**FORM, "conn_type": "http"}).encode(),
     ],
 )
-def test_a_test_of_anything_else_passes_as_it_is(body):
+def test_the_test_of_any_other_connection_passes_unchanged(body):
     assert without_port_0(body) == body

@@ -24,25 +24,25 @@ def action(error):
     return RETRY_POLICY.evaluate(error, try_number=1, max_tries=2).action
 
 
-def test_a_server_that_does_not_answer_is_asked_again():
+def test_a_server_that_does_not_answer_is_retried():
     assert action(FhirUnreachable("no answer")) is RetryAction.RETRY
 
 
 @pytest.mark.parametrize("error", [FhirRefused, FhirError, SpecError, ModelError, QualityError, RunIncomplete])
-def test_what_would_end_the_same_fails_at_once(error):
+def test_an_error_that_a_retry_cannot_fix_fails_at_once(error):
     assert action(error("the same again")) is RetryAction.FAIL
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), TaskFault("OSError in write, line 1")], ids=["raw", "named"])
-def test_what_nobody_foresaw_follows_airflows_own_retries(error):
+def test_an_unforeseen_error_follows_airflows_own_retries(error):
     assert action(error) is RetryAction.DEFAULT
 
 
-def test_a_task_that_took_too_long_is_tried_again():
+def test_a_task_that_took_too_long_is_retried():
     assert action(AirflowTaskTimeout("too long")) is RetryAction.DEFAULT
 
 
-def test_no_task_takes_longer_than_it_is_set_to_and_one_that_waits_for_an_export_has_that_time_too(schemas):
+def test_every_task_has_a_time_limit_and_the_one_that_waits_for_an_export_has_that_time_on_top(schemas):
     settings = settings_from({"WARDROUND_SCREENING_TASK": "30m"})
     assert task_defaults(settings.screening_task)["execution_timeout"] == timedelta(minutes=30)
     whole = load_condition("sepsis", schemas).model_dump()

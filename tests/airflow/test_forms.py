@@ -42,7 +42,7 @@ def test_as_of_is_the_runs_logical_date():
     assert asked(None, dag_run(MORNING)) == MORNING
 
 
-def test_a_run_without_logical_date_is_as_of_the_time_it_was_asked_for():
+def test_as_of_of_a_run_without_logical_date_is_when_it_was_requested():
     assert asked(None, dag_run()) == NOON
 
 
@@ -51,19 +51,19 @@ def test_the_param_overrides_the_runs_time():
 
 
 def test_an_as_of_without_offset_is_refused():
-    with pytest.raises(WardroundError, match="expected an offset"):
+    with pytest.raises(WardroundError, match="expected a time with a UTC offset"):
         asked("2026-01-02T06:00:00", dag_run())
 
 
 @pytest.mark.parametrize("as_of", [None, "2026-01-02T12:00:00-05:00", "2026-01-02T12:05:01Z"])
-def test_a_time_that_has_not_come_is_refused_whether_the_form_or_the_run_names_it(as_of):
+def test_a_time_in_the_future_is_refused_from_the_form_and_from_the_run(as_of):
     run = dag_run(logical_date=datetime(2026, 1, 3, tzinfo=UTC))
     with pytest.raises(FutureAsOf, match="after now"):
         asked(as_of, run)
     assert asked(as_of, run, allow_future=True) > NOON
 
 
-def test_a_schedulers_clock_may_be_a_little_ahead():
+def test_the_schedulers_clock_may_be_slightly_ahead():
     assert asked(None, dag_run(NOON + timedelta(minutes=5))) > NOON
 
 
@@ -75,7 +75,7 @@ def test_a_run_that_a_new_live_model_started_writes_nothing():
     assert tuple(screening_mode({"mode": mode}, by_the_clock) for mode in modes) == modes
 
 
-def test_the_mode_of_the_form_is_the_conditions_own_unless_somebody_chooses(schemas):
+def test_the_form_uses_the_conditions_mode_unless_another_is_chosen(schemas):
     quiet = load_condition("sepsis", schemas).model_copy(update={"mode": "shadow", "shadow_until": date(2026, 4, 1)})
     mode = screening_form(quiet)["mode"]
     assert mode.resolve() is None
@@ -83,7 +83,7 @@ def test_the_mode_of_the_form_is_the_conditions_own_unless_somebody_chooses(sche
     assert [screening_form(quiet)["mode"].resolve(value) for value in ("live", "shadow")] == ["live", "shadow"]
 
 
-def test_the_training_form_asks_what_the_command_line_and_the_request_ask(schemas):
+def test_the_training_form_has_the_same_fields_as_the_command_line_and_the_request(schemas):
     asked = set(training_form(load_condition("sepsis", schemas)))
     # -v is every command's, and comes when a command is looked up by its name.
     options = {option.name for option in train.params if option.expose_value}
@@ -96,7 +96,7 @@ def test_the_training_form_and_the_command_line_have_the_same_defaults(schemas):
     assert form == {option.name: option.to_info_dict()["default"] for option in train.params if option.name in form}
 
 
-def test_missed_runs_are_made_up_for_since_the_first_hour_of_the_day_where_the_condition_is(schemas):
+def test_missed_runs_are_caught_up_from_midnight_in_the_conditions_time_zone(schemas):
     sepsis = load_condition("sepsis", schemas)
     assert first_day(sepsis) is None
     since = {"catch_up_from": date(2026, 11, 1)}
@@ -105,12 +105,12 @@ def test_missed_runs_are_made_up_for_since_the_first_hour_of_the_day_where_the_c
     assert first_day(berlin) == datetime(2026, 10, 31, 23, tzinfo=UTC)
 
 
-def test_the_form_says_when_the_condition_is_screened_by_the_clock(schemas):
+def test_the_form_states_the_schedule_in_words(schemas):
     berlin = load_condition("sepsis", schemas).model_copy(update={"time_zone": "Europe/Berlin"})
     assert screening_form(berlin)["as_of"].description.endswith("The schedule is 0 5 * * * (Europe/Berlin).")
 
 
-def test_what_is_known_is_chosen_from_a_list_and_a_typo_is_refused(schemas):
+def test_known_values_are_chosen_from_a_list_and_a_typo_is_refused(schemas):
     sepsis = load_condition("sepsis", schemas)
     form = training_form(sepsis)
     assert form["label"].schema["enum"] == [None, "icd", "sepsis3"]
@@ -121,7 +121,7 @@ def test_what_is_known_is_chosen_from_a_list_and_a_typo_is_refused(schemas):
             form[name].resolve(typo)
 
 
-def test_what_may_be_anything_is_proposed_and_taken_as_it_is_written(schemas):
+def test_free_values_are_suggested_and_taken_as_written(schemas):
     sepsis = load_condition("sepsis", schemas)
     assert screening_form(sepsis)["connection"].schema["examples"] == ["fhir_default"]
     both = screening_form(sepsis.model_copy(update={"sources": ("north", "south")}), "south")["connection"]
@@ -134,7 +134,7 @@ def test_what_may_be_anything_is_proposed_and_taken_as_it_is_written(schemas):
     )
 
 
-def test_every_kind_of_cohort_is_proposed_and_what_is_whole_is_taken(schemas):
+def test_every_kind_of_cohort_is_suggested_and_complete_ones_are_accepted(schemas):
     cohort = screening_form(load_condition("sepsis", schemas))["cohort"]
     proposed = cohort.schema["examples"]
     assert {text.partition(":")[0] for text in proposed} == set(get_args(Kind))
@@ -144,7 +144,7 @@ def test_every_kind_of_cohort_is_proposed_and_what_is_whole_is_taken(schemas):
         cohort.resolve("patients:Ada Lovelace")
 
 
-def test_versions_are_proposed_from_the_stores_record_and_none_where_it_cannot_be_read(settings, tmp_path):
+def test_versions_are_suggested_from_the_stores_record_and_none_if_it_cannot_be_read(settings, tmp_path):
     store = ModelStore(settings.models)
     assert stored_versions("sepsis", settings) == list(reversed(store.versions("sepsis"))) != []
     damaged = replace(settings, models=tmp_path)
@@ -167,7 +167,7 @@ def test_every_field_of_a_form_says_what_it_is_for(schemas):
         assert param.description.endswith("."), name
 
 
-def test_a_source_is_waited_for_until_the_run_is_as_old_as_its_param_says():
+def test_a_run_waits_for_its_source_as_long_as_its_param_says():
     begun = SimpleNamespace(start_date=MORNING)
     for minutes, left in ((0, 30), (10, 20), (45, 0)):
         now = MORNING + timedelta(minutes=minutes)

@@ -1,4 +1,4 @@
-"""What a task's log says of an error: ours whole, a foreign one by what it is and where, and never what it held."""
+"""Tests what a task's log says about an error: our own message, but only type and origin of any other error."""
 
 import inspect
 import logging
@@ -87,7 +87,7 @@ def raised_by(work) -> BaseException:
 
 
 @pytest.mark.parametrize("work", FOREIGN)
-def test_a_foreign_error_is_named_and_nothing_of_it_is_left(work, caplog) -> None:
+def test_of_a_foreign_error_only_the_type_is_left(work, caplog) -> None:
     caplog.set_level(logging.DEBUG)
     fault = raised_by(work)
     assert type(fault) is TaskFault
@@ -96,7 +96,7 @@ def test_a_foreign_error_is_named_and_nothing_of_it_is_left(work, caplog) -> Non
     assert not any("error" in frame.f_locals for frame, _ in traceback.walk_tb(fault.__traceback__) if frame.f_code)
 
 
-def test_a_foreign_error_says_what_it_is_and_where_it_came_from(caplog) -> None:
+def test_a_foreign_error_is_logged_with_its_type_and_origin(caplog) -> None:
     fault = raised_by(foreign)
     assert str(fault).startswith("ValueError in ")
     assert "test_guard.py" in caplog.text
@@ -104,7 +104,7 @@ def test_a_foreign_error_says_what_it_is_and_where_it_came_from(caplog) -> None:
 
 
 @pytest.mark.parametrize("work", OURS)
-def test_an_error_of_ours_keeps_its_message_and_not_what_led_to_it(work) -> None:
+def test_our_own_error_keeps_its_message_but_not_its_causes(work) -> None:
     error = raised_by(work)
     assert (type(error), str(error)) == (FhirError, "http://f: answered nothing; check it")
     assert MARK not in "".join(traceback.format_exception(error, chain=True))
@@ -133,7 +133,7 @@ STEERING = [
 
 
 @pytest.mark.parametrize("steering", STEERING, ids=lambda error: type(error).__name__)
-def test_what_steers_a_task_passes_as_it_is(steering) -> None:
+def test_airflows_control_exceptions_pass_unchanged(steering) -> None:
     @guarded
     def work() -> None:
         raise steering
@@ -141,7 +141,7 @@ def test_what_steers_a_task_passes_as_it_is(steering) -> None:
     assert raised_by(work) is steering
 
 
-def test_a_task_gives_what_its_work_gives_and_takes_what_it_takes() -> None:
+def test_a_guarded_task_has_the_arguments_and_result_of_its_function() -> None:
     @guarded
     def work(run: str, chunk: int = 1) -> tuple[str, int]:
         """What it does."""
@@ -165,7 +165,7 @@ with DAG("guarded", schedule=None):
 
 @pytest.mark.usefixtures("airflow_database")
 @pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient` is deprecated")
-def test_the_log_of_a_real_task_holds_nothing_of_a_foreign_error(caplog, capfd, tmp_path) -> None:
+def test_the_log_of_a_real_task_does_not_contain_a_foreign_errors_message(caplog, capfd, tmp_path) -> None:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 

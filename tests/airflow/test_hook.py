@@ -38,7 +38,7 @@ def test_a_connection_without_extra_has_the_clients_defaults():
         ({"host": "h.org", "port": 8443, "schema": "https"}, "https://h.org:8443"),
     ],
 )
-def test_the_base_url_is_put_together_from_what_airflow_keeps_apart(apart, base_url):
+def test_the_base_url_is_assembled_from_airflows_separate_fields(apart, base_url):
     assert source_of(Connection(conn_id="ward", conn_type="fhir", **apart)).base_url == base_url
 
 

@@ -1,4 +1,4 @@
-"""The pages in Airflow's UI over real HTTP: who may see what, what is refused, and what every answer carries."""
+"""Tests the pages in Airflow's UI over real HTTP: who may see what, what is refused, and the security headers."""
 
 import http.client
 import logging
@@ -115,7 +115,7 @@ def routes():
     return mounted["app"].routes
 
 
-def test_every_route_asks_who_is_there():
+def test_every_route_requires_a_login():
     from airflow.api_fastapi.core_api.security import get_user
 
     def dependencies(dependant):
@@ -149,7 +149,7 @@ def test_nobody_sees_anything_without_a_login(pages, path):
 
 @pytest.mark.parametrize("path", [*EVERY_PAGE, "/nothing", "/runs/..%2f", "/runs?page=0", "/runs?condition=.."])
 @pytest.mark.parametrize("role", ["viewer", "admin"])
-def test_every_answer_is_kept_from_caches_scripts_and_foreign_frames(pages, path, role):
+def test_every_response_forbids_caching_scripts_and_foreign_frames(pages, path, role):
     for answer in (pages.get(path, role=role), pages.get_as_nobody(path)):
         policy = answer.headers["Content-Security-Policy"]
         assert answer.headers["Cache-Control"] == "no-store"
@@ -159,7 +159,7 @@ def test_every_answer_is_kept_from_caches_scripts_and_foreign_frames(pages, path
         assert "<script" not in answer.text
 
 
-def test_a_token_that_is_none_is_refused(pages):
+def test_an_invalid_token_is_refused(pages):
     answer = requests.get(f"{pages.url}/runs", headers={"Authorization": "Bearer no"}, timeout=30)
 
     assert answer.status_code == 403
@@ -167,14 +167,14 @@ def test_a_token_that_is_none_is_refused(pages):
 
 
 @pytest.mark.parametrize("name", NO_PATIENTS)
-def test_whoever_may_read_the_dag_sees_aggregates(pages, name):
+def test_users_who_may_read_the_dag_see_aggregates(pages, name):
     answer = pages.get(f"/runs/{RUN}/{name}")
 
     assert (answer.status_code, answer.text) == (200, f"<p>{name} of {RUN}</p>")
 
 
 @pytest.mark.parametrize("name", PATIENTS)
-def test_patients_are_for_those_who_may_change_the_runs_of_the_dag(pages, name, caplog):
+def test_only_users_who_may_change_the_dags_runs_see_patients(pages, name, caplog):
     caplog.set_level(logging.INFO, logger="wardround")
 
     assert pages.get(f"/runs/{RUN}/{name}").status_code == 403
@@ -183,7 +183,7 @@ def test_patients_are_for_those_who_may_change_the_runs_of_the_dag(pages, name, 
     assert opened == [f"run {RUN}: {name} opened by ann"]
 
 
-def test_tables_are_saved_under_a_name_of_their_own_and_reports_are_shown(pages):
+def test_tables_are_downloaded_under_their_own_name_and_reports_are_displayed(pages):
     table, report = (pages.get(f"/runs/{RUN}/aggregates.{kind}") for kind in ("csv", "html"))
 
     assert table.headers["Content-Disposition"] == f'attachment; filename="{RUN}-aggregates.csv"'
@@ -192,7 +192,7 @@ def test_tables_are_saved_under_a_name_of_their_own_and_reports_are_shown(pages)
     assert report.headers["Content-Type"].startswith("text/html")
 
 
-def test_what_the_rights_allow_is_a_link_and_the_rest_is_not(pages):
+def test_only_files_that_the_user_may_open_are_links(pages):
     link = f'href="/{PREFIX}/runs/{RUN}/report.html"'
 
     assert link not in (viewed := pages.get(f"/runs/{RUN}").text)
@@ -212,7 +212,7 @@ def test_a_user_of_another_dag_sees_nothing_of_a_run(pages):
     assert pages.get(f"/runs/{OTHER}/report.html", "bob", "admin").status_code == 200
 
 
-def test_a_run_of_a_further_source_is_for_those_who_may_use_its_own_dag(pages, tmp_path, monkeypatch):
+def test_a_run_of_a_further_source_is_only_shown_to_users_of_its_own_dag(pages, tmp_path, monkeypatch):
     shutil.copytree(PROJECT / "include" / "schemas", tmp_path / "include" / "schemas")
     with (tmp_path / "include" / "schemas" / "conditions" / "sepsis.yaml").open("a") as file:
         file.write("sources: [ward, south]\n")
@@ -229,11 +229,11 @@ def test_a_run_of_a_further_source_is_for_those_who_may_use_its_own_dag(pages, t
     assert [pages.get(path, "sue", "admin").status_code for path in paths] == [200, 200, 404, 404]
     assert [pages.get(path, "bob", "admin").status_code for path in paths] == [404] * 4
     assert south in pages.get(of_dag_run.format("__south"), "sue", "admin").text
-    assert "no run yet" in pages.get(of_dag_run.format("")).text
+    assert "has not opened a run yet" in pages.get(of_dag_run.format("")).text
     folder.clear()
 
 
-def test_the_list_of_whoever_may_use_one_source_alone_has_no_gaps_and_no_total(pages, tmp_path, monkeypatch):
+def test_the_list_for_a_user_of_only_one_source_has_no_gaps_and_no_total(pages, tmp_path, monkeypatch):
     shutil.copytree(PROJECT / "include" / "schemas", tmp_path / "include" / "schemas")
     with (tmp_path / "include" / "schemas" / "conditions" / "sepsis.yaml").open("a") as file:
         file.write("sources: [ward, south]\n")
@@ -256,7 +256,7 @@ def test_the_list_of_whoever_may_use_one_source_alone_has_no_gaps_and_no_total(p
     assert pages.get("/dags/screen_icu__sepsis").text.count("ward</td>") == 25
 
 
-def test_what_a_run_is_of_is_told_by_its_files_and_not_by_its_name(pages):
+def test_a_runs_condition_is_taken_from_its_files_and_not_from_its_name(pages):
     disguised = "mortality-20260104T050000Z-ffffff"
     folder = put_run(pages.settings.runs, disguised, condition="sepsis")
 
@@ -297,11 +297,11 @@ def test_what_a_run_is_of_is_told_by_its_files_and_not_by_its_name(pages):
         "/redoc",
     ],
 )
-def test_what_is_no_run_of_the_store_and_no_file_of_the_list_is_not_there(pages, path):
+def test_an_unknown_run_and_an_unlisted_file_are_not_found(pages, path):
     assert pages.get_raw(path) == 404
 
 
-def test_a_file_that_a_run_does_not_have_is_not_there_and_not_linked(pages):
+def test_a_missing_file_of_a_run_is_not_found_and_not_linked(pages):
     run = "sepsis-20260101T050000Z-0a1b2c"
     folder = put_run(pages.settings.runs, run)
     folder.remove("aggregates.html")
@@ -311,7 +311,7 @@ def test_a_file_that_a_run_does_not_have_is_not_there_and_not_linked(pages):
     folder.clear()
 
 
-def test_what_people_and_servers_wrote_is_escaped(pages):
+def test_text_from_people_and_servers_is_escaped(pages):
     run = "sepsis-20260105T050000Z-0a1b2c"
     folder = put_run(pages.settings.runs, run, source_name="<script>alert(1)</script>", model_version='"><img src=x>')
 
@@ -361,12 +361,12 @@ def test_ten_thousand_runs_are_paged_newest_first_and_only_those_shown_are_read(
     assert "no such page" in pages.get("/runs?page=401").text
 
 
-def test_a_list_is_of_one_condition_if_asked(pages):
+def test_a_list_can_be_limited_to_one_condition(pages):
     assert RUN not in (text := pages.get("/runs?condition=mortality").text)
     assert OTHER in text
 
 
-def test_runs_on_object_storage_are_listed_as_soon_as_they_are_there(pages, monkeypatch):
+def test_new_runs_on_object_storage_are_listed_at_once(pages, monkeypatch):
     monkeypatch.setenv("WARDROUND_RUNS", "remembering://pages/runs")
     put_run("remembering://pages/runs", RUN)
     assert RUN in pages.get("/runs").text
@@ -400,7 +400,7 @@ class Remembering(fsspec.get_filesystem_class("memory")):
 fsspec.register_implementation("remembering", Remembering, clobber=True)
 
 
-def test_the_tab_of_a_screening_shows_its_runs_and_that_of_another_dag_what_there_is(pages):
+def test_the_tab_of_a_screening_shows_its_runs_and_other_dags_show_the_models(pages):
     assert RUN in (text := pages.get("/dags/screen_icu__sepsis").text)
     assert OTHER not in text
     assert VERSION in pages.get("/dags/train__sepsis").text
@@ -408,20 +408,20 @@ def test_the_tab_of_a_screening_shows_its_runs_and_that_of_another_dag_what_ther
     assert pages.get("/dags/somebodys_own").status_code == 200
 
 
-def test_the_tab_of_a_dag_run_is_the_run_that_it_opened(pages):
+def test_the_tab_of_a_dag_run_shows_the_run_that_it_opened(pages):
 
     key = "scheduled__2026-01-07T05:00:00+00:00"
     run = run_id("sepsis", pd.Timestamp("2026-01-07T05:00:00Z"), key)
     folder = put_run(pages.settings.runs, run)
 
     assert f"/runs/{run}/aggregates.html" in pages.get(f"/dags/screen_icu__sepsis/runs/{key.replace('+', '%2B')}").text
-    assert "no run yet" in pages.get("/dags/screen_icu__sepsis/runs/manual__2").text
-    assert "no run yet" in pages.get(f"/dags/screen_icu__mortality/runs/{key.replace('+', '%2B')}").text
+    assert "has not opened a run yet" in pages.get("/dags/screen_icu__sepsis/runs/manual__2").text
+    assert "has not opened a run yet" in pages.get(f"/dags/screen_icu__mortality/runs/{key.replace('+', '%2B')}").text
     assert "No report" in pages.get("/dags/suspend__sepsis/runs/manual__2").text
     folder.clear()
 
 
-def test_a_training_leads_to_the_card_of_what_it_stored(pages):
+def test_the_page_of_a_training_links_to_the_card_of_the_stored_model(pages):
     run = "train_sepsis-20260107T050000Z-0a1b2c"
     folder = RunFolder(f"{pages.settings.runs}/{run}")
     folder.write_json("request.json", {"condition": "sepsis", "mimic": "/m", "created": "2026-01-07T05:00:00Z"})
@@ -433,7 +433,7 @@ def test_a_training_leads_to_the_card_of_what_it_stored(pages):
     folder.clear()
 
 
-def test_the_card_of_the_store_is_shown_with_its_digests_checked(pages, tmp_path, monkeypatch):
+def test_a_card_from_the_store_is_shown_only_if_its_digests_are_right(pages, tmp_path, monkeypatch):
     assert VERSION in pages.get(f"/models/sepsis/{VERSION}/card.html").text
     shutil.copytree(pages.settings.models, tmp_path / "models")
     monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path / "models"))
@@ -453,7 +453,7 @@ def test_a_broken_model_store_hides_neither_reports_nor_the_other_conditions(pag
     assert VERSION in text
 
 
-def test_a_setting_that_means_nothing_is_said_in_the_log_and_costs_the_page_alone(pages, monkeypatch, caplog):
+def test_an_invalid_setting_is_reported_in_the_log_and_fails_only_that_page(pages, monkeypatch, caplog):
     monkeypatch.setenv("WARDROUND_PROBABILITY", "half")
 
     answer = pages.get("/runs")
@@ -475,7 +475,7 @@ def test_what_airflow_imports_everywhere_is_cheap():
     assert done.stdout.strip().splitlines()[-1:] == ["[]"], done.stdout + done.stderr
 
 
-def test_the_tabs_lead_to_pages_that_there_are():
+def test_the_tabs_lead_to_existing_pages():
     paths = {route.path for route in routes()}
     views = {view["destination"]: view["href"] for view in WardroundPages.external_views}
 

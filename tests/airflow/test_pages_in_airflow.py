@@ -63,7 +63,7 @@ def test_airflows_own_log_in_decides_who_sees_what(airflow, name, expected):
     assert all("script-src 'none'" in answer.headers["Content-Security-Policy"] for answer in answers)
 
 
-def test_a_name_that_climbs_out_of_the_store_is_refused(airflow):
+def test_a_name_that_points_outside_the_store_is_refused(airflow):
     with browser(airflow, "ann") as session:
         for name in ("..%2f..%2fetc%2fpasswd", f"{RUN}%2f..%2f{RUN}", f"{RUN}%00"):
             assert session.get(f"{airflow}/wardround/runs/{name}/report.html").status_code == 404

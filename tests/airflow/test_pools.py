@@ -5,7 +5,7 @@ from wardround.airflow.pools import FHIR_POOL, FHIR_POOL_SLOTS, create_missing_p
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
 
-def test_a_pool_that_is_there_keeps_its_slots():
+def test_an_existing_pool_keeps_its_slots():
     from airflow.models.pool import Pool
 
     Pool.create_or_update_pool(FHIR_POOL, 7, "set by hand", include_deferred=False)

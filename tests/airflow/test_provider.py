@@ -16,7 +16,7 @@ def test_airflow_finds_the_connection_type_in_the_installed_package():
     assert (hook.hook_name, hook.package_name) == ("FHIR server", "wardround")
 
 
-def test_the_provider_info_is_what_airflow_validates():
+def test_the_provider_info_passes_airflows_validation():
     schema = json.loads(files("airflow").joinpath("provider_info.schema.json").read_text())
 
     jsonschema.validate(get_provider_info(), schema)
@@ -34,7 +34,7 @@ def test_the_form_has_the_base_url_and_hides_what_fhir_does_not_use():
     assert set(form.extra_fields) == set(CONNECTION_FIELDS)
 
 
-def test_the_fields_default_to_what_the_client_defaults_to():
+def test_the_fields_have_the_clients_defaults():
     defaults = {field.name: field.default for field in fields(FhirEndpoint)}
     form = {
         name: field["schema"].get("default")

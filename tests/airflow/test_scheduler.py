@@ -198,7 +198,7 @@ def test_the_scheduler_screens_with_the_model_that_it_trained(hospital, first, s
     assert summary["model_version"] == first.version
 
 
-def test_one_patient_is_screened_on_request_and_the_answer_read_as_the_docs_say(hospital, first, screened):
+def test_one_patient_is_screened_on_request_and_the_result_is_read_as_documented(hospital, first, screened):
     with FhirClient(FhirEndpoint(hospital.server.base_url)) as client:
         patient = next(client.search("RiskAssessment", {}))["subject"]["reference"].removeprefix("Patient/")
     as_of = (hospital.now + pd.Timedelta(minutes=30)).isoformat().replace("+00:00", "Z")
@@ -218,7 +218,7 @@ def test_one_patient_is_screened_on_request_and_the_answer_read_as_the_docs_say(
     assert patient not in "".join(hospital.log(SCREEN, run_id))
 
 
-def test_a_name_in_the_place_of_an_id_starts_nothing(hospital, first):
+def test_a_name_in_place_of_an_id_starts_nothing(hospital, first):
     with pytest.raises(WardroundError, match="answered 400"):
         hospital.start(SCREEN, {"cohort": "patients:Ada Lovelace"})
 
@@ -235,7 +235,7 @@ def test_a_name_in_the_place_of_an_id_starts_nothing(hospital, first):
         ("report", ": found "),
     ],
 )
-def test_a_tasks_log_is_its_account_and_leads_to_the_runs_page(hospital, screened, task, said):
+def test_a_tasks_log_sums_up_its_work_and_links_to_the_runs_page(hospital, screened, task, said):
     run_id, _ = screened
     page = f"{hospital.api.base_url}/wardround/runs/{hospital.screening(run_id).url.rpartition('/')[2]}"
     last = [line for line in hospital.log(SCREEN, run_id, task) if said in line][-1]
@@ -251,7 +251,7 @@ def test_a_tasks_log_is_its_account_and_leads_to_the_runs_page(hospital, screene
         ("approve", "approve: asks whether"),
     ],
 )
-def test_a_trainings_log_leads_to_the_page_with_its_card(hospital, asked, task, said):
+def test_a_trainings_log_links_to_the_page_with_its_card(hospital, asked, task, said):
     run_id, _ = asked
     page = f"{hospital.api.base_url}/wardround/runs/{trained_run(hospital, asked)}"
     last = [line for line in hospital.log(TRAIN, run_id, task) if said in line][-1]
@@ -275,7 +275,7 @@ def test_the_tabs_of_a_screening_show_its_run(hospital, screened):
         assert run in hospital.fetch(f"{hospital.api.base_url}/{filled}").text
 
 
-def test_another_live_model_is_screened_with_in_shadow_at_once(hospital, first):
+def test_a_new_live_model_is_screened_with_in_shadow_mode_at_once(hospital, first):
     (run,) = hospital.started_by_events(SCREEN)
 
     assert hospital.finish(SCREEN, run["dag_run_id"]) == []
@@ -286,7 +286,9 @@ def test_another_live_model_is_screened_with_in_shadow_at_once(hospital, first):
     hospital.api.send("PATCH", f"dags/{SCREEN}?update_mask=is_paused", {"is_paused": True})
 
 
-def test_the_question_shows_candidate_and_live_on_the_same_patients_and_nobodys_data(hospital, first, asked):
+def test_the_question_compares_candidate_and_live_on_the_same_patients_without_patient_data(
+    hospital, first, asked
+):
     _, question = asked
 
     versions = hospital.store.versions("sepsis")
@@ -305,7 +307,7 @@ def trained_run(hospital, asked):
     return found["value"]
 
 
-def test_a_rejection_leaves_live_as_it_is_and_is_recorded(hospital, first, rejected):
+def test_a_rejection_is_recorded_and_leaves_the_live_model_unchanged(hospital, first, rejected):
     _, not_successful = rejected
 
     assert not_successful == [("promote", -1, "skipped")]

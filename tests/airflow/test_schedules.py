@@ -1,4 +1,4 @@
-"""When the timetables of a condition start a run, over the nights in which its clock is put forward and back."""
+"""Tests when the schedules of a condition start a run, in the nights in which clocks change."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -60,13 +60,13 @@ def in_utc(times):
         ("30 2,3 * * *", AUTUMN, ["25 01:30", "25 02:30", "26 01:30", "26 02:30", "27 01:30", "27 02:30"]),
     ],
 )
-def test_a_schedule_of_some_hours_has_each_of_them_once_a_day_by_the_conditions_clock(timetable, cron, start, expected):
+def test_each_hour_of_a_schedule_occurs_once_a_day_in_the_conditions_time_zone(timetable, cron, start, expected):
     assert in_utc(runs(timetable(cron), start)) == expected
 
 
 @pytest.mark.parametrize(("cron", "minutes"), [("0 * * * *", 60), ("*/15 * * * *", 15), ("17 * * * *", 60)])
 @pytest.mark.parametrize("start", [SPRING, AUTUMN])
-def test_a_schedule_of_every_hour_leaves_out_none_and_repeats_none(timetable, cron, minutes, start):
+def test_an_hourly_schedule_neither_skips_nor_repeats_an_hour(timetable, cron, minutes, start):
     times = runs(timetable(cron), start)
     assert {later.timestamp() - earlier.timestamp() for earlier, later in pairwise(times)} == {minutes * 60}
     assert len(times) == 3 * 24 * 60 // minutes
@@ -74,7 +74,7 @@ def test_a_schedule_of_every_hour_leaves_out_none_and_repeats_none(timetable, cr
 
 @pytest.mark.parametrize("cron", ["30 2 * * *", "0 2,6 * * *", "0 * * * *"])
 @pytest.mark.parametrize("start", [SPRING, AUTUMN])
-def test_a_scheduler_that_makes_up_for_nothing_starts_each_run_of_the_night_once(timetable, monkeypatch, cron, start):
+def test_without_catch_up_the_scheduler_starts_each_run_of_the_night_once(timetable, monkeypatch, cron, start):
     """It looks every five minutes, as of the time that it is then."""
     restriction = TimeRestriction(earliest=None, latest=None, catchup=False)
     started, last = [], None
@@ -91,17 +91,17 @@ def test_a_scheduler_that_makes_up_for_nothing_starts_each_run_of_the_night_once
     assert started[-len(expected) :] == expected
 
 
-def test_without_a_time_zone_the_clock_is_utc(timetable, schemas):
+def test_without_a_time_zone_a_schedule_is_in_utc(timetable, schemas):
     assert load_condition("sepsis", schemas).time_zone == "UTC"
     assert in_utc(runs(timetable("0 6 * * *", "UTC"), SPRING)) == ["29 06:00", "30 06:00", "31 06:00"]
 
 
-def test_retraining_follows_the_same_clock(schemas):
+def test_retraining_uses_the_same_time_zone(schemas):
     changed = {"retraining": "0 3 1 * *", "time_zone": BERLIN}
     again = training_schedule(load_condition("sepsis", schemas).model_copy(update=changed))
     assert in_utc(runs(coerce_to_core_timetable(again), SPRING, days=7)) == ["01 01:00"]
 
 
-def test_a_zone_survives_what_airflow_stores_of_a_timetable(timetable):
+def test_the_time_zone_survives_airflows_serialization_of_a_timetable(timetable):
     stored = timetable("0 6 * * *").serialize()
     assert runs(type(timetable("0 6 * * *")).deserialize(stored), AUTUMN) == runs(timetable("0 6 * * *"), AUTUMN)

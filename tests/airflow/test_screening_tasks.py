@@ -1,4 +1,4 @@
-"""What a task does about a source that is down."""
+"""Tests what a task does while its source is down."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -47,14 +47,14 @@ def began(minutes_ago: int) -> SimpleNamespace:
     )
 
 
-def test_a_task_comes_again_after_the_time_between_two_looks(params):
+def test_a_waiting_task_runs_again_after_the_time_between_two_looks(params):
     before = datetime.now(UTC)
     with pytest.raises(AirflowRescheduleException) as raised:
         find_stays("sepsis", params, began(minutes_ago=0))
     assert before < raised.value.reschedule_date <= datetime.now(UTC) + LOOK_AGAIN
 
 
-def test_a_task_comes_again_no_later_than_its_run_may_wait(params, monkeypatch):
+def test_a_waiting_task_runs_again_no_later_than_its_run_may_wait(params, monkeypatch):
     monkeypatch.setattr("wardround.airflow.screening_tasks.LOOK_AGAIN", timedelta(days=1))
     run = began(minutes_ago=10)
     with pytest.raises(AirflowRescheduleException) as raised:

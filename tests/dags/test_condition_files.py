@@ -52,7 +52,7 @@ def test_a_new_condition_file_appears_as_dags(home, airflow_database):
     } <= set(bag.dags)
 
 
-def test_a_wrong_condition_is_shown_as_an_import_error_and_stops_no_other(home, airflow_database):
+def test_an_invalid_condition_is_shown_as_an_import_error_and_does_not_stop_the_others(home, airflow_database):
     with (conditions(home) / "mortality.yaml").open("a") as file:
         file.write("\nlook_bakc: 24h\n")
 
@@ -63,7 +63,7 @@ def test_a_wrong_condition_is_shown_as_an_import_error_and_stops_no_other(home, 
     assert "unknown key" in bag.import_errors[str(home / "dags" / "spec_errors.py")]
 
 
-def test_missed_runs_are_made_up_for_since_the_day_that_the_condition_names(home, airflow_database):
+def test_missed_runs_are_caught_up_from_the_day_that_the_condition_names(home, airflow_database):
     text = (conditions(home) / "mortality.yaml").read_text()
     (conditions(home) / "mortality.yaml").write_text(f"{text}\ncatch_up_from: 2026-11-01\n")
 
@@ -74,7 +74,7 @@ def test_missed_runs_are_made_up_for_since_the_day_that_the_condition_names(home
     assert (skipped.catchup, skipped.start_date) == (False, None)
 
 
-def test_a_model_is_trained_again_by_the_clock_that_its_condition_names_and_not_without(home, airflow_database):
+def test_a_model_is_retrained_on_schedule_only_if_its_condition_names_one(home, airflow_database):
     text = (conditions(home) / "mortality.yaml").read_text()
     (conditions(home) / "mortality.yaml").write_text(f"{text}\nretraining: 0 3 1 * *\n")
 
@@ -85,7 +85,7 @@ def test_a_model_is_trained_again_by_the_clock_that_its_condition_names_and_not_
     assert not hasattr(by_hand, "timetable")
 
 
-def test_a_home_without_conditions_is_an_import_error_and_no_empty_list(home, airflow_database):
+def test_a_home_without_conditions_is_an_import_error_instead_of_an_empty_list(home, airflow_database):
     shutil.rmtree(home / "include")
 
     bag = parsed(home)

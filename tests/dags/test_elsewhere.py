@@ -1,4 +1,4 @@
-"""The screening DAG where the source takes no results: its connection names the one of the server that does."""
+"""Tests the screening DAG with a source that takes no results: its connection names the server that does."""
 
 import json
 from datetime import timedelta
@@ -60,7 +60,7 @@ def tried_to_write(server):
     return [kind for kind in server.requests() if not kind.startswith("GET ") and not kind.endswith("/_search")]
 
 
-def test_the_dag_reads_one_server_and_writes_to_the_other_and_again_changes_nothing(servers, settings):
+def test_the_dag_reads_one_server_and_writes_to_the_other_and_a_second_run_changes_nothing(servers, settings):
     source, results = servers
 
     end, folder = screened(settings)
@@ -76,9 +76,7 @@ def test_the_dag_reads_one_server_and_writes_to_the_other_and_again_changes_noth
     assert tried_to_write(source) == []
 
 
-def test_the_dag_fails_before_anybody_is_told_otherwise_if_the_other_server_is_down_and_goes_on_when_it_is_up(
-    servers, settings, monkeypatch
-):
+def test_the_dag_fails_early_if_the_other_server_is_down_and_continues_when_it_is_up(servers, settings, monkeypatch):
     source, results = servers
     results.misbehave(FaultPlan(faults=(Fault(kind="status", status=503),)))
     monkeypatch.setattr("wardround.airflow.defaults.RETRY_DELAY", timedelta(0))
@@ -97,7 +95,7 @@ def held_nothing(server):
     return held(server) == {}
 
 
-def test_a_connection_that_names_another_server_under_a_run_stops_it(servers, settings, monkeypatch):
+def test_a_run_stops_if_its_connection_now_names_another_server(servers, settings, monkeypatch):
     from wardround.airflow.screening_tasks import reconcile
     from wardround.errors import FhirError
 

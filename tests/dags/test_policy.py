@@ -34,7 +34,7 @@ def test_every_task_has_an_owner_and_the_shared_retries(dag):
         assert task.retry_policy is not None, task.task_id
 
 
-def test_no_task_says_more_of_an_error_than_it_may(dag):
+def test_every_task_is_guarded(dag):
     """What Airflow calls of a task is guarded: a decorated function, or the methods of an operator of ours."""
     for task in dag.tasks:
         function = getattr(task, "python_callable", None)
@@ -42,8 +42,8 @@ def test_no_task_says_more_of_an_error_than_it_may(dag):
         assert all(getattr(each, "guarded", False) for each in called), task.task_id
 
 
-def test_every_task_ends_within_the_time_of_its_kind(dag):
-    """A kind is what the DAG's name begins with; an export is waited for in one of them, and for as long as it may."""
+def test_every_task_has_the_time_limit_of_its_kind(dag):
+    """The kind is the prefix of the DAG's id. The task that waits for an export has the export's time on top."""
     longest = {"screen_icu": hours(2), "train": hours(12), "promote": hours(0.25), "suspend": hours(0.25)}
     kind = dag.dag_id.partition("__")[0]
     more = {"find_stays": hours(2)}  # cohort.source.deadline
@@ -70,7 +70,7 @@ def test_every_param_has_a_title_and_a_description_for_the_form(dag):
         assert param.description, name
 
 
-def test_a_missed_schedule_is_not_made_up_for_and_runs_do_not_overlap(dag):
+def test_missed_runs_are_skipped_and_runs_do_not_overlap(dag):
     assert dag.catchup is False
     assert dag.max_active_runs == 1
 

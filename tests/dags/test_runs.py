@@ -86,7 +86,7 @@ def test_a_screening_writes_one_risk_assessment_per_scored_stay(hospital, screen
     assert folder.exists("report.html")
 
 
-def test_the_same_time_again_changes_nothing_on_the_server(hospital, screened):
+def test_screening_the_same_time_again_changes_nothing_on_the_server(hospital, screened):
     before = hospital.held()
     provenance = hospital.held("Provenance")
 
@@ -97,7 +97,7 @@ def test_the_same_time_again_changes_nothing_on_the_server(hospital, screened):
     assert hospital.held("Provenance") == provenance
 
 
-def test_up_to_32_stays_have_a_task_each_that_shows_its_chunk(screened):
+def test_up_to_32_stays_each_have_a_task_that_shows_its_chunk(screened):
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
 
@@ -132,7 +132,7 @@ def test_the_form_decides_look_back_and_chunk_size(hospital):
     )
 
 
-def test_a_chunk_that_fails_alone_is_reported_and_the_run_is_failed(hospital):
+def test_one_failed_chunk_is_reported_and_fails_the_run(hospital):
     refused = Fault(kind="status", status=403, path="/RiskAssessment/_search", times=1)
     hospital.server.misbehave(FaultPlan(faults=(refused,)))
 
@@ -161,7 +161,7 @@ def test_a_quality_gate_that_stops_the_run_writes_nothing_and_reports(hospital):
     assert folder.exists("report.html")
 
 
-def test_a_ward_without_stays_is_reported_and_red_unless_its_census_is_accepted(hospital):
+def test_an_empty_ward_is_reported_and_red_unless_its_census_is_accepted(hospital):
     end, folder = hospital.screen(hours=-24 * 400)
     accepted, _ = hospital.screen(hours=-24 * 400 - 1, accept_census=True)
 
@@ -170,7 +170,7 @@ def test_a_ward_without_stays_is_reported_and_red_unless_its_census_is_accepted(
     assert folder.exists("report.html")
 
 
-def test_a_server_that_refuses_fails_the_first_task_only(hospital):
+def test_a_server_that_refuses_fails_only_the_first_task(hospital):
     hospital.server.misbehave(FaultPlan(faults=(Fault(kind="status", status=401),)))
 
     end, _ = hospital.screen(hours=5)
@@ -179,7 +179,7 @@ def test_a_server_that_refuses_fails_the_first_task_only(hospital):
     assert (end.state, end.failed_tasks) == ("failed", ("find_stays",))
 
 
-def test_a_task_that_waits_for_its_source_gives_back_its_slot_and_loses_nothing(hospital, monkeypatch):
+def test_a_task_that_waits_for_its_source_gives_up_its_slot_and_loses_nothing(hospital, monkeypatch):
     """Down before the first request, and again while chunks are read."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskreschedule import TaskReschedule
@@ -194,7 +194,7 @@ def test_a_task_that_waits_for_its_source_gives_back_its_slot_and_loses_nothing(
     outages = Fault(kind="drop", times=3), Fault(kind="drop", skip=4, times=3)
     hospital.server.misbehave(FaultPlan(faults=outages))
 
-    # In a process of its own a DAG run begins, by its record, at its logical date.
+    # Run in a process of its own, a DAG run starts, according to Airflow, at its logical date.
     end, folder = hospital.screen(hours=6, wait_for_source="10000d")
 
     hospital.server.misbehave(FaultPlan())
@@ -206,7 +206,7 @@ def test_a_task_that_waits_for_its_source_gives_back_its_slot_and_loses_nothing(
         assert sorted(row[0] for row in waited.filter(TaskInstance.run_id == end.run_id)) == ["extract", "find_stays"]
 
 
-def test_xcom_holds_references_only(screened):
+def test_xcom_contains_only_references(screened):
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
@@ -224,7 +224,7 @@ def test_xcom_holds_references_only(screened):
     }
 
 
-def test_the_off_switch_fails_the_next_screening_at_its_first_task_and_the_way_back_is_the_same_form(
+def test_a_suspended_condition_fails_at_the_first_task_until_the_same_form_resumes_it(
     hospital, trained_models, monkeypatch, tmp_path
 ):
     shutil.copytree(trained_models, tmp_path / "models")
@@ -250,7 +250,7 @@ def test_the_off_switch_fails_the_next_screening_at_its_first_task_and_the_way_b
     assert hospital.held() != before
 
 
-def test_a_screening_by_the_clock_scores_the_challenger_too_and_writes_nothing_of_it(
+def test_a_scheduled_screening_scores_the_challenger_too_and_writes_nothing_of_it(
     hospital, trained_models, monkeypatch, tmp_path
 ):
     shutil.copytree(trained_models, tmp_path / "models")
@@ -320,7 +320,7 @@ def answering(dag_id, option, why):
         log.setLevel(level)
 
 
-def test_a_model_goes_live_with_an_event_of_its_asset_the_first_unasked_the_next_when_approved(
+def test_the_first_model_goes_live_unasked_the_next_when_approved_each_with_an_event_of_its_asset(
     hospital, simulated_ward, monkeypatch, tmp_path
 ):
     from airflow.models.asset import AssetEvent, AssetModel

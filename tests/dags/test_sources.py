@@ -1,4 +1,4 @@
-"""One condition at two FHIR servers whose patients and stays have the same ids, and are others."""
+"""Tests one condition at two FHIR servers, whose different patients and stays have the same ids."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ LEFT_IN_SOUTH = 2
 
 
 class Trust:
-    """Two hospitals, each with a server of its own, and the settings that the DAGs find in the environment."""
+    """Two hospitals, each with its own server, and the settings that the DAGs find in the environment."""
 
     def __init__(self, servers, settings, now):
         self.servers = servers
@@ -109,7 +109,7 @@ def screened(trust):
     return {"north": trust.screen(NORTH), "south": trust.screen(SOUTH)}
 
 
-def test_each_source_has_a_dag_of_its_own_with_its_own_pool_and_connection(trust):
+def test_each_source_has_its_own_dag_pool_and_connection(trust):
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(trust.settings.home / "dags")
@@ -136,7 +136,7 @@ def test_pools_of_all_sources_are_created(trust):
     assert {pool.pool for pool in Pool.get_pools()} >= {"fhir_default", "north", "south"}
 
 
-def test_stays_of_one_id_at_two_sources_never_meet(trust, screened):
+def test_stays_with_the_same_id_at_two_sources_are_never_confused(trust, screened):
     (north_end, north), (south_end, south) = screened["north"], screened["south"]
 
     assert north_end.run_id == south_end.run_id, "what Airflow calls them does not tell them apart"
@@ -149,7 +149,7 @@ def test_stays_of_one_id_at_two_sources_never_meet(trust, screened):
     assert len(identifiers(of_north) | identifiers(of_south)) == len(of_north) + len(of_south)
 
 
-def test_the_census_of_a_source_is_compared_with_its_own_alone(trust, screened):
+def test_the_census_of_a_source_is_compared_only_with_its_own_earlier_runs(trust, screened):
     counts = {source: folder.read_json("summary.json")["found"] for source, (_, folder) in screened.items()}
 
     later = {"south": trust.screen(SOUTH, hours=1), "north": trust.screen(NORTH, hours=1)}
@@ -180,7 +180,7 @@ def test_a_run_is_not_opened_again_for_another_source(trust, monkeypatch):
     assert {name: after.read_bytes(name) for name in after.list()} == kept
 
 
-def test_the_off_switch_of_a_condition_is_that_of_all_its_sources(trust, trained_models, monkeypatch, tmp_path):
+def test_suspending_a_condition_suspends_all_its_sources(trust, trained_models, monkeypatch, tmp_path):
     shutil.copytree(trained_models, tmp_path / "models")
     monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path / "models"))
     run_dag("suspend__sepsis", trust.settings.home / "dags", trust.now, {"why": "alerts for everybody"})

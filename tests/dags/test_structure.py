@@ -24,7 +24,7 @@ TRAINING = [
 @pytest.mark.parametrize(
     ("dag_id", "steps"), [("screen_icu__sepsis", SCREENING), ("train__sepsis", TRAINING)], ids=["screening", "training"]
 )
-def test_the_tasks_follow_each_other(dagbag, dag_id, steps):
+def test_the_tasks_run_in_order(dagbag, dag_id, steps):
     dag = dagbag.dags[dag_id]
 
     assert sorted(task.task_id for task in dag.tasks) == sorted(steps)
@@ -32,7 +32,7 @@ def test_the_tasks_follow_each_other(dagbag, dag_id, steps):
         assert before in dag.get_task(after).get_flat_relative_ids(upstream=True), (before, after)
 
 
-def test_what_talks_to_the_server_and_nothing_else_runs_in_its_pool(dagbag):
+def test_only_tasks_that_talk_to_the_server_run_in_its_pool(dagbag):
     pools = {task.task_id: task.pool for task in dagbag.dags["screen_icu__sepsis"].tasks}
 
     assert {name for name, pool in pools.items() if pool == FHIR_POOL} == {
@@ -51,14 +51,14 @@ def test_a_schedule_is_the_conditions_own_in_utc(dagbag, schemas):
     assert (timetable.expression, str(timetable.timezone)) == (load_condition("sepsis", schemas).schedule, "UTC")
 
 
-def test_training_makes_the_asset_that_screening_scores_with(dagbag):
+def test_training_produces_the_asset_that_screening_uses(dagbag):
     made = dagbag.dags["train__sepsis"].get_task("promote").outlets
     used = dagbag.dags["screen_icu__sepsis"].get_task("score").inlets
 
     assert made == used == dagbag.dags["promote__sepsis"].get_task("promote").outlets
 
 
-def test_another_live_model_starts_the_screening_and_flagged_drift_the_training(dagbag):
+def test_a_new_live_model_starts_the_screening_and_drift_starts_the_training(dagbag):
     started_by = {
         dag_id: [asset.name for asset in dagbag.dags[dag_id].timetable.asset_condition.objects]
         for dag_id in ("screen_icu__sepsis", "train__sepsis")
@@ -68,8 +68,8 @@ def test_another_live_model_starts_the_screening_and_flagged_drift_the_training(
 
 
 @pytest.mark.parametrize("catchup", [True, False])
-def test_events_of_the_live_model_leave_the_clock_of_the_screening_alone(dagbag, catchup):
-    """The next run by the clock is the cron expression's own, whether missed runs are made up for or not."""
+def test_events_of_the_live_model_do_not_change_the_screenings_schedule(dagbag, catchup):
+    """The next scheduled run is that of the cron expression, whether missed runs are caught up or not."""
     from airflow.serialization.encoders import coerce_to_core_timetable
     from airflow.timetables.base import DataInterval, TimeRestriction
 

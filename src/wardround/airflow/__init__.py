@@ -1,1 +1,1 @@
-"""The only room that imports Airflow: connection type, hook, assets, tags, pools, task defaults."""
+"""Connects Wardround with Airflow: connection type, hook, forms, assets, pools, pages. Only this package imports it."""

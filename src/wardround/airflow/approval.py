@@ -1,4 +1,4 @@
-"""The task in which a person decides whether a trained model goes live: Airflow's ApprovalOperator, asked well."""
+"""Asks a person whether a trained model may go live, with Airflow's ApprovalOperator."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,10 +15,11 @@ NOBODY: Final = "nobody"
 
 
 class PromotionApproval(ApprovalOperator):  # type: ignore[misc]  # mypy does not follow airflow
-    """Shows candidate against live and asks; gives {"by": …, "why": …} to the task that promotes.
+    """Shows the candidate beside the live model, asks, and returns {"by": …, "why": …} for the task `promote`.
 
-    Nobody is asked, and that task runs at once, where the Param `approval` says so. A rejection, or no answer within
-    `response_timeout`, is recorded in the model store and skips it. A model that is live already skips both.
+    If the Param `approval` says that no approval is needed, `promote` runs at once. A rejection, or no answer within
+    `response_timeout`, is recorded in the model store and skips `promote`. If the model is already live, both tasks
+    are skipped.
     """
 
     template_fields = (*ApprovalOperator.template_fields, "run")
@@ -29,11 +30,11 @@ class PromotionApproval(ApprovalOperator):  # type: ignore[misc]  # mypy does no
 
     @guarded
     def execute(self, context: Any) -> Any:
-        # pandas takes seconds to import, and this file is imported wherever the DAG is parsed.
+        # pandas takes seconds to import, and this file is imported each time that the DAG is parsed.
         from wardround.airflow import training_tasks
 
         if training_tasks.is_live(self.run):
-            raise AirflowSkipException("the trained version is live already")
+            raise AirflowSkipException("the trained version is already live")
         unasked = training_tasks.why_unasked(self.run)
         if unasked:
             return {"by": triggered_by(context["dag_run"]), "why": unasked}
@@ -49,13 +50,13 @@ class PromotionApproval(ApprovalOperator):  # type: ignore[misc]  # mypy does no
             training_tasks.leave(self.run, "unanswered" if event.get("timedout") else "rejected", **answer)
         elif answer["why"] == NO_REASON and training_tasks.is_withdrawn(self.run):
             raise ModelError(
-                "approve: the version was withdrawn and no reason is given, expected one; clear the task and say why"
+                "approve: the version was withdrawn and no reason was given, expected one; clear the task and give one"
             )
         super().execute_complete(context, event)
         return answer
 
 
 def answer_in(event: Mapping[str, Any]) -> dict[str, str]:
-    """Who answered and why. Only Airflow's form insists on a reason; its API takes an answer without one."""
+    """Returns who answered and why. Only Airflow's form insists on a reason; its API accepts an answer without one."""
     user = event.get("responded_by_user") or {"name": NOBODY}
     return {"by": user["name"], "why": ((event.get("params_input") or {}).get("why") or "").strip() or NO_REASON}

@@ -1,4 +1,4 @@
-"""The condition files and the store's record in, what DAG files make DAGs and forms of out."""
+"""Reads the condition files and the stored versions from which the DAG files build DAGs and forms."""
 
 from wardround.adapters.models.version_record import recorded_versions
 from wardround.errors import SpecError, WardroundError
@@ -8,7 +8,10 @@ from wardround.spec.loading import condition_ids, load_condition
 
 
 def valid_conditions(settings: Settings) -> list[Condition]:
-    """All conditions that load. One wrong file must not stop the screening of the others; dags/spec.py reports it."""
+    """Returns all conditions that load.
+
+    An invalid file must not stop the screening of the others; dags/spec_errors.py reports it.
+    """
     found = []
     for condition_id in condition_ids(settings.schemas):
         try:
@@ -19,7 +22,10 @@ def valid_conditions(settings: Settings) -> list[Condition]:
 
 
 def stored_versions(condition_id: str, settings: Settings) -> list[str]:
-    """The condition's stored versions, the newest first; none where their record cannot be read: a form is no check."""
+    """Returns the condition's stored versions, newest first, or none if their record cannot be read.
+
+    They are only suggestions in a form, so that an unreadable record is not an error here.
+    """
     try:
         return list(reversed(recorded_versions(settings.models, condition_id)))
     except WardroundError:

@@ -1,7 +1,7 @@
-"""What Airflow's form for connections sends when somebody presses Test, put right before Airflow reads it.
+"""Corrects the request that Airflow's connection form sends for its Test button, before Airflow reads it.
 
-Airflow 3.3.2 sends port 0 for a connection whose port is empty, finds that this is not the port that is stored, and
-answers 400 without asking anybody. A FHIR connection has its port in its base URL, so the button would never work.
+Airflow 3.3.2 sends port 0 for a connection without a port, finds that this differs from the stored port, and answers
+400 without testing anything. A FHIR connection has its port in its base URL, so that the button would never work.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -20,7 +20,7 @@ TESTED_AT: Final = "/api/v2/connections/test"
 
 
 class PortLeftEmpty:
-    """ASGI middleware: takes the port 0 out of the test of a FHIR connection, and leaves every other request alone."""
+    """ASGI middleware that removes port 0 from the test of a FHIR connection; other requests pass unchanged."""
 
     def __init__(self, app: Application) -> None:
         self._app = app
@@ -36,10 +36,10 @@ class PortLeftEmpty:
 
 
 def without_port_0(body: bytes) -> bytes:
-    """The body of a test, its port empty if it is the 0 of a FHIR connection; anything else as it is."""
+    """Returns the body of a test with the port 0 of a FHIR connection replaced by null; any other body unchanged."""
     try:
         asked = orjson.loads(body)
-    except ValueError:  # Airflow says what is wrong with it
+    except ValueError:  # Airflow reports what is wrong with it
         return body
     if not isinstance(asked, dict) or asked.get("conn_type") != CONNECTION_TYPE or asked.get("port") != 0:
         return body
@@ -56,7 +56,7 @@ async def _whole(receive: Receive) -> bytes:
 
 
 def _once(body: bytes, receive: Receive) -> Receive:
-    """Gives the body, and then whatever comes after it."""
+    """Returns a `receive` that yields the body first, and then what the original one yields."""
     given = False
 
     async def next_message() -> Message:

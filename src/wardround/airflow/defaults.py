@@ -1,4 +1,4 @@
-"""What every task of every DAG shares: owner, which failures are worth another try, and an end."""
+"""Holds the defaults of every task in every DAG: owner, which failures are retried, and the time limit."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,13 +8,13 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from wardround.errors import FhirUnreachable, WardroundError
 from wardround.spec.conditions import Condition
 
-# A server that does not answer may answer later. Every other WardroundError (a refusal, a rejected resource, a wrong
-# spec, a missing model, the quality gate) answers the same each time, so another try would only hide it for longer.
-# What is no WardroundError at all, such as a full disk, follows Airflow's own retries.
+# A server that does not answer may answer later. Every other WardroundError (a refusal, a rejected resource, an invalid
+# spec, a missing model, the quality gate) would be raised again, so that a retry would only delay the news.
+# Any other error, such as a full disk, follows Airflow's own retries.
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(exception=FhirUnreachable, action=RetryAction.RETRY, reason="the FHIR server did not answer"),
-        RetryRule(exception=WardroundError, action=RetryAction.FAIL, reason="another try would end the same"),
+        RetryRule(exception=WardroundError, action=RetryAction.FAIL, reason="a retry would fail in the same way"),
     ]
 )
 
@@ -22,9 +22,9 @@ RETRY_DELAY = timedelta(seconds=30)
 
 
 def task_defaults(longest: timedelta) -> dict[str, Any]:
-    """The `default_args` of a DAG none of whose tasks may take longer; one that does is ended, and tried again.
+    """Returns the `default_args` of a DAG. A task that runs for more than `longest` is stopped and retried.
 
-    What waits for a person, or for its turn, takes no time here.
+    Time spent waiting for a person, or for a slot, does not count.
     """
     return {
         "owner": "wardround",
@@ -36,5 +36,5 @@ def task_defaults(longest: timedelta) -> dict[str, Any]:
 
 
 def time_to_find(condition: Condition, longest: timedelta) -> timedelta:
-    """What the task may take that finds the stays: it also waits for an export, where the run's cohort is one."""
+    """Returns the time limit of the task that finds the stays, which may also have to wait for an export."""
     return condition.cohort.source.deadline + longest

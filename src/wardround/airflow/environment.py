@@ -1,7 +1,7 @@
-"""Airflow's settings in one place: paths and a FHIR address in, AIRFLOW_* variables out.
+"""Builds the AIRFLOW_* variables with which Airflow is started, from paths and a FHIR address.
 
 The demo, `wardround up` and the tests start Airflow with `local_environment`; docker-compose.yaml repeats EVERYWHERE,
-and a test compares them. Nothing here imports airflow, which reads these variables when it is imported.
+and a test compares the two. Nothing here imports airflow, because airflow reads these variables when it is imported.
 """
 
 import json
@@ -14,32 +14,32 @@ from wardround.settings import Settings
 # The same on one machine and on many.
 EVERYWHERE = {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    # Schedules are on from the start: a new condition file is screened without anyone switching it on.
+    # Schedules are on from the start: nobody has to switch on the DAG of a new condition file.
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "8",
     # The Test button of the connection form.
     "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-    # The default of 5 s is also how long a worker slot may stay busy after its task has ended.
+    # A worker slot may stay occupied for this long after its task has ended; the default is 5 s.
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     # A task fails if Airflow's api-server does not answer in time; the default of 5 s is too short on a busy machine.
     "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
 }
 
-# One machine with SQLite, which is safe to about 16 tasks at once and failed at 32.
+# One machine with SQLite, which is safe up to about 16 parallel tasks and failed with 32.
 LOCAL = {
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
     "AIRFLOW__CORE__PARALLELISM": "4",
-    # Whoever reaches the loopback address is the user of this machine; no password is written anywhere.
+    # Only users of this machine reach the loopback address, so that no password has to be stored.
     "AIRFLOW__API__HOST": "127.0.0.1",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
 }
 
 
 def local_environment(settings: Settings, airflow_home: Path, fhir_base_url: str) -> dict[str, str]:
-    """Variables for Airflow on this machine: its database in `airflow_home`, the project's DAGs, one FHIR connection.
+    """Returns the variables for Airflow on this machine: database in `airflow_home`, our DAGs, one FHIR connection.
 
-    PYTHONPATH gains the project's config/ folder, where Airflow finds airflow_local_settings.
+    The project's config/ folder is put on PYTHONPATH, because Airflow looks there for airflow_local_settings.
     """
     connection = {"conn_type": CONNECTION_TYPE, "host": fhir_base_url}
     python_path = [str(settings.home / "config"), *filter(None, [os.environ.get("PYTHONPATH")])]

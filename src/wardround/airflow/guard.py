@@ -1,7 +1,8 @@
-"""What a task may say when it fails: a WardroundError its message, a foreign error what it is and where it was raised.
+"""Keeps patients' values out of a failed task's log: only our own errors show their message there.
 
-The message of a foreign error may hold a patient's value (`could not convert string to float: '…'`), and Airflow writes
-it, and those of all errors that led to it, into the task's log.
+The message of any other error may contain a patient's value (`could not convert string to float: '…'`), and Airflow
+writes it, and those of all errors that caused it, to the task's log. For such an error the log names only its type and
+where it was raised.
 """
 
 import functools
@@ -22,20 +23,20 @@ _LOG = logging.getLogger(__name__)
 
 
 class TaskFault(AirflowException):  # type: ignore[misc]  # mypy does not follow airflow
-    """A foreign error ended a task. Airflow tries again, as it would have: a full disk may be emptied."""
+    """An error that is not ours ended a task. Airflow retries it, as it does by default: a full disk may be freed."""
 
 
 def guarded(work: Callable[P, T]) -> Callable[P, T]:
-    """The same for a task: it raises nothing whose message, cause or traceback holds more than it may say.
+    """Wraps the work of a task so that no error's message, cause or traceback reveals a patient's value.
 
-    What Airflow raises to steer a task (skip, reschedule, wait, fail) passes as it is.
+    The exceptions with which Airflow controls a task (skip, reschedule, defer, fail) pass unchanged.
     """
 
     @functools.wraps(work)
     def sayably(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return work(*args, **kwargs)
-        except BaseException as error:  # noqa: BLE001 - raised again below, where no error of before hangs on it
+        except BaseException as error:  # noqa: BLE001 - raised again below, without the errors that caused it
             sayable = _sayable(error)
         raise sayable
 
@@ -44,7 +45,7 @@ def guarded(work: Callable[P, T]) -> Callable[P, T]:
 
 
 def task(work: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """Airflow's own `@task`, with or without options, for work that is guarded."""
+    """Airflow's own `@task`, with or without options, around guarded work."""
     if work is None:
         return functools.partial(task, **options)
     return airflow.sdk.task(**options)(guarded(work))
@@ -52,10 +53,10 @@ def task(work: Callable[..., Any] | None = None, **options: Any) -> Any:
 
 def _sayable(error: BaseException) -> BaseException:
     if isinstance(error, Exception) and not isinstance(error, WardroundError) and not _is_airflows(error):
-        _LOG.error("the error came from here:\n%s", "".join(traceback.format_tb(error.__traceback__)))
+        _LOG.error("the error was raised here:\n%s", "".join(traceback.format_tb(error.__traceback__)))
         return TaskFault(
-            f"{named(error)}: a fault of the program or of the machine, expected none; its message is left out, for it"
-            " may hold a patient's value; see the lines above, and clear the task once the cause is mended"
+            f"{named(error)}: a fault of the program or of the machine, expected none; its message is left out because"
+            " it may contain a patient's value; see the lines above, and clear the task once the cause is fixed"
         )
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None) if isinstance(error, WardroundError) else error

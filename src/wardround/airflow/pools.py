@@ -1,18 +1,18 @@
-"""Pools: how many tasks may talk to one FHIR server at once, over all DAGs."""
+"""Airflow's pools: they limit how many tasks of all DAGs talk to one FHIR server at once."""
 
 from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.provider import DEFAULT_CONNECTION
 from wardround.airflow.sources import screening_dags
 from wardround.settings import settings_from
 
-# One pool per connection, of the same name. Airflow schedules no task whose pool is missing.
+# Each connection has a pool of the same name. Airflow never schedules a task whose pool is missing.
 FHIR_POOL = DEFAULT_CONNECTION
 FHIR_POOL_SLOTS = 4
 FHIR_POOL_WORDS = "Tasks that talk to the FHIR server at once"
 
 
 def create_missing_pools() -> None:
-    """Creates the pools of all sources in Airflow's database; one that is there keeps its slots."""
+    """Creates the missing pools of all sources in Airflow's database; an existing pool keeps its slots."""
     from airflow.models.pool import Pool
 
     conditions = valid_conditions(settings_from())

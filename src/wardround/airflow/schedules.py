@@ -1,4 +1,4 @@
-"""What starts the DAGs of a condition: cron expressions by its own clock, and the events of its Assets."""
+"""Builds the schedules of a condition's DAGs: cron expressions in its time zone, and the events of its Assets."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from wardround.spec.conditions import Condition
 
 
 def screening_schedule(condition: Condition) -> AssetOrTimeSchedule:
-    """By the clock, and once in shadow whenever another model goes live."""
+    """Returns the screening's schedule: its cron times, and once whenever another model goes live (in shadow mode)."""
     return AssetOrTimeSchedule(timetable=_cron(condition.schedule, condition), assets=[live_model(condition.id)])
 
 
 def training_schedule(condition: Condition) -> Any:
-    """Whenever drift is flagged, and by the clock if the condition says so."""
+    """Returns the training's schedule: whenever drift is flagged, and the condition's `retraining` if it has one."""
     flagged = [drift(condition.id)]
     if condition.retraining is None:
         return flagged

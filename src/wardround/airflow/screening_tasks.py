@@ -1,4 +1,4 @@
-"""The tasks of a screening: a DAG run's Params and a chunk in, the workflow called with a client."""
+"""Runs the steps of a screening as tasks: calls the workflow with the DAG run's Params, a chunk and a FHIR client."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -27,14 +27,14 @@ _LOG = logging.getLogger(__name__)
 Params = Mapping[str, Any]
 
 LOOK_AGAIN: Final = timedelta(minutes=1)
-"""How long a task that waits for its source leaves its slot to others."""
+"""How long a task that waits for its source gives up its slot before it tries again."""
 
 NOBODY: Final = 0
-"""The only chunk of an empty ward: mapped over no chunk at all, Airflow would skip the report as well."""
+"""The only chunk of an empty ward: with no chunk to map over, Airflow would skip the report as well."""
 
 
 def find_stays(condition_id: str, params: Params, dag_run: Any) -> tuple[str, list[int]]:
-    """Opens the run and gives its id and its chunk numbers. A DAG run that is cleared opens the same run again."""
+    """Opens the run and returns its id and its chunk numbers. A cleared DAG run opens the same run again."""
     settings = settings_from()
     source = FhirHook(params["connection"]).source()
     run = screen.open_run(_request(condition_id, params, dag_run, source), settings, source.translation)
@@ -71,7 +71,10 @@ def report(run: str) -> str:
 
 
 def counts(run: str) -> dict[str, int]:
-    """What became of the stays, and of whom the cohort named without one, for whoever started the DAG run."""
+    """Returns how many stays ended in which way, and how many members of the cohort have no stay.
+
+    Whoever started the DAG run reads this in XCom. Counts of members without a stay are included if they are not 0.
+    """
     folder = RunFolder.existing(settings_from().runs, run)
     summary = RunSummary.model_validate(folder.read_json_or(run_files.SUMMARY, {}))
     return {**summary.counts, **summary.left_out}
@@ -83,11 +86,10 @@ def require_complete(run: str) -> None:
 
 @contextmanager
 def _client(run: str, params: Params, dag_run: Any) -> Iterator[FhirClient]:
-    """A client of the run's source, and of where its results go.
+    """Yields a client for the run's source and for the server that takes its results.
 
-    While either is down and the run may wait for it, the task gives back its slot.
-
-    Raises AirflowRescheduleException: Airflow then begins the task anew, which is no retry.
+    Raises AirflowRescheduleException while either is down and the run may still wait: the task gives up its slot, and
+    Airflow starts it again later without counting a retry.
     """
     source = FhirHook(params["connection"]).source()
     patience = Patience(source.retries)
@@ -99,7 +101,7 @@ def _client(run: str, params: Params, dag_run: Any) -> Iterator[FhirClient]:
         left = waiting_time(params, dag_run, now)
         if not left or not _is_down(source):
             raise
-        _LOG.warning("run %s: the FHIR server is down; it is asked again later", run)
+        _LOG.warning("run %s: the FHIR server is down; trying again later", run)
         raise AirflowRescheduleException(now + min(LOOK_AGAIN, left)) from None
 
 

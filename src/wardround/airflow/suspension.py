@@ -1,4 +1,4 @@
-"""The off switch as a task: a DAG run's form in, the condition switched off or on again."""
+"""Switches a condition off or on again, as the form of a DAG run says."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from wardround.workflows import suspension
 
 
 def switch(condition_id: str, params: Mapping[str, Any], dag_run: Any) -> None:
-    """Does what the form says, in the name of who started the run."""
+    """Suspends or resumes the condition in the name of the user who started the run."""
     by, why, settings = triggered_by(dag_run), params["why"], settings_from()
     if params["action"] == "suspend":
         suspension.suspend(condition_id, by, why, settings)

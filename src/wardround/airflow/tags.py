@@ -1,10 +1,10 @@
-"""The closed list of DAG tags; a test holds every DAG to it."""
+"""Lists the only tags that a DAG may have; a test checks every DAG."""
 
 from enum import StrEnum
 
 
 class Tag(StrEnum):
-    """What a DAG can be filtered by in Airflow's UI. The id of its condition is the only other tag."""
+    """A tag by which DAGs are filtered in Airflow's UI. The only other tag of a DAG is the id of its condition."""
 
     SCREENING = "screening"
     TRAINING = "training"

@@ -1,4 +1,4 @@
-"""The steps of a training that need a DAG run's Params or Airflow's states; the others need none."""
+"""Runs the steps of a training that need the DAG run's Params or Airflow's settings; DAG files call the others."""
 
 import logging
 import os
@@ -29,11 +29,11 @@ _LOG = logging.getLogger(__name__)
 
 
 def load(condition_id: str, params: Mapping[str, Any], dag_run: Any) -> str:
-    """Opens the run and gives its id. A DAG run that is cleared opens the same run again."""
+    """Opens the run and returns its id. A cleared DAG run opens the same run again."""
     mimic = params["mimic"] or os.environ.get("MIMIC_CSV_PATH")
     if not mimic:
         raise SourceDataError(
-            "MIMIC: not given, expected a folder with hosp/ and icu/; fill it in or set MIMIC_CSV_PATH"
+            "MIMIC: not given, expected a folder with hosp/ and icu/; fill in the form or set MIMIC_CSV_PATH"
         )
     created = run_time(dag_run)
     request = train.training_request(
@@ -50,14 +50,14 @@ def load(condition_id: str, params: Mapping[str, Any], dag_run: Any) -> str:
 
 
 def compare(run: str) -> None:
-    """Raises TrainingError if a promotion gate failed: then nobody is asked."""
+    """Compares the run's model with the live one. Raises TrainingError if a promotion gate failed."""
     train.require_gates(train.compare(run, settings_from()))
 
 
 def is_live(run: str) -> bool:
     live = train.is_live(run, settings_from())
     if live:
-        _say(run, "nobody is asked, the version is live already")
+        _say(run, "nobody is asked, the version is already live")
     return live
 
 
@@ -69,7 +69,7 @@ def why_unasked(run: str) -> str | None:
 
 
 def question(run: str) -> tuple[str, str]:
-    """What the person who decides is asked, and what they are shown, as Markdown."""
+    """Returns the question for the person who decides, and what to show them, as Markdown."""
     opened = load_run(run, settings_from())
     comparison = train.comparison_of(opened)
     _say(run, f"asks whether {comparison.version} may go live")
@@ -84,20 +84,23 @@ def is_withdrawn(run: str) -> bool:
 
 
 def _say(run: str, what: str) -> None:
-    """The last line of the log of `approve`."""
+    """Writes the last line of the log of `approve`."""
     _LOG.info("run %s, approve: %s; report %s", run, what, card_place(run, settings_from()))
 
 
 def _card_link(comparison: Comparison) -> str:
-    """To the candidate's card, among the pages that Airflow's plugin serves, whatever path Airflow itself is under."""
+    """Returns a link to the candidate's card in our pages, which also works if Airflow runs under a sub-path."""
     root = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
     pages = settings_from().pages or f"{root}/{PREFIX}"
     place = quote(f"models/{comparison.condition}/{comparison.version}/card.html")
-    return f"[The candidate's model card]({pages}/{place}) says what it learned from, and how it was tested."
+    return f"[The candidate's model card]({pages}/{place}) says what it was trained on and how it was tested."
 
 
 def _warning(run: str) -> str:
-    """That the version was withdrawn, by whom and when; not why: what a person wrote is not for Airflow's database."""
+    """Returns a warning if the version was withdrawn, with who and when.
+
+    It leaves out the reason, because free text that a person wrote must not go into Airflow's database.
+    """
     withdrawn = train.withdrawal(run, settings_from())
     if withdrawn is None:
         return ""
@@ -109,12 +112,12 @@ def _warning(run: str) -> str:
 
 
 def promote(run: str, by: str, why: str) -> dict[str, str | None]:
-    """Makes the run's version live; gives what the event of the Asset carries."""
+    """Makes the run's version live, and returns the extra of the Asset's event."""
     return _event(train.promote(run, by, why, settings_from()))
 
 
 def promote_stored(condition_id: str, params: Mapping[str, Any], dag_run: Any) -> dict[str, str | None]:
-    """Makes the version of the form live, or without one that which was live before; gives the event of the Asset."""
+    """Makes the form's version live, or rolls back if it names none, and returns the extra of the Asset's event."""
     settings = settings_from()
     condition, store = load_condition(condition_id, settings.schemas), ModelStore(settings.models)
     by, why = triggered_by(dag_run), params["why"]

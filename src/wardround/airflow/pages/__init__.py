@@ -1,1 +1,1 @@
-"""The pages in Airflow's UI: runs, their reports and the model cards, for those whom Airflow lets read them."""
+"""Pages in Airflow's UI: runs, their reports and the model cards, for users whom Airflow allows to read them."""

@@ -1,4 +1,4 @@
-"""Every answer of the pages: HTML from a template or a file of a run, with the headers that keep it to its reader."""
+"""Builds every response of the pages: HTML from a template, or a file of a run, with strict security headers."""
 
 import base64
 import hashlib
@@ -19,15 +19,15 @@ from wardround.core.run_summary import COUNTS
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _STYLE: Final = (_TEMPLATES / "pages.css").read_text(encoding="utf-8")
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-# The frame that Airflow shows pages in runs scripts and has the session, so that nothing here may run any.
+# Airflow shows the pages in a frame that may run scripts and has the user's session, so these forbid all scripts.
 _STRICT: Final = "default-src 'none'; script-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 OURS: Final = f"{_STRICT}; style-src 'sha256-{_STYLE_HASH}'"
 REPORT: Final = f"{_STRICT}; style-src 'unsafe-inline'; img-src data:"
-"""Reports and cards draw their charts with styles of their own."""
+"""Reports and cards contain inline styles, for their charts."""
 
 
 def headers(policy: str) -> dict[str, str]:
-    """What every answer carries: nothing of it is kept, guessed at, run or framed elsewhere."""
+    """Returns the headers of every response: no caching, no sniffing, no scripts, no frames on other sites."""
     return {
         "Cache-Control": "no-store",
         "Content-Security-Policy": policy,
@@ -37,21 +37,21 @@ def headers(policy: str) -> dict[str, str]:
 
 
 def page(request: Request, template: str, status: int = 200, **content: Any) -> Response:
-    """A page of ours; links in it begin with where the pages lie."""
+    """Returns a page from one of our templates; its links start at the path under which the pages are mounted."""
     root = request.scope["root_path"]
     text = _environment().get_template(f"{template}.html.j2").render(root=root, style=_STYLE, **content)
     return HTMLResponse(text, status, headers(OURS))
 
 
 def message(request: Request, status: int, title: str, text: str, more: Mapping[str, str] | None = None) -> Response:
-    """A page that says what is wrong; `more` are headers that belong to the status."""
+    """Returns a page that says what is wrong; `more` are further headers that go with the status."""
     answer = page(request, "message", status, title=title, text=text)
     answer.headers.update(more or {})
     return answer
 
 
 def file(content: bytes, media_type: str, download_as: str | None = None) -> Response:
-    """A file of a run, as it is; under a name, it is saved and not shown."""
+    """Returns a file of a run unchanged; with `download_as`, the browser saves it under that name."""
     answer = Response(content, media_type=media_type, headers=headers(REPORT))
     if download_as:
         answer.headers["Content-Disposition"] = f'attachment; filename="{download_as}"'
@@ -67,10 +67,10 @@ def _environment() -> Environment:
 
 
 def _minute(time: datetime | None) -> str:
-    """`2026-01-02 05:00`, of a time in UTC."""
+    """Formats a time in UTC as `2026-01-02 05:00`."""
     return f"{time:%Y-%m-%d %H:%M}" if time else "–"
 
 
 def _count(value: int | None) -> str:
-    """With thin spaces between thousands."""
+    """Formats a count with thin spaces between thousands."""
     return "–" if value is None else f"{value:,}".replace(",", "\u202f")

@@ -1,14 +1,14 @@
-"""The pages as one application: who asks, and what for, in; an answer with its headers out.
+"""The pages as one FastAPI application.
 
-    /runs                                  screenings, the newest first; ?condition= and ?page= choose
+    /runs                                  screenings, newest first; filtered by ?condition= and ?page=
     /runs/{run}                            one run: its counts and its files
     /runs/{run}/{file}                     a file of `files.SERVED`
     /models                                the stored versions of every condition
     /models/{condition}/{version}/card.html
-    /dags/{dag_id}                         the tab of a DAG: the runs, or the versions, of its condition
+    /dags/{dag_id}                         the tab of a DAG: the runs or the versions of its condition
     /dags/{dag_id}/runs/{dag_run_id}       the tab of a DAG run
 
-What a user may not read is answered as what is not there; what names patients, with 403.
+What a user may not read is answered with 404, as if it did not exist; a file that names patients, with 403.
 """
 
 import logging
@@ -40,15 +40,15 @@ _LOG = logging.getLogger(__name__)
 
 MOST_PAGES: Final = 1_000_000
 _WORDS: Final = {
-    400: ("Not understood", "The address is not one of these pages. Begin again at the list of runs."),
-    401: ("Not signed in", "Sign in to Airflow, and open this page again."),
+    400: ("Not understood", "There is no page at this address. Go back to the list of runs."),
+    401: ("Not signed in", "Sign in to Airflow, then open this page again."),
     403: (
         "Not for your account",
-        "This names patients, and your account may read the DAG's runs but not change them. Open the report without"
-        " patients, or ask who administers Airflow for the right to edit runs of this DAG.",
+        "This file names patients. Your account may read the DAG's runs but not change them. Open the report without"
+        " patients, or ask your Airflow administrator for the right to edit runs of this DAG.",
     ),
-    404: ("Not here", "There is no such page, run or file, or your account may not read it."),
-    405: ("Not understood", "These pages can only be read."),
+    404: ("Not found", "There is no such page, run or file, or your account may not read it."),
+    405: ("Not understood", "These pages are read-only."),
 }
 
 Installation = Annotated[Settings, Depends(lambda: settings_from())]
@@ -57,7 +57,7 @@ PageNumber = Annotated[int, Query(ge=1, le=MOST_PAGES)]
 
 
 def create_app() -> FastAPI:
-    """The application that Airflow mounts; it has no page that describes it, and no route for nobody."""
+    """Returns the application that Airflow mounts. It has no API documentation, and each route requires a login."""
     app = FastAPI(title="Wardround", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_api_route("/runs", runs, methods=["GET"])
     app.add_api_route("/runs/{run}", one_run, methods=["GET"])
@@ -82,12 +82,12 @@ def runs(
     condition: Condition = None,
     page: PageNumber = 1,
 ) -> Response:
-    """Screenings, the newest first."""
+    """Lists the screenings, newest first."""
     return _list(request, reader, settings, condition, page)
 
 
 def one_run(request: Request, reader: SignedIn, settings: Installation, run: str) -> Response:
-    """One run, and its files that are there, whoever may open them."""
+    """Shows one run with its existing files, including those that the user may not open."""
     return _run_page(request, _readable(run, reader, settings), reader, settings)
 
 
@@ -97,7 +97,7 @@ def run_file(
     run: str,
     file: str,
 ) -> Response:
-    """A file of a run: 404 for what is not served, or not there; 403 for patients to those who may only read."""
+    """Serves a file of a run. 404 if not served or missing; 403 if it names patients and the user may only read."""
     served = SERVED.get(file)
     if served is None:
         raise HTTPException(404)
@@ -111,7 +111,7 @@ def run_file(
 
 
 def models(request: Request, reader: SignedIn, settings: Installation, condition: Condition = None) -> Response:
-    """The stored versions of the conditions whose cards the user may see."""
+    """Lists the stored versions of the conditions whose cards the user may see."""
     store = ModelStore(settings.models)
     known = [one for one in store.conditions() if condition in (None, one) and reader.may_see_cards(one)]
     shelves = [(one, *_shelf(one, store)) for one in known]
@@ -119,14 +119,14 @@ def models(request: Request, reader: SignedIn, settings: Installation, condition
 
 
 def card(reader: SignedIn, settings: Installation, condition: str, version: str) -> Response:
-    """A model card of the store, its digests checked."""
+    """Serves a model card from the store, after its digests were checked."""
     if not reader.may_see_cards(condition):
         raise HTTPException(404)
     return answers.file(ModelStore(settings.models).page(condition, version).encode(), "text/html")
 
 
 def of_dag(request: Request, reader: SignedIn, settings: Installation, dag_id: str, page: PageNumber = 1) -> Response:
-    """The tab of a DAG: of a screening its runs, of the other DAGs of a condition its models."""
+    """Shows the tab of a DAG: the runs of a screening, or the models for the condition's other DAGs."""
     kind, condition, source = _made_by(dag_id, reader)
     if not condition:
         return _no_report(request)
@@ -137,7 +137,7 @@ def of_dag(request: Request, reader: SignedIn, settings: Installation, dag_id: s
 
 
 def of_dag_run(request: Request, reader: SignedIn, settings: Installation, dag_id: str, dag_run_id: str) -> Response:
-    """The tab of a DAG run: the run that it opened. Cleared with another prediction time it may have opened several."""
+    """Shows the tab of a DAG run: the run that it opened, or several if it was cleared with another prediction time."""
     kind, condition, _ = _made_by(dag_id, reader)
     if kind is None:
         return _no_report(request)
@@ -148,7 +148,7 @@ def of_dag_run(request: Request, reader: SignedIn, settings: Installation, dag_i
     ]
     found = _allowed(overviews(names, settings), reader)
     if not found:
-        text = "This DAG run has opened no run yet: its first task does. Open this tab again when that has ended."
+        text = "This DAG run has not opened a run yet. Open this tab again when its first task has ended."
         return answers.message(request, 200, "Nothing yet", text)
     return _run_page(request, found[0], reader, settings, also=found[1:])
 
@@ -161,9 +161,9 @@ def _list(
     page: int,
     source: str | None = None,
 ) -> Response:
-    """The screenings that the user may read, of one condition or all; with `source` those of one DAG of several.
+    """Lists the screenings that the user may read, of one condition or all; with `source`, of one DAG of several.
 
-    Where names alone tell which these are, only the runs on the page are read.
+    If their names are enough to select them, only the runs on the page are read.
     """
     further = _further_sources(settings)
     names = [name for name in run_names(settings) if name.kind == "screening"]
@@ -206,9 +206,9 @@ def _run_page(
 
 
 def _shelf(condition_id: str, store: ModelStore) -> tuple[tuple[str, ...], Standing | None]:
-    """The stored versions of a condition, the newest first, and what was decided; None if that cannot be read.
+    """Returns a condition's stored versions, newest first, and what was decided, or None if that cannot be read.
 
-    A broken store must hide neither the reports nor the other conditions.
+    A broken store must not hide the reports or the other conditions.
     """
     try:
         return tuple(reversed(store.versions(condition_id))), store.standing(condition_id)
@@ -222,7 +222,7 @@ def _may_open(served: Served, found: RunOverview, reader: SignedIn) -> bool:
 
 
 def _readable(run: str, reader: SignedIn, settings: Settings) -> RunOverview:
-    """A run that the user may read. Raises RunNotFound for any other, there or not."""
+    """Returns a run that the user may read. Raises RunNotFound if it does not exist, else HTTPException 404."""
     found = _allowed([overview_of(run, settings)], reader)
     if not found:
         raise HTTPException(404)
@@ -230,12 +230,12 @@ def _readable(run: str, reader: SignedIn, settings: Settings) -> RunOverview:
 
 
 def _allowed(found: list[RunOverview], reader: SignedIn) -> list[RunOverview]:
-    """Those that the user may read, by what their files say they are: a name alone is only a name."""
+    """Returns the runs that the user may read, judged by the content of their files and not by their names."""
     return [one for one in found if reader.may_see_run(one)]
 
 
 def _further_sources(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The sources with DAGs of their own, by condition; none where no condition is there to be read."""
+    """Returns, for each condition, the sources with their own DAG; empty if the conditions cannot be read."""
     try:
         return {each.id: each.sources[1:] for each in valid_conditions(settings)}
     except SpecError:
@@ -243,9 +243,9 @@ def _further_sources(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def _made_by(dag_id: str, reader: SignedIn) -> tuple[Kind | None, str, str]:
-    """What a DAG makes, of which condition, and at which source of several, empty for the first. Raises 404.
+    """Returns the kind of run that a DAG makes, its condition, and its source (empty for the first one).
 
-    No condition is one of somebody else's DAGs.
+    Kind and condition are empty if the DAG is not ours. Raises HTTPException 404 if the user may not read it.
     """
     if not reader.may("GET", dag_id):
         raise HTTPException(404)
@@ -255,7 +255,7 @@ def _made_by(dag_id: str, reader: SignedIn) -> tuple[Kind | None, str, str]:
 
 
 def _no_report(request: Request) -> Response:
-    return answers.message(request, 200, "No report", "Screenings and trainings of Wardround have reports here.")
+    return answers.message(request, 200, "No report", "Only Wardround's screenings and trainings have reports.")
 
 
 def _refused(request: Request, error: Exception) -> Response:

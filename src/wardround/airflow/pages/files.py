@@ -1,15 +1,15 @@
-"""The files of a run that the pages give out, each with the right that it takes. No other file leaves the store."""
+"""Lists the run files that the pages serve, each with the right that it requires. No other file is served."""
 
 from typing import Final, Literal, NamedTuple
 
 from wardround.core import run_files
 
 Right = Literal["GET", "PUT"]
-"""What Airflow lets somebody do with the runs of a DAG: read them, or change them as well."""
+"""A right on the runs of a DAG in Airflow: to read them (GET), or to change them as well (PUT)."""
 
 
 class Served(NamedTuple):
-    """A file of a run's folder: what it is called on the page, and whom it is for."""
+    """A file of a run: its title on the page, and the right that it requires."""
 
     title: str
     about: str
@@ -18,7 +18,7 @@ class Served(NamedTuple):
 
     @property
     def is_page(self) -> bool:
-        """Whether it is shown, and not saved."""
+        """Whether the browser shows it instead of saving it."""
         return self.media_type == "text/html"
 
 
@@ -26,12 +26,12 @@ SERVED: Final = {
     run_files.REPORT: Served(
         "Report with the worklist", "Who is at risk and why, patient by patient.", "PUT", "text/html"
     ),
-    run_files.WORKLIST: Served("Worklist as CSV", "A row for every stay that was found.", "PUT", "text/csv"),
+    run_files.WORKLIST: Served("Worklist as CSV", "One row for every stay that was found.", "PUT", "text/csv"),
     run_files.AGGREGATES: Served(
         "Report without patients", "Counts, flow, missing data, validation, model.", "GET", "text/html"
     ),
     run_files.AGGREGATES_TABLE: Served(
-        "Aggregates as CSV", "The counts of the run, without a patient.", "GET", "text/csv"
+        "Aggregates as CSV", "The counts of the run, without patients.", "GET", "text/csv"
     ),
-    run_files.MODEL_CARD: Served("Model card", "Of the model that scored this run.", "GET", "text/html"),
+    run_files.MODEL_CARD: Served("Model card", "The model that scored this run.", "GET", "text/html"),
 }

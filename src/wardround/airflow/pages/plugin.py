@@ -1,6 +1,6 @@
-"""What Airflow reads of the installed package (entry point `airflow.plugins`): the pages, and what mends a form.
+"""The Airflow plugin of this package (entry point `airflow.plugins`): the pages, and a fix for the connection form.
 
-Every process of Airflow imports this file, workers and scheduler too; only the api-server asks for the application.
+Every Airflow process imports this file, including workers and scheduler; only the api-server needs the application.
 """
 
 from functools import cached_property
@@ -11,14 +11,14 @@ from airflow.sdk.plugins_manager import AirflowPlugin
 from wardround.airflow.connection_form import PortLeftEmpty
 
 PREFIX: Final = "wardround"
-"""Where the pages lie under Airflow's own address. Without a leading slash it is right below a sub-path as well."""
+"""The path of the pages under Airflow's address. Without a leading slash, links also work below a sub-path."""
 
 
 class WardroundPages(AirflowPlugin):  # type: ignore[misc]  # mypy does not follow airflow
-    """An entry in the navigation, a tab of every DAG and a tab of every DAG run."""
+    """Adds an entry to the navigation, and a tab to every DAG and every DAG run."""
 
     name = "wardround"
-    # Airflow takes views out of the list whose route another plugin has.
+    # Airflow drops views whose route another plugin already uses.
     external_views: ClassVar[list[dict[str, str]]] = [
         {
             "name": "Wardround reports",

@@ -1,4 +1,4 @@
-"""The names of runs in, the overviews of one page of a list out; no more runs are read than that takes."""
+"""Splits a list of runs into pages, and reads no more runs than a page needs."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -9,11 +9,11 @@ from wardround.workflows.run_list import overviews
 
 PER_PAGE: Final = 25
 AT_ONCE: Final = 100
-"""Runs that are read together where names do not tell which of them belong on the page."""
+"""How many runs are read at once if their names are not enough to select those for the page."""
 
 
 class Sheet(NamedTuple):
-    """One page: its rows, their places in the list from 1, how long that is if it is known, and whether it goes on."""
+    """One page: its rows, their positions in the list (from 1), its length if known, and whether more rows follow."""
 
     rows: list[RunOverview]
     first: int
@@ -23,7 +23,7 @@ class Sheet(NamedTuple):
 
 
 def sheet(names: Sequence[RunName], page: int, settings: Settings) -> Sheet:
-    """Of a list of all these runs."""
+    """Returns one page of a list of all these runs."""
     first = (page - 1) * PER_PAGE
     rows = overviews(names[first : first + PER_PAGE], settings)
     last = min(first + PER_PAGE, len(names))
@@ -33,9 +33,9 @@ def sheet(names: Sequence[RunName], page: int, settings: Settings) -> Sheet:
 def sifted_sheet(
     names: Sequence[RunName], page: int, settings: Settings, belongs: Callable[[RunOverview], bool]
 ) -> Sheet:
-    """Of a list of those that belong there, which their files say: runs are read until the page is full.
+    """Returns one page of a list of the runs for which `belongs` is true: runs are read until the page is full.
 
-    How many there are is not said: it would take reading all, and tell of runs that are not the reader's.
+    The total is left out: it would mean reading all runs, and would reveal runs that the user may not see.
     """
     first = (page - 1) * PER_PAGE
     found: list[RunOverview] = []
