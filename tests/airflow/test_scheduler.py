@@ -286,9 +286,7 @@ def test_a_new_live_model_is_screened_with_in_shadow_mode_at_once(hospital, firs
     hospital.api.send("PATCH", f"dags/{SCREEN}?update_mask=is_paused", {"is_paused": True})
 
 
-def test_the_question_compares_candidate_and_live_on_the_same_patients_without_patient_data(
-    hospital, first, asked
-):
+def test_the_question_compares_candidate_and_live_on_the_same_patients_without_patient_data(hospital, first, asked):
     _, question = asked
 
     versions = hospital.store.versions("sepsis")
