@@ -37,7 +37,7 @@ def test_a_table_says_which_profile_fits_and_why(running) -> None:
     assert "Writes RiskAssessments by conditional update, in batches of 100." in output
 
 
-def test_another_profile_can_be_compared_with_and_what_differs_is_printed_as_yaml(running, icu) -> None:
+def test_the_server_can_be_compared_with_another_profile_and_differences_are_printed_as_yaml(running, icu) -> None:
     icu.stay("a")
     icu.upload(running.base_url)
     output = run(running, "--profile", "oracle").output
@@ -50,7 +50,7 @@ def test_an_unknown_profile_names_the_known_ones(running) -> None:
     assert isinstance(run(running, "--profile", "oracel").exception, SpecError)
 
 
-def test_a_test_resource_that_stays_is_an_error(running) -> None:
+def test_a_test_resource_that_is_not_removed_is_an_error(running) -> None:
     running.misbehave(FaultPlan(faults=(Fault(kind="status", status=405, methods=("DELETE",)),)))
     result = run(running, "--write")
     running.misbehave(FaultPlan())

@@ -33,7 +33,7 @@ def fitted(model):
     [make_pipeline(StandardScaler(), LogisticRegression()), RandomForestClassifier(5, random_state=1)],
     ids=["pipeline", "forest"],
 )
-def test_a_model_that_answers_as_before_is_written_with_what_came_with_it(tmp_path: Path, model) -> None:
+def test_a_model_with_unchanged_predictions_is_written_with_its_metadata(tmp_path: Path, model) -> None:
     old, answers, new = tmp_path / "old.joblib", tmp_path / "answers.npz", tmp_path / "new.joblib"
     joblib.dump({"model": fitted(model), "metadata": {"feature_names": ["a", "b", "c"]}}, old)
     assert called("ask", old, answers).returncode == 0
@@ -46,7 +46,7 @@ def test_a_model_that_answers_as_before_is_written_with_what_came_with_it(tmp_pa
     assert np.allclose(carried["model"].predict_proba(np.load(answers)["rows"]), probabilities, atol=1e-9)
 
 
-def test_leaves_that_hold_counts_as_before_1_5_get_shares(tmp_path: Path) -> None:
+def test_counts_in_leaves_from_before_1_5_become_fractions(tmp_path: Path) -> None:
     old, answers, new = tmp_path / "old.joblib", tmp_path / "answers.npz", tmp_path / "new.joblib"
     forest = fitted(RandomForestClassifier(5, random_state=1))
     joblib.dump({"model": forest}, old)
@@ -61,7 +61,7 @@ def test_leaves_that_hold_counts_as_before_1_5_get_shares(tmp_path: Path) -> Non
     assert np.allclose(joblib.load(new)["model"].predict_proba(rows), probabilities, atol=1e-9)
 
 
-def test_a_model_that_answers_otherwise_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+def test_a_model_with_changed_predictions_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     old, answers, new = tmp_path / "old.joblib", tmp_path / "answers.npz", tmp_path / "new.joblib"
     model = fitted(LogisticRegression())
     joblib.dump({"model": model}, old)

@@ -21,7 +21,7 @@ def called(tmp_path: Any) -> Any:
     return call
 
 
-def test_a_backup_says_what_it_holds_and_a_restoration_what_it_put_back(called, tmp_path):
+def test_backup_and_restore_print_how_many_rows_they_copied(called, tmp_path):
     made = called("backup", str(tmp_path / "backup"), "--json")
     assert made.exit_code == 0, made.output
     facts = {"database": str(tmp_path / "wardround.sqlite"), "file": str(tmp_path / "backup")}
@@ -30,11 +30,11 @@ def test_a_backup_says_what_it_holds_and_a_restoration_what_it_put_back(called, 
     assert json.loads(restored.stdout) == json.loads(made.stdout)
 
 
-def test_a_restoration_asks_first_and_no_is_no(called, tmp_path):
+def test_restore_asks_first_and_no_changes_nothing(called, tmp_path):
     called("backup", str(tmp_path / "backup"))
     refused = called("restore", str(tmp_path / "backup"), answer="n\n")
     assert (refused.exit_code, refused.stdout) == (0, "")
-    assert f"Replace everything in {tmp_path}/wardround.sqlite by {tmp_path}/backup?" in refused.stderr
+    assert f"Replace everything in {tmp_path}/wardround.sqlite with {tmp_path}/backup?" in refused.stderr
     assert "Nothing was changed." in refused.stderr
 
 

@@ -45,16 +45,16 @@ def test_each_stay_is_a_row_some_time_after_its_admission(folder: Path, tmp_path
     assert features["heart_rate__hours_since_last_24h"].tolist() == [1.0, 1.0]
 
 
-def test_what_lies_beside_the_resources_of_a_folder_is_said(folder: Path, tmp_path: Path) -> None:
+def test_files_of_a_folder_that_are_not_resources_are_reported(folder: Path, tmp_path: Path) -> None:
     (folder / "log.ndjson").write_text('{"eventId": "kickoff"}')
     (folder / "error.ndjson").write_text('{"resourceType": "OperationOutcome"}')
     result = run("sepsis", "--fhir", folder, "--at", "6h", "--out", tmp_path / "f.parquet", "--json")
     said = json.loads(result.stdout)
     assert (said["stays"], said["operation_outcomes"], said["files_passed_over"]) == (2, 1, 1)
-    assert "Passed over, as no FHIR files by their names: log.ndjson" in result.stderr
+    assert "Passed over, because their names are not those of FHIR files: log.ndjson" in result.stderr
 
 
-def test_patients_without_encounters_are_told_apart_from_encounters_elsewhere(
+def test_the_message_distinguishes_missing_encounters_from_encounters_elsewhere(
     folder: Path, tmp_path: Path, stay: dict[str, Any]
 ) -> None:
     def message() -> str:
@@ -64,16 +64,16 @@ def test_patients_without_encounters_are_told_apart_from_encounters_elsewhere(
 
     patients = [{"resourceType": "Patient", "id": key, "birthDate": "1960-05-01"} for key in "abc"]
     (folder / "all.ndjson").write_text("\n".join(map(json.dumps, patients)))
-    assert "it holds 3 Patients and no Encounter" in message()
+    assert "there are 3 Patients but no Encounter" in message()
     (folder / "more.ndjson").write_text(json.dumps({**stay, "class": {"code": "IMP"}}))
     assert "found 0 stays among 1 Encounters" in message()
 
 
-def test_values_that_all_lie_elsewhere_are_pointed_at(folder: Path, tmp_path: Path) -> None:
+def test_values_that_all_lie_outside_the_window_are_pointed_out(folder: Path, tmp_path: Path) -> None:
     result = run("sepsis", "--fhir", folder, "--at", "72h", "--out", tmp_path / "f.parquet", "--json")
     said = json.loads(result.stdout)
     assert (said["stays_with_too_little_data"], sum(said["readings_outside_windows"].values())) == (2, 2)
-    assert "No stay has enough values in the 24 hours before its time, and 2 values lie elsewhere" in result.stderr
+    assert "No stay has enough values in the 24 hours before its prediction time; 2 values lie outside" in result.stderr
 
 
 @pytest.mark.parametrize(("as_of", "stays"), [("2026-01-03T00:00:00Z", 2), ("2026-01-06T00:00:00Z", 0)])
@@ -88,21 +88,21 @@ def test_as_of_takes_the_stays_in_progress(folder: Path, tmp_path: Path, as_of: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "one of them"),
-        (("--fhir", "x", "--mimic", "y"), "one of them"),
+        ((), "give either --mimic DIR or --fhir"),
+        (("--fhir", "x", "--mimic", "y"), "give either --mimic DIR or --fhir"),
         (("--fhir", "x", "--at", "24h", "--as-of", "2026-01-03T00:00:00Z"), "not both"),
         (("--fhir", "x", "--at", "soon"), "expected a whole number"),
         (("--fhir", "x", "--as-of", "2026-01-03T00:00:00"), "has no offset"),
         (("--fhir", "x", "--as-of", "2026-01-03"), "write 2026-01-03T00:00:00Z for UTC"),
     ],
 )
-def test_a_wrong_use_is_explained(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_wrong_arguments_are_explained(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     result = run("sepsis", *arguments, "--out", tmp_path / "f.parquet")
     assert result.exit_code == 2
     assert message in result.stderr
 
 
-def test_an_out_folder_that_does_not_exist_is_said_before_the_work(tmp_path: Path) -> None:
+def test_a_missing_output_folder_is_reported_before_any_work(tmp_path: Path) -> None:
     result = run("sepsis", "--fhir", tmp_path, "--out", tmp_path / "absent" / "f.parquet")
     assert result.exit_code == 2
     assert "does not exist" in result.stderr
@@ -117,7 +117,7 @@ def test_an_out_folder_that_does_not_exist_is_said_before_the_work(tmp_path: Pat
         ("sepsis", ("--fhir", "ftp://example.org"), FhirError),
     ],
 )
-def test_what_cannot_be_read_is_a_wardround_error_and_nothing_is_written(
+def test_unreadable_input_is_a_wardround_error_and_nothing_is_written(
     tmp_path: Path, condition: str, source: tuple[str, str], error: type[Exception]
 ) -> None:
     result = run(condition, *source, "--out", tmp_path / "f.parquet")
@@ -125,7 +125,7 @@ def test_what_cannot_be_read_is_a_wardround_error_and_nothing_is_written(
     assert not (tmp_path / "f.parquet").exists()
 
 
-def test_as_of_leaves_out_whom_a_screening_leaves_out(folder: Path, tmp_path: Path) -> None:
+def test_as_of_excludes_the_same_stays_as_a_screening(folder: Path, tmp_path: Path) -> None:
     resources = [json.loads(line) for line in (folder / "all.ndjson").read_text().splitlines()]
     died = [{**one, "deceasedDateTime": "2026-01-02T20:00:00Z"} if one["id"] == "a" else one for one in resources]
     (folder / "all.ndjson").write_text("\n".join(map(json.dumps, died)))
@@ -152,7 +152,7 @@ def test_a_folder_is_not_written_over(folder: Path) -> None:
     assert "is a directory" in result.output
 
 
-def test_what_the_times_leave_out_is_counted(folder: Path, tmp_path: Path) -> None:
+def test_stays_and_readings_outside_the_times_are_counted(folder: Path, tmp_path: Path) -> None:
     asked = ("sepsis", "--fhir", folder, "--as-of", "2026-01-04T23:00:00Z", "--out", tmp_path / "f.parquet", "--json")
     printed = json.loads(run(*asked).stdout)
     assert (printed["stays"], printed["readings_outside_windows"]) == (2, {"heart_rate": 2})
@@ -160,13 +160,13 @@ def test_what_the_times_leave_out_is_counted(folder: Path, tmp_path: Path) -> No
     assert (late["stays"], late["stays_not_in_progress"]) == (0, 2)
 
 
-def test_a_server_is_not_asked_about_a_time_that_has_not_come(tmp_path: Path) -> None:
+def test_a_server_is_not_asked_about_a_future_time(tmp_path: Path) -> None:
     as_of = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     asked = ("sepsis", "--fhir", "http://127.0.0.1:9/fhir", "--as-of", as_of, "--out", tmp_path / "f.parquet")
     assert isinstance(run(*asked).exception, FutureAsOf)
 
 
-def test_rows_whose_time_has_not_come_are_counted(icu, tmp_path: Path) -> None:
+def test_rows_with_a_future_prediction_time_are_counted(icu, tmp_path: Path) -> None:
     icu.stay("a", period={"start": (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")})
     icu.stay("b")
     with running_server() as server:
@@ -183,7 +183,7 @@ def test_times_as_a_spreadsheet_writes_them_are_refused(shared_case, tmp_path: P
     assert "chartevents.csv.gz, column charttime, row 1 (0/0/00 00:00)" in str(result.exception)
 
 
-def test_files_may_hold_any_time(folder: Path, tmp_path: Path) -> None:
+def test_files_may_contain_any_time(folder: Path, tmp_path: Path) -> None:
     """MIMIC's patients lived in the twenty-second century."""
     result = run("sepsis", "--fhir", folder, "--as-of", "2150-01-01T00:00:00Z", "--out", tmp_path / "f.parquet")
     assert result.exit_code == 0, result.output

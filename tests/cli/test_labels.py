@@ -87,7 +87,7 @@ def test_a_label_that_the_condition_does_not_have_is_refused(mimic, tmp_path):
     assert "sepsis3" in result.output
 
 
-def test_hourly_sofa_is_of_sepsis3_only(mimic, tmp_path):
+def test_hourly_sofa_is_only_for_sepsis3(mimic, tmp_path):
     result = run(mimic, "--label", "icd", "--out", tmp_path / "labels.parquet", "--detail", tmp_path / "sofa.parquet")
     assert result.exit_code == 2
     assert "--detail" in result.output

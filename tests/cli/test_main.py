@@ -26,12 +26,12 @@ def ended(monkeypatch, error: Exception) -> object:
     return caught.value.code
 
 
-def test_an_error_of_ours_is_one_line_and_its_exit_code(monkeypatch, capsys) -> None:
+def test_a_wardround_error_ends_with_one_line_and_its_exit_code(monkeypatch, capsys) -> None:
     assert ended(monkeypatch, SourceDataError("a.csv: is missing")) == 4
     assert capsys.readouterr().err == "wardround: a.csv: is missing\n"
 
 
-def test_a_fault_of_the_program_says_where_and_not_its_message(monkeypatch, capsys) -> None:
+def test_a_fault_of_the_program_is_reported_with_its_origin_but_not_its_message(monkeypatch, capsys) -> None:
     foreign = ValueError("could not convert string to float: 'PRIVATE'")
     foreign.__cause__ = KeyError("PRIVATE")
     assert ended(monkeypatch, foreign) == 1
@@ -41,7 +41,7 @@ def test_a_fault_of_the_program_says_where_and_not_its_message(monkeypatch, caps
     assert "wardround: ValueError in command, line" in said
 
 
-def test_a_path_that_cannot_be_used_is_no_fault_of_the_program(monkeypatch, capsys) -> None:
+def test_an_unusable_path_is_not_reported_as_a_fault_of_the_program(monkeypatch, capsys) -> None:
     assert ended(monkeypatch, PermissionError(13, "Permission denied", "/full/out")) == 1
     said = capsys.readouterr().err
     assert said.startswith("wardround: /full/out: cannot be read or written (PermissionError in ")

@@ -83,7 +83,7 @@ def imported(call: Call, file: Path, *options: Any) -> dict[str, Any]:
     return dict(json.loads(result.stdout))
 
 
-def test_a_model_of_a_separate_script_screens_the_ward(own_model, call, simulated_ward, icu) -> None:
+def test_a_model_trained_by_a_separate_script_screens_the_ward(own_model, call, simulated_ward, icu) -> None:
     model = imported(call, own_model, "--schema", SCHEMA)
     assert (model["live"], model["digest"]) == (True, sha256(own_model))
     icu.stay("no-temperature")
@@ -126,14 +126,14 @@ def trap(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("trust", [(), ("--trust", "0" * 64), ("--trust", "no digest")])
-def test_nothing_runs_of_a_file_that_is_not_trusted(trap, call, trust) -> None:
+def test_no_code_of_an_untrusted_file_runs(trap, call, trust) -> None:
     result = call("model", "import", trap, "--condition", "sepsis", *trust)
     assert isinstance(result.exception, ModelError)
     assert "was not opened" in str(result.exception)
     assert not (trap.parent / "it ran").exists()
 
 
-def test_what_is_wrong_around_a_file_is_found_before_it_runs(trap, call, tmp_path) -> None:
+def test_wrong_arguments_are_found_before_the_files_code_runs(trap, call, tmp_path) -> None:
     schema = tmp_path / "own.yaml"
     schema.write_text("features: {}")
     result = call("model", "import", trap, "--condition", "sepsis", "--trust", sha256(trap), "--schema", schema)
@@ -162,12 +162,12 @@ def test_at_a_terminal_a_person_is_asked(own_model, places, answer, live) -> Non
     os.close(person)
     os.close(terminal)
     assert sha256(own_model) in ended.stderr
-    assert "runs whatever code it holds" in ended.stderr
+    assert "runs any code in it" in ended.stderr
     assert (ended.returncode == 0) == live, ended.stderr
     assert (Path(places["WARDROUND_MODELS"]) / "sepsis" / "live.json").exists() == live
 
 
-def test_its_card_says_what_is_known_and_who_trusted_it(own_model, call, tmp_path) -> None:
+def test_the_card_of_an_imported_model_says_what_is_known_and_who_trusted_it(own_model, call, tmp_path) -> None:
     imported(call, own_model, "--schema", SCHEMA)
     card = json.loads(call("model", "show", "sepsis", "--json").stdout)
     source = card["imported"]
@@ -223,7 +223,7 @@ NAMES = ["heart_rate__last_24h", "respiratory_rate__last_24h", "lactate__last_24
         ({"medians": {"lactate__last_24h": 500.0}}, (), "lactate__last_24h: the value given for it is not plausible"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(tmp_path, call, metadata, options, message) -> None:
+def test_the_message_says_what_is_wrong_with_a_file(tmp_path, call, metadata, options, message) -> None:
     file = dumped(tmp_path / "own.joblib", NAMES, **metadata)
     result = call("model", "import", file, "--condition", "sepsis", "--trust", sha256(file), *options)
     assert isinstance(result.exception, (ModelError, SpecError))
@@ -242,7 +242,7 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, call, metadata, options, me
         (b"c__main__\nModel\n.", "names a class that is not here"),
     ],
 )
-def test_what_is_no_such_file_is_said(tmp_path, call, content, message) -> None:
+def test_a_file_of_another_kind_is_named_as_such(tmp_path, call, content, message) -> None:
     file = tmp_path / "own.joblib"
     file.write_bytes(content)
     result = call("model", "import", file, "--condition", "sepsis", "--trust", sha256(file))
@@ -259,7 +259,7 @@ def test_another_release_of_scikit_learn_is_refused_at_import(tmp_path, call) ->
     assert f"here is {here}; dump it again" in str(result.exception)
 
 
-def test_an_imported_value_replaces_what_is_unknown_and_the_rest_is_required(tmp_path, call) -> None:
+def test_imputed_values_replace_unknown_ones_and_other_inputs_are_required(tmp_path, call) -> None:
     values = tmp_path / "values.yaml"
     values.write_text("lactate__last_24h: 1.5")
     imported(call, dumped(tmp_path / "own.joblib", NAMES, medians={"heart_rate__last_24h": 82}), "--impute", values)
@@ -279,7 +279,7 @@ def test_a_changed_file_is_refused_and_so_is_a_changed_spec(tmp_path, own_model,
     assert "the file was changed" in str(call("model", "show", "sepsis").exception)
 
 
-def test_another_release_of_a_library_or_none_is_refused_at_load(own_model, call, places) -> None:
+def test_a_library_that_is_missing_or_of_another_release_is_refused_at_load(own_model, call, places) -> None:
     version = imported(call, own_model, "--schema", SCHEMA)["version"]
     sepsis = load_condition("sepsis", Path(places["WARDROUND_HOME"]) / "include" / "schemas")
     store = ModelStore(Path(places["WARDROUND_MODELS"]))

@@ -40,7 +40,7 @@ def test_the_path_of_the_page_is_printed(tmp_path: Path) -> None:
     assert "In-hospital death" in Path(printed["report"]).read_text(encoding="utf-8")
 
 
-def test_the_page_goes_to_the_file_that_is_asked_for(tmp_path: Path) -> None:
+def test_the_page_is_written_to_the_given_file(tmp_path: Path) -> None:
     out = tmp_path / "new" / "page.html"
     result = CliRunner().invoke(command, [RUN, "--no-identifiers", "--out", str(out), "--json"], catch_exceptions=False)
     assert json.loads(result.stdout)["report"] == str(out)
@@ -56,21 +56,19 @@ def test_the_page_goes_to_the_file_that_is_asked_for(tmp_path: Path) -> None:
         (["--no-identifiers"], "report-no-identifiers.html", "place"),
     ],
 )
-def test_identifiers_are_in_the_page_alone_unless_asked_otherwise(
-    tmp_path: Path, option: list[str], page: str, columns: str
-) -> None:
+def test_by_default_only_the_page_has_identifiers(tmp_path: Path, option: list[str], page: str, columns: str) -> None:
     CliRunner().invoke(command, [RUN, *option], catch_exceptions=False)
     folder = tmp_path / "runs" / RUN
     assert [path.name for path in folder.glob("report*.html")] == [page]
     assert (folder / "worklist.csv").read_text(encoding="utf-8-sig").startswith(f"{columns},")
 
 
-def test_a_run_that_is_not_there_is_an_error_that_names_close_ones() -> None:
+def test_an_unknown_run_is_an_error_that_names_similar_runs() -> None:
     with pytest.raises(RunNotFound, match=f"did you mean {RUN}"):
         CliRunner().invoke(command, [RUN.replace("00ff00", "00ff01")], catch_exceptions=False)
 
 
-def test_a_result_is_printed_as_it_is_whatever_rich_would_take_it_for(capsys) -> None:
+def test_a_result_is_printed_literally_even_if_it_looks_like_markup(capsys) -> None:
     show({"run": "[/b] [red]x[/red]", "inner": {"a": "[link=y]z", "b": 1200}}, as_json=False)
     printed = capsys.readouterr().out
     assert all(text in printed for text in ("[/b] [red]x[/red]", "[link=y]z", "1,200"))

@@ -10,7 +10,7 @@ PATH = "/data/wardround/runs/sepsis-20260102T050000Z-91dd62/report.html"
 
 
 @pytest.mark.parametrize("columns", ["20", "40", "80", "200"])
-def test_runs_and_paths_stand_whole_on_one_line(monkeypatch, capsys, columns: str) -> None:
+def test_runs_and_paths_are_not_split_across_lines(monkeypatch, capsys, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     show({"run": RUN, "report": PATH, "durations": {"extract": 12.5}, "found": 1234}, as_json=False)
     shown = capsys.readouterr().out
@@ -19,7 +19,7 @@ def test_runs_and_paths_stand_whole_on_one_line(monkeypatch, capsys, columns: st
 
 
 @pytest.mark.parametrize("columns", ["20", "60", "100"])
-def test_prose_is_folded_between_words_and_nothing_is_lost(monkeypatch, capsys, columns: str) -> None:
+def test_prose_is_wrapped_between_words_and_nothing_is_lost(monkeypatch, capsys, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     table = Table(Column("version", no_wrap=True), "what was decided", "state")
     prose = "promoted despite its gates by somebody with a reason of many words"
@@ -31,7 +31,7 @@ def test_prose_is_folded_between_words_and_nothing_is_lost(monkeypatch, capsys, 
     assert said == ["2.0.0-b189ef0ecb80 1.0.0", prose, "indeterminate live"]
 
 
-def test_yes_and_no_are_no_numbers(capsys) -> None:
+def test_booleans_are_printed_as_yes_and_no(capsys) -> None:
     show({"complete": True, "loaded": False, "found": 1}, as_json=False)
     rows = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines() if "│" in line]
     assert rows == [["complete", "yes"], ["loaded", "no"], ["found", "1"]]

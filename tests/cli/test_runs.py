@@ -65,12 +65,12 @@ def test_runs_are_listed_and_found_by_patient(own, two) -> None:
     assert called(own, "runs", "list", "mortality").stdout == f"No such run in {own.runs}.\n"
 
 
-def test_a_day_that_is_none_is_told_what_a_day_looks_like(own) -> None:
+def test_the_message_for_an_invalid_day_shows_a_valid_one(own) -> None:
     refused = called(own, "runs", "prune", "--before", "yesterday")
     assert (refused.exit_code, "expected a day such as 2026-01-02" in refused.output) == (2, True)
 
 
-def test_a_run_that_was_asked_for_a_patient_is_found_whether_there_was_a_stay_or_not(icu, server, own) -> None:
+def test_a_run_for_a_patient_is_found_whether_there_was_a_stay_or_not(icu, server, own) -> None:
     icu.stay("a")
     icu.upload(server.base_url)
     run = screened(own, server, "2026-01-02T05:00:00Z", "--cohort", "patients:p-a,gone")
@@ -80,7 +80,7 @@ def test_a_run_that_was_asked_for_a_patient_is_found_whether_there_was_a_stay_or
     assert (listed(own, "--patient", "gone"), listed(own, "--patient", "nobody")) == ([run], [])
 
 
-def test_what_is_removed_was_named_and_asked_for(own, two) -> None:
+def test_runs_are_removed_only_after_they_were_listed_and_confirmed(own, two) -> None:
     first, second = two
     which = called(own, "runs", "prune")
     assert (which.exit_code, "say which runs" in which.output) == (2, True)

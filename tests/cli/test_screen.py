@@ -66,7 +66,7 @@ def test_json_is_one_object_with_the_agreed_names(icu, server, settings) -> None
     assert Path(printed["report"]).is_file()
 
 
-def test_a_run_in_shadow_says_how_much_a_live_one_would_write(icu, server, settings) -> None:
+def test_a_shadow_run_says_how_much_a_live_run_would_write(icu, server, settings) -> None:
     icu.stay("a")
     icu.upload(server.base_url)
     result = screened(settings, server.base_url, "--mode", "shadow")
@@ -74,15 +74,15 @@ def test_a_run_in_shadow_says_how_much_a_live_one_would_write(icu, server, setti
     assert "1 RiskAssessment would be written in a live run; none was" in result.output
 
 
-def test_the_group_of_the_high_band_is_named_as_the_cohort_that_it_is(icu, keeping) -> None:
+def test_the_group_of_the_high_band_is_printed_as_a_cohort_option(icu, keeping) -> None:
     icu.stay("high", lactate=7.0)
     with running_server() as mine:
         icu.upload(mine.base_url)
         said = " ".join(screened(keeping, mine.base_url).output.split())
-        (named,) = re.findall(r"Group/(\S+) lists the patients in the high band, 1 \(--cohort group:\1\)\.", said)
+        (named,) = re.findall(r"Group/(\S+) lists the patients in the high band: 1 \(--cohort group:\1\)\.", said)
         earlier = ("sepsis", "--source", mine.base_url, "--as-of", "2026-01-02T04:00:00Z")
         said = " ".join(invoked(keeping, *earlier).output.split())
-    assert f"Group/{named} lists the high band of a later time, and is left alone." in said
+    assert f"Group/{named} lists the high band of a later time, and was not changed." in said
 
 
 def test_one_patient_is_screened_on_request(icu, settings) -> None:
@@ -95,14 +95,14 @@ def test_one_patient_is_screened_on_request(icu, settings) -> None:
     assert [json.loads(result.stdout)[name] for name in ("cohort", "found", "written")] == ["patients", 1, 1]
 
 
-def test_a_patient_without_a_stay_is_told_and_no_ward_is_called_empty(server, settings) -> None:
+def test_a_patient_without_a_stay_is_reported_and_the_ward_is_not_called_empty(server, settings) -> None:
     result = screened(settings, server.base_url, "--cohort", "patients:nobody")
     assert result.exit_code == 0, result.output
     assert "Of the cohort 1 is not screened: unknown patient." in result.output
     assert "ward is empty" not in result.output
 
 
-def test_a_name_that_is_given_for_an_id_is_not_repeated(settings) -> None:
+def test_a_name_given_instead_of_an_id_is_not_repeated(settings) -> None:
     result = screened(settings, NOWHERE, "--cohort", "patients:Ada Lovelace")
     assert result.exit_code == 2
     assert "got 'patients:…': expected search," in " ".join(result.output.split())
@@ -141,12 +141,12 @@ def in_an_hour() -> str:
     return (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
 
-def test_a_time_that_has_not_come_is_refused_before_the_server_is_asked(settings) -> None:
+def test_a_future_time_is_refused_before_the_server_is_asked(settings) -> None:
     result = invoked(settings, "sepsis", "--source", NOWHERE, "--as-of", in_an_hour())
     assert isinstance(result.exception, FutureAsOf)
 
 
-def test_the_future_is_screened_if_it_is_asked_for_by_name(icu, server, settings) -> None:
+def test_a_future_time_is_screened_if_it_is_allowed_explicitly(icu, server, settings) -> None:
     icu.stay("a")
     icu.upload(server.base_url)
     options = ("sepsis", "--source", server.base_url, "--as-of", in_an_hour(), "--allow-future", "--mode", "shadow")
@@ -154,11 +154,11 @@ def test_the_future_is_screened_if_it_is_asked_for_by_name(icu, server, settings
 
 
 @pytest.mark.parametrize("options", [("--chunk", "0"), ("--look-back", "soon"), ("--mode", "loud")])
-def test_an_option_that_means_nothing_is_refused(settings, options: tuple[str, str]) -> None:
+def test_an_option_without_effect_is_refused(settings, options: tuple[str, str]) -> None:
     assert screened(settings, NOWHERE, *options).exit_code == 2
 
 
-def test_an_unknown_condition_names_those_there_are(settings) -> None:
+def test_the_message_for_an_unknown_condition_lists_the_known_ones(settings) -> None:
     result = invoked(settings, "gout", "--source", NOWHERE, "--as-of", "2026-01-02T05:00:00Z")
     assert isinstance(result.exception, SpecError)
     assert "expected one of: sepsis" in str(result.exception)
@@ -169,20 +169,20 @@ def test_without_a_model_the_server_is_not_asked(settings, tmp_path) -> None:
     assert isinstance(result.exception, ModelError)
 
 
-def test_an_unknown_server_profile_names_those_there_are(settings) -> None:
+def test_the_message_for_an_unknown_server_profile_lists_the_known_ones(settings) -> None:
     result = screened(settings, NOWHERE, "--profile", "oracel")
     assert isinstance(result.exception, SpecError)
     assert "did you mean 'oracle'" in str(result.exception)
 
 
-def test_what_is_no_base_url_is_refused(settings) -> None:
+def test_an_invalid_base_url_is_refused(settings) -> None:
     for url in ("ftp://h/fhir", "h/fhir", "http://user:secret@h/fhir"):
         result = screened(settings, url)
         assert isinstance(result.exception, FhirError)
         assert "secret" not in str(result.exception) + result.output
 
 
-def test_a_site_that_answers_html_is_no_fhir_server(settings) -> None:
+def test_a_site_that_answers_html_is_not_accepted_as_a_fhir_server(settings) -> None:
     with website() as url:
         result = screened(settings, url)
     assert isinstance(result.exception, FhirError)
@@ -201,7 +201,7 @@ def test_a_site_that_answers_html_is_no_fhir_server(settings) -> None:
     ],
     ids=["FHIR 3", "404 everywhere", "an outcome for everything", "an outcome among no results"],
 )  # fmt: skip
-def test_a_base_url_without_an_r4_server_behind_it_is_said_to_be_wrong(
+def test_a_base_url_without_an_r4_server_is_reported_as_wrong(
     settings, status: int, body: dict[str, Any], message: str
 ) -> None:
     with website(status, "application/fhir+json", json.dumps(body).encode()) as url:
@@ -238,19 +238,21 @@ def test_a_run_that_failed_names_itself_and_is_resumed_without_reading_again(icu
     assert server.requests()["POST Encounter/_search"] == 2
 
 
-def test_a_run_names_itself_before_the_server_is_asked(settings) -> None:
+def test_the_name_of_the_run_is_printed_before_the_server_is_asked(settings) -> None:
     result = screened(settings, NOWHERE, WARDROUND_FHIR_RETRIES="1")
     assert isinstance(result.exception, FhirUnreachable)
-    assert result.stderr.startswith("If it is stopped: wardround screen --resume sepsis-20260102T050000Z-")
+    assert result.stderr.startswith(
+        "To continue this run if it is interrupted: wardround screen --resume sepsis-20260102T050000Z-"
+    )
 
 
 def test_a_source_that_was_never_read_leaves_nothing_to_resume(settings) -> None:
     result = screened(settings, NOWHERE, WARDROUND_FHIR_RETRIES="1")
     assert isinstance(result.exception, FhirUnreachable)
-    assert "To do the rest" not in result.output
+    assert "To finish the run" not in result.output
 
 
-def test_a_first_screening_says_how_to_come_to_a_live_model(settings, tmp_path) -> None:
+def test_a_first_screening_says_how_to_get_a_live_model(settings, tmp_path) -> None:
     fresh = replace(settings, models=tmp_path / "models")
     result = screened(fresh, NOWHERE)
     assert isinstance(result.exception, ModelError)
@@ -259,7 +261,7 @@ def test_a_first_screening_says_how_to_come_to_a_live_model(settings, tmp_path) 
     assert "--resume" not in result.output
 
 
-def test_the_demos_model_rehearses_and_says_what_it_is(icu, server, settings, tmp_path) -> None:
+def test_the_demos_model_can_be_used_to_rehearse_and_is_labelled_as_such(icu, server, settings, tmp_path) -> None:
     icu.stay("a")
     icu.upload(server.base_url)
     fresh = replace(settings, models=tmp_path / "models", var=tmp_path / "var", runs=str(tmp_path / "runs"))
@@ -284,7 +286,7 @@ def test_the_demos_model_rehearses_and_says_what_it_is(icu, server, settings, tm
     assert not any(request.startswith(("PUT", "PATCH")) for request in server.requests())
 
 
-def test_a_resumed_run_stays_as_it_began(icu, server, settings) -> None:
+def test_a_resumed_run_keeps_its_original_options(icu, server, settings) -> None:
     icu.stay("a")
     icu.upload(server.base_url)
     run = json.loads(screened(settings, server.base_url, "--json").stdout)["run"]
@@ -306,9 +308,7 @@ def website(status: int = 200, kind: str = "text/html", body: bytes = b"<html>")
     return serving(lambda line: line.say(body, status, kind))
 
 
-def test_a_condition_that_somebody_has_switched_off_ends_the_command_with_a_code_of_its_own(
-    icu, server, settings, tmp_path
-) -> None:
+def test_a_suspended_condition_ends_the_command_with_its_own_exit_code(icu, server, settings, tmp_path) -> None:
     icu.stay("a")
     icu.upload(server.base_url)
     shutil.copytree(settings.models, tmp_path / "models")
@@ -318,11 +318,11 @@ def test_a_condition_that_somebody_has_switched_off_ends_the_command_with_a_code
     assert isinstance(result.exception, ConditionSuspended)
     assert result.exception.exit_code == 14
     # Nothing was begun, so there is nothing to resume.
-    assert "To do the rest" not in result.output
+    assert "To finish the run" not in result.output
     assert screened(own, server.base_url, "--mode", "shadow").exit_code == 0
 
 
-def test_the_mode_is_the_conditions_own_unless_it_is_asked_for(icu, server, settings, tmp_path) -> None:
+def test_the_mode_is_the_conditions_unless_another_is_given(icu, server, settings, tmp_path) -> None:
     icu.stay("a")
     icu.upload(server.base_url)
     shutil.copytree(settings.home, tmp_path / "home")
@@ -334,7 +334,7 @@ def test_the_mode_is_the_conditions_own_unless_it_is_asked_for(icu, server, sett
     assert said[1]["found"] > 0
 
 
-def test_a_challenger_is_said_in_words_and_in_json(icu, server, settings, tmp_path) -> None:
+def test_a_challenger_is_reported_in_words_and_in_json(icu, server, settings, tmp_path) -> None:
     icu.stay("a")
     icu.upload(server.base_url)
     shutil.copytree(settings.models, tmp_path / "models")
@@ -348,7 +348,7 @@ def test_a_challenger_is_said_in_words_and_in_json(icu, server, settings, tmp_pa
     result = screened(own, server.base_url, "--json", "--mode", "shadow")
     scored = json.loads(result.stdout)["scored"]
     assert json.loads(result.stdout)["challenger"]["compared"] == scored > 0
-    said = f"Challenger 1.0.0-other, of which nothing was written: {scored} of {scored} stays in the same band"
+    said = f"Challenger 1.0.0-other (nothing of it was written): {scored} of {scored} stays in the same band"
     assert said in result.stderr
     (own.models / "sepsis" / "1.0.0-other" / "card.json").write_text("{}")
     left_out = screened(own, server.base_url, "--mode", "shadow")

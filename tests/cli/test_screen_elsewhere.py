@@ -48,7 +48,7 @@ def statuses(server: Any) -> list[str]:
         return [risk["status"] for risk in client.search("RiskAssessment", {})]
 
 
-def test_a_named_source_says_where_its_results_go_and_resume_and_retract_find_it(servers, call, settings) -> None:
+def test_resume_and_retract_find_where_a_named_sources_results_went(servers, call, settings) -> None:
     source, results = servers
     begun = call(screen.command, *BEGIN, "--source", "ehr", EHR_WRITE_TO="results")
     assert begun.exit_code == 0, begun.output
@@ -69,7 +69,7 @@ def test_a_named_source_says_where_its_results_go_and_resume_and_retract_find_it
     assert not [kind for kind in source.requests() if kind.startswith(("PUT", "DELETE", "POST /"))]
 
 
-def test_an_option_says_it_for_one_run_and_a_name_that_is_unknown_by_then_is_no_loss(servers, call) -> None:
+def test_an_option_sets_the_destination_of_one_run_and_retract_works_without_the_name(servers, call) -> None:
     source, results = servers
     begun = call(screen.command, *BEGIN, "--source", source.base_url, "--write-to", "results")
     run = json.loads(begun.stdout)["run"]
@@ -78,7 +78,7 @@ def test_an_option_says_it_for_one_run_and_a_name_that_is_unknown_by_then_is_no_
     assert statuses(results) == ["entered-in-error"] * 2
 
 
-def test_a_server_of_results_that_is_down_ends_as_unreachable_and_the_run_goes_on_later(servers, call) -> None:
+def test_a_run_ends_as_unreachable_if_the_server_of_results_is_down_and_can_be_resumed(servers, call) -> None:
     source, _ = servers
     begun = call(screen.command, *BEGIN, "--source", "ehr", "--write-to", NOWHERE, WARDROUND_FHIR_RETRIES="1")
     assert isinstance(begun.exception, FhirUnreachable)
@@ -86,7 +86,7 @@ def test_a_server_of_results_that_is_down_ends_as_unreachable_and_the_run_goes_o
     assert statuses(source) == []
 
 
-def test_how_results_refer_is_the_runs_own(servers, call) -> None:
+def test_a_resumed_run_keeps_how_its_results_refer_to_patients(servers, call) -> None:
     refused = call(screen.command, "--resume", "sepsis-20260102T050000Z-ffffff", "--map-by-identifier")
     assert refused.exit_code == 2
-    assert "goes on with the run's own map by identifier" in refused.output
+    assert "keeps the run's own map by identifier" in refused.output

@@ -63,7 +63,7 @@ def test_a_run_is_resumed_as_it_began(call, small_mimic: Path, versions) -> None
     assert f"wardround train --resume {run}" in begun.stderr
     assert _json(call("train", "--resume", run, "--json"))["version"] == versions[0]
     changed = call("train", "--resume", run, "--seed", "2")
-    assert (changed.exit_code, "goes on with the run's own seed" in changed.stderr) == (2, True)
+    assert (changed.exit_code, "keeps the run's own seed" in changed.stderr) == (2, True)
     nothing = call("train", "sepsis")
     assert (nothing.exit_code, "mimic is missing" in nothing.stderr) == (2, True)
 
@@ -118,7 +118,7 @@ def test_promote_and_rollback_record_who_and_why(call, versions) -> None:
     assert (live["version"], live["previous"], live["by"], live["why"]) == (second, first, "ann", "better")
     back = call("model", "rollback", "sepsis", "--by", "bob", "--why", "too many alarms")
     assert f"sepsis: {first} is live since " in back.stdout
-    assert " by bob, before it nothing.\n" in back.stdout
+    assert " by bob; previously nothing.\n" in back.stdout
     again = call("model", "rollback", "sepsis", "--by", "cat", "--why", "me too")
     assert again.stdout == back.stdout
     last = {model["version"]: model["decision"] for model in _json(call("model", "list", "sepsis", "--json"))["models"]}
@@ -179,7 +179,7 @@ def test_a_challenger_is_named_where_models_are_shown_until_it_is_ended(call, ve
     assert f"Challenger: {other} until 2100" in call("model", "show", "sepsis").stdout
     ended = _json(call("model", "challenge", "sepsis", "--end", "--json"))
     assert ended == {"condition": "sepsis", "challenger": None}
-    assert call("model", "challenge", "sepsis", "--end").stdout == "sepsis: no version was being scored.\n"
+    assert call("model", "challenge", "sepsis", "--end").stdout == "sepsis: there was no challenger.\n"
     assert _json(call("model", "list", "--json"))["challengers"] == {}
 
 

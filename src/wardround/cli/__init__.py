@@ -1,1 +1,1 @@
-"""The command line: one file per command; arguments in, a table or JSON out, an exit code per cause."""
+"""The command line: one file per command. Commands print a table or JSON; each cause of failure has its exit code."""

@@ -1,4 +1,4 @@
-"""A model card as tables for a terminal."""
+"""Prints a model card as tables on a terminal."""
 
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +12,7 @@ from wardround.training.model import NOT_STATED, ModelCard, Side
 
 
 def show_card(card: ModelCard) -> None:
-    """Prints what a reader needs to judge a model; card.json has all of it."""
+    """Prints what a reader needs to judge a model; the whole card is in card.json."""
     print_table(_facts(card))
     print_table(_metrics(card))
     Console().print(Text(card.safety, style="italic"))

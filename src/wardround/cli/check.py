@@ -1,4 +1,4 @@
-"""`wardround check`: is everything in place for the next run?"""
+"""`wardround check`: checks whether everything is in place for the next run."""
 
 import json
 
@@ -13,7 +13,7 @@ from wardround.settings import settings_from
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(as_json: bool) -> None:
-    """Validate every file of include/schemas, and each condition's live model against them."""
+    """Validate every file in include/schemas, and check each condition's live model against them."""
     from rich.table import Column, Table
 
     from wardround.workflows.check import check

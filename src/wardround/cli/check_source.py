@@ -1,4 +1,4 @@
-"""`wardround check-source`: what can a FHIR server do, and what will Wardround therefore do?"""
+"""`wardround check-source`: reports what a FHIR server supports, and what Wardround will therefore do."""
 
 import json
 import re
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 MOST_SHOWN = 20
-"""So many classes and Locations are printed, the most frequent first; --json has all."""
+"""The number of classes, Locations and codes that are printed, most frequent first; --json has all."""
 
 
 @click.command("check-source")
@@ -35,10 +35,12 @@ MOST_SHOWN = 20
     "patients",
     multiple=True,
     metavar="ID",
-    help="Ask with this patient; give two to see searches for both.",
+    help="Use this patient in the searches; give two to test searches for several patients at once.",
 )
-@click.option("--sample", "sampled", is_flag=True, help="Also count the codes that no variable names, and draft a map.")
-@click.option("--write", is_flag=True, help="Also write one marked test resource, and remove it again.")
+@click.option(
+    "--sample", "sampled", is_flag=True, help="Also count codes that no variable uses, and draft a source map."
+)
+@click.option("--write", is_flag=True, help="Also write one marked test resource, and remove it afterwards.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     source: str,
@@ -49,12 +51,12 @@ def command(
     write: bool,
     as_json: bool,
 ) -> None:
-    """Ask a FHIR server what it can do, and say which profile fits and what Wardround will do.
+    """Find out what a FHIR server supports, which profile fits it, and what Wardround will do.
 
-    Nothing is written without --write; with it, one RiskAssessment about nobody, tagged as test data and entered in
-    error, which is deleted at the end. Where the source's results go to another server, that one is asked for it, and
-    the source is only read. A server that answers nothing without a patient needs --patient. With
-    --sample it also looks at what ICU patients had measured in the last day.
+    Without --write, nothing is written. With it, one RiskAssessment without a patient, tagged as test data and marked
+    as entered in error, is written and deleted afterwards. If the source's results go to another server, the test is
+    made there, and the source is only read. A server that answers no search without a patient needs --patient.
+    --sample also looks at the measurements of ICU patients in the last day.
     """
     from wardround.spec.loading import load_conditions, load_server_profile, load_server_profiles, load_variables
     from wardround.workflows.check_source import check_source
@@ -127,7 +129,7 @@ def _show_findings(checked: "SourceCheck | ResultsCheck", console: "Console") ->
 def _show_differences(checked: "SourceCheck | ResultsCheck", console: "Console") -> None:
     if checked.differences:
         of = f"profile {checked.profile}"
-        console.print(f"The {of} says otherwise; for this server, copy its file and set:", markup=False)
+        console.print(f"The {of} differs; for this server, copy its file and set:", markup=False)
         for key, value in checked.differences.items():
             console.print(visible(f"  {key}: {_yaml(value)}"), markup=False)
 
@@ -144,24 +146,24 @@ def _show_counts(found: "SourceCheck") -> None:
     for who, number in counts.stays.items():
         tell(f"With the settings of {who}, a screening finds {number:,} stays now.")
     if not counts.encounters:
-        tell("Warning: no Encounter is of the last day; a stay is an Encounter, and Patients alone have none.")
+        tell("Warning: no Encounter in the last day; each stay is an Encounter, so Patients alone are not enough.")
     for name in counts.unmatched if counts.encounters else ():
-        tell(f"Warning: no Encounter has {name}; compare the classes that are there.")
+        tell(f"Warning: no Encounter has {name}; compare with the classes listed above.")
     if not any(counts.stays.values()):
-        tell("Warning: nobody would be screened; name the classes or Locations of the unit.")
+        tell("Warning: nobody would be screened; set the classes or Locations of the unit.")
 
 
 def _show_sample(sample: "Sample") -> None:
-    whole = "" if sample.whole else ", the first that came"
+    whole = "" if sample.whole else " (only the first that arrived)"
     tell(f"Sample: {sample.observations:,} Observations of {sample.patients:,} ICU patients{whole}.")
     read = ", ".join(f"{name} {number:,}" for name, number in sample.read.items())
     tell(f"  read: {read or 'none'}")
     for one in sample.unmapped[:MOST_SHOWN]:
-        tell(f"  no variable names {one.code or 'no code'} of {one.system or 'no system'}: {one.observations:,} times")
+        tell(f"  no variable for {one.code or 'no code'} of {one.system or 'no system'}: {one.observations:,} times")
 
 
 def _keep(sample: "Sample", draft: Path, as_json: bool) -> None:
-    """Writes the draft of a source map, where there is something to map."""
+    """Writes the draft of a source map, if there is something to map."""
     if sample.unmapped:
         from wardround.adapters.files.whole_file import write_whole
 
@@ -170,7 +172,7 @@ def _keep(sample: "Sample", draft: Path, as_json: bool) -> None:
 
 
 def _slug(url: str) -> str:
-    """The URL's host and path as a file may be called."""
+    """Returns the URL's host and path as a valid file name."""
     return re.sub(r"[^A-Za-z0-9.]+", "-", url.partition("://")[2]).strip("-")
 
 

@@ -1,4 +1,4 @@
-"""Cohorts on the command line: group:a1, patients:a1,a2, file:ids.csv or export in, a CohortSource out."""
+"""Converts a cohort from the command line (group:a1, patients:a1,a2, file:ids.csv, export) to a CohortSource."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import click
 
 
 class CohortParam(click.ParamType[Any]):
-    """One word that says where the patients come from."""
+    """A click type for a cohort, written as one word."""
 
     name = "cohort"
 
@@ -17,7 +17,7 @@ class CohortParam(click.ParamType[Any]):
         try:
             return cohort_of(value)
         except ValueError as error:
-            # Whatever was written for a patient's id may be a name.
+            # What was given as a patient's id may be a name.
             shown = "patients:…" if value.strip().startswith("patients:") else value
             self.fail(f"got {shown!r}: {error}", param, ctx)
 

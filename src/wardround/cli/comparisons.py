@@ -1,4 +1,4 @@
-"""A candidate beside the live model, on a terminal."""
+"""Prints the comparison of a candidate with the live model on a terminal."""
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -8,5 +8,5 @@ from wardround.evaluation.comparison_text import as_markdown
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """Prints what Airflow shows to the person who is asked for approval."""
+    """Prints the same comparison that Airflow shows to the person who approves."""
     Console().print(Markdown(as_markdown(comparison)))

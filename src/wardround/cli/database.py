@@ -1,4 +1,4 @@
-"""`wardround database`: a backup of Wardround's own database, and its restoration."""
+"""`wardround database`: backs up and restores Wardround's own database."""
 
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,16 @@ _file = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
 @click.group()
 def command() -> None:
-    """Back up and restore the database that WARDROUND_DATABASE names: the history, and what doors keep."""
+    """Back up and restore the database that WARDROUND_DATABASE names. It contains the history of the runs."""
 
 
-@command.command("backup", short_help="Write everything that the database holds to one file.")
+@command.command("backup", short_help="Write the whole database to one file.")
 @_file
 @_as_json
 def back_up_database(file: Path, as_json: bool) -> None:
-    """Write everything that the database holds to FILE, as it is at one moment. Nothing needs to be stopped for it.
+    """Write the whole database to FILE, consistent as of one moment. Nothing needs to be stopped for this.
 
-    FILE is a SQLite database, also where the database is PostgreSQL, and can be restored into either.
+    FILE is a SQLite database, even if the original is PostgreSQL, and can be restored into either.
     """
     from wardround.adapters.database.backup import back_up
     from wardround.adapters.database.database import opened
@@ -33,20 +33,20 @@ def back_up_database(file: Path, as_json: bool) -> None:
         show(_facts(database.place.shown, file, rows), as_json)
 
 
-@command.command("restore", short_help="Replace everything that the database holds by a backup, after asking.")
+@command.command("restore", short_help="Replace the content of the database with a backup, after asking.")
 @_file
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_as_json
 def restore_database(file: Path, yes: bool, as_json: bool) -> None:
-    """Replace everything that the database holds by what the backup FILE holds. It asks first.
+    """Replace the content of the database with that of the backup FILE. It asks first.
 
-    It happens whole or not at all. Runs that ended after the backup come back with `wardround history rebuild`.
+    If this fails, nothing is changed. Runs that ended after the backup are added by `wardround history rebuild`.
     """
     from wardround.adapters.database.backup import restore
     from wardround.adapters.database.database import opened
 
     with opened(settings_from().database) as database:
-        if not yes and not click.confirm(f"Replace everything in {database.place.shown} by {file}?", err=True):
+        if not yes and not click.confirm(f"Replace everything in {database.place.shown} with {file}?", err=True):
             say("Nothing was changed.")
             return
         rows = restore(database, file)

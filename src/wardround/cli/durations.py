@@ -1,4 +1,4 @@
-"""Durations on the command line: 24h, 90m or 2d in, a timedelta out."""
+"""Converts durations from the command line, such as 24h, 90m or 2d, to timedeltas."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +7,7 @@ import click
 
 
 class Duration(click.ParamType[timedelta]):
-    """A whole number of minutes, hours or days."""
+    """A click type for a whole number of minutes, hours or days."""
 
     name = "duration"
 

@@ -1,4 +1,4 @@
-"""`wardround features`: a condition's feature table of any source, as parquet."""
+"""`wardround features`: writes a condition's feature table as parquet, from any source."""
 
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("condition")
 @click.option(
-    "--mimic", type=click.Path(path_type=Path), help="MIMIC-IV folder, with hosp/ and icu/, or a DuckDB file."
+    "--mimic", type=click.Path(path_type=Path), help="Folder of MIMIC-IV with hosp/ and icu/, or a DuckDB file."
 )
 @click.option("--fhir", help="Base URL of a FHIR server, its name in a .env file, or a folder of FHIR files.")
 @source_option("profile", "ID")
 @source_option("source_map", "FILE")
-@click.option("--at", type=DURATION, help="Predict so long after each stay's admission.  [default: 24h]")
+@click.option("--at", type=DURATION, help="Predict this long after each stay's admission.  [default: 24h]")
 @click.option(
     "--as-of",
     type=TIME,
-    help="Predict at this time (ISO 8601 with an offset), for the stays that a screening then scores.",
+    help="Predict at this time (ISO 8601 with an offset), for the stays that a screening at that time would score.",
 )
-@click.option("--allow-future", is_flag=True, help=f"{ALLOW_FUTURE_HELP} Files may hold any time.")
+@click.option("--allow-future", is_flag=True, help=f"{ALLOW_FUTURE_HELP} Not needed for files.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Parquet file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(
@@ -49,16 +49,16 @@ def command(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Write CONDITION's features: stay_id, as_of, then a column per feature, a row per stay sorted by stay_id.
+    """Write CONDITION's features to a parquet file: one row per stay, sorted by stay_id.
 
-    A FHIR server that asks for a bearer token gets the one in WARDROUND_FHIR_TOKEN; WARDROUND_ICU_CLASSES and
-    WARDROUND_ICU_LOCATIONS say which Encounters are stays where CONDITION does not; WARDROUND_FHIR_ALIASES says which
-    absolute references are the server's own, or the folder's.
+    The columns are stay_id, as_of and one per feature. WARDROUND_FHIR_TOKEN is the bearer token for a FHIR server that
+    needs one. WARDROUND_ICU_CLASSES and WARDROUND_ICU_LOCATIONS say which Encounters are stays, unless CONDITION does.
+    WARDROUND_FHIR_ALIASES lists further base URLs under which absolute references mean the server or the folder itself.
     """
     if (mimic is None) == (fhir is None):
-        raise click.UsageError("give --mimic DIR or --fhir URL-or-DIR, one of them")
+        raise click.UsageError("give either --mimic DIR or --fhir URL-or-DIR")
     if at is not None and as_of is not None:
-        raise click.UsageError("give --at DURATION or --as-of TIME, not both")
+        raise click.UsageError("give either --at DURATION or --as-of TIME, not both")
     if not out.absolute().parent.is_dir():
         raise click.BadParameter(f"the folder {out.absolute().parent} does not exist", param_hint="--out")
     import pandas as pd
@@ -82,7 +82,7 @@ def command(
         table.features.to_parquet(file, index=False)
     too_little = len(table.features) - int(enough_data(table.features, spec).sum())
     stays = {"stays": len(table.features), "stays_set_aside": sum(table.stays_set_aside.values())}
-    # So long after admission has not come for a stay that has just begun: its row holds what is known by now.
+    # For a stay that has just begun, that time is in the future: its row contains what is known so far.
     ahead = int((table.features["as_of"] > pd.Timestamp(now)).sum()) if of_server else 0
     left_out = {
         "as_of_in_the_future": ahead,
@@ -97,20 +97,20 @@ def command(
     if too_little and too_little == len(table.features) and table.outside:
         hours, elsewhere = spec.longest_window / timedelta(hours=1), sum(table.outside.values())
         say(
-            f"No stay has enough values in the {hours:g} hours before its time, and {elsewhere:,} values lie elsewhere:"
-            " choose --as-of or --at so that values come shortly before it"
+            f"No stay has enough values in the {hours:g} hours before its prediction time; {elsewhere:,} values lie"
+            " outside these hours. Choose --as-of or --at so that there are values shortly before it"
         )
     if not any((*stays.values(), table.not_in_progress, table.excluded)) and spec.cohort.at_least:
         raise CensusImplausible(f"{mimic or fhir}: found 0 stays{_why_none(source)}")
 
 
 def _why_none(source: "Source") -> str:
-    """The rest of the message where a source has no stay."""
+    """Returns the rest of the message for a source without a stay."""
     kinds = getattr(source, "kinds", None)
     if kinds is not None and not kinds["Encounter"]:
         return (
-            f", for it holds {kinds['Patient']:,} Patients and no Encounter, expected one for each ICU stay; add them"
-            " (class, subject, period), as docs/servers.md shows under Patients without Encounters"
+            f" because there are {kinds['Patient']:,} Patients but no Encounter, expected one for each ICU stay; add"
+            " them (class, subject, period), as docs/servers.md shows under Patients without Encounters"
         )
     among = f" among {kinds['Encounter']:,} Encounters" if kinds else ""
     return (
@@ -120,7 +120,7 @@ def _why_none(source: "Source") -> str:
 
 
 def _beside(source: "Source") -> dict[str, int]:
-    """What a folder holds beside resources; the files that are none are named on stderr."""
+    """Returns the counts of what a folder contains besides resources; names the files without any on stderr."""
     folder = getattr(source, "folder", None)
     if folder is None:
         return {}
@@ -130,7 +130,7 @@ def _beside(source: "Source") -> dict[str, int]:
 
 
 def _unmapped(source: "Source", out: Path) -> dict[str, int | str]:
-    """How many Observations of a folder no variable names; a draft of a source map for them beside `out`."""
+    """Counts a folder's Observations that no variable uses, and drafts a source map for them next to `out`."""
     unmapped = getattr(source, "unmapped", None)
     if unmapped is None or not unmapped.codes.observations:
         return {}

@@ -1,4 +1,4 @@
-"""What a folder of FHIR files holds beside them, said on stderr."""
+"""Reports on stderr which files in a folder are not FHIR files."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,8 +10,8 @@ _MOST: Final = 10
 
 
 def say_passed_over(names: Sequence[str]) -> None:
-    """Names the files that hold no FHIR resources, by their names; of very many the first."""
+    """Lists the files that, judging by their names, contain no FHIR resources; if there are many, only the first."""
     if names:
         shown = ", ".join(visible(name) for name in names[:_MOST])
         rest = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
-        say(f"Passed over, as no FHIR files by their names: {shown}{rest}")
+        say(f"Passed over, because their names are not those of FHIR files: {shown}{rest}")

@@ -1,4 +1,4 @@
-"""`wardround labels`: a label of all ICU stays of MIMIC-IV, as parquet."""
+"""`wardround labels`: writes a label for all ICU stays of MIMIC-IV as parquet."""
 
 from pathlib import Path
 
@@ -11,31 +11,32 @@ from wardround.settings import settings_from
 
 @click.command()
 @click.argument("condition")
-@click.option("--label", metavar="RULE", help="Which of the condition's labels, such as sepsis3.  [default: its first]")
+@click.option("--label", metavar="RULE", help="A label rule of the condition, such as sepsis3.  [default: its first]")
 @click.option(
     "--mimic",
     type=click.Path(path_type=Path),
     required=True,
-    help="MIMIC-IV folder, with hosp/ and icu/, or a DuckDB file.",
+    help="Folder of MIMIC-IV with hosp/ and icu/, or a DuckDB file.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
-    help="Parquet file to write, a row per stay.",
+    help="Parquet file to write, with one row per stay.",
 )
 @click.option(
     "--detail",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Parquet file for the hourly SOFA (label sepsis3).",
+    help="Parquet file for the hourly SOFA scores (only with label sepsis3).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(condition: str, label: str | None, mimic: Path, out: Path, detail: Path | None, as_json: bool) -> None:
-    """Write a label of CONDITION: stay_id, mimic_stay_id, the label under the name of its rule, and onset; a row per
-    stay sorted by stay_id. Sepsis-3 has suspected_infection_time and sofa_time too.
+    """Write a label of CONDITION to a parquet file: one row per stay, sorted by stay_id.
 
-    stay_id is the FHIR Encounter id, mimic_stay_id MIMIC's own number. Times are empty where the label is not true. The
-    hourly SOFA has stay_id, mimic_stay_id, hour, endtime, sofa_24hours and its six components.
+    The columns are stay_id, mimic_stay_id, the label under the name of its rule, and onset; Sepsis-3 also has
+    suspected_infection_time and sofa_time. stay_id is the FHIR Encounter id, mimic_stay_id MIMIC's own number. Times
+    are empty if the label is not true. The file of hourly SOFA scores has stay_id, mimic_stay_id, hour, endtime,
+    sofa_24hours and its six components.
     """
     for option, path in (("--out", out), ("--detail", detail)):
         if path is not None and not path.absolute().parent.is_dir():

@@ -1,4 +1,4 @@
-"""The `wardround` command: a table of subcommands, each imported only when it is called."""
+"""The `wardround` command: lists the subcommands and imports each one only when it is called."""
 
 import sys
 from importlib import import_module
@@ -11,27 +11,27 @@ from wardround.cli.streams import print_safely
 from wardround.cli.verbosity import say_on_stderr, verbose
 from wardround.errors import WardroundError, named
 
-# name -> one line of help. The code is the click command `command` in wardround/cli/<name with underscores>.py, or, of
-# those that only demonstrate, in wardround/demo/commands.
+# name -> one line of help. The code is the click command `command` in wardround/cli/<name with underscores>.py, or in
+# wardround/demo/commands for those that are only for demonstration.
 COMMANDS: dict[str, str] = {
-    "demo": "The whole job on an embedded FHIR server: data, training, screening, report.",
-    "up": "The same for staying: Airflow with its UI, the FHIR server, schedules on.",
-    "simulate": "A synthetic ward as MIMIC-IV CSVs and FHIR NDJSON, for those who have no MIMIC.",
-    "mimic2fhir": "MIMIC-IV CSVs to MIMIC-IV-on-FHIR NDJSON, also as a census around a time.",
-    "fhir-server": "The embedded FHIR R4 server, for demonstration and tests.",
-    "seed": "Upload NDJSON or Bundles to a FHIR server, by their own ids.",
-    "train": "Train a model of a condition from MIMIC-IV CSVs.",
+    "demo": "Show everything once on an embedded FHIR server: data, training, screening, report.",
+    "up": "Keep it running: Airflow with its UI, the FHIR server, schedules on.",
+    "simulate": "Write a synthetic ward as MIMIC-IV CSVs and FHIR NDJSON, if you have no MIMIC.",
+    "mimic2fhir": "Convert MIMIC-IV CSVs to MIMIC-IV-on-FHIR NDJSON, also as a census around a time.",
+    "fhir-server": "Run the embedded FHIR R4 server, for demonstration and tests.",
+    "seed": "Upload NDJSON or Bundles to a FHIR server; resources keep their ids.",
+    "train": "Train a model for a condition from MIMIC-IV CSVs.",
     "model": "List, show, compare, import, promote and roll back models; suspend a condition.",
     "screen": "Screen every ICU stay of a FHIR server for a condition, and write RiskAssessments back.",
-    "retract": "Take the RiskAssessments of a run back.",
-    "features": "A condition's feature table, of MIMIC CSVs, NDJSON or a FHIR server.",
-    "labels": "The labels of all ICU stays of MIMIC CSVs with their times, and hourly SOFA.",
-    "report": "Write the report of a run again, also without identifiers.",
+    "retract": "Retract the RiskAssessments of a run.",
+    "features": "Write a condition's feature table, from MIMIC CSVs, NDJSON or a FHIR server.",
+    "labels": "Write the labels of all ICU stays of MIMIC CSVs with their times, and hourly SOFA.",
+    "report": "Write the report of a run again, with or without identifiers.",
     "runs": "List runs, also those of a patient, and remove old ones.",
     "history": "Figures of past runs: list, show and compare them, or read them again from the run folders.",
     "database": "Back up and restore the database of the history.",
-    "check-source": "What a FHIR server can do, which profile fits it, and how fast it answers.",
-    "check": "Validate the spec, and each condition's live model against it.",
+    "check-source": "Report what a FHIR server supports, which profile fits it, and how fast it answers.",
+    "check": "Validate the spec, and check each condition's live model against it.",
 }
 
 DEMONSTRATING = frozenset({"demo", "up", "simulate", "mimic2fhir", "fhir-server"})
@@ -59,7 +59,7 @@ class _LazyCommands(click.Group):
 
 
 def _with_verbose(command: click.Command) -> None:
-    """Gives a command, or each one of a group, the option -v."""
+    """Adds the option -v to a command, or to each command of a group."""
     if isinstance(command, click.Group):
         for inner in command.commands.values():
             _with_verbose(inner)
@@ -70,17 +70,20 @@ def _with_verbose(command: click.Command) -> None:
 @click.command(cls=_LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="wardround")
 def wardround() -> None:
-    """Screens every intensive-care patient on a schedule. Decision support only: adjunct, never the sole factor."""
+    """Screens every intensive-care patient on a schedule.
+
+    Decision support only: an adjunct, never the sole basis of a decision.
+    """
 
 
 wardround.params.append(verbose())
 
 
 def run() -> None:
-    """Entry point: a WardroundError ends as one message on stderr and its own exit code, never as a traceback.
+    """Runs the command line. A WardroundError becomes one message on stderr and its exit code, never a traceback.
 
-    A path that cannot be used ends so too. Any other error is a fault of the program. Where it came from is said, and
-    what it is, but not its message, which may hold a patient's value.
+    So does an unusable path. Any other error is a fault of the program: its type and origin are printed, but not its
+    message, which may contain a patient's value.
     """
     print_safely()
     say_on_stderr()
@@ -92,18 +95,18 @@ def run() -> None:
     except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         where = error.filename or "a file"
         sys.stderr.write(
-            f"wardround: {where}: cannot be read or written ({named(error)}), expected a place where both is allowed;"
-            " look at the path and its permissions\n"
+            f"wardround: {where}: cannot be read or written ({named(error)}), expected a readable and writable path;"
+            " check the path and its permissions\n"
         )
         sys.exit(WardroundError.exit_code)
-    except Exception as error:  # noqa: BLE001 - the interpreter would print its message
+    except Exception as error:  # noqa: BLE001 - otherwise the interpreter would print its message
         if isinstance(error, OSError) and is_of_storage(error):
-            full = refused(error.filename or "a file, or what the output goes to", error)
+            full = refused(error.filename or "a file, or the output", error)
             sys.stderr.write(f"wardround: {full}\n")
             sys.exit(full.exit_code)
         sys.stderr.writelines(format_tb(error.__traceback__))
         sys.stderr.write(
             f"wardround: {named(error)}: a fault of the program, expected none; report it with the lines above. Its"
-            " message is left out, for it may hold a patient's value.\n"
+            " message is left out because it may contain a patient's value.\n"
         )
         sys.exit(WardroundError.exit_code)

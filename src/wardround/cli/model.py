@@ -1,4 +1,4 @@
-"""`wardround model`: what the model store holds, and which version is live."""
+"""`wardround model`: shows what is in the model store, and changes which version is live."""
 
 import json
 from datetime import datetime
@@ -29,7 +29,7 @@ _why = click.option("--why", required=True, help="The reason, for the record.")
 
 @click.group()
 def command() -> None:
-    """List and show stored models, take in one from elsewhere, decide which is live, and switch a condition off."""
+    """List, show, compare and import models, decide which version is live, and suspend a condition."""
 
 
 command.add_command(import_model)
@@ -47,7 +47,7 @@ def list_models(condition: str | None, as_json: bool) -> None:
     conditions = [one for one in asked if one not in unreadable]
     doubts = {one: doubt for one in conditions if (doubt := store.doubts(one))}
     for one, doubt in doubts.items():
-        say(f"{one}: the decisions may not be those that were made. {doubt}")
+        say(f"{one}: the recorded decisions may not be the ones that were made. {doubt}")
     rows = [row for condition_id in conditions for row in versions_of(store, condition_id)]
     suspended = {one: decision for one in conditions if (decision := store.standing(one).suspended)}
     if as_json:
@@ -63,7 +63,7 @@ def list_models(condition: str | None, as_json: bool) -> None:
             if beside := store.standing(condition_id).challenge:
                 tell(f"{condition_id}: {beside.version} is scored beside the live one{_until(beside)}.")
             print_table(versions_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
-    # What can be read was listed first.
+    # Everything that can be read has been listed by now.
     for error in unreadable.values():
         raise error
 
@@ -74,7 +74,7 @@ def list_models(condition: str | None, as_json: bool) -> None:
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the card as a page to this file.")
 @_as_json
 def show_model(condition: str, version: str | None, html: Path | None, as_json: bool) -> None:
-    """Show the card of a VERSION, by default of the live one, and what was decided about it."""
+    """Show the card of VERSION, by default the live one, and the decisions about it."""
     store = _store()
     card = store.card(condition, version or store.live_version(condition))
     if html:
@@ -114,23 +114,23 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
 @click.argument("version")
 @_by
 @_why
-@click.option("--despite-gates", is_flag=True, help="Promote it although a promotion gate failed.")
+@click.option("--despite-gates", is_flag=True, help="Promote it even though a promotion gate failed.")
 @_as_json
 def promote_model(condition: str, version: str, by: str, why: str, despite_gates: bool, as_json: bool) -> None:
-    """Make VERSION the live one, also one that was rolled back or rejected."""
+    """Make VERSION the live one, even if it was rolled back or rejected before."""
     live = _store().promote(_spec(condition), version, by, why, despite_gates)
     _show_live(condition, live, as_json)
 
 
-@command.command("rollback", short_help="Go back to the version that was live before.")
+@command.command("rollback", short_help="Go back to the previous live version.")
 @click.argument("condition")
 @_by
 @_why
 @_as_json
 def rollback_model(condition: str, by: str, why: str, as_json: bool) -> None:
-    """Make the version live that was live before, and withdraw the one that is.
+    """Make the previous live version live again, and withdraw the current one.
 
-    Done again it changes nothing. Further back, or to a version that was withdrawn, leads promote.
+    Repeating it changes nothing. To go further back, or to a withdrawn version, use promote.
     """
     _show_live(condition, _store().rollback(_spec(condition), by, why), as_json)
 
@@ -138,7 +138,7 @@ def rollback_model(condition: str, by: str, why: str, as_json: bool) -> None:
 @command.command("challenge", short_help="Score a stored version beside the live one.")
 @click.argument("condition")
 @click.argument("version", required=False)
-@click.option("--until", type=DAY, help="First day (UTC), or time, that does without it.  [default: until --end]")
+@click.option("--until", type=DAY, help="Day (UTC) or time at which the challenge ends.  [default: until --end]")
 @click.option("--end", is_flag=True, help="End the challenge.")
 @_by
 @click.option(
@@ -148,18 +148,19 @@ def rollback_model(condition: str, by: str, why: str, as_json: bool) -> None:
 def challenge_model(
     condition: str, version: str | None, until: datetime | None, end: bool, by: str, why: str, as_json: bool
 ) -> None:
-    """Have the stored VERSION scored beside the live one by every screening, and never written.
+    """Score the stored VERSION beside the live one in every screening, without writing its scores.
 
-    Each run's report and summary say how the two agree. One version at a time; one that goes live ends it.
+    Each run's report and summary say how well the two agree. Only one version can be the challenger at a time. The
+    challenge ends when it goes live.
     """
     if end == bool(version) or (end and until):
-        raise click.UsageError("give the VERSION to score beside the live one, or --end and no more")
+        raise click.UsageError("give either the VERSION to score beside the live one, or --end alone")
     if version:
         decision = _store().challenge(_spec(condition), version, by, why, until)
         said = f"{condition}: {version} is scored beside the live one{_until(decision)}."
     else:
         ended = _store().end_challenge(_spec(condition).id, by, why)
-        said = f"{condition}: {f'{ended.version} is scored no more' if ended else 'no version was being scored'}."
+        said = f"{condition}: {f'{ended.version} is no longer scored' if ended else 'there was no challenger'}."
     if as_json:
         click.echo(json.dumps({"condition": condition, "challenger": _challenge(_store(), condition)}))
     else:
@@ -172,10 +173,10 @@ def challenge_model(
 @_why
 @_as_json
 def suspend_condition(condition: str, by: str, why: str, as_json: bool) -> None:
-    """Switch CONDITION off: from the next request on nothing new is computed for people.
+    """Switch CONDITION off: from now on nothing new is computed for people.
 
-    Screenings end with exit code 14, also one that is under way before it writes more. Shadow runs, reports and
-    retract go on.
+    Screenings end with exit code 14; one that is running stops before its next write. Shadow runs, reports and retract
+    keep working.
     """
     from wardround.workflows.suspension import suspend
 
@@ -202,25 +203,26 @@ def resume_condition(condition: str, by: str, why: str, as_json: bool) -> None:
         tell(f"{condition} is active{' again' if began else '; it was not suspended'}.")
 
 
-@command.command("accept-record", short_help="Take a damaged record of decisions as it is.")
+@command.command("accept-record", short_help="Accept a damaged record of decisions as it is.")
 @click.argument("condition")
 @_by
 @_why
 @_as_json
 def accept_record(condition: str, by: str, why: str, as_json: bool) -> None:
-    """Take the record of CONDITION's decisions as it is, after lines were changed or lost that no backup has.
+    """Accept the record of CONDITION's decisions as it is, if lines were changed or lost and there is no backup.
 
-    It decides nothing: what the record says is live stays live. That it was accepted, by whom and why, is a line of it.
+    This decides nothing: the version that is live according to the record stays live. A new line of the record says
+    who accepted it and why.
     """
     now = _store().accept_record(_spec(condition).id, by, why)
     if as_json:
         click.echo(json.dumps({"condition": condition, "live": now.version, "decisions_accepted": True}))
     else:
-        tell(f"{condition}: the record is accepted; by it {now.version or 'nothing'} is live.")
+        tell(f"{condition}: the record is accepted; according to it {now.version or 'nothing'} is live.")
 
 
 def _unreadable(store: "ModelStore", condition_id: str) -> ModelError | None:
-    """Why the records of a condition cannot be read."""
+    """Returns the error if the records of a condition cannot be read, otherwise None."""
     try:
         store.standing(condition_id)
         store.versions(condition_id)
@@ -264,4 +266,4 @@ def _show_live(condition: str, live: "LiveRecord", as_json: bool) -> None:
         click.echo(json.dumps({"condition": condition, **live.model_dump(mode="json")}))
     else:
         since = f"since {live.when:%Y-%m-%dT%H:%M} by {live.by}"
-        tell(f"{condition}: {live.version} is live {since}, before it {live.previous or 'nothing'}.")
+        tell(f"{condition}: {live.version} is live {since}; previously {live.previous or 'nothing'}.")

@@ -1,4 +1,4 @@
-"""`wardround model compare`: two stored versions on the same patients."""
+"""`wardround model compare`: compares two stored versions on the same patients."""
 
 import json
 from pathlib import Path
@@ -28,26 +28,26 @@ _NAMES: Final = {
 }
 
 
-@click.command("compare", short_help="Hold two stored versions against each other.")
+@click.command("compare", short_help="Compare two stored versions.")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@click.option("--condition", help="Whose versions they are, where several conditions have them.")
+@click.option("--condition", help="The condition of the versions, if several conditions have them.")
 @click.option(
     "--mimic",
     type=click.Path(path_type=Path),
-    help="MIMIC-IV, to make the test patients again (default: those of a training run that is kept).",
+    help="MIMIC-IV, to rebuild the test patients from (default: use those of a training run that was kept).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def compare_versions(first: str, second: str, condition: str | None, mimic: Path | None, as_json: bool) -> None:
     """Compare the stored versions A and B on the same test patients.
 
-    Differences are A less B, with 95 % intervals over patients, both drawn alike. It says whose patients these are, and
-    whether either version learned from them, which makes the comparison unfair.
+    Differences are A minus B, with 95 % intervals from resampling patients, the same for both. The output says which
+    patients these are, and whether either version was trained on them, which makes the comparison unfair.
     """
     from wardround.workflows.train import compare_versions
 
     if mimic:
-        say("Making the test patients again from MIMIC-IV")
+        say("Rebuilding the test patients from MIMIC-IV")
     found = compare_versions(first, second, condition, mimic, settings_from())
     if as_json:
         told = dict(zip(("first", "second"), found.fairness, strict=True))
@@ -68,7 +68,7 @@ def _show(found: "TwoVersions") -> None:
         f" {test.rows:,} rows."
     )
     table = Table("figure (95 % interval)")
-    for header in (f"A: {found.first.version}", f"B: {found.second.version}", "A less B"):
+    for header in (f"A: {found.first.version}", f"B: {found.second.version}", "A minus B"):
         table.add_column(Text(visible(header)))
     for name, pair in found.metrics.items():
         add_row(table, _NAMES[name], _shown(pair.first), _shown(pair.second), _shown(pair.difference, "+"))

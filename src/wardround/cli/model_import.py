@@ -1,4 +1,4 @@
-"""`wardround model import`: a model that was trained elsewhere, and that a person trusts, becomes a version."""
+"""`wardround model import`: stores a model that was trained elsewhere and that a person trusts."""
 
 import json
 import sys
@@ -19,23 +19,23 @@ WARNING = """\
 {file}
 SHA-256 {digest}
 
-A joblib file is a program: reading it runs whatever code it holds, with your rights, here now and later in every
-screening. Go on only if you know who made this file, and that the digest is the one that they gave you."""
+A joblib file is a program: reading it runs any code in it with your rights, here and later in every screening.
+Continue only if you know who made this file, and if the digest is the one that they gave you."""
 
 
-@click.command("import", short_help="Take in a model from elsewhere.")
+@click.command("import", short_help="Import a model that was trained elsewhere.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--condition", required=True, help="Id of the condition that the model predicts.")
 @click.option("--schema", type=click.Path(path_type=Path), help="YAML feature schema that came with the model.")
-@click.option("--trust", metavar="SHA256", help="Go on without asking if this is the file's SHA-256.")
-@click.option("--threshold", type=float, help="Where the high band starts (default: metadata's optimal_threshold).")
-@click.option("--impute", type=click.Path(path_type=Path), help="YAML or JSON: what replaces unknown values.")
+@click.option("--trust", metavar="SHA256", help="Continue without asking if this is the file's SHA-256.")
+@click.option("--threshold", type=float, help="Where the high band begins (default: metadata's optimal_threshold).")
+@click.option("--impute", type=click.Path(path_type=Path), help="YAML or JSON file: values to use for unknown ones.")
 @click.option(
     "--summary",
     type=click.Choice(["mean", "last", "first", "min", "max"]),
     default="mean",
     show_default=True,
-    help="How several values of a schema's feature become one, unless the schema says.",
+    help="How several values of one feature are summarised, unless the schema says so.",
 )
 @click.option("--by", envvar="USER", default="unknown", help="Who trusts the file, for the record (default: USER).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
@@ -50,9 +50,9 @@ def import_model(
     by: str,
     as_json: bool,
 ) -> None:
-    """Store the model in FILE, a joblib file of {"model": …, "metadata": …}, to be served like any other.
+    """Store the model in FILE, a joblib file of {"model": …, "metadata": …}, to be used like any other.
 
-    The first model of a condition goes live; a later one is stored, for `wardround model promote`.
+    The first model of a condition goes live at once; a later one is only stored until `wardround model promote`.
     """
     from wardround.workflows.model_import import ImportRequest
     from wardround.workflows.model_import import import_model as workflow
@@ -72,15 +72,18 @@ def import_model(
 
 
 def _confirmed(file: Path) -> str:
-    """The digest of a file that the person at the terminal trusts. Raises ModelError without a terminal."""
+    """Asks at the terminal whether the file is trusted, and returns its digest.
+
+    Raises ModelError if it is not, or if there is no terminal.
+    """
     from wardround.workflows.model_import import digest_of
 
     digest = digest_of(file)
     click.echo(WARNING.format(file=file, digest=digest), err=True)
     if not sys.stdin.isatty():
         raise ModelError(
-            f"{file}: was not opened: nobody is there to be asked; compare the digest above with the one that its"
-            " maker gave you, and give it with --trust"
+            f"{file}: was not opened: there is no terminal to ask at; compare the digest above with the one that its"
+            " author gave you, and pass it with --trust"
         )
     if not click.confirm("Do you trust this file?", default=False, err=True):
         raise ModelError(f"{file}: was not opened: it is not trusted")
@@ -109,7 +112,7 @@ def _show(imported: "ImportedVersion", as_json: bool) -> None:
     condition, version = imported.card.condition, imported.version
     promote_it = f"`wardround model promote {condition} {version} --why TEXT` makes it live"
     state = "is live" if imported.live else f"is stored; {promote_it}"
-    click.echo(f"{condition}: {version} {state}. Nothing about how good it is was measured here.")
+    click.echo(f"{condition}: {version} {state}. Its performance was not measured here.")
 
 
 def _if_unknown(column: str, required: bool, imputation: dict[str, float]) -> str:

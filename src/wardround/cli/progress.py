@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar a step on a terminal, elsewhere a line for each step that has ended."""
+"""Shows progress on stderr: one bar per step on a terminal, otherwise one line when a step has ended."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from wardround.cli.results import say
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Gives a function to call with a step's name, the units done and the units in all."""
+    """Yields a function to call with a step's name, the units done and the total number of units."""
     if not sys.stderr.isatty():
         yield _say_when_done
         return

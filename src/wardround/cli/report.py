@@ -1,4 +1,4 @@
-"""`wardround report`: the report of a run, written again."""
+"""`wardround report`: writes the report of a run again."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from wardround.core import run_files
 @click.option(
     "--identifiers/--no-identifiers",
     default=None,
-    help=f"Of patients and stays, in page and {run_files.WORKLIST}.  [default: in the page alone]",
+    help=f"Whether page and {run_files.WORKLIST} identify patients and stays.  [default: only the page does]",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the page to this file, and nothing into the run's folder.",
+    help="Write only the page, to this file, and leave the run's folder unchanged.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(run: str, identifiers: bool | None, out: Path | None, as_json: bool) -> None:
-    """Write the report of RUN, and the files that go with it, from what the run left in its folder."""
+    """Write the report of RUN and its accompanying files again, from the files in the run's folder."""
     from wardround.adapters.files.whole_file import write_whole
     from wardround.settings import settings_from
     from wardround.workflows.report import report, report_page

@@ -1,4 +1,4 @@
-"""A command's result on stdout: one JSON object, or a table of two columns."""
+"""Prints a command's result on stdout: one JSON object, or a table."""
 
 import json
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _UNBOUNDED: Final = 100_000
-"""Characters, instead of a terminal's width."""
+"""A width in characters that no table reaches, in place of the terminal's."""
 
 
 def show(result: Mapping[str, Any], as_json: bool) -> None:
-    """Prints `result`: with `as_json` as one JSON object, otherwise a row per key.
+    """Prints `result` as one JSON object if `as_json`, otherwise as a table with one row per key.
 
-    Of an inner mapping each key has a row, called `key: inner key`: what was skipped must not look like what was
-    written.
+    Each key of an inner mapping has its own row, named `key: inner key`, so that what was skipped does not look as if
+    it had been written.
     """
     if as_json:
         click.echo(json.dumps(result))
@@ -39,16 +39,16 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
 
 
 def _text(value: object) -> object:
-    if isinstance(value, bool):  # an int, too
+    if isinstance(value, bool):  # which is an int, too
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else value
 
 
 def print_table(table: "Table") -> None:
-    """Prints a table, wider than the terminal where it must be.
+    """Prints a table, wider than the terminal if necessary.
 
-    What lies in a column without wrapping (a version, a run's name, a path) is never cut: people copy it. Of the other
-    columns none becomes narrower than its longest word.
+    Columns without wrapping (a version, a run's name, a path) are never cut, because people copy from them. No other
+    column becomes narrower than its longest word.
     """
     from rich.console import Console
 
@@ -60,24 +60,24 @@ def print_table(table: "Table") -> None:
         if column.no_wrap:
             fixed += max(cell.maximum for cell in cells)
         else:
-            # rich makes the widest of these narrower until they are equal.
+            # rich shrinks the widest of these until all are equal.
             flexible, word = flexible + 1, max(word, *(cell.minimum for cell in cells))
     lines = 3 * len(table.columns) + 1
     Console(width=max(console.width, fixed + flexible * word + lines)).print(table)
 
 
 def add_row(table: "Table", *cells: object) -> None:
-    """A row of text as it is: what people, files and servers name may hold what rich takes for markup."""
+    """Adds a row of literal text: names from people, files and servers may contain what rich takes for markup."""
     from rich.text import Text
 
     table.add_row(*(Text(visible_lines(str(cell))) for cell in cells))
 
 
 def tell(message: str) -> None:
-    """A line of the result, on stdout, which may name what others wrote."""
+    """Prints a line of the result on stdout; it may contain text from outside."""
     click.echo(visible_lines(message))
 
 
 def say(message: str) -> None:
-    """Progress, on stderr."""
+    """Prints a line about the progress on stderr; it may contain text from outside."""
     click.echo(visible_lines(message), err=True)

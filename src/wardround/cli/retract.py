@@ -1,4 +1,4 @@
-"""`wardround retract`: the RiskAssessments of a run, taken back."""
+"""`wardround retract`: retracts the RiskAssessments of a run."""
 
 from datetime import UTC, datetime
 
@@ -11,15 +11,18 @@ from wardround.errors import RunIncomplete
 @click.command("retract")
 @click.argument("run", metavar="RUN")
 @click.option(
-    "--why", default="The run was withdrawn.", show_default=True, help="Reason; it is written to each of them."
+    "--why",
+    default="The run was withdrawn.",
+    show_default=True,
+    help="Reason; it is written to each RiskAssessment.",
 )
-@click.option("--source", help="How to reach the run's source, where that needs more than its URL: a source's name.")
-@click.option("--write-to", help="The same of the server that took its results, where that is another one.")
+@click.option("--source", help="Name of the run's source, if its URL is not enough to reach it.")
+@click.option("--write-to", help="The same for the server that took the results, if that is a different one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(run: str, why: str, source: str | None, write_to: str | None, as_json: bool) -> None:
     """Mark the RiskAssessments of RUN as entered in error, with a note that says when and why.
 
-    What a later run of the same time wrote in their place is left alone. Repeating it changes nothing.
+    Those that a later run for the same time has replaced are left alone. Repeating it changes nothing.
     """
     from wardround.cli.servers import servers_of
     from wardround.fhir.client import FhirClient
@@ -35,7 +38,7 @@ def command(run: str, why: str, source: str | None, write_to: str | None, as_jso
     show({"run": run, **result.as_json()}, as_json)
     if not result.complete:
         raise RunIncomplete(
-            f"run {run}: {result.failed} RiskAssessments still stand, expected none; see why the server refuses "
-            "the update, and retract the run again"
+            f"run {run}: {result.failed} RiskAssessments are not retracted, expected none; find out why the server "
+            "refuses the update, and retract the run again"
         )
     require_history(run, settings)

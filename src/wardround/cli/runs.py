@@ -1,4 +1,4 @@
-"""`wardround runs`: which runs there are, which of them know a patient, and their removal."""
+"""`wardround runs`: lists runs, also those that contain a given patient, and removes them."""
 
 import json
 from dataclasses import asdict
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 SHOWN: Final = ("found", "scored", "indeterminate", "excluded", "failed", "written")
 
-_patient = click.option("--patient", metavar="ID", help="Those that know this patient, by the Patient's id.")
+_patient = click.option("--patient", metavar="ID", help="Only runs that contain this patient, by Patient id.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 
 
 @click.group()
 def command() -> None:
-    """List the runs, screenings and trainings, and remove those that are no longer needed."""
+    """List the runs (screenings and trainings), and remove those that are no longer needed."""
 
 
-@command.command("list", short_help="List runs, those of the latest prediction time first.")
+@command.command("list", short_help="List runs, latest prediction time first.")
 @click.argument("condition", required=False)
 @_patient
 @_as_json
 def list_runs(condition: str | None, patient: str | None, as_json: bool) -> None:
-    """List the runs of CONDITION, or of all conditions, those of the latest prediction time first."""
+    """List the runs of CONDITION, or of all conditions, latest prediction time first."""
     from wardround.workflows.run_list import overviews
 
     settings = settings_from()
@@ -44,17 +44,17 @@ def list_runs(condition: str | None, patient: str | None, as_json: bool) -> None
         tell(f"No such run in {settings.runs}.")
 
 
-@command.command("prune", short_help="Remove runs for good, after asking.")
+@command.command("prune", short_help="Delete runs permanently, after asking.")
 @click.argument("condition", required=False)
-@click.option("--before", type=DAY, help="Those of a prediction time, or a training's start, before this day (UTC).")
+@click.option("--before", type=DAY, help="Only runs with a prediction time or start of training before this day (UTC).")
 @_patient
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_as_json
 def prune_runs(condition: str | None, before: datetime | None, patient: str | None, yes: bool, as_json: bool) -> None:
-    """Remove runs with all that they read, scored and reported. It asks first.
+    """Delete runs with everything that they read, scored and reported. It asks first.
 
-    What a run wrote to a FHIR server stays there, and cannot be retracted once the run is gone: `wardround retract RUN`
-    comes before. The next run is compared with the runs that remain.
+    What a run wrote to a FHIR server stays there, and cannot be retracted once the run is gone, so call `wardround
+    retract RUN` first if needed. The next run is compared with the remaining runs.
     """
     if before is None and patient is None:
         raise click.UsageError("say which runs: --before DAY, --patient ID, or both")
@@ -65,7 +65,7 @@ def prune_runs(condition: str | None, before: datetime | None, patient: str | No
     for name in names:
         say(str(name))
     which = "this run" if len(names) == 1 else f"these {len(names):,} runs"
-    if names and not yes and not click.confirm(f"Remove {which} for good?", err=True):
+    if names and not yes and not click.confirm(f"Delete {which} permanently?", err=True):
         names = []
     show({"removed": remove_runs(names, settings)}, as_json)
 

@@ -1,4 +1,4 @@
-"""`wardround screen`: the screening DAG's steps without Airflow."""
+"""`wardround screen`: runs the steps of the screening DAG without Airflow."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -52,23 +52,23 @@ BEGUN_WITH: Final = {
 @source_option("map_by_identifier", None)
 @click.option("--as-of", type=TIME, help="Prediction time: ISO 8601 with an offset.")
 @click.option("--allow-future", is_flag=True, help=ALLOW_FUTURE_HELP)
-@click.option("--look-back", type=DURATION, help="Find stays that overlap this long before as_of (24h, 90m, 2d).")
+@click.option("--look-back", type=DURATION, help="Find stays that overlap this period before as_of (24h, 90m, 2d).")
 @click.option(
     "--cohort",
     type=COHORT,
     help="search, locations:NAME,…, group:ID, list:ID, patients:ID,…, file:PATH, export[:GROUP_ID].",
 )
 @click.option(
-    "--mode", type=click.Choice(["live", "shadow"]), help="shadow writes nothing back (default: the condition's)."
+    "--mode", type=click.Choice(["live", "shadow"]), help="shadow writes nothing back (default: the condition's mode)."
 )
 @click.option("--chunk", "chunk_size", type=click.IntRange(min=1), help="Stays per chunk.")
 @click.option("--wait-for-source", "wait", type=DURATION, help="How long to wait for a server that is down (30m).")
-@click.option("--resume", "resumed", metavar="RUN", help="Do what is left of a run that failed or was killed.")
-@click.option("--accept-census", is_flag=True, help="However few stays are found: these are all.")
+@click.option("--resume", "resumed", metavar="RUN", help="Finish a run that failed or was killed.")
+@click.option("--accept-census", is_flag=True, help="Accept the number of stays found, however few.")
 @click.option(
     "--demo-model",
     is_flag=True,
-    help="Rehearse with the model that `make demo` left: its scores say nothing about anybody. In shadow only.",
+    help="Rehearse with the model from `make demo`, whose scores are meaningless. Only with --mode shadow.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
@@ -85,15 +85,15 @@ def command(
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Screen every ICU stay that SOURCE knows for CONDITION as of a TIME, and write RiskAssessments back.
+    """Screen every ICU stay on SOURCE for CONDITION as of a TIME, and write RiskAssessments back.
 
-    Running the same as_of again changes nothing. With --resume all is as the run began; give only how to reach the
-    source, where that needs more than its URL. SOURCE is a URL, whose server gets the bearer token in
-    WARDROUND_FHIR_TOKEN if there is one, or the name of a source in the environment or a .env file.
+    Screening the same time again changes nothing. SOURCE is a URL, or the name of a source in the environment or a .env
+    file. A URL is used with the bearer token in WARDROUND_FHIR_TOKEN, if there is one. A resumed run keeps its original
+    options; with --resume, give only how to reach the source, if its URL is not enough.
     """
     _require_all_or_resume(context, resumed)
     if asked["demo_model"] and asked["mode"] != "shadow":
-        raise click.UsageError("--demo-model goes with --mode shadow: its scores must reach nobody")
+        raise click.UsageError("--demo-model goes with --mode shadow: nobody may see its scores as real")
     with GateProcess() as gate:
         reach: dict[str, Any] = {"profile": profile, "write_to": write_to}
         if not resumed:
@@ -111,7 +111,7 @@ def _screen(
     asked: dict[str, Any],
 ) -> None:
     suit_the_process()
-    # pandas and scikit-learn take seconds; `--help` must not wait for them, and the gate's process need not.
+    # pandas and scikit-learn take seconds to import; `--help` and the gate's process must not wait for them.
     from wardround.fhir.patience import Patience
     from wardround.workflows.screen import Means, load_run, require_complete, resume, screen
 
@@ -120,8 +120,8 @@ def _screen(
 
     def say_opened(run: str) -> None:
         opened.append(run)
-        # Before anything is read: a run that is killed says nothing more.
-        say(f"If it is stopped: wardround screen --resume {run}")
+        # Said before anything is read, because a run that is killed cannot say it later.
+        say(f"To continue this run if it is interrupted: wardround screen --resume {run}")
 
     if resumed:
         opened.append(resumed)
@@ -136,21 +136,21 @@ def _screen(
             summary = work(Means(reached, settings, progress, patience=patience, gate=gate, opened=say_opened))
     except (FhirError, ConditionSuspended):
         for run in (run for run in opened if load_run(run, settings).kept):
-            say(f"What was read and written is kept. To do the rest: wardround screen --resume {run}")
+            say(f"What was read and written so far is kept. To finish the run: wardround screen --resume {run}")
         raise
     _say(summary, as_json)
     require_complete(summary.run, settings)
 
 
 def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
-    """A run is either begun, with its condition, source and time, or resumed as it began."""
+    """Raises UsageError unless the options either start a run (condition, source, time) or resume one."""
     given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     if resumed is None:
         missing = [name for name in ("condition", "source", "as_of") if name not in given]
         if missing:
             raise click.UsageError(f"{missing[0].replace('_', '-')} is missing; give CONDITION, --source and --as-of")
     elif changed := sorted(given & BEGUN_WITH):
-        raise click.UsageError(f"--resume goes on with the run's own {changed[0].replace('_', ' ')}; leave it out")
+        raise click.UsageError(f"--resume keeps the run's own {changed[0].replace('_', ' ')}; leave it out")
 
 
 def _request(
@@ -186,8 +186,8 @@ def _say_challenger(challenger: ChallengerAccount | None) -> None:
     if challenger.compared is not None:
         same, compared, alerts = challenger.same_band, challenger.compared, challenger.alerts
         say(
-            f"Challenger {challenger.version}, of which nothing was written: {same:,} of {compared:,} stays in the"
-            f" same band; {alerts.challenger:,} alerts, {alerts.live:,} of the live model."
+            f"Challenger {challenger.version} (nothing of it was written): {same:,} of {compared:,} stays in the"
+            f" same band; {alerts.challenger:,} alerts, against {alerts.live:,} of the live model."
         )
 
 
@@ -198,12 +198,12 @@ def _say_high_band(summary: RunSummary) -> None:
     if high_band.kept in (Kept.WRITTEN, Kept.UNCHANGED):
         cohort = high_band.reference.replace("Group/", "group:")
         usable = "" if summary.is_elsewhere else f" (--cohort {cohort})"
-        say(f"{high_band.reference} lists the patients in the high band, {high_band.members:,}{usable}.")
+        say(f"{high_band.reference} lists the patients in the high band: {high_band.members:,}{usable}.")
     elif high_band.kept is Kept.NEWER:
-        say(f"{high_band.reference} lists the high band of a later time, and is left alone.")
+        say(f"{high_band.reference} lists the high band of a later time, and was not changed.")
 
 
 def _say_left_out(summary: RunSummary) -> None:
-    """Whom the cohort names and nobody screens."""
+    """Says how many members of the cohort are not screened, and why."""
     for reason, number in summary.left_out.items():
         say(f"Of the cohort {number:,} {'is' if number == 1 else 'are'} not screened: {reason.replace('_', ' ')}.")

@@ -1,4 +1,4 @@
-"""`wardround seed`: upload a folder of FHIR files to a FHIR server."""
+"""`wardround seed`: uploads a folder of FHIR files to a FHIR server."""
 
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from wardround.settings import settings_from
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(source: str, data: Path, as_json: bool) -> None:
-    """Upload every resource of a folder to a FHIR server, by its own id: running it again changes nothing.
+    """Upload every resource in a folder to a FHIR server under its own id; repeating it changes nothing.
 
-    Types that the server does not keep are skipped and counted; so is what the folder says was deleted.
+    Resource types that the server does not support are skipped and counted, and so are resources that the folder lists
+    as deleted.
     """
     from wardround.fhir.client import FhirClient
     from wardround.workflows.seed import seed

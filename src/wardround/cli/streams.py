@@ -1,4 +1,4 @@
-"""The process's output: whatever is printed passes here, and what a terminal would obey is written out instead."""
+"""Guards the process's output: control characters that a terminal would obey are printed as visible text instead."""
 
 import re
 import sys
@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from wardround.escaping import visible_lines
 
-# What rich itself writes to a terminal: colours and styles (but not "conceal"), the cursor of a progress bar.
+# What rich itself sends to a terminal: colours and styles (but not "conceal"), and cursor moves of a progress bar.
 _OF_RICH: Final = re.compile(r"(\x1b\[(?:(?!8m)[0-9;]*m|[0-9]*[AGK]|\?25[lh])|\r)")
 
 
 class SafeStream:
-    """A text stream before another one: control characters are written out, bidirectional overrides as well."""
+    """Wraps a text stream and makes control characters and bidirectional overrides visible."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -33,5 +33,5 @@ class SafeStream:
 
 
 def print_safely() -> None:
-    """From now on, for this process's stdout and stderr."""
+    """Replaces this process's stdout and stderr with safe streams."""
     sys.stdout, sys.stderr = SafeStream(sys.stdout), SafeStream(sys.stderr)

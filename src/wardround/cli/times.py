@@ -1,4 +1,4 @@
-"""Times on the command line: ISO 8601 with an offset in, a UTC datetime out."""
+"""Converts times from the command line, ISO 8601 with an offset, to datetimes in UTC."""
 
 import re
 from datetime import UTC, datetime
@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-ALLOW_FUTURE_HELP = "Predict at a time that has not come; a wrong offset asks for one by mistake."
+ALLOW_FUTURE_HELP = "Accept a prediction time in the future, which is usually the result of a wrong UTC offset."
 
 
 class Time(click.ParamType[datetime]):
-    """A time such as 2026-01-02T05:00:00Z; without an offset it is refused, as nobody could tell what it means."""
+    """A click type for a time such as 2026-01-02T05:00:00Z; one without an offset is ambiguous and refused."""
 
     name = "time"
     expected = "ISO 8601 with an offset such as 2026-01-02T05:00:00Z"
@@ -29,7 +29,7 @@ class Time(click.ParamType[datetime]):
 
 
 class Day(Time):
-    """A time, or a day that stands for its beginning in UTC."""
+    """A click type for a time, or for a day, which means its start in UTC."""
 
     name = "day"
     expected = "a day such as 2026-01-02, or a time with an offset such as 2026-01-02T05:00:00Z"

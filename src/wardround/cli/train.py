@@ -1,4 +1,4 @@
-"""`wardround train`: a model from MIMIC-IV."""
+"""`wardround train`: trains a model from MIMIC-IV."""
 
 import json
 from datetime import UTC, datetime
@@ -31,22 +31,36 @@ def _listed(_ctx: click.Context, _option: click.Parameter, text: str | None) -> 
     envvar="MIMIC_CSV_PATH",
     help="MIMIC-IV: a folder with hosp/ and icu/, or a DuckDB file (default: MIMIC_CSV_PATH).",
 )
-@click.option("--label", help="Label rule, one of the condition's (default: its first).")
-@click.option("--horizon", type=DURATION, help="Predict by the hour whether onset is so near (default: once a stay).")
-@click.option("--at", type=DURATION, default="24h", show_default=True, help="First prediction after admission.")
-@click.option("--candidates", callback=_listed, help="Names of the candidates to compare, by commas (default: all).")
+@click.option("--label", help="One of the condition's label rules (default: its first).")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same data and seed, same model."
+    "--horizon",
+    type=DURATION,
+    help="Predict hourly whether onset occurs within this horizon (default: predict once per stay).",
 )
 @click.option(
-    "--budget", type=click.IntRange(min=1), default=4, show_default=True, help="Settings tried per candidate."
+    "--at", type=DURATION, default="24h", show_default=True, help="Time from admission to the first prediction."
+)
+@click.option("--candidates", callback=_listed, help="The candidates to compare, separated by commas (default: all).")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Same data and seed, same model.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Settings to try per candidate.",
 )
 @click.option(
     "--split",
     type=click.Choice(NAMES["split"]),
     default="patient",
     show_default=True,
-    help="Who tests: a quarter of the patients, or those of the latest years.",
+    help="Who tests the model: a random quarter of the patients, or those of the latest years.",
 )
 @click.option(
     "--approval",
@@ -55,17 +69,17 @@ def _listed(_ctx: click.Context, _option: click.Parameter, text: str | None) -> 
     show_default=True,
     help="Whether somebody must approve (`wardround model promote`) before the model goes live.",
 )
-@click.option("--explained", help="Why an AUROC above 0.95 is believed.")
-@click.option("--resume", "resumed", metavar="RUN", help="Do what is left of a run that failed or was killed.")
-@click.option("--by", envvar="USER", default="unknown", help="Who trains, for the store's record (default: USER).")
+@click.option("--explained", help="Why an AUROC above 0.95 is credible.")
+@click.option("--resume", "resumed", metavar="RUN", help="Finish a run that failed or was killed.")
+@click.option("--by", envvar="USER", default="unknown", help="Who trains, for the record (default: USER).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.pass_context
 def command(context: click.Context, /, resumed: str | None, by: str, as_json: bool, **given: Any) -> None:
-    """Train a model of CONDITION and store it.
+    """Train a model for CONDITION and store it.
 
-    It goes live if its gates let it and nobody must be asked: by default, if the condition has no live model. A
-    promotion gate that fails ends the command with exit code 10, after everything was stored and shown. With --resume
-    all is as the run began, and the features that it has are not built again.
+    It goes live if it passes its gates and needs no approval; by default, that is if the condition has no live model.
+    If a promotion gate fails, everything is stored and shown, and the command ends with exit code 10. A resumed run
+    keeps its original options, and features that were built already are not built again.
     """
     _require_all_or_resume(context, resumed)
     from wardround.workflows.train import require_gates
@@ -104,7 +118,7 @@ def _trained(resumed: str | None, by: str, given: dict[str, Any]) -> "Trained":
 
 
 def _request(given: dict[str, Any], settings: Settings) -> "TrainingRequest":
-    """The request, every name in it known: what was mistyped is told from data that supports no model."""
+    """Returns the request. A mistyped name raises UsageError here, and is not reported as a failed training."""
     from wardround.workflows.train import check_request, training_request
 
     try:
@@ -116,23 +130,23 @@ def _request(given: dict[str, Any], settings: Settings) -> "TrainingRequest":
 
 
 def _say_opened(run: str) -> None:
-    say(f"If it is stopped: wardround train --resume {run}")
+    say(f"To continue this run if it is interrupted: wardround train --resume {run}")
 
 
 def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
-    """A run is either begun, with its condition and data, or resumed as it began."""
+    """Raises UsageError unless the options either start a run (condition, data) or resume one."""
     given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     if resumed is None:
         missing = [name for name in ("condition", "mimic") if not context.params[name]]
         if missing:
             raise click.UsageError(f"{missing[0]} is missing; give CONDITION and --mimic")
     elif changed := sorted(given - {"resumed", "by", "as_json"}):
-        raise click.UsageError(f"--resume goes on with the run's own {changed[0]}; leave it out")
+        raise click.UsageError(f"--resume keeps the run's own {changed[0]}; leave it out")
 
 
 def _verdict(trained: "Trained") -> str:
     unjudged = " No promotion gate could judge it." if trained.comparison.verdict == "not_judged" else ""
     if trained.live:
         return f"{trained.version} is live.{unjudged}"
-    promote_it = f"`wardround model promote {trained.card.condition} {trained.version} --why TEXT` makes it so"
+    promote_it = f"`wardround model promote {trained.card.condition} {trained.version} --why TEXT` makes it live"
     return f"{trained.version} is not live; {promote_it}.{unjudged}"

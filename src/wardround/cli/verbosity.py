@@ -1,4 +1,4 @@
-"""`-v` in, Wardround's log on stderr out: warnings without it, what each step did with it, requests with two."""
+"""Writes Wardround's log to stderr: warnings by default, also what each step did with -v, and each request with -vv."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ _FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
 
 
 def say_on_stderr() -> None:
-    """Sends warnings and worse to stderr; other libraries' logs are left as they are."""
+    """Sends warnings and errors to stderr; the logs of other libraries are not changed."""
     log = logging.getLogger("wardround")
     if not any(isinstance(handler, _ToStderr) for handler in log.handlers):
         log.addHandler(_ToStderr())
@@ -19,18 +19,18 @@ def say_on_stderr() -> None:
 
 
 def verbose() -> click.Option:
-    """The option, which may stand before a command or after it."""
+    """Returns the option, which may be given before or after the name of the command."""
     return click.Option(
         ["-v", "--verbose"],
         count=True,
         expose_value=False,
         callback=_say_more,
-        help="Say on stderr what each step did; -vv each request as well.",
+        help="Log on stderr what each step did; -vv logs each request as well.",
     )
 
 
 class _ToStderr(logging.Handler):
-    """Writes to what is the standard error at the moment: progress bars put themselves in its place."""
+    """Writes to the current sys.stderr, which progress bars replace while they are shown."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The stored versions of a condition as rows of facts, and as a table for a terminal."""
+"""Lists the stored versions of a condition, as dictionaries or as a table for a terminal."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def versions_of(store: "ModelStore", condition_id: str) -> list[dict[str, Any]]:
-    """A row of facts for each version, the oldest first."""
+    """Returns a dictionary of facts for each version, oldest first."""
     now = store.standing(condition_id)
     last = {decision.version: decision.model_dump(mode="json") for decision in store.decisions(condition_id)}
     return [
@@ -51,7 +51,7 @@ def _use_of(version: str, now: "Standing") -> str:
 
 
 def versions_table(condition_id: str, rows: list[dict[str, Any]]) -> "Table":
-    """The rows as a table for a terminal."""
+    """Returns the rows as a table for a terminal."""
     from rich.table import Table
 
     table = Table(title=condition_id)
@@ -77,7 +77,7 @@ def _model(row: dict[str, Any]) -> str:
 
 
 def decided(decision: dict[str, Any]) -> str:
-    """What was decided, by whom and when."""
+    """Returns a decision in words: what was decided, by whom and when."""
     despite = " despite its gates" if decision["despite_gates"] else ""
     return f"{decision['what'].replace('_', ' ')}{despite} by {decision['by']} at {decision['when'][:16]}"
 

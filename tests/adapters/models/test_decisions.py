@@ -166,7 +166,7 @@ def test_check_and_model_list_say_where_a_record_was_changed(tmp_path, monkeypat
     assert [row["condition"] for row in rows if row["doubts"]] == ["sepsis"]
     listed = CliRunner().invoke(wardround, ["model", "list", "sepsis"])
     assert listed.exit_code == 0
-    assert "the decisions may not be those that were made" in listed.stderr
+    assert "the recorded decisions may not be the ones that were made" in listed.stderr
     said = json.loads(CliRunner().invoke(wardround, ["model", "list", "--json"]).stdout)
     assert "line 2: does not follow" in said["doubts"]["sepsis"]
 

@@ -157,8 +157,8 @@ def test_the_command_says_what_it_counted_and_warns_of_a_class_that_nobody_has(w
 def test_the_command_does_not_compare_classes_where_there_is_no_encounter() -> None:
     with running_server() as server:
         said = checked(server.base_url).output
-    assert "Warning: no Encounter is of the last day; a stay is an Encounter" in said
-    assert "compare the classes" not in said
+    assert "Warning: no Encounter in the last day; each stay is an Encounter" in said
+    assert "compare with the classes" not in said
 
 
 @pytest.mark.parametrize(
