@@ -1,4 +1,4 @@
-"""A running Airflow of this machine, over its REST API: DAG ids in, runs and states out."""
+"""Controls a running Airflow on this machine through its REST API: starts DAG runs and reads their states."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,22 +10,22 @@ from wardround.errors import WardroundError
 
 READY = "healthy"
 PATIENCE = 90
-"""Seconds: on a machine that is busy starting Airflow the first answers take long."""
+"""Seconds. On a machine that is busy starting Airflow, the first answers take long."""
 FINISHED = ("success", "failed")
 TRIES: Final = 3
 
 
 class AirflowApi:
-    """Airflow's API where SimpleAuthManager makes everyone an admin, as `environment.LOCAL` sets it."""
+    """The API of an Airflow in which SimpleAuthManager makes everyone an admin, as set by `environment.LOCAL`."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
         self._session = requests.Session()
-        # No proxy of the surroundings belongs between two processes of one machine.
+        # No proxy from the environment may come between two processes of one machine.
         self._session.trust_env = False
 
     def is_healthy(self) -> bool:
-        """Whether the API answers and every component that it knows of is healthy."""
+        """Returns whether the API answers and reports all its components as healthy."""
         try:
             health = self._session.get(f"{self.base_url}/api/v2/monitor/health", timeout=PATIENCE).json()
         except (requests.ConnectionError, requests.Timeout):
@@ -33,23 +33,23 @@ class AirflowApi:
         return all(part["status"] == READY for part in health.values() if part["status"] is not None)
 
     def log_in(self) -> None:
-        """Asks for the token that every other call needs."""
+        """Gets the token that every other call needs."""
         answer = self._session.get(f"{self.base_url}/auth/token", timeout=PATIENCE)
         answer.raise_for_status()
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def knows(self, dag_id: str) -> bool:
-        """Whether the DAG has been parsed."""
+        """Returns whether the DAG has been parsed."""
         return (
             self._session.get(f"{self.base_url}/api/v2/dags/{dag_id}", timeout=PATIENCE).status_code
             == requests.codes.ok
         )
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
-        """Starts a run whose Params `conf` overrides; gives its id.
+        """Starts a run whose Params `conf` overrides, and returns its id.
 
-        While the scheduler writes to the same SQLite file Airflow may answer 500. The run has an id of ours, so that it
-        can be asked for again without being started twice.
+        Airflow may answer 500 while the scheduler writes to the same SQLite file. We choose the id of the run, so that
+        the request can be repeated without starting it twice.
         """
         path, run_id = f"dags/{dag_id}/dagRuns", f"manual__{datetime.now(UTC).isoformat()}"
         wanted = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
@@ -58,24 +58,24 @@ class AirflowApi:
             if answer.status_code < requests.codes.server_error:
                 break
             answer = self._request("POST", path, wanted)
-            if answer.status_code == requests.codes.conflict:  # the failed one had started it
+            if answer.status_code == requests.codes.conflict:  # the failed request had started it
                 return run_id
         started: str = _json(answer, "POST", path)["dag_run_id"]
         return started
 
     def state(self, dag_id: str, run_id: str) -> str:
-        """queued, running, success or failed."""
+        """Returns queued, running, success or failed."""
         state: str = self.get(f"dags/{dag_id}/dagRuns/{run_id}")["state"]
         return state
 
     def get(self, path: str) -> Any:
-        """The JSON at a path under /api/v2."""
+        """Returns the JSON at a path under /api/v2."""
         return self.send("GET", path)
 
     def send(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
-        """Sends JSON to a path under /api/v2, and gives the JSON of the answer.
+        """Sends JSON to a path under /api/v2, and returns the JSON of the answer.
 
-        Raises WardroundError, with the status alone, for an answer that is none: its text may hold what was sent.
+        Raises WardroundError for an error status, with the status only, because the text may repeat what was sent.
         """
         return _json(self._request(method, path, content), method, path)
 
@@ -87,6 +87,6 @@ def _json(answer: requests.Response, method: str, path: str) -> Any:
     if not answer.ok:
         raise WardroundError(
             f"Airflow: answered {answer.status_code} to {method} {path.partition('?')[0]}, expected success; read"
-            " its log, and try again"
+            " its log and try again"
         )
     return answer.json()

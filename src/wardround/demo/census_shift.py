@@ -1,7 +1,7 @@
-"""Closed stays and a time in, the shift of every patient's timeline out: a living census of scattered years.
+"""Shifts the timeline of each patient so that stays from different years form a census around one time.
 
-No clock and no random state: where a patient lies follows from the patient's id alone, so that adding or removing
-another patient moves nobody.
+It uses no clock and no random state: the shift depends only on the patient's own id and stays, so that adding or
+removing another patient changes nobody's shift.
 """
 
 import hashlib
@@ -13,23 +13,23 @@ import pandas as pd
 CENSUS_COLUMNS: Final = ("patient_id", "stay_id", "shift", "present")
 
 DISCHARGED_SHARE: Final = 0.1
-"""So many patients have just left their stay: `now` lies up to DISCHARGED_WITHIN after its end."""
+"""Share of patients who have just left: `now` is up to DISCHARGED_WITHIN after the end of their stay."""
 DISCHARGED_WITHIN: Final = pd.Timedelta(hours=20)
 SETTLED: Final = pd.Timedelta(hours=6)
-"""`now` lies at least so long after admission, where the stay is longer; earlier there is little to score."""
+"""`now` is at least this long after admission, if the stay is longer; earlier there is little data to score."""
 
 
 def place(stays: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
-    """One shift per patient, such that `now` falls inside one of the patient's stays or shortly after it.
+    """Returns one shift per patient, such that `now` falls inside one of the patient's stays or shortly after it.
 
     Args:
-        stays: patient_id, stay_id, intime and outtime (UTC). Stays without a beginning or an end are not used.
-        now: the census's time, UTC.
+        stays: patient_id, stay_id, intime and outtime (UTC). Stays without a start or an end are not used.
+        now: the time of the census, UTC.
 
     Returns:
-        One row per patient with a usable stay, by patient_id: patient_id, stay_id (of the stay that `now` falls into
-        or after), shift (timedelta to add to all of the patient's times), present (False: just discharged).
-        Stays of at least SETTLED go before shorter ones; among them each is as likely as the others.
+        One row per patient with a usable stay, sorted by patient_id: patient_id, stay_id (of the stay that `now` falls
+        into or after), shift (timedelta to add to all of the patient's times), present (False: just discharged).
+        Stays of at least SETTLED are preferred to shorter ones; all of them are equally likely.
     """
     usable = stays[stays["outtime"] > stays["intime"]].sort_values(["patient_id", "stay_id"])
     usable = usable.assign(length=usable["outtime"] - usable["intime"])
@@ -53,6 +53,6 @@ def _place_one(patient_id: str, stays: pd.DataFrame, now: pd.Timestamp) -> tuple
 
 
 def _draw(patient_id: str, purpose: str) -> float:
-    """A number in [0, 1) that belongs to the patient and the purpose."""
+    """Returns a number in [0, 1) that is derived from the patient and the purpose."""
     digest = hashlib.sha256(f"{purpose}:{patient_id}".encode()).digest()
     return float(np.frombuffer(digest[:8], dtype=">u8")[0] >> np.uint64(11)) / float(1 << 53)

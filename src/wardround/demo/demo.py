@@ -1,4 +1,4 @@
-"""The whole job in one process: a ward, a FHIR server, a training and a screening DAG per condition, a summary."""
+"""Shows everything in one process: a ward, a FHIR server, a training and a screening per condition, a summary."""
 
 import json
 import os
@@ -22,8 +22,8 @@ from wardround.settings import Settings, database_in
 from wardround.spec.loading import condition_ids
 
 NOW: Final = datetime(2026, 1, 2, 5, 0, tzinfo=UTC)
-"""The ward's present: the time that the demo screens."""
-_QUICK: Final = {"budget": 1}  # of a training: one setting per candidate, without a search for a better one
+"""The prediction time of the demo, and the current time of its ward."""
+_QUICK: Final = {"budget": 1}  # Params of the training: one setting per candidate, without a search for a better one
 SUMMARY_KEYS: Final = (
     *("found", "scored", "indeterminate", "excluded", "failed", "written"),
     *("run", "report", "model_version"),
@@ -31,7 +31,7 @@ SUMMARY_KEYS: Final = (
 
 
 class Demo:
-    """The demo's folder, which every demo begins anew, and its settings: nothing of the project's own is touched."""
+    """The demo with its own folder, which each demo starts from scratch, and settings that leave the project alone."""
 
     def __init__(self, settings: Settings) -> None:
         self.folder = settings.demo
@@ -46,9 +46,9 @@ class Demo:
         self.summary = self.folder / "summary.json"
 
     def run(self, stays: int, mimic: Path | None, progress: Progress) -> dict[str, dict[str, Any]]:
-        """Runs both DAGs of every condition, and gives the summary by condition, which summary.json keeps as well.
+        """Runs both DAGs of every condition, writes summary.json, and returns the same summary by condition.
 
-        `mimic` is a folder of MIMIC-IV CSVs; without one a ward of `stays` stays is simulated. Raises RunIncomplete
+        `mimic` is a folder of MIMIC-IV CSVs; without one, a ward of `stays` stays is simulated. Raises RunIncomplete
         if a DAG run failed.
         """
         with storing(self.folder):
@@ -63,7 +63,7 @@ class Demo:
                 return self._run_dags(progress)
 
     def highest(self, run: str, number: int) -> list[dict[str, Any]]:
-        """The stays of a run with the highest scores: stay_id, unit, score and band."""
+        """Returns the stays of a run with the highest scores: stay_id, unit, score and band."""
         from wardround.adapters.files.run_folder import RunFolder
 
         ledger = RunFolder.existing(self.settings.runs, run).read_frame(run_files.LEDGER)
@@ -105,7 +105,7 @@ class Demo:
 
 @contextmanager
 def _output_to(log: Path) -> Iterator[None]:
-    """Sends what this process and its children print to a file: Airflow's log is long, and goes to both streams."""
+    """Redirects what this process and its children print to a file: Airflow's log is long, and uses both streams."""
     saved = [os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr)]
     with storing(log), log.open("w", encoding="utf-8") as file:
         try:

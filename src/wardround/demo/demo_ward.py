@@ -1,4 +1,4 @@
-"""The ward that the demo and `wardround up` screen: MIMIC's patients where there are CSVs, simulated ones otherwise."""
+"""Prepares the ward that the demo and `wardround up` screen: MIMIC's patients from CSVs, or simulated ones."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -11,7 +11,7 @@ from wardround.spec.loading import load_variables
 
 SEED: Final = 1
 DISCHARGED: Final = 600
-"""Stays of the simulated CSVs that have ended, to train on."""
+"""Number of completed stays in the simulated CSVs, to train on."""
 
 Progress = Callable[[str], None]
 
@@ -19,10 +19,10 @@ Progress = Callable[[str], None]
 def prepare_ward(
     folder: Path, mimic: Path | None, stays: int, now: datetime, settings: Settings, progress: Progress
 ) -> Path:
-    """Fills folder/fhir with a census as of `now`, and gives the folder of MIMIC-IV CSVs to train on.
+    """Fills folder/fhir with a census as of `now`, and returns the folder of MIMIC-IV CSVs to train on.
 
-    Without `mimic`, a ward of `stays` stays is simulated, with its CSVs in folder/mimic. Raises SettingsError for a
-    home without DAGs, for which Airflow would wait without end.
+    Without `mimic`, a ward of `stays` stays is simulated, with its CSVs in folder/mimic. Raises SettingsError if the
+    home has no DAGs, because Airflow would wait for them forever.
     """
     if not (settings.home / "dags").is_dir():
         where = f"WARDROUND_HOME: {settings.home / 'dags'}"

@@ -1,6 +1,6 @@
-"""A DAG run from start to end in this process, without a scheduler: for the demo and for tests.
+"""Runs a DAG from start to end in this process, without a scheduler, for the demo and for tests.
 
-Airflow reads its settings when it is imported, so `environment.local_environment` must be in place before.
+Airflow reads its settings when it is imported, so that `environment.local_environment` must be set before.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ OnTask = Callable[[str, str], None]  # DAG id, task id
 
 
 class DagRunEnd(NamedTuple):
-    """How a DAG run ended: its state, Airflow's id of it, and the tasks that failed (`extract[3]` for a mapped one)."""
+    """How a DAG run ended: its state, its id in Airflow, and the tasks that failed (`extract[3]` for a mapped one)."""
 
     state: str
     run_id: str
@@ -21,7 +21,7 @@ class DagRunEnd(NamedTuple):
 
 
 def migrate() -> None:
-    """Airflow's own database, created or brought up to date, with the pools that the DAGs name."""
+    """Creates or migrates Airflow's own database, and creates the pools that the DAGs need."""
     from airflow.utils.db import initdb
 
     from wardround.airflow.pools import create_missing_pools
@@ -31,7 +31,7 @@ def migrate() -> None:
 
 
 def run_dag(dag_id: str, dags: Path, logical_date: datetime, conf: Mapping[str, Any]) -> DagRunEnd:
-    """Runs one DAG of the folder; `conf` overrides its Params. Running the same logical date again replaces the run."""
+    """Runs one DAG of the folder; `conf` overrides its Params. A second run for a logical date replaces the first."""
     from airflow.dag_processing.dagbag import DagBag
 
     dag_run = DagBag(dags).dags[dag_id].test(run_after=logical_date, logical_date=logical_date, run_conf=dict(conf))
@@ -45,7 +45,7 @@ def run_dag(dag_id: str, dags: Path, logical_date: datetime, conf: Mapping[str, 
 
 @contextmanager
 def watched(on_task: OnTask) -> Iterator[None]:
-    """Calls `on_task` whenever a task of a DAG that runs in this process begins."""
+    """Calls `on_task` whenever a task starts in this process."""
     from airflow.listeners import hookimpl
     from airflow.sdk.listener import get_listener_manager
 

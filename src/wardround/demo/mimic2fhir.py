@@ -1,4 +1,4 @@
-"""A folder of MIMIC-IV CSVs in, a folder of MIMIC-IV-on-FHIR NDJSON out; as recorded, or as a census around a time."""
+"""Converts MIMIC-IV CSVs to MIMIC-IV-on-FHIR NDJSON, with the recorded times or as a census around one time."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ from wardround.spec.variables import Variable
 
 @dataclass(frozen=True)
 class Selection:
-    """What of the CSVs is written, and on which timeline.
+    """Which rows of the CSVs are written, and with which times.
 
     Attributes:
         variables: only items that one of these uses become Observations; None: all items.
-        rebase_to: shift every patient so that this time falls into or shortly after a stay, and withhold what was
+        rebase_to: shift every patient so that this time falls into or shortly after a stay, and leave out what was
             not known then.
         present_since: only patients with an ICU stay that is open or ended at or after this time.
     """
@@ -43,7 +43,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Written:
-    """Resources per file, and patients left out of a census because they have no stay that has ended."""
+    """Numbers of resources per file, and of patients left out of a census because they have no completed stay."""
 
     counts: dict[str, int]
     left_out: int
@@ -52,12 +52,12 @@ class Written:
 def mimic2fhir(mimic: Path, out: Path, selection: Selection, progress: Callable[[str], None]) -> Written:
     """Writes out/Mimic*.ndjson.gz and returns the counts. Raises SourceDataError for missing or broken CSVs.
 
-    Each file appears when it is whole; `progress` hears its name before it is begun.
+    A file appears only when it is complete; `progress` is called with its name before it is started.
     """
     counts = {}
     with scratch_folder() as scratch, connect(scratch, threads=1) as database:
-        # DuckDB cannot know how long a CSV is: left to itself it may hold chartevents in memory and stream patients.
-        # So joins are done as they are written, the large table on the left: it streams, in the order of the CSV.
+        # DuckDB does not know how long a CSV is: by default it may hold chartevents in memory and stream patients.
+        # So joins keep the order in which they are written, with the large table, which is streamed, on the left.
         database.execute("SET GLOBAL disabled_optimizers = 'join_order,build_side_probe_side'")
         files = MimicFiles(mimic)
         timeline, left_out = _timeline(database, files, selection)
@@ -69,7 +69,7 @@ def mimic2fhir(mimic: Path, out: Path, selection: Selection, progress: Callable[
 
 
 def _resources(tables: Tables, selection: Selection) -> Iterator[tuple[str, Iterable[Resource]]]:
-    """File names and what goes into them; a resource comes after those that it refers to."""
+    """Yields file names with their resources; a resource comes after those that it refers to."""
     chart = lab = None
     if selection.variables is not None:
         chart = observations.items_of(selection.variables, "chartevents")

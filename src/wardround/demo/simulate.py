@@ -1,4 +1,4 @@
-"""Numbers of stays, a seed and a time in; a synthetic ward as MIMIC-IV CSVs and as FHIR NDJSON out."""
+"""Writes a synthetic ward as MIMIC-IV CSVs and as FHIR NDJSON, from numbers of stays, a seed and a time."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from wardround.sources.mimic.writing import MimicWriter
 from wardround.spec.variables import Variable
 
 BATCH: Final = 500
-"""Stays made at a time: what memory is needed for, whatever the size of the ward."""
+"""Number of stays generated at a time; it bounds the memory, whatever the size of the ward."""
 
 PRESENT_WITHIN: Final = pd.Timedelta(hours=24)
-"""The FHIR side holds the patients of the ward and those who left it so recently."""
+"""The FHIR files contain the patients of the ward and those who left it within this time."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A ward to make: `stays` in progress at `now` (UTC), `discharged` ones with outcomes; `seed` decides the rest."""
+    """A ward to generate: `stays` in progress at `now` (UTC), `discharged` ones with outcomes, and a random seed."""
 
     stays: int
     discharged: int
@@ -33,16 +33,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Simulated:
-    """Rows per MIMIC table and resources per FHIR file."""
+    """Numbers of rows per MIMIC table and of resources per FHIR file."""
 
     mimic: dict[str, int]
     fhir: dict[str, int]
 
 
 def simulate(plan: Plan, out: Path, variables: Mapping[str, Variable], progress: Callable[[str], None]) -> Simulated:
-    """Writes out/mimic and out/fhir: the same stays with the same ids, and in out/mimic the discharged ones besides.
+    """Writes out/mimic and out/fhir with the same stays and ids; only out/mimic has all discharged stays as well.
 
-    The FHIR files come from the CSVs through mimic2fhir. The same plan gives the same bytes.
+    The FHIR files are made from the CSVs by mimic2fhir. The same plan gives the same bytes.
     """
     with MimicWriter(out / "mimic") as writer:
         for batch, rng in _batches(plan):
@@ -56,7 +56,7 @@ def simulate(plan: Plan, out: Path, variables: Mapping[str, Variable], progress:
 
 
 def _batches(plan: Plan) -> Iterator[tuple[Batch, np.random.Generator]]:
-    """The open stays, then the discharged ones, each batch with a generator of its own."""
+    """Yields the open stays, then the discharged ones, in batches that each have their own random generator."""
     now = int(plan.now.timestamp())
     for discharged, start, count in ((False, 0, plan.stays), (True, plan.stays, plan.discharged)):
         for first in range(start, start + count, BATCH):

@@ -1,4 +1,4 @@
-"""Airflow standalone as one child: started, waited for, and stopped with everything that it started."""
+"""Runs Airflow standalone as a child process: starts it, waits for it, and stops it with everything it started."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from wardround.adapters.files.refused import storing
 from wardround.demo.airflow_rest import AirflowApi
 from wardround.errors import WardroundError
 
-# Half a minute on an idle machine. One that ends is noticed at once, so this is for one that hangs.
+# Half a minute on an idle machine. An Airflow that ends is noticed at once, so this limit is for one that hangs.
 READY_SECONDS: Final = 600
 STOP_SECONDS: Final = 20
 POLL_SECONDS: Final = 0.5
@@ -25,7 +25,7 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 class Standalone:
-    """Airflow's api-server, scheduler, dag-processor and triggerer under one parent, in a session of their own."""
+    """Airflow's api-server, scheduler, dag-processor and triggerer under one parent, in their own session."""
 
     def __init__(self, process: subprocess.Popen[bytes], api: AirflowApi, log: Path) -> None:
         self.process = process
@@ -50,16 +50,16 @@ class Standalone:
 
 @contextmanager
 def running_standalone(variables: Mapping[str, str], port: int, log: Path) -> Iterator[Standalone]:
-    """Airflow with `variables` (see `environment.local_environment`) on a loopback port, until the block ends.
+    """Runs Airflow with `variables` (see `environment.local_environment`) on a loopback port until the block ends.
 
-    What it prints goes to `log`. Raises WardroundError if its database cannot be prepared or the port is taken.
+    Its output goes to `log`. Raises WardroundError if its database cannot be prepared or the port is taken.
     """
     refuse_taken(port)
     base_url = f"http://{LOOPBACK}:{port}"
     environment = {
         **os.environ,
         **variables,
-        # Standalone starts its components as `airflow`, by name.
+        # Standalone starts its components by the name `airflow`, so it must be on the PATH.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url}/execution/",
@@ -85,7 +85,7 @@ def running_standalone(variables: Mapping[str, str], port: int, log: Path) -> It
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """Returns a loopback port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -93,7 +93,7 @@ def free_port() -> int:
 
 
 def refuse_taken(port: int) -> None:
-    """Raises WardroundError if somebody listens on a loopback port already."""
+    """Raises WardroundError if somebody already listens on a loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -116,7 +116,7 @@ def _migrate(environment: Mapping[str, str], log: Path) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Asks standalone to end, as Ctrl-C would, and ends whatever of it is left after STOP_SECONDS."""
+    """Asks standalone to stop, as Ctrl-C does, and kills what is left of it after STOP_SECONDS."""
     with suppress(subprocess.TimeoutExpired, ProcessLookupError):
         process.send_signal(signal.SIGINT)
         process.wait(STOP_SECONDS)

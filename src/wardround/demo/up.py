@@ -1,4 +1,4 @@
-"""A ward, a FHIR server and Airflow with its UI, for staying: everything runs until the block ends."""
+"""Runs a ward, a FHIR server and Airflow with its UI until the block ends."""
 
 import shutil
 import time
@@ -29,11 +29,11 @@ class Ward:
     settings: Settings
 
     def first_round(self, progress: Progress) -> None:
-        """Trains where no model is live, and screens once what is not suspended, to have something to see at once."""
+        """Trains conditions without a live model, and screens each once, so that there is something to see at once."""
         conditions = condition_ids(self.settings.schemas)
         store = ModelStore(self.settings.models)
         self._run([f"train__{condition}" for condition in conditions if store.live(condition) is None], progress)
-        # What somebody switched off in an earlier stay would end red, and all of this with it.
+        # A condition that was suspended in an earlier session would end red, and stop everything.
         active = [condition for condition in conditions if store.standing(condition).suspended is None]
         self._run([f"screen_icu__{condition}" for condition in active], progress)
 
@@ -56,7 +56,7 @@ class Ward:
             time.sleep(POLL_SECONDS)
 
     def wait(self) -> None:
-        """Returns never; raises WardroundError if Airflow ends."""
+        """Never returns; raises WardroundError if Airflow ends."""
         self._wait_while(lambda: True)
 
 
@@ -64,11 +64,11 @@ class Ward:
 def running_ward(
     settings: Settings, mimic: Path | None, stays: int, now: datetime, port: int, progress: Progress
 ) -> Iterator[Ward]:
-    """Makes the ward of var/up anew, as of `now`, and runs it; Airflow's history and the models of var/up stay.
+    """Creates a new ward in var/up as of `now`, and runs it; Airflow's history and the models in var/up are kept.
 
     Raises WardroundError if the port is taken, before anything is changed.
     """
-    # Before anything of var/up is removed: it may be in use by who has the port.
+    # Checked before anything in var/up is removed: the process that has the port may be using it.
     refuse_taken(port)
     folder = settings.var / "up"
     own = replace(

@@ -1,1 +1,1 @@
-"""The commands of the scaffolding: demo, up, simulate, mimic2fhir, fhir-server."""
+"""The commands for demonstration: demo, up, simulate, mimic2fhir, fhir-server."""

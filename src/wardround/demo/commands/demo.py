@@ -1,4 +1,4 @@
-"""`wardround demo`: the whole job on an embedded FHIR server, in Airflow, without a scheduler."""
+"""`wardround demo`: shows everything on an embedded FHIR server, in Airflow but without its scheduler."""
 
 import os
 import shutil
@@ -28,10 +28,10 @@ COUNTS: Final = ("found", "scored", "indeterminate", "excluded", "failed", "writ
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(stays: int, as_json: bool) -> None:
-    """Make a ward, train and screen every condition in Airflow, and show the highest risks.
+    """Set up a ward, train and screen every condition in Airflow, and show the highest risks.
 
-    Uses the MIMIC-IV CSVs at MIMIC_CSV_PATH where that is set, and a simulated ward otherwise. Everything stays in
-    var/demo, which each demo begins anew.
+    Uses the MIMIC-IV CSVs at MIMIC_CSV_PATH if that is set, and a simulated ward otherwise. All files are in var/demo,
+    which each demo starts from scratch.
     """
     from wardround.demo.demo import Demo
 
@@ -69,8 +69,8 @@ def _show(demo: "Demo", summary: dict[str, dict[str, Any]]) -> None:
 
 
 def _next_steps() -> Iterator[str]:
-    """How to go on to a server of one's own, as commands to copy."""
-    yield "\nYour own FHIR server, in shadow, with the demo's model, whose scores say nothing about anybody:"
+    """Yields commands to copy for a first try with the user's own server."""
+    yield "\nTo try your own FHIR server, in shadow mode and with the demo's model, whose scores are meaningless:"
     if shutil.which("wardround") is None:
         yield f'  export PATH="{Path(sys.executable).parent}:$PATH"'
     yield "  wardround check-source URL"
@@ -79,15 +79,15 @@ def _next_steps() -> Iterator[str]:
 
 
 def _short(unit: str) -> str:
-    """The abbreviation that MIMIC gives a unit in brackets, where it has one."""
+    """Returns the abbreviation that MIMIC adds to a unit in brackets, if there is one."""
     return unit.rpartition("(")[2].removesuffix(")")
 
 
 @contextmanager
 def _steps() -> Iterator["Progress"]:
-    """Gives a function to be told each step, which it shows with the seconds since the start.
+    """Yields a function that shows each step it is called with, and the seconds since the start.
 
-    It keeps the standard error as it is now, whatever the work itself does with it later.
+    It writes to what is standard error now, even if the work redirects it later.
     """
     from rich.console import Console
 

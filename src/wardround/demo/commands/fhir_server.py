@@ -1,4 +1,4 @@
-"""`wardround fhir-server`: the embedded FHIR R4 server in the foreground, with data loaded before it answers."""
+"""`wardround fhir-server`: runs the embedded FHIR R4 server in the foreground; it loads data before it answers."""
 
 import json
 import re
@@ -54,12 +54,12 @@ def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[
         if not (origin == "*" or _ORIGIN.fullmatch(origin)):
             raise click.BadParameter(
                 "expected scheme, host and port as a browser sends them, such as http://localhost:8080, without a"
-                " slash at the end; or * for any"
+                " trailing slash; or * for any"
             )
     return given
 
 
-@click.command(short_help="The embedded FHIR R4 server.")
+@click.command(short_help="Run the embedded FHIR R4 server.")
 @click.option("--port", type=click.IntRange(0, 65535), required=True, help="Port; 0 takes a free one.")
 @click.option("--host", default=LOOPBACK, show_default=True, help="Address to listen on.")
 @click.option(
@@ -68,7 +68,11 @@ def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[
     help="Folder of *.ndjson[.gz] and *.json (Bundles, resources, prefetches) to load first.",
 )
 @click.option("--strict", is_flag=True, help="Do not start unless all of --data can be loaded.")
-@click.option("--db", type=click.Path(path_type=Path, dir_okay=False), help="SQLite file to keep; temporary without.")
+@click.option(
+    "--db",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="SQLite file to use and keep; default: a temporary one.",
+)
 @click.option("--cap", type=click.IntRange(1), default=DEFAULT_CAP, show_default=True, help="Largest page (_count).")
 @click.option(
     "--faults",
@@ -83,8 +87,8 @@ def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[
     "--clients",
     type=FILE,
     callback=_clients,
-    help='Serve only who signs in at /auth/token. JSON: {"public_keys": {CLIENT_ID: PEM}, "secrets": {CLIENT_ID: '
-    'SECRET}, "lifetime": SECONDS}.',
+    help='Serve only clients that sign in at /auth/token. JSON: {"public_keys": {CLIENT_ID: PEM}, '
+    '"secrets": {CLIENT_ID: SECRET}, "lifetime": SECONDS}.',
 )
 @click.option(
     "--cors",
@@ -92,10 +96,10 @@ def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[
     multiple=True,
     metavar="ORIGIN",
     callback=_origins,
-    help="Let web pages of this origin (https://host:port, or * for any) ask; may be given several times.",
+    help="Allow requests from web pages of this origin (https://host:port, or * for any); may be given several times.",
 )
-@click.option("--until-eof", is_flag=True, help="End when standard input does (for a program that starts this one).")
-@click.option("--json", "as_json", is_flag=True, help="Say in JSON when ready.")
+@click.option("--until-eof", is_flag=True, help="Stop when standard input ends (for a program that starts this one).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready.")
 def command(
     port: int,
     host: str,
@@ -113,10 +117,10 @@ def command(
 ) -> None:
     """Serve FHIR R4 at http://HOST:PORT/fhir, for demonstration, load tests and fault injection.
 
-    Of --data what is valid is loaded, and all that is not is named on stderr.
+    Everything valid in --data is loaded; everything invalid is listed on stderr.
 
-    It knows no users and no permissions: who reaches the port, or with --clients who signs in, can read and change
-    everything. Not for real patients.
+    There are no users and no permissions: anyone who reaches the port (with --clients: who signs in) can read and
+    change everything. Not for real patients.
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("give --tls-cert and --tls-key together")
@@ -161,9 +165,9 @@ def _say_ready(base_url: str, loaded: Loaded, as_json: bool) -> None:
     for name, count in loaded.stored.items():
         click.echo(f"  {name:<16}{count:>10,}")
     for name, count in loaded.skipped.items():
-        click.echo(f"  {name:<16}{count:>10,} left out: a type that this server does not keep")
+        click.echo(f"  {name:<16}{count:>10,} left out: a type that this server does not support")
     for name, count in loaded.account.counts.items():
         click.echo(f"  {name.replace('_', ' '):<26}{count:,}")
     if loaded.refused:
-        click.echo(f"  {loaded.refused:,} could not be loaded: named above, each with its place and the reason")
+        click.echo(f"  {loaded.refused:,} could not be loaded: listed above, each with its place and the reason")
     click.echo(f"FHIR R4 server at {base_url} (Ctrl-C stops it)")

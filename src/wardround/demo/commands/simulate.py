@@ -1,4 +1,4 @@
-"""`wardround simulate`: a synthetic ward as MIMIC-IV CSVs and FHIR NDJSON."""
+"""`wardround simulate`: writes a synthetic ward as MIMIC-IV CSVs and FHIR NDJSON."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,20 +10,20 @@ from wardround.cli.times import TIME
 
 
 @click.command()
-@click.option("--stays", type=click.IntRange(min=1), required=True, help="ICU stays in progress at --now.")
+@click.option("--stays", type=click.IntRange(min=1), required=True, help="Number of ICU stays in progress at --now.")
 @click.option("--seed", type=click.IntRange(min=0), required=True, help="The same seed and time give the same bytes.")
-@click.option("--now", type=TIME, help="The ward's time, ISO 8601 with an offset. Default: the current hour.")
+@click.option("--now", type=TIME, help="Current time of the ward, ISO 8601 with an offset. Default: the current hour.")
 @click.option(
     "--discharged",
     type=click.IntRange(min=0),
     default=600,
     show_default=True,
-    help="Discharged stays with outcomes, to train on: in DIR/mimic; in DIR/fhir only those of the last 24 hours.",
+    help="Number of discharged stays with outcomes, to train on. All are in mimic/; fhir/ has those of the last 24 h.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for mimic/ and fhir/.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(stays: int, seed: int, now: datetime | None, discharged: int, out: Path, as_json: bool) -> None:
-    """Make a synthetic ward: MIMIC-IV CSVs and FHIR NDJSON of the same patients. Not real data, and no evidence."""
+    """Write a synthetic ward: MIMIC-IV CSVs and FHIR NDJSON of the same patients. Not real data, and no evidence."""
     import pandas as pd
 
     from wardround.demo.simulate import Plan, simulate

@@ -1,4 +1,4 @@
-"""`wardround up`: a ward, a FHIR server and Airflow with its UI, until Ctrl-C."""
+"""`wardround up`: runs a ward, a FHIR server and Airflow with its UI until Ctrl-C."""
 
 import os
 import signal
@@ -21,12 +21,12 @@ from wardround.settings import settings_from
 def command(stays: int, port: int) -> None:
     """Start Airflow with its UI, a FHIR server with a ward as of now, and the schedules; Ctrl-C stops all of it.
 
-    Uses the MIMIC-IV CSVs at MIMIC_CSV_PATH where that is set, and a simulated ward otherwise. Everything stays in
-    var/up: the ward begins anew each time, models and Airflow's history remain.
+    Uses the MIMIC-IV CSVs at MIMIC_CSV_PATH if that is set, and a simulated ward otherwise. All files are in var/up:
+    the ward is created anew each time; models and Airflow's history are kept.
     """
     from wardround.demo.up import running_ward
 
-    # A service manager's way to stop is the keyboard's, and a shell may have had either ignored: everything unwinds.
+    # Service managers send SIGTERM, the keyboard sends SIGINT. Both must stop us, even if a shell had them ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     mimic = os.environ.get("MIMIC_CSV_PATH")

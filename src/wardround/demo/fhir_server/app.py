@@ -1,4 +1,4 @@
-"""The ASGI application: HTTP in and out around the interactions; control routes outside /fhir."""
+"""The ASGI application: translates between HTTP and the interactions; its control routes are outside /fhir."""
 
 import asyncio
 from collections import Counter
@@ -48,9 +48,10 @@ def create_app(
     clients: Clients | None = None,
     origins: Sequence[str] = (),
 ) -> Misbehaving:
-    """The server as an ASGI app, on a store that the caller closes. `cap` is the largest page.
+    """Returns the server as an ASGI app, on a store that the caller closes. `cap` is the largest page.
 
-    With `clients`, only they are served; without, everybody is. Web pages of the `origins` may ask, without cookies.
+    With `clients`, only they are served; without, everybody is. Web pages of the `origins` may send requests, but no
+    cookies.
     """
     faults, counts, exports = faults or Faults(), Counter[str](), Exports(store)
     started = datetime.now(UTC)
@@ -96,7 +97,7 @@ def create_app(
     app = Starlette(routes=routes, exception_handlers={Exception: _broken, 404: _nowhere, 405: _nowhere})
     app.router.redirect_slashes = False
     door: ASGIApp = SignedIn(app, clients) if clients else app
-    # Outside of the sign-in: a browser asks whether it may ask before it shows a token.
+    # Outside of the sign-in: a browser sends its preflight request before it shows a token.
     door = (
         CORSMiddleware(door, origins, allow_methods=_METHODS, allow_headers=_ASKED, expose_headers=_SAID)
         if origins
@@ -133,7 +134,7 @@ async def _call_of(request: Request, cap: int) -> Call:
     pairs: list[Pair] = parse_qsl(url.query, keep_blank_values=True)
     prefer = headers.get("prefer", "")
     call = Call(
-        # What a HEAD is answered with is cut to its headers on the way out.
+        # The answer to a HEAD is cut to its headers on the way out.
         method="GET" if request.method == "HEAD" else request.method,
         path=path,
         base=f"{url.scheme}://{url.netloc}/fhir",
@@ -175,7 +176,7 @@ async def _with_body(request: Request, call: Call) -> Call:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise invalid("the body is not JSON", "structure") from None
-    # A Bundle's entries are answered without copies of what they wrote, unless the client asks for them.
+    # The answers to a Bundle's entries have no copies of what was written, unless the client asks for them.
     minimal = not call.path and "return=representation" not in request.headers.get("prefer", "")
     return replace(call, body=body, returns="minimal" if minimal else call.returns)
 

@@ -1,4 +1,4 @@
-"""A batch or transaction Bundle in, its response Bundle out: each entry on its own, or all of them or none."""
+"""Answers batch and transaction Bundles: entries of a batch succeed or fail alone, those of a transaction together."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +24,7 @@ _METHODS = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
 
 
 def answer_bundle(store: Store, call: Call) -> Answer:
-    """Answers a Bundle that was posted to the base; raises a Problem for one that cannot be taken apart."""
+    """Answers a Bundle that was posted to the base; raises a Problem if it has no valid list of entries."""
     bundle = call.body
     if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
         raise invalid("Bundle: expected a Bundle of type batch or transaction at the base", "structure")
@@ -40,7 +40,7 @@ def answer_bundle(store: Store, call: Call) -> Answer:
 
 
 def calls_of(entries: list[Any], outer: Call) -> Iterator[Call | Problem]:
-    """What each entry asks for, or what is wrong with it."""
+    """Yields the request of each entry, or what is wrong with it."""
     for entry in entries:
         try:
             yield _call_of(entry, outer)
@@ -73,7 +73,7 @@ def _call_of(entry: Any, outer: Call) -> Call:
 
 
 def _batch(store: Store, entries: list[Any], outer: Call) -> list[Answered]:
-    """All entries in one SQLite transaction, for speed; one that fails is undone alone."""
+    """Performs all entries in one SQLite transaction, for speed; only an entry that fails is undone."""
     calls = list(calls_of(entries, outer))
     if any(isinstance(call, Call) and call.writes for call in calls):
         with store.writing() as session:
@@ -97,7 +97,7 @@ def _attempt(session: Session, call: Call | Problem) -> Answer:
 
 
 def _transaction(store: Store, entries: list[Any], outer: Call) -> list[Answered]:
-    """In the order of R4: DELETE, POST, PUT, GET; answers in the order of the entries."""
+    """Performs the entries in the order of R4 (DELETE, POST, PUT, GET); the answers have the order of the entries."""
     calls: list[Call] = []
     for number, call in enumerate(calls_of(entries, outer)):
         if isinstance(call, Problem):
@@ -133,9 +133,9 @@ def _at_entry(number: int, problem: Problem) -> Problem:
 
 
 def _identified(session: WritingSession, call: Call) -> Call:
-    """The call with the id that its resource has or will have, so that other entries can refer to it.
+    """Returns the call with the id that its resource has or will have, so that other entries can refer to it.
 
-    A create, or a conditional update, becomes an update of that id; a create that finds its match becomes a read.
+    A create or a conditional update becomes an update of that id; a create that finds its match becomes a read.
     """
     type_name = call.path[0] if call.path else ""
     if len(call.path) != 1 or type_name not in RESOURCE_TYPES or call.method not in ("POST", "PUT"):
@@ -187,7 +187,7 @@ def _conditional_reference(session: Session, reference: str, base: str) -> str:
 
 
 def _response_entry(asked: Call | Problem, answer: Answer, whole: bool) -> dict[str, Any]:
-    """What was read is carried along; a copy of what was written only if `whole` (Prefer: return=representation)."""
+    """Returns the response entry, with what was read; with what was written if `whole` (return=representation)."""
     response: dict[str, Any] = {"status": f"{answer.status} {HTTPStatus(answer.status).phrase}"}
     if answer.location:
         response["location"] = answer.location

@@ -1,4 +1,4 @@
-"""The CapabilityStatement, made from the table of resource types."""
+"""Builds the CapabilityStatement from the table of resource types."""
 
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,7 +16,7 @@ _COMMON = (("_id", "token"), ("_lastUpdated", "date"))
 
 
 def capability_statement(base: str, started: datetime) -> bytes:
-    """What the server can do; `started` is its date."""
+    """Returns the CapabilityStatement; `started` is its date."""
     return orjson.dumps(
         {
             "resourceType": "CapabilityStatement",

@@ -1,4 +1,4 @@
-"""A throw-away certificate for a server on this machine, which is its own authority: for tests and demonstration."""
+"""Makes a throw-away, self-signed certificate for a server on this machine, for tests and demonstration."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,14 +27,14 @@ _USAGE: Final = x509.KeyUsage(
 
 @dataclass(frozen=True)
 class Certificate:
-    """PEM files of a certificate and its private key; whoever trusts `file` as an authority trusts the server."""
+    """PEM files of a certificate and its private key; a client that trusts `file` as an authority trusts the server."""
 
     file: Path
     key_file: Path
 
 
 def throw_away_certificate(folder: Path) -> Certificate:
-    """Writes a new certificate for the loopback addresses, good for two days, into the folder."""
+    """Writes a new certificate for the loopback addresses, valid for two days, into the folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = Certificate(folder / "server.crt", folder / "server.key")
     certificate.file.write_bytes(_signed(key).public_bytes(serialization.Encoding.PEM))

@@ -1,4 +1,4 @@
-"""Search criteria in, an SQL condition on a type's search table out. No text of a request goes into the SQL."""
+"""Translates search criteria to an SQL condition on a type's search table. No text of a request goes into the SQL."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,13 +14,13 @@ from wardround.demo.fhir_server.schema import key_in_many
 from wardround.demo.fhir_server.session import Session
 
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
-_MOST_VALUES = 30_000  # SQLite takes 32,766, and a page needs some
+_MOST_VALUES = 30_000  # SQLite allows 32,766, and a page needs some itself
 _MOST_STEPS = 3
 _CUT = re.compile(r"(?<!\\),")
 
 
 class Condition(NamedTuple):
-    """An SQL expression and the values of its marks."""
+    """An SQL expression and the values of its placeholders."""
 
     sql: str
     binds: tuple[object, ...] = ()
@@ -30,7 +30,7 @@ NOTHING = Condition("0")
 
 
 def condition_of(session: Session, resource_type: ResourceType, criteria: Iterable[Pair], base: str) -> Condition:
-    """All criteria together, as a condition on search_<Type>; raises a 400 Problem for what has no meaning."""
+    """Returns all criteria as one condition on search_<Type>; raises a 400 Problem for criteria without a meaning."""
     found = _joined("AND", [_criterion(session, resource_type, name, value, base) for name, value in criteria])
     if len(found.binds) > _MOST_VALUES:
         raise invalid(f"search: more than {_MOST_VALUES} values, expected fewer at a time", "too-costly")
@@ -38,7 +38,7 @@ def condition_of(session: Session, resource_type: ResourceType, criteria: Iterab
 
 
 def _criterion(session: Session, resource_type: ResourceType, name: str, value: str, base: str) -> Condition:
-    # Each step may be to any type: a long way is very many searches.
+    # Each step may lead to any type, so that a long chain means very many searches.
     if name.count(".") + name.count("_has:") > _MOST_STEPS:
         raise invalid(f"{resource_type.name}: more than {_MOST_STEPS} references to follow", "too-costly")
     if name.startswith("_has:"):
@@ -96,12 +96,12 @@ def _fits(modifier: str, parameter: Parameter) -> bool:
 
 
 def _cut(value: str) -> list[str]:
-    """The alternatives of a value: commas divide it, unless a backslash stands before them."""
+    """Returns the alternatives of a value, which are separated by commas without a backslash before them."""
     return [re.sub(r"\\([,|$\\])", r"\1", part) for part in _CUT.split(value) if part]
 
 
 def _joined(word: str, conditions: Sequence[Condition], frame: str = "{}") -> Condition:
-    """Conditions under AND or OR, as a balanced tree: SQLite refuses an expression that is 1,000 deep."""
+    """Joins conditions with AND or OR as a balanced tree, because SQLite refuses an expression that is 1,000 deep."""
     if not conditions:
         return Condition("1" if word == "AND" else "0")
     level = list(conditions)
@@ -122,7 +122,7 @@ def _in(column: str, numbers: Iterable[int]) -> Condition:
 
 
 def _within(resource_type: ResourceType, parameter: Parameter) -> str:
-    """The frame of a condition on `value` in the table `many`."""
+    """Returns the SQL around a condition on `value` in the table `many`."""
     return f"pk IN (SELECT pk FROM many WHERE parameter = '{key_in_many(resource_type, parameter)}' AND ({{}}))"
 
 
@@ -147,7 +147,7 @@ def _pks(session: Session, targets: Iterable[tuple[str, str]]) -> list[int]:
 
 
 def _token_sets(session: Session, parts: list[str]) -> list[int]:
-    """The sets that hold any of the tokens: `code`, `system|code`, `|code` (no system) or `system|` (any code)."""
+    """Returns the sets with any of the tokens: `code`, `system|code`, `|code` (no system) or `system|` (any code)."""
     found: list[int] = []
     for part in parts:
         system, bar, code = part.rpartition("|")
@@ -192,10 +192,13 @@ def _prefixed(part: str) -> tuple[str, str]:
 
 
 def _date(start: str, end: str, part: str) -> Condition:
-    """The rule for each prefix (R4 search, 3.1.1.4.7), on half-open spans; `ge` and `le` where the spans overlap."""
+    """Returns the condition for a prefix (R4 search, 3.1.1.4.7) and a date, on half-open spans.
+
+    `ge` and `le` are also true if the spans overlap.
+    """
     prefix, text = _prefixed(part)
     try:
-        # A "+" of a zone that was not escaped arrives as a space.
+        # An unescaped "+" of a time zone arrives as a space.
         first, last = span(text.replace(" ", "+"), zone_needed=False)
     except ValueError:
         raise invalid("search: not a date, expected ISO 8601, as 2026-01-02T05:00:00Z", "value") from None
@@ -221,7 +224,7 @@ def _string(column: str, modifier: str, part: str) -> Condition:
 
 
 def _number(where: str, column: str, part: str) -> Condition:
-    """A number means its implicit range (5.4 is 5.35 to 5.45) for eq, ne and ap, and itself for the others."""
+    """Returns the condition on a number; eq, ne and ap use its implicit range (5.4 means 5.35 to 5.45)."""
     prefix, text = _prefixed(part)
     try:
         number = Decimal(text)
@@ -237,7 +240,7 @@ def _number(where: str, column: str, part: str) -> Condition:
 
 
 def _quantity(session: Session, where: str, parameter: Parameter, part: str) -> Condition:
-    """`[prefix]number`, or `number|system|code`, or `number||code`."""
+    """Returns the condition for `[prefix]number`, `number|system|code` or `number||code`."""
     number, _, unit = part.partition("|")
     amount = _number(where, f'"{parameter.store_name}"', number)
     if not unit:
@@ -255,7 +258,10 @@ def _chain(
     value: str,
     base: str,
 ) -> Condition:
-    """`location.name=MICU`, `subject:Patient.gender=female`: a search of the referenced type, within this one."""
+    """Returns the condition for a chain such as `location.name=MICU` or `subject:Patient.gender=female`.
+
+    It contains a search of the referenced type.
+    """
     if parameter.kind != "reference":
         raise invalid(
             f"{resource_type.name}?{parameter.name}: not a reference, so it cannot be followed", "not-supported"
@@ -276,7 +282,10 @@ def _chain(
 
 
 def _has(session: Session, name: str, value: str, base: str) -> Condition:
-    """`_has:Encounter:patient:status=x`: resources that an Encounter with that status refers to by `patient`."""
+    """Returns the condition for resources that others refer to.
+
+    `_has:Encounter:patient:status=x`: an Encounter with that status refers to the resource by `patient`.
+    """
     parts = name.split(":", 3)
     source = RESOURCE_TYPES.get(parts[1]) if len(parts) == 4 else None
     link = source.parameters.get(parts[2]) if source else None

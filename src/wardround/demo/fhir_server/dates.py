@@ -1,4 +1,4 @@
-"""FHIR dates: text in, the span of time that it may mean out, as microseconds since 1970 UTC (half open)."""
+"""Converts FHIR dates to the span of time that they may mean, half open, in microseconds since 1970 UTC."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -14,29 +14,29 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(?P<fraction>\.\d+)?)?(?P<zo
 
 
 def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970 UTC of an aware datetime."""
+    """Returns an aware datetime in microseconds since 1970 UTC."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def instant(when: int) -> str:
-    """The FHIR instant of microseconds since 1970 UTC, to the millisecond."""
+    """Returns the FHIR instant of microseconds since 1970 UTC, to the millisecond."""
     return (_EPOCH + timedelta(microseconds=when)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def span_in(value: object) -> tuple[int, int]:
-    """The span of what should be a date in a resource; raises ValueError."""
+    """Returns the span of a value that should be a date; raises ValueError if it is not."""
     if not isinstance(value, str):
         raise ValueError("not a text")
     return span(value)
 
 
-# A resource's times are checked, indexed and repeated in its neighbours.
+# Cached because each time is checked, indexed and likely repeated in other resources.
 @lru_cache(20_000)
 def span(text: str, zone_needed: bool = True) -> tuple[int, int]:
-    """First microsecond and the one after the last of a date, dateTime or instant; raises ValueError.
+    """Returns the first microsecond of a date, dateTime or instant, and the one after its last; raises ValueError.
 
-    A year, month or day means all of it, in UTC. A resource's time must carry a zone (R4 dateTime); a search value
-    need not, and means UTC without.
+    A year, month or day means the whole of it, in UTC. A time in a resource must have a zone (R4 dateTime); one in a
+    search need not, and is then UTC.
     """
     if len(text) > 10:
         return _span_of_time(text, zone_needed)

@@ -1,4 +1,4 @@
-"""Bulk Data export: a kick-off in; NDJSON files and a manifest, made by a thread meanwhile, out.
+"""Bulk Data export: after a kick-off request, a thread writes NDJSON files and a manifest.
 
 Follows FHIR Bulk Data Access 2.0.0 ("Bulk Data Export Operation Request Flow") at system, Patient and Group level.
 """
@@ -32,11 +32,11 @@ NDJSON = "application/fhir+ndjson"
 PER_FILE = 10_000
 _KNOWN = frozenset({"_type", "_since", "_outputFormat"})
 _FORMATS = (NDJSON, "application/ndjson", "ndjson")
-_PATIENCE_SECONDS = 0.2  # how long a status request waits for an export that is nearly done
+_PATIENCE_SECONDS = 0.2  # how long a status request waits, in case the export is nearly done
 
 
 class Scope(NamedTuple):
-    """What is exported: types, what changed since (microseconds), and the SQL of the patients ("" for all)."""
+    """What is exported: types, changes since (microseconds), and the SQL that selects the patients ("" for all)."""
 
     types: tuple[str, ...]
     since: int
@@ -46,7 +46,7 @@ class Scope(NamedTuple):
 
 @dataclass
 class Job:
-    """One export at work or done; `files` are (type, name, resources)."""
+    """One export, running or done; `files` are (type, name, resources)."""
 
     request: str
     signed: bool
@@ -60,19 +60,19 @@ class Job:
     failed: bool = False
 
     def open(self, name: str) -> BinaryIO:
-        """The next file of a type."""
+        """Opens the next file of a type."""
         self.files.append((name, f"{len(self.files)}-{name}.ndjson", 0))
         return (self.folder / self.files[-1][1]).open("wb")
 
     def count(self) -> int:
-        """One more resource in the last file; gives how many there are."""
+        """Counts one more resource in the last file, and returns their number."""
         name, file, number = self.files[-1]
         self.files[-1] = (name, file, number + 1)
         return number + 1
 
 
 class Exports:
-    """All exports of a server; their files lie in a temporary folder until they are deleted or the server ends."""
+    """All exports of a server; their files are in a temporary folder until they are deleted or the server ends."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -80,7 +80,7 @@ class Exports:
         self._folder: Path | None = None
 
     def concerns(self, path: tuple[str, ...]) -> bool:
-        """Whether a path is one of an export."""
+        """Returns whether a path belongs to an export."""
         return bool(path) and (path[-1] == KICK_OFF or path[0] in (STATUS, FILES))
 
     def answer(self, call: Call, headers: Headers) -> Response:
@@ -172,7 +172,7 @@ def _scope(call: Call, session: Session) -> Scope:
 
 
 def _patients(path: tuple[str, ...], session: Session) -> tuple[str, tuple[str, ...]]:
-    """The SQL of the patients that an export is about, with what it binds; empty for the whole server."""
+    """Returns the SQL that selects the patients of an export, and its bound values; empty for the whole server."""
     match path:
         case (_,):
             return "", ()
@@ -191,7 +191,7 @@ def _patients(path: tuple[str, ...], session: Session) -> tuple[str, tuple[str, 
 
 
 def _patient_of(name: str) -> Parameter | None:
-    """The parameter of a type in whose column its patient stands; None for a type outside the Patient compartment."""
+    """Returns the parameter whose column contains a type's patient; None if outside the Patient compartment."""
     parameter = RESOURCE_TYPES[name].parameters.get("patient")
     return parameter if parameter is not None and not parameter.many else None
 

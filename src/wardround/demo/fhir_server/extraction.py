@@ -1,4 +1,4 @@
-"""A resource in, the values of its search parameters out: what the search tables hold of it. No database here."""
+"""Extracts the values of a resource's search parameters for the search tables. It does not use the database."""
 
 from functools import lru_cache
 from typing import Any
@@ -14,11 +14,11 @@ Token = tuple[str, str]
 
 
 def values_at(resource: Any, path: tuple[str, ...]) -> list[Any]:
-    """Every value at a path of element names; lists on the way are flattened."""
+    """Returns every value at a path of element names; lists on the way are flattened."""
     if len(path) == 1 and isinstance(resource, dict):
         value = resource.get(path[0])
         values = value if isinstance(value, list) else [value]
-        # A list of primitives may hold nulls, where only an extension is given.
+        # A list of primitives may contain nulls where only an extension is given.
         return [one for one in values if one is not None]
     found = [resource]
     for name in path:
@@ -34,14 +34,14 @@ def values_at(resource: Any, path: tuple[str, ...]) -> list[Any]:
 
 
 def values_of(resource: Any, parameter: Parameter) -> list[Any]:
-    """Every value that a parameter reads, over all its paths."""
+    """Returns every value that a parameter reads, from all its paths."""
     if len(parameter.paths) == 1:
         return values_at(resource, parameter.paths[0])
     return [value for path in parameter.paths for value in values_at(resource, path)]
 
 
 def tokens(resource: Any, parameter: Parameter) -> tuple[Token, ...]:
-    """The (system, code) pairs of codes, Codings, CodeableConcepts, booleans and uris, in a stable order."""
+    """Returns the (system, code) pairs of codes, Codings, CodeableConcepts, booleans and uris, in a stable order."""
     values = values_of(resource, parameter)
     try:
         if len(values) == 1:
@@ -51,7 +51,7 @@ def tokens(resource: Any, parameter: Parameter) -> tuple[Token, ...]:
         raise _malformed(parameter, "a code or CodeableConcept") from None
 
 
-# A ward's resources repeat a few hundred codes: reading each spelling once halves the time of a load.
+# A ward's resources repeat a few hundred codes: parsing each spelling only once halves the time of a load.
 @lru_cache(20_000)
 def _tokens_in(spelling: bytes) -> tuple[Token, ...]:
     value = orjson.loads(spelling)
@@ -66,7 +66,7 @@ def _tokens_in(spelling: bytes) -> tuple[Token, ...]:
 
 
 def _token_of(coding: Any) -> list[Token]:
-    """The token of a Coding; none if it has no code."""
+    """Returns the token of a Coding; none if it has no code."""
     if not isinstance(coding, dict):
         raise ValueError("not a Coding")
     system, code = coding.get("system", ""), coding.get("code", "")
@@ -76,7 +76,7 @@ def _token_of(coding: Any) -> list[Token]:
 
 
 def identifiers(resource: Any, parameter: Parameter) -> list[str]:
-    """Each Identifier twice, as a search may name it: `=value`, and `system|value`."""
+    """Returns each Identifier twice, in the two forms that a search may use: `=value` and `system|value`."""
     spelled = []
     for value in values_of(resource, parameter):
         if not isinstance(value, dict):
@@ -87,7 +87,7 @@ def identifiers(resource: Any, parameter: Parameter) -> list[str]:
 
 
 def targets(resource: Any, parameter: Parameter, base: str) -> list[Target]:
-    """What the References of a parameter name; a Reference by identifier only, or to a contained resource, is none."""
+    """Returns the targets of a parameter's References, except those only by identifier or to contained resources."""
     found = []
     for value in values_of(resource, parameter):
         reference = value.get("reference", "") if isinstance(value, dict) else None
@@ -99,7 +99,7 @@ def targets(resource: Any, parameter: Parameter, base: str) -> list[Target]:
 
 
 def first_span(resource: Any, parameter: Parameter) -> tuple[int | None, int | None]:
-    """The span of the first date or Period; an open end reaches as far as numbers do. (None, None) if there is none."""
+    """Returns the span of the first date or Period, or (None, None); an open end is the largest number."""
     for value in values_of(resource, parameter):
         try:
             if isinstance(value, dict):
@@ -112,16 +112,16 @@ def first_span(resource: Any, parameter: Parameter) -> tuple[int | None, int | N
 
 
 def numbers(resource: Any, parameter: Parameter) -> list[float]:
-    """Every number."""
+    """Returns every number."""
     values = values_of(resource, parameter)
     if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):
         raise _malformed(parameter, "a number")
-    # SQLite's whole numbers end at 64 bits.
+    # SQLite's integers have 64 bits.
     return [float(value) for value in values]
 
 
 def quantity(resource: Any, parameter: Parameter) -> tuple[float | None, tuple[Token, ...]]:
-    """The first Quantity's value, and its unit as (system, code) and as ("", unit)."""
+    """Returns the first Quantity's value, and its unit as (system, code) and as ("", unit)."""
     for value in values_of(resource, parameter):
         amount = value.get("value") if isinstance(value, dict) else True
         if isinstance(amount, bool) or not isinstance(amount, (int, float, type(None))):
@@ -139,7 +139,7 @@ def _unit_tokens(system: str, code: str, unit: str) -> tuple[Token, ...]:
 
 
 def strings(resource: Any, parameter: Parameter) -> str | None:
-    """Every text, each between unit separators; None if there is none."""
+    """Returns every text, each between unit separators; None if there is none."""
     values = values_of(resource, parameter)
     if any(not isinstance(value, str) for value in values):
         raise _malformed(parameter, "a text")

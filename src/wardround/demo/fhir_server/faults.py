@@ -1,4 +1,4 @@
-"""Misbehaviour on request, for tests of clients: which requests are slowed, refused, cut off, and how often.
+"""Misbehaves on request, to test clients: says which requests are slowed, refused or cut off, and how often.
 
 A plan is JSON: `{"seed": 1, "faults": [{"kind": "status", "status": 429, "rate": 0.2, "retry_after": 1}]}`.
 """
@@ -13,18 +13,18 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 
 
 class Fault(BaseModel):
-    """One kind of misbehaviour, and the requests that it meets.
+    """One kind of misbehaviour, and the requests that it affects.
 
     Attributes:
         kind: `status` answers with `status` (an error, or the 202 of an export that never ends) and does nothing;
-            `delay` waits `seconds` and goes on; `drop` closes the connection and does nothing; `drop_after` does what
-            was asked, writes included, and closes the connection instead of answering; `truncate` does it and closes
-            the connection in the middle of the body.
-        rate: the share of the requests concerned that are met, drawn with the plan's seed.
-        methods: HTTP methods concerned; empty: all.
+            `delay` waits `seconds` and continues; `drop` closes the connection and does nothing; `drop_after` performs
+            the request, including writes, and closes the connection instead of answering; `truncate` performs it and
+            closes the connection in the middle of the body.
+        rate: the share of the matching requests that are affected, drawn with the plan's seed.
+        methods: HTTP methods that match; empty: all.
         path: what the path must contain, e.g. "/Observation/_search"; empty: any.
-        skip: how many of the requests concerned pass first.
-        times: how many are met at most; None: no limit.
+        skip: how many matching requests pass first.
+        times: how many are affected at most; None: no limit.
         retry_after: seconds for a Retry-After header; None: no header.
         retry_after_date: write it as an HTTP date.
     """
@@ -47,7 +47,7 @@ class Fault(BaseModel):
 
 
 class FaultPlan(BaseModel):
-    """Faults and the seed of the draws. The first that meets a request decides; after a delay the next ones may."""
+    """Faults and the seed of the draws. The first fault that affects a request decides; more may follow a delay."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,14 +56,14 @@ class FaultPlan(BaseModel):
 
 
 class Faults:
-    """A plan at work: it counts and draws."""
+    """A plan in use: counts the requests and makes the draws."""
 
     def __init__(self, plan: FaultPlan | None = None) -> None:
         self._lock = threading.Lock()
         self.follow(plan or FaultPlan())
 
     def follow(self, plan: FaultPlan) -> None:
-        """Starts a plan from its beginning, in place of the one before."""
+        """Starts a plan from its beginning, in place of the previous one."""
         with self._lock:
             self.plan = plan
             self._random = random.Random(plan.seed)
@@ -71,7 +71,7 @@ class Faults:
             self.met = [0] * len(plan.faults)
 
     def meeting(self, method: str, path: str) -> list[Fault]:
-        """The faults that meet a request, in order: delays, then at most one that decides."""
+        """Returns the faults that affect a request, in order: delays, then at most one that decides."""
         found: list[Fault] = []
         with self._lock:
             for number, fault in enumerate(self.plan.faults):

@@ -1,4 +1,4 @@
-"""One REST interaction in, its answer out: the same for a request of its own and for an entry of a Bundle."""
+"""Performs REST interactions, both those that are requests of their own and those that are entries of a Bundle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from wardround.fhir.references import is_id
 
 @dataclass(frozen=True)
 class Call:
-    """A request, or an entry of a Bundle, without its transport.
+    """A request, or an entry of a Bundle, independent of HTTP.
 
     Attributes:
         path: the segments under the base.
@@ -46,7 +46,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, a body (serialised), and the version that it is about: its last update, its location under the base."""
+    """A status, a serialised body, and the version that it is about: its last update and its path under the base."""
 
     status: int
     body: bytes = b""
@@ -60,7 +60,7 @@ class Answer:
 
 
 def perform(session: Session, call: Call) -> Answer:
-    """Does what a call asks; a call that writes needs a WritingSession. Raises a Problem."""
+    """Performs a call; a call that writes needs a WritingSession. Raises a Problem."""
     resource_type = _type_of(call)
     rest = call.path[1:]
     match call.method, rest:
@@ -156,13 +156,13 @@ def _answer_to_write(written: Written, resource_type: ResourceType) -> Answer:
 
 
 def _create(session: WritingSession, resource_type: ResourceType, call: Call) -> Answer:
-    """Create; with If-None-Exist only if nothing matches, and the one match unchanged otherwise."""
+    """Creates a resource; with If-None-Exist only if nothing matches, else returns the match unchanged."""
     if call.if_none_exist:
         query = call.if_none_exist.rpartition("?")[2]
         found = _one_match(session, resource_type, parse_qsl(query), call.base)
         if found is not None:
             return _answer_with(_current(session, resource_type, found), 200, resource_type, found)
-    # A server chooses the id of what is created; one in the body means nothing.
+    # The server chooses the id of a new resource; one in the body is ignored.
     body = {**call.body, "id": str(uuid4())} if isinstance(call.body, dict) else call.body
     resource_id = body["id"] if isinstance(body, dict) else ""
     return _answer_to_write(session.put(resource_type.name, resource_id, body, call.base), resource_type)
@@ -194,7 +194,7 @@ def _one_match(session: Session, resource_type: ResourceType, pairs: Sequence[Pa
 
 
 def _conditional_update(session: WritingSession, resource_type: ResourceType, call: Call) -> Answer:
-    """PUT Type?criteria: none matches -> created, one -> updated, more -> 412."""
+    """Performs PUT Type?criteria: creates if nothing matches, updates one match, answers 412 for several."""
     found = _one_match(session, resource_type, call.pairs, call.base)
     own_id = call.body.get("id") if isinstance(call.body, dict) else None
     if found is not None:

@@ -1,6 +1,6 @@
-"""A folder of FHIR files in, a filled store out. Ids are kept; unknown resource types are counted.
+"""Fills a store from a folder of FHIR files. Ids are kept; resources of unknown types are counted.
 
-What cannot be stored is said, one by one, and costs nothing else, unless all or nothing is asked for.
+Each resource that cannot be stored is reported, and the others are stored all the same, unless `strict` is set.
 """
 
 from collections import Counter
@@ -24,9 +24,9 @@ _PROGRESS_EVERY: Final = 5_000
 
 @dataclass
 class Loaded:
-    """How many resources of each type were stored, and of types that the server does not keep; and what was not.
+    """Counts of the resources that were stored, and skipped because the server does not support the type, by type.
 
-    `refused` is how many places of the folder could not be used.
+    `refused` is the number of places in the folder that could not be used.
     """
 
     stored: Counter[str] = field(default_factory=Counter)
@@ -42,12 +42,12 @@ def open_store(
     refuse: Refuse = lambda _: None,
     strict: bool = False,
 ) -> tuple[Store, Loaded]:
-    """A store at a path (temporary without), filled from a folder.
+    """Returns a store at a path (a temporary one without a path), filled from a folder.
 
-    A file that was not there, or that held nothing, appears when it is full.
+    A new or empty file appears only when it has been filled.
 
-    `refuse` hears of each place of the folder that cannot be used. If there are any and `strict` is asked for, or
-    where there are no FHIR files at all, raises SourceDataError, and nothing of the folder stays.
+    `refuse` is called for each place in the folder that cannot be used. If there are any and `strict` is set, or if
+    there are no FHIR files at all, raises SourceDataError, and nothing from the folder is kept.
     """
     if data is None:
         return Store(path), Loaded()
@@ -86,7 +86,7 @@ def load(
     refuse: Refuse = lambda _: None,
     strict: bool = False,
 ) -> Loaded:
-    """Stores every resource of a folder that counts (see `Current`); see `open_store`. `progress` gets the count."""
+    """Stores every current resource of a folder (see `Current`, `open_store`). `progress` is called with the count."""
     loaded = Loaded()
 
     def refused(unread: Unread) -> None:
@@ -103,7 +103,7 @@ def load(
         if strict and loaded.refused:
             raise SourceDataError(
                 f"{data}: {loaded.refused} resources or files cannot be used, expected none with --strict; correct"
-                " them (they are listed above), or leave --strict away to load the others"
+                " them (they are listed above), or leave out --strict to load the others"
             )
     return loaded
 

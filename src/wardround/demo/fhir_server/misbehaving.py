@@ -1,4 +1,4 @@
-"""ASGI around the server: counts requests, and lets faults happen to them."""
+"""ASGI middleware around the server: counts requests, and applies faults to them."""
 
 import asyncio
 from collections import Counter
@@ -15,10 +15,10 @@ _NAMED = ("_search", "_history", "metadata", "fhir", "$export", "smart-configura
 
 
 class Misbehaving:
-    """Wraps the app. `counts` holds how many requests came, by method and kind of path ("GET Observation/{id}").
+    """Wraps the app. `counts` is the number of requests by method and kind of path ("GET Observation/{id}").
 
-    `transports` holds the open connections by the client's address, so that one can be closed in the middle; without
-    (in-process use) a cut connection is a ConnectionAbortedError.
+    `transports` are the open connections by the client's address, so that one can be closed midway; without them (when
+    used in-process), a cut connection is a ConnectionAbortedError.
     """
 
     def __init__(
@@ -57,19 +57,19 @@ class Misbehaving:
         if transport is None:
             raise ConnectionAbortedError("a fault cut the connection")
         transport.close()
-        # The server closes in its own time; returning before would make it answer 500.
+        # uvicorn closes the connection a little later; if we returned before that, it would answer 500.
         while (await receive())["type"] != "http.disconnect":
             pass
 
 
 def _kind(path: str) -> str:
-    """The path with ids as {id}: "RiskAssessment/{id}"; the base is "/"."""
+    """Returns the path with ids as {id}: "RiskAssessment/{id}"; the base is "/"."""
     parts = [part for part in path.split("/") if part][1:]
     return "/".join(part if at == 0 or part in _NAMED else "{id}" for at, part in enumerate(parts)) or "/"
 
 
 async def _refuse(fault: Fault, send: Send) -> None:
-    body = operation_outcome("error", "transient", "refused by a fault that was asked for")
+    body = operation_outcome("error", "transient", "refused by a fault that was requested")
     headers = [(b"content-type", b"application/fhir+json"), (b"content-length", str(len(body)).encode())]
     if fault.retry_after is not None:
         headers.append((b"retry-after", _retry_after(fault.retry_after, fault.retry_after_date)))
@@ -84,7 +84,7 @@ def _retry_after(seconds: int, as_date: bool) -> bytes:
 
 
 def _half(send: Send) -> Send:
-    """Sends the head and half of the body."""
+    """Returns a `send` that sends the head and half of the body."""
 
     async def send_half(message: Message) -> None:
         if message["type"] == "http.response.body":

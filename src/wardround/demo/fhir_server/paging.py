@@ -1,4 +1,4 @@
-"""Where a page ends, as an opaque text for the next link, and back. It holds the search; the server keeps nothing."""
+"""Encodes where a page ends, and the search itself, as an opaque text for the next link; the server keeps no state."""
 
 import base64
 import binascii
@@ -11,17 +11,17 @@ from wardround.demo.fhir_server.problems import invalid
 from wardround.demo.fhir_server.query import Pair
 
 Key = str | int | float | None
-_LARGEST = 2**20  # bytes of a search; a page's address comes from anywhere
+_LARGEST = 2**20  # bytes of a decoded search; the link to a page may come from anybody
 
 
 class Place(NamedTuple):
     """A search, and the place up to which it has been answered.
 
     Attributes:
-        pairs: the query string as it was asked.
-        after: the sort keys of the last match shown, its number last; None before the first.
-        newest: the greatest number when the search began. Later resources do not enter its pages.
-        total: how many matched when the search began; None if that was not asked.
+        pairs: the query string as received.
+        after: the sort keys of the last match shown, its row number last; None before the first.
+        newest: the greatest row number when the search began. Later resources do not appear in its pages.
+        total: how many matched when the search began; None if the total was not requested.
     """
 
     pairs: tuple[Pair, ...]
@@ -34,12 +34,12 @@ _PLACE = msgspec.json.Decoder(Place)
 
 
 def token_of(place: Place) -> str:
-    """The place as text for a URL."""
+    """Encodes the place as text for a URL."""
     return base64.urlsafe_b64encode(zlib.compress(msgspec.json.encode(place))).decode().rstrip("=")
 
 
 def place_of(token: str) -> Place:
-    """The place that a token stands for; raises a 400 Problem for any other text."""
+    """Decodes the place from a token; raises a 400 Problem for any other text."""
     try:
         packed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         place = _PLACE.decode(zlib.decompressobj().decompress(packed, _LARGEST))

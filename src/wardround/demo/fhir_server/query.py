@@ -1,4 +1,4 @@
-"""A query string in, what it asks for out: criteria for the search tables apart from how the result is to be shown."""
+"""Parses a query string: separates criteria for the search tables from parameters that control the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,13 +13,13 @@ DEFAULT_CAP = 10_000
 
 _MOST_DIGITS = 15
 _SUMMARIES = ("true", "false", "count", "data", "text")
-# Known to everyone, without meaning here.
+# Parameters that every server accepts, without a meaning here.
 _SILENT = ("_format", "_pretty")
 
 
 @dataclass(frozen=True)
 class Query:
-    """A search, taken apart. `criteria` are (parameter with modifier, value) pairs; `sort` (parameter, descending)."""
+    """A parsed search. `criteria` are (parameter with modifier, value) pairs; `sort` has (parameter, descending)."""
 
     criteria: tuple[Pair, ...] = ()
     count: int = DEFAULT_COUNT
@@ -37,7 +37,7 @@ class Query:
 
 
 def parsed(pairs: Sequence[Pair], resource_type: ResourceType, cap: int = DEFAULT_CAP) -> Query:
-    """Raises a 400 Problem for a value that has no meaning; unknown parameters end in `ignored`."""
+    """Parses the query; raises a 400 Problem for an invalid value. Unknown parameters are listed in `ignored`."""
     query = Query()
     for name, value in pairs:
         if name in _SILENT or not value:

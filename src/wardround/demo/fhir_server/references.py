@@ -1,4 +1,4 @@
-"""References: from the text of a Reference, or of a search value, to the (type, id) that it names."""
+"""Parses the text of a Reference, or a search value, into the (type, id) that it names."""
 
 from functools import lru_cache
 
@@ -6,16 +6,16 @@ from wardround.demo.fhir_server.resource_types import RESOURCE_TYPES
 
 Target = tuple[str, str]
 
-# The type under which a reference to elsewhere is kept: a URL of another server, or a urn. Its id is the whole text.
+# The type under which an external reference is stored: a URL of another server, or a urn. Its id is the whole text.
 ELSEWHERE = "url"
 
 
 @lru_cache(20_000)
 def target_of(text: str, base: str) -> Target | None:
-    """The (type, id) that a reference names; None for a fragment (`#contained`) and for what is no reference.
+    """Returns the (type, id) that a reference names; None for a fragment (`#contained`) or an invalid reference.
 
     `base` is the server's own URL as the caller wrote it: references under it are local. Types that the server does
-    not keep (Practitioner) are targets too. A version (`/_history/2`) is dropped.
+    not support (Practitioner) are targets too. A version (`/_history/2`) is dropped.
     """
     local = text.removeprefix(f"{base}/") if base else text
     if "://" in local or local.startswith("urn:"):
@@ -27,7 +27,7 @@ def target_of(text: str, base: str) -> Target | None:
 
 
 def targets_of_value(value: str, types: tuple[str, ...], base: str) -> list[Target]:
-    """What a search value may name: `Type/id`, a URL, or a bare id, which stands for each of the `types`."""
+    """Returns what a search value may name: `Type/id`, a URL, or a bare id, which may be of any of the `types`."""
     target = target_of(value, base)
     if target is not None:
         return [target] if not types or target[0] in types or target[0] == ELSEWHERE else []

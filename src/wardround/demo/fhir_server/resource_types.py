@@ -1,4 +1,4 @@
-"""The table that the whole server is made from: a resource type -> its elements, code sets, search parameters, indexes.
+"""Defines what the server supports: for each resource type its elements, code sets, search parameters and indexes.
 
 Elements are written in a small notation: `status!+` is required and part of the summary, `issued@` is a date, dateTime
 or instant, `value[Quantity|String]` is a choice, of which at most one may be present. Source: FHIR R4 (4.0.1), the
@@ -23,8 +23,8 @@ class Parameter:
 
     Attributes:
         targets: types that a reference may name; a bare id in a search means one of these. Empty: any type.
-        many: a reference that repeats within a resource (kept in a table of its own).
-        stored: the parameter whose stored values this one reads, where it keeps none of its own.
+        many: a reference that may occur several times in a resource (stored in a separate table).
+        stored: the parameter whose stored values this one uses, if it has none of its own.
     """
 
     name: str
@@ -60,7 +60,7 @@ def _reference(name: str, paths: str = "", to: str = "", many: bool = False) -> 
 
 
 def _patient(stored: str = "subject", many: bool = False) -> Parameter:
-    """`patient`: the reference of another parameter, where it names a Patient."""
+    """Returns the parameter `patient`: the reference of another parameter, if it names a Patient."""
     return Parameter("patient", "reference", (), targets=("Patient",), many=many, stored=stored)
 
 
@@ -74,7 +74,7 @@ COMMON_PARAMETERS = (
 
 @dataclass(frozen=True)
 class ResourceType:
-    """One line of the table; see the module's docstring for the notation of `notation`."""
+    """One line of the table; the module's docstring explains the notation of `notation`."""
 
     name: str
     notation: str
@@ -84,7 +84,7 @@ class ResourceType:
 
     @cached_property
     def elements(self) -> frozenset[str]:
-        """Every top-level name that a resource of this type may hold."""
+        """Every top-level name that a resource of this type may have."""
         names = {name for match in self._matches for name in _spelled_out(match)}
         primitives = {f"_{name}" for name in names}
         return frozenset({"resourceType", "_language", "_implicitRules", *_COMMON, *names, *primitives})
@@ -99,7 +99,7 @@ class ResourceType:
 
     @cached_property
     def dates(self) -> frozenset[str]:
-        """Elements that hold a date, dateTime or instant."""
+        """Elements that contain a date, dateTime or instant."""
         flagged = {match["name"] for match in self._matches if "@" in match["flags"]}
         choices = {
             name for match in self._matches for name in _spelled_out(match) if name.endswith(("DateTime", "Instant"))
@@ -108,7 +108,7 @@ class ResourceType:
 
     @cached_property
     def choices(self) -> tuple[frozenset[str], ...]:
-        """Groups of names of which a resource may hold one."""
+        """Groups of names of which a resource may have only one."""
         return tuple(frozenset(_spelled_out(match)) for match in self._matches if match["choices"])
 
     @cached_property

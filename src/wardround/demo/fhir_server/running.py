@@ -1,4 +1,4 @@
-"""The server as a process: `serve` runs it in this one, `running_server` in a child that ends with its parent."""
+"""Runs the server: `serve` in this process, `running_server` in a child process that ends with its parent."""
 
 import asyncio
 import errno
@@ -37,24 +37,24 @@ _STOP_SECONDS = 10
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises WardroundError if the address cannot be had."""
+    """Returns a listening socket; port 0 means any free port. Raises WardroundError if the address cannot be used."""
     try:
         return socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512
         )
     except OSError as error:
         is_foreign = error.errno in _NOT_THIS_MACHINE
-        # create_server appends the address to the system's words, and it is said already.
+        # create_server appends the address to the system's message, and ours names it already.
         why = str(error.strerror).partition(" (while ")[0]
         remedy = "give an address of this machine with --host" if is_foreign else "choose another with --port"
         raise WardroundError(
-            f"fhir-server: {host} port {port} cannot be listened on ({why}); {remedy}"
+            f"fhir-server: cannot listen on {host} port {port} ({why}); {remedy}"
             f"{'' if is_foreign else ' (0 takes a free one)'}"
         ) from None
 
 
 def url_of(listening: socket.socket, scheme: str = "http") -> str:
-    """scheme://host:port of a listening socket."""
+    """Returns scheme://host:port of a listening socket."""
     host, port = listening.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
@@ -69,9 +69,9 @@ def serve(
     clients: Clients | None = None,
     origins: Sequence[str] = (),
 ) -> None:
-    """Answers requests until SIGTERM or SIGINT; calls `ready` once it does. The caller closes the store.
+    """Answers requests until SIGTERM or SIGINT; calls `ready` as soon as it does. The caller closes the store.
 
-    With a certificate it speaks TLS; with `clients` it serves only them; web pages of the `origins` may ask.
+    With a certificate it uses TLS; with `clients` it serves only them; web pages of the `origins` may send requests.
     """
     transports: Transports = {}
     config = uvicorn.Config(
@@ -101,7 +101,7 @@ class _Server(uvicorn.Server):
 
 
 def _protocol(transports: Transports) -> type[asyncio.Protocol]:
-    """uvicorn's own HTTP protocol, which also notes each open connection, so that faults can close one."""
+    """Returns uvicorn's own HTTP protocol, extended to record open connections, so that faults can close them."""
 
     class Noting(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         def connection_made(self, transport: asyncio.Transport) -> None:
@@ -117,7 +117,7 @@ def _protocol(transports: Transports) -> type[asyncio.Protocol]:
 
 
 def end_with_signals() -> None:
-    """SIGTERM unwinds the process as SIGINT does, so that temporary files are removed."""
+    """Makes SIGTERM unwind the process as SIGINT does, so that temporary files are removed."""
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
         sys.exit(0)
@@ -126,10 +126,10 @@ def end_with_signals() -> None:
 
 
 def end_with_stdin() -> None:
-    """Ends this process when its standard input does: a parent that holds the other end cannot leave it behind."""
+    """Ends this process when its standard input is closed, so that it never outlives the parent at the other end."""
 
     def watch() -> None:
-        # Not sys.stdin: a thread that waits in its buffer would break the interpreter's own end.
+        # Not sys.stdin: a thread that waits in its buffer would break the interpreter's shutdown.
         while os.read(0, 1024):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
@@ -139,9 +139,9 @@ def end_with_stdin() -> None:
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server in a child process. `base_url` ends in /fhir; /_faults and /_requests lie under `control_url`.
+    """A server in a child process. `base_url` ends in /fhir; /_faults and /_requests are under `control_url`.
 
-    `ca_file` is the authority to trust if it speaks TLS.
+    `ca_file` is the authority to trust if it uses TLS.
     """
 
     control_url: str
@@ -157,12 +157,12 @@ class RunningServer:
         self._control("POST", "/_faults", plan.model_dump_json().encode())
 
     def requests(self) -> dict[str, int]:
-        """How many requests came, by method and kind of path: {"GET Observation/{id}": 2, "POST /": 1}."""
+        """Returns the number of requests by method and kind of path: {"GET Observation/{id}": 2, "POST /": 1}."""
         counted: dict[str, int] = self._control("GET", "/_requests")["requests"]
         return counted
 
     def forget_requests(self) -> None:
-        """Counts from zero again."""
+        """Resets the counts of requests to zero."""
         self._control("DELETE", "/_requests")
 
     def _control(self, method: str, path: str, body: bytes | None = None) -> Any:
@@ -182,10 +182,10 @@ def running_server(
     clients: Clients | None = None,
     origins: Sequence[str] = (),
 ) -> Iterator[RunningServer]:
-    """A server on a free loopback port, in a child process, from when it answers until the block ends.
+    """Runs a server on a free loopback port, in a child process, until the block ends; yields once it answers.
 
-    `data` is a folder to load, `db` an SQLite file to keep (temporary without), `cap` the largest page. With `tls` it
-    has a certificate that nobody else has; with `clients` it serves only them; web pages of the `origins` may ask.
+    `data` is a folder to load, `db` an SQLite file to keep (default: a temporary one), `cap` the largest page. With
+    `tls` it has its own certificate; with `clients` it serves only them; web pages of the `origins` may send requests.
     Raises FhirUnreachable if the server cannot start; its own message is on stderr.
     """
     options = ["--port", "0", "--json", "--until-eof"]
@@ -209,7 +209,7 @@ def running_server(
 
 @contextmanager
 def _child(command: list[str]) -> Iterator[tuple[str, int]]:
-    """The server's base URL and process id."""
+    """Yields the server's base URL and process id."""
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin is not None
     assert child.stdout is not None

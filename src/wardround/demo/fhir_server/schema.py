@@ -1,10 +1,10 @@
-"""The SQLite tables, made from the table of resource types.
+"""Defines the SQLite tables, derived from the table of resource types.
 
 resource      one row per (type, id) that exists, existed (body NULL, version > 0) or is only referred to (version 0)
 history       the versions before the current one
-search_<Type> one row per resource: what its parameters hold, in integers where possible; narrow, so that scans are fast
-token_set     each distinct combination of codings once; a token column holds its number. token: its members
-many          values that repeat within a resource or never do between resources: references, identifiers, numbers
+search_<Type> one row per resource: its parameters' values, as integers if possible; narrow, so that scans are fast
+token_set     each distinct combination of codings once; a token column contains its number. token: its members
+many          values that repeat within a resource, or are unique to it: references, identifiers, numbers
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS many (
 
 
 def columns(parameter: Parameter) -> tuple[str, ...]:
-    """The columns of a parameter in its type's search table; none if it lives in `many` or in another's columns."""
+    """Returns a parameter's columns in its type's search table; none if `many` or another one's columns store it."""
     name = f'"{parameter.store_name}"'
     if parameter.stored or parameter.many or parameter.kind in ("identifier", "number"):
         return ()
@@ -44,7 +44,7 @@ def columns(parameter: Parameter) -> tuple[str, ...]:
 
 
 def create_tables() -> str:
-    """The script that makes every table that is absent."""
+    """Returns the script that creates every missing table."""
     made = [TABLES]
     for resource_type in RESOURCE_TYPES.values():
         names = ["pk INTEGER PRIMARY KEY", "updated INTEGER NOT NULL", *_all_columns(resource_type)]
@@ -53,13 +53,13 @@ def create_tables() -> str:
 
 
 def create_indexes() -> str:
-    """The script that makes every index that is absent; after a bulk load, because sorting once is faster."""
+    """Returns the script that creates every missing index; run after a bulk load, because sorting once is faster."""
     made = [f"CREATE INDEX IF NOT EXISTS {name} ON {place};" for name, place in _indexes()]
     return "\n".join(made)
 
 
 def drop_indexes() -> str:
-    """The script that removes what create_indexes() makes."""
+    """Returns the script that removes what create_indexes() creates."""
     return "\n".join(f"DROP INDEX IF EXISTS {name};" for name, _ in _indexes())
 
 
@@ -68,11 +68,11 @@ class Plan:
     """How a resource becomes a row of its search table.
 
     Attributes:
-        insert: the statement; its marks are pk, updated and the columns.
+        insert: the statement; its placeholders are pk, updated and the columns.
         empty: the columns of a resource without any searchable element.
-        readers: element -> the parameters that read it, each with its first column's place in the whole row.
+        readers: element -> the parameters that read it, each with the position of its first column in the whole row.
         repeated: element -> the parameters whose values go into `many`, each with its key there.
-        rememberable: elements whose columns follow from the element alone, and that tend to repeat.
+        rememberable: elements that determine their columns alone and tend to repeat, so that these can be cached.
     """
 
     insert: str
@@ -90,7 +90,7 @@ class Plan:
 
 
 def plan_of(resource_type: ResourceType) -> Plan:
-    """The plan of a type."""
+    """Returns the plan of a type."""
     readers: dict[str, list[tuple[int, Parameter]]] = {}
     repeated: dict[str, list[tuple[str, Parameter]]] = {}
     place = 2
@@ -108,7 +108,7 @@ def plan_of(resource_type: ResourceType) -> Plan:
 
 
 def key_in_many(resource_type: ResourceType, parameter: Parameter) -> str:
-    """What the table `many` calls a parameter."""
+    """Returns the key of a parameter in the table `many`."""
     return f"{resource_type.name}.{parameter.store_name}"
 
 
@@ -117,7 +117,7 @@ def _all_columns(resource_type: ResourceType) -> list[str]:
 
 
 def _indexes() -> Iterator[tuple[str, str]]:
-    """Name and place (table and columns) of each index."""
+    """Yields name and place (table and columns) of each index."""
     yield "many_pk", "many (pk, parameter)"
     for resource_type in RESOURCE_TYPES.values():
         for names in (("updated",), *resource_type.indexes):

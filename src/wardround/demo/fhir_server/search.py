@@ -1,4 +1,4 @@
-"""A search in, a searchset Bundle out, as bytes: stored resources are copied into it and not parsed."""
+"""Answers a search with a searchset Bundle as bytes; stored resources are copied into it without parsing."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ def search(
     strict: bool,
     cap: int = DEFAULT_CAP,
 ) -> bytes:
-    """One page of a search, with what it includes, its total and the link to the next page."""
+    """Returns one page of a search, with included resources, its total and the link to the next page."""
     place = _place(session, pairs)
     query = parsed(place.pairs, resource_type, cap)
     if query.ignored and strict:
@@ -60,7 +60,10 @@ def search(
 
 
 def matching(session: Session, resource_type: ResourceType, pairs: Sequence[Pair], base: str) -> list[str]:
-    """The ids, at most two, that the criteria of a conditional request meet; raises a Problem if there are none."""
+    """Returns the ids, at most two, that match the criteria of a conditional request.
+
+    Raises a Problem for a request without criteria or with unknown ones.
+    """
     query = parsed(pairs, resource_type)
     if query.ignored or not query.criteria:
         raise invalid(f"{resource_type.name}: a conditional request with unknown or no criteria", "not-supported")
@@ -84,7 +87,7 @@ def _total(session: Session, resource_type: ResourceType, found: Condition) -> i
 def _matches(
     session: Session, resource_type: ResourceType, query: Query, found: Condition, place: Place
 ) -> list[_Match]:
-    """The matches of a page and one more, if there is one."""
+    """Returns the matches of a page, and one more if there is one."""
     keys = [*_sort_keys(resource_type, query), _SortKey("pk", descending=False)]
     wheres, binds = [found.sql, "pk <= ?"], [*found.binds, place.newest]
     if place.after is not None:
@@ -104,7 +107,7 @@ def _matches(
 
 
 def _sort_keys(resource_type: ResourceType, query: Query) -> Iterator[_SortKey]:
-    """What is not there sorts first, and last in descending order."""
+    """Yields the sort keys. Missing values sort first, in descending order last."""
     for name, descending in query.sort:
         parameter = resource_type.parameters.get(name)
         if name == "_lastUpdated":
@@ -122,7 +125,10 @@ def _sort_keys(resource_type: ResourceType, query: Query) -> Iterator[_SortKey]:
 
 
 def _beyond(keys: list[_SortKey], after: tuple[Any, ...]) -> Condition:
-    """Rows that sort after a row with the keys `after`: greater in the first key, or equal there and in the next …"""
+    """Returns the condition for rows that sort after the keys `after`.
+
+    The first key is greater, or the first is equal and the second is greater, and so on.
+    """
     if len(after) != len(keys):
         raise invalid("_page: does not fit its search")
     steps: list[str] = []
@@ -149,7 +155,7 @@ def _matched(base: str, resource_type: ResourceType, query: Query, matches: list
 def _included(
     session: Session, base: str, resource_type: ResourceType, query: Query, matches: list[_Match]
 ) -> Iterator[dict[str, Any]]:
-    """What the matches refer to (_include) and what refers to them (_revinclude): each once, and no match again."""
+    """Returns what the matches refer to (_include) and what refers to them (_revinclude), without duplicates."""
     if not matches or not (query.includes or query.revincludes):
         return
     pks = [match.pk for match in matches]
@@ -201,7 +207,7 @@ def _of_types(session: Session, pks: str, types: Iterable[str]) -> Iterator[int]
 
 
 def _inclusion(text: str, word: str) -> tuple[ResourceType, list[Any], str]:
-    """`Encounter:subject:Patient`, or `Encounter:*` for every reference: the type, its parameters, the target type."""
+    """Parses `Encounter:subject:Patient`, or `Encounter:*` for every reference: type, parameters and target type."""
     type_name, _, rest = text.partition(":")
     name, _, target = rest.partition(":")
     source = RESOURCE_TYPES.get(type_name)
@@ -221,7 +227,7 @@ def _warning(name: str) -> dict[str, Any]:
 def _bundle(
     base: str, resource_type: ResourceType, place: Place, entries: list[dict[str, Any]], last: tuple[Any, ...] | None
 ) -> bytes:
-    # The self link leaves the criteria out: they may hold identifiers, and links end in logs.
+    # The self link leaves out the criteria: they may contain identifiers, and links end up in logs.
     links = [{"relation": "self", "url": f"{base}/{resource_type.name}"}]
     if last is not None:
         token = token_of(place._replace(after=last))

@@ -1,4 +1,4 @@
-"""ASGI around the server, off by default: a token endpoint for registered clients, and 401 to who brings no token."""
+"""ASGI middleware, off by default: a token endpoint for registered clients, and 401 for requests without a token."""
 
 import secrets
 import time
@@ -19,7 +19,7 @@ _CONFIGURATION: Final = "/fhir/.well-known/smart-configuration"
 _OPEN: Final = ("/fhir/metadata", _CONFIGURATION)
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ALGORITHMS: Final = ["RS384", "ES384"]
-_LONGEST: Final = 300  # seconds that an assertion may live, by SMART
+_LONGEST: Final = 300  # maximum lifetime of an assertion in seconds, according to SMART
 
 
 class Clients(BaseModel):
@@ -28,8 +28,8 @@ class Clients(BaseModel):
     Attributes:
         public_keys: client id to public key (PEM), for signed assertions.
         secrets: client id to secret, in the Authorization header or the form.
-        lifetime: seconds for which a token is taken.
-        said_lifetime: what `expires_in` says instead, to test clients that are told wrongly.
+        lifetime: seconds for which a token is accepted.
+        said_lifetime: what `expires_in` says instead, to test clients with a wrong lifetime.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -57,7 +57,7 @@ class SignedIn:
         elif path == _CONFIGURATION:
             await _configuration(request)(scope, receive, send)
         elif path.startswith("/fhir") and path not in _OPEN and not self._knows(request.headers.get("authorization")):
-            body = operation_outcome("error", "login", "no token, or one that has ended; get one and ask again")
+            body = operation_outcome("error", "login", "no token, or an expired one; get one and try again")
             await Response(body, 401, {"WWW-Authenticate": "Bearer"}, "application/fhir+json")(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -77,7 +77,7 @@ class SignedIn:
         return JSONResponse({"access_token": token, "token_type": "Bearer", "expires_in": said})
 
     def _proved(self, form: dict[str, str], audience: str) -> bool:
-        """Whether the assertion is signed by the client that it names, for here, for now, and new."""
+        """Returns whether the assertion is signed by the client it names, meant for us, in force, and not used yet."""
         assertion = form.get("client_assertion", "")
         try:
             client = jwt.decode(assertion, options={"verify_signature": False}).get("sub")
@@ -92,7 +92,7 @@ class SignedIn:
                 issuer=client,
                 options={"require": ["iss", "sub", "aud", "exp", "jti"]},
             )
-        # Numbers that no clock shows overflow.
+        # Times beyond the range of datetime overflow.
         except (jwt.PyJWTError, OverflowError):
             return False
         new = claims["jti"] not in self._used and claims["exp"] <= time.time() + _LONGEST
@@ -105,9 +105,9 @@ class SignedIn:
         if scheme == "Basic":
             try:
                 client, secret = map(unquote_plus, b64decode(encoded).decode().split(":", 1))
-            except ValueError:  # no base64, no UTF-8 or no colon
+            except ValueError:  # not base64, not UTF-8, or without a colon
                 return False
-        # As bytes: texts beyond ASCII are not compared.
+        # As bytes, because compare_digest accepts no text beyond ASCII.
         return bool(secret) and secrets.compare_digest(self._clients.secrets.get(client, "").encode(), secret.encode())
 
 

@@ -1,4 +1,4 @@
-"""The SQLite file: opened, prepared, and lent out as sessions; many may read while one writes."""
+"""Opens and prepares the SQLite file, and provides sessions; many may read while one writes."""
 
 import queue
 import sqlite3
@@ -19,13 +19,13 @@ from wardround.demo.fhir_server.schema import create_indexes, create_tables, dro
 from wardround.demo.fhir_server.session import Numbers, Session, WritingSession
 
 _BUSY_SECONDS = 30.0
-# Statistics are made anew each time the store has grown by this factor: SQLite's planner needs them to be near.
+# Statistics are renewed each time the store has grown by this factor, because SQLite's planner needs recent ones.
 _GROWTH = 4
 
 
 @lru_cache(100_000)
 def folded(text: str | None) -> str | None:
-    """A text as string searches compare it: without case and accents."""
+    """Returns a text in the form in which string searches compare it: without case and accents."""
     if text is None:
         return None
     decomposed = unicodedata.normalize("NFKD", text.casefold())
@@ -37,10 +37,10 @@ def _now() -> datetime:
 
 
 class Store:
-    """Resources in one SQLite file (WAL); without a path, in a temporary one that is removed at the end.
+    """Stores resources in one SQLite file (WAL); without a path, in a temporary one that is removed at the end.
 
     Several processes may open the same file: a writing session takes the file's write lock before it reads, so that
-    "search, then create if absent" is one step for all of them.
+    "search, then create if absent" is atomic.
     """
 
     def __init__(self, path: Path | None = None, clock: Callable[[], datetime] = _now) -> None:
@@ -66,7 +66,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Closes every connection; a temporary store is removed."""
+        """Closes every connection, and removes a temporary store."""
         self._close_readers()
         self._writer.close()
         if self._folder is not None:
@@ -74,7 +74,7 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that sees one state of the store, whatever is written meanwhile."""
+        """Yields a session that sees one state of the store, whatever is written meanwhile."""
         try:
             connection = self._readers.get_nowait()
         except queue.Empty:
@@ -88,7 +88,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[WritingSession]:
-        """A session whose writes are all kept, or none of them if it raises."""
+        """Yields a session whose writes are all kept, or none of them if it raises."""
         with storing_rows(self._path), self._writer_free:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -104,7 +104,7 @@ class Store:
 
     @contextmanager
     def loading(self) -> Iterator[WritingSession]:
-        """A writing session for very many resources: an empty store is filled without journal, and indexed at the end.
+        """Yields a writing session for very many resources: an empty store is filled without journal and indexed last.
 
         A store that was empty must be thrown away if this raises.
         """
@@ -122,7 +122,7 @@ class Store:
             self._analysed_at = self._analyse()
 
     def _time(self) -> int:
-        """Now, cut to the millisecond that an instant shows."""
+        """Returns the current time, truncated to milliseconds, the precision of an instant."""
         return microseconds(self.clock()) // 1000 * 1000
 
     def _connect(self) -> sqlite3.Connection:
@@ -135,8 +135,8 @@ class Store:
         return connection
 
     def _analyse(self) -> int:
-        """Makes SQLite's statistics; answers how many resources there were. Readers must reopen to see them."""
-        # A smaller sample takes 1.8 million Observations for a few of each code, and then finds patients by code.
+        """Renews SQLite's statistics and returns the number of resources. Readers must reopen to see them."""
+        # With a smaller sample, SQLite assumes few of 1.8 million Observations per code, and searches by code first.
         self._writer.execute("PRAGMA analysis_limit = 100000")
         self._writer.execute("ANALYZE")
         self._close_readers()

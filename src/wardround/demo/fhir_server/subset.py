@@ -1,4 +1,4 @@
-"""A stored resource in, a part of it out: what `_elements` and `_summary` ask for, tagged as SUBSETTED."""
+"""Returns part of a stored resource, as `_elements` and `_summary` request, tagged as SUBSETTED."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationVal
 
 
 def subset(body: bytes, resource_type: ResourceType, elements: tuple[str, ...], summary: str) -> bytes:
-    """The resource with the elements wanted and the required ones."""
+    """Returns the resource with the requested and the required elements."""
     resource = orjson.loads(body)
     keep = _ALWAYS | resource_type.required | _wanted(resource, resource_type, elements, summary)
     part = {name: value for name, value in resource.items() if name.removeprefix("_") in keep}
@@ -24,7 +24,7 @@ def _wanted(
     resource: dict[str, Any], resource_type: ResourceType, elements: tuple[str, ...], summary: str
 ) -> frozenset[str]:
     if elements:
-        # A choice may be named by its stem: `value` for valueQuantity.
+        # A choice may be given by its stem: `value` for valueQuantity.
         spelled = {name for group in resource_type.choices for name in group if name.startswith(elements)}
         return frozenset(elements) | spelled
     if summary == "text":

@@ -1,6 +1,6 @@
-"""A resource in, a Problem or nothing out: what the server insists on before it stores a resource.
+"""Validates a resource before the server stores it, and raises a Problem if it is invalid.
 
-Type, id, required and known elements, choices, code sets and dates; not profiles, not the insides of data types.
+It checks type, id, required and known elements, choices, code sets and dates, but not profiles or nested data types.
 """
 
 from functools import lru_cache
@@ -16,7 +16,7 @@ from wardround.fhir.references import is_id
 
 
 def check(resource: Any, resource_type: ResourceType) -> None:
-    """Raises a 400 Problem that names the element and the rule."""
+    """Raises a 400 Problem that names the element and the rule, if the resource is invalid."""
     name = resource_type.name
     if not isinstance(resource, dict):
         raise invalid(f"{name}: the body is not a JSON object, expected a resource", "structure")
@@ -33,7 +33,7 @@ def check(resource: Any, resource_type: ResourceType) -> None:
 
 def _check_depth(resource: dict[str, Any]) -> None:
     try:
-        orjson.dumps(resource)  # which reads deeper than it writes
+        orjson.dumps(resource)  # orjson can read deeper nesting than it can write
     except orjson.JSONEncodeError:
         raise too_deep() from None
 
@@ -45,7 +45,7 @@ def _check_elements(resource: dict[str, Any], resource_type: ResourceType) -> No
             raise invalid(f"{resource_type.name}.{element}: missing, expected a value", "required")
 
 
-# Many resources, few combinations of elements.
+# Cached, because many resources have few combinations of elements.
 @lru_cache(10_000)
 def _check_names(name: str, elements: frozenset[str]) -> None:
     resource_type = RESOURCE_TYPES[name]

@@ -1,1 +1,1 @@
-"""MIMIC-IV rows in, MIMIC-IV-on-FHIR resources (R4 dicts, then NDJSON) out, with the ids and shapes of PhysioNet."""
+"""Converts MIMIC-IV rows to MIMIC-IV-on-FHIR resources (R4 dicts, then NDJSON), with PhysioNet's ids and structure."""

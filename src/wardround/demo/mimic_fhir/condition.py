@@ -1,4 +1,4 @@
-"""A row of diagnoses_icd in, Condition out."""
+"""Converts a row of diagnoses_icd to a Condition."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from wardround.sources.mimic.ids import encounter_id, mimic_id, patient_id
 
 
 class DiagnosisRow(NamedTuple):
-    """`title` is the code's text in d_icd_diagnoses, None where that table is absent."""
+    """A row of diagnoses_icd; `title` is the code's text in d_icd_diagnoses, None if that table is absent."""
 
     subject_id: int
     hadm_id: int

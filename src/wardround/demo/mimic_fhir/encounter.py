@@ -1,4 +1,4 @@
-"""Rows of admissions and icustays, with the care units of their transfers, in; hospital and ICU Encounters out."""
+"""Converts rows of admissions and icustays, with the care units of their transfers, to hospital and ICU Encounters."""
 
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ _EMERGENCY: Final = ("EMER", "emergency")
 _OBSERVATION: Final = ("OBSENC", "observation encounter")
 _ROUTINE: Final = ("R", "routine")
 
-# admission_type -> class and priority, as PhysioNet's files have them.
+# admission_type -> class and priority, as in PhysioNet's files.
 _ADMISSION_TYPES: Final = {
     "AMBULATORY OBSERVATION": (_AMBULATORY, _ROUTINE),
     "DIRECT EMER.": (_EMERGENCY, ("EM", "emergency")),
@@ -39,7 +39,7 @@ _ADMISSION_TYPES: Final = {
 
 
 class UnitStay(NamedTuple):
-    """Time in one care unit, as FHIR dateTimes; no end while it goes on."""
+    """Time in one care unit, as FHIR dateTimes; no end while it continues."""
 
     careunit: str
     start: str | None
@@ -47,7 +47,7 @@ class UnitStay(NamedTuple):
 
 
 class AdmissionRow(NamedTuple):
-    """Times are FHIR dateTimes on the output's timeline; no end while the admission goes on."""
+    """A row of admissions. Times are FHIR dateTimes on the output's timeline; no end while the admission continues."""
 
     subject_id: int
     hadm_id: int
@@ -60,7 +60,7 @@ class AdmissionRow(NamedTuple):
 
 
 class IcuStayRow(NamedTuple):
-    """Times are FHIR dateTimes on the output's timeline; no end while the stay goes on."""
+    """A row of icustays. Times are FHIR dateTimes on the output's timeline; no end while the stay continues."""
 
     subject_id: int
     hadm_id: int
@@ -70,7 +70,7 @@ class IcuStayRow(NamedTuple):
 
 
 def hospital_encounter(row: AdmissionRow, units: list[UnitStay]) -> Resource:
-    """The Encounter of an admission; `units` are all its transfers with a care unit, in time order."""
+    """Returns the Encounter of an admission; `units` are all its transfers with a care unit, in time order."""
     act, priority = _ADMISSION_TYPES.get(row.admission_type or "", (("IMP", "inpatient encounter"), _ROUTINE))
     identifier = {
         "use": "usual",
@@ -89,7 +89,7 @@ def hospital_encounter(row: AdmissionRow, units: list[UnitStay]) -> Resource:
 
 
 def icu_encounter(row: IcuStayRow, units: list[UnitStay]) -> Resource:
-    """The Encounter of an ICU stay; `units` are its first and, where it differs, its last care unit."""
+    """Returns the Encounter of an ICU stay; `units` are its first and, if different, its last care unit."""
     identifier = {"value": str(row.stay_id), "system": f"{MIMIC}/identifier/encounter-icu"}
     resource = _encounter(stay_id(row.stay_id), identifier, coding(_ACT_CODE, "ACUTE"), row, units)
     resource["partOf"] = reference("Encounter", encounter_id(row.hadm_id))

@@ -1,4 +1,4 @@
-"""Care units in, Location out; and the one Organization that they all belong to."""
+"""Converts care units to Locations, and returns the one Organization that they all belong to."""
 
 from wardround.demo.mimic_fhir.shapes import (
     HOSPITAL_ID,
@@ -14,7 +14,7 @@ from wardround.sources.mimic.ids import mimic_id
 
 
 def location_id(careunit: str) -> str:
-    """The Location's id; MIMIC knows a care unit by its name alone."""
+    """Returns the Location's id, derived from the name, because MIMIC has no other key for a care unit."""
     return mimic_id("Location", careunit)
 
 
@@ -31,7 +31,7 @@ def location(careunit: str) -> Resource:
 
 
 def organization() -> Resource:
-    """The hospital that MIMIC comes from."""
+    """Returns the hospital that MIMIC comes from."""
     return {
         "resourceType": "Organization",
         "id": HOSPITAL_ID,

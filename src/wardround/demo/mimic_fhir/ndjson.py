@@ -1,4 +1,4 @@
-"""Resources in, a gzipped NDJSON file out: the same resources give the same bytes."""
+"""Writes resources to a gzipped NDJSON file; the same resources give the same bytes."""
 
 import gzip
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ _LEVEL: Final = 1  # a fifth of the time of gzip's default, for files a quarter 
 
 
 def write_ndjson(path: Path, resources: Iterable[Resource]) -> int:
-    """Writes a line per resource and returns their number; the file appears only when it is whole.
+    """Writes one line per resource and returns their number; the file appears only when it is complete.
 
     Raises StorageError.
     """
     written = 0
-    # No time and no name in gzip's header, so that equal content is equal bytes.
+    # No time and no name in gzip's header, so that equal content gives equal bytes.
     with whole_file(path) as raw, gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as file:
         lines: list[bytes] = []
         for resource in resources:

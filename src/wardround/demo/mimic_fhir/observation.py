@@ -1,4 +1,4 @@
-"""Rows of chartevents and labevents in, Observation out."""
+"""Converts rows of chartevents and labevents to Observations."""
 
 import re
 from functools import lru_cache
@@ -127,7 +127,7 @@ def _quantity(number: float, unit: str | None) -> Resource:
     return {"value": value} | ({"unit": unit, "code": unit, "system": _UNITS} if unit and unit.strip() else {})
 
 
-# Rows come by patient and there are few items: what repeats is made once. Nobody may change it.
+# Rows come by patient and there are few items, so what repeats is made only once. Callers must not change it.
 _concept = lru_cache(concept)
 
 

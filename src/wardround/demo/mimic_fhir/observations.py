@@ -1,4 +1,4 @@
-"""MIMIC's chartevents and labevents as rows for Observations, streamed in the order of the CSVs."""
+"""Streams MIMIC's chartevents and labevents, in the order of the CSVs, as rows for Observations."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal
@@ -19,12 +19,12 @@ _LAB: Final = (
 
 
 def items_of(variables: Mapping[str, Variable], table: Literal["chartevents", "labevents"]) -> tuple[int, ...]:
-    """The item ids of `table` that any of the variables uses."""
+    """Returns the item ids of `table` that any of the variables uses."""
     return tuple(sorted(i for v in variables.values() if v.mimic.table == table for i in v.mimic.itemids))
 
 
 def chart_rows(tables: Tables, items: Items) -> Iterator[ChartRow]:
-    """Rows of chartevents that hold a value, known by the timeline's end."""
+    """Yields the rows of chartevents that have a value and were known by the end of the timeline."""
     sql = f"""
         SELECT subject_id, stay_id, itemid, charttime, {_times(tables)},
             value, try_cast(valuenum AS DOUBLE), valueuom, label, category
@@ -36,7 +36,7 @@ def chart_rows(tables: Tables, items: Items) -> Iterator[ChartRow]:
 
 
 def lab_rows(tables: Tables, items: Items) -> Iterator[LabRow]:
-    """Rows of labevents, known by the timeline's end."""
+    """Yields the rows of labevents that were known by the end of the timeline."""
     sql = f"""
         SELECT subject_id, hadm_id, labevent_id, itemid, {_times(tables)}, value, try_cast(valuenum AS DOUBLE),
             valueuom, try_cast(ref_range_lower AS DOUBLE), try_cast(ref_range_upper AS DOUBLE), flag, label
@@ -53,6 +53,6 @@ def _times(tables: Tables) -> str:
 
 def _wanted(tables: Tables, items: Items) -> str:
     time = tables.timeline
-    available = f"greatest({time.at('charttime')}, {time.at('storetime')})"  # greatest() passes over NULL
+    available = f"greatest({time.at('charttime')}, {time.at('storetime')})"  # greatest() ignores NULL
     chosen = "true" if items is None else f"itemid IN ({', '.join(map(str, items)) or 'NULL'})"
     return f"{chosen} AND {time.known(available)}"

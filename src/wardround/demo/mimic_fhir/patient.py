@@ -1,4 +1,4 @@
-"""A row of patients, with the demographics of the latest admission, in; Patient out."""
+"""Converts a row of patients, with the demographics of the latest admission, to a Patient."""
 
 from typing import Final, NamedTuple
 
@@ -11,7 +11,7 @@ _NULL_FLAVOR: Final = f"{TERMINOLOGY}/v3-NullFlavor"
 _GENDERS: Final = {"M": "male", "F": "female"}
 _MARITAL: Final = {"MARRIED": "M", "SINGLE": "S", "WIDOWED": "W", "DIVORCED": "D"}
 
-# MIMIC's race is free of a code system; its first word decides the OMB category. Anything else is unknown.
+# MIMIC's race has no code system; the OMB category follows from its first word. Anything else is unknown.
 _RACES: Final = {
     "WHITE": ("2106-3", "White"),
     "PORTUGUESE": ("2106-3", "White"),
@@ -24,7 +24,7 @@ _RACES: Final = {
 
 
 class PatientRow(NamedTuple):
-    """Dates are ISO texts on the output's timeline."""
+    """A row of patients; dates are ISO texts on the output's timeline."""
 
     subject_id: int
     gender: str | None

@@ -1,4 +1,4 @@
-"""The small FHIR shapes that every MIMIC resource is made of: systems, meta, references, concepts, periods."""
+"""Builds the small FHIR structures of every MIMIC resource: meta, references, concepts, periods."""
 
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ HOSPITAL_ID: Final = mimic_id("Organization", f"{HOSPITAL_NPI_SYSTEM}/{HOSPITAL_
 
 
 def meta(profile: str) -> Resource:
-    """`meta` that names one of MIMIC's own profiles."""
+    """Returns `meta` with one of MIMIC's own profiles."""
     return {"profile": [f"{MIMIC}/StructureDefinition/mimic-{profile}"]}
 
 
@@ -24,7 +24,7 @@ def reference(resource_type: str, resource_id: str) -> Resource:
 
 
 def concept(system: str, code: str, display: str | None = None) -> Resource:
-    """A CodeableConcept of one coding."""
+    """Returns a CodeableConcept with one coding."""
     return {"coding": [coding(system, code, display)]}
 
 
@@ -33,5 +33,5 @@ def coding(system: str, code: str, display: str | None = None) -> Resource:
 
 
 def period(start: str | None, end: str | None) -> Resource:
-    """A Period; an unknown or open side is left out."""
+    """Returns a Period; an unknown or open side is left out."""
     return ({"start": start} if start else {}) | ({"end": end} if end else {})

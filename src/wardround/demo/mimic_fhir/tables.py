@@ -1,4 +1,4 @@
-"""MIMIC's tables of patients, stays and diagnoses as rows for the resources: a query each, streamed in batches."""
+"""Reads MIMIC's patients, stays and diagnoses as rows for the resources: one query each, streamed in batches."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Tables:
     timeline: Timeline
 
     def careunits(self) -> Iterator[str]:
-        """Every care unit's name, sorted."""
+        """Returns the names of all care units, sorted."""
         sql = f"""
             SELECT DISTINCT careunit FROM {self._scan("transfers", "careunit")} WHERE careunit IS NOT NULL
             UNION SELECT first_careunit FROM {self._scan("icustays", "first_careunit")} WHERE first_careunit IS NOT NULL
@@ -37,13 +37,13 @@ class Tables:
         return (row[0] for row in self._rows("transfers", sql))
 
     def patients(self) -> Iterator[PatientRow]:
-        """Patients by subject_id; the demographics of their latest admission.
+        """Returns patients, sorted by subject_id, with the demographics of their latest admission.
 
-        The birth date is the rule of MIMIC-IV on FHIR: the date of the first transfer less anchor_age years.
+        The birth date follows the rule of MIMIC-IV on FHIR: the date of the first transfer minus anchor_age years.
         """
         time = self.timeline
         died = time.at("coalesce(deathtime, dod || ' 12:00:00')")
-        # A day of death is known when the day is over, a death in hospital at its minute.
+        # A date of death is known when the day is over; a death in hospital is known at its time.
         known_from = f"coalesce({time.at('deathtime')}, {time.at('dod')} + {_DAY})"
         sql = f"""
             WITH firsts AS (
@@ -66,7 +66,7 @@ class Tables:
         return (PatientRow(*row) for row in self._rows("patients", sql))
 
     def admissions(self) -> Iterator[tuple[AdmissionRow, list[UnitStay]]]:
-        """Admissions that have begun, by hadm_id, with their transfers in time order and their first service."""
+        """Returns started admissions, sorted by hadm_id, with transfers in time order and their first service."""
         time = self.timeline
         start, end = time.at("admittime"), time.at("dischtime")
         sql = f"""
@@ -82,9 +82,9 @@ class Tables:
         return ((AdmissionRow(*row[:-1]), _unit_stays(row[-1])) for row in self._rows("admissions", sql))
 
     def icu_stays(self) -> Iterator[tuple[IcuStayRow, list[UnitStay]]]:
-        """ICU stays that have begun, by stay_id, with their first and, where it differs, their last care unit.
+        """Returns started ICU stays, sorted by stay_id, with their first and, if different, their last care unit.
 
-        A unit's period spans all transfers to it inside the stay, as in PhysioNet's files.
+        A unit's period spans all transfers to it during the stay, as in PhysioNet's files.
         """
         time = self.timeline
         start, end = time.at("intime"), time.at("outtime")
@@ -111,7 +111,7 @@ class Tables:
         return ((IcuStayRow(*row[:-1]), _unit_stays(row[-1])) for row in self._rows("icustays", sql))
 
     def diagnoses(self) -> Iterator[DiagnosisRow]:
-        """Diagnoses of admissions that have ended, as they are coded at discharge; by hadm_id and seq_num."""
+        """Returns diagnoses of ended admissions (they are coded at discharge), sorted by hadm_id and seq_num."""
         time = self.timeline
         sql = f"""
             SELECT d.subject_id, d.hadm_id, seq_num, icd_code, icd_version, title
@@ -136,7 +136,7 @@ class Tables:
             WHERE hadm_id IS NOT NULL AND careunit IS NOT NULL AND {self.timeline.known(start)}"""
 
     def _services(self) -> str:
-        """hadm_id and its first service; no rows where a folder has no services table."""
+        """Returns SQL for hadm_id and its first service; it has no rows if the folder has no services table."""
         if not self._has("services"):
             return "SELECT NULL::BIGINT AS hadm_id, NULL AS service WHERE false"
         start = self.timeline.at("transfertime")
@@ -146,7 +146,7 @@ class Tables:
             WHERE {self.timeline.known(start)} GROUP BY hadm_id"""
 
     def _titles(self) -> str:
-        """Diagnosis codes and their texts; no rows where a folder has no d_icd_diagnoses table."""
+        """Returns SQL for diagnosis codes and texts; it has no rows if the folder has no d_icd_diagnoses table."""
         if not self._has("d_icd_diagnoses"):
             return "SELECT NULL AS icd_code, NULL::BIGINT AS icd_version, NULL AS title WHERE false"
         return (
@@ -169,7 +169,10 @@ class Tables:
 
 
 def stream(database: duckdb.DuckDBPyConnection, files: MimicFiles, table: str, sql: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of `sql`, some thousands in memory at a time; DuckDB's errors as SourceDataError about `table`."""
+    """Yields the rows of `sql`, with some thousands in memory at a time. DuckDB's errors become SourceDataErrors.
+
+    `table` is the table that such an error names.
+    """
     with reading(files.path(table)):
         cursor = database.cursor().execute(sql)
         while batch := cursor.fetchmany(_BATCH):

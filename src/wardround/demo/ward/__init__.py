@@ -1,5 +1,5 @@
-"""A synthetic ward: numbers of stays, a time and a seeded generator in; frames with MIMIC-IV's columns out.
+"""Generates a synthetic ward as frames with MIMIC-IV's columns, from numbers of stays, a time and a seeded generator.
 
-It is made to look like intensive care (README of the MIMIC demo: ranges, gaps, outliers), not to teach medicine: models
-trained on it prove that the pipeline works and nothing else.
+It imitates intensive care (README of the MIMIC demo: ranges, gaps, outliers) but is not medically valid: a model
+trained on it shows that the pipeline works, and nothing else.
 """

@@ -1,6 +1,6 @@
-"""The latent course of illness of every stay, by the hour: what all vital signs and laboratory results follow.
+"""Simulates the latent course of illness of every stay, hourly; all vital signs and laboratory results follow it.
 
-Two numbers per stay and hour: severity (about -2 to 4) and infection (0 without, about 1 in sepsis).
+It is two numbers per stay and hour: severity (about -2 to 4) and infection (0 without one, about 1 in sepsis).
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Illness:
-    """What decides the course of each stay; arrays with one entry per stay, hours since ICU admission.
+    """What determines the course of each stay: arrays with one entry per stay; times in hours since ICU admission.
 
     Attributes:
-        severity: how ill at admission, standard normal over stays.
-        intensity: size of the response to infection, 0 without one; inflammation without infection has some too.
-        onset: when the response begins; may lie before admission.
+        severity: severity of illness at admission, standard normal over stays.
+        intensity: size of the response to infection, 0 without one; inflammation without infection also has some.
+        onset: when the response begins; may be before admission.
         death: when the patient dies; infinite for survivors.
     """
 
@@ -27,20 +27,23 @@ class Illness:
 
 @dataclass(frozen=True)
 class Course:
-    """severity and infection, each stays x hours."""
+    """Severity and infection, each an array of stays x hours."""
 
     severity: np.ndarray
     infection: np.ndarray
 
     def at(self, stay: np.ndarray, hour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Severity and infection of `stay` (numbers) at `hour` (any float; the first hour stands for earlier ones)."""
+        """Returns severity and infection of the stays (by position) at `hour` (floats; earlier than 0 means 0)."""
         column = np.clip(hour.astype(np.int64), 0, self.severity.shape[1] - 1)
         return self.severity[stay, column], self.infection[stay, column]
 
 
 def run_course(illness: Illness, hours: int, rng: np.random.Generator) -> Course:
-    """The course over `hours` hours: a slow wandering around the severity at admission, which falls in survivors and
-    rises before death, and a response to infection that rises within hours and fades over days."""
+    """Simulates the course over `hours` hours.
+
+    Severity wanders slowly around its value at admission, falls in survivors and rises before death. The response to
+    infection rises within hours and fades over days.
+    """
     time = np.arange(hours)[None, :]
     severity = 0.8 * illness.severity[:, None] + wander(len(illness.onset), hours, 0.5, rng)
     severity = severity - 0.004 * time
@@ -53,7 +56,7 @@ def run_course(illness: Illness, hours: int, rng: np.random.Generator) -> Course
 
 
 def wander(stays: int, hours: int, size: float, rng: np.random.Generator, memory: float = 0.9) -> np.ndarray:
-    """Autoregressive noise, stays x hours, of standard deviation `size`; `memory` is its correlation hour to hour."""
+    """Returns autoregressive noise, stays x hours, of standard deviation `size` and hourly autocorrelation `memory`."""
     noise = rng.normal(0, size, (stays, hours))
     noise[:, 1:] *= np.sqrt(1 - memory**2)
     for hour in range(1, hours):

@@ -1,4 +1,4 @@
-"""Coded diagnoses of discharged stays: what many have, and sepsis where the coders saw it; ICD codes without dots."""
+"""Generates coded diagnoses of discharged stays: common ones, and sepsis if it was coded; ICD codes without dots."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ _COMMON: Final = {
     10: ("I10", "E119", "E785", "N179", "J9601", "I4891", "I2510", "D62", "K219", "F329", "J189", "I5033", "Z87891"),
     9: ("4019", "25000", "2724", "5849", "51881", "42731", "41401", "2851", "53081", "311", "486", "4280", "V1582"),
 }
-# By how ill they are: sepsis, severe sepsis, septic shock.
+# In order of severity: sepsis, severe sepsis, septic shock.
 _SEPSIS: Final = {
     10: (("A419",), ("A4151", "R6520"), ("A4101", "R6521")),
     9: (("0389", "99591"), ("0389", "99592"), ("0389", "78552")),
@@ -23,7 +23,7 @@ _OLD_CODES: Final = 0.3
 def diagnoses(
     subject: np.ndarray, admission: np.ndarray, patients: WardPatients, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Rows of diagnoses_icd, none for stays in progress: diagnoses are coded at discharge."""
+    """Returns rows of diagnoses_icd; none for stays in progress, because diagnoses are coded at discharge."""
     rows: list[tuple[int, int, int, str, int]] = []
     old = rng.random(len(subject)) < _OLD_CODES
     count = rng.integers(3, 9, len(subject))

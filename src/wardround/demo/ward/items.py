@@ -1,7 +1,7 @@
-"""What the synthetic ward charts and measures: MIMIC's item ids with their distributions and their loads of illness.
+"""Lists what the synthetic ward charts and measures: MIMIC's item ids, their distributions, how illness moves them.
 
 Medians and spreads follow the MIMIC-IV demo. `severity` and `infection` say how much one unit of the latent course
-(demo/ward/course.py) moves the item, on the scale it is drawn on.
+(demo/ward/course.py) moves the item, on the scale on which the item is drawn.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Panel = Literal["count", "chemistry", "gas", "lactate", "liver", "clotting", "ba
 
 @dataclass(frozen=True)
 class ChartItem:
-    """A row of d_items that the ward charts, and how often: `every` hours."""
+    """A row of d_items that the ward charts every `every` hours."""
 
     itemid: int
     label: str
@@ -26,7 +26,7 @@ class ChartItem:
 class LabItem:
     """A row of d_labitems that the ward measures, and its distribution.
 
-    `log`: median and spread are of a lognormal value. `organ` is the stay's trait that the item shares with others.
+    `log`: the value is lognormal with this median and spread. `organ` names a trait of the stay that items share.
     """
 
     itemid: int
@@ -77,7 +77,7 @@ CHART_ITEMS: Final = {
 PANEL_GAP: Final[dict[Panel, float]] = {
     "count": 25, "chemistry": 25, "gas": 12, "lactate": 6.5, "liver": 26, "clotting": 26, "bands": 26, "protein": 72,
 }  # fmt: skip
-"""Median hours between two draws of a panel."""
+"""Median number of hours between two draws of a panel."""
 
 PANEL_SHARE: Final[dict[Panel, float]] = {
     "count": 1.0, "chemistry": 1.0, "gas": 0.8, "lactate": 0.8, "liver": 0.8, "clotting": 0.9, "bands": 0.3,
@@ -114,15 +114,15 @@ LAB_ITEMS: Final = (
 ORGANS: Final = ("kidney", "liver", "marrow", "blood")
 
 SPECIMEN_TYPE: Final = 52033
-"""Item of labevents that says in words what a blood gas was drawn from."""
+"""The item of labevents that says what kind of blood a gas was drawn from."""
 ARTERIAL: Final = "ART."
 
-# What MIMIC charts in words, beside the number of the score or instead of one.
+# What MIMIC charts in words, in addition to the number of the score or instead of it.
 VERBAL_WORDS: Final = ("No Response", "Incomprehensible sounds", "Inappropriate Words", "Confused", "Oriented")
 INTUBATED_WORDS: Final = "No Response-ETT"
 VENTILATOR_MODE: Final = "CMV/ASSIST"
 
-# (itemid, label, unit, category, table) of rows of d_items that are neither charted nor measured.
+# (itemid, label, unit, category, table) of the rows of d_items that are neither charted nor measured.
 NOREPINEPHRINE: Final = 221906
 FOLEY: Final = 226559
 OTHER_ITEMS: Final = (
@@ -130,4 +130,4 @@ OTHER_ITEMS: Final = (
     (FOLEY, "Foley", "mL", "Output", "outputevents"),
 )
 ANTIBIOTICS: Final = ("Vancomycin", "Piperacillin-Tazobactam", "CefePIME", "CeftriaXONE", "Meropenem")
-"""As MIMIC's prescriptions spell them."""
+"""As spelled in MIMIC's prescriptions."""

@@ -1,4 +1,4 @@
-"""Courses in, laboratory results out: times and values as flat arrays, one entry per row of labevents."""
+"""Derives laboratory results from the courses: times and values as flat arrays, one entry per row of labevents."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -10,16 +10,19 @@ from wardround.demo.ward.items import ARTERIAL, LAB_ITEMS, PANEL_GAP, PANEL_SHAR
 from wardround.demo.ward.patients import HOUR, WardPatients
 
 _BETWEEN, _WITHIN = 0.8, 0.5
-"""How much of an item's spread is between stays, and how much from draw to draw."""
+"""Factors of an item's spread: between stays, and from draw to draw."""
 
 _NOT_DONE: Final = 0.004
 
 
 @dataclass(frozen=True)
 class Results:
-    """Laboratory results: the stay's position, draw and store times (UTC seconds), the specimen's number in the batch,
-    the item, the value, and the bound it is beyond (`<`, `>` or empty; `_` where nothing could be measured; the word
-    itself where the item is a word)."""
+    """Laboratory results, one array entry each.
+
+    They have the stay's position, draw and store times (UTC seconds), the specimen's number in the batch, the item, the
+    value, and the bound that it exceeds (`<`, `>` or empty; `_` if nothing could be measured; the word itself if the
+    item is a word).
+    """
 
     stay: np.ndarray
     time: np.ndarray
@@ -34,7 +37,7 @@ class Results:
 
 
 def measure(patients: WardPatients, course: Course, rng: np.random.Generator) -> Results:
-    """All rows of labevents up to the end of each stay, by stay, time, specimen and item."""
+    """Returns all rows of labevents up to the end of each stay, sorted by stay, time, specimen and item."""
     parts: list[Results] = []
     specimens = 0
     for panel in PANEL_GAP:
@@ -56,7 +59,7 @@ def measure(patients: WardPatients, course: Course, rng: np.random.Generator) ->
 
 
 def _draws(patients: WardPatients, panel: Panel, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Stay and hour of each draw of a panel: around admission, then in its rhythm; more often in the very ill."""
+    """Returns stay and hour of each draw of a panel: around admission, then regularly; more often in the very ill."""
     stays = len(patients.hours)
     most = int(np.ceil(patients.hours.max() / PANEL_GAP[panel] * 1.7)) + 2
     pace = np.exp(-0.15 * np.clip(patients.illness.severity + patients.illness.intensity, -1, 3))
@@ -68,7 +71,7 @@ def _draws(patients: WardPatients, panel: Panel, rng: np.random.Generator) -> tu
 
 
 def _delay(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Seconds until the result is stored, whole minutes: 3 minutes by the bedside, about an hour in the laboratory."""
+    """Returns seconds until the result is stored, in whole minutes: 3 at the bedside, about 60 in the laboratory."""
     median = 3 if panel in ("gas", "lactate") else 65
     return np.asarray(np.ceil(median * rng.lognormal(0, 0.5, draws)).astype(np.int64) * 60)
 
@@ -77,9 +80,9 @@ def _values(
     patients: WardPatients, course: Course, item: LabItem, stay: np.ndarray, hour: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     severity, infection = course.at(stay, hour)
-    # One in six fights infection with falling instead of rising white cells.
+    # In one of six, infection lowers the white cells instead of raising them.
     direction = np.where(rng.random(len(patients.hours)) < (1 / 6 if item.panel == "count" else 0), -1.2, 1.0)[stay]
-    own = _BETWEEN * item.spread * rng.standard_t(5, len(patients.hours))[stay]  # heavy tails, as in life
+    own = _BETWEEN * item.spread * rng.standard_t(5, len(patients.hours))[stay]  # heavy tails, as in reality
     organ = patients.organs[item.organ][stay] * item.organ_load if item.organ else 0
     move = item.severity * severity + item.infection * infection * (direction if item.itemid == 51301 else 1)
     noise = rng.normal(0, _WITHIN * item.spread, len(stay))
@@ -88,6 +91,6 @@ def _values(
     rounded = np.round(value, item.decimals)
     bound = np.select([rounded < item.least, rounded > item.most], ["<", ">"], default="")
     bound = np.where(rng.random(len(stay)) < _NOT_DONE, "_", bound)
-    if item.least == 0:  # a share or a count of cells ends at nought and not at a limit of detection
+    if item.least == 0:  # a share or a count of cells has its minimum at 0, not at a limit of detection
         rounded, bound = np.maximum(rounded, 0), np.where(bound == "<", "", bound)
     return np.clip(rounded, item.least, item.most), bound

@@ -1,4 +1,4 @@
-"""Orders of the synthetic ward in; frames with MIMIC-IV's columns out, those that labels are made from."""
+"""Converts orders of the synthetic ward to frames with MIMIC-IV's columns; labels are made from these tables."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,10 @@ from wardround.demo.ward.wall_clock import clock
 
 
 def order_tables(patients: WardPatients, treatment: Treatment, now: int) -> dict[str, pd.DataFrame]:
-    """prescriptions, microbiologyevents, inputevents and outputevents, of what began by `now` (UTC seconds)."""
+    """Returns prescriptions, microbiologyevents, inputevents and outputevents of orders that began by `now`.
+
+    `now` is in UTC seconds.
+    """
     return {
         "prescriptions": _prescriptions(patients, treatment.antibiotics.known(now)),
         "microbiologyevents": _microbiologyevents(patients, treatment.cultures.known(now)),

@@ -1,4 +1,4 @@
-"""Who lies in the synthetic ward: people, stays, and what becomes of them; all chance about stays is here."""
+"""Draws the people and stays of the synthetic ward and their outcomes; all randomness about stays is here."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,23 +11,23 @@ from wardround.demo.ward.items import ORGANS
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 OPEN: Final = -1
-"""Stands for a time that is not yet reached."""
+"""Represents a time that has not been reached yet."""
 
 SEPTIC_SHARE: Final = 0.2
 INFLAMED_SHARE: Final = 0.12
 ACQUIRED_SHARE: Final = 0.35
-"""Of septic stays: those in which it begins in the unit, after a quiet start."""
+"""Share of septic stays whose sepsis begins in the unit, after a quiet start."""
 READMITTED_SHARE: Final = 0.08
 
-# Every so many stays of the ward one is of a minor, and one has just begun, so that too little is known.
+# One stay out of so many is of a minor, and one has only just begun, so that there is too little data.
 MINOR_EVERY, SPARSE_EVERY = 200, 50
-# Every so many discharged stays one ended in the last hours before the ward's time.
+# One discharged stay out of so many ended in the last hours before the ward's time.
 RECENT_EVERY: Final = 40
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Which stays to make: `count` open or discharged ones from number `first` on, as of `now` (UTC seconds)."""
+    """Which stays to generate: `count` open or discharged ones from number `first` on, as of `now` (UTC seconds)."""
 
     first: int
     count: int
@@ -37,9 +37,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class WardPatients:
-    """The stays of a batch; arrays with one entry per stay, times in UTC seconds or OPEN."""
+    """The stays of a batch: arrays with one entry per stay; times are UTC seconds or OPEN."""
 
-    patient: np.ndarray  # number of the person; two stays may share one
+    patient: np.ndarray  # number of the person; two stays may have the same one
     number: np.ndarray  # number of the stay, unique in a ward
     age: np.ndarray
     male: np.ndarray
@@ -64,7 +64,7 @@ class WardPatients:
 
 
 def make_patients(batch: Batch, rng: np.random.Generator) -> WardPatients:
-    """The stays of `batch`; the same batch and generator state give the same stays."""
+    """Returns the stays of `batch`; the same batch and generator state give the same stays."""
     n = batch.count
     number = batch.first + np.arange(n)
     patient, again = _people(batch, number)
@@ -110,7 +110,7 @@ def make_patients(batch: Batch, rng: np.random.Generator) -> WardPatients:
 
 
 def _people(batch: Batch, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The person of each stay, and whether it is a second stay; some who were discharged had been there before."""
+    """Returns the person of each stay, and whether it is a second stay; some discharged people had an earlier one."""
     second = int(READMITTED_SHARE * batch.count) if batch.discharged else 0
     again = np.arange(batch.count) >= batch.count - second
     person = np.where(again, number - (batch.count - second), number)
@@ -120,7 +120,7 @@ def _people(batch: Batch, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _illness(
     batch: Batch, age: np.ndarray, again: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, Illness, np.ndarray]:
-    """Which stays are septic, which of them begin quietly, the illness of all, and the hours of each in the unit."""
+    """Returns which stays are septic, which of these start quietly, the illness of each stay, and its hours."""
     n = batch.count
     severity = rng.normal(0, 1, n)
     kind = rng.random(n)
@@ -135,8 +135,8 @@ def _illness(
     length = np.clip(rng.lognormal(np.log(48) + 0.15 * severity, 0.8), 9, 240)
     length = np.where(quiet, onset + 8 + 0.6 * length, length)
     risk = 1 / (1 + np.exp(3.2 - 1.2 * severity - 1.0 * intensity - 0.035 * (age - 64)))
-    dies = (rng.random(n) < risk) & ~again  # who came back has not died before
-    # Who dies has not always done so in the unit: some of the course lies beyond the end of the stay.
+    dies = (rng.random(n) < risk) & ~again  # people who came back did not die before
+    # Not all deaths happen in the unit: part of the course is after the end of the stay.
     return (
         septic,
         quiet,
@@ -146,13 +146,13 @@ def _illness(
 
 
 def _organ(organ: str, quiet: np.ndarray, trait: np.ndarray) -> np.ndarray:
-    """Who begins quietly has sound organs: kidneys and liver below the mean of what they let rise, the rest above."""
+    """Returns the organ's trait, healthy for quiet starts: below the mean for kidney and liver, above for others."""
     sound = np.abs(trait) * (-0.7 if organ in ("kidney", "liver") else 0.7)
     return np.where(quiet, sound, trait)
 
 
 def _elapsed(sparse: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Hours since admission of the stays in progress; what is sparse has hardly begun."""
+    """Returns hours since admission of the stays in progress; sparse stays have only just begun."""
     settled = np.clip(rng.lognormal(np.log(27), 0.6, len(sparse)), 5, 96)
     return np.where(sparse, rng.uniform(0.3, 0.9, len(sparse)), settled)
 
@@ -164,7 +164,7 @@ def _begin(
     ago = rng.uniform(1.5 * DAY, 720 * DAY, n)
     recent = number % RECENT_EVERY == 5
     ago = np.where(recent, rng.uniform(HOUR, 20 * HOUR, n), ago)
-    # An earlier stay ends long before any other of the ward begins.
+    # An earlier stay ends long before any other stay of the ward begins.
     ago = np.where(again, rng.uniform(760 * DAY, 1100 * DAY, n), ago)
     if not batch.discharged:
         ago = np.zeros(n)
@@ -172,6 +172,6 @@ def _begin(
 
 
 def _coded(septic: np.ndarray, illness: Illness, rng: np.random.Generator) -> np.ndarray:
-    """Coders miss some sepsis, and call some inflammation sepsis."""
+    """Returns which stays have sepsis coded: coders miss some sepsis, and code some inflammation as sepsis."""
     chance = np.where(septic, 0.92, np.where(illness.intensity > 0, 0.06, 0.01))
     return np.asarray(rng.random(len(septic)) < chance)

@@ -1,7 +1,8 @@
-"""What is ordered and given where infection is suspected or pressure fails: cultures, antibiotics, vasopressors, urine.
+"""Generates what is ordered when infection is suspected or pressure falls: cultures, antibiotics, vasopressors, urine.
 
-With the vital signs and the laboratory results these make Sepsis-3 in the synthetic ward: suspicion follows the onset
-of a septic stay's response by hours, and catecholamines raise its SOFA then. Others are suspected or treated by chance.
+With the vital signs and laboratory results these produce Sepsis-3 in the synthetic ward: suspicion follows the onset of
+a septic stay's response by hours, and catecholamines then raise its SOFA. Other stays are suspected or treated at
+random.
 """
 
 from dataclasses import dataclass
@@ -14,20 +15,22 @@ from wardround.demo.ward.patients import HOUR, WardPatients
 
 SUSPECTED_BY_CHANCE: Final = 0.08
 TREATED_BY_CHANCE: Final = 0.10
-"""Antibiotics without a culture: before an operation, or out of habit."""
+"""Share of stays with antibiotics but no culture: before an operation, or out of habit."""
 SHOCK_FROM: Final = 0.9
-"""Size of the response from which catecholamines run."""
+"""The response above which catecholamines are given."""
 PRESSORS_BY_CHANCE: Final = 0.04
 
 URINE_EVERY: Final = 4
 _URINE: Final = 250
-"""Millilitres in URINE_EVERY hours."""
+"""Millilitres per URINE_EVERY hours."""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """What happened to some of the stays: the stay's position in the patients, begin and end in UTC seconds, a number
-    (dose in mcg/kg/min, volume in mL, or the place in a list of drugs)."""
+    """Orders of some stays: the stay's position in the patients, start and end in UTC seconds, and a number.
+
+    The number is a dose in mcg/kg/min, a volume in mL, or the position in a list of drugs.
+    """
 
     stay: np.ndarray
     start: np.ndarray
@@ -35,18 +38,18 @@ class Orders:
     value: np.ndarray
 
     def each(self, value: str | int) -> np.ndarray:
-        """The value once for every order; typed even where there is none."""
+        """Returns the value once per order; the array has the right type even if there are no orders."""
         return np.full(len(self.stay), value)
 
     def known(self, now: int) -> "Orders":
-        """What began by `now`."""
+        """Returns the orders that began by `now`."""
         keep = self.start <= now
         return Orders(self.stay[keep], self.start[keep], np.minimum(self.stop[keep], now), self.value[keep])
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """Everything of a batch of stays."""
+    """All orders of a batch of stays."""
 
     cultures: Orders
     antibiotics: Orders
@@ -55,7 +58,7 @@ class Treatment:
 
 
 def treat(patients: WardPatients, course: Course, rng: np.random.Generator) -> Treatment:
-    """The orders of all stays up to the end of each."""
+    """Returns the orders of all stays up to the end of each stay."""
     n = len(patients.hours)
     begins = np.where(patients.septic, patients.illness.onset, rng.uniform(-6, 40, n))
     culture = np.maximum(begins + rng.uniform(1, 4, n), -4)
@@ -78,7 +81,7 @@ def treat(patients: WardPatients, course: Course, rng: np.random.Generator) -> T
 def _orders(
     patients: WardPatients, chosen: np.ndarray, hour: np.ndarray, length: np.ndarray | float, value: np.ndarray
 ) -> Orders:
-    """Orders of the chosen stays that begin before the stay ends, and end with it; whole minutes."""
+    """Returns orders of the chosen stays, in whole minutes: they start before the stay ends, and end with it."""
     stay = np.flatnonzero(chosen & (hour < patients.hours) & ~patients.sparse)
     stop = np.minimum(hour + length, patients.hours)
     minutes = [(patients.intime[stay] + (each[stay] * HOUR).astype(np.int64)) // 60 * 60 for each in (hour, stop)]
@@ -86,7 +89,7 @@ def _orders(
 
 
 def _urine(patients: WardPatients, course: Course, rng: np.random.Generator) -> Orders:
-    """What a catheter gave, every URINE_EVERY hours; less where kidneys fail."""
+    """Returns the urine output from a catheter, every URINE_EVERY hours; less if the kidneys fail."""
     entries = (patients.hours // URINE_EVERY).astype(np.int64)
     stay = np.repeat(np.arange(len(entries)), entries)
     number = np.arange(len(stay)) - np.repeat(np.cumsum(entries) - entries, entries) + 1

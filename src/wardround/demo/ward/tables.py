@@ -1,6 +1,6 @@
-"""A batch of the synthetic ward as frames with MIMIC-IV's columns: the one door of this package.
+"""Returns a batch of the synthetic ward as frames with MIMIC-IV's columns; the entry point of this package.
 
-Times are US Eastern wall clock (datetime64[s], NaT where empty), as MIMIC writes them; none is after the batch's now.
+Times are US Eastern wall clock (datetime64[s], NaT if empty), as in MIMIC; none is after the batch's now.
 """
 
 from typing import Final
@@ -52,7 +52,7 @@ _HOMES: Final = ("HOME", "HOME HEALTH CARE", "SKILLED NURSING FACILITY", "REHAB"
 
 
 def make_tables(batch: Batch, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
-    """The tables of FOLDERS, without the two dictionaries, for one batch of stays.
+    """Returns the tables of FOLDERS, without the two dictionaries, for one batch of stays.
 
     The same batch and generator state give the same frames; stays of different batches never share an id.
     """
@@ -71,7 +71,7 @@ def make_tables(batch: Batch, rng: np.random.Generator) -> dict[str, pd.DataFram
 
 
 def dictionaries() -> dict[str, pd.DataFrame]:
-    """d_items and d_labitems of what the ward charts and measures."""
+    """Returns d_items and d_labitems with the items that the ward charts and measures."""
     chart_items = [
         {"itemid": i.itemid, "label": i.label, "abbreviation": i.label, "linksto": "chartevents",
          "category": i.category, "unitname": i.unit, "param_type": "Numeric", "lownormalvalue": "",
@@ -105,7 +105,7 @@ def _patients(patients: WardPatients) -> pd.DataFrame:
             "_died": patients.died,
         }
     )
-    # Of a person with two stays the earlier year counts, and a death in either.
+    # For a person with two stays, the earlier year counts, and a death in either stay.
     frame = frame.sort_values(["subject_id", "anchor_year"])
     dod = frame.groupby("subject_id")["dod"].max()
     frame = frame.drop_duplicates("subject_id").drop(columns="_died")
@@ -145,7 +145,7 @@ def _arrival(patients: WardPatients) -> np.ndarray:
 
 
 def _units(patients: WardPatients) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First and last care unit, and when the one gave way to the other (UTC seconds, OPEN where it did not)."""
+    """Returns first and last care unit, and when the patient moved between them (UTC seconds, OPEN if not)."""
     units = np.array(INTENSIVE_UNITS)
     moved = (patients.number % 9 == 4) & (patients.hours > 10)
     first = patients.number % len(units)
@@ -154,7 +154,7 @@ def _units(patients: WardPatients) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _transfers(patients: WardPatients) -> pd.DataFrame:
-    """Emergency department or ward, intensive care unit or two, ward again, and the row of the discharge."""
+    """Returns the transfers: emergency department or ward, one or two ICUs, ward again, and the discharge row."""
     first, last, moved = _units(patients)
     wards = np.array(_WARDS)[patients.number % len(_WARDS)]
     emergency, later = patients.emergency, moved != OPEN
@@ -261,7 +261,7 @@ def _labevents(patients: WardPatients, results: Results, batch: Batch, rng: np.r
 
 
 def _charted_text(patients: WardPatients, rows: Rows) -> np.ndarray:
-    """What stands in `value`: the number, or words where MIMIC charts words."""
+    """Returns the column `value`: the number, or words for items that MIMIC charts in words."""
     text = _text(rows.value)
     verbal = rows.item == CHART_ITEMS["verbal"].itemid
     text[verbal] = np.array(VERBAL_WORDS, dtype=object)[rows.value[verbal].astype(int) - 1]
@@ -271,7 +271,7 @@ def _charted_text(patients: WardPatients, rows: Rows) -> np.ndarray:
 
 
 def _text(values: np.ndarray) -> np.ndarray:
-    """Numbers as MIMIC writes them, `91` and `98.4`; there are few different ones, so each is formatted once."""
+    """Formats numbers as in MIMIC, such as `91` and `98.4`; there are few different ones, so each is formatted once."""
     different, place = np.unique(values, return_inverse=True)
     return np.array([f"{value:.10g}" for value in different], dtype=object)[place]
 

@@ -1,4 +1,4 @@
-"""Courses in, charted vital signs out: times and values as flat arrays, one entry per row of chartevents."""
+"""Derives charted vital signs from the courses: times and values as flat arrays, one entry per row of chartevents."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -12,7 +12,7 @@ from wardround.demo.ward.patients import HOUR, WardPatients
 _MISSED: Final = 0.05
 _WILD: Final = 0.0006
 
-# What monitors and tired hands write now and then: a lead or a line that came off, a flush, a typing slip.
+# Artefacts that monitors and tired staff produce now and then: a lead or line that came off, a flush, a typing error.
 _SLIPS: Final[dict[str, tuple[float, ...]]] = {
     "heart_rate": (0,),
     "respiratory_rate": (0, 58, 99),
@@ -42,7 +42,7 @@ class Rows:
 
 
 def chart(patients: WardPatients, course: Course, rng: np.random.Generator) -> Rows:
-    """All rows of chartevents up to the end of each stay, by stay, time and item."""
+    """Returns all rows of chartevents up to the end of each stay, sorted by stay, time and item."""
     slots = _slots(patients, rng)
     channels = _channels(patients, course, slots, rng)
     parts = [_sample(patients, slots, name, values, rng) for name, values in channels.items()]
@@ -64,7 +64,10 @@ class _Slots:
 
 
 def _slots(patients: WardPatients, rng: np.random.Generator) -> _Slots:
-    """A round at admission and one every full hour, some a few minutes off, a few missed, gaps while off the unit."""
+    """Returns a round at admission and every full hour: some are a few minutes late, a few are missed.
+
+    There are none while the patient is off the unit.
+    """
     rounds = np.ceil(patients.hours).astype(np.int64) + 1
     stay = np.repeat(np.arange(len(rounds)), rounds)
     number = np.arange(len(stay)) - np.repeat(np.cumsum(rounds) - rounds, rounds)
@@ -78,17 +81,17 @@ def _slots(patients: WardPatients, rng: np.random.Generator) -> _Slots:
 
 
 def _away(stay: np.ndarray, number: np.ndarray, patients: WardPatients, rng: np.random.Generator) -> np.ndarray:
-    """True for the rounds that fall into one trip off the unit, which half of the stays have."""
+    """Returns True for the rounds during a trip off the unit; half of the stays have one such trip."""
     start = rng.uniform(2, 60, len(patients.hours))
     length = np.where(rng.random(len(start)) < 0.5, rng.uniform(1, 5, len(start)), 0)
     return np.asarray((number >= start[stay]) & (number < (start + length)[stay]))
 
 
 def _channels(patients: WardPatients, course: Course, slots: _Slots, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """The value of every channel at every slot; NaN where the stay has no such device."""
+    """Returns the value of every channel at every slot; NaN if the stay has no such device."""
     severity, infection = course.at(slots.stay, slots.hour)
     person = _Person(len(patients.hours), course.severity.shape[1], slots, rng)
-    daytime = np.sin(2 * np.pi * (slots.time / HOUR - 14) / 24)  # highest at about 20:00 UTC, afternoon in the east
+    daytime = np.sin(2 * np.pi * (slots.time / HOUR - 14) / 24)  # highest at about 20:00 UTC, afternoon in the US
     cold = np.where(rng.random(len(patients.hours)) < 0.22, -0.9, 1.0)[slots.stay]
     temperature = 36.83 + 0.03 * severity + 0.85 * cold * infection + 0.1 * daytime + person.draw(0.2, 0.24, 0.1)
     mean = 77.5 - 3.2 * severity - 7.0 * infection + person.draw(9, 6, 3)
@@ -118,9 +121,9 @@ def _channels(patients: WardPatients, course: Course, slots: _Slots, rng: np.ran
 def _pressures(
     patients: WardPatients, slots: _Slots, mean: np.ndarray, pulse: np.ndarray, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """A line measures every hour and a cuff beside it now and then; without a line the cuff does it every hour."""
+    """Returns blood pressures: hourly from a line, with a cuff now and then; without a line, hourly from the cuff."""
     line = patients.arterial[slots.stay]
-    second = line & (patients.number[slots.stay] % 12 == 3)  # a few monitors call the line by its other name
+    second = line & (patients.number[slots.stay] % 12 == 3)  # a few monitors use the other item for the line
     lined, unlined = np.where(line, 0.0, np.nan), np.where(~line | (slots.round % 4 == 0), 0.0, np.nan)
     cuff = mean - 1.5 + rng.normal(0, 3, len(mean))
     return {
@@ -135,13 +138,13 @@ def _pressures(
 
 
 class _Person:
-    """Noise around a person's own level: between stays, from hour to hour, and of each measurement."""
+    """Noise around a person's own level: between stays, from hour to hour, and for each measurement."""
 
     def __init__(self, stays: int, hours: int, slots: _Slots, rng: np.random.Generator) -> None:
         self._shape, self._slots, self._rng = (stays, hours), slots, rng
 
     def draw(self, between: float, hourly: float, each: float) -> np.ndarray:
-        """One value per slot; the three parts' standard deviations are given."""
+        """Returns one value per slot; the arguments are the standard deviations of the three parts."""
         stays, hours = self._shape
         level = self._rng.normal(0, between, (stays, 1)) + wander(stays, hours, hourly, self._rng)
         column = np.clip(self._slots.hour.astype(np.int64), 0, hours - 1)
@@ -149,7 +152,7 @@ class _Person:
 
 
 def _sample(patients: WardPatients, slots: _Slots, name: str, values: np.ndarray, rng: np.random.Generator) -> Rows:
-    """The rows of one channel: in its rhythm, rounded as it is charted, with what was missed and mistyped."""
+    """Returns the rows of one channel: at its interval, rounded as charted, with missed and mistyped values."""
     item = CHART_ITEMS[name]
     shift = patients.number[slots.stay] % int(item.every)
     due = (slots.round == 0) | ((slots.round + shift) % int(item.every) == 0)
@@ -165,7 +168,7 @@ def _sample(patients: WardPatients, slots: _Slots, name: str, values: np.ndarray
 
 
 def _measures(patients: WardPatients) -> Rows:
-    """Weight of most and height of half of the stays, charted once, soon after admission."""
+    """Returns the weight of most stays and the height of half of them, charted once, soon after admission."""
     weighed = np.flatnonzero((patients.number % 12 != 0) & ~patients.sparse & (patients.hours > 1))
     tall = weighed[patients.number[weighed] % 2 == 0]
     stay = np.concatenate([weighed, tall])
@@ -175,5 +178,5 @@ def _measures(patients: WardPatients) -> Rows:
 
 
 def _minute(time: np.ndarray) -> np.ndarray:
-    """The next full minute: charts and laboratories write no seconds."""
+    """Rounds up to the next full minute, since charts and laboratories record no seconds."""
     return np.asarray(-(-time // 60) * 60)

@@ -1,4 +1,4 @@
-"""UTC seconds in, US Eastern wall-clock seconds out: how MIMIC writes times. Right for every year, also after 2037."""
+"""Converts UTC seconds to US Eastern wall-clock seconds, as in MIMIC. Correct for every year, even after 2037."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -13,10 +13,10 @@ _HOUR: Final = 3600
 
 
 def eastern(utc: np.ndarray) -> np.ndarray:
-    """Wall-clock seconds (int64) of UTC seconds; whoever reads them as MIMIC's gets no later instant than `utc`.
+    """Returns wall-clock seconds (int64) for UTC seconds; reading them as MIMIC's never gives a later time than `utc`.
 
-    The wall clock shows one hour of autumn twice, and readers take it for the second: what happened in the first is
-    written an hour early, so that nothing appears to be known before its time.
+    In autumn, one hour of the wall clock occurs twice, and readers take it for the second one. Times in the first one
+    are written an hour early, so that nothing appears to be known too early.
     """
     hours, place = np.unique(utc // _HOUR, return_inverse=True)
     wall = utc + np.array([_offset(int(hour)) for hour in hours], dtype=np.int64)[place]
@@ -24,7 +24,7 @@ def eastern(utc: np.ndarray) -> np.ndarray:
 
 
 def clock(utc: np.ndarray) -> np.ndarray:
-    """Wall-clock times (datetime64[s]) of UTC seconds; NaT for OPEN."""
+    """Returns wall-clock times (datetime64[s]) for UTC seconds; NaT for OPEN."""
     wall = np.where(utc == OPEN, np.iinfo(np.int64).min, eastern(np.where(utc == OPEN, 0, utc)))
     return np.asarray(wall.astype("datetime64[s]"))
 
