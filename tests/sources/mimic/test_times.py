@@ -66,7 +66,7 @@ def test_every_column_of_times_refuses_another_format(tmp_path: Path, table: str
     with pytest.raises(SourceDataError) as caught:
         times(tmp_path, table, column)
     assert str(caught.value).startswith(f"{path}, column {column}, row 3 (0/0/00 00:00): not a time")
-    assert "write the column anew" in str(caught.value)
+    assert "convert the column" in str(caught.value)
 
 
 @pytest.mark.parametrize(("text", "shape"), FOREIGN.items())

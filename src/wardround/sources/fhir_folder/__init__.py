@@ -1,1 +1,1 @@
-"""A folder of FHIR files as a source: NDJSON, Bundles and exports, read by one rule."""
+"""Reads a folder of FHIR files as a source: NDJSON, Bundles and exports."""

@@ -1,6 +1,6 @@
-"""A Bundle in, its resources out: each as bytes, under an id, with references that hold without the Bundle.
+"""Extracts the resources of a Bundle, each as bytes, with an id and with references that are valid without the Bundle.
 
-Of a transaction, a batch, a collection, a searchset, a history; and of a CDS Hooks prefetch, which names several.
+It reads transactions, batches, collections, searchsets and histories, and a CDS Hooks prefetch with several of them.
 """
 
 import json
@@ -18,7 +18,7 @@ from wardround.fhir.references import Bases, Resource, is_id
 from wardround.fhir.versions import ALWAYS, last_updated, updated_at
 
 OUTCOME: Final = "OperationOutcome"
-# Elements of the types url, uri, canonical, oid and uuid, which a transaction rewrites as it does References.
+# Elements of the types url, uri, canonical, oid and uuid, which a transaction rewrites in the same way as References.
 _ADDRESSES: Final = frozenset({"url", "uri", "valueUrl", "valueUri", "valueCanonical", "valueOid", "valueUuid"})
 _URNS: Final = ("urn:uuid:", "urn:oid:")
 _OURS: Final = UUID("5d2c9c39-6f6c-4f0b-9a55-0c3c86a1b7d4")  # the namespace of the ids that are assigned here
@@ -27,18 +27,18 @@ _MOST_DIGITS: Final = 300  # as in json_object
 
 
 class Unusable(Exception):
-    """What stands at a place is not what was to stand there; says why, and never a value."""
+    """What was found at a place is not usable; the message says why, and never contains a value."""
 
 
 @dataclass
 class Account:
-    """What a reading met beside resources.
+    """What was found besides resources while reading a folder.
 
     Attributes:
-        deleted: `Type/id` of what was said to be deleted, with the last time of each (microseconds since 1970).
-        outcomes: OperationOutcomes, which tell of the export or the search and are no data.
-        unresolved: references of a Bundle to none of its entries, by urn or by criteria; they are left as they are.
-        passed_over: files that hold no FHIR resources, by their names.
+        deleted: `Type/id` of deleted resources, with the latest time of each deletion (microseconds since 1970).
+        outcomes: number of OperationOutcomes, which are about the export or the search and are not data.
+        unresolved: number of references by urn or criteria to no entry of the Bundle; they are left unchanged.
+        passed_over: files that, judging by their names, contain no FHIR resources.
     """
 
     deleted: dict[str, int] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Account:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What there was of each, for people."""
+        """Returns the number of each, for people."""
         counted = {
             "resources_deleted": len(self.deleted),
             "operation_outcomes": self.outcomes,
@@ -80,7 +80,7 @@ _BUNDLE: Final = msgspec.json.Decoder(_Bundle)
 
 
 class _Head(msgspec.Struct, gc=False):
-    """What tells an entry's resource from others."""
+    """What distinguishes an entry's resource from others."""
 
     resourceType: Any = None  # noqa: N815
     id: Any = None
@@ -90,7 +90,7 @@ _HEAD: Final = msgspec.json.Decoder(_Head)
 
 
 class _Named(msgspec.Struct, gc=False):
-    """An entry under the id that its resource has or, in `new_id`, gets."""
+    """An entry with the id that its resource has, or is given in `new_id`."""
 
     number: int
     entry: _Entry
@@ -101,15 +101,15 @@ class _Named(msgspec.Struct, gc=False):
 def taken_apart(
     content: bytes, account: Account, bases: Bases, refuse: Callable[[int, str], None]
 ) -> Iterator[tuple[int, str, bytes]]:
-    """Number, type and bytes of each entry's resource; deletions and OperationOutcomes go into the account.
+    """Yields number, type and bytes of each entry's resource; counts deletions and OperationOutcomes in the account.
 
-    `refuse` hears of entries that cannot be used. Raises Unusable for what is no Bundle. In memory are the content, and
-    of each entry what tells it from the others.
+    `refuse` is called for entries that cannot be used. Raises Unusable if the content is not a Bundle. The content is
+    kept in memory, and what distinguishes each entry from the others.
     """
     bundle = _bundle(content)
     entries = list(enumerate(bundle.entry, start=1))
     if bundle.type == "history":
-        entries.reverse()  # the newest come first there, and what comes later counts
+        entries.reverse()  # a history begins with the newest version, and we use the last one
     names, named = _Names(), []
     for number, entry in entries:
         try:
@@ -135,7 +135,7 @@ def taken_apart(
 
 
 def resources_of_prefetch(content: bytes) -> list[bytes]:
-    """The resources and Bundles that a CDS Hooks prefetch names. Raises Unusable for any other JSON."""
+    """Returns the resources and Bundles of a CDS Hooks prefetch. Raises Unusable for any other JSON."""
     try:
         named = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
         found = [bytes(one) for one in named.values() if bytes(one) != b"null"]
@@ -157,7 +157,7 @@ _KIND: Final = msgspec.json.Decoder(_Kind)
 
 
 def kind_of(content: bytes) -> str:
-    """The resourceType of a JSON object, empty if it says none that could be one. Raises Unusable for no object."""
+    """Returns the resourceType of a JSON object, empty if it has no possible one. Raises Unusable if not an object."""
     try:
         kind = _KIND.decode(content).resourceType
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -170,7 +170,7 @@ def _is_type(kind: Any) -> TypeGuard[str]:
 
 
 def rewritten(node: Any, resolve: Callable[[str], str], targets: Mapping[str, str]) -> Any:
-    """The same JSON with each Reference passed through `resolve`, and each other address that is one of the targets."""
+    """Returns the JSON with References, and other addresses that are among the targets, passed through `resolve`."""
     if isinstance(node, dict):
         return {key: _rewritten(key, value, resolve, targets) for key, value in node.items()}
     if isinstance(node, list):
@@ -194,7 +194,7 @@ def _bundle(content: bytes) -> _Bundle:
     body, _ = _object(content)
     entries = body.get("entry", [])
     if not isinstance(entries, list):
-        raise Unusable("its entries are no list, expected a Bundle with entries; correct it")
+        raise Unusable("its entries are not a list, expected a Bundle with entries; correct it")
     listed = [entry if isinstance(entry, dict) else {} for entry in entries]
     made = [
         _Entry(one.get("fullUrl"), msgspec.Raw(_dump(one.get("resource"))), one.get("request"), one.get("response"))
@@ -204,7 +204,10 @@ def _bundle(content: bytes) -> _Bundle:
 
 
 def _object(content: bytes) -> tuple[Resource, Callable[[Any], bytes]]:
-    """A JSON object and what writes it again: with everything in it that JSON does not allow. Raises Unusable."""
+    """Returns a JSON object and the function to write it again, even with values that JSON does not allow.
+
+    Raises Unusable if it is not an object.
+    """
     try:
         found = orjson.loads(content)
         dump: Callable[[Any], bytes] = orjson.dumps
@@ -231,7 +234,7 @@ def _dump(node: Any, sort: bool = False) -> bytes:
 
 
 def _head(entry: _Entry) -> _Head:
-    """Type and id of an entry's resource, its type a text. Raises Unusable."""
+    """Returns what identifies an entry's resource; its type is a text. Raises Unusable."""
     if entry.method == "PATCH":
         raise Unusable("a change of a resource, expected the whole resource")
     content = bytes(entry.resource)
@@ -258,14 +261,14 @@ def _delete(entry: _Entry, bundle: _Bundle, account: Account, bases: Bases) -> N
 
 
 def _time_of(entry: _Entry, bundle: _Bundle) -> int:
-    """When an entry's resource was deleted, as far as it is said."""
+    """Returns when an entry's resource was deleted, as far as it is stated."""
     own = entry.response.get("lastModified") if isinstance(entry.response, dict) else None
     said = (updated_at(own), max(updated_at(last_updated({"meta": bundle.meta})), updated_at(bundle.timestamp)))
     return next((time for time in said if time > UNKNOWN), ALWAYS)
 
 
 class _First(msgspec.Struct, gc=False):
-    """Where in a Bundle a name stood first, and what bore it."""
+    """The first entry in a Bundle that has a name."""
 
     number: int
     url: Any
@@ -275,14 +278,14 @@ class _First(msgspec.Struct, gc=False):
 
 
 class _Names:
-    """What the entries of a Bundle are called: `targets` says of each address which `Type/id` it stands for."""
+    """The names of a Bundle's entries; `targets` maps each address to the `Type/id` that it stands for."""
 
     def __init__(self) -> None:
         self.targets: dict[str, str] = {}
         self._first: dict[tuple[str, str], _First] = {}
 
     def note(self, number: int, entry: _Entry, head: _Head) -> _Named:
-        """The entry under its name. Raises Unusable where two that are not the same have one name."""
+        """Returns the entry with its name. Raises Unusable if another entry already has the name."""
         new_id = None if head.id is not None else _new_id(head.resourceType, entry)
         key = head.id if new_id is None else new_id
         reference = f"{head.resourceType}/{key}"
@@ -291,23 +294,21 @@ class _Names:
         for name in (("resource", reference), ("address", url)):
             first = self._first.setdefault(name, found) if name[1] else found
             if first.digest != found.digest and not _are_versions(first, found):
-                raise Unusable(
-                    f"has the name of entry {first.number} and is another resource; give each an id of its own"
-                )
+                raise Unusable(f"has the name of entry {first.number} but is another resource; give each its own id")
         if url and is_id(key):
             self.targets[url] = reference
         return _Named(number, entry, head.resourceType, new_id)
 
 
 def _are_versions(first: _First, found: _First) -> bool:
-    """Whether two entries of one name are versions of one resource: they agree on its id and on its address."""
+    """Returns whether two entries of one name are versions of one resource: their id and their address agree."""
     return (first.url, first.reference) == (found.url, found.reference) and found.has_own_id
 
 
 def _new_id(kind: str, entry: _Entry) -> str:
-    """The id of a resource that has none: what it is put under, what its address ends in, or one made of its contents.
+    """Returns an id for a resource without one: that of its PUT, the end of its address, or one from its contents.
 
-    The same Bundle gives the same ids, whenever and wherever it is read.
+    The same Bundle always gives the same ids.
     """
     address = entry.url if isinstance(entry.url, str) else ""
     asked = entry.request.get("url") if entry.method == "PUT" else ""

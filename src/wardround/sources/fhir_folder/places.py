@@ -1,7 +1,7 @@
-"""The resources of a folder, in its order, in; the places of those that do not count out.
+"""Finds the resources in a folder that are outdated: older versions and deleted resources.
 
-A place is eight bytes here, so that a folder of any size fits. Only where ids come several times, or were deleted, is
-the folder read a second time, and more kept of these.
+A place takes eight bytes, so that a folder of any size fits into memory. The folder is read a second time only if ids
+occur several times or were deleted; only for these is more kept in memory.
 """
 
 from array import array
@@ -25,7 +25,7 @@ Line = TypeVar("Line")
 
 
 class Places:
-    """The places of a folder where a resource may stand, numbered from 0 in the order of the folder."""
+    """The places in a folder where a resource may be, numbered from 0 in the order of the folder."""
 
     def __init__(self) -> None:
         self._hashes = array("q")
@@ -35,20 +35,20 @@ class Places:
         return len(self._hashes)
 
     def note(self, reference: str | None) -> int:
-        """Notes the next place and the `Type/id` that stands there, None for none; gives its number."""
+        """Records the next place and its `Type/id` (None if there is none), and returns the number of the place."""
         number = len(self._hashes)
         self._hashes.append(hash((None, number) if reference is None else reference))
         return number
 
     def delete(self, reference: str, time: int) -> None:
-        """Notes that a resource was deleted at a time."""
+        """Records that a resource was deleted at a time."""
         self._deleted[reference] = max(time, self._deleted.get(reference, UNKNOWN))
 
     def outdated(self, lines: Callable[[], Iterable[Line]], version: Callable[[Line], tuple[str, object]]) -> Numbers:
-        """The numbers of the places that do not count: older versions, and what was deleted.
+        """Returns the numbers of the outdated places: older versions, and deleted resources.
 
-        `lines` gives what stands at the places again, and `version` a line's `Type/id` and lastUpdated; both are asked
-        only if something is in doubt.
+        `lines` reads the places again, and `version` returns a line's `Type/id` and lastUpdated; both are called only
+        if necessary.
         """
         contested = self._contested()
         return self._decided(contested, lines(), version) if contested.any() else _NONE
@@ -67,12 +67,12 @@ class Places:
         version: Callable[[Line], tuple[str, object]],
     ) -> Numbers:
         columns = {name: array("q") for name in ("place", "other", "time", "removed")}
-        # A folder that grew meanwhile is taken as it was.
+        # Resources that were added to the folder meanwhile are ignored.
         for place, (line, doubtful) in enumerate(zip(lines, contested, strict=False)):
             if doubtful:
                 reference, updated = version(line)
                 columns["place"].append(place)
-                # A second hash: two references that share both do not occur.
+                # A second hash: two references do not share both.
                 columns["other"].append(hash(reference[::-1]))
                 columns["time"].append(updated_at(updated))
                 columns["removed"].append(self._deleted.get(reference, UNKNOWN))
@@ -84,14 +84,14 @@ class Places:
 
 
 def _parts(columns: Mapping[str, Numbers]) -> Iterator[pd.DataFrame]:
-    """The columns as frames that are not too large, each with all rows of its ids."""
+    """Yields the columns as frames of limited size, each with all rows of its ids."""
     count = 1 + len(columns["id"]) // _ROWS_AT_ONCE
     part = (columns["id"] % count).astype(np.int32)
     return (pd.DataFrame({name: column[part == n] for name, column in columns.items()}) for n in range(count))
 
 
 def _losers(table: pd.DataFrame) -> Numbers:
-    """Of rows (id, other, time, removed) in the order of the folder, the places of those that do not count."""
+    """Returns the places of the outdated rows; `table` has (id, other, time, removed) in the order of the folder."""
     ids = table.groupby(["id", "other"], sort=False)
     newest = ids["time"].cummax()
     may_count = (table["time"] == UNKNOWN) | (table["time"] >= newest)

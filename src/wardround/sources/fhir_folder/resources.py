@@ -1,9 +1,9 @@
-"""A folder of FHIR files in, the resources that lie in it out: one rule for whoever reads folders.
+"""Reads the resources in a folder of FHIR files, in the same way for all that read folders.
 
-NDJSON, gzipped or not, and JSON: Bundles of any kind, single resources, the prefetch of a CDS Hooks call. Folders in
-folders count. What an export says beside its data is understood: OperationOutcomes are counted, Bundles of its
-`deleted` files tell of deletions. Other files are passed over by their names. NDJSON of any size is read line by line;
-of JSON one file is in memory, and takes about twice its size.
+It reads NDJSON, gzipped or not, and JSON: Bundles of any kind, single resources, the prefetch of a CDS Hooks call,
+including those in subfolders. Of an export it also understands the files besides the data: OperationOutcomes are
+counted, and Bundles in the `deleted` files list deletions. Other files are skipped by their names. NDJSON of any size
+is read line by line; JSON is read one file at a time, and takes about twice its size in memory.
 """
 
 import zlib
@@ -34,7 +34,7 @@ from wardround.sources.fhir_folder.places import Places
 
 _LINES: Final = (".ndjson", ".ndjson.gz")
 _JSON: Final = ".json"
-_NOT_FHIR: Final = frozenset({"log.ndjson", "manifest.json"})  # what clients of Bulk Data write beside the data
+_NOT_FHIR: Final = frozenset({"log.ndjson", "manifest.json"})  # written by Bulk Data clients next to the data
 _DELETED: Final = "deleted"
 _OPENING: Final = b'{"resourceType":"'
 _NO_BASES: Final = Bases()
@@ -42,7 +42,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Place(NamedTuple):
-    """Where a resource stands in a folder: a line, an entry, or 0 for what fills its file."""
+    """Where a resource is in a folder: a line, an entry, or 0 if it is the whole file."""
 
     file: str
     number: int
@@ -53,7 +53,7 @@ class Place(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """What of a folder cannot be used, and why; `place` is a file, or a place in it. Never a value."""
+    """What in a folder cannot be used, and why; `place` is a file or a place in it. It never contains a value."""
 
     place: str
     reason: str
@@ -68,12 +68,12 @@ Line = tuple[str, int, str, bytes]
 
 
 def refuse_all(unread: Unread) -> NoReturn:
-    """Raises SourceDataError: for who takes a folder whole or not at all."""
+    """Raises SourceDataError, for callers that accept only folders without errors."""
     raise SourceDataError(str(unread))
 
 
 class FhirFolder:
-    """A folder, here or at an fsspec URL. `account` is of the latest reading that came to its end."""
+    """A folder, local or at an fsspec URL. `account` is from the latest complete reading."""
 
     def __init__(self, path: Path | str, bases: Bases = _NO_BASES) -> None:
         self.path = path
@@ -81,10 +81,9 @@ class FhirFolder:
         self._bases = bases
 
     def lines(self, refuse: Refuse = refuse_all, only: frozenset[str] | None = None) -> Iterator[Line]:
-        """Every resource, file by file in order of name; `only` names files to read.
+        """Yields every resource, file by file in order of name; `only` limits the files to read.
 
-        A resource has a type; whether anything else in it can be used is not looked at. Raises SourceDataError where
-        there are no FHIR files.
+        Each resource has a type; nothing else in it is checked. Raises SourceDataError if there are no FHIR files.
         """
         account = Account()
         files, names = self._files(account)
@@ -96,13 +95,13 @@ class FhirFolder:
     def resources(
         self, refuse: Refuse = refuse_all, only: frozenset[str] | None = None
     ) -> Iterator[tuple[Place, Resource]]:
-        """Every resource that JSON allows and that has an id, parsed."""
+        """Yields every resource that is valid JSON and has an id, parsed."""
         for line in self.lines(refuse, only):
             if (resource := _parsed(line, refuse)) is not None:
                 yield Place(*line[:2]), resource
 
     def _files(self, account: Account) -> tuple[fsspec.AbstractFileSystem, list[tuple[str, str]]]:
-        """Name below the folder and path of each FHIR file, in the order of the names."""
+        """Returns the relative name and the path of each FHIR file, sorted by name."""
         files, root = fsspec.core.url_to_fs(str(self.path))
         paths = files.find(root) if files.isdir(root) else []
         names = sorted((path.removeprefix(root).lstrip("/"), path) for path in paths)
@@ -130,7 +129,7 @@ class FhirFolder:
                 yield file, number, kind, text
 
     def _entries(self, file: str, line: int, text: bytes, account: Account, refuse: Refuse) -> Iterator[Line]:
-        """The resources of a Bundle; of one that does not fill its file the place is the Bundle's."""
+        """Yields the resources of a Bundle; if it is not the whole file, their place is that of the Bundle."""
 
         def refuse_entry(number: int, reason: str) -> None:
             refuse(Unread(str(Place(file, line or number)), reason))
@@ -143,27 +142,28 @@ class FhirFolder:
 
 
 class Current(Generic[K]):
-    """The resources of a folder that count: of several versions of an id the latest, and nothing that was deleted.
+    """The current resources of a folder: the latest version of each id, and nothing that was deleted.
 
-    The folder is read once for that, and again where ids come again. `counts` has per file how many there are of each
-    group; `account` is of the survey. Of each line a number, a group and whether it counts are kept.
+    The folder is surveyed in one reading, or two if ids occur several times. `counts` is the number of resources per
+    file and group; `account` is from the survey. In memory, each line takes a number, a group, and whether it is
+    current.
     """
 
     def __init__(self, folder: FhirFolder, group: Callable[[Resource], K], refuse: Refuse = refuse_all) -> None:
         self._folder, self._group = folder, group
         self._begins: dict[str, int] = {}  # the number of each file's first line
         self._groups: dict[K, int] = {}
-        self._of_line = array("i")  # the group of each line; -1 for what does not count
+        self._of_line = array("i")  # the group of each line; -1 if outdated
         self.counts: dict[str, Counter[K]] = {}
         self.account = Account()
         self._survey(refuse)
 
     def resources(self, wanted: Callable[[K], bool] = lambda _: True) -> Iterator[tuple[Place, Resource]]:
-        """Those whose group is wanted, in the order of the folder; only files that hold any are read."""
+        """Yields those whose group is wanted, in the order of the folder; files without any are not read."""
         groups = {number for group, number in self._groups.items() if wanted(group)}
         files = frozenset(file for file, counts in self.counts.items() if any(map(wanted, counts)))
         for number, line in self._numbered(files):
-            # What a folder has got since it was surveyed is not looked at.
+            # What was added to the folder since the survey is ignored.
             if number < len(self._of_line) and self._of_line[number] in groups:
                 resource = _parsed(line, _overhear)
                 if resource is not None:
@@ -185,12 +185,12 @@ class Current(Generic[K]):
             self._of_line[number] = -1
 
     def _note(self, file: str, group: K) -> int:
-        """One more of a group in a file; gives the group's number."""
+        """Counts one more resource of a group in a file, and returns the group's number."""
         self.counts.setdefault(file, Counter())[group] += 1
         return self._groups.setdefault(group, len(self._groups))
 
     def _numbered(self, only: frozenset[str]) -> Iterator[tuple[int, Line]]:
-        """The lines of some files, each with its number in the folder."""
+        """Yields the lines of some files, each with its number in the folder."""
         file, number = "", 0
         for line in self._folder.lines(_overhear, only):
             number = number + 1 if line[0] == file else self._begins[line[0]]
@@ -199,7 +199,7 @@ class Current(Generic[K]):
 
 
 def _parsed(line: Line, refuse: Refuse) -> Resource | None:
-    """The resource of a line; None if it cannot be used, which `refuse` hears of."""
+    """Parses the resource of a line; if it cannot be used, calls `refuse` and returns None."""
     file, number, kind, text = line
     try:
         resource: Resource = orjson.loads(text)
@@ -218,11 +218,11 @@ def _reference(resource: Resource) -> str:
 
 
 def _overhear(_unread: Unread) -> None:
-    """It was said when the folder was surveyed."""
+    """Ignores it, because it was reported when the folder was surveyed."""
 
 
 def _version(line: Line) -> tuple[str, object]:
-    """Of a line that was parsed before."""
+    """Returns `Type/id` and lastUpdated of a line that was parsed successfully before."""
     resource = _parsed(line, _overhear)
     return ("", None) if resource is None else (_reference(resource), last_updated(resource))
 
@@ -234,7 +234,7 @@ def _is_fhir(name: str) -> bool:
 
 
 def _lines(files: fsspec.AbstractFileSystem, path: str, refuse: Refuse) -> Iterator[Line]:
-    # A file tends to hold one type, written one way: then the beginning of a line says what it is.
+    # A file usually has one type in one form, so that the type can be seen at the start of a line.
     opening, kind = b"\n", ""
     try:
         with files.open(path, "rb", compression="infer") as file:
@@ -255,7 +255,7 @@ def _lines(files: fsspec.AbstractFileSystem, path: str, refuse: Refuse) -> Itera
 
 
 def _contents(files: fsspec.AbstractFileSystem, path: str, refuse: Refuse) -> Iterator[Line]:
-    """What a JSON file holds: a resource, a Bundle, or those of a prefetch."""
+    """Yields what is in a JSON file: a resource, a Bundle, or those of a prefetch."""
     try:
         with files.open(path, "rb") as file:
             content = file.read().removeprefix(BOM_UTF8)
@@ -279,7 +279,7 @@ def _kind_of(line: bytes) -> str:
 
 
 def _bundles_alone(found: Iterator[Line], refuse: Refuse) -> Iterator[Line]:
-    """Of an export's deleted files: a resource there is not to be had, but nobody says when it was deleted."""
+    """Yields the Bundles of an export's deleted files; refuses bare resources, whose time of deletion is unknown."""
     for file, number, kind, text in found:
         if kind in ("Bundle", OUTCOME):
             yield file, number, kind, text

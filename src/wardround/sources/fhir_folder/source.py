@@ -1,4 +1,4 @@
-"""A folder of FHIR files in, as a Bulk Data export or mimic2fhir leaves it; stays and readings as from a server out."""
+"""Reads stays and readings from a folder of FHIR files, such as a Bulk Data export or the output of mimic2fhir."""
 
 from codecs import BOM_UTF8
 from collections import Counter
@@ -46,13 +46,13 @@ _ICU: Final = Encounters(classes=("ACUTE",))
 
 @dataclass(frozen=True)
 class FhirFolderSource:
-    """All FHIR files of a folder, whatever they are called (see `FhirFolder`).
+    """All FHIR files of a folder as a source (see `FhirFolder`).
 
-    `path` may be an fsspec URL; `encounters` says which Encounters are stays; `bases` are those of the server that the
-    files came from, if any; `translation` says what its codes and units mean; `unmapped` counts what no variable
-    names; `patients_at_once` bounds memory; `kinds` counts the Encounters, Patients and Locations, each version, that
-    were met when stays were found; `outside` counts the readings of the patients asked for that lie in no window, by
-    variable.
+    `path` may be an fsspec URL; `encounters` says which Encounters are stays; `bases` are the base URLs of the server
+    that the files came from, if any; `translation` says what its codes and units mean; `unmapped` counts Observations
+    that no variable uses; `patients_at_once` limits memory; `kinds` counts the Encounters, Patients and Locations, each
+    version, that were seen while finding stays; `outside` counts readings of the requested patients outside every
+    window, by variable.
     """
 
     path: Path | str
@@ -66,11 +66,11 @@ class FhirFolderSource:
 
     @cached_property
     def folder(self) -> FhirFolder:
-        """The files; its account is of the latest reading."""
+        """The files; its account is from the latest reading."""
         return FhirFolder(self.path, self.bases)
 
     def find_stays(self, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
-        """The stays that overlap [start, as_of]; without them, all. Raises SourceDataError."""
+        """Returns the stays that overlap [start, as_of]; without these, all stays. Raises SourceDataError."""
         records, wanted = self.records(), self.encounters
         if not wanted.named:
             raise SourceDataError(
@@ -82,13 +82,13 @@ class FhirFolderSource:
         return records.stays(rule, start, as_of)
 
     def records(self) -> EncounterRecords:
-        """The folder's Encounters, Patients and Locations."""
+        """Returns the folder's Encounters, Patients and Locations."""
         records = EncounterRecords(self.bases)
         self.fill(records)
         return records
 
     def fill(self, records: EncounterRecords) -> None:
-        """Adds the folder's Encounters, Patients and Locations to the records, and takes out what was deleted."""
+        """Adds the folder's Encounters, Patients and Locations to the records, and removes deleted ones."""
         records.add(self._needed())
         for reference, time in self.folder.account.deleted.items():
             records.remove(reference, time)
@@ -104,7 +104,7 @@ class FhirFolderSource:
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
     ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-        """Rows of the index, and the readings in the windows of their patients (see `MimicFolder.readings`)."""
+        """Yields rows of the index, and the readings in the windows of their patients (see `MimicFolder.readings`)."""
         patients = pd.Series(range(index["patient_id"].nunique()), index=index["patient_id"].unique())
         buckets = patients // self.patients_at_once
         with scratch_folder() as scratch:
@@ -117,7 +117,10 @@ class FhirFolderSource:
     def _sort(
         self, spans: pd.DataFrame, variables: Mapping[str, Variable], buckets: pd.Series, scratch: Path
     ) -> Numbers:
-        """Readings inside the spans go into parquet files <bucket>-<number>, with their line; gives outdated lines."""
+        """Writes readings inside the spans, with their line, to parquet files <bucket>-<number>.
+
+        Returns the outdated lines.
+        """
         lines = Places()
         found = self._readings(variables, frozenset(buckets.index), lines)
         number = 0
@@ -135,7 +138,7 @@ class FhirFolderSource:
     def _readings(
         self, variables: Mapping[str, Variable], patients: frozenset[str], lines: Places
     ) -> Iterator[tuple[Row, int]]:
-        """The readings of the patients, each with the number of its line; `lines` notes all."""
+        """Yields the readings of the patients, each with the number of its line; records all lines in `lines`."""
         rule = reading_rule(variables, self.translation)
         for path, number, line in self._observations():
             observation = OBSERVATION.decoded(line) or _refuse(path, number)
@@ -163,7 +166,7 @@ _VERSION: Final = msgspec.json.Decoder(_Version)
 
 
 def _version(line: bytes) -> tuple[str, object]:
-    """The reference of the Observation that a line holds, and its lastUpdated."""
+    """Returns the reference of the Observation in a line, and its lastUpdated."""
     try:
         found = _VERSION.decode(line.removeprefix(BOM_UTF8))
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""MIMIC-IV CSVs in, stays and readings out, through DuckDB; nothing is ever loaded whole."""
+"""Reads stays and readings from MIMIC-IV CSVs through DuckDB; no table is ever loaded into memory as a whole."""
 
 from wardround.sources.mimic.folder import MimicFolder
 

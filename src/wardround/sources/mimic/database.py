@@ -1,7 +1,7 @@
-"""MIMIC's tables in a DuckDB file: FROM items that give what the CSVs give, number for number and text for text.
+"""Reads MIMIC's tables from a DuckDB file, through FROM items with exactly the numbers and texts of the CSVs.
 
-The file is only ever opened for reading. Schemas and tables are found whatever their case; typed columns are cast to
-what a CSV has, so that a time or a code means the same from both.
+The file is only opened for reading. Names of schemas and tables are compared without case; typed columns are cast to
+the form that a CSV has, so that a time or a code means the same from both.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ import duckdb
 from wardround.errors import SourceDataError
 from wardround.sources.mimic.sql import identifier, literal
 
-# Columns that loading may have spoilt: as numbers codes have lost their leading zeros, and 0389 is no longer sepsis; a
-# table of women only may have become one of truth values.
+# Columns that loading may have damaged: codes loaded as numbers have lost their leading zeros (0389, sepsis, becomes
+# 389), and a table with only women may have been loaded with a column of booleans.
 _TEXTS: Final = {"icd_code", "gender"}
 _DAYS: Final = {"dod"}
 _WITH_FRACTION: Final = ("DOUBLE", "FLOAT", "REAL", "DECIMAL")
@@ -38,12 +38,12 @@ class MimicDatabase:
     numbers: frozenset[str]
 
     def path(self, table: str) -> Path:
-        """The file; raises SourceDataError if it cannot be read or has no such table."""
+        """Returns the file; raises SourceDataError if it cannot be read or has no such table."""
         self._place(table)
         return self.file
 
     def scan(self, table: str, columns: Sequence[str]) -> str:
-        """A FROM item for `table`, as `MimicFiles.scan` gives one. Raises SourceDataError."""
+        """Returns a FROM item for `table`, like `MimicFiles.scan`. Raises SourceDataError."""
         place = self._place(table)
         for column in columns:
             self._check(column, place, columns)
@@ -73,7 +73,7 @@ class MimicDatabase:
         kind = place.columns[column][1]
         if column in _TEXTS and kind != "VARCHAR":
             raise SourceDataError(
-                f"{where}: column {column} is {kind}, expected VARCHAR, or its texts are lost; load it again as text"
+                f"{where}: column {column} is {kind}, expected VARCHAR, to keep its texts; load it again as text"
             )
         if "TIME ZONE" in kind:
             raise SourceDataError(
@@ -81,7 +81,7 @@ class MimicDatabase:
             )
 
     def _cast(self, name: str, stored: str, kind: str) -> str:
-        """SQL for a column as a CSV would give it."""
+        """Returns SQL for a column in the form that it has in a CSV."""
         column = identifier(stored)
         if name in self.numbers:
             return f"CAST({column} AS BIGINT)"
@@ -93,7 +93,7 @@ class MimicDatabase:
 
     @cached_property
     def _places(self) -> dict[tuple[str, str], _Place]:
-        """All tables by lower-case schema and name."""
+        """Returns all tables by lower-case schema and name."""
         found: dict[tuple[str, str], _Place] = {}
         for schema, table, column, kind in self._columns():
             place = found.setdefault((schema.lower(), table.lower()), _Place(schema, table, {}))
@@ -110,7 +110,7 @@ class MimicDatabase:
                 ).fetchall()
         except duckdb.IOException as error:
             if "lock" in str(error).lower():
-                raise SourceDataError(f"{self.file}: another program writes to it; close that, and try again") from None
+                raise SourceDataError(f"{self.file}: another program writes to it; close it and try again") from None
             raise self._no_database() from None
         except duckdb.Error:
             raise self._no_database() from None
@@ -118,5 +118,5 @@ class MimicDatabase:
     def _no_database(self) -> SourceDataError:
         return SourceDataError(
             f"{self.file}: cannot be read as a DuckDB database of this release, expected one, or a folder with hosp/"
-            " and icu/; make it again from MIMIC-IV's CSVs"
+            " and icu/; create it again from MIMIC-IV's CSVs"
         )

@@ -1,4 +1,4 @@
-"""MIMIC's tables as SQL: a folder with hosp/ and icu/, or a DuckDB file, in; FROM items with explicit types out."""
+"""Returns MIMIC's tables as SQL FROM items with explicit types, from a folder with hosp/ and icu/ or a DuckDB file."""
 
 import csv
 import gzip
@@ -28,41 +28,41 @@ MODULES = {
     "microbiologyevents": "hosp",
 }  # fmt: skip
 
-# All other columns are read as text: a bad number then spoils one value and not the file.
+# All other columns are read as text, so that an invalid number affects one value and not the whole file.
 _NUMBERS = {
     "subject_id", "hadm_id", "stay_id", "transfer_id", "labevent_id", "specimen_id", "micro_specimen_id", "itemid",
     "anchor_age", "anchor_year", "seq_num", "icd_version", "hospital_expire_flag",
 }  # fmt: skip
 
 
-# How DuckDB's messages begin where it can keep nothing more, in memory or in files.
+# How DuckDB's messages begin when it is out of memory or of disk space.
 _SPILL: Final = re.compile("Could not write|Failed to create|No space left|Out of Memory|failed to (offload|allocate)")
 _WHOLE: Final = re.compile(r"-?\d+(\.0+)?")
 _LOOKED_AT: Final = 1000
 
 MEMORY = "512MB"
-"""What DuckDB holds at most, unless an installation says otherwise."""
+"""DuckDB's memory limit, unless an installation sets another one."""
 
 
 @dataclass(frozen=True)
 class MimicFiles:
-    """MIMIC-IV's tables, wherever they lie: `folder` is a folder with hosp/ and icu/, or a DuckDB file.
+    """MIMIC-IV's tables: `folder` is a folder with hosp/ and icu/, or a DuckDB file.
 
-    `memory` is what DuckDB may hold while it reads them.
+    `memory` is DuckDB's memory limit while it reads them.
     """
 
     folder: Path
     memory: str = MEMORY
 
     def path(self, table: str) -> Path:
-        """The file that `table` lies in; raises SourceDataError if it does not."""
+        """Returns the file that contains `table`; raises SourceDataError if there is none."""
         return self._tables.path(table)
 
     def scan(self, table: str, columns: Sequence[str]) -> str:
-        """A FROM item for `table`: SQL that reads it. Raises SourceDataError if a column of `columns` is missing.
+        """Returns a FROM item for `table`: SQL that reads it. Raises SourceDataError if one of `columns` is missing.
 
-        Numbers in columns of ids are BIGINT, everything else is VARCHAR; empty is NULL. A query that meets a time of
-        another format in `columns` fails (see `reading`).
+        Columns of ids are BIGINT, all others VARCHAR; an empty field is NULL. A query fails if a time in `columns` has
+        another format than MIMIC's (see `reading`).
         """
         return checked(self._tables.scan(table, columns), columns, self.path(table))
 
@@ -80,7 +80,7 @@ class MimicCsvs:
     folder: Path
 
     def path(self, table: str) -> Path:
-        """Where `table` lies; raises SourceDataError if it does not."""
+        """Returns the file of `table`; raises SourceDataError if there is none."""
         stem = self.folder / MODULES[table] / f"{table}.csv"
         for path in (stem.with_name(f"{table}.csv.gz"), stem):
             if path.is_file():
@@ -118,14 +118,14 @@ class MimicCsvs:
 def reading(what: Path) -> Iterator[None]:
     """Turns DuckDB's errors into a SourceDataError about `what`, without the values that DuckDB would quote.
 
-    What does not fit into memory and not into DuckDB's temporary files either is a StorageError.
+    If DuckDB is out of memory and of space for its temporary files, raises a StorageError.
     """
     try:
         yield
     except duckdb.Error as error:
         if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException) and _SPILL.search(str(error)):
             raise StorageError(
-                f"{gettempdir()}: DuckDB's temporary files cannot be written, expected room for what does not fit into"
+                f"{gettempdir()}: DuckDB's temporary files cannot be written, expected space for what does not fit into"
                 " memory; free some space, set TMPDIR, or raise WARDROUND_MEMORY"
             ) from None
         if text := complaint(error):
@@ -140,7 +140,7 @@ def reading(what: Path) -> Iterator[None]:
 
 
 def connect(scratch: Path, memory: str = MEMORY, threads: int = 2) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB that spills to `scratch` above `memory`; the order of rows is not kept."""
+    """Returns an in-memory DuckDB that spills to `scratch` above `memory`; the order of rows is not kept."""
     database = duckdb.connect(
         config={
             "memory_limit": memory,
@@ -149,7 +149,7 @@ def connect(scratch: Path, memory: str = MEMORY, threads: int = 2) -> duckdb.Duc
             "preserve_insertion_order": False,
         }
     )
-    database.execute("SET enable_progress_bar = false")  # it would be printed into the results on stdout
+    database.execute("SET enable_progress_bar = false")  # it would be printed among the results on stdout
     return database
 
 
@@ -168,9 +168,9 @@ def _read_header(path: Path) -> list[str]:
 
 
 def _require_whole_ids(path: Path, header: list[str], rows: Iterable[list[str]]) -> None:
-    """Raises SourceDataError for an id such as 1.0E+07: read as a number it would be another patient's.
+    """Raises SourceDataError for an id such as 1.0E+07, because it may be another patient's if read as a number.
 
-    A program that writes one so writes the column so: the first rows tell.
+    A program that writes ids in this way does so in the whole column, so that it is enough to check the first rows.
     """
     places = [(place, name) for place, name in enumerate(header) if name in _NUMBERS]
     for number, row in enumerate(rows, start=1):

@@ -1,4 +1,4 @@
-"""A MIMIC-IV folder as a source: stays, readings and what labels need."""
+"""Reads a MIMIC-IV folder as a source: stays, readings and what labels need."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ NO_ADMISSION_TIME: Final = "no_admission_time"
 
 @dataclass(frozen=True)
 class MimicFolder:
-    """The CSVs of MIMIC-IV, with hosp/ and icu/ in them. Everything raises SourceDataError for a file it cannot use.
+    """A folder of MIMIC-IV CSVs, with hosp/ and icu/. All methods raise SourceDataError for a file they cannot use.
 
-    `patients_at_once` bounds the memory of `readings`, `stays_at_once` that of `sepsis3`, `memory` that of DuckDB in
-    both (`512MB`, `4GB`): what does not fit it writes to temporary files.
+    `patients_at_once` limits the memory of `readings`, `stays_at_once` that of `sepsis3`, and `memory` that of DuckDB
+    in both (`512MB`, `4GB`), which writes the rest to temporary files.
     """
 
     path: Path
@@ -35,39 +35,39 @@ class MimicFolder:
 
     @property
     def outside(self) -> Mapping[str, int]:
-        """Nothing: rows that lie in no window are passed over in the scan of their file, and are not counted."""
+        """Always empty: rows outside the windows are skipped in the scan of their file, and are not counted."""
         return {}
 
     def stays(self) -> pd.DataFrame:
-        """All ICU stays, sorted by stay_id: STAY_COLUMNS and `stays.HOSPITAL_COLUMNS`, which labels need."""
+        """Returns all ICU stays, sorted by stay_id: STAY_COLUMNS and `stays.HOSPITAL_COLUMNS`, which labels need."""
         return stays.read_stays(self._files)
 
     def find_stays(self, *, as_of: datetime | None = None) -> FoundStays:
-        """All ICU stays, with as_of those that had begun by then; those without an intime are set aside."""
+        """Returns all ICU stays; with as_of, those that had begun by then. Stays without an intime are set aside."""
         stays = self.stays()
         untimed = stays["intime"].isna()
         found = stays[~untimed & (stays["intime"] <= pd.Timestamp(as_of))] if as_of else stays[~untimed]
-        # Birth dates are to the day here, and no row speaks of a whole stay or of another record.
+        # Here, birth dates are exact to the day, and no row spans a whole stay or refers to another record.
         known = found.assign(born_from=found["birth_date"], born_by=found["birth_date"])
         whole = known.assign(barred="", part_of="", succeeded_by="")
         return FoundStays(whole, frame_of(EXCLUDED_COLUMNS, stays[untimed].assign(reason=NO_ADMISSION_TIME)))
 
     def diagnoses(self) -> pd.DataFrame:
-        """The ICD codes, without dots, of all hospital stays with an ICU stay: hadm_id, icd_code, icd_version."""
+        """Returns the ICD codes, without dots, of hospital stays with an ICU stay: hadm_id, icd_code, icd_version."""
         return stays.read_diagnoses(self._files)
 
     def sepsis3(self) -> pd.DataFrame:
-        """Sepsis-3 of all ICU stays (sepsis3.SEPSIS3_COLUMNS), sorted by stay_id.
+        """Returns Sepsis-3 of all ICU stays (sepsis3.SEPSIS3_COLUMNS), sorted by stay_id.
 
-        sepsis3 is NA where no hour of SOFA can be known; both times are NaT unless it is true.
+        sepsis3 is NA if SOFA is not known for any hour; both times are NaT unless it is true.
         """
         return pd.concat([part.labels for part in self.sepsis3_parts()], ignore_index=True)
 
     def sepsis3_parts(self, progress: Callable[[str], None] = lambda _message: None) -> Iterator[Sepsis3Part]:
-        """Sepsis-3 and hourly SOFA of all ICU stays, some at a time, in the order of stay_id; at least one part.
+        """Yields Sepsis-3 and hourly SOFA of all ICU stays, some at a time, in the order of stay_id; at least one part.
 
-        Each table is scanned once and memory does not grow with the number of stays: the rows that matter are kept in
-        temporary files between the scan and the first part. `progress` hears what is begun.
+        Each table is scanned once and memory does not grow with the number of stays: the relevant rows are kept in
+        temporary files between the scan and the first part. `progress` is called with the name of each step.
         """
         with scratch_folder() as scratch:
             yield from read_sepsis3(self._files, stays_at_once=self.stays_at_once, scratch=scratch, progress=progress)
@@ -75,10 +75,10 @@ class MimicFolder:
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
     ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-        """The readings in [as_of - window, as_of] of each index row, some patients at a time.
+        """Yields the readings in [as_of - window, as_of] of each index row, some patients at a time.
 
-        Each table is scanned once and memory does not grow with the number of stays: what the windows hold is kept in
-        temporary files between the scan and the first result.
+        Each table is scanned once and memory does not grow with the number of stays: the readings in the windows are
+        kept in temporary files between the scan and the first result.
 
         Args:
             index: stay_id, patient_id, as_of.
@@ -86,7 +86,7 @@ class MimicFolder:
             window: how far before as_of.
 
         Yields:
-            Rows of the index, and the readings (READING_COLUMNS) of their patients. Each row comes once, in no order.
+            Rows of the index, and the readings (READING_COLUMNS) of their patients. Each row comes once, in any order.
         """
         for patients, found in self.readings_in(windows(index, window), variables):
             yield index[index["patient_id"].isin(patients)], found
@@ -94,7 +94,7 @@ class MimicFolder:
     def readings_in(
         self, spans: pd.DataFrame, variables: Mapping[str, Variable]
     ) -> Iterator[tuple[pd.Series, pd.DataFrame]]:
-        """The readings in spans of time, some patients at a time and in the order of the spans; see `readings`.
+        """Yields the readings in spans of time, some patients at a time and in the order of the spans; see `readings`.
 
         Args:
             spans: patient_id, start, stop (both ends included); those of a patient do not overlap.

@@ -1,4 +1,4 @@
-"""chartevents and labevents in, readings out: one scan of each, the filter inside it, and flat memory."""
+"""Reads readings from chartevents and labevents, with one filtered scan of each file and constant memory."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -20,14 +20,14 @@ _COLUMNS: Final = {
     "chartevents": ("subject_id", "stay_id", "charttime", "storetime", "itemid", "value", "valuenum", "valueuom"),
     "labevents": ("labevent_id", "subject_id", "charttime", "storetime", "itemid", "value", "valuenum", "valueuom"),
 }
-# A row of chartevents has no number of its own. These four parts make its FHIR id, so rows that share them are one
+# A row of chartevents has no key. Its FHIR id is made from these four parts, so that rows with the same parts are one
 # event: the one that was known first.
 _SOURCE_REF: Final = {
     "chartevents": "'chartevents/' || concat_ws('-', e.stay_id, e.charttime, e.itemid, e.value)",
     "labevents": "'labevents/' || e.labevent_id",
 }
-# Windows are compared twice: in local time, cheaply and with more slack than daylight saving needs; then exactly. A row
-# without a time cannot be placed; it comes along, to be set aside.
+# Windows are compared twice: first cheaply in local time, with more slack than daylight saving needs, then exactly. A
+# row without a time cannot be placed; it is included, and then set aside.
 _SCAN: Final = """
 COPY (
     SELECT
@@ -50,7 +50,7 @@ def read_readings(
     patients_at_once: int,
     scratch: Path,
 ) -> Iterator[tuple[pd.Series, pd.DataFrame]]:
-    """See `MimicFolder.readings_in`; `scratch` is an empty folder for temporary files."""
+    """Yields readings (see `MimicFolder.readings_in`); `scratch` is an empty folder for temporary files."""
     with connect(scratch / "spill", files.memory) as database:
         patients = _patients(database, files, spans["patient_id"], patients_at_once)
         database.register("windows", _windows(spans, patients))
@@ -65,7 +65,7 @@ def read_readings(
 def _patients(
     database: duckdb.DuckDBPyConnection, files: MimicFiles, patients: pd.Series, patients_at_once: int
 ) -> pd.DataFrame:
-    """patient_id, subject_id and bucket of the patients; one whom MIMIC does not know has no events."""
+    """Returns patient_id, subject_id and bucket of the patients; a patient who is not in MIMIC has no events."""
     with reading(files.path("icustays")):
         known = database.execute(f"SELECT DISTINCT subject_id FROM {files.scan('icustays', ('subject_id',))}").df()
     subject_ids = {ids.patient_id(number): number for number in known["subject_id"]}
@@ -80,7 +80,7 @@ def _patients(
 
 
 def _windows(spans: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
-    """Spans in UTC microseconds (start, stop), and in local time with slack (from_local, to_local)."""
+    """Returns the spans in UTC microseconds (start, stop), and in local time with slack (from_local, to_local)."""
     spans = spans.merge(patients.dropna(), on="patient_id")
     start, stop = (spans[name].dt.tz_localize(None).astype("datetime64[us]") for name in ("start", "stop"))
     return spans[["subject_id", "bucket"]].assign(
@@ -94,7 +94,7 @@ def _windows(spans: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
 def _scan(
     database: duckdb.DuckDBPyConnection, files: MimicFiles, table: str, variables: Mapping[str, Variable], folder: Path
 ) -> None:
-    """Writes the table's rows of these variables inside the windows to parquet, a folder per bucket."""
+    """Writes the table's rows of these variables inside the windows to parquet, with a folder per bucket."""
     itemids = [i for variable in variables.values() if variable.mimic.table == table for i in variable.mimic.itemids]
     sql = _SCAN.format(
         table=files.scan(table, _COLUMNS[table]),

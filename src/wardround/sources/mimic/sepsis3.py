@@ -1,4 +1,4 @@
-"""MIMIC's tables in, Sepsis-3 labels and hourly SOFA out: concepts/*.sql, run for some stays at a time."""
+"""Computes Sepsis-3 labels and hourly SOFA from MIMIC's tables, by running concepts/*.sql for some stays at a time."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,9 +48,9 @@ CONCEPTS: Final = (
     "suspicion",
     "sepsis3",
 )  # fmt: skip
-"""Names of the concepts' files and tables, each after those that it reads."""
+"""The names of the concepts' files and tables, in an order in which each comes after those that it reads."""
 
-# Which rows each table of tables.sql gets: the table of MIMIC, and the columns that its scan reads.
+# Where the rows of each table in tables.sql come from: the table of MIMIC, and the columns that its scan reads.
 _SCANS: Final = {
     "charted": ("chartevents", ("subject_id", "stay_id", "charttime", "itemid", "value", "valuenum")),
     "laboratory": ("labevents", ("subject_id", "hadm_id", "specimen_id", "itemid", "charttime", "value", "valuenum")),
@@ -68,7 +68,7 @@ SELECT
 FROM {icustays} s
 LEFT JOIN {admissions} a USING (hadm_id)
 """
-# Results from so long before and after the stay can matter: the day before, and cultures of 3 days before and 1 after.
+# Rows this long before and after the stay can matter: the day before, and cultures 3 days before and 1 day after.
 _AROUND: Final = """
 CREATE TABLE stays AS
 SELECT
@@ -77,7 +77,7 @@ SELECT
     coalesce(outtime + INTERVAL 3 DAY, TIMESTAMP 'infinity') AS latest
 FROM numbered
 """
-# A stay without an hour of SOFA, because no heart rate was charted, is neither septic nor not.
+# A stay without any hour of SOFA, because no heart rate was charted, has no label.
 _LABELS: Final = f"""
 SELECT
     stay_id AS mimic_stay_id,
@@ -94,7 +94,7 @@ FROM sofa
 
 
 class Sepsis3Part(NamedTuple):
-    """The labels (SEPSIS3_COLUMNS, a row per stay) and the hourly SOFA (SOFA_COLUMNS) of some stays, both sorted."""
+    """The labels (SEPSIS3_COLUMNS, one row per stay) and the hourly SOFA (SOFA_COLUMNS) of some stays, both sorted."""
 
     labels: pd.DataFrame
     hourly: pd.DataFrame
@@ -103,8 +103,8 @@ class Sepsis3Part(NamedTuple):
 def read_sepsis3(
     files: MimicFiles, *, stays_at_once: int, scratch: Path, progress: Callable[[str], None]
 ) -> Iterator[Sepsis3Part]:
-    """See `MimicFolder.sepsis3_parts`; `scratch` is an empty folder for temporary files."""
-    scans = {table: _scan(files, table) for table in _SCANS}  # so that a missing file is told before the long work
+    """Yields the parts (see `MimicFolder.sepsis3_parts`); `scratch` is an empty folder for temporary files."""
+    scans = {table: _scan(files, table) for table in _SCANS}  # fails early on a missing file
     with connect(scratch / "spill", files.memory) as database:
         stays = _stays(database, files, stays_at_once)
         for table, scan in scans.items():
@@ -127,23 +127,23 @@ def create_tables(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def run_concepts(database: duckdb.DuckDBPyConnection) -> None:
-    """Makes a table of each concept from the tables of tables.sql."""
+    """Creates the table of each concept from the tables of tables.sql."""
     for concept in CONCEPTS:
         database.execute(f"CREATE OR REPLACE TABLE {concept} AS {_sql(concept)}")
 
 
 def read_items() -> pd.DataFrame:
-    """concepts/items.csv: table, itemid, quantity and label of the items that the concepts use."""
+    """Reads concepts/items.csv: table, itemid, quantity and label of the items that the concepts use."""
     return pd.read_csv(_CONCEPTS / "items.csv")
 
 
 def read_antibiotics() -> pd.DataFrame:
-    """concepts/antibiotics.csv: class and name (lower case, as part of a drug's name)."""
+    """Reads concepts/antibiotics.csv: class and name (in lower case; part of a drug's name)."""
     return pd.read_csv(_CONCEPTS / "antibiotics.csv")
 
 
 def _stays(database: duckdb.DuckDBPyConnection, files: MimicFiles, stays_at_once: int) -> pd.DataFrame:
-    """stay_id, mimic_stay_id and bucket of all ICU stays, sorted by stay_id; they are the table `stays` too."""
+    """Creates the table `stays`, and returns stay_id, mimic_stay_id and bucket of all ICU stays, sorted by stay_id."""
     tables = {
         "icustays": files.scan("icustays", ("subject_id", "hadm_id", "stay_id", "intime", "outtime")),
         "admissions": files.scan("admissions", ("hadm_id", "admittime")),
@@ -160,9 +160,9 @@ def _stays(database: duckdb.DuckDBPyConnection, files: MimicFiles, stays_at_once
 
 
 def _scan(files: MimicFiles, table: str) -> str:
-    """SQL for the rows of MIMIC's table that `table` needs, each with the bucket of its stay; one scan."""
+    """Returns SQL for the rows of MIMIC's table that `table` needs, each with the bucket of its stay, in one scan."""
     source, columns = _SCANS[table]
-    # A pattern that is no constant would be compiled for every row.
+    # A pattern that is not constant would be compiled for every row.
     names = "|".join(read_antibiotics()["name"])
     return _sql(f"scans/{table}").format(**{source: files.scan(source, columns)}, antibiotic_names=names)
 

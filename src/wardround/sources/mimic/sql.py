@@ -1,11 +1,11 @@
-"""Texts and names in; how SQL writes them, quoted, out."""
+"""Quotes texts and names for SQL."""
 
 
 def literal(text: str) -> str:
-    """A text as a string."""
+    """Quotes a text as a SQL string."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def identifier(name: str) -> str:
-    """The name of a table or a column."""
+    """Quotes the name of a table or a column."""
     return '"' + name.replace('"', '""') + '"'

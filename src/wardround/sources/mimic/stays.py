@@ -1,4 +1,4 @@
-"""icustays, patients, transfers, admissions and diagnoses_icd in; stays and hospital outcomes out."""
+"""Reads stays and hospital outcomes from icustays, patients, transfers, admissions and diagnoses_icd."""
 
 from typing import Final
 
@@ -30,8 +30,8 @@ _TIMES: Final = {
     "deathtime": "a.deathtime",
 }
 
-# MIMIC has no birth date. This is the one of MIMIC-IV on FHIR: the date of the first transfer, anchor_age years before
-# (DuckDB turns 29 February into 28).
+# MIMIC has no birth date. This is the one of MIMIC-IV on FHIR: anchor_age years before the date of the first transfer
+# (DuckDB turns 29 February into 28 February).
 _STAYS: Final = """
 WITH first_transfer AS (
     SELECT subject_id, min(try_cast(intime AS TIMESTAMP)) AS intime FROM {transfers} GROUP BY subject_id
@@ -63,7 +63,7 @@ ORDER BY hadm_id, icd_version, icd_code
 
 
 def read_stays(files: MimicFiles) -> pd.DataFrame:
-    """All ICU stays, sorted by stay_id: STAY_COLUMNS, then HOSPITAL_COLUMNS."""
+    """Returns all ICU stays, sorted by stay_id: STAY_COLUMNS, then HOSPITAL_COLUMNS."""
     times = ", ".join(f"{utc_micros(column)} AS {name}" for name, column in _TIMES.items())
     rows = _query(files, _STAYS, _COLUMNS, times=times)
     patient_ids = {number: ids.patient_id(number) for number in rows["subject_id"].unique()}
@@ -77,7 +77,7 @@ def read_stays(files: MimicFiles) -> pd.DataFrame:
 
 
 def read_diagnoses(files: MimicFiles) -> pd.DataFrame:
-    """hadm_id, icd_code, icd_version of all hospital stays with an ICU stay."""
+    """Returns hadm_id, icd_code and icd_version of all hospital stays with an ICU stay."""
     columns = {"icustays": ("hadm_id",), "diagnoses_icd": ("hadm_id", "icd_code", "icd_version")}
     return _query(files, _DIAGNOSES, columns).astype({"icd_code": "str"})
 

@@ -1,6 +1,7 @@
-"""How MIMIC writes its times: a column in, SQL that lets nothing else through, and where the first fault stands, out.
+"""Checks, in SQL, that times are written in MIMIC's format, and finds the first one that is not.
 
-A lenient cast makes year 3 of `3/9/26 03:00`, and whatever is cut by time then loses the row without a word.
+A lenient cast would turn `3/9/26 03:00` into a time in the year 3, and a filter by time would then silently drop the
+row.
 """
 
 import re
@@ -13,15 +14,15 @@ import duckdb
 from wardround.sources.mimic.sql import literal
 
 DAYS: Final = frozenset({"dod", "chartdate"})
-"""Columns that may hold a day without a time."""
+"""Columns that may contain a day without a time."""
 TIMES: Final = DAYS | {
     "admittime", "charttime", "deathtime", "dischtime", "endtime", "intime", "outtime", "starttime", "storetime",
     "transfertime",
 }  # fmt: skip
-"""Every column of times that is read."""
+"""All columns of times that are read."""
 
-_NO_TIME: Final = "not a time as MIMIC writes it"
-# What the error says beside the fault: the column, the file, and the FROM item in which to look for the row.
+_NO_TIME: Final = "not a time in MIMIC's format"
+# Separates the parts of the error: the message, the column, the file, and the FROM item in which to find the row.
 _BETWEEN: Final = "\x1f"
 _SHOWN: Final = 30
 # MIMIC's shifted dates reach 2210.
@@ -29,9 +30,9 @@ _FIRST, _LAST = "1900", "2300"
 
 
 def checked(rows: str, columns: Sequence[str], file: Path) -> str:
-    """A FROM item: `rows` of `file`, or an error at a time in `columns` that is not as MIMIC writes it.
+    """Returns a FROM item: `rows` of `file`, or an error at a time in `columns` that is not in MIMIC's format.
 
-    Only the rows and columns that a query uses are looked at.
+    Only the rows and columns that a query uses are checked.
     """
     times = [column for column in columns if column in TIMES]
     replaced = (
@@ -43,7 +44,7 @@ def checked(rows: str, columns: Sequence[str], file: Path) -> str:
 
 
 def complaint(error: duckdb.Error) -> str | None:
-    """What `checked` found, with the row and how it is written there; None for any other error."""
+    """Returns a message for an error of `checked`, with the row and the form of its text; None for other errors."""
     _, *found = str(error).split(_BETWEEN)
     if len(found) != 3:
         return None
@@ -51,7 +52,7 @@ def complaint(error: duckdb.Error) -> str | None:
     expected = "YYYY-MM-DD" + ("" if column in DAYS else " HH:MM:SS")
     return (
         f"{file}, column {column}{_place(rows, column)}: {_NO_TIME}, expected {expected};"
-        " use MIMIC-IV's own file, or write the column anew in this format"
+        " use MIMIC-IV's own file, or convert the column to this format"
     )
 
 
@@ -66,7 +67,7 @@ def _place(rows: str, column: str) -> str:
 
 
 def _shape(text: str) -> str:
-    """The text with 0 for each digit and a for each letter: how it is written, and not what."""
+    """Returns the text with 0 for each digit and a for each letter, which shows its form but not its content."""
     return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "0", text))[:_SHOWN]
 
 

@@ -1,4 +1,4 @@
-"""Frames in, MIMIC-IV's gzipped CSVs out, written piece by piece: the same frames give the same bytes."""
+"""Writes frames piece by piece to gzipped CSVs like MIMIC-IV's; the same frames give the same bytes."""
 
 import gzip
 from contextlib import ExitStack
@@ -16,11 +16,11 @@ from wardround.sources.mimic.files import MODULES
 
 _LEVEL: Final = 1  # a fifth of the time of gzip's default, for files a quarter larger
 _LABELLED: Final = ("d_items", "d_labitems")
-"""Tables whose texts hold commas; the others are written without quotes, as MIMIC's own are."""
+"""Tables whose texts contain commas; the others are written without quotes, as in MIMIC."""
 
 
 class MimicWriter:
-    """Writes tables into `folder`/hosp and `folder`/icu; a context manager. Files appear when all of them are whole.
+    """Writes tables into `folder`/hosp and `folder`/icu; a context manager. Files appear when all are complete.
 
     Raises StorageError.
     """
@@ -59,7 +59,7 @@ class MimicWriter:
 
     def _gzip(self, table: str) -> gzip.GzipFile:
         raw = self._files.enter_context(whole_file(self._folder / MODULES[table] / f"{table}.csv.gz"))
-        # No time and no name in gzip's header, so that equal content is equal bytes.
+        # No time and no name in gzip's header, so that equal content gives equal bytes.
         return self._open.enter_context(gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0))
 
 
