@@ -88,7 +88,7 @@ def test_probability_does_not_overflow() -> None:
 def test_the_usual_setting_is_the_first_and_another_is_used_as_given(fitted: Fitted) -> None:
     kind, (usual, other, *_) = type(fitted), fitted.settings
     assert fitted.dump() == kind.fit(INPUTS, OUTCOME, 1, usual).dump()
-    small = {name: 7 if name in ("rounds", "trees") else value for name, value in other.items()}
+    small = {name: 7 if name in ("num_boost_round", "n_estimators") else value for name, value in other.items()}
     assert kind.fit(INPUTS, OUTCOME, 1, small).dump() != fitted.dump()
 
 
@@ -100,14 +100,14 @@ def test_a_regression_scores_as_scikit_learn_does_whatever_the_scale_of_its_colu
 
 
 def test_a_weaker_penalty_leaves_larger_coefficients() -> None:
-    fits = [LogisticRegression.fit(INPUTS, OUTCOME, 1, {"inverse_penalty": weak}) for weak in (0.0005, 0.05, 0.5, 5.0)]
+    fits = [LogisticRegression.fit(INPUTS, OUTCOME, 1, {"C": weak}) for weak in (0.0005, 0.05, 0.5, 5.0)]
     sizes = [abs(fitted.pipeline["regress"].coef_[0, 2]) for fitted in fits]
     assert sizes == sorted(sizes)
     assert sizes[-1] > 2 * sizes[0]
 
 
 def test_a_forest_grows_as_its_setting_says_on_so_many_rows_at_most(monkeypatch) -> None:
-    setting = {"trees": 9, "smallest_leaf": 4, "deepest": 3, "columns": 0.5}
+    setting = {"n_estimators": 9, "min_samples_leaf": 4, "max_depth": 3, "max_features": 0.5}
     forest = RandomForest.fit(INPUTS, OUTCOME, 1, setting).forest
     assert len(forest.estimators_) == 9
     assert max(tree.get_depth() for tree in forest.estimators_) == 3
@@ -118,7 +118,9 @@ def test_a_forest_grows_as_its_setting_says_on_so_many_rows_at_most(monkeypatch)
 
 
 def test_a_forest_explains_each_row_by_the_moves_down_its_trees() -> None:
-    forest = RandomForest.fit(INPUTS, OUTCOME, 1, {"trees": 5, "smallest_leaf": 5, "deepest": 4, "columns": 0.5})
+    forest = RandomForest.fit(
+        INPUTS, OUTCOME, 1, {"n_estimators": 5, "min_samples_leaf": 5, "max_depth": 4, "max_features": 0.5}
+    )
     expected, bias = np.zeros((20, COLUMNS)), 0.0
     for estimator in forest.forest.estimators_:
         tree = estimator.tree_
@@ -137,4 +139,6 @@ def test_a_forest_explains_each_row_by_the_moves_down_its_trees() -> None:
 
 
 def test_boosting_takes_as_many_rounds_as_its_setting_says() -> None:
-    assert BoostedTrees.fit(INPUTS, OUTCOME, 1, {"max_depth": 2, "rounds": 7}).booster.num_boosted_rounds() == 7
+    assert (
+        BoostedTrees.fit(INPUTS, OUTCOME, 1, {"max_depth": 2, "num_boost_round": 7}).booster.num_boosted_rounds() == 7
+    )

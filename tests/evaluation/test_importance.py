@@ -11,7 +11,7 @@ INPUTS = np.random.default_rng(1).normal(size=(300, 4))
 OUTCOME = (INPUTS[:, 2] > 0.5).astype(int)
 
 
-@pytest.mark.parametrize(("name", "method"), [("xgboost", "shap"), ("logistic_regression", "contributions")])
+@pytest.mark.parametrize(("name", "method"), [("xgboost", "shap"), ("logistic_regression", "linear_terms")])
 def test_the_planted_effect_is_first_and_the_method_is_named(name: str, method: str) -> None:
     fitted = CANDIDATES[name].fit(INPUTS, OUTCOME, seed=1)
     found = importance_of(fitted, INPUTS, ("a", "b", "planted", "d"))
@@ -29,7 +29,7 @@ def test_without_rows_nothing_matters() -> None:
 class Plain:
     """Each column moves the score by its own value."""
 
-    explained_by, unit = "contributions", "log-odds"
+    explained_by, unit = "linear_terms", "log-odds"
 
     def contributions(self, inputs: np.ndarray) -> Contributions:
         return Contributions(inputs, 0.0)

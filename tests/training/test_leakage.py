@@ -28,7 +28,7 @@ from wardround.training.leakage import (
 
 LIMITS = Leakage()
 LINEAR = LogisticRegression.settings[0]
-TREES = {"max_depth": 3, "eta": 0.3, "min_child_weight": 1, "rounds": 40}
+TREES = {"max_depth": 3, "eta": 0.3, "min_child_weight": 1, "num_boost_round": 40}
 PATIENTS, EACH = 150, 4
 
 
@@ -345,14 +345,14 @@ def test_costs_use_a_limited_number_of_rows_and_scores_with_the_same_seed_and_se
     monkeypatch.setattr(leakage, "_MOST_ROWS", 400)
     monkeypatch.setattr(leakage, "_suspects", lambda *given: asked.append(given) or iter(["a"]))
     monkeypatch.setattr(leakage, "_cost", lambda *given: asked.append(given) or NO_COST)
-    dominant_feature(LogisticRegression, rows, {"inverse_penalty": 5.0}, LIMITS, seed=7)
+    dominant_feature(LogisticRegression, rows, {"C": 5.0}, LIMITS, seed=7)
     some = rows.some(400, seed=7)
     suspected, cost = asked
-    assert suspected[2:] == ({"inverse_penalty": 5.0}, LIMITS, 7)
-    assert (cost[2], cost[4:]) == ({"inverse_penalty": 5.0}, ("a", 7))
+    assert suspected[2:] == ({"C": 5.0}, LIMITS, 7)
+    assert (cost[2], cost[4:]) == ({"C": 5.0}, ("a", 7))
     for given in asked:
         assert given[1].patients.tolist() == some.patients.tolist()
-    assert cost[3].tolist() == out_of_fold(LogisticRegression, some, 7, {"inverse_penalty": 5.0}).tolist()
+    assert cost[3].tolist() == out_of_fold(LogisticRegression, some, 7, {"C": 5.0}).tolist()
 
 
 def _judged(with_outcome: int, without: int) -> GateResult:

@@ -7,8 +7,10 @@ from typing import ClassVar, Literal, NamedTuple, Self
 import numpy as np
 
 Setting = int | float
-HyperParameters = Mapping[str, Setting]  # of one fit, by name
+HyperParameters = Mapping[str, Setting]  # of one fit, by the names that the candidate's library gives them
 Unit = Literal["log-odds", "probability"]
+# How contributions are made: the terms of a linear score, exact TreeSHAP values, or path attribution (Saabas' method).
+Attribution = Literal["linear_terms", "shap", "path_attribution"]
 
 
 class Contributions(NamedTuple):
@@ -47,7 +49,7 @@ class Fitted(Scorer):
     title: ClassVar[str]
     file_name: ClassVar[str]  # in the model folder
     library: ClassVar[str]  # the distribution whose version decides whether `dump` can be read back
-    explained_by: ClassVar[Literal["shap", "contributions"]] = "contributions"  # shap: exact SHAP values of trees
+    explained_by: ClassVar[Attribution]
     thrift: ClassVar[HyperParameters] = {}  # goes over a setting where a fit only serves to compare
     settings: ClassVar[
         tuple[HyperParameters, ...]

@@ -1,12 +1,12 @@
-"""Gradient-boosted trees (XGBoost); contributions in log-odds: exact tree SHAP values (`pred_contribs`)."""
+"""Gradient-boosted trees (XGBoost); contributions in log-odds: exact TreeSHAP values (`pred_contribs`)."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import xgboost
 
-from wardround.candidates.base import Contributions, Fitted, HyperParameters, Unit
+from wardround.candidates.base import Attribution, Contributions, Fitted, HyperParameters, Unit
 
 # One: on a machine with other work to do, two threads that wait for each other took 25 times as long.
 _THREADS: Final = 1
@@ -20,12 +20,12 @@ _PARAMETERS: Final[dict[str, Any]] = {
 }
 # Shallow trees, slow learning and large leaves first: a unit's data are few.
 _SETTINGS: Final = (
-    {"max_depth": 3, "eta": 0.05, "min_child_weight": 2, "rounds": 150},
-    {"max_depth": 2, "eta": 0.05, "min_child_weight": 2, "rounds": 250},
-    {"max_depth": 4, "eta": 0.03, "min_child_weight": 5, "rounds": 250},
-    {"max_depth": 3, "eta": 0.1, "min_child_weight": 10, "rounds": 300},
-    {"max_depth": 6, "eta": 0.05, "min_child_weight": 20, "rounds": 300},
-    {"max_depth": 6, "eta": 0.03, "min_child_weight": 50, "rounds": 800},
+    {"max_depth": 3, "eta": 0.05, "min_child_weight": 2, "num_boost_round": 150},
+    {"max_depth": 2, "eta": 0.05, "min_child_weight": 2, "num_boost_round": 250},
+    {"max_depth": 4, "eta": 0.03, "min_child_weight": 5, "num_boost_round": 250},
+    {"max_depth": 3, "eta": 0.1, "min_child_weight": 10, "num_boost_round": 300},
+    {"max_depth": 6, "eta": 0.05, "min_child_weight": 20, "num_boost_round": 300},
+    {"max_depth": 6, "eta": 0.03, "min_child_weight": 50, "num_boost_round": 800},
 )
 
 
@@ -36,7 +36,7 @@ class BoostedTrees(Fitted):
     booster: xgboost.Booster
     title: ClassVar[str] = "XGBoost"
     unit: ClassVar[Unit] = "log-odds"
-    explained_by: ClassVar[Literal["shap", "contributions"]] = "shap"
+    explained_by: ClassVar[Attribution] = "shap"
     file_name: ClassVar[str] = "model.ubj"
     library: ClassVar[str] = "xgboost-cpu"
     settings: ClassVar[tuple[HyperParameters, ...]] = _SETTINGS
@@ -45,7 +45,7 @@ class BoostedTrees(Fitted):
     def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int, setting: HyperParameters | None = None) -> Self:
         data = xgboost.DMatrix(inputs, outcome, nthread=_THREADS)
         chosen = dict(setting or _SETTINGS[0])
-        rounds = chosen.pop("rounds")
+        rounds = chosen.pop("num_boost_round")
         return cls(xgboost.train({**_PARAMETERS, **chosen, "seed": seed}, data, num_boost_round=rounds))
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:

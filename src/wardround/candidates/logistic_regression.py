@@ -10,10 +10,10 @@ from sklearn.linear_model import LogisticRegression as Regression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from wardround.candidates.base import Contributions, Fitted, HyperParameters, Unit, probability
+from wardround.candidates.base import Attribution, Contributions, Fitted, HyperParameters, Unit, probability
 
 # Strong shrinkage first: dozens of correlated columns meet few patients with the outcome.
-_SETTINGS: Final = tuple({"inverse_penalty": strength} for strength in (0.05, 0.005, 0.5, 0.0005, 5.0))
+_SETTINGS: Final = tuple({"C": strength} for strength in (0.05, 0.005, 0.5, 0.0005, 5.0))
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,13 @@ class LogisticRegression(Fitted):
     unit: ClassVar[Unit] = "log-odds"
     file_name: ClassVar[str] = "model.joblib"
     library: ClassVar[str] = "scikit-learn"
+    explained_by: ClassVar[Attribution] = "linear_terms"
     settings: ClassVar[tuple[HyperParameters, ...]] = _SETTINGS
 
     @classmethod
     def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int, setting: HyperParameters | None = None) -> Self:
         chosen = setting or _SETTINGS[0]
-        regression = Regression(C=chosen["inverse_penalty"], max_iter=1000, random_state=seed)
+        regression = Regression(**chosen, max_iter=1000, random_state=seed)
         return cls(Pipeline([("scale", StandardScaler()), ("regress", regression)]).fit(inputs, outcome))
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Each split moves the expected probability from the parent node's to the child's; the move is the contribution of the
 column that was split on. A tree's moves sum to its leaf's probability less its root's, the forest's are the mean of
-its trees' (Saabas' method).
+its trees' (path attribution, Saabas' method). That is no SHAP, whose exact values of 200 deep trees take a hundred
+times as long: 6 to 8 ms a stay, where all of a screening takes less than 3.
 """
 
 from collections.abc import Sequence
@@ -15,20 +16,20 @@ import joblib
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from wardround.candidates.base import Contributions, Fitted, HyperParameters, Unit
+from wardround.candidates.base import Attribution, Contributions, Fitted, HyperParameters, Unit
 
 _THREADS: Final = 2
 # Rows that a tree sees at most: on the whole of MIMIC-IV more would cost hours and change little.
 _MOST_ROWS: Final = 50_000
 # Sizeable leaves: small ones learn single patients by heart.
-_TREES: Final = {"trees": 200}
+_TREES: Final = {"n_estimators": 200}
 _SETTINGS: Final = (
-    {**_TREES, "smallest_leaf": 5, "deepest": 10, "columns": 0.1},
-    {**_TREES, "smallest_leaf": 20, "deepest": 10, "columns": 0.1},
-    {**_TREES, "smallest_leaf": 5, "deepest": 10, "columns": 0.25},
-    {**_TREES, "smallest_leaf": 10, "deepest": 6, "columns": 0.15},
-    {**_TREES, "smallest_leaf": 50, "deepest": 16, "columns": 0.15},
-    {**_TREES, "smallest_leaf": 2, "deepest": 16, "columns": 0.15},
+    {**_TREES, "min_samples_leaf": 5, "max_depth": 10, "max_features": 0.1},
+    {**_TREES, "min_samples_leaf": 20, "max_depth": 10, "max_features": 0.1},
+    {**_TREES, "min_samples_leaf": 5, "max_depth": 10, "max_features": 0.25},
+    {**_TREES, "min_samples_leaf": 10, "max_depth": 6, "max_features": 0.15},
+    {**_TREES, "min_samples_leaf": 50, "max_depth": 16, "max_features": 0.15},
+    {**_TREES, "min_samples_leaf": 2, "max_depth": 16, "max_features": 0.15},
 )
 
 
@@ -39,19 +40,17 @@ class RandomForest(Fitted):
     forest: RandomForestClassifier
     title: ClassVar[str] = "Random forest"
     unit: ClassVar[Unit] = "probability"
+    explained_by: ClassVar[Attribution] = "path_attribution"
     file_name: ClassVar[str] = "model.joblib"
     library: ClassVar[str] = "scikit-learn"
-    thrift: ClassVar[HyperParameters] = {"trees": 50}
+    thrift: ClassVar[HyperParameters] = {"n_estimators": 50}
     settings: ClassVar[tuple[HyperParameters, ...]] = _SETTINGS
 
     @classmethod
     def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int, setting: HyperParameters | None = None) -> Self:
         chosen = setting or _SETTINGS[0]
         forest = RandomForestClassifier(
-            n_estimators=chosen["trees"],
-            min_samples_leaf=chosen["smallest_leaf"],
-            max_depth=chosen["deepest"],
-            max_features=chosen["columns"],
+            **chosen,
             max_samples=min(len(inputs), _MOST_ROWS),
             n_jobs=_THREADS,
             random_state=seed,

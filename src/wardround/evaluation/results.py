@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from wardround.candidates.base import Attribution
 from wardround.evaluation.metrics import Metric
 from wardround.spec.base import Duration, SpecModel
 
@@ -130,7 +131,9 @@ class ShownReasons(SpecModel):
 class Importance(SpecModel):
     """Mean absolute contribution per column over test rows, largest first."""
 
-    method: Literal["shap", "contributions"] = Field(description="shap: exact tree SHAP values of XGBoost.")
+    method: Attribution | Literal["contributions"] = Field(
+        description="How contributions are made; contributions: not said, by an earlier release."
+    )
     unit: Literal["log-odds", "probability"]
     rows: int
     columns: tuple[ColumnImportance, ...]

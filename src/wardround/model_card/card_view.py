@@ -39,7 +39,7 @@ from wardround.model_card.reasons import reasons_in_words
 from wardround.model_card.scope import ENOUGH_POSITIVES, ROLE, limitations, out_of_scope, population
 from wardround.model_card.sections import SECTIONS
 from wardround.model_card.tripod import ItemAnswer, reported_items
-from wardround.report.model_facts import MetricLine, label_in_short
+from wardround.report.model_facts import MetricLine, attribution_in_words, label_in_short
 from wardround.report.notices import Notice
 from wardround.report.report_words import count, percent
 from wardround.report.stay_flow import Loss, Stage
@@ -223,10 +223,10 @@ def _importance(card: ModelCard) -> str:
             f"How much each moves a score: {NOT_PERFORMED}. An unknown input is what the last column says, if anything."
         )
     found = card.evaluation.importance
-    method = "exact tree SHAP values" if found.method == "shap" else "contributions"
     return (
-        f"Mean absolute {method} in {found.unit} over {count(found.rows)} predictions of the test side. An unknown"
-        " input is replaced by the figure in the last column, the median of the training side."
+        f"Mean absolute contribution in {found.unit} ({attribution_in_words(card)}) over {count(found.rows)}"
+        " predictions of the test side. An unknown input is replaced by the figure in the last column, the median of"
+        " the training side."
     )
 
 

@@ -33,6 +33,13 @@ LABELS: Final = {
     "hospital_death": "death before discharge from the hospital",
     "sepsis3": "the definition Sepsis-3",
 }
+# By candidate: of these methods only the second is SHAP.
+_ATTRIBUTIONS: Final = {
+    "logistic_regression": "the terms of the regression",
+    "xgboost": "exact TreeSHAP values",
+    "random_forest": "path attributions along the trees (Saabas' method, not SHAP)",
+}
+_IMPORTED_ATTRIBUTION: Final = "how the score moves when inputs are set from typical to actual values, one by one"
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
             ),
             ("Calibration", _calibration(card)),
             ("Inputs", f"{len(card.columns)}, summaries of a patient's values"),
+            ("How reasons are found", attribution_in_words(card)),
             ("Checks before it went live", in_words(gates)),
         ),
         metrics=tuple(_line(name, metric) for name, metric in card.metrics.items()),
@@ -83,6 +91,11 @@ def _learned(card: ModelCard) -> str:
 def label_in_short(label: Label) -> str:
     """How the outcome is told from the records, in a few words."""
     return LABELS.get(label.rule, str(label.rule))
+
+
+def attribution_in_words(card: ModelCard) -> str:
+    """Returns how the parts that inputs have in a score are found; only those of boosted trees are SHAP values."""
+    return _IMPORTED_ATTRIBUTION if card.imported else _ATTRIBUTIONS[card.chosen]
 
 
 def _calibration(card: ModelCard) -> str:
