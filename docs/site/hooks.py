@@ -15,6 +15,7 @@ SHOWN: Final = (
     "docs/**/*.md",
     "docs/examples/*",
     "docs/images/*",
+    "docs/site/*.css",
     "include/*/README.md",
     "plugins/README.md",
     "tests/**/README.md",
@@ -22,12 +23,11 @@ SHOWN: Final = (
 )
 
 
-def on_files(_files: Files, config: MkDocsConfig) -> Files:
-    """Returns the documents and what they show, each under its path in the repository."""
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Returns the theme's own files, and the documents and what they show, each under its path in the repository."""
+    of_the_theme = [file for file in files if file.src_dir != config.docs_dir]
     paths = sorted({path for pattern in SHOWN for path in PROJECT.glob(pattern) if path.is_file()})
-    return Files(
-        [
-            File(str(path.relative_to(PROJECT)), str(PROJECT), config.site_dir, config.use_directory_urls)
-            for path in paths
-        ]
-    )
+    ours = [
+        File(str(path.relative_to(PROJECT)), str(PROJECT), config.site_dir, config.use_directory_urls) for path in paths
+    ]
+    return Files([*of_the_theme, *ours])

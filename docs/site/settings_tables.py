@@ -32,7 +32,7 @@ def of_source() -> list[str]:
     """Returns the table of a source's settings: variable, field of Airflow's form, meaning, default."""
     rows = [
         f"| {_variables(setting)} | {label(setting) if form_field(setting) else 'none: the slots of its pool'} |"
-        f" {markdown(meaning(setting))}{f' ({_MORE[setting]})' if setting in _MORE else ''} | {_default(setting)} |"
+        f" {_text(meaning(setting))}{f' ({_MORE[setting]})' if setting in _MORE else ''} | {_default(setting)} |"
         for setting in SourceSettings.model_fields
     ]
     return ["| variable | Airflow's field | meaning | default |", "| --- | --- | --- | --- |", *rows]
@@ -55,6 +55,11 @@ def with_table(page: str, rows: list[str]) -> str:
     head, _, rest = page.partition(BEGIN)
     _, _, tail = rest.partition(END)
     return "\n".join([f"{head}{BEGIN}", *rows, f"{END}{tail}"])
+
+
+def _text(words: str) -> str:
+    """Returns the words as Markdown; MkDocs knows no backslash before < and >."""
+    return markdown(words).replace("\\<", "&lt;").replace("\\>", "&gt;")
 
 
 def _variables(setting: str) -> str:

@@ -1,13 +1,19 @@
 """What is generated in the documents is current, and the version is the same wherever it stands."""
 
 import json
+import os
 import re
 import runpy
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
+import pytest
 import yaml
 
 from wardround import __version__
+from wardround.cli.main import COMMANDS
 from wardround.settings import PROJECT
 
 SITE = PROJECT / "docs" / "site"
@@ -71,3 +77,18 @@ def test_a_section_of_the_changelog_is_one_of_those_of_keep_a_changelog():
     changelog = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
     kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
     assert set(re.findall(r"^### (.+)$", changelog, re.M)) <= kinds
+
+
+def test_the_site_is_built_without_a_warning_and_each_page_finds_its_files(tmp_path: Path):
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(tmp_path)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(PROJECT / "src")}
+    built = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    pages = ["index.html", "docs/architecture.html", "docs/operations/when-a-run-fails.html", "docs/reference/cli.html"]
+    shown = {page: (tmp_path / page).read_text(encoding="utf-8") for page in pages}
+    local = r'(?:src|href)="([^":#]+\.(?:css|js|png))"'
+    needed = [(page, link) for page, text in shown.items() for link in re.findall(local, text)]
+    assert any(link.endswith(".css") for _, link in needed)
+    assert [(page, link) for page, link in needed if not (tmp_path / page).parent.joinpath(link).exists()] == []
+    assert [name for name in COMMANDS if f'id="wardround-{name}"' not in shown["docs/reference/cli.html"]] == []
