@@ -53,6 +53,22 @@ def test_a_row_scores_the_same_alone_in_a_batch_and_in_any_order(fitted: Fitted)
     assert [fitted.predict(INPUTS[row : row + 1])[0] for row in range(40)] == in_batch[:40].tolist()
 
 
+def test_scores_and_contributions_in_one_are_those_of_each(fitted: Fitted) -> None:
+    for rows in (INPUTS, INPUTS[:1]):
+        scores, contributions = fitted.explained(rows)
+        assert np.array_equal(scores, fitted.predict(rows))
+        assert np.array_equal(contributions.values, fitted.contributions(rows).values)
+
+
+def test_a_value_on_a_threshold_of_a_forest_goes_the_same_way_alone_and_in_a_batch() -> None:
+    whole = np.round(INPUTS)
+    forest = RandomForest.fit(whole, OUTCOME, seed=1)
+    halves = np.concatenate([np.arange(-4, 4, 0.5)] * 20).reshape(-1, 1) * np.ones(COLUMNS)
+    assert np.isin(forest._nodes.threshold, halves).sum() > 100
+    in_batch = forest.predict(halves)
+    assert [forest.predict(halves[row : row + 1])[0] for row in range(len(halves))] == in_batch.tolist()
+
+
 def test_contributions_and_bias_sum_to_the_prediction(fitted: Fitted) -> None:
     values, bias = fitted.contributions(INPUTS)
     assert values.shape == INPUTS.shape

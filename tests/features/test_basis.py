@@ -4,13 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.frames import UsedEvent, used_events, used_of
 
 from wardround.core.events import EVENT_COLUMNS, frame_of
-from wardround.features.basis import UsedEvent, basis, used_events
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 
 AS_OF = pd.Timestamp("2026-01-02T05:00Z")
+
+
+def basis(used: list[UsedEvent]) -> tuple[str, ...]:
+    return used_of(used).basis()
 
 
 @pytest.fixture

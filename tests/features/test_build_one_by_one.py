@@ -8,11 +8,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.frames import build_features
+from tests.frames import build_features, used_events
 
 from wardround.core.events import EVENT_COLUMNS, frame_of
 from wardround.features import build as features_module
-from wardround.features.basis import used_events
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 

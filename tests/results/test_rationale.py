@@ -1,12 +1,15 @@
 """The reasons for a score, in words."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.frames import UsedEvent, used_of
 
-from wardround.features.basis import UsedEvent
-from wardround.results.rationale import Columns, column_words, left_out_of, missing_inputs, reasons, strongest
+from wardround.results import rationale
+from wardround.results.rationale import Columns, Strongest, column_words, left_out_of
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 
@@ -16,6 +19,32 @@ UNKNOWN = float("nan")
 @pytest.fixture
 def sepsis(schemas: Path) -> Condition:
     return load_condition("sepsis", schemas)
+
+
+def rows(*values: Mapping[str, float], columns: Columns) -> np.ndarray:
+    return np.array([[row[column] for column in columns.condition.columns] for row in values])
+
+
+def strongest(row: Mapping[str, float], moves: Mapping[str, float], columns: Columns, top: int = 5) -> Strongest:
+    (one,) = rationale.strongest(rows(row, columns=columns), rows(moves, columns=columns), columns, top)
+    return one
+
+
+def reasons(
+    row: Mapping[str, float],
+    moves: Mapping[str, float],
+    used: Sequence[UsedEvent],
+    columns: Columns,
+    top: int = 5,
+) -> tuple[str, ...]:
+    values, contributions = rows(row, columns=columns), rows(moves, columns=columns)
+    (texts,) = rationale.reasons(values, contributions, [used_of(used)], columns, top)
+    return texts
+
+
+def missing_inputs(row: Mapping[str, float], columns: Columns) -> tuple[str, ...]:
+    (missing,) = rationale.missing_inputs(rows(row, columns=columns), columns)
+    return missing
 
 
 def reason(sepsis: Condition, column: str, value: float, *used: UsedEvent, contribution: float = 1.0) -> str:

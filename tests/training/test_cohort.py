@@ -8,6 +8,7 @@ import pytest
 from wardround.core.events import UTC, frame_of
 from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS
 from wardround.features.minimum_data import enough_data, known_variables
+from wardround.features.subjects import Subjects
 from wardround.spec.conditions import Label
 from wardround.spec.loading import load_condition
 from wardround.training.cohort import TrainingCohort, leave_out_too_little_data, training_cohort
@@ -99,19 +100,19 @@ def test_a_variable_is_known_by_any_event_and_a_count_of_zero_is_none(sepsis) ->
     row |= {column: 0.0 for column in sepsis.columns if "__count" in column}
     row |= {column: 1.0 for column in sepsis.columns if "__missing" in column}
     features = pd.DataFrame([row, row | {"lactate__count_24h": 1.0}, row | {"heart_rate__last_24h": 0.0}])
-    assert known_variables(features, sepsis).tolist() == [0, 1, 1]
+    assert known_variables(features.to_numpy(), Subjects.of(sepsis)).tolist() == [0, 1, 1]
 
 
 def test_variables_outside_the_minimum_data_do_not_count_towards_it(mortality) -> None:
     row = dict.fromkeys(mortality.columns, float("nan")) | {"platelets__last_24h": 1.0, "spo2__last_24h": 1.0}
-    assert known_variables(pd.DataFrame([row]), mortality).tolist() == [1]
+    assert known_variables(pd.DataFrame([row]).to_numpy(), Subjects.of(mortality)).tolist() == [1]
 
 
 def test_the_condition_decides_how_much_data_is_enough(mortality) -> None:
     unknown = dict.fromkeys(mortality.columns, float("nan"))
     rich = unknown | {f"{name}__last_24h": 1.0 for name in ("heart_rate", "spo2", "lactate", "creatinine")}
     features = pd.DataFrame([rich, rich | {"lactate__last_24h": float("nan")}])
-    assert enough_data(features, mortality).tolist() == [True, False]
+    assert enough_data(features.to_numpy(), Subjects.of(mortality)).tolist() == [True, False]
 
 
 def test_stays_below_the_minimum_data_join_the_excluded(mortality) -> None:

@@ -39,6 +39,10 @@ class Scorer(ABC):
     def contributions(self, inputs: np.ndarray) -> Contributions:
         """Each column's part in each prediction."""
 
+    def explained(self, inputs: np.ndarray) -> tuple[np.ndarray, Contributions]:
+        """Returns what `predict` and `contributions` return."""
+        return self.predict(inputs), self.contributions(inputs)
+
 
 class Fitted(Scorer):
     """A fitted candidate, whose inputs have no NaN.

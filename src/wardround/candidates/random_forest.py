@@ -21,6 +21,8 @@ from wardround.candidates.base import Attribution, Contributions, Fitted, HyperP
 _THREADS: Final = 2
 # Rows that a tree sees at most: on the whole of MIMIC-IV more would cost hours and change little.
 _MOST_ROWS: Final = 50_000
+_ROWS_AT_ONCE: Final = 2048  # whose sums are in memory
+_FEW_ROWS: Final = 24  # up to which going down all trees at once is faster
 # Sizeable leaves: small ones learn single patients by heart.
 _TREES: Final = {"n_estimators": 200}
 _SETTINGS: Final = (
@@ -58,16 +60,27 @@ class RandomForest(Fitted):
         return cls(forest.fit(inputs, outcome).set_params(n_jobs=1))
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        # Not predict_proba, which with threads sums the trees in the order in which they happen to finish; and not
-        # numpy's sum, whose order of adding depends on how many rows there are.
-        total = np.zeros(len(inputs))
-        for leaf in self._leaves(inputs):
-            total += self._nodes.probability[leaf]
-        return total / len(self.forest.estimators_)
+        return self._predicted(self._leaves(inputs))
 
     def contributions(self, inputs: np.ndarray) -> Contributions:
-        nodes, node = self._nodes, self._leaves(inputs)
-        rows, columns = inputs.shape
+        return self._contributed(self._leaves(inputs), inputs.shape)
+
+    def explained(self, inputs: np.ndarray) -> tuple[np.ndarray, Contributions]:
+        leaves = self._leaves(inputs)
+        return self._predicted(leaves), self._contributed(leaves, inputs.shape)
+
+    def _predicted(self, leaves: np.ndarray) -> np.ndarray:
+        # Not predict_proba, which with threads sums the trees in the order in which they happen to finish; and not
+        # numpy's sum, whose order of adding depends on how many rows there are.
+        total = np.empty(leaves.shape[1])
+        for start in range(0, len(total), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            total[rows] = np.add.accumulate(self._nodes.probability[leaves[:, rows]], axis=0)[-1]
+        return total / len(leaves)
+
+    def _contributed(self, leaves: np.ndarray, shape: tuple[int, ...]) -> Contributions:
+        nodes, node = self._nodes, leaves
+        rows, columns = shape
         row = np.broadcast_to(np.arange(rows), node.shape)
         total = np.zeros(rows * columns)
         # From the leaves of all trees at once up to their roots, a move at a time.
@@ -83,6 +96,8 @@ class RandomForest(Fitted):
     def _leaves(self, inputs: np.ndarray) -> np.ndarray:
         """Trees x rows: the leaf that each row falls into, numbered through all trees."""
         exact = np.ascontiguousarray(inputs, dtype=np.float32)
+        if len(exact) <= _FEW_ROWS:
+            return self._nodes.leaves(exact)
         trees = zip(self.forest.estimators_, self._nodes.roots, strict=True)
         return np.array([estimator.tree_.apply(exact) + root for estimator, root in trees])
 
@@ -108,21 +123,50 @@ class _Nodes:
         roots: where each tree begins.
         parent: the node above; -1 for a root.
         column: that an inner node splits on.
+        threshold: up to which its value goes to the first child.
+        children: nodes x 2; -1 for a leaf.
         probability: of the outcome, in a node.
     """
 
     roots: np.ndarray
     parent: np.ndarray
     column: np.ndarray
+    threshold: np.ndarray
+    children: np.ndarray
     probability: np.ndarray
 
     @classmethod
     def of(cls, trees: Sequence[Any]) -> Self:
         roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
-        parent = np.full(sum(tree.node_count for tree in trees), -1)
-        for tree, root in zip(trees, roots, strict=True):
-            for children in (tree.children_left, tree.children_right):
-                inner = np.flatnonzero(children >= 0)
-                parent[root + children[inner]] = root + inner
-        column = np.concatenate([tree.feature for tree in trees])
-        return cls(roots, parent, column, np.concatenate([tree.value[:, 0, 1] for tree in trees]))
+        children = np.concatenate(
+            [
+                np.stack((tree.children_left, tree.children_right), axis=1) + root * (tree.children_left >= 0)[:, None]
+                for tree, root in zip(trees, roots, strict=True)
+            ]
+        )
+        inner = np.flatnonzero(children[:, 0] >= 0)
+        parent = np.full(len(children), -1)
+        parent[children[inner]] = inner[:, None]
+        return cls(
+            roots,
+            parent,
+            np.concatenate([tree.feature for tree in trees]),
+            np.concatenate([tree.threshold for tree in trees]),
+            children,
+            np.concatenate([tree.value[:, 0, 1] for tree in trees]),
+        )
+
+    def leaves(self, inputs: np.ndarray) -> np.ndarray:
+        """Trees x rows: the leaf that each row falls into, by going down all trees at once.
+
+        For a few rows that takes a tenth of the time of asking 200 trees one after the other.
+        """
+        node = np.repeat(self.roots, len(inputs))
+        row = np.tile(np.arange(len(inputs)), len(self.roots))
+        going = np.flatnonzero(self.children[node, 0] >= 0)
+        while len(going):
+            at = node[going]
+            right = inputs[row[going], self.column[at]] > self.threshold[at]
+            node[going] = at = self.children[at, right.astype(np.int64)]
+            going = going[self.children[at, 0] >= 0]
+        return node.reshape(len(self.roots), len(inputs))

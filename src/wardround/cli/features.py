@@ -66,6 +66,7 @@ def command(
     from wardround.adapters.files.whole_file import whole_file
     from wardround.core.prediction_times import require_reached
     from wardround.features.minimum_data import enough_data
+    from wardround.features.subjects import Subjects
     from wardround.spec.loading import load_condition
     from wardround.workflows.features import build_table
 
@@ -80,7 +81,8 @@ def command(
         table = build_table(source, spec, as_of or at or timedelta(hours=24))
     with whole_file(out) as file:
         table.features.to_parquet(file, index=False)
-    too_little = len(table.features) - int(enough_data(table.features, spec).sum())
+    values = table.features[list(spec.columns)].to_numpy(dtype=float)
+    too_little = len(values) - int(enough_data(values, Subjects.of(spec)).sum())
     stays = {"stays": len(table.features), "stays_set_aside": sum(table.stays_set_aside.values())}
     # For a stay that has just begun, that time is in the future: its row contains what is known so far.
     ahead = int((table.features["as_of"] > pd.Timestamp(now)).sum()) if of_server else 0

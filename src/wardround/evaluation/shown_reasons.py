@@ -23,13 +23,11 @@ def shown_reasons(fitted: Fitted, inputs: np.ndarray, features: pd.DataFrame, co
         columns: the condition's columns, with the values that the model compares with.
     """
     step = -(-len(inputs) // _MOST_ROWS) or 1
-    names = list(columns.condition.columns)
-    moved = fitted.contributions(inputs[::step]).values.tolist()
-    known = features[names].to_numpy(dtype=float)[::step].tolist()
-    shown = left_out = 0
-    for row, contributions in zip(known, moved, strict=True):
-        kept, dropped = strongest(
-            dict(zip(names, row, strict=True)), dict(zip(names, contributions, strict=True)), columns
-        )
-        shown, left_out = shown + len(kept), left_out + dropped
-    return ShownReasons(rows=len(known), shown=shown, left_out=left_out)
+    moved = fitted.contributions(inputs[::step]).values
+    known = features[list(columns.condition.columns)].to_numpy(dtype=float)[::step]
+    found = strongest(known, moved, columns)
+    return ShownReasons(
+        rows=len(known),
+        shown=sum(len(one.moves) for one in found),
+        left_out=sum(one.left_out for one in found),
+    )

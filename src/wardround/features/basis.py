@@ -3,46 +3,68 @@
 The rule is that of `wardround.features.build`: time in [as_of - window, as_of], both ends included, available by as_of.
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 import numpy as np
-import pandas as pd
 
+from wardround.core.events import Events
+from wardround.core.microseconds import PER_HOUR, micros, micros_long
 from wardround.spec.conditions import Condition
 
-_MICROSECONDS_PER_HOUR: Final = 3_600_000_000
+
+@dataclass(frozen=True, eq=False)
+class UsedEvents:
+    """The events behind one score, the oldest first: by time, then availability, then value.
+
+    Attributes:
+        places: of the variables' names among the numbers in `variable`.
+        variable: of each event.
+        hours_before: of each event, before as_of: 0 or more.
+        value: of each event, in the canonical unit.
+        source_refs: of each event.
+    """
+
+    places: Mapping[str, int]
+    variable: np.ndarray
+    hours_before: np.ndarray
+    value: np.ndarray
+    source_refs: tuple[str, ...]
+
+    def basis(self) -> tuple[str, ...]:
+        """The resources behind the score, each once: the components of one Observation are one resource."""
+        return tuple(dict.fromkeys(self.source_refs))
+
+    def of(self, variable: str, hours: float) -> tuple[np.ndarray, np.ndarray]:
+        """The times (hours before as_of) and values of the variable's events in the last `hours`."""
+        mine = (self.variable == self.places.get(variable, -1)) & (self.hours_before <= hours)
+        return self.hours_before[mine], self.value[mine]
 
 
-class UsedEvent(NamedTuple):
-    """One event behind a score; hours_before as_of is 0 or more, the value is in the canonical unit."""
-
-    variable: str
-    hours_before: float
-    value: float
-    source_ref: str
+NO_EVENTS: Final = UsedEvents({}, np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), ())
 
 
-def used_events(events: pd.DataFrame, condition: Condition, as_of: pd.Timestamp) -> dict[str, list[UsedEvent]]:
-    """The events behind the scores at as_of, by patient_id; for each patient by time, then availability, then value."""
-    age = _microseconds_before(as_of, events["time"])
-    known = _microseconds_before(as_of, events["available"])
-    variable, names = pd.factorize(events["variable"])
-    windows = _longest_windows(condition)
-    longest = np.array([windows[name] for name in names], dtype=np.int64)[variable]
-    inside = np.flatnonzero((age >= 0) & (age <= longest) & (known >= 0))
-    patient, patients = pd.factorize(events["patient_id"])
-    source_ref = events["source_ref"].to_numpy(dtype=object)[inside]
-    patient, variable, age, known = (column[inside] for column in (patient, variable, age, known))
-    value = events["value"].to_numpy(dtype=float)[inside]
-    order = _in_order(patient, -age, -known, value, source_ref)
-    named = np.asarray(names, dtype=object)[variable]
-    hours = age / _MICROSECONDS_PER_HOUR
-    used = list(map(UsedEvent, *(column[order].tolist() for column in (named, hours, value, source_ref))))
-    begins = np.flatnonzero(np.diff(patient[order], prepend=-1))
-    ends = np.append(begins, len(used))[1:]
-    return {str(patients[patient[order[begin]]]): used[begin:end] for begin, end in zip(begins, ends, strict=True)}
+def used_events(events: Events, condition: Condition, as_of: datetime) -> dict[str, UsedEvents]:
+    """The events behind the scores at as_of, by patient_id; of a patient without any there is none."""
+    moment, windows = micros(as_of), _longest_windows(condition)
+    age = moment - events.time
+    longest = events.variable.each(lambda name: windows.get(name, -1), np.int64)
+    inside = np.flatnonzero((age >= 0) & (age <= longest) & (events.available <= moment))
+    patient, refs = events.patient_id.codes[inside], events.source_ref.take(inside)
+    keys = (patient, events.time[inside], events.available[inside], events.value[inside])
+    order = _in_order(*keys, np.array(list(refs), dtype=object))
+    rows, patient = inside[order], patient[order]
+    variable, hours, value = events.variable.codes[rows], age[rows] / PER_HOUR, events.value[rows]
+    source_refs = tuple(refs.take(order))
+    places = {name: number for number, name in enumerate(events.variable.names)}
+    begins = np.flatnonzero(np.diff(patient, prepend=-1))
+    used = {}
+    for begin, end in zip(begins.tolist(), np.append(begins, len(rows))[1:].tolist(), strict=True):
+        name, mine = events.patient_id.names[patient[begin]], slice(begin, end)
+        used[name] = UsedEvents(places, variable[mine], hours[mine], value[mine], source_refs[mine])
+    return used
 
 
 def _in_order(*keys: np.ndarray) -> np.ndarray:
@@ -59,21 +81,10 @@ def _in_order(*keys: np.ndarray) -> np.ndarray:
     return np.lexsort([rank, *numbers[::-1]])
 
 
-def basis(used: Sequence[UsedEvent]) -> tuple[str, ...]:
-    """The resources behind a score, each once, oldest first: the components of one Observation are one resource."""
-    return tuple(dict.fromkeys(event.source_ref for event in used))
-
-
-def _microseconds_before(as_of: pd.Timestamp, times: pd.Series) -> np.ndarray:
-    wall = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
-    moment = np.datetime64(as_of.tz_convert("UTC").tz_localize(None), "us")
-    return (moment - wall).astype(np.int64)
-
-
 def _longest_windows(condition: Condition) -> dict[str, int]:
     """The longest window of each variable, in microseconds."""
     windows: dict[str, int] = {}
     for feature in condition.feature_list:
-        window = feature.window // timedelta(microseconds=1)
+        window = micros_long(feature.window)
         windows[feature.variable] = max(window, windows.get(feature.variable, 0))
     return windows

@@ -7,8 +7,10 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
-from wardround.features.basis import UsedEvent
-from wardround.features.build import WITHOUT_EVENTS
+import numpy as np
+
+from wardround.features.basis import UsedEvents
+from wardround.features.subjects import Subjects
 from wardround.spec.base import format_duration
 from wardround.spec.conditions import Condition, Feature
 from wardround.spec.variables import Variable
@@ -36,101 +38,143 @@ _LEVELS: Final = ("last", "first", "mean", "min", "max")
 _COURSES: Final = ("slope", "change")
 _NOT_SHOWN: Final = re.compile(r"Not shown: (\d+) inputs?")
 _WORSE: Final = {"high": 1, "low": -1}
-# Of equal values the latest counts: it is the age that a reader at the bedside can act on.
-_SINGLE_EVENT: Final[dict[str, Callable[[Sequence[UsedEvent]], UsedEvent]]] = {
-    "last": lambda events: events[-1],
-    "first": lambda events: events[0],
-    "min": lambda events: min(reversed(events), key=lambda event: event.value),
-    "max": lambda events: max(reversed(events), key=lambda event: event.value),
+# Where among its values, the oldest first, the event of a column is. Of equal values the latest counts: it is the age
+# that a reader at the bedside can act on.
+_SINGLE_EVENT: Final[dict[str, Callable[[np.ndarray], int]]] = {
+    "last": lambda values: len(values) - 1,
+    "first": lambda _: 0,
+    "min": lambda values: len(values) - 1 - int(np.argmin(values[::-1])),
+    "max": lambda values: len(values) - 1 - int(np.argmax(values[::-1])),
 }
+# Noise in the last digits of a float changes no order; ties keep the order of the columns.
+_DIGITS: Final = 9
 
 
-@dataclass(frozen=True)
+class Expected(NamedTuple):
+    """What a column's value speaks for: 1 a higher risk, -1 a lower one; between `low` and `high` nothing is plain."""
+
+    low: float
+    high: float
+    below: int
+    above: int
+
+    def speaks_for(self, value: float) -> int:
+        return self.below if value < self.low else self.above if value > self.high else 0
+
+
+@dataclass(frozen=True, eq=False)
 class Columns:
-    """A condition's columns, looked up once for many rows.
+    """What is to be said of a condition's columns, made once for many rows.
 
     Attributes:
-        condition: the spec.
-        features: the windowed ones by name.
-        by_subject: the columns of each variable and each demographic.
-        usual: the value of a column in the patient with whom the model compares, where it is known.
+        subjects: what the columns are about.
+        features: of each column; None for a demographic.
+        words: of each column.
+        expected: what each column's value speaks for; None where that is never plain.
     """
 
-    condition: Condition
-    features: Mapping[str, Feature]
-    by_subject: Mapping[str, Sequence[str]]
-    usual: Mapping[str, float]
+    subjects: Subjects
+    features: tuple[Feature | None, ...]
+    words: tuple[str, ...]
+    expected: tuple[Expected | None, ...]
 
     @classmethod
     def of(cls, condition: Condition, usual: Mapping[str, float] = MappingProxyType({})) -> Self:
-        features = {feature.name: feature for feature in condition.feature_list}
-        by_subject: dict[str, list[str]] = {}
-        for column in condition.columns:
-            by_subject.setdefault(features[column].variable if column in features else column, []).append(column)
-        return cls(condition, features, by_subject, usual)
+        """`usual` is the value of a column in the patient with whom the model compares, where it is known."""
+        demographics = (None,) * len(condition.features.demographics)
+        expected = (_expected(feature, condition, usual.get(feature.name)) for feature in condition.feature_list)
+        return cls(
+            Subjects.of(condition),
+            (*demographics, *condition.feature_list),
+            tuple(column_words(condition).values()),
+            (*demographics, *expected),
+        )
+
+    @property
+    def condition(self) -> Condition:
+        return self.subjects.condition
 
 
 class Move(NamedTuple):
-    """How far a variable or a demographic moved a score, and the column that speaks for it."""
+    """How far a variable or a demographic moved a score, and the column that speaks for it, with its value."""
 
-    subject: str
     column: str
+    place: int
+    value: float
     by: float
 
 
-def strongest(
-    row: Mapping[str, float], contributions: Mapping[str, float], columns: Columns, top: int = TOP
-) -> tuple[tuple[Move, ...], int]:
-    """The moves that are shown, the largest first, and how many as large were left out.
+class Strongest(NamedTuple):
+    """The moves of a row that are shown, the largest first, and how many as large were left out."""
+
+    moves: tuple[Move, ...]
+    left_out: int
+
+
+def strongest(values: np.ndarray, contributions: np.ndarray, columns: Columns, top: int = TOP) -> list[Strongest]:
+    """What is shown of each row.
 
     The columns of a variable move a score together, so their contributions are added up; the column that did most in
     the direction of the sum speaks for all of them. A move against what is clinically expected is left out (decision
     32): the value is on the side of higher risk and lowers the score, or on that of lower risk and raises it.
     """
-    # Rounded, so that noise in the last digits of a float changes no order; ties keep the order of the columns.
-    moves = {
-        subject: round(sum(contributions[column] for column in mine), 9) for subject, mine in columns.by_subject.items()
-    }
+    moves, speakers = _moves(contributions, columns.subjects)
+    ranked = np.argsort(-np.abs(moves), axis=1, kind="stable")
+    moves, speakers = (np.take_along_axis(of, ranked, axis=1) for of in (moves, speakers))
+    known = np.take_along_axis(values, speakers, axis=1)
+    rows = zip(moves.tolist(), speakers.tolist(), known.tolist(), strict=True)
+    return [_shown(by, places, at, columns, top) for by, places, at in rows]
+
+
+def _moves(contributions: np.ndarray, subjects: Subjects) -> tuple[np.ndarray, np.ndarray]:
+    """Rows x subjects: how far each moved the score, and the place of the column that speaks for it."""
+    mine, starts, sizes = contributions[:, subjects.columns], subjects.starts, subjects.sizes
+    moves = np.round(np.add.reduceat(mine, starts, axis=1), _DIGITS)
+    along = np.round(mine * np.repeat(np.where(moves > 0, 1.0, -1.0), sizes, axis=1), _DIGITS)
+    most = np.repeat(np.maximum.reduceat(along, starts, axis=1), sizes, axis=1)
+    first = np.where(along == most, np.arange(along.shape[1]), along.shape[1])
+    return moves, subjects.columns[np.minimum.reduceat(first, starts, axis=1)]
+
+
+def _shown(
+    moves: Sequence[float], speakers: Sequence[int], values: Sequence[float], columns: Columns, top: int
+) -> Strongest:
+    """Of one row's subjects, those that moved the score most first."""
+    names = columns.condition.columns
     shown: list[Move] = []
     left_out = 0
-    for subject in sorted(moves, key=lambda subject: -abs(moves[subject])):
-        if len(shown) == top or not moves[subject]:
+    for by, place, value in zip(moves, speakers, values, strict=True):
+        if len(shown) == top or not by:
             break
-        column = _speaker(columns.by_subject[subject], contributions, moves[subject])
-        if _against_expectation(column, row[column], moves[subject], columns):
+        expected = columns.expected[place]
+        if expected is not None and expected.speaks_for(value) * by < 0:
             left_out += 1
         else:
-            shown.append(Move(subject, column, moves[subject]))
-    return tuple(shown), left_out
+            shown.append(Move(names[place], place, value, by))
+    return Strongest(tuple(shown), left_out)
 
 
 def reasons(
-    row: Mapping[str, float],
-    contributions: Mapping[str, float],
-    used: Sequence[UsedEvent],
-    columns: Columns,
-    top: int = TOP,
-) -> tuple[str, ...]:
-    """What moved one score most, in words, with units and ages of values: at most one reason a variable.
+    values: np.ndarray, contributions: np.ndarray, used: Sequence[UsedEvents], columns: Columns, top: int = TOP
+) -> list[tuple[str, ...]]:
+    """What moved each score most, in words, with units and ages of values: at most one reason a variable.
 
     Those that `strongest` gives; a last one says how many were left out, if any were.
 
     Args:
-        row: the condition's columns, in the units of the spec; NaN is unknown.
-        contributions: how far each column moved the score; positive raises it.
-        used: the events behind the row, oldest first.
+        values: rows x the condition's columns, in the units of the spec; NaN is unknown.
+        contributions: how far each column moved the score of each row; positive raises it.
+        used: the events behind each row.
         columns: the condition's.
         top: at most so many.
     """
-    shown, left_out = strongest(row, contributions, columns, top)
-    events: dict[str, list[UsedEvent]] = {}
-    for event in used:
-        events.setdefault(event.variable, []).append(event)
-    texts = tuple(
-        f"{_describe(move.column, row[move.column], events.get(move.subject, ()), columns)}; {_direction(move.by)}"
-        for move in shown
-    )
-    return (*texts, _not_shown(left_out)) if left_out else texts
+    shown = strongest(values, contributions, columns, top)
+    return [_told(one, mine, columns) for one, mine in zip(shown, used, strict=True)]
+
+
+def _told(shown: Strongest, used: UsedEvents, columns: Columns) -> tuple[str, ...]:
+    texts = tuple(f"{_describe(move, used, columns)}; {_direction(move.by)}" for move in shown.moves)
+    return (*texts, _not_shown(shown.left_out)) if shown.left_out else texts
 
 
 def left_out_of(texts: Iterable[str]) -> int:
@@ -144,49 +188,27 @@ def _not_shown(number: int) -> str:
     return f"Not shown: {inputs} the score against what is clinically expected"
 
 
-def _against_expectation(column: str, value: float, move: float, columns: Columns) -> bool:
-    """Whether a value that speaks for a higher risk lowers the score, or one that speaks for a lower risk raises it."""
-    feature = columns.features.get(column)
-    if feature is None or _unknown(value):
-        return False
-    speaks = _speaks_for(value, feature, columns)
-    return speaks * move < 0
-
-
-def _speaks_for(value: float, feature: Feature, columns: Columns) -> int:
-    """1 for a higher risk, -1 for a lower one, 0 where that is not plain."""
-    variable = columns.condition.variables[feature.variable]
+def _expected(feature: Feature, condition: Condition, usual: float | None) -> Expected | None:
+    variable = condition.variables[feature.variable]
     if variable.usual_range:
-        usual = variable.usual_range
-        return int(feature.summary in _LEVELS and not usual.min <= value <= usual.max)
+        within = variable.usual_range
+        return Expected(within.min, within.max, below=1, above=1) if feature.summary in _LEVELS else None
     worse = _WORSE.get(variable.risk_rises_with)
     if worse is None or feature.summary not in (*_LEVELS, *_COURSES):
-        return 0
+        return None
     # Both a healthy adult's value and that of the patient with whom the model compares: between the two nothing is
     # plain. Of a change or a trend the usual is none.
     healthy = variable.typical if feature.summary in _LEVELS else 0.0
-    known = [one for one in (healthy, columns.usual.get(feature.name)) if one is not None]
-    if not known or min(known) <= value <= max(known):
-        return 0
-    return worse if value > max(known) else -worse
+    known = [one for one in (healthy, usual) if one is not None]
+    return Expected(min(known), max(known), below=-worse, above=worse) if known else None
 
 
-def _speaker(columns: Sequence[str], contributions: Mapping[str, float], move: float) -> str:
-    sign = 1 if move > 0 else -1
-    return max(columns, key=lambda column: round(sign * contributions[column], 9))
-
-
-def missing_inputs(row: Mapping[str, float], columns: Columns) -> tuple[str, ...]:
-    """The names of the inputs of which nothing is known, in the order of the columns."""
-    demographics = columns.condition.features.demographics
-    missing = [DEMOGRAPHIC_WORDS[name] for name in demographics if _unknown(row[name])]
-    windowed = ((subject, mine) for subject, mine in columns.by_subject.items() if subject not in DEMOGRAPHIC_WORDS)
-    unknown = [name for name, mine in windowed if all(_without_event(columns.features[one], row[one]) for one in mine)]
-    return (*missing, *(columns.condition.variables[name].display for name in unknown))
-
-
-def _without_event(feature: Feature, value: float) -> bool:
-    return _unknown(value) or value == WITHOUT_EVENTS.get(feature.summary)
+def missing_inputs(values: np.ndarray, columns: Columns) -> list[tuple[str, ...]]:
+    """Of each row, the names of the inputs of which nothing is known, in the order of the columns."""
+    variables = columns.condition.variables
+    names = [DEMOGRAPHIC_WORDS.get(name) or variables[name].display for name in columns.subjects.names]
+    known = columns.subjects.known(values).tolist()
+    return [tuple(name for name, is_known in zip(names, row, strict=True) if not is_known) for row in known]
 
 
 def unit_in_words(unit: str) -> str:
@@ -213,15 +235,14 @@ def _direction(contribution: float) -> str:
     return "raises the risk" if contribution > 0 else "lowers the risk"
 
 
-def _describe(column: str, value: float, events: Sequence[UsedEvent], columns: Columns) -> str:
-    if column in DEMOGRAPHIC_WORDS:
-        return f"{DEMOGRAPHIC_WORDS[column]}: {_demographic(column, value)}"
-    feature = columns.features[column]
-    what = _what(feature, columns.condition)
-    if _unknown(value):
+def _describe(move: Move, used: UsedEvents, columns: Columns) -> str:
+    feature, what = columns.features[move.place], columns.words[move.place]
+    if feature is None:
+        return f"{what}: {_demographic(move.column, move.value)}"
+    if _unknown(move.value):
         return f"{what}: not known"
-    quantity = _quantity(feature, value, columns.condition.variables[feature.variable])
-    return f"{what}: {quantity}{_age(feature, events)}"
+    quantity = _quantity(feature, move.value, columns.condition.variables[feature.variable])
+    return f"{what}: {quantity}{_age(feature, used)}"
 
 
 def _demographic(column: str, value: float) -> str:
@@ -254,16 +275,17 @@ def _number(value: float, signed: bool = False) -> str:
     return text.rstrip("0").rstrip(".")
 
 
-def _age(feature: Feature, events: Sequence[UsedEvent]) -> str:
-    """When the feature's events were; `events` are its variable's, of any window."""
-    hours = feature.window / timedelta(hours=1)
-    mine = [event for event in events if event.hours_before <= hours]
-    if not mine or feature.summary in ("count", "missing", "hours_since_last"):
+def _age(feature: Feature, used: UsedEvents) -> str:
+    """When the feature's events were."""
+    if feature.summary in ("count", "missing", "hours_since_last"):
+        return ""
+    hours_before, values = used.of(feature.variable, feature.window / timedelta(hours=1))
+    if not len(values):
         return ""
     if feature.summary in _SINGLE_EVENT:
-        return f" ({_SINGLE_EVENT[feature.summary](mine).hours_before:.1f} h before)"
-    values = "1 value" if len(mine) == 1 else f"{len(mine)} values"
-    return f" ({values}, latest {mine[-1].hours_before:.1f} h before)"
+        return f" ({hours_before[_SINGLE_EVENT[feature.summary](values)]:.1f} h before)"
+    many = "1 value" if len(values) == 1 else f"{len(values)} values"
+    return f" ({many}, latest {hours_before[-1]:.1f} h before)"
 
 
 def _words(window: timedelta) -> str:

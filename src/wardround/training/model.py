@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, Self
@@ -21,7 +21,7 @@ from wardround.imported.about import Imported
 from wardround.spec.base import Duration, SpecModel
 from wardround.spec.conditions import Label
 from wardround.training.about import About
-from wardround.training.fitting import CandidateResult, inputs_from
+from wardround.training.fitting import CandidateResult
 
 SAFETY: Final = (
     "Adjunct only: never the sole basis of a decision. Needs validation on local patients before use."
@@ -116,12 +116,43 @@ class ModelCard(SpecModel):
         return f"{condition_version}-{digest[:12]}"
 
 
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Where a model's inputs are among the columns of rows, and what replaces an unknown one.
+
+    Attributes:
+        places: of the inputs, in the model's order.
+        imputation: of each input; NaN where there is none, and the model gets what is unknown.
+        required: the places of the inputs without which there is no score.
+    """
+
+    places: np.ndarray
+    imputation: np.ndarray
+    required: np.ndarray
+
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the model's inputs of these rows, imputed."""
+        inputs = np.ascontiguousarray(rows[:, self.places])
+        np.copyto(inputs, self.imputation, where=np.isnan(inputs))
+        return inputs
+
+    def are_there(self, rows: np.ndarray) -> np.ndarray:
+        """Returns, for each row, whether it has all inputs that are required and have no imputation."""
+        return np.asarray(~np.isnan(rows[:, self.required]).any(axis=1))
+
+    def spread(self, contributions: np.ndarray, width: int) -> np.ndarray:
+        """Returns the contributions of inputs as contributions of all `width` columns: 0 for those not taken."""
+        of_all = np.zeros((len(contributions), width))
+        of_all[:, self.places] = contributions
+        return of_all
+
+
 @dataclass(frozen=True)
 class ScoringModel:
     """A fitted candidate with its card. The score of a row depends only on that row.
 
     Features are frames with at least the card's columns, found by name; NaN means unknown and is imputed from the card,
-    if the card has a value.
+    if the card has a value. `inputs_among` does the same for rows of other columns.
     """
 
     card: ModelCard
@@ -131,15 +162,41 @@ class ScoringModel:
     def version(self) -> str:
         return self.card.version
 
+    def inputs_among(self, columns: Sequence[str]) -> Inputs:
+        """Returns where the model's inputs are among these columns. Raises ModelError if one is missing."""
+        place = {name: number for number, name in enumerate(columns)}
+        missing = [column for column in self.card.columns if column not in place]
+        if missing:
+            raise ModelError(
+                f"model {self.version}: column {missing[0]} is missing from the features, expected all of its card's"
+                " columns; build the features with the condition that the model was trained for"
+            )
+        known = self.card.imputation
+        required = [one.column for one in self.card.imported.inputs if one.required] if self.card.imported else []
+        return Inputs(
+            np.array([place[name] for name in self.card.columns], dtype=np.int64),
+            np.array([known.get(name, np.nan) for name in self.card.columns]),
+            np.array([place[name] for name in required if name not in known], dtype=np.int64),
+        )
+
+    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
+        """Returns the calibrated probability of the outcome for each row of inputs, of which there is at least one."""
+        return calibrated(self.fitted.predict(inputs), self.card.calibration)
+
+    def explained(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the same and each input's part in it, in `card.contributions_unit` (see `contributions`)."""
+        scores, contributions = self.fitted.explained(inputs)
+        return calibrated(scores, self.card.calibration), contributions.values
+
     def predict(self, features: pd.DataFrame) -> np.ndarray:
         """Returns the calibrated probability of the outcome for each row. Raises ModelError if a column is missing."""
         inputs = self._inputs(features)
-        return calibrated(self.fitted.predict(inputs), self.card.calibration) if len(inputs) else np.zeros(0)
+        return self.probabilities(inputs) if len(inputs) else np.zeros(0)
 
     def can_score(self, features: pd.DataFrame) -> np.ndarray:
         """Returns, for each row, whether it has all inputs that are required and have no imputation."""
-        required = [one.column for one in self.card.imported.inputs if one.required] if self.card.imported else []
-        return features[[name for name in required if name not in self.card.imputation]].notna().all(axis=1).to_numpy()
+        columns, rows = self._rows(features)
+        return self.inputs_among(columns).are_there(rows)
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
         """Returns each column's part in each row's score, in `card.contributions_unit`, with the index of `features`.
@@ -156,11 +213,9 @@ class ScoringModel:
         return self.fitted.contributions(np.zeros((1, len(self.card.columns)))).bias
 
     def _inputs(self, features: pd.DataFrame) -> np.ndarray:
-        missing = [column for column in self.card.columns if column not in features]
-        if missing:
-            raise ModelError(
-                f"model {self.version}: column {missing[0]} is missing from the features, expected all of its card's"
-                " columns; build the features with the condition that the model was trained for"
-            )
-        imputation = {column: self.card.imputation.get(column, np.nan) for column in self.card.columns}
-        return inputs_from(features, imputation)
+        columns, rows = self._rows(features)
+        return self.inputs_among(columns).of(rows)
+
+    def _rows(self, features: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+        columns = [name for name in self.card.columns if name in features]
+        return columns, features[columns].to_numpy(dtype=float)

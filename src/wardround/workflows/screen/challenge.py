@@ -12,9 +12,8 @@ from wardround.core.events import frame_of
 from wardround.core.run_summary import ChallengerAccount
 from wardround.results.challenger import agreement, with_challenger
 from wardround.settings import Settings
-from wardround.training.model import ScoringModel
 from wardround.workflows.screen.run import Run, load_run, why_left_out
-from wardround.workflows.screen.stated import stated
+from wardround.workflows.screen.scoring import Scoring
 from wardround.workflows.stores import store_of
 
 
@@ -28,10 +27,11 @@ def score_challenger(opened: Run, chunk: int, features: pd.DataFrame, settings: 
         opened.folder.remove(name)
     with opened.step("score_challenger", chunk=chunk) as step:
         try:
-            model = _model(opened.id, settings)
+            scoring = _scoring(opened.id, settings)
+            said = scoring.stated(features[list(opened.condition.columns)].to_numpy(dtype=float))
             rows = [
                 {"stay_id": stay, "challenger_score": one.score, "challenger_band": one.band}
-                for stay, one in stated(features, opened.condition, model).items()
+                for stay, one in zip(features["stay_id"], said, strict=True)
             ]
         except Exception as error:  # noqa: BLE001 - another model's fault must not stop the live one
             opened.folder.write_json(failed, {"reason": why_left_out(error)})
@@ -64,8 +64,9 @@ def account_of(ledger: pd.DataFrame, opened: Run) -> ChallengerAccount | None:
 
 
 @lru_cache(maxsize=1)
-def _model(run: str, settings: Settings) -> ScoringModel:
+def _scoring(run: str, settings: Settings) -> Scoring:
     """The run's challenger, kept for the next chunk of the same run."""
     opened = load_run(run, settings)
     assert opened.challenger is not None
-    return store_of(opened.request.demo_model, settings).load(opened.condition, opened.challenger.version)
+    model = store_of(opened.request.demo_model, settings).load(opened.condition, opened.challenger.version)
+    return Scoring.of(opened.condition, model)

@@ -3,23 +3,21 @@
 These functions see patient values; they never log.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from wardround.core import run_files
-from wardround.core.events import frame_of
+from wardround.core.events import Events, frame_of
 from wardround.core.ledger import FAILED, INDETERMINATE, SCORED
 from wardround.core.reasons import FailedAt, Reason
-from wardround.features.basis import basis, used_events
-from wardround.results.rationale import Columns, missing_inputs, reasons
+from wardround.features.basis import NO_EVENTS, used_events
 from wardround.settings import Settings
-from wardround.training.model import ScoringModel
 from wardround.workflows.screen.challenge import score_challenger
 from wardround.workflows.screen.run import Run, load_run, require_active
-from wardround.workflows.screen.stated import stated
+from wardround.workflows.screen.scoring import Scoring
 
 
 def score(run: str, chunk: int, settings: Settings) -> None:
@@ -34,7 +32,7 @@ def score(run: str, chunk: int, settings: Settings) -> None:
         features = opened.folder.read_frame(run_files.of_chunk(chunk, run_files.FEATURES))
         failures = _failures(opened, chunk)
         usable = features[~features["stay_id"].isin(failures)].reset_index(drop=True)
-        scores = _scores(usable, opened, chunk, _model(run, settings), stays)
+        scores = _scores(usable, opened, chunk, _scoring(run, settings), stays)
         opened.folder.write_frame(run_files.of_chunk(chunk, run_files.SCORES), scores)
         outcomes = _outcomes(stays, scores, failures)
         opened.folder.write_frame(run_files.of_chunk(chunk, run_files.OUTCOMES), outcomes)
@@ -45,9 +43,10 @@ def score(run: str, chunk: int, settings: Settings) -> None:
 
 
 @lru_cache(maxsize=1)
-def _model(run: str, settings: Settings) -> ScoringModel:
+def _scoring(run: str, settings: Settings) -> Scoring:
     """The run's model, kept for the next chunk of the same run."""
-    return load_run(run, settings).model(settings)
+    opened = load_run(run, settings)
+    return Scoring.of(opened.condition, opened.model(settings))
 
 
 def _failures(opened: Run, chunk: int) -> dict[str, Reason]:
@@ -56,47 +55,25 @@ def _failures(opened: Run, chunk: int) -> dict[str, Reason]:
     return {**broken, **{stay: Reason.of(text) for stay, text in extraction.items()}}
 
 
-def _scores(features: pd.DataFrame, opened: Run, chunk: int, model: ScoringModel, stays: pd.DataFrame) -> pd.DataFrame:
+def _scores(features: pd.DataFrame, opened: Run, chunk: int, scoring: Scoring, stays: pd.DataFrame) -> pd.DataFrame:
     """One row per usable feature row; everything is joined by stay_id, nothing by place."""
-    said = stated(features, opened.condition, model)
-    scorable = features[[said[stay_id].score is not None for stay_id in features["stay_id"]]]
-    contributions = _contributions(model, scorable, opened)
-    events = opened.folder.read_frame(run_files.of_chunk(chunk, run_files.EVENTS))
-    columns = Columns.of(opened.condition, model.card.usual)
-    used = used_events(events, opened.condition, opened.as_of)
+    events = Events.of_frame(opened.folder.read_frame(run_files.of_chunk(chunk, run_files.EVENTS)))
+    used_of = used_events(events, opened.condition, opened.as_of)
     patient_of = dict(zip(stays["stay_id"], stays["patient_id"], strict=True))
-    rows = []
-    for stay_id, row in _by_stay(features["stay_id"], features[list(opened.condition.columns)]):
-        known = used.get(patient_of[stay_id], [])
-        score, band, why = said[stay_id]
-        rows.append(
-            {
-                "stay_id": stay_id,
-                "patient_id": patient_of[stay_id],
-                "score": np.nan if score is None else score,
-                "band": band,
-                "why": why,
-                "reasons": () if score is None else reasons(row, contributions[stay_id], known, columns),
-                "missing": missing_inputs(row, columns),
-                "basis": basis(known),
-            }
-        )
-    return frame_of(run_files.SCORE_COLUMNS, rows)
-
-
-def _contributions(model: ScoringModel, scorable: pd.DataFrame, opened: Run) -> dict[str, dict[str, float]]:
-    """By stay, of all columns: 0 for those that the model does not take."""
-    if scorable.empty:
-        return {}
-    contributions = model.contributions(scorable).reindex(columns=list(opened.condition.columns), fill_value=0.0)
-    return dict(_by_stay(scorable["stay_id"], contributions))
-
-
-def _by_stay(stay_ids: pd.Series, table: pd.DataFrame) -> Iterator[tuple[str, dict[str, float]]]:
-    """Each row of a table of floats as a dict; pandas' own way takes ten times as long with so many columns."""
-    columns = list(table.columns)
-    for stay_id, values in zip(stay_ids, table.to_numpy(dtype=float).tolist(), strict=True):
-        yield stay_id, dict(zip(columns, values, strict=True))
+    patients = [patient_of[stay_id] for stay_id in features["stay_id"]]
+    used = [used_of.get(patient, NO_EVENTS) for patient in patients]
+    explained = scoring.explained(features[list(opened.condition.columns)].to_numpy(dtype=float), used)
+    columns = {
+        "stay_id": features["stay_id"],
+        "patient_id": patients,
+        "score": [np.nan if one.stated.score is None else one.stated.score for one in explained],
+        "band": [one.stated.band for one in explained],
+        "why": [one.stated.why for one in explained],
+        "reasons": [one.reasons for one in explained],
+        "missing": [one.missing for one in explained],
+        "basis": [one.basis() for one in used],
+    }
+    return frame_of(run_files.SCORE_COLUMNS, columns)
 
 
 def _outcomes(stays: pd.DataFrame, scores: pd.DataFrame, failures: Mapping[str, Reason]) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from wardround.core import run_files
 from wardround.core.events import empty_readings
 from wardround.evaluation.results import Task
 from wardround.features.minimum_data import enough_data
+from wardround.features.subjects import Subjects
 from wardround.settings import Settings
 from wardround.sources.mimic.folder import MimicFolder
 from wardround.training.cohort import TrainingCohort, leave_out_too_little_data
@@ -63,8 +64,9 @@ def _write_features(run: Run, settings: Settings) -> None:
     counts = Counter(used=0, below_minimum_data=0)
     with run.folder.writing(run_files.FEATURES) as file, ExitStack() as stack:
         writer: pq.ParquetWriter | None = None
+        subjects, columns = Subjects.of(run.condition), list(run.condition.columns)
         for rows in _predictions(run, settings, set_aside):
-            enough = enough_data(rows, run.condition)
+            enough = enough_data(rows[columns].to_numpy(dtype=float), subjects)
             counts.update(used=int(enough.sum()), below_minimum_data=int((~enough).sum()))
             content = pa.Table.from_pandas(rows[enough], preserve_index=False)
             writer = writer or stack.enter_context(pq.ParquetWriter(file, content.schema))

@@ -1,0 +1,94 @@
+"""Feature values and a model in; the score of each row as it is stated, or why it has none, and its reasons out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+
+from wardround.errors import ModelError
+from wardround.features.basis import UsedEvents
+from wardround.features.minimum_data import enough_data
+from wardround.results.bands import band_of
+from wardround.results.rationale import Columns, missing_inputs, reasons
+from wardround.spec.conditions import Condition
+from wardround.training.model import Inputs, ScoringModel
+
+# More digits than a probability deserves, and fewer than the noise of another batch size would reach.
+DIGITS: Final = 4
+MINIMUM_DATA: Final = "minimum_data"
+REQUIRED_INPUT: Final = "required_input"  # of a model that was trained elsewhere
+
+
+class Stated(NamedTuple):
+    """What a model says of a stay: a probability and its band, or None, `indeterminate` and why."""
+
+    score: float | None
+    band: str
+    why: str
+
+
+class Explained(NamedTuple):
+    """What a model says of a stay, why in words, and the inputs of which nothing is known."""
+
+    stated: Stated
+    reasons: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """A model made ready to score rows of its condition's columns.
+
+    Its functions take such rows (NaN is unknown) and raise ModelError if the model gives something else than
+    probabilities.
+    """
+
+    model: ScoringModel
+    columns: Columns
+    inputs: Inputs
+
+    @classmethod
+    def of(cls, condition: Condition, model: ScoringModel) -> Self:
+        """Raises ModelError if the model takes a column that the condition has not."""
+        return cls(model, Columns.of(condition, model.card.usual), model.inputs_among(condition.columns))
+
+    def stated(self, values: np.ndarray) -> list[Stated]:
+        """What the model says of each row."""
+        why = self._why_not(values)
+        inputs = self.inputs.of(values[why == ""])
+        return self._said(why, self.model.probabilities(inputs) if len(inputs) else np.zeros(0))
+
+    def explained(self, values: np.ndarray, used: Sequence[UsedEvents]) -> list[Explained]:
+        """What the model says of each row, with the reasons; `used` are the events behind each."""
+        why = self._why_not(values)
+        rows = np.flatnonzero(why == "").tolist()
+        probabilities, told = np.zeros(0), {}
+        if rows:
+            probabilities, contributions = self.model.explained(self.inputs.of(values[rows]))
+            of_all = self.inputs.spread(contributions, len(self.columns.condition.columns))
+            found = reasons(values[rows], of_all, [used[row] for row in rows], self.columns)
+            told = dict(zip(rows, found, strict=True))
+        stated, missing = self._said(why, probabilities), missing_inputs(values, self.columns)
+        return [Explained(one, told.get(row, ()), missing[row]) for row, one in enumerate(stated)]
+
+    def _why_not(self, values: np.ndarray) -> np.ndarray:
+        """Why a row gets no score; empty where it does."""
+        why = np.full(len(values), "", dtype=object)
+        why[~self.inputs.are_there(values)] = REQUIRED_INPUT
+        why[~enough_data(values, self.columns.subjects)] = MINIMUM_DATA
+        return why
+
+    def _said(self, why: np.ndarray, probabilities: np.ndarray) -> list[Stated]:
+        scored = int((why == "").sum())
+        if len(probabilities) != scored or not ((probabilities >= 0) & (probabilities <= 1)).all():
+            raise ModelError(
+                f"model {self.model.version}: gave something else than one probability a stay; train again"
+            )
+        thresholds = {str(name): at for name, at in self.model.card.thresholds.items()}
+        left, said = iter(probabilities.tolist()), []
+        for reason in why:
+            # The band is that of the score as it is stated: it neither contradicts it nor depends on a batch's size.
+            score = None if reason else round(next(left), DIGITS)
+            said.append(Stated(score, band_of(score, thresholds), reason))
+        return said
