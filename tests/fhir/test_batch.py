@@ -8,10 +8,10 @@ import pytest
 
 from wardround.errors import FhirError
 from wardround.fhir import batch
-from wardround.fhir.batch import UNANSWERED, status_of
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.fhir.transport import ATTEMPTS, Transport
+from wardround.fhir.write_outcome import UNANSWERED, WriteOutcome
 from wardround.spec.servers import GENERIC
 
 ONE_BY_ONE = GENERIC.model_copy(update={"has_batch": False})
@@ -27,7 +27,7 @@ def performed(server, *entries: dict[str, Any], repeat: bool = True, **source: A
     asked = FhirEndpoint(server.url, **source)
     transport = Transport(asked, patience=Patience(pause=lambda _seconds: None))
     try:
-        return [status_of(answer) for answer in batch.perform(entries, asked, transport, repeat)]
+        return [str(WriteOutcome.of(answer)) for answer in batch.perform(entries, asked, transport, repeat)]
     finally:
         transport.close()
 

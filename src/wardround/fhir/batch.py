@@ -1,7 +1,6 @@
 """Bundle entries in, the answered entries out: in batches, or one request each where a server takes no batch."""
 
 import logging
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,17 +9,14 @@ from wardround.fhir.answer import Answer
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.references import Resource
 from wardround.fhir.transport import ATTEMPTS, Transport
-
-UNANSWERED: Final = "unanswered"
-"""The status of an entry that may or may not have been done."""
+from wardround.fhir.write_outcome import status_of
 
 # A failed write is not repeated by its caller, so the server need not send back what it was sent.
 _BATCH: Final = {"Content-Type": "application/fhir+json", "Prefer": "return=minimal"}
 _SINGLE: Final = {"Content-Type": "application/fhir+json"}
 _CONDITIONS: Final = {"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist"}
-_STATUS: Final = re.compile(r"[1-5][0-9]{2}")
-_NOT_DONE: Final = ("429", "503")
-_BUSY: Final = (*_NOT_DONE, "502", "504", UNANSWERED)
+_NOT_DONE: Final = (429, 503)
+_BUSY: Final = (*_NOT_DONE, 502, 504, None)  # None: it may or may not have been done
 # One entry can make a server refuse the whole Bundle, and some refuse what is too large with no better word than 400.
 _WHOLE: Final = (400, 413, 422)
 
@@ -31,7 +27,7 @@ def perform(entries: Sequence[Resource], source: FhirEndpoint, transport: Transp
     """The answered entries (`response`, `resource` if any), in order.
 
     An entry that was answered 429 or 503, or not at all, is sent again, `ATTEMPTS` times at most. Without `repeat`
-    only an entry that surely was not done is; what may have been done has the status UNANSWERED.
+    only an entry that surely was not done is; what may have been done has no status.
 
     Raises:
         FhirUnreachable, FhirRefused: as for any other request, with `repeat`.
@@ -54,18 +50,12 @@ def perform(entries: Sequence[Resource], source: FhirEndpoint, transport: Transp
         )
         if attempt == ATTEMPTS or not transport.wait(attempt):
             break
-    if any(status_of(answers[place]) == UNANSWERED for place in waiting):
+    if any(status_of(answers[place]) is None for place in waiting):
         raise FhirError(
             f"{shown(source.base_url)}: answered a batch with another number of entries {attempt} times, expected one"
             " for each; check the server"
         )
     return answers
-
-
-def status_of(answer: Resource) -> str:
-    """The HTTP status of an answered entry, such as "201"; UNANSWERED if it has none, whatever it says instead."""
-    status = str(answer.get("response", {}).get("status")).split(" ")[0]
-    return status if _STATUS.fullmatch(status) else UNANSWERED
 
 
 def _sent(entries: list[Resource], source: FhirEndpoint, transport: Transport, repeat: bool) -> list[Resource]:

@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from wardround.fhir.batch import UNANSWERED, status_of
 from wardround.fhir.client import FhirClient
 from wardround.fhir.page import dicts
 from wardround.fhir.references import Resource, is_id
+from wardround.fhir.write_outcome import WriteOutcome
 from wardround.results.high_band import GROUP_SYSTEM
 
-_NOT_THERE: Final = ("404", "410")
 # FHIR's own ids, and what some servers make of them; it goes into a header.
 _VERSION: Final = re.compile(r"[!#-~]{1,200}", re.ASCII)
 
@@ -24,21 +23,15 @@ def held(client: FhirClient, identity: str) -> list[Resource]:
     return list(by_id.values())
 
 
-def write(client: FhirClient, group: Resource) -> str:
-    """Writes a Group; gives "" or the HTTP status that refused it, or UNANSWERED: then look what the server holds.
+def write(client: FhirClient, group: Resource) -> WriteOutcome:
+    """Writes a Group; gives what came of it: without an answer, look what the server holds.
 
     One with an id updates the server's Group of this id, if nobody else has changed it since it was read.
     """
     request = _update(group) if "id" in group else _new(client, group)
     sure = request["method"] == "PUT"
     (answer,) = client.batch([{"resource": group, "request": request}], repeat=sure)
-    status = status_of(answer)
-    return "" if status.startswith("2") or status == "304" else status
-
-
-def is_overtaken(refusal: str) -> bool:
-    """Whether another look at the server may mend a refusal."""
-    return refusal in (UNANSWERED, "409", "412", *_NOT_THERE)
+    return WriteOutcome.of(answer)
 
 
 def _identities(resource: Resource) -> Iterator[str]:

@@ -5,20 +5,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from wardround.errors import FhirError, FhirUnreachable
-from wardround.fhir.batch import UNANSWERED, status_of
 from wardround.fhir.client import FhirClient
 from wardround.fhir.page import dicts
 from wardround.fhir.references import Resource, is_id
+from wardround.fhir.write_outcome import WriteOutcome
 from wardround.results.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
 
 # What servers bear in one parameter; the client halves where even this is too much.
 VALUES_PER_SEARCH: Final = 250
 # An answer that was lost shows only at the next look whether it was done.
 LOOKS: Final = 5
-REPLACED: Final = "replaced"
-"""What `write` gives for a new resource that took the place of one which somebody else had put there meanwhile."""
 # FHIR's own ids, and what some servers make of them; it goes into a header.
 _VERSION: Final = re.compile(r"[!#-~]{0,200}", re.ASCII)
+_CREATED: Final = 201
 _DEVICE: Final = re.compile(r"Device/[A-Za-z0-9\-.]{1,64}")
 
 
@@ -66,8 +65,8 @@ def identity_of(resource: Mapping[str, Any]) -> str:
     return next((str(item.get("value")) for item in identifiers if item.get("system") == IDENTIFIER_SYSTEM), "")
 
 
-def write(client: FhirClient, resources: Sequence[Resource]) -> list[str]:
-    """Writes RiskAssessments; gives for each, in order, "" or the HTTP status that refused it, UNANSWERED, or REPLACED.
+def write(client: FhirClient, resources: Sequence[Resource]) -> list[WriteOutcome]:
+    """Writes RiskAssessments; gives the outcome of each, in order.
 
     One with an id updates the server's resource of this id, if nobody else has changed it since it was read. One
     without is written by conditional update, so that there is one however often it is sent. A server without
@@ -103,11 +102,11 @@ def with_provenance(client: FhirClient, targets: Sequence[str]) -> set[str]:
     return found & set(targets)
 
 
-def create_provenance(client: FhirClient, resources: Sequence[Resource]) -> dict[str, str]:
-    """Writes each Provenance unless its target has one by now; gives target -> as `write` does."""
+def create_provenance(client: FhirClient, resources: Sequence[Resource]) -> dict[str, WriteOutcome]:
+    """Writes each Provenance unless its target has one by now; gives the outcome by target."""
     entries = [_create(client, resource, f"target={_target(resource)}") for resource in resources]
     targets = [_target(resource) for resource in resources]
-    return dict(zip(targets, map(_refusal, _answers(client, entries)), strict=True))
+    return dict(zip(targets, map(WriteOutcome.of, _answers(client, entries)), strict=True))
 
 
 def device_reference(client: FhirClient, device: Resource) -> str:
@@ -116,20 +115,20 @@ def device_reference(client: FhirClient, device: Resource) -> str:
     It is looked for first: a server that does not know If-None-Exist would create one a run.
     """
     token = f"{DEVICE_SYSTEM}|{device['identifier'][0]['value']}"
-    refusal = UNANSWERED
+    outcome = WriteOutcome(None)
     for _ in range(LOOKS):
         reference = _found_device(client, token)
         if reference is not None:
             return reference
-        if refusal == UNANSWERED:
+        if outcome.status is None:
             (answer,) = _answers(client, [_create(client, device, f"identifier={token}")])
-            refusal = _refusal(answer)
+            outcome = WriteOutcome.of(answer)
             reference = _located(str((answer.get("response") or {}).get("location")))
-            if not refusal and _DEVICE.fullmatch(reference):
+            if outcome.taken and _DEVICE.fullmatch(reference):
                 return reference
     raise FhirError(
-        f"{client.source.base_url}: did not keep our Device (status {refusal or 'of success'}), expected to "
-        "find it by its identifier; allow this client to create Devices"
+        f"{client.source.base_url}: did not keep our Device (status {'of success' if outcome.taken else outcome}),"
+        " expected to find it by its identifier; allow this client to create Devices"
     )
 
 
@@ -166,18 +165,14 @@ def _answers(client: FhirClient, entries: list[Resource]) -> list[Resource]:
     return client.batch(entries, repeat=all(entry["request"]["method"] != "POST" for entry in entries))
 
 
-def _outcome(entry: Resource, answer: Resource) -> str:
-    refusal, request = _refusal(answer), entry["request"]
-    if refusal or status_of(answer) == "201" or "id" in entry["resource"]:
-        return refusal
-    # Nothing was created: of two writers at once the other was faster.
-    return status_of(answer) if "ifNoneExist" in request else REPLACED if request["method"] == "PUT" else ""
-
-
-def _refusal(answer: Resource) -> str:
-    status = status_of(answer)
-    # Some say 304 to an update that changes nothing.
-    return "" if status.startswith("2") or status == "304" else status
+def _outcome(entry: Resource, answer: Resource) -> WriteOutcome:
+    outcome, request = WriteOutcome.of(answer), entry["request"]
+    if not outcome.taken or outcome.status == _CREATED or "id" in entry["resource"]:
+        return outcome
+    if "ifNoneExist" in request:
+        # Nothing was created: of two writers at once the other was faster.
+        return outcome._replace(taken=False)
+    return outcome._replace(replaced=request["method"] == "PUT")
 
 
 def _target(resource: Resource) -> str:

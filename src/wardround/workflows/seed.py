@@ -11,6 +11,7 @@ from typing import Final
 from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
+from wardround.fhir.write_outcome import status_of
 from wardround.sources.fhir_folder.bundles import Account
 from wardround.sources.fhir_folder.resources import Current, FhirFolder
 
@@ -22,7 +23,7 @@ _RANKS: Final = {
 _UNRANKED: Final = 4
 
 _TRIES: Final = 3
-_PASSING: Final = ("409", "412", "429", "500", "502", "503", "504")
+_PASSING: Final = (409, 412, 429, 500, 502, 503, 504)
 """Statuses of an entry that another try may mend, such as two writers who met."""
 
 Level = tuple[int, bool]
@@ -105,7 +106,7 @@ def _put(client: FhirClient, resources: list[Resource]) -> int:
         again = [
             resource
             for resource, answer in zip(waiting, answers, strict=True)
-            if not _accepted(client, resource, answer.get("response", {}), last=trial == _TRIES)
+            if not _accepted(client, resource, answer, last=trial == _TRIES)
         ]
         if not again:
             break
@@ -118,16 +119,16 @@ def _entry(resource: Resource) -> Resource:
     return {"fullUrl": url, "resource": resource, "request": {"method": "PUT", "url": url}}
 
 
-def _accepted(client: FhirClient, resource: Resource, response: Resource, last: bool) -> bool:
+def _accepted(client: FhirClient, resource: Resource, answer: Resource, last: bool) -> bool:
     """Whether the resource is there under its id; False if it is worth another try. Raises FhirError if it is not."""
     name = f"{resource['resourceType']}/{resource['id']}"
-    status = str(response.get("status", ""))[:3]
-    if status in ("200", "201"):
-        location = str(response.get("location", name))
+    status = status_of(answer)
+    if status in (200, 201):
+        location = str(answer["response"].get("location", name))
         if name not in location:
             raise FhirError(_own_ids(client, name))
         return True
-    if status == "405":
+    if status == 405:
         raise FhirError(_own_ids(client, name))
     if status in _PASSING and not last:
         return False

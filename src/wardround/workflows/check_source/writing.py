@@ -8,10 +8,10 @@ from typing import Final
 from uuid import uuid4
 
 from wardround.errors import FhirError
-from wardround.fhir.batch import UNANSWERED, status_of
 from wardround.fhir.page import dicts
 from wardround.fhir.probe import Asked, Probe
 from wardround.fhir.references import Resource
+from wardround.fhir.write_outcome import WriteOutcome
 from wardround.workflows.check_source.findings import Finding, Findings, Outcome
 
 SYSTEM: Final = "urn:wardround:check-source"
@@ -84,15 +84,15 @@ def _updates(probe: Probe, held: _Held, findings: Findings) -> bool:
     request = {"method": "PUT", "url": f"RiskAssessment?{held.criteria}"}
     entry = {"resource": held.resource, "request": request}
     batched = probe.write("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": [entry]})
-    statuses = [status_of(answer) for answer in dicts(batched.body.get("entry"))]
-    held.taken = any(status.startswith("2") for status in statuses)
-    findings.facts["has_batch"] = not batched.refused and bool(statuses)
-    findings.add("a batch", batched, bool(statuses))
+    outcomes = [WriteOutcome.of(answer) for answer in dicts(batched.body.get("entry"))]
+    held.taken = any(outcome.taken for outcome in outcomes)
+    findings.facts["has_batch"] = not batched.refused and bool(outcomes)
+    findings.add("a batch", batched, bool(outcomes))
     if held.now():
         findings.facts["has_conditional_update"] = True
         findings.add("a conditional update in a batch", batched, True)
         return True
-    inside = f"HTTP {statuses[0]} for the entry" if statuses and statuses[0] != UNANSWERED else ""
+    inside = f"HTTP {outcomes[0]} for the entry" if outcomes and outcomes[0].status else ""
     findings.add("a conditional update in a batch", batched, False, inside)
     alone = probe.write("PUT", f"RiskAssessment?{held.criteria}", held.resource)
     held.taken |= not alone.refused

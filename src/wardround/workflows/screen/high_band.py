@@ -113,23 +113,24 @@ def _settled(
 
 
 def _written(decision: Callable[[Sequence[Resource]], Decision], sought: str, client: FhirClient) -> HighBandAccount:
-    refusal, written = "", False
+    refusal, written = None, False
     try:
         for number in range(ROUNDS):
             held = groups.held(client, sought)
             changes, kept = decision(held)
             if not changes:
                 return _account(Kept.WRITTEN if written else kept, held)
-            if number == ROUNDS - 1 or (refusal and not groups.is_overtaken(refusal)):
+            if number == ROUNDS - 1 or (refusal and not refusal.is_overtaken):
                 break
             answers = [groups.write(client, change) for change in changes]
-            refusal, written = next(filter(None, answers), ""), written or "" in answers
+            refusal = next((one for one in answers if not one.taken), None)
+            written = written or any(one.taken for one in answers)
     except FhirUnreachable:
         raise
     except FhirError as error:
         # It knows no Group, or not by its identifier, or not for this client.
         return _account(Kept.REFUSED, why=type(error).__name__)
-    return _account(Kept.REFUSED, why=refusal or "not kept")
+    return _account(Kept.REFUSED, why=str(refusal or "not kept"))
 
 
 def _account(kept: Kept, held: Sequence[Mapping[str, Any]] = (), why: str = "") -> HighBandAccount:

@@ -6,9 +6,9 @@ from wardround.adapters.files import turns
 from wardround.core import run_files
 from wardround.core.reasons import FailedAt, Reason
 from wardround.fhir import risk_assessments
-from wardround.fhir.batch import UNANSWERED
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
+from wardround.fhir.write_outcome import WriteOutcome
 from wardround.results.amendment import written_at
 from wardround.results.bands import INDETERMINATE
 from wardround.results.fhir_validity import check_risk_assessment, check_structure
@@ -26,7 +26,7 @@ from wardround.settings import Settings
 from wardround.sources.fhir.second_look import second_look
 from wardround.workflows.screen.refer import keep_about, referred
 from wardround.workflows.screen.run import Run, load_run, require_active
-from wardround.workflows.screen.settle import OVERTAKEN, ROUNDS, Settled, settle
+from wardround.workflows.screen.settle import ROUNDS, Settled, settle
 from wardround.workflows.screen.taking_turns import locks, turn_of
 from wardround.workflows.screen.written import Written
 
@@ -158,7 +158,7 @@ def _write_provenance(
     by_target = {f"RiskAssessment/{resource['id']}": one for one, resource in settled.kept.items()}
     # What was new a moment ago has no Provenance yet; a writer who was faster is met by the condition of the create.
     unsought = settled.new if client.source.profile.has_conditional_create else set()
-    refusals: dict[str, str] = {}
+    refusals: dict[str, WriteOutcome] = {}
     for _ in range(ROUNDS):
         sought = [target for target, one in by_target.items() if one not in unsought]
         there, unsought = risk_assessments.with_provenance(client, sought), set()
@@ -170,8 +170,8 @@ def _write_provenance(
         for resource in missing[:1]:
             check_structure(resource)
         created = risk_assessments.create_provenance(client, missing)
-        refusals = {target: refusal for target, refusal in created.items() if refusal}
-        if not set(refusals.values()) & {UNANSWERED, *OVERTAKEN}:
+        refusals = {target: refusal for target, refusal in created.items() if not refusal.taken}
+        if not any(refusal.is_overtaken for refusal in refusals.values()):
             break
     for target, refusal in refusals.items():
-        account.failed[stay_of[by_target[target]]] = Reason(refusal, FailedAt.PROVENANCE)
+        account.failed[stay_of[by_target[target]]] = Reason(str(refusal), FailedAt.PROVENANCE)

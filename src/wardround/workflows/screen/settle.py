@@ -12,17 +12,14 @@ from typing import Final, NamedTuple
 
 from wardround.core.reasons import FailedAt, Reason
 from wardround.fhir import risk_assessments
-from wardround.fhir.batch import UNANSWERED
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
+from wardround.fhir.write_outcome import WriteOutcome
 from wardround.results.amendment import decide, overruled, version_of
 from wardround.workflows.screen.written import Written
 
 # The last of them only looks. One is enough for a server that answers; two writers that meet need a second.
 ROUNDS: Final = 5
-# Somebody else was there first: what is there now decides. Everything else between 400 and 499 stays as it is. A
-# creation that was answered with 200 or 304 has created nothing.
-OVERTAKEN: Final = ("200", "304", "404", "409", "410", "412")
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,7 +62,7 @@ class _Work:
     taken: set[str] = field(default_factory=set)  # all that was sent of it in the last round was answered with success
     sent: set[str] = field(default_factory=set)
     new: set[str] = field(default_factory=set)  # the look before its last write found nothing
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, WriteOutcome] = field(default_factory=dict)
     replacing: set[str] = field(default_factory=set)  # its last write took the place of what the look had not found
     seen: dict[str, dict[str, str]] = field(default_factory=dict)  # id -> version, at the look before its last write
     overruled: dict[str, Resource] = field(default_factory=dict)  # what somebody took back, and a write of ours undid
@@ -115,28 +112,28 @@ class _Work:
             self.account.repaired.add(self.stay_of[one])
         return decision.changes
 
-    def note(self, outcomes: Iterable[tuple[str, str]]) -> None:
-        """What the server answered to each change, "" for success."""
+    def note(self, outcomes: Iterable[tuple[str, WriteOutcome]]) -> None:
+        """What the server answered to each change."""
         self.taken, self.refused, self.replacing = set(), {}, set()
         for one, outcome in outcomes:
             self.sent.add(one)
-            if outcome not in ("", risk_assessments.REPLACED):
+            if not outcome.taken:
                 self.refused[one] = outcome
                 continue
             self.taken.add(one)
-            if outcome:
+            if outcome.replaced:
                 self.new.discard(one)
                 self.replacing.add(one)
         self.taken -= set(self.refused)
 
     def _problem(self, one: str, there: list[Resource], final: bool) -> str:
-        refusal = self.refused.get(one, "")
+        refusal = self.refused.get(one)
         if one in self.taken and not there:
             return "not_found"
         # Several of one identifier are refused with 412 by most and with 400 by some.
-        if refusal and refusal != UNANSWERED and refusal not in OVERTAKEN and len(there) < 2:
-            return refusal
-        return (refusal or "duplicate") if final else ""
+        if refusal and not refusal.is_overtaken and len(there) < 2:
+            return str(refusal)
+        return str(refusal or "duplicate") if final else ""
 
     def _keep(self, one: str, resource: Resource) -> Sequence[Resource]:
         del self.open[one]
