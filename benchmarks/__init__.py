@@ -1,1 +1,1 @@
-"""Side-by-side measurements: `make bench` runs them all and prints tables. Nothing here is asserted."""
+"""Side-by-side measurements: `make bench` runs them all and prints tables. Nothing is asserted here."""

@@ -1,4 +1,4 @@
-"""`make bench`: all tables of benchmarks/README.md."""
+"""`make bench`: prints all tables of benchmarks/README.md."""
 
 from benchmarks import dag, features_mimic, labels_mimic, peer, screening
 

@@ -1,4 +1,4 @@
-"""The same screening as a DAG under LocalExecutor, beside `wardround screen`: trigger to end of the run."""
+"""Compares a screening as a DAG under LocalExecutor, from trigger to end of the run, with `wardround screen`."""
 
 import sys
 import tempfile
@@ -33,7 +33,7 @@ def seconds_of_a_run(api: AirflowApi) -> float:
 
 
 def main(stays: int = 1000) -> None:
-    """Each has a server of its own that holds no RiskAssessment yet."""
+    """Runs both, each against its own server without any RiskAssessments."""
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         settings = replace(settings_from(), var=folder, runs=str(folder / "runs"), models=folder / "models")

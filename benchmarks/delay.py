@@ -1,7 +1,7 @@
-"""A network between client and server, as a process: `python -m benchmarks.delay SECONDS`; `network` starts it.
+"""Simulates a network between client and server, as a process: `python -m benchmarks.delay SECONDS`.
 
-Bytes arrive half a round trip after they were sent, whatever else is under way, and a new connection carries nothing
-for a whole round trip, as TCP's handshake would have it. TLS then takes the round trips that it takes anywhere.
+Bytes arrive half a round trip after they were sent, independently of all others. A new connection carries nothing for a
+whole round trip, as with TCP's handshake. TLS then takes its usual round trips. `network` starts the process.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ _MOST = 2**18  # bytes at a time
 
 
 class Network:
-    """Listens; passes everything on to another port of this machine, and back."""
+    """Listens, and forwards everything to another port of this machine and back."""
 
     def __init__(self, round_trip: float) -> None:
         self._round_trip = round_trip
 
     async def serve(self) -> None:
-        """Prints its port; reads the port to pass on to; ends with standard input."""
+        """Prints its port, reads the port to forward to, and ends when standard input does."""
         server = await asyncio.start_server(self._connected, LOOPBACK, 0, limit=_MOST, backlog=512)
         sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
         sys.stdout.flush()
@@ -42,7 +42,7 @@ class Network:
         last = loop.time()
         with contextlib.suppress(ConnectionError):
             while part := await reader.read(_MOST):
-                # A little after the part before: the loop keeps no order among equal times.
+                # Slightly after the previous part, because the loop does not keep the order of equal times.
                 last = max(max(loop.time(), established) + self._round_trip / 2, last + 1e-6)
                 loop.call_at(last, writer.write, part)
         loop.call_at(max(last, loop.time() + self._round_trip / 2), writer.close)
@@ -50,7 +50,7 @@ class Network:
 
 @contextmanager
 def network(round_trip: float) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
-    """The port to use instead of the server's; tell the process the server's own with `leads_to`."""
+    """Yields the port to use instead of the server's, and the process; pass it the server's port with `leads_to`."""
     command = [sys.executable, "-m", "benchmarks.delay", str(round_trip)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin

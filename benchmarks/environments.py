@@ -1,4 +1,4 @@
-"""Python environments for what must not share ours: made under var/bench, anew when their lock changes."""
+"""Creates separate Python environments under var/bench, and again when their lock file has changed."""
 
 import hashlib
 import subprocess
@@ -9,7 +9,7 @@ from benchmarks.measure import DATA
 
 
 def environment(name: str, lock: Path) -> Path:
-    """The Python of an environment that holds what the lock pins."""
+    """Returns the Python of an environment with the packages that the lock file pins."""
     folder = DATA / f"venv-{name}"
     python, stamp = (
         folder / "bin" / "python",

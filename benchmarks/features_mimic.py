@@ -1,4 +1,4 @@
-"""`wardround features sepsis --mimic` against DuckDB's bare count(*) over the same two files."""
+"""Compares `wardround features sepsis --mimic` with DuckDB's bare count(*) over the same two files."""
 
 import statistics
 import sys
@@ -17,7 +17,7 @@ print(time.monotonic() - started, *rows)
 
 
 def main(times: int = 20) -> None:
-    """Both in turn, so that a drift of the machine's speed hits both."""
+    """Runs both alternately, so that a drift of the machine's speed affects both."""
     folder = repeated_mimic(times)
     files = [str(folder / "icu" / "chartevents.csv.gz"), str(folder / "hosp" / "labevents.csv.gz")]
     features = [WARDROUND, "features", "sepsis", "--mimic", str(folder), "--at", "24h"]

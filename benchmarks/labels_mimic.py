@@ -1,6 +1,6 @@
-"""Sepsis-3 labels and hourly features of MIMIC-IV CSVs against DuckDB's bare scan, and the tutorial's way beside it.
+"""Compares Sepsis-3 labels and hourly features of MIMIC-IV CSVs with DuckDB's bare scan and the tutorial's approach.
 
-`python -m benchmarks.labels_mimic [TIMES …]` repeats the demo so many times (20); 100 takes a quarter of an hour.
+`python -m benchmarks.labels_mimic [TIMES …]` repeats the demo that many times (20); 100 takes a quarter of an hour.
 """
 
 import sys
@@ -14,14 +14,14 @@ _READ = (
     "hosp/patients", "hosp/admissions", "hosp/transfers", "hosp/diagnoses_icd", "hosp/labevents", "hosp/prescriptions",
     "hosp/microbiologyevents",
 )  # fmt: skip
-"""What labels and features read."""
+"""The tables that labels and features read."""
 
 _COUNT = """
 import sys, duckdb
 duckdb.execute("SET enable_progress_bar = false")
 print(*(duckdb.execute(f"SELECT count(*) FROM '{path}'").fetchone()[0] for path in sys.argv[1:]))
 """
-# Sepsis-3, and the features of every full hour of every stay: more rows than a training keeps, which ends at onset.
+# Sepsis-3, and the features of every full hour of every stay. A training keeps fewer rows, since it stops at onset.
 _HOURLY = """
 import sys
 from collections import Counter
@@ -53,7 +53,7 @@ for number, (patients, readings) in enumerate(source.readings_in(spans, conditio
     made += len(rows)
 print(made)
 """
-# Whole tables, a loop over stays, the first day, ICD codes: how the tutorial goes about it, in our words.
+# Whole tables, a loop over stays, the first day, ICD codes: the tutorial's approach, in our own code.
 _WHOLE_TABLES = """
 import sys
 import pandas as pd
@@ -81,7 +81,7 @@ print(len(pd.DataFrame(rows)))
 
 
 def main(*repetitions: int) -> None:
-    """A table for each number of repetitions; Wardround's memory from one to the next is what must not grow."""
+    """Prints a table for each number of repetitions; Wardround's memory must not grow from one to the next."""
     for times in repetitions or (20,):
         folder = repeated_mimic(times)
         files = [str(folder / f"{name}.csv.gz") for name in _READ]
@@ -111,7 +111,7 @@ def _ours(folder: Path, bare: Run) -> list[list[str]]:
 
 
 def _theirs(folder: Path, bare: Run, times: int) -> list[list[str]]:
-    """Not beyond 20 times: its memory grows with the tables."""
+    """Measures the tutorial's approach, up to 20 repetitions, because its memory grows with the tables."""
     if times > 20:
         return []
     done = run([sys.executable, "-c", _WHOLE_TABLES, str(folder)])
@@ -119,7 +119,7 @@ def _theirs(folder: Path, bare: Run, times: int) -> list[list[str]]:
 
 
 def _row(what: str, rows: str, done: Run, bare: Run) -> list[str]:
-    """Whole processes, imports included. CPU seconds are what other load on the machine changes least."""
+    """Returns a row for a whole process, imports included. Other load on the machine changes CPU seconds least."""
     count = f"{int(rows):,}" if rows else ""
     times = [f"{done.wall:.1f}", f"{done.wall / bare.wall:.1f}", f"{done.cpu:.1f}", f"{done.cpu / bare.cpu:.1f}"]
     return [what, count, *times, f"{done.peak:.0f}"]

@@ -1,4 +1,4 @@
-"""Runs a command as a whole process and says what it took; prints tables with the machine and its load."""
+"""Runs a command as a whole process and measures it; prints tables with the machine and its load."""
 
 import os
 import platform
@@ -35,7 +35,7 @@ def run(command: Sequence[str], environment: dict[str, str] | None = None) -> Ru
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         started = time.monotonic()
         process = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, **(environment or {})})
-        # wait4 tells about this one process and the children that it waited for.
+        # wait4 reports on this process and the children that it waited for.
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -47,7 +47,7 @@ def run(command: Sequence[str], environment: dict[str, str] | None = None) -> Ru
 
 
 def machine() -> str:
-    """The machine and how busy it is."""
+    """Describes the machine and its load."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     python = platform.python_version()
@@ -55,7 +55,7 @@ def machine() -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table and the machine it was measured on."""
+    """Prints a table and the machine on which it was measured."""
     shown = Table(title=title, caption=machine(), title_justify="left", caption_justify="left")
     for number, column in enumerate(columns):
         shown.add_column(column, justify="left" if number == 0 else "right")

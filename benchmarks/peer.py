@@ -1,8 +1,8 @@
-"""The same screening by HealthChain 0.15.0 and by Wardround, and the bare requests: over TLS with SMART sign-in.
+"""Compares a screening by HealthChain 0.15.0 with one by Wardround and with the bare requests, over TLS with SMART.
 
-Both get the same server with the same patients, the same sign-in and the same fitted model. HealthChain's part is in
-peer_healthchain.py, with what it calls; it is told the patients, which Wardround finds itself. Each screening has a
-server of its own, a copy of one that was filled before. Requests are counted at the server, those for tokens included.
+Both use the same server with the same patients, the same sign-in and the same fitted model. HealthChain's part is in
+peer_healthchain.py; it is given the list of patients, while Wardround finds them itself. Each screening has its own
+server, a copy of one that was filled before. Requests are counted at the server, including those for tokens.
 """
 
 import json
@@ -42,7 +42,7 @@ Start = Callable[[int, Key, float], AbstractContextManager[Server]]
 
 @dataclass
 class Measured:
-    """The rounds of one tool at one distance. All per patient but the speed, which is patients a second."""
+    """The rounds of one tool at one distance. All values are per patient, except the speed in patients per second."""
 
     speeds: list[float] = field(default_factory=list)
     requests: list[float] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Model:
-    """The model of the store that Wardround uses, as HealthChain is given it."""
+    """The stored model that Wardround uses, in the form in which HealthChain gets it."""
 
     file: Path
     columns: list[str]
@@ -88,7 +88,7 @@ class Model:
 
 
 def _schema(columns: list[str]) -> dict[str, Any]:
-    """A HealthChain feature schema: for each variable the first of the model's columns, by its first MIMIC code."""
+    """Returns a HealthChain feature schema: the model's first column of each variable, by its first MIMIC code."""
     features: dict[str, Any] = {}
     for variable in load_variables(PROJECT / "include" / "schemas").values():
         column = next((name for name in columns if name.startswith(f"{variable.name}__")), None)
@@ -101,7 +101,7 @@ def _schema(columns: list[str]) -> dict[str, Any]:
 
 
 def patients_of(stays: int) -> list[str]:
-    """The ward's patients with a stay in progress."""
+    """Returns the ward's patients with a stay in progress."""
     folder = ward(stays) / "fhir"
     only = frozenset({str(folder.absolute() / "MimicEncounterICU.ndjson.gz")})
     encounters = (one for _, one in FhirFolder(folder).resources(only=only))
@@ -110,7 +110,7 @@ def patients_of(stays: int) -> list[str]:
 
 
 class Runner:
-    """A process that loads its libraries, says so, and then gets its job; a context manager."""
+    """A process that loads its libraries, reports that it is ready, and then gets its job; a context manager."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self._command = command
@@ -141,14 +141,14 @@ def healthchain(server: Server, patients: list[str], model: Model, key_file: Pat
 
 
 def source_variables(server: Server, key_file: Path) -> dict[str, str]:
-    """What names the server to the command line."""
+    """Returns the variables that define the server for the command line."""
     values = {"BASE_URL": server.base_url, "CLIENT_ID": CLIENT, "KEY_FILE": str(key_file), "CA_FILE": server.ca_file}
     values |= {"TOKEN_URL": server.token_url, "SCOPE": "system/*.read system/*.write"}
     return {f"{SOURCE.upper()}_{name}": value for name, value in values.items()}
 
 
 def wardround(server: Server, environment: dict[str, str], record: Path, measured: Measured) -> int:
-    """Gives the stays found."""
+    """Measures one screening by Wardround, and returns the number of stays found."""
     runner = Runner([sys.executable, "-m", "benchmarks.peer_wardround"], environment)
     result = runner({"source": SOURCE, "as_of": NOW, "record": str(record)})
     measured.add(result["found"], result["seconds"], result["cpu"], server)
@@ -181,7 +181,7 @@ def _token(server: Server, key: Key) -> str:
 
 @dataclass
 class Comparison:
-    """All that is measured on one server at one distance, in turn."""
+    """All measurements on one server at one distance."""
 
     start: Start
     stays: int
@@ -193,7 +193,7 @@ class Comparison:
     bare: Measured = field(default_factory=Measured)
 
     def measure(self, model: Model, key: Key, environment: dict[str, str], folder: Path) -> None:
-        """One round. A sample of the patients is enough for who takes one after the other."""
+        """Measures one round. A sample of patients is enough for HealthChain, which handles one after the other."""
         key_file, record, patients = folder / "key.pem", folder / "requests.json", patients_of(self.stays)
         key_file.write_text(key.private_pem)
         with self._server(key) as server:
@@ -234,7 +234,7 @@ class Comparison:
 
 
 def compared(name: str, start: Start, stays: int, sample: int, rounds: int, folder: Path) -> None:
-    """Prints the table of one server. Rounds of all distances alternate."""
+    """Prints the table for one server. The rounds of all distances alternate."""
     environment = {"WARDROUND_MODELS": f"{folder}/models", "WARDROUND_VAR": str(folder)}
     model, key = Model.trained(folder, environment), Key.new()
     comparisons = [Comparison(start, stays, round_trip, sample) for round_trip in DISTANCES]

@@ -1,7 +1,7 @@
-"""The requests of a recorded run, sent again without Wardround: the server's own limit; a job on stdin, a result out.
+"""Sends the requests of a recorded run again without Wardround, to measure the server's own limit.
 
-Step by step as the run went, in each step as many at a time, over connections that are kept. Answers are read and not
-looked into, except for their status, which must be the recorded one.
+It reads a job on stdin and prints a result. It follows the steps of the run, with the same number of requests at a time
+in each step, over persistent connections. Only the status of each answer is checked: it must be the recorded one.
 """
 
 import http.client
@@ -19,7 +19,7 @@ Recorded = dict[str, Any]
 
 
 class Lane:
-    """A connection of its own."""
+    """One connection with its requests."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         address = urlsplit(job["base_url"])
@@ -40,7 +40,7 @@ class Lane:
 
 
 def replay(recorded: list[Recorded], job: dict[str, Any]) -> None:
-    """Every request but those for tokens."""
+    """Sends every request except those for tokens."""
     asked = [one for one in recorded if urlsplit(one["url"]).path.startswith("/fhir")]
     lanes = [Lane(job) for _ in range(job["threads"])]
     with ThreadPoolExecutor(len(lanes)) as pool:

@@ -1,10 +1,10 @@
-"""HealthChain's screening of a list of patients, in HealthChain's environment; a JSON job on stdin, one result out.
+"""Screens a list of patients with HealthChain, in HealthChain's environment; reads a JSON job, prints one result.
 
 It follows the project's tutorial of batch screening (its cookbook's `sepsis_fhir_batch`) call by call, through the
 public interface of release 0.15.0: FHIRAuthConfig and FHIRGateway.add_source once; then, for one patient after the
 other, FHIRGateway.search of 100 Observations, FHIRGateway.search of the Patient, merge_bundles,
 Dataset.from_fhir_bundle with a feature schema, a Pipeline of two nodes, Dataset.to_risk_assessment, and
-FHIRGateway.create. It knows nothing of Wardround: what the model and its columns are is in the job.
+FHIRGateway.create. It does not depend on Wardround: the job describes the model and its columns.
 """
 
 import json
@@ -27,7 +27,7 @@ SOURCE = "ward"
 
 
 def gateway_to(job):
-    """A gateway that signs in with a signed assertion."""
+    """Returns a gateway that signs in with a signed assertion."""
     config = FHIRAuthConfig(
         base_url=job["base_url"],
         client_id=job["client_id"],
@@ -41,7 +41,7 @@ def gateway_to(job):
 
 
 def pipeline_with(job):
-    """Imputation and prediction. The model's columns that HealthChain does not compute are taken as missing."""
+    """Returns a pipeline of imputation and prediction. Columns that HealthChain does not compute count as missing."""
     probability, columns, threshold = model_in(job["model"]), job["columns"], job["threshold"]
     pipeline = Pipeline[Dataset]()
 
@@ -62,7 +62,7 @@ def pipeline_with(job):
 
 
 def model_in(file):
-    """The fitted model's probabilities; what is stored as joblib is scikit-learn's."""
+    """Returns the function that gives the fitted model's probabilities; models stored as joblib are scikit-learn's."""
     if Path(file).suffix == ".joblib":
         fitted = joblib.load(file)
         return lambda inputs: fitted.predict_proba(inputs)[:, 1]

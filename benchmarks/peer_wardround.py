@@ -1,4 +1,4 @@
-"""Wardround's screening with its libraries loaded, as a DAG's task finds them; a job on stdin, one result out."""
+"""Screens with Wardround, with its libraries already loaded as in a DAG's task; reads a job, prints one result."""
 
 import json
 import resource
@@ -23,7 +23,7 @@ __all__ = ["registry"]  # imported for the scikit-learn and XGBoost that come wi
 
 
 class Recording(WholeAnswers):
-    """Notes every request: in which step, by which thread, what, and how it was answered."""
+    """Records every request with its step, its thread and the answer."""
 
     def __init__(self, **options: Any) -> None:
         self.step, self.requests = "", []
@@ -38,23 +38,23 @@ class Recording(WholeAnswers):
         return response
 
     def heard(self, step: str, done: int, _of: int) -> None:
-        # Some steps go on side by side; what they send belongs together, and to the one that began last.
+        # Some steps run in parallel; their requests are recorded together under the one that began last.
         self.step = self.step if done else step
 
 
 def seconds_of(process: psutil.Process) -> float:
-    """The processor time that a process has taken."""
+    """Returns the processor time that a process has used."""
     return sum(process.cpu_times()[:2])
 
 
 def seconds_of_ended_children() -> float:
-    """The processor time of the gate's process, which ends with its verdict."""
+    """Returns the processor time of the gate's process, which has ended after its verdict."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def wait_until_idle(process: psutil.Process) -> None:
-    """Until it has loaded its libraries and waits to be asked: asleep, and no more processor time for half a second."""
+    """Waits until the process has loaded its libraries and is idle: no processor time for half a second, and asleep."""
     quiet, used = 0, 0.0
     while quiet < 5:
         time.sleep(0.1)

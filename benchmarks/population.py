@@ -1,4 +1,4 @@
-"""Data to measure on: MIMIC-IV CSVs repeated under new ids, and simulated wards."""
+"""Creates data for the measurements: MIMIC-IV CSVs repeated under new ids, and simulated wards."""
 
 import gzip
 import json
@@ -25,7 +25,7 @@ _TABLES = (
 
 
 def mimic_demo() -> Path:
-    """The MIMIC-IV demo: MIMIC_CSV_PATH, or the copy beside the project, or else a simulated folder of its size."""
+    """Returns the MIMIC-IV demo: MIMIC_CSV_PATH, the copy next to the project, or a simulated folder of its size."""
     beside = PROJECT.parent / "shared" / "data" / "mimic-iv-demo-2.2"
     given = os.environ.get("MIMIC_CSV_PATH")
     if given or beside.is_dir():
@@ -34,9 +34,9 @@ def mimic_demo() -> Path:
 
 
 def repeated_mimic(times: int) -> Path:
-    """The demo so many times, each copy under ids of its own; made once and kept.
+    """Returns the demo repeated this many times, each copy with its own ids; created once and kept.
 
-    Made in a process of its own: what a process holds when it starts another counts into the other's peak memory.
+    It is created in a separate process, because memory of the parent counts towards the peak memory of a child.
     """
     run([sys.executable, "-m", "benchmarks.population", str(times)])
     return _folder(times)
@@ -47,14 +47,14 @@ def _folder(times: int) -> Path:
 
 
 def make_repeated_mimic(times: int) -> None:
-    """Writes the tables that are not there yet."""
+    """Writes the missing tables."""
     source, out = mimic_demo(), _folder(times)
     connection = duckdb.connect()
     connection.execute(f"SET threads = {os.cpu_count()}")
     connection.execute("SET enable_progress_bar = false")
     for name in _TABLES:
         path, unfinished = out / f"{name}.csv.gz", out / f"{name}.part"
-        # A simulated folder has not every table; what reads them says which it misses.
+        # A simulated folder does not have every table; whoever needs a missing one reports it.
         if not path.exists() and (source / f"{name}.csv.gz").exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             connection.execute(_repeat(connection, source / f"{name}.csv.gz", unfinished, times))
@@ -62,7 +62,7 @@ def make_repeated_mimic(times: int) -> None:
 
 
 def _repeat(connection: duckdb.DuckDBPyConnection, source: Path, out: Path, times: int) -> str:
-    """Copy after copy, as a hospital's next patients would follow: gzip must not see the same row twice in a row."""
+    """Returns SQL that writes copy after copy, so that gzip does not see the same row twice in succession."""
     read = f"read_csv('{source}', all_varchar=true)"
     columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()]
     copies = range(times if any(column in _IDS for column in columns) else 1)
@@ -75,7 +75,7 @@ def _renamed(column: str, copy: int) -> str:
 
 
 def ward(stays: int) -> Path:
-    """A simulated ward with so many stays in progress; made once and kept."""
+    """Returns a simulated ward with this many stays in progress; created once and kept."""
     out = DATA / f"ward-{stays}"
     if not (out / "complete").exists():
         run([WARDROUND, "simulate", "--stays", str(stays), "--seed", "1", "--now", NOW, "--out", str(out)])
@@ -84,7 +84,7 @@ def ward(stays: int) -> Path:
 
 
 def recent(stays: int, hours: int) -> Path:
-    """The FHIR files of `ward` with the Observations of so many hours before NOW only; made once and kept."""
+    """Returns the FHIR files of `ward` with only the Observations of the last `hours` before NOW; created once."""
     out, since = DATA / f"ward-{stays}-{hours}h", datetime.fromisoformat(NOW) - timedelta(hours=hours)
     if not (out / "complete").exists():
         out.mkdir(parents=True, exist_ok=True)

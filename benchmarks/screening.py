@@ -1,4 +1,4 @@
-"""`wardround screen` against the embedded server: 1,000 and 10,000 stays, and a second run that changes nothing."""
+"""Measures `wardround screen` on the embedded server: 1,000 and 10,000 stays, and a second run that changes nothing."""
 
 import json
 import sys
@@ -11,19 +11,19 @@ from wardround.demo.fhir_server.running import running_server
 
 
 def train(mimic: Path, environment: dict[str, str]) -> None:
-    """The model that the measured screenings use, in a store of its own."""
+    """Trains the model for the measured screenings, in a separate store."""
     run([WARDROUND, "train", "sepsis", "--mimic", str(mimic)], environment)
 
 
 def screen(base_url: str, environment: dict[str, str]) -> tuple[Run, dict[str, int]]:
-    """One screening as a whole process, and its result."""
+    """Runs one screening as a whole process, and returns its measurement and result."""
     command = [WARDROUND, "screen", "sepsis", "--source", base_url, "--as-of", NOW, "--json"]
     finished = run(command, environment)
     return finished, json.loads(finished.output)
 
 
 def measured(stays: int, environment: dict[str, str]) -> list[list[str]]:
-    """Rows of the table: the first screening of a ward, and the same again."""
+    """Returns rows of the table: the first screening of a ward, and a repetition."""
     with tempfile.TemporaryDirectory() as folder, running_server(ward(stays) / "fhir", Path(folder) / "db") as server:
         rows = []
         for label in (f"{stays:,} stays", f"{stays:,} stays, again"):

@@ -1,4 +1,4 @@
-"""FHIR servers to measure on: filled once, started from a copy, with TLS and SMART sign-in, at a distance if wanted."""
+"""Starts FHIR servers to measure on, from a filled copy, with TLS and SMART sign-in, and optionally at a distance."""
 
 import shutil
 import subprocess
@@ -32,7 +32,7 @@ _SEKMET = PROJECT / "tests" / "sekmet"
 
 @dataclass(frozen=True)
 class Key:
-    """The client's key pair. RSA, because HealthChain signs with RS384 only."""
+    """The client's key pair; RSA, because HealthChain only signs with RS384."""
 
     private: rsa.RSAPrivateKey
 
@@ -53,8 +53,8 @@ class Key:
 class Server:
     """A running server.
 
-    `count` says how many requests came since the start, those for tokens included, and `cpu` how many seconds of
-    processor time they took.
+    `count` returns the number of requests since the start, including those for tokens, and `cpu` the seconds of
+    processor time that they took.
     """
 
     base_url: str
@@ -69,7 +69,7 @@ class Server:
 
 @contextmanager
 def embedded(stays: int, key: Key, round_trip: float) -> Iterator[Server]:
-    """Wardround's own server with the simulated ward."""
+    """Runs Wardround's own server with the simulated ward."""
     filled = DATA / f"embedded-{stays}"
     if not filled.exists():
         with tempfile.TemporaryDirectory(dir=DATA) as folder:
@@ -92,9 +92,9 @@ def embedded(stays: int, key: Key, round_trip: float) -> Iterator[Server]:
 
 @contextmanager
 def sekmet(stays: int, key: Key, round_trip: float) -> Iterator[Server]:
-    """sekmet-fhir, as tests/sekmet/launch.py starts it, with the simulated ward's last hours.
+    """Runs sekmet-fhir, as started by tests/sekmet/launch.py, with the simulated ward's last hours.
 
-    It runs each search over all it holds, for each page anew, and slows down past 20,000 resources.
+    For each page it searches all its resources again, and it becomes slow with more than 20,000 of them.
     """
     filled = DATA / f"sekmet-{stays}-{HOURS}h"
     if not filled.exists():
@@ -114,7 +114,7 @@ def sekmet(stays: int, key: Key, round_trip: float) -> Iterator[Server]:
 
 
 def _clock(pid: int) -> Callable[[], float]:
-    """The processor time of a process, from now on."""
+    """Returns a function for the processor time of a process, counted from now on."""
     process = psutil.Process(pid)
     before = sum(process.cpu_times()[:2])
     return lambda: sum(process.cpu_times()[:2]) - before
@@ -122,7 +122,7 @@ def _clock(pid: int) -> Callable[[], float]:
 
 @contextmanager
 def _at_a_distance(folder: Path, round_trip: float) -> Iterator[tuple[str, int]]:
-    """Base URL and process id; a server that gives absolute links must know under which address it is seen."""
+    """Yields base URL and process id; a server with absolute links must know the address that clients use."""
     if not round_trip:
         with _launched(folder) as launched:
             yield launched
