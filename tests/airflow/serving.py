@@ -1,4 +1,4 @@
-"""An application behind real HTTP, in a thread of the test."""
+"""Serves an application over real HTTP, in a thread of the test."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ import uvicorn
 
 @contextmanager
 def served(app):
-    """The application on a free loopback port, in a thread, until the block ends."""
+    """Serves the application on a free loopback port, in a thread, until the block ends."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

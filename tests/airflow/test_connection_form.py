@@ -11,7 +11,7 @@ FORM = {"connection_id": "ward", "conn_type": "fhir", "host": "https://h.org/r4"
 
 
 def answered(path, *parts, method="POST", kind="http"):
-    """What the application behind the middleware gets: its headers, its body, and what comes after it."""
+    """Returns what the application behind the middleware receives: headers, body, and what comes after it."""
     seen = {}
     messages = [
         {"type": "http.request", "body": part, "more_body": place < len(parts)}

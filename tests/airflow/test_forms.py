@@ -85,7 +85,7 @@ def test_the_form_uses_the_conditions_mode_unless_another_is_chosen(schemas):
 
 def test_the_training_form_has_the_same_fields_as_the_command_line_and_the_request(schemas):
     asked = set(training_form(load_condition("sepsis", schemas)))
-    # -v is every command's, and comes when a command is looked up by its name.
+    # All commands have -v, which is added when a command is looked up by name.
     options = {option.name for option in train.params if option.expose_value}
     options -= {"condition", "resumed", "by", "as_json"}
     assert asked == options == set(TrainingRequest.model_fields) - {"condition", "created", "run"}

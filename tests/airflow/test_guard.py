@@ -24,7 +24,7 @@ MARK = "ZZTOPSECRET"
 
 
 def converted() -> None:
-    """What pandas says of a text where a number belongs."""
+    """Returns pandas' error for a text in place of a number."""
     pd.Series([MARK]).astype(float)
 
 
@@ -112,7 +112,7 @@ def test_our_own_error_keeps_its_message_but_not_its_causes(work) -> None:
 
 
 class Never(BaseTrigger):
-    """What a task may wait for."""
+    """A trigger that a task may wait for."""
 
     def serialize(self):
         return "never", {}

@@ -34,7 +34,7 @@ def test_a_connection_without_extra_has_the_clients_defaults():
         ({"host": "https://h.org/r4", "port": 8443}, "https://h.org:8443/r4"),
         ({"host": "https://h.org:8443/r4", "port": 8443}, "https://h.org:8443/r4"),
         ({"host": "http://[::1]", "port": 8080, "schema": "fhir"}, "http://[::1]:8080/fhir"),
-        # As connections of the type HTTP say it.
+        # As in connections of the type HTTP.
         ({"host": "h.org", "port": 8443, "schema": "https"}, "https://h.org:8443"),
     ],
 )

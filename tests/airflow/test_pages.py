@@ -28,7 +28,7 @@ NO_PATIENTS = ["aggregates.html", "aggregates.csv", "model-card.html"]
 
 
 def put_run(runs, run, **request):
-    """A run as a screening leaves it, as far as the pages read it; gives its folder."""
+    """Writes a run as a screening leaves it, as far as the pages read it, and returns its folder."""
     condition, folder = run.partition("-")[0], RunFolder(f"{runs}/{run}")
     asked = {"condition": condition, "source_url": "https://fhir.example.org/r4", "source_name": "ward", "mode": "live"}
     asked |= {"as_of": f"{run[-23:-19]}-{run[-19:-17]}-{run[-17:-15]}T05:00:00Z", "model_version": VERSION}
@@ -44,7 +44,7 @@ def put_run(runs, run, **request):
 
 
 class Pages:
-    """The pages below a server that has nothing else, as Airflow mounts them."""
+    """The pages, mounted as in Airflow but on a server that has nothing else."""
 
     def __init__(self, url, manager, settings):
         self.url = f"{url}/{PREFIX}"
@@ -67,7 +67,7 @@ class Pages:
         return self._session.get(f"{self.url}{path}", allow_redirects=False)
 
     def get_raw(self, path):
-        """The status of a path that is sent exactly as it is written, as an admin."""
+        """Returns the status for a path that an admin sends exactly as written."""
         connection = http.client.HTTPConnection(self.url.split("/")[2])
         try:
             connection.request(
@@ -80,12 +80,12 @@ class Pages:
 
 @pytest.fixture(scope="module")
 def pages(airflow_database, lactate_models, tmp_path_factory):
-    """Two runs, and the stored model of one; `bob` may use the DAGs of mortality alone, `sue` those of a source."""
+    """Two runs, and the stored model of one. `bob` may only use the DAGs of mortality, `sue` those of one source."""
     from airflow.api_fastapi import app as airflow_app
     from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 
     class ByDag(SimpleAuthManager):
-        """What other auth managers do, and Airflow's simple one does not: rights that differ by DAG."""
+        """Gives rights that differ by DAG, as other auth managers do but Airflow's simple one does not."""
 
         def is_authorized_dag(self, *, method, user, access_entity=None, details=None):
             theirs = details.id.endswith({"bob": "__mortality", "sue": "__south"}.get(user.username, ""))
@@ -378,7 +378,7 @@ def test_new_runs_on_object_storage_are_listed_at_once(pages, monkeypatch):
 
 
 class Remembering(fsspec.get_filesystem_class("memory")):
-    """Object storage that remembers what it listed, as s3fs and gcsfs do, until it is told to forget."""
+    """Object storage that caches its listings until told to refresh, as s3fs and gcsfs do."""
 
     protocol = "remembering"
     _listed: ClassVar[dict] = {}

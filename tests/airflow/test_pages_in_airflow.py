@@ -1,4 +1,4 @@
-"""The pages inside Airflow's own api-server: its log-in, its cookie, its plugin loading."""
+"""Tests the pages inside Airflow's own api-server, with its login, its cookie and its loading of plugins."""
 
 import json
 
@@ -39,7 +39,7 @@ def airflow(airflow_database, tmp_path_factory):
 
 
 def browser(url, name=None):
-    """A session that has logged in under this name, as a browser has: by a cookie."""
+    """Returns a session that has logged in under this name, with a cookie as in a browser."""
     session = requests.Session()
     session.trust_env = False
     if name:

@@ -1,4 +1,4 @@
-"""Training, approval, promotion, rollback and screening under Airflow's own scheduler, through its REST API."""
+"""Tests training, approval, promotion, rollback and screening under Airflow's own scheduler, through its REST API."""
 
 import json
 import os
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 POLL_SECONDS = 0.5
 TRAIN, SCREEN, PROMOTE = "train__sepsis", "screen_icu__sepsis", "promote__sepsis"
-# What these tests are about does not need the best model.
+# These tests do not need the best model.
 QUICK = {"candidates": ["logistic_regression"], "budget": 1}
 
 
@@ -45,7 +45,7 @@ class Hospital:
         self.store = ModelStore(settings.models)
 
     def wait_until(self, condition):
-        """Gives what the condition gives as soon as that is something."""
+        """Waits until the condition returns something, and returns it."""
         while not (found := condition()):
             self.airflow.check()
             time.sleep(POLL_SECONDS)
@@ -56,7 +56,7 @@ class Hospital:
         return self.api.trigger(dag_id, conf)
 
     def finish(self, dag_id, run_id):
-        """Gives the tasks of the run that did not succeed, once it has ended."""
+        """Waits for the end of the run, and returns the tasks that did not succeed."""
         self.wait_until(lambda: self.api.state(dag_id, run_id) in FINISHED)
         instances = self.api.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         return [(task["task_id"], task["map_index"], task["state"]) for task in instances if task["state"] != "success"]
@@ -68,25 +68,25 @@ class Hospital:
         return self.wait_until(lambda: self.api.get(f"dags/{dag_id}/dagRuns?run_type=asset_triggered")["dag_runs"])
 
     def log(self, dag_id, run_id, task=""):
-        """The lines of the logs of a DAG run, or of one task of it."""
+        """Returns the lines of the logs of a DAG run, or of one of its tasks."""
         logs = (self.settings.var / "airflow" / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}").rglob("*.log")
         return [
             line for log in logs if not task or f"task_id={task}/" in str(log) for line in log.read_text().splitlines()
         ]
 
     def fetch(self, url):
-        """A page of Airflow's, as its admin."""
+        """Returns a page of Airflow, as its admin sees it."""
         with requests.Session() as session:
             session.trust_env = False
             return session.get(url, timeout=PATIENCE)
 
     def screening(self, run_id):
-        """The folder of a screening."""
+        """Returns the folder of a screening."""
         found = self.api.get(f"dags/{SCREEN}/dagRuns/{run_id}/taskInstances/find_stays/xcomEntries/run")
         return RunFolder.existing(self.settings.runs, found["value"])
 
     def open_question(self, run_id):
-        """What a training asks and nobody has answered, once it waits; None while there is nothing of the kind."""
+        """Returns the unanswered question of a training once it waits for the answer; None before that."""
         found = self.api.get(f"dags/{TRAIN}/dagRuns/{run_id}/hitlDetails?response_received=false")["hitl_details"]
         return next((each for each in found if self.is_noted(each["task_instance"])), None)
 
@@ -103,7 +103,7 @@ class Hospital:
         return self.wait_until(lambda: self.open_question(run_id))
 
     def answer(self, run_id, option, why):
-        """Answers a training as often as it asks; gives its tasks that did not succeed."""
+        """Answers a training as often as it asks, and returns its tasks that did not succeed."""
         path = f"dags/{TRAIN}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
         while self.api.state(TRAIN, run_id) not in FINISHED:
             if self.open_question(run_id):
@@ -142,7 +142,7 @@ def first(hospital):
 
 @pytest.fixture(scope="module")
 def asked(hospital, first):
-    """A training of another model, which awaits an answer."""
+    """A training of another model, which is waiting for an answer."""
     run_id = hospital.start(TRAIN, {**QUICK, "seed": 2})
     return run_id, hospital.question(run_id)
 
@@ -182,7 +182,7 @@ def test_the_test_button_of_a_connection_made_in_the_form_says_who_answers(hospi
 
 @pytest.fixture(scope="module")
 def screened(hospital, first):
-    """A screening by the scheduler: Airflow's id of it, and its tasks that did not succeed."""
+    """A screening by the scheduler: its id in Airflow, and its tasks that did not succeed."""
     run_id = hospital.start(SCREEN, {"as_of": hospital.now.isoformat()})
     return run_id, hospital.finish(SCREEN, run_id)
 
@@ -372,7 +372,7 @@ def test_stopping_wardround_up_leaves_no_process_behind(tmp_path):
 
 
 def left_over(folder):
-    """Processes whose Airflow, or whose data, lie in the folder."""
+    """Returns the processes whose Airflow or whose data are in the folder."""
     return [process.info["cmdline"] for process in psutil.process_iter(["cmdline"]) if belongs(process, str(folder))]
 
 

@@ -19,7 +19,7 @@ AUTUMN = datetime(2026, 10, 24, 12, tzinfo=UTC)  # before the night of 25 Octobe
 
 @pytest.fixture
 def timetable(schemas):
-    """timetable(cron, zone) is that of the screening of a condition, as the scheduler has it."""
+    """timetable(cron, zone) returns the timetable of a condition's screening, as the scheduler sees it."""
     sepsis = load_condition("sepsis", schemas)
 
     def of(cron, zone=BERLIN):
@@ -30,7 +30,7 @@ def timetable(schemas):
 
 
 def runs(timetable, start, days=3):
-    """The prediction times of a scheduler that makes up for every missed run since `start`."""
+    """Returns the prediction times of a scheduler that catches up every missed run since `start`."""
     restriction = TimeRestriction(earliest=pendulum.instance(start), latest=None, catchup=True)
     last, times = None, []
     while True:
@@ -50,12 +50,12 @@ def in_utc(times):
     [
         ("0 6 * * *", SPRING, ["29 04:00", "30 04:00", "31 04:00"]),
         ("0 6 * * *", AUTUMN, ["25 05:00", "26 05:00", "27 05:00"]),
-        # In spring 02:30 does not come, and 03:30 stands for it; in autumn it comes twice, and the second counts.
+        # In spring 02:30 does not exist, and 03:30 is used instead; in autumn it occurs twice, and the second counts.
         ("30 2 * * *", SPRING, ["29 01:30", "30 00:30", "31 00:30"]),
         ("30 2 * * *", AUTUMN, ["25 01:30", "26 01:30", "27 01:30"]),
         ("0 2 * * *", SPRING, ["29 01:00", "30 00:00", "31 00:00"]),
         ("0 2 * * *", AUTUMN, ["25 01:00", "26 01:00", "27 01:00"]),
-        # 02:30 and 03:30 are one time in spring.
+        # In spring, 02:30 and 03:30 are the same time.
         ("30 2,3 * * *", SPRING, ["29 01:30", "30 00:30", "30 01:30", "31 00:30", "31 01:30"]),
         ("30 2,3 * * *", AUTUMN, ["25 01:30", "25 02:30", "26 01:30", "26 02:30", "27 01:30", "27 02:30"]),
     ],
@@ -75,7 +75,7 @@ def test_an_hourly_schedule_neither_skips_nor_repeats_an_hour(timetable, cron, m
 @pytest.mark.parametrize("cron", ["30 2 * * *", "0 2,6 * * *", "0 * * * *"])
 @pytest.mark.parametrize("start", [SPRING, AUTUMN])
 def test_without_catch_up_the_scheduler_starts_each_run_of_the_night_once(timetable, monkeypatch, cron, start):
-    """It looks every five minutes, as of the time that it is then."""
+    """Simulates a scheduler that looks every five minutes, without catching up."""
     restriction = TimeRestriction(earliest=None, latest=None, catchup=False)
     started, last = [], None
     for minutes in range(0, 3 * 24 * 60, 5):

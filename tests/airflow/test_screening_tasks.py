@@ -15,7 +15,7 @@ NOWHERE = "http://127.0.0.1:9/fhir"
 
 @pytest.fixture
 def params(settings, monkeypatch):
-    """Of a run whose source is nowhere; a task repeats one request."""
+    """The Params of a run whose source does not exist; a task repeats a request once."""
     places = {"HOME": settings.home, "VAR": settings.var, "RUNS": settings.runs, "MODELS": settings.models}
     for name, place in places.items():
         monkeypatch.setenv(f"WARDROUND_{name}", str(place))

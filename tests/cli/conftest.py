@@ -1,4 +1,4 @@
-"""The quality gate of commands that are called in the tests' process."""
+"""Provides the quality gate for commands that are called in the tests' process."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -10,7 +10,7 @@ from wardround.workflows.screen import check_quality
 
 @pytest.fixture(autouse=True)
 def _gate_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of its own would import Great Expectations anew for each command; test_verbosity.py has theirs."""
+    """Shares one, since each gate process would import Great Expectations again; test_verbosity.py uses real ones."""
 
     def gate() -> Any:
         return nullcontext(check_quality)

@@ -1,4 +1,4 @@
-"""`wardround check-source` prints what was found out, and ends well only if it left nothing behind."""
+"""Tests that `wardround check-source` prints what it found, and succeeds only if it left nothing behind."""
 
 import json
 from collections.abc import Iterator

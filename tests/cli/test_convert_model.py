@@ -1,4 +1,4 @@
-"""docs/examples/convert_model.py: a model carried over from an older scikit-learn, or refused."""
+"""Tests docs/examples/convert_model.py: it converts a model from an older scikit-learn, or refuses it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""`wardround database`: what a person sees who backs up or restores."""
+"""Tests what `wardround database` prints for backup and restore."""
 
 import json
 from typing import Any

@@ -184,6 +184,6 @@ def test_times_as_a_spreadsheet_writes_them_are_refused(shared_case, tmp_path: P
 
 
 def test_files_may_contain_any_time(folder: Path, tmp_path: Path) -> None:
-    """MIMIC's patients lived in the twenty-second century."""
+    """MIMIC's dates are in the twenty-second century."""
     result = run("sepsis", "--fhir", folder, "--as-of", "2150-01-01T00:00:00Z", "--out", tmp_path / "f.parquet")
     assert result.exit_code == 0, result.output

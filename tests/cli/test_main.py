@@ -1,4 +1,4 @@
-"""How the command ends, whatever it meets."""
+"""Tests how the command ends after each kind of error."""
 
 import sys
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from wardround.errors import SourceDataError
 
 
 def ended(monkeypatch, error: Exception) -> object:
-    """The exit code of a command that raises."""
+    """Returns the exit code of a command that raises this error."""
 
     @click.command
     def command() -> None:

@@ -1,4 +1,4 @@
-"""`wardround model import`: nothing is opened that nobody trusts; what is imported is served like any other model."""
+"""Tests `wardround model import`: no untrusted file is opened, and an imported model is used like any other."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ def sha256(file: Path) -> str:
 
 @pytest.fixture(scope="module")
 def own_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of the example's script, run by itself: scikit-learn alone."""
+    """Returns the file that the example script writes when run on its own, with only scikit-learn."""
     file = tmp_path_factory.mktemp("own") / "sepsis_model.joblib"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run([sys.executable, EXAMPLES / "own_model.py", file], check=True, env=environment)
@@ -109,7 +109,7 @@ def test_a_model_trained_by_a_separate_script_screens_the_ward(own_model, call, 
 
 
 class Mark:
-    """Unpickling it leaves a file behind: the code that a joblib file may hold."""
+    """Unpickling it creates a file, which shows that code in a joblib file has run."""
 
     def __init__(self, left: Path) -> None:
         self.left = left

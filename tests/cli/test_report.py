@@ -1,4 +1,4 @@
-"""`wardround report`: where the page goes, and what a mistyped run gets."""
+"""Tests `wardround report`: where it writes the page, and its error for a mistyped run."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ RUN = "mortality-20260102T050000Z-00ff00"
 
 @pytest.fixture(autouse=True)
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that was opened and did nothing yet."""
+    """A run that was opened but has not done anything yet."""
     monkeypatch.setenv("WARDROUND_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("WARDROUND_MODELS", str(tmp_path / "models"))
     content = {

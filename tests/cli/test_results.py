@@ -1,4 +1,4 @@
-"""Tables for a terminal: what people copy from them is never cut."""
+"""Tests that tables on a terminal never cut what people copy from them."""
 
 import pytest
 from rich.table import Column, Table

@@ -1,4 +1,4 @@
-"""`wardround runs`: what it lists, whom it finds, and what it removes."""
+"""Tests `wardround runs`: what it lists, finds and removes."""
 
 import json
 from dataclasses import replace
@@ -43,7 +43,7 @@ def listed(own, *words: str) -> list[str]:
 
 @pytest.fixture
 def two(icu, server, own) -> list[str]:
-    """A run of stay a alone, and a later one of a and b."""
+    """A run with only stay a, and a later one with a and b."""
     icu.stay("a")
     icu.upload(server.base_url)
     first = screened(own, server, "2026-01-02T05:00:00Z")

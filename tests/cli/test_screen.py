@@ -1,4 +1,4 @@
-"""`wardround screen`: what it takes, what it prints, and how it ends."""
+"""Tests `wardround screen`: what it accepts, what it prints, and how it ends."""
 
 import json
 import re
@@ -233,7 +233,7 @@ def test_a_run_that_failed_names_itself_and_is_resumed_without_reading_again(icu
     server.forget_requests()
     resumed = json.loads(invoked(settings, "--resume", run, "--json").stdout)
     assert (resumed["run"], resumed["scored"], resumed["written"], resumed["failed"]) == (run, 2, 2, 0)
-    # The Encounters are looked at again before their scores are written, and for nothing else.
+    # The Encounters are read again only before their scores are written.
     assert "POST Observation/_search" not in server.requests()
     assert server.requests()["POST Encounter/_search"] == 2
 
@@ -317,7 +317,7 @@ def test_a_suspended_condition_ends_the_command_with_its_own_exit_code(icu, serv
     result = screened(own, server.base_url, "--json")
     assert isinstance(result.exception, ConditionSuspended)
     assert result.exception.exit_code == 14
-    # Nothing was begun, so there is nothing to resume.
+    # Nothing was started, so there is nothing to resume.
     assert "To finish the run" not in result.output
     assert screened(own, server.base_url, "--mode", "shadow").exit_code == 0
 

@@ -1,4 +1,4 @@
-"""`wardround screen` and `wardround retract` where results go to another server, said by name and by option."""
+"""Tests `wardround screen` and `wardround retract` with results on another server, given by name or by option."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -55,7 +55,7 @@ def test_resume_and_retract_find_where_a_named_sources_results_went(servers, cal
     summary = json.loads(begun.stdout)
     assert (summary["written"], summary["results_at"]) == (2, results.base_url)
     run = summary["run"]
-    # By the name that the run keeps, and by the source's that leads to it.
+    # Given by the name that the run keeps, and by the name of the source that refers to it.
     for reached in ((), ("--source", "ehr"), ("--write-to", results.base_url)):
         resumed = call(screen.command, "--resume", run, "--json", *reached)
         assert resumed.exit_code == 0, resumed.output

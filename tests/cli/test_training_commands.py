@@ -1,4 +1,4 @@
-"""`wardround train` and `wardround model`, as a person or a script calls them."""
+"""Tests `wardround train` and `wardround model` as called by a person or a script."""
 
 import json
 from pathlib import Path

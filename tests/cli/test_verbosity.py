@@ -1,4 +1,4 @@
-"""Without -v warnings, with it what each step did, with -vv each request: on stderr, and on the result nothing."""
+"""Tests the log on stderr: warnings by default, each step with -v, each request with -vv; stdout is unaffected."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def wardround(settings, *words: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture
 def screened(icu, server, settings):
-    """screened(before, after) is a screening of one stay, with options before the command's name and after it."""
+    """screened(before, after) runs a screening of one stay, with options before and after the command's name."""
     icu.stay("a", lactate=6.0)
     icu.upload(server.base_url)
     given = ("screen", "sepsis", "--source", server.base_url, "--as-of", "2026-01-02T05:00:00Z", "--json")

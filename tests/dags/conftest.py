@@ -1,4 +1,4 @@
-"""The project's DAGs, parsed as Airflow's dag-processor parses them."""
+"""Provides the project's DAGs, parsed in the same way as by Airflow's dag-processor."""
 
 import pytest
 

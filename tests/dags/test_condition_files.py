@@ -1,4 +1,4 @@
-"""A condition is one YAML file: its DAGs come and go with it."""
+"""Tests that a condition is one YAML file, and that its DAGs appear and disappear with it."""
 
 import shutil
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from wardround.settings import PROJECT
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A copy of the project's spec and DAGs that a test may change."""
+    """A copy of the project's spec and DAGs, which a test may change."""
     shutil.copytree(PROJECT / "include" / "schemas", tmp_path / "include" / "schemas")
     shutil.copytree(PROJECT / "dags", tmp_path / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setenv("WARDROUND_HOME", str(tmp_path))

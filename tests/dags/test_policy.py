@@ -1,4 +1,4 @@
-"""What every DAG must have, whoever adds it."""
+"""Tests what every DAG must have."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ def test_every_task_has_an_owner_and_the_shared_retries(dag):
 
 
 def test_every_task_is_guarded(dag):
-    """What Airflow calls of a task is guarded: a decorated function, or the methods of an operator of ours."""
+    """Everything that Airflow calls is guarded: a decorated function, or the methods of our own operator."""
     for task in dag.tasks:
         function = getattr(task, "python_callable", None)
         called = [function] if function else [task.execute, task.execute_complete]

@@ -1,4 +1,4 @@
-"""Both DAGs, run for real in one process against the embedded server, with a small simulated ward."""
+"""Runs both DAGs in one process against the embedded server, with a small simulated ward."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ from wardround.spec.loading import load_condition
 
 pytestmark = [
     pytest.mark.usefixtures("airflow_database"),
-    # Airflow's in-process API imports starlette's test client, which asks for another HTTP library than Airflow's.
+    # Airflow's in-process API imports starlette's test client, which warns because it prefers another HTTP library.
     pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient` is deprecated"),
 ]
 
@@ -40,7 +40,7 @@ class Hospital:
         self.now = now
 
     def screen(self, hours=0, **conf):
-        """Runs the DAG `hours` after the ward's present: each test has a time, and so a DAG run, of its own."""
+        """Runs the DAG `hours` after the ward's time: each test has its own time, and thus its own DAG run."""
         as_of = self.now + pd.Timedelta(hours=hours)
         end = run_dag(DAG, PROJECT / "dags", as_of.to_pydatetime(), conf)
         return end, RunFolder.of(self.settings.runs, run_id("sepsis", as_of, end.run_id))
@@ -64,7 +64,7 @@ def hospital(simulated_ward, trained_models, tmp_path_factory):
     settings = replace(settings_from(), var=folder, runs=str(folder / "runs"), models=trained_models)
     with pytest.MonkeyPatch.context() as patch, running_server(data=simulated_ward.fhir) as server:
         for name, value in local_environment(settings, folder / "airflow", server.base_url).items():
-            # Airflow's own settings were read when it was imported, and stay.
+            # Airflow's own settings were read when it was imported, and do not change.
             if name.startswith(("WARDROUND_", "AIRFLOW_CONN_")):
                 patch.setenv(name, value)
         yield Hospital(server, settings, simulated_ward.now)
@@ -149,7 +149,7 @@ def test_one_failed_chunk_is_reported_and_fails_the_run(hospital):
 def test_a_quality_gate_that_stops_the_run_writes_nothing_and_reports(hospital):
     before = hospital.held()
     patients = hospital.held("Patient").values()
-    # No feature row of someone 150 years old passes the suite.
+    # No feature row of a 150-year-old passes the suite.
     hospital.put({**patient, "birthDate": "1876-01-01"} for patient in patients)
 
     end, folder = hospital.screen(hours=4)
@@ -180,7 +180,7 @@ def test_a_server_that_refuses_fails_only_the_first_task(hospital):
 
 
 def test_a_task_that_waits_for_its_source_gives_up_its_slot_and_loses_nothing(hospital, monkeypatch):
-    """Down before the first request, and again while chunks are read."""
+    """The server is down before the first request, and again while chunks are read."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskreschedule import TaskReschedule
     from airflow.utils.session import create_session
@@ -189,8 +189,8 @@ def test_a_task_that_waits_for_its_source_gives_up_its_slot_and_loses_nothing(ho
     impatient = {**connection, "extra": {**connection.get("extra", {}), "retries": 1}}
     monkeypatch.setenv("AIRFLOW_CONN_FHIR_DEFAULT", json.dumps(impatient))
     monkeypatch.setattr("wardround.airflow.screening_tasks.LOOK_AGAIN", timedelta(seconds=1))
-    # A request, its one repetition, and the question whether the server is down. Finding the stays takes four: what
-    # the server is, whether it takes results, and searches by date and by status.
+    # A request, its one repetition, and the check whether the server is down. Finding the stays takes four: what the
+    # server is, whether it takes results, and searches by date and by status.
     outages = Fault(kind="drop", times=3), Fault(kind="drop", skip=4, times=3)
     hospital.server.misbehave(FaultPlan(faults=outages))
 
@@ -308,7 +308,7 @@ class Answering(logging.Handler):
 
 @contextmanager
 def answering(dag_id, option, why):
-    """While a DAG run may ask."""
+    """Answers while a DAG run may ask."""
     log, answerer = logging.getLogger("airflow.sdk.definitions.dag"), Answering(dag_id, option, why)
     level = log.level
     log.setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""A DAG whose connection signs in: it screens, and no secret is in Airflow's database, its logs or the run."""
+"""Tests a DAG whose connection signs in: it screens, and no secret is in Airflow's database, its logs or the run."""
 
 import json
 import logging

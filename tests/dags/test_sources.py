@@ -79,7 +79,7 @@ def trust(simulated_ward, trained_models, tmp_path_factory):
 
 
 def forget_dags():
-    """These are other DAGs of the same names than those of the project, which other tests run in the same database."""
+    """Removes these DAGs, since other tests run the project's DAGs of the same names in the same database."""
     from airflow.api.common.delete_dag import delete_dag
     from airflow.exceptions import DagNotFound
 
@@ -89,7 +89,7 @@ def forget_dags():
 
 
 def leave_few(server):
-    """Takes all stays but two of those that go on off a server, and makes its patients others by their age."""
+    """Removes all but two of the open stays from a server, and changes its patients' ages."""
     with FhirClient(FhirEndpoint(server.base_url)) as client:
         staying = [one["id"] for one in client.search("Encounter", {"class": "ACUTE", "status": "in-progress"})]
         gone = [{"request": {"method": "DELETE", "url": f"Encounter/{key}"}} for key in staying[LEFT_IN_SOUTH:]]
@@ -105,7 +105,7 @@ def leave_few(server):
 
 @pytest.fixture(scope="module")
 def screened(trust):
-    """Both sources at one time: how each ended, and its folder."""
+    """Screens both sources at one time: how each run ended, and its folder."""
     return {"north": trust.screen(NORTH), "south": trust.screen(SOUTH)}
 
 
@@ -170,7 +170,7 @@ def test_a_source_that_refuses_does_not_hide_the_other(trust):
 
 
 def test_a_run_is_not_opened_again_for_another_source(trust, monkeypatch):
-    """As when the order of a condition's sources was changed, and a run from before is cleared."""
+    """This happens if the order of a condition's sources is changed, and an earlier run is cleared."""
     _, before = trust.screen(NORTH, hours=3)
     kept = {name: before.read_bytes(name) for name in before.list()}
 

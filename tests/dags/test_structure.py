@@ -1,4 +1,4 @@
-"""The order of the tasks, and who may talk to the FHIR server at once."""
+"""Tests the order of the tasks, and which of them talk to the FHIR server."""
 
 from itertools import pairwise
 

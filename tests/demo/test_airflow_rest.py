@@ -1,4 +1,4 @@
-"""What Airflow's API refuses, as who started it is told."""
+"""Tests what the user is told if Airflow's API refuses a request."""
 
 import json
 
@@ -15,7 +15,7 @@ async def failing(_scope, _receive, send) -> None:
 
 
 def answering(*statuses: int):
-    """An application that gives these statuses in turn, and the bodies that it was sent."""
+    """An application that answers these statuses in turn, and the bodies that it received."""
     left, asked = list(statuses), []
 
     async def application(_scope, receive, send) -> None:
@@ -30,7 +30,7 @@ def answering(*statuses: int):
 
 
 @pytest.mark.parametrize("statuses", [(200,), (500, 200), (503, 500, 200), (500, 409)])
-def test_a_run_is_asked_for_again_by_its_own_id_where_airflow_fails(statuses) -> None:
+def test_a_run_is_requested_again_with_the_same_id_if_airflow_fails(statuses) -> None:
     application, asked = answering(*statuses)
     with served(application) as url:
         run_id = AirflowApi(url).trigger("screen_icu__sepsis", {"mode": "shadow"})
@@ -39,14 +39,14 @@ def test_a_run_is_asked_for_again_by_its_own_id_where_airflow_fails(statuses) ->
 
 
 @pytest.mark.parametrize("statuses", [(409,), (400,), (500, 500, 500), (500, 404)])
-def test_what_airflow_goes_on_refusing_is_an_error(statuses) -> None:
+def test_a_request_that_airflow_keeps_refusing_is_an_error(statuses) -> None:
     application, asked = answering(*statuses)
     with served(application) as url, pytest.raises(WardroundError, match=f"answered {statuses[-1]} to POST"):
         AirflowApi(url).trigger("screen_icu__sepsis", {})
     assert len(asked) == len(statuses)
 
 
-def test_a_refusal_of_airflow_is_no_fault_of_the_program_and_its_text_is_not_shown() -> None:
+def test_airflows_refusal_is_a_wardround_error_without_airflows_text() -> None:
     with served(failing) as url, pytest.raises(WardroundError) as refused:
         AirflowApi(url).trigger("screen_icu__sepsis", {})
     assert str(refused.value).startswith("Airflow: answered 500 to POST dags/screen_icu__sepsis/dagRuns")

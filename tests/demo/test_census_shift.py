@@ -1,4 +1,4 @@
-"""Where a census puts each patient's timeline."""
+"""Tests how a census shifts each patient's timeline."""
 
 import pandas as pd
 import pytest
@@ -30,7 +30,7 @@ def reached(placed: pd.DataFrame, all_stays: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def test_now_falls_into_nine_of_ten_stays_and_shortly_after_the_others() -> None:
+def test_now_is_within_nine_of_ten_stays_and_shortly_after_the_others() -> None:
     table = reached(place(stays(1000), NOW), stays(1000))
     present, left = table[table["present"]], table[~table["present"]]
     assert 60 <= len(left) <= 140
@@ -44,24 +44,24 @@ def test_hours_since_admission_are_spread_evenly() -> None:
     assert quarters.between(0.2, 0.3).all()
 
 
-def test_a_stay_shorter_than_six_hours_is_met_in_its_second_half() -> None:
+def test_now_is_in_the_second_half_of_a_stay_shorter_than_six_hours() -> None:
     table = reached(place(stays(50, hours=2), NOW), stays(50, hours=2)).query("present")
     assert table["since_in"].between(1, 2).all()
 
 
-def test_a_patient_lies_where_he_lies_whoever_else_is_there() -> None:
+def test_a_patients_shift_does_not_depend_on_other_patients() -> None:
     alone = place(stays(20).tail(1), NOW)
     among = place(stays(20), NOW).query("patient_id == 'p19'").reset_index(drop=True)
     pd.testing.assert_frame_equal(alone, among)
 
 
-def test_a_longer_stay_goes_before_one_too_short_to_settle() -> None:
+def test_a_settled_stay_is_preferred_to_a_shorter_one() -> None:
     short, long = stays(30, hours=1), stays(30, hours=50).assign(stay_id=lambda f: "long" + f["stay_id"])
     assert place(pd.concat([short, long]), NOW)["stay_id"].str.startswith("long").all()
 
 
 @pytest.mark.parametrize("column", ["intime", "outtime"])
-def test_a_patient_without_a_stay_that_has_ended_is_not_placed(column: str) -> None:
+def test_a_patient_without_a_completed_stay_is_not_placed(column: str) -> None:
     frame = stays(3)
     frame.loc[1, column] = pd.NaT
     assert list(place(frame, NOW)["patient_id"]) == ["p0", "p2"]
@@ -72,19 +72,19 @@ def test_no_stays_give_an_empty_census() -> None:
 
 
 def _two_each(first: float, second: float) -> pd.DataFrame:
-    """Two hundred patients with two stays each, of so many hours."""
+    """Two hundred patients with two stays each, of the given number of hours."""
     ones, others = stays(200, hours=first), stays(200, hours=second)
     return pd.concat([ones, others.assign(stay_id=lambda found: "other-" + found["stay_id"])])
 
 
-def test_of_two_long_stays_each_is_as_likely() -> None:
+def test_two_long_stays_are_equally_likely() -> None:
     placed = place(_two_each(100, 50), NOW)
     assert 0.4 <= placed["stay_id"].str.startswith("other").mean() <= 0.6
 
 
-def test_a_stay_of_six_hours_has_settled() -> None:
+def test_a_stay_of_six_hours_counts_as_settled() -> None:
     assert not place(_two_each(6, 5), NOW)["stay_id"].str.startswith("other").any()
 
 
-def test_a_stay_without_any_length_is_not_placed() -> None:
+def test_a_stay_of_zero_length_is_not_placed() -> None:
     assert place(stays(3, hours=0), NOW).empty

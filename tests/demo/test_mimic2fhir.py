@@ -1,4 +1,4 @@
-"""mimic2fhir where no MIMIC is at hand: on a small synthetic ward."""
+"""Tests mimic2fhir on a small synthetic ward, without MIMIC."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ def lines(folder: Path, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
-def test_only_items_that_a_variable_names_are_written_unless_all_are_wanted(
+def test_only_items_that_a_variable_uses_are_written_unless_all_are_requested(
     mimic: Path, schemas: Path, tmp_path: Path
 ) -> None:
     variables = load_variables(schemas)
@@ -46,7 +46,7 @@ def test_only_items_that_a_variable_names_are_written_unless_all_are_wanted(
     assert every.counts["MimicObservationChartevents"] == len(rows)
 
 
-def test_a_patient_whose_only_stay_goes_on_is_left_out_of_a_census_and_counted(
+def test_a_patient_whose_only_stay_is_open_is_left_out_of_a_census_and_counted(
     mimic: Path, schemas: Path, tmp_path: Path
 ) -> None:
     written = mimic2fhir(mimic, tmp_path, Selection(load_variables(schemas), rebase_to=LATER), lambda _: None)
@@ -55,9 +55,7 @@ def test_a_patient_whose_only_stay_goes_on_is_left_out_of_a_census_and_counted(
     assert written.counts["MimicPatient"] == len(patients) - 4
 
 
-def test_a_census_knows_no_observation_that_was_stored_after_its_time(
-    mimic: Path, schemas: Path, tmp_path: Path
-) -> None:
+def test_a_census_has_no_observation_that_was_stored_after_its_time(mimic: Path, schemas: Path, tmp_path: Path) -> None:
     mimic2fhir(mimic, tmp_path, Selection(load_variables(schemas), rebase_to=LATER), lambda _: None)
     for name in ("MimicObservationChartevents", "MimicObservationLabevents"):
         issued = [pd.Timestamp(observation["issued"]) for observation in lines(tmp_path, name)]
@@ -65,7 +63,7 @@ def test_a_census_knows_no_observation_that_was_stored_after_its_time(
         assert max(issued) > LATER - pd.Timedelta(hours=12)
 
 
-def test_a_missing_table_is_named_and_no_file_is_left_half_written(mimic: Path, schemas: Path, tmp_path: Path) -> None:
+def test_a_missing_table_is_named_and_no_partial_file_is_left(mimic: Path, schemas: Path, tmp_path: Path) -> None:
     broken = shutil.copytree(mimic, tmp_path / "mimic")
     (broken / "hosp" / "labevents.csv.gz").unlink()
     with pytest.raises(SourceDataError, match=r"labevents\.csv: not found"):

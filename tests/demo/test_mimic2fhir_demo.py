@@ -1,4 +1,4 @@
-"""The MIMIC demo's CSVs as FHIR, held against PhysioNet's own files and, as a census, against its rules."""
+"""Compares the MIMIC demo's CSVs as FHIR with PhysioNet's own files, and checks the rules of a census."""
 
 import gzip
 import json
@@ -62,7 +62,7 @@ def test_resources_equal_the_official_ones_in_every_element(
     assert ours == theirs
 
 
-def test_conditions_equal_the_official_ones_but_for_the_texts_of_a_few_codes(recorded: Path, official: Path) -> None:
+def test_conditions_equal_the_official_ones_except_the_texts_of_a_few_codes(recorded: Path, official: Path) -> None:
     ours, theirs = read(recorded, "MimicCondition"), read(official, "MimicCondition")
     differing = 0
     for key, condition in ours.items():
@@ -72,7 +72,7 @@ def test_conditions_equal_the_official_ones_but_for_the_texts_of_a_few_codes(rec
     assert differing == 39
 
 
-def test_observations_name_the_patients_and_encounters_that_are_written(recorded: Path) -> None:
+def test_observations_refer_to_patients_and_encounters_that_were_written(recorded: Path) -> None:
     patients, hospital, icu = (read(recorded, n) for n in ("MimicPatient", "MimicEncounter", "MimicEncounterICU"))
     for name, encounters in (("MimicObservationChartevents", icu), ("MimicObservationLabevents", hospital)):
         for observation in read(recorded, name).values():
@@ -89,7 +89,7 @@ def times_of(resource: Any) -> list[str]:
     return [resource] if isinstance(resource, str) and len(resource) == 25 and resource[10] == "T" else []
 
 
-def test_a_census_holds_every_patient_and_nothing_later_than_its_time(census: tuple[Path, Written]) -> None:
+def test_a_census_has_every_patient_and_nothing_later_than_its_time(census: tuple[Path, Written]) -> None:
     folder, written = census
     assert written.left_out == 0
     assert written.counts["MimicPatient"] == 100
@@ -153,7 +153,7 @@ def test_a_census_keeps_intervals_exact_and_ages_the_same(census: tuple[Path, Wr
     assert all(len(each) == 1 for each in shifts.values())
 
 
-def test_the_same_census_is_the_same_bytes(
+def test_the_same_census_gives_the_same_bytes(
     census: tuple[Path, Written], mimic_demo: Path, schemas: Path, tmp_path: Path
 ) -> None:
     folder, _ = census

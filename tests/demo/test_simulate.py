@@ -44,7 +44,7 @@ def test_the_open_stays_of_the_csvs_are_the_encounters_in_progress(ward: tuple[P
     assert all("end" not in e["period"] for e in encounters if e["id"] in in_progress)
 
 
-def test_fhir_holds_the_ward_and_who_left_it_on_the_last_day(ward: tuple[Path, Simulated]) -> None:
+def test_the_fhir_files_have_the_ward_and_those_who_left_in_the_last_day(ward: tuple[Path, Simulated]) -> None:
     folder, made = ward
     ended = [pd.Timestamp(e["period"]["end"]) for e in resources(folder, "MimicEncounterICU") if "end" in e["period"]]
     assert ended
@@ -53,7 +53,7 @@ def test_fhir_holds_the_ward_and_who_left_it_on_the_last_day(ward: tuple[Path, S
     assert made.mimic["icustays"] == PLAN.stays + PLAN.discharged
 
 
-def test_every_open_encounter_says_where_the_patient_lies(ward: tuple[Path, Simulated]) -> None:
+def test_every_open_encounter_has_the_patients_location(ward: tuple[Path, Simulated]) -> None:
     folder, _ = ward
     known = {f"Location/{location['id']}" for location in resources(folder, "MimicLocation")}
     for encounter in resources(folder, "MimicEncounterICU"):
@@ -62,7 +62,7 @@ def test_every_open_encounter_says_where_the_patient_lies(ward: tuple[Path, Simu
         assert ("end" in places[-1]["period"]) == ("end" in encounter["period"])
 
 
-def test_observations_name_patients_that_are_there(ward: tuple[Path, Simulated]) -> None:
+def test_observations_refer_to_existing_patients(ward: tuple[Path, Simulated]) -> None:
     folder, _ = ward
     patients = {f"Patient/{patient['id']}" for patient in resources(folder, "MimicPatient")}
     for name in ("MimicObservationChartevents", "MimicObservationLabevents"):

@@ -1,4 +1,4 @@
-"""`wardround up` beside another one."""
+"""Tests `wardround up` while another one is running."""
 
 import socket
 from dataclasses import replace
@@ -12,7 +12,7 @@ from wardround.errors import WardroundError
 from wardround.settings import settings_from
 
 
-def test_a_taken_port_is_named_with_the_way_out_and_what_runs_there_is_left_alone(tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_with_a_remedy_and_the_running_ward_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "up" / "fhir").mkdir(parents=True)
     (tmp_path / "up" / "fhir.sqlite").write_bytes(b"of the other one")
     settings, now = replace(settings_from(), var=tmp_path), datetime(2026, 3, 10, 6, tzinfo=UTC)

@@ -32,7 +32,7 @@ def test_a_column_may_be_named(tmp_path: Path) -> None:
     assert list(patient_ids_in(str(tmp_path / "ids.ndjson"), "fhir")) == ["a1", "b2"]
 
 
-def test_a_file_may_be_compressed_and_lie_in_other_storage(tmp_path: Path) -> None:
+def test_a_file_may_be_compressed_and_in_other_storage(tmp_path: Path) -> None:
     (tmp_path / "ids.csv.gz").write_bytes(gzip.compress(b"patient_id\na1\n"))
     assert list(patient_ids_in(str(tmp_path / "ids.csv.gz"))) == ["a1"]
     with fsspec.open("memory://cohorts/ids.txt", "wt") as file:
@@ -49,9 +49,7 @@ def test_a_file_may_be_compressed_and_lie_in_other_storage(tmp_path: Path) -> No
         ("ids.txt.gz", "Secret", "cannot be read"),
     ],
 )
-def test_what_cannot_be_read_is_an_error_that_quotes_no_line(
-    tmp_path: Path, name: str, content: str, message: str
-) -> None:
+def test_the_error_for_an_unreadable_file_quotes_no_line(tmp_path: Path, name: str, content: str, message: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(SourceDataError, match=message) as caught:
         list(patient_ids_in(str(tmp_path / name)))

@@ -1,4 +1,4 @@
-"""`wardround demo`, as `make demo` calls it."""
+"""Tests `wardround demo` as called by `make demo`."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def demo(var, *options, **variables):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_demo_leaves_a_summary_per_condition_also_after_one_that_failed(tmp_path, schemas):
+def test_the_demo_writes_a_summary_per_condition_even_after_a_failed_demo(tmp_path, schemas):
     broken = demo(tmp_path, MIMIC_CSV_PATH=str(tmp_path / "nothing here"))
     done = demo(tmp_path, "--json")
 

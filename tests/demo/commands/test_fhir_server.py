@@ -1,4 +1,4 @@
-"""`wardround fhir-server`: what it says of the folder that it loads."""
+"""Tests what `wardround fhir-server` reports about the folder that it loads."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def said(*options: str) -> tuple[str, str]:
-    """What the command says until it is ready, on both streams."""
+    """Returns what the command prints until it is ready, on both streams."""
     words = [sys.executable, "-m", "wardround", "fhir-server", "--port", "0", "--until-eof", *options]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child:
@@ -43,7 +43,7 @@ def said(*options: str) -> tuple[str, str]:
     return out, errors
 
 
-def test_what_is_not_loaded_is_named_by_file_line_and_reason_and_the_rest_is_counted(data: Path) -> None:
+def test_what_is_not_loaded_is_listed_with_file_line_and_reason_and_the_rest_is_counted(data: Path) -> None:
     out, errors = said("--json", "--data", str(data))
     ready = json.loads(out)
     assert (ready["loaded"], ready["refused"]) == ({"Patient": 1}, 2)
@@ -59,13 +59,13 @@ def test_what_is_not_loaded_is_named_by_file_line_and_reason_and_the_rest_is_cou
     assert "\x1b[2J" not in errors
 
 
-def test_people_are_told_as_much_as_programs(data: Path) -> None:
+def test_the_text_output_has_the_same_information_as_the_json(data: Path) -> None:
     out, _ = said("--data", str(data))
     assert "2 could not be loaded" in out
     assert "files passed over" in out
 
 
-def test_with_strict_it_does_not_start(data: Path) -> None:
+def test_with_strict_the_server_does_not_start(data: Path) -> None:
     result = CliRunner().invoke(command, ["--port", "0", "--data", str(data), "--strict"])
     assert isinstance(result.exception, SourceDataError)
     assert "2 resources or files cannot be used" in str(result.exception)

@@ -1,4 +1,4 @@
-"""A server in a child process, spoken to over HTTP; and a fresh store for what is quicker without."""
+"""Provides a server in a child process, used over HTTP, and a fresh store for tests that are quicker without one."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def _speaker(server: RunningServer) -> Iterator[Speaker]:
 
 @pytest.fixture(scope="module")
 def shared_server() -> Iterator[Speaker]:
-    """One server for a module's tests, which each use resources of their own."""
+    """One server for all tests of a module, each of which uses its own resources."""
     with running_server() as server:
         yield from _speaker(server)
 

@@ -161,7 +161,7 @@ class Drawn:
         return self._often(lambda: resource, lambda: self._mutated(resource), 0.6)
 
     def _elements(self, kind: ResourceType) -> dict[str, Json]:
-        """What the type requires, and some more that it knows."""
+        """Returns a resource with the required elements of the type, and some others."""
         read = {
             path[0]: (parameter.kind, path[1:]) for parameter in kind.parameters.values() for path in parameter.paths
         }
@@ -205,7 +205,7 @@ class Drawn:
         return found
 
     def _mutated(self, node: Json) -> Json:
-        """The same with something else at one place, or without it."""
+        """Returns the same with another value at one place, or without it."""
         if isinstance(node, dict) and node and self._random.random() < 0.9:
             key = self._one(*node)
             if self._random.random() < 0.2:
@@ -217,14 +217,14 @@ class Drawn:
         return self._json()
 
     def _dumped(self, node: Json) -> bytes:
-        # A body that is too deep for the writer here is written by hand.
+        # orjson cannot write a body that is nested this deeply, so it is written by hand.
         try:
             return json.dumps(node).encode()
         except RecursionError:
             return b'{"resourceType":"Patient","id":"a","extension":' + b"[" * 900 + b"]" * 900 + b"}"
 
     def _mangled(self, body: bytes) -> bytes:
-        """Mostly the same bytes."""
+        """Returns mostly the same bytes."""
         if not body or self._random.random() < 0.85:
             return body
         at = self._random.randrange(len(body))
@@ -232,7 +232,7 @@ class Drawn:
         return self._one(body[:at], body[:at] + odd + body[at:], body[:at] + odd, odd + body)
 
     def _elsewhere(self) -> OddRequest:
-        """Exports, the metadata, the control routes; never a plan of faults, whose errors are asked for."""
+        """Exports, the metadata, the control routes; never a plan of faults, whose errors are intended."""
         path = self._one(
             *(
                 "$export",

@@ -1,4 +1,4 @@
-"""Batch and transaction."""
+"""Tests batches and transactions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -43,7 +43,7 @@ def test_batch_entries_succeed_and_fail_alone(fhir: Any, risk: Risk) -> None:
     assert entries[4]["resource"]["total"] == 1
 
 
-def test_a_batch_answers_with_the_resources_if_they_are_preferred(fhir: Any, risk: Risk) -> None:
+def test_a_batch_returns_the_resources_if_the_client_prefers_them(fhir: Any, risk: Risk) -> None:
     put = entry("PUT", "RiskAssessment?identifier=urn:test|whole", risk("whole"))
     answer = fhir.batch(put, Prefer="return=representation")
     assert answer.json()["entry"][0]["resource"]["meta"]["versionId"] == "1"
@@ -96,7 +96,7 @@ def test_a_transaction_resolves_urns_between_its_entries_in_any_order(fhir: Any)
     assert fhir.ids(f"Observation?encounter={locations[1]}") == {stored["id"]}
 
 
-def test_a_transaction_replayed_finds_what_it_made(fhir: Any, risk: Risk) -> None:
+def test_a_repeated_transaction_finds_what_it_created(fhir: Any, risk: Risk) -> None:
     def replay() -> Any:
         target = {"reference": "urn:uuid:9"}
         provenance = {
@@ -117,7 +117,7 @@ def test_a_transaction_replayed_finds_what_it_made(fhir: Any, risk: Risk) -> Non
     assert fhir.search(f"Provenance?target={location}")["total"] == 2
 
 
-def test_a_transaction_with_one_bad_entry_leaves_nothing(fhir: Any, risk: Risk) -> None:
+def test_a_transaction_with_one_invalid_entry_writes_nothing(fhir: Any, risk: Risk) -> None:
     fhir.put({"resourceType": "Patient", "id": "kept"})
     answer = fhir.batch(
         entry("DELETE", "Patient/kept"),
@@ -131,7 +131,7 @@ def test_a_transaction_with_one_bad_entry_leaves_nothing(fhir: Any, risk: Risk) 
     assert fhir.send("GET", "Patient/kept").status_code == 200
 
 
-def test_numbers_given_in_a_rolled_back_transaction_are_not_used_again(fhir: Any) -> None:
+def test_row_numbers_of_a_rolled_back_transaction_are_not_reused(fhir: Any) -> None:
     def device(**more: Any) -> dict[str, Any]:
         kind = {"coding": [{"system": "urn:rolled", "code": "back"}]}
         return {"resourceType": "Device", "type": kind, "location": {"reference": "Location/unseen"}} | more
@@ -153,7 +153,7 @@ def test_conditional_references_name_one_resource_or_the_transaction_fails(fhir:
     assert fhir.batch(good, bad, kind="transaction").status_code == 412
 
 
-def test_two_entries_of_a_transaction_may_not_be_one_resource(fhir: Any, risk: Risk) -> None:
+def test_two_entries_of_a_transaction_may_not_be_the_same_resource(fhir: Any, risk: Risk) -> None:
     put = entry("PUT", "RiskAssessment?identifier=urn:test|overlap", risk("overlap"))
     assert fhir.batch(put, put, kind="transaction").status_code == 400
 
@@ -170,7 +170,7 @@ def test_two_entries_of_a_transaction_may_not_be_one_resource(fhir: Any, risk: R
         {"resourceType": "Bundle", "type": "transaction", "entry": ["x"]},
     ],
 )
-def test_what_is_no_bundle_is_refused(fhir: Any, bundle: Any) -> None:
+def test_an_invalid_bundle_is_refused(fhir: Any, bundle: Any) -> None:
     answer = fhir.send("POST", "", bundle)
     assert answer.status_code == 400
     assert answer.json()["resourceType"] == "OperationOutcome"

@@ -1,4 +1,4 @@
-"""Bulk Data export: what is asked for is what the files hold."""
+"""Tests that the files of a Bulk Data export contain what was requested."""
 
 import json
 from collections import Counter
@@ -53,7 +53,7 @@ def exported(fhir: Any, path: str) -> Counter[str]:
     return found
 
 
-def test_a_system_export_holds_everything_once(filled: Any) -> None:
+def test_a_system_export_contains_everything_once(filled: Any) -> None:
     found = exported(filled, "$export")
     wanted = {"Patient/x0", "Patient/x1", "Patient/x2", "Encounter/x1", "Location/x", "Group/x"}
     assert wanted <= found.keys()
@@ -70,7 +70,7 @@ def test_a_system_export_holds_everything_once(filled: Any) -> None:
         ("$export?_since=2999-01-01T00:00:00Z", []),
     ],
 )
-def test_an_export_holds_what_was_asked_for(filled: Any, path: str, ids: list[str]) -> None:
+def test_an_export_contains_what_was_requested(filled: Any, path: str, ids: list[str]) -> None:
     assert sorted(exported(filled, path)) == ids
 
 
@@ -85,7 +85,7 @@ def test_an_export_holds_what_was_asked_for(filled: Any, path: str, ids: list[st
         ("$export-status/none", 404),
     ],
 )
-def test_what_cannot_be_exported_is_refused(filled: Any, path: str, status: int) -> None:
+def test_an_impossible_export_is_refused(filled: Any, path: str, status: int) -> None:
     assert filled.send("GET", path, Prefer="respond-async").status_code == status
 
 

@@ -1,4 +1,4 @@
-"""The server misbehaves exactly as it is told to."""
+"""Tests that the server misbehaves exactly as it is told to."""
 
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -32,7 +32,7 @@ def test_retry_after_may_be_a_date(fhir: Any) -> None:
     assert (answer.status_code, 58 <= late.total_seconds() <= 62) == (503, True)
 
 
-def test_a_dropped_connection_does_nothing_and_one_dropped_after_does_all(fhir: Any) -> None:
+def test_drop_does_nothing_and_drop_after_performs_the_request(fhir: Any) -> None:
     for kind, status in (("drop", 404), ("drop_after", 200)):
         fhir.server.misbehave(_plan(kind=kind, methods=("PUT",)))
         with pytest.raises(requests.ConnectionError):
@@ -56,7 +56,7 @@ def test_a_delayed_request_is_answered(fhir: Any) -> None:
     assert fhir.send("GET", "metadata").status_code == 200
 
 
-def test_faults_meet_the_requests_named_after_those_skipped_and_no_more_than_told() -> None:
+def test_faults_affect_matching_requests_after_the_skipped_ones_and_up_to_the_limit() -> None:
     faults = Faults(_plan(kind="drop", methods=("POST",), path="/_search", skip=1, times=2))
     met = [bool(faults.meeting("POST", "/fhir/Observation/_search")) for _ in range(5)]
     assert met == [False, True, True, False, False]
@@ -64,7 +64,7 @@ def test_faults_meet_the_requests_named_after_those_skipped_and_no_more_than_tol
     assert faults.met == [2]
 
 
-def test_the_seed_decides_whom_a_rate_meets() -> None:
+def test_the_seed_decides_which_requests_a_rate_affects() -> None:
     def drawn(seed: int) -> list[bool]:
         faults = Faults(FaultPlan(seed=seed, faults=(Fault(kind="drop", rate=0.2),)))
         return [bool(faults.meeting("GET", "/fhir/Patient")) for _ in range(1000)]
@@ -88,7 +88,7 @@ def test_requests_are_counted_by_kind_of_path(fhir: Any) -> None:
     }
 
 
-def test_a_plan_that_is_wrong_is_refused(fhir: Any) -> None:
+def test_an_invalid_plan_is_refused(fhir: Any) -> None:
     url = f"{fhir.server.control_url}/_faults"
     assert fhir.session.post(url, json={"faults": [{"kind": "explode"}]}, timeout=30).status_code == 400
     assert fhir.session.post(url, json={"fault": []}, timeout=30).status_code == 400

@@ -1,4 +1,4 @@
-"""A folder of NDJSON and Bundles becomes a store, whole or not at all."""
+"""Tests loading a folder of NDJSON and Bundles into a store, completely or not at all."""
 
 import gzip
 import json
@@ -47,7 +47,7 @@ def test_every_form_of_file_is_loaded_and_foreign_types_are_counted(store: Store
     assert _body(store, "Encounter", "e")["subject"] == {"reference": "Patient/d"}
 
 
-def test_of_several_versions_of_one_id_the_one_that_counts_is_loaded(store: Store, tmp_path: Path) -> None:
+def test_the_current_version_of_an_id_is_loaded(store: Store, tmp_path: Path) -> None:
     five, six, seven = ({"meta": {"lastUpdated": f"2026-01-02T0{hour}:00:00Z"}} for hour in (5, 6, 7))
     data = _write(tmp_path / "data", "a.ndjson", _patient("a", gender="male", **seven), _patient("a", **five))
     _write(data, "b.ndjson", _patient("b", **five), _patient("b", gender="female"), _patient("a", **six))
@@ -71,7 +71,7 @@ def test_no_statement_looks_through_a_table_while_resources_come_before_those_th
     assert [row[3] for plan in plans for row in plan if not row[3].startswith("SEARCH")] == []
 
 
-def test_loading_again_makes_no_new_versions(store: Store, tmp_path: Path) -> None:
+def test_loading_again_creates_no_new_versions(store: Store, tmp_path: Path) -> None:
     data = _write(tmp_path / "data", "a.ndjson", _patient("a"), _patient("b"))
     load(store, data)
     _write(data, "b.ndjson", _patient("b", gender="male"), _patient("c"))
@@ -81,7 +81,7 @@ def test_loading_again_makes_no_new_versions(store: Store, tmp_path: Path) -> No
     assert versions == ["1", "2", "1"]
 
 
-def test_a_file_that_is_there_is_kept_and_filled_further(tmp_path: Path) -> None:
+def test_an_existing_file_is_kept_and_added_to(tmp_path: Path) -> None:
     db = tmp_path / "db.sqlite"
     first = _write(tmp_path / "first", "a.ndjson", _patient("a"))
     second = _write(tmp_path / "second", "b.ndjson", _patient("b"))
@@ -120,7 +120,7 @@ def test_what_cannot_be_stored_is_named_and_the_rest_is_loaded(tmp_path: Path, n
 
 @pytest.mark.parametrize(("name", "content"), [*BAD, ("c.txt", b"")])
 @pytest.mark.parametrize("before", [False, True])
-def test_what_is_strict_keeps_nothing_of_a_folder_that_is_not_all_right(
+def test_strict_loading_keeps_nothing_of_a_folder_with_errors(
     tmp_path: Path, name: str, content: bytes, before: bool
 ) -> None:
     data, db = tmp_path / "data", tmp_path / "db.sqlite"
@@ -139,7 +139,7 @@ def test_what_is_strict_keeps_nothing_of_a_folder_that_is_not_all_right(
         assert _body(store, "Patient", "b") is None
 
 
-def test_a_refused_resource_leaves_no_trace_in_searches_and_takes_no_other_along(
+def test_a_refused_resource_leaves_no_trace_in_searches_and_affects_no_other(
     tmp_path: Path,
 ) -> None:
     bad = {"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "x"}, "subject": 5}

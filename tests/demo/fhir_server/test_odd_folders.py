@@ -1,4 +1,4 @@
-"""Whatever lies in a folder, reading it ends: with resources, and with places that are named."""
+"""Tests that reading any folder ends with resources and a list of unusable places, whatever is in it."""
 
 import random
 from pathlib import Path
@@ -13,7 +13,7 @@ from wardround.sources.fhir_folder.source import FhirFolderSource
 
 
 def odd_folder(folder: Path, seed: int, files: int) -> Path:
-    """Files of bodies that a server would be sent, whole and mangled, one or several in a file."""
+    """Writes files of request bodies, intact and damaged, one or several per file."""
     bodies = [request.body for request in Drawn(seed).requests(files * 6) if request.body.startswith(b"{")]
     drawn = random.Random(seed)
     folder.mkdir()
@@ -38,7 +38,7 @@ def test_an_odd_folder_is_loaded_as_far_as_it_can_be(tmp_path: Path, seed: int) 
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_features_of_an_odd_folder_are_read_or_refused(tmp_path: Path, seed: int) -> None:
+def test_features_from_an_odd_folder_are_read_or_refused(tmp_path: Path, seed: int) -> None:
     folder = odd_folder(tmp_path / "data", seed, 60)
     read = 0
     for file in sorted(folder.rglob("*json")):
@@ -55,7 +55,7 @@ def test_features_of_an_odd_folder_are_read_or_refused(tmp_path: Path, seed: int
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_an_odd_folder_gives_the_same_each_time(tmp_path: Path, seed: int) -> None:
+def test_an_odd_folder_gives_the_same_result_each_time(tmp_path: Path, seed: int) -> None:
     folder = FhirFolder(odd_folder(tmp_path / "data", seed, 100))
     first, again = ([line[3] for line in folder.lines(lambda _: None)] for _ in "ab")
     assert first == again

@@ -1,4 +1,4 @@
-"""Whatever is sent, the server answers, and never that it failed."""
+"""Tests that the server answers whatever it is sent, and never with an internal error."""
 
 import http.client
 import socket
@@ -13,7 +13,7 @@ from wardround.demo.fhir_server.running import RunningServer, running_server
 
 
 class Line:
-    """A connection that sends bytes as they are; opened anew when the server has closed it."""
+    """A connection that sends bytes unchanged, and is reopened after the server has closed it."""
 
     def __init__(self, server: RunningServer) -> None:
         host, _, port = server.control_url.rpartition("/")[2].partition(":")
@@ -21,7 +21,7 @@ class Line:
         self._socket: socket.socket | None = None
 
     def status(self, request: OddRequest) -> int:
-        """The status of the answer; 0 if none came."""
+        """Returns the status of the answer, or 0 if there was none."""
         fresh = self._socket is None
         try:
             return self._sent(request)
@@ -68,13 +68,13 @@ def assert_answered(seed: int, count: int) -> None:
             status = line.status(request)
             assert 200 <= status < 500, f"seed {seed}, request {number}: {status} to {request}"
             statuses[status] += 1
-    # Requests that are all refused at the door would show nothing.
+    # If all requests were refused at once, the test would show nothing.
     assert statuses[200] + statuses[201] > count / 10
     assert statuses[400] > count / 20
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_some_hundred_odd_requests_are_answered(seed: int) -> None:
+def test_hundreds_of_odd_requests_are_answered(seed: int) -> None:
     assert_answered(seed, 300)
 
 

@@ -1,4 +1,4 @@
-"""Web pages of other origins: kept out unless an origin is named, and then let in without cookies."""
+"""Tests that web pages of other origins are refused unless an origin is allowed, and then served without cookies."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,13 +30,13 @@ def open_to_one() -> Iterator[RunningServer]:
         yield server
 
 
-def test_without_an_origin_no_page_is_let_in() -> None:
+def test_without_an_origin_no_page_is_allowed() -> None:
     with running_server() as server:
         assert preflight(server, PAGE).status_code == 405
         assert "Access-Control-Allow-Origin" not in read(server, PAGE)
 
 
-def test_a_page_of_a_named_origin_is_asked_for_no_token_before_it_may_ask(open_to_one: RunningServer) -> None:
+def test_the_preflight_request_of_an_allowed_origin_needs_no_token(open_to_one: RunningServer) -> None:
     answer = preflight(open_to_one, PAGE)
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE
@@ -45,19 +45,19 @@ def test_a_page_of_a_named_origin_is_asked_for_no_token_before_it_may_ask(open_t
     assert read(open_to_one, PAGE)["Access-Control-Allow-Origin"] == PAGE
 
 
-def test_a_refusal_for_want_of_a_token_can_be_read_by_the_page(open_to_one: RunningServer) -> None:
+def test_the_page_can_read_a_refusal_for_a_missing_token(open_to_one: RunningServer) -> None:
     answer = requests.get(f"{open_to_one.base_url}/Patient", headers={"Origin": PAGE}, timeout=30)
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (401, PAGE)
 
 
-def test_a_page_of_another_origin_is_kept_out(open_to_one: RunningServer) -> None:
+def test_a_page_of_another_origin_is_refused(open_to_one: RunningServer) -> None:
     answer = preflight(open_to_one, OTHER)
     assert answer.status_code == 400
     assert "Access-Control-Allow-Origin" not in answer.headers
     assert "Access-Control-Allow-Origin" not in read(open_to_one, OTHER)
 
 
-def test_any_origin_is_let_in_without_cookies_alone() -> None:
+def test_any_origin_is_allowed_only_without_cookies() -> None:
     with running_server(origins=["*"]) as server:
         cookie = {"Origin": OTHER, "Cookie": "session=1"}
         answer = requests.get(f"{server.base_url}/metadata", headers=cookie, timeout=30).headers
@@ -69,7 +69,7 @@ def test_any_origin_is_let_in_without_cookies_alone() -> None:
 @pytest.mark.parametrize(
     "origin", ["http://localhost:8080/", "localhost:8080", "null", "http://a/b", "ftp://a", "http://A", ""]
 )
-def test_what_no_browser_sends_is_a_usage_error(origin: str) -> None:
+def test_an_origin_that_no_browser_sends_is_a_usage_error(origin: str) -> None:
     result = CliRunner().invoke(command, ["--port", "0", "--cors", origin])
     assert result.exit_code == 2
     assert "such as http://localhost:8080" in result.output

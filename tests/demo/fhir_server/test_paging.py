@@ -1,4 +1,4 @@
-"""Pages: none lost, none twice, whatever is written between them."""
+"""Tests that pages neither lose nor repeat a resource, whatever is written between them."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def _walk(fhir: Any, query: str, between: Any = lambda: None) -> list[str]:
         page = fhir.session.get(following, timeout=30).json()
 
 
-def test_pages_together_are_the_whole_result_and_stable_while_resources_come_and_go(fhir: Any) -> None:
+def test_all_pages_together_are_the_whole_result_even_if_resources_change_meanwhile(fhir: Any) -> None:
     for number in range(23):
         fhir.put(_location(number))
     added = iter(range(100, 200))

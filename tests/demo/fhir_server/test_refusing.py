@@ -1,4 +1,4 @@
-"""Bad requests and bad resources end in an OperationOutcome that repeats no value."""
+"""Tests that invalid requests and resources get an OperationOutcome that repeats no value."""
 
 import base64
 import json
@@ -48,7 +48,7 @@ def _without(resource: dict[str, Any], element: str) -> dict[str, Any]:
         {"resourceType": "Patient", "name": [{"family": {"text": SECRET}}]},
     ],
 )
-def test_a_wrong_resource_is_refused_and_not_repeated(fhir: Any, resource: dict[str, Any]) -> None:
+def test_an_invalid_resource_is_refused_and_not_repeated(fhir: Any, resource: dict[str, Any]) -> None:
     answer = fhir.send("POST", resource["resourceType"], resource)
     assert answer.status_code == 400, answer.text
     assert answer.json()["issue"][0]["severity"] == "error"
@@ -72,7 +72,7 @@ def test_a_wrong_resource_is_refused_and_not_repeated(fhir: Any, resource: dict[
         ("DELETE", "Patient", None, 400),
     ],
 )
-def test_a_wrong_request_is_refused(fhir: Any, method: str, path: str, body: Any, status: int) -> None:
+def test_an_invalid_request_is_refused(fhir: Any, method: str, path: str, body: Any, status: int) -> None:
     answer = fhir.send(method, path, body)
     assert (answer.status_code, answer.json()["resourceType"]) == (status, "OperationOutcome")
 
@@ -96,7 +96,7 @@ def test_a_path_outside_the_base_is_not_found(fhir: Any) -> None:
     assert (answer.status_code, answer.json()["resourceType"]) == (404, "OperationOutcome")
 
 
-def test_a_reference_to_nothing_is_accepted_and_found_once_it_is_there(fhir: Any) -> None:
+def test_a_dangling_reference_is_accepted_and_found_once_its_target_exists(fhir: Any) -> None:
     risk = RISK | {"id": "dangling", "subject": {"reference": "Patient/later"}}
     fhir.put(risk)
     assert fhir.send("GET", "Patient/later").status_code == 404
@@ -107,7 +107,7 @@ def test_a_reference_to_nothing_is_accepted_and_found_once_it_is_there(fhir: Any
 
 @pytest.mark.parametrize("depth", [300, 900, 1000])
 @pytest.mark.parametrize("kind", ["batch", "transaction", ""])
-def test_what_is_nested_too_deeply_is_refused(fhir: Any, depth: int, kind: str) -> None:
+def test_deeply_nested_json_is_refused(fhir: Any, depth: int, kind: str) -> None:
     text = '{"extension":[' * (depth // 2) + "]}" * (depth // 2)
     patient = '{"resourceType":"Patient","id":"deep","contact":' + text + "}"
     entry = f'{{"resource":{patient},"request":{{"method":"PUT","url":"Patient/deep"}}}}'
@@ -122,7 +122,7 @@ def test_what_is_nested_too_deeply_is_refused(fhir: Any, depth: int, kind: str) 
     assert fhir.send("GET", "Patient/deep").status_code == 404
 
 
-def test_a_form_that_is_no_utf_8_is_refused(fhir: Any) -> None:
+def test_a_form_that_is_not_utf_8_is_refused(fhir: Any) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = requests.post(f"{fhir.server.base_url}/Patient/_search", data=b"name=\xff", headers=form, timeout=60)
     assert (answer.status_code, answer.json()["resourceType"]) == (400, "OperationOutcome")
@@ -136,11 +136,11 @@ def test_a_form_that_is_no_utf_8_is_refused(fhir: Any) -> None:
         "_has:Observation:patient:_has:Observation:patient:_has:Observation:patient:_has:Observation:patient:code=a",
     ],
 )
-def test_a_search_that_nobody_could_answer_is_refused(fhir: Any, query: str) -> None:
+def test_an_unanswerable_search_is_refused(fhir: Any, query: str) -> None:
     assert fhir.send("GET", f"Observation?{query}").status_code == 400
 
 
-def test_more_values_than_the_database_takes_are_refused(fhir: Any) -> None:
+def test_more_values_than_the_database_allows_are_refused(fhir: Any) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     body = "birthdate=" + ",".join(["2026"] * 40_000)
     answer = requests.post(f"{fhir.server.base_url}/Patient/_search", data=body, headers=form, timeout=60)
@@ -150,32 +150,32 @@ def test_more_values_than_the_database_takes_are_refused(fhir: Any) -> None:
 @pytest.mark.parametrize("after", [[2**70], [{}], [[1]], [True, 5, None]])
 @pytest.mark.parametrize("newest", [5, 2**70, "a"])
 @pytest.mark.parametrize("pairs", [[], [[5, 5]], [["name", "a"]], 5])
-def test_a_page_that_nobody_gave_is_refused(fhir: Any, after: Any, newest: Any, pairs: Any) -> None:
+def test_a_forged_page_is_refused(fhir: Any, after: Any, newest: Any, pairs: Any) -> None:
     packed = zlib.compress(json.dumps([pairs, after, newest, None]).encode())
     answer = fhir.send("GET", f"Patient?_page={base64.urlsafe_b64encode(packed).decode()}")
     assert answer.status_code == 400
 
 
-def test_a_page_s_address_that_swells_is_not_unpacked(fhir: Any) -> None:
+def test_a_page_link_that_expands_too_much_is_not_unpacked(fhir: Any) -> None:
     packed = base64.urlsafe_b64encode(zlib.compress(b"[" + b" " * 2**26, 9)).decode()
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = requests.post(f"{fhir.server.base_url}/Patient/_search", data=f"_page={packed}", headers=form, timeout=60)
     assert answer.status_code == 400
 
 
-def test_numbers_beyond_64_bits_are_found_as_what_they_are_near_to(fhir: Any) -> None:
+def test_numbers_beyond_64_bits_are_found_by_their_approximate_value(fhir: Any) -> None:
     value = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "id": "great"}
     fhir.put(value | {"valueQuantity": {"value": 2**64 - 1, "code": "great"}})
     assert fhir.ids("Observation?value-quantity=gt1e18") == {"great"}
 
 
-def test_a_tag_that_is_no_list_does_not_stop_a_summary(fhir: Any) -> None:
+def test_a_tag_that_is_not_a_list_does_not_break_a_summary(fhir: Any) -> None:
     fhir.put({"resourceType": "Location", "id": "tagged", "meta": {"tag": {"code": "a"}}})
     assert fhir.ids("Location?_id=tagged&_summary=true") == {"tagged"}
 
 
 @pytest.mark.parametrize("url", ["http://[", "https://elsewhere.org/Patient/a"])
-def test_an_entry_for_no_place_here_costs_itself_alone(fhir: Any, url: str) -> None:
+def test_an_entry_with_a_foreign_url_fails_alone(fhir: Any, url: str) -> None:
     entries = [{"request": {"method": "GET", "url": one}} for one in (url, "Patient?_id=a")]
     answer = fhir.batch(*entries).json()["entry"]
     assert [entry["response"]["status"][:3] for entry in answer] == ["400", "200"]
@@ -188,5 +188,5 @@ def test_a_head_is_answered_as_a_get_without_the_body(fhir: Any) -> None:
 
 
 @pytest.mark.parametrize("plan", [b"\xff", b'{"seed": NaN}', b'{"faults": [{"rate": 1e999}]}', b"[]"])
-def test_a_plan_that_is_none_is_refused(fhir: Any, plan: bytes) -> None:
+def test_a_plan_of_another_shape_is_refused(fhir: Any, plan: bytes) -> None:
     assert requests.post(f"{fhir.server.control_url}/_faults", data=plan, timeout=60).status_code == 400

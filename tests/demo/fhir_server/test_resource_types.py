@@ -1,4 +1,4 @@
-"""The table agrees with FHIR R4, as another library knows it, and with what the server says of itself."""
+"""Tests that the table agrees with FHIR R4, as implemented by another library, and with the CapabilityStatement."""
 
 from importlib import import_module
 from typing import Any

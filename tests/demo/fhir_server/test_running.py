@@ -1,4 +1,4 @@
-"""The server as a process: it is ready when it says so, and gone when its parent is."""
+"""Tests the server as a process: it is ready when it says so, and ends with its parent."""
 
 import asyncio
 import os
@@ -108,7 +108,7 @@ def test_two_processes_on_one_database_make_one_resource(tmp_path: Path, risk: A
     assert (total, statuses.count("201 Created"), statuses.count("200 OK")) == (50, 50, 150)
 
 
-def test_the_app_runs_within_a_process_too(store: Store) -> None:
+def test_the_app_can_also_run_in_process(store: Store) -> None:
     faults = Faults(FaultPlan(faults=(Fault(kind="drop", path="/Patient"),)))
     app = create_app(store, faults)
     assert b'"fhirVersion":"4.0.1"' in asyncio.run(_get(app, "/fhir/metadata"))

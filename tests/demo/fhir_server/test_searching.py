@@ -1,4 +1,4 @@
-"""Search parameters, over HTTP: each row is a query on a small ward, and the ids that it must find."""
+"""Tests search parameters over HTTP: each row is a query on a small ward, with the ids that it must find."""
 
 from typing import Any
 
@@ -190,11 +190,11 @@ FOUND = {
 
 
 @pytest.mark.parametrize("query", FOUND)
-def test_a_search_finds_exactly(fhir: Any, query: str) -> None:
+def test_a_search_finds_exactly_the_expected_ids(fhir: Any, query: str) -> None:
     assert fhir.ids(query.replace("{base}", fhir.server.base_url)) == set(FOUND[query].split())
 
 
-def test_a_posted_search_is_the_same_search(fhir: Any) -> None:
+def test_a_posted_search_gives_the_same_result(fhir: Any) -> None:
     url = f"{fhir.server.base_url}/Observation/_search?patient=ann"
     posted = fhir.session.post(url, data={"code": "8867-4,2524-7", "date": "ge2026-01-02T06:30:00+00:00"}, timeout=30)
     assert [entry["resource"]["id"] for entry in posted.json()["entry"]] == ["ann-lac"]
@@ -211,7 +211,7 @@ def test_a_posted_search_is_the_same_search(fhir: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("count", [1, 2, 50])
-def test_matches_come_in_the_order_asked_on_pages_of_any_size(fhir: Any, order: str, expected: str, count: int) -> None:
+def test_matches_are_sorted_as_requested_on_pages_of_any_size(fhir: Any, order: str, expected: str, count: int) -> None:
     page, found = fhir.search(f"Observation?_sort={order}&_count={count}"), []
     while True:
         assert page["total"] == 4
@@ -240,7 +240,7 @@ def _included(bundle: dict[str, Any]) -> list[str]:
         ("RiskAssessment?_revinclude=Provenance:target", ["Provenance/ann-provenance"]),
     ],
 )
-def test_what_is_linked_is_included_once(fhir: Any, query: str, expected: list[str]) -> None:
+def test_included_resources_appear_once(fhir: Any, query: str, expected: list[str]) -> None:
     assert _included(fhir.search(query)) == expected
 
 
@@ -255,7 +255,7 @@ def test_a_total_can_be_declined(fhir: Any) -> None:
     assert fhir.search("Observation?_total=accurate&_count=1")["total"] == 4
 
 
-def test_elements_and_summaries_are_parts_marked_as_such(fhir: Any) -> None:
+def test_elements_and_summaries_are_marked_as_partial(fhir: Any) -> None:
     part = fhir.search("Observation?_id=ann-hr&_elements=value")["entry"][0]["resource"]
     assert set(part) == {"resourceType", "id", "meta", "status", "code", "valueQuantity"}
     assert part["meta"]["tag"][-1]["code"] == "SUBSETTED"

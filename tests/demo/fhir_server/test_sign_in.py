@@ -1,4 +1,4 @@
-"""The token endpoint believes who proves it, once and for a while; TLS is trusted through its own authority only."""
+"""Tests that the token endpoint accepts only valid assertions, each once, and that TLS needs its own authority."""
 
 import math
 import socket
@@ -47,7 +47,7 @@ def asserted(server: RunningServer, said: dict[str, Any], key: Any = KEY, algori
     return asked(server, form=form).status_code
 
 
-def test_without_a_token_there_is_only_the_capability_statement(server) -> None:
+def test_without_a_token_only_the_capability_statement_is_available(server) -> None:
     statuses = [
         requests.get(f"{server.base_url}{path}", verify=server.ca_file, headers=headers, timeout=30).status_code
         for path, headers in [
@@ -60,7 +60,7 @@ def test_without_a_token_there_is_only_the_capability_statement(server) -> None:
     assert statuses == [401, 401, 401, 200]
 
 
-def test_a_token_opens_the_server(server) -> None:
+def test_a_token_gives_access_to_the_server(server) -> None:
     answer = asked(server, form={"client_id": "you", "client_secret": "a b%"}).json()
     assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 300)
     headers = {"Authorization": f"Bearer {answer['access_token']}"}
@@ -68,7 +68,7 @@ def test_a_token_opens_the_server(server) -> None:
     assert found.json()["resourceType"] == "Bundle"
 
 
-def test_an_assertion_is_taken_once(server) -> None:
+def test_an_assertion_is_accepted_only_once(server) -> None:
     said = claims(server, "once")
     assert [asserted(server, said), asserted(server, said)] == [200, 401]
 
@@ -94,7 +94,7 @@ def test_an_assertion_is_taken_once(server) -> None:
         {"iat": []},
     ],
 )
-def test_an_assertion_that_is_wrong_is_refused(server, wrong: dict[str, Any]) -> None:
+def test_an_invalid_assertion_is_refused(server, wrong: dict[str, Any]) -> None:
     assert asserted(server, claims(server, **{"jti": f"{wrong}", **wrong})) == 401
 
 
@@ -107,7 +107,7 @@ def test_an_assertion_of_another_key_or_kind_is_refused(server) -> None:
 @pytest.mark.parametrize(
     "form", [b"grant_type=client_credentials&client_id=\xff", b"\xff", b"grant_type=client_credentials", b""]
 )
-def test_a_form_that_says_nothing_of_use_is_refused(server, form: bytes) -> None:
+def test_a_form_without_usable_credentials_is_refused(server, form: bytes) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = requests.post(endpoint(server), data=form, headers=headers, verify=server.ca_file, timeout=30)
     assert answer.status_code in (400, 401)
@@ -119,7 +119,7 @@ def test_a_wrong_secret_is_refused(server, auth: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("auth", ["Basic !", "Basic bm9jb2xvbg==", "Basic /w==", "Basic eW91OsOk"])
-def test_credentials_that_cannot_be_read_are_refused(server, auth: str) -> None:
+def test_unreadable_credentials_are_refused(server, auth: str) -> None:
     url, form = f"{server.control_url}/auth/token", {"grant_type": "client_credentials"}
     answer = requests.post(url, form, headers={"Authorization": auth}, verify=server.ca_file, timeout=30)
     assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
@@ -131,7 +131,7 @@ def test_requests_for_tokens_are_counted(server) -> None:
     assert server.requests()["POST token"] == 1
 
 
-def test_the_certificate_is_trusted_through_its_own_file_only(server) -> None:
+def test_the_certificate_is_trusted_only_through_its_own_file(server) -> None:
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(f"{server.base_url}/metadata", timeout=30)
     strict = ssl.create_default_context(cafile=server.ca_file)

@@ -28,7 +28,7 @@ def test_an_update_of_an_absent_id_creates_it(fhir: Any) -> None:
     assert fhir.send("PUT", "Patient/absent", patient("absent", gender="male")).status_code == 200
 
 
-def test_equal_contents_make_no_new_version(fhir: Any) -> None:
+def test_an_update_with_equal_content_creates_no_new_version(fhir: Any) -> None:
     first = fhir.send("PUT", "Patient/same", patient("same", gender="male", active=True))
     reordered = {"active": True, "gender": "male"} | patient("same") | {"meta": {"versionId": "7"}}
     again = fhir.send("PUT", "Patient/same", reordered)
@@ -67,12 +67,12 @@ def test_if_none_match_answers_304_without_a_body(fhir: Any) -> None:
     assert fhir.send("GET", "Patient/etag", If_None_Match='W/"2"').status_code == 200
 
 
-def test_prefer_return_minimal_leaves_the_body_out(fhir: Any) -> None:
+def test_prefer_return_minimal_leaves_out_the_body(fhir: Any) -> None:
     answer = fhir.send("PUT", "Patient/minimal", patient("minimal"), Prefer="return=minimal")
     assert (answer.status_code, answer.content) == (201, b"")
 
 
-def test_a_conditional_create_makes_one_resource(fhir: Any, risk: Risk) -> None:
+def test_a_conditional_create_creates_one_resource(fhir: Any, risk: Risk) -> None:
     criteria = "identifier=urn:test|if-none-exist"
     first = fhir.send("POST", "RiskAssessment", risk("if-none-exist"), If_None_Exist=criteria)
     again = fhir.send("POST", "RiskAssessment", risk("if-none-exist", status="amended"), If_None_Exist=criteria)
@@ -104,7 +104,7 @@ def test_a_conditional_delete_removes_the_one_match(fhir: Any, risk: Risk) -> No
     assert fhir.search(url)["total"] == 0
 
 
-def test_conditional_updates_at_once_make_one_resource(fhir: Any, risk: Risk) -> None:
+def test_concurrent_conditional_updates_create_one_resource(fhir: Any, risk: Risk) -> None:
     start, statuses = threading.Barrier(8), []
 
     def write() -> None:

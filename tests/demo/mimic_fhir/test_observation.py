@@ -62,7 +62,7 @@ def test_a_bound_becomes_a_quantity_with_a_comparator(text: str, comparator: str
     assert (found["comparator"], found["value"]) == (comparator, value)
 
 
-def test_a_bound_keeps_its_comparator_beside_a_number() -> None:
+def test_a_bound_keeps_its_comparator_even_if_there_is_a_number() -> None:
     assert quantity(value=">300", valuenum=300.0)["comparator"] == ">"
     assert quantity(value="<0.5 (diluted)", valuenum=0.5)["comparator"] == "<"
 

@@ -1,4 +1,4 @@
-"""US Eastern wall clocks as FHIR dateTimes, and back to the instant that the CSVs' own conversion gives."""
+"""Tests US Eastern wall-clock times as FHIR dateTimes, which mean the same instant as in the conversion of the CSVs."""
 
 from datetime import UTC, datetime
 
@@ -25,7 +25,7 @@ def test_a_wall_clock_becomes_a_date_time_of_the_same_instant(wall: str, expecte
     assert datetime.fromisoformat(text) == datetime.fromtimestamp(micros / 1e6, UTC)
 
 
-def test_no_time_is_no_date_time() -> None:
+def test_a_missing_time_gives_no_date_time() -> None:
     with duckdb.connect() as database:
         sql = f"SELECT {date_time('micros')} FROM (SELECT {utc_micros('?')} AS micros)"
         assert database.execute(sql, ["yesterday"]).fetchall() == [(None,)]

@@ -1,4 +1,4 @@
-"""Orders of the synthetic ward: suspicion follows what was planted, and nobody is treated outside the stay."""
+"""Tests the orders of the synthetic ward: suspicion follows the simulated sepsis, and orders are within the stay."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def ward() -> tuple[WardPatients, Course, Treatment]:
     return cohort, course, treat(cohort, course, rng)
 
 
-def test_cultures_of_septic_stays_come_hours_after_the_response_began(ward) -> None:
+def test_cultures_of_septic_stays_are_taken_hours_after_the_response_begins(ward) -> None:
     cohort, _, treatment = ward
     orders = treatment.cultures
     hour = (orders.start - cohort.intime[orders.stay]) / HOUR
@@ -36,7 +36,7 @@ def test_some_are_suspected_or_treated_without_being_septic_and_most_are_not(war
         assert 0 < others < most
 
 
-def test_who_begins_quietly_is_septic_and_not_ventilated(ward) -> None:
+def test_stays_with_a_quiet_start_are_septic_and_not_ventilated(ward) -> None:
     cohort, _, _ = ward
     acquired = cohort.septic & (cohort.illness.onset > 4.5)
     assert 0.03 < acquired.mean() < 0.12
@@ -44,7 +44,7 @@ def test_who_begins_quietly_is_septic_and_not_ventilated(ward) -> None:
     assert (cohort.hours[acquired] > cohort.illness.onset[acquired] + 8).all()
 
 
-def test_orders_lie_in_their_stay_and_end_after_they_begin(ward) -> None:
+def test_orders_are_within_their_stay_and_end_after_they_begin(ward) -> None:
     cohort, _, treatment = ward
     for orders in (treatment.antibiotics, treatment.vasopressors, treatment.urine):
         assert (orders.start >= cohort.intime[orders.stay]).all()
@@ -52,7 +52,7 @@ def test_orders_lie_in_their_stay_and_end_after_they_begin(ward) -> None:
     assert (treatment.vasopressors.stop > treatment.vasopressors.start).all()
 
 
-def test_what_is_not_yet_known_is_left_out(ward) -> None:
+def test_orders_after_now_are_left_out(ward) -> None:
     orders = ward[2].vasopressors
     middle = int(np.median(orders.start))
     known = orders.known(middle)

@@ -1,4 +1,4 @@
-"""The synthetic ward: what is promised of its stays, and how near it comes to the MIMIC demo."""
+"""Tests the synthetic ward: the properties of its stays, and how similar it is to the MIMIC demo."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ DISCHARGED: Final = Batch(first=200, count=600, now=int(NOW.timestamp()), discha
 
 Tables = dict[str, pd.DataFrame]
 
-# itemid: quartiles of the MIMIC demo (README of the shared data), and how far ours may be from each, in its unit.
+# itemid: quartiles of the MIMIC demo (README of the shared data), and how far ours may deviate, in the item's unit.
 CHARTED: Final = {
     220045: ((78, 90, 104), 8),
     223761: ((98, 98.4, 99), 0.4),
@@ -77,7 +77,7 @@ def test_stays_units_and_admissions_follow_each_other_without_a_gap(discharged: 
     assert discharged["icustays"]["first_careunit"].ne(discharged["icustays"]["last_careunit"]).sum() > 20
 
 
-def test_who_died_in_hospital_has_a_time_a_place_and_a_day_of_death(discharged: Tables) -> None:
+def test_patients_who_died_in_hospital_have_a_time_place_and_date_of_death(discharged: Tables) -> None:
     table = discharged["admissions"].merge(discharged["patients"], on="subject_id")
     died = table[table["hospital_expire_flag"] == 1]
     assert 0.05 < len(died) / len(table) < 0.2
@@ -105,7 +105,7 @@ def test_a_few_stays_are_of_minors_just_begun_or_just_ended(ward: Tables, discha
     assert ward["chartevents"]["itemid"][ward["chartevents"]["stay_id"].isin(begun)].isin([220045, 220277]).all()
 
 
-def test_a_day_of_a_stay_holds_enough_events(ward: Tables) -> None:
+def test_a_day_of_a_stay_has_enough_events(ward: Tables) -> None:
     rows = len(ward["chartevents"]) + len(ward["labevents"])
     assert rows / OPEN.count > 170
 
@@ -141,7 +141,7 @@ def test_gaps_between_values_are_those_of_the_demo(
     assert hours[0] <= gap <= hours[1]
 
 
-def test_what_is_implausible_bounded_or_not_measured_occurs_and_is_rare(discharged: Tables) -> None:
+def test_implausible_bounded_and_missing_values_occur_but_are_rare(discharged: Tables) -> None:
     rates = discharged["chartevents"].query("itemid == 220045")["valuenum"]
     assert 0 < (rates == 0).mean() < 0.005
     means = discharged["chartevents"].query("itemid == 220052")["valuenum"]
@@ -154,7 +154,7 @@ def test_what_is_implausible_bounded_or_not_measured_occurs_and_is_rare(discharg
     assert 0.02 < results["hadm_id"].isna().mean() < 0.4
 
 
-def test_both_temperature_scales_and_both_ways_of_taking_pressure_occur(discharged: Tables) -> None:
+def test_both_temperature_scales_and_both_methods_of_measuring_pressure_occur(discharged: Tables) -> None:
     stays = discharged["chartevents"].groupby("itemid")["stay_id"].nunique() / DISCHARGED.count
     assert 0.05 < stays[223762] < 0.2
     assert stays[223761] > 0.95

@@ -1,4 +1,4 @@
-"""UTC to the clock on MIMIC's wall."""
+"""Tests the conversion of UTC to MIMIC's wall clock."""
 
 from datetime import UTC, datetime
 
@@ -27,5 +27,5 @@ def test_utc_becomes_the_eastern_wall_clock(utc: str, expected: str) -> None:
     assert wall(utc) == expected
 
 
-def test_what_happens_in_the_first_of_two_equal_hours_is_written_early_and_never_late() -> None:
+def test_times_in_the_first_of_two_equal_hours_are_written_early_and_never_late() -> None:
     assert wall("2026-11-01T05:30:00Z") == "2026-11-01 00:30:00"

@@ -1,4 +1,4 @@
-"""A Bundle taken apart: ids, references, deletions, and entries that cannot be used."""
+"""Tests how resources are extracted from a Bundle: ids, references, deletions, and unusable entries."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ def entry(resource: Any = None, url: Any = None, method: str = "", asked: Any = 
 
 
 class Taken:
-    """The resources of a Bundle by their reference, its account, and the places that were refused."""
+    """Returns the resources of a Bundle by reference, its account, and the refused places."""
 
     def __init__(self, bundle: bytes, *bases: str) -> None:
         self.account = Account()
@@ -46,7 +46,7 @@ def test_a_resource_without_an_id_gets_that_of_its_urn_and_references_follow() -
     assert found.account == Account()
 
 
-def test_an_id_of_its_own_is_kept_and_the_urn_stands_for_it() -> None:
+def test_a_resources_own_id_is_kept_and_its_urn_refers_to_it() -> None:
     found = taken(entry({**PATIENT, "id": "p1"}, f"urn:uuid:{UUID}", "POST", "Patient"), entry(VALUE))
     assert found.references == ["Patient/p1", "Observation/o1"]
     assert found.all[1]["subject"] == {"reference": "Patient/p1"}
@@ -60,18 +60,18 @@ def test_an_id_of_its_own_is_kept_and_the_urn_stands_for_it() -> None:
         (entry(PATIENT, "urn:oid:1.2.3"), "1.2.3"),
     ],
 )
-def test_an_id_may_be_said_by_the_request_or_by_the_address(given: Any, expected: str) -> None:
+def test_an_id_may_come_from_the_request_or_the_address(given: Any, expected: str) -> None:
     assert taken(given).all[0]["id"] == expected
 
 
 @pytest.mark.parametrize("url", [None, "urn:uuid:not a uuid", "https://elsewhere.org/fhir/Observation/o1"])
-def test_an_id_that_nobody_says_follows_from_the_bundle_alone(url: str | None) -> None:
+def test_an_unstated_id_depends_only_on_the_bundle(url: str | None) -> None:
     (first, second), (again, _) = (taken(entry(PATIENT, url), entry({**PATIENT, "gender": "male"})).all for _ in "ab")
     assert first["id"] == again["id"] != second["id"]
     assert is_id(first["id"])
 
 
-def test_what_no_entry_answers_to_is_counted_and_left_as_it_is() -> None:
+def test_a_reference_to_no_entry_is_counted_and_left_unchanged() -> None:
     other = {"reference": "Practitioner?identifier=urn:test|1"}
     found = taken(entry({**VALUE, "performer": [other, {"reference": "Practitioner/d1"}, {"reference": "#c"}]}))
     assert found.all[0]["subject"] == VALUE["subject"]
@@ -79,7 +79,7 @@ def test_what_no_entry_answers_to_is_counted_and_left_as_it_is() -> None:
     assert found.account.unresolved == 2
 
 
-def test_an_address_is_rewritten_wherever_an_address_may_stand_and_nowhere_else() -> None:
+def test_an_address_is_rewritten_only_in_elements_that_contain_addresses() -> None:
     urn = f"urn:uuid:{UUID}"
     report = {
         **{"resourceType": "DocumentReference", "id": "d1", "content": [{"attachment": {"url": urn}}]},
@@ -97,7 +97,7 @@ def test_a_reference_by_address_and_version_finds_its_entry() -> None:
     assert found.all[1]["subject"] == {"reference": "Patient/p1"}
 
 
-def test_two_resources_of_one_name_are_not_taken_for_one() -> None:
+def test_two_resources_with_one_name_are_not_merged() -> None:
     one, other = {**PATIENT, "id": "p1"}, {**PATIENT, "id": "p1", "gender": "male"}
     for first, second in (
         (entry(one, "https://a.org/Patient/p1"), entry(other, "https://b.org/Patient/p1")),
@@ -122,7 +122,7 @@ def test_versions_of_one_resource_and_copies_of_it_are_fine() -> None:
     assert (copies.references, copies.refused) == ([f"Patient/{UUID}"] * 2, [])
 
 
-def test_of_a_history_the_newest_comes_last() -> None:
+def test_the_newest_version_of_a_history_comes_last() -> None:
     url = "https://a.org/Patient/p1"
     versions = [entry({**PATIENT, "id": "p1", "meta": {"versionId": n}}, url) for n in "321"]
     assert [one["meta"]["versionId"] for one in taken(*versions, type="history").all] == ["1", "2", "3"]
@@ -147,7 +147,7 @@ def test_deletions_are_read_with_their_time() -> None:
 @pytest.mark.parametrize(
     "url", ["Observation?code=1", "Observation", "https://elsewhere.org/Patient/a", ["Patient/c"], None]
 )
-def test_a_deletion_of_nobody_knows_what_is_refused(url: Any) -> None:
+def test_a_deletion_without_a_resource_is_refused(url: Any) -> None:
     found = taken(entry(None, None, "DELETE", url))
     assert [number for number, _ in found.refused] == [1]
     assert not found.account.deleted
@@ -165,7 +165,7 @@ def test_a_deletion_of_nobody_knows_what_is_refused(url: Any) -> None:
         (entry({"resourceType": "Parameters"}, None, "PATCH", "Patient/a"), "a change of a resource"),
     ],
 )
-def test_an_entry_that_cannot_be_used_costs_no_other(odd: Any, reason: str) -> None:
+def test_an_unusable_entry_does_not_affect_the_others(odd: Any, reason: str) -> None:
     found = taken(entry({**PATIENT, "id": "p1"}), odd, entry({**PATIENT, "id": "p2"}))
     assert found.references == ["Patient/p1", "Patient/p2"]
     ((number, said),) = found.refused
@@ -174,7 +174,7 @@ def test_an_entry_that_cannot_be_used_costs_no_other(odd: Any, reason: str) -> N
 
 @pytest.mark.parametrize("beside", [None, 5])
 @pytest.mark.parametrize("own", ['"id":"deep",', ""])
-def test_an_entry_that_is_too_deep_costs_no_other(beside: Any, own: str) -> None:
+def test_an_entry_nested_too_deeply_does_not_affect_the_others(beside: Any, own: str) -> None:
     deep = '{"resourceType":"Patient",' + own + '"x":' + "[" * 600 + "]" * 600 + "}"
     text = json.dumps({"entry": [entry({**PATIENT, "id": "p1"}), entry(PATIENT), beside]})
     found = Taken(text.replace(json.dumps(PATIENT), deep).encode())
@@ -182,7 +182,7 @@ def test_an_entry_that_is_too_deep_costs_no_other(beside: Any, own: str) -> None
     assert found.refused[-1][1].startswith("nested too deeply")
 
 
-def test_a_name_that_is_no_id_is_put_into_no_reference() -> None:
+def test_a_name_that_is_not_an_id_is_not_used_in_references() -> None:
     odd = json.dumps(
         {
             "entry": [
@@ -198,7 +198,7 @@ def test_a_name_that_is_no_id_is_put_into_no_reference() -> None:
     assert (len(list(found)), account.unresolved, refused) == (2, 1, [])
 
 
-def test_an_entry_that_is_none_costs_no_other() -> None:
+def test_an_entry_that_is_not_an_object_does_not_affect_the_others() -> None:
     found = taken(entry({**PATIENT, "id": "p1"}), None, 5)
     assert (found.references, [number for number, _ in found.refused]) == (["Patient/p1"], [2, 3])
 
@@ -217,23 +217,23 @@ def test_a_token_that_json_does_not_allow_stays_in_its_own_resource(token: str) 
         orjson.loads(odd[2])
 
 
-def test_operation_outcomes_are_counted_and_no_resources() -> None:
+def test_operation_outcomes_are_counted_and_are_not_resources() -> None:
     found = taken(entry({"resourceType": "OperationOutcome"}), entry({**PATIENT, "id": "p1"}), type="searchset")
     assert (found.references, found.account.outcomes) == (["Patient/p1"], 1)
 
 
 @pytest.mark.parametrize("content", [b"[]", b"5", b"{", b'{"resourceType": "Bundle", "entry": {}}', b"[" * 100_000])
-def test_what_is_no_bundle_is_unusable(content: bytes) -> None:
+def test_other_content_than_a_bundle_is_unusable(content: bytes) -> None:
     with pytest.raises(Unusable):
         Taken(content)
 
 
-def test_a_prefetch_gives_what_it_names_and_null_is_nothing() -> None:
+def test_a_prefetch_contains_its_named_resources_and_null_is_skipped() -> None:
     prefetch = {"patient": PATIENT, "none": None, "values": {"resourceType": "Bundle", "entry": []}}
     assert [kind_of(one) for one in resources_of_prefetch(json.dumps(prefetch).encode())] == ["Patient", "Bundle"]
 
 
 @pytest.mark.parametrize("odd", [{}, {"a": None}, {"a": PATIENT, "b": 5}, {"a": {"b": {}}}, [PATIENT]])
-def test_other_json_is_no_prefetch(odd: Any) -> None:
+def test_other_json_is_not_accepted_as_a_prefetch(odd: Any) -> None:
     with pytest.raises(Unusable, match="neither a resource"):
         resources_of_prefetch(json.dumps(odd).encode())

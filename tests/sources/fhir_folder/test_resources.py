@@ -1,4 +1,4 @@
-"""What of a folder is read, as what, and what is said of the rest."""
+"""Tests which files of a folder are read, how, and what is reported about the others."""
 
 import gzip
 import json
@@ -41,13 +41,13 @@ def ids(folder: FhirFolder) -> list[str]:
 
 
 def said(folder: Path) -> tuple[list[str], list[str]]:
-    """The ids that can be used, and what is said of the rest, without the folder."""
+    """Returns the usable ids, and what is reported about the rest, without the folder."""
     refused: list[Unread] = []
     found = [resource["id"] for _, resource in FhirFolder(folder).resources(refused.append)]
     return found, [str(one).removeprefix(f"{folder}/") for one in refused]
 
 
-def test_every_form_is_read_in_order_of_name_in_folders_too(tmp_path: Path) -> None:
+def test_every_form_is_read_in_order_of_name_including_subfolders(tmp_path: Path) -> None:
     write(tmp_path, "a.ndjson", patient("1"), b"  ", patient("2"))
     write(tmp_path, "b/z.ndjson.gz", patient("3"))
     write(tmp_path, "c.json", bundle(patient("4"), patient("5"), type="collection"))
@@ -64,12 +64,12 @@ def test_every_form_is_read_in_order_of_name_in_folders_too(tmp_path: Path) -> N
     ]
 
 
-def test_a_folder_may_lie_at_a_url() -> None:
+def test_a_folder_may_be_at_a_url() -> None:
     fsspec.filesystem("memory").pipe("/a-folder/in/a.ndjson", json.dumps(patient("1")).encode())
     assert ids(FhirFolder("memory://a-folder")) == ["1"]
 
 
-def test_an_export_s_log_manifest_and_errors_are_no_data(tmp_path: Path) -> None:
+def test_an_exports_log_manifest_and_errors_are_not_data(tmp_path: Path) -> None:
     write(tmp_path, "Patient.ndjson", patient("1"))
     write(tmp_path, "log.ndjson", {"eventId": "kickoff"})
     write(tmp_path, "manifest.json", {"output": []})
@@ -82,7 +82,7 @@ def test_an_export_s_log_manifest_and_errors_are_no_data(tmp_path: Path) -> None
     assert folder.account.counts == {"operation_outcomes": 2, "files_passed_over": 4}
 
 
-def test_what_was_deleted_does_not_count_wherever_that_is_said(tmp_path: Path) -> None:
+def test_deleted_resources_do_not_count_wherever_the_deletion_is_listed(tmp_path: Path) -> None:
     write(tmp_path, "Patient.ndjson", *(patient(key, meta={"lastUpdated": T1}) for key in "123"))
     write(tmp_path, "deleted/Patient.ndjson", deleted("Patient/1"), deleted("Patient/2", timestamp=T2))
     write(tmp_path, "zz.json", deleted("Patient/3", timestamp="2026-03-10T00:00:00Z"))
@@ -92,7 +92,7 @@ def test_what_was_deleted_does_not_count_wherever_that_is_said(tmp_path: Path) -
     assert current.account.counts == {"resources_deleted": 3}
 
 
-def test_a_resource_among_the_deleted_is_not_brought_back(tmp_path: Path) -> None:
+def test_a_resource_in_a_deleted_file_is_not_restored(tmp_path: Path) -> None:
     write(tmp_path, "a.ndjson", patient("1"))
     write(tmp_path, "deleted/Patient.ndjson", patient("2"))
     found, refused = said(tmp_path)
@@ -119,7 +119,7 @@ def test_a_resource_among_the_deleted_is_not_brought_back(tmp_path: Path) -> Non
         ("a.json", b'{"resourceType": "Bundle", "entry": {"secret": 5}}', "a.json"),
     ],
 )
-def test_what_cannot_be_used_is_named_by_its_place_and_costs_nothing_else(
+def test_an_unusable_resource_is_named_by_its_place_and_affects_no_other(
     tmp_path: Path, name: str, content: bytes, place: str
 ) -> None:
     lines = [patient("0"), content, patient("1")] if ".ndjson" in name else [content]
@@ -132,7 +132,7 @@ def test_what_cannot_be_used_is_named_by_its_place_and_costs_nothing_else(
         ids(FhirFolder(tmp_path))
 
 
-def test_of_a_file_that_breaks_off_the_lines_before_count(tmp_path: Path) -> None:
+def test_the_lines_before_the_end_of_a_truncated_file_count(tmp_path: Path) -> None:
     write(tmp_path, "a.ndjson.gz", *(patient(str(number)) for number in range(20_000)))
     whole = (tmp_path / "a.ndjson.gz").read_bytes()
     (tmp_path / "a.ndjson.gz").write_bytes(whole[: len(whole) // 2])
@@ -148,7 +148,7 @@ def test_a_folder_without_fhir_files_is_an_error(tmp_path: Path, name: str) -> N
         ids(FhirFolder(folder))
 
 
-def test_a_line_says_its_type_however_its_elements_are_ordered(tmp_path: Path) -> None:
+def test_the_type_of_a_line_is_found_in_any_order_of_elements(tmp_path: Path) -> None:
     lines = [b'{"id":"1","resourceType":"Patient"}', b'{"resourceType":"Group","id":"2"}']
     mixed = [lines[0], lines[1], lines[1], lines[0], b'{"resourceType": "Groups", "id": "3"}', lines[1]]
     write(tmp_path, "a.ndjson", *mixed)
@@ -156,7 +156,7 @@ def test_a_line_says_its_type_however_its_elements_are_ordered(tmp_path: Path) -
     assert kinds == ["Patient", "Group", "Group", "Patient", "Groups", "Group"]
 
 
-def test_of_several_versions_the_latest_counts_across_files_and_forms(tmp_path: Path) -> None:
+def test_the_latest_of_several_versions_counts_across_files_and_forms(tmp_path: Path) -> None:
     def version(key: str, updated: str, gender: str) -> Resource:
         return patient(key, meta={"lastUpdated": updated}, gender=gender)
 
@@ -169,7 +169,7 @@ def test_of_several_versions_the_latest_counts_across_files_and_forms(tmp_path: 
     assert alone == ["1", "2"]
 
 
-def test_what_a_folder_gets_after_its_survey_is_not_read(tmp_path: Path) -> None:
+def test_files_added_after_the_survey_are_not_read(tmp_path: Path) -> None:
     write(tmp_path, "a.ndjson", patient("1"))
     current = Current(FhirFolder(tmp_path), lambda resource: resource["resourceType"])
     write(tmp_path, "a.ndjson", patient("1"), patient("2"))
@@ -177,6 +177,6 @@ def test_what_a_folder_gets_after_its_survey_is_not_read(tmp_path: Path) -> None
     assert [resource["id"] for _, resource in current.resources()] == ["1"]
 
 
-def test_a_folder_that_is_missing_is_told_from_one_without_fhir_files(tmp_path: Path) -> None:
+def test_a_missing_folder_is_distinguished_from_one_without_fhir_files(tmp_path: Path) -> None:
     with pytest.raises(SourceDataError, match="there is no such folder; give a folder of FHIR files"):
         ids(FhirFolder(tmp_path / "misspelt"))

@@ -62,7 +62,7 @@ def test_an_unknown_location_is_an_error(tmp_path: Path, stay: Resource) -> None
         FhirFolderSource(tmp_path, Encounters(locations=("Moon",))).find_stays()
 
 
-def test_only_readings_inside_the_windows_of_the_index_come_out(tmp_path: Path, schemas: Path, pulse: Resource) -> None:
+def test_only_readings_inside_the_windows_are_returned(tmp_path: Path, schemas: Path, pulse: Resource) -> None:
     late = {**pulse, "id": "o2", "effectiveDateTime": "2026-01-02T12:00:01Z"}
     other = {**pulse, "id": "o3", "subject": {"reference": "Patient/b"}}
     write(tmp_path, "all.ndjson", pulse, late, other)
@@ -70,7 +70,7 @@ def test_only_readings_inside_the_windows_of_the_index_come_out(tmp_path: Path, 
     assert readings["source_ref"].tolist() == ["Observation/o1"]
 
 
-def test_every_index_row_comes_once_some_patients_at_a_time(tmp_path: Path, schemas: Path, pulse: Resource) -> None:
+def test_every_index_row_is_returned_once_in_batches(tmp_path: Path, schemas: Path, pulse: Resource) -> None:
     write(tmp_path, "all.ndjson", pulse)
     index = pd.concat([INDEX, INDEX.assign(stay_id="e3", patient_id="c"), INDEX.assign(stay_id="e4")])
     parts = read(FhirFolderSource(tmp_path, patients_at_once=1), schemas, index)
@@ -78,7 +78,7 @@ def test_every_index_row_comes_once_some_patients_at_a_time(tmp_path: Path, sche
 
 
 @pytest.mark.parametrize("written", ["Körper/HR.1", r"K\u00f6rper\/HR.1"])
-def test_a_code_of_the_house_is_found_as_json_may_write_it(
+def test_a_local_code_is_found_however_json_escapes_it(
     tmp_path: Path, schemas: Path, pulse: Resource, written: str
 ) -> None:
     variables = load_variables(schemas)
@@ -90,7 +90,7 @@ def test_a_code_of_the_house_is_found_as_json_may_write_it(
     assert readings["value"].tolist() == [80]
 
 
-def test_a_code_in_a_text_is_not_taken_for_a_coding(tmp_path: Path, schemas: Path, pulse: Resource) -> None:
+def test_a_code_in_a_text_is_not_mistaken_for_a_coding(tmp_path: Path, schemas: Path, pulse: Resource) -> None:
     write(tmp_path, "all.ndjson", {**pulse, "code": {"text": "8867-4"}})
     ((_, readings),) = read(FhirFolderSource(tmp_path), schemas)
     assert readings.empty
@@ -104,7 +104,7 @@ def test_a_folder_without_ndjson_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ['{"resourceType": "Encounter", "name": "PRIVATE', '["Encounter"]'])
-def test_a_line_that_is_no_resource_is_named_and_not_shown(tmp_path: Path, line: str) -> None:
+def test_a_line_that_is_not_a_resource_is_named_but_not_quoted(tmp_path: Path, line: str) -> None:
     (tmp_path / "all.ndjson").write_text(f"{json.dumps(PATIENT)}\n{line}\n")
     with pytest.raises(SourceDataError, match=r"all\.ndjson, line 2") as caught:
         FhirFolderSource(tmp_path).find_stays()

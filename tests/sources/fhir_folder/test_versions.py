@@ -1,4 +1,4 @@
-"""A folder that holds several versions of one resource: of each the one that counts, whatever it says."""
+"""Tests a folder with several versions of one resource: only the current one counts, whatever it contains."""
 
 import json
 import math
@@ -61,7 +61,7 @@ def values(folder, schemas: Path) -> Any:
 
 @pytest.mark.parametrize(("versions", "counts"), ORDERS)
 @pytest.mark.parametrize("apart", [False, True])
-def test_of_an_observation_the_latest_version_alone_is_read(values, pulse, versions, counts: int, apart: bool) -> None:
+def test_only_the_latest_version_of_an_observation_is_read(values, pulse, versions, counts: int, apart: bool) -> None:
     given = [
         of(pulse, updated, valueQuantity={"value": 80 + place, "code": "/min"})
         for place, updated in enumerate(versions)
@@ -71,7 +71,7 @@ def test_of_an_observation_the_latest_version_alone_is_read(values, pulse, versi
     assert sorted(values(*files)) == sorted([["a", 80.0 + counts], ["a", 80.0]])
 
 
-def test_a_value_that_json_does_not_allow_is_none_and_its_version_counts_like_any_other(values, pulse) -> None:
+def test_a_value_that_json_does_not_allow_is_ignored_but_its_version_counts(values, pulse) -> None:
     bad = {"value": math.nan, "code": "/min"}
     old, new = of(pulse, T1, valueQuantity=bad), of(pulse, T2, id="o2", valueQuantity=bad)
     read = values([old, new, of(pulse, T2), of(pulse, T1, id="o2"), of(pulse, id="o3")])
@@ -89,7 +89,7 @@ def test_a_value_that_json_does_not_allow_is_none_and_its_version_counts_like_an
         {"effectiveDateTime": "2025-01-01T00:00:00Z"},
     ],
 )
-def test_a_later_version_that_is_not_read_takes_the_earlier_one_back(values, pulse, changes: Resource) -> None:
+def test_a_later_version_that_is_not_read_still_replaces_the_earlier_one(values, pulse, changes: Resource) -> None:
     assert values([of(pulse, T1), of(pulse, T2, **changes)]) == []
     assert values([of(pulse, T2, **changes), of(pulse, T1)]) == []
     assert values([of(pulse, T2), of(pulse, T1, **changes)]) == [["a", 80.0]]
@@ -101,20 +101,20 @@ def test_a_retraction_by_a_later_version_is_read_with_its_status(folder, schemas
     assert readings["status"].tolist() == ["entered-in-error"]
 
 
-def test_an_observation_that_was_moved_is_the_other_patients_alone(values, pulse) -> None:
+def test_a_moved_observation_belongs_only_to_the_new_patient(values, pulse) -> None:
     assert values([of(pulse, T1)], [of(pulse, T2, subject={"reference": "Patient/b"})]) == [["b", 80.0]]
 
 
-def test_a_misshapen_version_is_a_version(values, pulse) -> None:
+def test_a_malformed_version_counts_as_a_version(values, pulse) -> None:
     assert values([of(pulse), {**pulse, "meta": [], "code": 5}]) == []
 
 
-def test_resources_of_two_types_with_one_id_are_no_versions_of_each_other(values, pulse, stay) -> None:
+def test_resources_of_two_types_with_one_id_are_not_versions_of_each_other(values, pulse, stay) -> None:
     reason = [{"reference": "Observation/o1", "type": "Observation"}]
     assert values([pulse, {**stay, "id": "o1", "reasonReference": reason}]) == [["a", 80.0]]
 
 
-def test_observations_without_an_id_are_no_versions_of_each_other(values, pulse) -> None:
+def test_observations_without_an_id_are_not_versions_of_each_other(values, pulse) -> None:
     assert len(values([{**pulse, "id": None}, {**pulse, "id": None}, {**pulse, "id": ""}, pulse, pulse])) == 4
 
 
@@ -122,7 +122,7 @@ def test_observations_without_an_id_are_no_versions_of_each_other(values, pulse)
     ("updated", "at", "stays"),
     [(None, None, False), (T3, None, False), (None, T1, False), (T2, T3, False), (T2, T1, True)],
 )
-def test_what_an_export_says_was_deleted_is_not_read(values, folder, pulse, stay, updated, at, stays: bool) -> None:
+def test_resources_listed_as_deleted_are_not_read(values, folder, pulse, stay, updated, at, stays: bool) -> None:
     resources = [of(pulse, updated), of(pulse, updated, id="o2"), of(stay, updated)]
     gone = deleted("Observation/o1", "Encounter/e1", at=at)
     for files in ([[gone], resources], [resources, [gone]]):
@@ -130,7 +130,7 @@ def test_what_an_export_says_was_deleted_is_not_read(values, folder, pulse, stay
         assert len(folder(*files).find_stays().stays) == (1 if stays else 0)
 
 
-def test_of_encounters_and_patients_the_latest_version_counts(folder, stay) -> None:
+def test_the_latest_version_of_encounters_and_patients_counts(folder, stay) -> None:
     born = {"resourceType": "Patient", "id": "a", "birthDate": "1950-01-01"}
     files = [
         [of(stay, T2, status="cancelled"), of(born, T1, birthDate="1960-01-01"), of(stay, T1), of(born, T2)],
@@ -140,7 +140,7 @@ def test_of_encounters_and_patients_the_latest_version_counts(folder, stay) -> N
     assert (found["status"], found["patient_id"], found["birth_date"].year) == ("cancelled", "a", 1950)
 
 
-def test_a_folder_in_which_every_id_comes_once_is_not_read_twice(pulse) -> None:
+def test_a_folder_without_repeated_ids_is_read_only_once(pulse) -> None:
     lines = Places()
     assert [lines.note(one) for one in ("Observation/o1", "Observation/o2", None, None)] == [0, 1, 2, 3]
 

@@ -1,4 +1,4 @@
-"""A MIMIC folder of a few rows, written by the test that needs it."""
+"""Provides a MIMIC folder of a few rows, written by each test that needs it."""
 
 import csv
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""A DuckDB file gives what the CSVs give, to the last digit; what cannot be read so is an error with its remedy."""
+"""Tests that a DuckDB file gives exactly the same as the CSVs; if it cannot, the error names a remedy."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from wardround.sources.mimic.folder import MimicFolder
 from wardround.spec.loading import load_condition
 from wardround.workflows.features import FeatureTable, build_table
 
-# Typed, as people load them; without BOOLEAN, which DuckDB would take for a gender that is always F.
+# Typed, as people load them; without BOOLEAN, which DuckDB would infer for a gender that is always F.
 TYPES = "sample_size=-1, auto_type_candidates=['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
 TABLES = ("icustays", "chartevents", "patients", "admissions", "transfers", "labevents", "diagnoses_icd")
 TEXTS = "all_varchar=true"
@@ -45,19 +45,19 @@ def table_of(source: MimicFiles, table: str, columns: list[str]) -> pd.DataFrame
         ({"hosp": "hosp", "icu": "icu"}, TEXTS),
     ],
 )
-def test_stays_outcomes_and_features_are_those_of_the_csvs(small_mimic, of_csvs, tmp_path, schemas, places, options):
+def test_stays_outcomes_and_features_equal_those_of_csvs(small_mimic, of_csvs, tmp_path, schemas, places, options):
     file = loaded(small_mimic, tmp_path / "it's [one].duckdb", places, options)
     check_equal(read_from(file, schemas), of_csvs)
 
 
 @pytest.mark.mimic
-def test_the_demo_gives_the_same_from_both(mimic_demo, tmp_path, schemas) -> None:
+def test_the_demo_gives_the_same_result_from_both(mimic_demo, tmp_path, schemas) -> None:
     file = loaded(mimic_demo, tmp_path / "mimic.db", {"hosp": "mimiciv_hosp", "icu": "mimiciv_icu"})
     check_equal(read_from(file, schemas), read_from(mimic_demo, schemas))
 
 
 class Read(NamedTuple):
-    """What training takes from MIMIC."""
+    """Returns what training reads from MIMIC."""
 
     stays: pd.DataFrame
     diagnoses: pd.DataFrame
@@ -129,7 +129,7 @@ def test_the_file_is_only_read(small_mimic, tmp_path) -> None:
         ),
     ],
 )
-def test_what_a_database_lacks_is_named(tmp_path, made_with, table, columns, message) -> None:
+def test_what_is_missing_in_a_database_is_named(tmp_path, made_with, table, columns, message) -> None:
     file = tmp_path / "mimic.duckdb"
     with duckdb.connect(file) as database:
         database.execute(made_with)
@@ -137,7 +137,7 @@ def test_what_a_database_lacks_is_named(tmp_path, made_with, table, columns, mes
         MimicFiles(file).scan(table, columns)
 
 
-def test_a_word_where_an_id_belongs_is_not_repeated(tmp_path) -> None:
+def test_a_word_in_place_of_an_id_is_not_quoted(tmp_path) -> None:
     file = tmp_path / "mimic.duckdb"
     with duckdb.connect(file) as database:
         database.execute("CREATE TABLE icustays AS SELECT 'PRIVATE' AS stay_id")
@@ -146,13 +146,13 @@ def test_a_word_where_an_id_belongs_is_not_repeated(tmp_path) -> None:
     assert "PRIVATE" not in str(caught.value)
 
 
-def test_a_file_that_is_no_database_is_an_error(tmp_path) -> None:
+def test_a_file_that_is_not_a_database_is_an_error(tmp_path) -> None:
     file = tmp_path / "mimic.duckdb"
     file.write_text("stay_id,intime\n")
     with pytest.raises(SourceDataError, match="cannot be read as a DuckDB database"):
         MimicFolder(file).stays()
 
 
-def test_a_file_that_is_not_there_is_an_error(tmp_path) -> None:
+def test_a_missing_database_is_an_error(tmp_path) -> None:
     with pytest.raises(SourceDataError, match="or a DuckDB file"):
         MimicFolder(tmp_path / "mimic.duckdb").stays()

@@ -25,11 +25,11 @@ def utc(local: str) -> str:
         ("2200-12-01 00:00:00", "2200-12-01T05:00:00+00:00"),
     ],
 )
-def test_daylight_saving_holds_before_and_after_2037(local: str, expected: str) -> None:
+def test_daylight_saving_is_applied_before_and_after_2037(local: str, expected: str) -> None:
     assert utc(local) == expected
 
 
-def test_the_hour_that_comes_twice_is_standard_time() -> None:
+def test_the_hour_that_occurs_twice_is_standard_time() -> None:
     assert utc("2154-11-03 01:30:00") == "2154-11-03T06:30:00+00:00"
 
 
@@ -37,7 +37,7 @@ def test_the_hour_that_is_skipped_is_shifted_forward() -> None:
     assert utc("2154-03-10 02:30:00") == "2154-03-10T07:30:00+00:00"
 
 
-def test_what_is_no_time_is_empty() -> None:
+def test_an_invalid_time_is_empty() -> None:
     nothing = times("'soon'", "NULL")
     assert nothing.isna().all()
     assert nothing.dtype == pd.DatetimeTZDtype("us", "UTC")

@@ -69,7 +69,7 @@ def test_a_truncated_gzip_is_an_error(folder: Path) -> None:
         count(folder, ["stay_id"])
 
 
-def test_a_word_where_an_id_belongs_names_the_column_and_not_the_word(folder: Path) -> None:
+def test_the_error_for_a_word_in_place_of_an_id_names_only_the_column(folder: Path) -> None:
     (folder / "icu" / "icustays.csv").write_text(ROWS + "PRIVATE,2180-07-23 12:36:00,\n")
     with pytest.raises(SourceDataError, match="column stay_id") as caught:
         count(folder, ["stay_id"])
@@ -77,7 +77,7 @@ def test_a_word_where_an_id_belongs_names_the_column_and_not_the_word(folder: Pa
 
 
 @pytest.mark.parametrize("text", ["1.00E+07", "10000032.5", "1e5", "10 000 032", "ten"])
-def test_an_id_that_would_be_read_as_another_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_id_that_could_be_read_as_a_different_one_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "icu" / "icustays.csv"
     path.parent.mkdir()
     path.write_text(f"subject_id,stay_id\n10000032,1\n{text},2\n")
@@ -87,7 +87,7 @@ def test_an_id_that_would_be_read_as_another_is_refused(tmp_path: Path, text: st
 
 
 @pytest.mark.parametrize("text", ["10000032", "10000032.0", "", '"10000032"'])
-def test_an_id_in_digits_is_read_also_with_a_zero_after_the_point(tmp_path: Path, text: str) -> None:
+def test_an_id_in_digits_is_read_even_with_a_zero_after_the_point(tmp_path: Path, text: str) -> None:
     path = tmp_path / "icu" / "icustays.csv"
     path.parent.mkdir()
     path.write_text(f"subject_id,stay_id\n{text},2\n")

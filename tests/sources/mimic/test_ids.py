@@ -17,7 +17,7 @@ def test_a_stay_has_the_id_of_the_official_icu_encounter() -> None:
     assert ids.stay_id(31269608) == "aa9dc967-aece-541b-89d6-b0cedcd43d64"
 
 
-def test_a_chartevent_without_text_leaves_that_part_out_of_its_name() -> None:
+def test_a_missing_text_is_left_out_of_a_chartevents_name() -> None:
     assert ids.chartevent_name(3, "2180-07-23 12:36:00", 220045, None) == "3-2180-07-23 12:36:00-220045"
 
 

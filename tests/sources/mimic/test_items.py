@@ -1,4 +1,4 @@
-"""Every item id of variables.yaml against what MIMIC's own dictionaries call it."""
+"""Compares every item id in variables.yaml with its label in MIMIC's own dictionaries."""
 
 import csv
 import gzip

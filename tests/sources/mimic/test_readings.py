@@ -49,13 +49,13 @@ def test_rows_of_both_tables_become_readings(mimic, variables) -> None:
     assert (lactate["value"], lactate["unit"], lactate["source_ref"]) == (2.1, "mmol/L", "labevents/7")
 
 
-def test_times_are_eastern_and_available_is_when_it_was_stored(mimic, variables) -> None:
+def test_times_are_eastern_and_available_is_the_store_time(mimic, variables) -> None:
     pulse = only(read(mimic(), variables), "heart_rate")
     assert pulse["time"] == pd.Timestamp("2180-01-10T17:00Z")
     assert pulse["available"] == pd.Timestamp("2180-01-10T17:30Z")
 
 
-def test_without_a_storetime_a_value_was_available_when_charted(mimic, variables) -> None:
+def test_without_a_storetime_a_value_is_available_when_charted(mimic, variables) -> None:
     pulse = only(read(mimic(chartevents=[{"storetime": ""}]), variables), "heart_rate")
     assert pulse["available"] == pulse["time"]
 
@@ -68,7 +68,7 @@ def test_the_window_ends_at_as_of_and_both_ends_count(mimic, variables, charttim
     assert len(read(mimic(chartevents=[{"charttime": charttime}], labevents=[]), variables)) == found
 
 
-def test_an_event_belongs_to_its_patient_whatever_stay_it_names(mimic, variables) -> None:
+def test_an_event_belongs_to_its_patient_whatever_its_stay(mimic, variables) -> None:
     frame = read(mimic(chartevents=[{"stay_id": 99, "hadm_id": ""}, {"subject_id": 5}], labevents=[]), variables)
     assert frame["source_ref"].tolist() == ["chartevents/99-2180-01-10 12:00:00-220045-80"]
 
@@ -105,16 +105,16 @@ def test_what_cannot_be_used_is_set_aside_with_its_reason(mimic, variables, lab:
     assert admitted.set_aside["reason"].tolist() == [reason]
 
 
-def test_blanks_around_a_unit_do_not_matter(mimic, variables) -> None:
+def test_spaces_around_a_unit_are_ignored(mimic, variables) -> None:
     assert only(read(mimic(labevents=[{"valueuom": " mmol/L "}]), variables), "lactate")["unit"] == "mmol/L"
 
 
-def test_windows_that_overlap_give_a_row_once(mimic, variables) -> None:
+def test_a_row_in_two_overlapping_windows_is_returned_once(mimic, variables) -> None:
     frame = read(mimic(labevents=[]), variables, rows=[(1, AS_OF), (1, "2180-01-11T16:00Z")])
     assert len(frame) == 1
 
 
-def test_every_index_row_comes_once_and_a_patient_without_events_too(mimic, variables) -> None:
+def test_every_index_row_is_returned_once_even_without_events(mimic, variables) -> None:
     rows = index((1, AS_OF), (404, AS_OF), (5, AS_OF), (1, "2181-01-01T00:00Z"))
     parts = list(MimicFolder(mimic(), patients_at_once=2).readings(rows, variables, timedelta(hours=24)))
     assert [len(part) for part, _ in parts] == [3, 1]
@@ -137,7 +137,7 @@ def test_a_missing_column_is_named(mimic, variables) -> None:
         read(folder, variables)
 
 
-def test_an_unreadable_row_is_an_error_that_holds_no_value(mimic, variables) -> None:
+def test_the_error_for_an_unreadable_row_contains_no_value(mimic, variables) -> None:
     folder = mimic(chartevents=[{"itemid": "PRIVATE"}])
     with pytest.raises(SourceDataError, match="chartevents") as caught:
         read(folder, variables)

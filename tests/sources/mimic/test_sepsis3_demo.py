@@ -1,4 +1,4 @@
-"""Sepsis-3 and hourly SOFA of the MIMIC-IV demo beside the reference that mimic-code computed (docs/sepsis3.md)."""
+"""Compares Sepsis-3 and hourly SOFA of the MIMIC-IV demo with the reference from mimic-code (docs/sepsis3.md)."""
 
 import pandas as pd
 import pytest
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.mimic
 
 COMPONENTS = ("respiration", "coagulation", "liver", "cardiovascular", "cns", "renal")
 TIMES = ["suspected_infection_time", "sofa_time"]
-# As docs/sepsis3.md works them out: both times, and the sum and its parts in some hours.
+# As calculated in docs/sepsis3.md: both times, and the sum and its parts in some hours.
 BY_HAND = {
     30057454: ("2171-11-14 10:44", "2171-11-14 11:00", {0: {"cardiovascular": 1, "renal": 1, "sofa": 2}}),
     31316840: (
@@ -42,7 +42,7 @@ def demo(mimic_demo) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def reference(mimic_demo):
-    """Reads a file of the reference; skips where it is not beside the demo."""
+    """Reads a file of the reference; skips the test if it is not next to the demo."""
     folder = mimic_demo.parent / "mimic-iv-demo-reference"
     if not folder.is_dir():
         pytest.skip(f"the reference is not at {folder}")
@@ -53,7 +53,7 @@ def same(found: pd.Series, wanted: pd.Series) -> pd.Series:
     return (found == wanted) | (found.isna() & wanted.isna())
 
 
-def test_every_stay_of_the_demo_has_a_label_and_a_septic_one_both_times(demo):
+def test_every_stay_of_the_demo_has_a_label_and_septic_ones_have_both_times(demo):
     labels, hourly = demo
     assert len(labels) == 140
     assert labels["stay_id"].is_monotonic_increasing
@@ -88,7 +88,7 @@ def test_every_hour_and_component_agrees_with_the_reference(demo, reference):
 
 
 @pytest.mark.parametrize("stay", BY_HAND)
-def test_stays_are_as_worked_out_by_hand(demo, stay):
+def test_stays_agree_with_calculations_by_hand(demo, stay):
     labels, hourly = (frame.set_index("mimic_stay_id").loc[stay] for frame in demo)
     *times, scores = BY_HAND[stay]
     for name, time in zip(TIMES, times, strict=True):

@@ -26,13 +26,13 @@ def test_the_birth_date_is_anchor_age_years_before_the_first_transfer(mimic) -> 
     assert MimicFolder(mimic()).stays()["birth_date"].tolist() == [pd.Timestamp("2119-02-28")]
 
 
-def test_a_stay_without_an_end_goes_on(mimic) -> None:
+def test_a_stay_without_an_end_is_in_progress(mimic) -> None:
     stay = MimicFolder(mimic(icustays=[{"outtime": ""}])).stays().iloc[0]
     assert pd.isna(stay["outtime"])
     assert stay["status"] == "in-progress"
 
 
-def test_the_outcome_of_the_hospital_stay_comes_along(mimic) -> None:
+def test_a_stay_has_the_outcome_of_the_hospital_stay(mimic) -> None:
     stay = MimicFolder(mimic()).stays().iloc[0]
     assert (stay["hospital_expire_flag"], stay["race"], stay["hadm_id"]) == (0, "WHITE", 2)
     assert stay["dischtime"] == pd.Timestamp("2180-01-20T15:00Z")

@@ -1,4 +1,4 @@
-"""A time that is not written as MIMIC writes it is refused, wherever it is read; never turned into another time."""
+"""Tests that a time in another format than MIMIC's is always refused, and never read as a different time."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_every_column_of_times_refuses_another_format(tmp_path: Path, table: str
 
 
 @pytest.mark.parametrize(("text", "shape"), FOREIGN.items())
-def test_a_foreign_format_is_shown_by_its_shape_and_never_by_its_value(tmp_path: Path, text: str, shape: str) -> None:
+def test_another_format_is_shown_by_its_shape_and_never_by_its_value(tmp_path: Path, text: str, shape: str) -> None:
     written(tmp_path, "icu/chartevents", "charttime", text)
     with pytest.raises(SourceDataError) as caught:
         times(tmp_path, "icu/chartevents", "charttime")
@@ -85,13 +85,13 @@ def test_mimics_own_format_and_an_empty_field_are_read(tmp_path: Path, table: st
     assert times(tmp_path, table, column) == [*good, None]
 
 
-def test_a_day_without_a_time_is_no_time_of_a_measurement(tmp_path: Path) -> None:
+def test_a_day_without_a_time_is_not_accepted_for_a_measurement(tmp_path: Path) -> None:
     written(tmp_path, "icu/chartevents", "charttime", "2180-03-09")
     with pytest.raises(SourceDataError, match="expected YYYY-MM-DD HH:MM:SS"):
         times(tmp_path, "icu/chartevents", "charttime")
 
 
-def test_a_text_column_of_a_database_is_held_to_the_same(tmp_path: Path) -> None:
+def test_a_text_column_of_a_database_must_have_the_same_format(tmp_path: Path) -> None:
     file = tmp_path / "mimic.duckdb"
     with duckdb.connect(file) as database:
         database.execute("CREATE TABLE chartevents AS SELECT 1 AS subject_id, '3/9/26 03:00' AS charttime")
@@ -99,7 +99,7 @@ def test_a_text_column_of_a_database_is_held_to_the_same(tmp_path: Path) -> None
         times(file, "icu/chartevents", "charttime")
 
 
-def test_features_of_a_folder_with_other_times_are_refused(mimic, schemas: Path) -> None:
+def test_features_from_a_folder_with_another_time_format_are_refused(mimic, schemas: Path) -> None:
     folder = MimicFolder(mimic(chartevents=[{}, {"charttime": "1/10/80 12:00"}]))
     with pytest.raises(SourceDataError, match=r"chartevents\.csv, column charttime, row 2"):
         build_table(folder, load_condition("sepsis", schemas), timedelta(hours=24))
