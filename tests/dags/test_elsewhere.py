@@ -1,7 +1,6 @@
 """Tests the screening DAG with a source that takes no results: its connection names the server that does."""
 
 import json
-from datetime import timedelta
 
 import pandas as pd
 import pytest
@@ -76,10 +75,10 @@ def test_the_dag_reads_one_server_and_writes_to_the_other_and_a_second_run_chang
     assert tried_to_write(source) == []
 
 
-def test_the_dag_fails_early_if_the_other_server_is_down_and_continues_when_it_is_up(servers, settings, monkeypatch):
+@pytest.mark.long
+def test_the_dag_fails_early_if_the_other_server_is_down_and_continues_when_it_is_up(servers, settings):
     source, results = servers
     results.misbehave(FaultPlan(faults=(Fault(kind="status", status=503),)))
-    monkeypatch.setattr("wardround.airflow.defaults.RETRY_DELAY", timedelta(0))
 
     end, _ = screened(settings, hours=1, wait_for_source=None)
 

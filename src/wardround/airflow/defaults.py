@@ -18,8 +18,6 @@ RETRY_POLICY = ExceptionRetryPolicy(
     ]
 )
 
-RETRY_DELAY = timedelta(seconds=30)
-
 
 def task_defaults(longest: timedelta) -> dict[str, Any]:
     """Returns the `default_args` of a DAG. A task that runs for more than `longest` is stopped and retried.
@@ -29,7 +27,7 @@ def task_defaults(longest: timedelta) -> dict[str, Any]:
     return {
         "owner": "wardround",
         "retries": 2,
-        "retry_delay": RETRY_DELAY,
+        "retry_delay": timedelta(seconds=30),
         "retry_policy": RETRY_POLICY,
         "execution_timeout": longest,
     }
