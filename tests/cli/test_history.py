@@ -16,6 +16,7 @@ from wardround.core import run_files
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import DatabaseError, RunNotFound, StorageError
 from wardround.workflows.history import rebuild
+from wardround.workflows.screen import require_complete
 
 EARLY, LATE = "2026-01-02T05:00:00Z", "2026-01-02T06:00:00Z"
 
@@ -144,6 +145,25 @@ def test_a_rebuilding_fills_the_gap_that_a_failing_database_left(own, server, wa
     assert rebuild(own, no_progress).written == 1
     assert listed(own) == [run]
     assert not RunFolder.of(own.runs, run).exists(run_files.HISTORY_MISSING)
+
+
+def test_runs_in_object_storage_are_kept_and_rebuilt_as_others(own, server, ward, tmp_path) -> None:
+    remote = replace(own, runs=f"memory://{tmp_path.name}/runs")
+    run = screened(remote, server, EARLY)
+    assert listed(remote) == [run]
+    other = replace(remote, database=f"sqlite:///{tmp_path}/other.sqlite")
+    assert rebuild(other, no_progress).written == 1
+    assert kept(other, run) == kept(remote, run)
+
+
+def test_the_last_step_of_a_run_tries_again_and_then_all_is_well(own, server, ward, tmp_path) -> None:
+    (tmp_path / "taken").touch()
+    broken = replace(own, database=f"sqlite:///{tmp_path}/taken/ward.sqlite")
+    run = json.loads(screen(broken, server, "--as-of", EARLY).stdout)["run"]
+    with pytest.raises(DatabaseError, match="missing in the history"):
+        require_complete(run, broken)
+    require_complete(run, own)
+    assert listed(own) == [run]
 
 
 def test_half_a_run_and_one_that_cannot_be_read_are_told_and_cost_no_other(own, server, ward) -> None:
