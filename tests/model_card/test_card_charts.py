@@ -1,4 +1,4 @@
-"""Curves are well-formed SVG with titles, inside their frame, and empty where there is nothing to draw."""
+"""Curves are well-formed SVG with titles, stay inside their frame, and are empty if there is nothing to draw."""
 
 import re
 from xml.etree import ElementTree
@@ -35,7 +35,7 @@ def charts(evaluation: Evaluation) -> dict[str, str]:
     }
 
 
-def test_a_chart_is_well_formed_and_says_what_it_is(evaluation: Evaluation) -> None:
+def test_a_chart_is_well_formed_and_describes_itself(evaluation: Evaluation) -> None:
     for kind, drawing in charts(evaluation).items():
         root = ElementTree.fromstring(drawing)
         assert kind in (root.get("class") or "").split()
@@ -68,7 +68,7 @@ def test_lines_stay_inside_the_frame(evaluation: Evaluation) -> None:
             assert all(-0.1 <= y <= height + 0.1 for y in numbers[1::2])
 
 
-def test_what_is_not_defined_is_not_drawn() -> None:
+def test_an_undefined_figure_is_not_drawn() -> None:
     nothing = Curves(roc=(), precision_recall=())
     assert roc_chart(nothing, (None, None), 0.3) == ""
     assert precision_recall_chart(nothing, (None, None), 0.3, None) == ""

@@ -1,4 +1,4 @@
-"""The 31 source attributes of HTI-1: all there, by paragraph, none blank."""
+"""The 31 source attributes of HTI-1 are all present, by paragraph, and none is blank."""
 
 from collections import Counter
 
@@ -29,13 +29,13 @@ def test_no_attribute_is_blank(evaluated_card: ModelCard, elsewhere: ModelCard) 
         assert [paragraph for paragraph, text in found.items() if not text.strip()] == []
 
 
-def test_what_nobody_said_or_did_is_called_so(evaluated_card: ModelCard) -> None:
+def test_missing_statements_and_tests_are_reported_as_such(evaluated_card: ModelCard) -> None:
     found = answers(evaluated_card)
     assert {found[place] for place in ("(1)(i)", "(1)(ii)", "(2)(i)", "(2)(iii)", "(4)(iv)", "(9)(i)")} == {NOT_STATED}
     assert {found[place] for place in ("(6)(i)", "(6)(iv)", "(7)(iii)", "(7)(v)", "(8)(ii)")} == {NOT_PERFORMED}
 
 
-def test_what_the_site_says_is_there(evaluated_card: ModelCard) -> None:
+def test_statements_of_the_site_are_shown(evaluated_card: ModelCard) -> None:
     stated = ModelCardTexts(developer="Ward 7, ward7@example.org", limitations=("Poor in burns.",), updates="Each May.")
     about = evaluated_card.about.model_copy(update={"stated": stated})
     found = answers(evaluated_card.model_copy(update={"about": about}))

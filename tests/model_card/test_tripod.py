@@ -1,4 +1,4 @@
-"""The items of TRIPOD+AI: all there, each answered by a section or in words."""
+"""The items of TRIPOD+AI are all present, each answered by a section or in words."""
 
 from wardround.model_card.sections import SECTIONS
 from wardround.model_card.tripod import ITEMS, reported_items

@@ -1,4 +1,4 @@
-"""A link leads to the chart of its patient at the EHR that was named, or nowhere."""
+"""A link leads to the chart of its patient at the given EHR, or there is no link."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_an_https_address_that_names_patient_or_encounter_is_a_pattern(pattern: 
         "https://ehr.example:99999/{patient_id}",
     ],
 )
-def test_anything_else_is_none(pattern: str) -> None:
+def test_anything_else_is_not_a_pattern(pattern: str) -> None:
     assert not is_pattern(pattern)
 
 
@@ -46,7 +46,7 @@ def test_ids_are_encoded() -> None:
 
 
 @pytest.mark.parametrize(("patient", "stay"), [("..", "e1"), (".", "e1"), ("p1", ".."), ("", "e1")])
-def test_an_id_that_a_browser_would_take_for_a_way_up_has_no_link(patient: str, stay: str) -> None:
+def test_an_id_that_a_browser_would_treat_as_a_parent_folder_has_no_link(patient: str, stay: str) -> None:
     assert chart_link(PATTERN, patient, stay) == ""
 
 

@@ -65,7 +65,7 @@ def test_a_histogram_names_its_axes() -> None:
 
 
 def test_a_narrow_drawing_has_another_id_and_text_of_eleven_pixels_at_least_on_a_telephone() -> None:
-    """Such a drawing is as wide as the screen less its margins: 342 of 390 pixels; the text is of 11.5 or more."""
+    """Such a drawing is as wide as the screen minus its margins, 342 of 390 pixels; its text is of 11.5 or more."""
     slim = ElementTree.fromstring(histogram(np.array([0.5]), ["high"], THRESHOLDS, NARROW))
     found = ElementTree.fromstring(trend(points(3)))
     for drawing in (slim, found):

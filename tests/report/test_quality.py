@@ -1,4 +1,4 @@
-"""Rules are told as a reader would say them, not by the names of columns."""
+"""Rules are described in a reader's words, not by the names of columns."""
 
 from pathlib import Path
 

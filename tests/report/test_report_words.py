@@ -29,11 +29,11 @@ def test_hours_become_minutes_hours_or_days(hours: float, words: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "words"), [(0.417, "0.42 s"), (12.34, "12.3 s"), (245, "4 min 5 s")])
-def test_durations_have_as_many_digits_as_they_deserve(value: float, words: str) -> None:
+def test_longer_durations_have_fewer_decimals(value: float, words: str) -> None:
     assert seconds(value) == words
 
 
-def test_a_time_is_told_in_utc() -> None:
+def test_a_time_is_shown_in_utc() -> None:
     assert moment(pd.Timestamp("2026-01-02T00:00-05:00")) == "2 January 2026, 05:00 UTC"
 
 
@@ -46,12 +46,12 @@ def test_counts_and_shares_use_narrow_spaces() -> None:
     [
         ("under_age", "Younger than the cohort's minimum age"),
         ("quality:age is between 18 and 130 years", "Broke a validation rule: age is between 18 and 130 years"),
-        ("task:check_quality", "The step check quality did not end well"),
-        ("refer:patient_not_there", "Whom it is about is not known where results are written: patient not there"),
+        ("task:check_quality", "The step check quality failed"),
+        ("refer:patient_not_there", "The patient is unknown where results are written: patient not there"),
         ("a reason: of its own", "a reason: of its own"),
     ],
 )
-def test_reasons_are_told_in_words(reason: str, words: str) -> None:
+def test_reasons_are_shown_in_words(reason: str, words: str) -> None:
     assert reason_in_words(reason) == words
 
 

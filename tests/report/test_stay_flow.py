@@ -39,7 +39,7 @@ def test_each_stage_is_the_one_before_without_its_losses() -> None:
     for stage, following in pairwise(result):
         assert stage.count - sum(loss.count for loss in stage.losses) == following.count
     assert result[0].losses[0] == Loss("Discharged before the prediction time", 2)
-    assert result[1].losses[1] == Loss("Failed: the step extract did not end well", 1)
+    assert result[1].losses[1] == Loss("Failed: the step extract failed", 1)
     assert result[2].losses == (Loss("Nothing is written in a shadow run", 1),)
 
 

@@ -1,4 +1,4 @@
-"""Counts per unit add up, and small units are told to nobody who may not see patients."""
+"""Counts per unit add up, and small units are hidden from people who may not see patients."""
 
 import pandas as pd
 import pytest
@@ -9,7 +9,7 @@ from wardround.report.units import NAMED, OTHERS, SMALL, UNNAMED, UnitCounts, by
 
 
 def ledger(**units: int) -> pd.DataFrame:
-    """So many scored stays in each unit."""
+    """The given number of scored stays in each unit."""
     named = [name for name, number in units.items() for _ in range(number)]
     rows = [
         {"stay_id": f"s{place}", "unit": unit, "chunk": 1, "outcome": "scored", "band": "low", "written": True}
@@ -18,7 +18,7 @@ def ledger(**units: int) -> pd.DataFrame:
     return frame_of(LEDGER_COLUMNS, rows)
 
 
-def test_a_unit_has_its_stays_by_what_became_of_them() -> None:
+def test_the_stays_of_a_unit_are_counted_by_outcome() -> None:
     told = ledger(MICU=6).assign(
         outcome=["scored", "scored", "scored", "indeterminate", "excluded", "failed"],
         band=["high", "low", "high", "indeterminate", "", "high"],
@@ -30,7 +30,7 @@ def test_the_largest_unit_comes_first_and_equal_ones_by_name() -> None:
     assert [unit.unit for unit in by_unit(ledger(b=1, a=1, c=2), guarded=False)] == ["c", "a", "b"]
 
 
-def test_a_stay_of_no_unit_is_counted_as_that() -> None:
+def test_a_stay_without_a_unit_is_counted_as_such() -> None:
     [unit] = by_unit(ledger(x=1).assign(unit=""), guarded=False)
     assert unit.unit == UNNAMED
 
@@ -39,7 +39,7 @@ def test_a_stay_of_no_unit_is_counted_as_that() -> None:
     ("units", "told"),
     [
         ({"a": 9, "b": 3, "c": 2}, [("a", 9), (OTHERS, 5)]),
-        # Three alone could be found by subtraction, and by their number: the next smallest goes with them.
+        # Three alone could be found by subtraction, and by their number, so the next smallest unit joins them.
         ({"a": 9, "b": 6, "c": 3}, [("a", 9), (OTHERS, 9)]),
         ({"a": 5, "b": 5}, [("a", 5), ("b", 5)]),
         ({"a": 5, "b": 1}, [("All units", 6)]),
@@ -47,7 +47,7 @@ def test_a_stay_of_no_unit_is_counted_as_that() -> None:
         ({}, []),
     ],
 )
-def test_units_of_few_stays_are_counted_together_so_that_none_is_told(
+def test_small_units_are_counted_together_so_that_none_can_be_identified(
     units: dict[str, int], told: list[tuple[str, int]]
 ):
     counted = by_unit(ledger(**units), guarded=True)
@@ -55,6 +55,6 @@ def test_units_of_few_stays_are_counted_together_so_that_none_is_told(
     assert all(unit.found >= SMALL for unit in counted) or sum(units.values()) < SMALL
 
 
-def test_of_very_many_units_the_smallest_are_counted_together() -> None:
+def test_among_very_many_units_the_smallest_are_counted_together() -> None:
     counted = by_unit(ledger(**{f"bed{number:03}": 1 for number in range(NAMED + 7)}), guarded=False)
     assert (len(counted), counted[-1].unit, counted[-1].found) == (NAMED + 1, OTHERS, 7)

@@ -1,4 +1,4 @@
-"""Who is on the lists, in which order, and what is told about them."""
+"""Which patients are on the lists, in which order, and with which details."""
 
 import pandas as pd
 
@@ -6,7 +6,7 @@ from wardround.report.worklist import LISTED, Reason, by_band, by_outcome, moved
 
 
 def stays(scores: list[float], **columns: object) -> pd.DataFrame:
-    """Joined stays of the high band, unless told otherwise."""
+    """Joined stays of the high band, unless stated otherwise."""
     frame = pd.DataFrame(
         {
             "stay_id": [f"s{place}" for place in range(len(scores))],
@@ -46,14 +46,14 @@ def test_only_scored_stays_are_in_a_band() -> None:
     assert by_outcome(frame, "failed", identifiers=True).count == 1
 
 
-def test_without_identifiers_nothing_tells_who_a_patient_is() -> None:
+def test_without_identifiers_no_patient_can_be_identified() -> None:
     frame = stays([0.9], outcome="failed", why="write:Observation/secret-1 refused")
     [patient] = by_outcome(frame, "failed", identifiers=False).patients
     assert (patient.patient, patient.stay, patient.place, patient.link) == ("", "", 1, "")
-    assert patient.why == "The server did not take the RiskAssessment: Observation refused"
+    assert patient.why == "The server did not accept the RiskAssessment: Observation refused"
 
 
-def test_a_reason_is_split_into_what_value_age_and_direction() -> None:
+def test_a_reason_is_split_into_input_value_age_and_direction() -> None:
     texts = [
         "Bilirubin, total, latest of the last 24 h: 4.2 mg/dL (1.3 h before); raises the risk",
         "Age: 67 years; lowers the risk",
@@ -72,7 +72,7 @@ def test_a_stay_without_a_feature_row_has_no_reasons() -> None:
     assert (patient.reasons, patient.missing) == ((), ())
 
 
-def test_only_stays_whose_band_is_another_one_have_moved() -> None:
+def test_only_stays_with_a_different_band_have_moved() -> None:
     frame = stays([0.4, 0.9, 0.5, 0.6], before=["was low, 8.0 %", "new", "was moderate, 20.0 %", ""])
     assert [(patient.stay, patient.before) for patient in moved(frame, identifiers=True).patients] == [
         ("s2", "was moderate, 20.0 %"),

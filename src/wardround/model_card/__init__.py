@@ -1,1 +1,1 @@
-"""A model card in, everything that its page shows out. No file, no clock, no HTML but the charts' SVG."""
+"""Prepares everything that the page of a model card shows. No file, no clock, no HTML except the charts' SVG."""

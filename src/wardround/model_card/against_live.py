@@ -1,4 +1,4 @@
-"""The comparison of a candidate with the live model in; its figures, gates and notes, as text, out."""
+"""Prepares the comparison of a candidate with the live model as text: figures, gates and notes."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +17,7 @@ _GATES: Final = {
 
 @dataclass(frozen=True)
 class ComparedLine:
-    """A figure of both models, and the candidate's less the live one's."""
+    """A figure of both models, and the candidate's minus the live one's."""
 
     name: str
     candidate: str
@@ -36,7 +36,7 @@ class PromotionGate:
 
 @dataclass(frozen=True)
 class AgainstLive:
-    """Both models on the same test patients; `live` is "" if none was live, and `notes` are for who judges them."""
+    """Both models on the same test patients; `live` is "" if none was live, and `notes` help to judge the figures."""
 
     live: str
     counts: str
@@ -46,7 +46,7 @@ class AgainstLive:
 
 
 def against_live(comparison: Comparison) -> AgainstLive:
-    """The page's section."""
+    """Returns the section of the page."""
     test = comparison.test
     unscored = (f"The live model was not scored: {comparison.not_scored}",) if comparison.not_scored else ()
     return AgainstLive(

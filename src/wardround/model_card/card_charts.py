@@ -1,4 +1,4 @@
-"""The figures of an evaluation in, inline SVG out: curves of the model card, in the look of the screening report."""
+"""Draws the curves of a model card as inline SVG, in the style of the screening report."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,10 +11,10 @@ from wardround.evaluation.results import CalibrationBin, Curves, DecisionPoint
 from wardround.report.report_words import count, percent
 from wardround.report.svg import svg
 
-# Of a curve's drawing: its size, and the room that axes and legend take.
+# Of a curve's drawing: its size, and the space for axes and legend.
 _WIDTH, _HEIGHT = 360, 350
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 46, 50
-# Of a whisker's drawing, which stands in a table's cell.
+# Of the drawing of a whisker, which is in a table cell.
 _WHISKER_WIDTH, _WHISKER_HEIGHT = 170, 20
 _LARGEST_MARK: Final = 6.0
 
@@ -31,17 +31,17 @@ class Axis:
     percentage: bool = False
 
     def place(self, value: float) -> float:
-        """Where on the axis a value is, from 0 to 1."""
+        """Returns the position of a value on the axis, from 0 to 1."""
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> tuple[float, ...]:
-        """Round values at which to draw lines, four to eight of them."""
+        """Returns four to eight round values at which to draw lines."""
         step = round_step((self.high - self.low) / 5)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return tuple(step * number for number in range(first, last + 1))
 
     def label(self, tick: float) -> str:
-        """A tick's text, with no more places than neighbouring ticks need."""
+        """Returns the text of a tick, with no more decimals than neighbouring ticks need."""
         step = round_step((self.high - self.low) / 5) * (100 if self.percentage else 1)
         places = max(0, -math.floor(math.log10(step) + 1e-9))
         return percent(tick, places) if self.percentage else f"{tick:.{places}f}".replace("-", "\u2212")
@@ -49,31 +49,31 @@ class Axis:
 
 @dataclass(frozen=True)
 class Plot:
-    """A frame of two axes to draw in."""
+    """A frame with two axes to draw in."""
 
     across: Axis
     up: Axis
 
     def x(self, value: float) -> float:
-        """Where a value lies from the left, in the drawing's units."""
+        """Returns the distance of a value from the left, in units of the drawing."""
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * self.across.place(value)
 
     def y(self, value: float) -> float:
-        """Where a value lies from the top."""
+        """Returns the distance of a value from the top."""
         return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - self.up.place(value))
 
     def path(self, kind: str, points: Sequence[Point]) -> str:
-        """A line through points."""
+        """Returns a line through the points."""
         steps = " L".join(f"{self.x(across):.1f} {self.y(up):.1f}" for across, up in points)
         return f'<path class="{kind}" d="M{steps}"/>'
 
     def mark(self, kind: str, point: Point, radius: float, told: str) -> str:
-        """A dot that says `told` when it is pointed at."""
+        """Returns a dot that shows `told` when the pointer is on it."""
         at = f'cx="{self.x(point[0]):.1f}" cy="{self.y(point[1]):.1f}" r="{radius:.1f}"'
         return f'<circle class="{kind}" {at}><title>{escape(told)}</title></circle>'
 
     def axes(self) -> Iterator[str]:
-        """Grid, figures and titles of both axes."""
+        """Yields grid, figures and titles of both axes."""
         left, right = self.x(self.across.low), self.x(self.across.high)
         bottom, top = self.y(self.up.low), self.y(self.up.high)
         for tick in self.up.ticks():
@@ -140,7 +140,7 @@ def _discrimination(
 
 
 def calibration_chart(bins: Sequence[CalibrationBin]) -> str:
-    """How often the outcome came by what was predicted; dots are as large as they have rows; "" without bins."""
+    """How often the outcome occurred by predicted probability; larger dots have more rows; "" without bins."""
     if not bins:
         return ""
     highest = _round_up(max(max(each.mean_predicted, each.observed) for each in bins))
@@ -171,16 +171,16 @@ def calibration_chart(bins: Sequence[CalibrationBin]) -> str:
 
 
 def decision_chart(points: Sequence[DecisionPoint]) -> str:
-    """Net benefit by threshold, of the model and of acting on everybody; "" without points."""
+    """Net benefit by threshold, of the model and of acting on every patient; "" without points."""
     if len(points) < 2:
         return ""
     model = [(point.threshold, point.net_benefit) for point in points]
     everybody = [(point.threshold, point.treat_all) for point in points]
     highest = _round_up(max(0.01, *(up for _, up in (*model, *everybody))))
-    # Acting on everybody falls without end; below this it only says that it harms.
+    # Acting on every patient falls without limit; below this the curve only says that it harms.
     floor = -highest / 4
     plot = Plot(
-        Axis("Threshold above which is acted", points[0].threshold, points[-1].threshold, percentage=True),
+        Axis("Threshold for acting", points[0].threshold, points[-1].threshold, percentage=True),
         Axis("Net benefit per prediction", floor, highest),
     )
     ends = (plot.across.low, 0.0), (plot.across.high, 0.0)
@@ -196,7 +196,7 @@ def decision_chart(points: Sequence[DecisionPoint]) -> str:
 
 
 def whisker(metric: Metric | None, axis: Axis, overall: float | None) -> str:
-    """A metric with its interval as a dot on a line, for a table's cell, which also says it in figures."""
+    """Returns a metric with its interval as a dot on a line, for a table cell that also contains the figures."""
     if metric is None or metric.value is None:
         return ""
     parts = []
@@ -212,7 +212,7 @@ def whisker(metric: Metric | None, axis: Axis, overall: float | None) -> str:
 
 
 def whisker_axis(axis: Axis) -> str:
-    """The figures at both ends and in the middle of whiskers below."""
+    """Returns the figures at both ends and in the middle of the whiskers below."""
     ticks = ((axis.low, "start"), ((axis.low + axis.high) / 2, "middle"), (axis.high, "end"))
     return _small(
         "".join(
@@ -232,7 +232,7 @@ def _along(axis: Axis, value: float) -> float:
 
 
 def _above(points: Sequence[Point], floor: float) -> list[Point]:
-    """The points up to where the line first falls below `floor`, and that place itself."""
+    """Returns the points up to where the line first falls below `floor`, and that place itself."""
     kept: list[Point] = []
     for across, up in points:
         if up < floor:
@@ -246,7 +246,7 @@ def _above(points: Sequence[Point], floor: float) -> list[Point]:
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Entries beside each other, and where they would run over the edge, in a second line."""
+    """Yields entries side by side, continuing on a second line at the edge."""
     x, y = float(_LEFT), 10
     for kind, text in entries:
         width = 46 + 6.6 * len(text)
@@ -261,12 +261,12 @@ def _legend(entries: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def round_step(rough: float) -> float:
-    """The least of 1, 2 and 5 times a power of ten that is not below `rough`."""
+    """Returns the smallest of 1, 2 and 5 times a power of ten that is not below `rough`."""
     power = 10.0 ** math.floor(math.log10(rough))
     return float(next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9)))
 
 
 def _round_up(highest: float) -> float:
-    """The end of an axis that holds `highest`: a whole number of round steps, 1 at most where shares are meant."""
+    """Returns the end of an axis that includes `highest`: a whole number of round steps, at most 1 for shares."""
     step = round_step(max(highest, 1e-6) / 5)
     return step * math.ceil(highest / step - 1e-9)

@@ -1,4 +1,4 @@
-"""A model card in, everything that its page shows, in words and drawings, out."""
+"""Prepares everything that the page of a model card shows, as words and drawings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,7 +98,7 @@ class CardPage:
 
 
 def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage:
-    """The page of a card, of a model that was trained here or elsewhere, with its comparison if it is given."""
+    """Returns the page of a card, whether trained here or elsewhere, with its comparison if there is one."""
     found = card.evaluation
     return CardPage(
         title=card.title,
@@ -142,7 +142,7 @@ def _notices(card: ModelCard) -> Iterator[Notice]:
         yield Notice(
             "incomplete",
             "Trained elsewhere",
-            "Nothing was measured here; figures of its makers are theirs. Validate it on local patients before use.",
+            "Nothing was measured here; any figures are those of its makers. Validate it on local patients before use.",
         )
     elif card.split.test.positives < ENOUGH_POSITIVES:
         yield Notice(
@@ -217,7 +217,7 @@ def _use(card: ModelCard) -> Facts:
 
 
 def _importance(card: ModelCard) -> str:
-    """How inputs were weighed, and what becomes of an unknown one."""
+    """How inputs are weighted, and what replaces an unknown one."""
     if card.evaluation is None:
         return (
             f"How much each moves a score: {NOT_PERFORMED}. An unknown input is what the last column says, if anything."

@@ -1,4 +1,4 @@
-"""What a card holds in, words for its readers out."""
+"""Turns the contents of a card into words for its readers."""
 
 from datetime import timedelta
 from typing import Final
@@ -29,7 +29,7 @@ ONSETS: Final = {
 _LEFT_OUT: Final = {
     "open_stay": "Stay not over when the data end",
     "no_outcome": "Outcome not known",
-    "no_onset": "Outcome came, but nobody knows when",
+    "no_onset": "Outcome occurred at an unknown time",
     "onset_before_prediction": "Onset before the first prediction",
     "below_minimum_data": "Too little known for a score",
 }
@@ -39,27 +39,27 @@ _NONE: Final = "–"
 
 
 def metric_name(name: str) -> str:
-    """`ppv` as `Positive predictive value`."""
+    """Returns the name of a metric: `ppv` becomes `Positive predictive value`."""
     return METRICS.get(name, name.replace("_", " "))
 
 
 def number(value: float, places: int, signed: bool = False) -> str:
-    """With a true minus sign: `−0.04`; `signed` with a plus too."""
+    """Formats a number with a true minus sign, `−0.04`; if `signed`, with a plus as well."""
     return f"{value:{'+' if signed else ''}.{places}f}".replace("-", "\u2212")
 
 
 def sentence(text: str) -> str:
-    """The text with a capital letter at its start and a stop at its end."""
+    """Returns the text with an initial capital letter and a final full stop."""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def value_of(metric: Metric | None, places: int = 3) -> str:
-    """The point estimate: `0.812`; `–` if there is none."""
+    """Returns the point estimate, such as `0.812`; `–` if there is none."""
     return _NONE if metric is None or metric.value is None else number(metric.value, places)
 
 
 def interval_of(metric: Metric | None, places: int = 3, to: str = " to ") -> str:
-    """The 95 % interval: `0.741 to 0.876`; without one the reason."""
+    """Returns the 95 % interval, such as `0.741 to 0.876`, or the reason why there is none."""
     if metric is None:
         return "not measured"
     if metric.low is None or metric.high is None:
@@ -68,25 +68,25 @@ def interval_of(metric: Metric | None, places: int = 3, to: str = " to ") -> str
 
 
 def estimate(metric: Metric | None, places: int = 3) -> str:
-    """Both in a line: `0.812 (0.741 to 0.876)`."""
+    """Returns both on one line: `0.812 (0.741 to 0.876)`."""
     return f"{value_of(metric, places)} ({interval_of(metric, places)})"
 
 
 def left_out(reason: str) -> str:
-    """Why a stay was left out of training."""
+    """Returns why a stay was left out of training."""
     if reason.startswith(_SHORTER):
         return f"Stay shorter than {hours(parse_duration(reason.removeprefix(_SHORTER)))}"
     return _LEFT_OUT.get(reason) or reason_in_words(reason)
 
 
 def hours(duration: timedelta) -> str:
-    """`6 h`, `90 min`."""
+    """Formats a duration: `6 h`, `90 min`."""
     text = format_duration(duration)
     return f"{text[:-1]}\u202f{'min' if text.endswith('m') else 'h'}"
 
 
 def predicted(card: ModelCard) -> str:
-    """The outcome and its horizon: `Sepsis within 6 h`."""
+    """Returns the outcome and its horizon: `Sepsis within 6 h`."""
     if card.horizon == NOT_STATED:
         return f"{card.title}; the horizon is {NOT_STATED}"
     if card.horizon == "hospital_stay":
@@ -95,19 +95,19 @@ def predicted(card: ModelCard) -> str:
 
 
 def predictions(card: ModelCard) -> str:
-    """When the model was asked, in training and testing."""
+    """Returns when the model predicts, in training and testing."""
     if card.task is None or card.prediction_time is None:
         return NOT_STATED
     if card.task.task == "hourly":
         return (
-            f"One prediction each full hour from {hours(card.task.at)} after admission to the unit, while the stay goes"
-            " on and before onset; stays without the outcome are followed as long as those with it"
+            f"One prediction each full hour from {hours(card.task.at)} after admission to the unit, while the stay"
+            " continues and before onset; stays without the outcome are followed as long as those with it"
         )
-    return f"One prediction a stay, {hours(card.task.at)} after admission to the unit"
+    return f"One prediction per stay, {hours(card.task.at)} after admission to the unit"
 
 
 def label_in_words(label: Label) -> str:
-    """How the outcome is told from the records."""
+    """Returns how the outcome is determined from the records."""
     match label.rule:
         case "icd":
             systems = (("ICD-10-CM", label.icd10), ("ICD-9-CM", label.icd9))
@@ -124,15 +124,15 @@ def label_in_words(label: Label) -> str:
 
 
 def onset_in_words(definition: str | None) -> str:
-    """Which time counts as the onset."""
+    """Returns which time counts as onset."""
     if definition is None:
-        return "Not known: the label says whether the outcome came, not when"
+        return "Not known: the label says whether the outcome occurred, not when"
     words = ONSETS.get(definition, definition.replace("_", " "))
     return words[0].upper() + words[1:]
 
 
 def policy_in_words(policy: Policy) -> str:
-    """How the high threshold was chosen."""
+    """Returns how the high threshold was chosen."""
     match policy.name:
         case "sensitivity":
             rule = f"the highest threshold with a sensitivity of at least {policy.target:.2f}"
@@ -145,5 +145,5 @@ def policy_in_words(policy: Policy) -> str:
 
 
 def side(patients: int, stays: int) -> str:
-    """`1 200 stays of 940 patients`."""
+    """Formats the counts of a side: `1 200 stays of 940 patients`."""
     return f"{count(stays)} stays of {count(patients)} patients"

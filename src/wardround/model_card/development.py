@@ -1,4 +1,4 @@
-"""A card in; how its model was made, as tables of text, out."""
+"""Prepares how the model of a card was made, as tables of text."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class CandidateLine:
 
 @dataclass(frozen=True)
 class InputLine:
-    """An input: in words, how far it moves scores (None without an evaluation) and what stands for an unknown one."""
+    """An input: in words, how far it moves scores (None without an evaluation) and what replaces an unknown value."""
 
     words: str
     column: str
@@ -54,7 +54,7 @@ class InputLine:
 
 @dataclass(frozen=True)
 class SetAsideLine:
-    """Readings of the source that are no events, for one reason: how many, and of which variables."""
+    """Readings of the source that did not become events for one reason: how many, and of which variables."""
 
     reason: str
     count: int
@@ -62,7 +62,7 @@ class SetAsideLine:
 
 
 def task_facts(card: ModelCard) -> Facts:
-    """What is predicted, of whom, and when."""
+    """Returns what is predicted, for whom, and when."""
     return (
         ("Predicted", predicted(card)),
         ("Outcome", label_in_words(card.label) if card.label else NOT_STATED),
@@ -73,7 +73,7 @@ def task_facts(card: ModelCard) -> Facts:
 
 
 def split_facts(card: ModelCard) -> Facts:
-    """How sides and folds were made."""
+    """Returns how sides and folds were made."""
     split = card.split
     whose = (
         "The patients of the latest years"
@@ -89,7 +89,7 @@ def split_facts(card: ModelCard) -> Facts:
 
 
 def side_rows(card: ModelCard) -> tuple[tuple[str, ...], ...]:
-    """Side, patients, stays, stays with the outcome, their share."""
+    """Returns side, patients, stays, stays with the outcome, and their share."""
     return tuple(
         (name, count(side.patients), count(side.stays), count(side.positives), _share(side))
         for name, side in (("Training", card.split.train), ("Test", card.split.test))
@@ -97,18 +97,18 @@ def side_rows(card: ModelCard) -> tuple[tuple[str, ...], ...]:
 
 
 def candidate_metrics(card: ModelCard) -> tuple[str, ...]:
-    """The names of the metrics in `candidates`, in its order."""
+    """Returns the names of the metrics in `candidates`, in its order."""
     return tuple(metric_name(name) for name in _metric_names(card))
 
 
 def candidates(card: ModelCard) -> tuple[CandidateLine, ...]:
-    """All that were tried, the chosen one among them."""
+    """Returns all candidates that were tried, including the chosen one."""
     names = _metric_names(card)
     return tuple(_candidate(name, result, card, names) for name, result in card.candidates.items())
 
 
 def inputs(card: ModelCard) -> tuple[InputLine, ...]:
-    """All columns, those that move scores most first."""
+    """Returns all columns, starting with those that move scores most."""
     found = card.evaluation.importance.columns if card.evaluation else ()
     importance = {each.column: each.mean_absolute for each in found}
     most = max(importance.values(), default=0.0) or 1.0
@@ -126,7 +126,7 @@ def inputs(card: ModelCard) -> tuple[InputLine, ...]:
 
 
 def set_aside(card: ModelCard) -> tuple[SetAsideLine, ...]:
-    """Readings that are no events; the most frequent reason, and of each the most frequent variable, first."""
+    """Returns readings that did not become events, by reason and by variable, the most frequent first."""
     by_reason: dict[str, dict[str, int]] = {}
     for variable, reasons in card.readings_set_aside.items():
         for reason, number in reasons.items():
@@ -145,7 +145,7 @@ def _set_aside(reason: str, numbers: Mapping[str, int]) -> SetAsideLine:
 
 
 def provenance(card: ModelCard) -> Facts:
-    """What it takes to make the same model again, and to know it for the same."""
+    """Returns what is needed to make the same model again, and to recognise it."""
     return (
         ("Version", card.version),
         ("Made", card.created.strftime("%-d %B %Y, %H:%M %Z")),
@@ -165,7 +165,7 @@ def _imported(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _rounded(value: float | None) -> str:
-    # A median of trends may be a rest of rounding, such as 9e-18.
+    # A median of trends may be a rounding error, such as 9e-18.
     return "–" if value is None else f"{round(value, 9):.4g}".replace("-", "\u2212")
 
 

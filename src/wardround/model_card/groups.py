@@ -1,4 +1,4 @@
-"""Subgroups of an evaluation in; a table of each attribute out. A suppressed cell leaves no figure but how many."""
+"""Prepares a table for each attribute's subgroups. Of suppressed cells only their number is shown."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -32,7 +32,7 @@ class GroupRow:
 
 @dataclass(frozen=True)
 class GroupTable:
-    """The groups of one attribute; without rows `note` says why."""
+    """The groups of one attribute; if there are no rows, `note` says why."""
 
     title: str
     columns: tuple[str, ...]
@@ -42,7 +42,7 @@ class GroupTable:
 
 
 def group_tables(subgroups: tuple[Subgroups, ...], overall: Metric | None) -> tuple[GroupTable, ...]:
-    """A table per attribute, all with the AUROC of `overall` as a line to compare with."""
+    """Returns a table per attribute, all with the AUROC of `overall` as a line for comparison."""
     axis = _axis([cell for group in subgroups for cell in group.cells], overall)
     return tuple(_table(group, axis, overall.value if overall else None) for group in subgroups)
 
@@ -79,11 +79,11 @@ def _note(group: Subgroups) -> str:
     if not group.suppressed:
         return ""
     groups = "1 group is" if group.suppressed == 1 else f"{group.suppressed} groups are"
-    return f"{groups} not shown: too small, or could give a small one away."
+    return f"{groups} not shown: too small, or withheld to protect a small one."
 
 
 def _axis(cells: list[Cell], overall: Metric | None) -> Axis:
-    """From the lowest interval, in steps of a tenth and 0.5 at most, to 1."""
+    """Returns an axis from the lowest interval (in steps of a tenth, at most 0.5) to 1."""
     found = [metric for metric in (*(cell.metrics.get(_DRAWN) for cell in cells), overall) if metric]
     lows = [low for metric in found for low in (metric.low, metric.value) if low is not None]
     lowest = min([0.5, *lows])

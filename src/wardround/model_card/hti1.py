@@ -1,6 +1,6 @@
-"""A card in, the 31 source attributes of a predictive decision support intervention out, none of them blank.
+"""Lists the 31 source attributes of a predictive decision support intervention for a card, none of them blank.
 
-They are those of the US rule HTI-1, 45 CFR 170.315(b)(11)(iv)(B), named here in our own short words by paragraph.
+They are defined by the US rule HTI-1, 45 CFR 170.315(b)(11)(iv)(B); their short names here are our own, by paragraph.
 """
 
 from collections.abc import Callable
@@ -26,17 +26,17 @@ GROUPS: Final = {
     8: "Maintenance of use",
     9: "Updates and continued validation",
 }
-# Of the demographic and social elements that the rule lists, those that no spec can name as an input.
+# The demographic and social elements listed by the rule that no spec can name as an input.
 _NEVER_INPUTS: Final = (
     "race, ethnicity, language, sexual orientation, gender identity and social determinants of health are not used"
 )
-# Variables that assess a patient's mental state, which the rule counts among health status assessments.
+# Variables that assess a patient's mental state, which the rule counts as health status assessments.
 _HEALTH_STATUS: Final = ("gcs",)
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """One source attribute: its group and paragraph in the rule, its name, and what a card says of it."""
+    """One source attribute: its group and paragraph in the rule, its name, and what a card says about it."""
 
     group: int
     paragraph: str
@@ -54,7 +54,7 @@ class Answer:
 
 
 def source_attributes(card: ModelCard) -> dict[str, tuple[Answer, ...]]:
-    """The answers by the title of their group, in the rule's order."""
+    """Returns the answers by the title of their group, in the rule's order."""
     return {
         title: tuple(
             Answer(f"({number})({attribute.paragraph})", attribute.name, attribute.answer(card))
@@ -91,7 +91,7 @@ def _criteria(card: ModelCard) -> str:
 
 
 def _inputs_of_the_rule(card: ModelCard) -> str:
-    """Age is computed from the date of birth."""
+    """Returns which of the rule's inputs are used; age is computed from the date of birth."""
     age = "date of birth is used, as age" if "age" in card.columns else "date of birth is not used"
     sex = "sex is used" if "sex" in card.columns else "sex is not used"
     assessed = sorted({column.partition("__")[0] for column in card.columns if column.startswith(_HEALTH_STATUS)})

@@ -1,4 +1,4 @@
-"""The stays of the training data in, a drawing of where they went out."""
+"""Draws what became of the stays in the training data."""
 
 from collections.abc import Sequence
 from html import escape
@@ -11,20 +11,20 @@ from wardround.report.svg import loss_lines, rect, stage_label, svg, turn_down
 from wardround.training.model import Flow, Side
 
 _TOP, _HEIGHT, _BAR = 58, 150, 12
-# Where the bars of found, of used and of the sides begin.
+# Where the bars of found and used stays and of the sides begin.
 _FOUND, _USED, _SIDES = 0, 330, 660
 _GAP: Final = 26
 _LABEL_HEIGHT: Final = 84
 
 
 def losses(cohort: Flow) -> tuple[Loss, ...]:
-    """The stays left out by reason, the most frequent first."""
+    """Returns the stays left out by reason, the most frequent first."""
     ordered = sorted(cohort.excluded.items(), key=lambda pair: (-pair[1], pair[0]))
     return tuple(Loss(left_out(reason), number) for reason, number in ordered)
 
 
 def data_flow_stages(cohort: Flow, train: Side, test: Side) -> tuple[Stage, ...]:
-    """The same as a list, for screens on which the drawing would be too small to read; empty without stays."""
+    """Returns the same as a list, for screens too small for the drawing; empty without stays."""
     if not cohort.found:
         return ()
     return (
@@ -36,7 +36,7 @@ def data_flow_stages(cohort: Flow, train: Side, test: Side) -> tuple[Stage, ...]
 
 
 def data_flow_chart(cohort: Flow, train: Side, test: Side) -> str:
-    """Found, used, and the two sides of the split; those left out turn down to their reasons. "" without stays."""
+    """Draws found and used stays and both sides of the split, with branches to the reasons. "" without stays."""
     if not cohort.found:
         return ""
     scale = _HEIGHT / cohort.found
@@ -75,7 +75,7 @@ def _sides(train: Side, test: Side, used: float) -> tuple[Sequence[str], float]:
 
 
 def _ribbon(start: float, end: float, height: float) -> str:
-    """A band from the bar of used stays to the bar of a side."""
+    """Returns a band from the bar of used stays to the bar of a side."""
     left, right = _USED + _BAR, _SIDES
     bend = (left + right) / 2
     return (

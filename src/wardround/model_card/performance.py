@@ -1,4 +1,4 @@
-"""A card's evaluation in; its metrics, curves and alerts, as texts and drawings, out."""
+"""Prepares the metrics, curves and alerts of a card's evaluation, as texts and drawings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from wardround.training.model import ModelCard
 
 @dataclass(frozen=True)
 class Performance:
-    """What was measured on the test side. Charts are SVG text, "" where there is nothing to draw."""
+    """What was measured on the test side. Charts are SVG text, "" if there is nothing to draw."""
 
     metrics: tuple[MetricLine, ...]
     roc: str
@@ -32,7 +32,7 @@ class Performance:
 
 @dataclass(frozen=True)
 class OnsetComparison:
-    """The same scores by two definitions of onset: their names, rows and metrics; or why there is but one."""
+    """The same scores by two definitions of onset: their names, rows and metrics; or why there is only one."""
 
     definitions: tuple[str, str]
     rows: tuple[tuple[str, str, str], ...]
@@ -40,7 +40,7 @@ class OnsetComparison:
 
 
 def performance(card: ModelCard, evaluation: Evaluation) -> Performance:
-    """All of it; `evaluation` is the card's."""
+    """Returns all results; `evaluation` is the card's."""
     metrics, high = card.metrics, card.thresholds["high"]
     specificity, sensitivity, ppv = (metrics.get(name) for name in ("specificity", "sensitivity", "ppv"))
     return Performance(
@@ -60,12 +60,12 @@ def performance(card: ModelCard, evaluation: Evaluation) -> Performance:
 
 
 def line(name: str, metric: Metric | None, places: int = 3) -> MetricLine:
-    """A metric with its interval as text."""
+    """Returns a metric with its interval as text."""
     return MetricLine(name, value_of(metric, places), interval_of(metric, places))
 
 
 def other_onset(card: ModelCard, evaluation: Evaluation) -> OnsetComparison:
-    """How the metrics move when the other time counts as onset."""
+    """Returns how the metrics change when the other time counts as onset."""
     other = evaluation.sensitivity_to_onset
     if other.metrics is None:
         return OnsetComparison(("", ""), (), f"Not performed: {other.reason}.")

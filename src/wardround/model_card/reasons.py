@@ -1,23 +1,24 @@
-"""A card in; how the reasons beside its scores are chosen and meant, in sentences, out."""
+"""Explains in sentences how the reasons beside a model's scores are chosen, and what they mean."""
 
 from wardround.report.report_words import count, percent
 from wardround.results.rationale import TOP
 from wardround.training.model import ModelCard
 
 RULE = (
-    "A reason is left out, and counted beside the score, if it goes against what is clinically expected: a value that"
-    " speaks for a higher risk and lowers the score, such as a respiratory rate of 30, or one that speaks for a lower"
-    " risk and raises it, such as a lactate of 0.7 mmol/L. A value speaks if it lies on one side both of a healthy"
-    " adult's and of the compared patient's; changes and trends by their direction; of what is dangerous both ways,"
-    " such as body temperature, values outside the usual range speak for a higher risk. variables.yaml says which"
-    " (risk_rises_with). Of spread, and of how often something was measured, nothing is expected."
+    "A reason is left out, and counted beside the score, if it contradicts what is clinically expected: if a value that"
+    " suggests a higher risk lowers the score, such as a respiratory rate of 30, or one that suggests a lower risk"
+    " raises it, such as a lactate of 0.7 mmol/L. A value suggests a higher or lower risk if it is on the same side of"
+    " a healthy adult's value and of the compared patient's; changes and trends count by their direction. If both high"
+    " and low values are dangerous, as in body temperature, values outside the usual range suggest a higher risk. The"
+    " key risk_rises_with in variables.yaml states the direction. Nothing is expected of spread, or of how often"
+    " something was measured."
 )
 
 
 def reasons_in_words(card: ModelCard) -> tuple[str, ...]:
-    """With whom reasons compare, which are left out, and how many were."""
+    """Returns what reasons compare with, which are left out, and how many were."""
     compared = (
-        "a patient with usual values, for the model was trained elsewhere"
+        "a patient with usual values, because the model was trained elsewhere"
         if card.imported
         else "the average patient of the training data"
     )

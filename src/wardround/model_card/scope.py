@@ -1,4 +1,4 @@
-"""A card in; what its model is for, what it is not for and what is known to be wrong with it, out."""
+"""States what the model of a card is for, what it is not for, and what is known to be wrong with it."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -10,19 +10,19 @@ from wardround.training.model import ModelCard
 ROLE: Final = (
     "Informs only: an adjunct to the review by a clinician, never the sole basis of a decision. It recommends nothing."
 )
-# Fewer patients with the outcome on the test side than this make every figure too uncertain to judge a model by.
+# With fewer patients with the outcome on the test side, every figure is too uncertain to judge a model by.
 ENOUGH_POSITIVES: Final = 100
 
 _OUT_OF_SCOPE: Final = (
     "As the sole basis of a decision to treat, to withhold or to discharge.",
-    "To rule the condition out: a low score, and a missing one, mean no such thing.",
+    "To rule the condition out: neither a low score nor a missing one does so.",
     "As an alarm, or to follow the response to a treatment.",
-    "Before it was validated on local patients, for which shadow mode is made.",
+    "Before it has been validated on local patients, which is the purpose of shadow mode.",
 )
 
 
 def population(card: ModelCard) -> str:
-    """Whom the model is for: the cohort of its spec, and what the site says."""
+    """Returns the intended patients: the cohort of the spec, and what the site says."""
     stated = card.about.stated.intended_population
     if card.about.min_age is None:
         return stated
@@ -31,7 +31,7 @@ def population(card: ModelCard) -> str:
 
 
 def out_of_scope(card: ModelCard) -> tuple[str, ...]:
-    """What to use the model for not."""
+    """Returns uses to warn against."""
     outside = (f"For patients younger than {card.about.min_age}, who are not in the cohort.",) * bool(
         card.about.min_age
     )
@@ -39,7 +39,7 @@ def out_of_scope(card: ModelCard) -> tuple[str, ...]:
 
 
 def limitations(card: ModelCard) -> tuple[str, ...]:
-    """What is known to be wrong with the model or uncertain about it."""
+    """Returns what is known to be wrong with the model, or uncertain about it."""
     return (*_limitations(card), *card.about.stated.limitations)
 
 
@@ -57,17 +57,17 @@ def _limitations(card: ModelCard) -> Iterator[str]:
     rule = str(card.label.rule) if card.label else ""
     if rule == "icd":
         yield (
-            "Diagnosis codes are given at discharge, for payment: they say not when the condition began, and miss some"
-            " of it. Part of what is predicted had begun before the prediction."
+            "Diagnosis codes are assigned at discharge, for payment: they do not say when the condition began, and miss"
+            " some cases. Part of what is predicted had begun before the prediction."
         )
     if rule == "sepsis3":
         yield (
-            "Sepsis-3 needs an antibiotic and a culture, so onset follows a clinician's suspicion: the model learns in"
-            " part when clinicians act. An unmeasured SOFA component counts as normal."
+            "Sepsis-3 needs an antibiotic and a culture, so onset follows a clinician's suspicion: the model partly"
+            " learns when clinicians act. An unmeasured SOFA component counts as normal."
         )
     for gate in card.gates:
         if gate.name == "dominant_feature" and gate.columns:
             names = ", ".join(card.about.inputs.get(column, column) for column in gate.columns)
             yield f"Much of the AUROC rests on single features: {names}."
         if gate.explanation:
-            yield f"The {METRICS['auroc']} is higher than believed without an explanation. Given: {gate.explanation}"
+            yield f"The {METRICS['auroc']} is so high that it had to be explained. Explanation: {gate.explanation}"

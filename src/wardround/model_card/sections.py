@@ -1,4 +1,4 @@
-"""The sections of the model card's page: their names in its address, and their headings."""
+"""The sections of a model card's page: their names in its address, and their headings."""
 
 from typing import Final
 

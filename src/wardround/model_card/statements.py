@@ -1,4 +1,4 @@
-"""A card in, what it states to programs out: uses, limitations, the source attributes and the items of TRIPOD+AI."""
+"""Prepares what a card states to programs: uses, limitations, the source attributes and the items of TRIPOD+AI."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from wardround.training.model import ModelCard
 
 
 def statements(card: ModelCard) -> dict[str, Any]:
-    """As JSON values. `section` of an item is where the page answers it; it has that, or a text, or both."""
+    """Returns JSON values. An item has the `section` of the page that answers it, or a text, or both."""
     return {
         "out_of_scope": list(out_of_scope(card)),
         "limitations": list(limitations(card)),

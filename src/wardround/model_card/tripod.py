@@ -1,6 +1,6 @@
-"""A card in, the items of the reporting guideline TRIPOD+AI out: where the card answers each, or what it says of it.
+"""Lists the items of the reporting guideline TRIPOD+AI, with the part of the card that answers each, or a text.
 
-Items and their numbers are those of Collins et al., BMJ 2024;385:e078378; their names here are our own short words.
+Items and their numbers are those of Collins et al., BMJ 2024;385:e078378; their short names here are our own.
 """
 
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from wardround.model_card.sections import SECTIONS
 from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED, ModelCardTexts
 from wardround.training.model import ModelCard
 
-# What is measured when a model is trained here; a model from elsewhere has nothing to show there.
+# Measured when a model is trained here; a model from elsewhere has nothing to show there.
 _MEASURED: Final = {"data", "development", "performance", "calibration", "subgroups", "gates", "onset"}
 
 
 @dataclass(frozen=True)
 class Item:
-    """An item of the guideline: the section that answers it, or "", and what there is to add, or None."""
+    """An item of the guideline: the section that answers it, or "", and what to add, or None."""
 
     number: str
     name: str
@@ -27,7 +27,7 @@ class Item:
 
 @dataclass(frozen=True)
 class ItemAnswer:
-    """An item with the section (its name and heading) that answers it, and a text; never neither."""
+    """An item with the section (its name and heading) that answers it, a text, or both."""
 
     number: str
     name: str
@@ -37,7 +37,7 @@ class ItemAnswer:
 
 
 def reported_items(card: ModelCard) -> tuple[ItemAnswer, ...]:
-    """Every item in the guideline's order."""
+    """Returns every item in the guideline's order."""
     return tuple(_answer(item, card) for item in ITEMS)
 
 

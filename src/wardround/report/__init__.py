@@ -1,1 +1,1 @@
-"""A run's record in, everything that its report shows out. No file, no clock, no HTML but the charts' SVG."""
+"""Prepares everything that a run's report shows. No file, no clock, no HTML except the charts' SVG."""

@@ -1,4 +1,4 @@
-"""The run's record in; all that is counted of it, and nothing of a single stay, in words and drawings, out."""
+"""Prepares the counts of a run, in words and drawings, without anything about a single stay."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -47,7 +47,7 @@ class SetAside:
 
 @dataclass(frozen=True)
 class Duration:
-    """A step of the run, how long it took, and that as a share of the longest one."""
+    """A step of the run: how long it took, also as a share of the longest step."""
 
     step: str
     took: str
@@ -56,9 +56,9 @@ class Duration:
 
 @dataclass(frozen=True)
 class Aggregates:
-    """What is counted of a run. Charts are SVG text, already escaped; the rest is plain text and numbers.
+    """The counts of a run. Charts are SVG text, already escaped; the rest is plain text and numbers.
 
-    `guarded`: small units are counted together, and of what people or servers wrote it has the names of units alone.
+    `guarded`: small units are counted together, and of texts by people or servers only the names of units are included.
     """
 
     guarded: bool
@@ -99,7 +99,7 @@ class Aggregates:
 
 
 def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
-    """What is counted of a run; `guarded` for readers who may see no patient."""
+    """Returns the counts of a run; `guarded` for readers who may not see patients."""
     told, columns = kind_in_words if guarded else reason_in_words, column_words(record.condition)
 
     def words(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""A run's account of its challenger in, what the report's section shows, in words, out."""
+"""Describes a run's challenger in words, for a section of the report."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,7 @@ BANDS: Final = (HIGH, MODERATE, LOW, INDETERMINATE)
 
 @dataclass(frozen=True)
 class ChallengerFacts:
-    """The section; `rows` are the live model's bands with the stays of each by the challenger's, in the same order."""
+    """The section; `rows` are the live model's bands, each with its stays by the challenger's band, in that order."""
 
     version: str
     left_out: str
@@ -22,7 +22,7 @@ class ChallengerFacts:
 
 
 def challenger_facts(account: ChallengerAccount) -> ChallengerFacts:
-    """The section of a run that scored a challenger, or left it out."""
+    """Returns the section for a run that scored a challenger, or left it out."""
     bands = account.bands
     return ChallengerFacts(
         version=account.version,
@@ -49,7 +49,7 @@ def _both(counts: OfBoth) -> str:
 
 
 def _difference(account: ChallengerAccount) -> str:
-    """In points, the challenger's less the live model's."""
+    """Returns the difference in points: the challenger's score minus the live model's."""
     if account.median_difference is None:
         return "–"
     return f"median {account.median_difference:+.4f}, largest {account.largest_difference:+.4f}"

@@ -1,4 +1,4 @@
-"""A run and the run before it in; who came and went, whose band moved and which inputs stopped, out."""
+"""Compares a run with the previous one: which stays came and went, whose band changed, and which inputs stopped."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from wardround.report.stay_flow import Loss, Words, losses_of
 from wardround.spec.conditions import Condition
 
 STATES: Final = ("high", "moderate", "low", "indeterminate", "failed")
-# A stay without a score has none of these, and so neither rises nor falls.
+# A stay without a score has none of these, so it neither rises nor falls.
 _HEIGHT: Final = {"high": 3.0, "moderate": 2.0, "low": 1.0}
-# An input has stopped if at most half as many stays have it as before, and before at least a tenth had it.
+# An input has stopped if at most half as many stays have it as before, and at least a tenth had it before.
 STOPPED_AT: Final = 0.5
 WAS_COMMON: Final = 0.1
-# Of fewer stays a share says nothing.
+# With fewer stays, a share means nothing.
 ENOUGH_ROWS: Final = 5
-NO_LONGER_FOUND: Final = "No longer among the stays that the source gives"
+NO_LONGER_FOUND: Final = "No longer among the stays that the source returns"
 _NOT_EXCLUDED: Final = f"outcome != '{EXCLUDED}'"
 
 
 @dataclass(frozen=True)
 class StoppedInput:
-    """A variable, and the share of stays that had a value of it, then and now."""
+    """A variable, and the share of stays that had a value of it, before and now."""
 
     display: str
     then: float
@@ -37,7 +37,7 @@ class StoppedInput:
 
 @dataclass(frozen=True)
 class InOut:
-    """Stays that came or went, and how many of them are, or were, in the high band."""
+    """Stays that came or went, and how many of them are or were in the high band."""
 
     count: int
     high: int
@@ -45,9 +45,9 @@ class InOut:
 
 @dataclass(frozen=True)
 class Change:
-    """What changed since the run before; without one `compared_with` is "" and `notes` say why.
+    """What changed since the previous run; without one, `compared_with` is "" and `notes` say why.
 
-    `moves` are the rows of a table: the band then, and the stays of each band of STATES now, of stays in both runs.
+    `moves` are the rows of a table for stays in both runs: the previous band, and the stays of each band of STATES now.
     """
 
     compared_with: str
@@ -65,7 +65,7 @@ class Change:
 
 
 def change_of(record: RunRecord, words: Words) -> Change:
-    """What changed since the run before, counted; no stay is named in it."""
+    """Returns what changed since the previous run, in counts; it names no stay."""
     earlier, before = record.earlier, record.earlier.before
     notes = tuple(_notes(record))
     points = _points(record)
@@ -92,13 +92,13 @@ def change_of(record: RunRecord, words: Words) -> Change:
 
 
 def states_of(ledger: pd.DataFrame) -> pd.Series:
-    """By stay_id, the band of a scored stay, or indeterminate or failed; excluded stays are not among them."""
+    """Returns, by stay_id, the band of a scored stay, or indeterminate or failed; excluded stays are left out."""
     rows = ledger[ledger["outcome"] != EXCLUDED].set_index("stay_id")
     return rows["band"].where(rows["outcome"] == SCORED, rows["outcome"]).astype("str")
 
 
 def known_shares(unknown: Mapping[str, int], rows: int, condition: Condition) -> dict[str, float]:
-    """By variable, the share of stays that have a value of it in any of its windows; empty without rows."""
+    """Returns, by variable, the share of stays with a value in any of its windows; empty without rows."""
     if not rows:
         return {}
     missing: dict[str, int] = {}
@@ -112,7 +112,7 @@ def known_shares(unknown: Mapping[str, int], rows: int, condition: Condition) ->
 def stopped_inputs(
     before: RunBefore, unknown: Mapping[str, int], rows: int, condition: Condition
 ) -> tuple[StoppedInput, ...]:
-    """The variables that many stays had in the run before and few have now, the greatest fall first."""
+    """Returns the variables that many stays had in the previous run and few have now, the largest fall first."""
     if min(rows, before.rows) < ENOUGH_ROWS:
         return ()
     now = known_shares(unknown, rows, condition)
@@ -129,7 +129,7 @@ def _in_out(states: pd.Series) -> InOut:
 
 
 def _why_gone(gone: pd.Index, ledger: pd.DataFrame, words: Words) -> tuple[Loss, ...]:
-    """Why stays of the run before are not among those of this one."""
+    """Returns why stays of the previous run are not in this one."""
     excluded = ledger[ledger["stay_id"].isin(gone)]
     losses = losses_of(excluded, words)
     unknown = len(gone) - len(excluded)
@@ -140,16 +140,16 @@ def _notes(record: RunRecord) -> Iterator[str]:
     earlier, before = record.earlier, record.earlier.before
     if before is None and not earlier.passed_over:
         yield (
-            "None of the runs before that were looked at asked the same of the same source."
+            "None of the previous runs that were examined made the same request to the same source."
             if earlier.exhausted
-            else "This is the first run that asks this of this source."
+            else "This is the first run with this request to this source."
         )
     elif before is None:
-        yield "There is no earlier run to compare with that asked the same and ended well."
+        yield "No earlier run with the same request ended successfully, so there is nothing to compare with."
     yield from _passed_over(earlier.passed_over)
     if before and before.model_version != record.request["model_version"]:
         yield (
-            f"The run before scored with another model, {before.model_version}: bands may have moved because of the"
+            f"The previous run used another model, {before.model_version}: bands may have changed because of the"
             " model, not the patients."
         )
     if before and min(record.rows, before.rows) < ENOUGH_ROWS:
@@ -157,20 +157,19 @@ def _notes(record: RunRecord) -> Iterator[str]:
 
 
 def _passed_over(runs: Sequence[PassedOver]) -> Iterator[str]:
-    """One sentence for all of one reason: of a month of runs each its own would push the worklist out of sight."""
+    """Yields one sentence per reason: a sentence for each run of a month would push the worklist out of sight."""
     for why in dict.fromkeys(one.why for one in runs):
         times = [one.as_of for one in runs if one.why == why]
         if len(times) == 1:
-            yield f"The run of {moment(times[0])} is passed over: {why}."
+            yield f"The run of {moment(times[0])} is not compared: {why}."
         else:
             yield (
-                f"{count(len(times))} runs, of {moment(min(times))} to {moment(max(times))}, are passed over, each"
-                f" because {why}."
+                f"{count(len(times))} runs, from {moment(min(times))} to {moment(max(times))}, are not compared: {why}."
             )
 
 
 def _points(record: RunRecord) -> tuple[Point, ...]:
-    """The runs before and this one, the oldest first."""
+    """Returns the previous runs and this one, the oldest first."""
     scored = record.ledger["outcome"] == SCORED
     high = int((scored & (record.ledger["band"] == "high")).sum())
     now = Point(pd.Timestamp(record.request["as_of"]), len(record.ledger), high)

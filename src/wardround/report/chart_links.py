@@ -1,4 +1,4 @@
-"""An EHR's pattern for a patient's chart in; the address of one chart out."""
+"""Builds links to patients' charts from an EHR's address pattern."""
 
 import re
 from typing import Final
@@ -9,7 +9,7 @@ EXPECTED: Final = "https://host/… with {patient_id}, {encounter_id} or both af
 
 
 def is_pattern(pattern: str) -> bool:
-    """Whether it is an https address without credentials that names a patient or an encounter after its host."""
+    """Returns whether it is an https address without credentials that names patient or encounter after its host."""
     bare = pattern
     for place in PLACES:
         bare = bare.replace(place, "")
@@ -31,7 +31,7 @@ def is_pattern(pattern: str) -> bool:
 
 
 def chart_link(pattern: str, patient: str, stay: str) -> str:
-    """The address of one patient's chart; "" for an id that could lead elsewhere however it is encoded."""
+    """Returns the address of one patient's chart; "" for an id that could lead elsewhere even if it is encoded."""
     if not pattern or {patient, stay} & {"", ".", ".."}:
         return ""
     return pattern.replace(PLACES[0], quote(patient, safe="")).replace(PLACES[1], quote(stay, safe=""))

@@ -1,6 +1,6 @@
-"""What the report's pages show in; the same as tables for a spreadsheet, as the text of CSV files, out.
+"""Writes what the report's pages show as tables for a spreadsheet, in the form of CSV texts.
 
-The columns are documented in docs/operations/reports.md, and new ones come last.
+The columns are documented in docs/operations/reports.md; new columns are added at the end.
 """
 
 import csv
@@ -25,15 +25,15 @@ WORKLIST_COLUMNS: Final = (
     *("reasons", "missing_inputs", "why", "written"),
 )
 AGGREGATES_COLUMNS: Final = ("run", "condition", "as_of", "mode", "model_version", "table", "name", "measure", "value")
-# Spreadsheets take a cell that begins so for a formula, and those with the full width of a character as well.
+# Spreadsheets treat a cell that begins with one of these as a formula, including the full-width forms.
 _FORMULA: Final = re.compile(r"\s*[=+\-@|%\uff1d\uff0b\uff0d\uff20]")
-# Excel takes a file without one for text in the code page of its country.
+# Without it, Excel reads a file in the code page of its country.
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _ORDER: Final = {"high": 0, "moderate": 1, "low": 2, "indeterminate": 3, "failed": 4, "excluded": 5}
 
 
 def worklist_csv(record: RunRecord, identifiers: bool) -> str:
-    """Every stay found, one a line: the bands from the highest score on, then those without a score."""
+    """Returns every stay found, one per line: the bands from the highest score down, then those without a score."""
     stays = joined(record)
     state = stays["band"].where(stays["outcome"] == SCORED, stays["outcome"])
     order = stays.assign(rank=state.map(_ORDER)).sort_values(
@@ -45,7 +45,7 @@ def worklist_csv(record: RunRecord, identifiers: bool) -> str:
 
 
 def aggregates_csv(record: RunRecord, counted: Aggregates) -> str:
-    """What is counted of a run, one figure a line: `table`, `name` in it and `measure` say of what."""
+    """Returns the counts of a run, one figure per line; `table`, `name` in it and `measure` say what it counts."""
     about = (counted.run, counted.condition, counted.time, counted.mode, counted.model_version)
     return _csv(AGGREGATES_COLUMNS, ((*about, *figure) for figure in _figures(record, counted)))
 
@@ -104,9 +104,9 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> object:
-    """A text that a spreadsheet would take for a formula gets an apostrophe, as it would from a person.
+    """Puts an apostrophe before a text that a spreadsheet would treat as a formula, as a person would.
 
-    What is not seen is written out first: a spreadsheet leaves it out, and finds the formula behind it.
+    Invisible characters are written out first: a spreadsheet ignores them, and finds the formula behind them.
     """
     if not isinstance(value, str):
         return value

@@ -1,4 +1,4 @@
-"""The runs before a run that asked the same, as the report takes them: already read, none of it changed."""
+"""The previous runs with the same request, already read, as the report needs them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from typing import Final
 
 import pandas as pd
 
-# So many earlier runs are drawn beside this one.
+# How many earlier runs are drawn beside this one.
 DRAWN: Final = 7
 
 
 @dataclass(frozen=True)
 class RunBefore:
-    """The latest run as of an earlier time that ended well.
+    """The latest run with an earlier prediction time that ended successfully.
 
     Attributes:
         as_of: its prediction time.
-        model_version: that it scored with.
+        model_version: the version that it scored with.
         ledger: stay_id, unit, outcome, reason, score and band of its stays.
-        unknown: feature column -> how many of `rows` do not know it.
+        unknown: feature column -> in how many of `rows` it is unknown.
         rows: its feature rows.
     """
 
@@ -40,7 +40,7 @@ class Point:
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A run in between that nothing is compared with, and why."""
+    """A run in between that is not used for comparison, and why."""
 
     as_of: pd.Timestamp
     why: str
@@ -48,7 +48,7 @@ class PassedOver:
 
 @dataclass(frozen=True)
 class EarlierRuns:
-    """What came before a run; `points` are the oldest first, `looked_at` is how many runs were opened at most."""
+    """The runs before a run; `points` start with the oldest, `looked_at` is the largest number of runs to open."""
 
     before: RunBefore | None = None
     passed_over: tuple[PassedOver, ...] = ()

@@ -1,4 +1,4 @@
-"""The run's record in; what ran, in which mode and with what, in words, out."""
+"""Describes what ran, in which mode and with which settings, in words."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from wardround.report.report_words import address, count, reason_in_words, span,
 
 
 def facts(record: RunRecord, mode: str) -> tuple[tuple[str, str], ...]:
-    """What a reader needs to know of the run before anything else."""
+    """Returns what a reader needs to know about the run before anything else."""
     return (
         ("Mode", f"{mode}{_whose_mode(record)}"),
         *_scored_when(record),
@@ -17,7 +17,7 @@ def facts(record: RunRecord, mode: str) -> tuple[tuple[str, str], ...]:
 
 
 def technical(record: RunRecord) -> tuple[tuple[str, str], ...]:
-    """What it takes to find the run again, and to know what it asked."""
+    """Returns what is needed to find the run again and to know what was requested."""
     request = record.request
     return (
         ("Source", address(request["source_url"])),
@@ -31,24 +31,24 @@ def technical(record: RunRecord) -> tuple[tuple[str, str], ...]:
 
 
 def _group_of_the_high_band(record: RunRecord) -> Iterator[tuple[str, str]]:
-    """Where others find who is high, if the condition keeps that."""
+    """Yields where others can find the patients in the high band, if the condition maintains such a Group."""
     high_band = record.summary.high_band
     if high_band:
         listed = f"{high_band.reference}, patients listed: {high_band.members:,}"
         words = {
-            Kept.NEWER: f"{high_band.reference}, left alone: it lists the high band of a later time",
-            Kept.SUSPENDED: "left as it was: the condition is suspended",
-            Kept.REFUSED: "not written: the server did not take it",
+            Kept.NEWER: f"{high_band.reference}, not changed: it lists the high band of a later time",
+            Kept.SUSPENDED: "not changed: the condition is suspended",
+            Kept.REFUSED: "not written: the server did not accept it",
         }
         yield "Group of the high band", words.get(high_band.kept, listed)
 
 
 def _whose_mode(record: RunRecord) -> str:
-    """Who chose the mode, where that is not plain: the condition's setting, or somebody against it."""
+    """Returns who chose the mode, if it is not obvious: the condition's setting, or a request that differs from it."""
     asked, of_condition = record.request.get("mode_asked"), record.request.get("mode_of_condition")
     if asked is None:
-        return ", as the condition says" if of_condition == "shadow" else ""
-    return f", asked for by name: the condition says {of_condition}" if of_condition not in (None, asked) else ""
+        return ", as set in the condition" if of_condition == "shadow" else ""
+    return f", by request: the condition is set to {of_condition}" if of_condition not in (None, asked) else ""
 
 
 def _scored_when(record: RunRecord) -> Iterator[tuple[str, str]]:
@@ -58,27 +58,27 @@ def _scored_when(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 
 def why_not_written(record: RunRecord, mode: str) -> str:
-    """Why scored stays may have no RiskAssessment."""
+    """Returns why scored stays may have no RiskAssessment."""
     if record.summary.retraction:
-        return "Taken back"
+        return "Retracted"
     return "A shadow run writes nothing" if mode == "shadow" else "Not written"
 
 
 def flow_note(record: RunRecord) -> str:
-    """What the drawing of the flow does not show, in sentences."""
+    """Returns what the drawing of the flow does not show, in sentences."""
     unchanged = record.summary.unchanged
     failed = int((record.ledger["written"] & (record.ledger["outcome"] != "scored")).sum())
     notes = list(_cohort_notes(record))
     if unchanged:
-        notes.append(f"The source held {count(unchanged)} of the RiskAssessments already; they were left as they are.")
+        notes.append(f"{count(unchanged)} of the RiskAssessments were at the source already, and were not changed.")
     if repaired := record.summary.repaired:
         notes.append(
-            f"The source held several RiskAssessments of {count(repaired)} of the stays; the newest of each stands, the"
-            " others are marked as entered in error."
+            f"The source held several RiskAssessments for {count(repaired)} of the stays; the newest of each is valid,"
+            " the others are marked as entered in error."
         )
     if withdrawn := record.summary.withdrawn:
         notes.append(
-            f"{count(withdrawn)} of the RiskAssessments are marked as entered in error by somebody else, and left so."
+            f"{count(withdrawn)} of the RiskAssessments were marked as entered in error by somebody else, and stay so."
         )
     if failed:
         notes.append(f"The source also holds a RiskAssessment for {count(failed)} of the stays that failed.")
@@ -86,7 +86,7 @@ def flow_note(record: RunRecord) -> str:
 
 
 def _cohort_notes(record: RunRecord) -> Iterator[str]:
-    """What became of those whom the cohort names, and who have no stay in the drawing."""
+    """Yields what became of the patients whom the cohort names and who have no stay in the drawing."""
     named = record.summary.cohort_patients
     if named is None:
         return
@@ -99,14 +99,14 @@ def _cohort_notes(record: RunRecord) -> Iterator[str]:
 
 
 def minimum_data(record: RunRecord) -> str:
-    """The least that must be known for a score, as a sentence."""
+    """Returns the minimum data for a score, as a sentence."""
     needed = record.condition.minimum_data
     names = [record.condition.variables[name].display.lower() for name in needed.of]
     return f"A score needs a value in the window for at least {needed.at_least} of: {', '.join(names)}."
 
 
 def compared_with(record: RunRecord) -> str:
-    """With whom a reason compares a patient."""
+    """Returns what a reason compares a patient with."""
     if record.card and record.card.imported:
-        return "a patient with usual values, for the model was trained elsewhere"
+        return "a patient with usual values, because the model was trained elsewhere"
     return "the average patient of the training data"

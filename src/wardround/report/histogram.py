@@ -1,4 +1,4 @@
-"""Scores in, their distribution as inline SVG out. Colours come from the page, light or dark."""
+"""Draws the distribution of scores as inline SVG. The page sets the colours, light or dark."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,13 +12,13 @@ import numpy as np
 from wardround.report.report_words import count, percent
 from wardround.report.svg import WIDTH, rect, svg
 
-BANDS: Final = ("low", "moderate", "high")  # in the order in which they are stacked
+BANDS: Final = ("low", "moderate", "high")  # in stacking order
 _BINS: Final = 20
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A histogram's drawing, as wide as the screen that it is for: its text is as large there as beside it."""
+    """The frame of a histogram, as wide as its screen, so that its text is as large as the text around it."""
 
     kind: str
     width: int
@@ -41,7 +41,7 @@ NARROW: Final = Frame("histogram-narrow", 360, right=22)
 
 
 def histogram(scores: np.ndarray, bands: Sequence[str], thresholds: Mapping[str, float], frame: Frame = WIDE) -> str:
-    """Scores (0 to 1) in equal steps, stacked by band, with the thresholds as lines; "" without scores."""
+    """Draws scores (0 to 1) in equal steps, stacked by band, with the thresholds as lines; "" without scores."""
     if not len(scores):
         return ""
     edges = np.linspace(0, 1, _BINS + 1)
@@ -89,10 +89,10 @@ def _titles(frame: Frame) -> Iterator[str]:
 
 
 def _threshold_lines(thresholds: Mapping[str, float], frame: Frame) -> Iterator[str]:
-    """A line at each threshold; their words stand on lines of their own, for two thresholds may be close."""
+    """Yields a line at each threshold; each label is on its own line, because two thresholds may be close."""
     for place, (band, at) in enumerate(sorted(thresholds.items(), key=lambda pair: pair[1])):
         x, y = frame.left + frame.across * at, 12 + 16 * place
-        # Words that would run over the edge stand to the left of their line.
+        # A label that would run over the edge is placed to the left of its line.
         side, anchor = (-6, "end") if at > 0.6 else (6, "start")
         yield f'<line class="threshold" x1="{x:.1f}" y1="{y - 10}" x2="{x:.1f}" y2="{frame.bottom}"/>'
         yield f'<text class="axis {anchor}" x="{x + side:.1f}" y="{y}">{escape(band)} from {percent(at)}</text>'

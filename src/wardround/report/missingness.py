@@ -1,4 +1,4 @@
-"""How often each feature is unknown: counts per column in, a grid of variables and summaries out."""
+"""Arranges how often each feature is unknown as a grid of variables and summaries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from wardround.spec.conditions import Condition, Feature
 
 @dataclass(frozen=True)
 class UnknownRow:
-    """One variable over one window; `shares` has the share unknown of each summary, None where it is no feature."""
+    """One variable over one window; `shares` has the share unknown of each summary, None if it is not a feature."""
 
     display: str
     window: str
@@ -22,10 +22,10 @@ class UnknownGrid:
     """The shares of feature rows in which each feature is unknown.
 
     Attributes:
-        rows: feature rows in all.
+        rows: number of feature rows.
         demographics: display and share.
         summaries: the columns of the grid.
-        variables: its rows.
+        variables: the rows of the grid.
     """
 
     rows: int
@@ -35,7 +35,7 @@ class UnknownGrid:
 
 
 def unknown_grid(unknown: Mapping[str, int], rows: int, condition: Condition) -> UnknownGrid:
-    """The grid for a run whose features have `unknown` unknown values per column in `rows` rows."""
+    """Returns the grid for a run whose features have `unknown` unknown values per column in `rows` rows."""
     shares = {column: number / rows if rows else 0.0 for column, number in unknown.items()}
     # How often something was measured, and whether at all, is never unknown.
     asked = [feature for feature in condition.feature_list if feature.summary not in WITHOUT_EVENTS]

@@ -1,4 +1,4 @@
-"""A model card in, the part of it that readers of a report need out."""
+"""Selects what readers of a report need from a model card."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -26,7 +26,7 @@ MEANINGS: Final = {
     "sensitivity": "of those with the outcome, the share in the high band",
     "specificity": "of those without the outcome, the share not in the high band",
     "ppv": "of those in the high band, the share with the outcome",
-    "brier": "how far scores are from what came; 0 is ideal",
+    "brier": "how far scores are from the outcomes; 0 is ideal",
 }
 LABELS: Final = {
     "icd": "the diagnosis codes of the hospital stay",
@@ -44,7 +44,7 @@ _IMPORTED_ATTRIBUTION: Final = "how the score moves when inputs are set from typ
 
 @dataclass(frozen=True)
 class MetricLine:
-    """A metric on the test patients with its interval, as text; `–` and the reason where there is none."""
+    """A metric on the test patients with its interval, as text; `–` and the reason if there is none."""
 
     name: str
     value: str
@@ -54,21 +54,21 @@ class MetricLine:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the model is: facts as label and text, and its metrics."""
+    """Facts about the model as label and text, and its metrics."""
 
     facts: tuple[tuple[str, str], ...]
     metrics: tuple[MetricLine, ...]
 
 
 def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
-    """The summary of a card, and what the promotion gates said of the model."""
+    """Returns the summary of a card, and the verdict of the promotion gates."""
     return ModelFacts(
         facts=(
             ("Version", card.version),
             ("Method", card.candidates[card.chosen].title),
             *_data(card),
             ("Learned to predict", _learned(card)),
-            ("When it was asked in training", _predicted(card)),
+            ("When it predicted in training", _predicted(card)),
             (
                 "Bands",
                 f"moderate from {percent(card.thresholds['moderate'])}, high from {percent(card.thresholds['high'])}",
@@ -85,11 +85,11 @@ def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
 def _learned(card: ModelCard) -> str:
     if card.label is None:
         return f"{card.title}; label and horizon are {NOT_STATED}: the model was imported"
-    return f"{card.title} {_horizon(card.horizon)}, told by {label_in_short(card.label)}"
+    return f"{card.title} {_horizon(card.horizon)}, determined by {label_in_short(card.label)}"
 
 
 def label_in_short(label: Label) -> str:
-    """How the outcome is told from the records, in a few words."""
+    """Returns how the outcome is determined from the records, in a few words."""
     return LABELS.get(label.rule, str(label.rule))
 
 
@@ -100,8 +100,8 @@ def attribution_in_words(card: ModelCard) -> str:
 
 def _calibration(card: ModelCard) -> str:
     if card.calibration.method == "none":
-        return "Scores are as the model gives them, not adjusted to how often the outcome came"
-    return "Scores are adjusted to how often the outcome came, by a logistic curve"
+        return "Scores are as the model gives them, not adjusted to how often the outcome occurred"
+    return "Scores are adjusted to how often the outcome occurred, by a logistic curve"
 
 
 def _predicted(card: ModelCard) -> str:

@@ -1,4 +1,4 @@
-"""The run's record in, what a reader of its report must not overlook out."""
+"""Selects what a reader of a report must not overlook."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,29 +22,29 @@ class Notice:
     text: str
 
 
-# A run begun so long after its time looks back on purpose, or makes up for one that was missed.
+# A run that started this long after its time looks back on purpose, or catches up on a missed run.
 LOOKS_BACK: Final = timedelta(hours=24)
 
 
 def notices(record: RunRecord, mode: str, guarded: bool) -> Iterator[Notice]:
-    """In the order of the page; `mode` is live or shadow; `guarded` leaves out what people wrote."""
+    """Yields notices in the order of the page; `mode` is live or shadow; `guarded` leaves out texts by people."""
     yield from _of_doubt(record, guarded)
     yield from _of_rehearsal(record)
     yield from _of_mode(record, mode)
     yield from _of_its_end(record, guarded)
-    yield from _of_nobody(record)
+    yield from _of_nobody_screened(record)
 
 
 def looks_back(record: RunRecord) -> str:
-    """A quiet line about a run as of a time long past; "" for any other."""
+    """Returns a plain line about a run for a time long past; "" for any other run."""
     hours = record.summary.hours_after_as_of
     if hours is None or timedelta(hours=hours) < LOOKS_BACK:
         return ""
-    return f"This run looks back: it was made {span(hours)} after the time that it is for, and tells of that time."
+    return f"This run looks back: it was made {span(hours)} after the time that it describes."
 
 
 def _of_doubt(record: RunRecord, guarded: bool) -> Iterator[Notice]:
-    """What casts doubt on all of it: the condition was switched off, or stays are missing."""
+    """Yields what casts doubt on the whole run: the condition was switched off, or stays are missing."""
     if off := record.suspended:
         yield Notice(
             "stopped",
@@ -56,13 +56,13 @@ def _of_doubt(record: RunRecord, guarded: bool) -> Iterator[Notice]:
         yield Notice(
             "incomplete",
             "Fewer stays than expected",
-            f"The run {doubt}. A wrong ICU class or Location looks like this: whoever is not listed here was not"
+            f"The run {doubt}. A wrong ICU class or Location has this effect: patients who are not listed here were not"
             " screened.",
         )
 
 
 def _said(text: str, guarded: bool) -> str:
-    """What a person wrote, who may have named a patient; a stop instead where nobody may be named."""
+    """Returns a person's text, which may name a patient; only a full stop if no patient may be named."""
     return "." if guarded else text
 
 
@@ -71,8 +71,8 @@ def _of_rehearsal(record: RunRecord) -> Iterator[Notice]:
         yield Notice(
             "stopped",
             "Rehearsal with the demo\u2019s model",
-            "It was trained in seconds to show how a run goes, and not for these patients. The scores say nothing about"
-            " anybody; what was found, read and left out is real.",
+            "It was trained in seconds to show how a run works, and not for these patients. The scores say nothing"
+            " about any patient; what was found, read and left out is real.",
         )
 
 
@@ -84,19 +84,19 @@ def _of_mode(record: RunRecord, mode: str) -> Iterator[Notice]:
     if mode == "live" and record.request.get("mode_of_condition") == "shadow":
         yield Notice(
             "late",
-            "Live by name",
-            "The condition is in shadow. Somebody asked for this run to be live, and it was written to the source.",
+            "Live by request",
+            "The condition is in shadow mode. Somebody requested this run as live, and it was written to the source.",
         )
 
 
 def _of_its_end(record: RunRecord, guarded: bool) -> Iterator[Notice]:
-    """That it was taken back, stopped, left incomplete or late."""
+    """Yields whether the run was retracted, stopped, incomplete or late."""
     if retraction := record.summary.retraction:
         yield Notice(
             "stopped",
             "Retracted run",
             f"{count(retraction.retracted)} RiskAssessments are marked as entered in error; do not use them."
-            f" Taken back on {moment(pd.Timestamp(retraction.at))}{_said(': ' + retraction.why, guarded)}",
+            f" Retracted on {moment(pd.Timestamp(retraction.at))}{_said(': ' + retraction.why, guarded)}",
         )
     quality = record.quality
     if quality and quality.set_aside_share > record.condition.quality.max_set_aside:
@@ -112,13 +112,13 @@ def _of_its_end(record: RunRecord, guarded: bool) -> Iterator[Notice]:
         yield Notice("incomplete", "Incomplete run", "Stays failed, or the source does not hold what was written.")
     hours = record.summary.hours_after_as_of
     if hours is not None and record.condition.quality.late_after <= timedelta(hours=hours) < LOOKS_BACK:
-        yield Notice("late", "Late scores", f"They came {span(hours)} after the time that they are for.")
+        yield Notice("late", "Late scores", f"They were ready {span(hours)} after the time that they are for.")
 
 
-def _of_nobody(record: RunRecord) -> Iterator[Notice]:
+def _of_nobody_screened(record: RunRecord) -> Iterator[Notice]:
     if record.ledger.empty and not doubt_in_words(record.census):
         yield Notice(
-            "empty", "No stays found", "The source gave no intensive-care stay for this time. Nothing to score."
+            "empty", "No stays found", "The source returned no ICU stay for this time. There is nothing to score."
         )
     elif len(record.ledger) and (record.ledger["outcome"] == EXCLUDED).all():
-        yield Notice("empty", "Nobody screened", "Every stay that was found is excluded; the reasons are below.")
+        yield Notice("empty", "No patient screened", "Every stay that was found is excluded; the reasons are below.")

@@ -1,4 +1,4 @@
-"""What the suite found in; which rules held, in the words of a reader and not in names of columns, out."""
+"""Describes which rules of the suite held, in a reader's words instead of column names."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _BETWEEN: Final = re.compile(r"(?P<rule>.* is between \S+ and \S+) (?P<unit>\S+)
 
 @dataclass(frozen=True)
 class RuleLine:
-    """A rule: whether it held, how many stays were held against it, and how many broke it."""
+    """A rule: whether it held, how many stays were checked, and how many broke it."""
 
     rule: str
     held: bool
@@ -25,7 +25,7 @@ class RuleLine:
 
 @dataclass(frozen=True)
 class QualityFacts:
-    """The rules, the stays held against them, and the share of these above which a run is stopped."""
+    """The rules, the number of stays checked, and the share of broken stays at which a run is stopped."""
 
     rules: tuple[RuleLine, ...]
     stays: int
@@ -39,7 +39,7 @@ class QualityFacts:
 
 
 def quality_facts(result: QualityResult, condition: Condition) -> QualityFacts:
-    """The section of a run whose features were held against the suite."""
+    """Returns the section for a run whose features were checked against the suite."""
     words = column_words(condition)
     return QualityFacts(
         rules=tuple(
@@ -54,7 +54,7 @@ def quality_facts(result: QualityResult, condition: Condition) -> QualityFacts:
 
 
 def rule_in_words(rule: str, words: Mapping[str, str]) -> str:
-    """A rule with its columns and units in words: `Lactate, latest of the last 24 h: is between 0 and 50 mmol/L`."""
+    """Returns a rule with its columns and units in words: `Lactate, latest of the last 24 h: is between 0 and 50`."""
     found = _BETWEEN.fullmatch(rule)
     readable = f"{found['rule']} {unit_in_words(found['unit'])}".rstrip() if found else rule
     return _COLUMN.sub(lambda column: f"“{words[column[0]]}”" if column[0] in words else column[0], readable)

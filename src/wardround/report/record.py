@@ -1,4 +1,4 @@
-"""What a run left behind, as the report takes it: frames and facts, already read."""
+"""What a run left behind, already read: frames and facts for the report."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,21 +22,21 @@ class RunRecord:
 
     Attributes:
         run: its id.
-        condition: what was screened for.
+        condition: the condition that was screened for.
         request: request.json.
-        summary: it says nothing for a run that ended before it was written.
+        summary: empty for a run that ended before it was written.
         ledger: LEDGER_COLUMNS, one row per stay found.
         stays: stay_id and intime of the stays found.
         scores: stay_id, reasons and missing (sequences of text) of the stays with features.
-        unknown: feature column -> how many of `rows` do not know it.
+        unknown: feature column -> in how many of `rows` it is unknown.
         rows: feature rows of the run.
         set_aside: variable -> reason -> how many events were set aside.
-        quality: None if the features were never held against the suite.
-        census: it says nothing for a run that never found its stays.
-        card: of the model that scored; None if it is no longer in the store, or none was used.
-        gates: what the promotion gates say of that model.
-        earlier: the runs before it that asked the same.
-        suspended: the decision by which the condition is switched off now; None if it is not.
+        quality: None if the features were never checked against the suite.
+        census: empty for a run that never found its stays.
+        card: the card of the model that scored; None if it is no longer in the store, or if no model was used.
+        gates: the verdict of the promotion gates on that model.
+        earlier: the previous runs with the same request.
+        suspended: the decision by which the condition is now switched off; None if it is not.
     """
 
     run: str
@@ -58,5 +58,5 @@ class RunRecord:
 
 
 def texts_of(value: Any) -> Iterable[str]:
-    """A cell with texts; a stay without a feature row has NaN there."""
+    """Returns the texts in a cell; a stay without a feature row has NaN there."""
     return () if isinstance(value, float) or value is None else (str(text) for text in value)

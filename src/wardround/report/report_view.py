@@ -1,4 +1,4 @@
-"""The run's record in, everything that the report's pages show, in words and drawings, out."""
+"""Prepares everything that the report's pages show, in words and drawings."""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ from wardround.report.worklist import LISTED_BANDS, Patient, PatientList, by_ban
 
 @dataclass(frozen=True)
 class Link:
-    """A file of the same run beside the page, and what it is called."""
+    """A file of the same run beside the page, and its title."""
 
     file: str
     title: str
@@ -17,7 +17,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Worklists:
-    """The stays one by one; without `identifiers` no patient, stay or resource can be told from it."""
+    """The stays one by one; without `identifiers`, no patient, stay or resource can be identified."""
 
     identifiers: bool
     bands: tuple[PatientList, ...]
@@ -28,7 +28,7 @@ class Worklists:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A page: what is counted of a run, and, for those who may see patients, who is on its lists."""
+    """A page: the counts of a run, and the lists of patients for those who may see them."""
 
     counted: Aggregates
     lists: Worklists | None
@@ -36,7 +36,7 @@ class RunReport:
 
 
 def run_report(record: RunRecord, identifiers: bool, beside: tuple[Link, ...] = ()) -> RunReport:
-    """The report of a run, for those who may see patients."""
+    """Returns the report of a run for people who may see patients."""
     stays = joined(record)
     lists = Worklists(
         identifiers=identifiers,
@@ -49,12 +49,12 @@ def run_report(record: RunRecord, identifiers: bool, beside: tuple[Link, ...] = 
 
 
 def run_aggregates(record: RunRecord, beside: tuple[Link, ...] = ()) -> RunReport:
-    """The report of a run without any patient: no stay can be told from it."""
+    """Returns the report of a run without any patient: no stay can be identified."""
     return RunReport(aggregates_of(record, guarded=True), None, beside)
 
 
 def _with_known(indeterminate: PatientList, record: RunRecord) -> PatientList:
-    """The list with how many of the needed inputs are known, where too few are, in place of the rule's name."""
+    """Returns the list with how many of the needed inputs are known, where too few are, instead of the rule's name."""
     needed = record.condition.minimum_data
     displays = [record.condition.variables[name].display for name in needed.of]
 

@@ -1,4 +1,4 @@
-"""Machine words in, words for readers out."""
+"""Turns reasons, times and numbers into words for readers."""
 
 import re
 from datetime import timedelta
@@ -11,51 +11,51 @@ from wardround.core.reasons import FailedAt, Reason
 
 STAY_REASONS: Final = {
     # why a stay is not in the cohort (core/stays.py)
-    "unusable_status": "Encounter planned, cancelled, entered in error or of no known status",
+    "unusable_status": "Encounter planned, cancelled, entered in error or of unknown status",
     "no_admission_time": "No admission time",
     "not_yet_admitted": "Not yet admitted at the prediction time",
     "discharged": "Discharged before the prediction time",
-    "finished_without_end": "Finished, but with no end of the stay",
+    "finished_without_end": "Finished, but without an end of the stay",
     "no_birth_date": "No date of birth",
     "under_age": "Younger than the cohort's minimum age",
-    "uncertain_age": "Perhaps younger than the cohort's minimum age: only year or month of birth is known",
-    "parent_encounter": "The Encounter is the whole of which another one that is screened is a part",
+    "uncertain_age": "May be younger than the cohort's minimum age: only year or month of birth is known",
+    "parent_encounter": "The Encounter contains another Encounter that is screened",
     # why a patient must not be scored (sources/fhir/people.py)
     "deceased": "Died before the prediction time",
     "merged_patient": "Screened, or to be screened, under another record of the same person",
     "inactive_patient": "The patient's record is no longer in use",
     "unknown_patient": "Unknown to the server, or deleted",
-    "malformed_patient": "The patient's record says in no readable way whether it may be used",
+    "malformed_patient": "The patient's record does not say in a readable way whether it may be used",
     # of Patients, Encounters and Observations alike
     "modifier_extension": "Changed by an extension that is not understood",
-    # why an Encounter is no usable stay (sources/fhir/encounters.py)
+    # why an Encounter is not a usable stay (sources/fhir/encounters.py)
     "no_subject": "The Encounter names no patient",
-    "no_period": "The Encounter does not say since when it goes on",
-    "uncertain_period": "A date, or a time without a zone, leaves open whether the stay was going on",
+    "no_period": "The Encounter does not say when it began",
+    "uncertain_period": "A date, or a time without a zone, leaves open whether the patient was there",
     "reversed_period": "The Encounter ends before it begins",
-    "malformed": "Not shaped as FHIR wants it",
-    "foreign_reference": "About somebody, or from somewhere, at another server",
+    "malformed": "Not valid FHIR",
+    "foreign_reference": "Refers to a patient or place at another server",
 }
 REASONS: Final = {
     **STAY_REASONS,
-    # why somebody whom a cohort names is set aside (sources/fhir/cohorts.py)
+    # why a patient named by a cohort is set aside (sources/fhir/cohorts.py)
     "not_a_patient": "Not a patient",
     "not_an_id": "Not an id",
     "named_again": "Named more than once",
     "inactive_member": "No longer in the cohort",
     # why a stay was not written (sources/fhir/second_look.py)
-    "subject_changed": "The Encounter is another patient's by now",
+    "subject_changed": "The Encounter now belongs to another patient",
     "status_changed": "The Encounter was cancelled or entered in error meanwhile",
     "encounter_gone": "The Encounter is no longer there",
-    "encounter_changed": "The Encounter says something by now that is not understood",
-    # why a stay has no account or no score
+    "encounter_changed": "The Encounter was changed in a way that is not understood",
+    # why a stay has no entry or no score
     "unfinished": "The run ended before this stay was accounted for",
-    "retracted": "Taken back",
+    "retracted": "Retracted",
     "withdrawn": "Marked as entered in error by somebody else, and left so",
-    "minimum_data": "Too little known for a score",
+    "minimum_data": "Too little data for a score",
     "required_input": "An input that the imported model requires is unknown",
     # why an event was set aside (core/events.py)
-    "status": "Entered in error, cancelled, or of no status that says there is a result",
+    "status": "Entered in error, cancelled, or with a status that does not mean a result",
     "no_time": "No time",
     "implausible_time": "Implausible time",
     "after_as_of": "Dated after the prediction time",
@@ -65,23 +65,23 @@ REASONS: Final = {
     "unknown_unit": "Unknown unit",
     "unit_conflict": "Two units named",
     "implausible_value": "Outside the plausible range",
-    # why an Observation was (sources/fhir/observation.py, sources/fhir/context.py, core/reading_rule.py)
-    "focus": "About something or somebody else than the patient",
-    "implicit_rules": "Made under rules that are not known",
+    # why an Observation was set aside (sources/fhir/observation.py, sources/fhir/context.py, core/reading_rule.py)
+    "focus": "About something or somebody other than the patient",
+    "implicit_rules": "Made under unknown rules",
     "code": "Also coded as another quantity",
-    "body_site": "Measured at another place than the variable is about",
+    "body_site": "Measured at a different body site",
     "method": "Measured in a way that the variable excludes",
-    "specimen": "Of another fluid than blood",
-    "other_patient": "About a patient who was not asked for",
+    "specimen": "From a specimen other than blood",
+    "other_patient": "About a patient who was not requested",
 }
 FAILURES: Final = {
     FailedAt.QUALITY: "Broke a validation rule: {}",
     FailedAt.EXTRACT: "Its data could not be read: {}",
-    FailedAt.TASK: "The step {} did not end well",
+    FailedAt.TASK: "The step {} failed",
     FailedAt.INVALID: "The RiskAssessment would not be valid: {}",
-    FailedAt.REFER: "Whom it is about is not known where results are written: {}",
-    FailedAt.WRITE: "The server did not take the RiskAssessment: {}",
-    FailedAt.PROVENANCE: "The server did not take the Provenance: {}",
+    FailedAt.REFER: "The patient is unknown where results are written: {}",
+    FailedAt.WRITE: "The server did not accept the RiskAssessment: {}",
+    FailedAt.PROVENANCE: "The server did not accept the Provenance: {}",
     FailedAt.RECONCILE: "The server does not hold what was written: {}",
 }
 UNFINISHED: Final = "unfinished"
@@ -99,9 +99,9 @@ SUMMARIES: Final = {
     "missing": "missing",
     "hours_since_last": "hours since last",
 }
-# The steps of a run (workflows/screening), as a reader would call them.
+# The steps of a run (workflows/screen), in a reader's words.
 STEPS: Final = {
-    "recognise": "Asking the server what it is",
+    "recognise": "Identifying the server",
     "recognise_results": "Asking the server of the results what it is",
     "find_stays": "Finding the stays",
     "extract": "Reading the values",
@@ -116,7 +116,7 @@ _REFERENCE: Final = re.compile(r"\b([A-Z][A-Za-z]+)/[A-Za-z0-9.\-]+")
 
 
 def reason_in_words(reason: str) -> str:
-    """A reason of ours in words; any other text as it is."""
+    """Returns one of our reasons in words; any other text unchanged."""
     what, failed_at = Reason.of(reason)
     if failed_at is None:
         return REASONS.get(what, what)
@@ -124,7 +124,7 @@ def reason_in_words(reason: str) -> str:
 
 
 def kind_in_words(reason: str) -> str:
-    """A reason without what a server or a person may have said in it: that could name a patient."""
+    """Returns a reason without text from a server or a person, which could name a patient."""
     read = Reason.of(reason)
     if read.failed_at is None:
         return REASONS.get(read.what, OTHER_REASON)
@@ -132,24 +132,24 @@ def kind_in_words(reason: str) -> str:
 
 
 def without_references(text: str) -> str:
-    """The text with the ids of FHIR references taken out."""
+    """Returns the text without the ids of FHIR references."""
     return _REFERENCE.sub(r"\1", text)
 
 
 def moment(time: pd.Timestamp) -> str:
-    """A time for readers, in UTC: `2 January 2026, 05:00 UTC`."""
+    """Formats a time for readers, in UTC: `2 January 2026, 05:00 UTC`."""
     utc = time.tz_convert("UTC")
     return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
 def short_moment(time: pd.Timestamp) -> str:
-    """A time for a chart's axis, in UTC: `2 Jan, 05:00`."""
+    """Formats a time for a chart's axis, in UTC: `2 Jan, 05:00`."""
     utc = time.tz_convert("UTC")
     return f"{utc.day} {utc:%b, %H:%M}"
 
 
 def span(hours: float) -> str:
-    """A number of hours for readers: `40 min`, `14 h`, `3 d 4 h`; `–` if unknown."""
+    """Formats a number of hours for readers: `40 min`, `14 h`, `3 d 4 h`; `–` if unknown."""
     if hours != hours:
         return "–"
     if hours < 1:
@@ -159,7 +159,7 @@ def span(hours: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration for readers: `0.42 s`, `12.3 s`, `4 min 5 s`."""
+    """Formats a duration for readers: `0.42 s`, `12.3 s`, `4 min 5 s`."""
     if value < 10:
         return f"{value:.2f} s"
     if value < 120:
@@ -169,22 +169,22 @@ def seconds(value: float) -> str:
 
 
 def count(value: int) -> str:
-    """A count with thin spaces between thousands: `10 000`."""
+    """Formats a count with thin spaces between thousands: `10 000`."""
     return f"{value:,}".replace(",", "\u202f")
 
 
 def percent(share: float, places: int = 1) -> str:
-    """A share of 1 as a percentage: `42.1 %`."""
+    """Formats a share of 1 as a percentage: `42.1 %`."""
     return f"{share * 100:.{places}f}\u202f%"
 
 
 def window(duration: timedelta) -> str:
-    """A window for readers: `24 h`."""
+    """Formats a window for readers: `24 h`."""
     return f"{duration / timedelta(hours=1):g} h"
 
 
 def address(url: str) -> str:
-    """A source's address without what could be a secret: no user, password, query or fragment."""
+    """Returns a source's address without anything that could be secret: no user, password, query or fragment."""
     parts = urlsplit(url)
     if not parts.scheme:
         return url

@@ -1,4 +1,4 @@
-"""The ledger in; found, eligible, scored and written out, with the reason for every stay lost on the way."""
+"""Counts the stays found, eligible, scored and written, with the reason for every stay lost on the way."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Stage:
-    """Stays that came so far, and those of them that go no further; the next stage has the difference."""
+    """Stays that reached a stage, and those of them that go no further; the next stage has the difference."""
 
     name: str
     count: int
@@ -28,12 +28,12 @@ class Stage:
 
 
 def stages(ledger: pd.DataFrame, not_written: str, words: Words = reason_in_words) -> tuple[Stage, ...]:
-    """The four stages of a run.
+    """Returns the four stages of a run.
 
     Args:
         ledger: LEDGER_COLUMNS.
-        not_written: why scored stays without a RiskAssessment have none, where the ledger does not say.
-        words: what a reason becomes.
+        not_written: why scored stays have no RiskAssessment, if the ledger does not say.
+        words: turns a reason into words.
     """
     found = len(ledger)
     excluded = losses_of(ledger[ledger["outcome"] == "excluded"], words)
@@ -54,7 +54,7 @@ def stages(ledger: pd.DataFrame, not_written: str, words: Words = reason_in_word
 
 
 def losses_of(rows: pd.DataFrame, words: Words = reason_in_words, prefix: str = "") -> tuple[Loss, ...]:
-    """The reasons of ledger rows with their counts, the most frequent first; those of the same words are one."""
+    """Returns the reasons of ledger rows with their counts, the most frequent first; equal words are merged."""
     told = rows["reason"].astype("str").map(words)
     counts = told.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
     named = [(str(reason), int(number)) for reason, number in counts.items()]

@@ -1,4 +1,4 @@
-"""The stages of a run in, one drawing of them out, for screens that are wide enough."""
+"""Draws the stages of a run, for screens that are wide enough."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from wardround.report.report_words import count
 from wardround.report.stay_flow import Stage
 from wardround.report.svg import WIDTH, loss_lines, rect, stage_label, svg, turn_down
 
-# Where the bars begin, how high the first is, and how wide each is.
+# Where the bars begin, how tall the first is, and how wide each is.
 _TOP, _HEIGHT, _BAR = 58, 132, 12
 
 
 def flow_chart(stages: Sequence[Stage]) -> str:
-    """The stages of a run from left to right, as high as they have stays; losses turn downwards to their reasons."""
+    """Draws the stages from left to right, as tall as their stays; losses branch downwards to their reasons."""
     found = stages[0].count
     height = _HEIGHT if found else 0
     step = (WIDTH - _BAR) // (len(stages) - 1)

@@ -1,4 +1,4 @@
-"""What all charts are drawn with: numbers and texts in, SVG elements out, their texts escaped."""
+"""SVG elements that all charts use; their texts are escaped."""
 
 import textwrap
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from wardround.report.report_words import count
 from wardround.report.stay_flow import Loss, Stage
 
 WIDTH: Final = 960
-_REASONS: Final = 5  # under a stage; the page lists all of them further down
+_REASONS: Final = 5  # per stage; the page lists all of them further down
 
 
 def rect(kind: str, x: float, y: float, width: float, height: float, told: str = "") -> str:
-    """A bar; `told` shows when it is pointed at."""
+    """Returns a bar; `told` shows when the pointer is on it."""
     box = f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
     return f"{box}><title>{escape(told)}</title></rect>" if told else f"{box}/>"
 
 
 def svg(kind: str, height: float, title: str, description: str, parts: Sequence[str], width: int = WIDTH) -> str:
-    """A drawing of class `chart` and `kind`; a page has one of each kind, for its title has an id."""
+    """Returns a drawing of class `chart` and `kind`; a page has one of each kind, because its title has an id."""
     named = f'role="img" aria-labelledby="{kind}-title {kind}-desc"'
     return (
         f'<svg class="chart {kind}" viewBox="0 0 {width} {height:.0f}" {named}>'
@@ -29,7 +29,7 @@ def svg(kind: str, height: float, title: str, description: str, parts: Sequence[
 
 
 def stage_label(stage: Stage, at: str) -> list[str]:
-    """A stage's name and count; `at` has the attributes that place them."""
+    """Returns a stage's name and count; `at` has the attributes that place them."""
     return [
         f'<text class="name" {at} y="18">{escape(stage.name)}</text>',
         f'<text class="figure" {at} y="44">{count(stage.count)}</text>',
@@ -37,7 +37,7 @@ def stage_label(stage: Stage, at: str) -> list[str]:
 
 
 def turn_down(x: float, y: float, thickness: float, end: float) -> str:
-    """A ribbon that leaves to the right and bends down to `end`."""
+    """Returns a ribbon that leaves to the right and bends down to `end`."""
     inner = x + 46
     outer = inner + min(thickness, 60)
     below = y + thickness
@@ -48,7 +48,7 @@ def turn_down(x: float, y: float, thickness: float, end: float) -> str:
 
 
 def loss_lines(losses: Sequence[Loss], x: float, y: int) -> tuple[list[str], int]:
-    """The reasons of a stage's losses as wrapped text, and where they end."""
+    """Returns the reasons of a stage's losses as wrapped text, and where the text ends."""
     shown, rest = list(losses[:_REASONS]), losses[_REASONS:]
     if rest:
         others = "1 other reason" if len(rest) == 1 else f"{len(rest)} other reasons"

@@ -1,4 +1,4 @@
-"""The stays that runs in a row found in, a drawing as inline SVG out, narrow enough for a telephone."""
+"""Draws the stays found by successive runs as inline SVG, narrow enough for a phone."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ _WIDTH, _TOP, _HEIGHT, _LEFT = 360, 40, 110, 22
 
 
 def trend(points: Sequence[Point]) -> str:
-    """The stays found by runs in a row, those of the high band within; the last is this run's. "" without points."""
+    """Draws the stays found by each run, including those in the high band; the last is this run. "" without points."""
     if not points:
         return ""
     most = max(max(point.found for point in points), 1)
@@ -29,7 +29,7 @@ def trend(points: Sequence[Point]) -> str:
         last = place + 1 == len(points)
         parts += _column(point, middle, min(pitch - 8, 40), _HEIGHT / most, "now" if last else "found")
     told = "; ".join(f"{short_moment(point.as_of)}: {point.found} found, {point.high} high" for point in points)
-    return svg("trend", bottom + 40, "Stays found by this run and those before it", told, parts, _WIDTH)
+    return svg("trend", bottom + 40, "Stays found by this run and the previous ones", told, parts, _WIDTH)
 
 
 def _column(point: Point, middle: float, width: float, scale: float, kind: str) -> Iterator[str]:

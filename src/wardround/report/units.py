@@ -1,4 +1,4 @@
-"""The ledger in; how many stays of each unit were found and what became of them, out."""
+"""Counts the stays of each unit by what became of them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,9 +9,9 @@ from wardround.core.ledger import EXCLUDED, FAILED, INDETERMINATE, SCORED
 
 UNNAMED: Final = "No unit named"
 OTHERS: Final = "Other units"
-# A unit with fewer stays is counted with others where no stay may be told.
+# A unit with fewer stays is counted together with others if no stay may be identifiable.
 SMALL: Final = 5
-# So many units are named; a source that calls every bed a unit would make the page longer than the worklist.
+# How many units are named; a source that calls every bed a unit would make the page longer than the worklist.
 NAMED: Final = 40
 
 
@@ -29,10 +29,10 @@ class UnitCounts:
 
 
 def by_unit(ledger: pd.DataFrame, guarded: bool) -> tuple[UnitCounts, ...]:
-    """Counts per unit, the largest first; `guarded` counts units with fewer than SMALL stays together.
+    """Returns counts per unit, the largest first; `guarded` counts units with fewer than SMALL stays together.
 
-    If these are together still fewer than SMALL, the next smallest goes with them, so that no subtraction from the
-    whole gives them away.
+    If these together still have fewer than SMALL stays, the next smallest unit joins them, so that they cannot be found
+    by subtraction.
     """
     unit = ledger["unit"].replace("", UNNAMED)
     found = unit.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
@@ -45,7 +45,7 @@ def by_unit(ledger: pd.DataFrame, guarded: bool) -> tuple[UnitCounts, ...]:
 
 
 def _alone(found: list[int]) -> int:
-    """How many units, of these numbers of stays in falling order, are named by themselves."""
+    """Returns how many units are named by themselves, given their numbers of stays in falling order."""
     alone = sum(number >= SMALL for number in found)
     while alone and 0 < sum(found[alone:]) < SMALL:
         alone -= 1

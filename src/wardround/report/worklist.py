@@ -1,4 +1,4 @@
-"""Ledger, stays and scores in; the patients by band, highest score first, out."""
+"""Lists the patients of a run by band, with the highest score first."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from wardround.report.record import RunRecord, texts_of
 from wardround.report.report_words import percent, reason_in_words, without_references
 from wardround.results.rationale import column_words
 
-# So many patients of a band or outcome are listed; beyond it a page becomes slow to open and is read by nobody.
+# How many patients of a band or outcome are listed; a longer page opens slowly, and nobody reads it to the end.
 LISTED: Final = 1000
 LISTED_BANDS: Final = ("high", "moderate", "low")
 NEW: Final = "new"
@@ -26,9 +26,9 @@ _REASON: Final = re.compile(
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason behind a score: what, its value, the age of what it rests on, and which way it moves the score.
+    """One reason behind a score: what, its value, the age of the value, and in which direction it moves the score.
 
-    `direction` is "raises", "lowers" or ""; a text of another form than results/rationale.py writes is all `what`.
+    `direction` is "raises", "lowers" or ""; a text in another form than results/rationale.py writes is entirely `what`.
     """
 
     what: str
@@ -41,8 +41,8 @@ class Reason:
 class Patient:
     """One line of a list; `patient`, `stay` and `link` are "" in a report without identifiers.
 
-    `state` is its band, or its outcome without one; `before` tells what the stay was in the run before, where that was
-    something else; `link` leads to the chart.
+    `state` is the band, or the outcome if there is no band; `before` is the state in the previous run, if it differed;
+    `link` leads to the chart.
     """
 
     place: int
@@ -73,7 +73,7 @@ class PatientList:
 
 
 def joined(record: RunRecord) -> pd.DataFrame:
-    """The ledger with hours since admission, reasons, missing inputs, what it was before and its chart's address."""
+    """Returns the ledger with hours since admission, reasons, missing inputs, previous state and chart address."""
     as_of = pd.Timestamp(record.request["as_of"])
     admitted = pd.to_datetime(record.stays["intime"], utc=True)
     hours = record.stays[["stay_id"]].assign(hours=(as_of - admitted) / pd.Timedelta(hours=1))
@@ -92,7 +92,7 @@ def joined(record: RunRecord) -> pd.DataFrame:
 
 
 def _before(record: RunRecord) -> dict[str, str]:
-    """By stay, what it was in the run before: NEW, or the band with its score; the others are as they were."""
+    """Returns, by stay, its state in the previous run: NEW, or band and score; unchanged stays are left out."""
     if record.earlier.before is None:
         return {}
     earlier = record.earlier.before.ledger
@@ -109,17 +109,17 @@ def _with(score: float) -> str:
 
 
 def by_band(stays: pd.DataFrame, band: str, identifiers: bool) -> PatientList:
-    """The scored stays of a band, highest score first."""
+    """Returns the scored stays of a band, the highest score first."""
     return _list(band, _of_band(stays, band), identifiers)
 
 
 def by_outcome(stays: pd.DataFrame, outcome: str, identifiers: bool) -> PatientList:
-    """The stays of an outcome, by reason."""
+    """Returns the stays of an outcome, by reason."""
     return _list(outcome, _of_outcome(stays, outcome), identifiers)
 
 
 def moved(stays: pd.DataFrame, identifiers: bool) -> PatientList:
-    """The stays whose band is another one than in the run before, the highest score first."""
+    """Returns the stays whose band differs from the previous run, the highest score first."""
     rows = stays[stays["before"].str.startswith("was ")]
     return _list("moved", rows.sort_values(["score", "stay_id"], ascending=[False, True]), identifiers)
 

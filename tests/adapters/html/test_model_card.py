@@ -117,7 +117,7 @@ def test_curves_and_counts_are_on_the_page(page: str, evaluated_card: ModelCard)
 
 def test_how_reasons_are_chosen_is_stated_with_how_many_were_left_out(page: str) -> None:
     assert "compared with the average patient of the training data" in page
-    assert "it goes against what is clinically expected" in page
+    assert "it contradicts what is clinically expected" in page
     assert "Over 240 predictions of the test side 60 of 1\u202f200 were left out (5.0\u202f%)." in page
 
 
