@@ -14,7 +14,7 @@ from wardround.training import leakage
 from wardround.training.fitting import TrainingRows, out_of_fold
 from wardround.training.leakage import (
     _cost,
-    _dealt_anew,
+    _permuted_outcomes,
     _sure,
     _suspects,
     _with_permuted,
@@ -96,7 +96,7 @@ def test_outcomes_are_permuted_within_each_fold_and_by_whole_patients() -> None:
     rows = _rows()
     # A fold of patients who all have the outcome, one where none has it, and three mixed ones.
     outcome = np.select([rows.folds == 0, rows.folds == 1], [1, 0], rows.outcome)
-    dealt = _dealt_anew(rows._replace(outcome=outcome), (1, 0))
+    dealt = _permuted_outcomes(rows._replace(outcome=outcome), (1, 0))
     facts = pd.DataFrame({"patient": rows.patients, "fold": rows.folds, "before": outcome, "after": dealt})
     per_patient = facts.groupby("patient").agg(
         fold=("fold", "first"), before=("before", "max"), after=("after", "max"), least=("after", "min")
@@ -255,7 +255,7 @@ class Weighing:
 def test_a_permutation_learns_outside_the_fold_and_is_judged_inside_it() -> None:
     rows, candidate = _rows(), Weighing()
     rows = rows._replace(folds=np.where(rows.folds == 2, 2, 1))
-    dealt, inside = _dealt_anew(rows, (3, 4)), rows.folds == 2
+    dealt, inside = _permuted_outcomes(rows, (3, 4)), rows.folds == 2
     found = _with_permuted(candidate, rows, LINEAR, 2, (3, 4))
     assert candidate.fits == [(480, dealt[~inside].sum(), 3, LINEAR)]
     assert found == auroc(dealt[inside], rows.features[inside].to_numpy().sum(axis=1))
@@ -263,12 +263,12 @@ def test_a_permutation_learns_outside_the_fold_and_is_judged_inside_it() -> None
 
 def test_the_seed_decides_the_permutation_whatever_the_order_of_rows() -> None:
     rows = _rows()
-    dealt, order = _dealt_anew(rows, (1, 0)), np.random.default_rng(3).permutation(len(rows.outcome))
+    dealt, order = _permuted_outcomes(rows, (1, 0)), np.random.default_rng(3).permutation(len(rows.outcome))
     shuffled = TrainingRows(
         rows.features.iloc[order], rows.outcome[order], rows.folds[order], rows.patients.iloc[order]
     )
-    assert _dealt_anew(shuffled, (1, 0)).tolist() == dealt[order].tolist()
-    assert _dealt_anew(rows, (1, 1)).tolist() != dealt.tolist()
+    assert _permuted_outcomes(shuffled, (1, 0)).tolist() == dealt[order].tolist()
+    assert _permuted_outcomes(rows, (1, 1)).tolist() != dealt.tolist()
 
 
 def _sixteen() -> TrainingRows:

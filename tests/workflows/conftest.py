@@ -1,4 +1,4 @@
-"""A run's folder, made up: what screening leaves behind for a ward of any size; and what tests ask of real servers."""
+"""A made-up run's folder, as screening leaves it for a ward of any size; and questions to real servers."""
 
 import re
 from collections.abc import Callable
@@ -86,11 +86,11 @@ class Ward:
         self.run = RUN
 
     def folder(self, run: str = "") -> RunFolder:
-        """The folder of a run, by default of the one that was screened last."""
+        """The folder of a run, by default of the run that was screened last."""
         return RunFolder.of(self.settings.runs, run or self.run)
 
     def screen(self, stays: int, units: tuple[str, ...] = UNITS, seed: int = 0, run: str = RUN, **request: Any) -> str:
-        """A finished run of so many stays, with all outcomes among them if there are enough; gives its id.
+        """A finished run of the given number of stays, with all outcomes among them if possible; returns its id.
 
         Runs of as many stays have the same stays, and those of another seed other scores for them.
         """
@@ -106,7 +106,7 @@ class Ward:
 
     @staticmethod
     def text_of(page: str) -> str:
-        """What a reader of a page sees, in one line."""
+        """What a reader sees of a page, in one line."""
         body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
         return " ".join(re.sub(r"<[^>]+>", " ", body).split())
 
@@ -185,7 +185,7 @@ class Ward:
             self.folder().write_frame(f"chunk-{chunk:04d}/features.parquet", features)
 
     def _rarity(self) -> np.ndarray:
-        """How often each column is unknown: demographics and vital signs seldom, laboratory results more."""
+        """How often each column is unknown: demographics and vital signs rarely, laboratory results more often."""
         rare = {"lactate": 0.58, "bilirubin": 0.44, "white_cells": 0.12, "creatinine": 0.09, "platelets": 0.13}
         counts = [column.split("__")[0] if "__count_" not in column else "" for column in self.condition.columns]
         return np.array([0.0 if name in ("", "age", "sex") else rare.get(name, 0.03) for name in counts])
@@ -218,7 +218,7 @@ class Ward:
         )
 
     def quality(self, rows: int, broken: int) -> QualityResult:
-        """The suite's account of so many rows, of which `broken` broke the rule about age."""
+        """The suite's result for the given number of rows, of which `broken` broke the rule about age."""
         expectations = tuple(
             Checked(
                 type="expect_column_values_to_be_between",
@@ -244,7 +244,7 @@ Refused = Callable[[requests.PreparedRequest, int], requests.Response]
 
 @pytest.fixture(scope="session")
 def refused() -> Refused:
-    """refused(request, status) is an answer of that status, as if the server had given it."""
+    """refused(request, status) is an answer with that status, as if the server had sent it."""
 
     def answer(request: requests.PreparedRequest, status: int) -> requests.Response:
         response = requests.Response()
@@ -260,7 +260,7 @@ def refused() -> Refused:
 
 @pytest.fixture(scope="session")
 def held_at() -> Callable[[str, str], list[dict[str, Any]]]:
-    """held_at(base_url, type) gives all resources of a type that a server holds, by id."""
+    """held_at(base_url, type) returns all resources of a type that a server holds, by id."""
 
     def read(base_url: str, resource_type: str) -> list[dict[str, Any]]:
         with FhirClient(FhirEndpoint(base_url)) as client:

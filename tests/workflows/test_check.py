@@ -1,4 +1,4 @@
-"""`wardround check` tells before the night what would fail in it."""
+"""`wardround check` finds out in the daytime what would fail at night."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ def home(schemas, tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_right_spec_without_models_passes_and_says_what_to_do(home):
+def test_a_valid_spec_without_models_passes_and_says_what_to_do(home):
     result = CliRunner().invoke(wardround, ["check", "--json"])
     assert result.exit_code == 0
     rows = {row["condition"]: row for row in json.loads(result.stdout)["conditions"]}
@@ -43,7 +43,7 @@ def test_a_wrong_spec_or_server_profile_fails(home, file, key, misspelt, named):
 
 
 @pytest.mark.parametrize("missing", ["include", "include/schemas/conditions", "include/schemas/variables.yaml"])
-def test_what_is_missing_fails_and_is_named(home, missing):
+def test_a_missing_file_fails_and_is_named(home, missing):
     (shutil.rmtree if (home / missing).is_dir() else Path.unlink)(home / missing)
     result = CliRunner().invoke(wardround, ["check"])
     assert isinstance(result.exception, SpecError)
@@ -59,7 +59,7 @@ def test_it_names_what_it_checked(home):
     assert " server profiles, 2 conditions; models in " in said
 
 
-def test_it_says_when_a_condition_is_screened_and_by_whose_clock(home):
+def test_it_shows_when_a_condition_is_screened_and_in_which_time_zone(home):
     file = home / "include" / "schemas" / "conditions" / "sepsis.yaml"
     file.write_text(
         file.read_text().replace('schedule: "0 5 * * *"', 'schedule: "0 6 * * *"\ntime_zone: Europe/Berlin')

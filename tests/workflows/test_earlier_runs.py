@@ -1,4 +1,4 @@
-"""A report is compared with the run before it: the latest earlier one that asked the same and ended well."""
+"""A report is compared with the previous run: the latest earlier one with the same request that ended successfully."""
 
 import re
 from dataclasses import replace
@@ -18,13 +18,13 @@ def at(day: int, suffix: str = "a1b2c3", condition: str = "sepsis") -> dict[str,
 
 
 def changed(ward: Any, run: str) -> str:
-    """The section of what changed, as text."""
+    """The section about changes, as text."""
     page = report_page(run, ward.settings)
     return ward.text_of(page[page.index('<section id="change">') : page.index('<section id="flow">')])
 
 
 def test_the_first_run_says_that_it_is_the_first(ward: Any) -> None:
-    assert "This is the first run that asks this of this source." in changed(ward, ward.screen(20, **at(5)))
+    assert "This is the first run with this request to this source." in changed(ward, ward.screen(20, **at(5)))
 
 
 def test_a_run_is_compared_with_the_latest_one_before_it(ward: Any) -> None:
@@ -36,7 +36,7 @@ def test_a_run_is_compared_with_the_latest_one_before_it(ward: Any) -> None:
     assert "6 January" not in text
 
 
-def test_who_came_and_went_and_whose_band_moved_is_counted_from_both_ledgers(ward: Any) -> None:
+def test_stays_that_came_went_or_changed_band_are_counted_from_both_ledgers(ward: Any) -> None:
     ward.screen(40, seed=2, **at(4))
     then = ward.folder().read_frame("ledger.parquet")
     run = ward.screen(40, **at(5))
@@ -63,10 +63,10 @@ def test_who_came_and_went_and_whose_band_moved_is_counted_from_both_ledgers(war
     assert f"{went} went" in text
     assert f"{sum(step > 0 for step in steps)} moved to a higher band of {len(both)} stays in both runs" in text
     assert f"{sum(step < 0 for step in steps)} moved to a lower band" in text
-    assert "No longer among the stays that the source gives 3" in text or went < 3
+    assert "No longer among the stays that the source returns 3" in text or went < 3
 
 
-def test_the_patients_who_moved_are_in_the_page_with_patients_alone(ward: Any) -> None:
+def test_patients_whose_band_changed_are_only_on_the_page_with_patients(ward: Any) -> None:
     ward.screen(40, seed=2, **at(4))
     run = ward.screen(40, **at(5))
     report(run, ward.settings)
@@ -77,7 +77,7 @@ def test_the_patients_who_moved_are_in_the_page_with_patients_alone(ward: Any) -
     assert "moved to a higher band" in counted
 
 
-def test_an_input_that_stopped_is_named_with_what_it_was(ward: Any) -> None:
+def test_an_input_that_stopped_is_named_with_its_earlier_share(ward: Any) -> None:
     ward.screen(60, seed=2, **at(4))
     run = ward.screen(60, **at(5))
     for name in ward.folder().list():
@@ -100,18 +100,18 @@ def test_an_input_that_stopped_is_named_with_what_it_was(ward: Any) -> None:
     ],
     ids=["shadow", "dry run of an earlier release", "another condition"],
 )
-def test_a_run_that_asked_something_else_is_not_compared_with(ward: Any, other: dict[str, Any]) -> None:
+def test_a_run_with_another_request_is_not_compared(ward: Any, other: dict[str, Any]) -> None:
     ward.screen(20, **{**at(4), **other})
     assert "This is the first run" in changed(ward, ward.screen(20, **at(5)))
 
 
-def test_a_run_of_another_source_or_cohort_is_not_compared_with(ward: Any) -> None:
+def test_a_run_of_another_source_or_cohort_is_not_compared(ward: Any) -> None:
     ward.screen(20, **at(4))
     ward.folder().write_json("census.json", {"of": {"condition": "sepsis", "source": "elsewhere"}})
     assert "This is the first run" in changed(ward, ward.screen(20, **at(5)))
 
 
-def test_runs_of_patients_who_were_asked_for_are_not_compared_with_each_other(ward: Any) -> None:
+def test_runs_for_patients_requested_by_id_are_not_compared_with_each_other(ward: Any) -> None:
     asked = {"of": {"condition": "sepsis", "source": "ward", "cohort": {"kind": "patients"}}}
     for day in (4, 5):
         run = ward.screen(20, **at(day))
@@ -128,13 +128,13 @@ def test_runs_of_patients_who_were_asked_for_are_not_compared_with_each_other(wa
         (
             "summary.json",
             {"retraction": {"at": "2026-01-04T06:00:00Z", "why": "x", "retracted": 1}},
-            "it was taken back",
+            "it was retracted",
         ),
         ("summary.json", None, "it has not ended"),
         ("ledger.parquet", b"no parquet", UNREADABLE),
     ],
 )
-def test_a_run_that_did_not_end_well_is_passed_over_and_named(ward: Any, file: str, change: Any, why: str) -> None:
+def test_a_run_that_did_not_end_successfully_is_skipped_and_named(ward: Any, file: str, change: Any, why: str) -> None:
     ward.screen(20, seed=1, **at(3))
     ward.screen(20, seed=2, **at(4))
     if change is None:
@@ -145,10 +145,10 @@ def test_a_run_that_did_not_end_well_is_passed_over_and_named(ward: Any, file: s
         ward.folder().write_json(file, {**ward.folder().read_json(file), **change})
     text = changed(ward, ward.screen(20, **at(5)))
     assert "since 3 January 2026" in text
-    assert f"The run of 4 January 2026, 05:00 UTC is passed over: {why}." in text
+    assert f"The run of 4 January 2026, 05:00 UTC is not compared: {why}." in text
 
 
-def test_runs_passed_over_for_one_reason_are_one_sentence(ward: Any) -> None:
+def test_runs_skipped_for_the_same_reason_share_one_sentence(ward: Any) -> None:
     ward.screen(20, seed=1, **at(3))
     for day in (4, 5, 6):
         ward.screen(20, seed=2, **at(day))
@@ -157,26 +157,26 @@ def test_runs_passed_over_for_one_reason_are_one_sentence(ward: Any) -> None:
         else:
             ward.folder().remove("summary.json")
     text = changed(ward, ward.screen(20, **at(7)))
-    assert "The run of 5 January 2026, 05:00 UTC is passed over: it has not ended." in text
-    several = "2 runs, of 4 January 2026, 05:00 UTC to 6 January 2026, 05:00 UTC, are passed over, each because"
-    assert text.count("passed over") == 2
+    assert "The run of 5 January 2026, 05:00 UTC is not compared: it has not ended." in text
+    several = "2 runs, from 4 January 2026, 05:00 UTC to 6 January 2026, 05:00 UTC, are not compared:"
+    assert text.count("not compared:") == 2
     assert f"{several} it is incomplete." in text
 
 
-def test_where_no_earlier_run_ended_well_that_is_said(ward: Any) -> None:
+def test_the_report_says_if_no_earlier_run_ended_successfully(ward: Any) -> None:
     ward.screen(20, **at(4))
     ward.folder().remove("summary.json")
     text = changed(ward, ward.screen(20, **at(5)))
-    assert "There is no earlier run to compare with that asked the same and ended well." in text
+    assert "No earlier run with the same request ended successfully, so there is nothing to compare with." in text
 
 
-def test_a_folder_that_is_being_removed_is_no_run(ward: Any) -> None:
+def test_a_folder_that_is_being_removed_is_not_a_run(ward: Any) -> None:
     ward.screen(20, **at(4))
     ward.folder().remove("request.json")
     assert "This is the first run" in changed(ward, ward.screen(20, **at(5)))
 
 
-def test_a_run_that_does_not_say_what_it_asked_is_compared_with_none(ward: Any) -> None:
+def test_a_run_without_a_readable_request_is_not_compared(ward: Any) -> None:
     for day in (4, 5):
         ward.screen(20, **at(day))
         ward.folder().write_json("census.json", {"found": 20})
@@ -185,7 +185,7 @@ def test_a_run_that_does_not_say_what_it_asked_is_compared_with_none(ward: Any) 
 
 def test_another_model_is_named(ward: Any) -> None:
     ward.screen(20, **at(4), model_version="0.9.0-gone")
-    assert "scored with another model, 0.9.0-gone" in changed(ward, ward.screen(20, **at(5)))
+    assert "used another model, 0.9.0-gone" in changed(ward, ward.screen(20, **at(5)))
 
 
 def test_the_last_seven_runs_are_drawn_one_for_each_time(ward: Any) -> None:
@@ -198,7 +198,7 @@ def test_the_last_seven_runs_are_drawn_one_for_each_time(ward: Any) -> None:
     assert days == [str(day) for day in range(12 - DRAWN, 13)]
 
 
-def test_a_report_made_again_later_compares_with_what_was_before_its_run(ward: Any) -> None:
+def test_a_report_made_again_later_compares_with_the_runs_before_its_own(ward: Any) -> None:
     ward.screen(20, seed=1, **at(3))
     run = ward.screen(20, **at(4))
     first = changed(ward, run)
@@ -210,7 +210,7 @@ def test_the_inputs_of_an_earlier_run_are_counted_once_and_kept_with_its_own_rep
     earlier = ward.screen(40, seed=1, **at(4))
     run = ward.screen(40, **at(5))
     counted_now = changed(ward, run)
-    # Nothing is written into the folder of another run: it may be removed at the same time.
+    # Nothing is written to the folder of another run, which may be removed at the same time.
     assert not ward.folder(earlier).exists("inputs.json")
     report(earlier, ward.settings)
     for name in ward.folder(earlier).list():

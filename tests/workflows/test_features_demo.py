@@ -49,14 +49,14 @@ def test_the_same_readings_are_set_aside(tables) -> None:
     assert csv.stays_set_aside == ndjson.stays_set_aside == {}
 
 
-def test_the_demo_has_the_values_that_it_should(tables) -> None:
+def test_the_demo_has_the_expected_values(tables) -> None:
     features = tables[0].features
     assert features["heart_rate__last_24h"].between(30, 200).all()
     assert features["body_temperature__max_24h"].dropna().between(30, 45).all()
     assert features["age"].between(18, 100).all()
 
 
-def test_a_server_that_misbehaves_gives_them_too(mimic_demo: Path, fhir: Path, schemas: Path) -> None:
+def test_a_misbehaving_server_gives_equal_features_too(mimic_demo: Path, fhir: Path, schemas: Path) -> None:
     faults = (
         Fault(kind="status", status=429, retry_after=0, rate=0.05),
         Fault(kind="status", status=503, retry_after=0, rate=0.05),

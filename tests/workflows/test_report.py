@@ -1,4 +1,4 @@
-"""The page that a run leaves: complete, honest about what is missing, self-contained, and safe to open."""
+"""The page of a run is complete, honest about what is missing, self-contained, and safe to open."""
 
 import io
 import re
@@ -18,7 +18,7 @@ VOID = {"meta", "br", "hr", "img", "input", "link"}
 
 
 class Page(HTMLParser):
-    """Tags and attributes of a page; fails on a tag that is not closed."""
+    """Collects tags and attributes of a page; fails on a tag that is not closed."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -43,26 +43,26 @@ FILES = ("report.html", "aggregates.html", "model-card.html", "worklist.csv", "a
 
 
 def links_of(page: str) -> list[str]:
-    """The addresses that a page leads to, without those of places in it."""
+    """Returns the addresses that a page links to, except places in the page itself."""
     hrefs = [attributes.get("href") or "#" for name, attributes in Page(page).tags if name == "a"]
     return [href for href in hrefs if not href.startswith("#")]
 
 
-def test_the_report_and_the_files_that_go_with_it_are_written_into_the_runs_folder(ward: Any) -> None:
+def test_the_report_and_its_files_are_written_into_the_runs_folder(ward: Any) -> None:
     run = ward.screen(40)
     path = Path(report(run, ward.settings))
     assert path == Path(ward.folder().location("report.html"))
     assert set(FILES) <= set(ward.folder().list())
 
 
-def test_the_pages_lead_to_the_files_beside_them_and_the_aggregates_to_none_with_patients(ward: Any) -> None:
+def test_pages_link_to_the_files_beside_them_and_aggregates_never_to_patients(ward: Any) -> None:
     report(ward.screen(40), ward.settings)
     page, counted = (ward.folder().read_text(name) for name in ("report.html", "aggregates.html"))
     assert set(links_of(page)) == {"aggregates.html", "model-card.html", "worklist.csv", "aggregates.csv"}
     assert set(links_of(counted)) == {"model-card.html", "aggregates.csv"}
 
 
-def test_a_page_that_goes_elsewhere_leads_nowhere(ward: Any) -> None:
+def test_a_page_that_is_served_elsewhere_has_no_links(ward: Any) -> None:
     assert links_of(report_page(ward.screen(40), ward.settings)) == []
 
 
@@ -84,7 +84,7 @@ def test_without_a_card_no_page_leads_to_one(ward: Any) -> None:
 
 
 @pytest.mark.parametrize("stays", [1, 4, 60])
-def test_no_id_and_nothing_that_a_person_or_a_server_wrote_is_in_the_aggregates(ward: Any, stays: int) -> None:
+def test_aggregates_contain_no_id_and_no_text_by_people_or_servers(ward: Any, stays: int) -> None:
     ward.screen(stays, seed=3, run="sepsis-20260101T050000Z-a1b2c3", as_of="2026-01-01T05:00:00Z")
     run = ward.screen(stays, cohort={"kind": "patients", "patients": ["patient-7"]})
     folder = ward.folder()
@@ -128,7 +128,7 @@ def test_the_table_of_the_worklist_has_every_stay_found_and_no_identifier_unless
     assert together["score"].equals(together["score_of_ledger"])
 
 
-def test_a_chart_is_one_click_away_where_the_source_says_how(ward: Any) -> None:
+def test_a_chart_is_one_click_away_if_the_source_has_a_pattern(ward: Any) -> None:
     run = ward.screen(60, chart_url="https://ehr.example/p/{patient_id}?enc={encounter_id}")
     ledger = ward.folder().read_frame("ledger.parquet")
     some = ledger[ledger["band"] == "high"].iloc[0]
@@ -148,7 +148,7 @@ def test_the_low_band_is_listed_and_closed(ward: Any) -> None:
 
 
 @pytest.mark.parametrize(("hours", "loud", "quiet"), [(0.5, False, False), (14.0, True, False), (700.0, False, True)])
-def test_a_run_that_is_late_is_called_so_and_one_that_looks_back_is_not_shouted_at(
+def test_a_late_run_gets_a_warning_and_one_that_looks_back_does_not(
     ward: Any, hours: float, loud: bool, quiet: bool
 ) -> None:
     run = ward.screen(20)
@@ -176,7 +176,7 @@ JARGON = ("__", "platt", "rule icd", "recognise", "expect_column", "feature rows
 
 
 @pytest.mark.parametrize("stays", [0, 60])
-def test_no_word_of_the_workshop_is_on_the_pages(ward: Any, stays: int) -> None:
+def test_no_internal_name_is_on_the_pages(ward: Any, stays: int) -> None:
     run = ward.screen(stays)
     summary = ward.folder().read_json("summary.json")
     ward.folder().write_json("summary.json", {**summary, "durations": {**summary["durations"], "recognise": 0.1}})
@@ -187,7 +187,7 @@ def test_no_word_of_the_workshop_is_on_the_pages(ward: Any, stays: int) -> None:
         assert [word for word in JARGON if word in text] == [], name
 
 
-def test_the_report_tells_what_ran_and_that_it_is_an_adjunct(ward: Any) -> None:
+def test_the_report_shows_what_ran_and_that_it_is_an_adjunct(ward: Any) -> None:
     page = ward.text_of(report_page(ward.screen(40), ward.settings))
     for told in (
         "Sepsis",
@@ -223,10 +223,10 @@ def test_indeterminate_and_failed_stays_are_listed_with_their_reasons(ward: Any)
     for stay in ledger[ledger["outcome"].isin(["indeterminate", "failed"])]["stay_id"]:
         assert stay in lists
     assert "3 of 8 known, 4 needed" in lists
-    assert "The server did not take the RiskAssessment" in lists
+    assert "The server did not accept the RiskAssessment" in lists
 
 
-def test_a_stay_that_broke_a_rule_is_told_in_words(ward: Any) -> None:
+def test_a_broken_rule_is_described_in_words(ward: Any) -> None:
     run = ward.screen(40)
     ledger = ward.folder().read_frame("ledger.parquet")
     failed = ledger["outcome"] == "failed"
@@ -282,12 +282,12 @@ def test_a_hostile_source_condition_or_reason_does_nothing(ward: Any) -> None:
 
 def test_an_empty_ward_gets_a_report_that_says_so(ward: Any) -> None:
     page = ward.text_of(report_page(ward.screen(0), ward.settings))
-    assert "No stays found. The source gave no intensive-care stay" in page
+    assert "No stays found. The source returned no ICU stay" in page
     assert "No stay was scored." in page
 
 
 @pytest.mark.parametrize("request_", [{"mode": "shadow"}, {"dry_run": True}], ids=["shadow", "of an earlier release"])
-def test_a_run_that_writes_nothing_is_marked(ward: Any, request_: dict[str, Any]) -> None:
+def test_a_run_that_writes_nothing_is_labelled(ward: Any, request_: dict[str, Any]) -> None:
     page = report_page(ward.screen(20, **request_), ward.settings)
     assert 'class="ribbon"' in page
     assert "Shadow run. Nothing was written to the source." in ward.text_of(page)
@@ -324,11 +324,11 @@ def test_an_incomplete_run_is_reported_as_incomplete(ward: Any) -> None:
     assert "Incomplete run." in report_page(run, ward.settings)
 
 
-def test_a_repeated_run_tells_how_much_was_on_the_server_already(ward: Any) -> None:
+def test_a_repeated_run_shows_how_much_was_on_the_server_already(ward: Any) -> None:
     run = ward.screen(20)
     summary = ward.folder().read_json("summary.json")
     ward.folder().write_json("summary.json", {**summary, "unchanged": 17})
-    assert "The source held 17 of the RiskAssessments already" in report_page(run, ward.settings)
+    assert "17 of the RiskAssessments were at the source already" in report_page(run, ward.settings)
 
 
 def test_an_old_run_keeps_its_report_when_its_model_is_gone(ward: Any) -> None:

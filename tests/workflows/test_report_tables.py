@@ -1,4 +1,4 @@
-"""The tables of a run open in a spreadsheet as what they are: columns of known names, UTF-8, and no formula."""
+"""The tables of a run open correctly in a spreadsheet: columns of known names, UTF-8, and no formula."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def test_the_worklist_goes_from_the_highest_score_to_those_without_one(ward: Any
     assert scores == sorted(scores, reverse=True)
     assert lines[0]["reasons"].count(" | ") == 4
     assert {line["why"] for line in lines if line["outcome"] == "failed"} == {
-        "The server did not take the RiskAssessment: http 422"
+        "The server did not accept the RiskAssessment: http 422"
     }
 
 
@@ -84,7 +84,7 @@ def test_no_text_of_a_source_is_a_formula(ward: Any, unit: str) -> None:
 
 
 @pytest.mark.parametrize(("unit", "shown"), [("\t=1", r"\t=1"), ("\r=1", r"\r=1"), ("\x1b=1+1", r"\x1b=1+1")])
-def test_what_is_not_seen_is_written_out_and_hides_no_formula(ward: Any, unit: str, shown: str) -> None:
+def test_invisible_characters_are_written_out_and_hide_no_formula(ward: Any, unit: str, shown: str) -> None:
     report(ward.screen(20, units=(unit,)), ward.settings)
     assert {line["unit"] for line in table(ward, "worklist.csv")} == {shown}
 

@@ -40,7 +40,7 @@ def write(folder: Path, *resources: dict[str, Any], name: str = "a.ndjson") -> P
 
 
 class Scripted(BaseAdapter):
-    """A server that notes the batches that it gets and answers each entry as told."""
+    """A server that records the batches it gets and answers each entry as instructed."""
 
     def __init__(self, answering: Answering, capabilities: dict[str, Any]) -> None:
         super().__init__()
@@ -74,13 +74,13 @@ def upload(folder: Path, answering: Answering = created, **capabilities: Any) ->
         return seed(client, folder, lambda *_: None), server.batches
 
 
-def test_what_is_referred_to_goes_first_whatever_the_order_of_files_and_lines(tmp_path: Path) -> None:
+def test_referenced_resources_go_first_whatever_the_order_of_files_and_lines(tmp_path: Path) -> None:
     _, batches = upload(write(tmp_path, VALUE, STAY, HOSPITAL, PATIENT, ORGANIZATION))
     expected = ["Organization/h1", "Patient/p1", "Encounter/e1", "Encounter/e2", "Observation/o1"]
     assert batches == [[name] for name in expected]
 
 
-def test_of_several_versions_of_one_id_the_one_that_counts_is_sent(tmp_path: Path) -> None:
+def test_of_several_versions_of_one_id_only_the_one_that_counts_is_sent(tmp_path: Path) -> None:
     def version(hour: int, gender: str) -> dict[str, Any]:
         return {**PATIENT, "gender": gender, "meta": {"lastUpdated": f"2026-01-02T0{hour}:00:00Z"}}
 
@@ -101,7 +101,7 @@ def test_resources_travel_in_batches(tmp_path: Path) -> None:
     assert [len(batch) for batch in batches] == [2, 2, 1]
 
 
-def test_a_folder_lies_on_the_server_under_its_own_ids_and_again_changes_nothing(
+def test_a_folder_is_stored_under_its_own_ids_and_seeding_again_changes_nothing(
     tmp_path: Path, server: RunningServer
 ) -> None:
     write(tmp_path, VALUE, STAY, HOSPITAL)
@@ -114,7 +114,7 @@ def test_a_folder_lies_on_the_server_under_its_own_ids_and_again_changes_nothing
         assert [found["id"] for found in client.search("Observation", {"patient": "Patient/p1"})] == ["o1"]
 
 
-def test_a_bundle_with_uuids_lies_on_the_server_as_types_and_ids(tmp_path: Path) -> None:
+def test_a_bundle_with_uuids_is_stored_with_types_and_ids(tmp_path: Path) -> None:
     uuid = "urn:uuid:0c2243d2-987b-5cbd-8eb1-170a80647693"
     patient = {key: value for key, value in PATIENT.items() if key != "id"}
     value = VALUE | {"subject": {"reference": uuid}}
@@ -129,7 +129,7 @@ def test_a_bundle_with_uuids_lies_on_the_server_as_types_and_ids(tmp_path: Path)
     assert sent[1]["subject"] == {"reference": "Patient/0c2243d2-987b-5cbd-8eb1-170a80647693"}
 
 
-def test_types_that_the_server_does_not_keep_are_counted_and_not_sent(tmp_path: Path) -> None:
+def test_types_that_the_server_does_not_store_are_counted_and_not_sent(tmp_path: Path) -> None:
     rest = [{"resource": [{"type": "Patient"}]}]
     seeded, batches = upload(write(tmp_path, PATIENT, ORGANIZATION), rest=rest)
     assert seeded == Seeded({"Patient": 1}, {"Organization": 1})
@@ -181,14 +181,14 @@ def test_a_broken_file_is_named_before_anything_is_sent(tmp_path: Path, name: st
         upload(tmp_path)
 
 
-def test_what_lies_beside_the_resources_is_said(tmp_path: Path, server: RunningServer) -> None:
+def test_other_contents_of_the_folder_are_reported(tmp_path: Path, server: RunningServer) -> None:
     folder = write(write(tmp_path, PATIENT), {"eventId": "kickoff"}, name="log.ndjson")
     result = CliRunner().invoke(command, ["--source", server.base_url, "--data", str(folder), "--json"])
     assert json.loads(result.stdout) == {"written": {"Patient": 1}, "skipped": {}, "files_passed_over": 1}
     assert "log.ndjson" in result.stderr
 
 
-def test_what_was_skipped_does_not_look_like_what_was_written(tmp_path: Path, server: RunningServer) -> None:
+def test_skipped_resources_do_not_look_like_written_ones(tmp_path: Path, server: RunningServer) -> None:
     folder = write(tmp_path, PATIENT, {"resourceType": "Flag", "id": "f1"})
     result = CliRunner().invoke(command, ["--source", server.base_url, "--data", str(folder)])
     assert "written: Patient" in result.stdout

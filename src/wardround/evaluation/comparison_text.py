@@ -16,7 +16,7 @@ _NAMES: Final = {
     "brier": "Brier score (lower is better)",
     SLOPE: "calibration slope (1 is ideal)",
 }
-_NOBODY_JUDGED: Final = "**No gate could judge this model**: that no gate stopped it says nothing about its quality."
+_NOT_JUDGED: Final = "**No gate could judge this model**: that no gate stopped it says nothing about its quality."
 
 
 def as_markdown(comparison: Comparison) -> str:
@@ -53,7 +53,7 @@ def _cell(metric: Metric | None, sign: str = "") -> str:
 
 
 def _gates(comparison: Comparison) -> list[str]:
-    warning = [_NOBODY_JUDGED, ""] if comparison.verdict == "not_judged" else []
+    warning = [_NOT_JUDGED, ""] if comparison.verdict == "not_judged" else []
     return [*warning, "Gates:", "", *dict.fromkeys(_gate(gate) for gate in comparison.gates)]
 
 

@@ -73,7 +73,7 @@ _TOKEN: Final = re.compile(
 )
 
 
-class _NoUnit(Exception):
+class _NotAUnit(Exception):
     """The text is not a UCUM unit, or one that this module does not know."""
 
 
@@ -94,7 +94,7 @@ def measure(text: str) -> Measure | None:
     alone = _SPECIAL.get(re.sub(f"{_ANNOTATION}$", "", plain))
     try:
         return alone or _Reader(plain).whole()
-    except _NoUnit:
+    except _NotAUnit:
         return None
 
 
@@ -104,13 +104,13 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._tokens = list(_TOKEN.finditer(text))
         if "".join(token[0] for token in self._tokens) != text:
-            raise _NoUnit
+            raise _NotAUnit
         self._place = 0
 
     def whole(self) -> Measure:
         measured = self._term()
         if self._place != len(self._tokens):
-            raise _NoUnit
+            raise _NotAUnit
         return measured
 
     def _sign(self) -> str:
@@ -127,7 +127,7 @@ class _Reader:
 
     def _component(self) -> Measure:
         if self._place == len(self._tokens):
-            raise _NoUnit
+            raise _NotAUnit
         token = self._tokens[self._place]
         self._place += 1
         if token["annotation"]:
@@ -140,7 +140,7 @@ class _Reader:
     def _inside(self) -> Measure:
         measured = self._term()
         if self._sign() != ")":
-            raise _NoUnit
+            raise _NotAUnit
         self._place += 1
         return measured
 
@@ -151,10 +151,10 @@ def _one(token: re.Match[str]) -> Measure:
         return Measure(Fraction(10) ** _power(token["ten"]))
     if token["number"]:
         if not int(token["number"]):
-            raise _NoUnit
+            raise _NotAUnit
         return Measure(Fraction(int(token["number"])))
     if token["atom"] not in _SPELLINGS:
-        raise _NoUnit
+        raise _NotAUnit
     atom, power = _SPELLINGS[token["atom"]]
     return _to_the(_times(Measure(Fraction(10) ** power), _atom(atom)), _power(token["exponent"]))
 
@@ -162,7 +162,7 @@ def _one(token: re.Match[str]) -> Measure:
 def _power(digits: str | None) -> int:
     power = int(digits or 1)
     if abs(power) > _HIGHEST_POWER:
-        raise _NoUnit
+        raise _NotAUnit
     return power
 
 

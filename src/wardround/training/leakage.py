@@ -78,7 +78,7 @@ def _permuted(passed: bool | None, found: float | None, limit: float | None, mes
 def _with_permuted(
     candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, fold: int, seed: tuple[int, int]
 ) -> float:
-    permuted = rows._replace(outcome=_dealt_anew(rows, seed))
+    permuted = rows._replace(outcome=_permuted_outcomes(rows, seed))
     inside = permuted.folds == fold
     seen, unseen = permuted.take(~inside), permuted.take(inside)
     if len(np.unique(seen.outcome)) < 2:
@@ -86,7 +86,7 @@ def _with_permuted(
     return auroc(unseen.outcome, fit(candidate, seen, seed[0], setting).scores(unseen.features))
 
 
-def _dealt_anew(rows: TrainingRows, seed: tuple[int, int]) -> np.ndarray:
+def _permuted_outcomes(rows: TrainingRows, seed: tuple[int, int]) -> np.ndarray:
     """Returns, for each row, whether another patient of the same fold, drawn at random, ever had the outcome."""
     generator = np.random.default_rng(seed)
     facts = pd.DataFrame({"patient": rows.patients.to_numpy(), "fold": rows.folds, "outcome": rows.outcome})

@@ -1,1 +1,1 @@
-"""Verbs: what Wardround does, one function per Airflow task, callable without Airflow."""
+"""What Wardround does: one function per Airflow task, callable without Airflow."""

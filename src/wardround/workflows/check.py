@@ -1,4 +1,4 @@
-"""What can be checked before a night's run: every spec file, and whether each condition's live model still fits it."""
+"""Checks before a night's run: every spec file, and whether each condition's live model still fits it."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ State = Literal["ready", "no model", "refused", "suspended"]
 
 
 class ConditionCheck(SpecModel):
-    """What was found out about one condition."""
+    """The findings about one condition."""
 
     condition: str
     version: str
@@ -28,11 +28,11 @@ class ConditionCheck(SpecModel):
     model: str | None
     state: State
     remedy: str = ""
-    doubts: str | None = None  # why its record of decisions cannot be trusted, and where
+    doubts: str | None = None  # why its record of decisions cannot be trusted, and where it is
 
 
 class Checked(SpecModel):
-    """What was looked at, so that nobody takes another folder's health for this one's."""
+    """Which folders were checked, so that the result is not taken for that of another folder."""
 
     home: str
     schemas: str
@@ -44,7 +44,7 @@ class Checked(SpecModel):
 
 
 def check(settings: Settings) -> Checked:
-    """Raises SpecError for the first file that is wrong, or a folder without any.
+    """Checks all spec files and live models. Raises SpecError for the first invalid file, or a folder without any.
 
     Raises SettingsError, StorageError or DatabaseError for a database that cannot be used.
     A model that cannot be used, or a record of decisions that was changed, is only reported.
@@ -90,7 +90,7 @@ def _conditions(settings: Settings) -> list[ConditionCheck]:
 
 
 def _live(condition: Condition, store: ModelStore) -> tuple[str | None, State, str]:
-    """The live version, if any, how the condition stands, and what to do where it is not ready."""
+    """Returns the live version, if any, the state of the condition, and what to do if it is not ready."""
     try:
         now = store.standing(condition.id)
         if now.version:

@@ -1,4 +1,4 @@
-"""A run in; the runs before it that asked the same, read one by one for as long as they are needed, out.
+"""Finds the earlier runs with the same request as a run, and reads them one by one for as long as they are needed.
 
 These functions see ledgers; they never log.
 """
@@ -22,7 +22,7 @@ from wardround.settings import Settings
 from wardround.workflows.run_inputs import kept_unknown
 
 MOST_LOOKED_AT: Final = 100
-"""So many earlier runs are opened, at most: other sources and other cohorts may lie between."""
+"""At most this many earlier runs are opened: runs of other sources and cohorts may lie between."""
 _OF_STAYS: Final = ["stay_id", "unit", "outcome", "reason", "score", "band"]
 _FILES: Final = (run_files.REQUEST, run_files.CENSUS, run_files.SUMMARY)
 _AT_ONCE: Final = 12
@@ -30,9 +30,9 @@ UNREADABLE: Final = "its files cannot be read"
 
 
 def earlier_runs(census: Census, request: Mapping[str, Any], settings: Settings) -> EarlierRuns:
-    """What came before a run, by prediction time: a report that is made again later compares with the same.
+    """Returns what came before a run by prediction time, so that a report made again later compares with the same runs.
 
-    `census` and `request` are those of the run; the census says nothing for one that never found its stays.
+    `census` and `request` are those of the run; the census is empty for a run that never found its stays.
     """
     question = _question(census, request)
     if question is None:
@@ -42,7 +42,7 @@ def earlier_runs(census: Census, request: Mapping[str, Any], settings: Settings)
     before: RunBefore | None = None
     passed_over: list[PassedOver] = []
     points: dict[pd.Timestamp, Point] = {}
-    for earlier in _that_ask(question, names, settings):
+    for earlier in _with_same_request(question, names, settings):
         if earlier.as_of in points:
             continue
         why_not = earlier.why_not
@@ -50,7 +50,7 @@ def earlier_runs(census: Census, request: Mapping[str, Any], settings: Settings)
             try:
                 before = before or earlier.run_before()
                 points[earlier.as_of] = earlier.point()
-            except Exception:  # noqa: BLE001 - what is wrong with an old run's files must not cost this one its report
+            except Exception:  # noqa: BLE001 - a damaged old run must not cost this one its report
                 why_not = UNREADABLE
         if why_not and before is None:
             passed_over.append(PassedOver(earlier.as_of, why_not))
@@ -62,7 +62,7 @@ def earlier_runs(census: Census, request: Mapping[str, Any], settings: Settings)
 
 @dataclass(frozen=True)
 class _Earlier:
-    """A run that asked the same, before anything else of it is read."""
+    """A run with the same request, of which nothing else has been read yet."""
 
     folder: RunFolder
     as_of: pd.Timestamp
@@ -71,11 +71,11 @@ class _Earlier:
 
     @property
     def why_not(self) -> str:
-        """Why nothing is compared with it; "" if it can be."""
+        """Why it is not compared; "" if it can be."""
         if not self.summary:
             return "it has not ended"
         if self.summary.retraction:
-            return "it was taken back"
+            return "it was retracted"
         return "" if self.summary.complete else "it is incomplete"
 
     def run_before(self) -> RunBefore:
@@ -89,8 +89,8 @@ class _Earlier:
         return Point(self.as_of, len(ledger), high)
 
 
-def _that_ask(question: tuple[Question, bool], names: Sequence[str], settings: Settings) -> Iterator[_Earlier]:
-    """The runs, of these, that asked the same; some are read at a time, and no more once there are enough."""
+def _with_same_request(question: tuple[Question, bool], names: Sequence[str], settings: Settings) -> Iterator[_Earlier]:
+    """Yields the runs with the same request; runs are read a few at a time, and no more once there are enough."""
     for first in range(0, len(names), _AT_ONCE):
         some = names[first : first + _AT_ONCE]
         contents = read_together(settings.runs, [f"{name}/{file}" for name in some for file in _FILES])
@@ -102,7 +102,7 @@ def _that_ask(question: tuple[Question, bool], names: Sequence[str], settings: S
 
 
 def _earlier(question: tuple[Question, bool], folder: RunFolder, read: Mapping[str, bytes]) -> _Earlier | None:
-    """A run, if it asked the same. A folder that is removed meanwhile, or is of another release, asked nothing."""
+    """Returns a run with the same request, else None; also None for a folder that is removed or of another release."""
     try:
         request, census = orjson.loads(read[run_files.REQUEST]), Census.model_validate_json(read[run_files.CENSUS])
         if _question(census, request) != question:
@@ -114,9 +114,9 @@ def _earlier(question: tuple[Question, bool], folder: RunFolder, read: Mapping[s
 
 
 def _question(census: Census, request: Mapping[str, Any]) -> tuple[Question, bool] | None:
-    """What two runs have in common that can be compared, and whether they write; None where that is not known.
+    """Returns what two comparable runs have in common, and whether they write; None if that is not known.
 
-    None also for patients who were asked for by their ids.
+    Also returns None for patients who were requested by their ids.
     """
     if not census.of or census.of.names_patients:
         return None

@@ -1,4 +1,4 @@
-"""A source in, the feature table of a condition out: each stay some time after admission, or all stays at one time."""
+"""Builds a condition's feature table from a source: each stay at a time after admission, or all stays at one time."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,19 +17,19 @@ from wardround.spec.variables import Variable
 
 
 class Source(Protocol):
-    """What MIMIC's CSVs, a folder of NDJSON and a FHIR server have in common."""
+    """The methods that MIMIC's CSVs, a folder of NDJSON and a FHIR server share."""
 
     @property
     def outside(self) -> Mapping[str, int]:
-        """Readings that came and lay in no window, by variable; what was left where it lies is not counted."""
+        """Readings that were read but lie in no window, by variable; readings that were never read are not counted."""
 
     def find_stays(self, *, as_of: datetime | None = None) -> FoundStays:
-        """All ICU stays; with as_of those that had begun by then, and what speaks against scoring them then."""
+        """Returns all ICU stays; with as_of, those begun by then, with what speaks against scoring them then."""
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
     ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-        """Rows of the index, each once, with the readings (READING_COLUMNS) of their patients in their windows."""
+        """Yields rows of the index, each once, with their patients' readings (READING_COLUMNS) in their windows."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class FeatureTable:
     Attributes:
         features: stay_id, as_of, then the condition's columns; one row per stay, sorted by stay_id.
         stays_set_aside: Encounters that cannot be used, by reason.
-        set_aside: readings that are no events, by variable and reason as `heart_rate: unknown_unit`.
-        outside: readings that lie in no window, by variable, as far as the source gave them.
-        not_in_progress: stays found that have no row, as they were not going on at the time asked for.
-        excluded: stays that were going on then, and that a screening excludes, by reason.
+        set_aside: readings that did not become events, by variable and reason, such as `heart_rate: unknown_unit`.
+        outside: readings in no window, by variable, as far as the source returned them.
+        not_in_progress: number of stays without a row because they were not in progress at the requested time.
+        excluded: stays that were in progress then, and that a screening excludes, by reason.
     """
 
     features: pd.DataFrame
@@ -54,7 +54,7 @@ class FeatureTable:
 
 
 def build_table(source: Source, condition: Condition, moment: timedelta | datetime) -> FeatureTable:
-    """The features of all stays `moment` after each admission, or of those that a screening at `moment` would score."""
+    """Returns the features of all stays `moment` after admission, or of the stays scored by a screening at `moment`."""
     as_of = moment if isinstance(moment, datetime) else None
     found = source.find_stays(as_of=as_of)
     stays, reasons = found.stays, Counter[str]()
@@ -73,9 +73,9 @@ def build_table(source: Source, condition: Condition, moment: timedelta | dateti
 
 
 def features_of(source: Source, index: pd.DataFrame, condition: Condition) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The features of the index's rows, sorted by stay_id, and counts of readings that are no events.
+    """Returns the features of the index's rows, sorted by stay_id, and counts of readings that did not become events.
 
-    The readings of some patients at a time are in memory.
+    Only the readings of some patients are in memory at a time.
     """
     set_aside: Counter[str] = Counter()
     tables = [features_from(empty_readings(), index.head(0), condition, set_aside)]
@@ -85,7 +85,7 @@ def features_of(source: Source, index: pd.DataFrame, condition: Condition) -> tu
 
 
 def index_at(stays: pd.DataFrame, moment: timedelta | datetime) -> pd.DataFrame:
-    """The index of all the stays: `moment` after admission, or at the time `moment`."""
+    """Returns the index of all the stays: `moment` after admission, or at the time `moment`."""
     if isinstance(moment, timedelta):
         return index_after(stays, moment)
     return index_as_of(stays, pd.Timestamp(moment))
@@ -94,7 +94,7 @@ def index_at(stays: pd.DataFrame, moment: timedelta | datetime) -> pd.DataFrame:
 def features_from(
     readings: pd.DataFrame, index: pd.DataFrame, condition: Condition, set_aside: Counter[str]
 ) -> pd.DataFrame:
-    """The features of the index's rows, in their order; what is no event is counted in `set_aside`."""
+    """Returns the features of the index's rows, in their order; `set_aside` counts what did not become an event."""
     events, aside = admit(Readings.of_frame(readings), condition.variables)
     set_aside.update(f"{name}: {reason}" for name, reason in zip(aside.variable, aside.reason, strict=True))
     return build_features(events, index, condition)

@@ -1,4 +1,4 @@
-"""The quality gate in a process of its own, so that its imports cost the screening no time."""
+"""Runs the quality gate in a separate process, so that its imports cost the screening no time."""
 
 import gc
 import logging
@@ -16,15 +16,16 @@ _MODULE: Final = "wardround.workflows.gate_process"
 
 
 class GateProcess:
-    """`check_quality` in a child; a context manager, called as the function is, once.
+    """Runs `check_quality` in a child process; a context manager, called once, with the arguments of the function.
 
-    Importing Great Expectations takes seconds of one core. The child starts with it at once, on another core; a thread
-    could not, because imports hold the interpreter. This module imports nothing heavy, so that the child can be the
-    first thing that a command starts. The child ends with its standard input, and so with a parent that is killed.
+    Importing Great Expectations takes seconds of one core. The child starts importing at once, on another core; a
+    thread could not, because imports hold the interpreter. This module imports nothing heavy, so that the child can be
+    the first thing that a command starts. The child ends when its standard input closes, and so also if the parent is
+    killed.
     """
 
     def __enter__(self) -> Self:
-        # Without -P the working directory would be searched for modules first, as it is not for the command.
+        # Without -P, modules would be looked for in the working directory first, which the command does not do.
         command = [sys.executable, "-P", "-m", _MODULE]
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self
@@ -41,7 +42,7 @@ class GateProcess:
             problem, records = pickle.loads(answer)
         except (EOFError, pickle.UnpicklingError):
             raise WardroundError(
-                f"run {run}: the quality gate's process ended with {self._child.returncode}, expected its verdict;"
+                f"run {run}: the process of the quality gate ended with {self._child.returncode}, expected its verdict;"
                 " resume the run"
             ) from None
         for record in records:
@@ -52,7 +53,7 @@ class GateProcess:
 
 
 class _Kept(logging.Handler):
-    """Keeps what the child logs, for its parent, which alone knows where logs go."""
+    """Keeps the child's log records for its parent, because only the parent knows where logs go."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,18 +65,18 @@ class _Kept(logging.Handler):
 
 
 def _serve() -> None:
-    """The child: prepares, then does what its standard input asks for, and answers None or the error on stdout."""
-    # Ctrl-C reaches both processes; the parent ends this one.
+    """The child: prepares, does what standard input requests, and writes None or the error to standard output."""
+    # Ctrl-C reaches both processes, and the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
-    # Looking through all that is imported, for garbage, takes a sixth of the time of the imports.
+    # Garbage collection over everything that is imported takes a sixth of the time of the imports.
     gc.disable()
     from wardround.adapters import expectations
     from wardround.workflows.screen import check_quality
 
     expectations.prepare()
     gc.enable()
-    # And it would keep the verdict back by a second when the child ends.
+    # It would also delay the verdict by a second when the child ends.
     gc.freeze()
     asked = sys.stdin.buffer.read()
     if not asked:
@@ -90,7 +91,7 @@ def _serve() -> None:
         problem = error
     except Exception as error:  # noqa: BLE001 - the interpreter would print its message
         problem = WardroundError(
-            f"run {run}: the quality gate failed with {named(error)}, expected its verdict; mend the cause and resume"
+            f"run {run}: the quality gate failed with {named(error)}, expected its verdict; fix the cause and resume"
             " the run"
         )
     answers.write(pickle.dumps((problem, kept.records)))

@@ -1,4 +1,4 @@
-"""MIMIC in, a label of all its stays as a parquet file out; for Sepsis-3 also the hourly SOFA."""
+"""Writes a label for all stays of MIMIC as a parquet file; for Sepsis-3 also the hourly SOFA."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +15,7 @@ from wardround.training.labels import LabelSources, outcomes, sepsis3_onset
 
 @dataclass(frozen=True)
 class WrittenLabels:
-    """Counts: stays; those of them with the outcome and those of whom it is not known; hours of SOFA written."""
+    """Counts: stays; stays with the outcome; stays whose outcome is unknown; hours of SOFA written."""
 
     stays: int
     positive: int
@@ -26,15 +26,15 @@ class WrittenLabels:
 def write_labels(
     mimic: MimicFolder, label: Label, out: Path, detail: Path | None, progress: Callable[[str], None]
 ) -> WrittenLabels:
-    """Writes the label of all stays to `out`, sorted by stay_id; each file appears when it is whole.
+    """Writes the label of all stays to `out`, sorted by stay_id; each file appears when it is complete.
 
     Args:
-        mimic: where from.
+        mimic: the source.
         label: which of the condition's labels.
-        out: gets stay_id, mimic_stay_id, a column named as the label's rule (boolean, empty if not known), for sepsis3
-            suspected_infection_time and sofa_time, and onset (empty where the rule knows none).
-        detail: gets the hourly SOFA (sources/mimic/sepsis3.SOFA_COLUMNS); for the rule sepsis3 only.
-        progress: hears what is begun.
+        out: gets stay_id, mimic_stay_id, a column named after the label's rule (boolean, empty if unknown), for sepsis3
+            suspected_infection_time and sofa_time, and onset (empty if the rule has none).
+        detail: gets the hourly SOFA (sources/mimic/sepsis3.SOFA_COLUMNS); only for the rule sepsis3.
+        progress: is called when a step begins.
     """
     found, hours = [], 0
     with ExitStack() as files:

@@ -1,4 +1,4 @@
-"""A joblib file of a model that was trained elsewhere in; a version in the model store, with an honest card, out."""
+"""Imports a model that was trained elsewhere, from a joblib file, as a version in the model store with its card."""
 
 import hashlib
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ class ImportRequest(SpecModel):
 
 
 class ImportedVersion(NamedTuple):
-    """What an import left: the version in the store, whether it is live, and its card."""
+    """The result of an import: the version in the store, whether it is live, and its card."""
 
     version: str
     live: bool
@@ -58,22 +58,22 @@ class ImportedVersion(NamedTuple):
 
 
 def digest_of(file: Path) -> str:
-    """The SHA-256, in hex, of a file that may become a model. Raises ModelError."""
+    """Returns the SHA-256, in hex, of a file that may become a model. Raises ModelError."""
     return hashlib.sha256(_content(file)).hexdigest()
 
 
 def import_model(request: ImportRequest, settings: Settings) -> ImportedVersion:
-    """Checks the file's digest, then unpickles it, examines the model and stores it; the first of a condition is live.
+    """Checks the file's digest, then unpickles, examines and stores the model; a condition's first model becomes live.
 
-    Raises SpecError (condition, schema, values to impute) or ModelError (another file than the one that is trusted;
-    not such a file; not a model that can be served).
+    Raises SpecError (condition, schema, values to impute) or ModelError (the file is not the trusted one, is not such a
+    file, or contains a model that cannot be served).
     """
     condition = load_condition(request.condition, settings.schemas)
     schema = load_feature_schema(request.feature_schema) if request.feature_schema else None
     content = _content(request.file)
     if hashlib.sha256(content).hexdigest() != request.trusted.lower():
         raise ModelError(
-            f"{request.file}: is not the file that is trusted: its digest is another one; it was not opened. Compare"
+            f"{request.file}: is not the trusted file: its digest differs, and it was not opened. Compare"
             " the digests, and get the file again"
         )
     loaded = read_trusted(content, str(request.file))
@@ -91,7 +91,7 @@ def import_model(request: ImportRequest, settings: Settings) -> ImportedVersion:
 
 
 class _Model(NamedTuple):
-    """What was loaded, for whom."""
+    """A loaded model, and the condition it is for."""
 
     loaded: JoblibFile
     schema: FeatureSchema | None
@@ -129,9 +129,9 @@ class _Model(NamedTuple):
         return SchemaReader(self.schema, self.condition, variables, self.request.summary, where).inputs(self.names)
 
     def to_impute(self) -> dict[str, float]:
-        """By feature, in the model's unit: the metadata's medians, over them the schema's values, over those a file's.
+        """Returns values by feature, in the model's unit: a file's first, then the schema's, then the metadata's.
 
-        The schema and the metadata may know more features than the model takes; a file may not.
+        The schema and the metadata may contain more features than the model takes; a file may not.
         """
         medians = self.loaded.metadata.get("medians") or {}
         if not isinstance(medians, Mapping) or not all(_is_number(value) for value in medians.values()):
@@ -207,12 +207,12 @@ def _imported(
 
 
 def _is_required(one: ImportedInput, answers: Answers) -> bool:
-    """What the schema requires, and everything that the model cannot do without."""
+    """Returns whether the schema requires the input or the model cannot do without it."""
     return one.required or not answers.takes_unknown
 
 
 def _not_stated() -> dict[str, Any]:
-    """What only training here would know."""
+    """Returns what only a training here would know."""
     nobody = Side(patients=0, stays=0, positives=0)
     return {
         "data_digest": NOT_STATED,
@@ -239,7 +239,7 @@ def _content(file: Path) -> bytes:
 
 
 def _values(file: Path) -> dict[str, float]:
-    """A YAML or JSON file of a number for each feature."""
+    """Reads a YAML or JSON file with a number for each feature."""
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -250,7 +250,7 @@ def _values(file: Path) -> dict[str, float]:
 
 
 def _is_number(value: object) -> bool:
-    """Python's numbers and NumPy's, finite; not a truth value."""
+    """Returns whether it is a finite number of Python or NumPy, and not a truth value."""
     try:
         return not isinstance(value, bool | str) and abs(float(value)) < float("inf")  # type: ignore[arg-type]
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""A run in; where people open what it came to, out: for the last line of each task's log."""
+"""Finds where people open the result of a run, for the last line of each task's log."""
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.adapters.html.model_card import PAGE
@@ -7,7 +7,7 @@ from wardround.settings import Settings
 
 
 def report_place(run: str, settings: Settings) -> str:
-    """The run's page in Airflow's UI where its address is known, or else its report once it is there; "" until then."""
+    """Returns the run's page in Airflow's UI if its address is known, else its report if there is one, else ""."""
     if settings.pages:
         return _page(run, settings.pages)
     folder = RunFolder.of(settings.runs, run)
@@ -15,7 +15,7 @@ def report_place(run: str, settings: Settings) -> str:
 
 
 def card_place(run: str, settings: Settings) -> str:
-    """Of a training: its page, or else the card of the model once that is stored; "" until then."""
+    """Returns a training's page in Airflow's UI if its address is known, else its model's card if stored, else ""."""
     if settings.pages:
         return _page(run, settings.pages)
     folder = RunFolder.of(settings.runs, run)
@@ -27,7 +27,7 @@ def card_place(run: str, settings: Settings) -> str:
 
 
 def stored_card_place(condition_id: str, version: str, settings: Settings) -> str:
-    """Where the card of a stored version is, in Airflow's UI or in the model store."""
+    """Returns where the card of a stored version is, in Airflow's UI or in the model store."""
     if settings.pages:
         return f"{settings.pages}/models/{condition_id}/{version}/{PAGE}"
     return str(settings.models / condition_id / version / PAGE)

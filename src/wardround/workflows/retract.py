@@ -1,4 +1,4 @@
-"""A run in; its RiskAssessments on the server taken back, and the run's own account of it, out. Safe to repeat."""
+"""Retracts the RiskAssessments of a run on the server, and records it with the run. Safe to repeat."""
 
 import logging
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ from wardround.workflows.screen.taking_turns import turn_of
 
 _LOG = logging.getLogger(__name__)
 
-# The last of them only looks. A second one writes again what somebody else has changed meanwhile.
+# The last attempt only looks. A second one writes again what somebody else has changed in the meantime.
 ROUNDS: Final = 4
 
 
 class Verdict(StrEnum):
-    """What became of a result that the run stated (see `Retraction`)."""
+    """What became of one of the run's results (see `Retraction`)."""
 
     RETRACTED = "retracted"
     SUPERSEDED = "superseded"
@@ -41,18 +41,18 @@ class Verdict(StrEnum):
 
 
 def retract(run: str, client: FhirClient, settings: Settings, why: str, at: datetime) -> Retraction:
-    """Marks what the run states as entered-in-error, with a note of when and why; gives the account of it.
+    """Marks the run's results as entered-in-error, with a note of when and why; returns the account of it.
 
-    `client` is of the server that holds the run's results: its source, or the other one that it wrote to.
+    `client` is for the server that holds the run's results: its source, or the other server that it wrote to.
 
-    A run that was taken back completely is not looked at again. The run writes nothing more from the first attempt on.
-    Raises RunNotFound; FhirError for another server, or if the server as a whole is at fault: then call it again.
+    A run that was retracted completely is not examined again. From the first attempt on, the run writes nothing more.
+    Raises RunNotFound; FhirError for another server, or if the whole server fails: then call it again.
     """
     opened = load_run(run, settings)
     if client.source.base_url != opened.request.results_url:
         raise FhirError(
             f"{shown(client.source.base_url)}: does not hold the results of run {run}, expected "
-            f"{shown(opened.request.results_url)}; name that one"
+            f"{shown(opened.request.results_url)}; name that server"
         )
     account = _begun(opened, why, at)
     if not account.complete:
@@ -65,9 +65,7 @@ def retract(run: str, client: FhirClient, settings: Settings, why: str, at: date
         complete = not counted[Verdict.FAILED]
         account = account.model_copy(update={**counted, "complete": complete})
         _record(opened, account, verdicts)
-        _LOG.info(
-            "run %s: taken back; %s", run, ", ".join(f"{verdict} {number}" for verdict, number in counted.items())
-        )
+        _LOG.info("run %s: retracted; %s", run, ", ".join(f"{verdict} {number}" for verdict, number in counted.items()))
     keep_history(run, settings)
     report(run, settings)
     return account
@@ -77,7 +75,7 @@ Statements = Mapping[str, tuple[str, float]]  # identity -> stay_id, score
 
 
 def _begun(opened: Run, why: str, at: datetime) -> Retraction:
-    """The account of the first attempt, whose time and reason hold, so that all notes say the same."""
+    """Returns the account of the first attempt, whose time and reason are kept, so that all notes agree."""
     if not opened.folder.exists(run_files.RETRACTION):
         nothing = dict.fromkeys(Verdict, 0)
         account = Retraction.model_validate({"at": at.astimezone(UTC), "why": why, **nothing, "complete": False})
@@ -86,7 +84,7 @@ def _begun(opened: Run, why: str, at: datetime) -> Retraction:
 
 
 def _statements(opened: Run, settings: Settings) -> Statements:
-    """What the run may have written: all that it scored, because a run that was killed has no ledger."""
+    """Returns what the run may have written: everything that it scored, because a killed run has no ledger."""
     if not opened.writes:
         return {}
     screening = opened.screening(settings)
@@ -100,7 +98,7 @@ def _statements(opened: Run, settings: Settings) -> Statements:
 
 
 def _taken_back(statements: Statements, client: FhirClient, account: Retraction) -> dict[str, Verdict]:
-    """The verdict of each stay, after the server has been told."""
+    """Retracts the results on the server and returns the verdict for each stay."""
     held: dict[str, list[Resource]] = {}
     for number in range(ROUNDS):
         held = risk_assessments.held(client, list(statements))
@@ -117,7 +115,7 @@ def _taken_back(statements: Statements, client: FhirClient, account: Retraction)
 
 
 def _states(resource: Resource, score: float) -> bool:
-    """Whether it still says what the run said, as a fraction or as a percentage: a setting may have changed since."""
+    """Returns whether a resource has the run's score, as a fraction or a percentage (a setting may have changed)."""
     stated = [probability(resource, percent) for percent in (False, True)]
     return not is_withdrawn(resource) and any(one is not None and abs(one - score) < 1e-6 for one in stated)
 
@@ -133,8 +131,8 @@ def _verdict(held: list[Resource], score: float) -> Verdict:
 
 
 def _out_of_the_group(opened: Run, verdicts: Mapping[str, Verdict], client: FhirClient, settings: Settings) -> None:
-    """Whoever is in the high band by these results alone is so no more. The members of a run before are not put back:
-    they were high at another time."""
+    """Removes patients who are in the high band by these results alone from the Group. Members of an earlier run are
+    not put back, because they were in the high band at another time."""
     stays = opened.folder.read_frame(run_files.STAYS)
     mine, stands = stays[stays["stay_id"].isin(list(verdicts))], (Verdict.SUPERSEDED, Verdict.FAILED)
     standing = mine["stay_id"].map(verdicts).isin(stands)
@@ -142,7 +140,7 @@ def _out_of_the_group(opened: Run, verdicts: Mapping[str, Verdict], client: Fhir
 
 
 def _record(opened: Run, account: Retraction, verdicts: Mapping[str, Verdict]) -> None:
-    """Ledger and summary, where the run came so far, and the account itself last."""
+    """Updates ledger and summary, if the run has them, and writes the account itself last."""
     if opened.folder.exists(run_files.SUMMARY):
         ledger = opened.folder.read_frame(run_files.LEDGER)
         gone = ledger["stay_id"].isin([stay for stay, verdict in verdicts.items() if verdict is Verdict.RETRACTED])

@@ -1,4 +1,4 @@
-"""The feature rows of a run in, how many of them do not know each column out; kept with the run in inputs.json."""
+"""Counts how many feature rows of a run do not know each column, and keeps the counts with the run in inputs.json."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ Unknown = tuple[Mapping[str, int], int]  # unknown values per feature column, an
 
 
 def keep_unknown(folder: RunFolder) -> Unknown:
-    """Counts them anew, and writes inputs.json."""
+    """Counts them again, and writes inputs.json."""
     unknown, rows = _counted(folder)
     folder.write_json(run_files.INPUTS, {"rows": rows, "unknown": unknown})
     return unknown, rows
 
 
 def kept_unknown(folder: RunFolder) -> Unknown:
-    """As the run's own report counted them; counted now, and kept nowhere, for a run that has none yet."""
+    """Returns the counts of the run's own report; for a run without them, counts now and stores nothing."""
     if not folder.exists(run_files.INPUTS):
         return _counted(folder)
     found = folder.read_json(run_files.INPUTS)
@@ -25,7 +25,7 @@ def kept_unknown(folder: RunFolder) -> Unknown:
 
 
 def _counted(folder: RunFolder) -> Unknown:
-    """One chunk is in memory at a time."""
+    """Counts chunk by chunk, so that one chunk is in memory at a time."""
     unknown: Counter[str] = Counter()
     rows = 0
     for name in run_files.of_all_chunks(run_files.FEATURES, folder.list()):

@@ -1,4 +1,4 @@
-"""The runs of the store in; their names, the newest first, and overviews of those that are asked for, out."""
+"""Lists the runs of the store, the newest first, with overviews on request."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,18 +14,18 @@ from wardround.settings import Settings
 
 
 def run_names(settings: Settings) -> list[RunName]:
-    """All runs by name, those of the latest prediction time first. No file is read."""
+    """Returns the names of all runs, the latest prediction time first. No file is read."""
     names = [RunName.of(run) for run in runs_in(settings.runs)]
     return sorted(names, key=lambda name: (name.as_of, name.condition, name.key), reverse=True)
 
 
 def has_key(name: RunName, key: str) -> bool:
-    """Whether the run was opened for this key: the id of the DAG run that it belongs to."""
+    """Returns whether the run was opened for this key: the id of the DAG run that it belongs to."""
     return name.key == key_part(key)
 
 
 def overviews(names: Sequence[RunName], settings: Settings) -> list[RunOverview]:
-    """Of these runs, in this order; one that is gone meanwhile, or was never opened, is left out."""
+    """Returns overviews in the order of the names; a run that was removed or never opened is left out."""
     wanted = [f"{name}/{file}" for name in names for file in FILES]
     contents = read_together(settings.runs, wanted)
     found = [(str(name), _files_of(name, contents)) for name in names]
@@ -33,10 +33,10 @@ def overviews(names: Sequence[RunName], settings: Settings) -> list[RunOverview]
 
 
 def overview_of(run: str, settings: Settings) -> RunOverview:
-    """Of one run. Raises RunNotFound, also for what is no run's name."""
+    """Returns the overview of one run. Raises RunNotFound, also for text that is not the name of a run."""
     found = overviews([RunName.of(run)], settings) if RUN_ID.fullmatch(run) else []
     if not found:
-        raise RunNotFound("no such run, expected one of the list; choose it there")
+        raise RunNotFound("no such run, expected one of those in the list; choose one there")
     return found[0]
 
 
@@ -50,5 +50,5 @@ def _overview(run: str, files: Mapping[str, bytes]) -> RunOverview:
         request = read[run_files.REQUEST]
         return overview(run, read, request.get("source_name") or shown(request.get("source_url") or ""))
     except (KeyError, TypeError, ValueError, AttributeError):
-        # Half a run, or one of another release: it is listed all the same.
+        # An incomplete run, or one of another release, is listed all the same.
         return unreadable(run)

@@ -1,6 +1,6 @@
-"""Runs in, those that know a patient out; and runs removed, with all that they read, scored and reported.
+"""Finds the runs that know a patient, and removes runs with everything that they read, scored and reported.
 
-It sees patients' ids, and never logs.
+These functions see patients' ids; they never log.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,14 +11,14 @@ from wardround.core import run_files
 from wardround.core.run_overview import RunName
 from wardround.settings import Settings
 
-# Whose stays were found, and whom a cohort named without one.
+# The files with the patients whose stays were found, and those whom a cohort named but who had no stay.
 _NAMING: Final = (run_files.STAYS, run_files.COHORT)
 
 
 def runs_of_patient(names: Iterable[RunName], patient_id: str, settings: Settings) -> Iterator[RunName]:
-    """Those of the runs that found a stay of the patient, or were asked for the patient; screenings and trainings.
+    """Yields the runs that found a stay of the patient or were asked for the patient; screenings and trainings.
 
-    One column of each is read. A run that was stopped before it had found its stays holds whom it was asked for.
+    One column of each is read. A run that stopped before finding its stays still has the patients it was asked for.
     """
     return (name for name in names if _knows(RunFolder.of(settings.runs, str(name)), patient_id))
 
@@ -31,7 +31,7 @@ def _knows(folder: RunFolder, patient_id: str) -> bool:
 
 
 def remove_runs(names: Iterable[RunName], settings: Settings) -> int:
-    """Removes the runs' folders; gives how many. What they wrote to a FHIR server stays there."""
+    """Removes the runs' folders and returns how many. What they wrote to a FHIR server stays there."""
     removed = 0
     for name in names:
         RunFolder.of(settings.runs, str(name)).clear()

@@ -1,4 +1,4 @@
-"""A folder of FHIR files in, the same resources under the same ids on a FHIR server out."""
+"""Copies the resources in a folder of FHIR files to a FHIR server, with the same ids."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from wardround.fhir.write_outcome import status_of
 from wardround.sources.fhir_folder.bundles import Account
 from wardround.sources.fhir_folder.resources import Current, FhirFolder
 
-# What others refer to goes first; types that are not named here come after Encounter and before what is derived.
+# Resources that others refer to come first; types not named here come after Encounter and before derived ones.
 _RANKS: Final = {
     "Organization": 0, "Practitioner": 1, "Location": 1, "Medication": 1, "Device": 1, "Patient": 2, "Encounter": 3,
     "RiskAssessment": 5, "Provenance": 6,
@@ -24,7 +24,7 @@ _UNRANKED: Final = 4
 
 _TRIES: Final = 3
 _PASSING: Final = (409, 412, 429, 500, 502, 503, 504)
-"""Statuses of an entry that another try may mend, such as two writers who met."""
+"""Statuses of an entry that a retry may resolve, such as two writers at the same time."""
 
 Level = tuple[int, bool]
 Group = tuple[Level, str]
@@ -32,7 +32,7 @@ Group = tuple[Level, str]
 
 @dataclass(frozen=True)
 class Seeded:
-    """Resources written per type, those of types that the server does not keep, and what else the folder holds."""
+    """Resources written per type, resources of types that the server does not store, and what else the folder holds."""
 
     written: dict[str, int]
     skipped: dict[str, int]
@@ -40,12 +40,13 @@ class Seeded:
 
 
 def seed(client: FhirClient, data: Path, progress: Callable[[str, int, int], None]) -> Seeded:
-    """Puts every resource of `data` onto the server by its own id, in batches; running it again changes nothing.
+    """Writes every resource in `data` to the server under its own id, in batches; running it again changes nothing.
 
-    Of several versions of one id the one that counts is put there; what the folder says was deleted is not, and is left
-    as it is on the server. What is referred to is there before what refers to it, also inside a type (`partOf`).
-    `progress` hears of the step `resources`: how many are written, and how many there are. Raises SourceDataError for a
-    broken file, before anything is written; FhirError if the server refuses a resource or gives it another id.
+    Of several versions of one id, only the one that counts is written. Resources that the folder marks as deleted are
+    not written, and stay unchanged on the server. A resource is written before those that refer to it, also within a
+    type (`partOf`). `progress` is told of the step `resources`: how many are written, and how many there are. Raises
+    SourceDataError for a damaged file, before anything is written; FhirError if the server refuses a resource or gives
+    it another id.
     """
     folder = Current(FhirFolder(data), _group)
     types: Counter[str] = Counter()
@@ -76,7 +77,7 @@ def _at_level(folder: Current[Group], level: Level, kept: set[str]) -> Iterator[
 
 
 def _kept_types(client: FhirClient, types: Counter[str]) -> set[str]:
-    """The types that the server says it keeps, all if it says nothing; raises FhirError if it assigns ids itself."""
+    """Returns the types that the server says it stores, or all if it does not say; FhirError if it assigns ids."""
     stated = [item for rest in client.capabilities().get("rest", []) for item in rest.get("resource", [])]
     for item in stated:
         if item.get("type") in types and item.get("updateCreate") is False:
@@ -93,7 +94,7 @@ def _own_ids(client: FhirClient, what: str) -> str:
 
 
 def _groups(resources: Iterator[Resource], client: FhirClient) -> Iterator[list[list[Resource]]]:
-    """As many batches at a time as the client has threads."""
+    """Yields as many batches at a time as the client has threads."""
     size = client.source.entries_per_batch
     while group := [b for b in (list(islice(resources, size)) for _ in range(client.source.threads)) if b]:
         yield group
@@ -120,7 +121,7 @@ def _entry(resource: Resource) -> Resource:
 
 
 def _accepted(client: FhirClient, resource: Resource, answer: Resource, last: bool) -> bool:
-    """Whether the resource is there under its id; False if it is worth another try. Raises FhirError if it is not."""
+    """Returns whether the resource is stored under its id; False if a retry may help. Raises FhirError otherwise."""
     name = f"{resource['resourceType']}/{resource['id']}"
     status = status_of(answer)
     if status in (200, 201):

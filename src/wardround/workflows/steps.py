@@ -1,7 +1,7 @@
-"""A step of a run as its log tells it: that it began, what it coped with, what it counted, how it ended.
+"""A step of a run in the log: that it began, what it coped with, what it counted, and how it ended.
 
-Modules that see patient values hand what they counted to a Step and never log themselves. It takes whole numbers,
-reasons and what an error is called: nothing that a patient or a server wrote.
+Modules that see patient values give their counts to a Step and never log themselves. A Step accepts whole numbers,
+reasons and names of errors: nothing that a patient or a server wrote.
 """
 
 import logging
@@ -17,7 +17,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Step:
-    """What a step tells of itself."""
+    """Collects what the log says about a step."""
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -25,15 +25,15 @@ class Step:
         self.level = logging.INFO
 
     def count(self, **figures: int) -> None:
-        """Figures for the line at the end, such as `stays=32`."""
+        """Adds figures to the last line, such as `stays=32`."""
         self._figures += [f"{name.replace('_', ' ')} {number}" for name, number in figures.items()]
 
     def name(self, **ours: str) -> None:
-        """What was chosen or made, by a name of ours, such as `version=1.0.0-abc`."""
+        """Adds something that was chosen or made, by one of our names, such as `version=1.0.0-abc`."""
         self._figures += [f"{what} {name}" for what, name in ours.items()]
 
     def count_reasons(self, what: str, reasons: Iterable[str] | Mapping[str, int]) -> None:
-        """How many there are in all, and of each reason; given one by one, or counted."""
+        """Adds the total and the number per reason; reasons are given one by one, or counted."""
         counted: Counter[str] = Counter()
         for reason, number in Counter(reasons).items():
             counted[_in_short(Reason.of(reason))] += number
@@ -41,14 +41,14 @@ class Step:
         self._figures.append(f"{what} {counted.total()}" + (f" ({each})" if each else ""))
 
     def count_failed(self, reasons: Iterable[Reason]) -> None:
-        """Of how many stays the step failed, and why; with any, its last line is a warning."""
+        """Adds how many stays failed in the step, and why; if there are any, the last line is a warning."""
         counted = Counter(map(str, reasons))
         self.count_reasons("failed", counted)
         if counted.total():
             self.level = logging.WARNING
 
     def warn(self, what: str, error: BaseException | None = None) -> None:
-        """Says at once, as a warning, what went wrong without costing the step, in words of ours."""
+        """Logs a warning at once, in our words, about something that went wrong but did not stop the step."""
         _LOG.warning("%s: %s%s", self._where, what, f" ({named(error)})" if error else "")
 
     @property
@@ -57,15 +57,15 @@ class Step:
 
 
 def _in_short(reason: Reason) -> str:
-    """Without what a library says: that stays in the ledger."""
+    """Leaves out the detail from a library, which stays in the ledger."""
     return str(reason) if reason.failed_at is None or reason.is_short else reason.failed_at
 
 
 @contextmanager
 def told(run: str, name: str, chunk: int | None = None, place: Callable[[], str] = lambda: "") -> Iterator[Step]:
-    """Logs that the step begins, and how it ends; an error as what it is and where, for whoever ends says it whole.
+    """Logs the beginning and end of the step; an error only by type and place, because its message is shown elsewhere.
 
-    `place` is asked at the end where the report of the run is; "" says that there is none yet.
+    `place` is called at the end and returns where the report of the run is; "" if there is none yet.
     """
     where = f"{run}, {name}" + ("" if chunk is None else f", chunk {chunk}")
     step, began = Step(where), monotonic()

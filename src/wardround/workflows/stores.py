@@ -1,4 +1,4 @@
-"""Which model store a run scores with: the project's, or for a rehearsal the demo's."""
+"""Which model store a run scores with: the project's, or the demo's in a rehearsal."""
 
 from wardround.adapters.models.store import ModelStore
 from wardround.errors import ModelError
@@ -6,9 +6,9 @@ from wardround.settings import Settings
 
 
 def store_of(demo_model: bool, settings: Settings) -> ModelStore:
-    """Raises ModelError if the demo's is asked for and no demo left one."""
+    """Returns the model store. Raises ModelError if the demo's is requested and no demo has left one."""
     if not demo_model:
         return ModelStore(settings.models)
     if not settings.demo_models.is_dir():
-        raise ModelError(f"{settings.demo_models}: there is no demo's model, expected what `make demo` leaves; run it")
+        raise ModelError(f"{settings.demo_models}: not found, expected the demo's model; run `make demo` to train it")
     return ModelStore(settings.demo_models)

@@ -69,7 +69,7 @@ def test_a_gate_whose_process_has_ended_says_so(settings) -> None:
     with GateProcess() as process:
         [child] = [child for child in psutil.Process().children() if child not in before]
         child.kill()
-        with pytest.raises(WardroundError, match="the quality gate's process ended with -9"):
+        with pytest.raises(WardroundError, match="the process of the quality gate ended with -9"):
             process("run", settings)
 
 

@@ -129,7 +129,7 @@ def test_an_earlier_time_that_is_screened_later_leaves_the_members_of_now(ward, 
     assert summary["high_band"]["kept"] == "newer"
     assert group() == made
     page = RunFolder.existing(keeping.runs, summary["run"]).read_text("report.html")
-    assert f"Group/{made['id']}, left alone: it lists the high band of a later time" in page
+    assert f"Group/{made['id']}, not changed: it lists the high band of a later time" in page
 
 
 @pytest.mark.parametrize("asked", [{"mode": "shadow"}, {"look_back": "1h"}])

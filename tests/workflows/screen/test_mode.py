@@ -42,7 +42,7 @@ def test_a_condition_in_shadow_is_screened_and_reported_and_nothing_is_written(w
     summary = screened()
     assert (summary["mode"], summary["scored"], summary["written"]) == ("shadow", 1, 0)
     assert (held("RiskAssessment"), held("Provenance"), held("Device")) == ([], [], [])
-    assert "shadow, as the condition says" in report_page(summary["run"], settings)
+    assert "shadow, as set in the condition" in report_page(summary["run"], settings)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_who_asks_for_a_live_run_of_a_condition_in_shadow_gets_it_and_the_run_sa
     assert len(held("RiskAssessment")) == 1
     assert (request["mode"], request["mode_asked"], request["mode_of_condition"]) == ("live", "live", "shadow")
     page = report_page(run, settings)
-    assert "Live by name" in page
-    assert "asked for by name: the condition says shadow" in page
+    assert "Live by request" in page
+    assert "by request: the condition is set to shadow" in page
 
 
 @pytest.mark.parametrize(("setting", "mode"), [("live", None), ("live", "live"), ("shadow", "shadow")])

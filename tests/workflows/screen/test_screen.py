@@ -191,7 +191,7 @@ def test_a_ward_of_excluded_stays_only_is_a_complete_run(icu, server, screened) 
     icu.upload(server)
     summary = screened()
     assert counted(summary) == {"found": 1, "excluded": 1}
-    assert "Nobody screened" in Path(summary["report"]).read_text()
+    assert "No patient screened" in Path(summary["report"]).read_text()
 
 
 def test_both_stays_of_one_patient_are_scored(icu, server, screened, held) -> None:

@@ -1,4 +1,4 @@
-"""Two trainings of one condition, whose test patients are not the same."""
+"""Two trainings of one condition with different test patients."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ NOW = datetime(2026, 3, 1, 5, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def two(small_mimic, small_home, tmp_path_factory) -> tuple[Settings, Trained, Trained]:
-    """A live model, and another that somebody must approve."""
+    """A live model, and another that a person must approve."""
     folder = tmp_path_factory.mktemp("promotion")
     settings = replace(settings_from(), home=small_home, runs=str(folder / "runs"), models=folder / "models")
     request = TrainingRequest(

@@ -1,4 +1,4 @@
-"""The gates as a step of training: they stop it after saying what they found, unless it was explained."""
+"""The gates as a step of training: they stop it after reporting what they found, unless it was explained."""
 
 import shutil
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ def _settings(home: Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def evaluated(small_mimic, tmp_path_factory) -> Path:
-    """A home with a run until `evaluate`, its table replaced by one of 400 patients in which lactate tells all."""
+    """A home with a run up to `evaluate`, whose table is replaced by 400 patients in which lactate gives all away."""
     home = tmp_path_factory.mktemp("leak")
     settings = _settings(home)
     given = {"condition": "sepsis", "mimic": small_mimic, "created": datetime(2026, 3, 1, 5, tzinfo=UTC)}
@@ -48,7 +48,7 @@ def evaluated(small_mimic, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def settings(evaluated, tmp_path) -> Settings:
-    """Of a copy of that home."""
+    """The settings of a copy of that home."""
     shutil.copytree(evaluated / "var", tmp_path / "var")
     return _settings(tmp_path)
 

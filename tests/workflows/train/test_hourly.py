@@ -1,4 +1,4 @@
-"""Training tables by the hour, from a simulated ward's CSVs to table.parquet."""
+"""Hourly training tables, from a simulated ward's CSVs to table.parquet."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -101,7 +101,7 @@ def test_the_table_does_not_depend_on_how_many_patients_are_read_at_a_time(hourl
     )
 
 
-def test_a_run_that_stopped_after_the_features_goes_on_without_reading_mimic(opened, settings, monkeypatch) -> None:
+def test_a_run_that_stopped_after_the_features_continues_without_reading_mimic(opened, settings, monkeypatch) -> None:
     folder = opened(condition="mortality")
     with monkeypatch.context() as patch:
         patch.setitem(build_table.__globals__, "patients_to_test", _killed)
@@ -127,7 +127,7 @@ def test_a_split_by_calendar_tests_on_the_latest_years(opened, settings) -> None
     assert not set(table.loc[on_test, "patient_id"]) & set(table.loc[~on_test, "patient_id"])
 
 
-def test_timed_labels_leave_out_who_had_the_onset_before_the_prediction(opened) -> None:
+def test_timed_labels_leave_out_stays_with_onset_before_the_prediction(opened) -> None:
     folder = opened(label="sepsis3")
     stays, left_out = folder.read_frame("stays.parquet"), folder.read_frame("left_out.parquet")
     onset = stays.loc[stays["outcome"], "onset"] - stays.loc[stays["outcome"], "intime"]
@@ -144,7 +144,7 @@ def test_timed_labels_leave_out_who_had_the_onset_before_the_prediction(opened) 
         ({"label": "flu"}, "--label: got 'flu', expected one of the labels of sepsis: icd, sepsis3"),
     ],
 )
-def test_what_the_condition_cannot_do_is_refused_before_anything_is_read(opened, changes, message) -> None:
+def test_an_impossible_request_is_refused_before_anything_is_read(opened, changes, message) -> None:
     with pytest.raises(TrainingError, match=message):
         opened(**changes)
 
@@ -154,6 +154,6 @@ def test_candidates_can_be_chosen(opened, settings) -> None:
     assert build_table(_name(folder), settings) == ["xgboost"]
 
 
-def test_the_spec_says_which_columns(hourly, settings) -> None:
+def test_the_spec_decides_the_columns(hourly, settings) -> None:
     columns = load_condition("sepsis", settings.schemas).columns
     assert tuple(hourly.read_frame("table.parquet").columns[-len(columns) :]) == columns

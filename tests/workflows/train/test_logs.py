@@ -1,4 +1,4 @@
-"""The log of a training is its account: what each step counted and chose, and no patient."""
+"""The log of a training states what each step counted and chose, and names no patient."""
 
 import logging
 from dataclasses import replace
@@ -29,7 +29,7 @@ def test_each_step_of_a_training_says_what_it_counted_and_chose(small_mimic, set
     assert f"model store, sepsis: promoted {trained.version}" in caplog.messages
 
 
-def test_each_step_of_a_training_leads_to_its_page_where_there_is_one(small_mimic, settings, tmp_path, caplog) -> None:
+def test_each_step_of_a_training_links_to_its_page_if_there_is_one(small_mimic, settings, tmp_path, caplog) -> None:
     caplog.set_level(logging.INFO, logger="wardround")
     own = replace(settings, models=tmp_path / "models", pages="https://airflow.example.org/wardround")
     asked = {"condition": "sepsis", "mimic": small_mimic, "created": "2026-01-02T05:00:00Z"}

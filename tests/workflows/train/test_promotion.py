@@ -1,4 +1,4 @@
-"""From a trained model to a live one: what it is compared with, what its gates say, who may let it go live."""
+"""From a trained model to a live one: comparison, gates, and approval."""
 
 import json
 import shutil
@@ -37,7 +37,7 @@ def store(two, tmp_path) -> ModelStore:
 
 @pytest.fixture
 def settings(two, tmp_path) -> Settings:
-    """The runs and models of `two`, copied, with a home of their own."""
+    """The runs and models of `two`, copied into a home of their own."""
     made, _, _ = two
     for name, folder in (("home", made.home), ("runs", Path(made.runs)), ("models", made.models)):
         shutil.copytree(folder, tmp_path / name)
@@ -62,7 +62,7 @@ def nothing_is_live(settings: Settings) -> None:
 
 
 def strict(settings: Settings) -> None:
-    """Gates that judge the few patients of these tests, and that no model passes."""
+    """Gates that judge even the few patients of these tests, and that no model passes."""
     with (settings.schemas / "conditions" / "sepsis.yaml").open("a") as file:
         file.write("\npromotion: {min_patients: 1, calibration_slope: {min: 90, max: 99}}\n")
 
@@ -81,7 +81,7 @@ def test_the_next_is_compared_on_its_own_test_patients_and_stays_stored(two) -> 
     assert second.comparison.metrics["auroc"].difference.value is not None
 
 
-def test_who_reads_a_comparison_is_told_from_how_many_of_its_patients_the_live_model_learned(two) -> None:
+def test_a_comparison_shows_how_many_of_its_patients_the_live_model_learned_from(two) -> None:
     settings, first, second = two
     tables = [RunFolder.of(settings.runs, each.run).read_frame(run_files.TABLE) for each in (first, second)]
     learned, tested = (
@@ -92,7 +92,7 @@ def test_who_reads_a_comparison_is_told_from_how_many_of_its_patients_the_live_m
     assert 0 < len(learned & tested) < len(tested)
 
 
-def test_without_the_run_that_it_came_from_nobody_knows_what_a_model_learned_from_unless_its_table_is_this_one(
+def test_without_its_training_run_it_is_unknown_what_a_model_learned_from_unless_it_used_the_same_table(
     two, settings
 ) -> None:
     _, first, second = two
@@ -102,13 +102,13 @@ def test_without_the_run_that_it_came_from_nobody_knows_what_a_model_learned_fro
     assert compare(second.run, settings).seen == Seen(answer="no")
 
 
-def test_few_test_patients_judge_nobody(two) -> None:
+def test_with_few_test_patients_no_gate_judges(two) -> None:
     assert {gate.passed for gate in two[2].comparison.gates} == {None}
     assert two[2].comparison.failed == ""
     assert two[2].comparison.verdict == "not_judged"
 
 
-def test_what_no_gate_could_judge_is_recorded_as_that_and_a_first_model_goes_live_with_these_words(two) -> None:
+def test_an_unjudged_first_model_goes_live_and_is_recorded_as_unjudged(two) -> None:
     settings, first, second = two
     said = [(each.what, each.version) for each in ModelStore(settings.models).decisions("sepsis")]
     unjudged = [("gates_not_judged", one.version) for one in (first, second)]
@@ -140,7 +140,7 @@ def test_a_rejected_or_unanswered_one_leaves_live_and_a_record(two, settings, st
         ("never", "asked for in training (approval: never); no gate could judge it", ...),
     ],
 )
-def test_who_is_asked_is_the_requests_choice(two, settings, approval, first, later) -> None:
+def test_the_request_decides_whether_a_person_must_approve(two, settings, approval, first, later) -> None:
     run = two[2].run
     change_request(settings, run, approval=approval)
     assert why_unasked(run, settings) == (first if later is ... else later)
@@ -149,7 +149,7 @@ def test_who_is_asked_is_the_requests_choice(two, settings, approval, first, lat
 
 
 @pytest.mark.parametrize("approval", ["ask", "first_without_asking", "never"])
-def test_what_was_rejected_goes_live_again_by_name_only(two, settings, store, approval) -> None:
+def test_a_rejected_version_goes_live_again_only_by_name(two, settings, store, approval) -> None:
     run, version = two[2].run, two[2].version
     change_request(settings, run, approval=approval)
     nothing_is_live(settings)
@@ -160,7 +160,7 @@ def test_what_was_rejected_goes_live_again_by_name_only(two, settings, store, ap
     assert resume(run, settings, "ann", lambda *_: None).live
 
 
-def test_what_was_rolled_back_is_not_brought_back_by_a_training_that_asks_nobody(two, settings, store) -> None:
+def test_a_training_without_approval_does_not_bring_back_a_rolled_back_version(two, settings, store) -> None:
     _, first, second = two
     change_request(settings, second.run, approval="never")
     promote(second.run, "bob", "better", settings)
@@ -173,7 +173,7 @@ def test_a_failed_gate_is_recorded_and_stops_the_promotion_until_somebody_insist
     _, first, second = two
     strict(settings)
     comparison = compare(second.run, settings)
-    with pytest.raises(TrainingError, match=r"stored, and not to go live: calibration slope .*--despite-gates"):
+    with pytest.raises(TrainingError, match=r"stored, but may not go live: calibration slope .*--despite-gates"):
         require_gates(comparison)
     assert store.decisions("sepsis")[-1].what == "gates_failed"
     with pytest.raises(ModelError, match="a promotion gate failed"):
@@ -200,7 +200,7 @@ def test_another_live_model_than_the_compared_one_needs_a_new_comparison(two, se
         promote(second.run, "bob", "better", settings)
 
 
-def test_a_live_model_that_cannot_be_scored_is_no_reason_not_to_train(two, settings, store) -> None:
+def test_a_live_model_that_cannot_be_scored_does_not_prevent_training(two, settings, store) -> None:
     _, first, second = two
     model = next((settings.models / "sepsis" / first.version).glob("model.*"))
     model.write_bytes(b"another")

@@ -1,4 +1,4 @@
-"""What a request of a training may say."""
+"""What the request for a training may contain."""
 
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ from wardround.workflows.train.request import training_request
 GIVEN = {"condition": "sepsis", "mimic": "mimic", "created": datetime(2026, 1, 1, tzinfo=UTC)}
 
 
-def test_the_defaults_are_the_first_day_all_candidates_and_no_question_for_the_first_model() -> None:
+def test_the_defaults_are_the_first_day_all_candidates_and_no_approval_for_the_first_model() -> None:
     request = training_request(GIVEN)
     assert (request.label, request.horizon, request.candidates, request.explained) == (None, None, None, None)
     assert (request.seed, request.budget, request.split, request.approval) == (1, 4, "patient", "first_without_asking")

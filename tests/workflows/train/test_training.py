@@ -1,4 +1,4 @@
-"""Training from CSVs to a live model, step by step as Airflow's tasks call it and all at once."""
+"""Training from CSVs to a live model, step by step as Airflow's tasks do it, and all at once."""
 
 import shutil
 from dataclasses import replace
@@ -103,7 +103,7 @@ def test_the_first_model_goes_live_and_scores(trained, settings) -> None:
     assert scores[table["outcome"].to_numpy(dtype=bool)].mean() > scores[~table["outcome"].to_numpy(dtype=bool)].mean()
 
 
-def test_imputation_is_of_the_training_side_alone(trained, settings) -> None:
+def test_imputation_is_learned_from_the_training_side_alone(trained, settings) -> None:
     table = RunFolder.existing(settings.runs, trained.run).read_frame("table.parquet")
     train_side = table[table["fold"] != -1]
     assert trained.card.imputation["heart_rate__last_24h"] == train_side["heart_rate__last_24h"].median()
@@ -149,7 +149,7 @@ def test_tasks_can_be_repeated_and_hand_on_small_references(small_mimic, tmp_pat
     assert ModelStore(settings.models).versions("mortality") == (version,)
 
 
-def test_a_run_that_was_stopped_goes_on_from_what_is_whole(trained, small_mimic, settings) -> None:
+def test_a_stopped_run_continues_from_its_complete_files(trained, small_mimic, settings) -> None:
     run = load(TrainingRequest(condition="sepsis", mimic=small_mimic, created=NOW), settings)
     first, *_ = build_table(run, settings)
     fit_candidate(run, first, settings)
@@ -160,7 +160,7 @@ def test_a_run_that_was_stopped_goes_on_from_what_is_whole(trained, small_mimic,
     assert (resumed.run, resumed.version) == (run, trained.version)
 
 
-def test_a_run_that_was_stopped_before_its_stays_were_known_begins_again(trained, small_mimic, settings) -> None:
+def test_a_run_that_stopped_before_its_stays_were_known_starts_again(trained, small_mimic, settings) -> None:
     run = load(TrainingRequest(condition="sepsis", mimic=small_mimic, created=NOW), settings)
     Path(settings.runs, run, "left_out.parquet").unlink()
     resumed = resume(run, settings, "tests", _quiet)
@@ -238,7 +238,7 @@ def test_a_live_model_from_elsewhere_that_lacks_inputs_is_not_compared(trained, 
     ModelStore(models).promote(load_condition("sepsis", settings.schemas), version, "tests", "to compare with")
     comparison = compare(trained.run, elsewhere)
     assert comparison.live == version
-    assert comparison.not_scored == "it gives no score to test patients who lack an input that it requires"
+    assert comparison.not_scored == "it cannot score test patients who lack an input that it requires"
 
 
 def test_a_training_removes_what_one_that_was_killed_left_half_written(trained, settings, small_mimic) -> None:

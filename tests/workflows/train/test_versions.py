@@ -1,4 +1,4 @@
-"""Two stored versions on the same test patients: which these are, what makes it unfair, how the two differ."""
+"""Two stored versions on the same test patients: which patients, what is unfair, and how the versions differ."""
 
 import hashlib
 import json
@@ -50,7 +50,7 @@ def test_both_are_measured_on_the_first_ones_test_patients_and_their_difference_
     settings, first, second = two
     found = compare_versions(first.version, second.version, None, None, settings)
     assert (found.condition, found.first.version, found.second.version) == ("sepsis", first.version, second.version)
-    assert found.patients == f"the test patients of {first.version}, of its training run {first.run}"
+    assert found.patients == f"the test patients of {first.version}, from its training run {first.run}"
     assert found.test.patients == first.card.split.test.patients
     for name in ("auroc", "auprc", "brier", "sensitivity", "ppv", "f1"):
         assert found.metrics[name].first == first.card.metrics[name]
@@ -63,7 +63,7 @@ def test_both_are_measured_on_the_first_ones_test_patients_and_their_difference_
     assert found.metrics["alerts_moderate"].first.value >= found.metrics["alerts_high"].first.value
 
 
-def test_a_version_less_itself_differs_by_nothing_in_every_draw(two) -> None:
+def test_a_version_does_not_differ_from_itself_in_any_draw(two) -> None:
     settings, first, _ = two
     found = compare_versions(first.version, first.version, "sepsis", None, settings)
     defined = [pair.difference for pair in found.metrics.values() if pair.difference.low is not None]
@@ -71,7 +71,7 @@ def test_a_version_less_itself_differs_by_nothing_in_every_draw(two) -> None:
     assert {(each.value, each.low, each.high) for each in defined} == {(0.0, 0.0, 0.0)}
 
 
-def test_it_says_from_how_many_of_these_patients_each_version_learned(two) -> None:
+def test_it_shows_how_many_of_these_patients_each_version_learned_from(two) -> None:
     settings, first, second = two
     tables = [RunFolder.of(settings.runs, each.run).read_frame(run_files.TABLE) for each in (first, second)]
     tested = set(tables[0].loc[tables[0]["fold"] == TEST, "patient_id"])
@@ -83,13 +83,13 @@ def test_it_says_from_how_many_of_these_patients_each_version_learned(two) -> No
     assert f"learned from {len(tested & learned)} of these {len(tested)} test patients: it looks" in found.fairness[1]
 
 
-def test_without_the_first_ones_run_the_second_ones_patients_are_taken_and_what_nobody_knows_is_said(
+def test_without_the_first_versions_run_the_second_versions_patients_are_used_and_what_is_unknown_is_said(
     two, settings
 ) -> None:
     _, first, second = two
     shutil.rmtree(Path(settings.runs) / first.run)
     found = compare_versions(first.version, second.version, None, None, settings)
-    assert found.patients.startswith(f"the test patients of {second.version}, of its training run")
+    assert found.patients.startswith(f"the test patients of {second.version}, from its training run")
     assert (found.first.seen.answer, found.second.seen.answer) == ("unknown", "no")
     assert "It is not known whether" in found.fairness[0]
 
@@ -99,7 +99,7 @@ def test_without_any_run_the_same_patients_are_made_again_from_mimic(
 ) -> None:
     kept = compare_versions(two[1].version, two[2].version, None, None, settings)
     shutil.rmtree(settings.runs)
-    with pytest.raises(ModelError, match=r"the training run of neither is kept in .*; give --mimic DIR"):
+    with pytest.raises(ModelError, match=r"neither training run is kept in .*; give --mimic DIR"):
         compare_versions(two[1].version, two[2].version, None, None, settings)
     again = compare_versions(two[1].version, two[2].version, None, small_mimic, settings)
     assert again.patients == f"the test patients of {two[1].version}, made again from MIMIC-IV"
@@ -133,7 +133,7 @@ def test_versions_of_different_conditions_or_of_none_are_refused(two, settings) 
     _another(settings, "3.0.0-z", first.version, condition="mortality")
     with pytest.raises(ModelError, match=r"are of different conditions \(sepsis, mortality\)"):
         compare_versions(first.version, "3.0.0-z", None, None, settings)
-    with pytest.raises(ModelError, match=r"holds no version 'nonsense'; `wardround model list`"):
+    with pytest.raises(ModelError, match=r"has no version 'nonsense'; `wardround model list`"):
         compare_versions(first.version, "nonsense", None, None, settings)
     for version in (first.version, second.version):
         _another(settings, version, version, condition="mortality")
@@ -162,7 +162,7 @@ def test_the_command_shows_both_with_what_to_know_first_and_gives_the_same_as_js
     assert "the comparison is not fair" in lines[1]
     assert f"{first.card.split.test.patients} patients" in lines[2]
     assert "alerts per 100 patient-days, moderate or high" in shown.stdout
-    # A figure has an interval, or says why it has none.
+    # A figure has an interval, or a reason why it has none.
     assert all("(" in cell for line in lines[6:-1] for cell in line.split("│")[2:5] if any(map(str.isdigit, cell)))
     said = json.loads(CliRunner().invoke(wardround, [*arguments, "--json"]).stdout)
     assert Metric.model_validate(said["metrics"]["auroc"]["first"]) == first.card.metrics["auroc"]
@@ -181,7 +181,7 @@ def _imported(settings: Settings, folder: Path, seed: int) -> str:
     return import_model(request, settings).version
 
 
-def test_a_version_from_elsewhere_is_compared_and_nobody_knows_what_it_learned_from_and_two_such_are_refused(
+def test_a_version_from_elsewhere_is_compared_with_unknown_training_data_and_two_such_are_refused(
     two, settings, tmp_path
 ) -> None:
     _, first, _ = two
@@ -190,7 +190,7 @@ def test_a_version_from_elsewhere_is_compared_and_nobody_knows_what_it_learned_f
     assert found.patients.startswith(f"the test patients of {first.version}")
     assert (found.first.seen.answer, found.second.seen.answer) == ("unknown", "no")
     assert found.notes == (
-        f"{elsewhere} was trained elsewhere: nobody states which label and patients it learned from.",
+        f"{elsewhere} was trained elsewhere: which label and patients it learned from is not stated.",
     )
-    with pytest.raises(ModelError, match="both were trained elsewhere, so nothing says on which patients"):
+    with pytest.raises(ModelError, match="both were trained elsewhere, so there are no patients"):
         compare_versions(elsewhere, another, None, None, settings)

@@ -1,4 +1,4 @@
-"""Training: one function per Airflow task, over a run's folder; `train` is all of them in turn.
+"""Training: one function per Airflow task, each on a run's folder; `train` calls all of them in order.
 
 load -> build_table -> fit_candidate (each candidate) -> evaluate -> check_leakage -> write_card -> compare -> promote.
 Arguments and results are small: run ids, names of candidates, a version. The test patients decide nothing about the

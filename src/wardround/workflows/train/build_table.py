@@ -1,8 +1,8 @@
-"""A run's stays in; its table (outcomes, features, folds) out, and the names of the candidates to fit.
+"""Builds a run's table (outcomes, features, folds) from its stays, and returns the names of the candidates to fit.
 
-The features of some patients at a time are in memory: they go to features.parquet as they are built. Folds need all
-outcomes, so that the table is a copy of that file with one column more. A run that was stopped goes on after the
-features, if they are whole.
+Only the features of some patients are in memory at a time: they are appended to features.parquet as they are built.
+Folds need all outcomes, so the table is a copy of that file with one more column. A run that was stopped continues
+after the features, if they are complete.
 """
 
 from collections import Counter
@@ -31,12 +31,13 @@ from wardround.workflows.train.request import TrainingRequest
 from wardround.workflows.train.run import TEST, Run, load_run, step_of
 
 ROWS_AT_ONCE: Final = 20_000
-"""Predictions whose readings are in memory at a time."""
+"""How many predictions may have their readings in memory at a time."""
 
 
 def build_table(run: str, settings: Settings) -> list[str]:
-    """Gives the candidates' names. Writes table.parquet, excluded.parquet (every stay that is not in the table),
-    set_aside.json (counts of readings that are no events), rows.json (counts of predictions) and candidates.json.
+    """Returns the candidates' names. Writes table.parquet, excluded.parquet (every stay that is not in the table),
+    set_aside.json (counts of readings that did not become events), rows.json (counts of predictions) and
+    candidates.json.
 
     Raises TrainingError if there are too few patients, and SourceDataError.
     """
@@ -59,7 +60,7 @@ def build_table(run: str, settings: Settings) -> list[str]:
 
 
 def _write_features(run: Run, settings: Settings) -> None:
-    """features.parquet: ROW_COLUMNS and the condition's columns of all predictions of which enough is known."""
+    """Writes features.parquet: ROW_COLUMNS and the condition's columns of all predictions with enough data."""
     set_aside: Counter[str] = Counter()
     counts = Counter(used=0, below_minimum_data=0)
     with run.folder.writing(run_files.FEATURES) as file, ExitStack() as stack:
@@ -76,7 +77,7 @@ def _write_features(run: Run, settings: Settings) -> None:
 
 
 def _predictions(run: Run, settings: Settings, set_aside: Counter[str]) -> Iterator[pd.DataFrame]:
-    """The predictions with their features, by patient, some patients at a time; the first frame is empty."""
+    """Yields the predictions with their features, some patients at a time; the first frame is empty."""
     stays = run.folder.read_frame(run_files.STAYS)
     yield _with_features(empty_readings(), stays.head(0), run, set_aside)
     spans = spans_of(stays, run.task, run.condition.longest_window)
@@ -98,7 +99,7 @@ def _patients_at_once(stays: pd.DataFrame, task: Task) -> int:
 
 
 def _folds(keys: pd.DataFrame, request: TrainingRequest) -> np.ndarray:
-    """Per row: its fold in cross-validation, TEST for the test side."""
+    """Returns each row's fold in cross-validation, or TEST for the test side."""
     by_calendar = request.split == "calendar"
     test = latest_patients(keys) if by_calendar else patients_to_test(keys, request.seed)
     train = ~keys["patient_id"].isin(test).to_numpy()
@@ -108,7 +109,7 @@ def _folds(keys: pd.DataFrame, request: TrainingRequest) -> np.ndarray:
 
 
 def _write_table(folder: RunFolder, fold: np.ndarray) -> None:
-    """table.parquet: features.parquet with the column `fold` after `outcome`."""
+    """Writes table.parquet: features.parquet with the column `fold` after `outcome`."""
     with folder.reading(run_files.FEATURES) as source, folder.writing(run_files.TABLE) as target:
         features = pq.ParquetFile(source)
         place = features.schema_arrow.get_field_index("outcome") + 1

@@ -1,4 +1,4 @@
-"""A run's table and evaluation in; what the gates against leakage found out. A gate that fails stops the training."""
+"""Judges a run's table and evaluation by the gates against leakage. A gate that fails stops the training."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ _TO_LOOK_AT: Final = 3
 
 
 def check_leakage(run: str, settings: Settings) -> None:
-    """Writes gates.json, after `evaluate`. Raises TrainingError, after that, if a gate failed."""
+    """Writes gates.json; runs after `evaluate`. Then raises TrainingError if a gate failed."""
     with step_of(run, "check_leakage", settings) as step:
         opened = load_run(run, settings)
         found = tuple(explained(gate, opened.request.explained) for gate in _found(opened))

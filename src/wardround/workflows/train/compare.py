@@ -1,4 +1,4 @@
-"""A run's version in; how it does beside the live model on the run's test patients, and what the gates say, out."""
+"""Compares a run's version with the live model on the run's test patients, and judges the promotion gates."""
 
 from typing import Final, NamedTuple
 
@@ -18,7 +18,7 @@ GATES: Final = "promotion gates"
 
 
 class _Live(NamedTuple):
-    """The live version, and its model or why it cannot be scored."""
+    """The live version, and its model or the reason why it cannot be scored."""
 
     version: str | None
     model: ScoringModel | None
@@ -26,9 +26,9 @@ class _Live(NamedTuple):
 
 
 def compare(run: str, settings: Settings) -> Comparison:
-    """Writes comparison.json and records in the model store what the gates say.
+    """Writes comparison.json, and records the verdict of the gates in the model store.
 
-    Raises ModelError if the candidate cannot be loaded. A live model that cannot be scored is no error: the
+    Raises ModelError if the candidate cannot be loaded. A live model that cannot be scored is not an error: the
     comparison says why.
     """
     with step_of(run, "compare", settings) as step:
@@ -44,7 +44,7 @@ def compare(run: str, settings: Settings) -> Comparison:
 
 
 def comparison_of(run: Run) -> Comparison:
-    """The comparison that `compare` wrote."""
+    """Returns the comparison that `compare` wrote."""
     return Comparison.model_validate(run.folder.read_json(run_files.COMPARISON))
 
 
@@ -53,7 +53,7 @@ def require_gates(comparison: Comparison) -> None:
     if comparison.failed:
         version, condition = comparison.version, comparison.condition
         raise TrainingError(
-            f"model {version} of {condition}: stored, and not to go live: {comparison.failed}; train again, or"
+            f"model {version} of {condition}: stored, but may not go live: {comparison.failed}; train again, or"
             f" `wardround model promote {condition} {version} --despite-gates --why TEXT`"
         )
 
@@ -91,7 +91,7 @@ def _live(run: Run, store: ModelStore, test: Table) -> _Live:
     try:
         model = store.load(run.condition, record.version)
         if not model.can_score(test.features).all():
-            return _Live(record.version, None, "it gives no score to test patients who lack an input that it requires")
+            return _Live(record.version, None, "it cannot score test patients who lack an input that it requires")
         model.predict(test.features.head(1))
     except ModelError as error:
         return _Live(record.version, None, str(error))

@@ -1,4 +1,4 @@
-"""The candidates' results in; the chosen one, fitted to all training patients and scored once on the test side, out."""
+"""Chooses a candidate, fits it to all training patients, and scores the test side once."""
 
 from typing import cast
 
@@ -19,7 +19,7 @@ from wardround.workflows.train.run import Run, load_run, step_of
 
 
 def evaluate(run: str, settings: Settings) -> str:
-    """Writes the model file and evaluation.json; gives the name of the chosen candidate."""
+    """Writes the model file and evaluation.json; returns the name of the chosen candidate."""
     with step_of(run, "evaluate", settings) as step:
         from wardround.candidates.registry import CANDIDATES
 

@@ -1,4 +1,4 @@
-"""A run's training side and one candidate in; its result in grouped nested cross-validation out."""
+"""Measures one candidate on a run's training side, in grouped nested cross-validation."""
 
 from wardround.core import run_files
 from wardround.settings import Settings
@@ -8,7 +8,7 @@ from wardround.workflows.train.run import load_run, step_of
 
 
 def fit_candidate(run: str, name: str, settings: Settings) -> None:
-    """Writes candidates/<name>.json. Imputation and scaling are fitted anew without each fold."""
+    """Writes candidates/<name>.json. Imputation and scaling are fitted again without each fold."""
     with step_of(run, f"fit_candidate {name}", settings) as step:
         from wardround.candidates.registry import CANDIDATES
 

@@ -1,4 +1,4 @@
-"""MIMIC in; its stays, each with its outcome or why it is left out, as files of a new run out."""
+"""Reads MIMIC's stays into a new run, each with its outcome or the reason why it is left out."""
 
 import pandas as pd
 
@@ -13,9 +13,9 @@ from wardround.workflows.train.run import Run, open_run, step_of
 
 def load(request: TrainingRequest, settings: Settings) -> str:
     """Opens a run and writes task.json, stays.parquet (outcome, onset, last_hour), left_out.parquet and, for the label
-    sepsis3, onsets.parquet (stay_id, sofa_time, suspected_infection_time); gives the run id.
+    sepsis3, onsets.parquet (stay_id, sofa_time, suspected_infection_time); returns the run id.
 
-    Raises SpecError, TrainingError (a label or a task that the condition does not have) or SourceDataError.
+    Raises SpecError, TrainingError (the condition does not have the label or the task) or SourceDataError.
     """
     run = open_run(request, settings)
     with step_of(run.id, "load", settings) as step:
@@ -26,7 +26,7 @@ def load(request: TrainingRequest, settings: Settings) -> str:
         cohort = training_cohort(stays, known, run.task, run.condition, request.seed)
         run.folder.write_frame(run_files.STAYS, cohort.stays)
         run.folder.write_frame(run_files.LEFT_OUT, cohort.excluded)
-        if run.folder.exists(run_files.FEATURES):  # of an earlier attempt, perhaps at other stays
+        if run.folder.exists(run_files.FEATURES):  # from an earlier attempt, perhaps with other stays
             run.folder.clear(run_files.FEATURES)
         step.count(stays=len(cohort.stays), with_the_outcome=int(cohort.stays["outcome"].sum()))
         step.count_reasons("left out", cohort.excluded["reason"])

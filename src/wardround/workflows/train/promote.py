@@ -1,4 +1,4 @@
-"""A run's version, who decided and why in; what is live, or a decision that leaves live as it is, out."""
+"""Makes a run's version live, or records a decision that leaves the live version unchanged."""
 
 from wardround.adapters.models.live_record import LiveRecord
 from wardround.adapters.models.store import ModelStore
@@ -9,23 +9,23 @@ from wardround.workflows.train.run import load_run, step_of
 
 
 def is_live(run: str, settings: Settings) -> bool:
-    """Whether the run's version is live already: the same data, seed and spec give the same version."""
+    """Returns whether the run's version is live already: the same data, seed and spec give the same version."""
     opened = load_run(run, settings)
     live = ModelStore(settings.models).live(opened.condition.id)
     return live is not None and live.version == comparison_of(opened).version
 
 
 def withdrawal(run: str, settings: Settings) -> Decision | None:
-    """The decision by which the run's version was rolled back from, or rejected; None if it stands."""
+    """Returns the decision by which the run's version was withdrawn (rolled back from or rejected), or None."""
     opened = load_run(run, settings)
     withdrawn = ModelStore(settings.models).standing(opened.condition.id).withdrawn
     return withdrawn.get(comparison_of(opened).version)
 
 
 def why_unasked(run: str, settings: Settings) -> str | None:
-    """Why the run's version may go live without anybody being asked; None if somebody must be.
+    """Returns why the run's version may go live without approval; None if a person must approve.
 
-    What was withdrawn goes live again by name only, whatever the request says.
+    A withdrawn version goes live again only by name, whatever the request says.
     """
     opened = load_run(run, settings)
     first = ModelStore(settings.models).live(opened.condition.id) is None
@@ -38,7 +38,7 @@ def why_unasked(run: str, settings: Settings) -> str | None:
 
 
 def promote(run: str, by: str, why: str, settings: Settings) -> LiveRecord:
-    """Makes the run's version live; one that is live already stays so.
+    """Makes the run's version live; if it is live already, nothing changes.
 
     Raises ModelError if it cannot score today, if a promotion gate failed, or if another version went live since the
     two were compared; and TrainingError if the spec changed since the run was opened.
@@ -53,6 +53,6 @@ def promote(run: str, by: str, why: str, settings: Settings) -> LiveRecord:
 
 
 def leave(run: str, what: What, by: str, why: str, settings: Settings) -> None:
-    """Records that the run's version was `rejected`, or that the question stayed `unanswered`; live stays as it is."""
+    """Records that the run's version was `rejected`, or that nobody answered (`unanswered`); the live version stays."""
     opened = load_run(run, settings)
     ModelStore(settings.models).record(opened.condition.id, what, comparison_of(opened).version, by, why)

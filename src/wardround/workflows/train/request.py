@@ -1,4 +1,4 @@
-"""What to train: the request that a person or a schedule makes."""
+"""The request for a training, made by a person or a schedule."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -25,18 +25,18 @@ def _distinct(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
 
 
 class TrainingRequest(SpecModel):
-    """One training: a condition, MIMIC-IV and what decides the result."""
+    """One training: a condition, MIMIC-IV and everything else that decides the result."""
 
     condition: str = Field(description="Id of the condition.")
     mimic: Annotated[Path, AfterValidator(Path.absolute)] = Field(
         description="Folder with hosp/ and icu/, or a DuckDB file with their tables."
     )
-    created: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(description="When, as the card will say.")
+    created: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(description="The time that the card will state.")
     at: Duration = Field(default=timedelta(hours=24), description="Prediction time after admission.")
     label: str | None = Field(default=None, description="Name of the label rule; None for the condition's default.")
     horizon: Duration | None = Field(
         default=None,
-        description="Predict by the hour whether onset is so near; None: once, for the whole stay.",
+        description="Predict hourly whether onset occurs within this horizon; None: once, for the whole stay.",
     )
     candidates: Annotated[tuple[str, ...] | None, AfterValidator(_distinct)] = Field(
         default=None, description="Names of the candidates to compare; None for all."
@@ -44,17 +44,17 @@ class TrainingRequest(SpecModel):
     seed: int = Field(default=1, ge=0, description="Decides sides, folds, controls, candidates and resamples.")
     budget: int = Field(default=4, ge=1, description="Settings tried per candidate in nested cross-validation.")
     split: SplitRule = Field(
-        default="patient", description="patient: a quarter of the patients tests. calendar: the latest years test."
+        default="patient", description="patient: test on a quarter of the patients. calendar: test on the latest years."
     )
     approval: Approval = Field(
-        default="first_without_asking", description="Whether somebody must approve before the model goes live."
+        default="first_without_asking", description="Whether a person must approve before the model goes live."
     )
-    explained: str | None = Field(default=None, description="Why an AUROC above 0.95 is believed.")
-    run: str | None = Field(default=None, description="Run id; made up if it is not given.")
+    explained: str | None = Field(default=None, description="Explanation of an AUROC above the limit.")
+    run: str | None = Field(default=None, description="Run id; generated if it is not given.")
 
 
 def training_request(given: Mapping[str, Any]) -> TrainingRequest:
-    """The request with these values. Raises TrainingError that names what is wrong as the command line calls it."""
+    """Returns the request with these values. TrainingError names invalid values as the command line does."""
     try:
         return TrainingRequest.model_validate(given)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A training run: opened once, loaded again by each of its tasks."""
+"""A training run: opened once, and loaded again by each of its tasks."""
 
 import hashlib
 from contextlib import AbstractContextManager
@@ -24,13 +24,13 @@ from wardround.workflows.report_places import card_place
 from wardround.workflows.steps import Step, told
 from wardround.workflows.train.request import TrainingRequest
 
-# In the column `fold` of the table: a row of the test side, which no fold of the cross-validation holds.
+# In the column `fold` of the table: a row of the test side, which is in no fold of the cross-validation.
 TEST: Final = -1
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was opened: its id, folder, request and spec."""
+    """An opened run: its id, folder, request and spec."""
 
     id: str
     folder: RunFolder
@@ -47,7 +47,7 @@ class Run:
 
     @property
     def candidates(self) -> tuple[str, ...]:
-        """The names of the candidates to compare. Raises TrainingError for one that does not exist."""
+        """The names of the candidates to compare. Raises TrainingError for an unknown one."""
         # scikit-learn and XGBoost take seconds to import.
         from wardround.candidates.registry import CANDIDATES
 
@@ -58,21 +58,21 @@ class Run:
         return wanted
 
     def check(self) -> None:
-        """Raises TrainingError if the condition has no such label or task, or nothing is called as the candidates."""
+        """Raises TrainingError if the condition lacks the label or the task, or a candidate is unknown."""
         _ = self.task
         if self.request.candidates is not None:
             _ = self.candidates
 
     def sides(self) -> tuple["Table", "Table"]:
-        """The training and the test side of the table."""
+        """Returns the training and the test side of the table."""
         table = self.folder.read_frame(run_files.TABLE)
         train = table["fold"] != TEST
         return Table(table[train], self.condition), Table(table[~train], self.condition)
 
     def data_digest(self) -> str:
-        """Of names and values of the table's columns, in its order; independent of how parquet stores them.
+        """Returns a digest of names and values of the table's columns, in order; however parquet stores them.
 
-        Rows, features, outcomes and folds are in it, and so who tests.
+        It covers rows, features, outcomes and folds, and therefore which patients are on the test side.
         """
         table = self.folder.read_frame(run_files.TABLE)
         digest = hashlib.sha256("\n".join(table.columns).encode())
@@ -80,7 +80,7 @@ class Run:
         return digest.hexdigest()
 
     def set_aside(self) -> dict[str, dict[str, int]]:
-        """Readings that are no events, counted by variable and reason."""
+        """Returns readings that did not become events, counted by variable and reason."""
         found: dict[str, dict[str, int]] = {}
         for name, count in self.folder.read_json(run_files.SET_ASIDE).items():
             variable, reason = name.split(": ", 1)
@@ -88,7 +88,7 @@ class Run:
         return found
 
     def results(self) -> dict[str, CandidateResult]:
-        """What cross-validation gave for each candidate, in the candidates' order."""
+        """Returns the result of cross-validation for each candidate, in the candidates' order."""
         names = self.folder.read_json(run_files.CANDIDATES)
         found = {name: self.folder.read_json(run_files.of_candidate(name)) for name in names}
         return {name: CandidateResult.model_validate(result) for name, result in found.items()}
@@ -96,7 +96,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Table:
-    """Predictions: `core.tasks.ROW_COLUMNS`, fold and features."""
+    """Predictions: `training.tasks.ROW_COLUMNS`, fold and features."""
 
     frame: pd.DataFrame
     condition: Condition
@@ -132,7 +132,7 @@ class Table:
 
 
 def step_of(run: str, name: str, settings: Settings) -> AbstractContextManager[Step]:
-    """A step of the run as its log tells it, with where the card is."""
+    """Returns a step of the run for the log, with the place of the card."""
     return told(f"run {run}", name, place=lambda: card_place(run, settings))
 
 
@@ -147,14 +147,14 @@ def open_run(request: TrainingRequest, settings: Settings) -> Run:
 
 
 def _remove_leftovers(settings: Settings) -> None:
-    """What trainings that were killed left half written, which may be gigabytes of features."""
+    """Removes what killed trainings left half written, which may be gigabytes of features."""
     for run in runs_in(settings.runs):
         if RunName.of(run).kind == "training":
             RunFolder.of(settings.runs, run).remove_leftovers()
 
 
 def check_request(request: TrainingRequest, settings: Settings) -> None:
-    """Raises SpecError for no such condition, TrainingError for a label, task or candidate that it has not."""
+    """Raises SpecError for an unknown condition, TrainingError for a label, task or candidate that it does not have."""
     _checked(request, settings)
 
 
@@ -167,7 +167,7 @@ def _checked(request: TrainingRequest, settings: Settings) -> Run:
 
 
 def load_run(run: str, settings: Settings) -> Run:
-    """The run as it was opened. Raises RunNotFound, and TrainingError if the spec changed since."""
+    """Returns the run as it was opened. Raises RunNotFound, and TrainingError if the spec changed since."""
     folder = RunFolder.existing(settings.runs, run)
     stored = folder.read_json(run_files.REQUEST)
     digest = stored.pop("spec_digest")
@@ -179,7 +179,7 @@ def load_run(run: str, settings: Settings) -> Run:
 
 
 def run_that_made(condition_id: str, version: str, settings: Settings) -> str | None:
-    """The last training run whose version this is, and whose table is still there; None if there is none."""
+    """Returns the last training run that made this version and still has its table; None if there is none."""
     for run in reversed(runs_in(settings.runs)):
         name = RunName.of(run)
         if name.kind == "training" and name.of_condition == condition_id:

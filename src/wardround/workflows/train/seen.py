@@ -1,4 +1,4 @@
-"""A model's card and the patients it is compared on in; whether it learned from them, out."""
+"""Finds out whether a model learned from the patients that it is compared on."""
 
 import pandas as pd
 
@@ -11,10 +11,11 @@ from wardround.workflows.train.run import TEST, run_that_made
 
 
 def seen_by(card: ModelCard, test_patients: pd.Series, data_digest: str, settings: Settings) -> Seen:
-    """Whether the model learned from some of the test patients of a table, and from how many.
+    """Returns whether the model learned from some of a table's test patients, and from how many.
 
-    A model of the same table (`data_digest`: rows, folds, who tests) learned from none. Of another one the table of its
-    own training tells, while that run is kept. Of a model from elsewhere, or without its run, nobody knows.
+    A model trained on the same table (`data_digest`: rows, folds, test patients) learned from none. For any other, the
+    table of its own training tells, as long as that run is kept. For a model from elsewhere, or whose run is gone, the
+    answer is unknown.
     """
     if card.imported:
         return Seen(answer="unknown")

@@ -1,4 +1,4 @@
-"""All steps of a training in turn, in one process: what the DAG does without Airflow."""
+"""Runs all steps of a training in one process: what the DAG does, without Airflow."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
@@ -24,7 +24,7 @@ Progress = Callable[[str, int, int], None]  # step, units done, units in all
 
 
 class Trained(NamedTuple):
-    """What a training left: its run, the version in the store, whether it is live, its card, and how it compares."""
+    """The result of a training: its run, the version in the store, whether it is live, its card, and the comparison."""
 
     run: str
     version: str
@@ -40,10 +40,10 @@ def train(
     progress: Progress,
     opened: Callable[[str], None] = lambda _run: None,
 ) -> Trained:
-    """Trains and stores a model, which goes live if its gates let it and the request says that nobody need be asked.
+    """Trains and stores a model, which goes live if its gates pass and the request does not ask for approval.
 
-    `by` says who or what trains; `opened` is told the run's name once there is a run that can be resumed. A promotion
-    gate that failed is no error here: see `comparison.failed`.
+    `by` says who or what trains; `opened` is called with the run's name once the run can be resumed. A promotion gate
+    that failed is not an error here: see `comparison.failed`.
 
     Raises SpecError, SourceDataError, TrainingError or ModelError.
     """
@@ -53,9 +53,9 @@ def train(
 
 
 def resume(run: str, settings: Settings, by: str, progress: Progress) -> Trained:
-    """Does what is left of a run that was stopped: stays, table and candidates that are whole are not made again.
+    """Completes a run that was stopped; stays, table and candidates that are complete are not made again.
 
-    Raises RunNotFound, and what `train` raises.
+    Raises RunNotFound, and whatever `train` raises.
     """
     opened = load_run(run, settings)
     if not opened.folder.exists(run_files.LEFT_OUT):  # the last file that `load` writes

@@ -1,7 +1,7 @@
-"""Two stored versions of a condition in; how they do on the same test patients out.
+"""Compares two stored versions of a condition on the same test patients.
 
-The patients are the test side of the table that one of the two was trained on: of its training run, while that is kept,
-or made again from MIMIC-IV by the request that its card states.
+The patients are the test side of the table that one of the two was trained on: from its training run, if that is
+kept, or made again from MIMIC-IV by the request that its card states.
 """
 
 from collections.abc import Iterator
@@ -34,15 +34,15 @@ from wardround.workflows.train.seen import seen_by
 def compare_versions(
     first: str, second: str, condition_id: str | None, mimic: Path | None, settings: Settings
 ) -> TwoVersions:
-    """Both versions on the same test patients, with what makes that unfair.
+    """Returns both versions' figures on the same test patients, and what makes the comparison unfair.
 
     Args:
-        condition_id: whose versions they are; None where the store knows them of one condition alone.
-        mimic: MIMIC-IV, to make the test patients anew; None to take those of a training run that is kept.
+        condition_id: the condition of the versions; None if the store has them for only one condition.
+        mimic: MIMIC-IV, to make the test patients again; None to use those of a training run that is kept.
 
     Raises:
-        ModelError: a version is not there, cannot be used today, or answers another question than the other one; or
-            nothing says on which patients to compare them.
+        ModelError: a version is not stored, cannot be used today, or answers another question than the other one; or
+            there are no patients to compare them on.
         SourceDataError: MIMIC-IV cannot be read.
         StorageError: there is no room for the table.
     """
@@ -76,7 +76,7 @@ def compare_versions(
 
 
 def _condition_of(first: str, second: str, store: ModelStore) -> str:
-    """The condition that both are stored for."""
+    """Returns the condition that both versions are stored for."""
     known = {one: set(store.versions(one)) for one in store.conditions()}
     of_both = [one for one, versions in known.items() if {first, second} <= versions]
     if len(of_both) == 1:
@@ -90,7 +90,7 @@ def _condition_of(first: str, second: str, store: ModelStore) -> str:
     missing = [version for version, place in places.items() if place is None]
     if missing:
         raise ModelError(
-            f"model store: holds no version {missing[0]!r}; `wardround model list` names those that it has"
+            f"model store: has no version {missing[0]!r}; `wardround model list` shows the versions that it has"
         )
     raise ModelError(
         f"models {first} and {second}: are of different conditions ({places[first]}, {places[second]}), expected two of"
@@ -99,12 +99,12 @@ def _condition_of(first: str, second: str, store: ModelStore) -> str:
 
 
 def _require_one_question(first: ModelCard, second: ModelCard) -> None:
-    """Raises ModelError if they learned to predict different things; what one from elsewhere learned is not known."""
+    """Raises ModelError if they learned to predict different things; this is unknown for a model from elsewhere."""
     if first.imported or second.imported:
         return
     asked = [_question(card) for card in (first, second)]
     if (first.label, first.horizon, first.task) != (second.label, second.horizon, second.task):
-        same = " (the label is defined otherwise)" if asked[0] == asked[1] else ""
+        same = " (their definitions of the label differ)" if asked[0] == asked[1] else ""
         raise ModelError(
             f"models {first.version} and {second.version}: learned different questions ({asked[0]}; {asked[1]}{same}),"
             " expected one; train one of them for the other's label, horizon and prediction time"
@@ -119,23 +119,23 @@ def _question(card: ModelCard) -> str:
 
 @contextmanager
 def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Settings) -> Iterator[tuple[Run, str]]:
-    """The run whose test side both are compared on, and in words whose patients these are."""
+    """Yields the run whose test side both are compared on, and whose patients these are, in words."""
     cards = [model.card for model in both if not model.card.imported]
     if not cards:
         raise ModelError(
-            f"models {both[0].version} and {both[1].version}: both were trained elsewhere, so nothing says on which"
-            " patients to compare them; compare each with a version that was trained here"
+            f"models {both[0].version} and {both[1].version}: both were trained elsewhere, so there are no"
+            " patients to compare them on; compare each with a version that was trained here"
         )
     if mimic is None:
         for card in cards:
             if run := run_that_made(card.condition, card.version, settings):
                 yield (
                     load_run(run, settings),
-                    f"the test patients of {card.version}, of its training run {run}",
+                    f"the test patients of {card.version}, from its training run {run}",
                 )
                 return
         raise ModelError(
-            f"models {both[0].version} and {both[1].version}: the training run of neither is kept in {settings.runs},"
+            f"models {both[0].version} and {both[1].version}: neither training run is kept in {settings.runs},"
             " expected one for its test patients; give --mimic DIR to make them again"
         )
     card = cards[0]
@@ -148,13 +148,13 @@ def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Set
         whose = (
             f"the test patients of {card.version}, made again from MIMIC-IV"
             if again
-            else (f"test patients drawn as for {card.version}, of other data than it was trained on")
+            else (f"test patients drawn as for {card.version}, from data other than it was trained on")
         )
         yield opened, whose
 
 
 def _request_of(card: ModelCard, mimic: Path) -> TrainingRequest:
-    """The request by which the card's table was made, of this MIMIC-IV."""
+    """Returns the request that made the card's table, for this copy of MIMIC-IV."""
     stated = {
         "condition": card.condition,
         "mimic": mimic,
@@ -173,11 +173,11 @@ def _scores(model: ScoringModel, test: Table) -> np.ndarray:
     lacking = int((~model.can_score(test.features)).sum())
     if lacking:
         raise ModelError(
-            f"model {model.version}: gives no score to {lacking:,} of {len(test.frame):,} rows of test patients, who"
+            f"model {model.version}: cannot score {lacking:,} of {len(test.frame):,} rows of test patients, who"
             " lack an input that it requires; give it values to impute, and import it again"
         )
     return model.predict(test.features)
 
 
 def _note(card: ModelCard) -> str:
-    return f"{card.version} was trained elsewhere: nobody states which label and patients it learned from."
+    return f"{card.version} was trained elsewhere: which label and patients it learned from is not stated."

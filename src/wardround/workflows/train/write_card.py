@@ -1,4 +1,4 @@
-"""A run's results in; a version in the model store, with its card, out."""
+"""Stores a run's model as a version in the model store, with its card."""
 
 import hashlib
 from importlib.metadata import version as library_version
@@ -21,7 +21,7 @@ _LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
 
 
 def write_card(run: str, settings: Settings) -> str:
-    """Saves the model with its card and writes version.json; gives the version."""
+    """Stores the model with its card and writes version.json; returns the version."""
     with step_of(run, "write_card", settings) as step:
         from wardround.candidates.registry import CANDIDATES
 
