@@ -1,5 +1,5 @@
--- SOFA cardiovascular: catecholamines that run at the end of the hour, by their rate in ug/kg/min, else the lowest mean
--- arterial pressure of the hour, in mmHg. Pressures of one moment (cuff and line) are averaged first.
+-- SOFA cardiovascular: scores catecholamines that run at the end of the hour by their rate in ug/kg/min, otherwise the
+-- lowest mean arterial pressure of the hour, in mmHg. Pressures at the same time (cuff and line) are averaged first.
 --
 -- hours, vasopressors, charted -> stay_id, hr, cardiovascular
 WITH moments AS (

@@ -1,6 +1,7 @@
--- SOFA central nervous system: the lowest Glasgow Coma Scale of the hour. A part that is not charted is taken from the
--- entry before, if that is less than 6 hours old, and else counts as normal. Who cannot speak because of a tube in the
--- throat (`No Response-ETT`) cannot be assessed and counts as awake, 15; such an entry lends nothing to the next.
+-- SOFA central nervous system: scores the lowest Glasgow Coma Scale of the hour. A component that is not charted is
+-- taken from the previous entry if that is less than 6 hours old; otherwise it counts as normal. A patient who cannot
+-- speak because of an endotracheal tube (`No Response-ETT`) cannot be assessed and counts as awake, 15; nothing is
+-- taken from such an entry into the next one.
 --
 -- hours, charted -> stay_id, hr, cns
 WITH entries AS (

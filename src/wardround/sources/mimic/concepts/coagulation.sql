@@ -1,4 +1,4 @@
--- SOFA coagulation: the fewest platelets of the hour, in 10*3/uL.
+-- SOFA coagulation: scores the lowest platelet count of the hour, in 10*3/uL.
 --
 -- hours, laboratory -> stay_id, hr, coagulation
 SELECT

@@ -1,6 +1,6 @@
--- The hours of a stay, numbered from the first hour with a charted heart rate: hour 0 ends at that heart rate's full
--- hour, the last hour covers the last heart rate. A heart rate, and not the admission's entry, shows that the patient
--- is in the bed. The 24 hours before are there for results that were known on arrival (hr -24 to -1).
+-- Numbers the hours of a stay: hour 0 is the one with the first charted heart rate, and the last hour is the one with
+-- the last. A heart rate, unlike the admission record, shows that the patient is in the bed. The 24 hours before (hr
+-- -24 to -1) are for results that were known on arrival.
 --
 -- charted -> stay_id, hr, start, stop, first_seen: a result belongs to the hour with start < time <= stop.
 WITH presence AS (

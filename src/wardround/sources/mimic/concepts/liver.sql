@@ -1,4 +1,4 @@
--- SOFA liver: the highest total bilirubin of the hour, in mg/dL.
+-- SOFA liver: scores the highest total bilirubin of the hour, in mg/dL.
 --
 -- hours, laboratory -> stay_id, hr, liver
 SELECT

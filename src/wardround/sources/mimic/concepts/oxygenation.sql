@@ -1,5 +1,5 @@
--- PaO2/FiO2 of each arterial sample, in mmHg. FiO2 is the sample's own, else the last one charted in the 4 hours before.
--- FiO2 is written as a fraction or in percent; numbers that can be neither (from 1 to 20) are left out.
+-- PaO2/FiO2 of each arterial sample, in mmHg. FiO2 is the sample's own, or else the last one charted in the 4 hours
+-- before. It is written as a fraction or in percent; numbers that can be neither (1 to 20) are ignored.
 --
 -- laboratory, charted -> stay_id, time, ratio
 WITH samples AS (

@@ -1,5 +1,5 @@
--- SOFA renal: the highest creatinine of the hour in mg/dL, or the most urine of a day in mL that an entry of the hour
--- shows; the worse of the two.
+-- SOFA renal: scores the highest creatinine of the hour in mg/dL, and the highest 24-hour urine output in mL of an
+-- entry in the hour; the worse of the two counts.
 --
 -- hours, laboratory, urine_output -> stay_id, hr, renal
 WITH creatinine AS (

@@ -1,4 +1,5 @@
--- SOFA respiration: the worst PaO2/FiO2 of the hour. Below 200 and 100 it scores 3 and 4 under invasive ventilation only.
+-- SOFA respiration: scores the lowest PaO2/FiO2 of the hour. Values below 200 and 100 score 3 and 4 only with invasive
+-- ventilation.
 --
 -- hours, oxygenation, ventilation -> stay_id, hr, respiration
 WITH samples AS (

@@ -1,5 +1,5 @@
--- Sepsis-3: a SOFA of at least 2 at an hour that ends in the 48 hours before to the 24 hours after a suspicion of
--- infection. The first suspicion with such an hour counts, and of its hours the first.
+-- Sepsis-3: a SOFA of at least 2 in an hour that ends between 48 hours before and 24 hours after a suspicion of
+-- infection. The first suspicion with such an hour counts, and its first such hour.
 --
 -- suspicion, sofa -> stay_id, suspected_infection_time, sofa_time
 SELECT DISTINCT ON (p.stay_id) p.stay_id, p.suspected_infection_time, s.stop AS sofa_time

@@ -1,4 +1,4 @@
--- SOFA of each hour since hour 0: every component at its worst of the last 24 hours, 0 where nothing is known.
+-- SOFA of each hour from hour 0: the sum of each component's worst value in the last 24 hours, 0 if it is unknown.
 --
 -- hours, the six components -> stay_id, hr, start, stop, sofa_24hours, <component>_24hours
 WITH scores AS (

@@ -1,7 +1,7 @@
--- Suspicion of infection: an antibiotic ordered in the stay, and a culture (any specimen sent to microbiology) taken at
--- most 72 hours before it or at most 24 hours after it. Its time is the earlier of the two. A culture with a day and no
--- time counts by days, at most 3 before and at most 1 after, as if taken at the start of its day; of several cultures the
--- first counts, one with a time before one of the same day without.
+-- Suspicion of infection: an antibiotic ordered during the stay, and a culture (any specimen sent to microbiology)
+-- taken at most 72 hours before or at most 24 hours after it. Its time is the earlier of the two. A culture with a day
+-- but no time is compared by days (at most 3 before, at most 1 after), and its time is the start of its day. The first
+-- of several cultures counts; on the same day, one with a time comes before one without.
 --
 -- antibiotics, cultures -> stay_id, antibiotic_time, culture_time, suspected_infection_time
 WITH pairs AS (

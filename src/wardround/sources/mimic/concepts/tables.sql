@@ -1,5 +1,5 @@
--- What the concepts read: the rows of MIMIC's tables that matter, of some stays at a time. Times are MIMIC's local times.
--- `quantity` is named in items.csv.
+-- The tables that the concepts read: the relevant rows of MIMIC's tables for some stays at a time. Times are MIMIC's
+-- local times. `quantity` is defined in items.csv.
 
 CREATE TABLE charted (stay_id BIGINT, time TIMESTAMP, quantity VARCHAR, text VARCHAR, value DOUBLE);
 
@@ -17,5 +17,5 @@ CREATE TABLE antibiotics (stay_id BIGINT, time TIMESTAMP);
 
 CREATE TABLE cultures (stay_id BIGINT, time TIMESTAMP, day TIMESTAMP);
 
--- The end of the hour that holds a moment; a full hour ends the hour before it.
+-- The end of the hour that contains a time; a full hour belongs to the hour that it ends.
 CREATE MACRO hour_end(moment) AS date_trunc('hour', moment - INTERVAL 1 MICROSECOND) + INTERVAL 1 HOUR;

@@ -1,6 +1,6 @@
--- Urine of a day, in mL, at each time that urine was charted. Each entry is what came since the entry before (the first:
--- since the patient was first seen). The entries of the last 23 hours count together if they cover 22 to 30
--- hours, and are scaled to 24. What was put in to rinse the bladder is taken off.
+-- 24-hour urine output, in mL, at each time that urine was charted. Each entry is the output since the previous one
+-- (the first one: since the patient was first seen). The entries of the last 23 hours are added up if they cover 22 to
+-- 30 hours, and scaled to 24 hours. Irrigant that was put into the bladder is subtracted.
 --
 -- outputs, hours -> stay_id, time, urine_24h
 WITH first_seen AS (

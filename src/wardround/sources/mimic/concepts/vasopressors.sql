@@ -1,5 +1,5 @@
--- Infusions of catecholamines with their rate in ug/kg/min. A rate in another unit is converted; one that cannot be
--- becomes NULL: the drug runs, at an unknown rate.
+-- Infusions of catecholamines with their rate in ug/kg/min. Rates in other units are converted; if that is not
+-- possible, the rate is NULL: the drug runs, but at an unknown rate.
 --
 -- infusions -> stay_id, drug, start, stop, rate
 SELECT

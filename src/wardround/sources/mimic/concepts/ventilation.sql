@@ -1,7 +1,7 @@
--- Invasive ventilation, as it was charted: an endotracheal tube as the oxygen device, or a mode that a ventilator has only
--- with a tube in the windpipe. A period runs from the first such entry to the first that says otherwise (another
--- device, a mask's mode); it ends with its last entry if nothing more is charted for 14 hours. A tracheostomy tube says
--- nothing: patients breathe through it with and without a ventilator.
+-- Invasive ventilation as charted: an endotracheal tube as the oxygen device, or a ventilator mode that needs a tube
+-- in the trachea. A period lasts from the first such entry to the first that contradicts it (another device, a mode
+-- for a mask); it ends with its last entry if nothing more is charted for 14 hours. A tracheostomy tube is not
+-- evidence: patients breathe through it with and without a ventilator.
 --
 -- charted -> stay_id, start, stop
 WITH statements AS (

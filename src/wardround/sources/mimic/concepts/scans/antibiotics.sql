@@ -1,5 +1,5 @@
--- Antibiotics for the whole body, ordered while the patient is in the unit: a name of antibiotics.csv in the drug, given
--- by a route, in a form and for a purpose that reach the blood or the bowel. Diluents (drug_type BASE) carry no drug.
+-- Systemic antibiotics ordered while the patient is in the unit: the drug contains a name in antibiotics.csv, and its
+-- route, form and purpose mean that it reaches the blood or the bowel. Diluents (drug_type BASE) contain no drug.
 SELECT DISTINCT s.bucket, s.mimic_stay_id AS stay_id, try_cast(p.starttime AS TIMESTAMP) AS time
 FROM {prescriptions} p
 JOIN stays s ON s.hadm_id = p.hadm_id AND try_cast(p.starttime AS TIMESTAMP) >= s.intime

@@ -1,5 +1,5 @@
--- Vital signs, consciousness, oxygen and ventilator entries of the stay. Inspired oxygen is the patient's: a sample taken
--- on arrival goes with what was charted in the unit that the patient came from.
+-- Vital signs, consciousness, oxygen and ventilator entries of the stay. Inspired oxygen is read for the patient and
+-- not only the stay, because a sample taken on arrival belongs to an FiO2 charted in the previous unit.
 SELECT
     s.bucket,
     s.mimic_stay_id AS stay_id,

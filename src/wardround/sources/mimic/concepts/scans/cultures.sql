@@ -1,5 +1,5 @@
--- Specimens sent to microbiology, around the stay: one row each, however many tests and organisms it has. Some have a day
--- and no time; many name no admission, so they belong to the patient.
+-- Specimens sent to microbiology around the stay: one row each, however many tests and organisms it has. Some have a
+-- day but no time. Many have no admission, so they are matched by patient.
 SELECT
     s.bucket,
     s.mimic_stay_id AS stay_id,

@@ -1,5 +1,5 @@
--- Laboratory results of the stay's hospital admission: those that name it, and those that name none and were taken after
--- its beginning. An arterial sample is the patient's, also from before: a patient is often intubated on the way in.
+-- Laboratory results of the stay's hospital admission: those that name it, and those without an admission that were
+-- taken after it began. Arterial samples from before it are read, too: patients are often intubated on the way in.
 SELECT
     s.bucket,
     s.mimic_stay_id AS stay_id,

@@ -1,4 +1,4 @@
--- Urine, and what was put in to rinse the bladder.
+-- Urine, and irrigant that was put into the bladder.
 SELECT
     s.bucket,
     s.mimic_stay_id AS stay_id,
