@@ -19,7 +19,7 @@ def with_identifiers(
     alone, or by part of it, gives nobody another's results.
     """
     sought = sorted({identifier for identifiers in wanted.values() for identifier in identifiers})
-    newest = Newest()
+    newest: Newest[Resource] = Newest()
     for start in range(0, len(sought), VALUES_PER_SEARCH):
         tokens = [f"{system}|{value}" for system, value in sought[start : start + VALUES_PER_SEARCH]]
         for resource in client.search(kind, {"identifier": tokens}):

@@ -4,11 +4,13 @@ The latest `meta.lastUpdated` counts; where it cannot be compared, what came lat
 before never counts, even if one without a time came in between. What an export says was deleted does not count.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from wardround.core.microseconds import UNKNOWN
 from wardround.fhir.references import Resource
 from wardround.fhir.times import micros_of
+
+T = TypeVar("T")
 
 ALWAYS: Final = 2**63 - 1  # when something was deleted that nobody dates
 
@@ -48,14 +50,14 @@ class Seen:
         return True
 
 
-class Newest:
-    """Resources by id, of each the version that counts; they are added in the order in which they came."""
+class Newest(Generic[T]):
+    """What is kept of resources, by id: of each the version that counts. They are added in the order of coming."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Resource] = {}
+        self._kept: dict[str, T] = {}
         self._updated: dict[str, int] = {}
 
-    def add(self, key: str, updated: object, resource: Resource) -> None:
+    def add(self, key: str, updated: object, resource: T) -> None:
         time, newest = updated_at(updated), self._updated.get(key, UNKNOWN)
         if time == UNKNOWN or time >= newest:
             self._kept[key] = resource
@@ -67,5 +69,5 @@ class Newest:
             self._kept.pop(key, None)
 
     @property
-    def by_id(self) -> dict[str, Resource]:
+    def by_id(self) -> dict[str, T]:
         return self._kept

@@ -1,4 +1,4 @@
-"""Writes what the report's pages show as tables for a spreadsheet, in the form of CSV texts.
+"""Turns what the report's pages show into tables for a spreadsheet: the lines of CSV files.
 
 The columns are documented in docs/operations/reports.md; new columns are added at the end.
 """
@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import pandas as pd
@@ -32,8 +33,8 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 _ORDER: Final = {"high": 0, "moderate": 1, "low": 2, "indeterminate": 3, "failed": 4, "excluded": 5}
 
 
-def worklist_csv(record: RunRecord, identifiers: bool) -> str:
-    """Returns every stay found, one per line: the bands from the highest score down, then those without a score."""
+def worklist_csv(record: RunRecord, identifiers: bool) -> Iterator[str]:
+    """Yields every stay found, one per line: the bands from the highest score down, then those without a score."""
     stays = joined(record)
     state = stays["band"].where(stays["outcome"] == SCORED, stays["outcome"])
     order = stays.assign(rank=state.map(_ORDER)).sort_values(
@@ -44,8 +45,8 @@ def worklist_csv(record: RunRecord, identifiers: bool) -> str:
     return _csv(columns, rows)
 
 
-def aggregates_csv(record: RunRecord, counted: Aggregates) -> str:
-    """Returns the counts of a run, one figure per line; `table`, `name` in it and `measure` say what it counts."""
+def aggregates_csv(record: RunRecord, counted: Aggregates) -> Iterator[str]:
+    """Yields the counts of a run, one figure per line; `table`, `name` in it and `measure` say what it counts."""
     about = (counted.run, counted.condition, counted.time, counted.mode, counted.model_version)
     return _csv(AGGREGATES_COLUMNS, ((*about, *figure) for figure in _figures(record, counted)))
 
@@ -95,12 +96,16 @@ def _changes(counted: Aggregates) -> Iterator[tuple[str, str, str, object]]:
             yield "moves", band, now, number
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return _BYTE_ORDER_MARK + file.getvalue()
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Yields the file line by line: that of a hospital is too long to be in memory as a whole."""
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\r\n")
+    yield _BYTE_ORDER_MARK
+    for row in chain([columns], ([_cell(value) for value in row] for row in rows)):
+        writer.writerow(row)
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
 
 
 def _cell(value: object) -> object:

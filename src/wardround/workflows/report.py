@@ -51,8 +51,8 @@ def report(run: str, settings: Settings, identifiers: bool = True, identified_ta
     record = _record(folder, run, settings, unknown)
     card = _keep_card(folder, record, settings)
     counted = run_aggregates(record, (*card, _AGGREGATES_TABLE))
-    folder.write_text(run_files.WORKLIST, worklist_csv(record, identified_table))
-    folder.write_text(run_files.AGGREGATES_TABLE, aggregates_csv(record, counted.counted))
+    folder.write_lines(run_files.WORKLIST, worklist_csv(record, identified_table))
+    folder.write_lines(run_files.AGGREGATES_TABLE, aggregates_csv(record, counted.counted))
     folder.write_text(run_files.AGGREGATES, render(counted))
     name = run_files.REPORT if identifiers else run_files.REPORT_WITHOUT_IDENTIFIERS
     folder.write_text(name, render(run_report(record, identifiers, (_WITHOUT_PATIENTS, *card, *_TABLES))))

@@ -1,5 +1,6 @@
 """The files of a run: there whole or not at all, under names that hold no patient."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,17 @@ def test_what_a_killed_writer_left_anywhere_in_a_run_is_removed_and_what_is_writ
         file.write(b" and half")
     assert folder.read_bytes("features.parquet") == b"half and half"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["chunk-0001", "features.parquet"]
+
+
+def test_lines_that_fail_half_way_leave_no_file(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path))
+
+    def lines() -> Iterator[str]:
+        yield "one\n"
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        folder.write_lines("table.csv", lines())
+    assert folder.list() == []
+    folder.write_lines("table.csv", ["one\n", "zwölf\n"])
+    assert folder.read_text("table.csv") == "one\nzwölf\n"

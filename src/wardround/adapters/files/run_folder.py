@@ -87,6 +87,11 @@ class RunFolder:
     def write_text(self, name: str, text: str) -> None:
         self.write_bytes(name, text.encode())
 
+    def write_lines(self, name: str, lines: Iterable[str]) -> None:
+        """Writes lines, which bring their own ends, as they come."""
+        with self.writing(name) as file:
+            file.writelines(line.encode() for line in lines)
+
     def read_text(self, name: str) -> str:
         return self.read_bytes(name).decode()
 

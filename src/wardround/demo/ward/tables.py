@@ -28,12 +28,6 @@ from wardround.demo.ward.suspicion import treat
 from wardround.demo.ward.vitals import Rows, chart
 from wardround.demo.ward.wall_clock import clock
 
-FOLDERS: Final = {
-    "patients": "hosp", "admissions": "hosp", "transfers": "hosp", "diagnoses_icd": "hosp", "labevents": "hosp",
-    "d_labitems": "hosp", "prescriptions": "hosp", "microbiologyevents": "hosp", "icustays": "icu",
-    "chartevents": "icu", "inputevents": "icu", "outputevents": "icu", "d_items": "icu",
-}  # fmt: skip
-
 _SPECIMENS_PER_STAY, _RESULTS_PER_STAY = 400, 2_000
 
 INTENSIVE_UNITS: Final = (
@@ -52,7 +46,7 @@ _HOMES: Final = ("HOME", "HOME HEALTH CARE", "SKILLED NURSING FACILITY", "REHAB"
 
 
 def make_tables(batch: Batch, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
-    """Returns the tables of FOLDERS, without the two dictionaries, for one batch of stays.
+    """Returns the tables, without the two dictionaries, for one batch of stays.
 
     The same batch and generator state give the same frames; stays of different batches never share an id.
     """

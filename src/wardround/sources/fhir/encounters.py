@@ -1,6 +1,7 @@
 """Encounters, Patients and Locations as plain dicts in; stays, and Encounters that cannot be used, out."""
 
 import json
+import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -60,8 +61,9 @@ class EncounterRecords:
 
     def __init__(self, bases: Bases) -> None:
         self._bases = bases
-        self._newest = {kind: Newest() for kind in ELEMENTS}
-        self._kept = {kind: newest.by_id for kind, newest in self._newest.items()}
+        # Packed: the Encounters of a hospital are in memory together, and as dicts they take five times the room.
+        self._encounters: Newest[bytes] = Newest()
+        self._others: dict[str, Newest[Resource]] = {kind: Newest() for kind in ELEMENTS if kind != "Encounter"}
         # Encounters without a usable id, each once by what they say: nothing else tells two of them apart.
         self._nameless: dict[str, Resource] = {}
 
@@ -76,13 +78,18 @@ class EncounterRecords:
     def remove(self, reference: str, deleted: int) -> None:
         """Takes out what was deleted at a time (`Type/id`), unless its version is of later."""
         kind, _, key = reference.partition("/")
-        if kind in self._newest:
-            self._newest[kind].remove(key, deleted)
+        if kind == "Encounter":
+            self._encounters.remove(key, deleted)
+        elif kind in self._others:
+            self._others[kind].remove(key, deleted)
 
     def _keep(self, kind: str, key: object, updated: object, elements: Resource) -> None:
-        if is_id(key):
-            self._newest[kind].add(str(key), updated, elements)
-        elif kind == "Encounter":
+        if kind != "Encounter":
+            if is_id(key):
+                self._others[kind].add(str(key), updated, elements)
+        elif is_id(key):
+            self._encounters.add(str(key), updated, pickle.dumps(elements))
+        else:
             elements.pop("id", None)
             self._nameless[json.dumps(elements, sort_keys=True)] = elements
 
@@ -91,19 +98,24 @@ class EncounterRecords:
         span = (micros(start) if start else EARLIEST, micros(as_of) if as_of else LATEST)
         patients: set[str] = set()
         locations: set[str] = set()
-        for encounter in self._kept["Encounter"].values():
+        for packed in self._encounters.by_id.values():
+            encounter = pickle.loads(packed)
             if _may_be_of(encounter, *span):
                 patients.add(patient_of(encounter))
                 locations |= set(locations_of(encounter))
         return {
-            "Patient": sorted(patients - set(self._kept["Patient"]) - {""}),
-            "Location": sorted(locations - set(self._kept["Location"]) - {""}),
+            "Patient": sorted(patients - set(self._patients) - {""}),
+            "Location": sorted(locations - set(self.locations) - {""}),
         }
 
     @property
     def locations(self) -> Mapping[str, Resource]:
         """The Locations by id."""
-        return self._kept["Location"]
+        return self._others["Location"].by_id
+
+    @property
+    def _patients(self) -> Mapping[str, Resource]:
+        return self._others["Patient"].by_id
 
     def stays(self, rule: EncounterRule, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
         """The stays that may overlap [start, as_of], sorted by id; without them, all.
@@ -118,8 +130,8 @@ class EncounterRecords:
             micros(as_of) if as_of else None,
         )
         rows: list[dict[str, Any]] = []
-        for key in sorted(self._kept["Encounter"]):
-            rows += self._row(self._kept["Encounter"][key], asked)
+        for _, packed in sorted(self._encounters.by_id.items()):
+            rows += self._row(pickle.loads(packed), asked)
         rows += self._nameless_rows(asked)
         found = [row for row in rows if "reason" not in row]
         self._add_successors(found)
@@ -156,7 +168,7 @@ class EncounterRecords:
             raise _Unusable(FOREIGN_REFERENCE if is_foreign(subject) else NO_SUBJECT)
         if is_modified(encounter) or any(is_modified(part) for part in list_in(encounter, "location")):
             raise _Unusable(MODIFIED)
-        person = person_of(self._kept["Patient"].get(patient), asked.until)
+        person = person_of(self._patients.get(patient), asked.until)
         if person.barred in (MODIFIED, MALFORMED_PATIENT):
             raise _Unusable(person.barred)
         status = encounter.get("status")
@@ -183,7 +195,7 @@ class EncounterRecords:
     def _add_successors(self, rows: Iterable[dict[str, Any]]) -> None:
         """Names the records of the same person that go before each stay's, among those of these stays."""
         rows = list(rows)
-        known = {row["patient_id"]: self._kept["Patient"].get(row["patient_id"], {}) for row in rows}
+        known = {row["patient_id"]: self._patients.get(row["patient_id"], {}) for row in rows}
         instead = successors(known)
         for row in rows:
             row["succeeded_by"] = " ".join(sorted(instead.get(row["patient_id"], ())))

@@ -31,7 +31,7 @@ class SecondLook(NamedTuple):
 
 def second_look(client: FhirClient, patient_of_stay: Mapping[str, str], as_of: datetime) -> SecondLook:
     """Looks at the stays again: one search for all Encounters with their Patients, where the server bears it."""
-    newest = {kind: Newest() for kind in _TYPES}
+    newest: dict[str, Newest[Resource]] = {kind: Newest() for kind in _TYPES}
     _add(newest, client, _encounters(client, list(patient_of_stay)))
     missing = sorted(set(patient_of_stay.values()) - newest["Patient"].by_id.keys())
     _add(newest, client, _patients(client, missing))
@@ -61,7 +61,7 @@ def _patients(client: FhirClient, ids: Sequence[str]) -> Iterator[Resource]:
         yield from client.search("Patient", [("_id", ids[place : place + size])])
 
 
-def _add(newest: Mapping[str, Newest], client: FhirClient, resources: Iterable[Resource]) -> None:
+def _add(newest: Mapping[str, Newest[Resource]], client: FhirClient, resources: Iterable[Resource]) -> None:
     for resource in resources:
         kind, key = resource.get("resourceType"), resource.get("id")
         if kind in _TYPES and is_id(key):
