@@ -86,6 +86,15 @@ class HighBandAccount(Account):
         return self.kept is Kept.REFUSED
 
 
+class StepAccount(Account):
+    """A step of a run, or of one of its chunks; times are in seconds since 1970."""
+
+    step: str
+    began: float
+    ended: float
+    http_requests: int = 0
+
+
 class Retraction(Account):
     """That the run was taken back, or is being: when, why, and how many of the stays that it scored are which.
 

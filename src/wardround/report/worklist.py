@@ -120,7 +120,7 @@ def by_outcome(stays: pd.DataFrame, outcome: str, identifiers: bool) -> PatientL
 
 def moved(stays: pd.DataFrame, identifiers: bool) -> PatientList:
     """Returns the stays whose band differs from the previous run, the highest score first."""
-    rows = stays[stays["before"].str.startswith("was ")]
+    rows = stays[~stays["before"].isin(("", NEW))]
     return _list("moved", rows.sort_values(["score", "stay_id"], ascending=[False, True]), identifiers)
 
 

@@ -1,10 +1,14 @@
 """What a check of a server finds out, one row per question."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from wardround.fhir.probe import Asked
 from wardround.spec.base import SpecModel
 from wardround.spec.servers import ServerProfile
+
+# Questions of which the verdict depends, and not only the table.
+BY_IDENTIFIER: Final = "RiskAssessment by identifier"
+REMOVING: Final = "removing the test resource"
 
 Outcome = Literal["works", "ignored", "refused", "unproven", "kept"]
 

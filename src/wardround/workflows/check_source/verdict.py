@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from wardround.core.server_profiles import other_version, takes_results
 from wardround.fhir.references import Resource
-from wardround.workflows.check_source.findings import Findings
+from wardround.workflows.check_source.findings import BY_IDENTIFIER, REMOVING, Findings
 
 # Facts with which a profile that states otherwise asks what the server refuses, or finds nothing.
 _BREAKING: Final[Mapping[str, Any]] = {
@@ -95,8 +95,8 @@ def _profile(differences: Mapping[str, Any], profile: str) -> Iterator[str]:
 
 
 def _writing(findings: Findings) -> Iterator[str]:
-    tried = [row for row in findings.rows if row.question.startswith("a conditional update")]
-    found = [row for row in findings.rows if row.question == "RiskAssessment by identifier"]
+    tried = "has_conditional_update" in findings.facts
+    found = [row for row in findings.rows if row.question == BY_IDENTIFIER]
     if any(row.outcome in ("refused", "ignored") for row in found):
         yield "RiskAssessments are not found by their identifier, so none was written; screen in shadow mode only"
     elif tried and findings.facts.get("has_conditional_create") is False and not _holds(findings):
@@ -105,6 +105,4 @@ def _writing(findings: Findings) -> Iterator[str]:
 
 def _holds(findings: Findings) -> bool:
     """Whether the server held the test resource at any time."""
-    return bool(findings.facts.get("has_conditional_update")) or any(
-        row.question == "removing the test resource" for row in findings.rows
-    )
+    return bool(findings.facts.get("has_conditional_update")) or any(row.question == REMOVING for row in findings.rows)

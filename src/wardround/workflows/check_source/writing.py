@@ -12,7 +12,7 @@ from wardround.fhir.page import dicts
 from wardround.fhir.probe import Asked, Probe
 from wardround.fhir.references import Resource
 from wardround.fhir.write_outcome import WriteOutcome
-from wardround.workflows.check_source.findings import Finding, Findings, Outcome
+from wardround.workflows.check_source.findings import BY_IDENTIFIER, REMOVING, Finding, Findings, Outcome
 
 SYSTEM: Final = "urn:wardround:check-source"
 _TEST_DATA: Final = {
@@ -76,7 +76,7 @@ class _Held:
 
 def _found_by_identifier(held: _Held, findings: Findings) -> Outcome:
     asked = held.search()
-    return findings.add("RiskAssessment by identifier", asked, not asked.resources("RiskAssessment"))
+    return findings.add(BY_IDENTIFIER, asked, not asked.resources("RiskAssessment"))
 
 
 def _updates(probe: Probe, held: _Held, findings: Findings) -> bool:
@@ -130,14 +130,14 @@ def _remove(probe: Probe, held: _Held, findings: Findings) -> None:
     spent = sum(one.milliseconds for one in asked)
     if left:
         detail = f"{', '.join(left)} is still there, entered in error; remove it by hand"
-        findings.rows.append(Finding(question="removing the test resource", outcome="kept", detail=detail))
+        findings.rows.append(Finding(question=REMOVING, outcome="kept", detail=detail))
     elif held.taken and not there:
         detail = f"RiskAssessment?{held.criteria} was taken and is not found; look for it and remove it by hand"
-        findings.rows.append(Finding(question="removing the test resource", outcome="kept", detail=detail))
+        findings.rows.append(Finding(question=REMOVING, outcome="kept", detail=detail))
     elif there:
         findings.rows.append(
             Finding(
-                question="removing the test resource",
+                question=REMOVING,
                 outcome="works",
                 detail=f"{len(there)} removed",
                 milliseconds=round(spent / len(there), 1),

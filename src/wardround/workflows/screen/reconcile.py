@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.ledger import EXCLUDED, FAILED, SCORED, WITHDRAWN, counts, open_ledger
 from wardround.core.reasons import FailedAt, Reason
-from wardround.core.run_summary import HighBandAccount, RunSummary
+from wardround.core.run_summary import HighBandAccount, RunSummary, StepAccount
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
@@ -162,7 +161,7 @@ def _summary(
 ) -> RunSummary:
     request, limit = opened.request, opened.condition.quality.max_failed
     totals = counts(ledger)
-    steps = [opened.folder.read_json(name) for name in opened.folder.list(run_files.STEPS)]
+    steps = [StepAccount.model_validate(opened.folder.read_json(name)) for name in opened.folder.list(run_files.STEPS)]
     names = [run_files.of_chunk(chunk, run_files.WRITTEN) for chunk in opened.chunks()]
     written = [Written.of(opened.folder.read_json(name)) for name in names if opened.folder.exists(name)]
     # Excluded stays were never tried, so they are no part of the share.
@@ -191,20 +190,20 @@ def _summary(
         complete=not problems and totals["failed"] <= limit * tried and not refused,
         hours_after_as_of=_hours_after_as_of(steps, opened),
         durations=_durations(steps),
-        http_requests=sum(step["http_requests"] for step in steps),
+        http_requests=sum(step.http_requests for step in steps),
     )
 
 
-def _hours_after_as_of(steps: list[dict[str, Any]], opened: Run) -> float | None:
+def _hours_after_as_of(steps: list[StepAccount], opened: Run) -> float | None:
     """How long after as_of the last score was there; None if none was. Nothing of it is written (decision 6)."""
-    ended = [float(step["ended"]) for step in steps if step["step"] == "score"]
+    ended = [step.ended for step in steps if step.step == "score"]
     return round(max(0.0, max(ended) - opened.as_of.timestamp()) / 3600, 2) if ended else None
 
 
-def _durations(steps: list[dict[str, Any]]) -> dict[str, float]:
+def _durations(steps: list[StepAccount]) -> dict[str, float]:
     """Seconds from the beginning of a step's first chunk to the end of its last, in the order of the steps."""
     spans: dict[str, tuple[float, float]] = {}
-    for step in sorted(steps, key=lambda step: float(step["began"])):
-        began, ended = spans.get(step["step"], (step["began"], step["ended"]))
-        spans[step["step"]] = min(began, step["began"]), max(ended, step["ended"])
+    for step in sorted(steps, key=lambda step: step.began):
+        began, ended = spans.get(step.step, (step.began, step.ended))
+        spans[step.step] = min(began, step.began), max(ended, step.ended)
     return {name: round(ended - began, 3) for name, (began, ended) in spans.items()}

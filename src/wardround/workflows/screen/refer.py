@@ -88,9 +88,10 @@ def _mapped(assessments: Sequence[Assessment], look: SecondLook, client: FhirCli
     failed: dict[str, Reason] = {}
     for one in assessments:
         patient, encounter = patients[one.patient_id], encounters[one.stay_id]
-        if isinstance(patient, str) or isinstance(encounter, str):
-            why = patient if isinstance(patient, str) else encounter
-            failed[one.stay_id] = Reason(str(why), FailedAt.REFER)
+        if isinstance(patient, Reason):
+            failed[one.stay_id] = patient
+        elif isinstance(encounter, Reason):
+            failed[one.stay_id] = encounter
         elif patient_of(encounter) != patient["id"]:
             failed[one.stay_id] = Reason(ANOTHER_PATIENTS, FailedAt.REFER)
         else:
@@ -98,20 +99,20 @@ def _mapped(assessments: Sequence[Assessment], look: SecondLook, client: FhirCli
     return Referred(about, failed)
 
 
-def _there(client: FhirClient, kind: str, known: Mapping[str, Resource]) -> dict[str, Resource | str]:
+def _there(client: FhirClient, kind: str, known: Mapping[str, Resource]) -> dict[str, Resource | Reason]:
     """The one resource in use at the other server that carries an identifier of the source's, by the source's id; or
     why there is none."""
     identifiers = {key: identifiers_of(resource) for key, resource in known.items()}
     found = with_identifiers(client, kind, identifiers)
     word = kind.lower()
 
-    def verdict(key: str) -> Resource | str:
+    def verdict(key: str) -> Resource | Reason:
         if not identifiers[key]:
-            return NOT_NAMED.format(word)
+            return Reason(NOT_NAMED.format(word), FailedAt.REFER)
         there = [one for one in found[key] if _is_in_use(one)]
         if len(there) > 1:
-            return SEVERAL_THERE.format(word)
-        return there[0] if there else NOT_THERE.format(word)
+            return Reason(SEVERAL_THERE.format(word), FailedAt.REFER)
+        return there[0] if there else Reason(NOT_THERE.format(word), FailedAt.REFER)
 
     return {key: verdict(key) for key in known}
 

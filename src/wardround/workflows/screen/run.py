@@ -16,6 +16,7 @@ from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
 from wardround.core.events import UTC, frame_of
 from wardround.core.run_mode import mode_of
+from wardround.core.run_summary import StepAccount
 from wardround.errors import FhirError, ModelError, RunIncomplete, named
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
@@ -159,8 +160,8 @@ class Run:
             yield step
             made = client.requests_made - requests if client else 0
             step.count(requests=made)
-        account = {"step": name, "began": began, "ended": time(), "http_requests": made}
-        self.folder.write_json(run_files.of_step(name, chunk), account)
+        account = StepAccount(step=name, began=began, ended=time(), http_requests=made)
+        self.folder.write_json(run_files.of_step(name, chunk), account.as_json())
 
 
 def require_active(opened: Run, settings: Settings) -> None:
