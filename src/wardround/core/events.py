@@ -16,7 +16,7 @@ import pandas as pd
 
 from wardround.core.microseconds import UNKNOWN, micros, micros_in, times_of
 from wardround.core.readings import Kind, Readings
-from wardround.core.texts import Texts
+from wardround.core.texts import Texts, text_column
 from wardround.spec.variables import Variable
 
 UTC: Final = "datetime64[us, UTC]"
@@ -67,7 +67,7 @@ class Events:
     available: np.ndarray
     variable: Texts
     value: np.ndarray
-    source_ref: Texts
+    source_ref: np.ndarray
 
     @classmethod
     def of_frame(cls, frame: pd.DataFrame) -> "Events":
@@ -78,7 +78,7 @@ class Events:
             micros_in(frame["available"]),
             Texts.of_series(frame["variable"]),
             frame["value"].to_numpy(dtype=float),
-            Texts.of_series(frame["source_ref"]),
+            frame["source_ref"].to_numpy(dtype=object),
         )
 
     def __len__(self) -> int:
@@ -93,7 +93,7 @@ class Events:
                 "available": times_of(self.available),
                 "variable": self.variable.array(),
                 "value": self.value,
-                "source_ref": self.source_ref.array(),
+                "source_ref": text_column(self.source_ref),
             }
         )
 
@@ -184,15 +184,18 @@ def _set_aside(readings: Readings, reasons: Sequence[str]) -> SetAside:
         list(readings.patient_id),
         [kind.variable for kind in kinds],
         [reason or kind.problem for reason, kind in zip(reasons, kinds, strict=True)],
-        list(readings.source_ref),
+        readings.source_ref.tolist(),
     )
 
 
 def _repeated(readings: Readings, value: np.ndarray, variable: Texts, rows: np.ndarray) -> np.ndarray:
     """Which of these rows were there before: same source_ref, variable, time and value."""
     # Most have a source_ref of their own, and need not be compared.
-    ref = readings.source_ref.codes
-    shared = rows[np.bincount(ref, minlength=len(readings.source_ref.names))[ref[rows]] > 1]
+    refs = readings.source_ref.tolist()
+    if len(set(refs)) == len(refs):
+        return rows[:0]
+    ref = Texts.of(refs).codes
+    shared = rows[np.bincount(ref)[ref[rows]] > 1]
     keys = [value[shared], readings.time[shared], variable.codes[readings.kind[shared]], ref[shared]]
     order = np.lexsort(keys)
     again = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])

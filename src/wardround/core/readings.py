@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from wardround.core.microseconds import micros_in, times_of
-from wardround.core.texts import Texts, numbered
+from wardround.core.texts import Texts, numbered, text_column
 
 
 class Kind(NamedTuple):
@@ -47,7 +47,7 @@ class Readings:
     time: np.ndarray
     available: np.ndarray
     value: np.ndarray
-    source_ref: Texts
+    source_ref: np.ndarray
     kind: np.ndarray
     kinds: Sequence[Kind]
 
@@ -60,7 +60,7 @@ class Readings:
             np.array(time, dtype=np.int64),
             np.array(available, dtype=np.int64),
             np.array(value, dtype=float),
-            Texts.of(source_ref),
+            np.array(source_ref, dtype=object),
             codes,
             [Kind(*one) for one in kinds],
         )
@@ -74,7 +74,7 @@ class Readings:
             micros_in(frame["time"]),
             micros_in(frame["available"]),
             frame["value"].to_numpy(dtype=float),
-            Texts.of_series(frame["source_ref"]),
+            frame["source_ref"].to_numpy(dtype=object),
             codes,
             kinds,
         )
@@ -90,7 +90,7 @@ class Readings:
             np.concatenate([part.time for part in parts]),
             np.concatenate([part.available for part in parts]),
             np.concatenate([part.value for part in parts]),
-            Texts.together([part.source_ref for part in parts]),
+            np.concatenate([part.source_ref for part in parts]),
             np.concatenate([part.kind + first for part, first in zip(parts, before[:-1], strict=True)]),
             [kind for part in parts for kind in part.kinds],
         )
@@ -128,7 +128,7 @@ class Readings:
                 "available": times_of(self.available),
                 "variable": texts["variable"],
                 "value": self.value,
-                "source_ref": self.source_ref.array(),
+                "source_ref": text_column(self.source_ref),
                 "unit": texts["unit"],
                 "other_unit": texts["other_unit"],
                 "comparator": np.array(of_kinds["comparator"], dtype=bool)[self.kind],

@@ -63,7 +63,20 @@ class Texts:
         return pd.array(texts, dtype="str")
 
 
+def text_column(rows: np.ndarray) -> Any:
+    """A column of a frame, of type `str`, of texts that do not repeat."""
+    return pd.array(pa.array(rows, type=_TEXT), dtype="str")
+
+
+class _Numbers(dict[Any, int]):
+    """Numbers values in the order in which they are first asked for."""
+
+    def __missing__(self, value: Any) -> int:
+        self[value] = number = len(self)
+        return number
+
+
 def numbered(rows: Sequence[Any]) -> tuple[np.ndarray, list[Any]]:
     """The number of each row's value among the different values, and these in the order in which they come."""
-    number = {name: place for place, name in enumerate(dict.fromkeys(rows))}
+    number = _Numbers()
     return np.fromiter(map(number.__getitem__, rows), dtype=np.int64, count=len(rows)), list(number)

@@ -52,12 +52,12 @@ def used_events(events: Events, condition: Condition, as_of: datetime) -> dict[s
     age = moment - events.time
     longest = events.variable.each(lambda name: windows.get(name, -1), np.int64)
     inside = np.flatnonzero((age >= 0) & (age <= longest) & (events.available <= moment))
-    patient, refs = events.patient_id.codes[inside], events.source_ref.take(inside)
+    patient, refs = events.patient_id.codes[inside], events.source_ref[inside]
     keys = (patient, events.time[inside], events.available[inside], events.value[inside])
-    order = _in_order(*keys, np.array(list(refs), dtype=object))
+    order = _in_order(*keys, refs)
     rows, patient = inside[order], patient[order]
     variable, hours, value = events.variable.codes[rows], age[rows] / PER_HOUR, events.value[rows]
-    source_refs = tuple(refs.take(order))
+    source_refs = tuple(refs[order].tolist())
     places = {name: number for number, name in enumerate(events.variable.names)}
     begins = np.flatnonzero(np.diff(patient, prepend=-1))
     used = {}
