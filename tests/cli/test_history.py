@@ -115,7 +115,7 @@ def test_a_database_that_is_down_costs_no_run_and_leaves_no_silent_gap(own, serv
     broken = replace(own, database=f"sqlite:///{tmp_path}/taken/ward.sqlite")
     result = screen(broken, server, "--as-of", EARLY)
     assert isinstance(result.exception, DatabaseError)
-    assert "missing in the history" in str(result.exception)
+    assert "missing from the history" in str(result.exception)
     assert "a file stands where a folder is expected" in str(result.exception)
     # What was scored is written and reported all the same, and the summary was printed.
     summary = json.loads(result.stdout)
@@ -160,7 +160,7 @@ def test_the_last_step_of_a_run_tries_again_and_then_all_is_well(own, server, wa
     (tmp_path / "taken").touch()
     broken = replace(own, database=f"sqlite:///{tmp_path}/taken/ward.sqlite")
     run = json.loads(screen(broken, server, "--as-of", EARLY).stdout)["run"]
-    with pytest.raises(DatabaseError, match="missing in the history"):
+    with pytest.raises(DatabaseError, match="missing from the history"):
         require_complete(run, broken)
     require_complete(run, own)
     assert listed(own) == [run]

@@ -1,4 +1,4 @@
-"""The figures of a run that its history keeps: what the report without patients shows, and nothing of a single stay."""
+"""The figures of a run for the history: those in the report without patients, and nothing about a single stay."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,13 +18,13 @@ from wardround.results.bands import HIGH, LOW, MODERATE
 from wardround.spec.conditions import Condition
 
 WHOLE: Final = ""
-"""The unit of the figures of a whole run."""
+"""The unit under which figures of a whole run are kept."""
 
 _PER_UNIT: Final = ("found", "scored", "high", "indeterminate", "excluded", "failed")
 
 
 class Figure(NamedTuple):
-    """One figure: of the whole run (WHOLE) or of a unit, by the name of its measure."""
+    """One figure of the whole run (WHOLE) or of a unit, with the name of its measure."""
 
     unit: str
     measure: str
@@ -33,7 +33,7 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True)
 class RunHistory:
-    """What the history keeps of a run.
+    """What the history keeps about a run.
 
     Attributes:
         source: the connection's name, or the URL of the server.
@@ -60,22 +60,22 @@ def history_of(
     set_aside: Mapping[str, Mapping[str, int]],
     inputs: tuple[Mapping[str, int], int],
 ) -> RunHistory:
-    """Returns what the history keeps of a run that has ended.
+    """Returns what the history keeps about a run that has ended.
 
     Args:
-        about: its overview.
-        condition: what it screened for.
-        summary: its summary.
+        about: overview of the run.
+        condition: the condition that it screened for.
+        summary: summary of the run.
         ledger: LEDGER_COLUMNS, one row per stay found.
         set_aside: variable -> reason -> how many readings were set aside.
-        inputs: feature column -> how many rows do not know it, and the number of rows.
+        inputs: feature column -> in how many rows it is unknown, and the number of rows.
     """
     figures: Counter[tuple[str, str]] = Counter()
     for unit, measure, value in _figures(condition, summary, ledger, set_aside, inputs):
-        # Servers may call a unit as we call those that are counted together.
+        # A server may have a unit with the name that we give to units counted together.
         figures[unit, measure] += value  # type: ignore[assignment]  # typeshed's Counter counts in whole numbers
     if about.as_of is None:
-        raise ValueError("a run without a prediction time has no place in the history")
+        raise ValueError("a run without a prediction time cannot be in the history")
     return RunHistory(
         run=about.run,
         condition=about.condition,
@@ -89,7 +89,7 @@ def history_of(
 
 
 class Change(NamedTuple):
-    """A figure that differs between two runs; None where one of them has none."""
+    """A figure that differs between two runs; None if a run does not have it."""
 
     unit: str
     measure: str
@@ -125,15 +125,15 @@ def _figures(
         yield Figure(WHOLE, f"known:{variable}", round(share, 6))
     for name in ("hours_after_as_of", "http_requests"):
         value = getattr(summary, name)
-        if value is not None:  # nothing was scored, or an earlier release did not say
+        if value is not None:  # None if nothing was scored, or in an earlier release
             yield Figure(WHOLE, name, value)
-    # No database of ours takes the character of no width that ends a text in C.
+    # Databases do not accept NUL characters in texts.
     units = ledger.assign(unit=ledger["unit"].str.replace("\0", "\N{REPLACEMENT CHARACTER}", regex=False))
     for unit in by_unit(units, guarded=True):
         yield from (Figure(unit.unit, measure, getattr(unit, measure)) for measure in _PER_UNIT)
 
 
 def _ours(text: str) -> str:
-    """Returns `write:412`, `under_age`; of a longer reason, which may quote a server, where the stay failed."""
+    """Returns a short reason such as `write:412`; for a longer one, which may quote a server, the step that failed."""
     reason = Reason.of(text)
     return text if reason.is_short else str(reason.failed_at or "other")

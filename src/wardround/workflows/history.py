@@ -1,7 +1,7 @@
-"""Keeps the history: a run that has ended is written to Wardround's database, and read again from its folder at will.
+"""Keeps the history: writes the figures of ended runs to Wardround's database, and rebuilds them from the run folders.
 
-A database that cannot be used costs no run: what was scored is written and reported. It is not passed over either: the
-run's folder says that it is missing, and its last step tries again and fails for it.
+If the database cannot be used, a run still writes and reports its scores. The failure is not ignored either: the run's
+folder states that the run is missing from the history, and the last step tries again and fails if it must.
 """
 
 import logging
@@ -27,12 +27,12 @@ _LOG = logging.getLogger(__name__)
 
 WRITTEN: Final = "written"
 NotKept = Literal["unfinished", "patients"]
-"""A run that has not ended; one of patients who were asked for by their ids, which is no ward and may be one person."""
+"""Not kept: a run that has not ended, and a run of patients requested by id, who are no ward and may be one person."""
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What became of each run folder: its run is in the history, or why not."""
+    """How many run folders are in the history, and how many are not, by reason."""
 
     written: int
     unfinished: int
@@ -41,27 +41,27 @@ class Rebuilt:
 
 
 def keep_history(run: str, settings: Settings) -> None:
-    """Writes a run to the history, in the place of what was there of it.
+    """Writes a run to the history, replacing its earlier figures.
 
-    Where that cannot be done, the run's folder says so, for `require_history`.
+    If that fails, a file in the run's folder records it for `require_history`.
     """
     folder = RunFolder.existing(settings.runs, run)
     try:
-        # Counted anew: a run that was resumed may have read more.
+        # Counted again: a resumed run may have read more.
         history = _history_of(run, folder, keep_unknown(folder), settings)
         if not isinstance(history, str):
             with opened(settings.database) as database, database.writing() as connection:
                 replace_run(connection, history)
-    except Exception as error:  # noqa: BLE001 - a figure of last month must not cost a ward tonight's report
+    except Exception as error:  # noqa: BLE001 - the history must not cost a ward tonight's report
         why = str(error) if isinstance(error, WardroundError) else named(error)
         folder.write_json(run_files.HISTORY_MISSING, {"why": why})
-        _LOG.warning("run %s: is missing in the history: %s", run, why)
+        _LOG.warning("run %s: is missing from the history: %s", run, why)
     else:
         folder.remove(run_files.HISTORY_MISSING)
 
 
 def retry_history(run: str, settings: Settings) -> None:
-    """Tries again to write a run that the history misses."""
+    """Tries again to write a run that is missing from the history."""
     if RunFolder.existing(settings.runs, run).exists(run_files.HISTORY_MISSING):
         keep_history(run, settings)
 
@@ -72,15 +72,15 @@ def require_history(run: str, settings: Settings) -> None:
     if folder.exists(run_files.HISTORY_MISSING):
         why = folder.read_json(run_files.HISTORY_MISSING)["why"]
         raise DatabaseError(
-            f"run {run}: ended and is reported, and is missing in the history, expected it there ({why}); mend that,"
-            " then `wardround history rebuild`"
+            f"run {run}: ended and is reported, but is missing from the history ({why}); fix that, then run"
+            " `wardround history rebuild`"
         )
 
 
 def rebuild(settings: Settings, progress: Callable[[str, int, int], None]) -> Rebuilt:
-    """Writes every run that has a folder to the history anew. Safe to interrupt, and to do while runs go on.
+    """Writes every run that has a folder to the history again. Safe to interrupt, and safe while other runs continue.
 
-    Runs whose folder is gone stay as they are. Raises SettingsError, StorageError or DatabaseError.
+    Runs without a folder keep their figures. Raises SettingsError, StorageError or DatabaseError.
     """
     names = [name for name in run_names(settings) if name.kind == "screening"]
     counts: dict[str, int] = dict.fromkeys((WRITTEN, *get_args(NotKept)), 0)
@@ -90,7 +90,7 @@ def rebuild(settings: Settings, progress: Callable[[str, int, int], None]) -> Re
         for done, name in enumerate(names, start=1):
             try:
                 counts[_rebuild(str(name), database, settings)] += 1
-            except (KeyError, TypeError, ValueError, AttributeError, RunNotFound):  # half a run, or of another release
+            except (KeyError, TypeError, ValueError, AttributeError, RunNotFound):  # incomplete, or of another release
                 unreadable.append(str(name))
             progress("history", done, len(names))
     return Rebuilt(**counts, unreadable=tuple(unreadable))

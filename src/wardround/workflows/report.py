@@ -1,4 +1,4 @@
-"""A run's folder in, its report and the files beside it out. It sees patient values; its log says where they are."""
+"""Writes the report of a run and the files that go with it. It sees patient values; its log only says where."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -34,17 +34,16 @@ _MODEL_CARD: Final = Link(run_files.MODEL_CARD, "The model's card")
 _WITHOUT_PATIENTS: Final = Link(run_files.AGGREGATES, "The same without patients")
 _AGGREGATES_TABLE: Final = Link(run_files.AGGREGATES_TABLE, "Figures as a table (CSV)")
 _TABLES: Final = (Link(run_files.WORKLIST, "Worklist as a table (CSV)"), _AGGREGATES_TABLE)
-# Beside the other one, which stays as it was.
 _SCORES: Final = ["stay_id", "reasons", "missing"]
 _STAYS: Final = ["stay_id", "intime"]
 
 
 def report(run: str, settings: Settings, identifiers: bool = True, identified_table: bool = False) -> str:
-    """Writes the report of a run and what goes with it into its folder; gives the path of the page, or its URL.
+    """Writes the report of a run and the files that go with it into its folder; returns the path or URL of the page.
 
-    A run that ended early is reported as far as it came. `identifiers` are in the page with the worklist, and with
-    `identified_table` in worklist.csv as well. The page comes last: where it is, the others are.
-    Raises RunNotFound, and SpecError if the condition is gone.
+    A run that ended early is reported as far as it got. `identifiers` are on the page with the worklist, and with
+    `identified_table` also in worklist.csv. The page is written last: if it exists, so do the others.
+    Raises RunNotFound, and SpecError if the condition no longer exists.
     """
     folder = _folder(run, settings)
     unknown = keep_unknown(folder)
@@ -61,13 +60,13 @@ def report(run: str, settings: Settings, identifiers: bool = True, identified_ta
 
 
 def report_page(run: str, settings: Settings, identifiers: bool = True) -> str:
-    """The report of a run as HTML, without links to what lies beside it. Raises RunNotFound and SpecError."""
+    """Returns the report of a run as HTML, without links to other files. Raises RunNotFound and SpecError."""
     folder = _folder(run, settings)
     return render(run_report(_record(folder, run, settings, kept_unknown(folder)), identifiers))
 
 
 def _keep_card(folder: RunFolder, record: RunRecord, settings: Settings) -> tuple[Link, ...]:
-    """Keeps the page of the model's card with the run, as it was at its first report; none where there is no card."""
+    """Stores the page of the model's card with the run, as it was at the first report; no link without a card."""
     if folder.exists(run_files.MODEL_CARD):
         return (_MODEL_CARD,)
     try:
@@ -117,7 +116,7 @@ def _record(folder: RunFolder, run: str, settings: Settings, unknown: Unknown) -
 
 
 def _unfinished(stays: pd.DataFrame) -> pd.DataFrame:
-    """The ledger of a run that ended before it had one: nobody was scored, nothing was written."""
+    """Returns a ledger for a run that ended before it had one: no stay was scored, and nothing was written."""
     if stays.empty:
         return frame_of(LEDGER_COLUMNS)
     excluded = stays["excluded"] != ""
@@ -132,13 +131,13 @@ def _unfinished(stays: pd.DataFrame) -> pd.DataFrame:
 
 
 def _scores(folder: RunFolder, names: Sequence[str]) -> pd.DataFrame:
-    """What the lists say of the stays."""
+    """Returns what the lists show about the stays."""
     frames = [folder.read_frame(name, _SCORES) for name in run_files.of_all_chunks(run_files.SCORES, names)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=_SCORES)
 
 
 def _standing(request: Mapping[str, Any], settings: Settings) -> Standing:
-    """What was decided about the condition; nothing where that cannot be read: a report is needed most then."""
+    """Returns the decisions about the condition; none if they cannot be read, because a report is needed most then."""
     try:
         return store_of(request.get("demo_model", False), settings).standing(request["condition"])
     except ModelError:
@@ -146,7 +145,7 @@ def _standing(request: Mapping[str, Any], settings: Settings) -> Standing:
 
 
 def _card(request: Mapping[str, Any], settings: Settings) -> ModelCard | None:
-    """The card of the run's model, or None if it is no longer in the store: an old run keeps its report."""
+    """Returns the card of the run's model, or None if it is no longer in the store: an old run keeps its report."""
     try:
         return store_of(request.get("demo_model", False), settings).card(request["condition"], request["model_version"])
     except ModelError:
