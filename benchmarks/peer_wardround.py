@@ -12,7 +12,7 @@ import psutil
 import requests
 
 from wardround.candidates import registry
-from wardround.cli.process import suit_the_process
+from wardround.cli.process import tune_process
 from wardround.cli.servers import server_at
 from wardround.fhir.wire import WholeAnswers
 from wardround.settings import settings_from
@@ -64,7 +64,7 @@ def wait_until_idle(process: psutil.Process) -> None:
 
 def main() -> None:
     with GateProcess() as gate:
-        suit_the_process()
+        tune_process()
         (child,) = psutil.Process().children()
         wait_until_idle(child)
         sys.stdout.write("ready\n")

@@ -33,15 +33,15 @@ def guarded(work: Callable[P, T]) -> Callable[P, T]:
     """
 
     @functools.wraps(work)
-    def sayably(*args: P.args, **kwargs: P.kwargs) -> T:
+    def run_guarded(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return work(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - raised again below, without the errors that caused it
-            sayable = _sayable(error)
-        raise sayable
+            shown = _safe_to_show(error)
+        raise shown
 
-    sayably.guarded = True  # type: ignore[attr-defined]
-    return sayably
+    run_guarded.guarded = True  # type: ignore[attr-defined]
+    return run_guarded
 
 
 def task(work: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -51,7 +51,7 @@ def task(work: Callable[..., Any] | None = None, **options: Any) -> Any:
     return airflow.sdk.task(**options)(guarded(work))
 
 
-def _sayable(error: BaseException) -> BaseException:
+def _safe_to_show(error: BaseException) -> BaseException:
     if isinstance(error, Exception) and not isinstance(error, WardroundError) and not _is_airflows(error):
         _LOG.error("the error was raised here:\n%s", "".join(traceback.format_tb(error.__traceback__)))
         return TaskFault(

@@ -81,7 +81,7 @@ def command(
     else:
         _show(found)
     if found.sample:
-        _keep(found.sample, settings.var / "source-maps" / f"{_slug(found.source)}.draft.yaml", as_json)
+        _write_draft(found.sample, settings.var / "source-maps" / f"{_file_name(found.source)}.draft.yaml", as_json)
     rows = (*found.findings, *(found.results.findings if found.results else ()))
     kept = next((finding.detail for finding in rows if finding.outcome == "kept"), None)
     if kept:
@@ -162,7 +162,7 @@ def _show_sample(sample: "Sample") -> None:
         tell(f"  no variable for {one.code or 'no code'} of {one.system or 'no system'}: {one.observations:,} times")
 
 
-def _keep(sample: "Sample", draft: Path, as_json: bool) -> None:
+def _write_draft(sample: "Sample", draft: Path, as_json: bool) -> None:
     """Writes the draft of a source map, if there is something to map."""
     if sample.unmapped:
         from wardround.adapters.files.whole_file import write_whole
@@ -171,7 +171,7 @@ def _keep(sample: "Sample", draft: Path, as_json: bool) -> None:
         click.echo(visible(f"Draft of a source map: {draft}"), err=as_json)
 
 
-def _slug(url: str) -> str:
+def _file_name(url: str) -> str:
     """Returns the URL's host and path as a valid file name."""
     return re.sub(r"[^A-Za-z0-9.]+", "-", url.partition("://")[2]).strip("-")
 

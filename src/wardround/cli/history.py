@@ -1,4 +1,4 @@
-"""`wardround history`: what past runs counted, from the database, and the way to read it again from the run folders."""
+"""`wardround history`: shows the figures of past runs from the database, and rebuilds them from the run folders."""
 
 import json
 from collections.abc import Iterable
@@ -24,12 +24,15 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 
 @click.group()
 def command() -> None:
-    """Figures of past runs, per run, unit and measure. They name no patient, and stay when run folders are removed."""
+    """Show and compare figures of past runs, by unit and measure.
+
+    They name no patient, and are kept when run folders are removed.
+    """
 
 
-@command.command("list", short_help="List the runs, those of the latest prediction time first.")
+@command.command("list", short_help="List the runs, latest prediction time first.")
 @click.argument("condition", required=False)
-@click.option("--since", type=DAY, help="Those of a prediction time on or after this day (UTC).")
+@click.option("--since", type=DAY, help="Only runs with a prediction time on or after this day (UTC).")
 @_as_json
 def list_history(condition: str | None, since: datetime | None, as_json: bool) -> None:
     """List the runs of CONDITION, or of all conditions, with the figures of each whole run."""
@@ -50,7 +53,7 @@ def list_history(condition: str | None, since: datetime | None, as_json: bool) -
 @click.argument("run", metavar="RUN")
 @_as_json
 def show_history(run: str, as_json: bool) -> None:
-    """Show every figure of RUN: of the whole run, and of its units.
+    """Show every figure of RUN: for the whole run, and for its units.
 
     Units with fewer than five stays are counted together.
     """
@@ -77,7 +80,7 @@ def diff_history(before: str, after: str, as_json: bool) -> None:
     with opened(settings_from().database) as database, database.reading() as connection:
         one, other = _required(connection, before), _required(connection, after)
     if one.condition != other.condition:
-        raise click.UsageError(f"these are runs of two conditions, {one.condition} and {other.condition}")
+        raise click.UsageError(f"the runs are of different conditions, {one.condition} and {other.condition}")
     found = changes(one, other)
     if as_json:
         rows = [_named(change) for change in found]
@@ -93,9 +96,9 @@ def diff_history(before: str, after: str, as_json: bool) -> None:
 @command.command("rebuild", short_help="Read the figures again from the run folders.")
 @_as_json
 def rebuild_history(as_json: bool) -> None:
-    """Read the figures of every run that has a folder again, and put them in the place of what the history held.
+    """Read the figures of every run again from its folder, and replace those in the history.
 
-    Runs whose folder was removed stay as they are. It can be interrupted and repeated.
+    Runs whose folder was removed are not changed. The command can be interrupted and repeated.
     """
     from wardround.cli.progress import progress_bars
     from wardround.workflows.history import rebuild
@@ -103,7 +106,7 @@ def rebuild_history(as_json: bool) -> None:
     with progress_bars() as progress:
         done = rebuild(settings_from(), progress)
     for run in done.unreadable:
-        say(f"{run}: its files cannot be read; the history keeps what it held of it.")
+        say(f"{run}: its files cannot be read; its figures in the history are kept.")
     counts = {"written": done.written, "unfinished": done.unfinished, "patients asked for by id": done.patients}
     show({**counts, "unreadable": list(done.unreadable) if as_json else len(done.unreadable)}, as_json)
 
@@ -118,8 +121,8 @@ def _required(connection: "Connection", run: str) -> "RunHistory":
     found = run_in(connection, run)
     if found is None:
         raise RunNotFound(
-            f"{run}: is not in the history, expected a run that `wardround history list` names;"
-            " `wardround history rebuild` reads run folders again"
+            f"{run}: is not in the history, expected a run that `wardround history list` shows;"
+            " `wardround history rebuild` reads the run folders again"
         )
     return found
 
@@ -134,7 +137,7 @@ def _by_measure(run: "RunHistory") -> dict[str, float]:
 
 
 def _named(figure: Any) -> dict[str, Any]:
-    """A figure, or a change of one, for JSON; a figure of the whole run has no unit."""
+    """Returns a figure, or a change of one, for JSON; a figure of the whole run has no unit."""
     return {**figure._asdict(), "unit": figure.unit or None}
 
 

@@ -28,7 +28,7 @@ COMMANDS: dict[str, str] = {
     "labels": "Write the labels of all ICU stays of MIMIC CSVs with their times, and hourly SOFA.",
     "report": "Write the report of a run again, with or without identifiers.",
     "runs": "List runs, also those of a patient, and remove old ones.",
-    "history": "Figures of past runs: list, show and compare them, or read them again from the run folders.",
+    "history": "List, show and compare figures of past runs, or rebuild them from the run folders.",
     "database": "Back up and restore the database of the history.",
     "check-source": "Report what a FHIR server supports, which profile fits it, and how fast it answers.",
     "check": "Validate the spec, and check each condition's live model against it.",

@@ -59,7 +59,7 @@ def list_models(condition: str | None, as_json: bool) -> None:
             tell(f"No model is stored in {store.root}.")
         for condition_id in conditions:
             if condition_id in suspended:
-                tell(_off(condition_id, suspended[condition_id]))
+                tell(_suspended_since(condition_id, suspended[condition_id]))
             if beside := store.standing(condition_id).challenge:
                 tell(f"{condition_id}: {beside.version} is scored beside the live one{_until(beside)}.")
             print_table(versions_table(condition_id, [row for row in rows if row["condition"] == condition_id]))
@@ -98,7 +98,7 @@ def show_model(condition: str, version: str | None, html: Path | None, as_json: 
     from wardround.cli.cards import show_card
 
     if now.suspended:
-        tell(_off(condition, now.suspended))
+        tell(_suspended_since(condition, now.suspended))
     show_card(card)
     if now.challenge:
         tell(f"Challenger: {now.challenge.version}{_until(now.challenge)}.")
@@ -184,7 +184,7 @@ def suspend_condition(condition: str, by: str, why: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"condition": condition, "suspended": _suspension(since)}))
     else:
-        tell(_off(condition, since))
+        tell(_suspended_since(condition, since))
 
 
 @command.command("resume", short_help="Switch a condition on again.")
@@ -256,7 +256,7 @@ def _suspension(decision: "Decision") -> dict[str, Any]:
     return decision.model_dump(mode="json", include={"by", "when", "why"})
 
 
-def _off(condition_id: str, decision: "Decision") -> str:
+def _suspended_since(condition_id: str, decision: "Decision") -> str:
     since = f"{decision.when:%Y-%m-%dT%H:%M:%SZ}"
     return f"{condition_id}: SUSPENDED by {decision.by} since {since}: {decision.why}"
 

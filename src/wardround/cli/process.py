@@ -10,18 +10,18 @@ _M_ARENA_MAX: Final = -8
 _LARGE: Final = 2**20  # bytes
 
 
-def suit_the_process() -> None:
+def tune_process() -> None:
     """Keeps the memory of a screening from growing with the size of the ward. Call it before any heavy import."""
     # A page of results is a million small objects, all in use: collecting garbage every 700 takes half the time.
     gc.set_threshold(1_000_000, 10, 10)
-    _suit_glibc()
+    _tune_glibc()
     import pyarrow
 
     # Arrow's own allocator holds on to 40 MiB that are no longer used.
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())
 
 
-def _suit_glibc() -> None:
+def _tune_glibc() -> None:
     """Makes glibc return large buffers to the system when they are freed, and share one heap between threads."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # other C libraries do not have it

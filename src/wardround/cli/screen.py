@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from wardround.cli.cohorts import COHORT
 from wardround.cli.durations import DURATION
-from wardround.cli.process import suit_the_process
+from wardround.cli.process import tune_process
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
 from wardround.cli.servers import SOURCE_HELP, server_at, servers_of, source_option
@@ -110,7 +110,7 @@ def _screen(
     as_json: bool,
     asked: dict[str, Any],
 ) -> None:
-    suit_the_process()
+    tune_process()
     # pandas and scikit-learn take seconds to import; `--help` and the gate's process must not wait for them.
     from wardround.fhir.patience import Patience
     from wardround.workflows.screen import Means, load_run, require_complete, resume, screen

@@ -120,7 +120,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     with suppress(subprocess.TimeoutExpired, ProcessLookupError):
         process.send_signal(signal.SIGINT)
         process.wait(STOP_SECONDS)
-    # Tasks have process groups of their own, but all are of the session that standalone leads.
+    # Tasks have their own process groups, but all belong to the session that standalone leads.
     for member in psutil.process_iter():
         with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
             if os.getsid(member.pid) == process.pid:

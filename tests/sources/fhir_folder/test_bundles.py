@@ -9,7 +9,7 @@ import pytest
 from wardround.fhir.references import Bases, is_id
 from wardround.fhir.times import micros_of
 from wardround.fhir.versions import ALWAYS
-from wardround.sources.fhir_folder.bundles import Account, Unusable, kind_of, resources_of_prefetch, taken_apart
+from wardround.sources.fhir_folder.bundles import Account, Unusable, entries_of, kind_of, resources_of_prefetch
 
 UUID = "0c2243d2-987b-5cbd-8eb1-170a80647693"
 PATIENT = {"resourceType": "Patient", "gender": "female"}
@@ -29,7 +29,7 @@ class Taken:
     def __init__(self, bundle: bytes, *bases: str) -> None:
         self.account = Account()
         self.refused: list[tuple[int, str]] = []
-        found = taken_apart(bundle, self.account, Bases(*bases), lambda *unread: self.refused.append(unread))
+        found = entries_of(bundle, self.account, Bases(*bases), lambda *unread: self.refused.append(unread))
         self.all = [json.loads(text) for _, _, text in found]
         self.references = [f"{one['resourceType']}/{one['id']}" for one in self.all]
 
@@ -192,7 +192,7 @@ def test_a_name_that_is_not_an_id_is_not_used_in_references() -> None:
         }
     )
     account, refused = Account(), []
-    found = taken_apart(
+    found = entries_of(
         odd.replace('"X"', r'"\ud800"').encode(), account, Bases(), lambda *unread: refused.append(unread)
     )
     assert (len(list(found)), account.unresolved, refused) == (2, 1, [])
@@ -209,7 +209,7 @@ def test_a_token_that_json_does_not_allow_stays_in_its_own_resource(token: str) 
         {"resourceType": "Bundle", "entry": [entry({**VALUE, "x": 0}), entry(PATIENT, f"urn:uuid:{UUID}")]}
     )
     account = Account()
-    odd, fine = taken_apart(bundle.replace('"x": 0', f'"x": {token}').encode(), account, Bases(), lambda *_: None)
+    odd, fine = entries_of(bundle.replace('"x": 0', f'"x": {token}').encode(), account, Bases(), lambda *_: None)
     assert json.loads(fine[2])["id"] == UUID
     assert f"Patient/{UUID}".encode() in odd[2]
     assert account.unresolved == 0

@@ -25,7 +25,7 @@ from wardround.airflow.conditions import valid_conditions
 from wardround.airflow.pages import answers
 from wardround.airflow.pages.access import PREFIXES, SignedIn
 from wardround.airflow.pages.files import SERVED, Served
-from wardround.airflow.pages.sheets import sheet, sifted_sheet
+from wardround.airflow.pages.sheets import filtered_sheet, sheet
 from wardround.airflow.sources import of_dag as parts_of
 from wardround.airflow.sources import run_key
 from wardround.core import run_files
@@ -175,7 +175,7 @@ def _list(
         found = sheet(names, page, settings)
         found = found._replace(rows=_allowed(found.rows, reader))
     else:
-        found = sifted_sheet(
+        found = filtered_sheet(
             names,
             page,
             settings,

@@ -30,7 +30,7 @@ def sheet(names: Sequence[RunName], page: int, settings: Settings) -> Sheet:
     return Sheet(rows, first + 1, last, len(names), last < len(names))
 
 
-def sifted_sheet(
+def filtered_sheet(
     names: Sequence[RunName], page: int, settings: Settings, belongs: Callable[[RunOverview], bool]
 ) -> Sheet:
     """Returns one page of a list of the runs for which `belongs` is true: runs are read until the page is full.

@@ -1,4 +1,4 @@
-"""Performs REST interactions, both those that are requests of their own and those that are entries of a Bundle."""
+"""Performs REST interactions, in the same way for single requests and for entries of a Bundle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

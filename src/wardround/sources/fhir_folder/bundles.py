@@ -98,7 +98,7 @@ class _Named(msgspec.Struct, gc=False):
     new_id: str | None = None
 
 
-def taken_apart(
+def entries_of(
     content: bytes, account: Account, bases: Bases, refuse: Callable[[int, str], None]
 ) -> Iterator[tuple[int, str, bytes]]:
     """Yields number, type and bytes of each entry's resource; counts deletions and OperationOutcomes in the account.

@@ -80,7 +80,7 @@ class Places:
         if not known:
             return _NONE
         known["id"] = np.frombuffer(self._hashes, dtype=np.int64)[known["place"]]
-        return np.sort(np.concatenate([_losers(part) for part in _parts(known)]))
+        return np.sort(np.concatenate([_outdated(part) for part in _parts(known)]))
 
 
 def _parts(columns: Mapping[str, Numbers]) -> Iterator[pd.DataFrame]:
@@ -90,7 +90,7 @@ def _parts(columns: Mapping[str, Numbers]) -> Iterator[pd.DataFrame]:
     return (pd.DataFrame({name: column[part == n] for name, column in columns.items()}) for n in range(count))
 
 
-def _losers(table: pd.DataFrame) -> Numbers:
+def _outdated(table: pd.DataFrame) -> Numbers:
     """Returns the places of the outdated rows; `table` has (id, other, time, removed) in the order of the folder."""
     ids = table.groupby(["id", "other"], sort=False)
     newest = ids["time"].cummax()

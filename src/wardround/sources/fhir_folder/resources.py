@@ -26,9 +26,9 @@ from wardround.sources.fhir_folder.bundles import (
     OUTCOME,
     Account,
     Unusable,
+    entries_of,
     kind_of,
     resources_of_prefetch,
-    taken_apart,
 )
 from wardround.sources.fhir_folder.places import Places
 
@@ -135,7 +135,7 @@ class FhirFolder:
             refuse(Unread(str(Place(file, line or number)), reason))
 
         try:
-            for number, kind, resource in taken_apart(text, account, self._bases, refuse_entry):
+            for number, kind, resource in entries_of(text, account, self._bases, refuse_entry):
                 yield file, line or number, kind, resource
         except Unusable as error:
             refuse(Unread(str(Place(file, line)), str(error)))
@@ -165,7 +165,7 @@ class Current(Generic[K]):
         for number, line in self._numbered(files):
             # What was added to the folder since the survey is ignored.
             if number < len(self._of_line) and self._of_line[number] in groups:
-                resource = _parsed(line, _overhear)
+                resource = _parsed(line, _ignore)
                 if resource is not None:
                     yield Place(*line[:2]), resource
 
@@ -180,7 +180,7 @@ class Current(Generic[K]):
         for reference, time in self.account.deleted.items():
             places.delete(reference, time)
         groups, files, begins = list(self._groups), list(self._begins), list(self._begins.values())
-        for number in places.outdated(lambda: self._folder.lines(_overhear), _version).tolist():
+        for number in places.outdated(lambda: self._folder.lines(_ignore), _version).tolist():
             self.counts[files[bisect_right(begins, number) - 1]][groups[self._of_line[number]]] -= 1
             self._of_line[number] = -1
 
@@ -192,7 +192,7 @@ class Current(Generic[K]):
     def _numbered(self, only: frozenset[str]) -> Iterator[tuple[int, Line]]:
         """Yields the lines of some files, each with its number in the folder."""
         file, number = "", 0
-        for line in self._folder.lines(_overhear, only):
+        for line in self._folder.lines(_ignore, only):
             number = number + 1 if line[0] == file else self._begins[line[0]]
             file = line[0]
             yield number, line
@@ -217,13 +217,13 @@ def _reference(resource: Resource) -> str:
     return f"{resource['resourceType']}/{resource['id']}"
 
 
-def _overhear(_unread: Unread) -> None:
+def _ignore(_unread: Unread) -> None:
     """Ignores it, because it was reported when the folder was surveyed."""
 
 
 def _version(line: Line) -> tuple[str, object]:
     """Returns `Type/id` and lastUpdated of a line that was parsed successfully before."""
-    resource = _parsed(line, _overhear)
+    resource = _parsed(line, _ignore)
     return ("", None) if resource is None else (_reference(resource), last_updated(resource))
 
 
