@@ -1,15 +1,16 @@
 """Shows progress on stderr: one bar per step on a terminal, otherwise one line when a step has ended."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from wardround.cli.results import say
+from wardround.core.progress import Progress
 
 
 @contextmanager
-def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+def progress_bars() -> Iterator[Progress]:
     """Yields a function to call with a step's name, the units done and the total number of units."""
     if not sys.stderr.isatty():
         yield _say_when_done

@@ -15,7 +15,8 @@ from wardround.adapters.files.refused import storing
 from wardround.adapters.files.whole_file import write_whole
 from wardround.airflow.environment import local_environment
 from wardround.core import run_files
-from wardround.demo.demo_ward import Progress, prepare_ward
+from wardround.core.progress import Say
+from wardround.demo.demo_ward import prepare_ward
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import RunIncomplete
 from wardround.settings import Settings, database_in
@@ -45,7 +46,7 @@ class Demo:
         self.log = self.folder / "airflow.log"
         self.summary = self.folder / "summary.json"
 
-    def run(self, stays: int, mimic: Path | None, progress: Progress) -> dict[str, dict[str, Any]]:
+    def run(self, stays: int, mimic: Path | None, say: Say) -> dict[str, dict[str, Any]]:
         """Runs both DAGs of every condition, writes summary.json, and returns the same summary by condition.
 
         `mimic` is a folder of MIMIC-IV CSVs; without one, a ward of `stays` stays is simulated. Raises RunIncomplete
@@ -54,13 +55,13 @@ class Demo:
         with storing(self.folder):
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
-        mimic = prepare_ward(self.folder, mimic, stays, NOW, self.settings, progress)
-        progress("Starting the FHIR server")
+        mimic = prepare_ward(self.folder, mimic, stays, NOW, self.settings, say)
+        say("Starting the FHIR server")
         with running_server(data=self.folder / "fhir", db=self.folder / "fhir.sqlite") as server:
             os.environ.update(local_environment(self.settings, self.folder / "airflow", server.base_url))
             os.environ["MIMIC_CSV_PATH"] = str(mimic)
             with _output_to(self.log):
-                return self._run_dags(progress)
+                return self._run_dags(say)
 
     def highest(self, run: str, number: int) -> list[dict[str, Any]]:
         """Returns the stays of a run with the highest scores: stay_id, unit, score and band."""
@@ -70,13 +71,13 @@ class Demo:
         worst = ledger[ledger["outcome"] == "scored"].nlargest(number, "score")
         return [{str(name): value for name, value in row.items()} for row in worst.to_dict("records")]
 
-    def _run_dags(self, progress: Progress) -> dict[str, dict[str, Any]]:
+    def _run_dags(self, say: Say) -> dict[str, dict[str, Any]]:
         from wardround.demo.in_process import migrate, watched
 
-        progress("Creating Airflow's database")
+        say("Creating Airflow's database")
         migrate()
         conditions = condition_ids(self.settings.schemas)
-        with watched(lambda dag_id, task_id: progress(f"{dag_id}: {task_id}")):
+        with watched(lambda dag_id, task_id: say(f"{dag_id}: {task_id}")):
             for condition in conditions:
                 self._run_dag(f"train__{condition}", _QUICK)
             summary = {condition: self._screen(condition) for condition in conditions}

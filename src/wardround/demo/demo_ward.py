@@ -1,10 +1,10 @@
 """Prepares the ward that the demo and `wardround up` screen: MIMIC's patients from CSVs, or simulated ones."""
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from wardround.core.progress import Say
 from wardround.errors import SettingsError
 from wardround.settings import Settings
 from wardround.spec.loading import load_variables
@@ -13,12 +13,8 @@ SEED: Final = 1
 DISCHARGED: Final = 600
 """Number of completed stays in the simulated CSVs, to train on."""
 
-Progress = Callable[[str], None]
 
-
-def prepare_ward(
-    folder: Path, mimic: Path | None, stays: int, now: datetime, settings: Settings, progress: Progress
-) -> Path:
+def prepare_ward(folder: Path, mimic: Path | None, stays: int, now: datetime, settings: Settings, say: Say) -> Path:
     """Fills folder/fhir with a census as of `now`, and returns the folder of MIMIC-IV CSVs to train on.
 
     Without `mimic`, a ward of `stays` stays is simulated, with its CSVs in folder/mimic. Raises SettingsError if the
@@ -36,8 +32,8 @@ def prepare_ward(
     variables, time = load_variables(settings.schemas), pd.Timestamp(now)
     if mimic is None:
         plan = Plan(stays, DISCHARGED, SEED, time)
-        simulate(plan, folder, variables, lambda step: progress(f"Simulating a ward of {stays} stays: {step}"))
+        simulate(plan, folder, variables, lambda step: say(f"Simulating a ward of {stays} stays: {step}"))
         return folder / "mimic"
     selection = Selection(variables, rebase_to=time)
-    mimic2fhir(mimic, folder / "fhir", selection, lambda step: progress(f"Making a census of MIMIC: {step}"))
+    mimic2fhir(mimic, folder / "fhir", selection, lambda step: say(f"Making a census of MIMIC: {step}"))
     return mimic

@@ -1,6 +1,6 @@
 """Converts MIMIC-IV CSVs to MIMIC-IV-on-FHIR NDJSON, with the recorded times or as a census around one time."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 
 from wardround.adapters.files.scratch import scratch_folder
+from wardround.core.progress import Say
 from wardround.demo.census_shift import place
 from wardround.demo.mimic_fhir import observations
 from wardround.demo.mimic_fhir.condition import condition
@@ -49,10 +50,10 @@ class Written:
     left_out: int
 
 
-def mimic2fhir(mimic: Path, out: Path, selection: Selection, progress: Callable[[str], None]) -> Written:
+def mimic2fhir(mimic: Path, out: Path, selection: Selection, say: Say) -> Written:
     """Writes out/Mimic*.ndjson.gz and returns the counts. Raises SourceDataError for missing or broken CSVs.
 
-    A file appears only when it is complete; `progress` is called with its name before it is started.
+    A file appears only when it is complete; `say` is called with its name before it is started.
     """
     counts = {}
     with scratch_folder() as scratch, connect(scratch, threads=1) as database:
@@ -63,7 +64,7 @@ def mimic2fhir(mimic: Path, out: Path, selection: Selection, progress: Callable[
         timeline, left_out = _timeline(database, files, selection)
         tables = Tables(database, files, timeline)
         for name, resources in _resources(tables, selection):
-            progress(name)
+            say(name)
             counts[name] = write_ndjson(out / f"{name}.ndjson.gz", resources)
     return Written(counts, left_out)
 

@@ -1,6 +1,6 @@
 """Writes a synthetic ward as MIMIC-IV CSVs and as FHIR NDJSON, from numbers of stays, a seed and a time."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from wardround.core.progress import Say
 from wardround.demo.mimic2fhir import Selection, mimic2fhir
 from wardround.demo.ward.patients import Batch
 from wardround.demo.ward.tables import dictionaries, make_tables
@@ -39,20 +40,20 @@ class Simulated:
     fhir: dict[str, int]
 
 
-def simulate(plan: Plan, out: Path, variables: Mapping[str, Variable], progress: Callable[[str], None]) -> Simulated:
+def simulate(plan: Plan, out: Path, variables: Mapping[str, Variable], say: Say) -> Simulated:
     """Writes out/mimic and out/fhir with the same stays and ids; only out/mimic has all discharged stays as well.
 
     The FHIR files are made from the CSVs by mimic2fhir. The same plan gives the same bytes.
     """
     with MimicWriter(out / "mimic") as writer:
         for batch, rng in _batches(plan):
-            progress(f"stays {batch.first:,} to {batch.first + batch.count:,} of {plan.stays + plan.discharged:,}")
+            say(f"stays {batch.first:,} to {batch.first + batch.count:,} of {plan.stays + plan.discharged:,}")
             for table, frame in make_tables(batch, rng).items():
                 writer.write(table, frame)
         for table, frame in dictionaries().items():
             writer.write(table, frame)
     present = Selection(variables, present_since=plan.now - PRESENT_WITHIN)
-    return Simulated(writer.rows, mimic2fhir(out / "mimic", out / "fhir", present, progress).counts)
+    return Simulated(writer.rows, mimic2fhir(out / "mimic", out / "fhir", present, say).counts)
 
 
 def _batches(plan: Plan) -> Iterator[tuple[Batch, np.random.Generator]]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from wardround.adapters.files.refused import storing
 from wardround.adapters.models.store import ModelStore
 from wardround.airflow.environment import local_environment
+from wardround.core.progress import Say
 from wardround.demo.airflow_rest import FINISHED
-from wardround.demo.demo_ward import Progress, prepare_ward
+from wardround.demo.demo_ward import prepare_ward
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.standalone import POLL_SECONDS, Standalone, refuse_taken, running_standalone
 from wardround.errors import RunIncomplete
@@ -28,23 +29,23 @@ class Ward:
     fhir_base_url: str
     settings: Settings
 
-    def first_round(self, progress: Progress) -> None:
+    def first_round(self, say: Say) -> None:
         """Trains conditions without a live model, and screens each once, so that there is something to see at once."""
         conditions = condition_ids(self.settings.schemas)
         store = ModelStore(self.settings.models)
-        self._run([f"train__{condition}" for condition in conditions if store.live(condition) is None], progress)
+        self._run([f"train__{condition}" for condition in conditions if store.live(condition) is None], say)
         # A condition that was suspended in an earlier session would end red, and stop everything.
         active = [condition for condition in conditions if store.standing(condition).suspended is None]
-        self._run([f"screen_icu__{condition}" for condition in active], progress)
+        self._run([f"screen_icu__{condition}" for condition in active], say)
 
-    def _run(self, dag_ids: list[str], progress: Progress) -> None:
+    def _run(self, dag_ids: list[str], say: Say) -> None:
         """Starts the DAGs and returns when all have ended. Raises RunIncomplete for the first that failed."""
         if not dag_ids:
             return
         api = self.airflow.api
         self._wait_while(lambda: not all(api.knows(dag_id) for dag_id in dag_ids))
         runs = {dag_id: api.trigger(dag_id, {}) for dag_id in dag_ids}
-        progress(f"Running {', '.join(dag_ids)}")
+        say(f"Running {', '.join(dag_ids)}")
         self._wait_while(lambda: any(api.state(dag_id, run_id) not in FINISHED for dag_id, run_id in runs.items()))
         for dag_id, run_id in runs.items():
             if api.state(dag_id, run_id) == "failed":
@@ -62,7 +63,7 @@ class Ward:
 
 @contextmanager
 def running_ward(
-    settings: Settings, mimic: Path | None, stays: int, now: datetime, port: int, progress: Progress
+    settings: Settings, mimic: Path | None, stays: int, now: datetime, port: int, say: Say
 ) -> Iterator[Ward]:
     """Creates a new ward in var/up as of `now`, and runs it; Airflow's history and the models in var/up are kept.
 
@@ -79,11 +80,11 @@ def running_ward(
         for leftover in folder.glob("fhir.sqlite*"):
             leftover.unlink()
         folder.mkdir(parents=True, exist_ok=True)
-    mimic = prepare_ward(folder, mimic, stays, now, own, progress)
-    progress("Starting the FHIR server")
+    mimic = prepare_ward(folder, mimic, stays, now, own, say)
+    say("Starting the FHIR server")
     with running_server(data=folder / "fhir", db=folder / "fhir.sqlite") as server:
         variables = local_environment(own, folder / "airflow", server.base_url) | {"MIMIC_CSV_PATH": str(mimic)}
-        progress("Starting Airflow")
+        say("Starting Airflow")
         with running_standalone(variables, port, folder / "airflow.log") as airflow:
             airflow.wait_until_ready()
             yield Ward(airflow, server.base_url, own)

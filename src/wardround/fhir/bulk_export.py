@@ -20,6 +20,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.core import run_files
+from wardround.core.progress import Progress
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.answer import error_codes
 from wardround.fhir.client import FhirClient
@@ -28,7 +29,6 @@ from wardround.fhir.json_object import json_object
 from wardround.fhir.references import Resource
 from wardround.spec.base import format_duration
 
-Progress = Callable[[str, int, int], None]  # step, units done, units in all
 Clock = Callable[[], float]  # seconds since 1970
 
 DELETED: Final = "deleted"  # the part of a manifest with Bundles of what is no longer there

@@ -1,6 +1,6 @@
 """Writes a label for all stays of MIMIC as a parquet file; for Sepsis-3 also the hourly SOFA."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from wardround.adapters.files.table_file import TableFile
+from wardround.core.progress import Say
 from wardround.sources.mimic.folder import MimicFolder
 from wardround.spec.conditions import Label
 from wardround.training.labels import LabelSources, outcomes, sepsis3_onset
@@ -23,9 +24,7 @@ class WrittenLabels:
     hours: int
 
 
-def write_labels(
-    mimic: MimicFolder, label: Label, out: Path, detail: Path | None, progress: Callable[[str], None]
-) -> WrittenLabels:
+def write_labels(mimic: MimicFolder, label: Label, out: Path, detail: Path | None, say: Say) -> WrittenLabels:
     """Writes the label of all stays to `out`, sorted by stay_id; each file appears when it is complete.
 
     Args:
@@ -34,13 +33,13 @@ def write_labels(
         out: gets stay_id, mimic_stay_id, a column named after the label's rule (boolean, empty if unknown), for sepsis3
             suspected_infection_time and sofa_time, and onset (empty if the rule has none).
         detail: gets the hourly SOFA (sources/mimic/sepsis3.SOFA_COLUMNS); only for the rule sepsis3.
-        progress: is called when a step begins.
+        say: is called when a step begins.
     """
     found, hours = [], 0
     with ExitStack() as files:
         labels = files.enter_context(TableFile(out))
         hourly = None if detail is None else files.enter_context(TableFile(detail))
-        parts = _sepsis3(mimic, label, progress) if label.rule == "sepsis3" else _others(mimic, label)
+        parts = _sepsis3(mimic, label, say) if label.rule == "sepsis3" else _others(mimic, label)
         for rows, sofa in parts:
             labels.write(rows)
             found.append(rows[label.rule])
@@ -51,10 +50,8 @@ def write_labels(
     return WrittenLabels(len(outcome), int(outcome.sum()), int(outcome.isna().sum()), hours)
 
 
-def _sepsis3(
-    mimic: MimicFolder, label: Label, progress: Callable[[str], None]
-) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    for part in mimic.sepsis3_parts(progress):
+def _sepsis3(mimic: MimicFolder, label: Label, say: Say) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    for part in mimic.sepsis3_parts(say):
         yield part.labels.assign(onset=sepsis3_onset(part.labels, label)), part.hourly
 
 

@@ -1,13 +1,14 @@
 """Copies the resources in a folder of FHIR files to a FHIR server, with the same ids."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from wardround.core.progress import Progress
 from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
@@ -39,7 +40,7 @@ class Seeded:
     beside: Account = field(default_factory=Account)
 
 
-def seed(client: FhirClient, data: Path, progress: Callable[[str, int, int], None]) -> Seeded:
+def seed(client: FhirClient, data: Path, progress: Progress) -> Seeded:
     """Writes every resource in `data` to the server under its own id, in batches; running it again changes nothing.
 
     Of several versions of one id, only the one that counts is written. Resources that the folder marks as deleted are

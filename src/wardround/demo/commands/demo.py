@@ -16,8 +16,8 @@ from wardround.cli.results import add_row, show
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
+    from wardround.core.progress import Say
     from wardround.demo.demo import Demo
-    from wardround.demo.demo_ward import Progress
 
 COUNTS: Final = ("found", "scored", "indeterminate", "excluded", "failed", "written")
 
@@ -37,8 +37,8 @@ def command(stays: int, as_json: bool) -> None:
 
     demo = Demo(settings_from())
     mimic = os.environ.get("MIMIC_CSV_PATH")
-    with _steps() as progress:
-        summary = demo.run(stays, Path(mimic) if mimic else None, progress)
+    with _steps() as say:
+        summary = demo.run(stays, Path(mimic) if mimic else None, say)
     if as_json:
         show(summary, as_json)
     else:
@@ -84,7 +84,7 @@ def _short(unit: str) -> str:
 
 
 @contextmanager
-def _steps() -> Iterator["Progress"]:
+def _steps() -> Iterator["Say"]:
     """Yields a function that shows each step it is called with, and the seconds since the start.
 
     It writes to what is standard error now, even if the work redirects it later.

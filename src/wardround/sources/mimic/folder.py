@@ -1,6 +1,6 @@
 """Reads a MIMIC-IV folder as a source: stays, readings and what labels need."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ import pandas as pd
 
 from wardround.adapters.files.scratch import scratch_folder
 from wardround.core.events import frame_of
+from wardround.core.progress import Say
 from wardround.core.stays import EXCLUDED_COLUMNS, FoundStays
 from wardround.features.windows import windows
 from wardround.sources.mimic import readings, stays
@@ -63,14 +64,14 @@ class MimicFolder:
         """
         return pd.concat([part.labels for part in self.sepsis3_parts()], ignore_index=True)
 
-    def sepsis3_parts(self, progress: Callable[[str], None] = lambda _message: None) -> Iterator[Sepsis3Part]:
+    def sepsis3_parts(self, say: Say = lambda _message: None) -> Iterator[Sepsis3Part]:
         """Yields Sepsis-3 and hourly SOFA of all ICU stays, some at a time, in the order of stay_id; at least one part.
 
         Each table is scanned once and memory does not grow with the number of stays: the relevant rows are kept in
-        temporary files between the scan and the first part. `progress` is called with the name of each step.
+        temporary files between the scan and the first part. `say` is called with the name of each step.
         """
         with scratch_folder() as scratch:
-            yield from read_sepsis3(self._files, stays_at_once=self.stays_at_once, scratch=scratch, progress=progress)
+            yield from read_sepsis3(self._files, stays_at_once=self.stays_at_once, scratch=scratch, say=say)
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta

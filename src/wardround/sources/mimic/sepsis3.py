@@ -1,6 +1,6 @@
 """Computes Sepsis-3 labels and hourly SOFA from MIMIC's tables, by running concepts/*.sql for some stays at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wardround.core.events import UTC, frame_of
+from wardround.core.progress import Say
 from wardround.sources.mimic import ids
 from wardround.sources.mimic.eastern import utc_micros, utc_times
 from wardround.sources.mimic.files import MimicFiles, connect, reading
@@ -100,15 +101,13 @@ class Sepsis3Part(NamedTuple):
     hourly: pd.DataFrame
 
 
-def read_sepsis3(
-    files: MimicFiles, *, stays_at_once: int, scratch: Path, progress: Callable[[str], None]
-) -> Iterator[Sepsis3Part]:
+def read_sepsis3(files: MimicFiles, *, stays_at_once: int, scratch: Path, say: Say) -> Iterator[Sepsis3Part]:
     """Yields the parts (see `MimicFolder.sepsis3_parts`); `scratch` is an empty folder for temporary files."""
     scans = {table: _scan(files, table) for table in _SCANS}  # fails early on a missing file
     with connect(scratch / "spill", files.memory) as database:
         stays = _stays(database, files, stays_at_once)
         for table, scan in scans.items():
-            progress(f"reading {_SCANS[table][0]}")
+            say(f"reading {_SCANS[table][0]}")
             with reading(files.path(_SCANS[table][0])):
                 database.execute(f"COPY ({scan}) TO '{scratch / table}' (FORMAT parquet, PARTITION_BY (bucket))")
         create_tables(database)
@@ -117,7 +116,7 @@ def read_sepsis3(
                 _fill(database, table, scratch / table / f"bucket={bucket}")
             run_concepts(database)
             mine = stays[stays["bucket"] == bucket]
-            progress(f"labelling: stays {min((bucket + 1) * stays_at_once, len(stays)):,} of {len(stays):,}")
+            say(f"labelling: stays {min((bucket + 1) * stays_at_once, len(stays)):,} of {len(stays):,}")
             yield Sepsis3Part(_labels(database, mine), _hourly(database, mine))
 
 

@@ -11,10 +11,11 @@ import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.events import empty_readings
+from wardround.core.progress import Progress
 from wardround.core.readings import Readings
 from wardround.core.stays import FoundStays, index_as_of
 from wardround.fhir import bulk_export
-from wardround.fhir.bulk_export import ExportOrder, Progress
+from wardround.fhir.bulk_export import ExportOrder
 from wardround.fhir.client import FhirClient
 from wardround.settings import Settings
 from wardround.sources.fhir.cohorts import only_of

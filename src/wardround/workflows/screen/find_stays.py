@@ -9,8 +9,8 @@ import pandas as pd
 from wardround.core import run_files
 from wardround.core.events import frame_of
 from wardround.core.expected_stays import doubt_in_words
+from wardround.core.progress import Progress
 from wardround.core.stays import STAY_COLUMNS, eligible
-from wardround.fhir.bulk_export import Progress
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.profiles import require_takes_results

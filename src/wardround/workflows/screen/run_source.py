@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from wardround.core.microseconds import UNKNOWN, micros
+from wardround.core.progress import Progress
 from wardround.core.readings import Readings
 from wardround.core.stays import FoundStays
-from wardround.fhir.bulk_export import Progress
 from wardround.fhir.client import FhirClient
 from wardround.settings import Settings
 from wardround.sources.fhir import cohorts, observations, stays

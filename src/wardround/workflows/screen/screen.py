@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from requests.adapters import BaseAdapter
 
+from wardround.core.progress import Progress
 from wardround.core.run_summary import RunSummary
 from wardround.errors import ConditionSuspended, QualityError
 from wardround.fhir.client import FhirClient
@@ -31,7 +32,6 @@ from wardround.workflows.screen.run import Run, load_run, open_run, require_acti
 from wardround.workflows.screen.score import score
 from wardround.workflows.screen.suited import suited
 
-Progress = Callable[[str, int, int], None]  # step, units done, units in all
 Gate = Callable[[str, Settings], None]
 T = TypeVar("T")
 

@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeVar
 
 from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
+from wardround.core.progress import Progress
 from wardround.evaluation.comparison import Comparison
 from wardround.settings import Settings
 from wardround.training.model import ModelCard
@@ -20,7 +21,6 @@ from wardround.workflows.train.run import load_run
 from wardround.workflows.train.write_card import write_card
 
 T = TypeVar("T")
-Progress = Callable[[str, int, int], None]  # step, units done, units in all
 
 
 class Trained(NamedTuple):
