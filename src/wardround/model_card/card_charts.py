@@ -90,7 +90,7 @@ class Plot:
 
 
 def roc_chart(curves: Curves, operating: tuple[Metric | None, Metric | None], threshold: float) -> str:
-    """Sensitivity by false positive rate; "" without points. `operating`: specificity and sensitivity at threshold."""
+    """Draws sensitivity by 1 - specificity; "" without points. `operating`: specificity, sensitivity at threshold."""
     plot = Plot(Axis("False positive rate (1 − specificity)"), Axis("Sensitivity"))
     points = [(point.false_positive_rate, point.sensitivity) for point in curves.roc]
     specificity, sensitivity = operating
@@ -104,7 +104,7 @@ def roc_chart(curves: Curves, operating: tuple[Metric | None, Metric | None], th
 def precision_recall_chart(
     curves: Curves, operating: tuple[Metric | None, Metric | None], threshold: float, prevalence: Metric | None
 ) -> str:
-    """PPV by sensitivity; "" without points. `operating`: sensitivity and PPV at the threshold."""
+    """Draws PPV by sensitivity; "" without points. `operating`: sensitivity and PPV at the threshold."""
     plot = Plot(Axis("Sensitivity (recall)"), Axis("Positive predictive value (precision)"))
     points = [(point.recall, point.precision) for point in curves.precision_recall]
     sensitivity, ppv = operating
@@ -140,7 +140,7 @@ def _discrimination(
 
 
 def calibration_chart(bins: Sequence[CalibrationBin]) -> str:
-    """How often the outcome occurred by predicted probability; larger dots have more rows; "" without bins."""
+    """Draws how often the outcome occurred by predicted probability; larger dots have more rows; "" without bins."""
     if not bins:
         return ""
     highest = _round_up(max(max(each.mean_predicted, each.observed) for each in bins))
@@ -171,7 +171,7 @@ def calibration_chart(bins: Sequence[CalibrationBin]) -> str:
 
 
 def decision_chart(points: Sequence[DecisionPoint]) -> str:
-    """Net benefit by threshold, of the model and of acting on every patient; "" without points."""
+    """Draws net benefit by threshold, of the model and of acting on every patient; "" without points."""
     if len(points) < 2:
         return ""
     model = [(point.threshold, point.net_benefit) for point in points]

@@ -217,7 +217,7 @@ def _use(card: ModelCard) -> Facts:
 
 
 def _importance(card: ModelCard) -> str:
-    """How inputs are weighted, and what replaces an unknown one."""
+    """Explains how inputs are weighted, and what replaces an unknown one."""
     if card.evaluation is None:
         return (
             f"How much each moves a score: {NOT_PERFORMED}. An unknown input is what the last column says, if anything."

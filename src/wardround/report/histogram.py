@@ -99,7 +99,7 @@ def _threshold_lines(thresholds: Mapping[str, float], frame: Frame) -> Iterator[
 
 
 def _round_step(highest: int) -> int:
-    """A step of 1, 2 or 5 times a power of ten that gives at most five lines."""
+    """Returns a step of 1, 2 or 5 times a power of ten that gives at most five lines."""
     rough = max(highest / 4, 1)
     power = 10 ** math.floor(math.log10(rough))
     return int(next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough))

@@ -64,5 +64,5 @@ def between(unit: str, other: str) -> UnitConversion | None:
 
 
 def has_one_scale(unit: str) -> bool:
-    """Whether people give values of this unit without naming it: a rate per minute, a percentage, a score, a pH."""
+    """Returns whether people omit this unit when they give a value: a rate per minute, a percentage, a score, a pH."""
     return unit in ("/min", "%", "[pH]") or measure(unit) == _NUMBER

@@ -121,8 +121,8 @@ class Inputs:
     """Where a model's inputs are among the columns of rows, and what replaces an unknown one.
 
     Attributes:
-        places: of the inputs, in the model's order.
-        imputation: of each input; NaN where there is none, and the model gets what is unknown.
+        places: the column of each input, in the model's order.
+        imputation: the value for each unknown input; NaN if there is none, and the model gets NaN.
         required: the places of the inputs without which there is no score.
     """
 

@@ -65,7 +65,7 @@ class _Kept(logging.Handler):
 
 
 def _serve() -> None:
-    """The child: prepares, does what standard input requests, and writes None or the error to standard output."""
+    """Runs in the child: prepares, does what standard input asks, and writes None or the error to standard output."""
     # Ctrl-C reaches both processes, and the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
