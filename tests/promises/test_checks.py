@@ -26,4 +26,5 @@ def test_make_check_calls_the_same():
         "ruff format --check",
         "mypy",
         "lint-imports",
+        "mkdocs build",  # tests/promises/test_site.py
     ]

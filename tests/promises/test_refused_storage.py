@@ -112,6 +112,7 @@ def test_files_that_may_not_grow_end_a_command_with_the_exit_code_of_storage_and
 
 # Who opens files for writing itself: the one way to do so, locks, and what is no file of ours to keep.
 OWN_WAYS = {
+    "adapters/files/file_lock.py": "locks",
     "adapters/files/whole_file.py": "the one way",
     "adapters/files/scratch.py": "temporary, and locks",
     "adapters/files/turns.py": "locks",
