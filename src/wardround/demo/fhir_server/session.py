@@ -1,4 +1,4 @@
-"""A session on the store: one transaction, in which resources are read and, in a writing session, written."""
+"""Reads and writes resources in a session on the store, which is one transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ from wardround.demo.fhir_server.validation import check
 
 _PLANS = {name: plan_of(resource_type) for name, resource_type in RESOURCE_TYPES.items()}
 
-# (place in the search row, value) of each column.
+# (position in the search row, value) of each column.
 Cells = tuple[tuple[int, Any], ...]
 
 
 class Row(NamedTuple):
-    """One version of a resource; body is None where it is deleted (or, at version 0, was only ever referred to)."""
+    """One version of a resource; body is None if it was deleted (or, in version 0, was only referred to)."""
 
     pk: int
     version: int
@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What a write did, and the version that now is the current one."""
+    """What a write did, and the version that is now current."""
 
     change: Literal["created", "updated", "unchanged"]
     id: str
@@ -38,7 +38,7 @@ class Written(NamedTuple):
 
 
 class Numbers:
-    """The numbers that stand for tokens and targets in the search tables, remembered between transactions."""
+    """A cache, kept between transactions, of the numbers for tokens and targets in the search tables."""
 
     def __init__(self) -> None:
         self.token_sets: dict[tuple[extraction.Token, ...], int] = _Bounded()
@@ -46,14 +46,14 @@ class Numbers:
         self.cells: dict[tuple[str, str, str, str | bytes], Cells] = _Bounded()
 
     def forget(self) -> None:
-        """After a rollback: some of the numbers may never have been stored."""
+        """Empties the cache after a rollback, because some of the numbers may never have been stored."""
         self.token_sets.clear()
         self.targets.clear()
         self.cells.clear()
 
 
 class _Bounded(dict[Any, Any]):
-    """A dict that starts anew when it is full: enough for a ward's codes and patients, and never large."""
+    """A dict that is emptied when it is full: large enough for a ward's codes and patients, but never large."""
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if len(self) >= 50_000:
@@ -68,25 +68,25 @@ class Session:
         self.connection = connection
 
     def row(self, type_name: str, resource_id: str) -> Row | None:
-        """The current version of a resource, deleted or not; None if there never was one."""
+        """Returns the current version of a resource, deleted or not; None if there never was one."""
         sql = "SELECT pk, version, updated, body FROM resource WHERE id = ? AND type = ?"
         found = self.connection.execute(sql, (resource_id, type_name)).fetchone()
         return Row(*found) if found and found[1] else None
 
     def past(self, pk: int) -> list[Row]:
-        """The versions before the current one, newest first."""
+        """Returns the versions before the current one, newest first."""
         sql = "SELECT pk, version, updated, body FROM history WHERE pk = ? ORDER BY version DESC"
         return [Row(*found) for found in self.connection.execute(sql, (pk,))]
 
     def newest_pk(self) -> int:
-        """The greatest number given to a resource so far: later resources have greater ones."""
+        """Returns the greatest number given to a resource so far; later resources have greater ones."""
         return int(self.connection.execute("SELECT coalesce(max(pk), 0) FROM resource").fetchone()[0])
 
 
 class WritingSession(Session):
-    """Reads and writes, within one transaction that holds the database's write lock from its beginning.
+    """Reads and writes, within one transaction that has the database's write lock from its start.
 
-    `now` is the time, in microseconds since 1970 UTC, that everything written in the transaction bears.
+    `now`, in microseconds since 1970 UTC, is the lastUpdated of everything written in the transaction.
     """
 
     def __init__(self, connection: Connection, numbers: Numbers, now: int) -> None:
@@ -97,7 +97,7 @@ class WritingSession(Session):
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """A part of the transaction that is undone alone when it raises."""
+        """A part of the transaction; if it raises, only this part is undone."""
         self.connection.execute("SAVEPOINT attempt")
         try:
             yield
@@ -109,9 +109,9 @@ class WritingSession(Session):
             self.connection.execute("RELEASE attempt")
 
     def put(self, type_name: str, resource_id: str, resource: Any, base: str = "") -> Written:
-        """Creates or updates; equal contents make no new version. Raises a Problem for what may not be stored.
+        """Creates or updates; equal content creates no new version. Raises a Problem for an invalid resource.
 
-        Nothing of a resource that may not be stored is written, so that the caller may go on with the next.
+        Nothing of an invalid resource is written, so that the caller may continue with the next one.
         """
         resource_type = RESOURCE_TYPES[type_name]
         check(resource, resource_type)
@@ -120,7 +120,7 @@ class WritingSession(Session):
             return Written("unchanged", resource_id, before)
         row, repeated = self._indexed(resource_type, resource, base)
         if before is None and (type_name, resource_id) in self._numbers.targets:
-            before = self._any_row(type_name, resource_id)  # it refers to itself
+            before = self._any_row(type_name, resource_id)  # the resource refers to itself
         version = before.version + 1 if before else 1
         body = orjson.dumps(self._stamped(resource, type_name, resource_id, version))
         if before is None:
@@ -128,7 +128,7 @@ class WritingSession(Session):
         else:
             pk = before.pk
             self._replace(before, version, body)
-            if before.body is not None:  # otherwise nothing is there, and while a store is filled nothing indexes pk
+            if before.body is not None:  # else there is nothing to delete, and pk has no index while a store is filled
                 self.connection.execute("DELETE FROM many WHERE pk = ?", (pk,))
         self.connection.execute(_PLANS[type_name].insert, [pk, *row])
         if repeated:
@@ -138,7 +138,7 @@ class WritingSession(Session):
         return Written("created" if created else "updated", resource_id, Row(pk, version, self._now, body))
 
     def delete(self, type_name: str, before: Row) -> Row:
-        """Ends a resource with a version that has no body."""
+        """Deletes a resource by adding a version without a body."""
         self._replace(before, before.version + 1, None)
         self.connection.execute(f"DELETE FROM search_{type_name} WHERE pk = ?", (before.pk,))
         self.connection.execute("DELETE FROM many WHERE pk = ?", (before.pk,))
@@ -168,7 +168,7 @@ class WritingSession(Session):
     def _indexed(
         self, resource_type: ResourceType, resource: dict[str, Any], base: str
     ) -> tuple[list[Any], list[tuple[str, Any]]]:
-        """The search row after its pk, and what goes into `many`; only parameters whose elements are there count."""
+        """Returns the search row after its pk, and the rows for `many`, from the elements that are present."""
         plan = _PLANS[resource_type.name]
         row: list[Any] = [self._now, *plan.empty]
         for element in resource:
@@ -184,7 +184,7 @@ class WritingSession(Session):
         return row, repeated
 
     def _cells(self, plan: Plan, element: str, resource: dict[str, Any], base: str) -> Cells:
-        """What an element puts into the search row; remembered by its spelling, for the few that repeat."""
+        """Returns an element's values for the search row; they are cached by its JSON text if it tends to repeat."""
         readers = plan.readers[element]
         if element not in plan.rememberable:
             return self._read_cells(readers, resource, base)
@@ -203,7 +203,7 @@ class WritingSession(Session):
         )
 
     def _columns(self, resource: dict[str, Any], parameter: Parameter, base: str) -> tuple[Any, ...]:
-        """The values of schema.columns(parameter), in that order."""
+        """Returns the values of schema.columns(parameter), in that order."""
         match parameter.kind:
             case "token":
                 return (self._token_set(extraction.tokens(resource, parameter)),)
@@ -228,7 +228,7 @@ class WritingSession(Session):
         return [self._pk_of(target) for target in extraction.targets(resource, parameter, base)]
 
     def _pk_of(self, target: Target) -> int:
-        """The number of a referenced resource; one that is not there (yet) gets a row of version 0."""
+        """Returns the number of a referenced resource; one that does not exist (yet) gets a row of version 0."""
         known = self._numbers.targets
         if target not in known:
             row = self._any_row(*target)
@@ -260,7 +260,7 @@ def _same(stored: bytes, resource: dict[str, Any]) -> bool:
 
 
 def _contents(resource: dict[str, Any]) -> dict[str, Any]:
-    """What the client wrote: without id, versionId and lastUpdated, and without a meta that is empty then."""
+    """Returns what the client wrote, without id, versionId and lastUpdated, and without an empty meta."""
     meta = {key: value for key, value in resource.get("meta", {}).items() if key not in ("versionId", "lastUpdated")}
     rest = {key: value for key, value in resource.items() if key not in ("id", "meta")}
     return {**rest, "meta": meta} if meta else rest
