@@ -15,9 +15,9 @@ class Account(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     def __bool__(self) -> bool:
-        """Whether it says anything; one that was never written does not."""
+        """Returns whether it says anything; an account that was never written does not."""
         return bool(self.model_fields_set)
 
     def as_json(self) -> dict[str, Any]:
-        """The content of the file."""
+        """Returns the content of the file."""
         return self.model_dump(mode="json", exclude_unset=True)

@@ -1,4 +1,4 @@
-"""How many stays a run found, and the run before it, in; whether that may be the ward, or rather a wrong setting, out.
+"""How many stays a run found, and whether so few are plausible or rather the effect of a wrong setting.
 
 A misspelt ICU class and an empty ward look alike. What tells them apart is what was found before, and what the
 condition expects at least.
@@ -31,7 +31,7 @@ class Question(Account):
 
     @property
     def names_patients(self) -> bool:
-        """Whether it asks for patients by their ids: one run's are not another's who left."""
+        """Whether it asks for patients by their ids; the numbers of two such runs cannot be compared."""
         return self.cohort.get("kind") == "patients"
 
 
@@ -52,7 +52,7 @@ class Census(Account):
 
 
 def doubt(found: int, before: RunBefore | None, cohort: Cohort) -> str:
-    """TOO_FEW or FELL; "" for a number that may be the ward."""
+    """Returns TOO_FEW or FELL; "" for a plausible number."""
     if found < cohort.at_least:
         return TOO_FEW
     if before is None or cohort.may_fall_by is None:
@@ -62,7 +62,7 @@ def doubt(found: int, before: RunBefore | None, cohort: Cohort) -> str:
 
 
 def doubt_in_words(census: Census) -> str:
-    """What is wrong with a run's census, as a clause; "" if nothing is."""
+    """Returns what is wrong with a run's census, as a clause; "" if nothing is."""
     if census.doubt == TOO_FEW:
         return f"found {_stays(census.found)}, expected at least {census.at_least}"
     if census.doubt == FELL and census.before:

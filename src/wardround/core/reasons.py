@@ -1,4 +1,4 @@
-"""Why a stay has no score, or has failed: made where it happens, kept as one text, and read again for people."""
+"""Why a stay has no score, or has failed: one type, which the files of a run hold as one text."""
 
 import re
 from enum import StrEnum
@@ -37,20 +37,20 @@ class Reason(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """The reason that a ledger or another file of the run holds as this text."""
+        """Returns the reason that a file of the run holds as this text."""
         place, colon, what = text.partition(":")
         return cls(what, FailedAt(place)) if colon and place in _PLACES else cls(text)
 
     def __str__(self) -> str:
-        """As the run's files hold it: `under_age`, `write:412`."""
+        """Returns the text that the run's files hold: `under_age`, `write:412`."""
         return self.what if self.failed_at is None else f"{self.failed_at}:{self.what}"
 
     @property
     def is_ours(self) -> bool:
-        """Whether no server and no library has a say in it: what they say could name a patient."""
+        """Whether all of it is our own wording; the words of a server or a library could name a patient."""
         return self.failed_at in (None, FailedAt.QUALITY) or self.is_short
 
     @property
     def is_short(self) -> bool:
-        """Whether it is one word, or one number, and fit for a line of a log."""
+        """Whether it is one word or number, so that it fits into a line of a log."""
         return _WORD.fullmatch(self.what) is not None

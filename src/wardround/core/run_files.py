@@ -154,35 +154,35 @@ VERSION: Final = "version.json"
 
 
 def of_chunk(chunk: int, name: str) -> str:
-    """The file of a chunk, such as `chunk-0001/events.parquet`."""
+    """Returns the name of a chunk's file, such as `chunk-0001/events.parquet`."""
     return f"{folder_of_chunk(chunk)}/{name}"
 
 
 def folder_of_chunk(chunk: int) -> str:
-    """The folder of a chunk's files."""
+    """Returns the folder of a chunk's files."""
     return f"chunk-{chunk:04d}"
 
 
 def of_all_chunks(name: str, names: Iterable[str]) -> list[str]:
-    """Of all files of a run (`names`), those of its chunks that are called `name`."""
+    """Returns those of a run's files (`names`) that belong to a chunk and are called `name`."""
     return [one for one in names if one.endswith(f"/{name}")]
 
 
 def readings(chunk: int, number: int) -> str:
-    """One of a chunk's files with readings of an export: READING_COLUMNS of `core.events`."""
+    """Returns the name of a chunk's file with readings of an export: READING_COLUMNS of `core.events`."""
     return of_chunk(chunk, f"{_READINGS}{number:04d}.parquet")
 
 
 def holds_readings(name: str) -> bool:
-    """Whether a file of a run is one of these."""
+    """Returns whether a file of a run holds readings of an export."""
     return f"/{_READINGS}" in name
 
 
 def of_step(name: str, chunk: int | None = None) -> str:
-    """The account of a step, or of a step of one chunk."""
+    """Returns the file with the account of a step, or of a step of one chunk."""
     return f"{STEPS}/{name}.json" if chunk is None else f"{STEPS}/{name}-{chunk:04d}.json"
 
 
 def of_candidate(name: str) -> str:
-    """The result of a candidate's cross-validation (`training.fitting.CandidateResult`)."""
+    """Returns the file with the result of a candidate's cross-validation (`training.fitting.CandidateResult`)."""
     return f"candidates/{name}.json"

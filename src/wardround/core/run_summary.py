@@ -14,7 +14,7 @@ COUNTS: Final = ("found", "scored", "indeterminate", "excluded", "failed", "writ
 
 
 class CohortAccount(Account):
-    """Whom the cohort names, and nobody screens.
+    """The patients that the cohort names, and how many of them are not screened.
 
     Attributes:
         cohort: its kind.
@@ -82,7 +82,7 @@ class HighBandAccount(Account):
 
     @property
     def is_refused(self) -> bool:
-        """Whether the server holds the Group of an earlier time still, against the run's will."""
+        """Whether the server refused the write, and so still holds the Group of an earlier time."""
         return self.kept is Kept.REFUSED
 
 
@@ -96,7 +96,7 @@ class StepAccount(Account):
 
 
 class Retraction(Account):
-    """That the run was taken back, or is being: when, why, and how many of the stays that it scored are which.
+    """The account of a retraction: when, why, and what became of the results of the stays that the run scored.
 
     Attributes:
         at: the time that all notes on the server give.
@@ -171,16 +171,16 @@ class RunSummary(Account):
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether another server takes the results than the one that was read."""
+        """Whether the results go to another server than the one that was read."""
         return self.results_at != self.source
 
     @property
     def counts(self) -> dict[str, int]:
-        """COUNTS; none for a run that has not come so far."""
+        """The counts by name, in the order of COUNTS; empty for a run without a summary."""
         return {name: getattr(self, name) for name in COUNTS if name in self.model_fields_set}
 
     @property
     def left_out(self) -> dict[str, int]:
-        """Whom the cohort names and nobody screens, by reason, each at least once."""
+        """How many patients of the cohort are not screened, by reason; without reasons that count nobody."""
         counted = {"cohort_without_stay": self.cohort_without_stay, **self.cohort_set_aside}
         return {reason: number for reason, number in counted.items() if number}

@@ -1,4 +1,4 @@
-"""One request to a server, made once and sent as often as it takes."""
+"""One request to a server, which may be sent several times."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from wardround.fhir.json_object import json_object
 
 @dataclass(frozen=True)
 class Request:
-    """A request, and what its caller takes for an answer.
+    """A request, and how its answer is read.
 
     Attributes:
         accept: statuses of refusals that the caller can use.
@@ -28,5 +28,5 @@ class Request:
 
     @property
     def where(self) -> str:
-        """The URL as it is fit for messages."""
+        """The URL without what a message must not show."""
         return shown(self.url)

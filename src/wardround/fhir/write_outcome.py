@@ -27,14 +27,14 @@ class WriteOutcome(NamedTuple):
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Self:
-        """The outcome that an answered entry of a batch states."""
+        """Returns the outcome that an answered entry of a batch states."""
         status = status_of(answer)
         # Some say 304 to an update that changes nothing.
         return cls(status, taken=status is not None and (status // 100 == 2 or status == 304))
 
     @property
     def is_overtaken(self) -> bool:
-        """Whether what the server holds now decides, so that it is worth another look. Other refusals stay."""
+        """Whether it is worth looking again at what the server holds now. Other refusals are final."""
         return not self.taken and self.status in _OVERTAKEN
 
     def __str__(self) -> str:
@@ -42,6 +42,6 @@ class WriteOutcome(NamedTuple):
 
 
 def status_of(answer: Mapping[str, Any]) -> int | None:
-    """The HTTP status of an answered entry; None if it has none, whatever it says instead."""
+    """Returns the HTTP status of an answered entry; None if it states no valid one."""
     status = str(answer.get("response", {}).get("status")).split(" ")[0]
     return int(status) if _STATUS.fullmatch(status) else None

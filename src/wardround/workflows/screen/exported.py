@@ -40,7 +40,7 @@ class Exported:
         self._progress = progress
 
     def find_stays(self, encounters: Encounters, patients: Sequence[str] | None) -> FoundStays:
-        """The export is made first, or gone on with.
+        """Makes the export first, or continues one that was begun.
 
         A Group's export, and one of recent changes, may lack Locations and Patients: the server is asked for these.
         """
@@ -76,7 +76,7 @@ class Exported:
         folder.clear(run_files.EXPORT)
 
     def readings(self, screened: pd.DataFrame) -> Readings:
-        """From the chunk's files."""
+        """Reads the chunk's files."""
         folder, chunk = self._opened.folder, int(screened["chunk"].iloc[0])
         names = folder.list(run_files.folder_of_chunk(chunk))
         frames = [folder.read_frame(name) for name in names if run_files.holds_readings(name)]

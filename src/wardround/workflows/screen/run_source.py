@@ -1,4 +1,4 @@
-"""Where a run's stays and readings come from: a server that is asked by searches, or its export.
+"""Where a run's stays and readings come from: searches on a server, or its Bulk Data export.
 
 These functions see patient values; they never log.
 """
@@ -22,16 +22,19 @@ from wardround.workflows.screen.run import Run
 
 
 class RunSource(Protocol):
-    """What the steps ask, whichever way the answers come. Raises FhirError."""
+    """What the steps of a run ask of a source. Raises FhirError."""
 
     def find_stays(self, encounters: Encounters, patients: Sequence[str] | None) -> FoundStays:
-        """The stays, by the rule of `encounters`, that overlap the run's look-back: of these patients, or of all."""
+        """Returns the stays, by the rule of `encounters`, that overlap the look-back: of these patients, or of all."""
 
     def keep_readings(self, screened: pd.DataFrame) -> None:
-        """Keeps what the chunks will read, where it is not there for long (`screened`: STAY_COLUMNS and chunk)."""
+        """Keeps the readings that the chunks will need, if they are not available later.
+
+        `screened` has STAY_COLUMNS and chunk.
+        """
 
     def readings(self, screened: pd.DataFrame) -> Readings:
-        """What is known of the patients of these stays of one chunk, from the longest window to as_of."""
+        """Returns the readings of the patients of these stays of one chunk, in the longest window before as_of."""
 
 
 class Searched:
@@ -48,10 +51,10 @@ class Searched:
         return cohorts.find_for_patients(self._client, patients, encounters, start, as_of)
 
     def keep_readings(self, screened: pd.DataFrame) -> None:
-        """Nothing: they are searched for when a chunk asks."""
+        """Does nothing: a chunk searches for its readings."""
 
     def readings(self, screened: pd.DataFrame) -> Readings:
-        """Also what is about somebody else, which is set aside."""
+        """Includes readings of patients who were not asked for; they are set aside later."""
         condition, as_of = self._opened.condition, self._opened.as_of
         patients, start = sorted(screened["patient_id"].unique()), as_of - condition.longest_window
         found = observations.fetch(self._client, patients, condition.variables, start, as_of)
@@ -61,7 +64,7 @@ class Searched:
 
 
 def run_source(opened: Run, client: FhirClient, settings: Settings, progress: Progress = lambda *_: None) -> RunSource:
-    """The source of a run, as its cohort says."""
+    """Returns the source that the run's cohort asks for."""
     if opened.cohort_source.kind == "export":
         return Exported(opened, client, settings, progress)
     return Searched(opened, client)

@@ -28,7 +28,7 @@ class Written:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:
-        """What the chunk's file holds."""
+        """Returns what the chunk's file holds."""
         return cls(
             to_write=content["to_write"],
             written=set(content["written"]),
@@ -39,7 +39,7 @@ class Written:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The content of the chunk's file."""
+        """Returns the content of the chunk's file."""
         return {
             "to_write": self.to_write,
             "written": sorted(self.written),
