@@ -135,3 +135,12 @@ def test_what_is_nested_too_deeply_is_left_as_it_is() -> None:
     for _ in range(900):
         node = [node]
     assert Bases("https://example.org/fhir").localised({"subject": node})["subject"] is node
+
+
+def test_the_references_of_a_list_become_relative_one_by_one() -> None:
+    texts = ["Observation/1", "https://example.org/fhir/Observation/2", "Observation/3/_history/4", "urn:uuid:5", "#6"]
+    given = [*({"reference": text} for text in texts), {"reference": ["a"]}, {}, {"reference": texts[1], "type": "x"}]
+    found = Bases("https://example.org/fhir").localised({"basis": given})["basis"]
+    expected = ["Observation/1", "Observation/2", "Observation/3", "urn:uuid:5", "#6"]
+    assert [one["reference"] for one in found[:5]] == expected
+    assert found[5:] == [{"reference": ["a"]}, {}, {"reference": "Observation/2", "type": "x"}]

@@ -76,7 +76,10 @@ class Bases:
                 for key, value in node.items()
             }
         if isinstance(node, list):
-            return [self._localised(item) if isinstance(item, _HOLDING) else item for item in node]
+            return [
+                self._localised(item) if isinstance(item, _HOLDING) and not _is_relative(item) else item
+                for item in node
+            ]
         return node
 
     def have(self, url: str) -> bool:
@@ -85,6 +88,12 @@ class Bases:
             return _base(url) in self._bases
         except ValueError:
             return False
+
+
+def _is_relative(node: Any) -> bool:
+    """Returns whether a node is nothing but a relative Reference without a version: a basis has more than a hundred."""
+    text = node.get("reference") if type(node) is dict and len(node) == 1 else None
+    return type(text) is str and ":" not in text and "/_history/" not in text
 
 
 def _base(url: str) -> _Base:
