@@ -267,7 +267,7 @@ def test_the_demos_model_can_be_used_to_rehearse_and_is_labelled_as_such(icu, se
     fresh = replace(settings, models=tmp_path / "models", var=tmp_path / "var", runs=str(tmp_path / "runs"))
     without = screened(fresh, server.base_url, "--mode", "shadow", "--demo-model")
     assert isinstance(without.exception, ModelError)
-    assert "run it" in str(without.exception)
+    assert "run `make demo`" in str(without.exception)
     shutil.copytree(settings.models, fresh.demo_models)
     for loud in ((), ("--mode", "live")):
         refused = screened(fresh, server.base_url, *loud, "--demo-model")
