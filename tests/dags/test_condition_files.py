@@ -92,4 +92,4 @@ def test_a_home_without_conditions_is_an_import_error_instead_of_an_empty_list(h
 
     assert bag.dags == {}
     assert sorted(bag.import_errors) == sorted(str(path) for path in (home / "dags").glob("*.py"))
-    assert all("conditions: is not there" in error for error in bag.import_errors.values())
+    assert all("conditions: does not exist" in error for error in bag.import_errors.values())

@@ -1,4 +1,4 @@
-"""Determines the outcome of each stay. A new label rule is one function and one line in RULES."""
+"""Determines the outcome of each stay. A new label rule: a function, its line in RULES, its name in `Label.rule`."""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
