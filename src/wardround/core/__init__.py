@@ -1,1 +1,1 @@
-"""Pure functions: data, spec and as_of in; data out. No clock, no network, no files, no environment."""
+"""Pure functions of data, spec and as_of. They use no clock, network, files or environment."""

@@ -1,9 +1,9 @@
-"""Readings in, events and set-aside out: the one gate between every source and every feature.
+"""Turns readings into events, or sets them aside: every reading passes here between a source and a feature.
 
-A *reading* is one raw value as a source gives it. `admit` checks status, time, value and unit, converts to the
-variable's canonical unit, and either lets it through as an event or sets it aside with a reason. Nothing is guessed,
-and nothing is dropped silently. Both are columns (`Readings`, `Events`); the names and types of the same in frames are
-here, too.
+A *reading* is one raw value as a source gives it. `admit` checks its status, time, value and unit, converts it to the
+variable's canonical unit, and either admits it as an event or sets it aside with a reason. Nothing is guessed, and
+nothing is dropped silently. Readings and events are stored as columns (`Readings`, `Events`); the names and types of
+their columns in frames are defined here, too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ EVENT_COLUMNS: Final = {
     "value": "float64",
     "source_ref": "str",
 }
-# `unit` is what counts: of a FHIR Quantity its code. `other_unit` is what stands beside it in other words, or nothing.
+# `unit` is the unit that counts: for a FHIR Quantity, its code. `other_unit` is one given beside it, or empty.
 READING_COLUMNS: Final = {
     **EVENT_COLUMNS,
     "unit": "str",
@@ -47,14 +47,15 @@ NOT_YET_AVAILABLE: Final = "not_yet_available"  # dated before as_of, but known 
 COMPARATOR: Final = "comparator"  # <0.5 is a bound, not a value
 NO_VALUE: Final = "no_value"
 UNKNOWN_UNIT: Final = "unknown_unit"
-UNIT_CONFLICT: Final = "unit_conflict"  # its code and its text are two units
+UNIT_CONFLICT: Final = "unit_conflict"  # its code and its text name different units
 IMPLAUSIBLE_VALUE: Final = "implausible_value"
 
-# MIMIC's shifted dates reach 2210; nothing real lies outside.
+# MIMIC's shifted dates reach 2210; no real date lies outside these limits.
 EARLIEST: Final = pd.Timestamp("1900-01-01", tz="UTC")
 LATEST: Final = pd.Timestamp("2300-01-01", tz="UTC")
 _EARLIEST, _LATEST = micros(EARLIEST), micros(LATEST)
-# Of FHIR: with any other there is no result, or a wrong one, or nobody knows. None is of what could not be understood.
+# FHIR statuses. With any other, there is no result, or a wrong one, or it is unclear. A status that could not be
+# understood is not accepted either.
 _ACCEPTED_STATUS: Final = ("final", "preliminary", "amended", "corrected", "")
 
 
@@ -71,7 +72,7 @@ class Events:
 
     @classmethod
     def of_frame(cls, frame: pd.DataFrame) -> "Events":
-        """Events of a frame with EVENT_COLUMNS."""
+        """Returns the events of a frame with EVENT_COLUMNS."""
         return cls(
             Texts.of_series(frame["patient_id"]),
             micros_in(frame["time"]),
@@ -85,7 +86,7 @@ class Events:
         return len(self.value)
 
     def frame(self) -> pd.DataFrame:
-        """The same as a frame (EVENT_COLUMNS)."""
+        """Returns the events as a frame (EVENT_COLUMNS)."""
         return pd.DataFrame(
             {
                 "patient_id": self.patient_id.array(),
@@ -99,7 +100,7 @@ class Events:
 
 
 class SetAside(NamedTuple):
-    """What was set aside: ids and rules alone, no value and no time."""
+    """The readings set aside: only ids and rules, no value and no time."""
 
     patient_id: list[str]
     variable: list[str]
@@ -107,45 +108,45 @@ class SetAside(NamedTuple):
     source_ref: list[str]
 
     def frame(self) -> pd.DataFrame:
-        """The same as a frame (SET_ASIDE_COLUMNS)."""
+        """Returns the readings set aside as a frame (SET_ASIDE_COLUMNS)."""
         return frame_of(SET_ASIDE_COLUMNS, self._asdict())
 
 
 class Admitted(NamedTuple):
-    """What became of readings."""
+    """The result of `admit`: events and the readings set aside."""
 
     events: Events
     set_aside: SetAside
 
 
 def frame_of(columns: Mapping[str, str], rows: object = None) -> pd.DataFrame:
-    """A frame with exactly these columns and types; `rows` is anything pandas takes, None for no rows."""
+    """Returns a frame with exactly these columns and types; `rows` is anything pandas takes, None for no rows."""
     frame = pd.DataFrame(rows, columns=list(columns))
-    # A column of nothing but NaT has no zone, and astype would refuse to give it one.
+    # A column of only NaT has no zone, and astype refuses to add one.
     utc = {name: pd.to_datetime(frame[name], utc=True) for name, kind in columns.items() if kind == UTC}
     return frame.assign(**utc).astype(dict(columns))
 
 
 def empty_readings() -> pd.DataFrame:
-    """Readings of a source that has none."""
+    """Returns an empty frame of readings."""
     return frame_of(READING_COLUMNS)
 
 
 def admit(readings: Readings, variables: Mapping[str, Variable], as_of: datetime | None = None) -> Admitted:
-    """Checks and converts readings.
+    """Checks readings and converts them to events.
 
     Args:
         readings: their variables must be keys of `variables`.
         variables: the spec's variables by name.
-        as_of: when given, what is dated or became known after it is set aside and counted too.
+        as_of: if given, readings dated after it or known only after it are also set aside and counted.
 
     Returns:
         Events in canonical units, in the order of the readings, each kept once per source_ref, variable, time and
-        value; and the set-aside readings with the first reason that applies.
+        value; and the readings set aside, with the first reason that applies.
     """
     kinds, kind, time = _Judged.of(readings.kinds, variables), readings.kind, readings.time
     value = readings.value * kinds.factor[kind] + kinds.offset[kind]
-    # A value cannot be known before it is true: some systems store ahead of the charted time.
+    # A value cannot be known before its own time: some systems store a value ahead of the charted time.
     available = np.maximum(readings.available, time)
     rules: list[tuple[np.ndarray, str]] = [
         (kinds.unusable[kind], STATUS),
@@ -159,7 +160,7 @@ def admit(readings: Readings, variables: Mapping[str, Variable], as_of: datetime
         (kinds.conflict[kind], UNIT_CONFLICT),
         (~((value >= kinds.low[kind]) & (value <= kinds.high[kind])), IMPLAUSIBLE_VALUE),
     ]
-    # The number of the first rule that applies: texts are made for what is set aside alone, which is little.
+    # The number of the first rule that applies. Texts are made only for the few readings that are set aside.
     first = np.zeros(len(readings), dtype=np.int8)
     for number, (applies, _) in reversed(list(enumerate(rules, start=1))):
         first[applies] = number
@@ -189,8 +190,8 @@ def _set_aside(readings: Readings, reasons: Sequence[str]) -> SetAside:
 
 
 def _repeated(readings: Readings, value: np.ndarray, variable: Texts, rows: np.ndarray) -> np.ndarray:
-    """Which of these rows were there before: same source_ref, variable, time and value."""
-    # Most have a source_ref of their own, and need not be compared.
+    """Returns which of these rows repeat an earlier one: same source_ref, variable, time and value."""
+    # Most have a unique source_ref, and need no comparison.
     refs = readings.source_ref.tolist()
     if len(set(refs)) == len(refs):
         return rows[:0]
@@ -211,7 +212,7 @@ def _as_of_rules(time: np.ndarray, available: np.ndarray, as_of: datetime | None
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """What can be said of each kind of readings: its variable, its conversion, and which rules it breaks."""
+    """What is known of each kind of reading: its variable, its conversion, and the rules that it breaks."""
 
     variable: Texts
     unusable: np.ndarray
@@ -241,9 +242,9 @@ class _Judged:
 
 
 def _conflicts(kinds: Sequence[Kind], own: Sequence[Variable], factor: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Whether a kind names two units.
+    """Returns whether a kind names two different units.
 
-    What is named beside the unit can only contradict it: the same in other words, or in unknown ones, says no more.
+    Units named beside the main one can only contradict it: the same unit in other or unknown words adds nothing.
     """
     conflict = np.zeros(len(kinds), dtype=bool)
     named = [number for number, kind in enumerate(kinds) if kind.other_unit]
@@ -255,6 +256,6 @@ def _conflicts(kinds: Sequence[Kind], own: Sequence[Variable], factor: np.ndarra
 
 
 def _conversions(units: Iterable[tuple[Variable, str]]) -> np.ndarray:
-    """Two rows, factors and offsets."""
+    """Returns two rows: factors and offsets."""
     found = [variable.conversion(unit) for variable, unit in units]
     return np.array([(one.factor, one.offset) if one else (np.nan, np.nan) for one in found]).reshape(-1, 2).T

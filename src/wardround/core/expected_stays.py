@@ -1,7 +1,7 @@
-"""How many stays a run found, and whether so few are plausible or rather the effect of a wrong setting.
+"""Judges whether the number of stays that a run found is plausible, or a sign of a wrong setting.
 
-A misspelt ICU class and an empty ward look alike. What tells them apart is what was found before, and what the
-condition expects at least.
+A misspelt ICU class and an empty ward look the same. Only the number found before, and the minimum that the condition
+expects, can tell them apart.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,10 @@ class RunBefore(Account):
 
 
 class Question(Account):
-    """What two runs have in common that should find as many stays. Not the ICU rule: a change in it is a doubt."""
+    """What two runs must share for their numbers of stays to be comparable.
+
+    The ICU rule is left out, so that a change in it can raise a doubt.
+    """
 
     condition: str = ""
     source: str = ""
@@ -31,16 +34,16 @@ class Question(Account):
 
     @property
     def names_patients(self) -> bool:
-        """Whether it asks for patients by their ids; the numbers of two such runs cannot be compared."""
+        """Returns whether it asks for patients by their ids; the numbers of two such runs cannot be compared."""
         return self.cohort.get("kind") == "patients"
 
 
 class Census(Account):
-    """How many stays a run found, beside what was expected of its question (`of`), and what is wrong with that.
+    """How many stays a run found, what was expected for its question (`of`), and what is wrong with the number.
 
     Attributes:
-        before: what it was compared with; None if there was no such run.
-        doubt: TOO_FEW or FELL; "" for a number that may be the ward.
+        before: the run that it was compared with; None if there was none.
+        doubt: TOO_FEW or FELL; "" if the number is plausible.
     """
 
     of: Question = Question()

@@ -1,4 +1,4 @@
-"""Stays found and what became of each in, the account of a run out: every stay once, and the counts add up."""
+"""Builds the ledger of a run: each stay found occurs once, with its outcome, and the counts add up."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,7 +9,7 @@ from wardround.core.events import frame_of
 from wardround.errors import RunIncomplete
 
 SCORED: Final = "scored"
-INDETERMINATE: Final = "indeterminate"  # less known than condition.minimum_data
+INDETERMINATE: Final = "indeterminate"  # less is known than condition.minimum_data asks for
 EXCLUDED: Final = "excluded"  # not in the cohort
 FAILED: Final = "failed"
 WITHDRAWN: Final = "withdrawn"  # the reason of a scored stay whose result somebody else marked as entered in error
@@ -21,7 +21,7 @@ LEDGER_COLUMNS: Final = {
     "unit": "str",
     "chunk": "int64",  # 0 for a stay that was in no chunk
     "outcome": "str",
-    "reason": "str",  # "" for scored, unless its RiskAssessment was taken back
+    "reason": "str",  # "" for scored, unless its RiskAssessment was withdrawn
     "score": "float64",  # probability, 0 to 1; NaN unless scored
     "band": "str",
     "written": "bool",  # the source holds the stay's RiskAssessment
@@ -29,14 +29,14 @@ LEDGER_COLUMNS: Final = {
 
 
 def open_ledger(entries: Iterable[dict[str, object]], found: Iterable[str]) -> pd.DataFrame:
-    """The ledger (LEDGER_COLUMNS) of a run, ordered by stay_id.
+    """Returns the ledger (LEDGER_COLUMNS) of a run, ordered by stay_id.
 
     Args:
-        entries: what became of each stay; one mapping of all ledger columns a stay, in any order.
+        entries: the outcome of each stay: one mapping per stay, with all ledger columns, in any order.
         found: the stay_ids that the run found.
 
     Raises:
-        RunIncomplete: a stay is missing, unknown or accounted for twice, or an outcome is without its reason.
+        RunIncomplete: a stay is missing, unknown or listed twice, or an outcome lacks its reason.
     """
     ledger = frame_of(LEDGER_COLUMNS, list(entries)).sort_values("stay_id", ignore_index=True)
     expected = pd.Series(sorted(found), dtype="str")
@@ -57,7 +57,7 @@ def open_ledger(entries: Iterable[dict[str, object]], found: Iterable[str]) -> p
 
 
 def counts(ledger: pd.DataFrame) -> dict[str, int]:
-    """found, scored, indeterminate, excluded, failed and written of a ledger; the four outcomes add up to found."""
+    """Returns found, scored, indeterminate, excluded, failed and written; the four outcomes add up to found."""
     by_outcome = {outcome: int((ledger["outcome"] == outcome).sum()) for outcome in OUTCOMES}
     if sum(by_outcome.values()) != len(ledger):
         raise RunIncomplete(

@@ -1,7 +1,7 @@
-"""A prediction time, and the time now as an entry point read it, in; an error for one that has not come out.
+"""Refuses a prediction time that has not been reached, compared with the time that an entry point read.
 
-A wrong offset, or local time taken for UTC, puts as_of hours ahead: stays that have not begun are missed, what is known
-then is not known yet, and the record gets a result that nobody could have had.
+A wrong offset, or local time taken for UTC, puts as_of hours ahead: stays that have not begun are missed, data of that
+hour are not known yet, and the record gets a result that nobody could have had.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,16 +10,16 @@ from typing import Final
 from wardround.errors import FutureAsOf
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
-"""So far ahead a time may lie: the clock of a scheduler, or of a caller, and ours differ a little."""
+"""A time may be this far ahead, because the clock of a scheduler or a caller can differ a little from ours."""
 
 
 def require_reached(as_of: datetime, now: datetime, allowed: bool = False) -> None:
-    """Raises FutureAsOf if `as_of` lies after `now`, unless that is what was asked for by name.
+    """Raises FutureAsOf if `as_of` lies after `now`, unless a future time was explicitly asked for.
 
     Args:
         as_of: the prediction time.
         now: the time by the entry point's clock.
-        allowed: whether a time in the future was asked for by name.
+        allowed: whether a time in the future was explicitly asked for.
     """
     ahead = as_of - now
     if ahead > CLOCK_SKEW and not allowed:

@@ -1,14 +1,14 @@
-"""How work says how far it is: in steps that are counted, or in words."""
+"""Defines how a task reports its progress: in counted steps, or in words."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Is told a step's name, how many of its units are done, and how many there are in all."""
+    """Called with a step's name, the number of units done, and the total number of units."""
 
     def __call__(self, step: str, done: int, total: int, /) -> None: ...
 
 
 Say = Callable[[str], None]
-"""Is told in words what begins."""
+"""Called with a description of what is about to start."""

@@ -1,8 +1,8 @@
-"""Variables in, what is read of a source's Observations out: the one rule that builds searches and picks from files.
+"""Decides which Observations of a source are read, and for which variables; searches and file readers share this rule.
 
-An Observation is read if its own code is a code or a panel of a variable, and else not at all. A search by code asks
-for exactly these; files, exports and searches by category keep exactly these. What else it says does not matter: a
-pressure among the components of a pulmonary artery's Observation is no blood pressure.
+An Observation is read only if its own code is a code or a panel of a variable. A search by code asks for exactly these
+Observations; files, exports and searches by category keep exactly these. The other content of an Observation does not
+matter: a pressure among the components of a pulmonary artery's Observation is not a blood pressure.
 """
 
 import re
@@ -16,14 +16,14 @@ from wardround.spec.servers import ServerProfile
 from wardround.spec.source_maps import NO_TRANSLATION, Code, Translation
 from wardround.spec.variables import Exclusions, Terms, Variable
 
-CODE: Final = "code"  # a value is also coded as another quantity
-# The end of what stands before a word that is denied: not in the pulmonary artery.
+CODE: Final = "code"  # the value is also coded as a different quantity
+# The end of the text before a negated word, as in "not in the pulmonary artery".
 _DENYING: Final = re.compile(r"\b(?:not|no|non|without|outside|nicht|kein\w*|ohne)(?:\W+\w+){0,2}\W+$")
-AROUND: Final = ("body_site", "method", "specimen")  # the elements whose words and codes can exclude; reasons, too
+AROUND: Final = ("body_site", "method", "specimen")  # elements whose words and codes can exclude a value; reasons, too
 
 
 class Coded(Protocol):
-    """A Coding as a source gave it: a leaf may be anything."""
+    """A Coding as the source gave it: its fields may have any type."""
 
     system: Any
     code: Any
@@ -31,11 +31,11 @@ class Coded(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is read of an Observation, by its own code.
+    """The variables for which an Observation is read, by its own code.
 
     Attributes:
-        variables: what its own value is of; none if the code is that of a panel alone.
-        components: the codes of components that count, and their variables: those that name the own code.
+        variables: the variables of its own value; none if the code is only that of a panel.
+        components: the codes of components that count, and their variables, namely those that name the own code.
     """
 
     variables: tuple[str, ...]
@@ -54,7 +54,7 @@ class Said(NamedTuple):
 
 
 class Excluding(NamedTuple):
-    """The codes of an element, and the words of which one in its text is enough, that make a value another quantity."""
+    """The codes of an element, and the words in its text, any one of which makes a value a different quantity."""
 
     codes: frozenset[tuple[Any, Any]]
     words: re.Pattern[str]
@@ -63,32 +63,33 @@ class Excluding(NamedTuple):
         return not self.codes.isdisjoint(said.codes) or any(_named(self.words, text) for text in said.texts)
 
 
-# A source has few words for places and fluids, and says them with every value.
+# A source uses few words for places and fluids, and repeats them with every value.
 @lru_cache(maxsize=16384)
 def _named(words: re.Pattern[str], text: str) -> bool:
-    """Whether a text names one of these and does not deny it."""
+    """Returns whether a text contains one of these words without negating it."""
     return any(not _DENYING.search(text[: found.start()]) for found in words.finditer(text))
 
 
 def folded(text: str) -> str:
-    """A text as it is compared: without regard to case and spaces."""
+    """Returns a text in the form used for comparison, without regard to case and spaces."""
     return " ".join(text.split()).casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingRule:
-    """What is read.
+    """Which Observations are read, and for which variables.
 
     Attributes:
         openings: every own code that is read, in the order of the variables.
-        excluding_codes: codes that make another quantity of a value, whatever its other codes; and of which variables.
-        exclusions: what else does: variable -> body_site, method or specimen -> codes and words.
+        excluding_codes: codes that make a value a different quantity, whatever its other codes; and the variables that
+            each one excludes.
+        exclusions: what else excludes a value: variable -> body_site, method or specimen -> codes and words.
     """
 
     openings: Mapping[Code, Opening]
     excluding_codes: Mapping[Code, frozenset[str]]
     exclusions: Mapping[str, Mapping[str, Excluding]]
-    # Code -> system and opening: a URI is compared faster than it is hashed, and this is done for every Observation.
+    # Code -> system and opening. Comparing a URI is faster than hashing it, and this is done for every Observation.
     _by_code: Mapping[str, tuple[tuple[str, Opening], ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -98,7 +99,7 @@ class ReadingRule:
         object.__setattr__(self, "_by_code", by_code)
 
     def opening(self, codings: Iterable[Coded]) -> Opening | None:
-        """What an Observation whose code has these codings is read for; None if it is not read."""
+        """Returns the opening for an Observation whose code has these codings; None if it is not read."""
         found: Opening | None = None
         for coding in codings:
             for system, one in self._by_code.get(coding.code, ()):
@@ -107,12 +108,12 @@ class ReadingRule:
         return found
 
     def ruled_out(self, codings: Iterable[Coded]) -> set[str]:
-        """The variables that a value with these codings is not, whatever other codes it has."""
+        """Returns the variables that a value with these codings does not belong to, whatever other codes it has."""
         none: frozenset[str] = frozenset()
         return {name for one in codings for name in self.excluding_codes.get((one.system, one.code), none)}
 
     def excluded(self, variable: str, around: Mapping[str, Said]) -> str:
-        """The element by which a value is not the variable's; empty if none says so."""
+        """Returns the element that excludes a value from the variable; empty if none does."""
         for element, terms in self.exclusions.get(variable, {}).items():
             said = around.get(element)
             if said is not None and terms.are_in(said):
@@ -120,9 +121,9 @@ class ReadingRule:
         return ""
 
     def criteria(self, profile: ServerProfile) -> list[tuple[str, list[str]]]:
-        """What searches name beside the patient: the own codes, or categories where codes will not do.
+        """Returns the search criteria beside the patient: the own codes, or categories where codes cannot be used.
 
-        Some servers find components by their panel alone (`panels_only`) and hold no Observation with their code.
+        Some servers find components only by their panel (`panels_only`) and hold none with the component's code.
         """
         if profile.observation_needs == "category":
             return [("category", list(profile.observation_categories))]
@@ -137,7 +138,7 @@ class ReadingRule:
         return [("code", tokens[place : place + size]) for place in range(0, len(tokens), size)]
 
     def mentioned(self, own: object, components: object) -> tuple[str, ...]:
-        """The variables of an Observation that cannot be understood, by the codes that its elements hold anywhere."""
+        """Returns the variables of a malformed Observation, from codes found anywhere in its elements."""
         text, inner = repr(own), repr(components)
         openings = [opening for (_, code), opening in self.openings.items() if repr(code) in text]
         names = [name for opening in openings for name in opening.variables]
@@ -146,7 +147,10 @@ class ReadingRule:
 
 
 def reading_rule(variables: Mapping[str, Variable], translation: Translation = NO_TRANSLATION) -> ReadingRule:
-    """The rule for these variables; what only others name is not read. A code of the source's is read as its target."""
+    """Returns the rule for these variables; codes of other variables are not read.
+
+    The source's own codes are read as the codes that they translate to.
+    """
     rule = _of_variables(variables)
     return _translated(rule, translation.codes) if translation.codes else rule
 
@@ -185,7 +189,7 @@ def _openings(variables: Mapping[str, Variable]) -> dict[Code, Opening]:
     for variable in variables.values():
         for code in dict.fromkeys((*variable.all_codes(), *variable.panel_codes())):
             openers.setdefault(code, []).append(variable)
-    # Codes that mean the same share one opening: an Observation that bears several of them needs no union.
+    # Codes with the same meaning share one opening, so an Observation with several of them needs no union.
     shared: dict[tuple[str | None, ...], Opening] = {}
     openings = {}
     for code, opened in openers.items():
@@ -199,7 +203,7 @@ def _openings(variables: Mapping[str, Variable]) -> dict[Code, Opening]:
 
 
 def _exclusions(given: Exclusions) -> dict[str, Excluding]:
-    """Element -> what of it excludes; elements without anything left out."""
+    """Returns element -> what excludes a value; elements that exclude nothing are omitted."""
     return {name: _excluding(terms) for name in AROUND if (terms := getattr(given, name))}
 
 

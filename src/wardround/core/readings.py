@@ -1,7 +1,7 @@
-"""Readings as columns: each value that a source gives, as raw as it gives it.
+"""Stores readings as columns: each value as raw as the source gives it.
 
-What describes a value (its variable, unit, status and so on) repeats: a thousand readings are of some ten kinds. So a
-reading has the number of its kind, and what is asked of kinds is asked once for each.
+What describes a value (its variable, unit, status and so on) repeats: a thousand readings are of about ten kinds. So
+each reading holds the number of its kind, and whatever depends on the kind is worked out once per kind.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ from wardround.core.texts import Texts, numbered, text_column
 
 
 class Kind(NamedTuple):
-    """What describes a reading besides whose it is, when it was and what it says.
+    """What describes a reading, apart from its patient, time and value.
 
-    `unit` is what counts: of a FHIR Quantity its code. `other_unit` is what stands beside it in other words, or
-    nothing. `problem` is why a source itself cannot vouch for it, or nothing.
+    `unit` is the unit that counts: for a FHIR Quantity, its code. `other_unit` is the unit given beside it in words,
+    or empty. `problem` is the reason why the source itself cannot vouch for the reading, or empty.
     """
 
     variable: str
@@ -41,7 +41,7 @@ _KIND_COLUMNS: Final = Kind._fields
 
 @dataclass(frozen=True, eq=False)
 class Readings:
-    """Readings in the order in which a source gave them; times in microseconds since 1970, UNKNOWN for none."""
+    """Readings in the order in which the source gave them; times in microseconds since 1970, UNKNOWN for none."""
 
     patient_id: Texts
     time: np.ndarray
@@ -67,7 +67,7 @@ class Readings:
 
     @classmethod
     def of_frame(cls, frame: pd.DataFrame) -> "Readings":
-        """Readings of a frame with READING_COLUMNS."""
+        """Returns the readings of a frame with READING_COLUMNS."""
         codes, kinds = _kinds_in(frame[list(_KIND_COLUMNS)])
         return cls(
             Texts.of_series(frame["patient_id"]),
@@ -81,7 +81,7 @@ class Readings:
 
     @classmethod
     def together(cls, parts: Sequence["Readings"]) -> "Readings":
-        """The readings of all parts, one after the other."""
+        """Returns the readings of all parts, one part after the other."""
         if not parts:
             return cls.of(())
         before = np.cumsum([0, *(len(part.kinds) for part in parts)])
@@ -99,7 +99,7 @@ class Readings:
         return len(self.value)
 
     def take(self, rows: np.ndarray) -> "Readings":
-        """These rows, by their places."""
+        """Returns the readings of these rows, given by position."""
         return Readings(
             self.patient_id.take(rows),
             self.time.take(rows),
@@ -111,14 +111,14 @@ class Readings:
         )
 
     def with_kinds(self, changed: Callable[[Kind], Kind], rows: np.ndarray | None = None) -> "Readings":
-        """The same with other kinds, of these rows (booleans) or of all."""
+        """Returns the readings with changed kinds, for these rows (booleans) or for all."""
         new = [changed(kind) for kind in self.kinds]
         if rows is None:
             return replace(self, kinds=new)
         return replace(self, kind=self.kind + rows * len(self.kinds), kinds=[*self.kinds, *new])
 
     def frame(self) -> pd.DataFrame:
-        """The same as a frame (READING_COLUMNS)."""
+        """Returns the readings as a frame (READING_COLUMNS)."""
         of_kinds = dict(zip(_KIND_COLUMNS, zip(*self.kinds, strict=True) if self.kinds else _NONE, strict=True))
         texts = {name: Texts(self.kind, values).array() for name, values in of_kinds.items() if name != "comparator"}
         return pd.DataFrame(
@@ -143,7 +143,7 @@ def _kinds_in(frame: pd.DataFrame) -> tuple[np.ndarray, list[Kind]]:
     kind = np.zeros(len(frame), dtype=np.int64)
     for name in _KIND_COLUMNS:
         column = Texts.of_series(frame[name])
-        # Numbered anew after each column, so that the numbers stay small.
+        # Renumbered after each column, so that the numbers stay small.
         kind = pd.factorize(kind * len(column.names) + column.codes)[0]
     first = np.unique(kind, return_index=True)[1]
     return kind, [Kind(*row) for row in frame.iloc[first].itertuples(index=False)]

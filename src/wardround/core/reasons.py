@@ -1,10 +1,10 @@
-"""Why a stay has no score, or has failed: one type, which the files of a run hold as one text."""
+"""Defines why a stay has no score or has failed. A run's files hold each reason as one text."""
 
 import re
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
-# What a server or a library says is longer, or has other signs.
+# Messages of a server or a library are longer, or contain other characters.
 _WORD: Final = re.compile(r"\w+", re.ASCII)
 
 
@@ -13,9 +13,9 @@ class FailedAt(StrEnum):
 
     QUALITY = "quality"  # its feature row broke a rule of the suite
     EXTRACT = "extract"  # its data cannot be used
-    TASK = "task"  # a step of its whole chunk did not end
+    TASK = "task"  # a task for its whole chunk did not finish
     INVALID = "invalid"  # its RiskAssessment would not be valid
-    REFER = "refer"  # whom it is about is not known where results are written
+    REFER = "refer"  # its patient or stay is not known on the server where results are written
     WRITE = "write"
     PROVENANCE = "provenance"
     RECONCILE = "reconcile"  # the server does not hold what was written
@@ -28,8 +28,8 @@ class Reason(NamedTuple):
     """Why a stay is not screened, indeterminate or failed.
 
     Attributes:
-        what: a word of ours (`under_age`), an HTTP status, the rule that was broken, or what a library says.
-        failed_at: where it failed; None where the word alone says it.
+        what: a word of ours (`under_age`), an HTTP status, the rule that was broken, or the message of a library.
+        failed_at: where it failed; None where the word alone is enough.
     """
 
     what: str
@@ -37,20 +37,20 @@ class Reason(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Returns the reason that a file of the run holds as this text."""
+        """Returns the reason that a file of the run stores as this text."""
         place, colon, what = text.partition(":")
         return cls(what, FailedAt(place)) if colon and place in _PLACES else cls(text)
 
     def __str__(self) -> str:
-        """Returns the text that the run's files hold: `under_age`, `write:412`."""
+        """Returns the text that the run's files store: `under_age`, `write:412`."""
         return self.what if self.failed_at is None else f"{self.failed_at}:{self.what}"
 
     @property
     def is_ours(self) -> bool:
-        """Whether all of it is our own wording; the words of a server or a library could name a patient."""
+        """Returns whether the wording is entirely ours; the words of a server or a library could name a patient."""
         return self.failed_at in (None, FailedAt.QUALITY) or self.is_short
 
     @property
     def is_short(self) -> bool:
-        """Whether it is one word or number, so that it fits into a line of a log."""
+        """Returns whether the reason is a single word or number, so that it fits into a log line."""
         return _WORD.fullmatch(self.what) is not None

@@ -1,7 +1,7 @@
-"""Every file of a run's folder: its name, and what is in it. No other module spells one.
+"""Names every file of a run's folder, and says what each holds. No other module spells out these names.
 
-Frames are parquet with the columns that stand here or that the comment names; everything else is JSON unless its name
-says otherwise. This module imports nothing heavy: lists of runs need the names alone.
+Tables are parquet, with the columns listed here or named in the comment; every other file is JSON unless its name
+says otherwise. This module imports nothing heavy, because code that lists runs needs only the names.
 """
 
 from collections.abc import Iterable
@@ -9,82 +9,83 @@ from typing import Final
 
 # Of every run.
 REQUEST: Final = "request.json"
-"""What was asked for, and what the run was opened with. A folder that has it is a run's."""
+"""The request, and what the run was opened with. A folder that holds this file is the folder of a run."""
 STAYS: Final = "stays.parquet"
-"""Of a screening STAY_COLUMNS and these: every stay found. Of a training the stays of its cohort, with the outcome,
-the onset and the last hour to predict at."""
+"""For a screening: every stay found, with STAY_COLUMNS and the columns below. For a training: the stays of its cohort,
+with the outcome, the onset and the last hour to predict at."""
 STAYS_COLUMNS: Final = {
     "chunk": "int64",  # 0 for a stay that is not screened
-    "excluded": "str",  # why it is not; "" for one that is
+    "excluded": "str",  # why the stay is not screened; "" for one that is
 }
 SET_ASIDE: Final = "set_aside.json"
-"""Readings that are no events, counted: variable -> reason -> number; of a training `variable: reason` -> number."""
+"""Counts of readings that did not become events: variable -> reason -> number; for a training `variable: reason` ->
+number."""
 
 # What a screening was opened with.
 CONDITION: Final = "condition.json"
 PATIENTS: Final = "patients.json"
-"""The Patient ids that a request asks for, so that request.json names nobody."""
+"""The Patient ids that were asked for, kept apart so that request.json identifies no patient."""
 TRANSLATION: Final = "source_map.json"
 """What the source's own codes and units meant when the run was opened."""
 PROFILE: Final = "profile.json"
-"""The profile of the source's server (`profile`) and what speaks for it (`why`), where it was to be recognised."""
+"""The profile of the source's server (`profile`) and the reason for choosing it (`why`), if it had to be recognised."""
 RESULTS_PROFILE: Final = "results_profile.json"
-"""The same of the server that takes the results, if it is another one."""
+"""The same for the server that takes the results, if it is a different one."""
 
 # What a screening found.
 COHORT: Final = "cohort.parquet"
 COHORT_COLUMNS: Final = {
-    "patient_id": "str",  # whom the cohort names without a stay in the run; "" for what is no id, or one named again
+    "patient_id": "str",  # a patient of the cohort without a stay in the run; "" for an invalid or repeated id
     "reason": "str",
 }
 COHORT_ACCOUNT: Final = "cohort.json"
-"""The cohort's kind, and how many patients it named, by what became of them (`core.run_summary.CohortAccount`)."""
+"""The kind of the cohort, and how many patients it named, by outcome (`core.run_summary.CohortAccount`)."""
 CENSUS: Final = "census.json"
 """How many stays were found and expected (`core.run_summary.Census`)."""
 CHUNKS: Final = "chunks.json"
-"""The chunks' numbers, from 1 (`chunks`), and the most stays of one (`stays_per_chunk`)."""
+"""The numbers of the chunks, from 1 (`chunks`), and the largest number of stays in one (`stays_per_chunk`)."""
 DEVICE: Final = "device.json"
-"""The reference of our Device at the server of the results (`reference`)."""
+"""The reference of our Device on the server that takes the results (`reference`)."""
 
-# Of an export, until its readings are in the chunks.
+# Of an export, until its readings have been sorted into the chunks.
 EXPORT_STATE: Final = "export.json"
-"""Which export is under way, and which files it has given (`fhir.bulk_export`)."""
+"""Which export is under way, and which of its files have been fetched (`fhir.bulk_export`)."""
 EXPORT: Final = "export"
-"""The folder of its files (NDJSON)."""
+"""The folder of the export's files (NDJSON)."""
 OUTSIDE: Final = "outside_windows.json"
-"""How many of the patients' exported readings lie in no window, by variable."""
+"""How many of the patients' exported readings lie outside every window, by variable."""
 UNMAPPED: Final = "unmapped.json"
-"""The codes of exported Observations that no variable names, the most frequent first."""
+"""The codes of exported Observations that belong to no variable, the most frequent first."""
 SOURCE_MAP_DRAFT: Final = "source-map.draft.yaml"
 
 # What data validation found.
 QUALITY: Final = "quality.json"
-"""The suite's account, counts alone (`quality.suite.QualityResult`)."""
+"""The account of the suite, as counts only (`quality.suite.QualityResult`)."""
 QUALITY_FAILED: Final = "quality_failed.json"
 """stay_id -> the rule that its feature row broke."""
 
 # How a screening ended.
 LEDGER: Final = "ledger.parquet"
-"""LEDGER_COLUMNS of `core.ledger`; with a challenger CHALLENGER_COLUMNS as well."""
+"""LEDGER_COLUMNS of `core.ledger`, and CHALLENGER_COLUMNS if there is a challenger."""
 SUMMARY: Final = "summary.json"
 """`core.run_summary.RunSummary`."""
 RETRACTION: Final = "retraction.json"
-"""`core.run_summary.Retraction`: the run was taken back, or is being."""
+"""`core.run_summary.Retraction`: the run has been retracted, or is being retracted."""
 
 HISTORY_MISSING: Final = "history_missing.json"
-"""Why the run could not be written to the history (`why`); there is no such file for one that was."""
+"""Why the run could not be written to the history (`why`); the file does not exist if it was written."""
 
-# What people read of a screening.
+# Reports of a screening, for people to read.
 INPUTS: Final = "inputs.json"
-"""The number of feature rows (`rows`), and of each column how many do not know it (`unknown`)."""
+"""The number of feature rows (`rows`), and for each column the number of rows in which it is unknown (`unknown`)."""
 REPORT: Final = "report.html"
 REPORT_WITHOUT_IDENTIFIERS: Final = "report-no-identifiers.html"
-"""Beside the other one, which stays as it was."""
+"""Written beside the other report, which is left unchanged."""
 WORKLIST: Final = "worklist.csv"
 AGGREGATES: Final = "aggregates.html"
 AGGREGATES_TABLE: Final = "aggregates.csv"
 MODEL_CARD: Final = "model-card.html"
-"""The page of the model's card, as it was at the run's first report."""
+"""The page of the model's card, as it was when the run's first report was written."""
 
 # Of each chunk of a screening (`of_chunk`).
 EVENTS: Final = "events.parquet"
@@ -92,65 +93,65 @@ EVENTS: Final = "events.parquet"
 EVENTS_SET_ASIDE: Final = "set_aside.parquet"
 """SET_ASIDE_COLUMNS of `core.events`."""
 FEATURES: Final = "features.parquet"
-"""Of a chunk stay_id, as_of and the condition's columns; of a training ROW_COLUMNS of `training.tasks` and these
-columns, of all its predictions, until the table is made of them."""
+"""For a chunk: stay_id, as_of and the condition's columns. For a training: ROW_COLUMNS of `training.tasks` and the
+condition's columns, for all its predictions, until the table is made from them."""
 FAILURES: Final = "failures.json"
-"""stay_id -> why it could not be read (`core.reasons.Reason`)."""
+"""stay_id -> why the stay could not be read (`core.reasons.Reason`)."""
 SCORES: Final = "scores.parquet"
 SCORE_COLUMNS: Final = {
     "stay_id": "str",
     "patient_id": "str",
     "score": "float64",  # NaN for an indeterminate stay
     "band": "str",
-    "why": "str",  # a stay is indeterminate
+    "why": "str",  # why a stay is indeterminate
     "reasons": "object",  # lists of text
     "missing": "object",
     "basis": "object",
 }
 OUTCOMES: Final = "outcomes.parquet"
-"""What became of every stay of the chunk."""
+"""The outcome of every stay of the chunk."""
 OUTCOME_COLUMNS: Final = {"stay_id": "str", "outcome": "str", "reason": "str", "score": "float64", "band": "str"}
 CHALLENGER: Final = "challenger.parquet"
 CHALLENGER_COLUMNS: Final = {
     "stay_id": "str",
-    "challenger_score": "float64",  # NaN where it gives none
-    "challenger_band": "str",  # by its own thresholds; "" where it was not asked
+    "challenger_score": "float64",  # NaN where the challenger gives none
+    "challenger_band": "str",  # by the challenger's own thresholds; "" where it did not score
 }
 CHALLENGER_FAILED: Final = "challenger_failed.json"
 """Why the challenger could not score the chunk (`reason`)."""
 ABOUT: Final = "about.parquet"
-"""Where results lie at another server: how those of each stay refer to it, as JSON. A frame, as frames are what holds
-record numbers."""
+"""If results are written to another server: how the result of each stay refers to it, as JSON. This is a table because
+record numbers are kept in tables only."""
 ABOUT_COLUMNS: Final = {"stay_id": "str", "subject": "str", "encounter": "str"}
 WRITTEN: Final = "written.json"
-"""What became of the chunk's RiskAssessments (`workflows.screen.written.Written`)."""
+"""The outcome of writing the chunk's RiskAssessments (`workflows.screen.written.Written`)."""
 
 _READINGS: Final = "readings-"
 
 # Of each step of a screening (`of_step`).
 STEPS: Final = "steps"
-"""The folder of the steps: `step`, when it `began` and `ended` in seconds since 1970, and its `http_requests`."""
+"""The folder of the steps: `step`, when it `began` and `ended` (seconds since 1970), and its `http_requests`."""
 
 # Of a training.
 TASK: Final = "task.json"
 LEFT_OUT: Final = "left_out.parquet"
-"""Stays that are not in the cohort: EXCLUDED_COLUMNS of `core.stays`."""
+"""Stays outside the cohort: EXCLUDED_COLUMNS of `core.stays`."""
 ONSETS: Final = "onsets.parquet"
-"""Of the label sepsis3: stay_id, sofa_time, suspected_infection_time."""
+"""For the label sepsis3: stay_id, sofa_time, suspected_infection_time."""
 TABLE: Final = "table.parquet"
-"""ROW_COLUMNS of `training.tasks`, fold and the condition's columns: a row a prediction."""
+"""ROW_COLUMNS of `training.tasks`, fold and the condition's columns: one row per prediction."""
 NOT_IN_TABLE: Final = "excluded.parquet"
-"""Every stay that is not in the table: EXCLUDED_COLUMNS."""
+"""Every stay that is missing from the table: EXCLUDED_COLUMNS."""
 ROWS: Final = "rows.json"
-"""How many predictions are in the table, and how many lack the least data."""
+"""How many predictions are in the table, and how many have less than the minimum data."""
 CANDIDATES: Final = "candidates.json"
-"""The names of the candidates to fit; the result of each is at `of_candidate`."""
+"""The names of the candidates to fit; the result of each is in the file `of_candidate`."""
 EVALUATION: Final = "evaluation.json"
-"""`evaluation.results.Evaluated`; the chosen model lies beside it, called as its kind says."""
+"""`evaluation.results.Evaluated`; the chosen model is stored beside it, under the file name of its kind."""
 GATES: Final = "gates.json"
 COMPARISON: Final = "comparison.json"
 VERSION: Final = "version.json"
-"""The version that the model store gave the model (`version`)."""
+"""The version that the model store assigned to the model (`version`)."""
 
 
 def of_chunk(chunk: int, name: str) -> str:
@@ -164,25 +165,25 @@ def folder_of_chunk(chunk: int) -> str:
 
 
 def of_all_chunks(name: str, names: Iterable[str]) -> list[str]:
-    """Returns those of a run's files (`names`) that belong to a chunk and are called `name`."""
+    """Returns those files of a run (`names`) that belong to a chunk and are called `name`."""
     return [one for one in names if one.endswith(f"/{name}")]
 
 
 def readings(chunk: int, number: int) -> str:
-    """Returns the name of a chunk's file with readings of an export: READING_COLUMNS of `core.events`."""
+    """Returns the name of a chunk's file of exported readings: READING_COLUMNS of `core.events`."""
     return of_chunk(chunk, f"{_READINGS}{number:04d}.parquet")
 
 
 def holds_readings(name: str) -> bool:
-    """Returns whether a file of a run holds readings of an export."""
+    """Returns whether a file of a run holds exported readings."""
     return f"/{_READINGS}" in name
 
 
 def of_step(name: str, chunk: int | None = None) -> str:
-    """Returns the file with the account of a step, or of a step of one chunk."""
+    """Returns the name of the file with the account of a step, or of a step of one chunk."""
     return f"{STEPS}/{name}.json" if chunk is None else f"{STEPS}/{name}-{chunk:04d}.json"
 
 
 def of_candidate(name: str) -> str:
-    """Returns the file with the result of a candidate's cross-validation (`training.fitting.CandidateResult`)."""
+    """Returns the name of the file with a candidate's cross-validation (`training.fitting.CandidateResult`)."""
     return f"candidates/{name}.json"

@@ -1,12 +1,12 @@
-"""What request.json says in, whether the run writes results out."""
+"""Reads from request.json whether the run writes results."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def mode_of(request: Mapping[str, Any]) -> str:
-    """live or shadow, as the run was opened; "" if it does not say.
+    """Returns live or shadow, as the run was opened; "" if the request does not state it.
 
-    Earlier releases knew a dry run besides, which is what a run in shadow is.
+    Earlier releases also had a dry run, which is the same as a run in shadow.
     """
     return "shadow" if request.get("dry_run") else str(request["mode"] or "")

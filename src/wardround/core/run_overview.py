@@ -1,4 +1,4 @@
-"""A run's small files in; what a list says of it, without a patient, out: what it was, how it ended, its counts."""
+"""Sums up a run from its small files, for lists of runs: what it was, how it ended, its counts. Names no patient."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,14 +34,14 @@ FILES: Final = (
     run_files.of_step("reconcile"),
     run_files.VERSION,
 )
-"""What `overview` reads of a run, where it is there; none of it grows with what the run read."""
+"""The files that `overview` reads, where they exist. None of them grows with the amount of data that the run read."""
 
 TRAINING: Final = "train_"
-"""What the name of a training begins with, before its condition."""
+"""The prefix of a training's name, before its condition."""
 
 
 class RunName(NamedTuple):
-    """What a run's name says of it. The files of a run are the truth; a name is enough to sort and to sift."""
+    """The parts of a run's name. They serve to sort and filter runs; the run's files are authoritative."""
 
     condition: str
     as_of: str
@@ -57,7 +57,7 @@ class RunName(NamedTuple):
 
     @property
     def of_condition(self) -> str:
-        """The condition's id, of a training too."""
+        """Returns the condition's id; also for a training."""
         return self.condition.removeprefix(TRAINING)
 
     def __str__(self) -> str:
@@ -66,20 +66,20 @@ class RunName(NamedTuple):
 
 @dataclass(frozen=True)
 class RunOverview:
-    """One run as a list shows it.
+    """One run, as a list shows it.
 
     Attributes:
-        run: its name.
-        title: the condition's, as it was when the run was opened.
-        source: the connection's name, or the URL of the server; of a training empty.
-        further_source: the connection's name again, where a DAG of its own screens the condition there.
+        run: the name of the run.
+        title: the title of the condition when the run was opened.
+        source: the name of the connection, or the URL of the server; empty for a training.
+        further_source: the name of the connection again, if a separate DAG screens the condition there.
         as_of: the prediction time, or when the training began; None if it cannot be read.
-        mode: live or shadow; of a training empty.
+        mode: live or shadow; empty for a training.
         counts: COUNTS of `core.run_summary`; empty while there is no summary.
-        model_version: what it scored with, or what it stored.
+        model_version: the version that the run scored with or, for a training, stored.
         began: when its first step began.
-        ended: when its last step ended; None while it is under way, or if it was stopped.
-        doubt: why so few stays may be a wrong setting, in words.
+        ended: when its last step ended; None while the run is under way, or if it was stopped.
+        doubt: why the low number of stays may be due to a wrong setting, in words.
     """
 
     run: str
@@ -99,7 +99,7 @@ class RunOverview:
 
 
 def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
-    """The run's overview from the content of FILES; `source` names where it read, without a secret."""
+    """Returns the run's overview from the content of FILES; `source` names the server it read, without a secret."""
     name, request = RunName.of(run), files[run_files.REQUEST]
     if "source_url" not in request:
         stored = files.get(run_files.VERSION, {})
@@ -133,7 +133,7 @@ def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
 
 
 def unreadable(run: str) -> RunOverview:
-    """Of a run whose files say nothing that this release reads."""
+    """Returns the overview of a run whose files this release cannot read."""
     name = RunName.of(run)
     return RunOverview(run=run, kind=name.kind, condition=name.of_condition, state="unreadable")
 

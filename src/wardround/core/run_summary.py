@@ -1,4 +1,4 @@
-"""What a screening came to: the content of summary.json, and of what goes into it."""
+"""Defines the result of a screening: the content of summary.json and its parts."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -17,10 +17,10 @@ class CohortAccount(Account):
     """The patients that the cohort names, and how many of them are not screened.
 
     Attributes:
-        cohort: its kind.
-        cohort_patients: how many patients it names; None if it is whoever is found.
-        cohort_without_stay: those of them without an ICU stay in the look-back.
-        cohort_set_aside: the others who are not screened, by reason.
+        cohort: the kind of the cohort.
+        cohort_patients: how many patients it names; None if it names none and takes every patient found.
+        cohort_without_stay: how many of them have no ICU stay in the look-back.
+        cohort_set_aside: how many others are not screened, by reason.
     """
 
     cohort: str = ""
@@ -30,7 +30,7 @@ class CohortAccount(Account):
 
 
 class OfBoth(Account):
-    """A number of stays by the live model, and by its challenger."""
+    """The number of stays for the live model, and for its challenger."""
 
     live: int = 0
     challenger: int = 0
@@ -40,9 +40,9 @@ class ChallengerAccount(Account):
     """How a challenger compares with the live model on the run's stays (`results.challenger.agreement`).
 
     Attributes:
-        left_out: why it did not score; "" if it did.
-        compared: stays that both scored; None if none can be, as the challenger was left out.
-        bands: the stays by the live band, and then the challenger's.
+        left_out: why the challenger did not score; "" if it did.
+        compared: the number of stays that both scored; None if the challenger was left out.
+        bands: the number of stays by the live band and then by the challenger's band.
     """
 
     version: str = ""
@@ -58,12 +58,12 @@ class ChallengerAccount(Account):
 
 
 class Kept(StrEnum):
-    """What became of the Group of the high band."""
+    """What happened to the Group of the high band."""
 
     WRITTEN = "written"
     UNCHANGED = "unchanged"
-    NEWER = "newer"  # it is of a later as_of, and left alone
-    SUSPENDED = "suspended"  # the condition was switched off meanwhile
+    NEWER = "newer"  # the Group is of a later as_of, and was left alone
+    SUSPENDED = "suspended"  # the condition was switched off in the meantime
     REFUSED = "refused"
 
 
@@ -71,7 +71,7 @@ class HighBandAccount(Account):
     """The server's Group of the patients in the high band.
 
     Attributes:
-        why: the HTTP status, or the error, with which the server refused it; "" if it did not.
+        why: the HTTP status or the error with which the server refused the Group; "" if it did not.
         reference: `Group/…`; None if there is none.
     """
 
@@ -82,7 +82,7 @@ class HighBandAccount(Account):
 
     @property
     def is_refused(self) -> bool:
-        """Whether the server refused the write, and so still holds the Group of an earlier time."""
+        """Returns whether the server refused the write, and so still holds the Group of an earlier time."""
         return self.kept is Kept.REFUSED
 
 
@@ -96,15 +96,15 @@ class StepAccount(Account):
 
 
 class Retraction(Account):
-    """The account of a retraction: when, why, and what became of the results of the stays that the run scored.
+    """The account of a retraction: when and why it happened, and the results of the stays that the run had scored.
 
     Attributes:
-        at: the time that all notes on the server give.
-        retracted: their result is marked as entered in error.
-        superseded: the server holds another score, which a later run wrote and which is left alone.
-        missing: the server holds nothing.
-        failed: their result still stands.
-        complete: whether none still stands.
+        at: the time given in all notes on the server.
+        retracted: stays whose result is marked as entered in error.
+        superseded: stays for which the server holds another score, which a later run wrote and which is left alone.
+        missing: stays for which the server holds nothing.
+        failed: stays whose result still stands.
+        complete: whether no result still stands.
     """
 
     at: AwareDatetime
@@ -117,23 +117,23 @@ class Retraction(Account):
 
 
 class RunSummary(Account):
-    """What `reconcile` found of a run, and `screen --json` prints.
+    """The result of a run, as `reconcile` finds it and `screen --json` prints it.
 
     Attributes:
-        found: stays; scored, indeterminate, excluded and failed are what became of them, and add up to it.
-        written: stays of which the server holds the RiskAssessment.
+        found: the number of stays; scored, indeterminate, excluded and failed are their outcomes and add up to it.
+        written: stays whose RiskAssessment the server holds.
         report: where the report will be.
-        source: base URL of the server that was read; results_at of the one that takes the results.
-        source_map: the digest of the source map that was in use.
-        unchanged: stays of which the server held the same before.
-        repaired: stays of which it held several RiskAssessments, of which one stands now.
-        withdrawn: stays whose RiskAssessment somebody else took back.
-        to_write: RiskAssessments that there were to write; a shadow run writes none of them.
+        source: base URL of the server that was read; results_at is that of the server that takes the results.
+        source_map: the digest of the source map in use.
+        unchanged: stays for which the server already held the same RiskAssessment.
+        repaired: stays for which the server held several RiskAssessments, of which one stands now.
+        withdrawn: stays whose RiskAssessment somebody else withdrew.
+        to_write: the number of RiskAssessments to write; a shadow run writes none of them.
         problems: stay_id -> what is wrong with the server's RiskAssessment.
         complete: whether few enough stays failed, and the server holds what the ledger says.
-        hours_after_as_of: when the last score was there; None if none was.
+        hours_after_as_of: when the last score was available; None if there was no score.
         durations: seconds by step.
-        retraction: if the run was taken back.
+        retraction: the account of the retraction, if the run was retracted.
     """
 
     found: int = 0
@@ -171,16 +171,16 @@ class RunSummary(Account):
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the results go to another server than the one that was read."""
+        """Returns whether the results go to a different server than the one that was read."""
         return self.results_at != self.source
 
     @property
     def counts(self) -> dict[str, int]:
-        """The counts by name, in the order of COUNTS; empty for a run without a summary."""
+        """Returns the counts by name, in the order of COUNTS; empty for a run without a summary."""
         return {name: getattr(self, name) for name in COUNTS if name in self.model_fields_set}
 
     @property
     def left_out(self) -> dict[str, int]:
-        """How many patients of the cohort are not screened, by reason; without reasons that count nobody."""
+        """Returns how many patients of the cohort are not screened, by reason; reasons with no patients are omitted."""
         counted = {"cohort_without_stay": self.cohort_without_stay, **self.cohort_set_aside}
         return {reason: number for reason, number in counted.items() if number}

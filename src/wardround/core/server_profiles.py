@@ -1,4 +1,4 @@
-"""A CapabilityStatement and the known server profiles in; the profile that fits, and why, out."""
+"""Chooses the server profile that fits a CapabilityStatement, and says why."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,13 +8,13 @@ from wardround.spec.servers import GENERIC, ServerProfile
 
 
 def other_version(statement: Mapping[str, Any]) -> str:
-    """The FHIR version that a CapabilityStatement names if it is none of R4; empty if it is, or it names none."""
+    """Returns the FHIR version that a CapabilityStatement names if it is not R4; empty if it is R4 or not stated."""
     version = statement.get("fhirVersion")
     return version if isinstance(version, str) and not re.match(r"4\.0(\.|$)", version) else ""
 
 
 def takes_results(statement: Mapping[str, Any]) -> bool | None:
-    """Whether RiskAssessments can be created or updated, by a CapabilityStatement; None if it leaves that open."""
+    """Returns whether a CapabilityStatement allows creating or updating RiskAssessments; None if it does not say."""
     listed = [resource for rest in _objects(statement.get("rest")) for resource in _objects(rest.get("resource"))]
     offered = [resource.get("interaction") for resource in listed if resource.get("type") == "RiskAssessment"]
     if not listed or not all(isinstance(interactions, list) for interactions in offered):
@@ -28,16 +28,16 @@ def _objects(items: Any) -> Iterator[Mapping[str, Any]]:
 
 
 class Fit(NamedTuple):
-    """A profile, and why it was taken, in words."""
+    """A profile, and the reason for choosing it, in words."""
 
     profile: ServerProfile
     why: str
 
 
 def fitting(statement: Mapping[str, Any], profiles: Iterable[ServerProfile]) -> Fit:
-    """The profile whose `recognised_by` stands in the statement as whole words; the generic one if none does.
+    """Returns the profile whose `recognised_by` occurs in the statement as whole words; if none does, the generic one.
 
-    What the software calls itself counts before what its operator writes.
+    The name of the software takes precedence over what its operator writes.
     """
     known = list(profiles)
     for place, text in _names(statement):

@@ -1,4 +1,4 @@
-"""Codes that no variable names in, the draft of a source map out: a person says what each means, or leaves it."""
+"""Drafts a source map from the codes that no variable names; a person fills in what each means, or leaves it out."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ codes: []   # without the [] when a system follows
 
 
 def draft(codes: Sequence[UnmappedCode], observations: int) -> str:
-    """The draft as YAML, which is a valid map that maps nothing."""
+    """Returns the draft as YAML. It is a valid map that maps nothing."""
     lines = [_HEAD.format(observations=observations).rstrip()]
     named = sorted((one for one in codes if one.system and one.code), key=lambda one: one.system)
     for system, group in groupby(named, key=lambda one: one.system):

@@ -1,4 +1,7 @@
-"""Stays in, eligible and excluded stays out; and the index of stays at their prediction times. No clock."""
+"""Splits stays into those to screen and those excluded, and makes the index of stays at their prediction times.
+
+Uses no clock.
+"""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -14,21 +17,21 @@ STAY_COLUMNS: Final = {
     "stay_id": "str",
     "patient_id": "str",
     "intime": UTC,
-    "outtime": UTC,  # NaT while the stay goes on
+    "outtime": UTC,  # NaT while the stay continues
     "birth_date": "datetime64[us]",
     "sex": "str",
     "unit": "str",
     "status": "str",  # of the FHIR Encounter
 }
-# What a FHIR source says besides, for `eligible`. Where it gives a date, intime is the latest and outtime the earliest
-# time that it may mean; birth_date is known to the day or not at all.
+# What a FHIR source adds, for `eligible`. If a date is imprecise, intime is the latest and outtime the earliest time
+# that it can mean; birth_date is known to the day or not at all.
 FOUND_STAY_COLUMNS: Final = {
     **STAY_COLUMNS,
     "born_from": "datetime64[us]",  # the first and the last day on which the patient may have been born
     "born_by": "datetime64[us]",
-    "barred": "str",  # why the patient must not be scored at as_of, such as deceased; "" if nothing speaks against it
+    "barred": "str",  # why the patient must not be scored at as_of, such as deceased; "" if there is no such reason
     "part_of": "str",  # the stay_id of the Encounter that this one is a part of
-    "succeeded_by": "str",  # the same person's patient_ids whose records go before this one, between blanks
+    "succeeded_by": "str",  # patient_ids of the same person whose records take precedence, separated by blanks
 }
 EXCLUDED_COLUMNS: Final = {"stay_id": "str", "patient_id": "str", "reason": "str"}
 NOT_IN_PROGRESS: Final = ("not_yet_admitted", "discharged")
@@ -43,7 +46,7 @@ class FoundStays(NamedTuple):
 
 
 class SplitStays(NamedTuple):
-    """Stays that are screened (STAY_COLUMNS), and those that are not (EXCLUDED_COLUMNS); together all that came in."""
+    """Stays that are screened (STAY_COLUMNS) and those that are not (EXCLUDED_COLUMNS): together, all stays given."""
 
     eligible: pd.DataFrame
     excluded: pd.DataFrame
@@ -52,10 +55,11 @@ class SplitStays(NamedTuple):
 def eligible(stays: pd.DataFrame, as_of: pd.Timestamp, condition: Condition) -> SplitStays:
     """Splits stays (FOUND_STAY_COLUMNS) by the condition's cohort at as_of.
 
-    Whether a stay goes on at as_of is read from its period, not from its status, which tells about today. Of those that
-    would be screened, an Encounter of which another is a part is not, nor a person's second record. Reasons, the first
-    that applies: unusable_status, no_admission_time, not_yet_admitted, discharged, finished_without_end, deceased,
-    inactive_patient, merged_patient, unknown_patient, no_birth_date, under_age, uncertain_age, parent_encounter.
+    Whether a stay is under way at as_of is read from its period, not from its status, which describes today. Of the
+    stays that would be screened, an Encounter that another one is a part of is excluded, and so is a person's second
+    record. Reasons, the first that applies: unusable_status, no_admission_time, not_yet_admitted, discharged,
+    finished_without_end, deceased, inactive_patient, merged_patient, unknown_patient, no_birth_date, under_age,
+    uncertain_age, parent_encounter.
     """
     youngest = condition.cohort.min_age
     open_ended = stays["outtime"].isna()
@@ -80,7 +84,7 @@ def eligible(stays: pd.DataFrame, as_of: pd.Timestamp, condition: Condition) -> 
 
 
 def _once_a_person(stays: pd.DataFrame, reason: np.ndarray) -> np.ndarray:
-    """The reasons, with one for each stay that tells of a person in a bed again."""
+    """Returns the reasons, with one added for each stay that repeats a person who is already counted."""
     screened = stays[reason == ""]
     wholes, patients = _wholes(stays, screened["stay_id"]), set(screened["patient_id"])
     rules = [
@@ -92,7 +96,10 @@ def _once_a_person(stays: pd.DataFrame, reason: np.ndarray) -> np.ndarray:
 
 
 def _wholes(stays: pd.DataFrame, stay_ids: Iterable[str]) -> set[str]:
-    """The Encounters of the same patient that these stays are parts of, at any depth: not the mother's of a newborn."""
+    """Returns the Encounters of the same patient that these stays are part of, at any depth.
+
+    A newborn's Encounter may be part of the mother's, which is not returned.
+    """
     whose = dict(zip(stays["stay_id"], stays["patient_id"], strict=True))
     parts = zip(stays["stay_id"], stays["part_of"], strict=True)
     above = {part: whole for part, whole in parts if whose.get(whole) == whose[part]}
@@ -106,7 +113,7 @@ def _wholes(stays: pd.DataFrame, stay_ids: Iterable[str]) -> set[str]:
 
 
 def completed_years(birth_date: pd.Series, at: pd.Timestamp | pd.DatetimeIndex) -> pd.Series:
-    """Age in completed calendar years at one time, or at one time per row; NaN without a birth date."""
+    """Returns the age in completed calendar years at one time, or at one time per row; NaN without a birth date."""
     before_birthday = (birth_date.dt.month > at.month) | (
         (birth_date.dt.month == at.month) & (birth_date.dt.day > at.day)
     )
@@ -114,12 +121,12 @@ def completed_years(birth_date: pd.Series, at: pd.Timestamp | pd.DatetimeIndex) 
 
 
 def index_after(stays: pd.DataFrame, elapsed: timedelta) -> pd.DataFrame:
-    """The index of every stay at its admission plus `elapsed` hours of real time, daylight saving or not."""
+    """Returns the index of every stay at its admission plus `elapsed` of real time, unaffected by daylight saving."""
     return _index(stays, stays["intime"] + pd.Timedelta(elapsed))
 
 
 def index_as_of(stays: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
-    """The index of every stay at one prediction time."""
+    """Returns the index of every stay at one prediction time."""
     return _index(stays, pd.Series(as_of, index=stays.index, dtype=UTC))
 
 

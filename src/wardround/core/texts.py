@@ -1,4 +1,4 @@
-"""A column of texts that repeat: each row has a number, and the texts are kept once."""
+"""Stores a column of repeated texts: each row has a number, and each text is kept once."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _TEXT: Final = pa.large_string()
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """Rows of `names[codes]`; every name is there once, whether or not a row has it."""
+    """Rows whose texts are `names[codes]`; every name occurs once, whether or not a row uses it."""
 
     codes: np.ndarray
     names: Sequence[str]
@@ -24,7 +24,7 @@ class Texts:
 
     @classmethod
     def of_series(cls, rows: pd.Series) -> Self:
-        """Raises ValueError for a row without a text."""
+        """Returns the texts of a series; raises ValueError for a row without a text."""
         codes, names = pd.factorize(rows)
         if len(codes) and codes.min() < 0:
             raise ValueError(f"column {rows.name}: a row has no text, expected one in each; give the empty text")
@@ -32,7 +32,7 @@ class Texts:
 
     @classmethod
     def together(cls, parts: Sequence["Texts"]) -> "Texts":
-        """The rows of all parts, one after the other."""
+        """Returns the rows of all parts, one part after the other."""
         if len(parts) == 1:
             return parts[0]
         names: dict[str, int] = {}
@@ -49,27 +49,27 @@ class Texts:
         return Texts(self.codes.take(rows), self.names)
 
     def each(self, of: Callable[[str], Any], kind: Any) -> np.ndarray:
-        """What `of` gives of each row's text; it is asked once for each name."""
+        """Returns the result of `of` for each row's text; `of` is called once per name."""
         return np.array([of(name) for name in self.names], dtype=kind)[self.codes]
 
     def places_in(self, names: Iterable[str]) -> np.ndarray:
-        """Each row's place among these names; -1 for none of them."""
+        """Returns each row's position among these names; -1 if it is not among them."""
         place: Mapping[str, int] = {name: number for number, name in enumerate(names)}
         return self.each(lambda name: place.get(name, -1), np.int64)
 
     def array(self) -> Any:
-        """A column of a frame, of type `str`."""
+        """Returns the texts as a column of a frame, of type `str`."""
         texts = pa.DictionaryArray.from_arrays(pa.array(self.codes), pa.array(self.names, type=_TEXT)).cast(_TEXT)
         return pd.array(texts, dtype="str")
 
 
 def text_column(rows: np.ndarray) -> Any:
-    """A column of a frame, of type `str`, of texts that do not repeat."""
+    """Returns texts that do not repeat as a column of a frame, of type `str`."""
     return pd.array(pa.array(rows, type=_TEXT), dtype="str")
 
 
 class _Numbers(dict[Any, int]):
-    """Numbers values in the order in which they are first asked for."""
+    """Numbers values in the order of their first look-up."""
 
     def __missing__(self, value: Any) -> int:
         self[value] = number = len(self)
@@ -77,6 +77,6 @@ class _Numbers(dict[Any, int]):
 
 
 def numbered(rows: Sequence[Any]) -> tuple[np.ndarray, list[Any]]:
-    """The number of each row's value among the different values, and these in the order in which they come."""
+    """Returns the number of each row's value among the distinct values, and these values as they first occur."""
     number = _Numbers()
     return np.fromiter(map(number.__getitem__, rows), dtype=np.int64, count=len(rows)), list(number)

@@ -1,7 +1,7 @@
-"""Observations that no variable names in; how often each of their codes occurs, with how it is called, out.
+"""Counts the codes of Observations that belong to no variable, with their display names.
 
-Codes, displays and units are a house's own words about its tests, and are cut short; no value, no time and no patient
-is kept, only how many Observations and how many patients there were.
+Codes, displays and units are a hospital's own words for its tests, and are shortened. No value, time or patient is
+kept, only the numbers of Observations and of patients.
 """
 
 from collections import Counter
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 NO_CODE: Final = ("", "")
-_DIFFERENT: Final = 5_000  # codes; what comes beyond is counted together
+_DIFFERENT: Final = 5_000  # codes; any further ones are counted together
 _LONGEST: Final = 80
 _UNITS: Final = 3
 
 
 @dataclass(frozen=True)
 class UnmappedCode:
-    """A code that no variable names, and what was met under it."""
+    """A code that no variable names, and what was found with it."""
 
     system: str
     code: str
@@ -36,15 +36,15 @@ class _Met:
 
 
 class UnmappedCodes:
-    """Counts Observations by code; of several codings each counts, as each could be mapped."""
+    """Counts Observations by code; if one has several codings, each counts, because each could be mapped."""
 
     def __init__(self) -> None:
         self._met: dict[tuple[str, str], _Met] = {}
         self.observations = 0
-        self.beyond = 0  # Observations whose codes came after so many others that only their number is kept
+        self.beyond = 0  # Observations whose codes came after the limit, so that only their number is kept
 
     def add(self, codings: Iterable[tuple[Any, Any, Any]], unit: Any, patient_id: str) -> None:
-        """One Observation: (system, code, display) of its codings, the unit of its value, and whose it is."""
+        """Counts one Observation: (system, code, display) of its codings, the unit of its value, and its patient."""
         self.observations += 1
         named = {(_short(system), _short(code)): _short(display) for system, code, display in codings} or {NO_CODE: ""}
         for key, display in named.items():
@@ -60,7 +60,7 @@ class UnmappedCodes:
                 met.units[_short(unit)] += 1
 
     def most_frequent(self) -> list[UnmappedCode]:
-        """All codes that were kept, by how many Observations bear them."""
+        """Returns all codes that were kept, those with the most Observations first."""
         found = [
             UnmappedCode(
                 system=system,
@@ -76,7 +76,7 @@ class UnmappedCodes:
 
 
 def _short(text: Any) -> str:
-    """Some words in one line, without what a terminal or a page would take for an instruction."""
+    """Returns a text on one line, without characters that a terminal or a page would interpret as an instruction."""
     if not isinstance(text, str):
         return ""
     return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST]).strip()
