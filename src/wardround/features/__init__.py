@@ -1,1 +1,1 @@
-"""Events to feature rows: windows, the minimum data for a score, and the events a score rests on."""
+"""Makes feature rows from events: windows, the minimum data for a score, and the events behind a score."""

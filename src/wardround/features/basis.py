@@ -1,6 +1,7 @@
-"""Events in, the events that a score rests on out: per patient, what lies in the windows and was known at as_of.
+"""Finds the events that a score rests on: for each patient, those that lie in the windows and were known at as_of.
 
-The rule is that of `wardround.features.build`: time in [as_of - window, as_of], both ends included, available by as_of.
+The rule is the same as in `wardround.features.build`: time in [as_of - window, as_of], both ends included, and
+available by as_of.
 """
 
 from collections.abc import Mapping
@@ -17,14 +18,14 @@ from wardround.spec.conditions import Condition
 
 @dataclass(frozen=True, eq=False)
 class UsedEvents:
-    """The events behind one score, the oldest first: by time, then availability, then value.
+    """The events behind one score, oldest first: by time, then availability, then value.
 
     Attributes:
-        places: of the variables' names among the numbers in `variable`.
-        variable: of each event.
-        hours_before: of each event, before as_of: 0 or more.
-        value: of each event, in the canonical unit.
-        source_refs: of each event.
+        places: the number that stands for each variable's name in `variable`.
+        variable: the variable of each event.
+        hours_before: how many hours before as_of each event was: 0 or more.
+        value: the value of each event, in the canonical unit.
+        source_refs: the source reference of each event.
     """
 
     places: Mapping[str, int]
@@ -34,11 +35,11 @@ class UsedEvents:
     source_refs: tuple[str, ...]
 
     def basis(self) -> tuple[str, ...]:
-        """The resources behind the score, each once: the components of one Observation are one resource."""
+        """Returns the resources behind the score, each once: the components of one Observation are one resource."""
         return tuple(dict.fromkeys(self.source_refs))
 
     def of(self, variable: str, hours: float) -> tuple[np.ndarray, np.ndarray]:
-        """The times (hours before as_of) and values of the variable's events in the last `hours`."""
+        """Returns the times (hours before as_of) and values of the variable's events in the last `hours`."""
         mine = (self.variable == self.places.get(variable, -1)) & (self.hours_before <= hours)
         return self.hours_before[mine], self.value[mine]
 
@@ -47,7 +48,7 @@ NO_EVENTS: Final = UsedEvents({}, np.zeros(0, dtype=np.int64), np.zeros(0), np.z
 
 
 def used_events(events: Events, condition: Condition, as_of: datetime) -> dict[str, UsedEvents]:
-    """The events behind the scores at as_of, by patient_id; of a patient without any there is none."""
+    """Returns the events behind the scores at as_of, by patient_id; patients without any events are not in it."""
     moment, windows = micros(as_of), _longest_windows(condition)
     age = moment - events.time
     longest = events.variable.each(lambda name: windows.get(name, -1), np.int64)
@@ -68,13 +69,13 @@ def used_events(events: Events, condition: Condition, as_of: datetime) -> dict[s
 
 
 def _in_order(*keys: np.ndarray) -> np.ndarray:
-    """The order by these keys, the first one first; the last one, of texts, is looked at where the others are equal."""
+    """Returns the order by these keys, the first key first; the last one, of texts, only decides between equals."""
     *numbers, text = keys
     order = np.lexsort(numbers[::-1])
     same = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in numbers])
     if not same.any():
         return order
-    # Comparing texts takes ten times as long as all the rest, and few events have a twin.
+    # Comparing texts takes ten times as long as everything else, and few events tie with another.
     twins = order[np.append(same, False) | np.append(False, same)]
     rank = np.zeros(len(text), dtype=np.int64)
     rank[twins] = np.unique(text[twins].astype("U"), return_inverse=True)[1]
@@ -82,7 +83,7 @@ def _in_order(*keys: np.ndarray) -> np.ndarray:
 
 
 def _longest_windows(condition: Condition) -> dict[str, int]:
-    """The longest window of each variable, in microseconds."""
+    """Returns the longest window of each variable, in microseconds."""
     windows: dict[str, int] = {}
     for feature in condition.feature_list:
         window = micros_long(feature.window)

@@ -1,4 +1,4 @@
-"""Events in, feature rows out; no clock, network or files. Training, screening and the bedside all call this one."""
+"""Builds feature rows from events, for training, screening and the bedside alike. Uses no clock, network or files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ INDEX_COLUMNS: Final = ("stay_id", "patient_id", "as_of")
 DEMOGRAPHIC_SOURCES: Final = {"age": "birth_date", "sex": "sex"}
 DAYS_PER_YEAR: Final = 365.25
 ROWS_AT_ONCE: Final = 2048
-"""Index rows whose events are looked at together: what memory is needed for, whatever the length of the index."""
+"""How many index rows are worked on together, which bounds the memory in use, however long the index is."""
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Events of one window, grouped by index row and variable; inside a group sorted by time, availability, value.
+    """Events of one window, grouped by index row and variable; within a group by time, availability and value.
 
     Attributes:
-        value: of each event, in canonical units.
-        hours: of each event, relative to its row's as_of (0 or negative).
+        value: the value of each event, in canonical units.
+        hours: the time of each event relative to its row's as_of (0 or negative).
         starts: where each group begins.
     """
 
@@ -53,7 +53,7 @@ class Groups:
 
     @cached_property
     def centred(self) -> np.ndarray:
-        """Each value less the mean of its group."""
+        """Returns each value minus the mean of its group."""
         return np.asarray(self.value - np.repeat(self.mean, self.count))
 
     @cached_property
@@ -68,7 +68,7 @@ class Groups:
 
 
 def _slope(groups: Groups) -> np.ndarray:
-    """Least-squares slope per hour; unknown where all events have one time."""
+    """Returns the least-squares slope per hour; unknown if all events have the same time."""
     spread = groups.sum(groups.centred_hours**2)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = groups.sum(groups.centred_hours * groups.centred) / spread
@@ -76,19 +76,19 @@ def _slope(groups: Groups) -> np.ndarray:
 
 
 def _std(groups: Groups) -> np.ndarray:
-    """Standard deviation of a sample; unknown for a single event."""
+    """Returns the sample standard deviation; unknown for a single event."""
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = groups.sum(groups.centred**2) / (groups.count - 1)
     return np.asarray(np.sqrt(np.where(groups.count > 1, variance, np.nan)))
 
 
 def _change(groups: Groups) -> np.ndarray:
-    """The last value less the first; unknown where all events have one time."""
+    """Returns the last value minus the first; unknown if all events have the same time."""
     change = groups.value[groups.ends] - groups.value[groups.starts]
     return np.where(groups.one_time, np.nan, change)
 
 
-# What a group of events (never empty) is summarised to, by the name that condition files use.
+# How a group of events (never empty) is summarised, by the name that condition files use.
 SUMMARIES: Final[dict[str, Callable[[Groups], np.ndarray]]] = {
     "last": lambda groups: groups.value[groups.ends],
     "first": lambda groups: groups.value[groups.starts],
@@ -102,19 +102,19 @@ SUMMARIES: Final[dict[str, Callable[[Groups], np.ndarray]]] = {
     "missing": lambda groups: np.zeros(len(groups.starts)),
     "hours_since_last": lambda groups: -groups.hours[groups.ends],
 }
-# The value of a feature without any event: unknown, but for those that say how much is known.
+# The value of a feature without events: unknown, except for the features that say how much is known.
 WITHOUT_EVENTS: Final = {"count": 0.0, "missing": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """The rows to build features for: a patient at a time each.
+    """The rows to build features for: each is a patient at a prediction time.
 
     Attributes:
-        patient_id: whose events count.
+        patient_id: the patient whose events count.
         as_of: the prediction time, in microseconds since 1970.
         demographics: `age` in years at as_of, and `sex`, 1 for male and 0 for female; NaN is unknown. Those that the
-            condition uses must be there.
+            condition uses are required.
     """
 
     patient_id: Texts
@@ -123,9 +123,9 @@ class Index:
 
     @classmethod
     def of_frame(cls, frame: pd.DataFrame, condition: Condition) -> Self:
-        """The index of a frame with patient_id, as_of and, where the condition uses age and sex, birth_date and sex.
+        """Returns the index of a frame: patient_id, as_of and, if the condition uses age and sex, birth_date and sex.
 
-        Raises ValueError for a column that is missing or a row without as_of.
+        Raises ValueError if a column is missing or a row has no as_of.
         """
         _check_index(frame, condition)
         as_of = micros_in(frame["as_of"])
@@ -151,11 +151,11 @@ _DEMOGRAPHICS: Final[dict[str, Callable[[pd.DataFrame, np.ndarray], np.ndarray]]
 
 
 def build_features(events: Events, index: pd.DataFrame, condition: Condition) -> pd.DataFrame:
-    """The table of `feature_values`: stay_id, as_of and then `condition.columns`, in the index's order.
+    """Returns the table of `feature_values`: stay_id, as_of and then `condition.columns`, in the order of the index.
 
     Args:
         events: in any order.
-        index: stay_id, patient_id, as_of; and birth_date and sex where the condition uses age and sex.
+        index: stay_id, patient_id, as_of; and birth_date and sex if the condition uses age and sex.
         condition: the spec.
 
     Raises:
@@ -167,11 +167,11 @@ def build_features(events: Events, index: pd.DataFrame, condition: Condition) ->
 
 
 def feature_values(events: Events, index: Index, condition: Condition) -> np.ndarray:
-    """The condition's features for each row of the index.
+    """Returns the condition's features for each row of the index.
 
-    An event counts for a row if it is about the row's patient, its time lies in the window [as_of - window, as_of],
+    An event counts for a row if it belongs to the row's patient, its time lies in the window [as_of - window, as_of],
     both ends included, and it was available at or before as_of. Events at the same time are ordered by when they
-    became available and then by value, so that the result depends on no source's row order.
+    became available and then by value, so that the result does not depend on the source's row order.
 
     Args:
         events: in any order.
@@ -204,7 +204,7 @@ def _check_index(index: pd.DataFrame, condition: Condition) -> None:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Every (index row, event) pair that the longest window admits, by row and variable, and inside those by time."""
+    """Every (index row, event) pair inside the longest window, by row and variable, and then by time."""
 
     cell: np.ndarray  # row x number of variables + variable
     value: np.ndarray
@@ -212,31 +212,31 @@ class _Pairs:
     rows: int
 
     def within(self, window: timedelta, wanted: np.ndarray) -> "_Pairs":
-        """Those of a shorter window, of the variables that are True in `wanted`."""
+        """Returns the pairs inside a shorter window, for the variables that are True in `wanted`."""
         keep = (self.age <= micros_long(window)) & wanted[self.cell % len(wanted)]
         return self if keep.all() else _Pairs(self.cell[keep], self.value[keep], self.age[keep], self.rows)
 
     def groups(self) -> tuple[Groups, np.ndarray]:
-        """The pairs grouped by row and variable, and the cell of each group."""
+        """Returns the pairs grouped by row and variable, and the cell of each group."""
         starts = np.flatnonzero(np.diff(self.cell, prepend=-1))
         return Groups(self.value, -self.age / PER_HOUR, starts), self.cell[starts]
 
 
 @dataclass(frozen=True)
 class _Series:
-    """The events sorted by patient, variable, time, availability and value, and where each index row looks."""
+    """The events sorted by patient, variable, time, availability and value, and the range for each index row."""
 
     time: np.ndarray
     available: np.ndarray
     value: np.ndarray
-    key: np.ndarray  # rises with patient, variable and time
+    key: np.ndarray  # increases with patient, variable and time
     as_of: np.ndarray  # of each index row
     cells: np.ndarray  # index rows x variables: the key before the first time of that patient and variable
-    first: np.ndarray  # of each index row: rank of the first time in the longest window
-    stop: np.ndarray  # and of the first time after as_of
+    first: np.ndarray  # for each index row: rank of the first time in the longest window
+    stop: np.ndarray  # for each index row: rank of the first time after as_of
 
     def before(self, rows: slice) -> _Pairs:
-        """The pairs of some index rows, which are numbered from 0."""
+        """Returns the pairs of some index rows, which are numbered from 0."""
         first = np.searchsorted(self.key, (self.cells[rows] + self.first[rows, None]).ravel())
         count = np.searchsorted(self.key, (self.cells[rows] + self.stop[rows, None]).ravel()) - first
         cell = np.repeat(np.arange(len(count)), count)
@@ -254,7 +254,7 @@ def _series(events: Events, index: Index, condition: Condition) -> _Series:
     group = (patient * len(names) + variable)[known]
     time, available, value = events.time[known], events.available[known], events.value[known]
     order = np.lexsort((value, available, time, group))
-    # One integer per patient, variable and time, small enough for 64 bits because times are replaced by their rank.
+    # One integer per patient, variable and time. It fits into 64 bits because times are replaced by their rank.
     times = np.unique(time)
     width = len(times) + 1
     as_of = index.as_of
@@ -273,7 +273,7 @@ def _series(events: Events, index: Index, condition: Condition) -> _Series:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which columns of the result each window and summary give: for variables (places in the spec), columns."""
+    """The result columns that each window and summary fill: positions of variables in the spec, and of columns."""
 
     by_window: dict[timedelta, dict[str, tuple[list[int], list[int]]]]
     variables: int
@@ -290,7 +290,7 @@ class _Columns:
         return cls(by_window, len(place), len(condition.feature_list))
 
     def values(self, pairs: _Pairs) -> np.ndarray:
-        """Rows x columns: every windowed feature of the rows that the pairs are of."""
+        """Returns rows x columns: every windowed feature of the rows that the pairs belong to."""
         values = np.empty((pairs.rows, self.width))
         for window, summaries in self.by_window.items():
             wanted = np.zeros(self.variables, dtype=bool)

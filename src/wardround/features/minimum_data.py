@@ -1,4 +1,4 @@
-"""Features in, whether enough is known for a score out. Below the minimum a stay is indeterminate, never low."""
+"""Decides whether enough is known for a score. Below the minimum a stay is indeterminate, never low."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from wardround.features.subjects import Subjects
 
 
 def known_variables(values: np.ndarray, subjects: Subjects) -> np.ndarray:
-    """Per row (x condition.columns), of how many variables of the condition's minimum data a window has an event."""
+    """Returns, per row (x condition.columns), how many variables of the minimum data have an event in a window."""
     counting = [subjects.names.index(name) for name in set(subjects.condition.minimum_data.of)]
     return np.asarray(subjects.known(values)[:, counting].sum(axis=1))
 
 
 def enough_data(values: np.ndarray, subjects: Subjects) -> np.ndarray:
-    """Per row (x condition.columns), whether a score may be given."""
+    """Returns, per row (x condition.columns), whether a score may be given."""
     return known_variables(values, subjects) >= subjects.condition.minimum_data.at_least

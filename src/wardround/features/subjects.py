@@ -1,4 +1,4 @@
-"""What a condition's columns are about, variables and demographics, and of which of these a row knows anything."""
+"""Groups a condition's columns by variable and demographic, and tells for which of these a row knows anything."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +16,8 @@ class Subjects:
 
     Attributes:
         condition: the spec.
-        names: of each subject, in the order of their first columns.
-        columns: the places of all columns in `condition.columns`, those of a subject together.
+        names: the name of each subject, in the order of their first columns.
+        columns: the positions of all columns in `condition.columns`, grouped by subject.
         starts: where each subject begins in `columns`.
     """
 
@@ -42,11 +42,11 @@ class Subjects:
 
     @cached_property
     def sizes(self) -> np.ndarray:
-        """How many columns each subject has."""
+        """Returns how many columns each subject has."""
         return np.diff(self.starts, append=len(self.columns))
 
     def known(self, values: np.ndarray) -> np.ndarray:
-        """Returns rows x subjects: whether at least one of the subject's columns knows anything.
+        """Returns rows x subjects: whether at least one of the subject's columns is known.
 
         Args:
             values: rows x `condition.columns`.
@@ -56,7 +56,7 @@ class Subjects:
 
     @cached_property
     def _nothing(self) -> np.ndarray:
-        """The value of each column where there is no event."""
+        """Returns the value that each column has without events."""
         demographics = [np.nan] * len(self.condition.features.demographics)
         windowed = (WITHOUT_EVENTS.get(feature.summary, np.nan) for feature in self.condition.feature_list)
         return np.array([*demographics, *windowed])

@@ -1,4 +1,4 @@
-"""An index in, the spans of time in which its patients' events matter out."""
+"""Finds the spans of time in which a patient's events matter, from an index."""
 
 from collections import Counter
 from datetime import timedelta
@@ -7,14 +7,14 @@ import pandas as pd
 
 
 def windows(index: pd.DataFrame, window: timedelta) -> pd.DataFrame:
-    """Each patient's windows [as_of - window, as_of], those that overlap made one: patient_id, start, stop."""
+    """Returns each patient's windows [as_of - window, as_of], merged where they overlap: patient_id, start, stop."""
     return merged(
         pd.DataFrame({"patient_id": index["patient_id"], "start": index["as_of"] - window, "stop": index["as_of"]})
     )
 
 
 def merged(spans: pd.DataFrame) -> pd.DataFrame:
-    """The spans (patient_id, start, stop) by patient and time, those of a patient that overlap made one."""
+    """Returns the spans (patient_id, start, stop) by patient and time, merged where those of a patient overlap."""
     spans = spans.sort_values(["patient_id", "start"], ignore_index=True)
     reached = spans.groupby("patient_id")["stop"].cummax().groupby(spans["patient_id"]).shift()
     spans["group"] = (spans["start"] > reached).cumsum()
@@ -23,9 +23,10 @@ def merged(spans: pd.DataFrame) -> pd.DataFrame:
 
 
 def inside(readings: pd.DataFrame, spans: pd.DataFrame, outside: Counter[str] | None = None) -> pd.DataFrame:
-    """The readings in their patient's spans (see `windows`), and those without a time, which cannot be placed.
+    """Returns the readings in their patient's spans (see `windows`), and those without a time, which cannot be placed.
 
-    The others are counted in `outside`, by variable: some are as it should be, all of them are a wrong clock or zone.
+    The others are counted in `outside`, by variable: a few are normal, but if it is all of them, the clock or the time
+    zone is wrong.
     """
     pairs = readings[["patient_id", "time"]].reset_index(names="row").merge(spans, on="patient_id")
     hit = pairs["time"].isna() | ((pairs["time"] >= pairs["start"]) & (pairs["time"] <= pairs["stop"]))
