@@ -1,1 +1,1 @@
-"""What a score becomes: bands, reasons in words, RiskAssessments, and the Group of the high band."""
+"""Makes results of scores: bands, reasons in words, RiskAssessments, and the Group of the high band."""

@@ -1,6 +1,7 @@
-"""Whether people are told of a score: one policy for every door, from the score and what they were told before.
+"""Decides whether people are told of a score, with one policy for every door.
 
-The door keeps what they were told: one `Notification` for each stay, condition and channel, the latest.
+The decision depends on the score and on what people were told before. The door keeps that as one `Notification`, the
+latest, per stay, condition and channel.
 """
 
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ _RANK: Final = {band: rank for rank, band in enumerate((LOW, MODERATE, HIGH))}
 
 @dataclass(frozen=True)
 class AlertPolicy:
-    """When people are told of a score. Raises ValueError for a policy that means nothing.
+    """When people are told of a score. Raises ValueError for a policy that is not usable.
 
     Attributes:
-        band: scores of this band, or of a higher one; None where a threshold says it.
-        threshold: scores from this probability on, whatever their band; None where a band says it.
-        lock_out: after people were told, they are not told again for so long, unless the band has risen.
-        late_after: a score is told to nobody if its prediction time is longer ago.
+        band: people are told of scores in this band or a higher one; None if `threshold` is used.
+        threshold: people are told of scores from this probability on, whatever the band; None if `band` is used.
+        lock_out: how long after telling people they are not told again, unless the band has risen.
+        late_after: nobody is told of a score if its prediction time is longer ago than this.
     """
 
     lock_out: timedelta
@@ -46,12 +47,12 @@ class AlertPolicy:
 
 
 class Notification(NamedTuple):
-    """What people were told last of a stay, for a condition, through a channel.
+    """What people were last told of a stay, for a condition, through a channel.
 
     Attributes:
         at: when they were told.
         as_of: the prediction time of the score.
-        band: its band.
+        band: the band of the score.
     """
 
     at: datetime
@@ -65,8 +66,8 @@ class Verdict(StrEnum):
     NOTIFY = "notify"
     NO_SCORE = "no_score"  # too little is known
     LATE = "late"
-    BELOW = "below"  # its band or score is lower than what is told
-    SUPERSEDED = "superseded"  # they were told of a score of this time, or of a later one
+    BELOW = "below"  # its band or score is below what people are told of
+    SUPERSEDED = "superseded"  # people were already told of a score of this time or a later one
     LOCKED_OUT = "locked_out"
 
 
@@ -77,10 +78,10 @@ def verdict(
 
     Args:
         score: probability, 0 to 1; None or NaN for an indeterminate stay.
-        band: its band, by the thresholds of the model or of the door.
-        as_of: its prediction time.
+        band: the band of the score, by the thresholds of the model or of the door.
+        as_of: the prediction time of the score.
         policy: when people are told.
-        last: what they were told last of this stay, for this condition, through this channel; None for nothing yet.
+        last: what they were last told of this stay, for this condition, through this channel; None for nothing yet.
         now: the time of the decision.
     """
     if score is None or score != score or band == INDETERMINATE:

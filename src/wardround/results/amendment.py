@@ -1,4 +1,4 @@
-"""What a server holds of one RiskAssessment and what it should hold in, what must be written out; no clock."""
+"""Decides what to write so that a server holds one RiskAssessment as it should be. Uses no clock."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Resource = dict[str, Any]
 
 WITHDRAWN: Final = "entered-in-error"
 SUPERSEDED_SYSTEM: Final = "urn:wardround:superseded-risk-assessment"
-# Who signs the note of a retraction: what Wardround took back it may write again, what a person took back never.
+# Who signs the note of a retraction. Wardround may rewrite what it retracted itself, never what a person withdrew.
 RETRACTED_BY: Final = "wardround retract"
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -22,9 +22,9 @@ class Decision:
     """What to do about one RiskAssessment.
 
     Attributes:
-        changes: what to write: with the server's id an update of that resource, without one a new resource.
-        withdrawn: somebody took it back; that stands, and the changes leave nothing else standing.
-        repairs: the changes resolve that the server holds several.
+        changes: what to write: with the server's id an update of that resource, without an id a new resource.
+        withdrawn: somebody withdrew it; that stands, and the changes leave no other resource standing.
+        repairs: the changes fix that the server holds several.
     """
 
     changes: tuple[Resource, ...] = ()
@@ -33,10 +33,10 @@ class Decision:
 
 
 def decide(wanted: Resource, held: Sequence[Resource], blind: bool = False) -> Decision:
-    """What makes the server hold `wanted` once; `held` is all that it holds under the same identifier.
+    """Returns what makes the server hold `wanted` once; `held` is all that it holds under the same identifier.
 
-    With `blind` ours was written although one was there that the look before had not found: if somebody had taken
-    that one back by then, ours must not stand.
+    With `blind`, ours was written although a resource was there that the earlier look had missed. If somebody has
+    withdrawn that resource in the meantime, ours must not stand.
     """
     if not held:
         return Decision(changes=(wanted,))
@@ -52,10 +52,10 @@ def decide(wanted: Resource, held: Sequence[Resource], blind: bool = False) -> D
 
 
 def overruled(history: Sequence[Resource], before: str, now: str) -> Resource | None:
-    """What an update replaced unseen, if somebody had just taken it back; None if not, or if that cannot be told.
+    """Returns what an update replaced unseen, if somebody had just withdrawn it; None if not, or if unknown.
 
     Args:
-        history: the versions of the resource, the newest first.
+        history: the versions of the resource, newest first.
         before: the version that was seen before the update; "" if there was none.
         now: the version that the update made.
     """
@@ -67,12 +67,12 @@ def overruled(history: Sequence[Resource], before: str, now: str) -> Resource | 
 
 
 def version_of(resource: Mapping[str, Any]) -> str:
-    """The server's name of its version; "" without one."""
+    """Returns the version that the server gives the resource; "" if it gives none."""
     return str((resource.get("meta") or {}).get("versionId", ""))
 
 
 def newest(held: Sequence[Resource]) -> Resource:
-    """The one that was written last; of several at one moment the one with the last id, so that all choose the same."""
+    """Returns the resource written last; among several written at once the last id, so all callers choose the same."""
     return max(held, key=lambda one: (written_at(one) or _NEVER, str(one.get("id", ""))))
 
 
@@ -81,7 +81,7 @@ def is_withdrawn(resource: Mapping[str, Any]) -> bool:
 
 
 def is_withdrawn_by_others(resource: Mapping[str, Any]) -> bool:
-    """Whether a person or another system took it back, and not `wardround retract`."""
+    """Returns whether a person or another system withdrew it, and not `wardround retract`."""
     notes = resource.get("note")
     signed = isinstance(notes, list) and any(
         isinstance(note, dict) and note.get("authorString") == RETRACTED_BY for note in notes
@@ -90,9 +90,9 @@ def is_withdrawn_by_others(resource: Mapping[str, Any]) -> bool:
 
 
 def superseded(resource: Resource) -> Resource:
-    """A second RiskAssessment of the same question, taken back.
+    """Returns a duplicate RiskAssessment, marked as entered in error.
 
-    Its identifier moves to another system: with two of one identifier every later conditional update would fail.
+    Its identifier moves to another system: if two shared one, every later conditional update would fail.
     """
     moved = [
         {**item, "use": "old", "system": SUPERSEDED_SYSTEM} if item.get("system") == IDENTIFIER_SYSTEM else item
@@ -102,13 +102,13 @@ def superseded(resource: Resource) -> Resource:
 
 
 def retracted(resource: Resource, why: str, at: datetime) -> Resource:
-    """The resource taken back, with a note that says when and why; all else stays as it was."""
+    """Returns the resource retracted, with a note that says when and why; everything else is unchanged."""
     note = {"authorString": RETRACTED_BY, "time": fhir_time(at), "text": why}
     return {**resource, "status": WITHDRAWN, "note": [*resource.get("note", []), note]}
 
 
 def written_at(resource: Mapping[str, Any]) -> datetime | None:
-    """When the server took it (UTC), by its own account; None if it gives no time."""
+    """Returns when the server took the resource (UTC), as the server states it; None if it gives no time."""
     try:
         moment = datetime.fromisoformat(str((resource.get("meta") or {}).get("lastUpdated")))
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Scores and a model's thresholds in, bands out."""
+"""Sorts scores into bands by a model's thresholds."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,12 +12,12 @@ INDETERMINATE: Final = "indeterminate"  # too little data for a score; never sho
 
 
 def thresholds_from(high: float, bands: Bands) -> dict[str, float]:
-    """The thresholds of a model whose high band starts at `high`."""
+    """Returns the thresholds of a model whose high band starts at `high`."""
     return {MODERATE: bands.moderate_at * high, HIGH: high}
 
 
 def band_of(score: float | None, thresholds: Mapping[str, float]) -> str:
-    """The band of a score (a probability); each band starts at its threshold. No score (None or NaN) is indeterminate.
+    """Returns the band of a score; each band starts at its threshold. A missing score (None or NaN) is indeterminate.
 
     Args:
         score: probability, 0 to 1.

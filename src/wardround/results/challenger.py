@@ -1,4 +1,4 @@
-"""A ledger with the scores of a second model in, how the two agree out: counts and differences, no patient."""
+"""Compares a challenger's scores with those of the live model: counts and differences, without any patient."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from wardround.results.bands import HIGH
 
 
 def with_challenger(ledger: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """The ledger with the columns of CHALLENGER_COLUMNS, joined by stay; what the challenger did not score stays."""
+    """Returns the ledger with CHALLENGER_COLUMNS, joined by stay; stays that the challenger did not score are kept."""
     joined = ledger.merge(scores, on="stay_id", how="left", validate="one_to_one")
     return joined.assign(challenger_band=joined["challenger_band"].fillna(""))
 
 
 def agreement(ledger: pd.DataFrame) -> dict[str, Any]:
-    """How the challenger compares with the live model on a run's stays.
+    """Returns how the challenger compares with the live model on a run's stays.
 
-    `scored` and `alerts` (the high band) of each; `compared`, the stays that both scored, `same_band` of them, and
-    `alerts_of_both`; `median_difference` and `largest_difference` of the scores, the challenger's less the live
-    one's; `bands`, the stays by the live band and then the challenger's.
+    `scored` and `alerts` (the high band) for each; `compared`, the stays that both scored, and of these `same_band` and
+    `alerts_of_both`; `median_difference` and `largest_difference` of the scores, challenger minus live model; `bands`,
+    the stays by the band of the live model and then by that of the challenger.
     """
     asked = ledger[ledger["challenger_band"] != ""]
     both = asked[asked["score"].notna() & asked["challenger_score"].notna()]

@@ -1,4 +1,4 @@
-"""A resource about to be written in; ValueError if its structure, value sets or references are not valid R4."""
+"""Checks that a resource about to be written is valid R4: its structure, value sets and references."""
 
 import math
 import re
@@ -14,7 +14,7 @@ _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]{2,40}/[A-Za-z0-9.-]{1,64}")
 
 
 def check_risk_assessment(resource: Mapping[str, Any], percent: bool) -> None:
-    """Raises ValueError, naming the rule and no value, for a RiskAssessment of ours that must not be written."""
+    """Raises ValueError, naming the rule and no value, if a RiskAssessment of ours must not be written."""
     _require(resource["status"] in RISK_ASSESSMENT_STATUS, "status is not in the value set")
     _require(resource["identifier"][0]["system"] == IDENTIFIER_SYSTEM, "identifier has another system")
     for prediction in resource["prediction"]:
@@ -25,7 +25,7 @@ def check_risk_assessment(resource: Mapping[str, Any], percent: bool) -> None:
     if not is_as_we_write(resource):
         _require(all(_leads_somewhere(reference) for reference in references(resource)), "a reference is malformed")
         _require(len(resource["basis"]) > 0, "basis is empty")
-        # The references of the basis are alike and were checked above; one stands for all, which is ten times faster.
+        # The references of the basis are all alike and were checked above; checking one of them is ten times faster.
         check_structure({**resource, "basis": resource["basis"][:1]})
 
 
@@ -37,8 +37,8 @@ def _leads_somewhere(reference: Mapping[str, Any]) -> bool:
 
 
 def check_structure(resource: Mapping[str, Any]) -> None:
-    """Raises ValueError, naming elements and no values, if the resource is not valid R4 by its structure."""
-    # A pydantic error is a ValueError whose text holds the input, so it is put into our own words.
+    """Raises ValueError, naming elements and no values, if the structure of the resource is not valid R4."""
+    # A pydantic error is a ValueError whose text quotes the input, so it is reworded.
     from pydantic import ValidationError
 
     try:

@@ -1,7 +1,7 @@
-"""The patients in the high band in, a FHIR R4 Group of them out; what must be written to a server that holds some.
+"""Makes the FHIR R4 Group of the patients in the high band, and decides what to write to a server that holds some.
 
-There is one Group for a condition and a source. It says as of when, as a trait that its members share
-(`characteristic`): who runs an earlier as_of again must not put its members in the place of today's.
+There is one Group per condition and source. A trait that its members share (`characteristic`) states its as_of, so
+that re-running an earlier as_of cannot replace today's members with those of that time.
 """
 
 import json
@@ -22,19 +22,19 @@ SUPERSEDED_SYSTEM: Final = "urn:wardround:superseded-high-band"
 
 
 class Decision(NamedTuple):
-    """What to write to the server: with its id an update, without one a new Group; and what that means."""
+    """What to write to the server, and what that means. With the server's id it is an update, else a new Group."""
 
     changes: tuple[Resource, ...]
     kept: Kept
 
 
 def group_identity(source_url: str, condition_id: str) -> str:
-    """The opaque value of the Group's identifier: equal for equal source and condition."""
+    """Returns the opaque value of the Group's identifier: equal for equal source and condition."""
     return sha256(json.dumps([source_url.rstrip("/"), condition_id]).encode()).hexdigest()
 
 
 def group(subjects: Collection[Mapping[str, Any]], screening: Screening) -> Resource:
-    """The Group of these patients, each once, in an order of its own."""
+    """Returns the Group of these patients, each listed once, in a fixed order."""
     condition, at = screening.condition, fhir_time(screening.as_of)
     members = {_named(subject): dict(subject) for subject in subjects}
     listed = [{"entity": members[name]} for name in sorted(members)]
@@ -59,15 +59,15 @@ def group(subjects: Collection[Mapping[str, Any]], screening: Screening) -> Reso
                 "period": {"start": at, "end": at},
             }
         ],
-        # FHIR knows no empty list.
+        # FHIR does not allow empty lists.
         **({"member": listed} if listed else {}),
     }
 
 
 def decide(wanted: Resource, held: Sequence[Resource]) -> Decision:
-    """What makes the server hold `wanted` once; `held` is all that it holds under the same identifier.
+    """Returns what makes the server hold `wanted` once; `held` is all that it holds under the same identifier.
 
-    The id stays what it was, as others name it; of several, which a race can leave, the first one stays.
+    The id does not change, as other resources refer to it; of several Groups, which a race can leave, the first stays.
     """
     if not held:
         return Decision((wanted,), Kept.WRITTEN)
@@ -82,7 +82,7 @@ def decide(wanted: Resource, held: Sequence[Resource]) -> Decision:
 
 
 def without(kept: Resource, subjects: Collection[Mapping[str, Any]]) -> Resource:
-    """The Group without these patients."""
+    """Returns the Group without these patients."""
     gone = {_named(subject) for subject in subjects}
     rest = [member for member in _members(kept) if _named(member.get("entity")) not in gone]
     changed = {name: value for name, value in kept.items() if name not in ("member", "text")}
@@ -90,12 +90,12 @@ def without(kept: Resource, subjects: Collection[Mapping[str, Any]]) -> Resource
 
 
 def is_as_of(kept: Resource, as_of: datetime) -> bool:
-    """Whether these are the members of this as_of."""
+    """Returns whether the members are those of this as_of."""
     return _time(kept) == as_of
 
 
 def superseded(double: Resource) -> Resource:
-    """A second Group of one identifier, emptied: its identifier moves, or every conditional update would fail."""
+    """Returns a duplicate Group, emptied and with its identifier moved, or every conditional update would fail."""
     identifiers = double.get("identifier")
     moved = [
         {**one, "use": "old", "system": SUPERSEDED_SYSTEM}
@@ -111,12 +111,12 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def _renewed(kept: Resource, wanted: Resource) -> Resource:
-    """What others have added to the Group stays; its narrative told of other members."""
+    """Returns the wanted Group with what others have added to it; the old narrative, which named others, is dropped."""
     return {**{name: value for name, value in kept.items() if name not in ("member", "text")}, **wanted}
 
 
 def _said(resource: Mapping[str, Any]) -> tuple[object, ...]:
-    """What a Group says that is ours to say."""
+    """Returns the parts of a Group that are ours to set."""
     members = sorted((_named(member.get("entity")), member.get("inactive") is True) for member in _members(resource))
     return (
         *(resource.get(name) for name in ("active", "type", "actual", "name", "quantity")),
@@ -130,7 +130,7 @@ def _members(resource: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _named(entity: object) -> Named:
-    """What tells a patient of the Group from another one."""
+    """Returns what distinguishes one patient of the Group from another."""
     if not isinstance(entity, Mapping):
         return ()
     named = entity.get("identifier")
@@ -140,7 +140,7 @@ def _named(entity: object) -> Named:
 
 
 def _trait(resource: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The trait that says of which model and time the members are; nothing if the Group has none of ours."""
+    """Returns the trait that states the model and the time of the members; empty if the Group has no trait of ours."""
     traits = resource.get("characteristic")
     for trait in traits if isinstance(traits, list) else ():
         if isinstance(trait, Mapping) and _coding(trait).get("system") == MODEL_SYSTEM:
@@ -160,7 +160,7 @@ def _model(resource: Mapping[str, Any]) -> tuple[object, object]:
 
 
 def _time(resource: Mapping[str, Any]) -> datetime:
-    """As of when the members are; the beginning of time if nobody can tell, so that any run may say."""
+    """Returns the as_of of the members; the earliest possible time if unknown, so that any run may replace them."""
     period = _trait(resource).get("period")
     try:
         moment = datetime.fromisoformat(period["start"]) if isinstance(period, Mapping) else _NEVER

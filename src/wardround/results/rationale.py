@@ -1,4 +1,4 @@
-"""A feature row, its contributions and the events behind it in; the reasons for a score in words out."""
+"""Puts the reasons for a score into words, from a feature row, its contributions and the events behind it."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ _PHRASES: Final = {
     "std": "spread (standard deviation) over the last {window}",
     "slope": "trend over the last {window}",
     "change": "change over the last {window}",
-    # How closely somebody is watched, which is no physiology: their words say so.
+    # How closely somebody is watched is not physiology, and the words say so.
     "count": "how often measured in the last {window}",
     "missing": "whether measured in the last {window}",
     "hours_since_last": "time since it was last measured, within {window}",
@@ -38,20 +38,20 @@ _LEVELS: Final = ("last", "first", "mean", "min", "max")
 _COURSES: Final = ("slope", "change")
 _NOT_SHOWN: Final = re.compile(r"Not shown: (\d+) inputs?")
 _WORSE: Final = {"high": 1, "low": -1}
-# Where among its values, the oldest first, the event of a column is. Of equal values the latest counts: it is the age
-# that a reader at the bedside can act on.
+# The position, among its values (oldest first), of the event that a column stands for. Of equal values the latest
+# counts: its age is the one that a reader at the bedside can act on.
 _SINGLE_EVENT: Final[dict[str, Callable[[np.ndarray], int]]] = {
     "last": lambda values: len(values) - 1,
     "first": lambda _: 0,
     "min": lambda values: len(values) - 1 - int(np.argmin(values[::-1])),
     "max": lambda values: len(values) - 1 - int(np.argmax(values[::-1])),
 }
-# Noise in the last digits of a float changes no order; ties keep the order of the columns.
+# Noise in the last digits of a float must not change the order; ties keep the order of the columns.
 _DIGITS: Final = 9
 
 
 class Expected(NamedTuple):
-    """What a column's value speaks for: 1 a higher risk, -1 a lower one; between `low` and `high` nothing is plain."""
+    """What a column's value points to: 1 a higher risk, -1 a lower one; between `low` and `high` neither is clear."""
 
     low: float
     high: float
@@ -64,13 +64,13 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """What is to be said of a condition's columns, made once for many rows.
+    """The words and expectations for a condition's columns, prepared once for many rows.
 
     Attributes:
-        subjects: what the columns are about.
-        features: of each column; None for a demographic.
-        words: of each column.
-        expected: what each column's value speaks for; None where that is never plain.
+        subjects: the variables and demographics of the columns.
+        features: the feature of each column; None for a demographic.
+        words: the words for each column.
+        expected: what each column's value points to; None if that is never clear.
     """
 
     subjects: Subjects
@@ -80,7 +80,7 @@ class Columns:
 
     @classmethod
     def of(cls, condition: Condition, usual: Mapping[str, float] = MappingProxyType({})) -> Self:
-        """`usual` is the value of a column in the patient with whom the model compares, where it is known."""
+        """Prepares the columns; `usual` holds each column's value in the model's reference patient, where known."""
         demographics = (None,) * len(condition.features.demographics)
         expected = (_expected(feature, condition, usual.get(feature.name)) for feature in condition.feature_list)
         return cls(
@@ -96,7 +96,7 @@ class Columns:
 
 
 class Move(NamedTuple):
-    """How far a variable or a demographic moved a score, and the column that speaks for it, with its value."""
+    """How far a variable or a demographic moved a score, and the column that represents it, with its value."""
 
     column: str
     place: int
@@ -105,18 +105,18 @@ class Move(NamedTuple):
 
 
 class Strongest(NamedTuple):
-    """The moves of a row that are shown, the largest first, and how many as large were left out."""
+    """The moves of a row that are shown, largest first, and how many equally large ones were left out."""
 
     moves: tuple[Move, ...]
     left_out: int
 
 
 def strongest(values: np.ndarray, contributions: np.ndarray, columns: Columns, top: int = TOP) -> list[Strongest]:
-    """What is shown of each row.
+    """Returns the moves to show for each row.
 
     The columns of a variable move a score together, so their contributions are added up; the column that did most in
-    the direction of the sum speaks for all of them. A move against what is clinically expected is left out (decision
-    32): the value is on the side of higher risk and lowers the score, or on that of lower risk and raises it.
+    the direction of the sum represents all of them. A move against clinical expectation is left out (decision 32):
+    the value is on the side of higher risk but lowers the score, or on the side of lower risk but raises it.
     """
     moves, speakers = _moves(contributions, columns.subjects)
     ranked = np.argsort(-np.abs(moves), axis=1, kind="stable")
@@ -127,7 +127,7 @@ def strongest(values: np.ndarray, contributions: np.ndarray, columns: Columns, t
 
 
 def _moves(contributions: np.ndarray, subjects: Subjects) -> tuple[np.ndarray, np.ndarray]:
-    """Rows x subjects: how far each moved the score, and the place of the column that speaks for it."""
+    """Returns rows x subjects: how far each subject moved the score, and the position of its representing column."""
     mine, starts, sizes = contributions[:, subjects.columns], subjects.starts, subjects.sizes
     moves = np.round(np.add.reduceat(mine, starts, axis=1), _DIGITS)
     along = np.round(mine * np.repeat(np.where(moves > 0, 1.0, -1.0), sizes, axis=1), _DIGITS)
@@ -139,7 +139,7 @@ def _moves(contributions: np.ndarray, subjects: Subjects) -> tuple[np.ndarray, n
 def _shown(
     moves: Sequence[float], speakers: Sequence[int], values: Sequence[float], columns: Columns, top: int
 ) -> Strongest:
-    """Of one row's subjects, those that moved the score most first."""
+    """Returns the moves to show for one row, those that moved the score most first."""
     names = columns.condition.columns
     shown: list[Move] = []
     left_out = 0
@@ -157,16 +157,16 @@ def _shown(
 def reasons(
     values: np.ndarray, contributions: np.ndarray, used: Sequence[UsedEvents], columns: Columns, top: int = TOP
 ) -> list[tuple[str, ...]]:
-    """What moved each score most, in words, with units and ages of values: at most one reason a variable.
+    """Returns what moved each score most, in words, with units and ages of values: at most one reason per variable.
 
-    Those that `strongest` gives; a last one says how many were left out, if any were.
+    They are the moves that `strongest` returns; if any were left out, a last reason says how many.
 
     Args:
         values: rows x the condition's columns, in the units of the spec; NaN is unknown.
-        contributions: how far each column moved the score of each row; positive raises it.
+        contributions: how far each column moved the score of each row; a positive number raises it.
         used: the events behind each row.
-        columns: the condition's.
-        top: at most so many.
+        columns: the prepared columns of the condition.
+        top: the largest number of moves to show.
     """
     shown = strongest(values, contributions, columns, top)
     return [_told(one, mine, columns) for one, mine in zip(shown, used, strict=True)]
@@ -178,7 +178,7 @@ def _told(shown: Strongest, used: UsedEvents, columns: Columns) -> tuple[str, ..
 
 
 def left_out_of(texts: Iterable[str]) -> int:
-    """How many inputs were left out of the reasons of one score."""
+    """Returns how many inputs were left out of the reasons for one score."""
     found = (_NOT_SHOWN.match(text) for text in texts)
     return sum(int(match[1]) for match in found if match)
 
@@ -196,15 +196,15 @@ def _expected(feature: Feature, condition: Condition, usual: float | None) -> Ex
     worse = _WORSE.get(variable.risk_rises_with)
     if worse is None or feature.summary not in (*_LEVELS, *_COURSES):
         return None
-    # Both a healthy adult's value and that of the patient with whom the model compares: between the two nothing is
-    # plain. Of a change or a trend the usual is none.
+    # Both a healthy adult's value and that of the model's reference patient: between the two, neither direction is
+    # clear. For a change or a trend the healthy value is 0.
     healthy = variable.typical if feature.summary in _LEVELS else 0.0
     known = [one for one in (healthy, usual) if one is not None]
     return Expected(min(known), max(known), below=-worse, above=worse) if known else None
 
 
 def missing_inputs(values: np.ndarray, columns: Columns) -> list[tuple[str, ...]]:
-    """Of each row, the names of the inputs of which nothing is known, in the order of the columns."""
+    """Returns, for each row, the names of the inputs of which nothing is known, in the order of the columns."""
     variables = columns.condition.variables
     names = [DEMOGRAPHIC_WORDS.get(name) or variables[name].display for name in columns.subjects.names]
     known = columns.subjects.known(values).tolist()
@@ -212,12 +212,12 @@ def missing_inputs(values: np.ndarray, columns: Columns) -> list[tuple[str, ...]
 
 
 def unit_in_words(unit: str) -> str:
-    """A UCUM unit as clinicians write it; "" for a number without one."""
+    """Returns a UCUM unit as clinicians write it; "" for a number without a unit."""
     return _UNIT_WORDS.get(unit, unit)
 
 
 def column_words(condition: Condition) -> dict[str, str]:
-    """Each column of the condition in words: `Lactate, highest of the last 24 h`."""
+    """Returns each column of the condition in words: `Lactate, highest of the last 24 h`."""
     named: dict[str, str] = {name: DEMOGRAPHIC_WORDS[name] for name in condition.features.demographics}
     return {**named, **{feature.name: _what(feature, condition) for feature in condition.feature_list}}
 
@@ -269,14 +269,14 @@ def _quantity(feature: Feature, value: float, variable: Variable) -> str:
 
 
 def _number(value: float, signed: bool = False) -> str:
-    """Two digits after the point below 10, one above; no trailing zeros."""
+    """Returns a number with two decimal places below 10, one above; no trailing zeros."""
     places = 2 if abs(value) < 10 else 1
     text = f"{value:+.{places}f}" if signed else f"{value:.{places}f}"
     return text.rstrip("0").rstrip(".")
 
 
 def _age(feature: Feature, used: UsedEvents) -> str:
-    """When the feature's events were."""
+    """Returns in words when the feature's events were."""
     if feature.summary in ("count", "missing", "hours_since_last"):
         return ""
     hours_before, values = used.of(feature.variable, feature.window / timedelta(hours=1))

@@ -1,8 +1,8 @@
-"""How a result refers to the patient, the stay and the readings of its source, from where it lies; references out.
+"""Makes the references by which a result names its patient, its stay and the readings of its source.
 
-At the source by their ids. At another server a logical reference names an identifier, which is the same everywhere:
-one that the resource carries, or, if it carries none, its address at the source (system `<base URL>/Patient`, value the
-id). Resources of that server's own, found by identifier, are again named by their ids.
+On the source itself they are named by their ids. On another server a logical reference names an identifier, which is
+the same everywhere: one that the resource carries or, if it carries none, its address at the source (system
+`<base URL>/Patient`, value the id). Resources of that other server, found by identifier, are again named by their ids.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 Reference = dict[str, Any]
 
-# https://terminology.hl7.org/CodeSystem-v2-0203.html: the record's own numbers, and what names a person to the state.
+# https://terminology.hl7.org/CodeSystem-v2-0203.html: the record's own numbers, and a person's official numbers.
 _TYPES: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _OWN_NUMBERS: Final = {"MR", "VN"}
 _OF_THE_STATE: Final = {"SS", "NH", "NI", "NNxxx", "DL", "PPN", "TAX", "BR", "CZ", "PRC", "MC", "MA"}
@@ -18,24 +18,24 @@ _USES: Final = {"official": 0, "usual": 1, None: 2, "secondary": 3, "temp": 4}
 
 
 class Identifier(NamedTuple):
-    """What names a resource at any server."""
+    """An identifier, which names a resource on any server."""
 
     system: str
     value: str
 
 
 class About(NamedTuple):
-    """Whom and which stay a result is about, as it says so."""
+    """References to the patient and the stay that a result is about."""
 
     subject: Reference
     encounter: Reference
 
 
 def identifiers_of(resource: Mapping[str, Any]) -> list[Identifier]:
-    """The identifiers by which other servers may know a resource, the best first: the record's own number, official.
+    """Returns the identifiers by which other servers may know a resource, best first: the record's own, then official.
 
-    Left out are those that are old or end, as they may be given to somebody else, and numbers of the state, which are
-    nobody's to pass on. The order does not depend on the server's.
+    Identifiers that are old or have an end are left out, because they may be given to somebody else. So are numbers
+    issued by the state, which nobody here may pass on. The order does not depend on the server's order.
     """
     listed = resource.get("identifier")
     ranked = (_ranked(one) for one in (listed if isinstance(listed, list) else ()))
@@ -44,7 +44,7 @@ def identifiers_of(resource: Mapping[str, Any]) -> list[Identifier]:
 
 
 def _ranked(identifier: object) -> tuple[bool, int, str, str] | None:
-    """How good an identifier is, and what it says; None for one that must not be used."""
+    """Returns the rank of an identifier, and its system and value; None for one that must not be used."""
     if not isinstance(identifier, dict):
         return None
     system, value, use = (identifier.get(name) for name in ("system", "value", "use"))
@@ -67,12 +67,12 @@ def _codes_of(concept: object) -> set[str]:
 
 
 def literal(reference: str) -> Reference:
-    """A reference to `Type/id` of the server on which it stands."""
+    """Returns a reference to `Type/id` on the same server."""
     return {"reference": reference}
 
 
 def logical(reference: str, source_url: str, resource: Mapping[str, Any] | None = None) -> Reference:
-    """A reference from anywhere to `Type/id` of a source; `resource` holds its identifiers, if any is known."""
+    """Returns a reference from any server to `Type/id` of a source; `resource` holds its identifiers, if known."""
     kind, _, key = reference.partition("/")
     known = identifiers_of(resource or {})
     system, value = known[0] if known else (f"{source_url.rstrip('/')}/{kind}", key)
@@ -80,7 +80,7 @@ def logical(reference: str, source_url: str, resource: Mapping[str, Any] | None 
 
 
 def leads_to(stated: object, expected: Reference) -> bool:
-    """Whether a reference that a server holds leads to where it was meant to; what else it says does not matter."""
+    """Returns whether a reference on a server points to what was expected; its other content does not matter."""
     if not isinstance(stated, dict):
         return False
     if "reference" in expected:

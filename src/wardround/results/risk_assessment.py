@@ -1,4 +1,4 @@
-"""Scores in, FHIR R4 RiskAssessment, Provenance and Device out; equal input gives equal resources, no clock."""
+"""Makes FHIR R4 RiskAssessment, Provenance and Device from scores. Equal input gives equal resources; uses no clock."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ RISK_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
 RISK_DISPLAYS: Final = {LOW: "Low likelihood", MODERATE: "Moderate likelihood", HIGH: "High likelihood"}
 ADJUNCT: Final = "Adjunct only: one input to a clinical judgement, never the sole basis of a decision."
 COMPARED: Final = "Raises and lowers are meant in comparison with an average patient."
-# What a stranger may change about a resource without changing what it says, and what only the server knows.
+# Parts that others may change without changing what a resource says, or that only the server knows.
 _NOT_CONTENT: Final = ("id", "meta", "text", "status")
 
 
@@ -30,11 +30,11 @@ class Screening:
         source_url: base URL of the FHIR server that the stays are read from.
         condition: the spec.
         model_version: version of the model in the model store.
-        software_version: of Wardround.
+        software_version: the version of Wardround.
         as_of: the prediction time.
-        horizon: how far after as_of the model looks; None: until a hospital stay ends, whenever that is.
-        percent: write the probability as a percentage instead of a fraction.
-        elsewhere: the results lie at another server than the source.
+        horizon: how far after as_of the model looks; None: until the hospital stay ends, whenever that is.
+        percent: whether to write the probability as a percentage instead of a fraction.
+        elsewhere: whether the results are written to a different server than the source.
     """
 
     source_url: str
@@ -74,7 +74,7 @@ class Assessment:
 
 
 def identity(screening: Screening, stay_id: str) -> str:
-    """The opaque value of the identifier: equal for equal source, encounter, condition, model version and as_of."""
+    """Returns the opaque identifier value: equal for equal source, encounter, condition, model version and as_of."""
     parts = [
         screening.source_url.rstrip("/"),
         stay_id,
@@ -86,17 +86,17 @@ def identity(screening: Screening, stay_id: str) -> str:
 
 
 def fhir_time(moment: datetime) -> str:
-    """A FHIR dateTime in UTC, with a fraction of a second only where there is one."""
+    """Returns a FHIR dateTime in UTC, with a fraction of a second only if there is one."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def risk_assessment(
     assessment: Assessment, screening: Screening, device: str, about: About | None = None
 ) -> dict[str, Any]:
-    """The RiskAssessment, status final; `device` is the reference of the Device that performed it.
+    """Returns the RiskAssessment, status final; `device` is the reference of the Device that performed it.
 
-    It is `about` the source's own patient and stay, unless it is to lie elsewhere: then it says whom it is about there,
-    and names what it rests on at the source.
+    It is `about` the source's own patient and stay, unless it is written to another server: then `about` names them
+    there, and its basis refers to the resources at the source.
     """
     condition = screening.condition
     subject, encounter = about or about_at_source(assessment.patient_id, assessment.stay_id)
@@ -121,12 +121,12 @@ def risk_assessment(
 
 
 def about_at_source(patient_id: str, stay_id: str) -> About:
-    """Whom a result at the source itself is about."""
+    """Returns references to the patient and the stay for a result that is written to the source itself."""
     return About(literal(f"Patient/{patient_id}"), literal(f"Encounter/{stay_id}"))
 
 
 def probability(resource: Mapping[str, Any], percent: bool) -> float | None:
-    """The probability (0 to 1) that a RiskAssessment of ours states, or None if it states none."""
+    """Returns the probability (0 to 1) that a RiskAssessment of ours states, or None if it states none."""
     predictions = resource.get("prediction") or [{}]
     stated = predictions[0].get("probabilityDecimal")
     number = isinstance(stated, int | float) and not isinstance(stated, bool)
@@ -134,12 +134,12 @@ def probability(resource: Mapping[str, Any], percent: bool) -> float | None:
 
 
 def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two RiskAssessments say the same, whatever their status and whatever the server added."""
+    """Returns whether two RiskAssessments say the same, apart from status and anything that the server added."""
     return _content(one) == _content(other)
 
 
 def device(screening: Screening) -> dict[str, Any]:
-    """The Device that performs: this software with this model."""
+    """Returns the Device that performs: this software with this model."""
     return {
         "resourceType": "Device",
         "identifier": [{"system": DEVICE_SYSTEM, "value": device_identity(screening)}],
@@ -156,14 +156,14 @@ def device(screening: Screening) -> dict[str, Any]:
 
 
 def device_identity(screening: Screening) -> str:
-    """The value of the Device's identifier: software and model, no site."""
+    """Returns the value of the Device's identifier: software and model, no site."""
     return f"wardround-{screening.software_version}-{screening.condition.id}-{screening.model_version}"
 
 
 def provenance(target: str, assessment: Mapping[str, Any], screening: Screening, recorded: datetime) -> dict[str, Any]:
-    """Where a RiskAssessment comes from; `target` is its reference, `recorded` when the server took it.
+    """Returns the Provenance of a RiskAssessment; `target` is its reference, `recorded` when the server took it.
 
-    `assessment` is as we made it: what a server leaves out of what it took is still true of it.
+    `assessment` is as we made it: what a server leaves out when storing it is still true of it.
     """
     model = {"identifier": {"system": MODEL_SYSTEM, "value": screening.model_name}}
     return {
@@ -210,12 +210,12 @@ def _prediction(assessment: Assessment, screening: Screening) -> dict[str, Any]:
 
 def _when(as_of: datetime, horizon: timedelta | None) -> dict[str, str]:
     start = {"start": fhir_time(as_of)}
-    # A hospital stay has no known end: the period stays open.
+    # The end of the hospital stay is unknown, so the period stays open.
     return start if horizon is None else {**start, "end": fhir_time(as_of + horizon)}
 
 
 def _rationale(assessment: Assessment) -> str:
-    # Some read a R4 probabilityDecimal as a percentage, others as a fraction; the sentence leaves no doubt.
+    # Some readers take the R4 probabilityDecimal as a percentage, others as a fraction; the sentence leaves no doubt.
     stated = f"Probability = {assessment.score:.4g} ({assessment.score * 100:.3g} %)."
     compared = (COMPARED,) if assessment.reasons else ()
     return " ".join((stated, *(f"{reason}." for reason in assessment.reasons), *compared))
@@ -227,7 +227,7 @@ def _note(assessment: Assessment) -> str:
 
 
 def _content(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """What a RiskAssessment says, its date-times in one form: servers answer `+00:00` for `Z`."""
+    """Returns what a RiskAssessment says, with its date-times in one form: servers answer `+00:00` for `Z`."""
     content = {key: value for key, value in resource.items() if key not in _NOT_CONTENT}
     if isinstance(content.get("occurrenceDateTime"), str):
         content["occurrenceDateTime"] = _normal_time(content["occurrenceDateTime"])
@@ -252,5 +252,5 @@ def _normal_time(text: str) -> str:
 
 
 def references(resource: Mapping[str, Any]) -> Iterable[Reference]:
-    """All references of a RiskAssessment of ours."""
+    """Yields all references of a RiskAssessment of ours."""
     return (*(resource[key] for key in ("subject", "encounter", "performer")), *resource["basis"])

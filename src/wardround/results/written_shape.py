@@ -1,6 +1,6 @@
-"""The shape of the RiskAssessments that we write to their source, stricter than FHIR's: nothing else, nothing empty.
+"""Defines the shape of the RiskAssessments that we write to their source, stricter than FHIR: no extra, no empty parts.
 
-It is checked in a tenth of the time that fhir.resources takes, which remains the judge of all that has another shape.
+Checking it takes a tenth of the time that fhir.resources takes; fhir.resources still judges all other shapes.
 """
 
 import re
@@ -12,7 +12,7 @@ import msgspec
 
 _REFERENCE: Final = r"[A-Z][A-Za-z]{2,40}/[A-Za-z0-9.-]{1,64}"
 _REFERENCES: Final = re.compile(rf"{_REFERENCE}(?:\n{_REFERENCE})*")
-# Begins with something to read, and holds nothing that JSON or a screen cannot show.
+# Starts with a visible character, and holds nothing that JSON or a screen cannot show.
 _Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\s\x00-\x1f\x7f\ud800-\udfff][^\x00-\x1f\x7f\ud800-\udfff]*\Z")]
 _Word = Annotated[str, msgspec.Meta(pattern=r"\A[!-~]+\Z")]
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -76,9 +76,9 @@ class _RiskAssessment(_Shape):
 
 
 def is_as_we_write(resource: Mapping[str, Any]) -> bool:
-    """Returns whether a RiskAssessment has this shape; one that has not may still be valid FHIR."""
+    """Returns whether a RiskAssessment has this shape; one that does not may still be valid FHIR."""
     basis = resource.get("basis")
-    # A hundred Observations are named: all in one expression, and one of them stands for their shape.
+    # A hundred Observations are named: all are checked in one expression, and one of them stands for their shape.
     if not _are_references(basis):
         return False
     one = {**resource, "basis": basis[:1]}
@@ -86,12 +86,12 @@ def is_as_we_write(resource: Mapping[str, Any]) -> bool:
         shaped = msgspec.convert(one, _RiskAssessment)
     except (msgspec.ValidationError, UnicodeEncodeError):
         return False
-    # Written back it is the same, so a time is written as we write it, too.
+    # Converted back it must be identical, which also checks that times are written as we write them.
     return bool(msgspec.to_builtins(shaped) == one)
 
 
 def _are_references(basis: Any) -> TypeGuard[list[Any]]:
-    """Whether each is a Reference with nothing but `Type/id`."""
+    """Returns whether each is a Reference with nothing but `Type/id`."""
     try:
         texts = [one["reference"] for one in basis if len(one) == 1]
         lines = "\n".join(texts)
