@@ -1,1 +1,1 @@
-"""Tables of known numbers in, fitted candidates out: one file per kind of model, all with the same five verbs."""
+"""Fits candidates to tables of known numbers: one file per kind of model, all with the same five methods."""

@@ -8,9 +8,9 @@ import xgboost
 
 from wardround.candidates.base import Attribution, Contributions, Fitted, HyperParameters, Unit
 
-# One: on a machine with other work to do, two threads that wait for each other took 25 times as long.
+# One thread: on a busy machine, two threads that wait for each other took 25 times as long.
 _THREADS: Final = 1
-# No class weights: they distort probabilities.
+# No class weights, because they distort probabilities.
 _PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary:logistic",
     "tree_method": "hist",
@@ -18,7 +18,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
     "colsample_bytree": 0.5,
     "nthread": _THREADS,
 }
-# Shallow trees, slow learning and large leaves first: a unit's data are few.
+# Shallow trees, slow learning and large leaves first, because one unit has few data.
 _SETTINGS: Final = (
     {"max_depth": 3, "eta": 0.05, "min_child_weight": 2, "num_boost_round": 150},
     {"max_depth": 2, "eta": 0.05, "min_child_weight": 2, "num_boost_round": 250},

@@ -1,9 +1,10 @@
-"""A model that was trained elsewhere; contributions in probability, from setting one input after the other.
+"""Scores with a model that was trained elsewhere; contributions in probability, from changing one input at a time.
 
-Of a foreign model only its answers are known. So a row is walked to from the typical one: the inputs are set to the
-row's values one at a time, and each move of the probability goes to the column that was set. A walk's moves sum to
-the row's probability less the typical row's. As they depend on the order, they are the mean over a few fixed orders,
-each with its reverse: a sample of the Shapley values against one baseline, exact in its sum, not in its parts.
+All that is known of a foreign model is its answers. So a row is reached from the typical one: the inputs are set to the
+row's values one at a time, and each move of the probability is credited to the column that was set. The moves of a
+walk add up to the row's probability minus that of the typical row. Because they depend on the order, they are averaged
+over a few fixed orders, each with its reverse: a sample of the Shapley values against one baseline, exact in its sum
+but not in its parts.
 """
 
 import warnings
@@ -28,17 +29,17 @@ from wardround.imported.about import Imported
 _ORDERS: Final = 4  # each is walked in both directions
 _SEED: Final = 1
 _ROWS_AT_ONCE: Final = 200
-# Sums of floats differ with the number of rows that are scored together; this many digits do not.
+# Sums of floats vary with the number of rows scored together; rounding to this many digits removes the variation.
 _DIGITS: Final = 9
-_SLACK: Final = 1e-6  # that a probability of single precision may lie outside of 0 to 1
+_SLACK: Final = 1e-6  # how far a single-precision probability may lie outside 0 to 1
 
 
 @dataclass(frozen=True)
 class ImportedModel(Scorer):
-    """An object with predict_proba, and what the card says of how it wants to be asked.
+    """An object with predict_proba, together with what the card says about its inputs.
 
-    `columns` are those of `inputs`, in canonical units; an input that is NaN is unknown, which only models get that
-    take unknown values.
+    `columns` are those of `inputs`, in canonical units. A NaN input is unknown; only models that accept unknown values
+    receive one.
     """
 
     model: Any
@@ -50,9 +51,9 @@ class ImportedModel(Scorer):
 
     @classmethod
     def parse(cls, content: bytes, imported: Imported, columns: tuple[str, ...], where: str) -> Self:
-        """Raises ModelError. Call it only with content whose digest was checked: joblib files can run code."""
+        """Loads a model; raises ModelError. Call it only once the content's digest was checked: joblib can run code."""
         with warnings.catch_warnings():
-            # scikit-learn warns of another patch release; the card's minor releases were compared before.
+            # scikit-learn warns of a different patch release; minor releases were already compared with the card's.
             warnings.simplefilter("ignore")
             try:
                 model = whole_model(joblib.load(BytesIO(content)))
@@ -105,7 +106,7 @@ class ImportedModel(Scorer):
         return np.clip(scores, 0.0, 1.0)
 
     def _asked(self, inputs: np.ndarray) -> Any:
-        """Rows as the model wants them: its own inputs in its order and units."""
+        """Returns rows as the model expects them: its own inputs, in its order and units."""
         wanted = self.imported.inputs
         factor = np.array([one.factor for one in wanted])
         offset = np.array([one.offset for one in wanted])
@@ -117,7 +118,7 @@ class ImportedModel(Scorer):
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """What foreign code prints or warns of may hold a patient's values, and a task's output is kept as its log."""
+    """Silences foreign code: its prints and warnings may hold a patient's values, and task output is kept as a log."""
     nowhere = StringIO()
     with warnings.catch_warnings(), redirect_stdout(nowhere), redirect_stderr(nowhere):
         warnings.simplefilter("ignore")
@@ -125,9 +126,9 @@ def _silence() -> Iterator[None]:
 
 
 def whole_model(loaded: Mapping[str, Any]) -> Any:
-    """The model of a file, behind the file's scaler if it was trained on what the scaler gives.
+    """Returns the model of a file, preceded by the file's scaler if it was trained on the scaler's output.
 
-    The tutorial keeps its scaler beside whichever model won. Only a model that was fitted behind it has seen bare
+    The tutorial keeps its scaler beside whichever model won. Only a model that was fitted on scaled values saw bare
     numbers; the others know the names of the features.
     """
     model, scaler = loaded["model"], loaded.get("scaler")
@@ -137,7 +138,7 @@ def whole_model(loaded: Mapping[str, Any]) -> Any:
 
 
 def means_in_training(loaded: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
-    """By feature, the means that the file's scaler learned, or the scaler that its pipeline begins with; or nothing."""
+    """Returns the mean of each feature, from the file's scaler or the scaler that starts its pipeline; else nothing."""
     model = loaded["model"]
     scaler = loaded.get("scaler") or (model[0] if isinstance(model, Pipeline) else None)
     means = getattr(scaler, "mean_", None) if isinstance(scaler, StandardScaler) else None
@@ -145,7 +146,7 @@ def means_in_training(loaded: Mapping[str, Any], names: Sequence[str]) -> dict[s
 
 
 def in_one_thread(model: Any) -> Any:
-    """The model without threads of its own: their sums depend on who finishes first, and a forked task may hang."""
+    """Returns the model without threads of its own: their sums vary with timing, and a forked task may hang."""
     if isinstance(model, BaseEstimator):
         names = [name for name in model.get_params() if name.rpartition("__")[2] == "n_jobs"]
         model.set_params(**dict.fromkeys(names, 1))

@@ -12,13 +12,13 @@ from sklearn.preprocessing import StandardScaler
 
 from wardround.candidates.base import Attribution, Contributions, Fitted, HyperParameters, Unit, probability
 
-# Strong shrinkage first: dozens of correlated columns meet few patients with the outcome.
+# Strong shrinkage first: dozens of correlated columns meet few patients who have the outcome.
 _SETTINGS: Final = tuple({"C": strength} for strength in (0.05, 0.005, 0.5, 0.0005, 5.0))
 
 
 @dataclass(frozen=True)
 class LogisticRegression(Fitted):
-    """An L2-penalised regression; the scaler is fitted with it and stored in the same file."""
+    """An L2-penalised regression; its scaler is fitted with it and stored in the same file."""
 
     pipeline: Pipeline
     title: ClassVar[str] = "Logistic regression"
@@ -39,7 +39,7 @@ class LogisticRegression(Fitted):
         return probability(values.sum(axis=1) + bias)
 
     def contributions(self, inputs: np.ndarray) -> Contributions:
-        # Column by column and not as a matrix product, whose rounding would depend on the number of rows.
+        # Column by column, not as a matrix product, whose rounding would depend on the number of rows.
         scaler, regression = self.pipeline["scale"], self.pipeline["regress"]
         values = (inputs - scaler.mean_) / scaler.scale_ * regression.coef_[0]
         return Contributions(np.ascontiguousarray(values), float(regression.intercept_[0]))

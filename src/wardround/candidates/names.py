@@ -1,6 +1,6 @@
-"""The candidates' names, for those who only ask for one: the candidates themselves take seconds to import."""
+"""Lists the candidates' names, for code that only needs names: the candidates themselves take seconds to import."""
 
 from typing import Final
 
-# Simplest first: of candidates with equal F1 the first one is chosen.
+# Simplest first: among candidates with equal F1 the first one is chosen.
 CANDIDATE_NAMES: Final = ("logistic_regression", "random_forest", "xgboost")

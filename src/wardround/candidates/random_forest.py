@@ -1,9 +1,10 @@
 """Random forest; contributions in probability, attributed along each tree's decision path.
 
-Each split moves the expected probability from the parent node's to the child's; the move is the contribution of the
-column that was split on. A tree's moves sum to its leaf's probability less its root's, the forest's are the mean of
-its trees' (path attribution, Saabas' method). That is no SHAP, whose exact values of 200 deep trees take a hundred
-times as long: 6 to 8 ms a stay, where all of a screening takes less than 3.
+Each split moves the expected probability from that of the parent node to that of the child; the move is the
+contribution of the column that was split on. The moves in a tree add up to the probability of its leaf minus that of
+its root; the forest's contributions are the mean over its trees (path attribution, Saabas' method). This is not SHAP:
+exact SHAP values of 200 deep trees take a hundred times as long, 6 to 8 ms per stay, where a whole screening takes
+less than 3 ms.
 """
 
 from collections.abc import Sequence
@@ -19,11 +20,11 @@ from sklearn.ensemble import RandomForestClassifier
 from wardround.candidates.base import Attribution, Contributions, Fitted, HyperParameters, Unit
 
 _THREADS: Final = 2
-# Rows that a tree sees at most: on the whole of MIMIC-IV more would cost hours and change little.
+# The most rows that a tree sees: on the whole of MIMIC-IV, more would cost hours and change little.
 _MOST_ROWS: Final = 50_000
-_ROWS_AT_ONCE: Final = 2048  # whose sums are in memory
-_FEW_ROWS: Final = 24  # up to which going down all trees at once is faster
-# Sizeable leaves: small ones learn single patients by heart.
+_ROWS_AT_ONCE: Final = 2048  # how many rows have their sums in memory at once
+_FEW_ROWS: Final = 24  # up to this many rows, going down all trees at once is faster
+# Sizeable leaves: small ones memorise single patients.
 _TREES: Final = {"n_estimators": 200}
 _SETTINGS: Final = (
     {**_TREES, "min_samples_leaf": 5, "max_depth": 10, "max_features": 0.1},
@@ -70,8 +71,8 @@ class RandomForest(Fitted):
         return self._predicted(leaves), self._contributed(leaves, inputs.shape)
 
     def _predicted(self, leaves: np.ndarray) -> np.ndarray:
-        # Not predict_proba, which with threads sums the trees in the order in which they happen to finish; and not
-        # numpy's sum, whose order of adding depends on how many rows there are.
+        # predict_proba is avoided because its threads sum the trees in the order in which they finish, and numpy's sum
+        # because its order of addition depends on the number of rows.
         total = np.empty(leaves.shape[1])
         for start in range(0, len(total), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
@@ -83,7 +84,7 @@ class RandomForest(Fitted):
         rows, columns = shape
         row = np.broadcast_to(np.arange(rows), node.shape)
         total = np.zeros(rows * columns)
-        # From the leaves of all trees at once up to their roots, a move at a time.
+        # Goes from the leaves of all trees at once up to their roots, one move at a time.
         while (inner := nodes.parent[node] >= 0).any():
             node, row = node[inner], row[inner]
             parent = nodes.parent[node]
@@ -94,7 +95,7 @@ class RandomForest(Fitted):
         return Contributions(total.reshape(rows, columns) / len(roots), float(np.mean(roots)))
 
     def _leaves(self, inputs: np.ndarray) -> np.ndarray:
-        """Trees x rows: the leaf that each row falls into, numbered through all trees."""
+        """Returns trees x rows: the leaf that each row falls into, numbered across all trees."""
         exact = np.ascontiguousarray(inputs, dtype=np.float32)
         if len(exact) <= _FEW_ROWS:
             return self._nodes.leaves(exact)
@@ -117,15 +118,15 @@ class RandomForest(Fitted):
 
 @dataclass(frozen=True)
 class _Nodes:
-    """The nodes of all trees, one tree after the other.
+    """The nodes of all trees, one tree after another.
 
     Attributes:
         roots: where each tree begins.
         parent: the node above; -1 for a root.
-        column: that an inner node splits on.
-        threshold: up to which its value goes to the first child.
+        column: the column that an inner node splits on.
+        threshold: the highest value that goes to the first child.
         children: nodes x 2; -1 for a leaf.
-        probability: of the outcome, in a node.
+        probability: the probability of the outcome in each node.
     """
 
     roots: np.ndarray
@@ -157,9 +158,9 @@ class _Nodes:
         )
 
     def leaves(self, inputs: np.ndarray) -> np.ndarray:
-        """Trees x rows: the leaf that each row falls into, by going down all trees at once.
+        """Returns trees x rows: the leaf that each row falls into, by going down all trees at once.
 
-        For a few rows that takes a tenth of the time of asking 200 trees one after the other.
+        For a few rows this takes a tenth of the time of going through 200 trees one after another.
         """
         node = np.repeat(self.roots, len(inputs))
         row = np.tile(np.arange(len(inputs)), len(self.roots))

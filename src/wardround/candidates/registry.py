@@ -1,4 +1,4 @@
-"""The candidates by the name that cards and task ids use. Importing this file imports scikit-learn and XGBoost."""
+"""Maps the names that cards and task ids use to the candidates. Importing it imports scikit-learn and XGBoost."""
 
 from typing import Final
 
