@@ -1,4 +1,6 @@
-"""Screening: one function per Airflow task, over a run's folder; `screen` is all in turn, `resume` those left.
+"""Screening: one function per Airflow task, all working on a run's folder.
+
+`screen` runs them all in turn, `resume` those that are left:
 
 open_run -> find_stays -> extract (each chunk) -> check_quality -> score (each chunk) -> publish (each chunk)
 -> reconcile -> report -> require_complete. Arguments and results are small: run ids and chunk numbers.

@@ -1,6 +1,6 @@
-"""A stored model beside the live one, of the same feature rows: its scores into files of their own, and nowhere else.
+"""Scores the same feature rows with a challenger; its scores go to separate files and nowhere else.
 
-Nothing that goes wrong here stops the run: the challenger is left out, with the reason. These functions never log.
+No error here stops the run: the challenger is left out, with the reason. These functions never log.
 """
 
 from functools import lru_cache
@@ -42,7 +42,7 @@ def score_challenger(opened: Run, chunk: int, features: pd.DataFrame, settings: 
 
 
 def with_scores(ledger: pd.DataFrame, opened: Run) -> pd.DataFrame:
-    """The ledger with the challenger's columns, where the run has one that could be scored."""
+    """Returns the ledger with the challenger's columns, if the run has a challenger that could be scored."""
     if opened.challenger is None or opened.challenger.left_out:
         return ledger
     names = [run_files.of_chunk(chunk, run_files.CHALLENGER) for chunk in opened.chunks()]
@@ -52,7 +52,7 @@ def with_scores(ledger: pd.DataFrame, opened: Run) -> pd.DataFrame:
 
 
 def account_of(ledger: pd.DataFrame, opened: Run) -> ChallengerAccount | None:
-    """What the run's summary says of the challenger: its version, why it was left out, and how the two agree."""
+    """Returns the summary's account of the challenger: its version, why it was left out, and how the two agree."""
     challenger = opened.challenger
     if challenger is None:
         return None
@@ -65,7 +65,7 @@ def account_of(ledger: pd.DataFrame, opened: Run) -> ChallengerAccount | None:
 
 @lru_cache(maxsize=1)
 def _scoring(run: str, settings: Settings) -> Scoring:
-    """The run's challenger, kept for the next chunk of the same run."""
+    """Returns the run's challenger, kept for the next chunk of the same run."""
     opened = load_run(run, settings)
     assert opened.challenger is not None
     model = store_of(opened.request.demo_model, settings).load(opened.condition, opened.challenger.version)

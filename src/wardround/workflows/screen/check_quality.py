@@ -1,4 +1,4 @@
-"""Holds the feature rows of all chunks against the suite: sets rows aside, or stops before anything is written."""
+"""Checks the feature rows of all chunks against the suite: sets rows aside, or stops before anything is written."""
 
 from collections.abc import Iterator
 
@@ -11,9 +11,9 @@ from wardround.workflows.screen.run import Run, load_run
 
 
 def check_quality(run: str, settings: Settings) -> None:
-    """Writes quality.json (counts) and quality_failed.json (stay_id -> rule that its row broke).
+    """Writes quality.json (counts) and quality_failed.json (stay_id -> the rule that its row broke).
 
-    Raises QualityError if more than `condition.quality.max_set_aside` of the rows broke the suite.
+    Raises QualityError if more than the share `condition.quality.max_set_aside` of the rows broke the suite.
     """
     opened = load_run(run, settings)
     with opened.step("check_quality") as step:
@@ -33,7 +33,7 @@ def check_quality(run: str, settings: Settings) -> None:
 
 
 def _features(opened: Run) -> Iterator[pd.DataFrame]:
-    """Yields the features of each chunk that was extracted; a chunk whose task failed is left to the ledger."""
+    """Yields the features of each extracted chunk; a chunk whose task failed is accounted for in the ledger."""
     names = [run_files.of_chunk(chunk, run_files.FEATURES) for chunk in opened.chunks()]
     there = [name for name in names if opened.folder.exists(name)]
     for name in there:

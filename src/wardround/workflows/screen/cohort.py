@@ -1,4 +1,4 @@
-"""The run's cohort in; its ICU stays, and an account of the patients that it named, out.
+"""Finds the ICU stays of the run's cohort, and accounts for the patients that the cohort names.
 
 These functions see record numbers; they never log.
 """
@@ -22,10 +22,10 @@ from wardround.workflows.screen.run_source import RunSource
 
 
 def find_cohort(opened: Run, client: FhirClient, source: RunSource) -> FoundStays:
-    """The ICU stays of the run's cohort that overlap its look-back.
+    """Returns the ICU stays of the run's cohort that overlap its look-back.
 
     Writes cohort.parquet and cohort.json: its kind; how many patients it named, or None if it names none;
-    `cohort_without_stay`, those of them without an ICU stay; `cohort_set_aside`, the others by reason.
+    `cohort_without_stay`, how many of them have no ICU stay; `cohort_set_aside`, the others by reason.
     """
     encounters = asked_for(client.source, opened.condition, opened.cohort_source)
     named = _named(client, opened.cohort_source)
@@ -44,7 +44,7 @@ def find_cohort(opened: Run, client: FhirClient, source: RunSource) -> FoundStay
 
 
 def _named(client: FhirClient, source: CohortSource) -> list[Named] | None:
-    """Whom the cohort names; None if it is whoever is found."""
+    """Returns the patients that the cohort names; None if it names none and takes every patient found."""
     match source.kind:
         case "group" | "export" if source.id:
             return cohorts.of_group(client, source.id)
@@ -58,10 +58,10 @@ def _named(client: FhirClient, source: CohortSource) -> list[Named] | None:
 
 
 def asked_for(source: FhirEndpoint, condition: Condition, cohort: CohortSource) -> Encounters:
-    """Which Encounters are stays: those of the condition, or the connection's ICU stays.
+    """Returns which Encounters are stays: those of the condition, or the connection's ICU stays.
 
-    A cohort of Locations asks for whoever was in them, of whatever class or type: its own Locations, the condition's or
-    the connection's, whichever is named first.
+    A cohort of Locations takes everybody who was in them, of any class or type: in its own Locations, else in those of
+    the condition, else in those of the connection.
     """
     encounters = condition.cohort.encounters or source.icu
     if cohort.kind != "locations":
@@ -76,7 +76,7 @@ def asked_for(source: FhirEndpoint, condition: Condition, cohort: CohortSource) 
 
 
 def account_of(opened: Run) -> CohortAccount:
-    """What find_cohort kept of the cohort, for the run's summary."""
+    """Returns what find_cohort kept of the cohort, for the run's summary."""
     return CohortAccount.model_validate(opened.folder.read_json(run_files.COHORT_ACCOUNT))
 
 

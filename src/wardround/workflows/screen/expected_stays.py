@@ -1,7 +1,7 @@
-"""How many stays a run found, beside what the condition expects and the run before found: kept in census.json.
+"""Compares the number of stays found with the condition's minimum and the run before, and keeps it in census.json.
 
-The stays that were found are patients whatever is wrong with their number: they are screened, and the run then ends
-with CensusImplausible (see `require_complete`).
+The stays found are patients, whatever is wrong with their number: they are screened, and the run then ends with
+CensusImplausible (see `require_complete`).
 """
 
 from itertools import islice
@@ -19,14 +19,14 @@ from wardround.workflows.screen.run import Run
 COMPARED_WITHIN: Final = pd.Timedelta(days=7)
 """An older run says little about today's ward."""
 READ_TOGETHER: Final = 25
-"""Of so many earlier runs the census is read at a time, until one is found that asked the same. Between two rounds of a
-ward there may be hundreds: of other sources, and of single patients who were asked for."""
+"""The censuses of this many earlier runs are read at a time, until one is found that asked the same question. Between
+two rounds of a ward there may be hundreds: runs of other sources, and of single patients requested by id."""
 
 
 def count_stays(opened: Run, found: int, settings: Settings) -> Census:
-    """Writes census.json, and gives it: how many stays were found, what was expected, and whether that is in doubt."""
+    """Writes and returns census.json: how many stays were found, what was expected, and whether that is in doubt."""
     cohort = opened.condition.cohort
-    # Whoever asks for patients by their ids knows how many they are, and each of them is accounted for.
+    # A request for patients by their ids knows how many there are, and each of them is accounted for.
     asked_for = opened.cohort_source.kind == "patients"
     before = None if asked_for else _run_before(opened, settings)
     census = Census(
@@ -42,7 +42,7 @@ def count_stays(opened: Run, found: int, settings: Settings) -> Census:
 
 
 def census_of(folder: RunFolder) -> Census:
-    """What `count_stays` wrote; it says nothing for a run that had no such file."""
+    """Returns what `count_stays` wrote; empty for a run without that file."""
     return Census.model_validate(folder.read_json_or(run_files.CENSUS, {}))
 
 
@@ -57,7 +57,7 @@ def _question(opened: Run) -> Question:
 
 
 def _run_before(opened: Run, settings: Settings) -> RunBefore | None:
-    """The latest run as of an earlier time, within a week, that asked the same and whose census was not in doubt."""
+    """Returns the latest run of an earlier as_of, within a week, with the same question and a census not in doubt."""
     question = _question(opened)
     since = opened.as_of - COMPARED_WITHIN
     earlier = runs_before(settings.runs, opened.request.condition, opened.as_of, since)

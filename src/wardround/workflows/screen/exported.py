@@ -1,4 +1,4 @@
-"""A Bulk Data export as the source of a run: made once, read once for the stays and once for the readings.
+"""Uses a Bulk Data export as a run's source: made once, read once for the stays and once for the readings.
 
 These functions see patient values; they never log.
 """
@@ -27,11 +27,11 @@ from wardround.spec.loading import load_variables
 from wardround.workflows.screen.run import Run
 
 TYPES: Final = ("Patient", "Encounter", "Location", "Observation")
-PATIENTS_AT_ONCE: Final = 200  # whose readings are in memory together
+PATIENTS_AT_ONCE: Final = 200  # how many patients' readings are in memory together
 
 
 class Exported:
-    """See `RunSource`."""
+    """Implements `RunSource` with an export."""
 
     def __init__(self, opened: Run, client: FhirClient, settings: Settings, progress: Progress) -> None:
         self._opened = opened
@@ -40,9 +40,9 @@ class Exported:
         self._progress = progress
 
     def find_stays(self, encounters: Encounters, patients: Sequence[str] | None) -> FoundStays:
-        """Makes the export first, or continues one that was begun.
+        """Returns the stays. Makes the export first, or continues one that was begun.
 
-        A Group's export, and one of recent changes, may lack Locations and Patients: the server is asked for these.
+        An export of a Group or of recent changes may lack Locations and Patients; they are requested from the server.
         """
         opened, client, wanted = self._opened, self._client, self._opened.cohort_source
         since = opened.as_of - wanted.since if wanted.since else None
@@ -57,26 +57,26 @@ class Exported:
     def keep_readings(self, screened: pd.DataFrame) -> None:
         """Puts the readings of the stays' patients into files of their chunks, in one pass, and removes the export.
 
-        Of their Observations that none of the installation's variables names it counts the codes (unmapped.json), and
+        Counts the codes of their Observations that none of the installation's variables names (unmapped.json), and
         drafts a source map (source-map.draft.yaml).
 
-        What else the export holds is of no use to the run, and its folder is not the place to keep a hospital.
+        The run has no use for the rest of the export, and its folder is not a place to keep a hospital's data.
         """
         folder = self._opened.folder
         for name in folder.list():
-            if run_files.holds_readings(name):  # of an earlier attempt, which may have cut other chunks
+            if run_files.holds_readings(name):  # of an earlier attempt, whose chunks may have been cut differently
                 folder.remove(name)
         if folder.list(run_files.EXPORT):
             unmapped = Unmapped(load_variables(self._settings.schemas), self._opened.translation)
             self._by_chunk(screened, unmapped)
             folder.write_json(run_files.UNMAPPED, [asdict(code) for code in unmapped.codes.most_frequent()])
             folder.write_text(run_files.SOURCE_MAP_DRAFT, unmapped.draft)
-        # The state first: a run that is killed here exports anew, instead of taking no files for an empty ward.
+        # The state goes first: a run killed here exports again and does not take missing files for an empty ward.
         folder.remove(run_files.EXPORT_STATE)
         folder.clear(run_files.EXPORT)
 
     def readings(self, screened: pd.DataFrame) -> Readings:
-        """Reads the chunk's files."""
+        """Returns the readings in the chunk's files."""
         folder, chunk = self._opened.folder, int(screened["chunk"].iloc[0])
         names = folder.list(run_files.folder_of_chunk(chunk))
         frames = [folder.read_frame(name) for name in names if run_files.holds_readings(name)]

@@ -1,6 +1,6 @@
-"""A chunk's stays in; its events, what was set aside and its feature rows out, as files of the run.
+"""Extracts a chunk: writes its events, the readings set aside and its feature rows, as files of the run.
 
-These functions see patient values; they never log. A patient whose data cannot be used fails alone.
+These functions see patient values; they never log. A patient whose data cannot be used does not affect other patients.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class _Extracted:
 def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> None:
     """Writes events, set_aside and features (parquet) of the chunk, and failures.json: stay_id -> reason.
 
-    Raises FhirUnreachable or FhirRefused if the server, and not a patient's data, is at fault: try the chunk again.
+    Raises FhirUnreachable or FhirRefused if the server, not a patient's data, is at fault: retry the chunk then.
     """
     opened = load_run(run, settings)
     require_active(opened, settings)
@@ -41,7 +41,7 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
         events = _together([part.events for part in parts] or [frame_of(EVENT_COLUMNS)])
         set_aside = _together([part.set_aside for part in parts] or [frame_of(SET_ASIDE_COLUMNS)])
         features = _together([part.features for part in parts] or [opened.no_features()])
-        # Those of an earlier attempt go first and the new ones come last: where features are, all is of one attempt.
+        # Earlier features go first and new ones come last: where features exist, all files are of one attempt.
         opened.folder.remove(run_files.of_chunk(chunk, run_files.FEATURES))
         opened.folder.write_frame(run_files.of_chunk(chunk, run_files.EVENTS), events)
         opened.folder.write_frame(run_files.of_chunk(chunk, run_files.EVENTS_SET_ASIDE), set_aside)
@@ -56,9 +56,9 @@ def extract(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
 def _isolated(
     stays: pd.DataFrame, opened: Run, source: RunSource, client: FhirClient, step: Step
 ) -> tuple[list[_Extracted], dict[str, Reason]]:
-    """All stays at once, or if that fails half of the patients and then the others, down to the one who stops them.
+    """Extracts all stays at once; on failure tries half of the patients and then the rest, down to the one who fails.
 
-    So one patient's data stop nobody else, and of 200 patients 15 searches find the one.
+    So one patient's data affect nobody else, and among 200 patients 15 searches find the one.
     """
     try:
         return [_extracted(stays, opened, source)], {}
@@ -70,7 +70,7 @@ def _isolated(
         patients = stays["patient_id"].unique()
         if len(patients) == 1:
             step.warn(f"the data of one patient cannot be used; stays failed: {len(stays)}", error)
-            # The name of what failed and no more: the message of a foreign error may hold a patient's value.
+            # Only the name of the error: the message of a foreign error may hold a patient's value.
             return [], dict.fromkeys(stays["stay_id"], Reason(type(error).__name__, FailedAt.EXTRACT))
         step.warn(f"{len(patients)} patients cannot be read together, and each half is tried alone", error)
     parts: list[_Extracted] = []
@@ -92,14 +92,14 @@ def _extracted(stays: pd.DataFrame, opened: Run, source: RunSource) -> _Extracte
 
 
 def _require_server(client: FhirClient, error: FhirUnreachable) -> None:
-    """Raises FhirUnreachable if it is the server that is gone, and not this patient's answer that is broken."""
+    """Raises FhirUnreachable if the server is gone, rather than this patient's answer being broken."""
     if client.patience.spent:
         raise error
     try:
         client.capabilities()
     except (FhirUnreachable, FhirRefused):
         raise
-    except FhirError:  # it has no such page, and says so
+    except FhirError:  # the server answers, if only to say that it has no such page
         return
 
 

@@ -1,4 +1,4 @@
-"""The cohort's ICU stays in; the stays of the run, those not screened with their reasons, and the chunks out."""
+"""Finds the cohort's ICU stays and writes those of the run, those excluded with their reasons, and the chunks."""
 
 from math import ceil
 from typing import Final
@@ -20,14 +20,14 @@ from wardround.workflows.screen.expected_stays import count_stays
 from wardround.workflows.screen.run import load_run, require_active
 from wardround.workflows.screen.run_source import run_source
 
-MOST_SINGLE: Final = 32  # so many tasks of one patient each are still easy on a scheduler, and easy to read
+MOST_SINGLE: Final = 32  # a scheduler still handles this many one-patient tasks, and they are easy to read
 MOST_CHUNKS: Final = 200
-# Of stays that are written in batches: a look at the server answers for all of a chunk, so fewer chunks cost it less.
+# For stays written in batches: one look at the server covers a whole chunk, so fewer chunks cost it less.
 SETTLED_TOGETHER: Final = 200
 
 
 def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progress = lambda *_: None) -> list[int]:
-    """Writes stays.parquet and chunks.json; gives the chunk numbers, from 1.
+    """Writes stays.parquet and chunks.json; returns the chunk numbers, from 1.
 
     Raises FhirError, before anything is read, if the run writes and the server takes no results.
     """
@@ -39,7 +39,7 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         source = run_source(opened, client, settings, progress)
         found = find_cohort(opened, client, source)
         cohort = eligible(found.stays, opened.as_of, opened.condition)
-        # Patients stay together: the events of one are then fetched once, however many stays there are.
+        # Stays of a patient stay together, so that the events are fetched once, however many stays there are.
         screened = cohort.eligible.sort_values(["patient_id", "stay_id"], ignore_index=True)
         size = stays_per_chunk(
             len(screened), opened.request.chunk_size, stays_together(client.source, client.results.source)
@@ -63,13 +63,15 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
 
 
 def stays_together(source: FhirEndpoint, results: FhirEndpoint) -> int:
-    """How many stays cost the servers little together: as many as a search of the source takes, and 200 where results
-    go in batches."""
+    """Returns how many stays cost the servers little together.
+
+    That is the number of patients in one search of the source, or 200 if results go in batches, whichever is more.
+    """
     return max(source.patients_per_search, SETTLED_TOGETHER if results.profile.has_batch else 1)
 
 
 def stays_per_chunk(stays: int, asked: int | None, together: int) -> int:
-    """One stay a chunk up to 32 stays; beyond, as many as go together, or more to stay within 200 chunks."""
+    """Returns 1 for up to 32 stays; beyond that, as many as go together, or more to stay within 200 chunks."""
     if asked is not None:
         return asked
     if stays <= MOST_SINGLE:

@@ -1,4 +1,4 @@
-"""A reconciled run in; the server's Group of the patients in the high band brought up to it, and an account of it, out.
+"""Brings the server's Group of the patients in the high band up to date with a reconciled run, and accounts for it.
 
 These functions see record numbers; they never log.
 """
@@ -26,18 +26,18 @@ from wardround.workflows.screen.refer import about_of
 from wardround.workflows.screen.run import Run, require_active
 from wardround.workflows.screen.taking_turns import locks
 
-# The last of them only looks; two runs that meet need a second.
+# The last round only looks; two competing runs need a second round.
 ROUNDS: Final = 4
-# A RiskAssessment names all its Observations: so many are in memory together.
+# A RiskAssessment names all its Observations, so only this many are in memory together.
 AT_ONCE: Final = 500
 
 
 def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: Settings) -> HighBandAccount | None:
-    """Makes the Group of the condition and source list the high band of this run; None if the run keeps none.
+    """Makes the Group of the condition and source list the high band of this run; returns None if it keeps none.
 
-    A run of another cohort than the condition's own knows a part of the ward, and leaves the Group alone. So does one
-    of an earlier as_of than the Group's, and one whose condition was switched off meanwhile. A server that takes no
-    Group is told of in the account. Raises FhirUnreachable.
+    A run of a cohort other than the condition's own knows only part of the ward, and leaves the Group alone. So
+    does one with an earlier as_of than the Group's, and one whose condition was switched off meanwhile. If the
+    server takes no Group, the account says so. Raises FhirUnreachable.
     """
     if not keeps_group(opened):
         return None
@@ -57,7 +57,7 @@ def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: 
 
 
 def keeps_group(opened: Run) -> bool:
-    """Whether the run speaks for all whom its condition screens, writes, and was not taken back."""
+    """Returns whether the run covers everybody whom its condition screens, writes results, and was not retracted."""
     condition, request = opened.condition, opened.request
     whole = request.cohort in (None, condition.cohort.source)
     whole &= request.look_back in (None, condition.cohort.look_back)
@@ -65,9 +65,9 @@ def keeps_group(opened: Run) -> bool:
 
 
 def take_out(stays: pd.DataFrame, others: pd.DataFrame, opened: Run, client: FhirClient, settings: Settings) -> None:
-    """Takes the patients of these stays, whose results were taken back, out of the Group, if it is of this run's as_of.
+    """Removes the patients of these stays, whose results were retracted, from the Group, if it is of this run's as_of.
 
-    Not of them who have a result that stands among the `others`. `client` is of the server of the results. Raises
+    Patients with a result that stands among the `others` remain. `client` is for the server with the results. Raises
     FhirError if the server refuses.
     """
     if not opened.condition.high_band_group:
@@ -90,7 +90,7 @@ def take_out(stays: pd.DataFrame, others: pd.DataFrame, opened: Run, client: Fhi
 
 
 def _subjects(ledger: pd.DataFrame, opened: Run, screening: Screening, client: FhirClient) -> list[Reference]:
-    """The patients whose result is high and stands: not what a person took back since it was written."""
+    """Returns the patients whose result is high and stands: not withdrawn by a person since it was written."""
     high = ledger[(ledger["outcome"] == SCORED) & (ledger["band"] == HIGH) & ledger["written"]]
     subjects: list[Reference] = []
     for start in range(0, len(high), AT_ONCE):
@@ -106,7 +106,7 @@ def _subjects(ledger: pd.DataFrame, opened: Run, screening: Screening, client: F
 def _settled(
     decision: Callable[[Sequence[Resource]], Decision], screening: Screening, client: FhirClient, settings: Settings
 ) -> HighBandAccount:
-    """Writes what is decided until the server holds it, one run after the other."""
+    """Writes what is decided until the server holds it, one run at a time."""
     sought = group_identity(screening.source_url, screening.condition.id)
     with turns.alone(locks(settings), client.source.base_url, [sought]):
         return _written(decision, sought, client)
@@ -128,7 +128,7 @@ def _written(decision: Callable[[Sequence[Resource]], Decision], sought: str, cl
     except FhirUnreachable:
         raise
     except FhirError as error:
-        # It knows no Group, or not by its identifier, or not for this client.
+        # The server has no Groups, or cannot find them by identifier, or this client may not use them.
         return _account(Kept.REFUSED, why=type(error).__name__)
     return _account(Kept.REFUSED, why=str(refusal or "not kept"))
 

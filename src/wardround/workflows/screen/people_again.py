@@ -1,4 +1,4 @@
-"""A run whose rows broke the suite in; the same with what is known today of these patients' age and sex out.
+"""Looks up age and sex again for patients whose rows broke the suite, and updates the run with today's answers.
 
 These functions see patient values; they never log.
 """
@@ -17,9 +17,9 @@ from wardround.workflows.screen.run import Run
 
 
 def look_again(opened: Run, client: FhirClient) -> None:
-    """Asks for the Patients of the stays whose rows broke the suite, and notes in stays.parquet what they say now.
+    """Fetches the Patients of the stays whose rows broke the suite, and stores in stays.parquet what they now state.
 
-    Without it a wrong date of birth that was mended on the server would break the suite for ever.
+    Without this, a wrong date of birth that has been corrected on the server would break the suite for ever.
     """
     broken = opened.broken()
     if not broken:
@@ -50,5 +50,5 @@ def _people(client: FhirClient, patients: Sequence[str], as_of: datetime) -> Ite
 
 
 def _birth_date(person: Person) -> pd.Timestamp:
-    """To the day, or not at all."""
+    """Returns the date of birth, known to the day or not at all."""
     return pd.Timestamp(person.born_from) if person.born_from == person.born_by else pd.NaT

@@ -1,4 +1,4 @@
-"""A chunk's scores in, RiskAssessments with their Provenance on the server out. Repeating it writes nothing again."""
+"""Writes a chunk's scores to the server as RiskAssessments with their Provenance. Repeating it writes nothing again."""
 
 from collections.abc import Mapping
 
@@ -34,9 +34,9 @@ from wardround.workflows.screen.written import Written
 def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> None:
     """Writes the chunk's RiskAssessments to the server, and written.json: what the server holds now, and failures.
 
-    The stays are looked at once more at their source; all else is between the run and the server of its results. A
-    shadow run makes no request. Raises FhirError if a server as a whole is at fault; what it has taken by
-    then is found and left alone by the next attempt.
+    The stays are looked up once more at their source; otherwise it only talks to the server for the results. A shadow
+    run makes no request. Raises FhirError if a server as a whole is at fault; whatever it took before that is found and
+    left alone by the next attempt.
     """
     opened = load_run(run, settings)
     with opened.step("publish", client, chunk) as step:
@@ -48,7 +48,7 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
                     taken_back = Reason("retracted", FailedAt.WRITE)
                     account.failed = dict.fromkeys((one.stay_id for one in assessments), taken_back)
                 else:
-                    # The last look before people see it, however long the run has read and its turn was waited for.
+                    # The last check before people see it, however long reading and waiting for the turn have taken.
                     require_active(opened, settings)
                     _write(assessments, opened, chunk, client, settings, account)
         opened.folder.write_json(run_files.of_chunk(chunk, run_files.WRITTEN), account.as_json())
@@ -99,9 +99,9 @@ def _write(
 def _unchanged(
     assessments: list[Assessment], opened: Run, screening: Screening, client: FhirClient, account: Written
 ) -> Mapping[str, About]:
-    """Whom the results are about, by stay_id, of the stays that are still the same patient's; the others fail.
+    """Returns, by stay_id, the references of results for stays that still belong to the same patient; the others fail.
 
-    What an earlier attempt wrote of them is still there, and the account says so: `retract` finds it.
+    What an earlier attempt wrote of them is still there, and the account says so, so that `retract` finds it.
     """
     patients = {one.stay_id: one.patient_id for one in assessments}
     look = second_look(client, patients, screening.as_of)
@@ -115,7 +115,7 @@ def _unchanged(
 
 
 def _device(opened: Run, screening: Screening, client: FhirClient, settings: Settings) -> str:
-    """The reference of our Device; chunks of a run share it in a file, and runs do not create it at the same time."""
+    """Returns the reference of our Device; a run's chunks share it in a file, and runs create it one at a time."""
     wanted = device(screening)
     if not opened.folder.exists(run_files.DEVICE):
         with turns.alone(locks(settings), client.source.base_url, [device_identity(screening)]):
@@ -132,12 +132,12 @@ def _valid(
     performer: str,
     account: Written,
 ) -> dict[str, Resource]:
-    """The resources by identity; one that is not valid fails its stay."""
+    """Returns the resources by identity; a resource that is not valid fails its stay."""
     wanted: dict[str, Resource] = {}
     for assessment in assessments:
         resource = risk_assessment(assessment, screening, performer, about[assessment.stay_id])
         try:
-            if not wanted:  # The first of each chunk is judged in full, whatever its shape.
+            if not wanted:  # The first of each chunk is checked in full, whatever its shape.
                 check_structure(resource)
             check_risk_assessment(resource, screening.percent)
         except ValueError as error:
@@ -156,7 +156,7 @@ def _write_provenance(
     account: Written,
 ) -> None:
     by_target = {f"RiskAssessment/{resource['id']}": one for one, resource in settled.kept.items()}
-    # What was new a moment ago has no Provenance yet; a writer who was faster is met by the condition of the create.
+    # A resource that was new a moment ago has no Provenance yet; a conditional create catches a faster writer.
     unsought = settled.new if client.source.profile.has_conditional_create else set()
     refusals: dict[str, WriteOutcome] = {}
     for _ in range(ROUNDS):

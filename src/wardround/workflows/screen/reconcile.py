@@ -1,4 +1,4 @@
-"""What the chunks and the server say in, the ledger and the summary of the run out: every stay has one account."""
+"""Reconciles the chunks with the server and writes the run's ledger and summary: every stay has one account."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -29,19 +29,19 @@ from wardround.workflows.screen.written import Written
 MISSING = "missing"
 DUPLICATE = "duplicate"
 DIFFERENT = "different"
-# A RiskAssessment names all its Observations: so many are in memory together, whatever the size of the ward.
+# A RiskAssessment names all its Observations, so only this many are in memory together, whatever the size of the ward.
 AT_ONCE = 500
 
 
 def reconcile(run: str, client: FhirClient, settings: Settings) -> RunSummary:
-    """Writes ledger.parquet, set_aside.json and summary.json; gives the summary.
+    """Writes ledger.parquet, set_aside.json and summary.json; returns the summary.
 
-    A stay whose RiskAssessment the server does not hold exactly once, with the ledger's patient and probability, has
-    failed. A stay of a chunk whose task failed has failed too. One whose RiskAssessment somebody else took back was
-    scored, is not written, and has WITHDRAWN as its reason. The Group of the high band follows the ledger. What makes
-    the run incomplete is in the summary for `require_complete`, so that the report is still written. The history gets
-    its figures, and a database that cannot be used is left for `require_complete` as well. Raises
-    RunIncomplete if a stay is unaccounted for.
+    A stay fails if the server does not hold its RiskAssessment exactly once, with the patient and probability of the
+    ledger, or if the task of its chunk failed. A stay whose RiskAssessment somebody else withdrew counts as scored but
+    not written, with the reason WITHDRAWN. The Group of the high band follows the ledger. What makes the run incomplete
+    is kept in the summary for `require_complete`, so that the report is still written. The figures go to the history; a
+    database that cannot be used is left for `require_complete` as well. Raises RunIncomplete if a stay is unaccounted
+    for.
     """
     opened = load_run(run, settings)
     with opened.step("reconcile", client) as step:
@@ -62,7 +62,7 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> RunSummary:
 
 
 def _entries(stays: pd.DataFrame, opened: Run) -> Iterator[dict[str, object]]:
-    """What became of each stay found: one mapping of the ledger's columns a stay."""
+    """Yields the outcome of each stay found, as one mapping of the ledger's columns per stay."""
     for chunk, mine in stays.groupby("chunk"):
         accounts = {} if chunk == 0 else _chunk_accounts(opened, int(str(chunk)))
         for stay in mine.to_dict("records"):
@@ -78,7 +78,7 @@ def _entries(stays: pd.DataFrame, opened: Run) -> Iterator[dict[str, object]]:
 
 
 def _chunk_accounts(opened: Run, chunk: int) -> dict[str, dict[str, object]]:
-    """Outcome, reason, score, band and written by stay_id; a chunk whose task failed says which."""
+    """Returns outcome, reason, score, band and written by stay_id; if a chunk's task failed, the reason names it."""
     for task, name in (("extract", run_files.FEATURES), ("score", run_files.OUTCOMES), ("publish", run_files.WRITTEN)):
         if not opened.folder.exists(run_files.of_chunk(chunk, name)):
             return {stay: _failed(Reason(task, FailedAt.TASK)) for stay in opened.stays(chunk)["stay_id"]}
@@ -102,7 +102,7 @@ def _failed(reason: Reason) -> dict[str, object]:
 
 
 def _verdicts(ledger: pd.DataFrame, opened: Run, screening: Screening, client: FhirClient) -> dict[str, str]:
-    """stay_id -> what is wrong with the server's RiskAssessment, of the stays that the ledger calls written."""
+    """Returns stay_id -> what is wrong with the server's RiskAssessment, for stays that the ledger calls written."""
     written = ledger[ledger["written"]]
     verdicts: dict[str, str] = {}
     for start in range(0, len(written), AT_ONCE):
@@ -125,7 +125,7 @@ def _verdict(held: list[Resource], about: About | None, score: float, screening:
     if is_withdrawn(held[0]):
         return WITHDRAWN
     stated = probability(held[0], screening.percent)
-    # Of a stay that was never referred to, an earlier run wrote what is there.
+    # If the run has no reference for a stay, what is there was written by an earlier run.
     same = about is None or all(leads_to(held[0].get(name), expected) for name, expected in about._asdict().items())
     return "" if same and stated is not None and abs(stated - score) < 1e-9 else DIFFERENT
 
@@ -143,7 +143,7 @@ def _with_verdicts(ledger: pd.DataFrame, verdicts: dict[str, str]) -> pd.DataFra
 
 
 def _set_aside(opened: Run) -> dict[str, dict[str, int]]:
-    """Readings set aside, counted by variable and reason."""
+    """Returns the readings set aside, counted by variable and reason."""
     counted: Counter[tuple[str, str]] = Counter()
     for chunk in opened.chunks():
         name = run_files.of_chunk(chunk, run_files.EVENTS_SET_ASIDE)
@@ -164,7 +164,7 @@ def _summary(
     steps = [StepAccount.model_validate(opened.folder.read_json(name)) for name in opened.folder.list(run_files.STEPS)]
     names = [run_files.of_chunk(chunk, run_files.WRITTEN) for chunk in opened.chunks()]
     written = [Written.of(opened.folder.read_json(name)) for name in names if opened.folder.exists(name)]
-    # Excluded stays were never tried, so they are no part of the share.
+    # Excluded stays were never tried, so they do not count towards the share.
     tried = totals["found"] - totals["excluded"]
     refused = high_band is not None and high_band.is_refused
     return RunSummary(
@@ -195,13 +195,13 @@ def _summary(
 
 
 def _hours_after_as_of(steps: list[StepAccount], opened: Run) -> float | None:
-    """How long after as_of the last score was there; None if none was. Nothing of it is written (decision 6)."""
+    """Returns how long after as_of the last score was there; None if there was none. Never written (decision 6)."""
     ended = [step.ended for step in steps if step.step == "score"]
     return round(max(0.0, max(ended) - opened.as_of.timestamp()) / 3600, 2) if ended else None
 
 
 def _durations(steps: list[StepAccount]) -> dict[str, float]:
-    """Seconds from the beginning of a step's first chunk to the end of its last, in the order of the steps."""
+    """Returns the seconds from the start of a step's first chunk to the end of its last, in the order of the steps."""
     spans: dict[str, tuple[float, float]] = {}
     for step in sorted(steps, key=lambda step: step.began):
         began, ended = spans.get(step.step, (step.began, step.ended))

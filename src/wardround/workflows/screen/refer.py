@@ -1,4 +1,4 @@
-"""Stays with what their source says of them in; how results refer to them, or why they cannot, out.
+"""Works out how results refer to their stays from what the source says of them, or why they cannot.
 
 These functions see record numbers; they never log.
 """
@@ -20,7 +20,7 @@ from wardround.results.risk_assessment import Assessment, about_at_source
 from wardround.sources.fhir.second_look import SecondLook
 from wardround.workflows.screen.run import Run
 
-# What that server has of a Patient or Encounter that results are to refer to.
+# What that server holds of a Patient or Encounter that results are to refer to.
 NOT_NAMED: Final = "{}_has_no_identifier"  # nothing to find it by
 NOT_THERE: Final = "{}_not_there"
 SEVERAL_THERE: Final = "several_{}s_there"
@@ -28,14 +28,14 @@ ANOTHER_PATIENTS: Final = "encounter_of_another_patient_there"
 
 
 class Referred(NamedTuple):
-    """How results refer, by stay_id; and of the other stays why they cannot."""
+    """How results refer to their stays, by stay_id; for the other stays, the reason why they cannot."""
 
     about: dict[str, About]
     failed: dict[str, Reason]
 
 
 def referred(assessments: Sequence[Assessment], opened: Run, look: SecondLook, client: FhirClient) -> Referred:
-    """How the results of these stays refer to them at the server where they will lie, of which `client` is."""
+    """Returns how the results of these stays refer to them at the server where they are written, that of `client`."""
     if opened.request.write_to is None:
         return Referred({one.stay_id: about_at_source(one.patient_id, one.stay_id) for one in assessments}, {})
     if opened.request.map_by_identifier:
@@ -54,7 +54,7 @@ def referred(assessments: Sequence[Assessment], opened: Run, look: SecondLook, c
 
 
 def keep_about(about: Mapping[str, About], opened: Run, chunk: int) -> None:
-    """Keeps how results that lie elsewhere refer to their stays, for `about_of`; what an earlier attempt kept stays."""
+    """Stores how results written elsewhere refer to their stays, for `about_of`; entries already stored are kept."""
     if opened.request.write_to is not None:
         kept = {**_kept(opened, chunk), **about}
         rows = [(stay, *(orjson.dumps(part).decode() for part in one)) for stay, one in kept.items()]
@@ -62,7 +62,7 @@ def keep_about(about: Mapping[str, About], opened: Run, chunk: int) -> None:
 
 
 def about_of(stays: pd.DataFrame, opened: Run) -> dict[str, About]:
-    """How results refer to these stays (stay_id, patient_id, chunk), by stay_id; without those that cannot have any."""
+    """Returns how results refer to these stays (stay_id, patient_id, chunk), by stay_id, where they can."""
     if opened.request.write_to is None:
         pairs = zip(stays["stay_id"], stays["patient_id"], strict=True)
         return {stay: about_at_source(patient, stay) for stay, patient in pairs}
@@ -100,8 +100,10 @@ def _mapped(assessments: Sequence[Assessment], look: SecondLook, client: FhirCli
 
 
 def _there(client: FhirClient, kind: str, known: Mapping[str, Resource]) -> dict[str, Resource | Reason]:
-    """The one resource in use at the other server that carries an identifier of the source's, by the source's id; or
-    why there is none."""
+    """Returns the other server's resource for each id of the source, or why there is none.
+
+    It is the one resource in use there that carries an identifier of the source's resource.
+    """
     identifiers = {key: identifiers_of(resource) for key, resource in known.items()}
     found = with_identifiers(client, kind, identifiers)
     word = kind.lower()

@@ -1,4 +1,4 @@
-"""What to screen: the request that a person or a schedule makes; no secret and no patient in it."""
+"""Defines the request to screen that a person or a schedule makes; it holds no secret and no patient."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
@@ -12,7 +12,7 @@ from wardround.spec.conditions import Mode
 
 
 def servers_in(source: FhirEndpoint) -> dict[str, Any]:
-    """What a request says of the server that is read, and of the one that takes the results."""
+    """Returns what a request says of the server that is read, and of the one that takes the results."""
     taker = source.write_to
     return {
         "source_url": source.base_url,
@@ -29,7 +29,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _base_url(url: str) -> str:
-    # Refuses, among others, credentials in the URL: the request is stored.
+    # Refuses credentials in the URL, among other things, because the request is stored.
     return FhirEndpoint(url).base_url
 
 
@@ -66,15 +66,15 @@ class ScreeningRequest(BaseModel):
 
     @property
     def results_url(self) -> str:
-        """Base URL of the server that takes the results."""
+        """Returns the base URL of the server that takes the results."""
         return self.write_to or self.source_url
 
     @property
     def source(self) -> str:
-        """What tells its source from others: the name, or the URL of one without."""
+        """Returns what tells its source from others: the name, or the URL of a source without a name."""
         return self.source_name or self.source_url
 
     @property
     def writes(self) -> bool:
-        """Whether it writes results; its mode is known once the run is opened."""
+        """Returns whether it writes results; the mode is known once the run is opened."""
         return self.mode == "live"

@@ -1,4 +1,4 @@
-"""A run in; an error if it is incomplete or found too few stays. It comes after the report, so that there is one."""
+"""Fails a run that is incomplete or found too few stays. It comes after the report, so that there is one."""
 
 import logging
 
@@ -16,10 +16,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def require_complete(run: str, settings: Settings) -> None:
-    """Raises RunIncomplete if too many stays failed, or the server does not hold what the ledger says or the Group.
+    """Raises RunIncomplete if too many stays failed, or the server lacks what the ledger says, or the Group.
 
-    Raises CensusImplausible if fewer stays were found than expected; those that were found are screened by then. Raises
-    DatabaseError if all else is well and the run is missing in the history, after another try.
+    Raises CensusImplausible if fewer stays were found than expected; those that were found have then been screened.
+    Raises DatabaseError if nothing else is wrong but the run is still missing in the history, after another try.
     """
     folder = RunFolder.existing(settings.runs, run)
     if folder.exists(run_files.SUMMARY):
@@ -43,7 +43,7 @@ def require_complete(run: str, settings: Settings) -> None:
 
 
 def _require_group(run: str, summary: RunSummary) -> None:
-    """Where all else is well: what is wrong with stays is said first."""
+    """Raises RunIncomplete for a refused Group if nothing else is wrong: problems with stays are reported first."""
     group = summary.high_band
     if group and group.is_refused and not summary.problems and not summary.failed:
         raise RunIncomplete(

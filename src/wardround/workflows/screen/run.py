@@ -1,4 +1,4 @@
-"""A run: opened once, with the model that all its tasks use, and loaded again by each of them."""
+"""Defines a run: opened once, with the model that all its tasks use, and loaded again by each of them."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Challenger(SpecModel):
-    """A stored version that the run scores beside its own, or why it is left out."""
+    """A stored version that the run scores beside its own, or the reason why it is left out."""
 
     version: str
     left_out: str = ""
@@ -46,9 +46,9 @@ class Challenger(SpecModel):
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was opened: its id, folder, request, spec, and the version and horizon of the model of all chunks.
+    """A run that was opened: its id, folder, request and spec, and the version and horizon of the model of all chunks.
 
-    `translation` is what the source's own codes and units meant when the run was opened; `place` is asked where its
+    `translation` is what the source's own codes and units meant when the run was opened; `place` tells where the run's
     report is.
     """
 
@@ -68,26 +68,26 @@ class Run:
 
     @property
     def look_back_start(self) -> pd.Timestamp:
-        """Stays that ended before this time are not found."""
+        """Returns the time from which stays count: those that ended before it are not found."""
         return self.as_of - (self.request.look_back or self.condition.cohort.look_back)
 
     @property
     def cohort_source(self) -> CohortSource:
-        """Where the run's patients come from."""
+        """Returns where the run's patients come from."""
         return self.request.cohort or self.condition.cohort.source
 
     @property
     def writes(self) -> bool:
-        """Whether the run writes results."""
+        """Returns whether the run writes results."""
         return self.request.writes
 
     @property
     def retracted(self) -> bool:
-        """Whether the run was taken back, or is being: then it writes nothing more."""
+        """Returns whether the run has been retracted, or is being retracted: then it writes nothing more."""
         return self.folder.exists(run_files.RETRACTION)
 
     def screening(self, settings: Settings) -> Screening:
-        """What the RiskAssessments of the run share."""
+        """Returns what the run's RiskAssessments share."""
         return Screening(
             source_url=self.request.source_url,
             condition=self.condition,
@@ -100,28 +100,28 @@ class Run:
         )
 
     def model(self, settings: Settings) -> ScoringModel:
-        """The run's model, its files and its spec checked again. Raises ModelError."""
+        """Returns the run's model, after checking its files and its spec again. Raises ModelError."""
         return store_of(self.request.demo_model, settings).load(self.condition, self.model_version)
 
     @property
     def found(self) -> bool:
-        """Whether the stays were found and cut into chunks."""
+        """Returns whether the stays were found and divided into chunks."""
         return self.folder.exists(run_files.CHUNKS)
 
     @property
     def kept(self) -> bool:
-        """Whether there is work of the run that a resumption need not do again: its stays, or an export begun."""
+        """Returns whether the run has work that a resumption need not repeat: its stays, or an export begun."""
         return self.found or self.folder.exists(run_files.EXPORT_STATE)
 
     def unread(self) -> list[int]:
-        """The chunks to read, or to read again: a stay of them was not read, or its row broke the suite."""
+        """Returns the chunks to read or reread: those with a stay that was not read, or whose row broke the suite."""
         broken = self.broken()
         stays = self.folder.read_frame(run_files.STAYS)
         again = {int(chunk) for chunk in stays["chunk"][stays["stay_id"].isin(broken)]}
         return [chunk for chunk in self.chunks() if chunk in again or not self._extracted(chunk)]
 
     def broken(self) -> dict[str, str]:
-        """stay_id -> the rule that its row broke, of the rows that were held against the suite."""
+        """Returns stay_id -> the rule that its row broke, for the rows that were checked against the suite."""
         broken: dict[str, str] = self.folder.read_json_or(run_files.QUALITY_FAILED, {})
         return broken
 
@@ -132,16 +132,16 @@ class Run:
         )
 
     def chunks(self) -> list[int]:
-        """The numbers of the run's chunks."""
+        """Returns the numbers of the run's chunks."""
         return list(self.folder.read_json(run_files.CHUNKS)["chunks"])
 
     @property
     def stays_per_chunk(self) -> int:
-        """The most stays of a chunk."""
+        """Returns the largest number of stays in a chunk."""
         return int(self.folder.read_json(run_files.CHUNKS)["stays_per_chunk"])
 
     def stays(self, chunk: int) -> pd.DataFrame:
-        """The stays of one chunk (STAY_COLUMNS and the columns of `find_stays`). Raises RunIncomplete for no chunk."""
+        """Returns the stays of one chunk (STAY_COLUMNS and those of `find_stays`). Raises RunIncomplete if unknown."""
         stays = self.folder.read_frame(run_files.STAYS)
         mine = stays[stays["chunk"] == chunk].reset_index(drop=True)
         if chunk < 1 or mine.empty:
@@ -149,7 +149,7 @@ class Run:
         return mine
 
     def no_features(self) -> pd.DataFrame:
-        """A feature table without rows."""
+        """Returns a feature table without rows."""
         return frame_of({"stay_id": "str", "as_of": UTC, **dict.fromkeys(self.condition.columns, "float64")})
 
     @contextmanager
@@ -165,16 +165,16 @@ class Run:
 
 
 def require_active(opened: Run, settings: Settings) -> None:
-    """Raises ConditionSuspended if the run writes and somebody has switched its condition off meanwhile.
+    """Raises ConditionSuspended if the run writes and its condition has been switched off in the meantime.
 
-    A shadow run reaches nobody: it is how people find out what was wrong.
+    A shadow run reaches nobody, and is how people find out what was wrong.
     """
     if opened.writes:
         ModelStore(settings.models).require_active(opened.condition.id)
 
 
 def require_servers(opened: Run, source: FhirEndpoint) -> None:
-    """Raises FhirError for another source than the run's, or another server of its results."""
+    """Raises FhirError if the source, or the server for the results, is not the run's own."""
     request = opened.request
     if source.base_url != request.source_url:
         raise FhirError(
@@ -188,10 +188,10 @@ def require_servers(opened: Run, source: FhirEndpoint) -> None:
 
 
 def open_run(request: ScreeningRequest, settings: Settings, translation: Translation = NO_TRANSLATION) -> str:
-    """Checks spec and model, and opens the run's folder, empty; gives the run id.
+    """Checks spec and model, and opens the run's folder, empty; returns the run id.
 
-    Raises ConditionSuspended if it would write for a condition that is switched off; FhirError if the run was opened
-    for another source; SpecError or ModelError.
+    Raises ConditionSuspended if it would write for a condition that is switched off, FhirError if the run was opened
+    for another source, and SpecError or ModelError.
     """
     condition = load_condition(request.condition, settings.schemas)
     of_condition = condition.mode_at(request.as_of)
@@ -203,10 +203,10 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     run = request.run or run_id(condition.id, pd.Timestamp(request.as_of))
     folder = RunFolder.of(settings.runs, run)
     _require_own(folder, request)
-    # A DAG run that is cleared opens its run again: what an earlier attempt left must not be taken for this one's.
-    # But an export that it began, and never read stays from, goes on at the server: it is not begun a second time.
+    # A cleared DAG run opens its run again: files of an earlier attempt must not be taken for this one's. But an export
+    # that it began, and from which it has read no stays, continues at the server: it is not begun a second time.
     folder.clear(keep=() if folder.exists(run_files.CHUNKS) else (run_files.EXPORT_STATE, f"{run_files.EXPORT}/"))
-    # Kept with the run, so that a spec that is edited meanwhile cannot give its chunks different features.
+    # Kept with the run, so that editing the spec meanwhile cannot give its chunks different features.
     folder.write_json(run_files.CONDITION, condition.model_dump(mode="json"))
     folder.write_json(run_files.TRANSLATION, translation.model_dump(mode="json"))
     if opened.cohort and opened.cohort.patients:
@@ -231,7 +231,7 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
 
 
 def _require_own(folder: RunFolder, request: ScreeningRequest) -> None:
-    """Raises FhirError for the folder of another source's run: stays there may have the same ids, and are others."""
+    """Raises FhirError if the folder is of another source's run, whose stays may have the same ids but differ."""
     if not folder.exists(run_files.REQUEST):
         return
     began = folder.read_json(run_files.REQUEST)
@@ -262,7 +262,7 @@ def _tell(opened: Run) -> None:
 
 
 def load_run(run: str, settings: Settings) -> Run:
-    """The run as it was opened. Raises RunNotFound."""
+    """Returns the run as it was opened. Raises RunNotFound."""
     folder = RunFolder.existing(settings.runs, run)
     stored = folder.read_json(run_files.REQUEST)
     asked = {key: stored[key] for key in ScreeningRequest.model_fields if key in stored}
@@ -278,7 +278,7 @@ def load_run(run: str, settings: Settings) -> Run:
         condition=condition,
         model_version=stored["model_version"],
         horizon=_horizon(stored.get("horizon", NOT_STATED), condition),
-        # A run of an earlier release has none.
+        # Runs of an earlier release have no translation.
         translation=Translation.model_validate(folder.read_json_or(run_files.TRANSLATION, {})),
         challenger=Challenger.model_validate(stored["challenger"]) if stored.get("challenger") else None,
         place=lambda: report_place(run, settings),
@@ -287,17 +287,17 @@ def load_run(run: str, settings: Settings) -> Run:
 
 @lru_cache(maxsize=4)
 def _condition(stored: bytes) -> Condition:
-    """The condition that a run was opened with; every step of every chunk asks for it."""
+    """Returns the condition that a run was opened with, cached because every step of every chunk needs it."""
     return Condition.model_validate_json(stored)
 
 
 def why_left_out(error: Exception) -> str:
-    """Why a challenger is left out; of a foreign error no message, which may hold a patient's value."""
+    """Returns why a challenger is left out; the message of a foreign error is omitted, as it may hold patient data."""
     return str(error) if isinstance(error, ModelError) else named(error)
 
 
 def _challenger(condition: Condition, request: ScreeningRequest, settings: Settings) -> Challenger | None:
-    """The version that was challenged with. One that cannot be used is left out, and the run goes on without it."""
+    """Returns the version to challenge with. One that cannot be used is left out, and the run goes on without it."""
     store = store_of(request.demo_model, settings)
     version = store.standing(condition.id).challenger_at(request.as_of)
     if version is None:
@@ -310,7 +310,7 @@ def _challenger(condition: Condition, request: ScreeningRequest, settings: Setti
 
 
 def _horizon(stated: str, condition: Condition) -> timedelta | None:
-    """The horizon that the model's card states; the condition's for a model that states none."""
+    """Returns the horizon that the model's card states; the condition's if the model states none."""
     if stated == NOT_STATED:
         return condition.horizon
     return None if stated == HOSPITAL_STAY else parse_duration(stated)

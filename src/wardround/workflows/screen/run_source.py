@@ -1,4 +1,4 @@
-"""Where a run's stays and readings come from: searches on a server, or its Bulk Data export.
+"""Defines the source of a run's stays and readings: searches on a server, or its Bulk Data export.
 
 These functions see patient values; they never log.
 """
@@ -22,7 +22,7 @@ from wardround.workflows.screen.run import Run
 
 
 class RunSource(Protocol):
-    """What the steps of a run ask of a source. Raises FhirError."""
+    """What the steps of a run need from a source. Raises FhirError."""
 
     def find_stays(self, encounters: Encounters, patients: Sequence[str] | None) -> FoundStays:
         """Returns the stays, by the rule of `encounters`, that overlap the look-back: of these patients, or of all."""
@@ -38,7 +38,7 @@ class RunSource(Protocol):
 
 
 class Searched:
-    """A server that answers searches."""
+    """A source that is searched."""
 
     def __init__(self, opened: Run, client: FhirClient) -> None:
         self._opened = opened
@@ -51,14 +51,14 @@ class Searched:
         return cohorts.find_for_patients(self._client, patients, encounters, start, as_of)
 
     def keep_readings(self, screened: pd.DataFrame) -> None:
-        """Does nothing: a chunk searches for its readings."""
+        """Does nothing, because a chunk searches for its own readings."""
 
     def readings(self, screened: pd.DataFrame) -> Readings:
-        """Includes readings of patients who were not asked for; they are set aside later."""
+        """May include readings of patients who were not asked for; they are set aside later."""
         condition, as_of = self._opened.condition, self._opened.as_of
         patients, start = sorted(screened["patient_id"].unique()), as_of - condition.longest_window
         found = observations.fetch(self._client, patients, condition.variables, start, as_of)
-        # A server finds by more than the time that counts: a period that began long ago and goes on, or a whole minute.
+        # A server finds more than the time that counts: a period that began long ago and continues, or a whole minute.
         time = found.time
         return found.take(np.flatnonzero((time == UNKNOWN) | ((time >= micros(start)) & (time <= micros(as_of)))))
 

@@ -1,4 +1,4 @@
-"""A chunk's feature rows in; scores with their reasons, and what became of each stay, out.
+"""Scores a chunk's feature rows and writes the scores with their reasons, and the outcome of each stay.
 
 These functions see patient values; they never log.
 """
@@ -23,7 +23,7 @@ from wardround.workflows.screen.scoring import Scoring
 def score(run: str, chunk: int, settings: Settings) -> None:
     """Writes scores.parquet (scored and indeterminate stays) and outcomes.parquet (every stay of the chunk).
 
-    Raises ModelError if the run's model cannot be used any more.
+    Raises ModelError if the run's model can no longer be used.
     """
     opened = load_run(run, settings)
     require_active(opened, settings)
@@ -44,7 +44,7 @@ def score(run: str, chunk: int, settings: Settings) -> None:
 
 @lru_cache(maxsize=1)
 def _scoring(run: str, settings: Settings) -> Scoring:
-    """The run's model, kept for the next chunk of the same run."""
+    """Returns the run's model, kept for the next chunk of the same run."""
     opened = load_run(run, settings)
     return Scoring.of(opened.condition, opened.model(settings))
 
@@ -56,7 +56,7 @@ def _failures(opened: Run, chunk: int) -> dict[str, Reason]:
 
 
 def _scores(features: pd.DataFrame, opened: Run, chunk: int, scoring: Scoring, stays: pd.DataFrame) -> pd.DataFrame:
-    """One row per usable feature row; everything is joined by stay_id, nothing by place."""
+    """Returns one row per usable feature row; everything is joined by stay_id, nothing by position."""
     events = Events.of_frame(opened.folder.read_frame(run_files.of_chunk(chunk, run_files.EVENTS)))
     used_of = used_events(events, opened.condition, opened.as_of)
     patient_of = dict(zip(stays["stay_id"], stays["patient_id"], strict=True))

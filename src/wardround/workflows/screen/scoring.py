@@ -1,4 +1,4 @@
-"""Feature values and a model in; the score of each row as it is stated, or why it has none, and its reasons out."""
+"""Scores feature values with a model: each row gets its stated score, or why it has none, and the reasons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from wardround.results.rationale import Columns, missing_inputs, reasons
 from wardround.spec.conditions import Condition
 from wardround.training.model import Inputs, ScoringModel
 
-# More digits than a probability deserves, and fewer than the noise of another batch size would reach.
+# More digits than a probability deserves, but fewer than the noise from a different batch size reaches.
 DIGITS: Final = 4
 MINIMUM_DATA: Final = "minimum_data"
 REQUIRED_INPUT: Final = "required_input"  # of a model that was trained elsewhere
 
 
 class Stated(NamedTuple):
-    """What a model says of a stay: a probability and its band, or None, `indeterminate` and why."""
+    """What a model says of a stay: a probability and its band, or None, `indeterminate` and the reason."""
 
     score: float | None
     band: str
@@ -29,7 +29,7 @@ class Stated(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """What a model says of a stay, why in words, and the inputs of which nothing is known."""
+    """What a model says of a stay, the reasons in words, and the inputs of which nothing is known."""
 
     stated: Stated
     reasons: tuple[str, ...]
@@ -38,9 +38,9 @@ class Explained(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Scoring:
-    """A model made ready to score rows of its condition's columns.
+    """A model prepared to score rows of its condition's columns.
 
-    Its functions take such rows (NaN is unknown) and raise ModelError if the model gives something else than
+    Its functions take such rows (NaN is unknown) and raise ModelError if the model returns anything other than
     probabilities.
     """
 
@@ -50,17 +50,17 @@ class Scoring:
 
     @classmethod
     def of(cls, condition: Condition, model: ScoringModel) -> Self:
-        """Raises ModelError if the model takes a column that the condition has not."""
+        """Prepares a model; raises ModelError if it takes a column that the condition does not have."""
         return cls(model, Columns.of(condition, model.card.usual), model.inputs_among(condition.columns))
 
     def stated(self, values: np.ndarray) -> list[Stated]:
-        """What the model says of each row."""
+        """Returns what the model says of each row."""
         why = self._why_not(values)
         inputs = self.inputs.of(values[why == ""])
         return self._said(why, self.model.probabilities(inputs) if len(inputs) else np.zeros(0))
 
     def explained(self, values: np.ndarray, used: Sequence[UsedEvents]) -> list[Explained]:
-        """What the model says of each row, with the reasons; `used` are the events behind each."""
+        """Returns what the model says of each row, with the reasons; `used` holds the events behind each row."""
         why = self._why_not(values)
         rows = np.flatnonzero(why == "").tolist()
         probabilities, told = np.zeros(0), {}
@@ -73,7 +73,7 @@ class Scoring:
         return [Explained(one, told.get(row, ()), missing[row]) for row, one in enumerate(stated)]
 
     def _why_not(self, values: np.ndarray) -> np.ndarray:
-        """Why a row gets no score; empty where it does."""
+        """Returns why a row gets no score; empty for rows that do."""
         why = np.full(len(values), "", dtype=object)
         why[~self.inputs.are_there(values)] = REQUIRED_INPUT
         why[~enough_data(values, self.columns.subjects)] = MINIMUM_DATA
@@ -88,7 +88,7 @@ class Scoring:
         thresholds = {str(name): at for name, at in self.model.card.thresholds.items()}
         left, said = iter(probabilities.tolist()), []
         for reason in why:
-            # The band is that of the score as it is stated: it neither contradicts it nor depends on a batch's size.
+            # The band is derived from the score as stated, so it cannot contradict it or depend on the size of a batch.
             score = None if reason else round(next(left), DIGITS)
             said.append(Stated(score, band_of(score, thresholds), reason))
         return said

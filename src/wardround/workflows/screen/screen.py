@@ -1,4 +1,4 @@
-"""All steps of a screening in turn, or those left of one, in one process: what the DAG does without Airflow."""
+"""Runs all steps of a screening, or those left of one, in one process: what the DAG does, without Airflow."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,22 +35,22 @@ from wardround.workflows.screen.suited import suited
 Gate = Callable[[str, Settings], None]
 T = TypeVar("T")
 
-# So many chunks are read at once that a page of each holds no more, which keeps the process below 400 MiB: one page is
-# parsed while the server makes the next.
+# The number of chunks read at once is limited so that one page of each holds no more than this, which keeps the process
+# below 400 MiB: one page is parsed while the server makes the next.
 RESOURCES_AT_ONCE: Final = 10_000
 
 
 @dataclass(frozen=True)
 class Means:
-    """What a screening is done with.
+    """The settings and connections for a screening.
 
     Attributes:
-        source: the server that it reads from, and writes to or says where to write to.
-        progress: is told how far each step is.
-        transport: instead of real HTTP.
-        patience: how long the server is borne with; by default the source's retries, and no waiting.
+        source: the server to read from, which is also, or names, the server to write to.
+        progress: called with the progress of each step.
+        transport: replaces real HTTP, if given.
+        patience: how long to put up with a server; by default the source's retries, without waiting.
         gate: `check_quality`, or a `GateProcess` that does the same, with its libraries loaded beside the other steps.
-        opened: is told the run's name once there is a run that can be resumed.
+        opened: called with the run's name once there is a run that can be resumed.
     """
 
     source: FhirEndpoint
@@ -63,24 +63,24 @@ class Means:
 
 
 def screen(request: ScreeningRequest, means: Means) -> RunSummary:
-    """Screens and reports; gives the run's summary, which `require_complete` judges. Raises any WardroundError."""
+    """Screens and reports; returns the run's summary, which `require_complete` judges. Raises any WardroundError."""
     run = open_run(request, means.settings, means.source.translation)
     means.opened(run)
     return _go_through(load_run(run, means.settings), means)
 
 
 def resume(run: str, means: Means) -> RunSummary:
-    """Does what is left of a run that failed or was killed, at its as_of and with its model; gives its summary.
+    """Does what is left of a run that failed or was killed, with its as_of and model; returns its summary.
 
-    Stays that were found, and chunks that were read whole and whose rows passed the suite, are not read again. What was
-    scored is scored again from the same files, and what was written is found on the server and left alone. Raises
+    Stays that were found, and chunks that were read whole and whose rows passed the suite, are not read again. Scored
+    chunks are scored again from the same files, and what was written is found on the server and left alone. Raises
     RunNotFound and any WardroundError.
     """
     return _go_through(load_run(run, means.settings), means)
 
 
 def _go_through(opened: Run, means: Means) -> RunSummary:
-    """Ends with the report, of however much there is, where the condition is switched off meanwhile."""
+    """Runs the steps. If the condition is switched off meanwhile, it goes to the report, of whatever there is."""
     try:
         require_active(opened, means.settings)
         return _all_steps(opened, means)
@@ -109,7 +109,7 @@ def _all_steps(opened: Run, means: Means) -> RunSummary:
         except QualityError:
             report(run, settings)
             raise
-        # As in the DAG: a chunk is written while others are scored.
+        # As in the DAG, a chunk is written while others are scored.
         scored = steps.in_turn("score", chunks, lambda n: score(run, n, settings))
         write = clients.each(lambda n, client: publish(run, n, client, settings))
         steps.each("publish", scored, len(chunks), write, source.threads)
@@ -119,13 +119,13 @@ def _all_steps(opened: Run, means: Means) -> RunSummary:
 
 
 def _read_at_once(source: FhirEndpoint, stays_per_chunk: int) -> int:
-    """How many chunks are read at once: each makes some searches at a time, together no more than the source bears."""
+    """Returns how many chunks to read at once: each makes some searches, together no more than the source can take."""
     searches = min(source.threads, ceil(stays_per_chunk / source.patients_per_search))
     return max(1, min(source.threads // searches, RESOURCES_AT_ONCE // source.page_size))
 
 
 class _Clients:
-    """One client a thread, so that each chunk's requests can be counted; connections last from step to step."""
+    """One client per thread, so that each chunk's requests can be counted; connections last from step to step."""
 
     def __init__(self, clients: Iterable[FhirClient]) -> None:
         self._idle: LifoQueue[FhirClient] = LifoQueue()
@@ -144,10 +144,10 @@ class _Clients:
 
 
 class _Steps:
-    """Runs steps and tells how far they are.
+    """Runs steps and reports their progress.
 
     Args:
-        end: called when somebody interrupts, so that no thread goes on waiting for a server that is down.
+        end: called on an interruption, so that no thread goes on waiting for a server that is down.
     """
 
     def __init__(self, progress: Progress, end: Callable[[], None]) -> None:
@@ -161,7 +161,7 @@ class _Steps:
         return result
 
     def in_turn(self, step: str, chunks: Sequence[int], work: Callable[[int], None]) -> Iterator[int]:
-        """One after the other, each when it is asked for."""
+        """Yields the chunks one after another, working on each when it is requested."""
         self._progress(step, 0, len(chunks))
         for done, chunk in enumerate(chunks, start=1):
             work(chunk)
@@ -169,7 +169,7 @@ class _Steps:
             yield chunk
 
     def each(self, step: str, chunks: Iterable[int], total: int, work: Callable[[int], None], threads: int) -> None:
-        """Every chunk when it comes, so many at a time; the first error ends it, when those under way have ended."""
+        """Works on chunks as they come, `threads` at a time; the first error ends it once those under way end."""
         done, counting, failed = 0, Lock(), Event()
         self._progress(step, 0, total)
 
@@ -180,7 +180,7 @@ class _Steps:
             try:
                 work(chunk)
             except BaseException:
-                # At once, and not when its turn among the results comes: chunks may be coming all the while.
+                # At once, not when its turn among the results comes: chunks may still be coming.
                 failed.set()
                 raise
             with counting:
@@ -200,5 +200,5 @@ class _Steps:
         finally:
             failed.set()
             pool.shutdown(cancel_futures=True)
-            # Their errors hold this frame: connections would stay open until somebody looks for garbage.
+            # Their errors hold this frame, so connections would stay open until garbage collection.
             under_way.clear()

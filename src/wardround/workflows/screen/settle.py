@@ -1,7 +1,7 @@
-"""RiskAssessments as they should be in, and written until the server holds each of them once.
+"""Writes RiskAssessments until the server holds each of them once, as it should be.
 
-Round by round: ask what the server holds, decide, write. So a lost answer, a second writer, several resources of one
-identifier and an entry that was refused all end in the same place: with the next look at the server.
+Each round looks at what the server holds, decides and writes. So a lost answer, a second writer, several resources of
+one identifier and a refused entry are all handled alike: by the next look at the server.
 """
 
 import logging
@@ -18,23 +18,23 @@ from wardround.fhir.write_outcome import WriteOutcome
 from wardround.results.amendment import decide, overruled, version_of
 from wardround.workflows.screen.written import Written
 
-# The last of them only looks. One is enough for a server that answers; two writers that meet need a second.
+# The last round only looks. A server that answers needs one round to write; two competing writers need a second.
 ROUNDS: Final = 5
 
 _LOG = logging.getLogger(__name__)
 
 
 class Settled(NamedTuple):
-    """What the server holds, by identity, and of which it held nothing when it was written last."""
+    """What the server holds, by identity, and of these the ones that it did not hold before they were last written."""
 
     kept: dict[str, Resource]
     new: set[str]
 
 
 def settle(wanted: Mapping[str, Resource], stay_of: Mapping[str, str], client: FhirClient, account: Written) -> Settled:
-    """Writes what the server lacks or holds otherwise; gives what it then holds, and accounts for all.
+    """Writes what the server lacks or holds differently; returns what it then holds, and accounts for every stay.
 
-    Raises FhirError if the server as a whole is at fault; what it has taken by then is found by the next attempt.
+    Raises FhirError if the server as a whole is at fault; whatever it took before that is found by the next attempt.
     """
     work = _Work(dict(wanted), stay_of, account)
     for number in range(ROUNDS):
@@ -59,18 +59,18 @@ class _Work:
     stay_of: Mapping[str, str]
     account: Written
     kept: dict[str, Resource] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)  # all that was sent of it in the last round was answered with success
+    taken: set[str] = field(default_factory=set)  # everything sent of it in the last round was answered with success
     sent: set[str] = field(default_factory=set)
     new: set[str] = field(default_factory=set)  # the look before its last write found nothing
     refused: dict[str, WriteOutcome] = field(default_factory=dict)
-    replacing: set[str] = field(default_factory=set)  # its last write took the place of what the look had not found
+    replacing: set[str] = field(default_factory=set)  # its last write replaced what the look had not found
     seen: dict[str, dict[str, str]] = field(default_factory=dict)  # id -> version, at the look before its last write
-    overruled: dict[str, Resource] = field(default_factory=dict)  # what somebody took back, and a write of ours undid
+    overruled: dict[str, Resource] = field(default_factory=dict)  # what somebody withdrew, and a write of ours undid
 
     def in_doubt(self, held: Mapping[str, list[Resource]]) -> Iterator[tuple[str, str, Resource]]:
-        """What may have replaced more than was seen: identity, the version that was seen, and what is there now.
+        """Yields what may have replaced more than was seen: identity, the version seen, and what is there now.
 
-        A server that keeps its word about If-Match refuses that; of one that does not, only the versions tell.
+        A server that honours If-Match refuses such a write; with any other server only the versions show it.
         """
         for one in sorted(self.taken - self.overruled.keys()):
             for now in held.get(one, []):
@@ -82,7 +82,7 @@ class _Work:
                     yield one, before, now
 
     def changes(self, held: Mapping[str, list[Resource]], final: bool) -> list[tuple[str, Resource]]:
-        """What to write, by identity; closes what is as it should be and what cannot be mended."""
+        """Returns what to write, by identity; closes what is as it should be and what cannot be repaired."""
         changes = []
         for one in list(self.open):
             there = held.get(one, [])
@@ -97,13 +97,13 @@ class _Work:
             return self._fail(one, "malformed")
         decision = decide(self.open[one], there, blind=one in self.new)
         if decision.withdrawn and not decision.changes:
-            # Somebody took it back; a repeated run must not bring it back.
+            # Somebody withdrew it; a repeated run must not restore it.
             return self._withdraw(one)
         if one in self.overruled and len(there) == 1:
             restored = {**self.overruled[one], "id": there[0]["id"], "meta": there[0].get("meta", {})}
             return self._fail(one, "overruled") if final else (restored,)
         if not decision.changes or (one in self.taken and len(there) == 1):
-            # What a server has taken is not written again, even where it changes what it stores.
+            # What a server has accepted is not written again, even if it changes what it stores.
             return self._keep(one, there[0])
         if problem := self._problem(one, there, final):
             return self._fail(one, problem)
@@ -113,7 +113,7 @@ class _Work:
         return decision.changes
 
     def note(self, outcomes: Iterable[tuple[str, WriteOutcome]]) -> None:
-        """What the server answered to each change."""
+        """Notes what the server answered to each change."""
         self.taken, self.refused, self.replacing = set(), {}, set()
         for one, outcome in outcomes:
             self.sent.add(one)
@@ -130,7 +130,7 @@ class _Work:
         refusal = self.refused.get(one)
         if one in self.taken and not there:
             return "not_found"
-        # Several of one identifier are refused with 412 by most and with 400 by some.
+        # Most servers refuse several resources of one identifier with 412, some with 400.
         if refusal and not refusal.is_overtaken and len(there) < 2:
             return str(refusal)
         return str(refusal or "duplicate") if final else ""
@@ -157,5 +157,5 @@ class _Work:
 
 
 def _next(version: str) -> str:
-    """The version after this one, where a server counts them."""
+    """Returns the version after this one, if the server counts its versions."""
     return str(int(version or 0) + 1) if not version or version.isdecimal() else ""

@@ -1,4 +1,4 @@
-"""A run and its source in, the source with the server profiles and source map that all tasks of the run use out."""
+"""Fits a source with the server profiles and source map that all tasks of a run use."""
 
 import logging
 from dataclasses import replace
@@ -19,7 +19,7 @@ from wardround.spec.servers import GENERIC
 from wardround.workflows.screen.run import Run, load_run, require_servers
 
 _LOG = logging.getLogger(__name__)
-# The step in which a server is recognised, and where the answer lies in the run's folder.
+# The step in which a server is recognised, and the file of the run's folder that holds the answer.
 _KEPT_IN: Final = {"recognise": run_files.PROFILE, "recognise_results": run_files.RESULTS_PROFILE}
 
 
@@ -30,11 +30,11 @@ def suited(
     transport: BaseAdapter | None = None,
     patience: Patience | None = None,
 ) -> FhirEndpoint:
-    """The source with the run's source map, and if its server is to be recognised, with the profile that fits.
+    """Returns the source with the run's source map and, if its server is to be recognised, the profile that fits.
 
-    So is the server that takes the results, if that is another one and the run writes any. Each is asked once a run,
-    and the answer kept (profile.json, results_profile.json): a run that is resumed asks its servers as it did before,
-    and understands them as before. Raises FhirError for other servers than the run's.
+    The same is done for the server that takes the results, if it is a different one and the run writes any. Each is
+    asked once per run, and the answer is kept (profile.json, results_profile.json), so that a resumed run asks its
+    servers, and understands them, as it did before. Raises FhirError if the servers are not the run's.
     """
     opened = load_run(run, settings)
     require_servers(opened, source)
@@ -62,7 +62,7 @@ def _with_profile(
         _LOG.info("run %s: %s is of profile %s, for %s", opened.id, shown(source.base_url), fit.profile.id, fit.why)
         opened.folder.write_json(file, {"profile": fit.profile.id, "why": fit.why})
     profile = str(opened.folder.read_json(file)["profile"])
-    # The generic profile needs no file: an installation's own schemas may hold conditions only.
+    # The generic profile needs no file: an installation's own schemas may contain only conditions.
     known = GENERIC if profile == GENERIC.id else load_server_profile(profile, settings.schemas)
     return with_profile(source, known)
 
@@ -72,6 +72,6 @@ def _recognised(client: FhirClient, settings: Settings) -> Fit:
         statement = client.capabilities()
     except (FhirUnreachable, FhirRefused):
         raise
-    except FhirError:  # what it can do is then found out by asking
+    except FhirError:  # its abilities are then found out by asking
         return Fit(GENERIC, "it gives no CapabilityStatement")
     return recognised_by(statement, client.source, settings.schemas)

@@ -1,4 +1,4 @@
-"""Whose turn it is to write what a run has to say: runs of one question do so one after the other."""
+"""Makes runs of one question take turns at writing their results."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,15 +12,17 @@ from wardround.workflows.screen.run import Run
 
 
 def turn_of(opened: Run, client: FhirClient, settings: Settings, work: str = "screen") -> AbstractContextManager[None]:
-    """Held while something is written that another run of the same source, condition, model and as_of may write too.
+    """Holds the turn while something is written that another run of the same question may write too.
 
-    The chunks of a run write side by side; other `work` of the run waits for them, and they for it.
+    Runs share a question if source, condition, model and as_of are the same.
+
+    The chunks of a run are written side by side; other `work` of the run waits for them, and they wait for it.
     """
-    # What the identifiers of all its results have in common.
+    # The part that the identifiers of all its results have in common.
     question = identity(opened.screening(settings), "")
     return turns.turn(locks(settings), client.source.base_url, [question], f"{opened.id}-{work}")
 
 
 def locks(settings: Settings) -> Path:
-    """The folder of the locks, which all who share the runs share where that can be."""
+    """Returns the folder of the locks, shared by all who share the runs wherever that is possible."""
     return locks_in(settings.runs, otherwise=settings.var / "locks")

@@ -1,4 +1,4 @@
-"""What became of a chunk's RiskAssessments, as `publish` keeps it and `reconcile` reads it."""
+"""Defines the account of writing a chunk's RiskAssessments, which `publish` writes and `reconcile` reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ from wardround.core.reasons import Reason
 
 @dataclass
 class Written:
-    """What became of each stay; `failed` says why. A written stay has failed if its Provenance is missing.
+    """The outcome for each stay; `failed` says why. A written stay has failed if its Provenance is missing.
 
     Attributes:
-        to_write: how many RiskAssessments there were to write.
+        to_write: the number of RiskAssessments to write.
         written: stays whose RiskAssessment the server holds.
-        unchanged: those of them of which it held the same before.
-        repaired: stays of which it held several RiskAssessments, and now one stands.
-        withdrawn: stays whose RiskAssessment somebody else took back, and that stands.
+        unchanged: stays of these for which the server already held the same.
+        repaired: stays for which it held several RiskAssessments, of which one now stands.
+        withdrawn: stays whose RiskAssessment somebody else withdrew, which stands.
     """
 
     to_write: int = 0
@@ -28,13 +28,13 @@ class Written:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:
-        """Returns what the chunk's file holds."""
+        """Returns the account that the chunk's file holds."""
         return cls(
             to_write=content["to_write"],
             written=set(content["written"]),
             unchanged=set(content["unchanged"]),
             repaired=set(content["repaired"]),
-            withdrawn=set(content.get("withdrawn", ())),  # an earlier release kept no such list
+            withdrawn=set(content.get("withdrawn", ())),  # an earlier release had no such list
             failed={stay: Reason.of(text) for stay, text in content["failed"].items()},
         )
 
