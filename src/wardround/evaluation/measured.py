@@ -9,10 +9,10 @@ from wardround.evaluation.curves import calibration_bins, curves_of, decision_cu
 from wardround.evaluation.leads import lead_time
 from wardround.evaluation.metrics import METRICS, Measure, Metric, flagged_share, measure_with_intervals
 from wardround.evaluation.other_onset import other_onset
-from wardround.evaluation.policies import alerts_per_100_patient_days
 from wardround.evaluation.results import CalibrationOnTest, Evaluation, Importance, Policy, Task
 from wardround.evaluation.subgroups import subgroups_of
 from wardround.evaluation.tallies import Scores
+from wardround.evaluation.threshold import alerts_per_100_patient_days
 
 _ALERTS: Final = "alerts"
 _MEASURES: Final = {**METRICS, **CALIBRATION, _ALERTS: Measure(flagged_share, ())}

@@ -9,8 +9,8 @@ from pydantic import Field
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.comparison import OnTest, Seen
 from wardround.evaluation.metrics import METRICS, Measure, Metric, flagged_share, paired_with_intervals
-from wardround.evaluation.policies import alerts_per_100_patient_days
 from wardround.evaluation.tallies import Scores
+from wardround.evaluation.threshold import alerts_per_100_patient_days
 from wardround.spec.base import SpecModel
 
 _AT_HIGH: Final = {

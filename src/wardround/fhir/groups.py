@@ -8,7 +8,7 @@ from wardround.fhir.client import FhirClient
 from wardround.fhir.page import dicts
 from wardround.fhir.references import Resource, is_id
 from wardround.fhir.write_outcome import WriteOutcome
-from wardround.results.high_band import GROUP_SYSTEM
+from wardround.results.high_band_group import GROUP_SYSTEM
 
 # FHIR's own ids, and what some servers make of them; it goes into a header.
 _VERSION: Final = re.compile(r"[!#-~]{1,200}", re.ASCII)

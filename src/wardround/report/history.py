@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from wardround.core.ledger import EXCLUDED, FAILED, INDETERMINATE, SCORED
-from wardround.core.reasons import Reason
 from wardround.core.run_overview import RunOverview
 from wardround.core.run_summary import RunSummary
+from wardround.core.stay_reasons import Reason
 from wardround.report.change import known_shares
 from wardround.report.units import SMALL, by_unit
 from wardround.results.bands import HIGH, LOW, MODERATE

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pandas as pd
 
-from wardround.core.reasons import FailedAt, Reason
+from wardround.core.stay_reasons import FailedAt, Reason
 
 STAY_REASONS: Final = {
     # why a stay is not in the cohort (core/stays.py)

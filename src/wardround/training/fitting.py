@@ -10,8 +10,8 @@ from pydantic import Field
 from wardround.candidates.base import Fitted, HyperParameters, Setting
 from wardround.evaluation.calibration import calibrated, fit_platt
 from wardround.evaluation.metrics import Metric, measure
-from wardround.evaluation.policies import choose_threshold
 from wardround.evaluation.results import Calibration, Policy
+from wardround.evaluation.threshold import choose_threshold
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Bands
 

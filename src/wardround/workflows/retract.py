@@ -8,8 +8,8 @@ from typing import Final
 
 from wardround.core import run_files
 from wardround.core.ledger import counts
-from wardround.core.reasons import Reason
 from wardround.core.run_summary import Retraction, RunSummary
+from wardround.core.stay_reasons import Reason
 from wardround.errors import FhirError
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
@@ -21,7 +21,7 @@ from wardround.results.risk_assessment import identity, probability
 from wardround.settings import Settings
 from wardround.workflows.history import keep_history
 from wardround.workflows.report import report
-from wardround.workflows.screen.high_band import take_out
+from wardround.workflows.screen.high_band_group import take_out
 from wardround.workflows.screen.run import Run, load_run
 from wardround.workflows.screen.taking_turns import turn_of
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 
-from wardround.core.reasons import Reason
+from wardround.core.stay_reasons import Reason
 from wardround.errors import named
 
 _LOG = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
-from wardround.core.reasons import FailedAt, Reason
+from wardround.core.stay_reasons import FailedAt, Reason
 from wardround.core.stays import index_as_of
 from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.features.build import build_features

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from wardround.adapters.files import turns
 from wardround.core import run_files
-from wardround.core.reasons import FailedAt, Reason
+from wardround.core.stay_reasons import FailedAt, Reason
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource

@@ -7,8 +7,8 @@ import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.ledger import EXCLUDED, FAILED, SCORED, WITHDRAWN, counts, open_ledger
-from wardround.core.reasons import FailedAt, Reason
 from wardround.core.run_summary import HighBandAccount, RunSummary, StepAccount
+from wardround.core.stay_reasons import FailedAt, Reason
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
@@ -21,7 +21,7 @@ from wardround.workflows.history import keep_history
 from wardround.workflows.screen import challenge
 from wardround.workflows.screen.cohort import account_of
 from wardround.workflows.screen.expected_stays import census_of
-from wardround.workflows.screen.high_band import keep_group
+from wardround.workflows.screen.high_band_group import keep_group
 from wardround.workflows.screen.refer import about_of
 from wardround.workflows.screen.run import Run, load_run
 from wardround.workflows.screen.written import Written

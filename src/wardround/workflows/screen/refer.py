@@ -11,7 +11,7 @@ import pandas as pd
 
 from wardround.core import run_files
 from wardround.core.events import frame_of
-from wardround.core.reasons import FailedAt, Reason
+from wardround.core.stay_reasons import FailedAt, Reason
 from wardround.fhir.client import FhirClient
 from wardround.fhir.identified import with_identifiers
 from wardround.fhir.references import Resource, patient_of

@@ -12,7 +12,7 @@ import pandas as pd
 from wardround.core import run_files
 from wardround.core.events import Events, frame_of
 from wardround.core.ledger import FAILED, INDETERMINATE, SCORED
-from wardround.core.reasons import FailedAt, Reason
+from wardround.core.stay_reasons import FailedAt, Reason
 from wardround.features.basis import NO_EVENTS, used_events
 from wardround.settings import Settings
 from wardround.workflows.screen.challenge import score_challenger

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from wardround.core.reasons import FailedAt, Reason
+from wardround.core.stay_reasons import FailedAt, Reason
 from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from wardround.core.reasons import Reason
+from wardround.core.stay_reasons import Reason
 
 
 @dataclass

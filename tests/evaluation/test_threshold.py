@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 from sklearn import metrics as reference
 
-from wardround.evaluation.policies import choose_threshold
+from wardround.evaluation.threshold import choose_threshold
 from wardround.spec.conditions import Bands
 
 GENERATOR = np.random.default_rng(7)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wardround.results.fhir_validity import check_structure
-from wardround.results.high_band import (
+from wardround.results.high_band_group import (
     GROUP_SYSTEM,
     SUPERSEDED_SYSTEM,
     Kept,

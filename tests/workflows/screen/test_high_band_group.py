@@ -15,7 +15,7 @@ from wardround.demo.fhir_server.running import running_server
 from wardround.errors import FhirError, RunIncomplete
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
-from wardround.results.high_band import SUPERSEDED_SYSTEM
+from wardround.results.high_band_group import SUPERSEDED_SYSTEM
 from wardround.settings import Settings
 from wardround.spec.servers import GENERIC
 from wardround.workflows.retract import retract
@@ -82,7 +82,7 @@ def change(server: str, resource: dict[str, Any], **content: Any) -> None:
 def test_it_lists_who_is_high_keeps_its_id_and_is_left_alone_by_the_same_again(
     ward, server, run, group, keeping, monkeypatch, at_once: int
 ) -> None:
-    monkeypatch.setattr("wardround.workflows.screen.high_band.AT_ONCE", at_once)
+    monkeypatch.setattr("wardround.workflows.screen.high_band_group.AT_ONCE", at_once)
     first = run()
     made = group()
     assert (members(made), made["quantity"]) == (["Patient/p-a", "Patient/p-c"], 2)

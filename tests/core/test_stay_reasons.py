@@ -2,7 +2,7 @@
 
 import pytest
 
-from wardround.core.reasons import FailedAt, Reason
+from wardround.core.stay_reasons import FailedAt, Reason
 from wardround.report.report_words import FAILURES
 
 

@@ -18,7 +18,7 @@ from wardround.fhir.references import Resource
 from wardround.results.amendment import is_withdrawn
 from wardround.results.bands import HIGH
 from wardround.results.fhir_validity import check_structure
-from wardround.results.high_band import Decision, decide, group, group_identity, is_as_of, without
+from wardround.results.high_band_group import Decision, decide, group, group_identity, is_as_of, without
 from wardround.results.referring import Reference
 from wardround.results.risk_assessment import Screening, identity
 from wardround.settings import Settings
