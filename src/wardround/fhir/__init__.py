@@ -1,1 +1,1 @@
-"""Talking to a FHIR server: requests, sign-in, pages, batches, exports, and FHIR's own data types."""
+"""Talks to a FHIR server: requests, sign-in, pages, batches, exports, and FHIR's own data types."""

@@ -1,4 +1,4 @@
-"""The answer to a request in, an Answer out that callers can use, or an error that names what it is instead."""
+"""Turns the response to a request into an Answer, or raises an error that names what came instead."""
 
 import re
 from collections.abc import Mapping
@@ -27,9 +27,10 @@ _CONTENT_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9.+-]{1,60}|nothing")
 
 @dataclass(frozen=True)
 class Answer:
-    """A JSON object that a server answered; `url` is fit for messages, `complaint` what to say if it is no success.
+    """A JSON object that a server answered.
 
-    `body` is the object as a dict; that of a success is what the request's `read` made of it.
+    `url` may be shown in messages; `complaint` is what to say if the answer is not a success. `body` is the object as a
+    dict; the body of a success is what the request's `read` made of it.
     """
 
     url: str
@@ -40,18 +41,18 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds after which the server wants to be asked again, if it says so."""
+        """Returns the seconds after which the server wants to be asked again; None if it does not say."""
         return retry_after(self.headers.get("Retry-After"))
 
 
 def answer_of(response: requests.Response, request: Request) -> Answer:
-    """What `Transport.send` gives and raises; `url` is fit for messages. Raises Busy for JSON that broke off."""
+    """Returns and raises what `Transport.send` does; `url` may be shown in messages. Raises Busy for truncated JSON."""
     status, url, accept = response.status_code, request.where, request.accept
     if status in (401, 403):
         raise FhirRefused(f"{url}: answered {status}, expected access; check the sign-in and what it allows")
     if 300 <= status < 400:
         raise FhirError(f"{url}: answered {status}, expected FHIR; give the base URL that it redirects to")
-    # An error is read as it comes: what it says is not what was asked for.
+    # `read` is for what was asked for; the body of an error is read as a plain JSON object.
     body = (request.read if status < 400 else json_object)(response.content)
     issue = _issue(body) if status >= 400 else ""
     complaint = f"{url}: answered {status}{issue}, expected success; check the base URL and the server's log"
@@ -69,25 +70,25 @@ def answer_of(response: requests.Response, request: Request) -> Answer:
 
 
 def _issue(body: dict[str, Any] | None) -> str:
-    """The code of an OperationOutcome's first issue; its text may name patients."""
+    """Returns the code of an OperationOutcome's first issue; the issue's text may name patients."""
     issues = (body or {}).get("issue")
     first = issues[0] if isinstance(issues, list) and issues and isinstance(issues[0], dict) else {}
     return f" ({issue_code(first)})" if "code" in first else ""
 
 
 def error_codes(issues: Any) -> list[str]:
-    """The codes of an OperationOutcome's issues that are errors; the others are warnings and hints."""
+    """Returns the codes of an OperationOutcome's issues that are errors; the others are warnings and hints."""
     return [issue_code(issue) for issue in dicts(issues) if issue.get("severity") in ("error", "fatal")]
 
 
 def issue_code(issue: Mapping[str, Any]) -> str:
-    """The code of an issue if it is one of R4's; a server may write anything there."""
+    """Returns the code of an issue if it is one of R4's; a server may write anything there."""
     code = issue.get("code")
     return code if isinstance(code, str) and _ISSUE_CODE.fullmatch(code) else "a code that R4 does not know"
 
 
 def retry_after(header: str | None) -> float | None:
-    """Seconds to wait, from either form of the header; None if it says nothing usable."""
+    """Returns the seconds to wait, from either form of the header; None if the header is missing or unusable."""
     if header is None:
         return None
     if header.strip().isdecimal():

@@ -1,4 +1,4 @@
-"""An endpoint in, the Authorization header of its requests out; a token is asked for once and shared by a process."""
+"""Makes the Authorization header of an endpoint's requests; a process asks for a token once and shares it."""
 
 import logging
 import time
@@ -28,12 +28,12 @@ from wardround.fhir.sign_in import (
 )
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-# A token is renewed this long before its end, at the latest after nine tenths of its life.
+# A token is renewed this many seconds before it expires, or after nine tenths of its lifetime if that is later.
 EARLY: Final = 30.0
 _EARLY_SHARE: Final = 0.1
-# SMART demands expires_in and recommends five minutes; a server that leaves it out is taken to mean that.
+# SMART requires expires_in and recommends five minutes; if a server leaves it out, five minutes are assumed.
 _UNSAID_LIFETIME: Final = 300.0
-# RFC 6749, 5.2: what the codes of a token endpoint mean for whoever configures the client.
+# RFC 6749, 5.2: what the error codes of a token endpoint mean to the person who configures the client.
 _RULES: Final = {
     "invalid_client": "check the client id, its secret or key, and that the server holds the key's public half",
     "invalid_grant": "check the client's key and this machine's clock",
@@ -49,15 +49,15 @@ _LOG = logging.getLogger(__name__)
 
 
 class Ask(Protocol):
-    """One exchange with a server; what comes back is no failure that another try may mend."""
+    """One exchange with a server. Returns only responses that another attempt would not improve."""
 
     def __call__(self, request: Request, authorization: str | None) -> requests.Response: ...
 
 
 class Authorization:
-    """The header of one client's requests.
+    """The Authorization header of one client's requests.
 
-    Raises FhirError for a key that cannot be used. The other methods may ask the token endpoint and then raise
+    Raises FhirError for a key that cannot be used. The other methods may ask the token endpoint, and then raise
     FhirRefused, or FhirError for an answer without a token.
     """
 
@@ -74,11 +74,11 @@ class Authorization:
                 self._get = _TokenRequest(source, sign_in, ask, self._tokens).get
 
     def header(self) -> str | None:
-        """The value of Authorization, None to send none."""
+        """Returns the value of Authorization; None to send no header."""
         return self._fixed if self._tokens is None else self._tokens.header(self._get)
 
     def after_refusal(self, header: str | None) -> str | None:
-        """Another value to try once, when a request with this one was answered 401; None if there is none."""
+        """Returns another value to try once after a request with this one was answered 401; None if there is none."""
         if self._tokens is None or header is None:
             return None
         _LOG.warning("a token was refused before its end; another one is asked for")
@@ -87,7 +87,7 @@ class Authorization:
 
 
 class AuthorizationHeader(requests.auth.AuthBase):
-    """Sets the header, or none; as an auth object it also keeps .netrc from setting another."""
+    """Sets the header, or none. Because it is an auth object, requests does not set another header from .netrc."""
 
     def __init__(self, value: str | None) -> None:
         self._value = value
@@ -107,7 +107,7 @@ class Token:
 
 
 class _Tokens:
-    """The current token of one sign-in. Who finds none asks for one, and the others wait for it."""
+    """The current token of one sign-in. The first thread that finds none asks for one, and the others wait for it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.endpoint: str | None = None
@@ -123,13 +123,13 @@ class _Tokens:
                 self._header = None
                 token = get()
                 self._header = f"Bearer {token.value}"
-                # From before the request: the token may have aged on its way.
+                # Counted from before the request: the token may have aged in transit.
                 self._until = asked + token.lifetime - min(EARLY, token.lifetime * _EARLY_SHARE)
             return self._header
 
     @property
     def ended(self) -> bool:
-        """Whether there was a token, and it is good no longer."""
+        """Returns whether there was a token and it has expired."""
         return self._header is not None and self._clock() >= self._until
 
     def forget(self, header: str) -> None:
@@ -140,14 +140,14 @@ class _Tokens:
 
 
 class _SignIns:
-    """The tokens of the sign-ins that this process used last, each at one server; those that ended are let go of."""
+    """The tokens of this process's most recently used sign-ins, each at one server; expired ones are dropped."""
 
     def __init__(self) -> None:
         self._tokens: OrderedDict[tuple[object, ...], _Tokens] = OrderedDict()
         self._lock = Lock()
 
     def of(self, source: FhirEndpoint) -> _Tokens:
-        """The same for all clients that sign in to one server with the same secret, over the same way."""
+        """Returns the same tokens for all clients with the same server, sign-in, CA file and proxy."""
         key = (source.base_url, source.sign_in, source.ca_file, source.proxy)
         with self._lock:
             if key not in self._tokens:
@@ -155,22 +155,22 @@ class _SignIns:
                 self._tokens[key] = _Tokens()
             self._tokens.move_to_end(key)
             while len(self._tokens) > MOST_SIGN_INS:
-                # Clients that have it go on with it.
+                # Clients that already hold the dropped tokens continue to use them.
                 self._tokens.popitem(last=False)
             return self._tokens[key]
 
     def forget(self) -> None:
-        """Lets go of all tokens."""
+        """Drops all tokens."""
         with self._lock:
             self._tokens.clear()
 
 
 SIGN_INS: Final = _SignIns()
-"""Of this process: the tasks of a DAG that run in it one after the other ask once for a token."""
+"""Shared by this process: tasks of a DAG that run in it one after another ask for a token once."""
 
 
 class _TokenRequest:
-    """Asks the token endpoint, once a call; every call signs an assertion of its own, so that none is used twice."""
+    """Asks the token endpoint once per call. Every call signs a new assertion, so that none is used twice."""
 
     def __init__(self, source: FhirEndpoint, sign_in: TokenSignIn, ask: Ask, tokens: _Tokens) -> None:
         self._source = source
@@ -183,7 +183,7 @@ class _TokenRequest:
         try:
             return self._asked()
         except Exception:
-            # The endpoint may have moved since it was found.
+            # The endpoint may have moved since it was discovered.
             self._tokens.endpoint = None
             raise
 
@@ -214,10 +214,10 @@ class _TokenRequest:
 Credentials = tuple[dict[str, str], str | None]
 
 
-# A run has a client for each thread, and checking a private key takes longer than a request.
+# A run has one client per thread, and checking a private key takes longer than a request.
 @lru_cache(maxsize=16)
 def _credentials(sign_in: TokenSignIn) -> Callable[[str], Credentials]:
-    """What makes form fields and Authorization for a token endpoint."""
+    """Returns a function that makes the form fields and the Authorization header for a token endpoint."""
     if isinstance(sign_in, SignedAssertion):
         # cryptography takes a moment to import, and most sources need none.
         from wardround.fhir.keys import Signer
@@ -267,5 +267,5 @@ def _seconds(expires_in: object, url: str) -> float:
 
 
 def _object(response: requests.Response) -> dict[str, Any]:
-    """The answer's JSON object; empty if it is something else."""
+    """Returns the response's JSON object; an empty dict if the response holds anything else."""
     return json_object(response.content) or {}

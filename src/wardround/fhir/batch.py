@@ -1,4 +1,4 @@
-"""Bundle entries in, the answered entries out: in batches, or one request each where a server takes no batch."""
+"""Sends Bundle entries and returns the answered ones: in batches, or one by one if a server takes no batch."""
 
 import logging
 from collections.abc import Sequence
@@ -11,27 +11,27 @@ from wardround.fhir.references import Resource
 from wardround.fhir.transport import ATTEMPTS, Transport
 from wardround.fhir.write_outcome import status_of
 
-# A failed write is not repeated by its caller, so the server need not send back what it was sent.
+# The caller does not repeat a failed write, so the server need not send back what it received.
 _BATCH: Final = {"Content-Type": "application/fhir+json", "Prefer": "return=minimal"}
 _SINGLE: Final = {"Content-Type": "application/fhir+json"}
 _CONDITIONS: Final = {"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist"}
 _NOT_DONE: Final = (429, 503)
 _BUSY: Final = (*_NOT_DONE, 502, 504, None)  # None: it may or may not have been done
-# One entry can make a server refuse the whole Bundle, and some refuse what is too large with no better word than 400.
+# One entry can make a server refuse the whole Bundle, and some servers refuse an oversized one with just a 400.
 _WHOLE: Final = (400, 413, 422)
 
 _LOG = logging.getLogger(__name__)
 
 
 def perform(entries: Sequence[Resource], source: FhirEndpoint, transport: Transport, repeat: bool) -> list[Resource]:
-    """The answered entries (`response`, `resource` if any), in order.
+    """Sends the entries and returns the answered ones (`response`, and `resource` if there is one), in order.
 
-    An entry that was answered 429 or 503, or not at all, is sent again, `ATTEMPTS` times at most. Without `repeat`
-    only an entry that surely was not done is; what may have been done has no status.
+    An entry that was answered 429 or 503, or not answered at all, is sent again, `ATTEMPTS` times at most. Without
+    `repeat`, only an entry that certainly was not done is sent again; one that may have been done gets no status.
 
     Raises:
         FhirUnreachable, FhirRefused: as for any other request, with `repeat`.
-        FhirError: the server kept answering fewer or more entries than it was asked.
+        FhirError: the server kept answering more or fewer entries than it was sent.
     """
     answers: list[Resource] = [{} for _ in entries]
     waiting = list(range(len(entries)))
@@ -66,7 +66,7 @@ def _sent(entries: list[Resource], source: FhirEndpoint, transport: Transport, r
     except FhirUnreachable:
         if repeat:
             raise
-        # The server may still be at it, and whoever asks will look whether it was done.
+        # The server may still be working on it, and the caller will check whether it was done.
         transport.wait(1)
         return [{} for _ in entries]
 
@@ -85,7 +85,7 @@ def _batch(entries: list[Resource], source: FhirEndpoint, transport: Transport, 
         raise FhirError(f"{answer.url}: answered no Bundle to a batch, expected one; check the base URL")
     answered = answer.body.get("entry")
     if not isinstance(answered, list) or len(answered) != len(entries):
-        # Which of them is missing cannot be told.
+        # There is no way to tell which of them is missing.
         return [{} for _ in entries]
     return [one if _is_answer(one) else {} for one in answered]
 

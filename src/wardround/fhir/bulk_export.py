@@ -1,7 +1,7 @@
-"""A server's Bulk Data export in, its NDJSON files in the run's folder out; begun once, waited for, resumed.
+"""Fetches a server's Bulk Data export into NDJSON files in the run's folder: starts it, waits for it, resumes it.
 
-Follows FHIR Bulk Data Access 2.0.0. What is under way is kept in export.json, so that a run that is killed goes on with
-the same export, and downloads only what it has not.
+Follows FHIR Bulk Data Access 2.0.0. The state is kept in export.json, so that a run that was killed continues the same
+export and downloads only the files it does not have yet.
 """
 
 import logging
@@ -31,15 +31,15 @@ from wardround.spec.base import format_duration
 
 Clock = Callable[[], float]  # seconds since 1970
 
-DELETED: Final = "deleted"  # the part of a manifest with Bundles of what is no longer there
+DELETED: Final = "deleted"  # the part of a manifest with Bundles of deleted resources
 NDJSON: Final = "application/fhir+ndjson"
-FIRST_WAIT: Final = 0.25  # seconds between two looks, where the server does not say; doubled each time
+FIRST_WAIT: Final = 0.25  # seconds between two polls if the server does not say; doubled each time
 LONGEST_WAIT: Final = 120.0
-MOST_IN_A_LINE: Final = 64 * 2**20  # bytes; whoever reads the file holds one line at a time
+MOST_IN_A_LINE: Final = 64 * 2**20  # bytes; the reader of the file holds one line at a time
 _KICK_OFF: Final = {"Accept": "application/fhir+json", "Prefer": "respond-async"}
 _STATUS: Final = {"Accept": "application/json"}
 _GONE: Final = (404, 410)
-# What servers answer to the deletion of an export, be it done or not.
+# What servers answer when an export is deleted, whether or not they deleted it.
 _DELETED: Final = (200, 202, 204, 400, 404, 405, 410, 500, 501)
 _PERCENT: Final = re.compile(r"(\d+)(?:\.\d+)? ?%")
 _PART: Final = re.compile(r"(\d+) ?(?:of|/) ?(\d+)")
@@ -49,7 +49,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ExportOrder:
-    """What to export: types; of a Group or the whole server; what changed since, or all; and how long to wait."""
+    """What to export: types, from a Group or the whole server, changes since a time or all; and how long to wait."""
 
     types: tuple[str, ...]
     group: str | None
@@ -57,7 +57,7 @@ class ExportOrder:
     deadline: timedelta
 
     def url(self, base_url: str) -> str:
-        """The URL of the kick-off."""
+        """Returns the URL of the kick-off request."""
         place = f"{base_url}/Group/{self.group}/$export" if self.group else f"{base_url}/$export"
         query = {"_type": ",".join(self.types), "_outputFormat": NDJSON}
         if self.since:
@@ -72,12 +72,12 @@ def export(
     progress: Progress,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Leaves the files of the export in `folder` under FILES; begins it, or goes on with the one that was begun.
+    """Puts the files of the export in `folder` under FILES; starts an export, or continues the one already started.
 
     Raises:
-        FhirUnreachable: it is not done by the deadline, or the server is gone; another attempt goes on with it.
+        FhirUnreachable: the export is not done by the deadline, or the server is gone; another attempt continues it.
         FhirRefused: no access.
-        FhirError: the export failed, is incomplete or cannot be used; another attempt begins a new one.
+        FhirError: the export failed, is incomplete or cannot be used; another attempt starts a new one.
     """
     state = _State(folder, order.url(client.source.base_url))
     if state.downloaded:
@@ -93,13 +93,13 @@ def export(
         raise
     _LOG.info("%s: the export is here", shown(client.source.base_url))
     state.finish()
-    # Servers keep exports for days; one that cannot be deleted is no reason to fail.
+    # Servers keep exports for days; failing to delete one is no reason to fail.
     with suppress(FhirError):
         client.ask("DELETE", status_url, _STATUS, accept=_DELETED)
 
 
 class _State:
-    """export.json: which export is under way (`asked`, `status_url`, `began`) and which files it has given."""
+    """The content of export.json: the export under way (`asked`, `status_url`, `began`) and its downloaded files."""
 
     def __init__(self, folder: RunFolder, asked: str) -> None:
         self.folder = folder
@@ -125,7 +125,7 @@ class _State:
         self._keep(status_url=status_url, began=now, contents=None)
 
     def expect(self, contents: list[Any]) -> None:
-        """Files of another export, or of the same in another order, are removed."""
+        """Removes files of another export, or of the same export with its files in another order."""
         if self._kept.get("contents") != contents:
             self.folder.clear(run_files.EXPORT)
             self._keep(contents=contents)
@@ -134,7 +134,7 @@ class _State:
         self._keep(status_url=None, downloaded=True)
 
     def forget(self) -> None:
-        """Nothing is under way any more."""
+        """Records that no export is under way any more."""
         self.folder.clear(run_files.EXPORT)
         self._kept = {name: value for name, value in self._kept.items() if name == "asked"}
         self._keep()
@@ -147,7 +147,7 @@ class _State:
 def _manifest(
     client: FhirClient, order: ExportOrder, state: _State, progress: Progress, clock: Clock
 ) -> tuple[str, Resource]:
-    """The status URL and the manifest, when the export is done."""
+    """Waits until the export is done; returns its status URL and manifest."""
     resumed = state.status_url is not None
     status_url, looks = state.status_url or _kick_off(client, order, state, clock()), 0
     while True:
@@ -155,7 +155,7 @@ def _manifest(
         if answer.status in _GONE:
             if not resumed:
                 raise FhirError(answer.complaint)
-            # The server has forgotten the export that an earlier attempt began.
+            # The server has forgotten the export that an earlier attempt started.
             _LOG.warning("%s: forgot the export of an earlier attempt; another one is begun", shown(status_url))
             resumed, status_url = False, _kick_off(client, order, state, clock())
         elif answer.status == 202:
@@ -196,7 +196,7 @@ def _kick_off(client: FhirClient, order: ExportOrder, state: _State, now: float)
 
 
 def _percent(text: str) -> int:
-    """How much of 100 a server's X-Progress says, below 100; 0 for what is no number."""
+    """Returns the percentage in a server's X-Progress, below 100; 0 if it holds no number."""
     if found := _PERCENT.search(text):
         return min(99, int(found[1]))
     if found := _PART.search(text):
@@ -206,7 +206,7 @@ def _percent(text: str) -> int:
 
 @dataclass(frozen=True)
 class _File:
-    """A file of the manifest."""
+    """A file listed in the manifest."""
 
     name: str
     url: str
@@ -215,7 +215,7 @@ class _File:
 
 
 def _download(client: FhirClient, manifest: Resource, state: _State, progress: Progress) -> None:
-    """Every file that is not there yet, `threads` at a time."""
+    """Downloads every file that is not there yet, `threads` at a time."""
     _refuse_errors(client, manifest)
     files = [*_files(client, manifest, "output"), *_files(client, manifest, DELETED)]
     state.expect([manifest.get("transactionTime"), [[file.name, file.count] for file in files]])
@@ -248,7 +248,7 @@ def _files(client: FhirClient, manifest: Resource, part: str) -> Iterator[_File]
 
 
 def _address(base: str, text: str, where: str) -> str:
-    """What a URL means, read from `base`. Raises FhirError for what is none."""
+    """Returns the absolute form of a URL, relative to `base`. Raises FhirError if it is not a URL."""
     try:
         url = urljoin(base, text)
         origin(url)
@@ -258,7 +258,7 @@ def _address(base: str, text: str, where: str) -> str:
 
 
 def _check_place(url: str, base: str, signed: bool, where: str) -> None:
-    """Files may lie with a storage of another origin, which gets no token, and no less protected than the server."""
+    """Checks where a file is: storage of another origin gets no token and must be protected as well as the server."""
     foreign, scheme = origin(url) != origin(base), urlsplit(url).scheme
     if scheme not in ("http", "https") or (foreign and scheme != "https" and urlsplit(base).scheme == "https"):
         raise FhirError(f"{where} names {shown(url)}, expected https; check the server")
@@ -287,8 +287,8 @@ def _keep(client: FhirClient, file: _File, folder: RunFolder) -> None:
 
 
 def _with_lines(parts: Iterator[bytes], url: str) -> Iterator[bytes]:
-    """The same parts. Raises FhirError where a line does not end."""
-    begun = 0  # bytes of the line that has not ended
+    """Yields the same parts. Raises FhirError if a line is too long."""
+    begun = 0  # bytes of the line so far
     for part in parts:
         last = part.rfind(b"\n")
         begun = begun + len(part) if last < 0 else len(part) - last - 1
@@ -301,7 +301,7 @@ def _with_lines(parts: Iterator[bytes], url: str) -> Iterator[bytes]:
 
 
 def _refuse_errors(client: FhirClient, manifest: Resource) -> None:
-    """Errors in the manifest mean that resources are missing; nobody can say of which patients."""
+    """Raises FhirError for errors in the manifest: resources are missing, and it is unknown of which patients."""
     codes: Counter[str] = Counter()
     for file in _files(client, manifest, "error"):
         issues = partial(_issues, url=file.url)
@@ -315,7 +315,7 @@ def _refuse_errors(client: FhirClient, manifest: Resource) -> None:
 
 
 def _issues(parts: Iterator[bytes], url: str) -> Counter[str]:
-    """The codes of the errors in OperationOutcomes; warnings and information leave nothing out."""
+    """Counts the codes of the errors in OperationOutcomes; warnings and information do not mean missing resources."""
     codes: Counter[str] = Counter()
     rest = b""
     for part in chain(_with_lines(parts, url), [b"\n"]):

@@ -1,4 +1,4 @@
-"""Searches, reads and batches in, resources as plain dicts out; pages and too large searches are its own matter."""
+"""Sends searches, reads and batches, and returns resources as dicts; hides paging and splits oversized searches."""
 
 import logging
 import re
@@ -39,8 +39,8 @@ _LOG = logging.getLogger(__name__)
 class FhirClient:
     """A connection to a FHIR server, for one or more threads; a context manager.
 
-    Every request is safe to repeat, so all of them are retried (see `fhir.transport`); batches must therefore hold
-    only conditional writes, or be sent without repeating. Raises FhirUnreachable, FhirRefused (401, 403) or FhirError.
+    Every request is safe to repeat, so all of them are retried (see `fhir.transport`). Batches must therefore hold only
+    conditional writes, or be sent without repeating. Raises FhirUnreachable, FhirRefused (401, 403) or FhirError.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class FhirClient:
 
     @property
     def requests_made(self) -> int:
-        """Requests sent so far, repeated ones and those about results included."""
+        """Requests sent so far, including repeated ones and those about results."""
         return self._transport.requests_made + (self._elsewhere.requests_made if self._elsewhere else 0)
 
     @property
     def results(self) -> "FhirClient":
-        """The connection to the server that takes the results: to this one, or to `source.write_to`."""
+        """The connection to the server that takes the results: this one, or `source.write_to`."""
         return self._elsewhere or self
 
     @property
@@ -76,30 +76,31 @@ class FhirClient:
         return self._transport.patience
 
     def is_down(self) -> bool:
-        """Whether the server, or the one that takes its results, gives no answer at all now; each is asked once.
+        """Returns whether the server, or the one that takes its results, does not answer at all now; asks each once.
 
-        What they would refuse is no reason to wait.
+        A server that answers with a refusal is not down: waiting would not help.
         """
         return self._transport.is_down() or (self._elsewhere is not None and self._elsewhere.is_down())
 
     def search(self, resource_type: str, params: Params) -> Iterator[Resource]:
-        """All resources that match, page after page, each once, or again if it changed meanwhile; included
-        resources of other types are among them.
+        """Yields all resources that match, page after page.
+
+        Each is given once, or again if it changed meanwhile. Included resources of other types are among them.
 
         Args:
             resource_type: such as `Observation`.
-            params: search parameters, in pairs if one is repeated. A text is sent as it is; a sequence means any of
-                its values, is escaped, and is halved and asked again where the server cannot bear so many.
+            params: search parameters, in pairs if one is repeated. A string is sent as it is; a sequence means any of
+                its values, is escaped, and is halved and sent again if the server cannot handle so many.
         """
-        # Whatever is an object has the shape of a dict.
+        # Every JSON object has the shape of a dict.
         return cast(Iterator[Resource], chain.from_iterable(self.pages(resource_type, params, WHOLE)))
 
     def pages(
         self, resource_type: str, params: Params, shape: Shape[S], seen: Seen | None = None
     ) -> Iterator[list[S | Misshapen]]:
-        """The same by pages, and of each resource what its shape holds; one of another shape as it is.
+        """Yields the same page by page, each resource decoded into the shape; one that does not fit stays as received.
 
-        What was `seen` in an earlier search is not given again.
+        Resources in `seen`, from an earlier search, are not given again.
         """
         pairs = list(params.items()) if isinstance(params, Mapping) else list(params)
         if not any(name == "_count" for name, _ in pairs):
@@ -122,30 +123,33 @@ class FhirClient:
             _LOG.info("%s: %d came in several versions, of which the latest counts", place, newer)
 
     def read(self, reference: str) -> Resource:
-        """The resource at `Type/id`."""
+        """Returns the resource at `Type/id`."""
         if not _REFERENCE.fullmatch(reference):
             raise FhirError(f"{self.source.base_url}: got a reference that is not Type/id; give one such as Patient/a1")
         url = f"{self.source.base_url}/{reference}"
         return _expect(self._transport.send("GET", url), reference.partition("/")[0])
 
     def capabilities(self) -> Resource:
-        """The server's CapabilityStatement."""
+        """Returns the server's CapabilityStatement."""
         return _expect(self._transport.send("GET", f"{self.source.base_url}/metadata"), "CapabilityStatement")
 
     def ask(self, method: str, url: str, headers: Mapping[str, str], accept: Collection[int] = ()) -> Answer:
-        """The answer to a request that is no interaction of FHIR's own, such as for an export."""
+        """Returns the answer to a request that is not one of FHIR's own interactions, such as for an export."""
         return self._transport.send(method, url, headers=headers, accept=accept)
 
     def download(self, url: str, accept: str, signed: bool, keep: Callable[[Iterator[bytes]], T]) -> T:
-        """What `keep` gives of a file's parts; it is called again where they broke off. See `Transport.download`."""
+        """Passes a file's parts to `keep`, again from the start after an interruption; returns what `keep` returns.
+
+        See `Transport.download`.
+        """
         return self._transport.download(url, accept, signed, keep)
 
     def batch(self, entries: Sequence[Resource], repeat: bool = True) -> list[Resource]:
-        """Sends Bundle entries in batches and gives the answered entries (`response`, `resource` if any) in order.
+        """Sends Bundle entries in batches and returns the answered entries (`response`, `resource` if any) in order.
 
-        An entry that failed says so in its own `response.status`; it raises nothing. Entries that must not be done
-        twice are sent with `repeat` False (see `fhir.batch`). Raises FhirError for anything but a read from a server
-        whose results go to another one.
+        A failed entry is reported in its own `response.status`; it raises nothing. Entries that must not be done twice
+        are sent with `repeat` False (see `fhir.batch`). Raises FhirError for anything but a read if the results of this
+        server go to another one.
         """
         if self._elsewhere and any(entry["request"]["method"] != "GET" for entry in entries):
             raise FhirError(
@@ -178,7 +182,7 @@ def _joined(values: Values) -> str:
 
 
 def _halved(pairs: list[tuple[str, Values]]) -> list[list[tuple[str, Values]]]:
-    """The search as two searches with half of its longest list of values each; none if no list can be halved."""
+    """Returns two searches, each with half of this one's longest list of values; none if no list can be halved."""
     place, longest = max(enumerate(pairs), key=lambda item: 0 if isinstance(item[1][1], str) else len(item[1][1]))
     name, values = longest
     if isinstance(values, str) or len(values) < 2:

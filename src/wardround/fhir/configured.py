@@ -1,4 +1,4 @@
-"""The endpoint that a source's settings describe, wherever they were set."""
+"""Makes the endpoint that a source's settings describe, wherever they were set."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,9 +18,10 @@ from wardround.spec.source_maps import NO_TRANSLATION, Translation
 
 
 class Wording(Protocol):
-    """What is wrong with a setting, in the words of the place where it was set: a variable or a field of a form.
+    """Says what is wrong with a setting, in terms of where it was set: a variable or a field of a form.
 
-    Each message names variable or field and the remedy, and shows no secret; `naming` says which source it is about.
+    Each message names the variable or field and the remedy, and shows no secret; `naming` says which source it is
+    about.
     """
 
     def missing(self, setting: str) -> str: ...
@@ -32,7 +33,7 @@ class Wording(Protocol):
 
 @contextmanager
 def naming(where: str) -> Iterator[None]:
-    """Puts a source or a variable before what is wrong with it."""
+    """Puts the name of a source or a variable before the messages of errors raised inside."""
     try:
         yield
     except FhirError as error:
@@ -40,7 +41,7 @@ def naming(where: str) -> Iterator[None]:
 
 
 def settings_of(values: Mapping[str, object], wording: Wording) -> SourceSettings:
-    """Returns the settings with these values, which may be texts. Raises FhirError for the first that is none."""
+    """Returns the settings with these values, which may be strings. Raises FhirError for the first that is invalid."""
     try:
         return SourceSettings.model_validate(values)
     except ValidationError as error:
@@ -52,7 +53,10 @@ def settings_of(values: Mapping[str, object], wording: Wording) -> SourceSetting
 
 
 def sign_in_of(settings: SourceSettings, wording: Wording) -> SignIn | None:
-    """Returns how to sign in, None for a server that asks nobody. Raises FhirError for what is missing or unusable."""
+    """Returns how to sign in; None for a server without sign-in.
+
+    Raises FhirError if anything is missing or unusable.
+    """
 
     def required(setting: str) -> str:
         value = getattr(settings, setting)
@@ -87,10 +91,10 @@ def endpoint_of(
 ) -> FhirEndpoint:
     """Returns the server of these settings; `write_to` is the one that takes its results.
 
-    Without a profile, the server is to be recognised.
+    Without a profile, the server's profile is recognised later.
 
     Raises:
-        FhirError: an address that is none, or results that would go nowhere else.
+        FhirError: an invalid address, or results that would go to the same server.
         SpecError: an unknown profile, or a source map that cannot be used.
     """
     as_set: dict[str, Any] = {
@@ -107,5 +111,5 @@ def endpoint_of(
 
 
 def translation_in(source_map: Path | None, schemas: Path) -> Translation:
-    """Returns what a source map says; nothing without one. Raises SpecError."""
+    """Returns the translation that a source map holds; an empty one without a map. Raises SpecError."""
     return load_source_map(source_map, schemas) if source_map else NO_TRANSLATION

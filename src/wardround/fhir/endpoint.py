@@ -1,4 +1,4 @@
-"""What is known about a FHIR server before the first request: where it is, who asks, and how much it bears."""
+"""What is known about a FHIR server before the first request: where it is, how to sign in, what it can handle."""
 
 import re
 from dataclasses import dataclass, field
@@ -18,18 +18,18 @@ from wardround.spec.source_maps import NO_TRANSLATION, Translation
 
 @dataclass(frozen=True)
 class FhirEndpoint:
-    """A FHIR R4 server. What is not listed here is a setting, and `SourceSettings` says what each means.
+    """A FHIR R4 server. Attributes that are not listed here are settings, which `SourceSettings` explains.
 
     Attributes:
         base_url: such as https://example.org/fhir, without credentials or query.
-        sign_in: how to sign in; None for a server that asks nobody.
-        translation: what its own codes and units mean.
-        profile: what this kind of server bears; what it cannot bear is lowered in the settings.
-        recognise: take the profile that the server's CapabilityStatement points at instead (see `fhir.profiles`).
-        name: what the environment or Airflow calls it; None for one that is given by its URL.
-        write_to: the server that takes the results, where this one takes none: then it is only read.
-        map_by_identifier: results refer to that server's own Patients and Encounters, found by their identifiers;
-            otherwise they name the identifiers.
+        sign_in: how to sign in; None for a server without sign-in.
+        translation: what the server's own codes and units mean.
+        profile: what this kind of server can handle; the settings can lower it further.
+        recognise: use the profile that the server's CapabilityStatement points to instead (see `fhir.profiles`).
+        name: its name in the environment or in Airflow; None if it is given by its URL.
+        write_to: the server that takes the results if this one does not: then this one is only read.
+        map_by_identifier: results refer to the other server's own Patients and Encounters, found by their identifiers;
+            otherwise they hold the identifiers.
     """
 
     base_url: str
@@ -84,7 +84,7 @@ class FhirEndpoint:
 
     @cached_property
     def bases(self) -> Bases:
-        """What makes a reference one of this server's own."""
+        """The base URLs that make a reference one of this server's own."""
         return Bases(self.base_url, *self.aliases)
 
     @property
@@ -94,7 +94,7 @@ class FhirEndpoint:
 
 
 def bases_of(aliases: tuple[str, ...]) -> Bases:
-    """The bases of a folder that holds what servers with these base URLs gave. Raises FhirError for what is none."""
+    """Returns the bases of a folder of data from servers with these base URLs. Raises FhirError for an invalid URL."""
     for alias in aliases:
         try:
             Bases(alias)
@@ -104,12 +104,12 @@ def bases_of(aliases: tuple[str, ...]) -> Bases:
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port: what must be equal for a token to be sent."""
+    """Returns scheme, host and port: a token is sent only if they are equal."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 def shown(url: str) -> str:
-    """The URL as messages may show it: without credentials, query and fragment."""
+    """Returns the URL as messages may show it: without credentials, query and fragment."""
     parts = urlsplit(url)
     return visible(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())

@@ -1,4 +1,4 @@
-"""Groups of ours to and from a FHIR server."""
+"""Reads our Groups from a FHIR server and writes them to it."""
 
 import re
 from collections.abc import Iterator
@@ -10,12 +10,15 @@ from wardround.fhir.references import Resource, is_id
 from wardround.fhir.write_outcome import WriteOutcome
 from wardround.results.high_band_group import GROUP_SYSTEM
 
-# FHIR's own ids, and what some servers make of them; it goes into a header.
+# FHIR's own ids, and the variants that some servers use; the value goes into a header.
 _VERSION: Final = re.compile(r"[!#-~]{1,200}", re.ASCII)
 
 
 def held(client: FhirClient, identity: str) -> list[Resource]:
-    """The Groups that the server holds under the value of our identifier; normally one. References are relative."""
+    """Returns the Groups that the server holds under the value of our identifier; normally one.
+
+    References are relative.
+    """
     by_id: dict[str, Resource] = {}
     for resource in client.search("Group", {"identifier": [f"{GROUP_SYSTEM}|{identity}"]}):
         if resource.get("resourceType") == "Group" and is_id(resource.get("id")) and identity in _identities(resource):
@@ -24,9 +27,9 @@ def held(client: FhirClient, identity: str) -> list[Resource]:
 
 
 def write(client: FhirClient, group: Resource) -> WriteOutcome:
-    """Writes a Group; gives what came of it: without an answer, look what the server holds.
+    """Writes a Group and returns the outcome. If no answer came, check what the server holds.
 
-    One with an id updates the server's Group of this id, if nobody else has changed it since it was read.
+    A Group with an id updates the server's Group of this id, if nobody else has changed it since it was read.
     """
     request = _update(group) if "id" in group else _new(client, group)
     sure = request["method"] == "PUT"

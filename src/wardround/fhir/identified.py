@@ -1,4 +1,4 @@
-"""Identifiers of resources at one server in, the resources of another server that carry them out."""
+"""Finds the resources of another server that carry the identifiers of resources at one server."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -13,10 +13,10 @@ from wardround.results.referring import Identifier
 def with_identifiers(
     client: FhirClient, kind: str, wanted: Mapping[str, Sequence[Identifier]]
 ) -> dict[str, list[Resource]]:
-    """For each key of `wanted` the server's resources of a type that carry any of its identifiers, each once.
+    """Returns, for each key of `wanted`, the server's resources of a type with any of its identifiers, each once.
 
-    One search for all of them, or as many as it takes. System and value must be equal: a server that finds by the value
-    alone, or by part of it, gives nobody another's results.
+    Sends one search for all of them, or as many as it takes. System and value must both be equal: if a server matches
+    by the value alone, or by part of it, no patient gets another patient's results.
     """
     sought = sorted({identifier for identifiers in wanted.values() for identifier in identifiers})
     newest: Newest[Resource] = Newest()
@@ -40,6 +40,6 @@ def _held(
 
 
 def _carried(resource: Resource) -> list[Identifier]:
-    """Old ones too: whoever once had a number is one more who may be meant, and then nobody is taken."""
+    """Returns all identifiers, old ones too: a former holder of a number may be meant too, and then none is chosen."""
     listed = dicts(resource.get("identifier"))
     return [Identifier(str(one.get("system")), str(one.get("value"))) for one in listed]

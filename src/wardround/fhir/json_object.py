@@ -1,8 +1,8 @@
-"""Bytes that a server sent in, the JSON object that they hold out.
+"""Reads the JSON object in the bytes that a server sent.
 
-Some servers write what JSON does not allow: NaN, numbers that no computer holds, half of a character. In the place of
-such a number or half stands U+FFFD, so that it costs its own resource and not all that came with it. null would not
-do: an element that changes what a value means would then be none.
+Some servers write what JSON does not allow: NaN, numbers too large for any computer, half of a surrogate pair. Such a
+number or half is replaced by U+FFFD, so that it spoils only its own resource and not everything that came with it. null
+would not do: an element that changes what a value means would then seem to be absent.
 """
 
 import json
@@ -13,14 +13,14 @@ from typing import Any, Final
 import orjson
 
 _UNREADABLE: Final = "\N{REPLACEMENT CHARACTER}"
-# Python refuses to read a number of more digits, and no quantity in a hospital has as many.
+# Python refuses to read a number with more digits, and no hospital quantity has that many.
 _MOST_DIGITS: Final = 300
-# Where an object is cut inside a word or a number, the fault is found as far before its end.
+# If an object is cut inside a word or a number, the error is reported up to this many characters before its end.
 _LONGEST_WORD: Final = 12
 
 
 def json_object(content: bytes) -> dict[str, Any] | None:
-    """The object, be there a byte order mark before it or not; None if the bytes hold something else."""
+    """Returns the object, with or without a byte order mark before it; None if the bytes hold anything else."""
     try:
         found = orjson.loads(content.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
@@ -29,7 +29,7 @@ def json_object(content: bytes) -> dict[str, Any] | None:
 
 
 def is_cut(content: bytes) -> bool:
-    """Whether what is no JSON would be, had it not broken off."""
+    """Returns whether these bytes, which are not valid JSON, would be if they were not truncated."""
     text = content.removeprefix(BOM_UTF8).decode("utf-8", "replace").rstrip()
     try:
         _DECODER.decode(text)
@@ -42,7 +42,7 @@ def is_cut(content: bytes) -> bool:
 
 def _forgiving(content: bytes) -> Any:
     try:
-        # Bytes that are no UTF-8 are half characters too.
+        # Bytes that are not UTF-8 are treated like half characters.
         return _whole(_DECODER.decode(content.decode("utf-8", "replace").strip()))
     except (json.JSONDecodeError, RecursionError):
         return None
@@ -58,7 +58,7 @@ def _int(text: str) -> int | str:
 
 
 def _no_number(_text: str) -> str:
-    """NaN and the infinities."""
+    """Replaces NaN and the infinities."""
     return _UNREADABLE
 
 
@@ -66,7 +66,7 @@ _DECODER: Final = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_con
 
 
 def _whole(node: Any) -> Any:
-    """The same with whole characters only: what stands in an escape may be half of one."""
+    """Returns the same with whole characters only: an escape may hold half of a surrogate pair."""
     if isinstance(node, dict):
         return {_whole(key): _whole(value) for key, value in node.items()}
     if isinstance(node, list):

@@ -1,4 +1,4 @@
-"""A private key's text in, signed client assertions out (SMART App Launch 2.2, Backend Services)."""
+"""Signs client assertions with a private key (SMART App Launch 2.2, Backend Services)."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from wardround.errors import FhirError
 from wardround.fhir.sign_in import SignedAssertion
 
-# Five minutes are the most that SMART allows; a minute less bears a clock that runs ahead of the server's.
+# SMART allows five minutes at most; a minute less tolerates a clock that is ahead of the server's.
 LIFETIME: Final = 240
 _SMALLEST_RSA: Final = 2048
 _PEM: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----(.*?)-----END \1-----", re.DOTALL)
@@ -25,7 +25,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 @dataclass(frozen=True, repr=False)
 class Signer:
-    """Signs assertions of one client with one key."""
+    """Signs the assertions of one client with one key."""
 
     client_id: str
     key: PrivateKey
@@ -33,7 +33,10 @@ class Signer:
 
     @classmethod
     def of(cls, sign_in: SignedAssertion) -> "Signer":
-        """Raises FhirError for a key that cannot sign RS384 or ES384; the message never holds the key."""
+        """Returns the signer for these settings.
+
+        Raises FhirError for a key that cannot sign RS384 or ES384; the message never holds the key.
+        """
         where = f"private key of client {sign_in.client_id}"
         key, key_id = _loaded(sign_in, where)
         suits = (isinstance(key, rsa.RSAPrivateKey) and key.key_size >= _SMALLEST_RSA) or (
@@ -46,7 +49,7 @@ class Signer:
         return cls(sign_in.client_id, key, sign_in.key_id or key_id)  # type: ignore[arg-type]  # checked by `suits`
 
     def assertion(self, token_url: str) -> str:
-        """A new assertion for the token endpoint, good for one use within `LIFETIME` seconds."""
+        """Returns a new assertion for the token endpoint, valid for one use within `LIFETIME` seconds."""
         claims = {
             "iss": self.client_id,
             "sub": self.client_id,
@@ -71,7 +74,7 @@ def _loaded(sign_in: SignedAssertion, where: str) -> tuple[object, str | None]:
 
 
 def _chosen(document: dict[str, Any], key_id: str | None) -> dict[str, Any]:
-    """The JWK itself, or of a set the one with the key id, or the first private one."""
+    """Returns the JWK itself; of a set, the one with the key id, or else the first private one."""
     keys = document.get("keys", [document])
     return next(key for key in keys if "d" in key and key_id in (None, key.get("kid", key_id)))
 
@@ -81,7 +84,7 @@ def _from_jwk(jwk: dict[str, Any]) -> object:
 
 
 def _pem(text: str) -> bytes:
-    """The PEM with its line ends, which one-line fields and variables lose or turn into \\n."""
+    """Returns the PEM with its line breaks, which one-line fields and variables lose or turn into \\n."""
     found = _PEM.search(text)
     if found is None:
         raise ValueError

@@ -1,4 +1,4 @@
-"""Why no whole answer came, in words, and what to do about it: an exception of requests in, one of ours out."""
+"""Turns an exception of requests into one of ours that says why no complete answer came, and what to do."""
 
 import errno
 import ssl
@@ -20,19 +20,19 @@ LOST: Final = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
-"""What requests raises where no whole answer came."""
+"""What requests raises if no complete answer came."""
 
 NOT_RUNNING: Final = "check that the server runs"
 _NO_WAY: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 # https://docs.openssl.org/3.0/man1/openssl-verification-options/, as X509_V_ERR_… in x509_vfy.h
 _NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
-# What OpenSSL calls an answer that is no TLS at all.
+# OpenSSL's names for an answer that is not TLS at all.
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What happened, and the remedy; `lasting` if asking again would not mend it."""
+    """What happened, and the remedy; `lasting` if asking again would not help."""
 
     what: str
     remedy: str
@@ -40,7 +40,7 @@ class Loss:
 
 
 class Busy(Exception):
-    """Worth another attempt, after `wait` seconds if the server said so; `where` may be the token endpoint."""
+    """Worth another attempt, after `wait` seconds if the server gave a time; `where` may be the token endpoint."""
 
     def __init__(self, where: str, what: str, wait: float | None = None, remedy: str = NOT_RUNNING) -> None:
         super().__init__(what)
@@ -50,7 +50,7 @@ class Busy(Exception):
 
 
 def lost(url: str, error: requests.RequestException) -> Exception:
-    """The exception to raise in place of one of requests: FhirUnreachable where another attempt would not mend it."""
+    """Returns the exception to raise in place of one of requests: FhirUnreachable if another attempt would not help."""
     loss = loss_of(error)
     if loss.lasting:
         return FhirUnreachable(f"{shown(url)}: {loss.what}, expected an answer; {loss.remedy}")
@@ -58,7 +58,7 @@ def lost(url: str, error: requests.RequestException) -> Exception:
 
 
 def loss_of(error: requests.RequestException) -> Loss:
-    """The cause that a person can mend, wherever in the exception the libraries keep it."""
+    """Returns the cause that a person can fix, wherever the libraries keep it in the exception."""
     causes = list(_causes(error))
     found = next((loss for rule, loss in _RULES for cause in causes if rule(cause)), None)
     if found is None:
@@ -96,11 +96,11 @@ def _no_way(cause: BaseException) -> bool:
 
 
 def _closed_tunnel(cause: BaseException) -> bool:
-    """What http.client says of a proxy that does not open the way; that it can be asked of the text alone."""
+    """Returns whether http.client reports that a proxy refused the tunnel; only the text tells."""
     return type(cause) is OSError and str(cause).startswith("Tunnel connection failed")
 
 
-# The first that fits counts: a name that does not resolve is, to the libraries, a connection that timed out.
+# The first match counts: to the libraries, a host name that cannot be resolved is also a connection timeout.
 _RULES: Final[list[tuple[Callable[[BaseException], bool], Loss]]] = [
     (
         _is(NameResolutionError),
@@ -157,7 +157,7 @@ _RULES: Final[list[tuple[Callable[[BaseException], bool], Loss]]] = [
         Loss("no whole answer (it cannot be unpacked)", "check what compresses it, such as a proxy"),
     ),
     (
-        lambda cause: type(cause) is BadStatusLine,  # a connection that was closed is one too, by its class
+        lambda cause: type(cause) is BadStatusLine,  # by its class, a closed connection is one too
         Loss("no HTTP came", "check scheme and port: http or https"),
     ),
 ]

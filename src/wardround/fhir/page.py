@@ -1,4 +1,4 @@
-"""The bytes of a search's page in, the Bundle out, its resources decoded into no more than what is read of them."""
+"""Decodes a page of search results into a Bundle whose resources hold only what is read of them."""
 
 import re
 from codecs import BOM_UTF8
@@ -24,13 +24,13 @@ class Link(msgspec.Struct):
 
 
 class Entry(msgspec.Struct, Generic[T], gc=False):
-    """An entry of a searchset; `resource` is None where it holds none, or is no entry."""
+    """An entry of a searchset; `resource` is None if it holds none, or if it is not a valid entry."""
 
     resource: T | None = None
 
 
 class Page(msgspec.Struct, Generic[T]):
-    """A Bundle, or what a server answered instead; named as in FHIR.
+    """A Bundle, or what a server answered instead; fields are named as in FHIR.
 
     `issue` is that of an OperationOutcome.
     """
@@ -44,7 +44,7 @@ class Page(msgspec.Struct, Generic[T]):
 
 @final
 class Misshapen(msgspec.Struct):
-    """A resource that has not the shape of what was searched for, as the server gave it."""
+    """A resource without the shape of what was searched for, as the server sent it."""
 
     resource: Resource
 
@@ -52,9 +52,8 @@ class Misshapen(msgspec.Struct):
 class Shape(Generic[T]):
     """What the resources of a search are decoded into.
 
-    A `dict` holds all of a resource. A Struct holds the elements that it names: a page is decoded in a fifth of the
-    time, and takes a fifth of the memory. `about` gives a resource's type, id, issue (of an OperationOutcome) and
-    lastUpdated.
+    A `dict` holds all of a resource. A Struct holds only the elements that it names: decoding a page takes a fifth of
+    the time and of the memory. `about` returns a resource's type, id, issue (of an OperationOutcome) and lastUpdated.
     """
 
     def __init__(self, kind: type[T], about: "Callable[[T | Misshapen], About]") -> None:
@@ -64,22 +63,25 @@ class Shape(Generic[T]):
         self._page = msgspec.json.Decoder(Page[kind])  # type: ignore[valid-type]
 
     def page(self, content: bytes) -> "Page[T | Misshapen] | None":
-        """The page; None if the bytes are no JSON object. One misshapen resource does not cost the others."""
+        """Returns the page; None if the bytes are not a JSON object.
+
+        One misshapen resource does not lose the others.
+        """
         try:
-            # Some servers write a byte order mark, and no decoder takes it.
+            # Some servers write a byte order mark, which no decoder accepts.
             return self._page.decode(content.removeprefix(BOM_UTF8))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a wrong shape is a DecodeError as well
             return self._piecemeal(content)
 
     def of(self, resource: Resource) -> "T | Misshapen":
-        """One resource that was decoded already."""
+        """Returns one resource that was decoded already."""
         try:
             return msgspec.convert(resource, self._kind)
         except msgspec.ValidationError:
             return Misshapen(resource)
 
     def decoded(self, content: bytes) -> "T | Misshapen | None":
-        """One resource; None if the bytes are no JSON object."""
+        """Returns one resource; None if the bytes are not a JSON object."""
         try:
             return self._one.decode(content.removeprefix(BOM_UTF8))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -91,7 +93,7 @@ class Shape(Generic[T]):
         if body is None:
             return None
         entries = body.get("entry")
-        # What is no list is taken for one entry: something was to be there.
+        # Anything but a list is treated as one entry: something was meant to be there.
         listed = entries if isinstance(entries, list) else [entries] if entries else []
         found = (entry.get("resource") if isinstance(entry, dict) else None for entry in listed)
         return Page(
@@ -104,22 +106,22 @@ class Shape(Generic[T]):
 
 
 def dicts(items: Any) -> Iterator[Resource]:
-    """The objects of what should be a list of objects."""
+    """Yields the objects in what should be a list of objects."""
     return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
 
 
 def called(resource_type: Any) -> str:
-    """What a message may call the answer of a server, which can write anything where a type belongs."""
+    """Returns what a message may call a server's answer, which can hold anything in place of a type."""
     is_type = isinstance(resource_type, str) and _TYPE.fullmatch(resource_type)
     return str(resource_type) if is_type else "no resource"
 
 
 def about_a_dict(resource: Resource | Misshapen) -> About:
-    """What `about` of a Shape gives, of a resource as it was."""
+    """Returns what `about` of a Shape does, for a resource as it was received."""
     if isinstance(resource, Misshapen):
         resource = resource.resource
     return resource.get("resourceType"), resource.get("id"), resource.get("issue"), last_updated(resource)
 
 
 WHOLE: Final = Shape(dict[str, Any], about_a_dict)
-"""Everything of each resource, as a dict."""
+"""Keeps everything of each resource, as a dict."""

@@ -1,4 +1,4 @@
-"""The pages of one search in, its resources out, each once; a search that was not read to its end is an error."""
+"""Reads the pages of one search and gives each resource once; a search that is not read to its end is an error."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -15,15 +15,15 @@ from wardround.fhir.versions import Seen
 
 T = TypeVar("T")
 
-# What servers answer to more values than they bear: SQLite's "expression tree is too large" arrives as a 500.
+# What servers answer to more values than they can handle: SQLite's "expression tree is too large" arrives as a 500.
 TOO_LARGE: Final = (400, 413, 414, 500)
 # What servers answer to the link of a search that they have forgotten: HAPI 410, others 404 or 400.
 _EXPIRED: Final = (400, 404, 410)
 MOST_RESTARTS: Final = 3
-# Servers that filter after paging give pages without anything now and then; so many in a row never end.
+# Servers that filter after paging sometimes give pages without a match; so many in a row mean an endless search.
 MOST_BARREN: Final = 100
-# One reading of a search: what a server makes up without end must end. A search is of a chunk, or of the stays of a
-# hospital; 100 patients whose ten variables are kept every minute give 4,300,000 in three days.
+# Limits one reading of a search: pages that a server invents without end must end. A search covers a chunk, or the
+# stays of a hospital; 100 patients whose ten variables are recorded every minute give 4,300,000 in three days.
 MOST_PAGES: Final = 100_000
 MOST_RESOURCES: Final = 5_000_000
 # What may come beyond an exact total: as many again, for what is entered while it is read, and some pages.
@@ -33,19 +33,19 @@ _LOG = logging.getLogger(__name__)
 
 
 class TooLarge(FhirError):
-    """A search failed in a way that fewer values may mend."""
+    """A search failed in a way that fewer values may fix."""
 
 
 class _Expired(Exception):
-    """The server has forgotten the search in the middle of it."""
+    """The server has forgotten the search halfway."""
 
 
 class _Short(Exception):
-    """The last page came before all matches had, or an entry cannot be read that may be one."""
+    """The last page came before all matches did, or an entry that may be a match cannot be read."""
 
 
 class _Shrunk(Exception):
-    """The total fell between two pages: what was deleted may have shifted one over a resource that is still there."""
+    """The total fell between two pages: a deletion may have shifted a resource that still exists past the next page."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Search(Generic[T]):
 
     Attributes:
         source: the server.
-        resource_type: of what matches.
-        shape: what makes the pages of the answers.
+        resource_type: the type of the matches.
+        shape: decodes the pages of the answers.
         first: asks for the first page.
         follow: asks for the page at a URL.
-        seen: the resources that were given already, and in which version; those that are given come to it.
+        seen: the resources that were given already, and in which version; those that are given are added to it.
     """
 
     source: FhirEndpoint
@@ -70,16 +70,16 @@ class Search(Generic[T]):
 
 
 def pages(search: Search[T]) -> Iterator[list[T | Misshapen]]:
-    """Page by page, the resources of a search that were not seen, or not in this version.
+    """Yields, page by page, the resources of a search that were not seen, or not in this version.
 
-    A search that the server forgets, or that ends with fewer matches than its total, begins anew. So does one with
-    an entry that holds no resource, unless the total says that none is missing. Pages that shift because
-    something was entered meanwhile repeat resources, which are given once, or again if they changed. Where a total
-    shrinks in between, the search is read until a reading brings nothing new.
+    A search that the server forgets, or that ends with fewer matches than its total, starts again. So does one with an
+    entry that holds no resource, unless the total shows that none is missing. If pages shift because something was
+    entered meanwhile, they repeat resources, which are given once, or again if they changed. If a total shrinks in
+    between, the search is repeated until a reading brings nothing new.
 
     Raises:
-        TooLarge: the server cannot bear so many values, or forgets the search each time.
-        FhirError: a page is none, results are missing, or the pages do not end.
+        TooLarge: the server cannot handle so many values, or forgets the search each time.
+        FhirError: a page is not a Bundle, results are missing, or the pages do not end.
     """
     restarts, short, shrunk = 0, False, False
     while True:
@@ -140,7 +140,7 @@ def _once(search: Search[T]) -> Iterator[list[T | Misshapen]]:
                 f"{shown(url)}: gave {len(count.matches)} matches and no end, expected the {count.largest} that it"
                 " counts; check the server, and whether its totals are exact"
             )
-        # A page is most of what a search holds in memory: let go of it before the next one comes.
+        # A page is most of what a search holds in memory: release it before the next one comes.
         del answer, page
         answer = search.follow(url)
         if answer.status in _EXPIRED:
@@ -160,13 +160,13 @@ def _once(search: Search[T]) -> Iterator[list[T | Misshapen]]:
 
 
 class _Count:
-    """How many different matches one reading of a search met, and how many there should be."""
+    """Counts the different matches that one reading of a search met, and how many there should be."""
 
     def __init__(self) -> None:
         self.matches: set[str] = set()
         self.total = 0
-        self.largest = 0  # of the totals that its pages say
-        self.resources = 0  # included and repeated ones too
+        self.largest = 0  # the largest total on its pages
+        self.resources = 0  # including included and repeated ones
         self.barren = 0  # pages in a row without a new match
         self.unreadable = 0  # entries without a resource
         self.shrunk = False  # whether a page counted fewer than one before it
@@ -174,12 +174,12 @@ class _Count:
 
     @property
     def complete(self) -> bool:
-        """Whether the server said how many there are, and all of them were met."""
+        """Whether the server gave a total, and that many were met."""
         return self._told and len(self.matches) == self.total
 
     @property
     def beyond(self) -> bool:
-        """Whether far more came than the server says there are."""
+        """Whether far more came than the server's total."""
         return self._told and len(self.matches) > 2 * self.largest + _MORE_THAN_TOTAL
 
     def page(self, total: object, entries: int, barren: bool) -> None:
@@ -188,7 +188,7 @@ class _Count:
         if isinstance(total, int):
             self.largest = max(self.largest, total)
             self.shrunk |= self._told and total < self.total
-            # The least that any page says: what was deleted meanwhile cannot be met any more.
+            # The smallest total on any page: what was deleted meanwhile cannot be met any more.
             self.total = min(self.total, total) if self._told else total
             self._told = True
 
@@ -207,10 +207,10 @@ def _new(page: Page[T | Misshapen], answer: Answer, search: Search[T], count: _C
             continue
         key = f"{kind}/{name}"
         if key not in versions and type(updated) is str and type(name) is str:
-            versions[key] = updated  # as `takes` would: nearly all come this way
+            versions[key] = updated  # as `takes` would do: nearly all resources take this path
             new.append(resource)
         elif not is_id(name):
-            # Without a usable id nothing tells two resources apart; both are given.
+            # Without a usable id, two resources cannot be told apart; both are given.
             key = f"{kind} {len(matches)}.{place}"
             new.append(resource)
         elif seen.takes(key, updated, resource):
@@ -231,13 +231,16 @@ def _searchset(answer: Answer) -> Page[Any]:
 
 
 def _raise_if_fatal(issues: Any, answer: Answer) -> None:
-    """Warnings, such as of an unknown parameter, come with the results; errors mean that results are missing."""
+    """Raises FhirError for errors, which mean missing results.
+
+    Warnings, such as of an unknown parameter, come with the results.
+    """
     for code in error_codes(issues):
         raise FhirError(f"{answer.url}: the search failed with {code}; check the server's log")
 
 
 def _next(links: list[Link], base_url: str) -> str | None:
-    """The URL of the next page: whatever the server's link holds, relative to the base, on the same server only."""
+    """Returns the URL of the next page: the server's link relative to the base, and only on the same server."""
     following = [str(link.url or "") for link in links if link.relation == "next"]
     if not following:
         return None

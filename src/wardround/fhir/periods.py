@@ -1,4 +1,4 @@
-"""FHIR Periods in; whether they hold at a time for certain, perhaps or not, out."""
+"""Tells whether FHIR Periods hold at a time: certainly, perhaps or not."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
@@ -20,12 +20,12 @@ class Bounds(NamedTuple):
 
     @property
     def is_told(self) -> bool:
-        """Whether there is a begin, and both can be read."""
+        """Whether there is a start, and both start and end can be read."""
         return _ANY_TIME not in self
 
     @property
     def is_timeless(self) -> bool:
-        """Whether neither begin nor end says anything."""
+        """Whether start and end are each missing or unreadable."""
         return self.begin == _ANY_TIME and self.end[1] == LATEST
 
     @property
@@ -37,26 +37,26 @@ class Bounds(NamedTuple):
         return self.is_told and self.end[1] < self.begin[0]
 
     def may_overlap(self, start: int, stop: int) -> bool:
-        """Whether it can share a moment with [start, stop]."""
+        """Returns whether it can share a moment with [start, stop]."""
         return self.begin[0] <= stop and self.end[1] >= start
 
     def holds_at(self, moment: int) -> bool:
-        """Whether it has begun and is not over, whatever its texts mean."""
+        """Returns whether it has begun and is not over, whatever its dates may mean."""
         return self.begin[1] <= moment < self.end[0]
 
     def is_over_at(self, moment: int) -> bool:
-        """Whether it ended by then, whatever its texts mean."""
+        """Returns whether it ended by then, whatever its dates may mean."""
         return self.end[1] <= moment
 
     def after(self, span: Span) -> "Bounds":
-        """What is left of it after a time."""
+        """Returns what is left of it after a time."""
         return Bounds(_each(max, self.begin, span), self.end)
 
 
 def bounds_of(period: Any, within: Bounds | None = None) -> Bounds:
-    """The bounds of a Period, and of a part of another: it begins with that where it does not say, and ends by then.
+    """Returns the bounds of a Period; within another, its start defaults to that one's, and it ends by that one's end.
 
-    Raises AttributeError for what is no Period.
+    Raises AttributeError for anything but a Period.
     """
     period = {} if period is None else period
     start, end = period.get("start"), period.get("end")
@@ -66,7 +66,7 @@ def bounds_of(period: Any, within: Bounds | None = None) -> Bounds:
 
 
 def latest_end(periods: Iterable[Resource]) -> Span:
-    """When the last of these periods ended; an open one has not."""
+    """Returns when the last of these periods ended; an open one has not."""
     ends = [span for period in periods if (span := span_of(period.get("end"))) is not None]
     return max(ends, default=(EARLIEST, EARLIEST))
 

@@ -1,4 +1,4 @@
-"""One request to a FHIR server in, whether and how it was answered out: a refusal is an answer here, not an error."""
+"""Sends single requests to a FHIR server and tells how each was answered; a refusal is an answer, not an error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ _ANY_REFUSAL: Final = frozenset(range(400, 600)) - {401, 403}
 
 @dataclass(frozen=True)
 class Asked:
-    """An answer: its HTTP status (0 if it was nothing usable, and then why), its body, and the milliseconds it took.
+    """An answer: its HTTP status (0 if it was unusable, and then why), its body, and the milliseconds it took.
 
     `instead` says what came in place of results. References to the server's own resources are relative in the body.
     """
@@ -47,27 +47,27 @@ class Asked:
         return str(self.body.get("resourceType") or "")
 
     def resources(self, resource_type: str) -> list[Resource]:
-        """The resources of a type in a Bundle."""
+        """Returns the resources of a type in a Bundle."""
         found = [entry.get("resource") for entry in dicts(self.body.get("entry"))]
         return [each for each in found if isinstance(each, dict) and each.get("resourceType") == resource_type]
 
     def patients(self, resource_type: str) -> list[str]:
-        """The ids of the server's patients that these resources are about, each once."""
+        """Returns the ids of the server's patients that these resources are about, each once."""
         return list(dict.fromkeys(patient for each in self.resources(resource_type) if (patient := patient_of(each))))
 
     def foreign_subjects(self, resource_type: str) -> int:
-        """How many of these resources are about somebody at another server."""
+        """Returns how many of these resources are about a patient at another server."""
         return sum(is_foreign(each.get("subject")) for each in self.resources(resource_type))
 
     @property
     def following(self) -> str | None:
-        """The next link of a page."""
+        """Returns the next link of a page."""
         links = [str(link.get("url")) for link in dicts(self.body.get("link")) if link.get("relation") == "next"]
         return links[0] if links else None
 
 
 class Probe:
-    """Asks a server; a context manager. Raises FhirUnreachable, and FhirRefused where the sign-in does not suffice."""
+    """Asks a server; a context manager. Raises FhirUnreachable, and FhirRefused if the sign-in is not enough."""
 
     def __init__(self, source: FhirEndpoint, transport: BaseAdapter | None = None, repeats: int = 3) -> None:
         self._base = source.base_url
@@ -84,31 +84,31 @@ class Probe:
         self._transport.close()
 
     def sign_in(self) -> None:
-        """Gets the token that requests need, if they need one. Raises FhirError if there is none to be had."""
+        """Gets the token that requests need, if they need one. Raises FhirError if it cannot be had."""
         self._transport.sign_in()
 
     def metadata(self) -> Asked:
-        """What the server says of itself, asked a few times: the last answer, and the median of the times."""
+        """Returns the server's CapabilityStatement, asked for a few times: the last answer, with the median time."""
         return self._median([self._send("GET", f"{self._base}/metadata") for _ in range(self._repeats)])
 
     def get(self, resource_type: str, pairs: Pairs = ()) -> Asked:
-        """A search, asked likewise. One that is answered with something else than results was refused."""
+        """Sends a search, a few times as well. One that is answered with anything but results counts as refused."""
         url = f"{self._base}/{resource_type}" + (f"?{urlencode(pairs)}" if pairs else "")
         return self._median([_results(self._send("GET", url)) for _ in range(self._repeats)])
 
     def post(self, resource_type: str, pairs: Pairs) -> Asked:
-        """The same search, posted."""
+        """Sends the same search by POST."""
         url, form = f"{self._base}/{resource_type}/_search", urlencode(pairs)
         answers = [_results(self._send("POST", url, data=form, headers=_FORM)) for _ in range(self._repeats)]
         return self._median(answers)
 
     def follow(self, page: Asked) -> Asked:
-        """The next page; refused if it would lead to another server."""
+        """Returns the next page; refused if it would lead to another server."""
         url = urljoin(f"{self._base}/", page.following or "")
         return self._send("GET", url) if page.following and origin(url) == origin(self._base) else Asked(0)
 
     def write(self, method: str, path: str, body: Resource | None = None, if_none_exist: str = "") -> Asked:
-        """One write, once. A refusal of any kind is an answer."""
+        """Sends one write, once. A refusal of any kind is an answer."""
         headers = _FHIR | ({"If-None-Exist": if_none_exist} if if_none_exist else {})
         try:
             return self._send(method, f"{self._base}/{path}".rstrip("/"), json=body, headers=headers)
@@ -130,7 +130,7 @@ class Probe:
 
 
 def _results(asked: Asked) -> Asked:
-    """The answer to a search; refused where there are no results in it, or an error that says that some are missing."""
+    """Returns the answer to a search; refused if it has no results, or an error that means some are missing."""
     if asked.refused:
         return asked
     if asked.kind != "Bundle":

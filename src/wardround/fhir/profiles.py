@@ -1,4 +1,4 @@
-"""A server in, the profile that it is recognised by out; a source and a profile in, the two together out."""
+"""Recognises a server's profile, and combines a source with a profile."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +13,15 @@ from wardround.spec.servers import ServerProfile
 
 
 def recognised(client: FhirClient, schemas: Path) -> Fit:
-    """The profile that the server's CapabilityStatement points at, and why; one request. Raises FhirError."""
+    """Returns the profile that the server's CapabilityStatement points to, and why; one request. Raises FhirError."""
     return recognised_by(client.capabilities(), client.source, schemas)
 
 
 def recognised_by(statement: Resource, source: FhirEndpoint, schemas: Path) -> Fit:
-    """The same of a CapabilityStatement. Raises FhirError for another version of FHIR: it may mean something else."""
+    """Returns the same for a CapabilityStatement.
+
+    Raises FhirError for another version of FHIR, where meanings may differ.
+    """
     require_r4(statement, source)
     return fitting(statement, load_server_profiles(schemas).values())
 
@@ -30,9 +33,9 @@ def require_r4(statement: Resource, source: FhirEndpoint) -> None:
 
 
 def require_takes_results(client: FhirClient) -> None:
-    """Raises FhirError if the server says of itself that it takes no RiskAssessment; `client` is that for results.
+    """Raises FhirError if the server states that it takes no RiskAssessment; `client` is the one for results.
 
-    One that says nothing of the kind is found out about by writing.
+    If a server states nothing of the kind, only writing shows it.
     """
     try:
         statement = client.capabilities()
@@ -49,5 +52,5 @@ def require_takes_results(client: FhirClient) -> None:
 
 
 def with_profile(source: FhirEndpoint, profile: ServerProfile) -> FhirEndpoint:
-    """The source with this profile, recognised or chosen."""
+    """Returns the source with this profile, recognised or chosen."""
     return replace(source, profile=profile, recognise=False)

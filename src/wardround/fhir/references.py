@@ -1,7 +1,7 @@
-"""FHIR References in, ids out; and ids in, the values of a search for patients out.
+"""Reads ids from FHIR References, and turns patient ids into the values of a search.
 
-A reference is *ours* if it is relative, or absolute under a base URL of the source. `Bases` makes ours relative; the
-functions below know relative ones alone, so that an id of another server is never taken for one of ours.
+A reference is *ours* if it is relative, or absolute under a base URL of the source. `Bases` makes our references
+relative; the functions below handle relative ones only, so that an id of another server is never taken for one of ours.
 """
 
 import re
@@ -14,7 +14,7 @@ from wardround.spec.servers import ServerProfile
 
 Resource = dict[str, Any]
 
-FOREIGN_REFERENCE: Final = "foreign_reference"  # to a resource of another server, or to nobody knows where (urn:)
+FOREIGN_REFERENCE: Final = "foreign_reference"  # to a resource of another server, or of an unknown one (urn:)
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _is_id: Final = _ID.fullmatch
@@ -28,20 +28,20 @@ _Base = tuple[str, str | None, int | None, str]
 
 
 class Bases:
-    """The base URLs of one source: its own and its aliases; none for a folder that has no server.
+    """The base URLs of one source: its own and its aliases; none for a folder without a server.
 
-    Case of scheme and host, a default port and a slash at the end make no difference. Raises ValueError for what is
-    no web address.
+    The case of scheme and host, a default port and a trailing slash make no difference. Raises ValueError for anything
+    but a web address.
     """
 
     def __init__(self, *urls: str) -> None:
         self._bases = frozenset(_base(url) for url in urls)
-        # A page of Observations names few patients and many times over.
+        # A page of Observations names few patients, each many times.
         self.relative = lru_cache(maxsize=4096)(self._relative)
         self.patient = lru_cache(maxsize=4096)(self._patient)
 
     def _relative(self, text: str) -> str:
-        """`Type/id` of a reference of ours, without its version; any other text as it is."""
+        """Returns `Type/id` for a reference of ours, without its version; any other text unchanged."""
         found = _REFERENCE.fullmatch(text)
         if found is None or (found["base"] and not self.have(found["base"])):
             return text
@@ -55,9 +55,9 @@ class Bases:
         return patient, FOREIGN_REFERENCE if not patient and is_foreign(self._relative(text)) else ""
 
     def localised(self, node: Any) -> Any:
-        """The same JSON with each reference of ours relative; as it is if it is nested too deeply to be followed.
+        """Returns the same JSON with each reference of ours made relative; unchanged if it is nested too deeply.
 
-        What is absolute there then counts as foreign.
+        References that stay absolute then count as foreign.
         """
         try:
             return self._localised(node)
@@ -65,7 +65,7 @@ class Bases:
             return node
 
     def _localised(self, node: Any) -> Any:
-        # Nine in ten nodes are leaves: a call for each of them would take most of the time.
+        # Nine in ten nodes are leaves: calling a function for each would take most of the time.
         if isinstance(node, dict):
             return {
                 key: self._localised(value)
@@ -83,7 +83,7 @@ class Bases:
         return node
 
     def have(self, url: str) -> bool:
-        """Whether a URL is one of them."""
+        """Returns whether a URL is one of them."""
         try:
             return _base(url) in self._bases
         except ValueError:
@@ -91,7 +91,7 @@ class Bases:
 
 
 def _is_relative(node: Any) -> bool:
-    """Returns whether a node is nothing but a relative Reference without a version: a basis has more than a hundred."""
+    """Returns whether a node is only a relative Reference without a version: a basis has more than a hundred."""
     text = node.get("reference") if type(node) is dict and len(node) == 1 else None
     return type(text) is str and ":" not in text and "/_history/" not in text
 
@@ -104,42 +104,42 @@ def _base(url: str) -> _Base:
 
 
 def is_id(value: object) -> bool:
-    """Whether it can be the id of a resource in FHIR R4."""
+    """Returns whether it can be the id of a resource in FHIR R4."""
     return type(value) is str and _is_id(value) is not None
 
 
 @lru_cache(maxsize=4096)
 def id_in_text(text: str, resource_type: str) -> str:
-    """The id of a relative reference; empty if it is to another type, to another server or none."""
+    """Returns the id in a relative reference; "" if it is to another type or server, or not a reference."""
     kind, _, key = text.partition("/")
     return key if kind == resource_type and is_id(key) else ""
 
 
 def id_in(reference: object, resource_type: str) -> str:
-    """The id that a Reference of ours to this type holds; empty if none."""
+    """Returns the id in a Reference of ours to this type; "" if there is none."""
     text = reference.get("reference") if isinstance(reference, dict) else None
     return id_in_text(text, resource_type) if isinstance(text, str) else ""
 
 
 def is_foreign(reference: object) -> bool:
-    """Whether a Reference, made relative if it is ours, leads to another server."""
+    """Returns whether a Reference, made relative if it is ours, leads to another server."""
     text = reference.get("reference") if isinstance(reference, dict) else reference
     return isinstance(text, str) and _ABSOLUTE.match(text) is not None
 
 
 def contradicts(reference: object, resource_type: str) -> bool:
-    """Whether a Reference's `type` says another type than this one, which its `reference` names."""
+    """Returns whether a Reference's `type` differs from this type, which its `reference` names."""
     stated = reference.get("type") if isinstance(reference, dict) else None
     return stated is not None and str(stated).rpartition("/StructureDefinition/")[2] != resource_type
 
 
 def patient_of(resource: Resource) -> str:
-    """The id of the Patient that `subject` refers to; empty if none."""
+    """Returns the id of the Patient that `subject` refers to; "" if there is none."""
     return id_in(resource.get("subject"), "Patient")
 
 
 def locations_of(encounter: Resource) -> list[str]:
-    """The ids of the Locations of an Encounter's parts, in their order; empty where a part names none."""
+    """Returns the ids of the Locations of an Encounter's parts, in order; "" for a part that names none."""
     parts = encounter.get("location")
     if not isinstance(parts, list):
         return []
@@ -147,5 +147,5 @@ def locations_of(encounter: Resource) -> list[str]:
 
 
 def patient_values(patient_ids: Iterable[str], profile: ServerProfile) -> list[str]:
-    """The patients as the server wants them named in a search."""
+    """Returns the patients as the server expects them in a search."""
     return [f"Patient/{key}" if profile.references == "type_and_id" else key for key in patient_ids]

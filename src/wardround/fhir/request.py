@@ -1,4 +1,4 @@
-"""One request to a server, which may be sent several times."""
+"""A request to a server, which may be sent several times."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ class Request:
     """A request, and how its answer is read.
 
     Attributes:
-        accept: statuses of refusals that the caller can use.
-        read: makes something else than a dict of the body of a success, and None of one that is broken.
+        accept: statuses of refusals that the caller can handle.
+        read: decodes the body of a success, into a dict or something else; None if it is broken.
         stream: whether the body is read part by part.
     """
 
@@ -28,5 +28,5 @@ class Request:
 
     @property
     def where(self) -> str:
-        """The URL without what a message must not show."""
+        """Returns the URL without what messages must not show."""
         return shown(self.url)

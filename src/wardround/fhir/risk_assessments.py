@@ -1,4 +1,4 @@
-"""RiskAssessments with their Provenance and Device to and from a FHIR server; repeating a write changes nothing."""
+"""Reads and writes RiskAssessments with their Provenance and Device; repeating a write changes nothing."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,18 +11,18 @@ from wardround.fhir.references import Resource, is_id
 from wardround.fhir.write_outcome import WriteOutcome
 from wardround.results.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
 
-# What servers bear in one parameter; the client halves where even this is too much.
+# How many values servers accept in one parameter; the client halves the list if even this is too many.
 VALUES_PER_SEARCH: Final = 250
-# An answer that was lost shows only at the next look whether it was done.
+# If an answer was lost, only the next look shows whether the write was done.
 LOOKS: Final = 5
-# FHIR's own ids, and what some servers make of them; it goes into a header.
+# FHIR's own ids, and the variants that some servers use; the value goes into a header.
 _VERSION: Final = re.compile(r"[!#-~]{0,200}", re.ASCII)
 _CREATED: Final = 201
 _DEVICE: Final = re.compile(r"Device/[A-Za-z0-9\-.]{1,64}")
 
 
 def held(client: FhirClient, identities: Sequence[str]) -> dict[str, list[Resource]]:
-    """The RiskAssessments that the server holds, by the value of our identifier; normally one each.
+    """Returns the RiskAssessments that the server holds, by the value of our identifier; normally one each.
 
     References to the server's own resources are relative in them, so that whole references can be compared.
     """
@@ -34,7 +34,7 @@ def held(client: FhirClient, identities: Sequence[str]) -> dict[str, list[Resour
 
 
 def _with(identities: Sequence[str], client: FhirClient) -> Iterator[Resource]:
-    """The RiskAssessments with these identifiers; of one that changed while it was searched for, the last version."""
+    """Yields the RiskAssessments with these identifiers; the last version of one that changed during the search."""
     tokens = [f"{IDENTIFIER_SYSTEM}|{identity}" for identity in identities]
     by_id: dict[str, Resource] = {}
     for place, resource in enumerate(client.search("RiskAssessment", {"identifier": tokens})):
@@ -45,12 +45,12 @@ def _with(identities: Sequence[str], client: FhirClient) -> Iterator[Resource]:
 
 
 def is_misshapen(resource: Mapping[str, Any]) -> bool:
-    """Whether a RiskAssessment has no usable id, or is otherwise none that can be judged and changed."""
+    """Returns whether a RiskAssessment has no usable id, or cannot be judged and changed for another reason."""
     lists = [resource.get(name, []) for name in ("identifier", "note", "prediction")]
     objects = [resource.get(name, {}) for name in ("meta", "subject", "encounter")]
     return not (
         is_id(resource.get("id"))
-        # Without it nobody can tell whether somebody took it back.
+        # Without a status there is no telling whether the result was taken back.
         and isinstance(resource.get("status"), str)
         and all(_are_objects(items) for items in lists)
         and all(isinstance(item, dict) for item in objects)
@@ -60,24 +60,25 @@ def is_misshapen(resource: Mapping[str, Any]) -> bool:
 
 
 def identity_of(resource: Mapping[str, Any]) -> str:
-    """The value of our identifier; "" if the resource has none."""
+    """Returns the value of our identifier; "" if the resource has none."""
     identifiers = dicts(resource.get("identifier"))
     return next((str(item.get("value")) for item in identifiers if item.get("system") == IDENTIFIER_SYSTEM), "")
 
 
 def write(client: FhirClient, resources: Sequence[Resource]) -> list[WriteOutcome]:
-    """Writes RiskAssessments; gives the outcome of each, in order.
+    """Writes RiskAssessments; returns the outcome of each, in order.
 
     One with an id updates the server's resource of this id, if nobody else has changed it since it was read. One
-    without is written by conditional update, so that there is one however often it is sent. A server without
-    conditional update creates it: then the caller must be the only writer, and look for it before it writes again.
+    without an id is written by conditional update, so that there is only one however often it is sent. On a server
+    without conditional update it is created: then the caller must be the only writer, and search for it before writing
+    again.
     """
     entries = [_update(one) if "id" in one else _new(client, one) for one in resources]
     return [_outcome(entry, answer) for entry, answer in zip(entries, _answers(client, entries), strict=True)]
 
 
 def versions(client: FhirClient, resource: Resource) -> list[Resource]:
-    """What the server has held under the id of a RiskAssessment, the newest first; nothing if it does not tell.
+    """Returns the versions of a RiskAssessment that the server has held, newest first; none if it does not tell.
 
     Raises FhirUnreachable.
     """
@@ -93,7 +94,7 @@ def versions(client: FhirClient, resource: Resource) -> list[Resource]:
 
 
 def with_provenance(client: FhirClient, targets: Sequence[str]) -> set[str]:
-    """Those of the references that a Provenance has as its target."""
+    """Returns those of the references that are the target of a Provenance."""
     found: set[str] = set()
     for some in _in_turn(targets):
         for resource in client.search("Provenance", {"target": some}):
@@ -103,16 +104,16 @@ def with_provenance(client: FhirClient, targets: Sequence[str]) -> set[str]:
 
 
 def create_provenance(client: FhirClient, resources: Sequence[Resource]) -> dict[str, WriteOutcome]:
-    """Writes each Provenance unless its target has one by now; gives the outcome by target."""
+    """Writes each Provenance unless its target already has one; returns the outcome by target."""
     entries = [_create(client, resource, f"target={_target(resource)}") for resource in resources]
     targets = [_target(resource) for resource in resources]
     return dict(zip(targets, map(WriteOutcome.of, _answers(client, entries)), strict=True))
 
 
 def device_reference(client: FhirClient, device: Resource) -> str:
-    """The reference of the server's Device with this one's identifier, which is created if there is none.
+    """Returns a reference to the server's Device with this one's identifier; creates it if there is none.
 
-    It is looked for first: a server that does not know If-None-Exist would create one a run.
+    It is searched for first: a server that ignores If-None-Exist would otherwise create one per run.
     """
     token = f"{DEVICE_SYSTEM}|{device['identifier'][0]['value']}"
     outcome = WriteOutcome(None)
@@ -133,7 +134,7 @@ def device_reference(client: FhirClient, device: Resource) -> str:
 
 
 def _found_device(client: FhirClient, token: str) -> str | None:
-    # Of two that a race may have left, every run takes the same one.
+    # If a race has left two, every run takes the same one.
     found = client.search("Device", {"identifier": [token]})
     ids = [str(one["id"]) for one in found if one.get("resourceType") == "Device" and is_id(one.get("id"))]
     return f"Device/{min(ids)}" if ids else None
@@ -160,8 +161,8 @@ def _create(client: FhirClient, resource: Resource, unless: str) -> Resource:
 
 
 def _answers(client: FhirClient, entries: list[Resource]) -> list[Resource]:
-    # A creation that was sent again after a lost answer would be a second resource, where the server does not keep its
-    # word about If-None-Exist; whoever asks will look instead.
+    # Where a server ignores If-None-Exist, a creation sent again after a lost answer would make a second resource; the
+    # caller looks it up instead.
     return client.batch(entries, repeat=all(entry["request"]["method"] != "POST" for entry in entries))
 
 
@@ -170,7 +171,7 @@ def _outcome(entry: Resource, answer: Resource) -> WriteOutcome:
     if not outcome.taken or outcome.status == _CREATED or "id" in entry["resource"]:
         return outcome
     if "ifNoneExist" in request:
-        # Nothing was created: of two writers at once the other was faster.
+        # Nothing was created: another writer was faster.
         return outcome._replace(taken=False)
     return outcome._replace(replaced=request["method"] == "PUT")
 
@@ -180,7 +181,7 @@ def _target(resource: Resource) -> str:
 
 
 def _located(location: str) -> str:
-    """`Type/id` of where a server says that it has put what it was sent: its own, whatever it calls itself."""
+    """Returns `Type/id` from the location that a server gives for what it stored, under whatever base URL it uses."""
     return "/".join(location.split("/_history/")[0].split("/")[-2:])
 
 

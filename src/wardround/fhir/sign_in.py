@@ -1,4 +1,4 @@
-"""How to sign in to a FHIR server: one frozen class per way, secrets never shown; `fhir.auth` does what they say."""
+"""How to sign in to a FHIR server: one frozen class per method, secrets never shown; `fhir.auth` carries it out."""
 
 import re
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 from wardround.errors import FhirError
 
-# What the header of a request can bear.
+# The characters that a request header can hold.
 BEARER: Final = re.compile(r"[\x21-\x7e]+")
 _LONGEST_SECRET: Final = 2**16  # characters
 
 
 @dataclass(frozen=True)
 class BearerToken:
-    """A token that somebody else got and renews."""
+    """A token that is obtained and renewed elsewhere."""
 
     token: str = field(repr=False)
 
@@ -39,7 +39,7 @@ class ClientSecret:
     """OAuth client credentials with a secret.
 
     Attributes:
-        token_url: the token endpoint; found in <base>/.well-known/smart-configuration if it is None.
+        token_url: the token endpoint; if None, it is looked up in <base>/.well-known/smart-configuration.
         scope: what to ask for, such as `system/*.read`; not sent if it is empty.
         sent_as: `basic` in the Authorization header (RFC 6749, 2.3.1), `post` in the form.
     """
@@ -79,7 +79,7 @@ SignIn = BearerToken | BasicPassword | TokenSignIn
 
 
 def read_key(path: Path) -> str:
-    """The text of a private key's file. Raises FhirError if it cannot be read."""
+    """Returns the text of a private key's file. Raises FhirError if it cannot be read."""
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError):
@@ -89,9 +89,9 @@ def read_key(path: Path) -> str:
 
 
 def read_secret(path: Path) -> str:
-    """The secret in a file, as Docker and Kubernetes hand one over, without the line end that editors add.
+    """Returns the secret in a file, as Docker and Kubernetes provide it, without the line break that editors add.
 
-    Raises FhirError for a file that is not there, cannot be read, is empty, or holds more than a secret.
+    Raises FhirError for a file that is missing, unreadable or empty, or that holds more than a secret.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -111,7 +111,7 @@ def read_secret(path: Path) -> str:
 
 
 def require_private(token_url: str | None) -> None:
-    """Raises FhirError for a token endpoint to which secrets would travel in the open: http, but for this machine."""
+    """Raises FhirError for a token endpoint that would get secrets unencrypted: http, except on this machine."""
     if token_url is None:
         return
     try:

@@ -17,21 +17,21 @@ from wardround.fhir.patience import RETRIES
 
 @dataclass(frozen=True)
 class InForm:
-    """Which field of Airflow's connection holds a setting, where it is not one of the setting's own name.
+    """The field of Airflow's connection that holds a setting, if it does not have the setting's own name.
 
-    `host`, `login` and `password` are fields that each connection has; with None, the form has no field for it.
+    `host`, `login` and `password` are fields that every connection has; with None, the form has no field for it.
     """
 
     field: str | None
 
 
 def listed(value: object) -> object:
-    """Returns the values of a list with commas; anything but a text as it is."""
+    """Returns the values of a comma-separated list; anything but a string unchanged."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 def _true_or_false(value: object) -> object:
-    """Returns the truth value of a text. pydantic would also take 1, yes and on for true."""
+    """Returns the truth value of a string. pydantic would also take 1, yes and on for true."""
     if not isinstance(value, str):
         return value
     if value.lower() not in ("true", "false"):
@@ -66,7 +66,7 @@ class SourceSettings(BaseModel):
     client_secret: Annotated[SecretStr | None, InForm("password")] = Field(
         None, title=_PASSWORD, description="OAuth client credentials: the client's secret."
     )
-    # Under the name token_url Airflow would mask it, and with it the address in messages about the token endpoint.
+    # Under the name token_url, Airflow would mask the value, and the address in messages about the token endpoint too.
     token_url: Annotated[str | None, InForm("auth_url")] = Field(
         None,
         title="Token URL",
@@ -132,7 +132,7 @@ class SourceSettings(BaseModel):
         description="Seconds to wait for a connection, and then for each part of an answer; a whole answer has four"
         " times as long, and longer while much of it comes.",
     )
-    # A task of Airflow's holds one slot of the pool, and a slot stands for one request at a time.
+    # An Airflow task holds one slot of the pool, and a slot stands for one request at a time.
     threads: Annotated[Count, InForm(None)] = Field(4, le=64, title="Threads", description="Requests at the same time.")
     retries: Count = Field(
         RETRIES,
@@ -175,11 +175,11 @@ class SourceSettings(BaseModel):
 
 
 DEFAULTS: Final = SourceSettings(base_url="")
-"""What counts where nothing is set. It has no base URL."""
+"""The defaults. They include no base URL."""
 
 
 def meaning(setting: str) -> str:
-    """Returns what a setting is for, as sentences."""
+    """Returns what a setting is for, in full sentences."""
     return SourceSettings.model_fields[setting].description or ""
 
 
@@ -189,13 +189,13 @@ def label(setting: str) -> str:
 
 
 def form_field(setting: str) -> str | None:
-    """Returns the key of the field in which an Airflow connection holds a setting; None if it holds it nowhere."""
+    """Returns the key of the field in which an Airflow connection holds a setting; None if there is none."""
     own = [mark for mark in SourceSettings.model_fields[setting].metadata if isinstance(mark, InForm)]
     return own[0].field if own else setting
 
 
 def value_of(setting: str, text: str) -> Any:
-    """Returns what a text sets. Raises ValueError, which says what is expected instead."""
+    """Returns the value that a string sets. Raises ValueError, which says what is expected instead."""
     try:
         return _reader(setting).validate_python(text)
     except ValidationError as error:
@@ -211,24 +211,27 @@ def _reader(setting: str) -> TypeAdapter[Any]:
 
 @cache
 def schema(setting: str) -> dict[str, Any]:
-    """Returns the JSON schema of a setting's values, without the null of one that may be left out."""
+    """Returns the JSON schema of a setting's values, without the null of an optional one."""
     properties = SourceSettings.model_json_schema()["properties"]
     about = properties[setting]
     return {**about, **about["anyOf"][0]} if "anyOf" in about else about
 
 
 def is_secret(setting: str) -> bool:
-    """Returns whether messages, logs and forms must hide it."""
+    """Returns whether messages, logs and forms must hide the setting."""
     return schema(setting).get("format") == "password"
 
 
 def is_path(setting: str) -> bool:
-    """Returns whether it names a file of the machine that asks the server."""
+    """Returns whether the setting names a file on the machine that contacts the server."""
     return schema(setting).get("format") == "path"
 
 
 def expected(setting: str, fault: str) -> str:
-    """Returns what a setting may be, for messages. `fault` is pydantic's word for what is wrong with a value of it."""
+    """Returns which values a setting may have, for messages.
+
+    `fault` is pydantic's code for what is wrong with a value.
+    """
     about = schema(setting)
     choices = about.get("enum", ())
     match about["type"]:

@@ -1,4 +1,4 @@
-"""FHIR's times as text in, exact times or what they may mean out, and the other way for search parameters."""
+"""Reads FHIR times as exact times or as what they may mean, and writes times for search parameters."""
 
 import re
 from calendar import monthrange
@@ -12,23 +12,23 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = timedelta(seconds=1)
 _SHORTEST: Final = len("2026-01-02T05:00Z")
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
-# A clock that shows 05:00 may stand in Kiribati, 14 hours ahead of UTC, or at sea, 12 hours behind it.
+# A clock that shows 05:00 may be in Kiribati, 14 hours ahead of UTC, or at sea, 12 hours behind it.
 _EAST: Final = timedelta(hours=14) // _MICROSECOND
 _WEST: Final = timedelta(hours=12) // _MICROSECOND
 _DAY: Final = timedelta(days=1) // _MICROSECOND
-# Two readings of one text without a zone are no further apart; a server may have read it either way.
+# Two readings of one time without a zone differ by no more than this; a server may have read it either way.
 ANY_ZONE: Final = timedelta(hours=26)
 
 Span = tuple[int, int]
-"""The earliest and the latest microsecond since 1970 that a text may mean."""
+"""The earliest and the latest microsecond since 1970 that a time as text may mean."""
 
 
-# What is charted by the minute or the hour has few different times.
+# Values charted by the minute or the hour have few different times.
 @lru_cache(maxsize=16384)
 def micros_of(text: str | None) -> int:
-    """Microseconds since 1970 of a dateTime or instant, or UNKNOWN.
+    """Returns the microseconds since 1970 of a dateTime or instant, or UNKNOWN.
 
-    A partial date is a span and no time, and a time of day without an offset could be anywhere: both are UNKNOWN.
+    A partial date is a span of time, and a time of day without an offset could be in any zone: both are UNKNOWN.
     """
     if not text or len(text) < _SHORTEST or text[10] != "T":
         return UNKNOWN
@@ -40,7 +40,7 @@ def micros_of(text: str | None) -> int:
 
 
 def span_of(text: object) -> Span | None:
-    """What a dateTime may mean in any zone; an exact time is one moment, a text that is no time None."""
+    """Returns the span that a dateTime may mean in any zone; an exact time is one moment, an invalid one None."""
     if not isinstance(text, str):
         return None
     if (exact := micros_of(text)) != UNKNOWN:
@@ -58,7 +58,10 @@ def span_of(text: object) -> Span | None:
 
 
 def days_of(text: object) -> tuple[date, date] | None:
-    """The first and the last day that a date may mean, of which a year or a month may be all; None for no date."""
+    """Returns the first and the last day that a date may mean; None if it is not a date.
+
+    A date may be only a year or a month.
+    """
     parts = _DATE.fullmatch(text) if isinstance(text, str) else None
     if parts is None:
         return None
@@ -72,12 +75,12 @@ def days_of(text: object) -> tuple[date, date] | None:
 
 
 def no_earlier_than(time: datetime) -> str:
-    """The search value for `time` and after, begun at the whole second, which every server can read."""
+    """Returns the search value for `time` and later, rounded down to a whole second, which every server can read."""
     return f"ge{_whole_seconds(time)}"
 
 
 def no_later_than(time: datetime) -> str:
-    """The search value for `time` and before, ended at a whole second."""
+    """Returns the search value for `time` and earlier, ending at a whole second."""
     return f"le{_whole_seconds(time + _SECOND - _MICROSECOND)}"
 
 

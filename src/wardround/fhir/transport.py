@@ -1,4 +1,4 @@
-"""One HTTP request in, one JSON answer out: keep-alive, retries, Retry-After, and errors that name the cause."""
+"""Sends HTTP requests and returns JSON answers: keep-alive, retries, Retry-After, errors that name the cause."""
 
 import logging
 import ssl
@@ -24,7 +24,7 @@ from wardround.fhir.wire import WholeAnswers, hold, parts
 
 ATTEMPTS: Final = 5
 FIRST_WAIT: Final = 0.5  # seconds; doubled each time
-LONGEST_WAIT: Final = 120.0  # seconds; a server that asks for more in Retry-After is asked again after this
+LONGEST_WAIT: Final = 120.0  # seconds; the longest wait, even if Retry-After asks for more
 _BUSY: Final = (408, 429, 502, 503, 504)
 _PART: Final = 2**20  # bytes of a file at a time
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class Transport:
         self.patience = patience or Patience(source.retries)
         self._session = requests.Session()
         self._session.headers["Accept"] = "application/fhir+json"
-        # HAPI answers a search that it saw a minute ago with what it found then; what was just written must be found.
+        # HAPI answers a repeated search from a cache for about a minute; what was just written must be found.
         self._session.headers["Cache-Control"] = "no-cache"
         self._verify = _trusted(source.ca_file)
         self._proxies = {"http": source.proxy, "https": source.proxy} if source.proxy else None
@@ -57,7 +57,7 @@ class Transport:
         self._session.close()
 
     def sign_in(self) -> None:
-        """Gets the token that requests will bear, if they need one; raises as `send` does."""
+        """Gets the token that requests will carry, if they need one; raises as `send` does."""
         itself = Request("GET", f"{self._source.base_url}/")
         self._persist(lambda _: self._authorization.header(), itself, repeat=True)
 
@@ -73,13 +73,13 @@ class Transport:
         repeat: bool = True,
         read: Callable[[bytes], Any] = json_object,
     ) -> Answer:
-        """Sends until there is an answer, `ATTEMPTS` times at most, and again after a server that was down is up.
+        """Sends until there is an answer, `ATTEMPTS` times at most, and again once a server that was down is up.
 
-        Without `repeat` it is sent once; the token for it may be asked for again. `read` makes something else than a
-        dict of the body of a success, and None of one that is broken.
+        Without `repeat` it is sent once; the token for it may be asked for again. `read` decodes the body of a success,
+        into a dict or something else, and returns None for a broken one.
 
         Returns:
-            The answer if it succeeded, or its status is one of `accept`, which may then have no body.
+            The answer if it succeeded, or if its status is one of `accept`; then it may have no body.
 
         Raises:
             FhirUnreachable: no connection, or the server stayed busy or broke off every time.
@@ -90,15 +90,15 @@ class Transport:
         return self._persist(self._answer, Request(method, url, body, headers, accept, read), repeat)
 
     def download(self, url: str, accept: str, signed: bool, keep: Callable[[Iterator[bytes]], T]) -> T:
-        """Passes a file, part by part, to `keep`, and again from its beginning where it broke off.
+        """Passes a file, part by part, to `keep`, and again from its beginning if it broke off.
 
-        Only a `signed` request bears the token. Gives what `keep` gives; raises as `send` does.
+        Only a `signed` request carries the token. Returns what `keep` returns; raises as `send` does.
         """
         request = Request("GET", url, headers={"Accept": accept}, stream=True)
         return self._persist(partial(self._kept, signed=signed, keep=keep), request, repeat=True)
 
     def _persist(self, once: Callable[[Request], T], request: Request, repeat: bool) -> T:
-        """What `once` gives of the request, tried again as `send` says."""
+        """Returns what `once` returns for the request, tried again as `send` says."""
         again = True
         while True:
             try:
@@ -111,7 +111,7 @@ class Transport:
                     back = self.patience.wait_until(lambda: not self.is_down())
                     _LOG.warning("%s: %s", request.where, "is up again" if back else "is not waited for any longer")
                 else:
-                    # It may have come back this moment. If not, it is this request that it cannot answer.
+                    # The server may have just come back. If not, it is this request that it cannot answer.
                     back, again = again, False
                 if not back:
                     raise FhirUnreachable(str(error)) from None
@@ -122,7 +122,8 @@ class Transport:
                 return once(request)
             except Busy as busy:
                 what = f"{busy.where}: {busy}"
-                # What the token endpoint did not answer was not sent to the server yet, or refused by it.
+                # If the token endpoint did not answer, the request was not sent to the server yet, or the server
+                # refused it.
                 if not repeat and busy.where == request.where:
                     raise FhirUnreachable(f"{what}, expected an answer; look whether it was done") from None
                 if attempt == ATTEMPTS:
@@ -136,7 +137,7 @@ class Transport:
         raise AssertionError("unreachable")
 
     def wait(self, attempt: int) -> bool:
-        """Waits as long as before the next attempt at a request; False if the run has no more retries."""
+        """Waits as long as before the next attempt at a request; returns False if the run has no more retries."""
         if not self.patience.retry():
             _LOG.warning("%s: all retries of the run are used up", shown(self._source.base_url))
             return False
@@ -144,9 +145,9 @@ class Transport:
         return True
 
     def is_down(self) -> bool:
-        """Whether the server, or who signs in to it, gives no answer at all when it is asked who it is.
+        """Returns whether the server, or its token endpoint, does not answer a request for /metadata at all.
 
-        One that refuses, or whose certificate is not trusted, is not down: waiting would not mend it.
+        A server that refuses, or whose certificate is not trusted, is not down: waiting would not help.
         """
         try:
             self._answer(Request("GET", f"{self._source.base_url}/metadata"))
@@ -160,7 +161,7 @@ class Transport:
         return answer_of(self._signed(request), request)
 
     def _kept(self, request: Request, signed: bool, keep: Callable[[Iterator[bytes]], T]) -> T:
-        """What `keep` gives of a file's parts, read once."""
+        """Returns what `keep` returns for a file's parts, read once."""
         with self._signed(request) if signed else self._exchange(request, None) as response:
             if response.status_code != requests.codes.ok:
                 hold(response)
@@ -175,7 +176,7 @@ class Transport:
         authorization = self._authorization.header()
         response = self._exchange(request, authorization)
         if response.status_code == requests.codes.unauthorized:
-            # A token that the server no longer takes, before its time; the next one is the last try.
+            # The server no longer accepts the token, before it has expired; the next one is the last try.
             renewed = self._authorization.after_refusal(authorization)
             if renewed is not None:
                 response.close()
@@ -183,13 +184,13 @@ class Transport:
         return response
 
     def _exchange(self, request: Request, authorization: str | None) -> requests.Response:
-        """One request and its answer, unless that is one that another attempt may mend."""
+        """Sends one request and returns its answer, unless another attempt may bring a better one."""
         with self._lock:
             self.requests_made += 1
         began = time.monotonic()
         try:
-            # No redirects: they would turn a POST into a GET, and could lead the token elsewhere. What the session
-            # knows of proxies and authorities would yield to the environment, what the request says does not.
+            # No redirects: they would turn a POST into a GET, and could send the token elsewhere. The environment
+            # overrides proxies and certificate authorities set on the session, but not those set on the request.
             response = self._session.request(
                 request.method,
                 request.url,
@@ -219,11 +220,11 @@ class Transport:
 
 
 class _GaveUp(Exception):
-    """Every attempt was in vain."""
+    """Every attempt failed."""
 
 
 def _trusted(ca_file: str | None) -> str | None:
-    """The file of authorities, if it can be used; None means the usual ones. Raises FhirError."""
+    """Returns the file of certificate authorities, if it is usable; None means the usual ones. Raises FhirError."""
     if ca_file is not None:
         try:
             ssl.create_default_context(cafile=ca_file)

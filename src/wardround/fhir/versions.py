@@ -1,7 +1,8 @@
-"""Several versions of one resource in, the one that counts out.
+"""Picks, of several versions of one resource, the one that counts.
 
-The latest `meta.lastUpdated` counts; where it cannot be compared, what came later. A version that is older than one met
-before never counts, even if one without a time came in between. What an export says was deleted does not count.
+The latest `meta.lastUpdated` counts; if times cannot be compared, the version that came later. A version that is older
+than one met before never counts, even if one without a time came in between. A resource that an export reports as
+deleted does not count.
 """
 
 from typing import Any, Final, Generic, TypeVar
@@ -12,22 +13,22 @@ from wardround.fhir.times import micros_of
 
 T = TypeVar("T")
 
-ALWAYS: Final = 2**63 - 1  # when something was deleted that nobody dates
+ALWAYS: Final = 2**63 - 1  # the time of a deletion without a date
 
 
 def updated_at(text: object) -> int:
-    """Microseconds since 1970 of a `lastUpdated`; UNKNOWN for what is no instant."""
+    """Returns the microseconds since 1970 of a `lastUpdated`; UNKNOWN if it is not an instant."""
     return micros_of(text) if isinstance(text, str) else UNKNOWN
 
 
 def last_updated(resource: Resource) -> Any:
-    """The `meta.lastUpdated` of a resource as it is; None without one."""
+    """Returns the `meta.lastUpdated` of a resource unchanged; None if it has none."""
     meta = resource.get("meta")
     return meta.get("lastUpdated") if isinstance(meta, dict) else None
 
 
 class Seen:
-    """What a search has given: of each resource the newest version. `again` are the keys of those given twice."""
+    """What a search has given: the newest version of each resource. `again` holds the keys of those given twice."""
 
     def __init__(self) -> None:
         self.versions: dict[str, str | int] = {}
@@ -37,7 +38,7 @@ class Seen:
         return len(self.versions)
 
     def takes(self, key: str, updated: object, resource: object) -> bool:
-        """Whether this is new, or a newer version of what was given."""
+        """Returns whether this is new, or a newer version of what was given."""
         version = updated if type(updated) is str else hash(repr(resource))
         known = self.versions.get(key)
         if known is None:
@@ -51,7 +52,7 @@ class Seen:
 
 
 class Newest(Generic[T]):
-    """What is kept of resources, by id: of each the version that counts. They are added in the order of coming."""
+    """What is kept of resources, by id: of each, the version that counts. They are added in order of arrival."""
 
     def __init__(self) -> None:
         self._kept: dict[str, T] = {}
@@ -64,7 +65,7 @@ class Newest(Generic[T]):
             self._updated[key] = max(time, newest)
 
     def remove(self, key: str, deleted: int) -> None:
-        """Takes out what was deleted at a time, unless it is known to be of later."""
+        """Removes a resource that was deleted at a time, unless its version is known to be later."""
         if self._updated.get(key, UNKNOWN) <= deleted:
             self._kept.pop(key, None)
 

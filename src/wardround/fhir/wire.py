@@ -1,7 +1,7 @@
-"""What one answer may cost, whatever the server does: time on the line, bytes, and what they unpack to.
+"""Limits what one answer may cost, whatever the server does: time on the line, bytes, and their unpacked size.
 
-A time-out of requests bounds each wait for some byte. A server that sends one now and then would be read for ever, and
-three megabytes of gzip can hold gigabytes.
+A timeout of requests limits each wait for the next byte. A server that sends one now and then would be read forever,
+and three megabytes of gzip can hold gigabytes.
 """
 
 import math
@@ -21,23 +21,23 @@ from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSL
 from wardround.errors import FhirError
 from wardround.fhir.endpoint import shown
 
-WAITS: Final = 4  # times the time-out: how long one answer may be waited for in all
-SLOWEST: Final = 16 * 2**10  # bytes a second of a body; who sends as much is waited for on and on
-MOST: Final = 256 * 2**20  # bytes of an answer that is held whole; a page of 10,000 resources has 25 KB for each
-_FREE: Final = 64 * 2**20  # bytes that may come out of however few
-_RATIO: Final = 200  # NDJSON of one ward packs 20 to 60 times; zeros pack 1,000 times
+WAITS: Final = 4  # times the timeout: how long to wait for one answer in all
+SLOWEST: Final = 16 * 2**10  # bytes a second of a body; at this rate or faster, waiting has no limit
+MOST: Final = 256 * 2**20  # bytes of an answer that is held whole; a page of 10,000 resources leaves 25 KB for each
+_FREE: Final = 64 * 2**20  # bytes that may be unpacked from however few
+_RATIO: Final = 200  # NDJSON of one ward is packed 20 to 60 times; zeros 1,000 times
 _PART: Final = 2**24
 
 
 class TooSlow(TimeoutError):
-    """An answer that came, but not within the time that it had in all."""
+    """An answer that arrived, but not within the total time it had."""
 
 
 class _Watched(RawIOBase):
-    """The bytes of a connection, as long as the time lasts that is spent on waiting for them.
+    """The bytes of a connection, limited by the time spent waiting for them.
 
-    What is done with them in between costs nothing. Those of a body give time back, so that what is long and comes
-    fast enough may take as long as it needs.
+    Time spent processing them does not count. The bytes of a body give time back, so that a long body that comes fast
+    enough may take as long as it needs.
     """
 
     def __init__(self, raw: Any, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -95,10 +95,10 @@ _POOLS: Final = {"http": _Connections, "https": _TlsConnections}
 
 
 class WholeAnswers(HTTPAdapter):
-    """requests' own adapter, but for its limits, and for answers that are not streamed: they are read at once.
+    """requests' own adapter with limits on answers, and reading those that are not streamed in one go.
 
-    requests reads them 10 KiB at a time, which takes three times as long and, of pages of some megabytes, as long as
-    half of parsing them.
+    requests reads them 10 KiB at a time, which takes three times as long and, for pages of several megabytes, half as
+    long as parsing them.
     """
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -107,7 +107,7 @@ class WholeAnswers(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):  # which has connections of its own
+        if not proxy.lower().startswith("socks"):  # which has its own connections
             manager.pool_classes_by_scheme = _POOLS
         return manager
 
@@ -122,7 +122,7 @@ class WholeAnswers(HTTPAdapter):
     ) -> requests.Response:
         response = super().send(request, stream, timeout, verify, cert, proxies)
         if response.is_redirect:
-            # Nobody follows it, but requests would read its whole body and its address to be able to.
+            # Redirects are not followed, but requests would read the whole body and the address to be able to.
             del response.headers["Location"]
         if not stream:
             hold(response)
@@ -132,7 +132,7 @@ class WholeAnswers(HTTPAdapter):
 def hold(response: requests.Response) -> None:
     """Reads the body into `response.content`.
 
-    Raises FhirError for one that is too large, and what requests raises where it breaks off.
+    Raises FhirError for a body that is too large, and what requests raises if it breaks off.
     """
     held, size = [], 0
     for part in parts(response, _PART):
@@ -146,9 +146,9 @@ def hold(response: requests.Response) -> None:
 
 
 def parts(response: requests.Response, size: int) -> Iterator[bytes]:
-    """The body unpacked, `size` bytes at a time.
+    """Yields the unpacked body, `size` bytes at a time.
 
-    Raises FhirError where it unpacks to too much, and what requests raises where it breaks off.
+    Raises FhirError if it unpacks to too much, and what requests raises if it breaks off.
     """
     raw, unpacked = response.raw, 0
     while part := _read(response, size):
@@ -161,7 +161,7 @@ def parts(response: requests.Response, size: int) -> Iterator[bytes]:
 
 
 def _read(response: requests.Response, size: int) -> bytes:
-    # urllib3 copies what it unpacks, also where there is nothing to unpack.
+    # urllib3 copies what it unpacks, even if there is nothing to unpack.
     packed = "Content-Encoding" in response.headers
     try:
         part: bytes = response.raw.read(size, decode_content=packed)

@@ -8,17 +8,17 @@ UNANSWERED: Final = "unanswered"
 """What an outcome without a status is called in reasons and messages."""
 
 _STATUS: Final = re.compile(r"[1-5][0-9]{2}")
-# Somebody else was there first. A creation that was answered with 200 or 304 has created nothing.
+# Another writer was there first. A creation that is answered with 200 or 304 has created nothing.
 _OVERTAKEN: Final = (None, 200, 304, 404, 409, 410, 412)
 
 
 class WriteOutcome(NamedTuple):
-    """What became of one write, as far as its answer says.
+    """The outcome of one write, as far as its answer says.
 
     Attributes:
         status: the HTTP status; None if there is none, and it may or may not have been done.
-        taken: whether the server holds now what it was sent.
-        replaced: whether that took the place of what somebody else had put there meanwhile.
+        taken: whether the server now holds what it was sent.
+        replaced: whether that replaced what another writer had put there meanwhile.
     """
 
     status: int | None
@@ -29,12 +29,12 @@ class WriteOutcome(NamedTuple):
     def of(cls, answer: Mapping[str, Any]) -> Self:
         """Returns the outcome that an answered entry of a batch states."""
         status = status_of(answer)
-        # Some say 304 to an update that changes nothing.
+        # Some servers answer 304 to an update that changes nothing.
         return cls(status, taken=status is not None and (status // 100 == 2 or status == 304))
 
     @property
     def is_overtaken(self) -> bool:
-        """Whether it is worth looking again at what the server holds now. Other refusals are final."""
+        """Returns whether it is worth looking again at what the server holds now. Other refusals are final."""
         return not self.taken and self.status in _OVERTAKEN
 
     def __str__(self) -> str:
