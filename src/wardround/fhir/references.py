@@ -48,7 +48,7 @@ class Bases:
         return found["local"]
 
     def _patient(self, text: object) -> tuple[str, str]:
-        """The id of the Patient that a reference of ours names; if none, FOREIGN_REFERENCE if that is why."""
+        """Returns the id of the Patient that a reference of ours names, or "" and FOREIGN_REFERENCE if that is why."""
         if not isinstance(text, str):
             return "", ""
         patient = id_in_text(self._relative(text), "Patient")

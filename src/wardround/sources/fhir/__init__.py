@@ -1,1 +1,1 @@
-"""A FHIR server as a source: Encounters to stays, Patients to ages, Observations to readings."""
+"""Uses a FHIR server as a source: Encounters become stays, Patients ages, Observations readings."""

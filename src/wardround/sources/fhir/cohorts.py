@@ -1,4 +1,4 @@
-"""A Group, a List, ids or a file of them in, the patients named out; and the ICU stays of given patients."""
+"""Finds the patients that a Group, a List, ids or a file of ids names, and the ICU stays of given patients."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -20,11 +20,11 @@ from wardround.sources.fhir.encounter_search import begin, complete, encounters_
 from wardround.sources.patient_ids import patient_ids_in
 from wardround.spec.cohorts import Encounters
 
-WITHOUT_STAY: Final = "cohort_without_stay"  # the patient is there, and was in no ICU in the look-back
-NOT_A_PATIENT: Final = "not_a_patient"  # a member of a Group or an entry of a List that is something else
+WITHOUT_STAY: Final = "cohort_without_stay"  # the patient exists, but was in no ICU in the look-back
+NOT_A_PATIENT: Final = "not_a_patient"  # a member of a Group or an entry of a List that is not a patient
 NOT_AN_ID: Final = "not_an_id"  # a line of a file that cannot be an id
-INACTIVE: Final = "inactive_member"  # inactive in its Group, or struck from its List
-NAMED_AGAIN: Final = "named_again"  # an id that was asked for more than once; it is screened once
+INACTIVE: Final = "inactive_member"  # inactive in its Group, or marked as deleted in its List
+NAMED_AGAIN: Final = "named_again"  # an id that was given more than once; it is screened once
 
 
 class Named(NamedTuple):
@@ -41,10 +41,10 @@ def find_for_patients(
     start: datetime | None = None,
     as_of: datetime | None = None,
 ) -> FoundStays:
-    """The stays of these patients that overlap [start, as_of]; without them, all of theirs.
+    """Returns the stays of these patients that overlap [start, as_of]; without these times, all of theirs.
 
-    Searches Encounters by patient and time alone, `patients_per_search` at a time: which of them count as stays is
-    decided here, by the same rule as for `stays.find`. Encounters of anybody else are not taken.
+    Searches Encounters by patient and time alone, `patients_per_search` at a time; which of them count as stays is
+    decided here, by the same rule as in `stays.find`. Encounters of other patients are not taken.
     """
     records, rule = begin(client, encounters)
     size = client.source.patients_per_search
@@ -55,13 +55,13 @@ def find_for_patients(
 
 
 def only_of(patient_ids: Iterable[str], found: FoundStays) -> FoundStays:
-    """The stays of these patients alone."""
+    """Returns only the stays of these patients."""
     asked = set(patient_ids)
     return FoundStays(*(frame[frame["patient_id"].isin(asked)].reset_index(drop=True) for frame in found))
 
 
 def unknown_among(client: FhirClient, patient_ids: Sequence[str]) -> set[str]:
-    """Those of the ids that the server has no Patient for."""
+    """Returns those of the ids for which the server has no Patient."""
     size = client.source.patients_per_search
     known = {
         str(patient.get("id"))
@@ -72,9 +72,9 @@ def unknown_among(client: FhirClient, patient_ids: Sequence[str]) -> set[str]:
 
 
 def of_group(client: FhirClient, group_id: str) -> list[Named]:
-    """The members of Group/<id>: as the resource lists them, or page by page where it counts more than it lists.
+    """Returns the members of Group/<id>: as the resource lists them, or page by page if it counts more than it lists.
 
-    Raises FhirError if there is no such Group, it is a description of patients (actual false), or members are missing.
+    Raises FhirError if there is no such Group, if it only describes patients (actual false), or if members are missing.
     """
     group, where = client.read(f"Group/{group_id}"), f"{client.source.base_url}/Group/{group_id}"
     if group.get("actual") is False:
@@ -83,7 +83,7 @@ def of_group(client: FhirClient, group_id: str) -> list[Named]:
     members, quantity = _listed(group.get("member")), group.get("quantity")
     if not isinstance(quantity, int) or len(members) >= quantity:
         return each_once(_entry(member, "entity", "inactive") for member in members)
-    # Servers with large Groups give the members only as a search.
+    # Servers with large Groups return the members only through a search.
     found = client.search("Patient", [("_has:Group:member:_id", group_id), ("_elements", "id")])
     named = each_once(_patient(patient) for patient in found)
     if len(named) != quantity:
@@ -95,7 +95,7 @@ def of_group(client: FhirClient, group_id: str) -> list[Named]:
 
 
 def of_list(client: FhirClient, list_id: str) -> list[Named]:
-    """The entries of List/<id>. Raises FhirError if there is no such List, or it was entered in error."""
+    """Returns the entries of List/<id>. Raises FhirError if there is no such List, or it was entered in error."""
     listed = client.read(f"List/{list_id}")
     if listed.get("status") == "entered-in-error":
         raise FhirError(f"{client.source.base_url}/List/{list_id}: was entered in error; name another List")
@@ -105,13 +105,13 @@ def of_list(client: FhirClient, list_id: str) -> list[Named]:
 
 
 def of_ids(patient_ids: Sequence[str]) -> list[Named]:
-    """Each of the ids once, and an entry without an id for each repetition: its patient is screened."""
+    """Returns each id once, and an entry without an id for each repetition; the patient is still screened."""
     once = dict.fromkeys(patient_ids)
     return [*map(Named, once), *[Named("", NAMED_AGAIN)] * (len(patient_ids) - len(once))]
 
 
 def of_file(path: str, column: str | None) -> list[Named]:
-    """The ids in a file (see `patient_ids_in`). Raises SourceDataError, also for a file without any id."""
+    """Returns the ids in a file (see `patient_ids_in`). Raises SourceDataError, also for a file without any id."""
     texts = (text.removeprefix("Patient/") for text in patient_ids_in(path, column))
     named = each_once(Named(text) if is_id(text) else Named("", NOT_AN_ID) for text in texts)
     if not any(one.patient_id for one in named):
@@ -120,9 +120,9 @@ def of_file(path: str, column: str | None) -> list[Named]:
 
 
 def each_once(named: Iterable[Named]) -> list[Named]:
-    """Each patient once, and every entry that is no patient, in their order.
+    """Returns each patient once, and every entry that is not a patient, in order.
 
-    Who left and came back has two entries: one that stands makes a patient a member.
+    A patient who left and came back has two entries: one that is valid makes a patient a member.
     """
     entries = list(named)
     members = {one.patient_id for one in entries if not one.reason}

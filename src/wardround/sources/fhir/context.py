@@ -1,7 +1,7 @@
-"""An Observation in, what stands around its value and can make it mean something else out.
+"""Reads what surrounds an Observation's value and can make it mean something else.
 
-Most have nothing of it, and whoever calls asks for that first. What can be known of a specimen is what the reference
-says of it, and a Specimen inside the Observation: others are not looked up (decision 21).
+Most Observations have nothing of the kind, and callers check that first. What can be known of a specimen is what the
+reference says about it, and a Specimen inside the Observation: others are not looked up (decision 21).
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from wardround.fhir.page import dicts
 from wardround.fhir.references import Resource
 from wardround.sources.fhir.observation_shape import Component, Observation, Quantity, SpecimenReference, Term
 
-FOCUS: Final = "focus"  # about something or somebody else than the patient
-MODIFIER_EXTENSION: Final = "modifier_extension"  # none is known, and what is not understood must not be processed
+FOCUS: Final = "focus"  # about something or somebody other than the patient
+MODIFIER_EXTENSION: Final = "modifier_extension"  # none is known here, and one not understood forbids processing
 IMPLICIT_RULES: Final = "implicit_rules"
 _ELEMENTS: Final = {"focus": FOCUS, "modifier_extension": MODIFIER_EXTENSION, "implicit_rules": IMPLICIT_RULES}
 _BODY_SITE: Final = "http://hl7.org/fhir/StructureDefinition/bodySite"
@@ -25,24 +25,24 @@ _NOTHING: Final = Said(frozenset(), frozenset())
 
 
 def changed(observation: Observation) -> str:
-    """The element that changes what the whole Observation means; empty if none does."""
+    """Returns the element that changes what the whole Observation means; "" if there is none."""
     return next((reason for name, reason in _ELEMENTS.items() if is_there(getattr(observation, name))), "")
 
 
 def is_there(element: Any) -> bool:
-    """Some writers give every element, and those that they have not as null or as an empty list."""
+    """Returns whether an element is present: some systems write every element, with null or an empty list for none."""
     return element not in _ABSENT
 
 
 def is_absent(quantity: Quantity) -> bool:
-    """Whether an extension of the Quantity, or of its value, says that there is none."""
+    """Returns whether an extension of the Quantity, or of its value, says that there is no value."""
     about = quantity.about_value
     extensions = [quantity.extension, about.get("extension") if isinstance(about, dict) else None]
     return any(one.get("url") == _DATA_ABSENT for some in extensions for one in dicts(some))
 
 
 def said_around(observation: Observation, holder: Observation | Component) -> dict[str, Said]:
-    """What codes and words say of where and how a value of it was measured, and in what."""
+    """Returns what codes and words say about where and how a value of it was measured, and in what."""
     found = {name: _said(term) for name in ("body_site", "method") if (term := getattr(observation, name))}
     sites = [*_sites_in(observation.extension), *(_sites_in(holder.extension) if holder is not observation else ())]
     if sites:
@@ -59,7 +59,7 @@ def _sites_in(extensions: Any) -> Iterator[Resource]:
 
 
 def _said_of_site(site: Resource, contained: Any) -> Said:
-    """What an extension says of the place: as a concept, or as a reference to a BodyStructure."""
+    """Returns what an extension says about the site: as a concept, or as a reference to a BodyStructure."""
     reference = site.get("valueReference")
     reference = reference if isinstance(reference, dict) else {}
     concept = site.get("valueCodeableConcept")
@@ -81,7 +81,7 @@ def _said_of_specimen(specimen: SpecimenReference, contained: Any) -> Said:
 
 
 def _contained(reference: Any, contained: Any, element: str) -> Iterator[Term]:
-    """A concept of the resource inside the Observation that the reference names."""
+    """Yields a concept of the resource inside the Observation that the reference names."""
     for resource in dicts(contained):
         if isinstance(reference, str) and reference == f"#{resource.get('id')}" and resource.get(element) is not None:
             yield _term(resource[element])

@@ -1,4 +1,4 @@
-"""An Encounter as a plain dict in; the times of it that count as a stay out: by class, by type, or in Locations."""
+"""Finds the times of an Encounter, given as a dict, that count as a stay: by class, by type, or in Locations."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -13,8 +13,8 @@ _STINTS: Final = ("active", "completed", *_NEVER_THERE)
 class EncounterRule(NamedTuple):
     """Which Encounters are stays: by class or type (`code` or `system|code`), or by time in a Location (by id).
 
-    An Encounter of such a class or type counts for its whole period, any other for its time in the Locations and in
-    whatever is a part of them.
+    An Encounter of such a class or type counts for its whole period; any other one for its time in the Locations and
+    everything inside them.
     """
 
     classes: frozenset[str] = frozenset()
@@ -22,7 +22,7 @@ class EncounterRule(NamedTuple):
     types: frozenset[str] = frozenset()
 
     def bounds(self, encounter: Resource, whole: Bounds, places: Mapping[str, str]) -> list[Bounds]:
-        """The times that count, `places` being all Locations that do; none if the Encounter is no stay."""
+        """Returns the times that count; none if the Encounter is not a stay. `places` are all Locations that count."""
         if self._is_of_class(encounter):
             return self._of_class(encounter, whole)
         if any(_is_among(coding, self.types) for concept in list_in(encounter, "type") for coding in _codings(concept)):
@@ -35,7 +35,7 @@ class EncounterRule(NamedTuple):
         return _is_among(encounter.get("class") or {}, self.classes)
 
     def _of_class(self, encounter: Resource, whole: Bounds) -> list[Bounds]:
-        """The whole period; less the time that it was of another class, where its history tells."""
+        """Returns the whole period, without the time that it was of another class if its history tells."""
         history = list_in(encounter, "classHistory")
         others = [entry.get("period") or {} for entry in history if not self._is_of_class(entry)]
         same = [bounds_of(entry.get("period"), whole) for entry in history if self._is_of_class(entry)]
@@ -43,9 +43,9 @@ class EncounterRule(NamedTuple):
 
 
 def stints(encounter: Resource) -> Iterator[tuple[str, Resource]]:
-    """The Encounter's parts in a Location, with its id: those that took place, as far as it is known when.
+    """Yields the Encounter's parts in a Location, with its id: those that took place, as far as it is known when.
 
-    What is planned or reserved never did; what is completed at an unknown time cannot be going on.
+    Planned and reserved parts never took place; a part completed at an unknown time cannot be going on.
     """
     for place, part in zip(locations_of(encounter), list_in(encounter, "location"), strict=True):
         status = part.get("status")
@@ -57,7 +57,7 @@ def stints(encounter: Resource) -> Iterator[tuple[str, Resource]]:
 
 
 def list_in(resource: Resource, name: str) -> list[Any]:
-    """The elements of a list; none if it is not there. Raises TypeError for anything else."""
+    """Returns the elements of a list; none if it is missing. Raises TypeError for anything else."""
     found = resource.get(name)
     if not isinstance(found, list | None):
         raise TypeError(name)

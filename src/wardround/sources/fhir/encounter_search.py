@@ -1,4 +1,4 @@
-"""What every search for stays shares: which Encounters count, the span of time, and the Patients and Locations."""
+"""The common part of all searches for stays: which Encounters count, the time span, Patients and Locations."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ _DEEPEST: Final = 20  # a bed in a room in a ward in a wing in a building in a s
 
 
 def begin(client: FhirClient, encounters: Encounters) -> tuple[EncounterRecords, EncounterRule]:
-    """A records of the Locations asked for and what is inside them, and the rule by their ids.
+    """Returns the records of the given Locations and of what is inside them, and the rule with their ids.
 
     Raises FhirError for an unknown Location.
     """
@@ -41,10 +41,10 @@ def begin(client: FhirClient, encounters: Encounters) -> tuple[EncounterRecords,
 def encounters_of(
     client: FhirClient, criteria: Sequence[Criterion], start: datetime | None, as_of: datetime | None
 ) -> Iterator[Resource]:
-    """The Encounters of [start, as_of] that meet the criteria, and what comes with them, as the profile allows.
+    """Yields the Encounters of [start, as_of] that meet the criteria, and what comes with them, as the profile allows.
 
-    One is by date, in whatever zone the server takes a date to be. No date finds an Encounter without a period: those
-    that may be going on are asked for by status, or, patient by patient, along with all others.
+    One search is by date, in whatever zone the server takes a date to be. No date finds an Encounter without a period:
+    those that may be going on are searched for by status, or, patient by patient, together with all others.
     """
     profile = client.source.profile
     dates: list[Criterion] = [("date", no_earlier_than(start - ANY_ZONE))] if start else []
@@ -55,14 +55,14 @@ def encounters_of(
     yield from client.search("Encounter", [*criteria, *dates, *(_INCLUDES if profile.has_include else [])])
     if dates and by_status:
         going_on = client.search("Encounter", [*criteria, ("status", GOING_ON)])
-        # The others were asked for by date; who came since is not of this search.
+        # The others were found by date; anyone admitted since does not belong to this search.
         yield from (encounter for encounter in going_on if is_timeless(encounter))
 
 
 def complete(
     records: EncounterRecords, client: FhirClient, rule: EncounterRule, start: datetime | None, as_of: datetime | None
 ) -> FoundStays:
-    """The records's stays, once the Patients and Locations that came with no Encounter of the span were asked for."""
+    """Returns the stays of the records, after fetching Patients and Locations missing from the span's Encounters."""
     for resource_type, ids in records.missing(start, as_of).items():
         _add_by(records, client, resource_type, "_id", ids)
     if rule.locations and not client.source.profile.has_location_parts:
@@ -71,7 +71,7 @@ def complete(
 
 
 def _locations(records: EncounterRecords, client: FhirClient, names: Sequence[str]) -> frozenset[str]:
-    """The ids of Locations given by name or by id, which are added to the records."""
+    """Returns the ids of Locations given by name or by id, and adds them to the records."""
     if not names:
         return frozenset()
     records.add(client.search("Location", [("name", names)]))
@@ -82,7 +82,7 @@ def _locations(records: EncounterRecords, client: FhirClient, names: Sequence[st
 
 
 def _add_parts(records: EncounterRecords, client: FhirClient, locations: frozenset[str]) -> None:
-    """Adds what is inside the Locations, level by level."""
+    """Adds the Locations inside these Locations, level by level."""
     asked: set[str] = set()
     for _ in range(_DEEPEST):
         new = fhir_locations.inside(records.locations, locations).keys() - asked
@@ -94,7 +94,7 @@ def _add_parts(records: EncounterRecords, client: FhirClient, locations: frozens
 
 
 def _add_wholes(records: EncounterRecords, client: FhirClient) -> None:
-    """Adds what the known Locations are parts of, level by level."""
+    """Adds the Locations that the known ones are parts of, level by level."""
     asked: set[str] = set()
     for _ in range(_DEEPEST):
         wholes = {fhir_locations.whole_of(location) for location in records.locations.values()}

@@ -1,4 +1,4 @@
-"""Encounters, Patients and Locations as plain dicts in; stays, and Encounters that cannot be used, out."""
+"""Makes stays from Encounters, Patients and Locations given as dicts, and sets unusable Encounters aside."""
 
 import json
 import pickle
@@ -31,13 +31,13 @@ from wardround.sources.fhir.encounter_rule import EncounterRule, list_in, stints
 from wardround.sources.fhir.people import MALFORMED_PATIENT, MODIFIED, is_modified, person_of, successors
 
 NO_SUBJECT: Final = "no_subject"
-NO_PERIOD: Final = "no_period"  # no start, or a start or end that is no time at all
+NO_PERIOD: Final = "no_period"  # no start, or a start or end that is not a valid time
 UNCERTAIN_PERIOD: Final = "uncertain_period"  # a date, or a time without a zone, leaves open whether it was going on
 REVERSED_PERIOD: Final = "reversed_period"
 MALFORMED: Final = "malformed"  # not shaped like an Encounter, or without a usable id
-# An Encounter of such a status may be going on even if nobody says since when.
+# An Encounter with such a status may be going on even if no start is recorded.
 GOING_ON: Final = ("arrived", "triaged", "in-progress", "onleave", "unknown")
-# What of a resource is kept: a ward's Encounters and Patients are in memory together.
+# The elements that are kept of a resource: a ward's Encounters and Patients are in memory together.
 ELEMENTS: Final = {
     "Encounter": (
         *("id", "status", "class", "classHistory", "type", "subject", "period", "location", "partOf"),
@@ -49,7 +49,7 @@ ELEMENTS: Final = {
 
 
 def is_timeless(encounter: Resource) -> bool:
-    """Whether no date can find the Encounter: it has no period, or none that can be read."""
+    """Returns whether no date can find the Encounter: it has no period, or none that can be read."""
     try:
         return bounds_of(encounter.get("period")).is_timeless
     except AttributeError:
@@ -57,18 +57,18 @@ def is_timeless(encounter: Resource) -> bool:
 
 
 class EncounterRecords:
-    """Encounters and the Patients and Locations that they refer to, each once by id; their references are `bases`'."""
+    """Encounters and the Patients and Locations that they refer to, each once by id; `bases` resolves references."""
 
     def __init__(self, bases: Bases) -> None:
         self._bases = bases
-        # Packed: the Encounters of a hospital are in memory together, and as dicts they take five times the room.
+        # Packed: the Encounters of a hospital are in memory together, and as dicts they take five times the memory.
         self._encounters: Newest[bytes] = Newest()
         self._others: dict[str, Newest[Resource]] = {kind: Newest() for kind in ELEMENTS if kind != "Encounter"}
-        # Encounters without a usable id, each once by what they say: nothing else tells two of them apart.
+        # Encounters without a usable id, each once by content: nothing else tells two of them apart.
         self._nameless: dict[str, Resource] = {}
 
     def add(self, resources: Iterable[Resource]) -> None:
-        """Keeps Encounters, Patients and Locations, of each id the version that counts."""
+        """Keeps Encounters, Patients and Locations, for each id the version that counts."""
         for resource in resources:
             kind, key = str(resource.get("resourceType")), resource.get("id")
             if kind in ELEMENTS:
@@ -76,7 +76,7 @@ class EncounterRecords:
                 self._keep(kind, key, last_updated(resource), self._bases.localised(elements))
 
     def remove(self, reference: str, deleted: int) -> None:
-        """Takes out what was deleted at a time (`Type/id`), unless its version is of later."""
+        """Removes a resource (`Type/id`) that was deleted at a time, unless its version is later."""
         kind, _, key = reference.partition("/")
         if kind == "Encounter":
             self._encounters.remove(key, deleted)
@@ -94,7 +94,10 @@ class EncounterRecords:
             self._nameless[json.dumps(elements, sort_keys=True)] = elements
 
     def missing(self, start: datetime | None = None, as_of: datetime | None = None) -> dict[str, list[str]]:
-        """Ids of Patients and Locations that Encounters of the span refer to and that were not added, by type."""
+        """Returns, by type, the ids of missing Patients and Locations.
+
+        Encounters of the span refer to them, but they were not added.
+        """
         span = (micros(start) if start else EARLIEST, micros(as_of) if as_of else LATEST)
         patients: set[str] = set()
         locations: set[str] = set()
@@ -110,7 +113,7 @@ class EncounterRecords:
 
     @property
     def locations(self) -> Mapping[str, Resource]:
-        """The Locations by id."""
+        """The Locations, by id."""
         return self._others["Location"].by_id
 
     @property
@@ -118,10 +121,10 @@ class EncounterRecords:
         return self._others["Patient"].by_id
 
     def stays(self, rule: EncounterRule, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
-        """The stays that may overlap [start, as_of], sorted by id; without them, all.
+        """Returns the stays that may overlap [start, as_of], sorted by id; without these times, all stays.
 
-        A date or a time without a zone is taken for whatever it may mean. Where that decides whether the stay goes on
-        at `as_of`, the Encounter is set aside; without `as_of`, only exact times will do.
+        A date or a time without a zone counts as anything it may mean. If that decides whether the stay goes on at
+        `as_of`, the Encounter is set aside; without `as_of`, only exact times are accepted.
         """
         asked = _Asked(
             rule,
@@ -141,7 +144,7 @@ class EncounterRecords:
         return FoundStays(frame_of(FOUND_STAY_COLUMNS, stays.assign(**times)), frame_of(EXCLUDED_COLUMNS, set_aside))
 
     def _nameless_rows(self, asked: "_Asked") -> list[dict[str, Any]]:
-        """Encounters without a usable id that would be stays: set aside, under names that no id can have."""
+        """Returns Encounters without a usable id that would be stays: set aside, under names that cannot be ids."""
         found = [row for _, one in sorted(self._nameless.items()) for row in self._row(one, asked)]
         return [
             {"stay_id": f"(no usable id) {number}", "patient_id": row["patient_id"], "reason": MALFORMED}
@@ -149,7 +152,7 @@ class EncounterRecords:
         ]
 
     def _row(self, encounter: Resource, asked: "_Asked") -> list[dict[str, Any]]:
-        """One stay or one Encounter set aside; nothing if it is no stay of this span."""
+        """Returns one stay or one Encounter set aside; nothing if it is not a stay of this span."""
         ids = {"stay_id": encounter.get("id"), "patient_id": ""}
         try:
             counted = asked.bounds(encounter)
@@ -182,7 +185,7 @@ class EncounterRecords:
         }
 
     def _unit(self, encounter: Resource, asked: "_Asked") -> str:
-        """The name of the Location that the Encounter was in last, or of the one asked for that this is a part of."""
+        """Returns the name of the Encounter's last Location, or of the requested one that this is a part of."""
         parts = list(stints(encounter))
         starts = [micros_of((part.get("period") or {}).get("start")) for _, part in parts]
         begun = [place for place, start in enumerate(starts) if start <= asked.until]
@@ -193,7 +196,7 @@ class EncounterRecords:
         return str(name or (part.get("location") or {}).get("display") or "")
 
     def _add_successors(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Names the records of the same person that go before each stay's, among those of these stays."""
+        """Adds to each stay the same person's records that take precedence over its own, among those of these stays."""
         rows = list(rows)
         known = {row["patient_id"]: self._patients.get(row["patient_id"], {}) for row in rows}
         instead = successors(known)
@@ -202,7 +205,7 @@ class EncounterRecords:
 
 
 class _Asked(NamedTuple):
-    """What stays are looked for: the rule, the Locations that count with the one asked for, and the span of time."""
+    """Which stays are searched for: the rule, the Locations that count with the requested ones, and the time span."""
 
     rule: EncounterRule
     places: Mapping[str, str]
@@ -214,10 +217,10 @@ class _Asked(NamedTuple):
         return LATEST if self.as_of is None else self.as_of
 
     def bounds(self, encounter: Resource) -> list[Bounds]:
-        """The times of the Encounter that count and may overlap the span."""
+        """Returns the times of the Encounter that count and may overlap the span."""
         whole = bounds_of(encounter.get("period"))
         counted = self.rule.bounds(encounter, whole, self.places)
-        # Nobody could say of which span an Encounter without any time is, nor find it by date.
+        # An Encounter without any time belongs to no known span, and cannot be found by date.
         lost = self.as_of is not None and whole.is_timeless and encounter.get("status") not in GOING_ON
         if lost or not whole.may_overlap(self.start, self.until):
             return []
@@ -225,7 +228,7 @@ class _Asked(NamedTuple):
 
 
 class _Unusable(Exception):
-    """Why an Encounter cannot be a stay."""
+    """The reason why an Encounter cannot be a stay."""
 
 
 def _may_be_of(encounter: Resource, start: int, until: int) -> bool:
@@ -236,7 +239,7 @@ def _may_be_of(encounter: Resource, start: int, until: int) -> bool:
 
 
 def _times(counted: Sequence[Bounds], as_of: int | None) -> dict[str, int]:
-    """When the stay began at the latest and ended at the earliest, if that leaves no doubt whether it goes on."""
+    """Returns the latest start and the earliest end of the stay, if they leave no doubt whether it goes on."""
     if any(one.is_reversed for one in counted):
         raise _Unusable(REVERSED_PERIOD)
     if not _is_certain(counted, as_of):

@@ -1,4 +1,4 @@
-"""Locations as plain dicts in; which of them a name means, and which lie inside which, out."""
+"""Finds the Locations, given as dicts, that a name means, and which Locations are inside which."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -7,12 +7,12 @@ from typing import Final
 from wardround.errors import WardroundError
 from wardround.fhir.references import Resource, id_in
 
-# What of a Location is kept. Its status and mode are not: a bed that the register calls closed may still be slept in.
+# The elements that are kept of a Location, without status and mode: a bed marked as closed may still be in use.
 ELEMENTS: Final = ("name", "alias", "partOf")
 
 
 def called(locations: Mapping[str, Resource], name: str) -> list[str]:
-    """Ids of the Locations with this id, name or alias; case does not matter in names."""
+    """Returns the ids of the Locations with this id, name or alias; the case of names does not matter."""
     wanted = name.casefold()
     return [
         key
@@ -22,7 +22,10 @@ def called(locations: Mapping[str, Resource], name: str) -> list[str]:
 
 
 def meant(locations: Mapping[str, Resource], names: Iterable[str], place: str, error: type[WardroundError]) -> set[str]:
-    """Ids of the Locations that the names mean. Raises `error`, which names the place, for a name of none."""
+    """Returns the ids of the Locations that the names mean.
+
+    Raises `error`, which names the place, for a name that matches no Location.
+    """
     found: set[str] = set()
     for name in names:
         ids = called(locations, name)
@@ -36,7 +39,7 @@ def meant(locations: Mapping[str, Resource], names: Iterable[str], place: str, e
 
 
 def inside(locations: Mapping[str, Resource], roots: Iterable[str]) -> dict[str, str]:
-    """Every Location inside one of the roots, however deep, with the nearest root; the roots themselves included."""
+    """Returns every Location inside one of the roots, however deep, with the nearest root; includes the roots."""
     parts: defaultdict[str, list[str]] = defaultdict(list)
     for key, location in locations.items():
         parts[whole_of(location)].append(key)
@@ -51,7 +54,7 @@ def inside(locations: Mapping[str, Resource], roots: Iterable[str]) -> dict[str,
 
 
 def whole_of(location: Resource) -> str:
-    """The id of the Location that this one is a part of; empty if none."""
+    """Returns the id of the Location that this one is a part of; "" if there is none."""
     return id_in(location.get("partOf"), "Location")
 
 

@@ -1,4 +1,4 @@
-"""One Observation in, its readings out; nothing is judged here except what makes a reading impossible."""
+"""Reads the readings of an Observation; judges nothing except what makes a reading impossible."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -25,15 +25,15 @@ from wardround.spec.ucum import SYSTEMS as UCUM_SYSTEMS
 
 MALFORMED: Final = "malformed"  # not shaped like an Observation
 _NAN: Final = float("nan")
-_NUMBERS: Final = (float, int)  # what JSON's are read as; a boolean is an int, and no number
+_NUMBERS: Final = (float, int)  # how JSON numbers are read; a boolean is an int, but not a number
 _Holder = tuple[Observation | Component, str, str]
 
 
 def readings_of(observations: Iterable[Observation | Misshapen], rule: ReadingRule, bases: Bases) -> list[Row]:
-    """The readings in Observations that the rule opens, in their order: of own values and of components that count.
+    """Returns the readings in Observations that the rule selects, in order: their own values and components that count.
 
-    time is effectiveDateTime or effectiveInstant; of an effectivePeriod its end, when the value was true at last, or
-    its start while it is open. A date without a time of day is no time. available is `issued`, or else time.
+    time is effectiveDateTime or effectiveInstant; for an effectivePeriod, its end, when the value last held, or its
+    start while it is open. A date without a time of day does not count as a time. available is `issued`, or else time.
     """
     readings: list[Row] = []
     opening_of, patient_of, add = rule.opening, bases.patient, readings.append
@@ -42,8 +42,9 @@ def readings_of(observations: Iterable[Observation | Misshapen], rule: ReadingRu
             readings += _malformed(one.resource, rule, bases)
             continue
         try:
-            # There are a hundred for each stay, and nearly all are plain: one code, one number in one unit, a dateTime,
-            # and nothing that could change what it means. `_readings` gives the same for them, in twice the time.
+            # There are a hundred for each stay, and nearly all are simple: one code, one number in one unit, a
+            # dateTime, and nothing that could change what it means. `_readings` gives the same for them, but takes
+            # twice as long.
             if (
                 (concept := one.code) is None
                 or (subject := one.subject) is None
@@ -76,7 +77,7 @@ def readings_of(observations: Iterable[Observation | Misshapen], rule: ReadingRu
 
 
 def in_our_units(readings: Readings, translation: Translation) -> Readings:
-    """The readings with each unit that is the source's own replaced by the one that it means."""
+    """Returns the readings with each of the source's own units replaced by the unit that it means."""
     if not translation.units:
         return readings
     meant = dict(translation.units)
@@ -88,7 +89,7 @@ def in_our_units(readings: Readings, translation: Translation) -> Readings:
 
 
 def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list[Row]:
-    """The readings in any Observation. Raises what comes of one that is malformed."""
+    """Returns the readings in any Observation. Raises whatever error a malformed one causes."""
     concept = observation.code
     if observation.resource_type != "Observation" or concept is None:
         return []
@@ -120,7 +121,7 @@ def _readings(observation: Observation, rule: ReadingRule, bases: Bases) -> list
 def _holders(
     observation: Observation, codings: Sequence[Coding], opening: Opening, rule: ReadingRule
 ) -> Iterator[_Holder]:
-    """What holds a value that counts, with its variable, and why it may be none of it."""
+    """Yields whatever holds a value that counts, with its variable, and why it may not be one."""
     ruled_out = rule.ruled_out(codings) if len(codings) > 1 else ()
     around = said_around(observation, observation)
     for name in opening.variables:
@@ -133,7 +134,7 @@ def _holders(
 def _parts(
     observation: Observation, opening: Opening, rule: ReadingRule, ruled_out: Collection[str]
 ) -> Iterator[tuple[Component, str, str]]:
-    """The components that count. What the Observation gives a value of its own for, it does not say twice."""
+    """Yields the components that count. If the Observation has its own value for a variable, that is not repeated."""
     own = observation.value_quantity is not None or observation.value_integer is not None
     said = opening.variables if own else ()
     for component in observation.component:
@@ -146,7 +147,7 @@ def _parts(
 
 
 def _value(holder: Observation | Component) -> tuple[float | None, str, str, bool]:
-    """Number, unit, the other unit beside it and whether a comparator makes it a bound. No number is read in a text."""
+    """Returns number, unit, any other unit, and whether a comparator makes it a bound. Reads no numbers from text."""
     if holder.data_absent_reason is not None:
         return None, "", "", False
     quantity = holder.value_quantity
@@ -158,9 +159,9 @@ def _value(holder: Observation | Component) -> tuple[float | None, str, str, boo
 
 
 def _units(quantity: Quantity) -> tuple[str, str]:
-    """The unit that counts, and what else is named beside it: the code of UCUM goes first.
+    """Returns the unit that counts, and any other unit named beside it: a UCUM code comes first.
 
-    A code of another system is text like any other; what people read goes before it.
+    A code of another system is treated as text; the human-readable unit takes precedence over it.
     """
     code, text = quantity.code, quantity.unit
     if not text or code == text:
@@ -183,7 +184,7 @@ def _other_time(observation: Observation) -> Any:
 
 
 def _malformed(resource: Resource, rule: ReadingRule, bases: Bases) -> list[Row]:
-    """A reading without a value for each variable that it seems to be about."""
+    """Returns a reading without a value for each variable that the resource seems to be about."""
     if resource.get("resourceType") != "Observation":
         return []
     patient, key = patient_of(bases.localised({"subject": resource.get("subject")})), resource.get("id")

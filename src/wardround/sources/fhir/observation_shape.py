@@ -1,4 +1,4 @@
-"""The elements of an Observation that are read: what a page is decoded into."""
+"""The elements of an Observation that are read: the types that a page is decoded into."""
 
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ class TermCoding(msgspec.Struct, gc=False):
 
 
 class Term(msgspec.Struct, gc=False):
-    """A CodeableConcept whose words are read too, as some sources give no code."""
+    """A CodeableConcept whose text is read too, because some sources give no code."""
 
     coding: tuple[TermCoding, ...] = ()
     text: Any = None
@@ -68,10 +68,10 @@ class Component(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Observation(msgspec.Struct, gc=False, rename="camel"):
-    """What is read of an Observation; or of what else comes with a search, which `resource_type` then names.
+    """What is read of an Observation, or of another resource in a search, which `resource_type` then names.
 
-    Leaves are `Any`: a code that is no text matches nothing, and makes nothing else of the resource unreadable. So is
-    what is only asked whether it is there.
+    Leaves are `Any`: a code that is not a string matches nothing, and leaves the rest of the resource readable.
+    Elements that are only checked for presence are `Any` too.
     """
 
     resource_type: Any = None

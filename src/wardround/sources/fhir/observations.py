@@ -1,4 +1,4 @@
-"""Patients and variables in, what a server holds of them out as readings: searches for Observations."""
+"""Searches a server for the Observations of patients and variables, and returns them as readings."""
 
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -28,11 +28,11 @@ def fetch(
     start: datetime,
     end: datetime,
 ) -> Readings:
-    """All readings of the patients that a server dates between start and end, both ends included.
+    """Returns all readings of the patients that a server dates between start and end, both inclusive.
 
-    One search for `patients_per_search` patients, or a few where the profile bears fewer codes; `threads` searches at a
-    time. The server may read a time as a whole minute or day, so some readings outside come along. Of an Observation
-    that changes meanwhile the last version counts; one about somebody else has problem other_patient, or
+    Sends one search for `patients_per_search` patients, or a few if the profile allows fewer codes; `threads` searches
+    at a time. The server may read a time as a whole minute or day, so some readings outside come along. If an
+    Observation changes meanwhile, its last version counts; one about somebody else has problem other_patient or
     foreign_reference.
     """
     rule = reading_rule(variables, client.source.translation)
@@ -50,7 +50,7 @@ def _fetch_group(
     patients = ("patient", patient_values(patient_ids, profile))
     dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
     rows: list[Row] = []
-    seen, newest = Seen(), dict[str, int]()  # source_ref -> the readings before this place are of an earlier version
+    seen, newest = Seen(), dict[str, int]()  # source_ref -> readings before this place are of an earlier version
     for criterion in rule.criteria(profile):
         for page in client.pages("Observation", [patients, criterion, *dates], OBSERVATION, seen):
             if seen.again:
@@ -69,7 +69,7 @@ def _fetch_group(
 
 
 def _set_apart(readings: Readings, strangers: Set[str]) -> Readings:
-    """The readings with the problem of those about somebody else."""
+    """Returns the readings, with the problem set for those about somebody else."""
     return readings.with_kinds(
         lambda kind: kind if kind.problem == FOREIGN_REFERENCE else kind._replace(problem=OTHER_PATIENT),
         readings.patient_id.each(strangers.__contains__, np.bool_),

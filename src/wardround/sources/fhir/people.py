@@ -1,4 +1,4 @@
-"""A Patient as a plain dict in; age, sex, and whether anything speaks against a score out."""
+"""Reads from a Patient, given as a dict, the age, the sex and any reason against a score."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ INACTIVE: Final = "inactive_patient"
 UNKNOWN_PATIENT: Final = "unknown_patient"  # the source has no such Patient, or no longer
 MALFORMED_PATIENT: Final = "malformed_patient"
 MODIFIED: Final = "modifier_extension"
-# What of a Patient is kept. The date of a death can be withheld: then only what is said about it is there.
+# The elements that are kept of a Patient. The date of a death can be withheld: then only its extensions are there.
 ELEMENTS: Final = (
     *("gender", "birthDate", "active", "link", "modifierExtension", "implicitRules"),
     *("deceasedBoolean", "deceasedDateTime", "_deceasedDateTime"),
@@ -26,8 +26,8 @@ class Person(NamedTuple):
     """What a screening needs to know of a Patient at a time.
 
     Attributes:
-        born_from, born_by: the first and the last day on which the Patient may have been born; None if nobody knows.
-        barred: why the Patient must not be scored; empty if nothing speaks against it.
+        born_from, born_by: the first and the last day on which the Patient may have been born; None if unknown.
+        barred: why the Patient must not be scored; "" if there is no reason.
     """
 
     sex: str | None
@@ -37,7 +37,7 @@ class Person(NamedTuple):
 
 
 def person_of(patient: Resource | None, as_of: int) -> Person:
-    """The Patient as known at `as_of`, in microseconds; None for one that nobody has."""
+    """Returns the Patient as known at `as_of`, in microseconds. Pass None for one that the source does not have."""
     about = patient or {}
     sex = about.get("gender")
     first, last = days_of(about.get("birthDate")) or (None, None)
@@ -45,12 +45,12 @@ def person_of(patient: Resource | None, as_of: int) -> Person:
 
 
 def is_modified(element: Any) -> bool:
-    """Whether an element says that it must not be read without knowing more: nothing of that kind is known here."""
+    """Returns whether an element carries a modifier: none is understood here, so the element must not be read."""
     return isinstance(element, dict) and bool(element.get("modifierExtension") or element.get("implicitRules"))
 
 
 def successors(patients: Mapping[str, Resource]) -> dict[str, set[str]]:
-    """For each of these Patients, those that are the same person and whose record is to be used instead of its own.
+    """Returns, for each of these Patients, those of the same person whose record is to be used instead.
 
     Raises TypeError for links of another shape, which `person_of` calls malformed.
     """
@@ -64,12 +64,12 @@ def successors(patients: Mapping[str, Resource]) -> dict[str, set[str]]:
 
 
 def _back(found: Mapping[str, set[str]], older: str, newer: str) -> bool:
-    """Whether two records send to each other, and this is the one that stays."""
+    """Returns whether two records point to each other, and this is the one that stays."""
     return older in found.get(newer, ()) and older < newer
 
 
 def _order(kind: str, key: str, other: str) -> tuple[str, str]:
-    """The record that is left, and the one that is used. Of two that know of each other the one with the lesser id."""
+    """Returns the record that is replaced and the one to use: that with the smaller id if each knows of the other."""
     if kind == "replaces":
         return other, key
     if kind == "seealso":
@@ -94,7 +94,7 @@ def _barred(patient: Resource | None, as_of: int) -> str:
 
 
 def _is_dead(patient: Resource, as_of: int) -> bool:
-    """Whether the Patient may have died by `as_of`: who is known to be dead is scored only for a time before it."""
+    """Returns whether the Patient may have died by `as_of`; a dead one is scored only for times before the death."""
     when = patient.get("deceasedDateTime")
     if when is None:
         return _flag(patient, "deceasedBoolean", otherwise=False) or bool(patient.get("_deceasedDateTime"))
@@ -114,7 +114,7 @@ def _flag(patient: Resource, name: str, otherwise: bool) -> bool:
 
 
 def _links(patient: Resource) -> Iterator[tuple[str, str]]:
-    """The type of each link and the id of the Patient that it names, if it names one. Raises TypeError."""
+    """Yields the type of each link, and the id of the Patient that it names, if any. Raises TypeError."""
     links = patient.get("link")
     if not isinstance(links, list | None):
         raise TypeError("link")

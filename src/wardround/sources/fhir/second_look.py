@@ -1,4 +1,4 @@
-"""Stays that were found some minutes ago in; how the source knows them by now, and which changed and how, out."""
+"""Looks again at stays found some minutes ago: what the source says of them now, and which changed, and how."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -11,17 +11,17 @@ from wardround.fhir.references import Resource, contradicts, is_id, patient_of
 from wardround.fhir.versions import Newest, last_updated
 from wardround.sources.fhir.people import is_modified, person_of
 
-ENCOUNTER_GONE: Final = "encounter_gone"  # not there any more, or not to be read
-SUBJECT_CHANGED: Final = "subject_changed"  # another patient's, another server's or nobody's
+ENCOUNTER_GONE: Final = "encounter_gone"  # no longer there, or unreadable
+SUBJECT_CHANGED: Final = "subject_changed"  # now of another patient, another server's or none
 STATUS_CHANGED: Final = "status_changed"  # cancelled or entered in error, or only planned
-ENCOUNTER_CHANGED: Final = "encounter_changed"  # says something that nobody here understands
+ENCOUNTER_CHANGED: Final = "encounter_changed"  # contains something that is not understood here
 _TYPES: Final = ("Encounter", "Patient")
 
 
 class SecondLook(NamedTuple):
-    """What the source says now: Encounters and Patients by id, and which stays are not what they were.
+    """What the source says now: Encounters and Patients by id, and which stays have changed.
 
-    `changed` gives one of the reasons above by stay_id, or why the stay's Patient is barred (`person_of`).
+    `changed` maps a stay_id to one of the reasons above, or to why the stay's Patient is barred (`person_of`).
     """
 
     changed: dict[str, str]
@@ -30,7 +30,7 @@ class SecondLook(NamedTuple):
 
 
 def second_look(client: FhirClient, patient_of_stay: Mapping[str, str], as_of: datetime) -> SecondLook:
-    """Looks at the stays again: one search for all Encounters with their Patients, where the server bears it."""
+    """Looks at the stays again: one search for all Encounters with their Patients, if the server supports it."""
     newest: dict[str, Newest[Resource]] = {kind: Newest() for kind in _TYPES}
     _add(newest, client, _encounters(client, list(patient_of_stay)))
     missing = sorted(set(patient_of_stay.values()) - newest["Patient"].by_id.keys())

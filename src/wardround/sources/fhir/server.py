@@ -1,4 +1,4 @@
-"""A FHIR server as a source of feature tables: all its stays, and readings some patients at a time."""
+"""Uses a FHIR server as a source of feature tables: all its stays, and the readings of some patients at a time."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from wardround.spec.variables import Variable
 
 
 class FhirServerSource:
-    """See `MimicFolder`: the same questions, answered by a server."""
+    """A FHIR server with the same methods as `MimicFolder`."""
 
     def __init__(self, client: FhirClient, encounters: Encounters) -> None:
         self._client = client
@@ -23,13 +23,13 @@ class FhirServerSource:
         self.outside: Counter[str] = Counter()
 
     def find_stays(self, *, as_of: datetime | None = None) -> FoundStays:
-        """All stays of the server that `encounters` says; with as_of those that had begun by then."""
+        """Returns all stays of the server that match `encounters`; with as_of, those that had begun by then."""
         return stays.find(self._client, self._encounters, as_of=as_of)
 
     def readings(
         self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta
     ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-        """Rows of the index and the readings in the windows of their patients; patients are taken in order of as_of."""
+        """Yields rows of the index and the readings in their patients' windows, taking patients in order of as_of."""
         source = self._client.source
         patient_ids = index.sort_values("as_of")["patient_id"].unique()
         size = source.patients_per_search * source.threads

@@ -1,4 +1,4 @@
-"""A FHIR server in, its stays out: Encounters found by class, type and Location, or by date."""
+"""Finds the stays on a FHIR server: Encounters by class, type and Location, or by date."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -17,10 +17,10 @@ from wardround.spec.cohorts import Encounters
 def find(
     client: FhirClient, encounters: Encounters, start: datetime | None = None, as_of: datetime | None = None
 ) -> FoundStays:
-    """The stays that overlap [start, as_of]; without them, all stays of the server.
+    """Returns the stays that overlap [start, as_of]; without these times, all stays of the server.
 
-    What counts as a stay is said by `encounters` (see `EncounterRule`), whatever the server can search by. Patients
-    and Locations come with the Encounters, or are asked for where it does not include them.
+    `encounters` decides what counts as a stay (see `EncounterRule`), whatever the server can search by. Patients and
+    Locations come with the Encounters, or are fetched if the server does not include them.
 
     Raises:
         FhirError: the server cannot be used, does not know a Location, or finds Encounters by patient only.
@@ -32,7 +32,7 @@ def find(
 
 
 def _narrowed(source: FhirEndpoint, rule: EncounterRule, records: EncounterRecords) -> Iterator[Sequence[Criterion]]:
-    """What finds the Encounters, as narrow as the server's profile allows."""
+    """Yields the criteria that find the Encounters, as narrow as the server's profile allows."""
     profile = source.profile
     if profile.encounter_needs_patient:
         raise FhirError(

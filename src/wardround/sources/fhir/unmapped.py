@@ -1,4 +1,4 @@
-"""Observations as plain dicts in; those that no variable names counted by code, and a draft of a map for them, out."""
+"""Counts, by code, the Observations (as dicts) that no variable names, and drafts a source map for them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from wardround.spec.variables import Variable
 
 @dataclass
 class _Coding:
-    """What the reading rule looks at; what is no text matches nothing."""
+    """The part of a coding that the reading rule looks at; anything but a string matches nothing."""
 
     system: str | None
     code: str | None
@@ -31,7 +31,7 @@ _NO_CODING: Final = _Coding(None, None, None)
 
 @dataclass
 class Unmapped:
-    """Counts what no variable of the installation names, whichever condition is screened for."""
+    """Counts what no variable of the installation names, for any condition."""
 
     variables: Mapping[str, Variable]
     translation: Translation
@@ -41,7 +41,7 @@ class Unmapped:
         self.rule: ReadingRule = reading_rule(self.variables, self.translation)
 
     def note(self, resource: Resource, patients: frozenset[str], bases: Bases) -> None:
-        """Counts the Observation if it is about one of the patients, and the rule does not read it."""
+        """Counts the Observation if it is about one of the patients and the rule does not read it."""
         unnamed = self._unnamed(resource)
         if not unnamed:
             return
@@ -51,7 +51,7 @@ class Unmapped:
             self.codes.add(named, _unit(resource), patient)
 
     def _unnamed(self, resource: Resource) -> list[_Coding]:
-        """The codes by which the Observation could be read if a map named them; none if the rule reads it."""
+        """Returns the codes by which the Observation could be read if a map named them; none if the rule reads it."""
         own, parts = list(_codings(resource.get("code"))), dicts(resource.get("component"))
         inner = [coding for part in parts for coding in _codings(part.get("code"))]
         opening = self.rule.opening(own)
@@ -62,7 +62,7 @@ class Unmapped:
 
     @property
     def draft(self) -> str:
-        """A source map as YAML that maps nothing yet, with the codes that were met in comments."""
+        """Returns a source map as YAML that maps nothing yet, with the codes that were found in comments."""
         return draft(self.codes.most_frequent(), self.codes.observations)
 
 
@@ -73,7 +73,7 @@ def _codings(concept: Any) -> Iterator[_Coding]:
 
 
 def _unit(resource: Resource) -> Any:
-    """The unit of its value, or of all its components if they have the same."""
+    """Returns the unit of its value, or of all its components if they have the same."""
     parts = [resource, *dicts(resource.get("component"))]
     quantities = [found for part in parts if isinstance(found := part.get("valueQuantity"), dict)]
     units = {_text(found.get("code") or found.get("unit")) for found in quantities}
