@@ -1,4 +1,4 @@
-"""The client of a connection of the type `fhir`; `test_connection` is what the form's Test button calls."""
+"""Makes the client for a connection of the type `fhir`; the form's Test button calls `test_connection`."""
 
 from collections.abc import Callable
 from typing import ClassVar, Final
@@ -33,18 +33,21 @@ class FhirHook(BaseHook):  # type: ignore[misc]  # mypy does not follow airflow
         return FhirClient(self.source())
 
     def source(self) -> FhirEndpoint:
-        """The connection as a FhirEndpoint; its secrets never leave that object."""
+        """Returns the connection as a FhirEndpoint; its secrets never leave that object."""
         return source_of(self.get_connection(self.fhir_conn_id), self.get_connection)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Asks /metadata, also of where results go: (True, what answered) or (False, what is wrong)."""
+        """Asks the server, and the one for results, for /metadata.
+
+        Returns (True, what answered) or (False, what is wrong).
+        """
         try:
             with self.get_conn() as client:
                 answered = _answered(client)
                 if client.results is not client:
                     answered += f"; for its results, {_answered(client.results)}"
         except WardroundError as error:
-            # Airflow tests under a name that nobody knows.
+            # Airflow runs the test under a temporary name that the user does not know.
             return False, str(error).removeprefix(f"connection {self.fhir_conn_id}: ")
         return True, answered
 
@@ -59,10 +62,10 @@ def _answered(client: FhirClient) -> str:
 def source_of(
     connection: Connection, connection_of: Callable[[str], Connection] = BaseHook.get_connection
 ) -> FhirEndpoint:
-    """Returns the endpoint that a connection names by host, login, password and extra.
+    """Returns the endpoint that a connection describes by host, login, password and extra.
 
-    `connection_of` gives the connection that its results go to.
-    Raises FhirError naming connection and field, and SpecError for an unknown server profile.
+    `connection_of` returns the connection that its results go to. Raises FhirError naming connection and field, and
+    SpecError for an unknown server profile.
     """
     where, schemas = f"connection {connection.conn_id}", settings_from().schemas
     with naming(where):
@@ -74,7 +77,7 @@ def source_of(
 
 
 class _Form:
-    """What is wrong with a field, in the form's words."""
+    """Says what is wrong with a field, using the form's labels."""
 
     def missing(self, setting: str) -> str:
         return f"{label(setting)} is empty, expected what this Authentication needs; fill it in"
@@ -88,7 +91,7 @@ class _Form:
 
 
 _FORM: Final = _Form()
-# What the fields that each connection has mean, by what Authentication says.
+# What the fields that every connection has mean, depending on Authentication.
 _MEANT: Final = {
     "bearer": {"password": "token"},
     "basic": {"login": "username", "password": "password"},
@@ -123,9 +126,9 @@ def _taker(connection: Connection) -> FhirEndpoint:
 
 
 def _base_url(connection: Connection) -> str:
-    """Returns the host with what Airflow keeps apart from it if the connection was given as a URI.
+    """Returns the host, with the parts that Airflow stores separately if the connection was given as a URI.
 
-    That is the port, and the path or protocol. The form has the base URL in one field.
+    These are the port, and the path or protocol. The form has the base URL in one field.
     """
     host, apart = connection.host or "", (connection.schema or "").strip("/")
     if "://" not in host and apart in ("http", "https"):
@@ -133,9 +136,9 @@ def _base_url(connection: Connection) -> str:
     try:
         url = urlsplit(host)
         stated = url.port
-    except ValueError:  # whoever uses it says what is wrong with it
+    except ValueError:  # the code that uses it reports what is wrong
         return host
-    port = connection.port or None  # Airflow's form makes 0 of an empty port
+    port = connection.port or None  # Airflow's form turns an empty port into 0
     if port and stated and port != stated:
         raise FhirError(f"Base URL says port {stated} and Port {port}, expected one; empty Port")
     place = f"{url.netloc}:{port}" if port and url.netloc and not stated else url.netloc

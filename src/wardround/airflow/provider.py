@@ -1,4 +1,4 @@
-"""What Airflow reads from the installed package: the connection type `fhir` and the fields of its form."""
+"""Tells Airflow about the installed package: the connection type `fhir` and the fields of its form."""
 
 from importlib.metadata import version
 from typing import Any
@@ -10,13 +10,13 @@ DEFAULT_CONNECTION = "fhir_default"
 
 
 def _field(setting: str) -> dict[str, Any]:
-    """Returns the field of the form that holds a setting, its schema in the words that Airflow's form understands."""
+    """Returns the form field that holds a setting, with its schema in the keywords that Airflow's form understands."""
     about = schema(setting)
     kept = ("items", "enum", "minimum", "maximum")
     shape: dict[str, Any] = {"type": about["type"], **{key: about[key] for key in kept if key in about}}
     if about.get("default") not in (None, ""):
         shape["default"] = about["default"]
-    # What is left out or emptied arrives as null.
+    # An empty or omitted field arrives as null.
     if "enum" not in about and about["type"] in ("string", "array"):
         shape["type"] = [about["type"], "null"]
     if is_secret(setting):
@@ -25,7 +25,7 @@ def _field(setting: str) -> dict[str, Any]:
     return {"label": label(setting), "schema": shape, "description": f"{meaning(setting)}{hint}"}
 
 
-# Fields that each connection has in Airflow, whatever its type.
+# Fields that every Airflow connection has, whatever its type.
 _OF_ALL_TYPES = ("host", "login", "password")
 SETTINGS: dict[str, str] = {
     field: setting
@@ -38,7 +38,10 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {field: _field(setting) for field
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The answer to the entry point `apache_airflow_provider`. The keys are kebab-case, as Airflow's own YAML."""
+    """Returns the answer to the entry point `apache_airflow_provider`.
+
+    The keys are kebab-case, as in Airflow's own YAML.
+    """
     return {
         "package-name": "wardround",
         "name": "Wardround",

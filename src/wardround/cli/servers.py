@@ -1,4 +1,4 @@
-"""Which FHIR server a base URL means, or the name of a source in the environment or a .env file."""
+"""Finds the FHIR server that a base URL or a name means; names come from the environment or a .env file."""
 
 import os
 import re
@@ -27,12 +27,12 @@ OF_ALL: Final = {
     "icu_classes": "icu_classes",
     "icu_locations": "icu_locations",
 }
-"""The field of `Settings` that counts for each server of the command line whose own variables do not say otherwise."""
+"""The field of `Settings` that applies to each server of the command line whose own variables do not set it."""
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def source_option(setting: str, metavar: str | None) -> Callable[[Any], Any]:
-    """Returns the option of a command that goes before the source's own setting; a switch without a `metavar`."""
+    """Returns a command's option that overrides the source's own setting; a switch if there is no `metavar`."""
     return click.option(
         f"--{setting.replace('_', '-')}",
         metavar=metavar,
@@ -51,15 +51,16 @@ def server_at(
     write_to: str | None = None,
     map_by_identifier: bool = False,
 ) -> FhirEndpoint:
-    """Returns the server at a URL or of a name, as the environment says.
+    """Returns the server with this URL or name, using the environment.
 
-    A name such as `medplum` stands for the variables MEDPLUM_BASE_URL, MEDPLUM_CLIENT_ID and so on, of the environment,
-    of .env in the working directory or of .env in the home, in this order. A `profile` goes before MEDPLUM_PROFILE, and
-    so do the others. `write_to` is the URL or name of the server that takes the results instead: at a URL nobody signs
-    in to that one, as what WARDROUND_FHIR_TOKEN holds is the source's own.
+    A name such as `medplum` stands for the variables MEDPLUM_BASE_URL, MEDPLUM_CLIENT_ID and so on, from the
+    environment, .env in the working directory or .env in the home directory, in this order. A `profile` takes
+    precedence over MEDPLUM_PROFILE, and so do the other arguments over their variables. `write_to` is the URL or name
+    of the server that takes the results instead. If it is a URL, there is no sign-in to that server, because
+    WARDROUND_FHIR_TOKEN holds the source's own token.
 
     Raises:
-        FhirError: what is no base URL, an unknown name, a variable that is missing, unusable or contradicts another.
+        FhirError: an invalid base URL, an unknown name, a variable that is missing, unusable or contradicts another.
         SpecError: an unknown profile, or a source map that cannot be used.
     """
     options = {
@@ -84,7 +85,7 @@ def servers_of(
     write_to: str | None = None,
     profile: str | None = None,
 ) -> FhirEndpoint:
-    """Returns the source of a run, and where its results go, reached as is said here, or else as the run says."""
+    """Returns the source of a run with where its results go: as these arguments say, or else as the run says."""
     place = source or request.source_url
     reached = server_at(place, settings, profile=profile, write_to=write_to)
     if reached.write_to or not request.write_to:
@@ -97,7 +98,7 @@ def servers_of(
 def is_server(place: str, settings: Settings, environment: Mapping[str, str] = os.environ) -> bool:
     """Returns whether a place that may be a folder means a server.
 
-    It does if it is a URL, or a name whose base URL is set and that no file has.
+    It does if it is a URL, or a name for which a base URL is set and no file exists.
     """
     if not _NAME.fullmatch(place):
         return "://" in place

@@ -1,4 +1,4 @@
-"""The variables of a named source: MEDPLUM_BASE_URL, MEDPLUM_TOKEN and so on, one for each setting of a source."""
+"""Reads the variables of a named source: MEDPLUM_BASE_URL, MEDPLUM_TOKEN and so on, one for each setting."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from wardround.fhir.source_settings import SourceSettings, is_secret, schema
 
 _BASE_URL: Final = "_BASE_URL"
 _FILE: Final = "_FILE"
-# How a source signs in follows from which of these is set.
+# How a source signs in depends on which of these is set.
 _SIGNS_IN: Final = {
     "key_file": "smart",
     "private_key": "smart",
@@ -22,8 +22,8 @@ _SIGNS_IN: Final = {
 SET_BY_VARIABLE: Final = tuple(setting for setting in SourceSettings.model_fields if setting != "auth")
 """The settings that have a variable."""
 IN_FILES: Final = tuple(setting for setting in SET_BY_VARIABLE if is_secret(setting) and setting != "private_key")
-"""Those that may lie in a file, whose path stands in a variable with _FILE at its end. A private key has KEY_FILE."""
-# What is of no use alone, and what would mend it.
+"""Settings that may be kept in a file, whose path is in a variable ending in _FILE. A private key has KEY_FILE."""
+# Settings that are useless alone, and what to set with them.
 _HALVES: Final = {
     "client_id": ("client_secret", "key_file"),
     "username": ("password",),
@@ -35,7 +35,7 @@ class SourceVariables:
     """The variables of one named source, and the wording of what is wrong with one of them."""
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
-        """Raises FhirError for a name that none of the variables has."""
+        """Reads the environment. Raises FhirError for a name that has no variables."""
         self._environment = environment
         self.where = f"source {name}"
         self._prefix = prefix_of(name)
@@ -46,10 +46,10 @@ class SourceVariables:
             raise FhirError(f"{self.where}: unknown, expected a URL or one of: {named}; {remedy}")
 
     def values(self) -> dict[str, object]:
-        """Returns what is set, secrets also from their files, and `auth`, which follows from it.
+        """Returns the values that are set, including secrets from their files, and `auth`, which follows from them.
 
-        Raises FhirError for a file that holds no secret, for a secret that is given in both ways, and for two ways to
-        sign in or half of one.
+        Raises FhirError for a file that holds no secret, for a secret that is given both ways, and for two ways to sign
+        in or half of one.
         """
         found: dict[str, object] = {
             setting: text for setting in SET_BY_VARIABLE if (text := self._text(setting)) is not None
@@ -80,7 +80,7 @@ class SourceVariables:
                 raise FhirError(secret_twice(name))
             with naming(f"{name}{_FILE}"):
                 return read_secret(Path(file))
-        # An empty list is a list, such as that of ICU classes where Locations alone count.
+        # An empty list is a valid list, such as that of ICU classes if Locations alone count.
         return text if text or schema(setting)["type"] == "array" else None
 
     def _auth(self, found: Mapping[str, object]) -> str:
@@ -101,12 +101,12 @@ def is_named(name: str, environment: Mapping[str, str]) -> bool:
 
 
 def prefix_of(name: str) -> str:
-    """Returns what the variables of a source begin with: MY_WARD for my-ward."""
+    """Returns the prefix of a source's variables: MY_WARD for my-ward."""
     return name.upper().replace("-", "_")
 
 
 def secret_twice(variable: str) -> str:
-    """Returns what is wrong where a secret stands in its variable and in a file."""
+    """Returns the message for a secret that is given both in its variable and in a file."""
     return f"both {variable} and {variable}{_FILE} are set, expected one of them; remove the other"
 
 
