@@ -1,1 +1,1 @@
-"""The outside world, one subject a file: FHIR servers, MIMIC CSVs, run folders, the model store."""
+"""Connects to the outside world, one subject a file: FHIR servers, MIMIC CSVs, run folders, the model store."""

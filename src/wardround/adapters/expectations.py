@@ -1,7 +1,8 @@
-"""Holds a feature table against the suite of its condition, by Great Expectations.
+"""Checks a feature table against the suite of its condition, with Great Expectations.
 
-It takes milliseconds per expectation, hardly any per row: so the rules of a kind are judged by one expectation, in long
-form. These functions see patient values; they neither log nor return them. Nothing is stored and nothing is sent.
+Great Expectations takes milliseconds per expectation but hardly any time per row: so one expectation, in long form,
+checks all rules of a kind. These functions see patient values; they neither log nor return them. Nothing is stored or
+sent.
 """
 
 import logging
@@ -20,9 +21,9 @@ from wardround.quality.long_form import Lines, choice_lines, range_lines, type_l
 from wardround.quality.suite import IDENTITY, Account, Noted, QualityResult, Rule, suite
 from wardround.spec.conditions import Condition
 
-# Rows that are held together, so that memory does not grow with the table: some 40 MB in long form, copies included.
+# Rows that are checked together, so that memory does not grow with the table: some 40 MB in long form, copies included.
 ROWS_AT_ONCE: Final = 2_000
-# Asks for the positions of the lines that break an expectation, and not for their values.
+# Asks for the positions of the lines that break an expectation, but not for their values.
 _RESULT_FORMAT: Final = {
     "result_format": "COMPLETE",
     "exclude_unexpected_values": True,
@@ -31,10 +32,10 @@ _RESULT_FORMAT: Final = {
 
 
 def validate(parts: Iterable[pd.DataFrame], condition: Condition) -> QualityResult:
-    """Holds a table, given in parts, against the suite of a condition; one part at a time is in memory.
+    """Checks a table, given in parts, against the suite of a condition; one part at a time is in memory.
 
-    Each part has stay_id, as_of and `condition.columns` (units of the spec, NaN = unknown). No rows are fine. Where
-    columns or types of any part are wrong, nothing else counts and every row is set aside.
+    Each part has stay_id, as_of and `condition.columns` (units of the spec, NaN = unknown). A table without rows
+    passes. If columns or types of any part are wrong, nothing else counts and every row is set aside.
 
     Raises QualityError if Great Expectations gives no verdict.
     """
@@ -66,7 +67,7 @@ def validate(parts: Iterable[pd.DataFrame], condition: Condition) -> QualityResu
 
 
 def _batches(parts: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Yields the same rows in frames of ROWS_AT_ONCE and a last one, which may be empty where there are no rows."""
+    """Yields the same rows in frames of ROWS_AT_ONCE and a last one, which is empty if there are no rows."""
     held: list[pd.DataFrame] = []
     for part in parts:
         held.append(part)
@@ -79,7 +80,7 @@ def _batches(parts: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one expectation on the lines of a table.
+    """The verdict of one expectation on the lines of a table.
 
     Attributes:
         expectation: its name in Great Expectations.
@@ -95,7 +96,7 @@ class Verdict:
 
 
 class _Judge:
-    """Holds parts of a table, whose rows are numbered from 0, against the rules of its suite, kind by kind.
+    """Checks parts of a table, whose rows are numbered from 0, against the rules of its suite, kind by kind.
 
     `start` is the position of a part's first row in the table.
     """
@@ -107,7 +108,7 @@ class _Judge:
         self._batches = features.add_batch_definition_whole_dataframe("features")
 
     def structure(self, part: pd.DataFrame, start: int) -> Iterator[Noted]:
-        """Judges the columns, and the types of those that are there."""
+        """Checks the columns, and the types of those that exist."""
         yield self._columns(part, start)
         yield from self._types(part.loc[:, ~part.columns.duplicated()], start)
 
@@ -118,7 +119,7 @@ class _Judge:
         return _of_all_rows(rule, verdict.expectation, verdict.held, part, start)
 
     def _types(self, part: pd.DataFrame, start: int) -> Iterator[Noted]:
-        """Values are looked at only where a column holds objects."""
+        """Checks the types of columns; looks at values only if a column holds objects."""
         gxe = self._gx.expectations
         asked = [rule for rule in self._of("type") if rule.column in part]
         objects = [rule for rule in asked if part[rule.column].dtype == object]
@@ -131,14 +132,14 @@ class _Judge:
         yield from self._each(part, objects, of_type, start)
 
     def identity(self, table: pd.DataFrame) -> Iterator[Noted]:
-        """Judges stay_id and as_of of the whole table."""
+        """Checks stay_id and as_of of the whole table."""
         gxe = self._gx.expectations
         known = [gxe.ExpectColumnValuesToNotBeNull(column=rule.column) for rule in self._of("known")]
         unique = [gxe.ExpectColumnValuesToBeUnique(column=rule.column) for rule in self._of("unique")]
         yield from self._each(table, [*self._of("known"), *self._of("unique")], [*known, *unique], 0)
 
     def values(self, part: pd.DataFrame, start: int) -> Iterator[Noted]:
-        """Judges the features of a part by the rules on features."""
+        """Checks the features of a part by the rules on features."""
         gxe = self._gx.expectations
         at_least = partial(gxe.ExpectColumnPairValuesAToBeGreaterThanB, or_equal=True, ignore_row_if="neither")
         ranges = self._of("between", "ordered")
@@ -156,7 +157,7 @@ class _Judge:
     def _each(
         self, table: pd.DataFrame, rules: Sequence[Rule], expectations: Sequence[Any], start: int
     ) -> Iterator[Noted]:
-        """Judges each rule by the expectation in its place, on a column of its own."""
+        """Checks each rule by the expectation at the same position, each on its own column."""
         if rules:
             columns = list(dict.fromkeys(rule.column for rule in rules))
             for rule, verdict in zip(rules, self._verdicts(table[columns], expectations), strict=True):
@@ -164,7 +165,7 @@ class _Judge:
                 yield Noted(rule, verdict.expectation, verdict.checked, broken, not len(broken))
 
     def _lines(self, lines: Lines, rules: Sequence[Rule], expectations: Sequence[Any], start: int) -> Iterator[Noted]:
-        """Judges all rules by all expectations; a row breaks a rule if its line breaks one of them."""
+        """Checks all rules by all expectations; a row breaks a rule if its line breaks one of them."""
         verdicts = self._verdicts(lines.table, expectations)
         broken = np.unique(np.concatenate([np.array(verdict.broken, dtype=int) for verdict in verdicts]))
         checked = np.bincount(lines.rules, minlength=len(rules))
@@ -173,7 +174,7 @@ class _Judge:
             yield Noted(rule, verdicts[0].expectation, int(checked[place]), rows, not len(rows))
 
     def _verdicts(self, table: pd.DataFrame, expectations: Sequence[Any]) -> list[Verdict]:
-        """In the order of the expectations; results come in an order of Great Expectations' own."""
+        """Returns the verdicts in the order of the expectations; Great Expectations gives them in another."""
         for place, expectation in enumerate(expectations):
             expectation.meta = {"place": place}
         batch = self._batches.get_batch({"dataframe": table})
@@ -189,7 +190,7 @@ def _of_all_rows(rule: Rule, expectation: str, held: bool, part: pd.DataFrame, s
 
 
 def verdict_of(result: Any) -> Verdict:
-    """What a result in the format COMPLETE says. Raises QualityError if it leaves open which lines are as expected."""
+    """Returns the verdict in a result of format COMPLETE. Raises QualityError if it is unclear which lines pass."""
     name, held, details = result.expectation_config.type, bool(result.success), result.result
     of_lines = "element_count" in details
     broken = details.get("unexpected_index_list") or ()
@@ -202,7 +203,7 @@ def verdict_of(result: Any) -> Verdict:
 
 
 def _context(gx: ModuleType) -> Any:
-    """A context in memory: no files, no documentation site, no analytics, no progress bars."""
+    """Returns a context in memory: no files, no documentation site, no analytics, no progress bars."""
     from great_expectations.data_context.types.base import (
         DataContextConfig,
         InMemoryStoreBackendDefaults,
@@ -220,13 +221,13 @@ def _context(gx: ModuleType) -> Any:
 
 
 def prepare() -> None:
-    """Imports Great Expectations, which takes seconds: for a thread that does it while others wait."""
+    """Imports Great Expectations, which takes seconds: call it in a thread while other work waits."""
     _great_expectations()
 
 
 @cache
 def _great_expectations() -> ModuleType:
-    # It says 214 times on import that it registers a function, and imports a module that Python deprecates.
+    # On import it logs 214 times that it registers a function, and imports a module that Python deprecates.
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

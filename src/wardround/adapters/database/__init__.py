@@ -1,1 +1,1 @@
-"""Wardround's own database: what outlives a run and is shared by every door."""
+"""Wardround's own database, for data that outlives a run and is shared by every entry point."""

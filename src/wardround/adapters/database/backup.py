@@ -1,7 +1,7 @@
-"""Backs the database up into one file and restores it, between SQLite and PostgreSQL too: a backup is a SQLite file.
+"""Backs the database up into one file and restores it, also between SQLite and PostgreSQL.
 
-Rows are copied table by table, some in memory at a time, out of one transaction and into another: a backup holds one
-moment, whoever writes meanwhile, and a restoration happens whole or not at all.
+A backup is a SQLite file. Rows are copied table by table, some in memory at a time, from one transaction to another: a
+backup shows one moment, even if others write meanwhile, and a restoration happens as a whole or not at all.
 """
 
 import shutil
@@ -26,7 +26,7 @@ Rows = dict[str, int]  # by table
 
 
 def back_up(database: Database, file: Path) -> Rows:
-    """Writes everything that the database holds to `file`, whole or not at all; returns how many rows it was.
+    """Writes everything that the database holds to `file`, whole or not at all; returns the number of rows by table.
 
     Raises StorageError or DatabaseError.
     """
@@ -42,10 +42,10 @@ def back_up(database: Database, file: Path) -> Rows:
 
 
 def restore(database: Database, file: Path) -> Rows:
-    """Replaces everything that the database holds by what a backup holds; returns how many rows that is.
+    """Replaces everything that the database holds by the content of a backup; returns the number of rows by table.
 
-    A backup of an earlier release is migrated on the way, in a copy of it. Raises StorageError for a file that is no
-    backup or a damaged one; DatabaseError for one of a newer release.
+    A backup of an earlier release is migrated in a copy first. Raises StorageError for a file that is not a backup or
+    is damaged; DatabaseError for one of a newer release.
     """
     with scratch_folder() as scratch:
         copied = scratch / "backup.sqlite"
@@ -73,7 +73,7 @@ def _require_backup(copied: Path, file: Path) -> None:
 def _copy(source: Database, target: Database) -> Rows:
     with source.reading() as read, target.writing() as written:
         if written.dialect.name == "postgresql":
-            # Nobody writes meanwhile; who only reads goes on with what was there.
+            # Others cannot write meanwhile; readers continue with the previous state.
             names = ", ".join(table.name for table in METADATA.sorted_tables)
             written.execute(text(f"lock table {names} in exclusive mode"))
         for table in reversed(METADATA.sorted_tables):

@@ -1,4 +1,4 @@
-"""Opens Wardround's database: transactions that read or write, on SQLite and PostgreSQL alike."""
+"""Opens Wardround's database, with transactions that read or write, on SQLite and PostgreSQL alike."""
 
 import sqlite3
 import time
@@ -16,13 +16,13 @@ from wardround.adapters.files.refused import storing
 from wardround.errors import SettingsError
 
 WAIT: Final = 30.0
-"""Seconds that a transaction waits for another one."""
+"""How many seconds a transaction waits for another one."""
 _CONNECT: Final = 10  # seconds for a connection to a server
 _BEGIN: Final = "wardround_begin"
 
 
 class Database:
-    """A database at this release's schema; its transactions may be used by several threads, each its own."""
+    """A database with this release's schema; several threads may use its transactions, each its own."""
 
     def __init__(self, place: Place, engine: Engine) -> None:
         self.place = place
@@ -30,7 +30,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one moment, whatever others write meanwhile, and keeps nobody from writing.
+        """Gives a transaction that sees one moment, whatever others write meanwhile, and does not block writers.
 
         Raises StorageError or DatabaseError.
         """
@@ -41,9 +41,9 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that is kept when the block ends, and leaves nothing if it raises.
+        """Gives a transaction that is committed when the block ends, and leaves nothing behind if it raises.
 
-        In SQLite one writes at a time, in turn. Raises StorageError or DatabaseError.
+        In SQLite, transactions write one at a time. Raises StorageError or DatabaseError.
         """
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
@@ -58,9 +58,9 @@ class Database:
 
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
-    """Gives the database at a SQLAlchemy URL, which is made or migrated first where that is due.
+    """Gives the database at a SQLAlchemy URL, after creating or migrating it if needed.
 
-    Raises SettingsError for a URL that names none; StorageError or DatabaseError where it cannot be used.
+    Raises SettingsError for an invalid URL; StorageError or DatabaseError if the database cannot be used.
     """
     with opened_at(place_of(url)) as database:
         yield database
@@ -68,7 +68,7 @@ def opened(url: str) -> Iterator[Database]:
 
 @contextmanager
 def opened_at(place: Place) -> Iterator[Database]:
-    """The same of a place. Raises StorageError or DatabaseError."""
+    """Gives the same for a place. Raises StorageError or DatabaseError."""
     engine = _engine(place)
     try:
         database = Database(place, engine)
@@ -86,7 +86,7 @@ def opened_at(place: Place) -> Iterator[Database]:
 
 
 def _engine(place: Place) -> Engine:
-    # A message of SQLAlchemy quotes what was to be stored unless it is told not to.
+    # SQLAlchemy's messages quote the values to be stored unless told not to.
     common: dict[str, Any] = {"hide_parameters": True}
     if place.file:
         engine = create_engine(place.url, connect_args={"timeout": WAIT}, **common)
@@ -111,18 +111,18 @@ def _server_engine(place: Place, **common: Any) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    # The driver would begin transactions by rules of its own, and none before it changes tables.
+    # The driver would begin transactions by its own rules, and none before it changes tables.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
-    # What is committed lies on the disk: a door answers only then.
+    # A commit returns only when the data is on disk; callers answer only after that.
     cursor.execute("PRAGMA synchronous = FULL")
     _write_ahead(cursor)
     cursor.close()
 
 
 def _write_ahead(cursor: Any) -> None:
-    """Sets write-ahead logging, which the file keeps. SQLite does not wait for others here, so this does."""
+    """Sets write-ahead logging, which is stored in the file. SQLite does not wait for others here, so this does."""
     give_up = time.monotonic() + WAIT
     while True:
         try:

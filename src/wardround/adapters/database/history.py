@@ -1,4 +1,4 @@
-"""The history in the database: one run replaced as a whole, and runs read, within the caller's transaction."""
+"""Keeps the history in the database: replaces a run as a whole and reads runs, in the caller's transaction."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,9 +11,9 @@ from wardround.report.history import WHOLE, Figure, RunHistory
 
 
 def replace_run(connection: Connection, history: RunHistory) -> None:
-    """Puts a run in, in the place of what was there of it. Whoever else replaces one waits."""
+    """Writes a run in place of what the history held of it. Others that replace a run wait."""
     if connection.dialect.name == "postgresql":
-        # Two processes may do the same run: the second would insert what it could not see to delete.
+        # Two processes may write the same run: the second would insert what it could not see to delete.
         connection.execute(text(f"lock table {HISTORY_RUN.name} in share row exclusive mode"))
     connection.execute(delete(HISTORY_FIGURE).where(HISTORY_FIGURE.c.run == history.run))
     connection.execute(delete(HISTORY_RUN).where(HISTORY_RUN.c.run == history.run))

@@ -1,4 +1,4 @@
-"""Reads WARDROUND_DATABASE: which database is meant, and how it is named to people without its password."""
+"""Reads WARDROUND_DATABASE: which database is meant, and its name in messages, without its password."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ _EXPECTED: Final = "expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/D
 
 @dataclass(frozen=True)
 class Place:
-    """A database.
+    """Where a database is.
 
     Attributes:
         url: what SQLAlchemy connects to; it may hold a password.
@@ -28,18 +28,18 @@ class Place:
 
 
 def place_of(text: str) -> Place:
-    """Returns the place that a SQLAlchemy URL names. Raises SettingsError, which never quotes it."""
+    """Returns the place that a SQLAlchemy URL names. Raises SettingsError, which never quotes the URL."""
     try:
         url = make_url(text)
-    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
-        # It may hold a password, and where that begins is what could not be told.
+    except (ArgumentError, ValueError):  # a port that is not a number raises ValueError
+        # It may hold a password, and an invalid URL does not show where that begins.
         raise SettingsError(f"WARDROUND_DATABASE: is no database URL, {_EXPECTED}") from None
     kind = url.drivername.partition("+")[0]
-    # A path with a question mark would be cut there.
+    # A path with a question mark would be cut off there.
     if kind == "sqlite" and not url.host and not url.query and url.database not in (None, "", ":memory:"):
         return file_place(Path(str(url.database)))
     if kind == "postgresql" and url.database:
-        # One driver, whatever Airflow's own URL of the same server says.
+        # Always the same driver, even if Airflow's own URL of the same server names another.
         url = url.set(drivername="postgresql+psycopg")
         return Place(url, url.set(drivername="postgresql", query={}).render_as_string(hide_password=True))
     raise SettingsError(

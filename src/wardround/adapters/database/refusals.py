@@ -1,4 +1,4 @@
-"""Turns what a database refuses into an error of our own: the place, the cause and the remedy, never a value or SQL."""
+"""Turns a database's refusals into our own errors: the place, the cause and the remedy, never a value or SQL."""
 
 import sqlite3
 from typing import Final
@@ -15,7 +15,7 @@ _ASK: Final = "let the database's administrator grant this user its own schema"
 _AGAIN: Final = "wait for the other one, and do it again"
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
-# The SQLSTATE of PostgreSQL, whole or its class (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+# PostgreSQL's SQLSTATE codes or their classes (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _STATES: Final = {
     "42501": ("no permission", _ASK),
     "3F000": ("there is no schema to create tables in", _ASK),
@@ -27,7 +27,7 @@ _STATES: Final = {
     "57": ("the server is shutting down or starting", "see that it is up, and do it again"),
     "08": ("the connection broke off", "see that the server is up, and do it again"),
 }
-# libpq gives no SQLSTATE where no connection came about.
+# libpq gives no SQLSTATE if no connection was made.
 _NO_CONNECTION: Final = {
     "authentication failed": ("refused the user or the password", "correct them in WARDROUND_DATABASE"),
     "no password supplied": ("wants a password", "give it in WARDROUND_DATABASE, or in the file that PGPASSFILE names"),
@@ -39,10 +39,10 @@ _NO_CONNECTION: Final = {
 
 
 def refusal(place: Place, context: ExceptionContext) -> WardroundError | None:
-    """Returns StorageError where a SQLite file cannot be used, and DatabaseError where a database refuses otherwise.
+    """Returns StorageError if a SQLite file cannot be used, and DatabaseError if a database refuses otherwise.
 
-    None for a fault of the program (a row that breaks a rule of the schema), which passes as it is. For SQLAlchemy's
-    event `handle_error`.
+    Returns None for an error in the program (a row that breaks a rule of the schema), which is raised unchanged. Made
+    for SQLAlchemy's event `handle_error`.
     """
     error = context.original_exception
     if isinstance(context.sqlalchemy_exception, IntegrityError):

@@ -1,4 +1,4 @@
-"""Brings a database to this release's schema: once, whoever else starts at the same time, and whole or not at all."""
+"""Brings a database to this release's schema: once even if several processes start together, whole or not at all."""
 
 from typing import Final
 
@@ -8,11 +8,11 @@ from wardround.adapters.database.place import Place
 from wardround.adapters.database.tables import SCHEMA, VERSION_TABLE
 from wardround.errors import DatabaseError
 
-_LOCK: Final = 0x57617264  # "Ward": which of PostgreSQL's advisory locks the migrations take
+_LOCK: Final = 0x57617264  # "Ward": the PostgreSQL advisory lock that the migrations take
 
 
 def is_current(connection: Connection, place: Place) -> bool:
-    """Whether the schema is this release's. Raises DatabaseError if it is of a newer one."""
+    """Returns whether the schema is this release's. Raises DatabaseError if it is of a newer one."""
     found = schema_of(connection)
     if found and found > SCHEMA:
         raise DatabaseError(
@@ -23,16 +23,17 @@ def is_current(connection: Connection, place: Place) -> bool:
 
 
 def migrate(connection: Connection, place: Place) -> None:
-    """Runs the migrations that are missing. The connection writes: in SQLite that is the lock, PostgreSQL has one.
+    """Runs the missing migrations.
 
-    Raises DatabaseError.
+    The connection must be one that writes: in SQLite that is the lock, in PostgreSQL a lock is taken. Raises
+    DatabaseError.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    # Whoever had the lock before has done it.
+    # The previous holder of the lock has done it.
     if is_current(connection, place):
         return
-    # They take as long to import as all else of a command, and are needed once a release.
+    # These imports take as long as all others of a command together, and are needed once per release.
     from alembic import command
     from alembic.config import Config
 
@@ -43,7 +44,7 @@ def migrate(connection: Connection, place: Place) -> None:
 
 
 def schema_of(connection: Connection) -> str:
-    """Returns the number of the migration that the database is at; "" for one that is not ours yet."""
+    """Returns the number of the migration that the database is at; "" if it has no tables of ours yet."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return ""
     return str(connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar() or "")

@@ -7,27 +7,27 @@ from sqlalchemy import Column, DateTime, Double, ForeignKey, Index, MetaData, Ta
 from sqlalchemy.types import TypeDecorator
 
 SCHEMA: Final = "0001"
-"""The migration that this release ends with."""
+"""The last migration of this release."""
 
 VERSION_TABLE: Final = "wardround_schema"
-"""Which migration the database is at. Not Alembic's own name: Airflow's tables may lie in the same database."""
+"""The table that holds the database's migration. Its name is not Alembic's: Airflow may share the database."""
 
 
 class Moment(TypeDecorator[datetime]):
-    """A time in UTC, aware in Python; SQLite keeps no zone."""
+    """A time in UTC, with its time zone in Python; SQLite stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Returns what is stored: UTC, for SQLite without saying so."""
+        """Returns the value to store: UTC, without a time zone for SQLite."""
         if value is None:
             return None
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, _dialect: Any) -> datetime | None:
-        """Returns the time that was stored, aware."""
+        """Returns the stored time, with its time zone."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -48,7 +48,7 @@ HISTORY_RUN: Final = Table(
     Index("history_run_by_time", "condition", "as_of"),
 )
 
-# A row is its key and one number: without a rowid SQLite keeps it once.
+# A row is its key and one number: without a rowid, SQLite stores it only once.
 HISTORY_FIGURE: Final = Table(
     "history_figure",
     METADATA,

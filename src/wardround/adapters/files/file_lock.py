@@ -1,6 +1,6 @@
-"""Locks on files: the operating system releases them when a process ends, however it ends.
+"""Locks files; the operating system releases a lock when its process ends, however it ends.
 
-They hold on one machine, and over several as far as the file system locks for all of them (NFS does). Decision 39 says
+The locks work on one machine, and across several if the file system locks for all of them (NFS does). Decision 39 says
 why no library does this.
 """
 
@@ -16,7 +16,7 @@ from wardround.adapters.files.refused import storing
 def lock(file: IO[Any], *, shared: bool = False) -> None:
     """Waits until the lock is free, and holds it until the file is closed.
 
-    Those who share it hold it together; it is then free for nobody else.
+    A shared lock can be held by several at once; an exclusive one is then not available.
     """
     fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
@@ -32,7 +32,7 @@ def try_lock(file: IO[Any]) -> bool:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds the lock of a file, which is made if it is not there, after waiting for it. Raises StorageError."""
+    """Waits for the lock of a file and holds it; creates the file if it is missing. Raises StorageError."""
     with storing(path):
         file = path.open("a+")
     with file:

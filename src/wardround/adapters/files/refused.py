@@ -1,4 +1,4 @@
-"""What the operating system refuses in, an error of our own out: the path, the cause and what to do about it."""
+"""Turns refusals of the operating system into our own errors: the path, the cause and what to do about it."""
 
 import errno
 import getpass
@@ -33,7 +33,7 @@ _CAUSES: Final = {
     errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n)"),
     errno.ENFILE: ("too many files are open on this machine", "close other programs"),
 }
-# What a write or a read answers itself, and which therefore names no path.
+# Errors of a write or a read itself, which therefore name no path.
 _NAMELESS: Final = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
     *(errno.ENOLCK, errno.ESTALE, errno.EMFILE, errno.ENFILE),
@@ -53,9 +53,9 @@ _OF_SQLITE: Final = {
 
 @contextmanager
 def storing(place: Path) -> Iterator[None]:
-    """Raises StorageError for what the operating system refuses at `place`, in it, or on the way to it.
+    """Raises StorageError if the operating system refuses `place`, something in it, or the way to it.
 
-    What else fails inside (a server, another file) passes as it is.
+    Other errors inside (of a server, of another file) are raised unchanged.
     """
     try:
         yield
@@ -66,13 +66,13 @@ def storing(place: Path) -> Iterator[None]:
 
 
 def refused(place: Path | str, error: OSError) -> StorageError:
-    """The error of ours for one of the operating system's, or of an object store's."""
+    """Returns our error for one of the operating system's, or of an object store's."""
     return _error(place, *_CAUSES.get(error.errno or 0, (f"refused ({type(error).__name__})", "look at the place")))
 
 
 @contextmanager
 def storing_rows(database: Path) -> Iterator[None]:
-    """Raises StorageError where SQLite cannot use its file: it says so by words, and names no path."""
+    """Raises StorageError if SQLite cannot use its file: SQLite describes the error in words, and names no path."""
     with storing(database):
         try:
             yield
@@ -84,13 +84,13 @@ def storing_rows(database: Path) -> Iterator[None]:
 
 
 def refused_rows(database: Path, error: sqlite3.DatabaseError) -> StorageError | None:
-    """Returns the error of ours for one of SQLite's that is about its file; None for any other."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more exactly what it was
+    """Returns our error for a SQLite error that is about its file; None for any other."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits give details
     return _error(database, *_OF_SQLITE[code]) if code in _OF_SQLITE else None
 
 
 def is_of_storage(error: OSError) -> bool:
-    """Whether it is about a file or its disk, though it may name none."""
+    """Returns whether an error is about a file or its disk, even if it names none."""
     return error.errno in _NAMELESS
 
 
@@ -111,5 +111,5 @@ def _is_about(error: OSError, place: Path) -> bool:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have a number and no name
+    except (KeyError, OSError):  # a container's user may have a number but no name
         return str(os.getuid())

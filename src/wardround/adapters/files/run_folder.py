@@ -1,4 +1,7 @@
-"""One run's folder at an fsspec URL: frames as parquet, the rest as JSON or text; a file is whole or not there."""
+"""Reads and writes one run's folder at an fsspec URL: frames as parquet, the rest as JSON or text.
+
+A file is either whole or absent.
+"""
 
 import io
 import re
@@ -20,29 +23,32 @@ from wardround.core import run_files
 from wardround.errors import RunNotFound
 
 RUN_ID = re.compile(r"[a-z][a-z0-9_]*-\d{8}T\d{6}Z-[0-9a-f]{6}")
-_READERS = 16  # files of runs that are read at once: object storage takes its time for each
+_READERS = 16  # how many files of runs are read at once: object storage takes time for each
 
 
 def run_id(condition_id: str, as_of: pd.Timestamp, key: str | None = None) -> str:
-    """`<condition>-<as_of>-<6 hex>`. The same `key` (a DAG run's id) gives the same run again; None gives a new one."""
+    """Returns `<condition>-<as_of>-<6 hex>`.
+
+    The same `key` (a DAG run's id) gives the same run again; None gives a new one.
+    """
     return f"{condition_id}-{as_of_part(as_of)}-{secrets.token_hex(3) if key is None else key_part(key)}"
 
 
 def key_part(key: str) -> str:
-    """How the key of a run stands at the end of its name."""
+    """Returns the form of a run's key at the end of the run's name."""
     return sha256(key.encode()).hexdigest()[:6]
 
 
 def as_of_part(as_of: pd.Timestamp) -> str:
-    """How a prediction time stands in a run's name, to the second; earlier times come first in the order of texts."""
+    """Returns the form of a prediction time in a run's name, to the second; earlier times sort first as text."""
     return f"{as_of.tz_convert('UTC'):%Y%m%dT%H%M%SZ}"
 
 
 class RunFolder:
     """Reads and writes the files of one run by their names (`chunk-0001/events.parquet`).
 
-    A file is written under a temporary name and then moved, so that a killed or repeated task leaves no half file.
-    Reading and writing raise StorageError where the place refuses it.
+    A file is written under a temporary name and then moved, so that a killed or repeated task leaves no partial file.
+    Reading and writing raise StorageError if the storage refuses it.
     """
 
     def __init__(self, url: str) -> None:
@@ -52,14 +58,17 @@ class RunFolder:
 
     @classmethod
     def of(cls, runs: str, run: str) -> "RunFolder":
-        """The folder of a run under the URL `runs`, there or not. Raises RunNotFound for what is no run's name."""
+        """Returns the folder of a run under the URL `runs`, existing or not.
+
+        Raises RunNotFound for an invalid run name.
+        """
         if not RUN_ID.fullmatch(run):
             raise RunNotFound(f"{runs}: {run!r} is not the name of a run, expected <condition>-<as_of>-<6 hex>")
         return cls(f"{runs.rstrip('/')}/{run}")
 
     @classmethod
     def existing(cls, runs: str, run: str) -> "RunFolder":
-        """The folder of a run that was opened. Raises RunNotFound."""
+        """Returns the folder of a run that was opened. Raises RunNotFound."""
         folder = cls.of(runs, run)
         if not folder.exists(run_files.REQUEST):
             raise RunNotFound(f"{runs}: there is no run {run}; `wardround runs list` names those that there are")
@@ -71,7 +80,7 @@ class RunFolder:
         self.write_bytes(name, buffer.getvalue())
 
     def read_frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """The frame, or these of its columns."""
+        """Returns the frame, or only these columns of it."""
         return pd.read_parquet(io.BytesIO(self.read_bytes(name)), columns=list(columns) if columns else None)
 
     def write_json(self, name: str, value: Any) -> None:
@@ -81,14 +90,14 @@ class RunFolder:
         return orjson.loads(self.read_bytes(name))
 
     def read_json_or(self, name: str, otherwise: Any) -> Any:
-        """What a JSON file holds, or `otherwise` if it is not there."""
+        """Returns the content of a JSON file, or `otherwise` if it does not exist."""
         return self.read_json(name) if self.exists(name) else otherwise
 
     def write_text(self, name: str, text: str) -> None:
         self.write_bytes(name, text.encode())
 
     def write_lines(self, name: str, lines: Iterable[str]) -> None:
-        """Writes lines, which bring their own ends, as they come."""
+        """Writes lines as they come; they must include their line breaks."""
         with self.writing(name) as file:
             file.writelines(line.encode() for line in lines)
 
@@ -99,19 +108,19 @@ class RunFolder:
         return bool(self._files.exists(self._path(name)))
 
     def list(self, folder: str = "") -> list[str]:
-        """The names of all whole files under `folder`, sorted."""
+        """Returns the names of all complete files under `folder`, sorted."""
         paths = self._files.find(self._path(folder) if folder else self._root)
         names = [path[len(self._root) :].lstrip("/") for path in paths]
         return sorted(name for name in names if UNFINISHED not in name)
 
     def held_of(self, names: Iterable[str]) -> set[str]:
-        """Which of these files of the run's own folder are there; asked anew, whatever the storage remembers."""
+        """Returns which of these files in the run's own folder exist; bypasses any cache of the storage."""
         self._files.invalidate_cache(self._root)
         held = {path.rstrip("/").rsplit("/", 1)[-1] for path in self._files.ls(self._root, detail=False)}
         return held.intersection(names)
 
     def clear(self, folder: str = "", keep: tuple[str, ...] = ()) -> None:
-        """Removes all files of the run, or of a folder in it, but those whose names begin with one of `keep`."""
+        """Removes all files of the run, or of a folder in it, except those whose names begin with one of `keep`."""
         with self._using(folder):
             if keep:
                 for name in self.list(folder):
@@ -121,18 +130,18 @@ class RunFolder:
                 self._files.rm(path, recursive=True)
 
     def remove(self, name: str) -> None:
-        """Removes a file, if it is there."""
+        """Removes a file if it exists."""
         if self.exists(name):
             with self._using(name):
                 self._files.rm_file(self._path(name))
 
     def remove_leftovers(self) -> None:
-        """Removes what killed writers left; on object storage that is for the storage's own rules."""
+        """Removes what killed writers left; on object storage, the storage's own rules do that."""
         if self._is_local:
             remove_leftovers(Path(self._root))
 
     def location(self, name: str) -> str:
-        """Where a file lies: a path for a local folder, a URL for other storage."""
+        """Returns where a file is: a path for a local folder, a URL for other storage."""
         path = self._path(name)
         return path if self._is_local else str(self._files.unstrip_protocol(path))
 
@@ -149,13 +158,13 @@ class RunFolder:
 
     @contextmanager
     def writing(self, name: str) -> Iterator[BinaryIO]:
-        """A file to be written part by part; it is there when the block ends, and not at all if it raises."""
+        """Gives a file to write part by part; it appears when the block ends, and not at all if it raises."""
         if self._is_local:
             with whole_file(Path(self._path(name))) as file:
                 yield file
             return
         path = self._path(name)
-        # The name is the writer's own: two attempts at one task may overlap.
+        # Every writer uses a different name: two attempts at one task may overlap.
         temporary = f"{path}{UNFINISHED}{secrets.token_hex(4)}"
         with self._using(name):
             self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
@@ -172,7 +181,7 @@ class RunFolder:
 
     @contextmanager
     def reading(self, name: str) -> Iterator[BinaryIO]:
-        """A file to be read part by part. Raises RunNotFound."""
+        """Gives a file to read part by part. Raises RunNotFound."""
         try:
             with self._using(name):
                 file = self._files.open(self._path(name), "rb")
@@ -196,15 +205,15 @@ class RunFolder:
 
 
 def locks_in(runs: str, otherwise: Path) -> Path:
-    """The folder for locks that all who share the runs share; `otherwise`, of one machine, for object storage."""
+    """Returns the lock folder shared by all who share the runs; `otherwise`, on one machine, for object storage."""
     files, root = fsspec.core.url_to_fs(runs)
     return Path(root) / ".locks" if "file" in _protocols_of(files) else otherwise
 
 
 def runs_in(runs: str) -> list[str]:
-    """The ids of the runs under the URL `runs`, sorted; none if there is no such folder."""
+    """Returns the ids of the runs under the URL `runs`, sorted; none if there is no such folder."""
     files, root = fsspec.core.url_to_fs(runs)
-    # Object storage remembers what it listed, and a process that stays would never see another run.
+    # Object storage caches its listings, and a long-lived process would never see another run.
     files.invalidate_cache(root)
     if not files.exists(root):
         return []
@@ -213,7 +222,7 @@ def runs_in(runs: str) -> list[str]:
 
 
 def read_together(runs: str, names: Iterable[str]) -> dict[str, bytes]:
-    """The files `<run>/<name>` under the URL `runs`, some at a time; one that is not there is left out."""
+    """Returns the files `<run>/<name>` under the URL `runs`, reading some at a time; missing files are left out."""
     files, root = fsspec.core.url_to_fs(runs)
 
     def content(name: str) -> tuple[str, bytes | None]:
@@ -227,7 +236,7 @@ def read_together(runs: str, names: Iterable[str]) -> dict[str, bytes]:
 
 
 def runs_before(runs: str, condition_id: str, as_of: pd.Timestamp, since: pd.Timestamp | None = None) -> Iterator[str]:
-    """The runs of a condition as of earlier times, the latest first; told by their names, without opening one."""
+    """Yields a condition's runs for earlier times, latest first; judged by their names, without opening one."""
     prefix = f"{condition_id}-"
     first, now = f"{prefix}{as_of_part(since) if since else ''}", f"{prefix}{as_of_part(as_of)}"
     mine = (run for run in runs_in(runs) if run.startswith(prefix))

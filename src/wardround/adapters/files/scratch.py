@@ -1,4 +1,7 @@
-"""Folders for what does not fit into memory: removed when the work ends, or by the next work if it was killed."""
+"""Makes folders for data that does not fit into memory.
+
+They are removed when the work ends, or by the next work if it was killed.
+"""
 
 import shutil
 import tempfile
@@ -17,10 +20,10 @@ _LOCK: Final = ".lock"
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Gives a folder under TMPDIR. Raises StorageError if it cannot be made, or there is no room for what is written.
+    """Gives a folder under TMPDIR. Raises StorageError if it cannot be made, or there is no room for the data.
 
-    A lock, which ends with the process, says that it is in use. The lock is there before the folder gets the name by
-    which leftovers are found.
+    A lock, which ends with the process, shows that the folder is in use. The lock is taken before the folder gets the
+    name by which leftovers are found.
     """
     place = Path(tempfile.gettempdir())
     with storing(place):
@@ -39,7 +42,7 @@ def scratch_folder() -> Iterator[Path]:
 
 def _remove_leftovers(place: Path) -> None:
     for left in place.glob(f"{_SCRATCH}*"):
-        # Somebody else's cannot be opened, and one in use is locked.
+        # Another user's folder cannot be opened, and one in use is locked.
         with suppress(OSError), (left / _LOCK).open() as file:
             if try_lock(file):
                 shutil.rmtree(left, ignore_errors=True)

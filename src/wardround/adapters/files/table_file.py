@@ -1,4 +1,4 @@
-"""Frames in, one parquet file out, written piece by piece; it appears when it is whole."""
+"""Writes frames into one parquet file, piece by piece; the file appears when it is complete."""
 
 from contextlib import ExitStack
 from pathlib import Path

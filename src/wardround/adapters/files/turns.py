@@ -1,7 +1,7 @@
-"""Runs that would write the same take turns, among all processes that share a folder; the tasks of one run do not.
+"""Makes runs that would write the same results take turns, across all processes that share a folder.
 
-Some servers do not keep what they promise of conditional writes, and then two runs at once would write twice. A run
-that is killed keeps nobody waiting.
+The tasks of one run do not wait for each other. Some servers do not keep their promises about conditional writes, and
+two simultaneous runs would write twice. A run that is killed keeps no other waiting.
 """
 
 import json
@@ -24,9 +24,10 @@ _LOG = logging.getLogger(__name__)
 
 @contextmanager
 def turn(folder: Path, server: str, what: Sequence[str], run: str) -> Iterator[None]:
-    """Waits until no other run writes `what` to this server, and keeps others waiting meanwhile.
+    """Waits until no other run writes `what` to this server, and makes others wait meanwhile.
 
-    Whoever names the same run goes along: the chunks of one write side by side. Raises StorageError.
+    Callers that name the same run do not wait for each other: the chunks of a run write in parallel. Raises
+    StorageError.
     """
     home = folder / _digest([server.rstrip("/")])
     with storing(home / _GATE):
@@ -42,17 +43,17 @@ def turn(folder: Path, server: str, what: Sequence[str], run: str) -> Iterator[N
 
 @contextmanager
 def alone(folder: Path, server: str, what: Sequence[str]) -> Iterator[None]:
-    """Waits until nobody else writes `what` to this server, and keeps everybody waiting meanwhile."""
+    """Waits until no other process or thread writes `what` to this server, and makes all others wait meanwhile."""
     with turn(folder, server, what, secrets.token_hex(8)):
         yield
 
 
 @contextmanager
 def _entered(home: Path, mine: Path, others: str) -> Iterator[None]:
-    """Holds a share of `mine` from when nobody holds one of the `others`."""
+    """Waits until none of the `others` is held, then holds a share of `mine`."""
     began = 0.0
     while True:
-        with locked(home / _GATE):  # one at a time looks who is there, enters, or tidies up
+        with locked(home / _GATE):  # one process at a time checks, enters, or cleans up
             busy = next((other for other in home.glob(others) if other != mine and not _remove_if_left(other)), None)
             if busy is None:
                 with storing(mine):
@@ -70,7 +71,7 @@ def _entered(home: Path, mine: Path, others: str) -> Iterator[None]:
 
 
 def _remove_if_left(held: Path) -> bool:
-    """Returns whether nobody holds the file, which is removed then: those who did may have been killed."""
+    """Returns whether the file is not held, and then removes it: its holders may have been killed."""
     with held.open("a+") as file:
         free = try_lock(file)
         if free:
@@ -79,7 +80,7 @@ def _remove_if_left(held: Path) -> bool:
 
 
 def _wait_for(held: Path) -> None:
-    """Until nobody holds the file, or for a moment; whoever comes first after that is found out at the gate."""
+    """Waits until the file is free, or for a moment; if another run takes it first, the check at the gate finds out."""
     try:
         with held.open("r+") as file:
             lock(file)

@@ -1,7 +1,7 @@
-"""A file that is whole or not there: written beside its place, kept through a power cut, and then moved.
+"""Writes a file that is whole or absent: beside its place, flushed to disk against a power cut, and then moved.
 
 The writer holds a lock on the unfinished file, which ends with its process. So the next writer of the same file can
-tell what a killed process left behind from what another one is writing.
+tell a killed process's leftovers from a file that another process is writing.
 """
 
 import os
@@ -16,14 +16,14 @@ from wardround.adapters.files.file_lock import lock, try_lock
 from wardround.adapters.files.refused import storing
 
 UNFINISHED: Final = ".part-"
-"""In the name of every unfinished file, and of no other."""
+"""Part of the name of every unfinished file, and of no other."""
 
 
 @contextmanager
 def whole_file(place: Path) -> Iterator[BinaryIO]:
-    """A file to write; it stands at `place` when the block ends, and what stood there before stays if it raises.
+    """Gives a file to write; it is at `place` when the block ends, and the previous file stays if the block raises.
 
-    Missing folders are made. A device or a pipe is written to as it is. Raises StorageError.
+    Missing folders are created. A device or a pipe is written to directly. Raises StorageError.
     """
     path = place.resolve()
     with storing(path):
@@ -46,24 +46,24 @@ def whole_file(place: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(place: Path, content: bytes) -> None:
-    """Raises StorageError."""
+    """Writes the content to `place`, whole or not at all. Raises StorageError."""
     with whole_file(place) as file:
         file.write(content)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes every unfinished file under a folder whose writer is gone; what somebody writes now stays."""
+    """Removes every unfinished file under a folder whose writer is gone; files that are being written stay."""
     _remove(folder.rglob(f".*{UNFINISHED}*"))
 
 
 def keep(file: BinaryIO) -> None:
-    """Returns when what was written lies on the disk: a move before would keep an empty file in a power cut."""
+    """Returns when the data is on disk: moving the file before could leave an empty file after a power cut."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def keep_folder(folder: Path) -> None:
-    """Returns when the names in the folder lie on the disk."""
+    """Returns when the names in the folder are on disk."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)
@@ -72,19 +72,19 @@ def keep_folder(folder: Path) -> None:
 
 
 def _opened(path: Path) -> tuple[Path, BinaryIO]:
-    """A new unfinished file with its lock."""
+    """Returns a new unfinished file with its lock."""
     while True:
         unfinished = path.with_name(f".{path.name}{UNFINISHED}{secrets.token_hex(4)}")
         file = unfinished.open("xb")
-        with suppress(OSError):  # a file system without locks: then nobody removes leftovers either
+        with suppress(OSError):  # a file system without locks: then leftovers are not removed either
             lock(file)
         if os.fstat(file.fileno()).st_nlink:
             return unfinished, file
-        file.close()  # taken for a leftover, between its making and its lock
+        file.close()  # taken for a leftover, between creation and locking
 
 
 def _remove(unfinished: Iterable[Path]) -> None:
-    """Those of them that nobody writes any more."""
+    """Removes those of them that are no longer being written."""
     for left in unfinished:
         with suppress(OSError), left.open("rb") as file:
             if try_lock(file):

@@ -1,1 +1,1 @@
-"""Reports and model cards as self-contained HTML pages."""
+"""Renders reports and model cards as self-contained HTML pages."""

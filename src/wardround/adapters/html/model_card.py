@@ -1,4 +1,4 @@
-"""A model card in; the files beside it, for people and for programs, out: one page without script or network."""
+"""Makes the files beside a model card, for people and for programs: one page without script or network."""
 
 import json
 from typing import Final
@@ -14,13 +14,16 @@ STATEMENTS: Final = "statements.json"
 
 
 def files_beside(card: ModelCard) -> dict[str, bytes]:
-    """What lies in the model folder beside card.json and the model, by name. It has no part in the version."""
+    """Returns, by name, the files in the model folder beside card.json and the model.
+
+    The version does not depend on them.
+    """
     stated = json.dumps(statements(card), indent=2, ensure_ascii=False) + "\n"
     return {PAGE: render_card(card).encode(), STATEMENTS: stated.encode()}
 
 
 def render_card(card: ModelCard, comparison: Comparison | None = None) -> str:
-    """The page, with how the model compares with the live one, if that is given.
+    """Returns the page, with how the model compares with the live one if that is given.
 
     The same card and comparison give the same page; everything but the charts is escaped here.
     """

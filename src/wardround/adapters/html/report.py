@@ -1,4 +1,4 @@
-"""A run's report in, one self-contained HTML page out: no script, no network."""
+"""Renders a run's report as one self-contained HTML page: no script, no network."""
 
 from functools import cache
 from pathlib import Path
@@ -15,17 +15,17 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 def render(report: RunReport) -> str:
-    """The page. Everything but the charts, which escape for themselves, is escaped here."""
+    """Returns the page. Everything is escaped here except the charts, which do their own escaping."""
     return environment().get_template("report.html.j2").render(report=report)
 
 
 def shown(value: object) -> object:
-    """What a page shows of a value, before it is escaped: no letter that is not seen."""
+    """Returns what a page shows of a value, before escaping: no invisible characters."""
     return visible_lines(value) if type(value) is str else value
 
 
 def templates_in(folder: Path) -> Environment:
-    """The templates of a folder, as every page of ours escapes what it shows."""
+    """Returns the templates of a folder, with the escaping that all our pages use."""
     return Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
@@ -39,7 +39,7 @@ def templates_in(folder: Path) -> Environment:
 
 @cache
 def environment() -> Environment:
-    """The templates of reports and cards, and the filters that they use."""
+    """Returns the templates of reports and cards, and the filters that they use."""
     templates = templates_in(_TEMPLATES)
     templates.filters.update(count=count, percent=percent, span=span, figure=number)
     return templates

@@ -1,8 +1,8 @@
-"""What was decided about a condition's models: one JSON object a line in <root>/<condition>/decisions.jsonl.
+"""Records the decisions on a condition's models: one JSON object a line in <root>/<condition>/decisions.jsonl.
 
-It is the one account of what is live; live.json says again what it comes to. Lines are added, never changed: each
-holds the SHA-256 of all that stands above it (`above`), and live.json that of the whole. So a line that somebody
-changed, took out or put in is found, and so is a file that was cut short.
+This file alone decides what is live; live.json only repeats the result. Lines are added, never changed: each holds the
+SHA-256 of everything above it (`above`), and live.json that of the whole file. So a line that was changed, removed or
+inserted is found, and so is a file that was cut short.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ ABOVE: Final = "above"
 
 
 class _Line(NamedTuple):
-    """A decision, what its line says of the lines above it (None of a release that said nothing), and what is so."""
+    """A decision, the digest that its line states for the lines above (None in old releases), and the actual one."""
 
     decision: Decision
     said: str | None
@@ -31,7 +31,7 @@ class _Line(NamedTuple):
 
 @dataclass(frozen=True)
 class DecisionRecord:
-    """All decisions, oldest first, as they were read from a file at once.
+    """All decisions, oldest first, as read from the file in one go.
 
     Attributes:
         head: the SHA-256 of the whole file.
@@ -43,10 +43,13 @@ class DecisionRecord:
 
     @classmethod
     def read(cls, path: Path) -> "DecisionRecord":
-        """An empty one if there is no file. Raises ModelError for a line that is no decision, and StorageError."""
+        """Returns the record; an empty one if there is no file.
+
+        Raises ModelError for a line that is not a decision, and StorageError.
+        """
         with storing(path):
             content = path.read_bytes() if path.is_file() else b""
-        if content and not content.endswith(b"\n"):  # an editor's doing
+        if content and not content.endswith(b"\n"):  # an editor removed the last line break
             content += b"\n"
         lines, above = [], hashlib.sha256()
         for number, line in enumerate(content.splitlines(keepends=True), start=1):
@@ -64,16 +67,19 @@ class DecisionRecord:
         return hashlib.sha256(self.content).hexdigest()
 
     def add(self, decision: Decision) -> None:
-        """Writes one more line, for who is alone: what stands above stays byte for byte. Raises StorageError."""
+        """Adds a line, for a caller that is `alone`: the lines above stay byte for byte the same.
+
+        Raises StorageError.
+        """
         line = {**decision.model_dump(mode="json"), ABOVE: self.head}
         write_whole(self.path, self.content + json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
     def once_was(self, head: str) -> bool:
-        """Whether the file, up to some line, has this SHA-256: what was read then is still its beginning."""
+        """Returns whether the file, up to some line, has this SHA-256: what was read then is still its beginning."""
         return head in {line.above for line in self.lines} | {self.head}
 
     def broken(self) -> str | None:
-        """Where lines first do not follow on one another, and nobody has accepted that since; None if all do."""
+        """Returns the first unaccepted place where a line does not match the lines above it; None if there is none."""
         chained, broken = False, None
         for number, line in enumerate(self.lines, start=1):
             follows = line.said == line.above or (line.said is None and not chained)

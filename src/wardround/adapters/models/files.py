@@ -1,4 +1,4 @@
-"""The folders of the model store: changed by one process at a time, whole or not at all, and read only as recorded."""
+"""Reads and changes the folders of the model store: one process at a time, whole or not at all, digests checked."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ _SAVING: Final = ".saving-"
 
 
 def condition_folder(root: Path, condition_id: str) -> Path:
-    """Raises ModelError for what is no condition's id."""
+    """Returns the folder of a condition. Raises ModelError for an invalid condition id."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", condition_id):
         raise ModelError(f"model store: got condition {condition_id!r}, expected an id such as sepsis; correct it")
     return root / condition_id
@@ -32,9 +32,9 @@ def condition_folder(root: Path, condition_id: str) -> Path:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Waits until no other process changes the folder, and keeps others waiting; makes it. Raises StorageError.
+    """Waits until no other process changes the folder, and makes others wait; creates it. Raises StorageError.
 
-    The lock ends with the process, so that a folder that is half saved is a leftover for whoever holds the lock.
+    The lock ends with the process, so to the holder of the lock a half-saved folder is a leftover.
     """
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def parsed(model: type[M], content: bytes, path: Path) -> M:
 
 
 def place_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Puts a folder in place as a whole, for who is `alone`; one that a broken save left there is replaced."""
+    """Puts a folder in place as a whole, for a caller that is `alone`; replaces one that a failed save left there."""
     staging = folder.with_name(f"{_SAVING}{secrets.token_hex(4)}")
     staging.mkdir()
     try:

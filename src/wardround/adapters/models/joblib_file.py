@@ -1,4 +1,4 @@
-"""A joblib file that was trusted in; its model and metadata, and the libraries that it was made with, out."""
+"""Reads a trusted joblib file: its model, its metadata, and the libraries that it was made with."""
 
 import pickle
 import sys
@@ -16,13 +16,13 @@ from joblib.numpy_pickle import NumpyUnpickler
 
 from wardround.errors import ModelError
 
-# They hold arrays and files, and read those of other releases; what they are is recorded, and does not decide.
+# Libraries that only hold arrays and files, and read those of other releases; they are recorded, but not decisive.
 CARRIERS: Final = ("numpy", "pandas", "scipy", "joblib", "wardround")
 
 
 @dataclass(frozen=True)
 class JoblibFile:
-    """What was in the file; `libraries` are the distributions of the classes in it, with the releases that are here."""
+    """The content of the file; `libraries` are the distributions of its classes, with their installed releases."""
 
     content: Mapping[str, Any]
     libraries: dict[str, str]
@@ -35,8 +35,8 @@ class JoblibFile:
 def read_trusted(content: bytes, where: str) -> JoblibFile:
     """Unpickles, which runs whatever code the content names: only for content that a person trusts.
 
-    Raises ModelError: not a joblib file of the tutorial's form, made with something that is not here, or made with
-    another minor release of scikit-learn.
+    Raises ModelError for a file that is not a joblib file of the tutorial's form, that was made with something that is
+    not installed here, or that was made with another minor release of scikit-learn.
     """
     with warnings.catch_warnings(record=True) as warned, _named_modules() as modules:
         warnings.simplefilter("always")
@@ -72,7 +72,7 @@ def read_trusted(content: bytes, where: str) -> JoblibFile:
 
 @contextmanager
 def _named_modules() -> Iterator[set[str]]:
-    """The modules that are named by what is unpickled inside, nested modules without their parents' names."""
+    """Gives a set that collects the top-level names of the modules that content unpickled inside refers to."""
     found: set[str] = set()
     plain = NumpyUnpickler.find_class
 
@@ -88,7 +88,7 @@ def _named_modules() -> Iterator[set[str]]:
 
 
 def _check_releases(warned: list[warnings.WarningMessage], where: str) -> None:
-    """scikit-learn says of itself that a file comes from another release; a patch release is borne."""
+    """Raises ModelError if scikit-learn warns that a file comes from another release; patch releases are accepted."""
     for one in warned:
         made_with = getattr(one.message, "original_sklearn_version", None)
         here = library_version("scikit-learn")

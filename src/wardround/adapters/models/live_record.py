@@ -1,4 +1,4 @@
-"""live.json: what a condition's decisions come to, for other programs to read; mended wherever it lags behind them."""
+"""Keeps live.json: the result of a condition's decisions, for other programs to read; updated when it lags behind."""
 
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ LIVE: Final = "live.json"
 
 
 class LiveRecord(SpecModel):
-    """Which version of a condition's model is in use, since when, by whom and why, and which was before it."""
+    """Which version of a condition's model is in use, since when, by whom and why, and which one was before it."""
 
     version: str
     previous: str | None = Field(description="What a rollback leads to; None if nothing, or nothing good, was before.")
@@ -29,7 +29,7 @@ class LiveRecord(SpecModel):
 
     @classmethod
     def of(cls, record: DecisionRecord) -> "LiveRecord | None":
-        """None if nothing is live."""
+        """Returns the live record that follows from the decisions; None if nothing is live."""
         now = standing(record.decisions)
         if now.live is None:
             return None
@@ -45,7 +45,7 @@ class LiveRecord(SpecModel):
 
 
 def write_live(folder: Path, record: DecisionRecord) -> LiveRecord:
-    """For who is alone. Raises ModelError if nothing is live, and StorageError."""
+    """Writes live.json, for a caller that is `alone`. Raises ModelError if nothing is live, and StorageError."""
     live = LiveRecord.of(record)
     if live is None:
         raise ModelError("model store: no model is live; promote one")
@@ -54,7 +54,7 @@ def write_live(folder: Path, record: DecisionRecord) -> LiveRecord:
 
 
 def accept(folder: Path, record: DecisionRecord) -> None:
-    """Makes live.json what the record comes to, whatever it was; for who is alone. Raises StorageError."""
+    """Makes live.json match the record, whatever it was; for a caller that is `alone`. Raises StorageError."""
     if LiveRecord.of(record):
         write_live(folder, record)
     else:
@@ -63,9 +63,9 @@ def accept(folder: Path, record: DecisionRecord) -> None:
 
 
 def lags(folder: Path, record: DecisionRecord) -> bool:
-    """Whether live.json is to be written anew: it is missing, of another release, or was read from fewer decisions.
+    """Returns whether live.json must be rewritten: it is missing, of another release, or based on fewer decisions.
 
-    One that was read from decisions that are not there stays: it tells that the record was cut short or changed.
+    One that is based on decisions that are not in the record stays: it shows that the record was cut short or changed.
     """
     live = LiveRecord.of(record)
     written = _written(folder)
@@ -73,7 +73,7 @@ def lags(folder: Path, record: DecisionRecord) -> bool:
 
 
 def doubts(folder: Path, record: DecisionRecord) -> str | None:
-    """Why the record of decisions cannot be trusted, and where; None if it can."""
+    """Returns why the record of decisions cannot be trusted, and where; None if it can."""
     written = _written(folder)
     if broken := record.broken():
         return broken
@@ -86,7 +86,7 @@ def doubts(folder: Path, record: DecisionRecord) -> str | None:
 
 
 def _written(folder: Path) -> LiveRecord | None:
-    """None if there is none, or one of another release."""
+    """Returns live.json; None if it is missing or of another release."""
     path = folder / LIVE
     with storing(path):
         content = path.read_bytes() if path.is_file() else b""

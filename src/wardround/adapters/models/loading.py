@@ -1,4 +1,4 @@
-"""A version's card and checked file in, what scores out: the file is read only by the library that wrote it."""
+"""Makes a scorer of a version's card and checked file, which is read only by the library that wrote it."""
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError
@@ -10,7 +10,7 @@ from wardround.training.model import ModelCard
 
 
 def scorer_of(card: ModelCard, files: Mapping[str, bytes], where: str) -> Scorer:
-    """What the model file holds, after its libraries were compared. Raises ModelError."""
+    """Returns the scorer in the model file, after checking its libraries. Raises ModelError."""
     # Imported here, with scikit-learn and XGBoost, so that listing models stays quick.
     if card.imported:
         from wardround.candidates.imported import ImportedModel
@@ -26,7 +26,7 @@ def scorer_of(card: ModelCard, files: Mapping[str, bytes], where: str) -> Scorer
 
 
 def _check_library(library: str, card: ModelCard, where: str) -> None:
-    """No library promises to read or to score the files of other releases alike."""
+    """Raises ModelError for another minor release: no library promises to read its files or score them the same."""
     trained = card.libraries[library]
     try:
         here = library_version(library)

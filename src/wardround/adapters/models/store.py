@@ -1,10 +1,10 @@
-"""The model store: the versions of each condition's models (`versions.py`), and what was decided about them.
+"""The model store: the versions of each condition's models (`versions.py`), and the decisions on them.
 
-<root>/<condition>/decisions.jsonl  who decided what about which version, when and why; it says what is live
+<root>/<condition>/decisions.jsonl  who decided what about which version, when and why; it decides what is live
 <root>/<condition>/live.json        the version in use and the one before it, for other programs to read
 
-A decision is made when its line stands in decisions.jsonl. live.json follows; one that a killed process left behind, or
-that is missing, is mended by whoever looks next.
+A decision is made once its line is in decisions.jsonl. live.json follows; if a killed process left it outdated, or it
+is missing, the next reader repairs it.
 """
 
 import logging
@@ -36,31 +36,32 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class ModelStore(ModelVersions):
-    """The stored versions, and what was decided about them; `clock` gives the time of a decision."""
+    """The stored versions and the decisions on them; `clock` gives the time of a decision."""
 
     clock: Callable[[], datetime] = _now
 
     def conditions(self) -> tuple[str, ...]:
-        """The ids of all conditions with a recorded version or decision, sorted."""
+        """Returns the ids of all conditions with a recorded version or decision, sorted."""
         files = (path for name in (VERSIONS, _DECISIONS) for path in self.root.glob(f"*/{name}"))
         return tuple(sorted({path.parent.name for path in files}))
 
     def live(self, condition_id: str) -> LiveRecord | None:
-        """What is in use, or None if nothing is."""
+        """Returns what is in use; None if nothing is."""
         if lags(self._folder(condition_id), self._read(condition_id)):
-            # Who may only read the store goes by the decisions.
+            # A process that may only read the store relies on the decisions.
             with suppress(StorageError), self._alone(condition_id):
                 pass
         return LiveRecord.of(self._read(condition_id))
 
     def standing(self, condition_id: str) -> Standing:
-        """What is live, what was withdrawn and what the gates said, by all decisions."""
+        """Returns what is live, what was withdrawn and what the gates said, according to all decisions."""
         return standing(self.decisions(condition_id))
 
     def require_active(self, condition_id: str) -> None:
-        """Raises ConditionSuspended if somebody has switched the condition off: every door asks before it computes.
+        """Raises ConditionSuspended if the condition is switched off: every entry point checks this before computing.
 
-        It says who and when. The reason is for `wardround model list`: what a person wrote belongs in no log.
+        The message says who did it and when. The reason is shown by `wardround model list`: what a person wrote does
+        not belong in a log.
         """
         suspended = self.standing(condition_id).suspended
         if suspended:
@@ -71,14 +72,14 @@ class ModelStore(ModelVersions):
             )
 
     def live_version(self, condition_id: str) -> str:
-        """The version in use; raises ModelError, saying what to do, if there is none."""
+        """Returns the version in use; raises ModelError, saying what to do, if there is none."""
         live = self.live(condition_id)
         if live is None:
             raise ModelError(f"{self.root}, {condition_id}: no model is live; {self._way_to_live(condition_id)}")
         return live.version
 
     def _way_to_live(self, condition_id: str) -> str:
-        """What to do where nothing is live."""
+        """Returns what to do if nothing is live."""
         if stored := self.versions(condition_id):
             promote = f"`wardround model promote {condition_id} VERSION --why TEXT`"
             return f"promote one with {promote}; stored are {', '.join(stored)}"
@@ -89,7 +90,7 @@ class ModelStore(ModelVersions):
         )
 
     def load(self, condition: Condition, version: str | None = None) -> ScoringModel:
-        """The version asked for, or the live one.
+        """Returns the requested version, or the live one.
 
         Raises:
             ModelError: there is none, or it cannot be used (see `model`).
@@ -105,16 +106,16 @@ class ModelStore(ModelVersions):
         despite_gates: bool = False,
         compared: Comparison | None = None,
     ) -> LiveRecord:
-        """Makes a version live and records who decided so and why. What is live already stays as it is.
+        """Makes a version live and records who decided so and why. If it is already live, nothing changes.
 
         Args:
-            compared: the comparison that this is decided by; what went live since is not replaced.
+            compared: the comparison that the decision is based on; a version that went live since is not replaced.
 
         Raises:
             ModelError: the version cannot be used today (see `load`); no reason is given; a promotion gate failed and
-                it is not to go live despite that; or another version is live than it was compared with.
+                is not overridden; or the version was compared with another one than is live now.
         """
-        # What cannot score must not be live: files, digests, spec and library are checked as for a screening.
+        # A version that cannot score must not go live: files, digests, spec and library are checked as for a screening.
         self.load(condition, version)
         with self._alone(condition.id):
             now = self.standing(condition.id)
@@ -135,10 +136,10 @@ class ModelStore(ModelVersions):
             return self._live_now(condition.id)
 
     def rollback(self, condition: Condition, by: str, why: str) -> LiveRecord:
-        """Makes the version live that was live before, and marks the one that was as withdrawn.
+        """Makes the previously live version live again, and marks the current one as withdrawn.
 
-        Done again it changes nothing: two people who go back at once, or a task that is repeated, go back once. Further
-        back leads `promote`, by name. What was withdrawn before is passed over.
+        Doing it again changes nothing: if two people go back at once, or a task is repeated, it goes back once. To go
+        back further, use `promote` with a version. Versions that were withdrawn earlier are skipped.
 
         Raises ModelError if no version that was not withdrawn was live before, and as `promote`.
         """
@@ -156,14 +157,14 @@ class ModelStore(ModelVersions):
             return self._live_now(condition.id)
 
     def suspend(self, condition_id: str, by: str, why: str) -> Decision:
-        """Switches a condition off; gives the decision since which it is, an earlier one if it was off already."""
+        """Switches a condition off; returns the decision that did so, an earlier one if it was off already."""
         with self._alone(condition_id):
             now = self.standing(condition_id)
             self._append_new(condition_id, self._decision(by, "suspended", "", now, why))
             return now.suspended or self.decisions(condition_id)[-1]
 
     def resume(self, condition_id: str, by: str, why: str) -> Decision | None:
-        """Switches a condition on again; gives the decision that had switched it off, None if none had."""
+        """Switches a condition on again; returns the decision that had switched it off, None if none had."""
         with self._alone(condition_id):
             now = self.standing(condition_id)
             decision = self._decision(by, "resumed", "", now, why)
@@ -174,9 +175,10 @@ class ModelStore(ModelVersions):
     def challenge(
         self, condition: Condition, version: str, by: str, why: str, until: datetime | None = None
     ) -> Decision:
-        """Has a stored version scored beside the live one, instead of another that is, by screenings of before `until`.
+        """Has screenings before `until` score a stored version beside the live one, replacing an earlier challenger.
 
-        Raises ModelError if it cannot be scored today (see `load`), is live itself, or nothing is; or `until` is over.
+        Raises ModelError if it cannot be scored today (see `load`), if it is live itself, if nothing is live, or if
+        `until` is past.
         """
         self.load(condition, version)
         self.live_version(condition.id)
@@ -193,7 +195,7 @@ class ModelStore(ModelVersions):
             return decision
 
     def end_challenge(self, condition_id: str, by: str, why: str) -> Decision | None:
-        """Ends the challenge; gives the decision that it began with, None if there was none."""
+        """Ends the challenge; returns the decision that it began with, None if there was none."""
         with self._alone(condition_id):
             now = self.standing(condition_id)
             if now.challenge:
@@ -201,29 +203,29 @@ class ModelStore(ModelVersions):
             return now.challenge
 
     def record(self, condition_id: str, what: What, version: str, by: str, why: str) -> None:
-        """Keeps a decision that leaves live as it is; said again with nothing in between, it is kept once.
+        """Records a decision that does not change what is live; repeated with nothing in between, it is recorded once.
 
-        A task of Airflow may be done a second time, and its question then answered a second time.
+        An Airflow task may run a second time, and its question may then be answered a second time.
         """
         with self._alone(condition_id):
             self._append_new(condition_id, self._decision(by, what, version, self.standing(condition_id), why))
 
     def accept_record(self, condition_id: str, by: str, why: str) -> Standing:
-        """Takes the record as it is, whatever was changed in it, so that it is held from now on; gives what it says."""
+        """Accepts the record as it is, whatever was changed in it, as the new baseline; returns what it says."""
         with self._alone(condition_id):
             decision = self._decision(by, "record_accepted", "", self.standing(condition_id), why)
-            # Said again of a record that was changed since, it is another decision.
+            # Repeated for a record that was changed since, it is another decision.
             if self.doubts(condition_id) or not says_again(decision, self.decisions(condition_id)):
                 self._append(condition_id, decision)
             accept(self._folder(condition_id), self._read(condition_id))
             return self.standing(condition_id)
 
     def decisions(self, condition_id: str) -> tuple[Decision, ...]:
-        """Every decision about the condition's models, oldest first."""
+        """Returns every decision about the condition's models, oldest first."""
         return self._read(condition_id).decisions
 
     def doubts(self, condition_id: str) -> str | None:
-        """Why the decisions may not be those that were made, and where; None if every line stands as it was written."""
+        """Returns why, and where, the decisions may not be the original ones; None if every line is as written."""
         folder = self._folder(condition_id)
         try:
             return doubts(folder, self._read(condition_id))
@@ -231,12 +233,12 @@ class ModelStore(ModelVersions):
             return str(error)
 
     def _live_now(self, condition_id: str) -> LiveRecord:
-        """What is live by the decisions, put into live.json."""
+        """Returns what is live according to the decisions, after writing it to live.json."""
         return write_live(self._folder(condition_id), self._read(condition_id))
 
     @contextmanager
     def _alone(self, condition_id: str) -> Iterator[None]:
-        """Alone with a condition; its live.json says what was decided, when this begins and when it ends."""
+        """Holds the condition's lock; live.json matches the decisions when this begins and when it ends."""
         folder = self._folder(condition_id)
         with alone(folder):
             for begins in (True, False):
@@ -275,5 +277,5 @@ class ModelStore(ModelVersions):
 
 
 def _kept(text: str) -> str:
-    """What a person wrote, without half letters that a terminal gave: no file can hold those."""
+    """Returns what a person wrote, without half characters from a terminal, which no file can store."""
     return text.strip().encode(errors="replace").decode()

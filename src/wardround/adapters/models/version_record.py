@@ -1,4 +1,4 @@
-"""What the model store recorded of a condition's versions, read without the libraries that a model needs."""
+"""Reads what the model store recorded of a condition's versions, without the libraries that a model needs."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ VERSIONS: Final = "versions.json"
 
 
 def recorded_versions(root: Path, condition_id: str) -> dict[str, dict[str, str]]:
-    """The SHA-256 of each file of each version, oldest first; nothing for a condition without a version.
+    """Returns the SHA-256 of each file of each version, oldest first; nothing for a condition without a version.
 
     Raises ModelError and StorageError.
     """

@@ -1,7 +1,7 @@
 """The stored versions of each condition's models: saved whole, and used only as they were saved.
 
 <root>/<condition>/versions.json             what was saved: version -> file -> SHA-256, the card included
-<root>/<condition>/comparisons/<version>.json  how it did beside what was live when it was trained last
+<root>/<condition>/comparisons/<version>.json  how it compared with the live version when last trained
 <root>/<condition>/<version>/{model.ubj | model.joblib, card.json, card.html, statements.json}
 
 A model is used only if every file has the digest that the store recorded, so a folder that was edited, or copied in
@@ -34,15 +34,15 @@ class ModelVersions:
     root: Path
 
     def versions(self, condition_id: str) -> tuple[str, ...]:
-        """All recorded versions, oldest first."""
+        """Returns all recorded versions, oldest first."""
         return tuple(self._recorded(condition_id))
 
     def card(self, condition_id: str, version: str) -> ModelCard:
-        """The card of a version, its digest checked. Raises ModelError."""
+        """Returns the card of a version, after checking its digest. Raises ModelError."""
         return self._card(condition_id, version, self._trusted(condition_id, version))
 
     def page(self, condition_id: str, version: str) -> str:
-        """The card of a version as HTML: the page that was stored with it, or one with its comparison, if it has one.
+        """Returns a version's card as HTML: the stored page, or one with its comparison if it has one.
 
         Raises ModelError.
         """
@@ -57,22 +57,22 @@ class ModelVersions:
         return render_card(self._card(condition_id, version, files), comparison)
 
     def comparison(self, condition_id: str, version: str) -> Comparison | None:
-        """How the version compared with the live one, last; None if it was never compared."""
+        """Returns the version's last comparison with the live one; None if it was never compared."""
         path = self._comparison_file(condition_id, version)
         with storing(path):
             return parsed(Comparison, path.read_bytes(), path) if path.is_file() else None
 
     def keep_comparison(self, comparison: Comparison) -> None:
-        """Keeps it for the version's page, in place of an earlier one."""
+        """Stores the comparison for the version's page, replacing an earlier one."""
         path = self._comparison_file(comparison.condition, comparison.version)
         write_whole(path, as_bytes(comparison.model_dump(mode="json")))
 
     def model(self, condition: Condition, version: str) -> ScoringModel:
-        """A version, to score with.
+        """Returns a version to score with.
 
         Raises:
-            ModelError: a file differs from its recorded digest; the model was trained for another spec or stored by a
-                release of its library that this one may not read.
+            ModelError: a file differs from its recorded digest; or the model was trained for another spec, or stored by
+                a release of its library that this one may not read.
         """
         files = self._trusted(condition.id, version)
         card = self._card(condition.id, version, files)
@@ -85,7 +85,7 @@ class ModelVersions:
         return ScoringModel(card, scorer_of(card, files, where))
 
     def save(self, condition_id: str, card: ModelCard, files: Mapping[str, bytes]) -> str:
-        """Stores a version and records its digests; returns the version. Saving it again only mends what is broken.
+        """Stores a version and records its digests; returns the version. Saving it again only repairs what is broken.
 
         Raises StorageError; then nothing of it is recorded.
         """
@@ -100,7 +100,7 @@ class ModelVersions:
         return card.version
 
     def _trusted(self, condition_id: str, version: str) -> dict[str, bytes]:
-        """The content of a version's files; what is returned is what was checked."""
+        """Returns the content of a version's files, exactly the bytes that were checked."""
         folder = self._folder(condition_id) / version
         digests = self._recorded(condition_id).get(version)
         if digests is None:

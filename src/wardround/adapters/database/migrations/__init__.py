@@ -1,1 +1,1 @@
-"""Alembic's folder: env.py runs the numbered migrations of versions/, forward only. To go back, restore a backup."""
+"""Alembic's folder: env.py runs the numbered migrations in versions/, forward only. To go back, restore a backup."""

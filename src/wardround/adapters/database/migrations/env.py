@@ -1,4 +1,4 @@
-"""Run by Alembic, on the connection and within the transaction that wardround.adapters.database.schema hands over."""
+"""Runs the migrations for Alembic, in the connection and transaction of wardround.adapters.database.schema."""
 
 from alembic import context
 

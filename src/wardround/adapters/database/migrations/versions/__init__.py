@@ -1,1 +1,1 @@
-"""One file a migration, by number. One that was released is never changed."""
+"""The migrations, one file each, by number. One that was released is never changed."""

@@ -1,4 +1,4 @@
-"""The history: aggregates per run, unit and measure."""
+"""Creates the history: aggregates per run, unit and measure."""
 
 import sqlalchemy as sa
 from alembic import op
