@@ -278,7 +278,7 @@ def test_the_demos_model_can_be_used_to_rehearse_and_is_labelled_as_such(icu, se
     told = json.loads(result.stdout)
     assert (told["scored"] > 0, told["written"], told["mode"]) == (True, 0, "shadow")
     page = Path(told["report"]).read_text(encoding="utf-8")
-    assert "The scores say nothing about anybody" in " ".join(page.split())
+    assert "The scores say nothing about any patient" in " ".join(page.split())
     assert told["model_version"] in page
     resumed = invoked(fresh, "--resume", told["run"], "--json")
     assert resumed.exit_code == 0, resumed.output
