@@ -6,6 +6,8 @@
 from pathlib import Path
 from typing import Final
 
+from wardround.spec.schema import renewed
+
 FOLDER: Final = Path(__file__).parents[1] / "decisions"
 PAGE: Final = FOLDER / "README.md"
 BEGIN: Final = "<!-- begin: decisions -->"
@@ -21,9 +23,7 @@ def decisions() -> str:
 
 def with_decisions(page: str) -> str:
     """Returns the page's text with the list between its markers renewed."""
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{decisions()}\n{END}{tail}"
+    return renewed(page, BEGIN, END, decisions())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from typing import Final
 
 import grimp
 
+from wardround.spec.schema import renewed
+
 PROJECT: Final = Path(__file__).parents[2]
 PAGE: Final = PROJECT / "docs" / "architecture.md"
 BEGIN: Final = "<!-- begin: rooms -->"
@@ -69,9 +71,7 @@ def picture() -> str:
 
 def with_picture(page: str) -> str:
     """Returns the page's text with the picture between its markers renewed."""
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n{picture()}\n{END}{tail}"
+    return renewed(page, BEGIN, END, picture())
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from wardround.escaping import markdown
 from wardround.fhir.source_settings import SourceSettings, form_field, label, meaning, schema
 from wardround.settings import PROJECT, VARIABLES, Settings
 from wardround.spec.base import format_duration
+from wardround.spec.schema import renewed
 
 MANUAL: Final = PROJECT / "docs" / "operations"
 BEGIN: Final = "<!-- begin: settings -->"
@@ -52,9 +53,7 @@ TABLES: Final = {MANUAL / "connect-a-server.md": of_source, MANUAL / "settings.m
 
 def with_table(page: str, rows: list[str]) -> str:
     """Returns the page's text with the table between its markers renewed."""
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return "\n".join([f"{head}{BEGIN}", *rows, f"{END}{tail}"])
+    return renewed(page, BEGIN, END, "\n".join(rows))
 
 
 def _text(words: str) -> str:

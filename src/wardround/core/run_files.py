@@ -41,7 +41,7 @@ COHORT_COLUMNS: Final = {
 COHORT_ACCOUNT: Final = "cohort.json"
 """The kind of the cohort, and how many patients it named, by outcome (`core.run_summary.CohortAccount`)."""
 CENSUS: Final = "census.json"
-"""How many stays were found and expected (`core.run_summary.Census`)."""
+"""How many stays were found and expected (`core.expected_stays.Census`)."""
 CHUNKS: Final = "chunks.json"
 """The numbers of the chunks, from 1 (`chunks`), and the largest number of stays in one (`stays_per_chunk`)."""
 DEVICE: Final = "device.json"
@@ -96,7 +96,7 @@ FEATURES: Final = "features.parquet"
 """For a chunk: stay_id, as_of and the condition's columns. For a training: ROW_COLUMNS of `training.tasks` and the
 condition's columns, for all its predictions, until the table is made from them."""
 FAILURES: Final = "failures.json"
-"""stay_id -> why the stay could not be read (`core.reasons.Reason`)."""
+"""stay_id -> why the stay could not be read (`core.stay_reasons.Reason`)."""
 SCORES: Final = "scores.parquet"
 SCORE_COLUMNS: Final = {
     "stay_id": "str",

@@ -57,11 +57,15 @@ def key_table(name: str) -> str:
 def with_tables(readme: str) -> str:
     """Returns the README's text with its generated tables renewed."""
     for name in FILES:
-        begin, end = _BEGIN.format(name=name), _END.format(name=name)
-        head, _, rest = readme.partition(begin)
-        _, _, tail = rest.partition(end)
-        readme = f"{head}{begin}\n{key_table(name)}\n{end}{tail}"
+        readme = renewed(readme, _BEGIN.format(name=name), _END.format(name=name), key_table(name))
     return readme
+
+
+def renewed(page: str, begin: str, end: str, content: str) -> str:
+    """Returns a page's text with what lies between the markers `begin` and `end` replaced by `content`."""
+    head, _, rest = page.partition(begin)
+    _, _, tail = rest.partition(end)
+    return f"{head}{begin}\n{content}\n{end}{tail}"
 
 
 def write(schemas: Path) -> None:
