@@ -7,10 +7,8 @@ folder states that the run is missing from the history, and the last step tries 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from wardround.adapters.database.database import Database, opened
-from wardround.adapters.database.history import replace_run
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.core import run_files
 from wardround.core.run_summary import RunSummary
@@ -18,8 +16,11 @@ from wardround.errors import DatabaseError, RunNotFound, WardroundError, named
 from wardround.report.history import RunHistory, history_of
 from wardround.settings import Settings
 from wardround.spec.conditions import Condition
-from wardround.workflows.run_inputs import Unknown, keep_unknown, kept_unknown
+from wardround.workflows.run_inputs import kept_unknown
 from wardround.workflows.run_list import overview_of, run_names
+
+if TYPE_CHECKING:
+    from wardround.adapters.database.database import Database
 
 _OF_STAYS: Final = ["unit", "outcome", "reason", "score", "band"]
 
@@ -47,9 +48,12 @@ def keep_history(run: str, settings: Settings) -> None:
     """
     folder = RunFolder.existing(settings.runs, run)
     try:
-        # Counted again: a resumed run may have read more.
-        history = _history_of(run, folder, keep_unknown(folder), settings)
+        history = _history_of(run, folder, settings)
         if not isinstance(history, str):
+            # SQLAlchemy takes a quarter of a second to import, which the other steps and the gate need not wait for.
+            from wardround.adapters.database.database import opened
+            from wardround.adapters.database.history import replace_run
+
             with opened(settings.database) as database, database.writing() as connection:
                 replace_run(connection, history)
     except Exception as error:  # noqa: BLE001 - the history must not cost a ward tonight's report
@@ -82,6 +86,8 @@ def rebuild(settings: Settings, progress: Callable[[str, int, int], None]) -> Re
 
     Runs without a folder keep their figures. Raises SettingsError, StorageError or DatabaseError.
     """
+    from wardround.adapters.database.database import opened
+
     names = [name for name in run_names(settings) if name.kind == "screening"]
     counts: dict[str, int] = dict.fromkeys((WRITTEN, *get_args(NotKept)), 0)
     unreadable = []
@@ -96,10 +102,12 @@ def rebuild(settings: Settings, progress: Callable[[str, int, int], None]) -> Re
     return Rebuilt(**counts, unreadable=tuple(unreadable))
 
 
-def _rebuild(run: str, database: Database, settings: Settings) -> str:
+def _rebuild(run: str, database: "Database", settings: Settings) -> str:
     """Returns WRITTEN, or why the run is not kept."""
+    from wardround.adapters.database.history import replace_run
+
     folder = RunFolder.existing(settings.runs, run)
-    history = _history_of(run, folder, kept_unknown(folder), settings)
+    history = _history_of(run, folder, settings)
     if isinstance(history, str):
         return history
     with database.writing() as connection:
@@ -108,7 +116,7 @@ def _rebuild(run: str, database: Database, settings: Settings) -> str:
     return WRITTEN
 
 
-def _history_of(run: str, folder: RunFolder, inputs: Unknown, settings: Settings) -> RunHistory | NotKept:
+def _history_of(run: str, folder: RunFolder, settings: Settings) -> RunHistory | NotKept:
     if not folder.exists(run_files.SUMMARY):
         return "unfinished"
     summary = RunSummary.model_validate(folder.read_json(run_files.SUMMARY))
@@ -120,5 +128,5 @@ def _history_of(run: str, folder: RunFolder, inputs: Unknown, settings: Settings
         summary,
         folder.read_frame(run_files.LEDGER, _OF_STAYS),
         folder.read_json(run_files.SET_ASIDE),
-        inputs,
+        kept_unknown(folder),
     )

@@ -25,7 +25,7 @@ from wardround.spec.loading import load_condition
 from wardround.training.decisions import Standing
 from wardround.training.model import ModelCard
 from wardround.workflows.earlier_runs import earlier_runs
-from wardround.workflows.run_inputs import Unknown, keep_unknown, kept_unknown
+from wardround.workflows.run_inputs import keep_unknown, kept_unknown
 from wardround.workflows.stores import store_of
 
 _LOG = logging.getLogger(__name__)
@@ -46,8 +46,9 @@ def report(run: str, settings: Settings, identifiers: bool = True, identified_ta
     Raises RunNotFound, and SpecError if the condition no longer exists.
     """
     folder = _folder(run, settings)
-    unknown = keep_unknown(folder)
-    record = _record(folder, run, settings, unknown)
+    if not (folder.exists(run_files.SUMMARY) and folder.exists(run_files.INPUTS)):
+        keep_unknown(folder)  # `reconcile` has not: the run ended early, or is of an earlier release
+    record = _record(folder, run, settings)
     card = _keep_card(folder, record, settings)
     counted = run_aggregates(record, (*card, _AGGREGATES_TABLE))
     folder.write_lines(run_files.WORKLIST, worklist_csv(record, identified_table))
@@ -62,7 +63,7 @@ def report(run: str, settings: Settings, identifiers: bool = True, identified_ta
 def report_page(run: str, settings: Settings, identifiers: bool = True) -> str:
     """Returns the report of a run as HTML, without links to other files. Raises RunNotFound and SpecError."""
     folder = _folder(run, settings)
-    return render(run_report(_record(folder, run, settings, kept_unknown(folder)), identifiers))
+    return render(run_report(_record(folder, run, settings), identifiers))
 
 
 def _keep_card(folder: RunFolder, record: RunRecord, settings: Settings) -> tuple[Link, ...]:
@@ -87,8 +88,9 @@ def _folder(run: str, settings: Settings) -> RunFolder:
         raise RunNotFound(f"{error}{hint}") from None
 
 
-def _record(folder: RunFolder, run: str, settings: Settings, unknown: Unknown) -> RunRecord:
+def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
     names = folder.list()
+    unknown, rows = kept_unknown(folder)
     request = folder.read_json(run_files.REQUEST)
     condition = load_condition(request["condition"], settings.schemas)
     stays = folder.read_frame(run_files.STAYS) if run_files.STAYS in names else pd.DataFrame(columns=_STAYS)
@@ -103,8 +105,8 @@ def _record(folder: RunFolder, run: str, settings: Settings, unknown: Unknown) -
         ledger=ledger,
         stays=stays[_STAYS],
         scores=_scores(folder, names),
-        unknown=unknown[0],
-        rows=unknown[1],
+        unknown=unknown,
+        rows=rows,
         set_aside=folder.read_json_or(run_files.SET_ASIDE, {}),
         quality=QualityResult.model_validate(quality) if quality else None,
         card=_card(request, settings),

@@ -9,15 +9,14 @@ from wardround.core import run_files
 Unknown = tuple[Mapping[str, int], int]  # unknown values per feature column, and the feature rows
 
 
-def keep_unknown(folder: RunFolder) -> Unknown:
-    """Counts them again, and writes inputs.json."""
+def keep_unknown(folder: RunFolder) -> None:
+    """Counts them, also where they were counted before, as a resumed run may have read more; writes inputs.json."""
     unknown, rows = _counted(folder)
     folder.write_json(run_files.INPUTS, {"rows": rows, "unknown": unknown})
-    return unknown, rows
 
 
 def kept_unknown(folder: RunFolder) -> Unknown:
-    """Returns the counts of the run's own report; for a run without them, counts now and stores nothing."""
+    """Returns the counts that `reconcile` or the report kept; for a run without them, counts now and stores nothing."""
     if not folder.exists(run_files.INPUTS):
         return _counted(folder)
     found = folder.read_json(run_files.INPUTS)

@@ -18,6 +18,7 @@ from wardround.results.risk_assessment import Screening, identity, probability
 from wardround.settings import Settings
 from wardround.spec.source_maps import NO_TRANSLATION
 from wardround.workflows.history import keep_history
+from wardround.workflows.run_inputs import keep_unknown
 from wardround.workflows.screen import challenge
 from wardround.workflows.screen.cohort import account_of
 from wardround.workflows.screen.expected_stays import census_of
@@ -57,6 +58,7 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> RunSummary:
     high_band = keep_group(ledger, opened, client, settings)
     summary = _summary(ledger, problems, high_band, opened)
     opened.folder.write_json(run_files.SUMMARY, summary.as_json())
+    keep_unknown(opened.folder)
     keep_history(run, settings)
     return summary
 
