@@ -9,7 +9,6 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
 import yaml
 
 from wardround import __version__
@@ -80,7 +79,6 @@ def test_a_section_of_the_changelog_is_one_of_those_of_keep_a_changelog():
 
 
 def test_the_site_is_built_without_a_warning_and_each_page_finds_its_files(tmp_path: Path):
-    pytest.importorskip("mkdocs")
     command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(tmp_path)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(PROJECT / "src")}
     built = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
