@@ -149,3 +149,38 @@ def test_every_summary_is_built_and_explained(schemas):
     explained = readme.partition("## Summaries of a window")[2].partition("##")[0]
     assert set(SUMMARIES) == set(get_args(Summary))
     assert [summary for summary in SUMMARIES if f"`{summary}`" not in explained] == []
+
+
+@pytest.fixture(scope="module")
+def timed(sepsis: Condition) -> Condition:
+    """A condition that uses the time since a stay began, in its unit and in the hospital."""
+    clocks = ("hours_in_unit", "hours_in_hospital")
+    return sepsis.model_copy(update={"features": sepsis.features.model_copy(update={"demographics": clocks})})
+
+
+def hours(timed: Condition, *begins: tuple[str | None, str | None]) -> list[list[float]]:
+    """The hours in the unit and in the hospital of stays that began then."""
+    units, hospitals = zip(*begins, strict=True)
+    times = {
+        name: pd.Series(pd.to_datetime(list(some), utc=True, format="ISO8601")).astype("datetime64[us, UTC]")
+        for name, some in (("unit_begin", units), ("hospital_begin", hospitals))
+    }
+    index = index_of(*("a" for _ in begins)).assign(**times)
+    found = build_features(frame_of(EVENT_COLUMNS), index, timed)
+    return found[["hours_in_unit", "hours_in_hospital"]].to_numpy().tolist()
+
+
+def test_the_time_in_unit_and_hospital_runs_from_their_begins_to_as_of(timed):
+    assert hours(timed, ("2026-03-09T06:00Z", "2026-03-08T11:59:58.2Z")) == [[30.0, pytest.approx(48.0005, abs=1e-12)]]
+    assert hours(timed, ("2026-03-10T12:00Z", "2026-03-10T11:00Z")) == [[0.0, 1.0]]
+
+
+def test_a_begin_that_is_unknown_or_later_or_made_up_is_an_unknown_time_and_never_zero(timed):
+    found = hours(timed, (None, None), ("2026-03-10T12:01Z", "2026-03-11T00:00Z"), ("1900-01-01", "2016-03-09"))
+    assert np.isnan(found).all()
+    assert hours(timed, ("2016-03-12", "2016-03-12"))[0][0] == pytest.approx(10 * 365.25 * 24, rel=1e-3)
+
+
+def test_an_index_without_the_begins_that_a_condition_uses_is_refused(timed):
+    with pytest.raises(ValueError, match="unit_begin is missing"):
+        build_features(frame_of(EVENT_COLUMNS), index_of("a"), timed)

@@ -61,6 +61,8 @@ def condition(schemas: Path) -> Condition:
         (ImportedInput(name="x", column="heart_rate__slope_24h", unit=""), 0, 24),
         (ImportedInput(name="x", column="heart_rate__count_24h", unit=""), 0, 24),
         (ImportedInput(name="x", column="age", unit=""), 18, 95),
+        (ImportedInput(name="x", column="hours_in_unit", unit=""), 0, 240),
+        (ImportedInput(name="x", column="hours_in_hospital", unit=""), 0, 480),
     ],
 )
 def test_made_up_values_are_plausible_in_the_models_unit(one, low, high, condition) -> None:

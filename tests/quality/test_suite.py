@@ -71,6 +71,14 @@ def test_an_age_may_differ_from_birthdays_by_a_hundredth_of_a_year() -> None:
     assert sex == Rule("one_of", "sex", "sex is 0 or 1", values=(0, 1))
 
 
+@pytest.mark.parametrize("clock", ["hours_in_unit", "hours_in_hospital"])
+def test_a_time_since_a_begin_is_not_negative_and_no_longer_than_ten_years(clock: str) -> None:
+    condition = CONDITIONS["sepsis"]
+    features = condition.features.model_copy(update={"demographics": (clock,)})
+    rules = suite(condition.model_copy(update={"features": features}))
+    assert Rule("between", clock, f"{clock} is between 0 and 87660 h", low=0, high=87660) in rules
+
+
 # A body temperature is plausible from 25 to 45 Cel.
 ANY = sys.float_info.max
 RANGES = {

@@ -57,12 +57,16 @@ def test_a_reason_is_split_into_input_value_age_and_direction() -> None:
     texts = [
         "Bilirubin, total, latest of the last 24 h: 4.2 mg/dL (1.3 h before); raises the risk",
         "Age: 67 years; lowers the risk",
+        "In the unit for 30 h; raises the risk",
+        "In the hospital for 12 days; lowers the risk",
         "Something else entirely",
     ]
     [patient] = by_band(stays([0.9], reasons=[texts]), "high", identifiers=True).patients
     assert patient.reasons == (
         Reason("Bilirubin, total, latest of the last 24 h", "4.2 mg/dL", "1.3 h before", "raises"),
         Reason("Age", "67 years", "", "lowers"),
+        Reason("In the unit for", "30 h", "", "raises"),
+        Reason("In the hospital for", "12 days", "", "lowers"),
         Reason("Something else entirely"),
     )
 

@@ -21,6 +21,10 @@ def sepsis(schemas: Path) -> Condition:
     return load_condition("sepsis", schemas)
 
 
+def with_demographics(condition: Condition, *names: str) -> Condition:
+    return condition.model_copy(update={"features": condition.features.model_copy(update={"demographics": names})})
+
+
 def rows(*values: Mapping[str, float], columns: Columns) -> np.ndarray:
     return np.array([[row[column] for column in columns.condition.columns] for row in values])
 
@@ -99,6 +103,24 @@ def test_a_reason_names_value_unit_and_age(sepsis: Condition, column: str, value
     falling = "change" in column
     told = reason(sepsis, column, value, *LACTATE, contribution=-1.0 if falling else 1.0)
     assert told == f"{words}; {'lowers' if falling else 'raises'} the risk"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("hours_in_unit", 30.0, "In the unit for 30 h"),
+        ("hours_in_unit", 0.4, "In the unit for less than 1 h"),
+        ("hours_in_unit", 71.4, "In the unit for 71 h"),
+        ("hours_in_unit", 71.6, "In the unit for 3 days"),
+        ("hours_in_hospital", 1000.0, "In the hospital for 42 days"),
+        ("hours_in_hospital", UNKNOWN, "Time in the hospital: not known"),
+    ],
+)
+def test_a_reason_names_the_time_since_a_begin(sepsis: Condition, column: str, value: float, words: str) -> None:
+    timed = with_demographics(sepsis, "age", "hours_in_unit", "hours_in_hospital")
+    assert reason(timed, column, value) == f"{words}; raises the risk"
+    assert column_words(timed)["hours_in_unit"] == "Time in the unit"
+    assert missing_inputs(dict.fromkeys(timed.columns, UNKNOWN), Columns.of(timed))[1] == "Time in the unit"
 
 
 def test_a_summary_of_many_values_tells_how_many_and_how_old_the_latest_is(sepsis: Condition) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from wardround.core.events import UTC, frame_of
-from wardround.core.stays import STAY_COLUMNS
+from wardround.core.stays import OF_STAY, STAY_COLUMNS
 from wardround.errors import TrainingError
 from wardround.evaluation.results import Task
 from wardround.spec.conditions import Label
@@ -157,6 +157,6 @@ def test_a_row_at_or_after_onset_does_not_have_the_outcome_ahead() -> None:
 
 def test_rows_have_the_expected_columns_and_are_renumbered() -> None:
     rows = rows_of(_followed({"onset": 3}, {"onset": 4, "sex": "female"}), HOURLY)
-    assert rows.columns.tolist() == [*ROW_COLUMNS, "birth_date", "sex"]
+    assert rows.columns.tolist() == [*ROW_COLUMNS, *OF_STAY]
     assert rows.index.tolist() == list(range(5))
     assert rows["sex_group"].tolist() == ["male"] * 2 + ["female"] * 3

@@ -18,6 +18,9 @@ STAY_COLUMNS: Final = {
     "patient_id": "str",
     "intime": UTC,
     "outtime": UTC,  # NaT while the stay continues
+    # To the moment, or NaT. If as_of was given, the begin of the time in the unit that goes on then.
+    "unit_begin": UTC,
+    "hospital_begin": UTC,
     "birth_date": "datetime64[us]",
     "sex": "str",
     "unit": "str",
@@ -30,9 +33,12 @@ FOUND_STAY_COLUMNS: Final = {
     "born_from": "datetime64[us]",  # the first and the last day on which the patient may have been born
     "born_by": "datetime64[us]",
     "barred": "str",  # why the patient must not be scored at as_of, such as deceased; "" if there is no such reason
+    "hospital_unknown": "str",  # why hospital_begin is not known; "" if it is
     "part_of": "str",  # the stay_id of the Encounter that this one is a part of
     "succeeded_by": "str",  # patient_ids of the same person whose records take precedence, separated by blanks
 }
+# What the index repeats of each stay, for demographics.
+OF_STAY: Final = ("birth_date", "sex", "unit_begin", "hospital_begin")
 EXCLUDED_COLUMNS: Final = {"stay_id": "str", "patient_id": "str", "reason": "str"}
 NOT_IN_PROGRESS: Final = ("not_yet_admitted", "discharged")
 TOOK_PLACE: Final = ("arrived", "triaged", "in-progress", "onleave", "finished", "unknown")
@@ -131,5 +137,6 @@ def index_as_of(stays: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
 
 
 def _index(stays: pd.DataFrame, as_of: pd.Series) -> pd.DataFrame:
-    columns = ["stay_id", "patient_id", "as_of", "birth_date", "sex"]
+    # A run that an earlier release opened, and that is continued, has stays without begins.
+    columns = ["stay_id", "patient_id", "as_of", *(name for name in OF_STAY if name in stays)]
     return stays.assign(as_of=as_of)[columns].reset_index(drop=True)

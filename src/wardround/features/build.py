@@ -12,10 +12,15 @@ import pandas as pd
 from wardround.core.events import Events
 from wardround.core.microseconds import PER_DAY, PER_HOUR, UNKNOWN, micros_in, micros_long
 from wardround.core.texts import Texts
-from wardround.spec.conditions import Condition
+from wardround.spec.conditions import LONGEST_HOURS, Condition
 
 INDEX_COLUMNS: Final = ("stay_id", "patient_id", "as_of")
-DEMOGRAPHIC_SOURCES: Final = {"age": "birth_date", "sex": "sex"}
+DEMOGRAPHIC_SOURCES: Final = {
+    "age": "birth_date",
+    "sex": "sex",
+    "hours_in_unit": "unit_begin",
+    "hours_in_hospital": "hospital_begin",
+}
 DAYS_PER_YEAR: Final = 365.25
 ROWS_AT_ONCE: Final = 2048
 """How many index rows are worked on together, which bounds the memory in use, however long the index is."""
@@ -113,8 +118,9 @@ class Index:
     Attributes:
         patient_id: the patient whose events count.
         as_of: the prediction time, in microseconds since 1970.
-        demographics: `age` in years at as_of, and `sex`, 1 for male and 0 for female; NaN is unknown. Those that the
-            condition uses are required.
+        demographics: `age` in years at as_of; `sex`, 1 for male and 0 for female; `hours_in_unit` and
+            `hours_in_hospital` from the begin of the stay there to as_of (see `hours_since`). NaN is unknown. Those
+            that the condition uses are required.
     """
 
     patient_id: Texts
@@ -123,7 +129,7 @@ class Index:
 
     @classmethod
     def of_frame(cls, frame: pd.DataFrame, condition: Condition) -> Self:
-        """Returns the index of a frame: patient_id, as_of and, if the condition uses age and sex, birth_date and sex.
+        """Returns the index of a frame: patient_id, as_of and what the condition's demographics are made of.
 
         Raises ValueError if a column is missing or a row has no as_of.
         """
@@ -147,7 +153,26 @@ def _sex(index: pd.DataFrame, _as_of: np.ndarray) -> np.ndarray:
     return index["sex"].map({"male": 1.0, "female": 0.0}).to_numpy(dtype=float)
 
 
-_DEMOGRAPHICS: Final[dict[str, Callable[[pd.DataFrame, np.ndarray], np.ndarray]]] = {"age": _age, "sex": _sex}
+def _hours(demographic: str) -> Callable[[pd.DataFrame, np.ndarray], np.ndarray]:
+    begin = DEMOGRAPHIC_SOURCES[demographic]
+    return lambda index, as_of: hours_since(micros_in(index[begin]), as_of)
+
+
+def hours_since(begin: np.ndarray, as_of: np.ndarray) -> np.ndarray:
+    """Returns the hours from each begin to as_of, both in microseconds; NaN if the begin is unknown.
+
+    It also is if the stay begins after as_of, and so is not known of then, or more than ten years before.
+    """
+    hours = np.where(begin == UNKNOWN, np.nan, (as_of - np.where(begin == UNKNOWN, as_of, begin)) / PER_HOUR)
+    return np.where((hours >= 0) & (hours <= LONGEST_HOURS), hours, np.nan)
+
+
+_DEMOGRAPHICS: Final[dict[str, Callable[[pd.DataFrame, np.ndarray], np.ndarray]]] = {
+    "age": _age,
+    "sex": _sex,
+    "hours_in_unit": _hours("hours_in_unit"),
+    "hours_in_hospital": _hours("hours_in_hospital"),
+}
 
 
 def build_features(events: Events, index: pd.DataFrame, condition: Condition) -> pd.DataFrame:
@@ -155,7 +180,8 @@ def build_features(events: Events, index: pd.DataFrame, condition: Condition) ->
 
     Args:
         events: in any order.
-        index: stay_id, patient_id, as_of; and birth_date and sex if the condition uses age and sex.
+        index: stay_id, patient_id, as_of; and what the condition's demographics are made of: birth_date, sex,
+            unit_begin, hospital_begin.
         condition: the spec.
 
     Raises:

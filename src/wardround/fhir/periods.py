@@ -24,6 +24,11 @@ class Bounds(NamedTuple):
         return _ANY_TIME not in self
 
     @property
+    def has_begin(self) -> bool:
+        """Whether there is a start that can be read."""
+        return self.begin != _ANY_TIME
+
+    @property
     def is_timeless(self) -> bool:
         """Whether start and end are each missing or unreadable."""
         return self.begin == _ANY_TIME and self.end[1] == LATEST

@@ -19,7 +19,12 @@ from wardround.spec.conditions import Condition, Feature
 _ROWS: Final = 16
 _TOLERANCE: Final = 1e-6
 _SPAN_OF_OTHERS: Final = (0.0, 24.0)  # counts, trends, hours
-_SPANS: Final = {"age": (18.0, 95.0), "sex": (0.0, 1.0)}
+_SPANS: Final = {
+    "age": (18.0, 95.0),
+    "sex": (0.0, 1.0),
+    "hours_in_unit": (0.0, 240.0),
+    "hours_in_hospital": (0.0, 480.0),
+}
 
 
 @dataclass(frozen=True)

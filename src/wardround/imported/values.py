@@ -11,8 +11,8 @@ from wardround.spec.conditions import Condition, Feature
 from wardround.spec.variables import Variable
 
 # Reasons compare with these if a model takes no unknown values and came without values for them: half-way between the
-# codes of the sexes, and an age that is common in intensive care.
-_TYPICAL_DEMOGRAPHICS: Final = {"age": 65.0, "sex": 0.5}
+# codes of the sexes, and an age and times that are common in intensive care.
+_TYPICAL_DEMOGRAPHICS: Final = {"age": 65.0, "sex": 0.5, "hours_in_unit": 24.0, "hours_in_hospital": 48.0}
 
 
 def imputation(

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from wardround.spec.conditions import Condition, Feature
+from wardround.spec.conditions import CLOCKS, LONGEST_HOURS, Condition, Feature
 
 IDENTITY = ("stay_id", "as_of")
 OLDEST = 130  # years; no verified human age is above 122
@@ -70,6 +70,9 @@ def _demographic_rules(condition: Condition) -> Iterator[Rule]:
         yield _between("age", condition.cohort.min_age, OLDEST, "years", slack=BIRTHDAY_SLACK)
     if "sex" in condition.features.demographics:
         yield Rule("one_of", "sex", "sex is 0 or 1", values=(0.0, 1.0))
+    for clock in CLOCKS:
+        if clock in condition.features.demographics:
+            yield _between(clock, 0, LONGEST_HOURS, "h")
 
 
 def _feature_rules(condition: Condition) -> Iterator[Rule]:

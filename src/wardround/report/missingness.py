@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from wardround.features.build import WITHOUT_EVENTS
 from wardround.report.report_words import SUMMARIES, window
+from wardround.results.rationale import DEMOGRAPHIC_WORDS
 from wardround.spec.conditions import Condition, Feature
 
 
@@ -47,7 +48,7 @@ def unknown_grid(unknown: Mapping[str, int], rows: int, condition: Condition) ->
     return UnknownGrid(
         rows=rows,
         demographics=tuple(
-            (name.capitalize(), shares[name]) for name in condition.features.demographics if name in shares
+            (DEMOGRAPHIC_WORDS[name], shares[name]) for name in condition.features.demographics if name in shares
         ),
         summaries=tuple(SUMMARIES[summary] for summary in used),
         variables=tuple(

@@ -19,8 +19,10 @@ LISTED: Final = 1000
 LISTED_BANDS: Final = ("high", "moderate", "low")
 NEW: Final = "new"
 # `Lactate, latest of the last 24 h: 4.2 mmol/L (1.3 h before); raises the risk`
+# `In the unit for 30 h; raises the risk`
 _REASON: Final = re.compile(
-    r"(?P<what>.*?): (?P<value>.*?)(?: \((?P<age>.*)\))?; (?P<direction>raises|lowers) the risk"
+    r"(?P<what>In the (?:unit|hospital) for(?= )|.*?(?=: )):? (?P<value>.*?)(?: \((?P<age>.*)\))?;"
+    r" (?P<direction>raises|lowers) the risk"
 )
 
 

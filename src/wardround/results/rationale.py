@@ -16,7 +16,12 @@ from wardround.spec.conditions import Condition, Feature
 from wardround.spec.variables import Variable
 
 TOP: Final = 5
-DEMOGRAPHIC_WORDS: Final = {"age": "Age", "sex": "Sex"}
+DEMOGRAPHIC_WORDS: Final = {
+    "age": "Age",
+    "sex": "Sex",
+    "hours_in_unit": "Time in the unit",
+    "hours_in_hospital": "Time in the hospital",
+}
 _UNIT_WORDS: Final = {
     "Cel": "°C", "mm[Hg]": "mmHg", "cm[H2O]": "cmH₂O", "10*3/uL": "10³/µL", "{score}": "", "[pH]": "", "{INR}": "",
 }  # fmt: skip
@@ -34,6 +39,7 @@ _PHRASES: Final = {
     "missing": "whether measured in the last {window}",
     "hours_since_last": "time since it was last measured, within {window}",
 }
+_IN_DAYS: Final = 72  # hours
 _LEVELS: Final = ("last", "first", "mean", "min", "max")
 _COURSES: Final = ("slope", "change")
 _NOT_SHOWN: Final = re.compile(r"Not shown: (\d+) inputs?")
@@ -237,18 +243,27 @@ def _direction(contribution: float) -> str:
 
 def _describe(move: Move, used: UsedEvents, columns: Columns) -> str:
     feature, what = columns.features[move.place], columns.words[move.place]
-    if feature is None:
-        return f"{what}: {_demographic(move.column, move.value)}"
     if _unknown(move.value):
         return f"{what}: not known"
+    if feature is None:
+        return _DEMOGRAPHICS[move.column](move.value)
     quantity = _quantity(feature, move.value, columns.condition.variables[feature.variable])
     return f"{what}: {quantity}{_age(feature, used)}"
 
 
-def _demographic(column: str, value: float) -> str:
-    if _unknown(value):
-        return "not known"
-    return f"{int(value)} years" if column == "age" else ("male" if value == 1 else "female")
+def _span(hours: float) -> str:
+    """Returns a time spent somewhere: up to three days in whole hours, and beyond that in days."""
+    if round(hours) >= _IN_DAYS:
+        return f"{round(hours / 24)} days"
+    return f"{round(hours)} h" if round(hours) else "less than 1 h"
+
+
+_DEMOGRAPHICS: Final[dict[str, Callable[[float], str]]] = {
+    "age": lambda value: f"Age: {int(value)} years",
+    "sex": lambda value: f"Sex: {'male' if value == 1 else 'female'}",
+    "hours_in_unit": lambda value: f"In the unit for {_span(value)}",
+    "hours_in_hospital": lambda value: f"In the hospital for {_span(value)}",
+}
 
 
 def _quantity(feature: Feature, value: float, variable: Variable) -> str:

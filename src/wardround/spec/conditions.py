@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -18,7 +18,11 @@ from wardround.spec.variables import Variable
 Summary = Literal[
     "last", "first", "mean", "min", "max", "std", "slope", "change", "count", "missing", "hours_since_last"
 ]
-Demographic = Literal["age", "sex"]
+Demographic = Literal["age", "sex", "hours_in_unit", "hours_in_hospital"]
+# Demographics that advance by an hour every hour, whatever happens to the patient.
+CLOCKS: Final[tuple[Demographic, ...]] = ("hours_in_unit", "hours_in_hospital")
+# A begin that is longer ago was made up, such as 1 January 1900: the time is unknown.
+LONGEST_HOURS: Final = 10 * 365.25 * 24
 Mode = Literal["live", "shadow"]
 # What Airflow accepts as the name of a connection, of a pool and, after the condition's, of a DAG.
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
@@ -79,7 +83,11 @@ class Feature(SpecModel):
 class Features(SpecModel):
     """The feature columns of a condition."""
 
-    demographics: tuple[Demographic, ...] = Field(default=(), description="age: in years at as_of; sex: 1 for male.")
+    demographics: tuple[Demographic, ...] = Field(
+        default=(),
+        description="age: in years at as_of; sex: 1 for male; hours_in_unit and hours_in_hospital: from the begin of"
+        " the stay in the unit, and of the hospital stay that it belongs to, to as_of.",
+    )
     groups: tuple[FeatureGroup, ...] = Field(min_length=1, description="Summaries of variables.")
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from wardround.core.stays import completed_years
+from wardround.core.stays import OF_STAY, completed_years
 from wardround.errors import TrainingError
 from wardround.evaluation.results import Task
 from wardround.features.windows import merged
@@ -87,7 +87,7 @@ def spans_of(stays: pd.DataFrame, task: Task, window: timedelta) -> pd.DataFrame
 
 
 def rows_of(stays: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """Returns the predictions of each stay: ROW_COLUMNS, birth_date and sex, ordered by patient, stay and time.
+    """Returns the predictions of each stay: ROW_COLUMNS and OF_STAY, ordered by patient, stay and time.
 
     Args:
         stays: STAY_COLUMNS, race, anchor_year_group, outcome, onset and last_hour (see `last_hours`).
@@ -102,7 +102,7 @@ def rows_of(stays: pd.DataFrame, task: Task) -> pd.DataFrame:
     rows = rows.assign(as_of=as_of, hour=first + number)
     groups = {"sex_group": _sex_group(rows["sex"]), "age_band": _age_band(rows)}
     rows = rows.assign(outcome=_outcome(rows, task), **groups)
-    return rows[[*ROW_COLUMNS, "birth_date", "sex"]].reset_index(drop=True)
+    return rows[[*ROW_COLUMNS, *OF_STAY]].reset_index(drop=True)
 
 
 def _drawn(stays: pd.DataFrame, hours: np.ndarray, seed: int) -> np.ndarray:

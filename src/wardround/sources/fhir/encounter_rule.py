@@ -25,11 +25,25 @@ class EncounterRule(NamedTuple):
         """Returns the times that count; none if the Encounter is not a stay. `places` are all Locations that count."""
         if self._is_of_class(encounter):
             return self._of_class(encounter, whole)
-        if any(_is_among(coding, self.types) for concept in list_in(encounter, "type") for coding in _codings(concept)):
+        if self._is_of_type(encounter):
             return [whole]
         if not places:
             return []
         return [bounds_of(part.get("period"), whole) for place, part in stints(encounter) if place in places]
+
+    def is_of_more(self, encounter: Resource) -> bool:
+        """Returns whether a stay's Encounter shows that it covers more than the stay.
+
+        Then it counts for its time in Locations only, or was of another class before or after.
+        """
+        if self._is_of_class(encounter):
+            return any(not self._is_of_class(entry) for entry in list_in(encounter, "classHistory"))
+        return not self._is_of_type(encounter)
+
+    def _is_of_type(self, encounter: Resource) -> bool:
+        return any(
+            _is_among(coding, self.types) for concept in list_in(encounter, "type") for coding in _codings(concept)
+        )
 
     def _is_of_class(self, encounter: Resource) -> bool:
         return _is_among(encounter.get("class") or {}, self.classes)

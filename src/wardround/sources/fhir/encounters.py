@@ -27,6 +27,7 @@ from wardround.fhir.times import micros_of
 from wardround.fhir.versions import Newest, last_updated
 from wardround.sources.fhir import locations as fhir_locations
 from wardround.sources.fhir import people
+from wardround.sources.fhir.begins import HospitalBegin, hospital_begin, unit_begin
 from wardround.sources.fhir.encounter_rule import EncounterRule, list_in, stints
 from wardround.sources.fhir.people import MALFORMED_PATIENT, MODIFIED, is_modified, person_of, successors
 
@@ -35,6 +36,7 @@ NO_PERIOD: Final = "no_period"  # no start, or a start or end that is not a vali
 UNCERTAIN_PERIOD: Final = "uncertain_period"  # a date, or a time without a zone, leaves open whether it was going on
 REVERSED_PERIOD: Final = "reversed_period"
 MALFORMED: Final = "malformed"  # not shaped like an Encounter, or without a usable id
+_TIMES: Final = ("intime", "outtime", "unit_begin", "hospital_begin")
 # An Encounter with such a status may be going on even if no start is recorded.
 GOING_ON: Final = ("arrived", "triaged", "in-progress", "onleave", "unknown")
 # The elements that are kept of a resource: a ward's Encounters and Patients are in memory together.
@@ -64,6 +66,8 @@ class EncounterRecords:
         # Packed: the Encounters of a hospital are in memory together, and as dicts they take five times the memory.
         self._encounters: Newest[bytes] = Newest()
         self._others: dict[str, Newest[Resource]] = {kind: Newest() for kind in ELEMENTS if kind != "Encounter"}
+        # Encounters that were fetched only because stays are parts of them; they are no stays themselves.
+        self._wholes: Newest[bytes] = Newest()
         # Encounters without a usable id, each once by content: nothing else tells two of them apart.
         self._nameless: dict[str, Resource] = {}
 
@@ -74,6 +78,15 @@ class EncounterRecords:
             if kind in ELEMENTS:
                 elements = {name: resource[name] for name in ELEMENTS[kind] if name in resource}
                 self._keep(kind, key, last_updated(resource), self._bases.localised(elements))
+
+    def add_wholes(self, resources: Iterable[Resource]) -> None:
+        """Keeps Encounters that stays are parts of, which tell when the hospital stay began and are no stays here."""
+        for resource in resources:
+            key = resource.get("id")
+            if resource.get("resourceType") == "Encounter" and is_id(key):
+                elements = {name: resource[name] for name in ELEMENTS["Encounter"] if name in resource}
+                packed = pickle.dumps(self._bases.localised(elements))
+                self._wholes.add(str(key), last_updated(resource), packed)
 
     def remove(self, reference: str, deleted: int) -> None:
         """Removes a resource (`Type/id`) that was deleted at a time, unless its version is later."""
@@ -139,9 +152,29 @@ class EncounterRecords:
         found = [row for row in rows if "reason" not in row]
         self._add_successors(found)
         stays = pd.DataFrame(found, columns=list(FOUND_STAY_COLUMNS))
-        times = {name: times_of(stays[name].to_list()) for name in ("intime", "outtime")}
+        times = {name: times_of(stays[name].to_list()) for name in _TIMES}
         set_aside = [row for row in rows if "reason" in row]
         return FoundStays(frame_of(FOUND_STAY_COLUMNS, stays.assign(**times)), frame_of(EXCLUDED_COLUMNS, set_aside))
+
+    def missing_wholes(self, stays: pd.DataFrame, rule: EncounterRule) -> list[str]:
+        """Returns the ids of the Encounters that are missing to tell when these stays began in the hospital."""
+        return sorted({self._hospital_begin(key, rule).missing for key in stays["stay_id"]} - {""})
+
+    def with_hospital_begins(self, found: FoundStays, rule: EncounterRule) -> FoundStays:
+        """Returns the stays with the begins of their hospital stays as they are known now."""
+        begins = [self._hospital_begin(key, rule) for key in found.stays["stay_id"]]
+        stays = found.stays.assign(
+            hospital_begin=times_of([one.begin for one in begins]), hospital_unknown=[one.reason for one in begins]
+        )
+        return FoundStays(frame_of(FOUND_STAY_COLUMNS, stays), found.set_aside)
+
+    def _hospital_begin(self, stay_id: str, rule: EncounterRule) -> HospitalBegin:
+        encounter = pickle.loads(self._encounters.by_id[stay_id])
+        return hospital_begin(encounter, rule.is_of_more(encounter), self._whole)
+
+    def _whole(self, key: str) -> Resource | None:
+        packed = self._encounters.by_id.get(key) or self._wholes.by_id.get(key)
+        return None if packed is None else pickle.loads(packed)
 
     def _nameless_rows(self, asked: "_Asked") -> list[dict[str, Any]]:
         """Returns Encounters without a usable id that would be stays: set aside, under names that cannot be ids."""
@@ -177,12 +210,18 @@ class EncounterRecords:
         status = encounter.get("status")
         return {
             **_times(counted, asked.as_of),
+            "unit_begin": unit_begin(asked.counted(encounter), asked.as_of),
+            **self._of_hospital(encounter, asked.rule),
             **person._asdict(),
             "birth_date": person.born_by if person.born_from == person.born_by else None,
             "unit": self._unit(encounter, asked),
             "status": status if isinstance(status, str) else "",
             "part_of": id_in(encounter.get("partOf"), "Encounter"),
         }
+
+    def _of_hospital(self, encounter: Resource, rule: EncounterRule) -> dict[str, Any]:
+        found = hospital_begin(encounter, rule.is_of_more(encounter), self._whole)
+        return {"hospital_begin": found.begin, "hospital_unknown": found.reason}
 
     def _unit(self, encounter: Resource, asked: "_Asked") -> str:
         """Returns the name of the Encounter's last Location, or of the requested one that this is a part of."""
@@ -216,10 +255,14 @@ class _Asked(NamedTuple):
     def until(self) -> int:
         return LATEST if self.as_of is None else self.as_of
 
+    def counted(self, encounter: Resource) -> list[Bounds]:
+        """Returns the times of the Encounter that count."""
+        return self.rule.bounds(encounter, bounds_of(encounter.get("period")), self.places)
+
     def bounds(self, encounter: Resource) -> list[Bounds]:
-        """Returns the times of the Encounter that count and may overlap the span."""
+        """Returns those of them that may overlap the span."""
         whole = bounds_of(encounter.get("period"))
-        counted = self.rule.bounds(encounter, whole, self.places)
+        counted = self.counted(encounter)
         # An Encounter without any time belongs to no known span, and cannot be found by date.
         lost = self.as_of is not None and whole.is_timeless and encounter.get("status") not in GOING_ON
         if lost or not whole.may_overlap(self.start, self.until):

@@ -9,6 +9,7 @@ from wardround.core.stays import TOOK_PLACE
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource, contradicts, is_id, patient_of
 from wardround.fhir.versions import Newest, last_updated
+from wardround.sources.fhir.encounters_by_id import encounters_by_id
 from wardround.sources.fhir.people import is_modified, person_of
 
 ENCOUNTER_GONE: Final = "encounter_gone"  # no longer there, or unreadable
@@ -32,7 +33,7 @@ class SecondLook(NamedTuple):
 def second_look(client: FhirClient, patient_of_stay: Mapping[str, str], as_of: datetime) -> SecondLook:
     """Looks at the stays again: one search for all Encounters with their Patients, if the server supports it."""
     newest: dict[str, Newest[Resource]] = {kind: Newest() for kind in _TYPES}
-    _add(newest, client, _encounters(client, list(patient_of_stay)))
+    _add(newest, client, encounters_by_id(client, list(patient_of_stay), with_patients=True))
     missing = sorted(set(patient_of_stay.values()) - newest["Patient"].by_id.keys())
     _add(newest, client, _patients(client, missing))
     encounters, patients = newest["Encounter"].by_id, newest["Patient"].by_id
@@ -42,17 +43,6 @@ def second_look(client: FhirClient, patient_of_stay: Mapping[str, str], as_of: d
         for stay, patient in patient_of_stay.items()
     }
     return SecondLook({stay: verdict for stay, verdict in verdicts.items() if verdict}, encounters, patients)
-
-
-def _encounters(client: FhirClient, ids: Sequence[str]) -> Iterable[Resource]:
-    profile = client.source.profile
-    if not ids:
-        return ()
-    if profile.encounter_needs_patient:
-        reads = [{"request": {"method": "GET", "url": f"Encounter/{key}"}} for key in ids]
-        return [answer["resource"] for answer in client.batch(reads) if isinstance(answer.get("resource"), dict)]
-    include = [("_include", "Encounter:patient")] if profile.has_include else []
-    return client.search("Encounter", [("_id", ids), *include])
 
 
 def _patients(client: FhirClient, ids: Sequence[str]) -> Iterator[Resource]:

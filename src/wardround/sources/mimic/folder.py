@@ -50,7 +50,8 @@ class MimicFolder:
         found = stays[~untimed & (stays["intime"] <= pd.Timestamp(as_of))] if as_of else stays[~untimed]
         # Here, birth dates are exact to the day, and no row spans a whole stay or refers to another record.
         known = found.assign(born_from=found["birth_date"], born_by=found["birth_date"])
-        whole = known.assign(barred="", part_of="", succeeded_by="")
+        hospital_unknown = known["hospital_begin"].isna().map({True: NO_ADMISSION_TIME, False: ""})
+        whole = known.assign(barred="", hospital_unknown=hospital_unknown, part_of="", succeeded_by="")
         return FoundStays(whole, frame_of(EXCLUDED_COLUMNS, stays[untimed].assign(reason=NO_ADMISSION_TIME)))
 
     def diagnoses(self) -> pd.DataFrame:

@@ -73,7 +73,8 @@ def read_stays(files: MimicFiles) -> pd.DataFrame:
         birth_date=utc_times(rows["birth_date"]).dt.tz_localize(None),
         **{name: utc_times(rows[name]) for name in _TIMES},
     )
-    return frame_of({**STAY_COLUMNS, **HOSPITAL_COLUMNS}, frame.sort_values("stay_id", ignore_index=True))
+    begun = frame.assign(unit_begin=frame["intime"], hospital_begin=frame["admittime"])
+    return frame_of({**STAY_COLUMNS, **HOSPITAL_COLUMNS}, begun.sort_values("stay_id", ignore_index=True))
 
 
 def read_diagnoses(files: MimicFiles) -> pd.DataFrame:

@@ -15,11 +15,13 @@ from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.profiles import require_takes_results
 from wardround.settings import Settings
+from wardround.spec.conditions import CLOCKS, Condition
 from wardround.workflows.screen.cohort import find_cohort
 from wardround.workflows.screen.expected_stays import count_stays
 from wardround.workflows.screen.run import load_run, require_active
 from wardround.workflows.screen.run_source import run_source
 
+UNCERTAIN_UNIT_BEGIN: Final = "uncertain_unit_begin"  # a date, or a time without a zone
 MOST_SINGLE: Final = 32  # a scheduler still handles this many one-patient tasks, and they are easy to read
 MOST_CHUNKS: Final = 200
 # For stays written in batches: one look at the server covers a whole chunk, so fewer chunks cost it less.
@@ -57,9 +59,19 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         opened.folder.write_json(run_files.CHUNKS, {"chunks": chunks, "stays_per_chunk": size})
         step.count(found=len(everyone), to_screen=len(screened), chunks=len(chunks))
         step.count_reasons("excluded", excluded["excluded"])
+        if set(CLOCKS) & set(opened.condition.features.demographics):
+            step.count_reasons("begins unknown", _unknown_begins(screened, opened.condition))
         if doubt := doubt_in_words(census):
             step.warn(f"the census is in doubt: {doubt}")
     return chunks
+
+
+def _unknown_begins(screened: pd.DataFrame, condition: Condition) -> list[str]:
+    """Returns why a begin is not known, once for each stay and begin of which the condition uses the time since."""
+    used = condition.features.demographics
+    in_unit = screened["unit_begin"].isna().to_numpy() if "hours_in_unit" in used else np.zeros(len(screened), bool)
+    of_hospital = screened["hospital_unknown"][screened["hospital_unknown"] != ""].tolist()
+    return [UNCERTAIN_UNIT_BEGIN] * int(in_unit.sum()) + (of_hospital if "hours_in_hospital" in used else [])
 
 
 def stays_together(source: FhirEndpoint, results: FhirEndpoint) -> int:
