@@ -348,7 +348,7 @@ def test_costs_use_a_limited_number_of_rows_and_scores_with_the_same_seed_and_se
     dominant_feature(LogisticRegression, rows, {"C": 5.0}, LIMITS, seed=7)
     some = rows.some(400, seed=7)
     suspected, cost = asked
-    assert suspected[2:] == ({"C": 5.0}, LIMITS, 7)
+    assert suspected[2:] == ({"C": 5.0}, LIMITS, 7, ())
     assert (cost[2], cost[4:]) == ({"C": 5.0}, ("a", 7))
     for given in asked:
         assert given[1].patients.tolist() == some.patients.tolist()

@@ -31,4 +31,7 @@ class GateResult(SpecModel):
     limit: float | None = Field(description="The limit that it was judged against.")
     message: str = Field(description="The result in words, with the remedy if the gate did not pass.")
     columns: tuple[str, ...] = Field(default=(), description="The features that it names (dominant_feature).")
+    clocks: tuple[str, ...] = Field(
+        default=(), description="The times since the stay began that it names (dominant_feature); they are no leak."
+    )
     explanation: str | None = Field(default=None, description="Given with the request; makes `too_good` pass.")

@@ -38,6 +38,7 @@ from wardround.model_card.performance import OnsetComparison, Performance, other
 from wardround.model_card.reasons import reasons_in_words
 from wardround.model_card.scope import ENOUGH_POSITIVES, ROLE, limitations, out_of_scope, population
 from wardround.model_card.sections import SECTIONS
+from wardround.model_card.time_figures import TimeTable, time_table
 from wardround.model_card.tripod import ItemAnswer, reported_items
 from wardround.report.model_facts import MetricLine, attribution_in_words, label_in_short
 from wardround.report.notices import Notice
@@ -89,6 +90,7 @@ class CardPage:
     performance: Performance | None
     thresholds: Facts
     subgroups: tuple[GroupTable, ...]
+    by_time: TimeTable | None
     gates: tuple[GateLine, ...]
     onset: OnsetComparison | None
     comparison: AgainstLive | None
@@ -128,6 +130,7 @@ def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage
         performance=performance(card, found) if found else None,
         thresholds=tuple(_thresholds(card)),
         subgroups=group_tables(found.subgroups, card.metrics.get("auroc")) if found else (),
+        by_time=time_table(card),
         gates=tuple(_gates(card)),
         onset=other_onset(card, found) if found else None,
         comparison=against_live(comparison) if comparison else None,
@@ -160,6 +163,8 @@ def _notices(card: ModelCard) -> Iterator[Notice]:
             )
         if gate.name == "dominant_feature" and gate.columns:
             yield Notice("late", "Rests on single features", sentence(gate.message))
+        elif gate.clocks:
+            yield Notice("late", "Rests on the time since the stay began", sentence(gate.message))
 
 
 def _headline(card: ModelCard) -> tuple[MetricLine, ...]:

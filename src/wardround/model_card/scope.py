@@ -69,5 +69,10 @@ def _limitations(card: ModelCard) -> Iterator[str]:
         if gate.name == "dominant_feature" and gate.columns:
             names = ", ".join(card.about.inputs.get(column, column) for column in gate.columns)
             yield f"Much of the AUROC rests on single features: {names}."
+        if gate.clocks:
+            yield (
+                "Much of the AUROC rests on the time since the stay began, which says when patients are at risk and"
+                " nothing of how this one is."
+            )
         if gate.explanation:
             yield f"The {METRICS['auroc']} is so high that it had to be explained. Explanation: {gate.explanation}"

@@ -41,9 +41,13 @@ class TrainingRows(NamedTuple):
         drawn = rows.iloc[np.random.default_rng(seed).permutation(len(rows))]
         return self.take(self.patients.isin(drawn.index[drawn.cumsum() <= most]).to_numpy())
 
-    def without(self, column: str) -> Self:
-        """Returns the rows without one feature."""
-        return self._replace(features=self.features.drop(columns=column))
+    def without(self, *columns: str) -> Self:
+        """Returns the rows without some features."""
+        return self._replace(features=self.features.drop(columns=list(columns)))
+
+    def only(self, *columns: str) -> Self:
+        """Returns the rows with no other features than these."""
+        return self._replace(features=self.features[list(columns)])
 
 
 class FoldResult(SpecModel):

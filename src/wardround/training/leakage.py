@@ -15,6 +15,7 @@ from wardround.evaluation.gates import GateResult
 from wardround.evaluation.metrics import METRICS, Metric, auroc, paired_with_intervals
 from wardround.evaluation.tallies import Scores
 from wardround.spec.leakage import Leakage
+from wardround.training.clocks import TimeScores
 from wardround.training.fitting import TrainingRows, fit, inputs_from, out_of_fold
 
 # Gates use at most this many rows, of whole patients.
@@ -96,29 +97,72 @@ def _permuted_outcomes(rows: TrainingRows, seed: tuple[int, int]) -> np.ndarray:
 
 
 def dominant_feature(
-    candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, limits: Leakage, seed: int
+    candidate: type[Fitted],
+    rows: TrainingRows,
+    setting: HyperParameters,
+    limits: Leakage,
+    seed: int,
+    time: TimeScores | None = None,
 ) -> GateResult:
     """Names features without which the out-of-fold AUROC falls by more than the limit: they may know too much.
 
-    Of the features that move scores most, those whose known values the scores need are left out, one at a time.
+    Of the features that move scores most, those whose known values the scores need are left out, one at a time. Clocks
+    are left out together, as either stands in for the other; they are named, but are no leak and never fail the gate.
+
+    Args:
+        candidate: what is fitted.
+        rows: the training rows.
+        setting: its hyper-parameters.
+        limits: limits of the condition.
+        seed: decides everything random.
+        time: scores of `examined(rows)` with and without the clocks among the features; None if there are none.
     """
     few = _too_few(rows.outcome, rows.patients, limits)
     if few:
         return _dominant(None, None, limits, few)
-    some = rows.some(_MOST_ROWS, seed)
-    whole = out_of_fold(candidate, some, seed, setting)
-    costs = {
-        column: _cost(candidate, some, setting, whole, column, seed)
-        for column in _suspects(candidate, some, setting, limits, seed)
+    some = examined(rows, seed)
+    whole = time.whole if time else out_of_fold(candidate, some, seed, setting)
+    clocks = time.columns if time else ()
+    costs: dict[tuple[str, ...], Metric] = {
+        (column,): _cost(candidate, some, setting, whole, column, seed)
+        for column in _suspects(candidate, some, setting, limits, seed, clocks)
     }
-    named = tuple(name for name, cost in costs.items() if (cost.value or 0) > limits.max_feature_cost and _sure(cost))
+    if time:
+        costs[clocks] = _fall(some, whole, time.without, seed)
+    named = [columns for columns, cost in costs.items() if (cost.value or 0) > limits.max_feature_cost and _sure(cost)]
+    features, timed = [columns for columns in named if columns != clocks], bool(time) and clocks in named
     # If features are named, the figure must be one of theirs.
-    found = max((costs[name].value or 0.0 for name in named or costs), default=0.0)
+    found = max((costs[columns].value or 0.0 for columns in features or named or costs), default=0.0)
+    columns = tuple(name for (name,) in features)
+    said = [_of_features(columns, found, limits)] if features or not named else []
+    if time and timed:
+        said.append(_of_clocks(time, costs[clocks]))
+    passed = not features or limits.dominant_feature == "name"
+    gate = _dominant(passed, found, limits, ". ".join(said), columns)
+    return gate.model_copy(update={"clocks": clocks}) if timed else gate
+
+
+def examined(rows: TrainingRows, seed: int) -> TrainingRows:
+    """Returns the rows that gates examine: all, or those of randomly drawn patients if there are very many."""
+    return rows.some(_MOST_ROWS, seed)
+
+
+def _of_features(named: Sequence[str], found: float, limits: Leakage) -> str:
     if not named:
-        return _dominant(True, found, limits, f"no feature surely costs more than {limits.max_feature_cost} AUROC")
-    said = f"without {', '.join(named)} the AUROC falls by {found:.3f}, more than {limits.max_feature_cost}"
-    remedy = "; make sure that it is known at the prediction and no sign of the outcome itself"
-    return _dominant(limits.dominant_feature == "name", found, limits, said + remedy, named)
+        return f"no feature surely costs more than {limits.max_feature_cost} AUROC"
+    return (
+        f"without {', '.join(named)} the AUROC falls by {found:.3f}, more than {limits.max_feature_cost}; make sure"
+        " that it is known at the prediction and no sign of the outcome itself"
+    )
+
+
+def _of_clocks(time: TimeScores, cost: Metric) -> str:
+    alone, rest = (auroc(time.rows.outcome, scores) for scores in (time.alone, time.without))
+    return (
+        f"Without the time since the stay began ({', '.join(time.columns)}) the AUROC falls by {cost.value:.3f}."
+        " That is a clock and no leak: it advances by an hour each hour in every stay, so nothing that was recorded"
+        f" later can be in it. Time alone reaches {alone:.3f}, and all else without it {rest:.3f}"
+    )
 
 
 def _dominant(
@@ -135,26 +179,40 @@ def _sure(cost: Metric) -> bool:
 
 
 def _suspects(
-    candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, limits: Leakage, seed: int
+    candidate: type[Fitted],
+    rows: TrainingRows,
+    setting: HyperParameters,
+    limits: Leakage,
+    seed: int,
+    clocks: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Yields features that move scores most and that cost half the limit if one fold's model gets no values of them."""
+    """Yields features that move scores most and that cost half the limit if one fold's model gets no values of them.
+
+    Clocks are passed over.
+    """
     inside = rows.folds == rows.folds.min()
     seen, unseen = rows.take(~inside), rows.take(inside)
     fitted, imputation = fit(candidate, seen, seed, setting)
     inputs = inputs_from(unseen.features, imputation)
     moved = np.abs(fitted.contributions(inputs[:_ROWS_TO_RANK]).values).mean(axis=0)
     best = auroc(unseen.outcome, fitted.predict(inputs))
-    for place in np.argsort(-moved, kind="stable")[:_CLOSER]:
+    names = list(imputation)
+    ranked = [place for place in np.argsort(-moved, kind="stable") if names[place] not in clocks]
+    for place in ranked[:_CLOSER]:
         blind = inputs.copy()
         blind[:, place] = list(imputation.values())[place]
         if best - auroc(unseen.outcome, fitted.predict(blind)) > limits.max_feature_cost / 2:
-            yield list(imputation)[place]
+            yield names[place]
 
 
 def _cost(
     candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, whole: np.ndarray, column: str, seed: int
 ) -> Metric:
-    without = out_of_fold(candidate, rows.without(column), seed, setting)
+    return _fall(rows, whole, out_of_fold(candidate, rows.without(column), seed, setting), seed)
+
+
+def _fall(rows: TrainingRows, whole: np.ndarray, without: np.ndarray, seed: int) -> Metric:
+    """Returns by how much the AUROC of the second scores is lower than that of the first."""
     pair, measures = (Scores(whole, 0.5), Scores(without, 0.5)), {"auroc": METRICS["auroc"]}
     return paired_with_intervals(rows.outcome, *pair, rows.patients, seed, measures).difference["auroc"]
 

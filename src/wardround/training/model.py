@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from wardround.candidates.base import Scorer
 from wardround.errors import ModelError
+from wardround.evaluation.by_time import ByTime
 from wardround.evaluation.calibration import calibrated
 from wardround.evaluation.gates import GateResult
 from wardround.evaluation.metrics import Metric
@@ -92,6 +93,11 @@ class ModelCard(SpecModel):
     metrics: dict[str, Metric] = Field(description="On the test patients, with 95 % intervals over patients.")
     task: Task | None = Field(default=None, description="None for a model trained elsewhere.")
     evaluation: Evaluation | None = Field(default=None, description="None for a model trained elsewhere.")
+    by_time: ByTime | None = Field(
+        default=None,
+        description="What the ranking owes to the time since the stay began. None if no input is such a time, and not"
+        " measured by an earlier release or for a model trained elsewhere.",
+    )
     gates: tuple[GateResult, ...] = Field(
         default=(), description="The gates against leakage; none if trained elsewhere."
     )

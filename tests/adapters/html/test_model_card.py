@@ -12,7 +12,9 @@ import pytest
 from wardround.adapters.html.model_card import PAGE, STATEMENTS, files_beside, render_card
 from wardround.adapters.models.store import ModelStore
 from wardround.errors import ModelError
+from wardround.evaluation.by_time import ByTime
 from wardround.evaluation.comparison import MEASURES, Compared, Comparison, Judged, OnTest
+from wardround.evaluation.gates import GateResult
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import Evaluation
 from wardround.model_card.sections import SECTIONS
@@ -119,6 +121,49 @@ def test_how_reasons_are_chosen_is_stated_with_how_many_were_left_out(page: str)
     assert "compared with the average patient of the training data" in page
     assert "it contradicts what is clinically expected" in page
     assert "Over 240 predictions of the test side 60 of 1\u202f200 were left out (5.0\u202f%)." in page
+
+
+def by_time() -> ByTime:
+    figures = iter(range(501, 999, 7))
+    metrics = [
+        {
+            name: Metric(**{part: next(figures) / 1000 for part in ("low", "value", "high")})
+            for name in ("auroc", "auprc")
+        }
+        for _ in range(3)
+    ]
+    shown = dict(zip(("all_inputs", "without_time", "time_alone"), metrics, strict=True))
+    return ByTime(columns=("hours_in_unit",), rows=1234, **shown)
+
+
+def test_what_the_ranking_owes_to_time_is_on_the_page(page: str, evaluated_card: ModelCard) -> None:
+    found = by_time()
+    timed = text_of(render_card(evaluated_card.model_copy(update={"by_time": found})))
+    part = timed.partition("What it owes to the time since the stay began")[2].partition("How well it ranks")[0]
+    lines = {
+        "All inputs": found.all_inputs,
+        "Without this time": found.without_time,
+        "This time alone": found.time_alone,
+    }
+    for words, metrics in lines.items():
+        shown = " ".join(part.partition(words)[2].split())
+        auroc, auprc = (
+            f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})"
+            for metric in (metrics["auroc"], metrics["auprc"])
+        )
+        assert shown.startswith(f"{auroc} {auprc}"), words
+    assert "1 234 predictions of the training side" in part
+    assert "What it owes to the time" not in page, "an earlier release measured nothing of the kind"
+
+
+def test_a_card_says_if_the_ranking_rests_on_time(evaluated_card: ModelCard) -> None:
+    gate = GateResult(
+        name="dominant_feature", passed=True, found=0.1, limit=0.05, message="A clock", clocks=("hours_in_unit",)
+    )
+    text = text_of(render_card(evaluated_card.model_copy(update={"gates": (gate,)})))
+    assert "Rests on the time since the stay began" in text
+    assert "Rests on single features" not in text
+    assert "which says when patients are at risk and nothing of how this one is" in text
 
 
 def test_a_suppressed_group_leaves_how_many_and_no_figure(page: str, evaluated_card: ModelCard) -> None:

@@ -1,16 +1,19 @@
 """Judges a run's table and evaluation by the gates against leakage. A gate that fails stops the training."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import pandas as pd
 
 from wardround.core import run_files
 from wardround.errors import TrainingError
+from wardround.evaluation.by_time import ByTime
 from wardround.evaluation.gates import VERDICTS, GateResult
 from wardround.evaluation.results import Evaluated
 from wardround.settings import Settings
+from wardround.training.clocks import TimeScores, clocks_in
 from wardround.training.leakage import (
     dominant_feature,
+    examined,
     explained,
     failed,
     patient_overlap,
@@ -22,19 +25,29 @@ from wardround.workflows.train.run import Run, load_run, step_of
 _TO_LOOK_AT: Final = 3
 
 
+class _Found(NamedTuple):
+    """What the gates found, and what the ranking owes to time; None without an input that is a time."""
+
+    gates: tuple[GateResult, ...]
+    by_time: ByTime | None
+
+
 def check_leakage(run: str, settings: Settings) -> None:
-    """Writes gates.json; runs after `evaluate`. Then raises TrainingError if a gate failed."""
+    """Writes gates.json and by_time.json; runs after `evaluate`. Then raises TrainingError if a gate failed."""
     with step_of(run, "check_leakage", settings) as step:
         opened = load_run(run, settings)
-        found = tuple(explained(gate, opened.request.explained) for gate in _found(opened))
-        step.count_reasons("gates", (VERDICTS[gate.passed] for gate in found))
-        opened.folder.write_json(run_files.GATES, [gate.model_dump(mode="json") for gate in found])
-        stopped = failed(found)
+        found = _found(opened)
+        gates = tuple(explained(gate, opened.request.explained) for gate in found.gates)
+        step.count_reasons("gates", (VERDICTS[gate.passed] for gate in gates))
+        by_time = found.by_time.model_dump(mode="json") if found.by_time else None
+        opened.folder.write_json(run_files.BY_TIME, by_time)
+        opened.folder.write_json(run_files.GATES, [gate.model_dump(mode="json") for gate in gates])
+        stopped = failed(gates)
         if stopped:
             raise TrainingError("\n".join(f"run {run}, gate {gate.name}: {gate.message}" for gate in stopped))
 
 
-def _found(run: Run) -> tuple[GateResult, ...]:
+def _found(run: Run) -> _Found:
     from wardround.candidates.registry import CANDIDATES
 
     evaluated = Evaluated.model_validate(run.folder.read_json(run_files.EVALUATION))
@@ -42,9 +55,12 @@ def _found(run: Run) -> tuple[GateResult, ...]:
     candidate, limits, seed = CANDIDATES[evaluated.chosen], run.condition.leakage, run.request.seed
     setting = {**run.results()[evaluated.chosen].settings, **candidate.thrift}
     important = [each.column for each in evaluated.evaluation.importance.columns[:_TO_LOOK_AT]]
-    return (
+    clocks, some = clocks_in(pd.concat([train.frame, test.frame])), examined(train.rows, seed)
+    time = TimeScores.of(candidate, some, setting, clocks, seed) if clocks else None
+    gates = (
         patient_overlap(*(pd.concat([train.frame[name], test.frame[name]]) for name in ("patient_id", "fold"))),
         permuted_labels(candidate, train.rows, setting, limits, seed),
-        dominant_feature(candidate, train.rows, setting, limits, seed),
+        dominant_feature(candidate, train.rows, setting, limits, seed, time),
         too_good(evaluated.metrics["auroc"], test.outcome, test.patients, important, limits),
     )
+    return _Found(gates, time.figures(seed) if time else None)

@@ -7,6 +7,7 @@ from typing import Any
 from wardround.adapters.html.model_card import files_beside
 from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
+from wardround.evaluation.by_time import ByTime
 from wardround.evaluation.gates import GateResult
 from wardround.evaluation.results import Evaluated
 from wardround.settings import Settings
@@ -50,6 +51,7 @@ def write_card(run: str, settings: Settings) -> str:
 def _from_run(run: Run) -> dict[str, Any]:
     condition, request = run.condition, run.request
     horizon = request.horizon or condition.horizon
+    by_time = run.folder.read_json_or(run_files.BY_TIME, None)
     return {
         "condition": condition.id,
         "title": condition.title,
@@ -63,6 +65,7 @@ def _from_run(run: Run) -> dict[str, Any]:
         "seed": request.seed,
         "task": run.task,
         "readings_set_aside": run.set_aside(),
+        "by_time": ByTime.model_validate(by_time) if by_time else None,
         "gates": tuple(GateResult.model_validate(gate) for gate in run.folder.read_json(run_files.GATES)),
     }
 
