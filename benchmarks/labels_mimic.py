@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from wardround.sources.mimic import MimicFolder
+from wardround.training.labels import sepsis3_rows
 from wardround.training.tasks import hours_of, predictions_of, rows_of, spans_of, task_of
 from wardround.settings import settings_from
 from wardround.spec.loading import load_condition
@@ -42,7 +43,8 @@ label = condition.other_labels[0]
 task = task_of(label, timedelta(hours=1), timedelta(hours=6))
 stays = MimicFolder(folder).stays()
 stays = stays.assign(last_hour=np.ceil(hours_of(stays, stays["outtime"])) - 1)
-stays = stays[stays["last_hour"] >= 1].merge(MimicFolder(folder).sepsis3()[["stay_id", "sepsis3", "sofa_time"]])
+found = sepsis3_rows(MimicFolder(folder).sepsis3(), label)
+stays = stays[stays["last_hour"] >= 1].merge(found[["stay_id", "sepsis3", "sofa_time"]])
 stays = stays.assign(outcome=stays["sepsis3"].fillna(False), onset=stays["sofa_time"])
 each = max(1, int(ROWS_AT_ONCE / (predictions_of(stays, task).sum() / stays["patient_id"].nunique())))
 spans, made = spans_of(stays, task, condition.longest_window), 0

@@ -25,8 +25,9 @@ COLUMNS = {
     "icu/inputevents": "subject_id,hadm_id,stay_id,starttime,endtime,itemid,rate,rateuom,patientweight",
     "icu/outputevents": "subject_id,hadm_id,stay_id,charttime,itemid,value",
     "hosp/prescriptions": "subject_id,hadm_id,starttime,drug,route,drug_type",
-    "hosp/microbiologyevents": "subject_id,hadm_id,micro_specimen_id,chartdate,charttime",
+    "hosp/microbiologyevents": "subject_id,hadm_id,micro_specimen_id,chartdate,charttime,spec_type_desc,test_name",
 }
+TIMES = ("suspected_infection_time", "sofa_time", "sofa_rise_time")
 SICK = [f"{day} 08:40  51265  90" for day in range(10, 17)]
 
 
@@ -61,10 +62,13 @@ def rows_of(case: dict[str, Any], number: int) -> Iterable[tuple[str, dict[str, 
     for time, drug, route, *kind in lines(case, "prescriptions"):
         order = {"drug": drug, "route": route, "drug_type": kind[0] if kind else "MAIN"}
         yield "hosp/prescriptions", {**keys, "starttime": at(time), **order}
-    for line, (time, *note) in enumerate(lines(case, "microbiologyevents")):
+    for line, (time, *notes) in enumerate(lines(case, "microbiologyevents")):
+        specimen, _, test = next((note for note in notes if "/" in note), "BLOOD CULTURE/Blood Culture").partition("/")
+        named = "".join(note for note in notes if "/" not in note and note != "same-specimen")
         taken = {"chartdate": at(f"{time[:2]} 00:00"), "charttime": at(time) if len(time) > 2 else ""}
-        sample = {"micro_specimen_id": number * 100 + line, "hadm_id": admissions.get("".join(note), number)}
-        yield "hosp/microbiologyevents", {**keys, **sample, **taken}
+        sample = {"micro_specimen_id": number * 100 + line - ("same-specimen" in notes)}
+        tested = {"hadm_id": admissions.get(named, number), "spec_type_desc": specimen, "test_name": test}
+        yield "hosp/microbiologyevents", {**keys, **sample, **taken, **tested}
 
 
 def lines(case: dict[str, Any], table: str) -> list[list[str]]:
@@ -88,8 +92,8 @@ def results(tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFrame]:
             writer.writeheader()
             writer.writerows(tables[table])
     parts = list(MimicFolder(folder, stays_at_once=40).sepsis3_parts())
-    labels = pd.concat([part.labels for part in parts]).set_index("mimic_stay_id")
-    for name in ("suspected_infection_time", "sofa_time"):
+    labels = pd.concat([part.labels for part in parts]).set_index(["suspicion", "mimic_stay_id"])
+    for name in TIMES:
         labels[name] = labels[name].dt.tz_convert(ZONE).dt.tz_localize(None)
     return labels, pd.concat([part.hourly for part in parts]).set_index(["mimic_stay_id", "hour"])
 
@@ -104,16 +108,16 @@ def test_every_case_of_sepsis3_holds(number, results):
     if "hours" in case:
         numbered = hourly.loc[hourly.index.get_level_values(0) == number].index.get_level_values("hour")
         assert list(numbered[[0, -1]] if len(numbered) else []) == case["hours"]
-    if "sepsis3" in case:
-        check_label(labels.loc[number], case)
+    for key, suspicion in (("sepsis3", "any_culture"), ("without_screens", "without_screening_cultures")):
+        if key in case:
+            check_label(labels.loc[(suspicion, number)], case[key], case.get("month", "2150-01"))
 
 
-def check_label(found: pd.Series, case: dict[str, Any]) -> None:
-    wanted = case["sepsis3"]
+def check_label(found: pd.Series, wanted: Any, month: str) -> None:
     if not isinstance(wanted, dict):
         assert wanted == ("unknown" if pd.isna(found["sepsis3"]) else bool(found["sepsis3"]))
-        assert found[["suspected_infection_time", "sofa_time"]].isna().all()
+        assert found[list(TIMES)].isna().all()
         return
     assert found["sepsis3"]
     for name, time in wanted.items():
-        assert found[name] == pd.Timestamp(f"{case.get('month', '2150-01')}-{time}:00"), name
+        assert found[name] is pd.NaT if time == "none" else found[name] == pd.Timestamp(f"{month}-{time}:00"), name

@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from wardround.cli.label_choices import ONSETS, SUSPICIONS
 from wardround.cli.labels import command
 from wardround.errors import SourceDataError
 from wardround.sources.mimic.ids import stay_id
+from wardround.spec.conditions import OnsetDefinition, Suspicion
 
 # One stay with sepsis, and one without a heart rate.
 TABLES = {
@@ -28,8 +31,9 @@ TABLES = {
         1,1,1,2150-01-10 08:40:00,51265,90,90""",
     "hosp/prescriptions": """hadm_id,starttime,drug,route,drug_type
         1,2150-01-10 12:00:00,Vancomycin,IV,MAIN""",
-    "hosp/microbiologyevents": """subject_id,micro_specimen_id,chartdate,charttime
-        1,1,2150-01-10 00:00:00,2150-01-10 08:15:00""",
+    "hosp/microbiologyevents": """subject_id,micro_specimen_id,chartdate,charttime,spec_type_desc,test_name
+        1,1,2150-01-10 00:00:00,2150-01-10 08:15:00,MRSA SCREEN,MRSA SCREEN
+        1,2,2150-01-10 00:00:00,2150-01-10 09:20:00,BLOOD CULTURE,Blood Culture""",
     "hosp/patients": "subject_id,gender,anchor_age,anchor_year_group",
     "hosp/transfers": "subject_id,intime",
     "hosp/diagnoses_icd": "hadm_id,icd_code,icd_version",
@@ -56,7 +60,15 @@ def test_sepsis3_is_written_with_both_times_and_the_hourly_sofa(mimic, tmp_path)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"stays": 2, "sepsis3": 1, "unknown": 1, "hours": 3, "out": str(out)}
     labels = pd.read_parquet(out)
-    columns = ["stay_id", "mimic_stay_id", "sepsis3", "suspected_infection_time", "sofa_time", "onset"]
+    columns = [
+        "stay_id",
+        "mimic_stay_id",
+        "sepsis3",
+        "suspected_infection_time",
+        "sofa_time",
+        "sofa_rise_time",
+        "onset",
+    ]
     assert list(labels) == columns
     septic = labels.set_index("stay_id").loc[stay_id(1)]
     assert septic["sepsis3"]
@@ -69,6 +81,33 @@ def test_sepsis3_is_written_with_both_times_and_the_hourly_sofa(mimic, tmp_path)
         [1, 0, 2, 2], [1, 1, 2, 2], [1, 2, 2, 2],
     ]  # fmt: skip
     assert hourly["endtime"].iloc[0] == pd.Timestamp("2150-01-10T14:00Z")
+
+
+def test_onset_and_suspicion_are_chosen_and_a_stay_without_a_rise_has_no_onset(mimic, tmp_path):
+    chosen = ("--label", "sepsis3", "--out", tmp_path / "labels.parquet", "--json")
+    result = run(mimic, *chosen, "--suspicion", "without_screening_cultures", "--onset", "suspected_infection_time")
+    assert result.exit_code == 0, result.output
+    labels = pd.read_parquet(tmp_path / "labels.parquet").set_index("stay_id")
+    # The first culture is a screen; the second was taken at 09:20.
+    assert labels.loc[stay_id(1), "onset"] == pd.Timestamp("2150-01-10T14:20Z")
+    assert run(mimic, *chosen, "--onset", "sofa_rise").exit_code == 0
+    septic = pd.read_parquet(tmp_path / "labels.parquet").set_index("stay_id").loc[stay_id(1)]
+    assert septic["sepsis3"]
+    assert septic["suspected_infection_time"] == pd.Timestamp("2150-01-10T13:15Z")
+    assert pd.isna(septic["sofa_rise_time"])
+    assert pd.isna(septic["onset"])
+
+
+def test_onset_and_suspicion_are_only_for_sepsis3(mimic, tmp_path):
+    for option, value in (("--onset", "sofa_rise"), ("--suspicion", "without_screening_cultures")):
+        result = run(mimic, "--label", "icd", "--out", tmp_path / "labels.parquet", option, value)
+        assert result.exit_code == 2
+        assert f"{option}: the label icd offers no such choice, expected the label sepsis3" in result.output
+
+
+def test_the_options_offer_what_a_condition_file_may_say():
+    assert get_args(OnsetDefinition) == ONSETS
+    assert get_args(Suspicion) == SUSPICIONS
 
 
 def test_any_other_label_is_written_under_the_name_of_its_rule(mimic, tmp_path):

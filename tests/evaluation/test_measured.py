@@ -8,8 +8,7 @@ import pytest
 
 from wardround.candidates.base import probability
 from wardround.evaluation.measured import Measured, Told, measured
-from wardround.evaluation.other_onset import other_onset
-from wardround.evaluation.results import Importance, OtherOnset, Policy, Task
+from wardround.evaluation.results import Definition, Importance, Policy, Task
 from wardround.evaluation.tallies import Scores
 
 STAYS, HOURS = 120, 12
@@ -21,6 +20,9 @@ TASK = Task(
     hours_per_row=1,
     label="sepsis3",
     onset_definition="sofa_time",
+)
+DEFINITIONS = tuple(
+    Definition(onset=onset, suspicion="any_culture") for onset in ("sofa_time", "suspected_infection_time")
 )
 
 
@@ -54,11 +56,20 @@ def _scores(rows: pd.DataFrame) -> Scores:
     return Scores(probability(-1.5 + 1.5 * rows["outcome"].to_numpy(dtype=float) + noise), THRESHOLD)
 
 
-def _onsets() -> pd.DataFrame:
-    """By the other definition all are septic two hours earlier; stays without sepsis have a time all the same."""
-    other = pd.Timestamp("2150-01-01T11:00Z")
-    return pd.DataFrame(
-        {"stay_id": [f"s{n}" for n in range(STAYS)], "sofa_time": other, "suspected_infection_time": other}
+def _outcomes() -> pd.DataFrame:
+    """By the other definition all septic stays are septic two hours earlier."""
+    day, septic = pd.Timestamp("2150-01-01T00:00Z"), np.arange(STAYS) % 3 == 0
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "stay_id": [f"s{n}" for n in range(STAYS)],
+                "definition": definition.onset,
+                "suspicion": definition.suspicion,
+                "outcome": pd.array(septic, dtype="boolean"),
+                "onset": pd.Series(np.where(septic, day + hour, pd.NaT), dtype="datetime64[us, UTC]"),
+            }
+        )
+        for definition, hour in zip(DEFINITIONS, (pd.Timedelta(hours=13), pd.Timedelta(hours=11)), strict=True)
     )
 
 
@@ -67,7 +78,8 @@ def _told(**changes: object) -> Told:
         task=TASK,
         policy=Policy(name="f1", target=None, reached=0.5),
         importance=Importance(method="shap", unit="log-odds", rows=0, columns=()),
-        onsets=_onsets(),
+        definitions=DEFINITIONS,
+        outcomes=_outcomes(),
     )
     return told._replace(**changes)
 
@@ -118,76 +130,27 @@ def test_the_lead_is_from_the_first_true_alert_to_the_onset(found: Measured) -> 
     assert lead.median.low <= lead.median.value <= lead.median.high
 
 
-def test_without_onsets_there_is_no_lead_and_no_other_definition() -> None:
+def test_without_onsets_there_is_no_lead() -> None:
     rows = _rows().assign(onset=pd.Series(pd.NaT, index=range(STAYS * HOURS), dtype="datetime64[us, UTC]"))
     task = TASK.model_copy(update={"onset_definition": None})
-    evaluation = measured(rows, _scores(rows), _told(onsets=None, task=task), seed=1).evaluation
+    evaluation = measured(rows, _scores(rows), _told(definitions=(), task=task), seed=1).evaluation
     assert evaluation.lead_time.median.reason == "no stay with the outcome has a time of onset"
-    assert evaluation.sensitivity_to_onset.reason == "the label has no second definition of onset"
+    assert evaluation.definitions == ()
 
 
-def test_the_other_definition_leaves_out_rows_after_it_and_moves_the_horizon(found: Measured) -> None:
-    other = found.evaluation.sensitivity_to_onset
-    assert other.definition == "suspected_infection_time"
+def test_by_the_labels_own_definition_the_figures_are_those_of_the_card(found: Measured) -> None:
+    own = found.evaluation.definitions[0]
+    assert (own.onset, own.rows, own.positives) == ("sofa_time", STAYS * HOURS, STAYS // 3 * 6)
+    assert own.metrics == {name: found.metrics[name] for name in own.metrics}
+
+
+def test_another_definition_leaves_out_rows_after_it_and_moves_the_horizon(found: Measured) -> None:
+    other = found.evaluation.definitions[1]
+    assert other.onset == "suspected_infection_time"
     # Septic stays keep hours 1 to 10, of which 5 to 10 lie within six hours of hour 11.
     assert other.rows == STAYS * HOURS - STAYS // 3 * 2
     assert other.positives == STAYS // 3 * 6
     assert other.metrics["auroc"].value != found.metrics["auroc"].value
-
-
-def _by_the_other_time(task: Task, onsets: pd.DataFrame | None) -> OtherOnset:
-    """A septic stay, by the label at 13:00, and one that is not septic."""
-    hours = ["04:00", "05:00", "05:01", "08:59", "09:00", "10:59", "11:00", "12:00", "08:00", "12:30"]
-    septic = np.arange(10) < 8
-    day = pd.Timestamp("2150-01-01T00:00Z")
-    rows = pd.DataFrame(
-        {
-            "stay_id": np.where(septic, "a", "b"),
-            "patient_id": np.where(septic, "pa", "pb"),
-            "as_of": [day + pd.Timedelta(f"{hour}:00") for hour in hours],
-            "outcome": septic,
-            "onset": pd.Series(np.where(septic, day + pd.Timedelta(hours=13), pd.NaT), dtype="datetime64[us, UTC]"),
-        }
-    )
-    return other_onset(rows, Scores(np.linspace(0.9, 0.1, 10), 0.5), onsets, task, seed=1)
-
-
-TIMES = pd.DataFrame(
-    {
-        "stay_id": ["b", "a"],
-        "sofa_time": pd.Timestamp("2150-01-01T11:00Z"),
-        "suspected_infection_time": pd.Timestamp("2150-01-01T09:00Z"),
-    }
-)
-
-
-@pytest.mark.parametrize(
-    ("label", "other", "kept", "soon"),
-    [
-        # The rows before the other time are kept; those within six hours before it have the outcome.
-        ("suspected_infection_time", "sofa_time", 6, 5),
-        ("earlier", "sofa_time", 6, 5),
-        ("sofa_time", "suspected_infection_time", 4, 4),
-    ],
-)
-def test_a_row_at_the_other_time_is_left_out_and_one_at_the_horizon_counts(label, other, kept, soon) -> None:
-    found = _by_the_other_time(TASK.model_copy(update={"onset_definition": label}), TIMES)
-    # The stay that is not septic keeps both of its rows, whatever times it has.
-    assert (found.definition, found.rows, found.positives) == (other, kept + 2, soon)
-    assert found.metrics["prevalence"].value == pytest.approx(soon / (kept + 2))
-
-
-def test_the_horizon_decides_unless_the_outcome_is_of_the_whole_stay() -> None:
-    found = _by_the_other_time(TASK.model_copy(update={"horizon": None}), TIMES)
-    assert (found.rows, found.positives) == (4 + 2, 4)
-    found = _by_the_other_time(TASK.model_copy(update={"horizon": timedelta(minutes=30)}), TIMES)
-    assert (found.rows, found.positives) == (4 + 2, 1)
-
-
-@pytest.mark.parametrize(("definition", "onsets"), [("sofa_time", None), (None, TIMES), ("charted", TIMES)])
-def test_a_label_of_one_time_has_no_other(definition: str | None, onsets: pd.DataFrame | None) -> None:
-    found = _by_the_other_time(TASK.model_copy(update={"onset_definition": definition}), onsets)
-    assert found == OtherOnset(reason="the label has no second definition of onset")
 
 
 def test_small_cells_are_counted_and_not_shown(found: Measured) -> None:

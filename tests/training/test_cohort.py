@@ -2,16 +2,24 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from wardround.core.events import UTC, frame_of
 from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS
+from wardround.evaluation.results import DefinedStays
 from wardround.features.minimum_data import enough_data, known_variables
 from wardround.features.subjects import Subjects
 from wardround.spec.conditions import Label
 from wardround.spec.loading import load_condition
-from wardround.training.cohort import TrainingCohort, leave_out_too_little_data, training_cohort
+from wardround.training.cohort import (
+    TrainingCohort,
+    counted,
+    leave_out_too_little_data,
+    remedy,
+    training_cohort,
+)
 from wardround.training.tasks import task_of
 
 IN = pd.Timestamp("2150-01-01T10:00Z")
@@ -84,6 +92,58 @@ def test_a_stay_is_left_out_for_the_first_reason_that_applies(sepsis, change: di
 )
 def test_an_hourly_prediction_needs_a_stay_that_continues_and_an_onset_after_it(sepsis, change, reason) -> None:
     assert _reason(sepsis, HOURLY, **change) == reason
+
+
+RISE = Label(rule="sepsis3", onset="sofa_rise")
+
+
+@pytest.mark.parametrize("task", [task_of(RISE, DAY, None), task_of(RISE, DAY, 6 * HOUR)])
+def test_a_septic_stay_without_a_rise_of_sofa_teaches_nothing(sepsis, task) -> None:
+    assert _reason(sepsis, task, onset=None) == "no_sofa_rise"
+    assert _reason(sepsis, task, outcome=False, onset=None) == ""
+    assert _reason(sepsis, task, onset=IN + HOUR) == "onset_before_prediction"
+
+
+def test_stays_with_the_outcome_are_counted_by_what_becomes_of_them(sepsis) -> None:
+    reasons = ["", "", "no_sofa_rise", "no_onset", "onset_before_prediction", "open_stay", "", "no_outcome"]
+    outcomes = _outcomes(*[True] * 6, False, pd.NA)
+    assert counted(outcomes, np.array(reasons, dtype=object)) == DefinedStays(
+        with_the_outcome=6, before_prediction=1, without_onset=2, otherwise_left_out=1, to_predict=2
+    )
+    with pytest.raises(ValueError, match="6 stays, 3 left out, 2 to predict"):
+        DefinedStays(with_the_outcome=6, before_prediction=1, without_onset=2, otherwise_left_out=0, to_predict=2)
+
+
+@pytest.mark.parametrize(
+    ("label", "horizon", "reasons", "expected"),
+    [
+        (
+            Label(rule="sepsis3", onset="sofa_time"),
+            None,
+            ["onset_before_prediction"] * 57 + ["open_stay"],
+            "57 stays were left out because onset came before the first prediction (24h after admission); predict"
+            " earlier with --at, or every hour with --horizon, or choose another onset with --onset",
+        ),
+        (
+            RISE,
+            6 * HOUR,
+            ["onset_before_prediction", "no_sofa_rise", "no_sofa_rise"],
+            "1 stay was left out because onset came before the first prediction (1h after admission) and 2 stays were"
+            " left out because SOFA did not rise; add patients, or choose another onset with --onset",
+        ),
+        (
+            Label(rule="hospital_death"),
+            None,
+            ["onset_before_prediction"],
+            "1 stay was left out because onset came before the first prediction (24h after admission); predict earlier"
+            " with --at, or every hour with --horizon",
+        ),
+        (Label(rule="icd", icd10=("A41",)), None, ["open_stay"], "add patients, or check the label's codes"),
+        (Label(rule="hospital_death"), None, [], "add patients, or check the label"),
+    ],
+)
+def test_the_remedy_says_where_patients_with_the_outcome_went(label, horizon, reasons, expected: str) -> None:
+    assert remedy(pd.DataFrame({"reason": reasons}, dtype="str"), task_of(label, DAY, horizon)) == expected
 
 
 def test_the_outcome_stays_with_its_stay(sepsis) -> None:

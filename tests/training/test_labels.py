@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from wardround.errors import TrainingError
-from wardround.spec.conditions import Label
+from wardround.spec.conditions import Label, OnsetDefinition, Suspicion
 from wardround.spec.loading import load_condition
-from wardround.training.labels import RULES, LabelSources, label_of, onset_definition, outcomes
+from wardround.training.labels import RULES, LabelSources, definitions_of, label_of, onset_definition, outcomes
 
 SEPSIS = Label(rule="icd", icd10=("A40", "A41", "R6520"), icd9=("038", "99591"))
 DEATH = Label(rule="hospital_death")
@@ -91,32 +91,59 @@ def test_a_death_has_a_time_of_onset_and_a_code_has_none() -> None:
     assert (onset_definition(DEATH), onset_definition(SEPSIS)) == ("deathtime", None)
 
 
-SUSPECTED, DYSFUNCTION = DISCHARGED, DISCHARGED + pd.Timedelta(hours=3)
+SUSPECTED, DYSFUNCTION, RISEN = (DISCHARGED + pd.Timedelta(hours=hours) for hours in (0, 3, 9))
 
 
-def _sepsis3(onset: str) -> pd.DataFrame:
-    """Stays a (septic), b (not septic), and c, about which nothing is known."""
+def _sepsis3(onset: str, suspicion: str = "any_culture") -> pd.DataFrame:
+    """Stays a (septic), b (not septic), and c, about which nothing is known; by its cultures alone a is not septic."""
     known = pd.DataFrame(
         {
-            "stay_id": ["b", "a"],
-            "sepsis3": [False, True],
-            "suspected_infection_time": pd.to_datetime([SUSPECTED, SUSPECTED]),
-            "sofa_time": pd.to_datetime([pd.NaT, DYSFUNCTION], utc=True),
+            "stay_id": ["b", "a", "a", "b"],
+            "suspicion": ["any_culture", "any_culture", "without_screening_cultures", "without_screening_cultures"],
+            "sepsis3": [False, True, False, True],
+            "suspected_infection_time": pd.to_datetime([SUSPECTED, SUSPECTED, pd.NaT, SUSPECTED], utc=True),
+            "sofa_time": pd.to_datetime([pd.NaT, DYSFUNCTION, pd.NaT, DYSFUNCTION], utc=True),
+            "sofa_rise_time": pd.to_datetime([pd.NaT, RISEN, pd.NaT, pd.NaT], utc=True),
         }
     )
     sources = _sources([{"stay_id": name, "hadm_id": 1} for name in "abc"])
-    return outcomes(sources._replace(sepsis3=known), Label(rule="sepsis3", onset=onset))
+    return outcomes(sources._replace(sepsis3=known), Label(rule="sepsis3", onset=onset, suspicion=suspicion))
 
 
 @pytest.mark.parametrize(
     ("onset", "expected"),
-    [("sofa_time", DYSFUNCTION), ("suspected_infection_time", SUSPECTED), ("earlier", SUSPECTED)],
+    [("sofa_time", DYSFUNCTION), ("suspected_infection_time", SUSPECTED), ("earlier", SUSPECTED), ("sofa_rise", RISEN)],
 )
 def test_sepsis3_begins_when_the_label_says(onset: str, expected: pd.Timestamp) -> None:
     found = _sepsis3(onset)
     assert found["outcome"].tolist()[:2] == [True, False]
     assert found["outcome"].isna().tolist() == [False, False, True]
     assert found["onset"].tolist() == [expected, pd.NaT, pd.NaT]
+
+
+def test_the_suspicion_decides_who_is_septic_and_a_septic_stay_may_have_no_rise() -> None:
+    found = _sepsis3("sofa_rise", "without_screening_cultures")
+    assert found["outcome"].tolist()[:2] == [False, True]
+    assert found["onset"].isna().all()
+    assert _sepsis3("sofa_time", "without_screening_cultures")["onset"].tolist() == [pd.NaT, DYSFUNCTION, pd.NaT]
+
+
+def test_a_label_is_compared_with_all_its_other_definitions() -> None:
+    label = Label(rule="sepsis3", onset="sofa_rise", suspicion="without_screening_cultures")
+    found = definitions_of(label)
+    assert found[0] == label
+    assert len(set(found)) == len(get_args(OnsetDefinition)) * len(get_args(Suspicion)) == 8
+    assert definitions_of(DEATH) == (DEATH,)
+
+
+def test_onset_and_suspicion_of_a_request_replace_those_of_the_label(schemas) -> None:
+    condition = load_condition("sepsis", schemas)
+    assert label_of(condition, "sepsis3", "sofa_rise").onset == "sofa_rise"
+    assert label_of(condition, "sepsis3", None, "without_screening_cultures") == Label(
+        rule="sepsis3", onset="sofa_time", suspicion="without_screening_cultures"
+    )
+    with pytest.raises(TrainingError, match="--suspicion: the label icd offers no such choice, expected the label sep"):
+        label_of(condition, None, suspicion="any_culture")
 
 
 def test_sepsis3_without_its_frame_is_a_mistake_of_the_caller() -> None:
@@ -128,9 +155,11 @@ def test_a_time_without_a_verdict_is_no_onset() -> None:
     unsaid = pd.DataFrame(
         {
             "stay_id": ["a"],
+            "suspicion": ["any_culture"],
             "sepsis3": pd.Series([pd.NA], dtype="boolean"),
             "suspected_infection_time": [SUSPECTED],
             "sofa_time": [DYSFUNCTION],
+            "sofa_rise_time": [RISEN],
         }
     )
     sources = _sources([{"stay_id": "a", "hadm_id": 1}])._replace(sepsis3=unsaid)

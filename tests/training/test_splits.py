@@ -46,6 +46,13 @@ def test_too_few_patients_of_a_class_is_an_error_with_counts_and_a_remedy() -> N
         patients_to_test(_table(negative=0), seed=1)
 
 
+def test_the_error_gives_the_remedy_for_patients_with_the_outcome_alone() -> None:
+    with pytest.raises(TrainingError, match=r"1 patient with the outcome, of whom 1 to train on.*; predict earlier$"):
+        patients_to_test(_table(positive=1), seed=1, remedy="predict earlier")
+    with pytest.raises(TrainingError, match=r"without it, .*; add patients$"):
+        patients_to_test(_table(negative=0), seed=1, remedy="predict earlier")
+
+
 def _years(*groups: str) -> pd.DataFrame:
     """Ten patients with and ten without the outcome in each group of years."""
     rows = [
@@ -62,7 +69,7 @@ def test_in_a_split_by_calendar_the_patients_of_the_latest_years_are_the_test_si
 
 
 def test_a_split_by_calendar_needs_two_groups_of_years_with_both_classes_in_the_latest() -> None:
-    with pytest.raises(TrainingError, match=r"1 groups of years .* expected at least 2.*split by patient"):
+    with pytest.raises(TrainingError, match=r"1 group of years .* expected at least 2.*split by patient"):
         latest_patients(_years("2008 - 2010"))
     table = _years("2008 - 2010", "2011 - 2013")
     table["outcome"] &= table["anchor_year_group"] == "2008 - 2010"
@@ -71,7 +78,7 @@ def test_a_split_by_calendar_needs_two_groups_of_years_with_both_classes_in_the_
 
 
 def test_unknown_years_are_not_a_group_of_years() -> None:
-    with pytest.raises(TrainingError, match="1 groups of years"):
+    with pytest.raises(TrainingError, match="1 group of years"):
         latest_patients(_years("", "2008 - 2010"))
     assert latest_patients(_years("", "2008 - 2010", "2011 - 2013")) == {f"2011 - 2013/{n}" for n in range(20)}
 

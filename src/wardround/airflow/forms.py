@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from airflow.sdk import Param
 
@@ -12,7 +12,7 @@ from wardround.core.prediction_times import require_reached
 from wardround.errors import WardroundError
 from wardround.spec.base import format_duration, parse_duration
 from wardround.spec.cohorts import COHORT_BEGINNINGS, COHORT_TEXT, COHORT_WORDS
-from wardround.spec.conditions import Condition
+from wardround.spec.conditions import Condition, OnsetDefinition, Suspicion
 
 ASSET_TRIGGERED = "asset_triggered"  # Airflow's run type
 DURATION = r"^\d+[mhd]$"
@@ -115,6 +115,26 @@ def training_form(condition: Condition) -> dict[str, Param]:
             values_display={"None": f"the first ({condition.label.rule})"},
             title="Label rule",
             description=f"One of the condition's label rules: {', '.join(condition.labels)}. Empty: the first.",
+        ),
+        "onset": Param(
+            None,
+            type=["null", "string"],
+            enum=[None, *get_args(OnsetDefinition)],
+            values_display={"None": "as the label says"},
+            title="Onset",
+            description="When sepsis began, for the label sepsis3. sofa_time: the first hour with a SOFA of 2."
+            " sofa_rise: the first hour with a SOFA 2 above the lowest before it. earlier: the earlier of sofa_time and"
+            " suspected_infection_time. Empty: as the condition's label says.",
+        ),
+        "suspicion": Param(
+            None,
+            type=["null", "string"],
+            enum=[None, *get_args(Suspicion)],
+            values_display={"None": "as the label says"},
+            title="Suspicion",
+            description="Which cultures count when infection is suspected, for the label sepsis3."
+            " without_screening_cultures: all but those that look for carriers, such as MRSA screens."
+            " Empty: as the condition's label says.",
         ),
         "horizon": Param(
             None,

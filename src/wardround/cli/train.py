@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from wardround.cli.durations import DURATION
+from wardround.cli.label_choices import onset_option, suspicion_option
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say
 from wardround.errors import TrainingError
@@ -32,6 +33,8 @@ def _listed(_ctx: click.Context, _option: click.Parameter, text: str | None) -> 
     help="MIMIC-IV: a folder with hosp/ and icu/, or a DuckDB file (default: MIMIC_CSV_PATH).",
 )
 @click.option("--label", help="One of the condition's label rules (default: its first).")
+@onset_option
+@suspicion_option
 @click.option(
     "--horizon",
     type=DURATION,

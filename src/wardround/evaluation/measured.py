@@ -6,10 +6,10 @@ import pandas as pd
 
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.curves import calibration_bins, curves_of, decision_curve
+from wardround.evaluation.definitions import by_definition
 from wardround.evaluation.leads import lead_time
 from wardround.evaluation.metrics import METRICS, Measure, Metric, flagged_share, measure_with_intervals
-from wardround.evaluation.other_onset import other_onset
-from wardround.evaluation.results import CalibrationOnTest, Evaluation, Importance, Policy, Task
+from wardround.evaluation.results import CalibrationOnTest, Definition, Evaluation, Importance, Policy, Task
 from wardround.evaluation.subgroups import subgroups_of
 from wardround.evaluation.tallies import Scores
 from wardround.evaluation.threshold import alerts_per_100_patient_days
@@ -28,13 +28,15 @@ class Measured(NamedTuple):
 class Told(NamedTuple):
     """What an evaluation contains about the model besides its scores.
 
-    `onsets` has both times of Sepsis-3 (see `other_onset`), or is None.
+    `definitions` are those of the label's onset, and `outcomes` those of each stay by them (see `by_definition`); both
+    are empty for a label with one definition.
     """
 
     task: Task
     policy: Policy
     importance: Importance
-    onsets: pd.DataFrame | None
+    definitions: tuple[Definition, ...] = ()
+    outcomes: pd.DataFrame = pd.DataFrame()
 
 
 def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measured:
@@ -63,7 +65,7 @@ def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measu
         lead_time=lead_time(placed, *scores, seed),
         subgroups=subgroups_of(placed, scores, seed),
         importance=told.importance,
-        sensitivity_to_onset=other_onset(placed, scores, told.onsets, told.task, seed),
+        definitions=by_definition(placed, scores, told.outcomes, told.definitions, told.task, seed),
     )
     return Measured({name: found[name] for name in METRICS}, evaluation)
 

@@ -3,7 +3,7 @@
 Unless stated otherwise, figures are of the test patients and of the chosen candidate's calibrated scores.
 """
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,15 @@ class Task(SpecModel):
     hours_per_row: float = Field(gt=0, description="Hours of care that a prediction stands for: 24, or 1 if hourly.")
     label: str = Field(description="The rule of the label.")
     onset_definition: str | None = Field(description="Which time counts as onset; None for a label without one.")
+    suspicion: str | None = Field(
+        default=None, description="Which cultures count as a suspicion of infection; None for a label without one."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_earlier_release_knew_one_suspicion(cls, given: Any) -> Any:
+        unsaid = isinstance(given, dict) and given.get("label") == "sepsis3" and given.get("suspicion") is None
+        return {**given, "suspicion": "any_culture"} if unsaid else given
 
 
 class Calibration(SpecModel):
@@ -140,20 +149,32 @@ class Importance(SpecModel):
     reasons: ShownReasons | None = Field(default=None, description="None for a card from an earlier release.")
 
 
-class OtherOnset(SpecModel):
-    """The same scores judged by the other definition of onset; None, with the reason, if there is none."""
+class DefinedStays(SpecModel):
+    """How many of all stays have the outcome by one definition, and how many of them remain to be predicted."""
 
-    definition: str | None = None
-    rows: int = 0
-    positives: int = Field(default=0, description="Rows with the outcome.")
-    metrics: dict[str, Metric] | None = None
-    reason: str | None = None
+    with_the_outcome: int
+    before_prediction: int = Field(description="Left out, because onset came at or before the first prediction.")
+    without_onset: int = Field(description="Left out, because it is not known when the outcome occurred.")
+    otherwise_left_out: int = Field(description="Left out for a reason that has nothing to do with the definition.")
+    to_predict: int
 
     @model_validator(mode="after")
-    def _is_there_or_says_why(self) -> Self:
-        if (self.metrics is None) == (self.reason is None):
-            raise ValueError("the other onset definition needs either metrics or a reason")
+    def _adds_up(self) -> Self:
+        left_out = self.before_prediction + self.without_onset + self.otherwise_left_out
+        if self.with_the_outcome != left_out + self.to_predict:
+            raise ValueError(f"got {self.with_the_outcome} stays, {left_out} left out, {self.to_predict} to predict")
         return self
+
+
+class Definition(SpecModel):
+    """One definition of the outcome's onset, and the same scores judged by it."""
+
+    onset: str
+    suspicion: str | None = None
+    stays: DefinedStays | None = Field(default=None, description="None: not counted by an earlier release.")
+    rows: int = Field(default=0, description="Test rows before the onset by this definition.")
+    positives: int = Field(default=0, description="Of them, rows with the outcome.")
+    metrics: dict[str, Metric] = Field(default={}, description="Empty: measured by an earlier release, or not yet.")
 
 
 class Policy(SpecModel):
@@ -176,7 +197,21 @@ class Evaluation(SpecModel):
     lead_time: LeadTime
     subgroups: tuple[Subgroups, ...]
     importance: Importance
-    sensitivity_to_onset: OtherOnset
+    definitions: tuple[Definition, ...] = Field(
+        default=(), description="The label's own definition of onset, then the others; empty if there is no other."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_earlier_release_measured_one_other(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "sensitivity_to_onset" not in given:
+            return given
+        kept = {name: value for name, value in given.items() if name != "sensitivity_to_onset"}
+        other = given["sensitivity_to_onset"]
+        if other.get("metrics") is None:
+            return kept
+        measured = {name: other[name] for name in ("rows", "positives", "metrics")}
+        return {**kept, "definitions": [{"onset": other["definition"], "suspicion": "any_culture", **measured}]}
 
 
 class Evaluated(SpecModel):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wardround.evaluation.comparison import Comparison
+from wardround.evaluation.definitions import MEASURES
 from wardround.model_card.against_live import AgainstLive, against_live
 from wardround.model_card.card_words import (
     GATES,
@@ -34,7 +35,7 @@ from wardround.model_card.development import (
 from wardround.model_card.groups import GroupTable, group_tables
 from wardround.model_card.hti1 import Answer, source_attributes
 from wardround.model_card.participant_flow import data_flow_chart, data_flow_stages, losses
-from wardround.model_card.performance import OnsetComparison, Performance, other_onset, performance
+from wardround.model_card.performance import DefinitionLine, Performance, definitions, performance
 from wardround.model_card.reasons import reasons_in_words
 from wardround.model_card.scope import ENOUGH_POSITIVES, ROLE, limitations, out_of_scope, population
 from wardround.model_card.sections import SECTIONS
@@ -92,7 +93,8 @@ class CardPage:
     subgroups: tuple[GroupTable, ...]
     by_time: TimeTable | None
     gates: tuple[GateLine, ...]
-    onset: OnsetComparison | None
+    definition_figures: tuple[str, ...]
+    definitions: tuple[DefinitionLine, ...]
     comparison: AgainstLive | None
     source_attributes: dict[str, tuple[Answer, ...]]
     tripod: tuple[ItemAnswer, ...]
@@ -132,7 +134,8 @@ def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage
         subgroups=group_tables(found.subgroups, card.metrics.get("auroc")) if found else (),
         by_time=time_table(card),
         gates=tuple(_gates(card)),
-        onset=other_onset(card, found) if found else None,
+        definition_figures=tuple(metric_name(name) for name in MEASURES),
+        definitions=definitions(card, found) if found else (),
         comparison=against_live(comparison) if comparison else None,
         source_attributes=source_attributes(card),
         tripod=reported_items(card),

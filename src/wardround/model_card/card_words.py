@@ -22,20 +22,26 @@ GATES: Final = {
 }
 ONSETS: Final = {
     "sofa_time": "the hour in which SOFA reaches 2",
+    "sofa_rise": "the hour in which SOFA is 2 above the lowest before it",
     "suspected_infection_time": "the time at which infection is suspected",
     "earlier": "the earlier of suspected infection and SOFA of 2",
     "deathtime": "the time of death",
+}
+SUSPICIONS: Final = {
+    "any_culture": "any specimen sent to microbiology",
+    "without_screening_cultures": "any specimen but those that look for carriers, such as MRSA screens",
 }
 _LEFT_OUT: Final = {
     "open_stay": "Stay not over when the data end",
     "no_outcome": "Outcome not known",
     "no_onset": "Outcome occurred at an unknown time",
+    "no_sofa_rise": "Septic without a rise of SOFA: perhaps on arrival",
     "onset_before_prediction": "Onset before the first prediction",
     "below_minimum_data": "Too little known for a score",
 }
 STATES: Final = {passed: in_words(verdict) for passed, verdict in VERDICTS.items()}
 _SHORTER: Final = "shorter_than_"
-_NONE: Final = "–"
+NONE: Final = "–"
 
 
 def metric_name(name: str) -> str:
@@ -55,7 +61,7 @@ def sentence(text: str) -> str:
 
 def value_of(metric: Metric | None, places: int = 3) -> str:
     """Returns the point estimate, such as `0.812`; `–` if there is none."""
-    return _NONE if metric is None or metric.value is None else number(metric.value, places)
+    return NONE if metric is None or metric.value is None else number(metric.value, places)
 
 
 def interval_of(metric: Metric | None, places: int = 3, to: str = " to ") -> str:
@@ -118,7 +124,7 @@ def label_in_words(label: Label) -> str:
         case "sepsis3":
             return (
                 "Sepsis-3: infection is suspected (antibiotic and culture near each other) and SOFA is 2 or more"
-                " between 48 hours before and 24 hours after"
+                f" between 48 hours before and 24 hours after; a culture is {SUSPICIONS[str(label.suspicion)]}"
             )
     return str(label.rule)
 

@@ -3,10 +3,28 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wardround.evaluation.definitions import MEASURES
 from wardround.evaluation.metrics import Metric
-from wardround.evaluation.results import CalibrationBin, CalibrationOnTest, DecisionPoint, Evaluation, LeadTime
+from wardround.evaluation.results import (
+    CalibrationBin,
+    CalibrationOnTest,
+    DecisionPoint,
+    DefinedStays,
+    Definition,
+    Evaluation,
+    LeadTime,
+)
 from wardround.model_card.card_charts import calibration_chart, decision_chart, precision_recall_chart, roc_chart
-from wardround.model_card.card_words import interval_of, metric_name, number, onset_in_words, value_of
+from wardround.model_card.card_words import (
+    NONE,
+    SUSPICIONS,
+    estimate,
+    interval_of,
+    metric_name,
+    number,
+    onset_in_words,
+    value_of,
+)
 from wardround.report.model_facts import MetricLine
 from wardround.report.report_words import count
 from wardround.training.model import ModelCard
@@ -31,12 +49,13 @@ class Performance:
 
 
 @dataclass(frozen=True)
-class OnsetComparison:
-    """The same scores by two definitions of onset: their names, rows and metrics; or why there is only one."""
+class DefinitionLine:
+    """One definition of onset in words, its counts of stays, and its test rows and figures."""
 
-    definitions: tuple[str, str]
-    rows: tuple[tuple[str, str, str], ...]
-    note: str
+    words: str
+    stays: tuple[str, ...]
+    rows: str
+    figures: tuple[str, ...]
 
 
 def performance(card: ModelCard, evaluation: Evaluation) -> Performance:
@@ -64,22 +83,30 @@ def line(name: str, metric: Metric | None, places: int = 3) -> MetricLine:
     return MetricLine(name, value_of(metric, places), interval_of(metric, places))
 
 
-def other_onset(card: ModelCard, evaluation: Evaluation) -> OnsetComparison:
-    """Returns how the metrics change when the other time counts as onset."""
-    other = evaluation.sensitivity_to_onset
-    if other.metrics is None:
-        return OnsetComparison(("", ""), (), f"Not performed: {other.reason}.")
-    named = (onset_in_words(card.task.onset_definition if card.task else None), onset_in_words(other.definition))
-    rows = tuple(
-        (metric_name(name), _with_interval(card.metrics.get(name)), _with_interval(metric))
-        for name, metric in other.metrics.items()
+def definitions(card: ModelCard, evaluation: Evaluation) -> tuple[DefinitionLine, ...]:
+    """Returns what each definition of onset makes of the stays and of the same scores, the card's own first."""
+    own = (card.task.onset_definition, card.task.suspicion) if card.task else None
+    return tuple(
+        DefinitionLine(
+            words=_definition_in_words(each) + " (this card)" * ((each.onset, each.suspicion) == own),
+            stays=_stays(each.stays),
+            rows=f"{count(each.rows)} ({count(each.positives)})",
+            figures=tuple(estimate(each.metrics.get(name)) for name in MEASURES),
+        )
+        for each in evaluation.definitions
     )
-    note = f"{count(other.rows)} predictions by the other definition, {count(other.positives)} with the outcome."
-    return OnsetComparison(named, rows, note)
 
 
-def _with_interval(metric: Metric | None) -> str:
-    return f"{value_of(metric)} ({interval_of(metric)})"
+def _definition_in_words(definition: Definition) -> str:
+    words = onset_in_words(definition.onset)
+    return f"{words}; {SUSPICIONS[definition.suspicion]}" if definition.suspicion in SUSPICIONS else words
+
+
+def _stays(found: DefinedStays | None) -> tuple[str, ...]:
+    """Returns stays with the outcome, left out for their onset, for the lack of one or otherwise, and to predict."""
+    if found is None:
+        return (NONE,) * len(DefinedStays.model_fields)
+    return tuple(count(getattr(found, name)) for name in DefinedStays.model_fields)
 
 
 def _calibration(found: CalibrationOnTest) -> Iterator[MetricLine]:

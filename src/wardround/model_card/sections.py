@@ -14,7 +14,7 @@ SECTIONS: Final = {
     "thresholds": "Thresholds, alerts and lead time",
     "subgroups": "Subgroups",
     "gates": "Gates against leakage",
-    "onset": "The other definition of onset",
+    "onset": "Other definitions of onset",
     "comparison": "Against the live model",
     "hti1": "Source attributes by US rule HTI-1",
     "tripod": "TRIPOD+AI",

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -26,7 +26,8 @@ LONGEST_HOURS: Final = 10 * 365.25 * 24
 Mode = Literal["live", "shadow"]
 # What Airflow accepts as the name of a connection, of a pool and, after the condition's, of a DAG.
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-OnsetDefinition = Literal["sofa_time", "suspected_infection_time", "earlier"]
+OnsetDefinition = Literal["sofa_time", "sofa_rise", "suspected_infection_time", "earlier"]
+Suspicion = Literal["any_culture", "without_screening_cultures"]
 
 
 class Cohort(SpecModel):
@@ -99,8 +100,21 @@ class Label(SpecModel):
     icd9: tuple[str, ...] = Field(default=(), description="ICD-9-CM code prefixes, without dots (rule icd).")
     onset: OnsetDefinition | None = Field(
         default=None,
-        description="When sepsis began (rule sepsis3): sofa_time, suspected_infection_time, or the earlier of both.",
+        description="When sepsis began (rule sepsis3): sofa_time, the first hour with a SOFA of 2; sofa_rise, the first"
+        " hour with a SOFA 2 above the lowest before it; suspected_infection_time; or earlier, of it and sofa_time.",
     )
+    suspicion: Suspicion | None = Field(
+        default=None,
+        description="Which specimens are cultures when infection is suspected (rule sepsis3): any_culture, any specimen"
+        " (the default); without_screening_cultures, all but those that look for carriers, such as MRSA screens.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sepsis3_says_which_cultures(cls, given: Any) -> Any:
+        # Labels of earlier releases, which their cards keep, know no other suspicion.
+        unsaid = isinstance(given, dict) and given.get("rule") == "sepsis3" and given.get("suspicion") is None
+        return {**given, "suspicion": "any_culture"} if unsaid else given
 
     @model_validator(mode="after")
     def _codes_belong_to_the_icd_rule(self) -> Self:
@@ -113,9 +127,11 @@ class Label(SpecModel):
         return self
 
     @model_validator(mode="after")
-    def _an_onset_belongs_to_the_sepsis3_rule(self) -> Self:
+    def _onset_and_suspicion_belong_to_the_sepsis3_rule(self) -> Self:
         if (self.rule == "sepsis3") != (self.onset is not None):
             raise ValueError("the rule sepsis3 needs an onset, and no other rule takes one")
+        if self.rule != "sepsis3" and self.suspicion is not None:
+            raise ValueError("the rule sepsis3 alone takes a suspicion; remove it")
         return self
 
 

@@ -29,4 +29,8 @@ _COSMETIC: Any = {**dict.fromkeys(_WORDS_AND_LIMITS, True), "variables": {"__all
 def spec_digest(condition: Condition) -> str:
     """Returns the SHA-256 (hex) of a condition's features, variables, label and horizon, whatever the YAML's layout."""
     content = condition.model_dump(mode="json", exclude=_COSMETIC)
+    for label in (content["label"], *content["other_labels"]):
+        # Models trained before there was a choice remain valid for what they learned.
+        if label["suspicion"] in (None, "any_culture"):
+            del label["suspicion"]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

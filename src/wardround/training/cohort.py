@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 
 from wardround.core.stays import EXCLUDED_COLUMNS, TOOK_PLACE, completed_years, index_after
-from wardround.evaluation.results import Task
+from wardround.evaluation.results import DefinedStays, Task
 from wardround.spec.base import format_duration
 from wardround.spec.conditions import Condition
+from wardround.training.labels import SOFA_RISE
 from wardround.training.tasks import last_hours
 
 NO_OUTCOME: Final = "no_outcome"
 NO_ONSET: Final = "no_onset"
+NO_SOFA_RISE: Final = "no_sofa_rise"
 ONSET_BEFORE_PREDICTION: Final = "onset_before_prediction"
 BELOW_MINIMUM_DATA: Final = "below_minimum_data"
 
@@ -31,8 +33,9 @@ def training_cohort(
     """Splits finished stays by whether a model may learn from them.
 
     The reason is the first that applies: unusable_status, no_admission_time, no_birth_date, under_age, open_stay,
-    shorter_than_<time of the first prediction>, no_outcome, no_onset (the outcome occurred at an unknown time, and
-    the task needs the time), onset_before_prediction.
+    shorter_than_<time of the first prediction>, no_outcome, no_sofa_rise (the stay is septic, but its SOFA does not
+    rise, so that it is not known whether it was septic on arrival), no_onset (the outcome occurred at an unknown time,
+    and the task needs the time), onset_before_prediction.
 
     Args:
         stays: STAY_COLUMNS, race, anchor_year_group.
@@ -41,6 +44,15 @@ def training_cohort(
         condition: the spec, for the minimum age.
         seed: decides how long stays without the outcome are followed in the hourly task.
     """
+    reason = why_left_out(stays, outcomes, task, condition)
+    outcome, onset = (outcomes[name].reset_index(drop=True) for name in ("outcome", "onset"))
+    known = stays.reset_index(drop=True).assign(outcome=outcome, onset=onset)
+    used = known[reason == ""].sort_values(["patient_id", "intime", "stay_id"], ignore_index=True)
+    return TrainingCohort(used.assign(last_hour=last_hours(used, task, seed)), _excluded(known, reason))
+
+
+def why_left_out(stays: pd.DataFrame, outcomes: pd.DataFrame, task: Task, condition: Condition) -> np.ndarray:
+    """Returns the reason for which each stay is left out (see `training_cohort`); "" for one to learn from."""
     first = index_after(stays, task.at)["as_of"]
     age = completed_years(stays["birth_date"], pd.DatetimeIndex(first))
     outcome, onset = outcomes["outcome"].reset_index(drop=True), outcomes["onset"].reset_index(drop=True)
@@ -53,13 +65,47 @@ def training_cohort(
         "open_stay": stays["outtime"].isna(),
         f"shorter_than_{format_duration(task.at)}": _ended(stays["outtime"].array, first.array, task),
         NO_OUTCOME: outcome.isna(),
+        NO_SOFA_RISE: happened & onset.isna() & (task.onset_definition == SOFA_RISE),
         NO_ONSET: happened & onset.isna() & (task.horizon is not None),
         ONSET_BEFORE_PREDICTION: happened & (onset <= first),
     }
-    reason = np.select([np.asarray(rule, dtype=bool) for rule in rules.values()], list(rules), default="")
-    known = stays.reset_index(drop=True).assign(outcome=outcome, onset=onset)
-    used = known[reason == ""].sort_values(["patient_id", "intime", "stay_id"], ignore_index=True)
-    return TrainingCohort(used.assign(last_hour=last_hours(used, task, seed)), _excluded(known, reason))
+    return np.select([np.asarray(rule, dtype=bool) for rule in rules.values()], list(rules), default="")
+
+
+def counted(outcomes: pd.DataFrame, reason: np.ndarray) -> DefinedStays:
+    """Returns how many stays with the outcome remain to be predicted; `reason` is that of `why_left_out`."""
+    happened = reason[outcomes["outcome"].fillna(False).to_numpy(dtype=bool)]
+    before = int(np.sum(happened == ONSET_BEFORE_PREDICTION))
+    unknown = int(np.sum(np.isin(happened, (NO_ONSET, NO_SOFA_RISE))))
+    remain = int(np.sum(happened == ""))
+    return DefinedStays(
+        with_the_outcome=len(happened),
+        before_prediction=before,
+        without_onset=unknown,
+        otherwise_left_out=len(happened) - before - unknown - remain,
+        to_predict=remain,
+    )
+
+
+def remedy(excluded: pd.DataFrame, task: Task) -> str:
+    """Returns what to do if too few patients remain with the outcome, given the stays that were left out."""
+    reasons = excluded["reason"].value_counts()
+    begun, unknown = int(reasons.get(ONSET_BEFORE_PREDICTION, 0)), int(reasons.get(NO_SOFA_RISE, 0))
+    if not begun and not unknown:
+        return "add patients, or check the label's codes" if task.label == "icd" else "add patients, or check the label"
+    left_out = (
+        f"{stays_in_words(begun)} left out because onset came before the first prediction"
+        f" ({format_duration(task.at)} after admission)" * bool(begun),
+        f"{stays_in_words(unknown)} left out because SOFA did not rise" * bool(unknown),
+    )
+    earlier = "predict earlier with --at, or every hour with --horizon" if task.horizon is None else "add patients"
+    other = ", or choose another onset with --onset" if task.label == "sepsis3" else ""
+    return f"{' and '.join(filter(None, left_out))}; {earlier}{other}"
+
+
+def stays_in_words(number: int) -> str:
+    """Returns `1 stay was` or `57 stays were`."""
+    return "1 stay was" if number == 1 else f"{number:,} stays were"
 
 
 def leave_out_too_little_data(cohort: TrainingCohort, used: set[str]) -> TrainingCohort:

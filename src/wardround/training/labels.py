@@ -1,14 +1,22 @@
 """Determines the outcome of each stay. A new label rule: a function, its line in RULES, its name in `Label.rule`."""
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast, get_args
 
 import pandas as pd
 
 from wardround.core.events import UTC
 from wardround.errors import TrainingError
-from wardround.spec.conditions import Condition, Label
+from wardround.spec.conditions import Condition, Label, OnsetDefinition, Suspicion
 
+SOFA_RISE: Final = "sofa_rise"
+# The times of which the earliest is the onset, by its definition.
+_ONSETS: Final[dict[OnsetDefinition, list[str]]] = {
+    "sofa_time": ["sofa_time"],
+    "sofa_rise": ["sofa_rise_time"],
+    "suspected_infection_time": ["suspected_infection_time"],
+    "earlier": ["sofa_time", "suspected_infection_time"],
+}
 # Rules that know when the outcome began, and from which time; the others only know whether it occurred.
 TIMED_RULES: Final = ("hospital_death", "sepsis3")
 
@@ -19,7 +27,8 @@ class LabelSources(NamedTuple):
     Attributes:
         stays: stay_id, hadm_id, dischtime and deathtime (NaT if none), hospital_expire_flag.
         diagnoses: hadm_id, icd_code (without dots), icd_version (9 or 10).
-        sepsis3: stay_id, sepsis3, suspected_infection_time, sofa_time; None unless the rule is sepsis3.
+        sepsis3: stay_id, suspicion, sepsis3, suspected_infection_time, sofa_time, sofa_rise_time; None unless the rule
+            is sepsis3.
     """
 
     stays: pd.DataFrame
@@ -54,19 +63,39 @@ def hospital_death(sources: LabelSources, _label: Label) -> pd.DataFrame:
 
 
 def sepsis3(sources: LabelSources, label: Label) -> pd.DataFrame:
-    """Returns whether the stay meets Sepsis-3, and its onset by the label's definition; unknown without a row."""
+    """Returns whether the stay meets Sepsis-3, and its onset by the label's definition; unknown without a row.
+
+    By the onset sofa_rise, a septic stay whose SOFA does not rise has an outcome and no onset.
+    """
     if sources.sepsis3 is None:
         raise ValueError("sources: sepsis3 is missing, expected the frame of MimicFolder.sepsis3")
-    found = sources.sepsis3.set_index("stay_id").reindex(sources.stays["stay_id"]).set_axis(sources.stays.index)
+    mine = sepsis3_rows(sources.sepsis3, label).set_index("stay_id")
+    found = mine.reindex(sources.stays["stay_id"]).set_axis(sources.stays.index)
     septic = found["sepsis3"].astype("boolean")
     onset = sepsis3_onset(found, label).where(septic.fillna(False).to_numpy(dtype=bool))
     return _outcomes(septic, known=septic.notna(), onset=onset)
 
 
+def sepsis3_rows(found: pd.DataFrame, label: Label) -> pd.DataFrame:
+    """Returns the rows of the label's suspicion, one per stay."""
+    return found[found["suspicion"] == label.suspicion].drop(columns="suspicion")
+
+
 def sepsis3_onset(found: pd.DataFrame, label: Label) -> pd.Series:
-    """Returns the onset of sepsis by the label's definition, from sofa_time and suspected_infection_time."""
-    times = found[["sofa_time", "suspected_infection_time"]]
-    return times.min(axis=1) if label.onset == "earlier" else times[label.onset]
+    """Returns the onset of sepsis by the label's definition, from the times of SEPSIS3_COLUMNS."""
+    return found[_ONSETS[cast(OnsetDefinition, label.onset)]].min(axis=1)
+
+
+def definitions_of(label: Label) -> tuple[Label, ...]:
+    """Returns the label by every onset and suspicion, its own first; the label alone if its rule has no choice."""
+    if label.rule != "sepsis3":
+        return (label,)
+    every = [
+        label.model_copy(update={"onset": onset, "suspicion": suspicion})
+        for suspicion in get_args(Suspicion)
+        for onset in get_args(OnsetDefinition)
+    ]
+    return (label, *(one for one in every if one != label))
 
 
 RULES: Final[dict[str, LabelRule]] = {"icd": icd, "hospital_death": hospital_death, "sepsis3": sepsis3}
@@ -77,8 +106,28 @@ def onset_definition(label: Label) -> str | None:
     return label.onset or ("deathtime" if label.rule == "hospital_death" else None)
 
 
-def label_of(condition: Condition, rule: str | None) -> Label:
-    """Returns the condition's label with that rule, or its default label for None; raises TrainingError if unknown."""
+def label_of(
+    condition: Condition,
+    rule: str | None,
+    onset: OnsetDefinition | None = None,
+    suspicion: Suspicion | None = None,
+) -> Label:
+    """Returns the condition's label with that rule, or its default label for None, with the onset and suspicion given.
+
+    Raises TrainingError for a rule that the condition does not have, and for a choice that the rule does not offer.
+    """
+    label = _with_rule(condition, rule)
+    chosen = {name: value for name, value in (("onset", onset), ("suspicion", suspicion)) if value is not None}
+    if chosen and label.rule != "sepsis3":
+        option = f"--{next(iter(chosen))}"
+        raise TrainingError(
+            f"{option}: the label {label.rule} offers no such choice, expected the label sepsis3; name it with --label,"
+            f" or leave {option} out"
+        )
+    return label.model_copy(update=chosen)
+
+
+def _with_rule(condition: Condition, rule: str | None) -> Label:
     if rule is None:
         return condition.label
     if rule in condition.labels:

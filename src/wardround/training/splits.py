@@ -9,14 +9,17 @@ from wardround.errors import TrainingError
 
 TEST_SHARE: Final = 0.25
 FOLDS: Final = 5
+_POSITIVE: Final = "with the outcome"
+_ADD: Final = "add patients"
 
 
-def patients_to_test(table: pd.DataFrame, seed: int) -> frozenset[str]:
+def patients_to_test(table: pd.DataFrame, seed: int, remedy: str = _ADD) -> frozenset[str]:
     """Returns the patients of the test side: a quarter of those with and of those without a positive stay.
 
     Args:
         table: patient_id and outcome, one row per stay.
         seed: decides which patients.
+        remedy: what to do if there are too few patients with the outcome, for the message.
 
     Raises:
         TrainingError: fewer patients of a class would remain for training than there are folds.
@@ -24,18 +27,19 @@ def patients_to_test(table: pd.DataFrame, seed: int) -> frozenset[str]:
     chosen: set[str] = set()
     for name, patients in _classes(table).items():
         for_test = round(TEST_SHARE * len(patients))
-        _check_enough(len(patients) - for_test, len(patients), name)
+        _check_enough(len(patients) - for_test, len(patients), name, remedy)
         chosen.update(_shuffled(patients, seed)[:for_test])
     return frozenset(chosen)
 
 
-def latest_patients(table: pd.DataFrame) -> frozenset[str]:
+def latest_patients(table: pd.DataFrame, remedy: str = _ADD) -> frozenset[str]:
     """Returns the patients of the test side in a split by calendar: those of the latest group of years.
 
     A patient belongs to one group, so that no patient is on both sides.
 
     Args:
         table: patient_id, outcome and anchor_year_group (such as `2017 - 2019`), one row per prediction.
+        remedy: what to do if there are too few patients with the outcome, for the message.
 
     Raises:
         TrainingError: fewer than two groups, or a class without test patients or with too few patients to train on.
@@ -43,9 +47,9 @@ def latest_patients(table: pd.DataFrame) -> frozenset[str]:
     group = table.groupby("patient_id")["anchor_year_group"].max()
     groups = sorted(set(group) - {""})
     if len(groups) < 2:
+        known = f"{len(groups)} group{'s' * (len(groups) != 1)} of years (anchor_year_group)"
         raise TrainingError(
-            f"training data: {len(groups)} groups of years (anchor_year_group), expected at least 2 to test on the"
-            " latest; split by patient instead"
+            f"training data: {known}, expected at least 2 to test on the latest; split by patient instead"
         )
     chosen = frozenset(group.index[group == groups[-1]])
     for name, patients in _classes(table).items():
@@ -55,7 +59,7 @@ def latest_patients(table: pd.DataFrame) -> frozenset[str]:
                 f"training data: no patient {name} in {groups[-1]}, the latest years, expected some to test on;"
                 " split by patient instead"
             )
-        _check_enough(len(patients) - for_test, len(patients), name)
+        _check_enough(len(patients) - for_test, len(patients), name, remedy)
     return chosen
 
 
@@ -73,7 +77,7 @@ def _classes(table: pd.DataFrame) -> dict[str, list[str]]:
     """Returns the patients with a positive stay and those without, each sorted."""
     positive = table.groupby("patient_id")["outcome"].any().sort_index()
     return {
-        "with the outcome": list(positive.index[positive.astype(bool)]),
+        _POSITIVE: list(positive.index[positive.astype(bool)]),
         "without it": list(positive.index[~positive.astype(bool)]),
     }
 
@@ -82,9 +86,10 @@ def _shuffled(patients: list[str], seed: int) -> list[str]:
     return [patients[place] for place in np.random.default_rng(seed).permutation(len(patients))]
 
 
-def _check_enough(to_train: int, patients: int, name: str) -> None:
+def _check_enough(to_train: int, patients: int, name: str, remedy: str) -> None:
     if to_train < FOLDS:
+        counted = f"{patients} patient{'s' * (patients != 1)} {name}"
         raise TrainingError(
-            f"training data: {patients} patients {name}, of whom {to_train} to train on, expected at least {FOLDS}"
-            " to train on (one per fold); add patients, or check the label's codes"
+            f"training data: {counted}, of whom {to_train} to train on, expected at least {FOLDS} to train on (one per"
+            f" fold); {remedy if name == _POSITIVE else _ADD}"
         )

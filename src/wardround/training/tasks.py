@@ -45,6 +45,7 @@ def task_of(label: Label, at: timedelta, horizon: timedelta | None) -> Task:
         hours_per_row=first / timedelta(hours=1),
         label=label.rule,
         onset_definition=onset_definition(label),
+        suspicion=label.suspicion,
     )
 
 

@@ -11,7 +11,7 @@ from wardround.adapters.files.table_file import TableFile
 from wardround.core.progress import Say
 from wardround.sources.mimic.folder import MimicFolder
 from wardround.spec.conditions import Label
-from wardround.training.labels import LabelSources, outcomes, sepsis3_onset
+from wardround.training.labels import LabelSources, outcomes, sepsis3_onset, sepsis3_rows
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def write_labels(mimic: MimicFolder, label: Label, out: Path, detail: Path | Non
         mimic: the source.
         label: which of the condition's labels.
         out: gets stay_id, mimic_stay_id, a column named after the label's rule (boolean, empty if unknown), for sepsis3
-            suspected_infection_time and sofa_time, and onset (empty if the rule has none).
+            suspected_infection_time, sofa_time and sofa_rise_time, and onset (empty if the rule has none).
         detail: gets the hourly SOFA (sources/mimic/sepsis3.SOFA_COLUMNS); only for the rule sepsis3.
         say: is called when a step begins.
     """
@@ -52,7 +52,8 @@ def write_labels(mimic: MimicFolder, label: Label, out: Path, detail: Path | Non
 
 def _sepsis3(mimic: MimicFolder, label: Label, say: Say) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     for part in mimic.sepsis3_parts(say):
-        yield part.labels.assign(onset=sepsis3_onset(part.labels, label)), part.hourly
+        rows = sepsis3_rows(part.labels, label)
+        yield rows.assign(onset=sepsis3_onset(rows, label)), part.hourly
 
 
 def _others(mimic: MimicFolder, label: Label) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:

@@ -37,7 +37,8 @@ BY_HAND = {
 def demo(mimic_demo) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Labels and hourly SOFA, computed 50 stays at a time."""
     parts = list(MimicFolder(mimic_demo, stays_at_once=50).sepsis3_parts())
-    return pd.concat([part.labels for part in parts]), pd.concat([part.hourly for part in parts])
+    labels = pd.concat([part.labels for part in parts])
+    return labels[labels["suspicion"] == "any_culture"], pd.concat([part.hourly for part in parts])
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,7 @@ def test_task_json_says_what_is_predicted_and_when(hourly) -> None:
         "hours_per_row": 1.0,
         "label": "sepsis3",
         "onset_definition": "sofa_time",
+        "suspicion": "any_culture",
     }
 
 
@@ -133,7 +134,24 @@ def test_timed_labels_leave_out_stays_with_onset_before_the_prediction(opened) -
     onset = stays.loc[stays["outcome"], "onset"] - stays.loc[stays["outcome"], "intime"]
     assert (onset > timedelta(hours=24)).all()
     assert left_out["reason"].value_counts()["onset_before_prediction"] > 10
-    assert {"sofa_time", "suspected_infection_time"} <= set(folder.read_frame("onsets.parquet"))
+
+
+def test_every_definition_of_onset_is_counted_with_the_labels_own_first(opened) -> None:
+    folder = opened(**HOURLY, onset="sofa_rise", suspicion="without_screening_cultures")
+    found = folder.read_json("definitions.json")
+    assert (found[0]["onset"], found[0]["suspicion"]) == ("sofa_rise", "without_screening_cultures")
+    assert len({(each["onset"], each["suspicion"]) for each in found}) == len(found) == 8
+    stays, left_out = folder.read_frame("stays.parquet"), folder.read_frame("left_out.parquet")
+    own = found[0]["stays"]
+    assert own["to_predict"] == stays["outcome"].sum() > 0
+    assert own["without_onset"] == (left_out["reason"] == "no_sofa_rise").sum()
+    assert own["before_prediction"] == (left_out["reason"] == "onset_before_prediction").sum()
+    known = folder.read_frame("definitions.parquet")
+    assert known.groupby(["definition", "suspicion"])["stay_id"].nunique().eq(len(stays) + len(left_out)).all()
+
+
+def test_a_label_with_one_definition_of_onset_has_nothing_to_compare(opened) -> None:
+    assert not opened().exists("definitions.json")
 
 
 @pytest.mark.parametrize(
@@ -141,6 +159,7 @@ def test_timed_labels_leave_out_stays_with_onset_before_the_prediction(opened) -
     [
         ({"horizon": "6h"}, "--horizon: the label icd does not say when"),
         ({"candidates": ("lightgbm",)}, "--candidates: got 'lightgbm', expected some of: logistic_regression"),
+        ({"onset": "sofa_rise"}, "--onset: the label icd offers no such choice, expected the label sepsis3"),
         ({"label": "flu"}, "--label: got 'flu', expected one of the labels of sepsis: icd, sepsis3"),
     ],
 )

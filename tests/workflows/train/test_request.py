@@ -24,6 +24,8 @@ def test_the_defaults_are_the_first_day_all_candidates_and_no_approval_for_the_f
         ({"budget": 0}, "--budget: .*greater than or equal to 1"),
         ({"split": "stay"}, "--split: .*'patient' or 'calendar'"),
         ({"approval": "yes"}, "--approval: .*'ask', 'first_without_asking' or 'never'"),
+        ({"onset": "later"}, "--onset: .*'sofa_time', 'sofa_rise', 'suspected_infection_time' or 'earlier'"),
+        ({"suspicion": "none"}, "--suspicion: .*'any_culture' or 'without_screening_cultures'"),
         ({"candidates": ()}, "--candidates: got no name, expected different names"),
         ({"candidates": ("xgboost", "xgboost")}, "--candidates: got xgboost, xgboost, expected different names"),
         ({"promote": True}, "--promote: Extra inputs are not permitted"),

@@ -59,9 +59,10 @@ class MimicFolder:
         return stays.read_diagnoses(self._files)
 
     def sepsis3(self) -> pd.DataFrame:
-        """Returns Sepsis-3 of all ICU stays (sepsis3.SEPSIS3_COLUMNS), sorted by stay_id.
+        """Returns Sepsis-3 of all ICU stays by each suspicion (sepsis3.SEPSIS3_COLUMNS), sorted by stay_id.
 
-        sepsis3 is NA if SOFA is not known for any hour; both times are NaT unless it is true.
+        sepsis3 is NA if SOFA is not known for any hour. All times are NaT unless it is true; sofa_rise_time is NaT also
+        for a septic stay whose SOFA did not rise.
         """
         return pd.concat([part.labels for part in self.sepsis3_parts()], ignore_index=True)
 

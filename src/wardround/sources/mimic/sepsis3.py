@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 import duckdb
 import numpy as np
@@ -13,15 +13,18 @@ from wardround.core.progress import Say
 from wardround.sources.mimic import ids
 from wardround.sources.mimic.eastern import utc_micros, utc_times
 from wardround.sources.mimic.files import MimicFiles, connect, reading
+from wardround.spec.conditions import Suspicion
 
 _CONCEPTS: Final = Path(__file__).parent / "concepts"
 
 SEPSIS3_COLUMNS: Final = {
     "stay_id": "str",
     "mimic_stay_id": "int64",
+    "suspicion": "str",
     "sepsis3": "boolean",
     "suspected_infection_time": UTC,
     "sofa_time": UTC,
+    "sofa_rise_time": UTC,
 }
 SOFA_COLUMNS: Final = {
     "stay_id": "str",
@@ -37,6 +40,8 @@ SOFA_COLUMNS: Final = {
     "renal_24hours": "int8",
 }
 
+_SUSPICIONS: Final = pd.DataFrame({"suspicion": get_args(Suspicion)})
+
 CONCEPTS: Final = (
     "hours",
     "oxygenation", "ventilation", "respiration",
@@ -48,9 +53,11 @@ CONCEPTS: Final = (
     "sofa",
     "suspicion",
     "sepsis3",
+    "sofa_rise",
 )  # fmt: skip
 """The names of the concepts' files and tables, in an order in which each comes after those that it reads."""
 
+_MICROBIOLOGY: Final = ("subject_id", "micro_specimen_id", "chartdate", "charttime", "spec_type_desc", "test_name")
 # Where the rows of each table in tables.sql come from: the table of MIMIC, and the columns that its scan reads.
 _SCANS: Final = {
     "charted": ("chartevents", ("subject_id", "stay_id", "charttime", "itemid", "value", "valuenum")),
@@ -58,7 +65,7 @@ _SCANS: Final = {
     "infusions": ("inputevents", ("stay_id", "starttime", "endtime", "itemid", "rate", "rateuom", "patientweight")),
     "outputs": ("outputevents", ("stay_id", "charttime", "itemid", "value")),
     "antibiotics": ("prescriptions", ("hadm_id", "starttime", "drug_type", "drug", "route")),
-    "cultures": ("microbiologyevents", ("subject_id", "micro_specimen_id", "chartdate", "charttime")),
+    "cultures": ("microbiologyevents", _MICROBIOLOGY),
 }
 _STAYS: Final = """
 SELECT
@@ -82,11 +89,15 @@ FROM numbered
 _LABELS: Final = f"""
 SELECT
     stay_id AS mimic_stay_id,
+    suspicion,
     sofa_time IS NOT NULL AS sepsis3,
     {utc_micros("suspected_infection_time")} AS suspected_infection_time,
-    {utc_micros("sofa_time")} AS sofa_time
+    {utc_micros("sofa_time")} AS sofa_time,
+    {utc_micros("sofa_rise_time")} AS sofa_rise_time
 FROM (SELECT DISTINCT stay_id FROM sofa)
-LEFT JOIN sepsis3 USING (stay_id)
+CROSS JOIN suspicions
+LEFT JOIN sepsis3 USING (suspicion, stay_id)
+LEFT JOIN sofa_rise USING (suspicion, stay_id)
 """
 _HOURLY: Final = f"""
 SELECT * EXCLUDE (stay_id, hr, start, stop), stay_id AS mimic_stay_id, hr AS hour, {utc_micros("stop")} AS endtime
@@ -95,7 +106,10 @@ FROM sofa
 
 
 class Sepsis3Part(NamedTuple):
-    """The labels (SEPSIS3_COLUMNS, one row per stay) and the hourly SOFA (SOFA_COLUMNS) of some stays, both sorted."""
+    """The labels and the hourly SOFA (SOFA_COLUMNS) of some stays, both sorted.
+
+    The labels (SEPSIS3_COLUMNS) have a row for each stay and suspicion.
+    """
 
     labels: pd.DataFrame
     hourly: pd.DataFrame
@@ -141,6 +155,14 @@ def read_antibiotics() -> pd.DataFrame:
     return pd.read_csv(_CONCEPTS / "antibiotics.csv")
 
 
+def read_screening() -> pd.DataFrame:
+    """Reads concepts/screening.csv: the tests and specimens by which carriers are looked for, each with its source.
+
+    `column` is the column of microbiologyevents that `name` stands in.
+    """
+    return pd.read_csv(_CONCEPTS / "screening.csv")
+
+
 def _stays(database: duckdb.DuckDBPyConnection, files: MimicFiles, stays_at_once: int) -> pd.DataFrame:
     """Creates the table `stays`, and returns stay_id, mimic_stay_id and bucket of all ICU stays, sorted by stay_id."""
     tables = {
@@ -154,6 +176,8 @@ def _stays(database: duckdb.DuckDBPyConnection, files: MimicFiles, stays_at_once
     rows["bucket"] = np.arange(len(rows)) // stays_at_once
     database.register("numbered", rows.drop(columns="stay_id"))
     database.register("items", read_items())
+    database.register("screening", read_screening())
+    database.register("suspicions", _SUSPICIONS)
     database.execute(_AROUND)
     return rows[["stay_id", "mimic_stay_id", "bucket"]]
 
@@ -174,8 +198,9 @@ def _fill(database: duckdb.DuckDBPyConnection, table: str, folder: Path) -> None
 
 
 def _labels(database: duckdb.DuckDBPyConnection, stays: pd.DataFrame) -> pd.DataFrame:
-    rows = stays.merge(database.execute(_LABELS).df(), on="mimic_stay_id", how="left")
-    times = {name: utc_times(rows[name]) for name in ("suspected_infection_time", "sofa_time")}
+    both = stays.merge(_SUSPICIONS, how="cross")
+    rows = both.merge(database.execute(_LABELS).df(), on=["mimic_stay_id", "suspicion"], how="left")
+    times = {name: utc_times(rows[name]) for name, kind in SEPSIS3_COLUMNS.items() if kind == UTC}
     return frame_of(SEPSIS3_COLUMNS, rows.assign(**times))
 
 

@@ -23,7 +23,7 @@ from wardround.features.minimum_data import enough_data
 from wardround.features.subjects import Subjects
 from wardround.settings import Settings
 from wardround.sources.mimic.folder import MimicFolder
-from wardround.training.cohort import TrainingCohort, leave_out_too_little_data
+from wardround.training.cohort import TrainingCohort, leave_out_too_little_data, remedy
 from wardround.training.splits import grouped_folds, latest_patients, patients_to_test
 from wardround.training.tasks import ROW_COLUMNS, predictions_of, rows_of, spans_of
 from wardround.workflows.features import features_from
@@ -49,8 +49,9 @@ def build_table(run: str, settings: Settings) -> list[str]:
         with folder.reading(run_files.FEATURES) as file:
             keys = pq.read_table(file, columns=["stay_id", "patient_id", "outcome", "anchor_year_group"]).to_pandas()
         cohort = TrainingCohort(folder.read_frame(run_files.STAYS), folder.read_frame(run_files.LEFT_OUT))
-        folder.write_frame(run_files.NOT_IN_TABLE, leave_out_too_little_data(cohort, set(keys["stay_id"])).excluded)
-        _write_table(folder, _folds(keys, opened.request))
+        left_out = leave_out_too_little_data(cohort, set(keys["stay_id"])).excluded
+        folder.write_frame(run_files.NOT_IN_TABLE, left_out)
+        _write_table(folder, _folds(keys, opened.request, remedy(left_out, opened.task)))
         folder.clear(run_files.FEATURES)
         names = list(opened.candidates)
         folder.write_json(run_files.CANDIDATES, names)
@@ -98,10 +99,10 @@ def _patients_at_once(stays: pd.DataFrame, task: Task) -> int:
     return max(1, int(ROWS_AT_ONCE / max(rows, ROWS_AT_ONCE / MimicFolder.patients_at_once)))
 
 
-def _folds(keys: pd.DataFrame, request: TrainingRequest) -> np.ndarray:
+def _folds(keys: pd.DataFrame, request: TrainingRequest, remedy: str) -> np.ndarray:
     """Returns each row's fold in cross-validation, or TEST for the test side."""
     by_calendar = request.split == "calendar"
-    test = latest_patients(keys) if by_calendar else patients_to_test(keys, request.seed)
+    test = latest_patients(keys, remedy) if by_calendar else patients_to_test(keys, request.seed, remedy)
     train = ~keys["patient_id"].isin(test).to_numpy()
     fold = np.full(len(keys), TEST)
     fold[train] = grouped_folds(keys[train], request.seed)

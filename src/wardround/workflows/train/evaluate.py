@@ -8,7 +8,7 @@ from wardround.core import run_files
 from wardround.evaluation.calibration import calibrated
 from wardround.evaluation.importance import importance_of
 from wardround.evaluation.measured import Told, measured
-from wardround.evaluation.results import Evaluated, Policy
+from wardround.evaluation.results import Definition, Evaluated, Policy
 from wardround.evaluation.shown_reasons import shown_reasons
 from wardround.evaluation.tallies import Scores
 from wardround.results.bands import thresholds_from
@@ -35,7 +35,7 @@ def evaluate(run: str, settings: Settings) -> str:
         shown = shown_reasons(fitted, inputs, test.features, compared)
         importance = importance_of(fitted, inputs, opened.condition.columns).model_copy(update={"reasons": shown})
         policy = cast(Policy, result.policy)  # only a model that was trained elsewhere has none
-        found = measured(test.frame, scores, Told(opened.task, policy, importance, _onsets(opened)), seed)
+        found = measured(test.frame, scores, Told(opened.task, policy, importance, *_definitions(opened)), seed)
         evaluated = Evaluated(
             chosen=chosen,
             imputation=imputation,
@@ -51,5 +51,8 @@ def evaluate(run: str, settings: Settings) -> str:
     return chosen
 
 
-def _onsets(run: Run) -> pd.DataFrame | None:
-    return run.folder.read_frame(run_files.ONSETS) if run.folder.exists(run_files.ONSETS) else None
+def _definitions(run: Run) -> tuple[tuple[Definition, ...], pd.DataFrame]:
+    if not run.folder.exists(run_files.DEFINED):
+        return (), pd.DataFrame()
+    found = run.folder.read_json(run_files.DEFINITIONS)
+    return tuple(Definition.model_validate(each) for each in found), run.folder.read_frame(run_files.DEFINED)

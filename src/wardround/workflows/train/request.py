@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from wardround.errors import TrainingError
 from wardround.spec.base import Duration, SpecModel
+from wardround.spec.conditions import OnsetDefinition, Suspicion
 
 Approval = Literal["ask", "first_without_asking", "never"]
 SplitRule = Literal["patient", "calendar"]
@@ -34,6 +35,13 @@ class TrainingRequest(SpecModel):
     created: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(description="The time that the card will state.")
     at: Duration = Field(default=timedelta(hours=24), description="Prediction time after admission.")
     label: str | None = Field(default=None, description="Name of the label rule; None for the condition's default.")
+    onset: OnsetDefinition | None = Field(
+        default=None, description="When sepsis began; None: as the condition's label sepsis3 says."
+    )
+    suspicion: Suspicion | None = Field(
+        default=None,
+        description="Which cultures count when infection is suspected; None: as the condition's label sepsis3 says.",
+    )
     horizon: Duration | None = Field(
         default=None,
         description="Predict hourly whether onset occurs within this horizon; None: once, for the whole stay.",

@@ -39,7 +39,7 @@ class Run:
 
     @property
     def label(self) -> Label:
-        return label_of(self.condition, self.request.label)
+        return label_of(self.condition, self.request.label, self.request.onset, self.request.suspicion)
 
     @property
     def task(self) -> Task:

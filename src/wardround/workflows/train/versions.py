@@ -160,6 +160,8 @@ def _request_of(card: ModelCard, mimic: Path) -> TrainingRequest:
         "mimic": mimic,
         "created": card.created,
         "label": card.label.rule if card.label else None,
+        "onset": card.label.onset if card.label else None,
+        "suspicion": card.label.suspicion if card.label else None,
         "horizon": card.task.horizon if card.task else None,
         "seed": card.seed,
         "split": card.split.rule,

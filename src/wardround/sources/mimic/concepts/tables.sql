@@ -15,7 +15,7 @@ CREATE TABLE outputs (stay_id BIGINT, time TIMESTAMP, quantity VARCHAR, value DO
 
 CREATE TABLE antibiotics (stay_id BIGINT, time TIMESTAMP);
 
-CREATE TABLE cultures (stay_id BIGINT, time TIMESTAMP, day TIMESTAMP);
+CREATE TABLE cultures (stay_id BIGINT, time TIMESTAMP, day TIMESTAMP, screening BOOLEAN);
 
 -- The end of the hour that contains a time; a full hour belongs to the hour that it ends.
 CREATE MACRO hour_end(moment) AS date_trunc('hour', moment - INTERVAL 1 MICROSECOND) + INTERVAL 1 HOUR;

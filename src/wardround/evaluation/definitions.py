@@ -1,0 +1,53 @@
+"""Measures the same scores by each definition of onset that a label has, such as those of Sepsis-3."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import pandas as pd
+
+from wardround.evaluation.metrics import METRICS, measure_with_intervals
+from wardround.evaluation.results import Definition, Task
+from wardround.evaluation.tallies import Scores
+
+MEASURES: Final = {name: METRICS[name] for name in ("auroc", "auprc", "sensitivity", "ppv", "prevalence")}
+
+
+def by_definition(
+    rows: pd.DataFrame, scores: Scores, known: pd.DataFrame, found: Iterable[Definition], task: Task, seed: int
+) -> tuple[Definition, ...]:
+    """Returns the definitions with the figures of the test side by each.
+
+    A definition decides which stays have the outcome and when: what lies within the horizon, and that rows at or after
+    onset are left out, as are those of stays with an outcome that is unknown or has no time. Stays and rows that the
+    label's own definition leaves out stay out, because nothing was scored there.
+
+    Args:
+        rows: stay_id, patient_id and as_of.
+        scores: score of each row, and the threshold.
+        known: stay_id, definition, suspicion, outcome and onset: a row for each stay and definition.
+        found: the definitions.
+        task: gives the horizon.
+        seed: decides the resamples of patients.
+    """
+    return tuple(_measured(rows, scores, _of(known, definition), definition, task, seed) for definition in found)
+
+
+def _of(known: pd.DataFrame, definition: Definition) -> pd.DataFrame:
+    mine = (known["definition"] == definition.onset) & (known["suspicion"] == definition.suspicion)
+    return known[mine].set_index("stay_id")
+
+
+def _measured(
+    rows: pd.DataFrame, scores: Scores, known: pd.DataFrame, definition: Definition, task: Task, seed: int
+) -> Definition:
+    happens, onset = (rows["stay_id"].map(known[name]) for name in ("outcome", "onset"))
+    ahead = onset - rows["as_of"]
+    timeless = happens.fillna(True).astype(bool) & onset.isna()
+    kept = ~(timeless | (ahead <= pd.Timedelta(0))).to_numpy()
+    follows = ahead.notna() if task.horizon is None else ahead <= pd.Timedelta(task.horizon)
+    outcome = follows.to_numpy(dtype=int)[kept]
+    metrics = measure_with_intervals(
+        outcome, scores.score[kept], scores.threshold, rows["patient_id"][kept], seed, MEASURES
+    )
+    figures = {"rows": int(kept.sum()), "positives": int(outcome.sum()), "metrics": metrics}
+    return definition.model_copy(update=figures)
