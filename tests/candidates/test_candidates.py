@@ -158,3 +158,27 @@ def test_boosting_takes_as_many_rounds_as_its_setting_says() -> None:
     assert (
         BoostedTrees.fit(INPUTS, OUTCOME, 1, {"max_depth": 2, "num_boost_round": 7}).booster.num_boosted_rounds() == 7
     )
+
+
+def test_the_stages_of_boosted_trees_are_the_fits_with_fewer_rounds() -> None:
+    setting = {**BoostedTrees.settings[0], "num_boost_round": 120}
+    stages = BoostedTrees.stages(setting)
+    assert [stage["num_boost_round"] for stage in stages] == [120, 100, 50]
+    found = list(BoostedTrees.fit(INPUTS, OUTCOME, 1, setting).predict_by_stage(INPUTS))
+    assert len(found) == len(stages)
+    for stage, scores in zip(stages, found, strict=True):
+        assert scores == pytest.approx(BoostedTrees.fit(INPUTS, OUTCOME, 1, stage).predict(INPUTS), abs=1e-6)
+
+
+@pytest.mark.parametrize("candidate", [RandomForest, LogisticRegression])
+def test_a_candidate_without_rounds_has_one_stage(candidate) -> None:
+    setting = candidate.settings[0]
+    fitted = candidate.fit(INPUTS, OUTCOME, 1, setting)
+    assert candidate.stages(setting) == (setting,)
+    assert [scores.tolist() for scores in fitted.predict_by_stage(INPUTS)] == [fitted.predict(INPUTS).tolist()]
+
+
+def test_the_setting_for_large_data_learns_nothing_from_few_rows() -> None:
+    scores = BoostedTrees.fit(INPUTS, OUTCOME, 1, BoostedTrees.large[0]).predict(INPUTS)
+    assert np.ptp(scores) == 0
+    assert scores[0] == pytest.approx(OUTCOME.mean(), abs=1e-3)

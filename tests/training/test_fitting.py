@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from wardround.candidates.base import HyperParameters
+from wardround.candidates.boosted_trees import BoostedTrees
 from wardround.candidates.logistic_regression import LogisticRegression
+from wardround.candidates.random_forest import RandomForest
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import Calibration
 from wardround.spec.conditions import Bands
@@ -14,6 +16,7 @@ from wardround.training.fitting import (
     TrainingRows,
     choose,
     fold_results,
+    for_a_sample,
     inputs_from,
     judge,
     medians,
@@ -146,3 +149,13 @@ def test_each_fold_has_its_setting_and_figures_of_its_own_rows_at_the_threshold_
     assert (second.metrics["sensitivity"].value, second.metrics["ppv"].value) == (0.5, 0.5)
     assert first.metrics["brier"].value == pytest.approx((0.25**2 + 0.5**2 + 0.25**2) / 3)
     assert second.metrics["brier"].value == pytest.approx((0.75**2 + 0.25**2 + 0.75**2) / 3)
+
+
+def test_for_a_sample_leaves_hold_the_same_share_of_the_rows() -> None:
+    large = BoostedTrees.large[0]
+    assert for_a_sample(BoostedTrees, large, 0.1) == {**large, "min_child_weight": 20}
+    assert for_a_sample(BoostedTrees, large, 1.0) == large
+    # No leaf is asked for less than one row, unless it was.
+    assert for_a_sample(BoostedTrees, {"min_child_weight": 5}, 0.1) == {"min_child_weight": 1}
+    assert for_a_sample(BoostedTrees, {"min_child_weight": 0.5}, 0.1) == {"min_child_weight": 0.5}
+    assert for_a_sample(RandomForest, {"min_samples_leaf": 20}, 0.1) == {"min_samples_leaf": 20}

@@ -8,7 +8,7 @@ import pytest
 
 from wardround.candidates.base import Contributions, Fitted
 from wardround.training.fitting import TrainingRows
-from wardround.training.nested import _best, nested_cross_validation
+from wardround.training.nested import _best, is_large, nested_cross_validation
 
 FITS: list[tuple[frozenset[float], float, int]] = []
 
@@ -132,3 +132,88 @@ def test_a_fold_does_not_influence_the_choice_of_its_own_setting() -> None:
     before = nested_cross_validation(Column, rows, budget=3, seed=1)
     after = nested_cross_validation(Column, rows._replace(features=changed), budget=3, seed=1)
     assert after.by_fold[0] == before.by_fold[0]
+
+
+class WithLarge(Column):
+    """Has a setting for large data, by the column that carries the signal in `_many`."""
+
+    large = ({"column": 1},)
+    settings = ({"column": 0}, {"column": 2})
+
+
+def _many(patients: int, positive: int, rows_each: int = 13) -> TrainingRows:
+    """Rows of many patients; the first `positive` patients have the outcome in their first row of two."""
+    patient = np.repeat(np.arange(patients), rows_each)
+    outcome = ((patient < positive) & (np.arange(len(patient)) % 2 == 0)).astype(int)
+    inputs = np.random.default_rng(1).normal(size=(len(patient), 4))
+    inputs[:, 1] += 2 * outcome
+    inputs[:, 3] = np.arange(len(patient))
+    return TrainingRows(
+        pd.DataFrame(inputs, columns=list("abcd")), outcome, patient % 5, pd.Series(patient).astype(str)
+    )
+
+
+@pytest.mark.parametrize(
+    ("patients", "positive", "each", "large"),
+    [
+        (1000, 1000, 13, True),  # 13,000 rows, half of which have the outcome, weigh 3,250
+        (1000, 1000, 12, False),  # 12,000 weigh 3,000
+        (499, 499, 40, False),  # 20,000 rows, but of too few patients
+        (500, 500, 40, True),
+        (4000, 400, 40, False),  # 160,000 rows weigh 7,600, but few patients have the outcome
+    ],
+)
+def test_data_are_large_by_the_weight_of_their_rows_and_their_patients_with_the_outcome(
+    patients: int, positive: int, each: int, large: bool
+) -> None:
+    assert is_large(_many(patients, positive, each)) == large
+
+
+def test_settings_for_large_data_are_tried_first_there_and_nowhere_else() -> None:
+    large = _many(1000, 1000)
+    assert nested_cross_validation(WithLarge, large, budget=2, seed=1).setting == {"column": 1}
+    assert nested_cross_validation(WithLarge, large, budget=1, seed=1).setting == {"column": 1}
+    small = large.take(large.patients.astype(int).to_numpy() < 400)
+    assert nested_cross_validation(WithLarge, small, budget=3, seed=1).setting in WithLarge.settings
+
+
+def test_settings_are_judged_on_all_rows() -> None:
+    rows = _many(5000, 5000)
+    FITS.clear()
+    nested_cross_validation(WithLarge, rows, budget=2, seed=1)
+    assert {len(seen) for seen, *_ in FITS[:10]} == {len(rows.outcome) * 3 // 5}
+
+
+@dataclass(frozen=True)
+class InRounds(Column):
+    """Learns columns 0, 1 and 2 in so many rounds, and can tell what it would be with fewer of them."""
+
+    settings = ({"column": 2}, {"column": 3})
+
+    @classmethod
+    def stages(cls, setting):
+        return tuple({"column": column} for column in range(setting["column"], -1, -1))
+
+    def predict_by_stage(self, inputs):
+        for stage in range(self.column, -1, -1):
+            yield InRounds(stage, self.seen).predict(inputs)
+
+
+def test_the_number_of_rounds_is_chosen_on_unseen_folds_without_a_fit_for_each() -> None:
+    FITS.clear()
+    nested = nested_cross_validation(InRounds, _rows(informative=1), budget=2, seed=1)
+    assert nested.setting == {"column": 1}
+    assert nested.by_fold == {fold: {"column": 1} for fold in range(5)}
+    assert [column for _, column, _ in FITS] == [2] * 5 + [3] * 5 + [1] * 5
+
+
+def test_a_fold_does_not_influence_its_own_number_of_rounds() -> None:
+    rows = _rows(informative=1)
+    changed = rows.features.copy()
+    changed.loc[rows.folds == 0, "a"] = 100.0 * rows.outcome[rows.folds == 0]
+    after = nested_cross_validation(InRounds, rows._replace(features=changed), budget=2, seed=1)
+    assert after.by_fold[0] == {"column": 1}
+
+
+def test_without_a_search_all_rounds_are_used() -> None:
+    assert nested_cross_validation(InRounds, _rows(informative=1), budget=1, seed=1).setting == {"column": 2}

@@ -1,7 +1,7 @@
 """Defines what every candidate offers to training and to scoring."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -55,14 +55,25 @@ class Fitted(Scorer):
     library: ClassVar[str]  # the distribution whose version decides whether the output of `dump` can be read back
     explained_by: ClassVar[Attribution]
     thrift: ClassVar[HyperParameters] = {}  # overrides settings where a fit only serves as a comparison
+    in_rows: ClassVar[tuple[str, ...]] = ()  # settings that are a number of rows, and so depend on how many there are
     settings: ClassVar[
         tuple[HyperParameters, ...]
     ]  # to try in training, the usual one first; a budget takes the first few
+    large: ClassVar[tuple[HyperParameters, ...]] = ()  # to try before those where the data are large, and only there
 
     @classmethod
     @abstractmethod
     def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int, setting: HyperParameters | None = None) -> Self:
         """Learns from rows with outcomes 0 and 1, at least one of each; `setting` None means the usual setting."""
+
+    @classmethod
+    def stages(cls, setting: HyperParameters) -> tuple[HyperParameters, ...]:
+        """Returns the setting, then those whose fit is part of the setting's own: the same, stopped earlier."""
+        return (setting,)
+
+    def predict_by_stage(self, inputs: np.ndarray) -> Iterator[np.ndarray]:
+        """Yields what `predict` returns for the fit of each of `stages`, in their order, without fitting them."""
+        yield self.predict(inputs)
 
     @abstractmethod
     def dump(self) -> bytes:

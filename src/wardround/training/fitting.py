@@ -1,6 +1,6 @@
 """Fits candidates and measures them; imputation is learned from the same rows as the model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -96,11 +96,24 @@ class Learned(NamedTuple):
         """Returns the score of each row of features (NaN allowed), before calibration."""
         return self.fitted.predict(inputs_from(features, self.imputation))
 
+    def scores_by_stage(self, features: pd.DataFrame) -> Iterator[np.ndarray]:
+        """Yields the same for each of the candidate's stages of the setting."""
+        return self.fitted.predict_by_stage(inputs_from(features, self.imputation))
+
 
 def fit(candidate: type[Fitted], rows: TrainingRows, seed: int, setting: HyperParameters | None = None) -> Learned:
     """Fits the candidate to rows whose unknown values are imputed with their own medians."""
     imputation = medians(rows.features)
     return Learned(candidate.fit(inputs_from(rows.features, imputation), rows.outcome, seed, setting), imputation)
+
+
+def for_a_sample(candidate: type[Fitted], setting: HyperParameters, share: float) -> HyperParameters:
+    """Returns what means for this share of the rows what the setting means for all: leaves of the same share of them.
+
+    A number of rows does not fall below 1, or below what it was.
+    """
+    fewer = {name: max(min(1.0, setting[name]), setting[name] * share) for name in candidate.in_rows if name in setting}
+    return {**setting, **fewer} if share < 1 else setting
 
 
 def out_of_fold(

@@ -4,7 +4,7 @@ The outer folds are those of the table. Inside, a setting is judged on the folds
 model that was fitted without two neighbouring folds is judged on each of them, so that one fit does the work of two.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,10 +13,13 @@ from wardround.candidates.base import Fitted, HyperParameters
 from wardround.evaluation.metrics import auroc
 from wardround.training.fitting import TrainingRows, fit
 
-# Settings are compared on at most this many rows, of whole patients: more would not change which is best.
-SEARCH_ROWS: Final = 50_000
 # With fewer patients with the outcome, differences are chance, so the default setting is used.
 FEWEST_POSITIVES: Final = 50
+# From here on settings for large data are tried, too. A leaf that weighs 200 (`min_child_weight`) is worth having if a
+# tree of depth 4 could have 16 of them; what a row weighs is the variance of its outcome. The rows of a patient are
+# alike, so that there must also be many patients with the outcome.
+LARGE_WEIGHT: Final = 16 * 200
+LARGE_POSITIVES: Final = 500
 
 
 class Nested(NamedTuple):
@@ -28,36 +31,70 @@ class Nested(NamedTuple):
 
 
 def nested_cross_validation(candidate: type[Fitted], rows: TrainingRows, budget: int, seed: int) -> Nested:
-    """Tries the candidate's first `budget` settings; the best has the highest AUROC on folds it was not fitted to."""
-    positives = rows.patients[rows.outcome == 1].nunique()
-    settings = candidate.settings[: budget if positives >= FEWEST_POSITIVES else 1]
+    """Tries `budget` settings on all rows; the best has the highest AUROC on folds that it was not fitted to.
+
+    Each setting is also tried stopped early, if the candidate learns in rounds (`Fitted.stages`): how many rounds are
+    best is learned as any other setting is, from folds of other patients. Settings are judged on all rows and not on a
+    sample, because a sample is too small for the leaves of a setting for large data, and would reject it.
+    """
+    settings = _to_try(candidate, rows, budget)
+    stages = [stage for setting in settings for stage in candidate.stages(setting)] if len(settings) > 1 else settings
     folds = [int(fold) for fold in np.unique(rows.folds)]
-    judged = _judged(candidate, settings, rows.some(SEARCH_ROWS, seed), folds, seed)
-    by_fold = {fold: settings[_best(judged[:, place])] for place, fold in enumerate(folds)}
+    judged = _judged(candidate, settings, len(stages), rows, folds, seed)
+    by_fold = {fold: stages[_best(judged[:, place])] for place, fold in enumerate(folds)}
     scores = np.full(len(rows.outcome), np.nan)
     for fold in folds:
         inside = rows.folds == fold
         scores[inside] = fit(candidate, rows.take(~inside), seed, by_fold[fold]).scores(rows.features[inside])
-    return Nested(scores, by_fold, settings[_best(judged.reshape(len(settings), -1))])
+    return Nested(scores, by_fold, stages[_best(judged.reshape(len(stages), -1))])
+
+
+def is_large(rows: TrainingRows) -> bool:
+    """Returns whether settings for large data are worth a try."""
+    share = rows.outcome.mean()
+    weight = len(rows.outcome) * share * (1 - share)
+    return bool(weight >= LARGE_WEIGHT and _positives(rows) >= LARGE_POSITIVES)
+
+
+def _to_try(candidate: type[Fitted], rows: TrainingRows, budget: int) -> Sequence[HyperParameters]:
+    if _positives(rows) < FEWEST_POSITIVES:
+        return candidate.settings[:1]
+    return (*(candidate.large if is_large(rows) else ()), *candidate.settings)[:budget]
+
+
+def _positives(rows: TrainingRows) -> int:
+    """Returns the number of patients with the outcome."""
+    return int(rows.patients[rows.outcome == 1].nunique())
 
 
 def _judged(
-    candidate: type[Fitted], settings: tuple[HyperParameters, ...], rows: TrainingRows, folds: list[int], seed: int
+    candidate: type[Fitted],
+    settings: Sequence[HyperParameters],
+    stages: int,
+    rows: TrainingRows,
+    folds: list[int],
+    seed: int,
 ) -> np.ndarray:
-    """Returns settings x folds x folds: the AUROC on the third by a model that saw neither; NaN if not neighbours."""
-    found = np.full((len(settings), len(folds), len(folds)), np.nan)
+    """Returns stages x folds x folds: the AUROC on the third by a model that saw neither; NaN if not neighbours.
+
+    `stages` is the number of those of all settings together, which follow one another in this order.
+    """
+    found = np.full((stages, len(folds), len(folds)), np.nan)
     if len(settings) == 1:
         return found
-    for place, setting in enumerate(settings):
+    start = 0
+    for setting in settings:
+        mine = slice(start, start + len(candidate.stages(setting)))
         for first, second, on_first, on_second in _pairs(candidate, setting, rows, folds, seed):
-            found[place, first, second], found[place, second, first] = on_second, on_first
+            found[mine, first, second], found[mine, second, first] = on_second, on_first
+        start = mine.stop
     return found
 
 
 def _pairs(
     candidate: type[Fitted], setting: HyperParameters, rows: TrainingRows, folds: list[int], seed: int
-) -> Iterator[tuple[int, int, float, float]]:
-    """Yields each fold and the next, by place, with the AUROC on each of a model that was fitted without both."""
+) -> Iterator[tuple[int, int, list[float], list[float]]]:
+    """Yields each fold and the next, by place, with the AUROC of each stage on each by a model fitted without both."""
     for first in range(len(folds)):
         second = (first + 1) % len(folds)
         held_out = [rows.folds == folds[first], rows.folds == folds[second]]
@@ -65,7 +102,10 @@ def _pairs(
         if len(np.unique(seen.outcome)) < 2:
             continue
         learned = fit(candidate, seen, seed, {**setting, **candidate.thrift})
-        on_first, on_second = (auroc(rows.outcome[each], learned.scores(rows.features[each])) for each in held_out)
+        on_first, on_second = (
+            [auroc(rows.outcome[each], scores) for scores in learned.scores_by_stage(rows.features[each])]
+            for each in held_out
+        )
         yield first, second, on_first, on_second
 
 

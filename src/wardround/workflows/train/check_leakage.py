@@ -11,6 +11,7 @@ from wardround.evaluation.gates import VERDICTS, GateResult
 from wardround.evaluation.results import Evaluated
 from wardround.settings import Settings
 from wardround.training.clocks import TimeScores, clocks_in
+from wardround.training.fitting import for_a_sample
 from wardround.training.leakage import (
     dominant_feature,
     examined,
@@ -53,9 +54,10 @@ def _found(run: Run) -> _Found:
     evaluated = Evaluated.model_validate(run.folder.read_json(run_files.EVALUATION))
     train, test = run.sides()
     candidate, limits, seed = CANDIDATES[evaluated.chosen], run.condition.leakage, run.request.seed
-    setting = {**run.results()[evaluated.chosen].settings, **candidate.thrift}
     important = [each.column for each in evaluated.evaluation.importance.columns[:_TO_LOOK_AT]]
     clocks, some = clocks_in(pd.concat([train.frame, test.frame])), examined(train.rows, seed)
+    chosen = {**run.results()[evaluated.chosen].settings, **candidate.thrift}
+    setting = for_a_sample(candidate, chosen, len(some.outcome) / len(train.frame))
     time = TimeScores.of(candidate, some, setting, clocks, seed) if clocks else None
     gates = (
         patient_overlap(*(pd.concat([train.frame[name], test.frame[name]]) for name in ("patient_id", "fold"))),
