@@ -42,12 +42,13 @@ condition = load_condition("sepsis", settings_from().schemas)
 label = condition.other_labels[0]
 task = task_of(label, timedelta(hours=1), timedelta(hours=6))
 stays = MimicFolder(folder).stays()
-stays = stays.assign(last_hour=np.ceil(hours_of(stays, stays["outtime"])) - 1)
+last = np.ceil(hours_of(stays, stays["outtime"])) - 1
+stays = stays.assign(first_hour=1.0, last_hour=last, matched_until=last)
 found = sepsis3_rows(MimicFolder(folder).sepsis3(), label)
 stays = stays[stays["last_hour"] >= 1].merge(found[["stay_id", "sepsis3", "sofa_time"]])
 stays = stays.assign(outcome=stays["sepsis3"].fillna(False), onset=stays["sofa_time"])
 each = max(1, int(ROWS_AT_ONCE / (predictions_of(stays, task).sum() / stays["patient_id"].nunique())))
-spans, made = spans_of(stays, task, condition.longest_window), 0
+spans, made = spans_of(stays, condition.longest_window), 0
 source = MimicFolder(folder, patients_at_once=each)
 for number, (patients, readings) in enumerate(source.readings_in(spans, condition.variables)):
     rows = rows_of(stays[stays["patient_id"].isin(patients)], task)

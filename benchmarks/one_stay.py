@@ -35,6 +35,8 @@ from wardround.workflows.screen.scoring import Scoring
 _URL = "https://example.org/fhir"
 _AS_OF = datetime.fromisoformat(NOW)
 _STAYS = 400
+# Since admission, for every stay: hours that the model covers.
+_HOURS = np.array([24.0])
 
 
 def main() -> None:
@@ -83,7 +85,7 @@ def _answer(patient: dict[str, str], bundle: bytes, rule: ReadingRule, scoring: 
     found = [entry.resource for entry in page.entry if entry.resource is not None]
     events, _ = admit(Readings.of(readings_of(found, rule, Bases(_URL))), condition.variables, _AS_OF)
     used = used_events(events, condition, _AS_OF).get(key, NO_EVENTS)
-    (one,) = scoring.explained(feature_values(events, _index(patient), condition), [used])
+    (one,) = scoring.explained(feature_values(events, _index(patient), condition), _HOURS, [used])
     if one.stated.score is None:
         return
     score, band, _ = one.stated
@@ -96,10 +98,7 @@ def _index(patient: dict[str, str]) -> Index:
     now, born = micros(_AS_OF), micros(datetime.fromisoformat(patient["birthDate"]).replace(tzinfo=UTC))
     sex = {"male": 1.0, "female": 0.0}[patient["gender"]]
     years = (now - born) / PER_DAY / DAYS_PER_YEAR
-    # When the stay began would come with the call.
-    known = {"age": years, "sex": sex, "hours_in_unit": 24.0, "hours_in_hospital": 30.0}
-    demographics = {name: np.array([value]) for name, value in known.items()}
-    return Index(Texts.of([patient["id"]]), np.array([now]), demographics)
+    return Index(Texts.of([patient["id"]]), np.array([now]), {"age": np.array([years]), "sex": np.array([sex])})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 from wardround.candidates.base import probability
 from wardround.evaluation.measured import Measured, Told, measured
-from wardround.evaluation.results import Definition, Importance, Policy, Task
+from wardround.evaluation.results import Definition, Design, Importance, Policy, Predictions, Task
 from wardround.evaluation.tallies import Scores
 
 STAYS, HOURS = 120, 12
@@ -24,6 +24,8 @@ TASK = Task(
 DEFINITIONS = tuple(
     Definition(onset=onset, suspicion="any_culture") for onset in ("sofa_time", "suspected_infection_time")
 )
+SOME = Predictions(rows=9, positives=3)
+DESIGN = Design(fitted_on="all_hours", fitted=SOME, calibrated=SOME, judged=SOME, below_minimum_data=4)
 
 
 def _rows() -> pd.DataFrame:
@@ -39,6 +41,7 @@ def _rows() -> pd.DataFrame:
             "patient_id": [f"p{n // 2}" for n in stay],
             "as_of": start + pd.to_timedelta(hour, unit="h"),
             "outcome": septic & (hour >= 7),
+            "matched": septic | (hour <= stay % 12),
             "hour": hour.astype(float),
             "onset": onset,
             "unit": np.select([stay < 8, stay < 40], ["Small unit", "SICU"], "MICU"),
@@ -78,6 +81,8 @@ def _told(**changes: object) -> Told:
         task=TASK,
         policy=Policy(name="f1", target=None, reached=0.5),
         importance=Importance(method="shap", unit="log-odds", rows=0, columns=()),
+        design=DESIGN,
+        lock_out=timedelta(hours=12),
         definitions=DEFINITIONS,
         outcomes=_outcomes(),
     )
@@ -119,6 +124,30 @@ def test_curves_and_bins_are_of_the_rows_that_were_scored(found: Measured) -> No
 def test_alerts_are_counted_per_100_days_of_care(found: Measured) -> None:
     flagged = (_scores(_rows()).score >= THRESHOLD).mean()
     assert found.evaluation.alerts_per_100_patient_days.value == pytest.approx(flagged * 2400)
+
+
+def test_the_figures_on_matched_hours_are_the_same_scores_on_those_rows_alone(found: Measured) -> None:
+    rows, scores = _rows(), _scores(_rows()).score
+    mine = rows["matched"].to_numpy()
+    matched = found.evaluation.matched_hours
+    assert (matched.rows, matched.positives) == (mine.sum(), rows.loc[mine, "outcome"].sum())
+    flagged = scores[mine] >= THRESHOLD
+    assert matched.metrics["ppv"].value == pytest.approx(rows.loc[mine, "outcome"][flagged].mean())
+    assert matched.metrics["prevalence"].value > found.metrics["prevalence"].value
+    assert found.evaluation.design == DESIGN
+
+
+def test_a_daily_task_has_no_matched_hours() -> None:
+    daily = TASK.model_copy(update={"task": "daily", "horizon": None, "hours_per_row": 24.0})
+    rows = _rows()
+    assert measured(rows, _scores(rows), _told(task=daily, definitions=()), seed=1).evaluation.matched_hours is None
+
+
+def test_people_are_told_once_in_a_lock_out(found: Measured) -> None:
+    rows = _rows()
+    flagged = _scores(rows).score >= THRESHOLD
+    assert found.evaluation.episodes.alerts == rows.loc[flagged, "stay_id"].nunique()  # twelve hours are one lock-out
+    assert found.evaluation.episodes.stays == STAYS
 
 
 def test_the_lead_is_from_the_first_true_alert_to_the_onset(found: Measured) -> None:

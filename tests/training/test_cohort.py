@@ -20,11 +20,11 @@ from wardround.training.cohort import (
     remedy,
     training_cohort,
 )
-from wardround.training.tasks import task_of
+from wardround.training.tasks import first_hours, task_of
 
 IN = pd.Timestamp("2150-01-01T10:00Z")
 DAY, HOUR = timedelta(hours=24), timedelta(hours=1)
-FIRST_DAY = task_of(Label(rule="hospital_death"), DAY, None)
+DAILY = task_of(Label(rule="hospital_death"), DAY, None)
 HOURLY = task_of(Label(rule="hospital_death"), DAY, 6 * HOUR)
 
 
@@ -47,12 +47,23 @@ def _stays(*changes: dict) -> pd.DataFrame:
     return frame_of(STAY_COLUMNS, rows).assign(race="", anchor_year_group="")
 
 
+def _begins(stays: pd.DataFrame) -> pd.Series:
+    """The daily task's first prediction of each stay."""
+    return stays["intime"] + pd.to_timedelta(first_hours(stays, DAILY, 1), unit="h")
+
+
+FIRST = _begins(_stays({}))[0]
+MINUTE = timedelta(minutes=1)
+# Somebody who turns 18 on the day of the first prediction, and somebody who does the day after.
+OF_AGE, UNDER_AGE = (pd.Timestamp(day.date()) - pd.DateOffset(years=18) for day in (FIRST, FIRST + DAY))
+
+
 def _outcomes(*values: object, onset: object = None) -> pd.DataFrame:
     times = pd.to_datetime(pd.Series([onset] * len(values)), utc=True).astype(UTC)
     return pd.DataFrame({"outcome": pd.Series(list(values), dtype="boolean"), "onset": times})
 
 
-def _reason(condition, task=FIRST_DAY, outcome: object = True, onset: object = None, **change: object) -> str:
+def _reason(condition, task=DAILY, outcome: object = True, onset: object = None, **change: object) -> str:
     cohort = training_cohort(_stays(change), _outcomes(outcome, onset=onset), task, condition, seed=1)
     assert len(cohort.stays) + len(cohort.excluded) == 1
     return cohort.excluded["reason"].iloc[0] if len(cohort.excluded) else ""
@@ -65,14 +76,16 @@ def _reason(condition, task=FIRST_DAY, outcome: object = True, onset: object = N
         ({"status": "entered-in-error"}, "unusable_status"),
         ({"intime": None}, "no_admission_time"),
         ({"birth_date": None}, "no_birth_date"),
-        ({"birth_date": pd.Timestamp("2132-01-03")}, "under_age"),
-        ({"birth_date": pd.Timestamp("2132-01-02")}, ""),
+        ({"birth_date": UNDER_AGE}, "under_age"),
+        ({"birth_date": OF_AGE}, ""),
         ({"outtime": None}, "open_stay"),
-        ({"outtime": IN + DAY - timedelta(seconds=1)}, "shorter_than_24h"),
-        ({"outtime": IN + DAY}, ""),
+        ({"outtime": IN + DAY}, "shorter_than_24h"),
+        ({"outtime": IN + DAY + MINUTE}, "over_before_prediction"),
+        ({"outtime": FIRST}, "over_before_prediction"),
+        ({"outtime": FIRST + MINUTE}, ""),
         ({"outcome": pd.NA}, "no_outcome"),
-        ({"onset": IN + DAY}, "onset_before_prediction"),
-        ({"onset": IN + DAY + HOUR}, ""),
+        ({"onset": FIRST}, "onset_before_prediction"),
+        ({"onset": FIRST + MINUTE}, ""),
         ({"outcome": False, "onset": IN}, ""),
     ],
 )
@@ -121,22 +134,22 @@ def test_stays_with_the_outcome_are_counted_by_what_becomes_of_them(sepsis) -> N
             Label(rule="sepsis3", onset="sofa_time"),
             None,
             ["onset_before_prediction"] * 57 + ["open_stay"],
-            "57 stays were left out because onset came before the first prediction (24h after admission); predict"
+            "57 stays were left out because onset came before the first prediction (from 24h after admission); predict"
             " earlier with --at, or every hour with --horizon, or choose another onset with --onset",
         ),
         (
             RISE,
             6 * HOUR,
             ["onset_before_prediction", "no_sofa_rise", "no_sofa_rise"],
-            "1 stay was left out because onset came before the first prediction (1h after admission) and 2 stays were"
-            " left out because SOFA did not rise; add patients, or choose another onset with --onset",
+            "1 stay was left out because onset came before the first prediction (from 1h after admission) and 2 stays"
+            " were left out because SOFA did not rise; add patients, or choose another onset with --onset",
         ),
         (
             Label(rule="hospital_death"),
             None,
             ["onset_before_prediction"],
-            "1 stay was left out because onset came before the first prediction (24h after admission); predict earlier"
-            " with --at, or every hour with --horizon",
+            "1 stay was left out because onset came before the first prediction (from 24h after admission); predict"
+            " earlier with --at, or every hour with --horizon",
         ),
         (Label(rule="icd", icd10=("A41",)), None, ["open_stay"], "add patients, or check the label's codes"),
         (Label(rule="hospital_death"), None, [], "add patients, or check the label"),
@@ -148,11 +161,11 @@ def test_the_remedy_says_where_patients_with_the_outcome_went(label, horizon, re
 
 def test_the_outcome_stays_with_its_stay(sepsis) -> None:
     stays = _stays({"outtime": None}, {"intime": IN + DAY}, {})
-    cohort = training_cohort(stays, _outcomes(True, False, True), FIRST_DAY, sepsis, seed=1)
-    assert cohort.stays[["stay_id", "outcome", "last_hour"]].to_numpy().tolist() == [
-        ["s1", False, 24],
-        ["s2", True, 24],
-    ]
+    cohort = training_cohort(stays, _outcomes(True, False, True), DAILY, sepsis, seed=1)
+    first = _begins(stays)
+    assert cohort.stays[["stay_id", "outcome"]].to_numpy().tolist() == [["s1", False], ["s2", True]]
+    begins = cohort.stays["intime"] + pd.to_timedelta(cohort.stays["first_hour"], unit="h")
+    assert begins.tolist() == first[1:].tolist()
 
 
 def test_a_variable_is_known_by_any_event_and_a_count_of_zero_is_none(sepsis) -> None:
@@ -176,7 +189,7 @@ def test_the_condition_decides_how_much_data_is_enough(mortality) -> None:
 
 
 def test_stays_below_the_minimum_data_join_the_excluded(mortality) -> None:
-    cohort = training_cohort(_stays({}, {}, {"outtime": None}), _outcomes(*[True] * 3), FIRST_DAY, mortality, seed=1)
+    cohort = training_cohort(_stays({}, {}, {"outtime": None}), _outcomes(*[True] * 3), DAILY, mortality, seed=1)
     left: TrainingCohort = leave_out_too_little_data(cohort, {"s0"})
     assert left.stays["stay_id"].tolist() == ["s0"]
     assert sorted(zip(left.excluded["stay_id"], left.excluded["reason"], strict=True)) == [
@@ -188,8 +201,8 @@ def test_stays_below_the_minimum_data_join_the_excluded(mortality) -> None:
 def test_used_and_excluded_stays_are_renumbered_and_have_only_their_columns(sepsis) -> None:
     stays = _stays({"patient_id": "b"}, {"outtime": None}, {"patient_id": "a"}, {}, {"outtime": None})
     outcomes = _outcomes(*[True] * 5)
-    cohort = training_cohort(stays.set_axis(range(10, 15)), outcomes, FIRST_DAY, sepsis, seed=1)
-    columns = [*stays.columns, "outcome", "onset", "last_hour"]
+    cohort = training_cohort(stays.set_axis(range(10, 15)), outcomes, DAILY, sepsis, seed=1)
+    columns = [*stays.columns, "outcome", "onset", "first_hour", "last_hour", "matched_until"]
     for found, used, left in (
         (cohort, ["s2", "s0", "s3"], ["s1", "s4"]),
         (leave_out_too_little_data(cohort, {"s0"}), ["s0"], ["s1", "s4", "s2", "s3"]),
@@ -199,12 +212,12 @@ def test_used_and_excluded_stays_are_renumbered_and_have_only_their_columns(seps
         assert (found.stays.columns.tolist(), found.excluded.columns.tolist()) == (columns, list(EXCLUDED_COLUMNS))
 
 
-def test_the_seed_decides_how_long_stays_without_the_outcome_are_followed(sepsis) -> None:
+def test_the_seed_decides_how_long_stays_without_the_outcome_are_matched(sepsis) -> None:
     stays = _stays(*[{}] * 60)
     onset = pd.Series([IN + (n + 3) * HOUR if n < 30 else pd.NaT for n in range(60)])
     outcomes = pd.DataFrame({"outcome": onset.notna().astype("boolean"), "onset": onset})
 
-    def followed(seed: int) -> list[float]:
-        return training_cohort(stays, outcomes, HOURLY, sepsis, seed).stays["last_hour"].tolist()
+    def matched(seed: int) -> list[float]:
+        return training_cohort(stays, outcomes, HOURLY, sepsis, seed).stays["matched_until"].tolist()
 
-    assert followed(1) == followed(1) != followed(2)
+    assert matched(1) == matched(1) != matched(2)

@@ -139,10 +139,9 @@ def test_each_fold_has_its_setting_and_figures_of_its_own_rows_at_the_threshold_
     # Calibrated by an intercept of ln 3: a half becomes three quarters, a quarter a half, a tenth a quarter.
     scores = np.array([0.5, 0.25, 0.1, 0.5, 0.5, 0.1])
     outcome, folds = np.array([1, 0, 0, 0, 1, 1]), np.array([4, 4, 4, 2, 2, 2])
-    rows = TrainingRows(pd.DataFrame({"a": np.zeros(6)}), outcome, folds, pd.Series(list("abcdef")))
     calibration = Calibration(method="platt", slope=1, intercept=float(np.log(3)))
     result = CandidateResult(title="", threshold=0.7, metrics={}, calibration=calibration)
-    first, second = fold_results(rows, scores, {4: {"depth": 1}, 2: {"depth": 9}}, result)
+    first, second = fold_results(outcome, folds, scores, {4: {"depth": 1}, 2: {"depth": 9}}, result)
     assert (first.fold, first.settings, second.fold, second.settings) == (4, {"depth": 1}, 2, {"depth": 9})
     # Above 0.7 is one row of the first fold, with the outcome, and two of the second, one with and one without it.
     assert (first.metrics["sensitivity"].value, first.metrics["ppv"].value) == (1, 1)

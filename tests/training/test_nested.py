@@ -1,4 +1,4 @@
-"""Settings are chosen on folds that their models did not see; scores are out of fold."""
+"""Settings are chosen on folds that their models did not see."""
 
 from dataclasses import dataclass
 
@@ -64,7 +64,6 @@ def test_the_setting_that_does_best_on_unseen_folds_is_chosen_everywhere() -> No
     nested = nested_cross_validation(Column, _rows(informative=1), budget=3, seed=1)
     assert nested.setting == {"column": 1}
     assert nested.by_fold == {fold: {"column": 1} for fold in range(5)}
-    assert np.isfinite(nested.scores).all()
 
 
 def test_the_budget_says_how_many_settings_are_tried() -> None:
@@ -76,16 +75,15 @@ def test_with_one_setting_there_is_nothing_to_choose() -> None:
     FITS.clear()
     nested = nested_cross_validation(Column, _rows(informative=2), budget=1, seed=1)
     assert nested.setting == {"column": 0}
-    assert [held_out for held_out, *_ in _fits()] == [[0], [1], [2], [3], [4]]
-    column = _rows(informative=2).features["a"].to_numpy()
-    assert nested.scores == pytest.approx(1 / (1 + np.exp(-column)))
+    assert nested.by_fold == {fold: {"column": 0} for fold in range(5)}
+    assert not FITS
 
 
 def test_settings_are_judged_on_a_fold_and_the_next_by_models_that_saw_neither() -> None:
     FITS.clear()
     nested_cross_validation(Column, _rows(informative=1), budget=3, seed=7)
     judged = [([fold, fold + 1] if fold < 4 else [0, 4], column, 7) for column in range(3) for fold in range(5)]
-    assert _fits() == [*judged, *(([fold], 1, 7) for fold in range(5))]
+    assert _fits() == judged
 
 
 def test_folds_that_leave_no_outcome_to_learn_from_are_skipped() -> None:
@@ -204,7 +202,7 @@ def test_the_number_of_rounds_is_chosen_on_unseen_folds_without_a_fit_for_each()
     nested = nested_cross_validation(InRounds, _rows(informative=1), budget=2, seed=1)
     assert nested.setting == {"column": 1}
     assert nested.by_fold == {fold: {"column": 1} for fold in range(5)}
-    assert [column for _, column, _ in FITS] == [2] * 5 + [3] * 5 + [1] * 5
+    assert [column for _, column, _ in FITS] == [2] * 5 + [3] * 5
 
 
 def test_a_fold_does_not_influence_its_own_number_of_rounds() -> None:

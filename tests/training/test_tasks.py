@@ -1,8 +1,7 @@
-"""What is predicted, and when: rows up to onset, controls at comparable hours, outcomes within the horizon."""
+"""What is predicted, and when: all hours at risk, the matched ones among them, outcomes within the horizon."""
 
 from datetime import timedelta
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,12 +10,12 @@ from wardround.core.stays import OF_STAY, STAY_COLUMNS
 from wardround.errors import TrainingError
 from wardround.evaluation.results import Task
 from wardround.spec.conditions import Label
-from wardround.training.tasks import ROW_COLUMNS, last_hours, predictions_of, rows_of, spans_of, task_of
+from wardround.training.tasks import ROW_COLUMNS, first_hours, followed, predictions_of, rows_of, spans_of, task_of
 
 IN = pd.Timestamp("2150-01-01T10:00Z")
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 DEATH = Label(rule="hospital_death")
-FIRST_DAY, HOURLY = task_of(DEATH, DAY, None), task_of(DEATH, DAY, 6 * HOUR)
+DAILY, HOURLY = task_of(DEATH, DAY, None), task_of(DEATH, DAY, 6 * HOUR)
 
 
 def _stays(*changes: dict) -> pd.DataFrame:
@@ -35,16 +34,53 @@ def _stays(*changes: dict) -> pd.DataFrame:
     return stays.assign(onset=onset, outcome=onset.notna().astype("boolean"))
 
 
+def _until(stays: pd.DataFrame, task=HOURLY, seed: int = 1) -> pd.DataFrame:
+    begun = stays.assign(first_hour=first_hours(stays, task, seed))
+    last_hour, matched_until, _ = followed(begun, task, seed)
+    return begun.assign(last_hour=last_hour, matched_until=matched_until)
+
+
 def _followed(*changes: dict, task=HOURLY, seed: int = 1) -> pd.DataFrame:
-    stays = _stays(*changes)
-    return stays.assign(last_hour=last_hours(stays, task, seed))
+    return _until(_stays(*changes), task, seed)
 
 
-def test_a_first_day_task_has_one_row_per_stay_at_its_time() -> None:
-    rows = rows_of(_followed({"onset": 30}, {}, task=FIRST_DAY), FIRST_DAY)
-    assert rows[["stay_id", "hour", "outcome"]].to_numpy().tolist() == [["s0", 24, True], ["s1", 24, False]]
-    assert rows["as_of"].tolist() == [IN + DAY] * 2
-    assert (FIRST_DAY.hours_per_row, HOURLY.hours_per_row) == (24, 1)
+def test_a_daily_task_has_a_row_each_day_from_an_hour_drawn_for_the_stay() -> None:
+    stays = _followed(*[{"hours": 24 * 5} for _ in range(300)], task=DAILY)
+    assert set(stays["first_hour"]) == set(range(24, 48))
+    rows = rows_of(stays, DAILY)
+    steps = rows.groupby("stay_id")["as_of"].diff().dropna()
+    assert set(steps) == {DAY}
+    assert (
+        rows.groupby("stay_id")["hour"].first().sort_index() == stays.set_index("stay_id")["first_hour"].sort_index()
+    ).all()
+    assert (rows["as_of"] == IN + pd.to_timedelta(rows["hour"], unit="h")).all()
+    assert rows["hour"].max() < 24 * 5
+    assert rows.groupby("stay_id")["hour"].max().min() >= 24 * 4 - 1  # few of them reach the very last hour
+    assert rows["matched"].all()
+    assert (DAILY.hours_per_row, HOURLY.hours_per_row) == (24, 1)
+
+
+def test_a_daily_task_has_the_outcome_on_every_day_before_its_onset() -> None:
+    rows = rows_of(_followed({"onset": 100, "hours": 200}, {"hours": 200}, task=DAILY), DAILY)
+    assert rows.groupby("stay_id")["outcome"].agg(["min", "max"]).to_numpy().tolist() == [[True, True], [False, False]]
+    assert rows.groupby("stay_id")["hour"].max()["s0"] < 100
+
+
+def test_hours_that_few_patients_reach_are_not_followed() -> None:
+    """A model is neither fitted nor judged where there is nearly nobody: 10 patients, or 1 % if that is more."""
+    stays = _stays(*[{"hours": 20}] * 90, *[{"hours": 50}] * 10, *[{"hours": 400}] * 9)
+    begun = stays.assign(first_hour=1.0)
+    last, _, covered = followed(begun, HOURLY, 1)
+    assert (covered.first, covered.last) == (HOUR, 49 * HOUR)
+    assert sorted(set(last)) == [19, 49]
+    many = _stays(*[{"hours": 20}] * 1980, *[{"hours": 50}] * 20).assign(first_hour=1.0)
+    assert followed(many, HOURLY, 1).covered.last == 49 * HOUR
+    assert followed(many[1:-1].reset_index(drop=True), HOURLY, 1).covered.last == 19 * HOUR
+
+
+def test_a_patient_counts_once_towards_the_hours_that_enough_reach() -> None:
+    stays = _stays(*[{"hours": 20}] * 20, *[{"hours": 90, "patient_id": "often"}] * 15).assign(first_hour=1.0)
+    assert followed(stays, HOURLY, 1).covered.last == 19 * HOUR
 
 
 def test_an_hourly_task_has_a_row_for_every_full_hour_before_onset() -> None:
@@ -67,24 +103,34 @@ def test_no_row_is_after_the_end_of_the_stay() -> None:
     ].max().to_dict() == {"s0": 9, "s1": 3}
 
 
-def test_stays_without_the_outcome_end_at_the_onset_hours_of_those_with_it() -> None:
+def test_stays_without_the_outcome_are_followed_to_their_end_and_matched_at_the_onset_hours_of_the_others() -> None:
     cases = [{"onset": hour} for hour in (5, 5, 20)]
     stays = _followed(*cases, *[{}] * 600)
-    hours = stays["last_hour"][3:].value_counts(normalize=True)
+    assert stays["last_hour"].tolist() == [4, 4, 19, *[47] * 600]
+    hours = stays["matched_until"][3:].value_counts(normalize=True)
     assert set(hours.index) == {4, 19}
     assert hours[4] == pytest.approx(2 / 3, abs=0.07)
+    rows = rows_of(stays, HOURLY)
+    assert (
+        rows[rows["matched"]].groupby("stay_id").size().sort_index()
+        == stays.set_index("stay_id")["matched_until"].sort_index()
+    ).all()
+    assert rows.loc[rows["outcome"], "matched"].all()
 
 
 def test_the_draw_depends_on_the_seed_and_on_the_stay_and_not_on_the_order() -> None:
     stays = _stays(*[{"onset": hour} for hour in range(2, 40)], *[{}] * 40)
-    forward = pd.Series(last_hours(stays, HOURLY, 1), index=stays["stay_id"])
-    backward = pd.Series(last_hours(stays[::-1], HOURLY, 1), index=stays["stay_id"][::-1])
-    assert forward.sort_index().equals(backward.sort_index())
-    assert not np.array_equal(forward, last_hours(stays, HOURLY, 2))
+    backward = stays[::-1].reset_index(drop=True)
+    for task in (HOURLY, DAILY):
+        forward, reverse = (_until(each, task).set_index("stay_id").sort_index() for each in (stays, backward))
+        pd.testing.assert_frame_equal(forward, reverse)
+    assert _until(stays)["matched_until"].tolist() != _until(stays, seed=2)["matched_until"].tolist()
+    assert _until(stays, DAILY)["first_hour"].tolist() != _until(stays, DAILY, seed=2)["first_hour"].tolist()
 
 
-def test_without_any_case_controls_are_followed_to_their_end() -> None:
-    assert _followed({}, {"hours": 7})["last_hour"].tolist() == [47, 6]
+def test_without_any_case_controls_are_matched_to_their_end() -> None:
+    stays = _followed({}, {"hours": 7})
+    assert stays["last_hour"].tolist() == stays["matched_until"].tolist() == [47, 6]
 
 
 def test_rows_say_who_and_where_in_the_words_of_subgroups() -> None:
@@ -110,8 +156,8 @@ def test_rows_say_who_and_where_in_the_words_of_subgroups() -> None:
     ],
 )
 def test_age_bands_go_by_completed_years_at_the_prediction(born: str, band: str) -> None:
-    stays = _followed({"birth_date": pd.Timestamp(born), "onset": 30}, task=FIRST_DAY)
-    assert rows_of(stays, FIRST_DAY)["age_band"].tolist() == [band]
+    stays = _stays({"birth_date": pd.Timestamp(born)}).assign(first_hour=24.0, last_hour=24.0, matched_until=24.0)
+    assert rows_of(stays, DAILY)["age_band"].tolist() == [band]
 
 
 def test_rows_are_ordered_by_patient_and_time_whatever_the_stays_order() -> None:
@@ -122,7 +168,7 @@ def test_rows_are_ordered_by_patient_and_time_whatever_the_stays_order() -> None
 
 def test_the_spans_cover_the_windows_of_all_rows() -> None:
     later = {"patient_id": "p0", "intime": IN + 10 * HOUR, "onset": 13}
-    spans = spans_of(_followed({"onset": 9}, later), HOURLY, DAY)
+    spans = spans_of(_followed({"onset": 9}, later), DAY)
     assert spans.to_numpy().tolist() == [["p0", IN + HOUR - DAY, IN + 12 * HOUR]]
 
 
@@ -137,9 +183,9 @@ def test_an_hourly_task_needs_a_label_with_an_onset() -> None:
         task_of(Label(rule="icd", icd10=("A41",)), DAY, 6 * HOUR)
 
 
-def test_a_task_without_a_horizon_predicts_once_at_its_time_with_any_label() -> None:
+def test_a_task_without_a_horizon_predicts_daily_from_its_time_with_any_label() -> None:
     assert task_of(Label(rule="icd", icd10=("A41",)), 2 * DAY, None) == Task(
-        task="first_day", horizon=None, at=2 * DAY, hours_per_row=48, label="icd", onset_definition=None
+        task="daily", horizon=None, at=2 * DAY, hours_per_row=24, label="icd", onset_definition=None
     )
 
 
@@ -150,7 +196,7 @@ def test_a_task_with_a_horizon_predicts_each_hour_from_the_first_whatever_its_ti
 
 
 def test_a_row_at_or_after_onset_does_not_have_the_outcome_ahead() -> None:
-    rows = rows_of(_stays({"onset": 9}).assign(last_hour=10.0), HOURLY)
+    rows = rows_of(_stays({"onset": 9}).assign(first_hour=1.0, last_hour=10.0, matched_until=10.0), HOURLY)
     assert rows["hour"].tolist() == list(range(1, 11))
     assert rows["outcome"].tolist() == [False] * 2 + [True] * 6 + [False] * 2
 

@@ -141,15 +141,23 @@ def training_form(condition: Condition) -> dict[str, Param]:
             type=["null", "string"],
             pattern=DURATION,
             title="Horizon",
-            description="Predict hourly whether onset occurs within this time, such as 6h. Empty: predict once, for the"
-            " whole stay.",
+            description="Predict hourly whether onset occurs within this time, such as 6h. Empty: predict daily, for"
+            " the whole stay.",
         ),
         "at": Param(
-            "24h",
+            "6h",
             type="string",
             pattern=DURATION,
             title="At",
-            description="Time from admission to the first prediction.",
+            description="Earliest daily prediction after admission; each stay's first is drawn within a day of it.",
+        ),
+        "fitted_on": Param(
+            "all_hours",
+            type="string",
+            enum=["all_hours", "matched"],
+            title="Fitted on",
+            description="all_hours: all hours at risk. matched (with a horizon): hours matched between stays with and"
+            " without the outcome.",
         ),
         "candidates": Param(
             None,

@@ -7,7 +7,7 @@ from rich.text import Text
 from wardround.cli.results import add_row, print_table
 from wardround.evaluation.metrics import Metric
 from wardround.imported.about import Imported
-from wardround.model_card.card_words import predictions
+from wardround.model_card.card_words import hours_covered, predictions
 from wardround.training.model import NOT_STATED, ModelCard, Side
 
 
@@ -27,6 +27,7 @@ def _facts(card: ModelCard) -> Table:
         "created": card.created.isoformat(timespec="seconds"),
         "label": f"{card.label.rule if card.label else NOT_STATED}, horizon {card.horizon}",
         "predicted": predictions(card),
+        "hours covered": hours_covered(card),
         **(_imported(card.imported) if card.imported else _trained(card)),
         "moderate from": f"{card.thresholds['moderate']:.3f}",
         "high from": f"{card.thresholds['high']:.3f}",

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from wardround.workflows.train.request import TrainingRequest
     from wardround.workflows.train.train import Trained
 
-NAMES = {"split": ("patient", "calendar"), "approval": ("ask", "first_without_asking", "never")}
+NAMES = {
+    "fitted_on": ("all_hours", "matched"),
+    "split": ("patient", "calendar"),
+    "approval": ("ask", "first_without_asking", "never"),
+}
 
 
 def _listed(_ctx: click.Context, _option: click.Parameter, text: str | None) -> list[str] | None:
@@ -38,10 +42,21 @@ def _listed(_ctx: click.Context, _option: click.Parameter, text: str | None) -> 
 @click.option(
     "--horizon",
     type=DURATION,
-    help="Predict hourly whether onset occurs within this horizon (default: predict once per stay).",
+    help="Predict hourly whether onset occurs within this horizon (default: predict daily, for the whole stay).",
 )
 @click.option(
-    "--at", type=DURATION, default="24h", show_default=True, help="Time from admission to the first prediction."
+    "--at",
+    type=DURATION,
+    default="6h",
+    show_default=True,
+    help="Earliest daily prediction after admission; each stay's first is drawn within a day of it.",
+)
+@click.option(
+    "--fitted-on",
+    type=click.Choice(NAMES["fitted_on"]),
+    default="all_hours",
+    show_default=True,
+    help="Fit to all hours at risk, or to hours matched between stays with and without the outcome (with --horizon).",
 )
 @click.option("--candidates", callback=_listed, help="The candidates to compare, separated by commas (default: all).")
 @click.option(

@@ -9,7 +9,7 @@ from wardround.core.events import frame_of
 from wardround.errors import RunIncomplete
 
 SCORED: Final = "scored"
-INDETERMINATE: Final = "indeterminate"  # less is known than condition.minimum_data asks for
+INDETERMINATE: Final = "indeterminate"  # too little is known for a score, or the model does not cover the stay's hour
 EXCLUDED: Final = "excluded"  # not in the cohort
 FAILED: Final = "failed"
 WITHDRAWN: Final = "withdrawn"  # the reason of a scored stay whose result somebody else marked as entered in error

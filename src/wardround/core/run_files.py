@@ -12,7 +12,7 @@ REQUEST: Final = "request.json"
 """The request, and what the run was opened with. A folder that holds this file is the folder of a run."""
 STAYS: Final = "stays.parquet"
 """For a screening: every stay found, with STAY_COLUMNS and the columns below. For a training: the stays of its cohort,
-with the outcome, the onset and the last hour to predict at."""
+with the outcome, the onset and the hours of the first and the last prediction."""
 STAYS_COLUMNS: Final = {
     "chunk": "int64",  # 0 for a stay that is not screened
     "excluded": "str",  # why the stay is not screened; "" for one that is
@@ -134,6 +134,8 @@ STEPS: Final = "steps"
 
 # Of a training.
 TASK: Final = "task.json"
+TRAINING_HOURS: Final = "training_hours.json"
+"""The hours since admission that the model covers (`results.training_hours.TrainingHours`)."""
 LEFT_OUT: Final = "left_out.parquet"
 """Stays outside the cohort: EXCLUDED_COLUMNS of `core.stays`."""
 DEFINITIONS: Final = "definitions.json"

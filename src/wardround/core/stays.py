@@ -126,6 +126,16 @@ def completed_years(birth_date: pd.Series, at: pd.Timestamp | pd.DatetimeIndex) 
     return at.year - birth_date.dt.year - before_birthday
 
 
+def hours_at(rows: pd.DataFrame, stays: pd.DataFrame) -> np.ndarray:
+    """Returns the hours from the begin of the stay in the unit to each row's as_of (stay_id, as_of).
+
+    Where the begin is not known to the moment, it is `intime`, as in training from MIMIC.
+    """
+    begin = stays["unit_begin"].fillna(stays["intime"]) if "unit_begin" in stays else stays["intime"]
+    begins = pd.to_datetime(rows["stay_id"].map(begin.set_axis(stays["stay_id"])), utc=True)
+    return ((rows["as_of"] - begins) / pd.Timedelta(hours=1)).to_numpy(dtype=float)
+
+
 def index_after(stays: pd.DataFrame, elapsed: timedelta) -> pd.DataFrame:
     """Returns the index of every stay at its admission plus `elapsed` of real time, unaffected by daylight saving."""
     return _index(stays, stays["intime"] + pd.Timedelta(elapsed))

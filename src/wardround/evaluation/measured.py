@@ -1,15 +1,26 @@
 """Computes the metrics and the whole evaluation of the test side."""
 
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 import pandas as pd
 
+from wardround.evaluation.alert_episodes import alert_episodes
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.curves import calibration_bins, curves_of, decision_curve
 from wardround.evaluation.definitions import by_definition
 from wardround.evaluation.leads import lead_time
 from wardround.evaluation.metrics import METRICS, Measure, Metric, flagged_share, measure_with_intervals
-from wardround.evaluation.results import CalibrationOnTest, Definition, Evaluation, Importance, Policy, Task
+from wardround.evaluation.results import (
+    CalibrationOnTest,
+    Definition,
+    Design,
+    Evaluation,
+    Importance,
+    MatchedHours,
+    Policy,
+    Task,
+)
 from wardround.evaluation.subgroups import subgroups_of
 from wardround.evaluation.tallies import Scores
 from wardround.evaluation.threshold import alerts_per_100_patient_days
@@ -29,12 +40,14 @@ class Told(NamedTuple):
     """What an evaluation contains about the model besides its scores.
 
     `definitions` are those of the label's onset, and `outcomes` those of each stay by them (see `by_definition`); both
-    are empty for a label with one definition.
+    are empty for a label with one definition. `lock_out` is the condition's.
     """
 
     task: Task
     policy: Policy
     importance: Importance
+    design: Design
+    lock_out: timedelta
     definitions: tuple[Definition, ...] = ()
     outcomes: pd.DataFrame = pd.DataFrame()
 
@@ -43,7 +56,7 @@ def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measu
     """Measures everything on the test side.
 
     Args:
-        rows: `training.tasks.ROW_COLUMNS`, at least one row.
+        rows: `training.tasks.ROW_COLUMNS` of all times at risk, at least one row.
         scores: calibrated score of each row, and the threshold of the high band.
         told: what the evaluation contains unchanged, and what it needs besides the rows.
         seed: decides the resamples of patients.
@@ -66,8 +79,19 @@ def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measu
         subgroups=subgroups_of(placed, scores, seed),
         importance=told.importance,
         definitions=by_definition(placed, scores, told.outcomes, told.definitions, told.task, seed),
+        design=told.design,
+        matched_hours=_on_matched_hours(placed, scores, seed) if told.task.horizon is not None else None,
+        episodes=alert_episodes(placed, scores, told.task, told.lock_out, seed),
     )
     return Measured({name: found[name] for name in METRICS}, evaluation)
+
+
+def _on_matched_hours(rows: pd.DataFrame, scores: Scores, seed: int) -> MatchedHours:
+    """Returns what the figures would be if only matched hours were judged (see `training.tasks.followed`)."""
+    mine = rows["matched"].to_numpy(dtype=bool)
+    outcome, patients = rows["outcome"].to_numpy(dtype=int)[mine], rows["patient_id"][mine]
+    metrics = measure_with_intervals(outcome, scores.score[mine], scores.threshold, patients, seed)
+    return MatchedHours(rows=len(outcome), positives=int(outcome.sum()), metrics=metrics)
 
 
 def _alerts(share: Metric, task: Task) -> Metric:

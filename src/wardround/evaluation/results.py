@@ -15,10 +15,14 @@ from wardround.spec.base import Duration, SpecModel
 class Task(SpecModel):
     """What is predicted, and when; task.json of a run."""
 
-    task: Literal["first_day", "hourly"] = Field(description="One prediction per stay, or one at every full hour.")
+    task: Literal["daily", "hourly", "first_day"] = Field(
+        description="One prediction on each day of a stay; one at every full hour; in an earlier release, one a stay."
+    )
     horizon: Duration | None = Field(description="The outcome occurs within it; None: at any later time.")
-    at: Duration = Field(description="Time of the first prediction after admission to the unit.")
-    hours_per_row: float = Field(gt=0, description="Hours of care that a prediction stands for: 24, or 1 if hourly.")
+    at: Duration = Field(description="The earliest prediction after admission to the unit.")
+    hours_per_row: float = Field(
+        gt=0, description="Hours from one prediction of a stay to the next, for which it stands: 24, or 1 if hourly."
+    )
     label: str = Field(description="The rule of the label.")
     onset_definition: str | None = Field(description="Which time counts as onset; None for a label without one.")
     suspicion: str | None = Field(
@@ -186,6 +190,56 @@ class Policy(SpecModel):
     reason: str | None = Field(default=None, description="Why the target was not reached.")
 
 
+class Predictions(SpecModel):
+    """Some predictions: how many, and how many of them with the outcome."""
+
+    rows: int
+    positives: int
+
+
+class Design(SpecModel):
+    """Which predictions a model was fitted to, calibrated on and judged on.
+
+    It was calibrated and judged on all times at risk within its training hours, as a screening scores them.
+    """
+
+    fitted_on: Literal["all_hours", "matched"] = Field(
+        description="All times at risk, or (hourly) hours matched between stays with and without the outcome."
+    )
+    fitted: Predictions = Field(description="If there were too many, fewer without the outcome, drawn at random.")
+    calibrated: Predictions = Field(description="All of the training patients, scored out of fold.")
+    judged: Predictions = Field(description="All of the test patients.")
+    below_minimum_data: int = Field(description="Not judged, of both sides: too little was known for a score.")
+
+
+class MatchedHours(SpecModel):
+    """A sensitivity analysis: the same scores on the test patients' matched hours alone, which no screening is limited
+    to. It shows how the design of an evaluation changes its figures."""
+
+    rows: int
+    positives: int
+    metrics: dict[str, Metric] = Field(description="The headline metrics, at the model's threshold.")
+
+
+class AlertEpisodes(SpecModel):
+    """What people would be told of the test patients, with the condition's lock-out (`results.alert_policy`).
+
+    An alert stands for the prediction that raises it and for those that the lock-out then silences. It is true if the
+    outcome follows one of them.
+    """
+
+    lock_out: Duration
+    alerts: int
+    true_alerts: int
+    stays: int
+    stays_with_outcome: int
+    stays_alerted: int = Field(description="Stays with the outcome that had a true alert.")
+    alerts_per_100_patient_days: Metric
+    alerts_per_true_alert: Metric
+    share_alerted: Metric = Field(description="Stays with a true alert among those with the outcome.")
+    share_false_alarm: Metric = Field(description="Stays with an alert among those without the outcome.")
+
+
 class Evaluation(SpecModel):
     """What was measured on the test patients besides the headline metrics. `card.candidates` has the nested folds."""
 
@@ -200,6 +254,12 @@ class Evaluation(SpecModel):
     definitions: tuple[Definition, ...] = Field(
         default=(), description="The label's own definition of onset, then the others; empty if there is no other."
     )
+    design: Design | None = Field(
+        default=None,
+        description="None for a card from an earlier release, whose hourly models were judged on matched hours.",
+    )
+    matched_hours: MatchedHours | None = Field(default=None, description="None unless the task is hourly.")
+    episodes: AlertEpisodes | None = Field(default=None, description="None: not measured by an earlier release.")
 
     @model_validator(mode="before")
     @classmethod

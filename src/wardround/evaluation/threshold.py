@@ -8,12 +8,12 @@ from wardround.evaluation.results import Policy
 from wardround.evaluation.tallies import Scores, Steps, Tally
 from wardround.spec.conditions import Bands
 
-_HOURS_IN_100_DAYS: Final = 2400.0
+HOURS_IN_100_DAYS: Final = 2400.0
 
 
 def alerts_per_100_patient_days(flagged_share: float, hours_per_row: float) -> float:
     """Returns flagged predictions per 100 days of care, where each prediction stands for `hours_per_row` hours."""
-    return flagged_share * _HOURS_IN_100_DAYS / hours_per_row
+    return flagged_share * HOURS_IN_100_DAYS / hours_per_row
 
 
 def choose_threshold(
@@ -44,7 +44,7 @@ def _reached(tally: Tally, bands: Bands, hours_per_row: float) -> np.ndarray:
         case "sensitivity":
             return np.asarray(found / found[-1])
         case "alert_budget":
-            return np.asarray((found + wrong) / (found[-1] + wrong[-1]) * _HOURS_IN_100_DAYS / hours_per_row)
+            return np.asarray((found + wrong) / (found[-1] + wrong[-1]) * HOURS_IN_100_DAYS / hours_per_row)
 
 
 def _place(reached: np.ndarray, bands: Bands) -> tuple[int, str | None]:

@@ -9,6 +9,7 @@ from wardround.model_card.against_live import AgainstLive, against_live
 from wardround.model_card.card_words import (
     GATES,
     STATES,
+    described,
     interval_of,
     metric_name,
     policy_in_words,
@@ -214,7 +215,7 @@ def _question(card: ModelCard) -> str:
 def _use(card: ModelCard) -> Facts:
     stated = card.about.stated
     return (
-        ("Condition", card.about.description or NOT_STATED),
+        ("Condition", described(card)),
         ("Intended use", stated.intended_use),
         ("Patients", population(card)),
         ("Users", stated.intended_users),

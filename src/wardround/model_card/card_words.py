@@ -29,10 +29,11 @@ ONSETS: Final = {
 }
 SUSPICIONS: Final = {
     "any_culture": "any specimen sent to microbiology",
-    "without_screening_cultures": "any specimen but those that look for carriers (MRSA screens)",
+    "without_screening_cultures": "any specimen but those that look for carriers, such as MRSA screens",
 }
 _LEFT_OUT: Final = {
     "open_stay": "Stay not over when the data end",
+    "over_before_prediction": "Stay over before its first prediction",
     "no_outcome": "Outcome not known",
     "no_onset": "Outcome occurred at an unknown time",
     "no_sofa_rise": "Septic without a rise of SOFA: perhaps on arrival",
@@ -104,12 +105,42 @@ def predictions(card: ModelCard) -> str:
     """Returns when the model predicts, in training and testing."""
     if card.task is None or card.prediction_time is None:
         return NOT_STATED
-    if card.task.task == "hourly":
-        return (
-            f"One prediction each full hour from {hours(card.task.at)} after admission to the unit, while the stay"
-            " continues and before onset; stays without the outcome are followed as long as those with it"
-        )
+    match card.task.task:
+        case "hourly":
+            # Only an earlier release ended stays without the outcome early.
+            ended = "" if card.training_hours else "; stays without the outcome are followed as long as those with it"
+            return (
+                f"One prediction each full hour from {hours(card.task.at)} after admission to the unit, while the stay"
+                f" continues and before onset{ended}"
+            )
+        case "daily":
+            return (
+                f"One prediction a day from {hours(card.task.at)} after admission to the unit, at an hour drawn for"
+                " each stay, while the stay continues and before any known onset"
+            )
     return f"One prediction per stay, {hours(card.task.at)} after admission to the unit"
+
+
+def hours_covered(card: ModelCard) -> str:
+    """Returns the hours since admission for which the model was made."""
+    covered = card.training_hours
+    if covered is None:
+        return "Not stated, so it is asked at any hour of a stay; at hours unlike those of its training it may mislead"
+    return (
+        f"{hours(covered.first)} to {hours(covered.last)} after admission to the unit; outside them it is not asked,"
+        " and the stay is indeterminate"
+    )
+
+
+def described(card: ModelCard) -> str:
+    """Returns what the score is the risk of. A condition describes its default question, which is another one than
+    that of an hourly model."""
+    if card.task is None or card.task.task != "hourly":
+        return card.about.description or NOT_STATED
+    return (
+        f"Risk that the onset of {card.title.lower()} lies within the next"
+        f" {hours(parse_duration(card.horizon))}, asked at each full hour while there has been no onset yet."
+    )
 
 
 def label_in_words(label: Label) -> str:

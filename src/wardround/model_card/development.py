@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from wardround.candidates.base import Setting
 from wardround.model_card.card_words import (
+    hours_covered,
     label_in_words,
     metric_name,
     onset_in_words,
@@ -68,6 +69,7 @@ def task_facts(card: ModelCard) -> Facts:
         ("Outcome", label_in_words(card.label) if card.label else NOT_STATED),
         ("Onset", onset_in_words(card.task.onset_definition) if card.task else NOT_STATED),
         ("Predictions", predictions(card)),
+        ("Hours covered", hours_covered(card)),
         ("Least data for a score", card.about.minimum_data or NOT_STATED),
     )
 

@@ -10,6 +10,7 @@ from wardround.evaluation.results import (
     CalibrationOnTest,
     DecisionPoint,
     DefinedStays,
+    Definition,
     Evaluation,
     LeadTime,
 )
@@ -17,11 +18,20 @@ from wardround.model_card.card_charts import calibration_chart, decision_chart, 
 from wardround.model_card.card_words import (
     NONE,
     SUSPICIONS,
+    estimate,
     interval_of,
     metric_name,
     number,
     onset_in_words,
     value_of,
+)
+from wardround.model_card.judged import (
+    Facts,
+    MatchedComparison,
+    alert_lines,
+    alert_note,
+    judged,
+    on_matched_hours,
 )
 from wardround.report.model_facts import MetricLine
 from wardround.report.report_words import count
@@ -32,7 +42,9 @@ from wardround.training.model import ModelCard
 class Performance:
     """What was measured on the test side. Charts are SVG text, "" if there is nothing to draw."""
 
+    judged: Facts
     metrics: tuple[MetricLine, ...]
+    matched: MatchedComparison | None
     roc: str
     precision_recall: str
     calibration: tuple[MetricLine, ...]
@@ -42,20 +54,20 @@ class Performance:
     decision_curve: str
     decisions: tuple[DecisionPoint, ...]
     alerts: MetricLine
+    alerts_told: tuple[MetricLine, ...]
+    alert_note: str
     lead_time: tuple[MetricLine, ...]
     lead_note: str
 
 
 @dataclass(frozen=True)
 class DefinitionLine:
-    """One definition of onset in words, its counts of stays, its test rows and its figures; `own` if the card's."""
+    """One definition of onset in words, its counts of stays, and its test rows and figures."""
 
-    onset: str
-    suspicion: str
-    own: bool
+    words: str
     stays: tuple[str, ...]
     rows: str
-    figures: tuple[MetricLine, ...]
+    figures: tuple[str, ...]
 
 
 def performance(card: ModelCard, evaluation: Evaluation) -> Performance:
@@ -63,6 +75,8 @@ def performance(card: ModelCard, evaluation: Evaluation) -> Performance:
     metrics, high = card.metrics, card.thresholds["high"]
     specificity, sensitivity, ppv = (metrics.get(name) for name in ("specificity", "sensitivity", "ppv"))
     return Performance(
+        judged=judged(card, evaluation),
+        matched=on_matched_hours(card, evaluation),
         metrics=tuple(line(metric_name(name), metric) for name, metric in metrics.items()),
         roc=roc_chart(evaluation.curves, (specificity, sensitivity), high),
         precision_recall=precision_recall_chart(evaluation.curves, (sensitivity, ppv), high, metrics.get("prevalence")),
@@ -72,7 +86,9 @@ def performance(card: ModelCard, evaluation: Evaluation) -> Performance:
         bins=evaluation.calibration.bins,
         decision_curve=decision_chart(evaluation.decision_curve),
         decisions=evaluation.decision_curve,
-        alerts=line("Alerts per 100 patient-days", evaluation.alerts_per_100_patient_days, 1),
+        alerts=line("Predictions in the high band per 100 patient-days", evaluation.alerts_per_100_patient_days, 1),
+        alerts_told=alert_lines(evaluation.episodes),
+        alert_note=alert_note(evaluation.episodes),
         lead_time=_lead_lines(evaluation.lead_time),
         lead_note=_lead_note(evaluation.lead_time),
     )
@@ -88,15 +104,18 @@ def definitions(card: ModelCard, evaluation: Evaluation) -> tuple[DefinitionLine
     own = (card.task.onset_definition, card.task.suspicion) if card.task else None
     return tuple(
         DefinitionLine(
-            onset=onset_in_words(each.onset),
-            suspicion=SUSPICIONS.get(each.suspicion or "", ""),
-            own=(each.onset, each.suspicion) == own,
+            words=_definition_in_words(each) + " (this card)" * ((each.onset, each.suspicion) == own),
             stays=_stays(each.stays),
             rows=f"{count(each.rows)} ({count(each.positives)})",
-            figures=tuple(line(metric_name(name), each.metrics.get(name)) for name in MEASURES),
+            figures=tuple(estimate(each.metrics.get(name)) for name in MEASURES),
         )
         for each in evaluation.definitions
     )
+
+
+def _definition_in_words(definition: Definition) -> str:
+    words = onset_in_words(definition.onset)
+    return f"{words}; {SUSPICIONS[definition.suspicion]}" if definition.suspicion in SUSPICIONS else words
 
 
 def _stays(found: DefinedStays | None) -> tuple[str, ...]:

@@ -66,6 +66,13 @@ def _software(card: ModelCard) -> str:
     return f"Wardround {version}" if version else NOT_STATED
 
 
+def _imbalance(card: ModelCard) -> str:
+    design = card.evaluation.design if card.evaluation else None
+    if design is None or design.fitted_on == "matched" or design.fitted.rows == design.calibrated.rows:
+        return "Neither weights nor resampling: they distort probabilities"
+    return "Fitted to a random part of the predictions without the outcome; calibrated on all of them"
+
+
 ITEMS: Final = (
     Item("1", "Title: a prediction model, its patients and outcome", "summary"),
     Item("2", "Abstract", "summary"),
@@ -94,7 +101,7 @@ ITEMS: Final = (
     Item("12e", "Measures of performance", "performance"),
     Item("12f", "Updating after evaluation", "", _always(NOT_PERFORMED)),
     Item("12g", "How predictions were computed", "provenance", _always("By the code that scores in screening")),
-    Item("13", "Class imbalance", "development", _always("Neither weights nor resampling: they distort probabilities")),
+    Item("13", "Class imbalance", "development", _imbalance),
     Item("14", "Fairness", "subgroups", _stated(lambda said: f"Beyond subgroups: {said.fairness}")),
     Item("15", "Output and thresholds", "thresholds"),
     Item("16", "Training against evaluation data", "development", _always("Same source; no patient in both")),

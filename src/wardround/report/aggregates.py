@@ -12,6 +12,7 @@ from wardround.report.facts import (
     compared_with,
     facts,
     flow_note,
+    hours_covered,
     minimum_data,
     technical,
     why_not_written,
@@ -82,6 +83,7 @@ class Aggregates:
     change: Change
     trend: str
     minimum_data: str
+    hours_covered: str
     failed: tuple[Loss, ...]
     excluded: tuple[Loss, ...]
     histogram: str
@@ -134,6 +136,7 @@ def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
         change=change,
         trend=trend(change.points),
         minimum_data=minimum_data(record),
+        hours_covered=hours_covered(record),
         failed=losses_of(record.ledger[outcome == "failed"], words),
         excluded=losses_of(record.ledger[outcome == "excluded"], words),
         histogram=histogram(scores, bands, thresholds),

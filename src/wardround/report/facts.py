@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from wardround.core.run_summary import Kept
 from wardround.report.record import RunRecord
 from wardround.report.report_words import address, count, reason_in_words, span, window
+from wardround.spec.base import format_duration
 
 
 def facts(record: RunRecord, mode: str) -> tuple[tuple[str, str], ...]:
@@ -103,6 +104,15 @@ def minimum_data(record: RunRecord) -> str:
     needed = record.condition.minimum_data
     names = [record.condition.variables[name].display.lower() for name in needed.of]
     return f"A score needs a value in the window for at least {needed.at_least} of: {', '.join(names)}."
+
+
+def hours_covered(record: RunRecord) -> str:
+    """Returns which hours of a stay the model covers, as a sentence; "" if its card does not say."""
+    covered = record.card.training_hours if record.card else None
+    if covered is None:
+        return ""
+    first, last = (format_duration(limit) for limit in (covered.first, covered.last))
+    return f"The model covers {first} to {last} after admission to the unit."
 
 
 def compared_with(record: RunRecord) -> str:

@@ -53,6 +53,7 @@ REASONS: Final = {
     "retracted": "Retracted",
     "withdrawn": "Marked as entered in error by somebody else, and left so",
     "minimum_data": "Too little data for a score",
+    "outside_training_hours": "In the unit for a shorter or longer time than the model covers",
     "required_input": "An input that the imported model requires is unknown",
     # why an event was set aside (core/events.py)
     "status": "Entered in error, cancelled, or with a status that does not mean a result",

@@ -38,16 +38,15 @@ def stages(ledger: pd.DataFrame, not_written: str, words: Words = reason_in_word
     found = len(ledger)
     excluded = losses_of(ledger[ledger["outcome"] == "excluded"], words)
     failed = losses_of(ledger[ledger["outcome"] == "failed"], words, "Failed: ")
-    indeterminate = int((ledger["outcome"] == "indeterminate").sum())
+    indeterminate = losses_of(ledger[ledger["outcome"] == "indeterminate"], words, "Indeterminate: ")
     scored = ledger[ledger["outcome"] == "scored"]
     written = int(scored["written"].sum())
-    too_little = (Loss("Indeterminate: too little data for a score", indeterminate),) if indeterminate else ()
     taken_back = losses_of(scored[~scored["written"] & (scored["reason"] != "")], words)
     others = len(scored) - written - sum(loss.count for loss in taken_back)
     unwritten = (*taken_back, *((Loss(not_written, others),) if others else ()))
     return (
         Stage("Found", found, excluded),
-        Stage("Eligible", found - sum(loss.count for loss in excluded), (*too_little, *failed)),
+        Stage("Eligible", found - sum(loss.count for loss in excluded), (*indeterminate, *failed)),
         Stage("Scored", len(scored), unwritten),
         Stage("Written", written, ()),
     )

@@ -8,7 +8,7 @@ from wardround.spec.conditions import Bands
 LOW: Final = "low"
 MODERATE: Final = "moderate"
 HIGH: Final = "high"
-INDETERMINATE: Final = "indeterminate"  # too little data for a score; never shown as low
+INDETERMINATE: Final = "indeterminate"  # no score, such as for too little data; never shown as low
 
 
 def thresholds_from(high: float, bands: Bands) -> dict[str, float]:

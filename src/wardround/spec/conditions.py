@@ -244,6 +244,10 @@ class ConditionFile(SpecModel):
     )
     minimum_data: MinimumData = Field(description="The least that must be known for a score.")
     bands: Bands = Field(description="How a score becomes a band.")
+    lock_out: Duration = Field(
+        default=timedelta(hours=12),
+        description="How long after an alert people are not alerted again about the same stay, unless its band rises.",
+    )
     high_band_group: bool = Field(
         default=False,
         description="Each live run of the condition's own cohort keeps a FHIR Group of the patients in the high band.",

@@ -20,6 +20,7 @@ _WORDS_AND_LIMITS = (
         "time_zone",
         "sources",
         "high_band_group",
+        "lock_out",
     ),
 )
 _OF_VARIABLES: Any = {"typical": True, "risk_rises_with": True, "usual_range": True, "codes": {"__all__": {"display"}}}

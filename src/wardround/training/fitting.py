@@ -61,8 +61,9 @@ class FoldResult(SpecModel):
 class CandidateResult(SpecModel):
     """A candidate's results on the training patients, in grouped nested cross-validation, at its own threshold.
 
-    The figures serve to choose a candidate. They are slightly too good, because calibration and threshold were chosen
-    on the same out-of-fold scores. Threshold and metrics refer to calibrated scores.
+    The figures are of all times at risk, whichever of them the candidate was fitted to, and serve to choose a
+    candidate. They are slightly too good, because calibration and threshold were chosen on the same out-of-fold
+    scores. Threshold and metrics refer to calibrated scores.
     """
 
     title: str
@@ -142,15 +143,22 @@ def judge(title: str, outcome: np.ndarray, scores: np.ndarray, bands: Bands, hou
 
 
 def fold_results(
-    rows: TrainingRows, scores: np.ndarray, by_fold: Mapping[int, HyperParameters], result: CandidateResult
+    outcome: np.ndarray,
+    folds: np.ndarray,
+    scores: np.ndarray,
+    by_fold: Mapping[int, HyperParameters],
+    result: CandidateResult,
 ) -> tuple[FoldResult, ...]:
-    """Returns each outer fold's setting and metrics, with the threshold and calibration of all folds together."""
+    """Returns each outer fold's setting and metrics, with the threshold and calibration of all folds together.
+
+    `outcome`, `folds` and out-of-fold `scores` are of the rows that the candidate is judged on.
+    """
     score = calibrated(scores, result.calibration)
     return tuple(
         FoldResult(
             fold=fold,
             settings=dict(setting),
-            metrics=measure(rows.outcome[rows.folds == fold], score[rows.folds == fold], result.threshold),
+            metrics=measure(outcome[folds == fold], score[folds == fold], result.threshold),
         )
         for fold, setting in by_fold.items()
     )

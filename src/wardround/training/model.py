@@ -19,6 +19,7 @@ from wardround.evaluation.gates import GateResult
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import Calibration, Evaluation, Task
 from wardround.imported.about import Imported
+from wardround.results.training_hours import TrainingHours
 from wardround.spec.base import Duration, SpecModel
 from wardround.spec.conditions import Label
 from wardround.training.about import About
@@ -82,7 +83,14 @@ class ModelCard(SpecModel):
     data_digest: str = Field(description="SHA-256 of the training table: ids, features, outcomes.")
     label: Label | None = Field(description="What it learned; None if unknown, for an imported model.")
     horizon: str = Field(description="A duration, hospital_stay, or not stated.")
-    prediction_time: Duration | None = Field(description="Time after admission to the unit; None if unknown.")
+    prediction_time: Duration | None = Field(
+        description="The earliest prediction after admission to the unit; None if unknown."
+    )
+    training_hours: TrainingHours | None = Field(
+        default=None,
+        description="The hours since admission that the model covers: it is asked only within them. None if not stated,"
+        " by an earlier release or for a model trained elsewhere: it is asked at any hour.",
+    )
     cohort: Flow
     readings_set_aside: dict[str, dict[str, int]] = Field(
         default={}, description="Readings of the source that did not become events, by variable and reason."

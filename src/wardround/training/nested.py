@@ -1,4 +1,4 @@
-"""Chooses a candidate's settings in grouped nested cross-validation, and scores the training rows out of fold.
+"""Chooses a candidate's settings in grouped nested cross-validation.
 
 The outer folds are those of the table. Inside, a setting is judged on the folds before and after the outer one: a
 model that was fitted without two neighbouring folds is judged on each of them, so that one fit does the work of two.
@@ -23,9 +23,8 @@ LARGE_POSITIVES: Final = 500
 
 
 class Nested(NamedTuple):
-    """Out-of-fold scores, the setting chosen without each fold, and the setting for all rows."""
+    """The setting chosen without each fold, and the setting for all rows."""
 
-    scores: np.ndarray
     by_fold: dict[int, HyperParameters]
     setting: HyperParameters
 
@@ -42,11 +41,7 @@ def nested_cross_validation(candidate: type[Fitted], rows: TrainingRows, budget:
     folds = [int(fold) for fold in np.unique(rows.folds)]
     judged = _judged(candidate, settings, len(stages), rows, folds, seed)
     by_fold = {fold: stages[_best(judged[:, place])] for place, fold in enumerate(folds)}
-    scores = np.full(len(rows.outcome), np.nan)
-    for fold in folds:
-        inside = rows.folds == fold
-        scores[inside] = fit(candidate, rows.take(~inside), seed, by_fold[fold]).scores(rows.features[inside])
-    return Nested(scores, by_fold, stages[_best(judged.reshape(len(stages), -1))])
+    return Nested(by_fold, stages[_best(judged.reshape(len(stages), -1))])
 
 
 def is_large(rows: TrainingRows) -> bool:

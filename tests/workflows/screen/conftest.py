@@ -123,15 +123,21 @@ def with_quality(settings: Settings, tmp_path: Path) -> Callable[..., Settings]:
 
 
 @pytest.fixture
-def with_thresholds(settings: Settings, tmp_path: Path) -> Callable[..., Settings]:
+def with_thresholds(with_card: Callable[..., Settings]) -> Callable[..., Settings]:
     """with_thresholds(moderate=…, high=…) is the installation whose live model has other thresholds."""
+    return lambda **thresholds: with_card(thresholds=thresholds)
 
-    def changed(**thresholds: float) -> Settings:
-        mine = replace(settings, models=tmp_path / "thresholds")
+
+@pytest.fixture
+def with_card(settings: Settings, tmp_path: Path) -> Callable[..., Settings]:
+    """with_card(thresholds=…, training_hours=…) is the installation whose live model's card says this instead."""
+
+    def changed(**content: Any) -> Settings:
+        mine = replace(settings, models=tmp_path / "changed")
         condition, store = load_condition("sepsis", settings.schemas), ModelStore(settings.models)
         card = store.card("sepsis", store.live_version("sepsis"))
         files = {name: (settings.models / "sepsis" / card.version / name).read_bytes() for name in card.files}
-        ModelStore(mine.models).save("sepsis", card.model_copy(update={"thresholds": thresholds}), files)
+        ModelStore(mine.models).save("sepsis", card.model_copy(update=content), files)
         ModelStore(mine.models).promote(condition, card.version, by="tests", why="tests")
         return mine
 

@@ -11,7 +11,6 @@ from wardround.errors import TrainingError
 from wardround.settings import Settings, settings_from
 from wardround.sources.mimic.folder import MimicFolder
 from wardround.spec.loading import load_condition
-from wardround.training.clocks import clocks_in
 from wardround.workflows.train import TrainingRequest, build_table, load
 
 HOUR = pd.Timedelta(hours=1)
@@ -72,16 +71,11 @@ def test_rows_lie_before_onset_by_full_hours_and_the_outcome_is_onset_within_the
     assert (ahead.dropna() > 0).all()
     assert table["outcome"].tolist() == (ahead <= 6).tolist()
     assert 20 < table["outcome"].sum() < 200
+    assert table.loc[table["outcome"], "matched"].all()
+    assert table["matched"].mean() < 0.6
     assert (table["hour"] % 1 == 0).all()
     assert table.groupby("stay_id")["as_of"].diff().dropna().ge(HOUR).all()
     assert hourly.read_json("rows.json")["used"] == len(table)
-
-
-def test_the_time_in_unit_and_hospital_advances_with_the_hours_of_a_stay(hourly) -> None:
-    table = hourly.read_frame("table.parquet")
-    assert clocks_in(table) == ("hours_in_unit", "hours_in_hospital")
-    assert (table["hours_in_unit"] == table["hour"]).all()
-    assert (table["hours_in_hospital"] > table["hour"]).all()
 
 
 def test_the_planted_effect_shows_in_the_hours_before_onset(hourly) -> None:
@@ -91,13 +85,17 @@ def test_the_planted_effect_shows_in_the_hours_before_onset(hourly) -> None:
     assert means.loc[True, "mean_pressure__change_6h"] < means.loc[False, "mean_pressure__change_6h"] - 1
 
 
-def test_the_columns_are_those_of_a_first_day_table(hourly, opened, settings) -> None:
-    first_day = opened()
-    build_table(_name(first_day), settings)
-    table = first_day.read_frame("table.parquet")
+def test_a_daily_table_has_the_same_columns_and_a_row_each_day(hourly, opened, settings) -> None:
+    daily = opened()
+    build_table(_name(daily), settings)
+    table = daily.read_frame("table.parquet")
     assert list(table) == list(hourly.read_frame("table.parquet"))
-    assert (table["hour"] == 24).all()
-    assert first_day.read_json("task.json")["hours_per_row"] == 24
+    assert table.groupby("stay_id")["hour"].min().between(6, 29).all()
+    assert set(table.groupby("stay_id")["hour"].diff().dropna()) == {24}
+    assert daily.read_json("task.json")["hours_per_row"] == 24
+    covered = daily.read_json("training_hours.json")
+    assert covered["first"] == "6h"
+    assert table["hour"].max() <= int(covered["last"].removesuffix("h"))
     assert table[["unit", "race", "anchor_year_group", "sex_group", "age_band"]].ne("").all(axis=None)
 
 

@@ -17,7 +17,7 @@ def test_each_step_of_a_training_says_what_it_counted_and_chose(small_mimic, set
         step, done, figures = record.getMessage().partition(": done in ")
         if done:
             said[step.removeprefix(f"run {trained.run}, ")] = figures.partition("; ")[2]
-    assert said["load"] == "stays 58; with the outcome 20; left out 2 (open_stay 1, shorter_than_24h 1)"
+    assert said["load"] == "stays 58; with the outcome 20; left out 2 (open_stay 1, over_before_prediction 1)"
     assert "used 58" in said["build_table"]
     assert said["fit_candidate logistic_regression"].startswith("rows ")
     assert said["evaluate"].endswith("candidate logistic_regression")

@@ -25,7 +25,8 @@ from wardround.workflows.train import (
     train,
     why_unasked,
 )
-from wardround.workflows.train.run import TEST, load_run
+from wardround.workflows.train.run import load_run
+from wardround.workflows.train.table import TEST
 
 NOW = datetime(2026, 3, 1, 5, tzinfo=UTC)
 

@@ -16,7 +16,6 @@ from wardround.adapters.models.store import ModelStore
 from wardround.errors import SourceDataError, SpecError, TrainingError
 from wardround.settings import Settings, settings_from
 from wardround.spec.loading import load_condition
-from wardround.training.clocks import clocks_in
 from wardround.training.tasks import ROW_COLUMNS
 from wardround.workflows.model_import import ImportRequest, digest_of, import_model
 from wardround.workflows.train import (
@@ -64,7 +63,7 @@ def test_every_stay_is_used_or_left_out_for_a_reason(trained) -> None:
     assert trained.card.cohort.model_dump() == {
         "found": 60,
         "used": 58,
-        "excluded": {"open_stay": 1, "shorter_than_24h": 1},
+        "excluded": {"open_stay": 1, "over_before_prediction": 1},
     }
 
 
@@ -88,15 +87,6 @@ def test_the_card_says_what_was_learned_and_how_well(trained) -> None:
     assert card.metrics["brier"].low <= card.metrics["brier"].value <= card.metrics["brier"].high
     assert (card.created, card.seed, card.label.rule, card.horizon) == (NOW, 1, "icd", "hospital_stay")
     assert "Adjunct only" in card.safety
-
-
-def test_the_card_says_what_the_ranking_owes_to_the_time_since_the_stay_began(trained, settings) -> None:
-    table = RunFolder.existing(settings.runs, trained.run).read_frame("table.parquet")
-    found = trained.card.by_time
-    assert found.columns == clocks_in(table) == ("hours_in_unit", "hours_in_hospital")
-    assert found.rows == (table["fold"] != -1).sum()
-    assert found.without_time["auroc"].value > 0.8, "what tells the patients apart is not the time"
-    assert trained.card.gates[2].clocks == ()
 
 
 def test_the_first_model_goes_live_and_scores(trained, settings) -> None:
@@ -137,7 +127,7 @@ def test_another_seed_gives_another_model_which_does_not_go_live_by_itself(train
 
 def test_a_second_condition_needs_nothing_but_its_file(small_mimic, settings) -> None:
     card = _train(small_mimic, settings, condition="mortality").card
-    assert (card.label.rule, card.cohort.used, len(card.columns)) == ("hospital_death", 58, 79)
+    assert (card.label.rule, card.cohort.used, len(card.columns)) == ("hospital_death", 58, 77)
 
 
 def test_tasks_can_be_repeated_and_hand_on_small_references(small_mimic, tmp_path) -> None:
@@ -217,7 +207,7 @@ def test_an_unknown_condition_label_or_folder_is_a_clear_error(small_mimic, tmp_
 
 
 @pytest.mark.mimic
-@pytest.mark.parametrize(("condition", "positives"), [("sepsis", 24), ("mortality", 14)])
+@pytest.mark.parametrize(("condition", "positives"), [("sepsis", 26), ("mortality", 15)])
 def test_the_demo_accounts_for_all_140_stays(mimic_demo, tmp_path, condition, positives) -> None:
     trained = _train(mimic_demo, _settings(tmp_path), condition=condition)
     cohort, split = trained.card.cohort, trained.card.split

@@ -5,6 +5,7 @@ No error here stops the run: the challenger is left out, with the reason. These 
 
 from functools import lru_cache
 
+import numpy as np
 import pandas as pd
 
 from wardround.core import run_files
@@ -17,8 +18,11 @@ from wardround.workflows.screen.scoring import Scoring
 from wardround.workflows.stores import store_of
 
 
-def score_challenger(opened: Run, chunk: int, features: pd.DataFrame, settings: Settings) -> None:
-    """Writes challenger.parquet (CHALLENGER_COLUMNS) of the chunk, or challenger_failed.json with the reason."""
+def score_challenger(opened: Run, chunk: int, features: pd.DataFrame, hours: np.ndarray, settings: Settings) -> None:
+    """Writes challenger.parquet (CHALLENGER_COLUMNS) of the chunk, or challenger_failed.json with the reason.
+
+    `hours`: since each feature row's admission to the unit.
+    """
     if opened.challenger is None or opened.challenger.left_out:
         return
     scores = run_files.of_chunk(chunk, run_files.CHALLENGER)
@@ -28,7 +32,7 @@ def score_challenger(opened: Run, chunk: int, features: pd.DataFrame, settings: 
     with opened.step("score_challenger", chunk=chunk) as step:
         try:
             scoring = _scoring(opened.id, settings)
-            said = scoring.stated(features[list(opened.condition.columns)].to_numpy(dtype=float))
+            said = scoring.stated(features[list(opened.condition.columns)].to_numpy(dtype=float), hours)
             rows = [
                 {"stay_id": stay, "challenger_score": one.score, "challenger_band": one.band}
                 for stay, one in zip(features["stay_id"], said, strict=True)

@@ -13,6 +13,7 @@ from wardround.core import run_files
 from wardround.core.events import Events, frame_of
 from wardround.core.ledger import FAILED, INDETERMINATE, SCORED
 from wardround.core.stay_reasons import FailedAt, Reason
+from wardround.core.stays import hours_at
 from wardround.features.basis import NO_EVENTS, used_events
 from wardround.settings import Settings
 from wardround.workflows.screen.challenge import score_challenger
@@ -39,7 +40,7 @@ def score(run: str, chunk: int, settings: Settings) -> None:
         step.count(stays=len(stays))
         for outcome, mine in outcomes.groupby("outcome"):
             step.count_reasons(str(outcome), mine["reason"])
-    score_challenger(opened, chunk, usable, settings)
+    score_challenger(opened, chunk, usable, hours_at(usable, stays), settings)
 
 
 @lru_cache(maxsize=1)
@@ -62,7 +63,8 @@ def _scores(features: pd.DataFrame, opened: Run, chunk: int, scoring: Scoring, s
     patient_of = dict(zip(stays["stay_id"], stays["patient_id"], strict=True))
     patients = [patient_of[stay_id] for stay_id in features["stay_id"]]
     used = [used_of.get(patient, NO_EVENTS) for patient in patients]
-    explained = scoring.explained(features[list(opened.condition.columns)].to_numpy(dtype=float), used)
+    values = features[list(opened.condition.columns)].to_numpy(dtype=float)
+    explained = scoring.explained(values, hours_at(features, stays), used)
     columns = {
         "stay_id": features["stay_id"],
         "patient_id": patients,

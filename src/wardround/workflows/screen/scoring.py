@@ -11,6 +11,7 @@ from wardround.features.basis import UsedEvents
 from wardround.features.minimum_data import enough_data
 from wardround.results.bands import band_of
 from wardround.results.rationale import Columns, missing_inputs, reasons
+from wardround.results.training_hours import OUTSIDE_TRAINING_HOURS, outside_training_hours
 from wardround.spec.conditions import Condition
 from wardround.training.model import Inputs, ScoringModel
 
@@ -40,8 +41,8 @@ class Explained(NamedTuple):
 class Scoring:
     """A model prepared to score rows of its condition's columns.
 
-    Its functions take such rows (NaN is unknown) and raise ModelError if the model returns anything other than
-    probabilities.
+    Its functions take such rows (NaN is unknown) and the hours since each stay's admission to the unit (NaN if
+    unknown), and raise ModelError if the model returns anything other than probabilities.
     """
 
     model: ScoringModel
@@ -53,15 +54,15 @@ class Scoring:
         """Prepares a model; raises ModelError if it takes a column that the condition does not have."""
         return cls(model, Columns.of(condition, model.card.usual), model.inputs_among(condition.columns))
 
-    def stated(self, values: np.ndarray) -> list[Stated]:
+    def stated(self, values: np.ndarray, hours: np.ndarray) -> list[Stated]:
         """Returns what the model says of each row."""
-        why = self._why_not(values)
+        why = self._why_not(values, hours)
         inputs = self.inputs.of(values[why == ""])
         return self._said(why, self.model.probabilities(inputs) if len(inputs) else np.zeros(0))
 
-    def explained(self, values: np.ndarray, used: Sequence[UsedEvents]) -> list[Explained]:
+    def explained(self, values: np.ndarray, hours: np.ndarray, used: Sequence[UsedEvents]) -> list[Explained]:
         """Returns what the model says of each row, with the reasons; `used` holds the events behind each row."""
-        why = self._why_not(values)
+        why = self._why_not(values, hours)
         rows = np.flatnonzero(why == "").tolist()
         probabilities, told = np.zeros(0), {}
         if rows:
@@ -72,9 +73,10 @@ class Scoring:
         stated, missing = self._said(why, probabilities), missing_inputs(values, self.columns)
         return [Explained(one, told.get(row, ()), missing[row]) for row, one in enumerate(stated)]
 
-    def _why_not(self, values: np.ndarray) -> np.ndarray:
+    def _why_not(self, values: np.ndarray, hours: np.ndarray) -> np.ndarray:
         """Returns why a row gets no score; empty for rows that do."""
         why = np.full(len(values), "", dtype=object)
+        why[outside_training_hours(hours, self.model.card.training_hours)] = OUTSIDE_TRAINING_HOURS
         why[~self.inputs.are_there(values)] = REQUIRED_INPUT
         why[~enough_data(values, self.columns.subjects)] = MINIMUM_DATA
         return why

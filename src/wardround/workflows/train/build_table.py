@@ -28,7 +28,8 @@ from wardround.training.splits import grouped_folds, latest_patients, patients_t
 from wardround.training.tasks import ROW_COLUMNS, predictions_of, rows_of, spans_of
 from wardround.workflows.features import features_from
 from wardround.workflows.train.request import TrainingRequest
-from wardround.workflows.train.run import TEST, Run, load_run, step_of
+from wardround.workflows.train.run import Run, load_run, step_of
+from wardround.workflows.train.table import TEST
 
 ROWS_AT_ONCE: Final = 20_000
 """How many predictions may have their readings in memory at a time."""
@@ -48,7 +49,9 @@ def build_table(run: str, settings: Settings) -> list[str]:
             _write_features(opened, settings)
         with folder.reading(run_files.FEATURES) as file:
             keys = pq.read_table(file, columns=["stay_id", "patient_id", "outcome", "anchor_year_group"]).to_pandas()
-        cohort = TrainingCohort(folder.read_frame(run_files.STAYS), folder.read_frame(run_files.LEFT_OUT))
+        cohort = TrainingCohort(
+            folder.read_frame(run_files.STAYS), folder.read_frame(run_files.LEFT_OUT), opened.training_hours
+        )
         left_out = leave_out_too_little_data(cohort, set(keys["stay_id"])).excluded
         folder.write_frame(run_files.NOT_IN_TABLE, left_out)
         _write_table(folder, _folds(keys, opened.request, remedy(left_out, opened.task)))
@@ -81,7 +84,7 @@ def _predictions(run: Run, settings: Settings, set_aside: Counter[str]) -> Itera
     """Yields the predictions with their features, some patients at a time; the first frame is empty."""
     stays = run.folder.read_frame(run_files.STAYS)
     yield _with_features(empty_readings(), stays.head(0), run, set_aside)
-    spans = spans_of(stays, run.task, run.condition.longest_window)
+    spans = spans_of(stays, run.condition.longest_window)
     at_once = _patients_at_once(stays, run.task)
     source = MimicFolder(run.request.mimic, patients_at_once=at_once, memory=settings.memory)
     for patients, readings in source.readings_in(spans, run.condition.variables):

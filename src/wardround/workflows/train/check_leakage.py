@@ -52,17 +52,18 @@ def _found(run: Run) -> _Found:
     from wardround.candidates.registry import CANDIDATES
 
     evaluated = Evaluated.model_validate(run.folder.read_json(run_files.EVALUATION))
-    train, test = run.sides()
+    table, fitted = run.table, run.fitted_rows()
+    train, test = table.side(on_test=False), table.side(on_test=True)
     candidate, limits, seed = CANDIDATES[evaluated.chosen], run.condition.leakage, run.request.seed
     important = [each.column for each in evaluated.evaluation.importance.columns[:_TO_LOOK_AT]]
-    clocks, some = clocks_in(pd.concat([train.frame, test.frame])), examined(train.rows, seed)
+    clocks, some = clocks_in(table.clocks()), examined(fitted, seed)
     chosen = {**run.results()[evaluated.chosen].settings, **candidate.thrift}
-    setting = for_a_sample(candidate, chosen, len(some.outcome) / len(train.frame))
+    setting = for_a_sample(candidate, chosen, len(some.outcome) / len(fitted.outcome))
     time = TimeScores.of(candidate, some, setting, clocks, seed) if clocks else None
     gates = (
         patient_overlap(*(pd.concat([train.frame[name], test.frame[name]]) for name in ("patient_id", "fold"))),
-        permuted_labels(candidate, train.rows, setting, limits, seed),
-        dominant_feature(candidate, train.rows, setting, limits, seed, time),
+        permuted_labels(candidate, fitted, setting, limits, seed),
+        dominant_feature(candidate, fitted, setting, limits, seed, time),
         too_good(evaluated.metrics["auroc"], test.outcome, test.patients, important, limits),
     )
     return _Found(gates, time.figures(seed) if time else None)

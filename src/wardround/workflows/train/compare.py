@@ -10,10 +10,10 @@ from wardround.evaluation.tallies import Scores
 from wardround.results.bands import HIGH
 from wardround.settings import Settings
 from wardround.training.decisions import JUDGEMENTS
-from wardround.training.labels import label_named
 from wardround.training.model import ModelCard, ScoringModel
-from wardround.workflows.train.run import Run, Table, load_run, step_of
+from wardround.workflows.train.run import Run, load_run, step_of
 from wardround.workflows.train.seen import seen_by
+from wardround.workflows.train.table import Table
 
 GATES: Final = "promotion gates"
 
@@ -61,13 +61,13 @@ def require_gates(comparison: Comparison) -> None:
 
 def _comparison(run: Run, store: ModelStore, settings: Settings) -> Comparison:
     version = run.folder.read_json(run_files.VERSION)["version"]
-    _, test = run.sides()
-    candidate, live = store.load(run.condition, version), _live(run, store, test)
+    table, test = run.table, run.table.side(on_test=True)
+    candidate, live = store.load(run.condition, version), _live(run, store)
     metrics = compared(
         test.outcome,
         test.patients,
-        _scores(candidate, test),
-        _scores(live.model, test) if live.model else None,
+        _scores(candidate, table),
+        _scores(live.model, table) if live.model else None,
         run.request.seed,
     )
     counts = counted(test.outcome, test.patients)
@@ -85,22 +85,22 @@ def _comparison(run: Run, store: ModelStore, settings: Settings) -> Comparison:
     )
 
 
-def _live(run: Run, store: ModelStore, test: Table) -> _Live:
+def _live(run: Run, store: ModelStore) -> _Live:
     record = store.live(run.condition.id)
     if record is None:
         return _Live(None, None, None)
     try:
         model = store.load(run.condition, record.version)
-        if not model.can_score(test.features).all():
+        if not run.table.scored(model.can_score).all():
             return _Live(record.version, None, "it cannot score test patients who lack an input that it requires")
-        model.predict(test.features.head(1))
+        model.predict(next(run.table.features()).head(1))
     except ModelError as error:
         return _Live(record.version, None, str(error))
     return _Live(record.version, model, None)
 
 
-def _scores(model: ScoringModel, test: Table) -> Scores:
-    return Scores(model.predict(test.features), model.card.thresholds[HIGH])
+def _scores(model: ScoringModel, table: Table) -> Scores:
+    return Scores(table.scored(model.predict), model.card.thresholds[HIGH])
 
 
 def _notes(candidate: ModelCard, live: ModelCard) -> tuple[str, ...]:
@@ -111,4 +111,5 @@ def _notes(candidate: ModelCard, live: ModelCard) -> tuple[str, ...]:
 
 
 def _question(card: ModelCard) -> str:
-    return f"{label_named(card.label)}, horizon {card.horizon}, {card.task.task if card.task else 'task not stated'}"
+    rule = card.label.rule if card.label else "label not stated"
+    return f"{rule}, horizon {card.horizon}, {card.task.task if card.task else 'task not stated'}"

@@ -8,14 +8,15 @@ from wardround.settings import Settings
 from wardround.sources.mimic.folder import MimicFolder
 from wardround.training.cohort import counted, training_cohort, why_left_out
 from wardround.training.labels import LabelSources, definitions_of, outcomes
-from wardround.training.tasks import task_of
+from wardround.training.tasks import first_hours, task_of
 from wardround.workflows.train.request import TrainingRequest
 from wardround.workflows.train.run import Run, open_run, step_of
 
 
 def load(request: TrainingRequest, settings: Settings) -> str:
-    """Opens a run and writes task.json, stays.parquet (outcome, onset, last_hour), left_out.parquet and, for a label
-    with several definitions of onset, definitions.parquet and definitions.json; returns the run id.
+    """Opens a run and writes task.json, training_hours.json, stays.parquet (with outcome, onset and the hours that the
+    stay is followed), left_out.parquet and, for a label with several definitions of onset, definitions.parquet and
+    definitions.json; returns the run id.
 
     Raises SpecError, TrainingError (the condition does not have the label or the task) or SourceDataError.
     """
@@ -28,6 +29,7 @@ def load(request: TrainingRequest, settings: Settings) -> str:
         known = outcomes(sources, run.label)
         cohort = training_cohort(stays, known, run.task, run.condition, request.seed)
         _write_definitions(run, sources)
+        run.folder.write_json(run_files.TRAINING_HOURS, cohort.covered.model_dump(mode="json"))
         run.folder.write_frame(run_files.STAYS, cohort.stays)
         run.folder.write_frame(run_files.LEFT_OUT, cohort.excluded)
         if run.folder.exists(run_files.FEATURES):  # from an earlier attempt, perhaps with other stays
@@ -52,7 +54,8 @@ def _write_definitions(run: Run, sources: LabelSources) -> None:
     for label in labels:
         known = outcomes(sources, label)
         task = task_of(label, run.request.at, run.request.horizon)
-        reasons = why_left_out(sources.stays, known, task, run.condition)
+        first = first_hours(sources.stays, task, run.request.seed)
+        reasons = why_left_out(sources.stays, known, first, task, run.condition)
         named = {"onset": str(label.onset), "suspicion": label.suspicion}
         counts.append(Definition(**named, stays=counted(known, reasons)).model_dump(mode="json"))
         stays = sources.stays[["stay_id"]].assign(definition=named["onset"], suspicion=named["suspicion"])

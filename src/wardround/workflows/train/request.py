@@ -13,6 +13,7 @@ from wardround.spec.conditions import OnsetDefinition, Suspicion
 
 Approval = Literal["ask", "first_without_asking", "never"]
 SplitRule = Literal["patient", "calendar"]
+FittedOn = Literal["all_hours", "matched"]
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -33,7 +34,10 @@ class TrainingRequest(SpecModel):
         description="Folder with hosp/ and icu/, or a DuckDB file with their tables."
     )
     created: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(description="The time that the card will state.")
-    at: Duration = Field(default=timedelta(hours=24), description="Prediction time after admission.")
+    at: Duration = Field(
+        default=timedelta(hours=6),
+        description="Earliest prediction after admission, if predicted daily; each stay's first is within a day of it.",
+    )
     label: str | None = Field(default=None, description="Name of the label rule; None for the condition's default.")
     onset: OnsetDefinition | None = Field(
         default=None, description="When sepsis began; None: as the condition's label sepsis3 says."
@@ -44,7 +48,12 @@ class TrainingRequest(SpecModel):
     )
     horizon: Duration | None = Field(
         default=None,
-        description="Predict hourly whether onset occurs within this horizon; None: once, for the whole stay.",
+        description="Predict hourly whether onset occurs within this horizon; None: daily, for the whole stay.",
+    )
+    fitted_on: FittedOn = Field(
+        default="all_hours",
+        description="Fit to all hours at risk, or (hourly) to hours matched between stays with and without the"
+        " outcome.",
     )
     candidates: Annotated[tuple[str, ...] | None, AfterValidator(_distinct)] = Field(
         default=None, description="Names of the candidates to compare; None for all."

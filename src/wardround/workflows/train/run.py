@@ -1,11 +1,8 @@
 """A training run: opened once, and loaded again by each of its tasks."""
 
-import hashlib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final
 
-import numpy as np
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, run_id, runs_in
@@ -13,6 +10,7 @@ from wardround.core import run_files
 from wardround.core.run_overview import TRAINING, RunName
 from wardround.errors import TrainingError
 from wardround.evaluation.results import Task
+from wardround.results.training_hours import TrainingHours
 from wardround.settings import Settings
 from wardround.spec.conditions import Condition, Label
 from wardround.spec.digest import spec_digest
@@ -23,9 +21,7 @@ from wardround.training.tasks import task_of
 from wardround.workflows.report_places import card_place
 from wardround.workflows.steps import Step, told
 from wardround.workflows.train.request import TrainingRequest
-
-# In the column `fold` of the table: a row of the test side, which is in no fold of the cross-validation.
-TEST: Final = -1
+from wardround.workflows.train.table import Table
 
 
 @dataclass(frozen=True)
@@ -63,21 +59,20 @@ class Run:
         if self.request.candidates is not None:
             _ = self.candidates
 
-    def sides(self) -> tuple["Table", "Table"]:
-        """Returns the training and the test side of the table."""
-        table = self.folder.read_frame(run_files.TABLE)
-        train = table["fold"] != TEST
-        return Table(table[train], self.condition), Table(table[~train], self.condition)
+    @property
+    def table(self) -> Table:
+        return Table(self.folder, self.condition)
 
-    def data_digest(self) -> str:
-        """Returns a digest of names and values of the table's columns, in order; however parquet stores them.
+    def fitted_rows(self) -> TrainingRows:
+        """Returns the rows that the request's design fits models to."""
+        return self.table.fitted(self.request.fitted_on, self.request.seed)
 
-        It covers rows, features, outcomes and folds, and therefore which patients are on the test side.
-        """
-        table = self.folder.read_frame(run_files.TABLE)
-        digest = hashlib.sha256("\n".join(table.columns).encode())
-        digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
-        return digest.hexdigest()
+    @property
+    def training_hours(self) -> TrainingHours:
+        """The hours since admission that the run's model covers. Raises TrainingError if no such hours were found."""
+        if not self.folder.exists(run_files.TRAINING_HOURS):
+            raise TrainingError(f"run {self.id}: an earlier release opened it, and it cannot be continued; train again")
+        return TrainingHours.model_validate(self.folder.read_json(run_files.TRAINING_HOURS))
 
     def set_aside(self) -> dict[str, dict[str, int]]:
         """Returns readings that did not become events, counted by variable and reason."""
@@ -92,43 +87,6 @@ class Run:
         names = self.folder.read_json(run_files.CANDIDATES)
         found = {name: self.folder.read_json(run_files.of_candidate(name)) for name in names}
         return {name: CandidateResult.model_validate(result) for name, result in found.items()}
-
-
-@dataclass(frozen=True)
-class Table:
-    """Predictions: `training.tasks.ROW_COLUMNS`, fold and features."""
-
-    frame: pd.DataFrame
-    condition: Condition
-
-    @property
-    def features(self) -> pd.DataFrame:
-        return self.frame[list(self.condition.columns)]
-
-    @property
-    def outcome(self) -> np.ndarray:
-        return self.frame["outcome"].to_numpy(dtype=int)
-
-    @property
-    def folds(self) -> np.ndarray:
-        return self.frame["fold"].to_numpy(dtype=int)
-
-    @property
-    def rows(self) -> TrainingRows:
-        return TrainingRows(self.features, self.outcome, self.folds, self.patients)
-
-    @property
-    def stays(self) -> int:
-        return int(self.frame["stay_id"].nunique())
-
-    @property
-    def positive_stays(self) -> int:
-        """Stays with the outcome in at least one row."""
-        return int(self.frame.loc[self.frame["outcome"].astype(bool), "stay_id"].nunique())
-
-    @property
-    def patients(self) -> pd.Series:
-        return self.frame["patient_id"]
 
 
 def step_of(run: str, name: str, settings: Settings) -> AbstractContextManager[Step]:

@@ -7,7 +7,8 @@ from wardround.core import run_files
 from wardround.evaluation.comparison import Seen
 from wardround.settings import Settings
 from wardround.training.model import ModelCard
-from wardround.workflows.train.run import TEST, run_that_made
+from wardround.workflows.train.run import run_that_made
+from wardround.workflows.train.table import TEST
 
 
 def seen_by(card: ModelCard, test_patients: pd.Series, data_digest: str, settings: Settings) -> Seen:

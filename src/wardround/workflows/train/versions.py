@@ -22,14 +22,14 @@ from wardround.results.bands import HIGH, MODERATE
 from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.spec.loading import load_condition
-from wardround.training.labels import label_named
 from wardround.training.model import ModelCard, ScoringModel
 from wardround.workflows.steps import told
 from wardround.workflows.train.build_table import build_table
 from wardround.workflows.train.load import load
 from wardround.workflows.train.request import TrainingRequest
-from wardround.workflows.train.run import Run, Table, load_run, run_that_made
+from wardround.workflows.train.run import Run, load_run, run_that_made
 from wardround.workflows.train.seen import seen_by
+from wardround.workflows.train.table import Table
 
 
 def compare_versions(
@@ -53,9 +53,9 @@ def compare_versions(
         both = tuple(store.load(condition, version) for version in (first, second))
         _require_one_question(both[0].card, both[1].card)
         with _test_side(both, mimic, settings) as (run, patients):
-            _, test = run.sides()
-            scores = tuple(_scores(model, test) for model in both)
-            digest = run.data_digest()
+            test = run.table.side(on_test=True)
+            scores = tuple(_scores(model, run.table) for model in both)
+            digest = run.table.digest()
             seen = [seen_by(model.card, test.patients, digest, settings) for model in both]
             step.count(rows=len(test.frame))
             return TwoVersions(
@@ -113,9 +113,9 @@ def _require_one_question(first: ModelCard, second: ModelCard) -> None:
 
 
 def _question(card: ModelCard) -> str:
+    rule = card.label.rule if card.label else "label not stated"
     at = format_duration(card.task.at) if card.task else "at a time not stated"
-    task = card.task.task if card.task else "task not stated"
-    return f"{label_named(card.label)}, horizon {card.horizon}, {task} from {at}"
+    return f"{rule}, horizon {card.horizon}, {card.task.task if card.task else 'task not stated'} from {at}"
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Set
         run = load(_request_of(card, mimic), own)
         build_table(run, own)
         opened = load_run(run, own)
-        again = opened.data_digest() == card.data_digest
+        again = opened.table.digest() == card.data_digest
         whose = (
             f"the test patients of {card.version}, made again from MIMIC-IV"
             if again
@@ -156,6 +156,7 @@ def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Set
 
 def _request_of(card: ModelCard, mimic: Path) -> TrainingRequest:
     """Returns the request that made the card's table, for this copy of MIMIC-IV."""
+    design = card.evaluation.design if card.evaluation else None
     stated = {
         "condition": card.condition,
         "mimic": mimic,
@@ -166,20 +167,22 @@ def _request_of(card: ModelCard, mimic: Path) -> TrainingRequest:
         "horizon": card.task.horizon if card.task else None,
         "seed": card.seed,
         "split": card.split.rule,
+        **({"fitted_on": design.fitted_on} if design else {}),
         "run": run_id(f"train_{card.condition}", pd.Timestamp(card.created)),
         **({"at": card.prediction_time} if card.prediction_time else {}),
     }
     return TrainingRequest.model_validate(stated)
 
 
-def _scores(model: ScoringModel, test: Table) -> np.ndarray:
-    lacking = int((~model.can_score(test.features)).sum())
+def _scores(model: ScoringModel, table: Table) -> np.ndarray:
+    can = table.scored(model.can_score)
+    lacking = int((can == 0).sum())
     if lacking:
         raise ModelError(
-            f"model {model.version}: cannot score {lacking:,} of {len(test.frame):,} rows of test patients, who"
+            f"model {model.version}: cannot score {lacking:,} of {len(can):,} rows of test patients, who"
             " lack an input that it requires; give it values to impute, and import it again"
         )
-    return model.predict(test.features)
+    return table.scored(model.predict)
 
 
 def _note(card: ModelCard) -> str:

@@ -16,7 +16,8 @@ from wardround.spec.digest import spec_digest
 from wardround.training.about import About
 from wardround.training.model import Flow, ModelCard, Side, Split
 from wardround.training.splits import FOLDS
-from wardround.workflows.train.run import Run, Table, load_run, step_of
+from wardround.workflows.train.run import Run, load_run, step_of
+from wardround.workflows.train.table import Rows
 
 _LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
 
@@ -62,6 +63,7 @@ def _from_run(run: Run) -> dict[str, Any]:
         "label": run.label,
         "horizon": format_duration(horizon) if horizon else "hospital_stay",
         "prediction_time": run.task.at,
+        "training_hours": run.training_hours,
         "seed": request.seed,
         "task": run.task,
         "readings_set_aside": run.set_aside(),
@@ -71,12 +73,12 @@ def _from_run(run: Run) -> dict[str, Any]:
 
 
 def _from_table(run: Run) -> dict[str, Any]:
-    train, test = run.sides()
+    train, test = run.table.side(on_test=False), run.table.side(on_test=True)
     excluded = run.folder.read_frame(run_files.NOT_IN_TABLE)["reason"].value_counts()
     left_out = {str(reason): int(count) for reason, count in sorted(excluded.items())}
     used = train.stays + test.stays
     return {
-        "data_digest": run.data_digest(),
+        "data_digest": run.table.digest(),
         "cohort": Flow(found=used + sum(left_out.values()), excluded=left_out, used=used),
         "split": _split(run, _side(train), _side(test)),
     }
@@ -87,5 +89,5 @@ def _split(run: Run, train: Side, test: Side) -> Split:
     return Split(rule=run.request.split, train=train, test=test, test_share=round(share, 4), folds=FOLDS)
 
 
-def _side(table: Table) -> Side:
-    return Side(patients=table.patients.nunique(), stays=table.stays, positives=table.positive_stays)
+def _side(rows: Rows) -> Side:
+    return Side(patients=rows.patients.nunique(), stays=rows.stays, positives=rows.positive_stays)
