@@ -98,7 +98,10 @@ def _index(patient: dict[str, str]) -> Index:
     now, born = micros(_AS_OF), micros(datetime.fromisoformat(patient["birthDate"]).replace(tzinfo=UTC))
     sex = {"male": 1.0, "female": 0.0}[patient["gender"]]
     years = (now - born) / PER_DAY / DAYS_PER_YEAR
-    return Index(Texts.of([patient["id"]]), np.array([now]), {"age": np.array([years]), "sex": np.array([sex])})
+    # When the stay began would come with the call.
+    known = {"age": years, "sex": sex, "hours_in_unit": 24.0, "hours_in_hospital": 30.0}
+    demographics = {name: np.array([value]) for name, value in known.items()}
+    return Index(Texts.of([patient["id"]]), np.array([now]), demographics)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,8 @@ LIMITS = [
     ("body_temperature__max_24h", 45.0, math.inf),
     ("age", 18.0, 17.9),
     ("age", 130.0, 131.0),
+    ("hours_in_unit", 0.0, -0.1),
+    ("hours_in_hospital", 87_660.0, 87_660.1),
     ("sex", 1.0, 2.0),
     ("sex", 0.0, math.inf),
     ("sex", 0.0, 0.5),
@@ -416,6 +418,8 @@ def test_what_build_features_gives_passes_also_after_a_round_through_parquet(tmp
             "as_of": [as_of],
             "birth_date": [pd.Timestamp("1960-05-01")],
             "sex": "male",
+            "unit_begin": [as_of - pd.Timedelta(hours=30)],
+            "hospital_begin": [as_of - pd.Timedelta(hours=35)],
         }
     )
     times = [as_of - pd.Timedelta(hours=hours) for hours in (20, 9, 1)]

@@ -14,6 +14,7 @@ from wardround.spec.conditions import Condition, Summary
 from wardround.spec.loading import load_condition
 
 AS_OF = pd.Timestamp("2026-03-10T12:00Z")
+BEGINS = ("unit_begin", "hospital_begin")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,7 @@ def index_of(*patients: str) -> pd.DataFrame:
             "as_of": pd.Series([AS_OF] * len(patients), dtype="datetime64[us, UTC]"),
             "birth_date": pd.Series([pd.Timestamp("1960-03-10")] * len(patients), dtype="datetime64[us]"),
             "sex": ["female"] * len(patients),
+            **{name: pd.Series([AS_OF] * len(patients), dtype="datetime64[us, UTC]") for name in BEGINS},
         }
     )
 
@@ -183,4 +185,4 @@ def test_a_begin_that_is_unknown_or_later_or_made_up_is_an_unknown_time_and_neve
 
 def test_an_index_without_the_begins_that_a_condition_uses_is_refused(timed):
     with pytest.raises(ValueError, match="unit_begin is missing"):
-        build_features(frame_of(EVENT_COLUMNS), index_of("a"), timed)
+        build_features(frame_of(EVENT_COLUMNS), index_of("a").drop(columns="unit_begin"), timed)

@@ -60,6 +60,8 @@ def index() -> pd.DataFrame:
             "as_of": pd.Series(as_of, dtype="datetime64[us, UTC]"),
             "birth_date": pd.Series(pd.to_datetime(["1960-03-10", None, "1999-12-31"] * 2)).astype("datetime64[us]"),
             "sex": ["female", "male", "unknown", "other", None, "female"],
+            "unit_begin": pd.Series(pd.to_datetime([AS_OF - pd.Timedelta(hours=7), None] * 3)),
+            "hospital_begin": pd.Series(pd.to_datetime([None, AS_OF - pd.Timedelta(days=3)] * 3)),
         }
     )
 
@@ -165,6 +167,12 @@ def test_age_and_sex_are_those_of_the_row(condition) -> None:
     assert table["age"].tolist() == pytest.approx(years, abs=1 / 365, nan_ok=True)
     assert table["sex"].tolist() == pytest.approx([0, 1, NAN, NAN, NAN, 0], nan_ok=True)
     assert table["age"].isna().tolist() == [False, True, False] * 2
+
+
+def test_the_hours_of_a_row_are_those_from_its_own_begins_to_its_own_as_of(condition) -> None:
+    table = build_features(frame_of(EVENT_COLUMNS), index(), condition)
+    assert table["hours_in_unit"].tolist() == pytest.approx([7, NAN, 7, NAN, 6.5, NAN], nan_ok=True)
+    assert table["hours_in_hospital"].tolist() == pytest.approx([NAN, 72, NAN, 66, NAN, 72], nan_ok=True)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -51,7 +51,8 @@ def _of(variable: str) -> list[Rule]:
 
 def test_the_table_has_the_columns_of_the_spec_a_row_a_stay_and_no_stay_or_time_unknown() -> None:
     rules = _of("body_temperature")
-    columns = ("stay_id", "as_of", "age", "sex", *(f"body_temperature__{summary}_6h" for summary in SUMMARIES))
+    demographics = ("age", "sex", "hours_in_unit", "hours_in_hospital")
+    columns = ("stay_id", "as_of", *demographics, *(f"body_temperature__{summary}_6h" for summary in SUMMARIES))
     assert rules[0] == Rule("columns", "", "the columns are those of the spec, in its order", columns=columns)
     types = {"stay_id": "str", "as_of": "Timestamp"}
     for rule, column in zip(rules[1:], columns, strict=False):

@@ -75,6 +75,21 @@ def test_search_and_the_other_readers_agree_on_the_demo(way: str, read: dict[str
 
 
 @pytest.mark.parametrize("way", READERS)
+def test_when_each_stay_of_the_demo_began_is_known_in_unit_and_hospital(
+    way: str, read: dict[str, Read], demo: Path
+) -> None:
+    begins = {one["id"]: datetime.fromisoformat(one["period"]["start"]) for one in lines_of(demo, "Encounter")}
+    wholes = {
+        one["id"]: one["partOf"]["reference"].removeprefix("Encounter/") for one in lines_of(demo, "EncounterICU")
+    }
+    features = read[way].features.set_index("stay_id")
+    assert len(features) > 80
+    for stay, row in features.iterrows():
+        for name, encounter in (("hours_in_unit", stay), ("hours_in_hospital", wholes[str(stay)])):
+            assert row[name] == pytest.approx((AS_OF - begins[encounter]).total_seconds() / 3600, abs=1e-9), name
+
+
+@pytest.mark.parametrize("way", READERS)
 def test_every_value_of_the_demo_comes_out_once_and_no_other_does(
     way: str, read: dict[str, Read], demo: Path, sepsis: Condition, schemas: Path
 ) -> None:

@@ -18,7 +18,12 @@ def test_the_grid_has_a_row_per_variable_and_window_and_a_share_per_feature(sche
     windows = {(feature.variable, feature.window) for feature in sepsis.feature_list}
     assert len(grid.variables) == len(windows)
     assert (shares["Lactate", "last"], shares["Lactate", "lowest"], shares["Lactate", "trend"]) == (0.75, 0.0, None)
-    assert grid.demographics == (("Age", 0.25), ("Sex", 0.0))
+    assert grid.demographics == (
+        ("Age", 0.25),
+        ("Sex", 0.0),
+        ("Time in the unit", 0.0),
+        ("Time in the hospital", 0.0),
+    )
 
 
 def test_columns_that_the_run_did_not_have_are_left_blank(schemas: Path) -> None:

@@ -232,7 +232,13 @@ def test_every_column_has_words_and_no_two_the_same(sepsis: Condition) -> None:
 def test_missing_inputs_come_in_the_order_of_the_columns_by_their_names(sepsis: Condition) -> None:
     row = dict.fromkeys(sepsis.columns, UNKNOWN)
     displays = dict.fromkeys(sepsis.variables[feature.variable].display for feature in sepsis.feature_list)
-    assert missing_inputs(row, Columns.of(sepsis)) == ("Age", "Sex", *displays)
+    assert missing_inputs(row, Columns.of(sepsis)) == (
+        "Age",
+        "Sex",
+        "Time in the unit",
+        "Time in the hospital",
+        *displays,
+    )
     assert missing_inputs(dict.fromkeys(sepsis.columns, 0.5), Columns.of(sepsis)) == ()
 
 

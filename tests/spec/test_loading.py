@@ -38,7 +38,7 @@ def test_every_condition_of_the_project_loads(schemas):
 
 def test_columns_derive_from_their_parts_and_keep_the_order_of_the_file(schemas):
     columns = load_condition("sepsis", schemas).columns
-    assert columns[:4] == ("age", "sex", "heart_rate__last_24h", "heart_rate__mean_24h")
+    assert columns[:5] == ("age", "sex", "hours_in_unit", "hours_in_hospital", "heart_rate__last_24h")
     assert "creatinine__max_24h" in columns
 
 

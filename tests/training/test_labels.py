@@ -8,7 +8,15 @@ import pytest
 from wardround.errors import TrainingError
 from wardround.spec.conditions import Label, OnsetDefinition, Suspicion
 from wardround.spec.loading import load_condition
-from wardround.training.labels import RULES, LabelSources, definitions_of, label_of, onset_definition, outcomes
+from wardround.training.labels import (
+    RULES,
+    LabelSources,
+    definitions_of,
+    label_named,
+    label_of,
+    onset_definition,
+    outcomes,
+)
 
 SEPSIS = Label(rule="icd", icd10=("A40", "A41", "R6520"), icd9=("038", "99591"))
 DEATH = Label(rule="hospital_death")
@@ -134,6 +142,11 @@ def test_a_label_is_compared_with_all_its_other_definitions() -> None:
     assert found[0] == label
     assert len(set(found)) == len(get_args(OnsetDefinition)) * len(get_args(Suspicion)) == 8
     assert definitions_of(DEATH) == (DEATH,)
+
+
+def test_a_label_is_named_with_its_definition_of_onset() -> None:
+    assert label_named(Label(rule="sepsis3", onset="sofa_rise")) == "sepsis3 (sofa_rise, any_culture)"
+    assert (label_named(DEATH), label_named(None)) == ("hospital_death", "label not stated")
 
 
 def test_onset_and_suspicion_of_a_request_replace_those_of_the_label(schemas) -> None:

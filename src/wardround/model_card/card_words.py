@@ -29,7 +29,7 @@ ONSETS: Final = {
 }
 SUSPICIONS: Final = {
     "any_culture": "any specimen sent to microbiology",
-    "without_screening_cultures": "any specimen but those that look for carriers, such as MRSA screens",
+    "without_screening_cultures": "any specimen but those that look for carriers (MRSA screens)",
 }
 _LEFT_OUT: Final = {
     "open_stay": "Stay not over when the data end",

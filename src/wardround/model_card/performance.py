@@ -10,7 +10,6 @@ from wardround.evaluation.results import (
     CalibrationOnTest,
     DecisionPoint,
     DefinedStays,
-    Definition,
     Evaluation,
     LeadTime,
 )
@@ -18,7 +17,6 @@ from wardround.model_card.card_charts import calibration_chart, decision_chart, 
 from wardround.model_card.card_words import (
     NONE,
     SUSPICIONS,
-    estimate,
     interval_of,
     metric_name,
     number,
@@ -62,12 +60,14 @@ class Performance:
 
 @dataclass(frozen=True)
 class DefinitionLine:
-    """One definition of onset in words, its counts of stays, and its test rows and figures."""
+    """One definition of onset in words, its counts of stays, its test rows and its figures; `own` if the card's."""
 
-    words: str
+    onset: str
+    suspicion: str
+    own: bool
     stays: tuple[str, ...]
     rows: str
-    figures: tuple[str, ...]
+    figures: tuple[MetricLine, ...]
 
 
 def performance(card: ModelCard, evaluation: Evaluation) -> Performance:
@@ -104,18 +104,15 @@ def definitions(card: ModelCard, evaluation: Evaluation) -> tuple[DefinitionLine
     own = (card.task.onset_definition, card.task.suspicion) if card.task else None
     return tuple(
         DefinitionLine(
-            words=_definition_in_words(each) + " (this card)" * ((each.onset, each.suspicion) == own),
+            onset=onset_in_words(each.onset),
+            suspicion=SUSPICIONS.get(each.suspicion or "", ""),
+            own=(each.onset, each.suspicion) == own,
             stays=_stays(each.stays),
             rows=f"{count(each.rows)} ({count(each.positives)})",
-            figures=tuple(estimate(each.metrics.get(name)) for name in MEASURES),
+            figures=tuple(line(metric_name(name), each.metrics.get(name)) for name in MEASURES),
         )
         for each in evaluation.definitions
     )
-
-
-def _definition_in_words(definition: Definition) -> str:
-    words = onset_in_words(definition.onset)
-    return f"{words}; {SUSPICIONS[definition.suspicion]}" if definition.suspicion in SUSPICIONS else words
 
 
 def _stays(found: DefinedStays | None) -> tuple[str, ...]:

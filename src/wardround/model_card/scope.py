@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from wardround.report.model_facts import METRICS
+from wardround.spec.conditions import Label
 from wardround.spec.model_card import NOT_STATED
 from wardround.training.model import ModelCard
 
@@ -54,17 +55,17 @@ def _limitations(card: ModelCard) -> Iterator[str]:
             f"The test side has {card.split.test.positives} stays with the outcome, fewer than {ENOUGH_POSITIVES}: the"
             " figures support no claim about accuracy."
         )
-    rule = str(card.label.rule) if card.label else ""
-    if rule == "icd":
+    if card.label and card.label.rule == "icd":
         yield (
             "Diagnosis codes are assigned at discharge, for payment: they do not say when the condition began, and miss"
             " some cases. Part of what is predicted had begun before the prediction."
         )
-    if rule == "sepsis3":
+    if card.label and card.label.rule == "sepsis3":
         yield (
             "Sepsis-3 needs an antibiotic and a culture, so onset follows a clinician's suspicion: the model partly"
             " learns when clinicians act. An unmeasured SOFA component counts as normal."
         )
+        yield from _of_the_definition(card.label)
     for gate in card.gates:
         if gate.name == "dominant_feature" and gate.columns:
             names = ", ".join(card.about.inputs.get(column, column) for column in gate.columns)
@@ -76,3 +77,16 @@ def _limitations(card: ModelCard) -> Iterator[str]:
             )
         if gate.explanation:
             yield f"The {METRICS['auroc']} is so high that it had to be explained. Explanation: {gate.explanation}"
+
+
+def _of_the_definition(label: Label) -> Iterator[str]:
+    """Yields what is known to be wrong with the label's definitions of onset and of a culture."""
+    if label.onset == "sofa_rise":
+        yield (
+            "A rise of SOFA may be one of knowledge: a first result that is abnormal looks like one. Septic stays"
+            " without a rise taught the model nothing, since nothing says whether they were septic on arrival."
+        )
+    else:
+        yield "With a baseline SOFA of 0, organ failure from long before counts, and many stays are septic on arrival."
+    if label.suspicion == "any_culture":
+        yield "A swab that looks for carriers, such as an MRSA screen, counts as a culture, and so as a suspicion."

@@ -86,6 +86,13 @@ def sepsis3_onset(found: pd.DataFrame, label: Label) -> pd.Series:
     return found[_ONSETS[cast(OnsetDefinition, label.onset)]].min(axis=1)
 
 
+def label_named(label: Label | None) -> str:
+    """Returns the label's rule with its definition of onset: `sepsis3 (sofa_rise, without_screening_cultures)`."""
+    if label is None:
+        return "label not stated"
+    return f"{label.rule} ({label.onset}, {label.suspicion})" if label.onset else str(label.rule)
+
+
 def definitions_of(label: Label) -> tuple[Label, ...]:
     """Returns the label by every onset and suspicion, its own first; the label alone if its rule has no choice."""
     if label.rule != "sepsis3":

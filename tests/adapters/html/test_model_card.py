@@ -18,6 +18,7 @@ from wardround.evaluation.gates import GateResult
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import Evaluation
 from wardround.model_card.sections import SECTIONS
+from wardround.spec.conditions import Label
 from wardround.spec.model_card import ModelCardTexts
 from wardround.training.model import ModelCard
 
@@ -27,6 +28,13 @@ EVIL = '<script>alert("x")</script>'
 def text_of(page: str) -> str:
     """What is read on the page, with common spaces and minus signs."""
     return unescape(re.sub(r"<[^>]+>", " ", page.partition("</head>")[2])).replace("\u202f", " ").replace("\u2212", "-")
+
+
+def _rows_of(page: str, section: str) -> list[list[str]]:
+    """The cells of the rows in a section's tables."""
+    content = page.partition(f'<section id="{section}">')[2].partition("</section>")[0]
+    rows = re.findall(r"<tr>(.*?)</tr>", content.replace("\n", " "))
+    return [[" ".join(text_of(f"</head>{cell}").split()) for cell in re.findall(r"<td.*?</td>", row)] for row in rows]
 
 
 def numbered(found: Any, start: Iterator[int]) -> Any:
@@ -274,3 +282,34 @@ def test_a_model_that_was_stored_without_a_page_has_one_made(
 ) -> None:
     store = ModelStore(tmp_path)
     assert store.page("sepsis", store.save("sepsis", evaluated_card, {"model.ubj": b""})) == page
+
+
+def test_the_card_counts_the_stays_that_each_definition_of_onset_leaves_to_predict(evaluated_card: ModelCard) -> None:
+    own, other = [row for row in _rows_of(render_card(evaluated_card), "onset") if len(row) == 6]
+    assert own[0] == "The hour in which SOFA reaches 2 (this card) any specimen sent to microbiology"
+    assert own[1:] == ["620", "310", "0", "20", "290"]
+    assert other[0] == "The time at which infection is suspected any specimen sent to microbiology"
+    assert other[1:] == ["–"] * 5, "an earlier release did not count stays"
+
+
+@pytest.mark.parametrize(
+    ("label", "said", "unsaid"),
+    [
+        (Label(rule="sepsis3", onset="sofa_time"), "many stays are septic on arrival", "A rise of SOFA"),
+        (
+            Label(rule="sepsis3", onset="sofa_rise"),
+            "A rise of SOFA may be one of knowledge",
+            "With a baseline SOFA of 0",
+        ),
+        (
+            Label(rule="sepsis3", onset="sofa_rise", suspicion="without_screening_cultures"),
+            "without a rise taught the model nothing",
+            "MRSA screen, counts as a culture",
+        ),
+        (Label(rule="sepsis3", onset="sofa_time"), "MRSA screen, counts as a culture", "Diagnosis codes are"),
+    ],
+)
+def test_the_card_says_what_is_wrong_with_its_definition_of_sepsis(evaluated_card, label, said, unsaid) -> None:
+    text = text_of(render_card(evaluated_card.model_copy(update={"label": label})))
+    assert said in text
+    assert unsaid not in text

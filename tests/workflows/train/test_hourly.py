@@ -11,6 +11,7 @@ from wardround.errors import TrainingError
 from wardround.settings import Settings, settings_from
 from wardround.sources.mimic.folder import MimicFolder
 from wardround.spec.loading import load_condition
+from wardround.training.clocks import clocks_in
 from wardround.workflows.train import TrainingRequest, build_table, load
 
 HOUR = pd.Timedelta(hours=1)
@@ -76,6 +77,13 @@ def test_rows_lie_before_onset_by_full_hours_and_the_outcome_is_onset_within_the
     assert (table["hour"] % 1 == 0).all()
     assert table.groupby("stay_id")["as_of"].diff().dropna().ge(HOUR).all()
     assert hourly.read_json("rows.json")["used"] == len(table)
+
+
+def test_the_time_in_unit_and_hospital_advances_with_the_hours_of_a_stay(hourly) -> None:
+    table = hourly.read_frame("table.parquet")
+    assert clocks_in(table) == ("hours_in_unit", "hours_in_hospital")
+    assert (table["hours_in_unit"] == table["hour"]).all()
+    assert (table["hours_in_hospital"] > table["hour"]).all()
 
 
 def test_the_planted_effect_shows_in_the_hours_before_onset(hourly) -> None:

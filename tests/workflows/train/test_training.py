@@ -16,6 +16,7 @@ from wardround.adapters.models.store import ModelStore
 from wardround.errors import SourceDataError, SpecError, TrainingError
 from wardround.settings import Settings, settings_from
 from wardround.spec.loading import load_condition
+from wardround.training.clocks import clocks_in
 from wardround.training.tasks import ROW_COLUMNS
 from wardround.workflows.model_import import ImportRequest, digest_of, import_model
 from wardround.workflows.train import (
@@ -89,6 +90,15 @@ def test_the_card_says_what_was_learned_and_how_well(trained) -> None:
     assert "Adjunct only" in card.safety
 
 
+def test_the_card_says_what_the_ranking_owes_to_the_time_since_the_stay_began(trained, settings) -> None:
+    table = RunFolder.existing(settings.runs, trained.run).read_frame("table.parquet")
+    found = trained.card.by_time
+    assert found.columns == clocks_in(table) == ("hours_in_unit", "hours_in_hospital")
+    assert found.rows == (table["fold"] != -1).sum()
+    assert found.without_time["auroc"].value > 0.8, "what tells the patients apart is not the time"
+    assert trained.card.gates[2].clocks == ()
+
+
 def test_the_first_model_goes_live_and_scores(trained, settings) -> None:
     assert trained.live
     live = ModelStore(settings.models).live("sepsis")
@@ -127,7 +137,7 @@ def test_another_seed_gives_another_model_which_does_not_go_live_by_itself(train
 
 def test_a_second_condition_needs_nothing_but_its_file(small_mimic, settings) -> None:
     card = _train(small_mimic, settings, condition="mortality").card
-    assert (card.label.rule, card.cohort.used, len(card.columns)) == ("hospital_death", 58, 77)
+    assert (card.label.rule, card.cohort.used, len(card.columns)) == ("hospital_death", 58, 79)
 
 
 def test_tasks_can_be_repeated_and_hand_on_small_references(small_mimic, tmp_path) -> None:

@@ -119,7 +119,8 @@ def test_versions_that_answer_different_questions_are_refused_with_both(two, set
     label = load_condition("sepsis", settings.schemas).labels["sepsis3"]
     other = _another(settings, "2.0.0-x", first.version, label=label)
     with pytest.raises(
-        ModelError, match=r"learned different questions \(.*horizon.*; sepsis3, horizon .*\), expected one"
+        ModelError,
+        match=r"learned different questions \(.*horizon.*; sepsis3 \(sofa_time, any_culture\), horizon .*\), expect",
     ):
         compare_versions(second.version, other, None, None, settings)
     task = first.card.task.model_copy(update={"at": first.card.task.at * 2})

@@ -10,6 +10,7 @@ from wardround.evaluation.tallies import Scores
 from wardround.results.bands import HIGH
 from wardround.settings import Settings
 from wardround.training.decisions import JUDGEMENTS
+from wardround.training.labels import label_named
 from wardround.training.model import ModelCard, ScoringModel
 from wardround.workflows.train.run import Run, load_run, step_of
 from wardround.workflows.train.seen import seen_by
@@ -111,5 +112,4 @@ def _notes(candidate: ModelCard, live: ModelCard) -> tuple[str, ...]:
 
 
 def _question(card: ModelCard) -> str:
-    rule = card.label.rule if card.label else "label not stated"
-    return f"{rule}, horizon {card.horizon}, {card.task.task if card.task else 'task not stated'}"
+    return f"{label_named(card.label)}, horizon {card.horizon}, {card.task.task if card.task else 'task not stated'}"

@@ -22,6 +22,7 @@ from wardround.results.bands import HIGH, MODERATE
 from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.spec.loading import load_condition
+from wardround.training.labels import label_named
 from wardround.training.model import ModelCard, ScoringModel
 from wardround.workflows.steps import told
 from wardround.workflows.train.build_table import build_table
@@ -113,9 +114,9 @@ def _require_one_question(first: ModelCard, second: ModelCard) -> None:
 
 
 def _question(card: ModelCard) -> str:
-    rule = card.label.rule if card.label else "label not stated"
     at = format_duration(card.task.at) if card.task else "at a time not stated"
-    return f"{rule}, horizon {card.horizon}, {card.task.task if card.task else 'task not stated'} from {at}"
+    task = card.task.task if card.task else "task not stated"
+    return f"{label_named(card.label)}, horizon {card.horizon}, {task} from {at}"
 
 
 @contextmanager
