@@ -59,7 +59,9 @@ class Fitted(Scorer):
     settings: ClassVar[
         tuple[HyperParameters, ...]
     ]  # to try in training, the usual one first; a budget takes the first few
-    large: ClassVar[tuple[HyperParameters, ...]] = ()  # to try before those where the data are large, and only there
+    large: ClassVar[
+        tuple[HyperParameters, ...]
+    ] = ()  # to try after the usual one where the data are large, and only there
 
     @classmethod
     @abstractmethod

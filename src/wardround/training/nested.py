@@ -54,7 +54,8 @@ def is_large(rows: TrainingRows) -> bool:
 def _to_try(candidate: type[Fitted], rows: TrainingRows, budget: int) -> Sequence[HyperParameters]:
     if _positives(rows) < FEWEST_POSITIVES:
         return candidate.settings[:1]
-    return (*(candidate.large if is_large(rows) else ()), *candidate.settings)[:budget]
+    large = candidate.large if is_large(rows) else ()
+    return (candidate.settings[0], *large, *candidate.settings[1:])[:budget]
 
 
 def _positives(rows: TrainingRows) -> int:
