@@ -42,7 +42,7 @@ def versions(call, small_mimic: Path) -> list[str]:
 
 
 def test_train_prints_one_json_object_on_stdout_and_progress_on_stderr(call, small_mimic: Path, versions) -> None:
-    result = call("train", "sepsis", "--mimic", str(small_mimic), "--json", "--at", "24h", "--label", "icd")
+    result = call("train", "sepsis", "--mimic", str(small_mimic), "--json", "--at", "6h", "--label", "icd")
     trained = json.loads(result.stdout)
     assert (trained["version"], trained["card"]["cohort"]["found"]) == (versions[0], 60)
     assert (trained["live"], trained["gates"]) == (True, "not_judged")

@@ -31,11 +31,11 @@ def opened(mimic_demo, settings) -> Open:
     return load_run
 
 
-def test_a_first_day_training_says_how_many_stays_had_their_onset_before_it(opened, settings) -> None:
+def test_a_daily_training_says_how_many_stays_had_their_onset_before_it(opened, settings) -> None:
     message = (
-        r"1 patient with the outcome, of whom 1 to train on.*; 57 stays were left out because onset came before the"
-        r" first prediction \(24h after admission\); predict earlier with --at, or every hour with --horizon, or choose"
-        r" another onset with --onset$"
+        r"3 patients with the outcome, of whom 2 to train on.*; 57 stays were left out because onset came before the"
+        r" first prediction \(from 6h after admission\); predict earlier with --at, or every hour with --horizon, or"
+        r" choose another onset with --onset$"
     )
     with pytest.raises(TrainingError, match=message):
         build_table(opened(), settings)

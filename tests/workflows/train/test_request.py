@@ -1,6 +1,6 @@
 """What the request for a training may contain."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,9 +10,10 @@ from wardround.workflows.train.request import training_request
 GIVEN = {"condition": "sepsis", "mimic": "mimic", "created": datetime(2026, 1, 1, tzinfo=UTC)}
 
 
-def test_the_defaults_are_the_first_day_all_candidates_and_no_approval_for_the_first_model() -> None:
+def test_the_defaults_are_all_hours_all_candidates_and_no_approval_for_the_first_model() -> None:
     request = training_request(GIVEN)
     assert (request.label, request.horizon, request.candidates, request.explained) == (None, None, None, None)
+    assert (request.at, request.fitted_on) == (timedelta(hours=6), "all_hours")
     assert (request.seed, request.budget, request.split, request.approval) == (1, 4, "patient", "first_without_asking")
 
 
@@ -22,6 +23,7 @@ def test_the_defaults_are_the_first_day_all_candidates_and_no_approval_for_the_f
         ({"horizon": "6x"}, "--horizon: got '6x', expected a whole number"),
         ({"seed": -1}, "--seed: .*greater than or equal to 0"),
         ({"budget": 0}, "--budget: .*greater than or equal to 1"),
+        ({"fitted_on": "some"}, "--fitted_on: .*'all_hours' or 'matched'"),
         ({"split": "stay"}, "--split: .*'patient' or 'calendar'"),
         ({"approval": "yes"}, "--approval: .*'ask', 'first_without_asking' or 'never'"),
         ({"onset": "later"}, "--onset: .*'sofa_time', 'sofa_rise', 'suspected_infection_time' or 'earlier'"),
