@@ -52,7 +52,7 @@ def _figures(mimic: Path, asked: Mapping[str, Any]) -> ByTime:
         train, _ = load_run(run, settings).sides()
         setting = {**BoostedTrees.settings[0], **BoostedTrees.thrift}
         rows = examined(train.rows, _SEED)
-        return TimeScores.of(BoostedTrees, rows, setting, clocks_in(train.frame), _SEED).figures(_SEED)
+        return TimeScores.of(BoostedTrees, rows, setting, clocks_in(train.frame), _SEED).figures()
 
 
 def _shown(metric: Metric) -> str:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from wardround.evaluation.alert_episodes import alert_episodes
 from wardround.evaluation.results import AlertEpisodes, Task
@@ -31,7 +32,7 @@ def _stay(name: str, flagged: str, outcome: str, patient: str = "") -> pd.DataFr
 
 def _found(*stays: pd.DataFrame, lock_out: timedelta = FOUR, task: Task = HOURLY) -> AlertEpisodes:
     rows = pd.concat(stays, ignore_index=True)
-    return alert_episodes(rows.drop(columns="score"), Scores(rows["score"].to_numpy(), 0.5), task, lock_out, seed=1)
+    return alert_episodes(rows.drop(columns="score"), Scores(rows["score"].to_numpy(), 0.5), task, lock_out)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +106,17 @@ def test_intervals_are_over_patients_and_enclose_the_figures() -> None:
     found = _found(*stays)
     for metric in (found.alerts_per_100_patient_days, found.alerts_per_true_alert):
         assert metric.low < metric.value < metric.high
-    # All rows of one patient are drawn together: with one patient there is nothing to vary.
-    alone = _found(*(each.assign(patient_id="p") for each in stays))
-    assert alone.alerts_per_100_patient_days.value == found.alerts_per_100_patient_days.value
+    # Of one patient nothing is known of how patients vary, however many rows there are.
+    alone = _found(*(each.assign(patient_id="p") for each in stays)).alerts_per_100_patient_days
+    assert alone.value == pytest.approx(found.alerts_per_100_patient_days.value)
+    assert alone.high - alone.low > 3 * (found.alerts_per_100_patient_days.high - found.alerts_per_100_patient_days.low)
+
+
+def test_alerts_per_true_alert_are_the_inverse_of_the_share_that_is_true() -> None:
+    stays = [_stay(f"s{n}", "x.......", "x......." if n < 4 else "........") for n in range(12)]
+    found, share = _found(*stays).alerts_per_true_alert, binomtest(4, 12).proportion_ci(method="wilson")
+    assert found.value == 3
+    assert (found.low, found.high) == pytest.approx((1 / share.high, 1 / share.low), rel=0.1)
 
 
 def test_without_a_lock_out_every_flagged_prediction_is_an_alert() -> None:

@@ -79,10 +79,25 @@ def test_without_a_live_model_the_gate_gives_the_reason() -> None:
     assert gate.message == "no live model to compare with: none is live"
 
 
+def test_a_gate_says_if_its_figure_has_no_interval() -> None:
+    few = {"reason": "too few patients with the outcome (3) for an interval"}
+    found = {
+        SLOPE: Compared(candidate=Metric(value=1.0, **few)),
+        "ppv": Compared(candidate=Metric(value=0.5, low=0.2, high=0.8)),
+        "auroc": Compared(candidate=Metric(value=0.8, **few), difference=Metric(value=0.01, **few)),
+    }
+    slope, ppv, auroc = (gate.message for gate in judged(found, MANY, None, LIMITS))
+    assert (
+        slope == "calibration slope 1.00 (too few patients with the outcome (3) for an interval), expected 0.7 to 1.4"
+    )
+    assert ppv == "PPV 0.50, expected at least 0.05"
+    assert auroc.startswith("AUROC +0.010 (too few patients with the outcome (3) for an interval) against the live")
+
+
 def test_without_a_live_model_the_candidates_own_figures_stay() -> None:
     outcome, patients = np.arange(40) % 2, pd.Series([f"p{n}" for n in range(40)])
     candidate = Scores(np.where(outcome == 1, 0.8, 0.2) + np.arange(40) % 5 / 100, 0.5)
-    found = compared(outcome, patients, candidate, None, seed=1)
+    found = compared(outcome, patients, candidate, None)
     assert (found["auroc"].candidate.value, found["ppv"].candidate.value) == (1.0, 1.0)
     assert (set(found) >= {SLOPE, "ppv"}, found["auroc"].live, found["auroc"].difference) == (True, None, None)
 
@@ -100,7 +115,7 @@ def comparison() -> Comparison:
     outcome = (generator.random(120) < 1 / (1 + np.exp(-truth))).astype(int)
     patients = pd.Series([f"p{n}" for n in range(120)])
     bold, dull = (Scores(1 / (1 + np.exp(-seen)), 0.5) for seen in (3 * truth, truth + noise))
-    found, counts = compared(outcome, patients, bold, dull, seed=1), counted(outcome, patients)
+    found, counts = compared(outcome, patients, bold, dull), counted(outcome, patients)
     return Comparison(
         condition="sepsis",
         version="1.0.0-b",
@@ -158,13 +173,13 @@ def test_a_page_has_the_counts_the_figures_the_gates_and_no_notes_where_there_ar
         "",
         "| on the same test patients | candidate | live | difference |",
         "| --- | --- | --- | --- |",
-        "| AUROC | 0.800 (0.750 to 0.850) | 0.810 | -0.010 (-0.020 to +0.004) |",
-        "| AUPRC | 0.500 |  |  |",
-        "| F1 at the threshold | 0.500 |  |  |",
-        "| sensitivity at the threshold | 0.500 |  |  |",
+        "| AUROC | 0.800 (0.750 to 0.850) | 0.810 (no interval) | -0.010 (-0.020 to +0.004) |",
+        "| AUPRC | 0.500 (no interval) |  |  |",
+        "| F1 at the threshold | 0.500 (no interval) |  |  |",
+        "| sensitivity at the threshold | 0.500 (no interval) |  |  |",
         "| PPV at the threshold | no stay reaches the threshold |  |  |",
-        "| Brier score (lower is better) | 0.500 |  |  |",
-        "| calibration slope (1 is ideal) | 0.500 |  |  |",
+        "| Brier score (lower is better) | 0.500 (no interval) |  |  |",
+        "| calibration slope (1 is ideal) | 0.500 (no interval) |  |  |",
         "",
         "Gates:",
         "",
@@ -176,7 +191,7 @@ def test_a_page_has_the_counts_the_figures_the_gates_and_no_notes_where_there_ar
 
 def test_a_page_warns_where_no_gate_could_judge_and_ends_with_what_to_know() -> None:
     page = as_markdown(_small(None, notes=("Mind the gap.",), not_scored="too old")).splitlines()
-    assert page[page.index("| calibration slope (1 is ideal) | 0.500 |  |  |") + 1 :] == [
+    assert page[page.index("| calibration slope (1 is ideal) | 0.500 (no interval) |  |  |") + 1 :] == [
         "",
         "**No gate could judge this model**: that no gate stopped it says nothing about its quality.",
         "",

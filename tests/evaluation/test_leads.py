@@ -31,7 +31,7 @@ def _flagged(rows: pd.DataFrame) -> np.ndarray:
 
 def test_a_quartile_is_the_first_lead_that_covers_its_share_of_stays() -> None:
     rows = _rows([7, 2, 9, 4, 1, 10, 3, 8, 6, 5])
-    found = lead_time(rows, _flagged(rows), 0.5, seed=1)
+    found = lead_time(rows, _flagged(rows), 0.5)
     assert (found.stays_with_onset, found.stays_alerted) == (10, 10), "a row at the threshold is flagged"
     # A quarter of ten is reached with the third, half with the fifth, three quarters with the eighth.
     assert (found.lower_quartile.value, found.median.value, found.upper_quartile.value) == (3, 5, 8)
@@ -41,39 +41,46 @@ def test_a_quartile_is_the_first_lead_that_covers_its_share_of_stays() -> None:
 def test_the_first_of_several_true_alerts_counts_and_no_false_one() -> None:
     rows = _rows([20.0] * 10)
     last = (rows["as_of"] == rows["as_of"].max()).to_numpy()
-    assert lead_time(rows, np.where(last, 0.9, 0.4), 0.5, seed=1).median.value == 18.5
-    assert lead_time(rows.assign(outcome=last), _flagged(rows), 0.5, seed=1).median.value == 18.5
+    assert lead_time(rows, np.where(last, 0.9, 0.4), 0.5).median.value == 18.5
+    assert lead_time(rows.assign(outcome=last), _flagged(rows), 0.5).median.value == 18.5
 
 
 def test_with_fewer_than_ten_stays_there_are_counts_and_a_reason() -> None:
     rows = _rows([float(lead) for lead in range(1, 13)])
     score = np.where(rows["stay_id"] < "s009", 0.5, 0.4)
-    found = lead_time(rows, score, 0.5, seed=1)
+    found = lead_time(rows, score, 0.5)
     assert (found.stays_with_onset, found.stays_alerted) == (12, 9)
     for quartile in (found.lower_quartile, found.median, found.upper_quartile):
         assert (quartile.value, quartile.reason) == (None, "fewer than 10 stays had a true alert")
 
 
-def test_the_stays_of_a_patient_are_drawn_together() -> None:
-    leads = [float(lead) for lead in range(1, 11)]
-    rows = _rows(leads, patients=["p"] * 10)
-    found = lead_time(rows, _flagged(rows), 0.5, seed=1)
+def test_the_stays_of_few_patients_have_quartiles_but_no_interval() -> None:
+    rows = _rows([float(lead) for lead in range(1, 21)], patients=[f"p{place % 9}" for place in range(20)])
+    found = lead_time(rows, _flagged(rows), 0.5)
     for quartile in (found.lower_quartile, found.median, found.upper_quartile):
-        assert quartile.low == quartile.value == quartile.high, "of one patient every draw is the same"
+        assert quartile.value is not None
+        assert (quartile.low, quartile.reason) == (None, "too few patients (9) for an interval")
 
 
-def test_the_interval_repeats_with_the_seed() -> None:
-    rows = _rows(np.random.default_rng(1).uniform(1, 100, size=200).tolist())
-    found = lead_time(rows, _flagged(rows), 0.5, seed=1)
-    assert found == lead_time(rows, _flagged(rows), 0.5, seed=1)
-    assert found != lead_time(rows, _flagged(rows), 0.5, seed=2)
-    assert found.median.low < found.median.value < found.median.high
+def test_leads_that_are_all_the_same_have_no_interval() -> None:
+    rows = _rows([5.0] * 12)
+    found = lead_time(rows, _flagged(rows), 0.5).median
+    assert (found.value, found.low) == (5, None)
+    assert found.reason == "no interval: most values are the same"
+
+
+def test_the_interval_is_narrower_for_more_patients() -> None:
+    hours = np.random.default_rng(1).uniform(1, 100, size=200).tolist()
+    rows, of_a_few = _rows(hours), _rows(hours, patients=[f"p{int(lead) // 5}" for lead in hours])
+    many, few = (lead_time(each, _flagged(each), 0.5).median for each in (rows, of_a_few))
+    assert many.low < many.value < many.high
+    assert many.high - many.low < few.high - few.low, "stays of a patient resemble each other here"
 
 
 def test_without_an_onset_of_a_row_with_the_outcome_there_is_a_reason() -> None:
     rows = _rows([5.0] * 10)
     for changed in (rows.assign(outcome=False), rows.assign(onset=pd.to_datetime(pd.NaT, utc=True))):
-        found = lead_time(changed, _flagged(rows), 0.5, seed=1)
+        found = lead_time(changed, _flagged(rows), 0.5)
         assert (found.stays_with_onset, found.stays_alerted) == (0, 0)
         assert found.median.reason == "no stay with the outcome has a time of onset"
 
@@ -81,4 +88,4 @@ def test_without_an_onset_of_a_row_with_the_outcome_there_is_a_reason() -> None:
 @pytest.mark.parametrize(("outcome", "onsets"), [(True, 10), (False, 0)])
 def test_stays_with_an_onset_are_those_that_have_a_row_with_the_outcome(outcome: bool, onsets: int) -> None:
     rows = _rows([5.0] * 10).assign(outcome=outcome)
-    assert lead_time(rows, _flagged(rows), 0.9, seed=1).stays_with_onset == onsets
+    assert lead_time(rows, _flagged(rows), 0.9).stays_with_onset == onsets

@@ -1,23 +1,30 @@
 """Metrics agree with scikit-learn's, have intervals, and give a reason where they do not exist."""
 
+import itertools
+from dataclasses import replace
+from typing import Final
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from sklearn import metrics as reference
 
+from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.metrics import (
+    FLAGGED,
     METRICS,
-    Measure,
     Metric,
+    PatientRows,
+    Smooth,
     auroc,
-    flagged_share,
     measure,
     measure_with_intervals,
     paired_with_intervals,
-    with_interval,
 )
-from wardround.evaluation.tallies import Scores
+from wardround.evaluation.tallies import Scores, Steps
 
+MEASURES: Final = {**METRICS, **CALIBRATION}
 GENERATOR = np.random.default_rng(7)
 OUTCOME = GENERATOR.integers(0, 2, size=200)
 # Rounded, so that many scores tie.
@@ -41,28 +48,24 @@ def test_metrics_agree_with_scikit_learn() -> None:
     assert measured == pytest.approx(expected, abs=1e-12)
 
 
-def test_intervals_enclose_their_metric_and_repeat_with_the_seed() -> None:
-    first = measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS, seed=1)
-    assert all(metric.low < metric.value < metric.high for metric in first.values())
-    assert measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS, seed=1) == first
-    assert measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS, seed=2) != first
+def test_intervals_enclose_their_metric_and_do_not_depend_on_the_order_of_rows() -> None:
+    found, order = measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS), GENERATOR.permutation(200)
+    assert all(metric.low < metric.value < metric.high for metric in found.values())
+    again = measure_with_intervals(OUTCOME[order], SCORE[order], 0.5, PATIENTS.iloc[order])
+    for name, metric in found.items():
+        assert (again[name].low, again[name].high) == pytest.approx((metric.low, metric.high))
 
 
 def test_intervals_are_over_patients_not_stays() -> None:
-    alone = pd.Series([f"p{n}" for n in range(200)])
-    in_tens = pd.Series([f"p{n}" for n in np.argsort(np.argsort(SCORE, kind="stable")) // 10])
-    width = {
-        name: metric.high - metric.low
-        for name, metric in (
-            ("alone", measure_with_intervals(OUTCOME, SCORE, 0.5, alone, seed=1)["brier"]),
-            ("in tens", measure_with_intervals(OUTCOME, SCORE, 0.5, in_tens, seed=1)["brier"]),
-        )
-    }
-    assert width["in tens"] > width["alone"]
+    # Of these patients each has ten rows with neighbouring scores, which tell little more than one.
+    in_tens = pd.Series(np.argsort(np.argsort(SCORE, kind="stable")) // 10)
+    alone, together = (measure_with_intervals(OUTCOME, SCORE, 0.5, each) for each in (pd.Series(range(200)), in_tens))
+    for name in ("sensitivity", "specificity"):
+        assert together[name].high - together[name].low > 1.5 * (alone[name].high - alone[name].low)
 
 
 def test_without_the_outcome_in_the_test_metrics_are_none_with_a_reason() -> None:
-    measured = measure_with_intervals(np.zeros(200, dtype=int), SCORE, 0.5, PATIENTS, seed=1)
+    measured = measure_with_intervals(np.zeros(200, dtype=int), SCORE, 0.5, PATIENTS)
     missing = {name: metric.reason for name, metric in measured.items() if metric.value is None}
     assert missing == dict.fromkeys(("auroc", "auprc", "f1", "sensitivity"), "no stay with the outcome")
     assert measured["prevalence"].value == 0
@@ -80,82 +83,129 @@ def test_if_no_stay_reaches_the_threshold_ppv_has_no_value() -> None:
     assert (measured["f1"].value, measured["sensitivity"].value, measured["specificity"].value) == (0, 0, 1)
 
 
-def test_a_metric_that_most_resamples_lack_gets_no_interval() -> None:
-    outcome = np.zeros(200, dtype=int)
-    outcome[0] = 1
-    measured = measure_with_intervals(outcome, SCORE, 0.5, PATIENTS, seed=1)
-    for name in ("auroc", "auprc", "f1", "sensitivity"):
-        assert measured[name].value is not None
-        assert (measured[name].low, measured[name].reason) == (None, "no interval: too few resamples define it")
+def _few(positives: int, patients: int = 40) -> dict[str, Metric]:
+    """The metrics of a model without a mistake; a row for each patient."""
+    outcome = (np.arange(patients) < positives).astype(int)
+    return measure_with_intervals(outcome, np.where(outcome, 0.9, 0.1), 0.5, pd.Series(range(patients)))
+
+
+def test_with_under_ten_patients_of_a_class_only_shares_of_rows_have_an_interval() -> None:
+    for positives, which in ((3, "with"), (37, "without")):
+        found = _few(positives)
+        for name in ("auroc", "auprc", "f1", "brier"):
+            assert (found[name].low, found[name].high) == (None, None)
+            assert found[name].reason == f"too few patients {which} the outcome (3) for an interval"
+        for name in ("sensitivity", "specificity", "ppv", "prevalence"):
+            assert found[name].low < found[name].high, "not even three of three are an interval without width"
+
+
+@pytest.mark.parametrize(("positives", "shown"), [(24, False), (25, True)])
+def test_the_auprc_needs_25_patients_with_the_outcome(positives: int, shown: bool) -> None:
+    outcome = (np.arange(60) < positives).astype(int)
+    found = measure_with_intervals(
+        outcome, np.linspace(0.9, 0.1, 60) + np.arange(60) % 7 / 10, 0.5, pd.Series(range(60))
+    )
+    assert (found["auprc"].interval is not None, found["auroc"].interval is not None) == (shown, True)
+
+
+def test_three_of_three_is_nearly_nothing_known() -> None:
+    found, expected = _few(3)["sensitivity"], binomtest(3, 3).proportion_ci(method="wilson")
+    assert (found.value, found.low, found.high) == pytest.approx((1, expected.low, expected.high))
+    assert found.low < 0.44
+
+
+def test_a_figure_without_variation_has_no_interval_and_a_reason() -> None:
+    found = _few(20)["auroc"]
+    assert (found.value, found.low) == (1, None)
+    assert found.reason == "no interval: every patient gives the same figure"
+
+
+def test_an_interval_without_width_of_an_earlier_release_is_none() -> None:
+    stored = Metric(value=1.0, low=1.0, high=1.0)
+    assert (stored.interval, stored.why_no_interval) == (None, "too few patients for an interval")
+    assert Metric(value=0.5, low=0.4, high=0.6).interval == (0.4, 0.6)
 
 
 def test_no_stays_at_all_is_a_reason_and_not_a_crash() -> None:
-    measured = measure_with_intervals(np.zeros(0), np.zeros(0), 0.5, pd.Series(dtype="str"), seed=1)
+    measured = measure_with_intervals(np.zeros(0), np.zeros(0), 0.5, pd.Series(dtype="str"))
     assert {name: metric.reason for name, metric in measured.items()} == dict.fromkeys(METRICS, "no stay")
     nothing = Scores(np.zeros(0), 0.5)
-    paired = paired_with_intervals(np.zeros(0), nothing, nothing, pd.Series(dtype="str"), seed=1)
+    paired = paired_with_intervals(np.zeros(0), nothing, nothing, pd.Series(dtype="str"))
     assert (paired.first, paired.second, paired.difference) == (measured, measured, measured)
 
 
 def test_a_model_does_not_differ_from_itself() -> None:
-    same = paired_with_intervals(OUTCOME, Scores(SCORE, 0.5), Scores(SCORE, 0.5), PATIENTS, seed=1).difference
-    assert {(metric.value, metric.low, metric.high) for metric in same.values()} == {(0, 0, 0)}
+    same = paired_with_intervals(OUTCOME, Scores(SCORE, 0.5), Scores(SCORE, 0.5), PATIENTS).difference
+    assert {(metric.value, metric.low) for metric in same.values()} == {(0, None)}
+    assert {metric.reason for metric in same.values()} == {"no interval: every patient gives the same figure"}
 
 
 def test_a_difference_is_that_of_the_figures_and_its_interval_pairs_the_patients() -> None:
-    ours, theirs = Scores(SCORE, 0.5), Scores(np.clip(SCORE + 0.05 * np.sin(np.arange(200)), 0, 1), 0.6)
-    paired = paired_with_intervals(OUTCOME, ours, theirs, PATIENTS, seed=1)
-    difference, alone = paired.difference["auroc"], [paired.first["auroc"], paired.second["auroc"]]
-    assert alone == [measure_with_intervals(OUTCOME, *each, PATIENTS, seed=1)["auroc"] for each in (ours, theirs)]
-    assert difference.value == pytest.approx(alone[0].value - alone[1].value)
-    assert difference.low < difference.value < difference.high
-    # Drawn apart, the two models' patients would differ, and the interval would be wider than either's own.
-    assert difference.high - difference.low < min(each.high - each.low for each in alone)
+    ours, theirs = Scores(SCORE, 0.5), Scores(np.clip(SCORE + 0.05 * np.sin(np.arange(200)), 0, 1), 0.5)
+    paired = paired_with_intervals(OUTCOME, ours, theirs, PATIENTS)
+    for name in METRICS.keys() - {"prevalence"}:
+        difference, alone = paired.difference[name], [paired.first[name], paired.second[name]]
+        assert alone == [measure_with_intervals(OUTCOME, *each, PATIENTS)[name] for each in (ours, theirs)]
+        assert difference.value == pytest.approx(alone[0].value - alone[1].value)
+        assert difference.low < difference.value < difference.high
+        # The models agree about most patients, so the interval is narrower than either's own.
+        assert difference.high - difference.low < min(each.high - each.low for each in alone)
+
+
+def test_a_difference_obeys_the_same_rule_as_its_figures() -> None:
+    outcome = (np.arange(40) < 3).astype(int)
+    ours, theirs = (Scores(np.where(outcome, 0.9, low), 0.5) for low in (np.linspace(0, 1, 40), 0.1))
+    paired = paired_with_intervals(outcome, ours, theirs, pd.Series(range(40)))
+    assert paired.difference["auroc"].low is None
+    assert paired.difference["auroc"].reason == "too few patients with the outcome (3) for an interval"
+    assert paired.difference["specificity"].low < paired.difference["specificity"].high
 
 
 def test_a_figure_that_one_model_lacks_has_no_difference() -> None:
-    paired = paired_with_intervals(OUTCOME, Scores(SCORE, 2.0), Scores(SCORE, 0.5), PATIENTS, seed=1)
+    paired = paired_with_intervals(OUTCOME, Scores(SCORE, 2.0), Scores(SCORE, 0.5), PATIENTS)
     difference = paired.difference["ppv"]
     assert (difference.value, difference.reason) == (None, "no stay reaches the threshold")
 
 
-def test_many_distinct_scores_are_drawn_in_steps_that_move_no_interval() -> None:
-    outcome = np.random.default_rng(1).integers(0, 2, size=6000)
-    exact = np.random.default_rng(2).normal(0.4 + 0.2 * outcome, 0.2).clip(0, 1)
-    few = exact.round(2)
-    patients = pd.Series(np.arange(6000) // 4)
-    fine = measure_with_intervals(outcome, exact, 0.5, patients, seed=1)
-    coarse = measure_with_intervals(outcome, few, 0.495, patients, seed=1)
-    for name in METRICS:
-        assert (fine[name].low, fine[name].high) == pytest.approx((coarse[name].low, coarse[name].high), abs=0.01)
-        assert fine[name].low < fine[name].value < fine[name].high
+@pytest.mark.parametrize("name", [name for name, each in MEASURES.items() if isinstance(each, Smooth)])
+def test_the_part_of_a_row_is_how_far_one_more_such_row_moves_the_figure(name: str) -> None:
+    tally, each = Steps.of(OUTCOME, Scores(SCORE, 0.5)).tally(), MEASURES[name]
+    moved, cells = each.moved(tally), tally.cells
+    assert (moved * cells).sum() == pytest.approx(0, abs=1e-12), "all rows twice are the same figure"
+    for place in itertools.product(range(0, len(tally.score), 5), (0, 1)):
+        more, less = cells.copy(), cells.copy()
+        more[place], less[place] = cells[place] + 1e-4, cells[place] - 1e-4
+        changed = [each.figure(replace(tally, negatives=one[:, 0], positives=one[:, 1])) for one in (more, less)]
+        assert moved[place] == pytest.approx((changed[0] - changed[1]) / 2e-4, rel=1e-4, abs=1e-9)
 
 
-def test_an_interval_leaves_out_a_fortieth_of_the_draws_at_each_end() -> None:
-    found = with_interval(Metric(value=500.0), np.arange(1001.0))
-    assert (found.value, found.low, found.high) == (500, pytest.approx(25), pytest.approx(975))
+def test_the_variance_of_the_auroc_is_delongs() -> None:
+    alone = PatientRows(OUTCOME, Scores(SCORE, 0.5), pd.Series(range(200)))
+    pairs = np.sign(SCORE[OUTCOME == 1][:, None] - SCORE[OUTCOME == 0][None]) / 2 + 0.5
+    # DeLong 1988: the variances of the placements of both classes, each divided by their number.
+    expected = pairs.mean(axis=1).var() / len(pairs) + pairs.mean(axis=0).var() / pairs.shape[1]
+    parts = METRICS["auroc"].estimate(pairs.mean(), alone).parts
+    assert (parts**2).sum() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("defined", "low"), [(9, 1.0), (8, None)])
-def test_nine_in_ten_draws_must_define_a_figure_for_an_interval(defined: int, low: float | None) -> None:
-    draws = np.where(np.arange(10) < defined, 1.0, np.nan)
-    assert with_interval(Metric(value=1.0), draws).low == low
-
-
-def test_a_few_draws_without_the_outcome_or_with_one_such_row_do_not_take_the_interval_away() -> None:
-    # Three of a hundred patients: 5 % of the draws hold none of them, another 15 % one of them once.
-    outcome = np.zeros(100, dtype=int)
-    outcome[:3] = 1
-    score = np.tile([0.9, 0.1], 50)
-    found = measure_with_intervals(outcome, score, 0.5, pd.Series(np.arange(100)), seed=1)
-    assert all(metric.low is not None for metric in found.values())
-    # Of the three the first and the last are flagged.
-    assert (found["sensitivity"].value, found["sensitivity"].low, found["sensitivity"].high) == (2 / 3, 0, 1)
+def test_the_variance_of_the_auroc_of_patients_with_many_rows_is_obuchowskis() -> None:
+    patients = pd.Series(np.arange(200) // 4)
+    area = reference.roc_auc_score(OUTCOME, SCORE)
+    ill, well = OUTCOME == 1, OUTCOME == 0
+    expected = 0.0
+    for patient in range(50):
+        # Obuchowski 1997: placements summed over the patient's rows, those of both classes together.
+        mine = (patients == patient).to_numpy()
+        above = [np.mean(np.sign(score - SCORE[well]) / 2 + 0.5) - area for score in SCORE[mine & ill]]
+        below = [np.mean(np.sign(SCORE[ill] - score) / 2 + 0.5) - area for score in SCORE[mine & well]]
+        expected += (sum(above) / ill.sum() + sum(below) / well.sum()) ** 2
+    parts = METRICS["auroc"].estimate(area, PatientRows(OUTCOME, Scores(SCORE, 0.5), patients)).parts
+    assert (parts**2).sum() == pytest.approx(expected)
 
 
 def test_an_undetermined_figure_is_none_with_that_reason() -> None:
-    nowhere = {"nowhere": Measure(lambda tally: np.full(len(tally.squared), np.nan), ())}
-    found = measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS, 1, nowhere)["nowhere"]
+    nowhere = {"nowhere": Smooth(lambda _tally: np.nan, lambda tally: tally.cells, ())}
+    found = measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS, nowhere)["nowhere"]
     assert (found.value, found.low, found.reason) == (None, None, "the stays do not determine it")
 
 
@@ -166,7 +216,9 @@ def test_the_auroc_is_the_share_of_pairs_in_order_and_nan_without_pairs() -> Non
 
 
 def test_the_flagged_share_counts_rows_at_the_threshold_and_above_of_all_rows() -> None:
-    share = {"share": Measure(flagged_share, ())}
     # Of five rows three reach 0.5: one with the outcome, two without.
     outcome, score = np.array([1, 0, 0, 1, 0]), np.array([0.5, 0.7, 0.6, 0.4, 0.1])
-    assert measure_with_intervals(outcome, score, 0.5, pd.Series(list("abcde")), 1, share)["share"].value == 3 / 5
+    assert (
+        measure_with_intervals(outcome, score, 0.5, pd.Series(list("abcde")), {"share": FLAGGED})["share"].value
+        == 3 / 5
+    )

@@ -54,5 +54,5 @@ def test_inputs_that_the_rule_asks_about_follow_from_the_columns(evaluated_card:
 def test_performance_and_fairness_come_from_the_evaluation(evaluated_card: ModelCard, elsewhere: ModelCard) -> None:
     found = answers(evaluated_card)
     assert "AUROC 0.700 (0.600 to 0.800)" in found["(7)(i)"]
-    assert "Sex: female 0.812, male 0.812." in found["(7)(ii)"]
+    assert "Sex: female 0.812 (0.741 to 0.876), male 0.812 (0.741 to 0.876)." in found["(7)(ii)"]
     assert (answers(elsewhere)["(7)(i)"], answers(elsewhere)["(7)(ii)"]) == (NOT_PERFORMED, NOT_PERFORMED)

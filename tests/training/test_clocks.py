@@ -103,7 +103,7 @@ def test_a_table_without_such_columns_has_no_clock() -> None:
 def test_the_figures_are_those_of_models_with_all_inputs_without_time_and_of_time_alone() -> None:
     frame = table()
     rows = rows_of(frame)
-    found = TimeScores.of(LogisticRegression, rows, LINEAR, BOTH, 1).figures(1)
+    found = TimeScores.of(LogisticRegression, rows, LINEAR, BOTH, 1).figures()
     assert (found.columns, found.rows) == (BOTH, len(frame))
     for metrics, columns in (
         (found.all_inputs, [*BOTH, "severity", "noise"]),

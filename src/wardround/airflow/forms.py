@@ -173,8 +173,7 @@ def training_form(condition: Condition) -> dict[str, Param]:
             type="integer",
             minimum=0,
             title="Seed",
-            description="Seed of the split, the folds, the candidates and the resampling: the same seed gives the same"
-            " model.",
+            description="Seed of the split, the folds and the candidates: the same seed gives the same model.",
         ),
         "budget": Param(
             4,

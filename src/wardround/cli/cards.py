@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wardround.cli.results import add_row, print_table
+from wardround.evaluation.metric_text import in_text
 from wardround.evaluation.metrics import Metric
 from wardround.imported.about import Imported
 from wardround.model_card.card_words import hours_covered, predictions
@@ -62,16 +63,13 @@ def _side(side: Side) -> str:
 
 
 def _metrics(card: ModelCard) -> Table:
-    table = Table("", "chosen, test patients [95 %]", title="Chosen model, and all candidates in cross-validation")
+    table = Table("", "chosen, test patients (95 %)", title="Chosen model, and all candidates in cross-validation")
     for name in card.candidates:
         table.add_column(name.replace("_", "\n"), justify="right", style="bold" if name == card.chosen else None)
     for name, metric in card.metrics.items():
-        add_row(table, name, _shown(metric), *(_shown(result.metrics[name]) for result in card.candidates.values()))
+        add_row(table, name, in_text(metric), *(_shown(result.metrics[name]) for result in card.candidates.values()))
     return table
 
 
 def _shown(metric: Metric) -> str:
-    if metric.value is None:
-        return metric.reason or ""
-    interval = f" [{metric.low:.3f}, {metric.high:.3f}]" if metric.low is not None else ""
-    return f"{metric.value:.3f}{interval}"
+    return (metric.reason or "") if metric.value is None else f"{metric.value:.3f}"

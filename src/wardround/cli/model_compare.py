@@ -11,7 +11,6 @@ from wardround.escaping import visible
 from wardround.settings import settings_from
 
 if TYPE_CHECKING:
-    from wardround.evaluation.metrics import Metric
     from wardround.evaluation.two_versions import TwoVersions
 
 _NAMES: Final = {
@@ -41,8 +40,9 @@ _NAMES: Final = {
 def compare_versions(first: str, second: str, condition: str | None, mimic: Path | None, as_json: bool) -> None:
     """Compare the stored versions A and B on the same test patients.
 
-    Differences are A minus B, with 95 % intervals from resampling patients, the same for both. The output says which
-    patients these are, and whether either version was trained on them, which makes the comparison unfair.
+    Differences are A minus B, with 95 % intervals over patients; with too few of them there is no interval, and the
+    output says so. It also says which patients these are, and whether either version was trained on them, which makes
+    the comparison unfair.
     """
     from wardround.workflows.train import compare_versions
 
@@ -60,6 +60,8 @@ def _show(found: "TwoVersions") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from wardround.evaluation.metric_text import in_text
+
     for sentence in (*found.fairness, *found.notes):
         tell(sentence)
     test = found.test
@@ -71,12 +73,5 @@ def _show(found: "TwoVersions") -> None:
     for header in (f"A: {found.first.version}", f"B: {found.second.version}", "A minus B"):
         table.add_column(Text(visible(header)))
     for name, pair in found.metrics.items():
-        add_row(table, _NAMES[name], _shown(pair.first), _shown(pair.second), _shown(pair.difference, "+"))
+        add_row(table, _NAMES[name], in_text(pair.first), in_text(pair.second), in_text(pair.difference, "+"))
     print_table(table)
-
-
-def _shown(metric: "Metric", sign: str = "") -> str:
-    if metric.value is None:
-        return metric.reason or ""
-    interval = f"{metric.low:{sign}.3f} to {metric.high:{sign}.3f}" if metric.low is not None else metric.reason
-    return f"{metric.value:{sign}.3f} ({interval})"

@@ -35,12 +35,14 @@ def _facts(store: "ModelStore", condition_id: str, version: str, now: "Standing"
     try:
         card = store.card(condition_id, version)
     except ModelError:
-        return {"state": "refused", "created": None, "model": None, "auroc": None, "f1": None}
+        return {"state": "refused", "created": None, "model": None, "auroc": None, "f1": None, "intervals": {}}
+    figures = {name: card.metrics.get(name) for name in ("auroc", "f1")}
     return {
         "state": _use_of(version, now),
         "created": card.created.isoformat(timespec="seconds"),
         "model": card.chosen,
-        **{name: _rounded(card.metrics.get(name)) for name in ("auroc", "f1")},
+        **{name: _rounded(metric) for name, metric in figures.items()},
+        "intervals": {name: _interval(metric) for name, metric in figures.items()},
     }
 
 
@@ -72,14 +74,29 @@ def _state(row: dict[str, Any]) -> str:
 def _model(row: dict[str, Any]) -> str:
     if row["state"] == "refused":
         return ""
-    figures = ", ".join(f"{name.upper()} {'–' if row[name] is None else row[name]}" for name in ("auroc", "f1"))
+    figures = "\n".join(_figure(row, name) for name in ("auroc", "f1"))
     return f"{row['model']}\n{row['created'][:10]}\n{figures}"
+
+
+def _figure(row: dict[str, Any], name: str) -> str:
+    interval = row["intervals"][name]
+    said = interval["reason"] or f"{interval['low']:.3f} to {interval['high']:.3f}"
+    return f"{name.upper()} {'–' if row[name] is None else f'{row[name]:.3f}'} ({said})"
 
 
 def decided(decision: dict[str, Any]) -> str:
     """Returns a decision in words: what was decided, by whom and when."""
     despite = " despite its gates" if decision["despite_gates"] else ""
     return f"{decision['what'].replace('_', ' ')}{despite} by {decision['by']} at {decision['when'][:16]}"
+
+
+def _interval(metric: "Metric | None") -> dict[str, Any]:
+    if metric is None:
+        return {"low": None, "high": None, "reason": "not measured"}
+    if metric.interval is None:
+        return {"low": None, "high": None, "reason": metric.why_no_interval}
+    low, high = metric.interval
+    return {"low": round(low, 3), "high": round(high, 3), "reason": None}
 
 
 def _rounded(metric: "Metric | None") -> float | None:

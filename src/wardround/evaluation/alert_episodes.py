@@ -1,33 +1,25 @@
 """Counts alerts as people would get them: with the lock-out of the alert policy that every door uses."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from wardround.evaluation.metrics import Metric, with_interval
+from wardround.evaluation.intervals import Interval, share_interval
+from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import AlertEpisodes, Task
-from wardround.evaluation.tallies import RESAMPLES, Scores, times_drawn
+from wardround.evaluation.tallies import Scores
 from wardround.evaluation.threshold import HOURS_IN_100_DAYS
 from wardround.results.alert_policy import AlertPolicy, Notification, Verdict, verdict
 from wardround.results.bands import HIGH
 
 # People are told at the prediction time itself, so nothing is late.
 _LATE_AFTER: Final = timedelta(hours=1)
-_COUNTS: Final = (
-    "hundred_days", "alerts", "true_alerts", "stays", "with_outcome", "without_outcome", "alerted", "false_alarm",
-)  # fmt: skip
-# Each figure is a quotient of two counts; without the second it has no value, for the reason.
-_FIGURES: Final = {
-    "alerts_per_100_patient_days": ("alerts", "hundred_days", "no stay"),
-    "alerts_per_true_alert": ("alerts", "true_alerts", "no alert was true"),
-    "share_alerted": ("alerted", "with_outcome", "no stay with the outcome"),
-    "share_false_alarm": ("false_alarm", "without_outcome", "no stay without the outcome"),
-}
 
 
-def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: timedelta, seed: int) -> AlertEpisodes:
+def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: timedelta) -> AlertEpisodes:
     """Returns what people would be told of the rows, if they are told of scores in the high band.
 
     Args:
@@ -35,7 +27,6 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         scores: score of each row, and the threshold of the high band.
         task: says how many hours a row stands for.
         lock_out: the condition's.
-        seed: decides the resamples of patients.
     """
     policy = AlertPolicy(lock_out=lock_out, late_after=_LATE_AFTER, band=HIGH)
     flagged = rows.assign(score=scores.score)[scores.score >= scores.threshold].sort_values(["stay_id", "as_of"])
@@ -46,9 +37,9 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         .groupby("alert")
         .agg(stay_id=("stay_id", "first"), outcome=("outcome", "max"))
     )
-    counts = _per_patient(rows, alerts, task.hours_per_row / HOURS_IN_100_DAYS)
-    sums = dict(zip(_COUNTS, counts.sum(axis=0).tolist(), strict=True))
-    drawn = _draws(counts, seed)
+    counts = _per_patient(rows, alerts)
+    sums = {name: float(each.sum()) for name, each in counts.items()}
+    hundred_days = task.hours_per_row / HOURS_IN_100_DAYS
     return AlertEpisodes(
         lock_out=lock_out,
         alerts=int(sums["alerts"]),
@@ -56,17 +47,35 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         stays=int(sums["stays"]),
         stays_with_outcome=int(sums["with_outcome"]),
         stays_alerted=int(sums["alerted"]),
-        **{name: _quotient(sums, drawn, *of) for name, of in _FIGURES.items()},
+        # An alert is raised by a row, so alerts are a share of the rows.
+        alerts_per_100_patient_days=_share(
+            counts["alerts"], counts["rows"], "no stay", lambda share: share / hundred_days
+        ),
+        alerts_per_true_alert=_per_hit(counts["true_alerts"], counts["alerts"], "no alert was true"),
+        share_alerted=_share(counts["alerted"], counts["with_outcome"], "no stay with the outcome"),
+        share_false_alarm=_share(counts["false_alarm"], counts["without_outcome"], "no stay without the outcome"),
     )
 
 
-def _quotient(sums: dict[str, float], drawn: dict[str, np.ndarray], part: str, whole: str, reason: str) -> Metric:
-    """Returns one count by another, with the interval of their resamples; without the other, none for the reason."""
-    if not sums[whole]:
+def _share(hits: np.ndarray, rows: np.ndarray, reason: str, shown: Callable[[float], float] = float) -> Metric:
+    """Returns sum(hits) / sum(rows), both by patient, as `shown`; without rows it has no value, for the reason."""
+    if not rows.sum():
         return Metric(value=None, reason=reason)
-    draws = np.full(RESAMPLES, np.nan)
-    np.divide(drawn[part], drawn[whole], out=draws, where=drawn[whole] > 0)
-    return with_interval(Metric(value=sums[part] / sums[whole]), draws)
+    return Metric(value=shown(hits.sum() / rows.sum()), **share_interval(hits, rows).shown(shown)._asdict())
+
+
+def _per_hit(hits: np.ndarray, rows: np.ndarray, reason: str) -> Metric:
+    """Returns sum(rows) / sum(hits), which falls as the share of hits rises; without hits it has no value."""
+    if not hits.sum():
+        return Metric(value=None, reason=reason)
+    return Metric(value=rows.sum() / hits.sum(), **_turned(share_interval(hits, rows))._asdict())
+
+
+def _turned(share: Interval) -> Interval:
+    """Returns the interval of the inverse of a share that is above 0, and so is its interval."""
+    if share.low is None or share.high is None:
+        return share
+    return Interval(1 / share.high, 1 / share.low)
 
 
 def _told(flagged: pd.DataFrame, policy: AlertPolicy) -> np.ndarray:
@@ -84,8 +93,8 @@ def _told(flagged: pd.DataFrame, policy: AlertPolicy) -> np.ndarray:
     return told
 
 
-def _per_patient(rows: pd.DataFrame, alerts: pd.DataFrame, hundred_days_per_row: float) -> np.ndarray:
-    """Returns patients x _COUNTS, ordered by patient."""
+def _per_patient(rows: pd.DataFrame, alerts: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Returns each of the counts, by patient."""
     stays = rows.groupby("stay_id", sort=True).agg(
         patient_id=("patient_id", "first"), rows=("outcome", "size"), with_outcome=("outcome", "max")
     )
@@ -93,7 +102,7 @@ def _per_patient(rows: pd.DataFrame, alerts: pd.DataFrame, hundred_days_per_row:
     has_it = stays["with_outcome"].to_numpy(dtype=int)
     counts = pd.DataFrame(
         {
-            "hundred_days": stays["rows"].to_numpy() * hundred_days_per_row,
+            "rows": stays["rows"].to_numpy(),
             "alerts": mine["size"].to_numpy(dtype=int),
             "true_alerts": mine["sum"].to_numpy(dtype=int),
             "stays": 1,
@@ -103,11 +112,5 @@ def _per_patient(rows: pd.DataFrame, alerts: pd.DataFrame, hundred_days_per_row:
             "false_alarm": (mine["size"].to_numpy(dtype=int) > 0) & (has_it == 0),
         }
     )
-    return counts[list(_COUNTS)].astype(float).groupby(stays["patient_id"].to_numpy(), sort=True).sum().to_numpy()
-
-
-def _draws(counts: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Returns the counts in each resample of patients."""
-    generator = np.random.default_rng(seed)
-    drawn = np.stack([times_drawn(generator, len(counts)) @ counts for _ in range(RESAMPLES)])
-    return dict(zip(_COUNTS, drawn.T, strict=True))
+    by_patient = counts.astype(float).groupby(stays["patient_id"].to_numpy(), sort=True).sum()
+    return {str(name): by_patient[name].to_numpy() for name in by_patient}

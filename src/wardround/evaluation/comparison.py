@@ -8,6 +8,7 @@ from pydantic import Field
 
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.gates import VERDICTS, Verdict, in_words, verdict_of
+from wardround.evaluation.metric_text import unless_sure
 from wardround.evaluation.metrics import METRICS, Metric, measure_with_intervals, paired_with_intervals
 from wardround.evaluation.tallies import Scores
 from wardround.spec.base import SpecModel
@@ -106,14 +107,12 @@ def counted(outcome: np.ndarray, patients: pd.Series) -> OnTest:
     return OnTest(rows=len(outcome), patients=patients.nunique(), patients_with_outcome=with_outcome)
 
 
-def compared(
-    outcome: np.ndarray, patients: pd.Series, candidate: Scores, live: Scores | None, seed: int
-) -> dict[str, Compared]:
+def compared(outcome: np.ndarray, patients: pd.Series, candidate: Scores, live: Scores | None) -> dict[str, Compared]:
     """Returns MEASURES of both models, each at its own threshold, and their difference, with intervals."""
     if live is None:
-        alone = measure_with_intervals(outcome, *candidate, patients, seed, MEASURES)
+        alone = measure_with_intervals(outcome, *candidate, patients, MEASURES)
         return {name: Compared(candidate=alone[name]) for name in MEASURES}
-    ours, theirs, apart = paired_with_intervals(outcome, candidate, live, patients, seed, MEASURES)
+    ours, theirs, apart = paired_with_intervals(outcome, candidate, live, patients, MEASURES)
     return {name: Compared(candidate=ours[name], live=theirs[name], difference=apart[name]) for name in MEASURES}
 
 
@@ -121,6 +120,8 @@ def judged(
     metrics: dict[str, Compared], counts: OnTest, not_compared: str | None, limits: Promotion
 ) -> tuple[Judged, ...]:
     """Returns the gates' verdicts on the point estimates; intervals are for the person who decides.
+
+    A verdict says so if its figure has no interval.
 
     `not_compared` says why there is no figure of a live model; None if there is one.
     """
@@ -160,9 +161,14 @@ def _against_live(metrics: dict[str, Compared], not_compared: str | None, limits
     return Judged(
         name="auroc_against_live",
         passed=difference.value >= -limits.max_auroc_loss,
-        message=f"AUROC {difference.value:+.3f} against the live model, expected at least -{limits.max_auroc_loss:g}",
+        message=(
+            f"AUROC {difference.value:+.3f}{unless_sure(difference)} against the live model, expected at least"
+            f" -{limits.max_auroc_loss:g}"
+        ),
     )
 
 
 def _text(metric: Metric) -> str:
-    return f"{metric.value:.2f}" if metric.value is not None else f"undefined ({metric.reason})"
+    if metric.value is None:
+        return f"undefined ({metric.reason})"
+    return f"{metric.value:.2f}{unless_sure(metric)}"

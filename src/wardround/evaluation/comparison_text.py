@@ -5,6 +5,7 @@ from typing import Final
 from wardround.escaping import markdown, markdown_code
 from wardround.evaluation.comparison import SLOPE, Compared, Comparison, Judged
 from wardround.evaluation.gates import VERDICTS, in_words
+from wardround.evaluation.metric_text import in_text
 from wardround.evaluation.metrics import Metric
 
 _NAMES: Final = {
@@ -44,12 +45,7 @@ def _row(name: str, compared: Compared) -> str:
 
 
 def _cell(metric: Metric | None, sign: str = "") -> str:
-    if metric is None:
-        return ""
-    if metric.value is None:
-        return markdown(metric.reason or "")
-    interval = f" ({metric.low:{sign}.3f} to {metric.high:{sign}.3f})" if metric.low is not None else ""
-    return f"{metric.value:{sign}.3f}{interval}"
+    return "" if metric is None else in_text(metric, sign, markdown)
 
 
 def _gates(comparison: Comparison) -> list[str]:

@@ -21,7 +21,7 @@ def curves_of(outcome: np.ndarray, score: np.ndarray) -> Curves:
     if len(np.unique(outcome)) < 2:
         return Curves(roc=(), precision_recall=())
     tally = Steps.of(outcome, Scores(score, 0.0)).tally()
-    found, wrong = np.cumsum(tally.positives[0]), np.cumsum(tally.negatives[0])
+    found, wrong = np.cumsum(tally.positives), np.cumsum(tally.negatives)
     places = _spread(found, wrong)
     roc = [(0.0, 0.0), *zip(wrong[places] / wrong[-1], found[places] / found[-1], strict=True)]
     return Curves(
@@ -69,7 +69,7 @@ def _spread(found: np.ndarray, wrong: np.ndarray) -> np.ndarray:
 
 def _alerts(tally: Tally, threshold: float) -> tuple[float, float]:
     flagged = tally.score >= threshold
-    return float(tally.positives[0][flagged].sum()), float(tally.negatives[0][flagged].sum())
+    return float(tally.positives[flagged].sum()), float(tally.negatives[flagged].sum())
 
 
 def _net_benefit(found: float, wrong: float, rows: int, threshold: float) -> float:

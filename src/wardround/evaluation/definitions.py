@@ -13,7 +13,7 @@ MEASURES: Final = {name: METRICS[name] for name in ("auroc", "auprc", "sensitivi
 
 
 def by_definition(
-    rows: pd.DataFrame, scores: Scores, known: pd.DataFrame, found: Iterable[Definition], task: Task, seed: int
+    rows: pd.DataFrame, scores: Scores, known: pd.DataFrame, found: Iterable[Definition], task: Task
 ) -> tuple[Definition, ...]:
     """Returns the definitions with the figures of the test side by each.
 
@@ -27,9 +27,8 @@ def by_definition(
         known: stay_id, definition, suspicion, outcome and onset: a row for each stay and definition.
         found: the definitions.
         task: gives the horizon.
-        seed: decides the resamples of patients.
     """
-    return tuple(_measured(rows, scores, _of(known, definition), definition, task, seed) for definition in found)
+    return tuple(_measured(rows, scores, _of(known, definition), definition, task) for definition in found)
 
 
 def _of(known: pd.DataFrame, definition: Definition) -> pd.DataFrame:
@@ -38,7 +37,7 @@ def _of(known: pd.DataFrame, definition: Definition) -> pd.DataFrame:
 
 
 def _measured(
-    rows: pd.DataFrame, scores: Scores, known: pd.DataFrame, definition: Definition, task: Task, seed: int
+    rows: pd.DataFrame, scores: Scores, known: pd.DataFrame, definition: Definition, task: Task
 ) -> Definition:
     happens, onset = (rows["stay_id"].map(known[name]) for name in ("outcome", "onset"))
     ahead = onset - rows["as_of"]
@@ -46,8 +45,6 @@ def _measured(
     kept = ~(timeless | (ahead <= pd.Timedelta(0))).to_numpy()
     follows = ahead.notna() if task.horizon is None else ahead <= pd.Timedelta(task.horizon)
     outcome = follows.to_numpy(dtype=int)[kept]
-    metrics = measure_with_intervals(
-        outcome, scores.score[kept], scores.threshold, rows["patient_id"][kept], seed, MEASURES
-    )
+    metrics = measure_with_intervals(outcome, scores.score[kept], scores.threshold, rows["patient_id"][kept], MEASURES)
     figures = {"rows": int(kept.sum()), "positives": int(outcome.sum()), "metrics": metrics}
     return definition.model_copy(update=figures)

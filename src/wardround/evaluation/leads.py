@@ -5,23 +5,22 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from wardround.evaluation.metrics import Metric, with_interval
+from wardround.evaluation.intervals import quantile, quantile_interval
+from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import LeadTime
-from wardround.evaluation.tallies import RESAMPLES, times_drawn
 
 _QUARTILES: Final = {"lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75}
 # Quartiles of fewer stays would reveal the course of single patients.
 _FEWEST_STAYS: Final = 10
 
 
-def lead_time(rows: pd.DataFrame, score: np.ndarray, threshold: float, seed: int) -> LeadTime:
+def lead_time(rows: pd.DataFrame, score: np.ndarray, threshold: float) -> LeadTime:
     """Returns the hours to onset from true alerts, which are rows with the outcome at or above the threshold.
 
     Args:
         rows: stay_id, patient_id, as_of, outcome and onset (NaT if unknown).
         score: score of each row.
         threshold: threshold of the high band.
-        seed: decides the resamples of patients.
     """
     ahead = rows[rows["outcome"].to_numpy(dtype=bool) & rows["onset"].notna().to_numpy()]
     if ahead.empty:
@@ -32,24 +31,16 @@ def lead_time(rows: pd.DataFrame, score: np.ndarray, threshold: float, seed: int
     if len(first) < _FEWEST_STAYS:
         return _none(f"fewer than {_FEWEST_STAYS} stays had a true alert").model_copy(update=stays)
     hours = ((first["onset"] - first["as_of"]) / pd.Timedelta(hours=1)).to_numpy(dtype=float)
-    return LeadTime(**stays, **_quartiles(hours, first["patient_id"], seed))
+    return LeadTime(**stays, **_quartiles(hours, np.asarray(pd.factorize(first["patient_id"])[0])))
 
 
 def _none(reason: str) -> LeadTime:
     return LeadTime(**dict.fromkeys(_QUARTILES, Metric(value=None, reason=reason)))
 
 
-def _quartiles(hours: np.ndarray, patients: pd.Series, seed: int) -> dict[str, Metric]:
-    order = np.argsort(hours, kind="stable")
-    ranked, patient = hours[order], pd.factorize(patients, sort=True)[0][order]
-    generator, count = np.random.default_rng(seed), int(patient.max()) + 1
-    draws = np.array([_weighted(ranked, times_drawn(generator, count)[patient]) for _ in range(RESAMPLES)])
-    points = _weighted(ranked, np.ones(len(ranked)))
-    return {name: with_interval(Metric(value=points[place]), draws[:, place]) for place, name in enumerate(_QUARTILES)}
-
-
-def _weighted(ranked: np.ndarray, weight: np.ndarray) -> list[float]:
-    """Returns the quartiles of ordered values: for each, the first value that reaches that share of the weight."""
-    reached = np.cumsum(weight)
-    places = np.searchsorted(reached, np.array(list(_QUARTILES.values())) * reached[-1])
-    return [float(ranked[place]) for place in places]
+def _quartiles(hours: np.ndarray, patients: np.ndarray) -> dict[str, Metric]:
+    """Returns the quartiles: for each, the first lead that covers its share of the stays."""
+    return {
+        name: Metric(value=quantile(hours, share), **quantile_interval(hours, patients, share)._asdict())
+        for name, share in _QUARTILES.items()
+    }

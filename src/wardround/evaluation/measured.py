@@ -10,7 +10,7 @@ from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.curves import calibration_bins, curves_of, decision_curve
 from wardround.evaluation.definitions import by_definition
 from wardround.evaluation.leads import lead_time
-from wardround.evaluation.metrics import METRICS, Measure, Metric, flagged_share, measure_with_intervals
+from wardround.evaluation.metrics import FLAGGED, METRICS, Metric, measure_with_intervals
 from wardround.evaluation.results import (
     CalibrationOnTest,
     Definition,
@@ -26,7 +26,7 @@ from wardround.evaluation.tallies import Scores
 from wardround.evaluation.threshold import alerts_per_100_patient_days
 
 _ALERTS: Final = "alerts"
-_MEASURES: Final = {**METRICS, **CALIBRATION, _ALERTS: Measure(flagged_share, ())}
+_MEASURES: Final = {**METRICS, **CALIBRATION, _ALERTS: FLAGGED}
 
 
 class Measured(NamedTuple):
@@ -52,18 +52,17 @@ class Told(NamedTuple):
     outcomes: pd.DataFrame = pd.DataFrame()
 
 
-def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measured:
+def measured(rows: pd.DataFrame, scores: Scores, told: Told) -> Measured:
     """Measures everything on the test side.
 
     Args:
         rows: `training.tasks.ROW_COLUMNS` of all times at risk, at least one row.
         scores: calibrated score of each row, and the threshold of the high band.
         told: what the evaluation contains unchanged, and what it needs besides the rows.
-        seed: decides the resamples of patients.
     """
     placed = rows.reset_index(drop=True)
     outcome, patients = placed["outcome"].to_numpy(dtype=int), placed["patient_id"]
-    found = measure_with_intervals(outcome, *scores, patients, seed, _MEASURES)
+    found = measure_with_intervals(outcome, *scores, patients, _MEASURES)
     evaluation = Evaluation(
         policy=told.policy,
         calibration=CalibrationOnTest(
@@ -75,22 +74,22 @@ def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measu
         curves=curves_of(outcome, scores.score),
         decision_curve=decision_curve(outcome, scores.score),
         alerts_per_100_patient_days=_alerts(found[_ALERTS], told.task),
-        lead_time=lead_time(placed, *scores, seed),
-        subgroups=subgroups_of(placed, scores, seed),
+        lead_time=lead_time(placed, *scores),
+        subgroups=subgroups_of(placed, scores),
         importance=told.importance,
-        definitions=by_definition(placed, scores, told.outcomes, told.definitions, told.task, seed),
+        definitions=by_definition(placed, scores, told.outcomes, told.definitions, told.task),
         design=told.design,
-        matched_hours=_on_matched_hours(placed, scores, seed) if told.task.horizon is not None else None,
-        episodes=alert_episodes(placed, scores, told.task, told.lock_out, seed),
+        matched_hours=_on_matched_hours(placed, scores) if told.task.horizon is not None else None,
+        episodes=alert_episodes(placed, scores, told.task, told.lock_out),
     )
     return Measured({name: found[name] for name in METRICS}, evaluation)
 
 
-def _on_matched_hours(rows: pd.DataFrame, scores: Scores, seed: int) -> MatchedHours:
+def _on_matched_hours(rows: pd.DataFrame, scores: Scores) -> MatchedHours:
     """Returns what the figures would be if only matched hours were judged (see `training.tasks.followed`)."""
     mine = rows["matched"].to_numpy(dtype=bool)
     outcome, patients = rows["outcome"].to_numpy(dtype=int)[mine], rows["patient_id"][mine]
-    metrics = measure_with_intervals(outcome, scores.score[mine], scores.threshold, patients, seed)
+    metrics = measure_with_intervals(outcome, scores.score[mine], scores.threshold, patients)
     return MatchedHours(rows=len(outcome), positives=int(outcome.sum()), metrics=metrics)
 
 

@@ -1,4 +1,4 @@
-"""Computes metrics with bootstrap intervals. A metric that cannot be computed is None, with a reason."""
+"""Computes metrics with intervals over patients. What cannot be computed is None, with a reason."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -6,35 +6,106 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from wardround.evaluation.tallies import MAX_STEPS, RESAMPLES, Scores, Steps, Tally
+from wardround.evaluation.intervals import (
+    FEWEST_PATIENTS,
+    Classes,
+    Estimate,
+    Interval,
+    Scale,
+    interval_of_difference,
+    share_interval,
+    smooth_interval,
+)
+from wardround.evaluation.tallies import Scores, Steps, Tally
 from wardround.spec.base import SpecModel
-
-LEVEL: Final = 0.95
-# If the metric exists in fewer of the resamples than this share, its interval would describe only the lucky ones.
-_DEFINED_SHARE: Final = 0.9
 
 
 class Metric(SpecModel):
-    """A metric with its 95 % interval; None, with the reason, if the data do not define it."""
+    """A metric with its 95 % interval; None, with the reason, for what the data do not bear."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
     reason: str | None = None
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends, or None. One without width, as earlier releases stored for few patients, is none."""
+        if self.low is None or self.high is None or self.low == self.high:
+            return None
+        return self.low, self.high
+
+    @property
+    def why_no_interval(self) -> str:
+        """Why there is no value or no interval, in words."""
+        return self.reason or ("too few patients for an interval" if self.low is not None else "no interval")
+
 
 class Need(NamedTuple):
-    """What a measure cannot do without: a count per draw, and the reason to give if it is 0."""
+    """What a measure cannot do without: a count, and the reason to give if it is 0."""
 
-    rows: Callable[[Tally], np.ndarray]
+    rows: Callable[[Tally], float]
     reason: str
 
 
-class Measure(NamedTuple):
-    """A figure of a tally (per draw), and what it needs to exist."""
+class Share(NamedTuple):
+    """A share of rows: those of `part` among those of `whole`, each 1 or 0 for a row's step and outcome (steps x 2)."""
 
-    figure: Callable[[Tally], np.ndarray]
+    part: Callable[[Tally], np.ndarray]
+    whole: Callable[[Tally], np.ndarray]
+    needs: tuple[Need, ...] = ()
+
+    def figure(self, tally: Tally) -> float:
+        return float((self.part(tally) * tally.cells).sum() / (self.whole(tally) * tally.cells).sum())
+
+    def estimate(self, value: float, rows: "PatientRows") -> Estimate:
+        hits, counted = (rows.by_patient(of_cells(rows.tally)) for of_cells in (self.part, self.whole))
+        return Estimate(value, share_interval(hits, counted), (hits - value * counted) / counted.sum())
+
+    def apart(self, first: Estimate, second: Estimate, _rows: "PatientRows") -> Interval:
+        return interval_of_difference(first, second)
+
+
+class Smooth(NamedTuple):
+    """A figure of all rows together, and how far one more row moves it, by its step and outcome (steps x 2).
+
+    All rows together move it by 0. It is NaN if the rows do not determine it.
+    """
+
+    figure: Callable[[Tally], float]
+    moved: Callable[[Tally], np.ndarray]
     needs: tuple[Need, ...]
+    scale: Scale = "as it is"
+    fewest: int = FEWEST_PATIENTS
+
+    def estimate(self, value: float, rows: "PatientRows") -> Estimate:
+        parts = rows.by_patient(self.moved(rows.tally))
+        return Estimate(value, smooth_interval(value, parts, rows.classes, self.scale, self.fewest), parts)
+
+    def apart(self, first: Estimate, second: Estimate, rows: "PatientRows") -> Interval:
+        value, parts = first.value - second.value, first.parts - second.parts
+        return smooth_interval(value, parts, rows.classes, "as it is", self.fewest)
+
+
+class F1(NamedTuple):
+    """F1, which rises with Jaccard's index: true alerts as a share of rows that are flagged or have the outcome."""
+
+    overlap: Share
+    needs: tuple[Need, ...]
+
+    def figure(self, tally: Tally) -> float:
+        return 2 * tally.true_alerts / (tally.true_alerts + tally.false_alerts + tally.all_positives)
+
+    def estimate(self, value: float, rows: "PatientRows") -> Estimate:
+        found = self.overlap.estimate(self.overlap.figure(rows.tally), rows)
+        few = rows.classes.too_few()
+        return found._replace(value=value, interval=Interval(reason=few) if few else found.interval.shown(_f1_of))
+
+    def apart(self, first: Estimate, second: Estimate, _rows: "PatientRows") -> Interval:
+        return interval_of_difference(first, second)
+
+
+Measure = Share | Smooth | F1
 
 
 class Paired(NamedTuple):
@@ -45,57 +116,125 @@ class Paired(NamedTuple):
     difference: dict[str, Metric]
 
 
-_ROWS: Final = Need(lambda tally: tally.all_positives + tally.all_negatives, "no stay")
 POSITIVES: Final = Need(lambda tally: tally.all_positives, "no stay with the outcome")
 NEGATIVES: Final = Need(lambda tally: tally.all_negatives, "no stay without the outcome")
 _ALERTS: Final = Need(lambda tally: tally.true_alerts + tally.false_alerts, "no stay reaches the threshold")
 
 
-def _auroc(tally: Tally) -> np.ndarray:
+def _flagged(tally: Tally) -> np.ndarray:
+    cells = np.zeros((len(tally.score), 2))
+    cells[: tally.flagged] = 1
+    return cells
+
+
+def _positive(tally: Tally) -> np.ndarray:
+    return np.repeat([[0.0, 1.0]], len(tally.score), axis=0)
+
+
+def _negative(tally: Tally) -> np.ndarray:
+    return 1 - _positive(tally)
+
+
+def _true_alert(tally: Tally) -> np.ndarray:
+    return _flagged(tally) * _positive(tally)
+
+
+def _every(tally: Tally) -> np.ndarray:
+    return np.ones((len(tally.score), 2))
+
+
+def _auroc(tally: Tally) -> float:
     """Returns the area under the receiver operating characteristic; ties count half."""
-    below = tally.all_negatives[:, None] - np.cumsum(tally.negatives, axis=1) + tally.negatives / 2
-    return (tally.positives * below).sum(axis=1) / (tally.all_positives * tally.all_negatives)
+    return float(tally.positives @ _below(tally) / tally.all_positives)
 
 
-def _auprc(tally: Tally) -> np.ndarray:
+def _auroc_moved(tally: Tally) -> np.ndarray:
+    """Returns each row's placement among the rows of the other outcome, less the area (DeLong 1988)."""
+    above = (np.cumsum(tally.positives) - tally.positives / 2) / tally.all_positives
+    area = _auroc(tally)
+    return np.stack([(above - area) / tally.all_negatives, (_below(tally) - area) / tally.all_positives], axis=1)
+
+
+def _below(tally: Tally) -> np.ndarray:
+    """Returns, by step, the share of rows without the outcome that score less; ties count half."""
+    return 1 - (np.cumsum(tally.negatives) - tally.negatives / 2) / tally.all_negatives
+
+
+def _auprc(tally: Tally) -> float:
     """Returns the average precision: precision at each distinct score, weighted by the recall that it adds."""
-    found = np.cumsum(tally.positives, axis=1)
-    seen = found + np.cumsum(tally.negatives, axis=1)
-    precision = np.divide(found, seen, out=np.zeros_like(seen), where=seen > 0)
-    return (tally.positives * precision).sum(axis=1) / tally.all_positives
+    return float(tally.positives @ _precision(tally)[0] / tally.all_positives)
 
 
-def _f1(tally: Tally) -> np.ndarray:
-    return 2 * tally.true_alerts / (tally.true_alerts + tally.false_alerts + tally.all_positives)
+def _auprc_moved(tally: Tally) -> np.ndarray:
+    """Returns the derivatives of the average precision: a row also moves the precision at every lower score."""
+    precision, seen = _precision(tally)
+    raised = _from_below(tally.positives * (1 - precision) / seen)
+    lowered = _from_below(tally.positives * precision / seen)
+    return np.stack([-lowered, precision - _auprc(tally) + raised], axis=1) / tally.all_positives
 
 
-def flagged_share(tally: Tally) -> np.ndarray:
-    """Returns the share of rows at or above the threshold."""
-    return (tally.true_alerts + tally.false_alerts) / (tally.all_positives + tally.all_negatives)
+def _precision(tally: Tally) -> tuple[np.ndarray, np.ndarray]:
+    """Returns, by step, the precision of flagging it and all higher steps, and how many rows these have."""
+    found = np.cumsum(tally.positives)
+    seen = found + np.cumsum(tally.negatives)
+    return found / seen, seen
 
+
+def _from_below(of_steps: np.ndarray) -> np.ndarray:
+    """Returns, by step, the sum over it and all lower steps."""
+    return np.cumsum(of_steps[::-1])[::-1]
+
+
+def _brier(tally: Tally) -> float:
+    return float((_squared(tally) * tally.cells).sum() / tally.cells.sum())
+
+
+def _brier_moved(tally: Tally) -> np.ndarray:
+    return (_squared(tally) - _brier(tally)) / tally.cells.sum()
+
+
+def _squared(tally: Tally) -> np.ndarray:
+    return np.stack([tally.score**2, (1 - tally.score) ** 2], axis=1)
+
+
+def _f1_of(overlap: float) -> float:
+    """Returns F1 from Jaccard's index."""
+    return 2 * overlap / (1 + overlap)
+
+
+# The average precision of fewer patients is too high on average: no interval holds (see benchmarks/coverage.py).
+_FEWEST_FOR_AUPRC: Final = 25
 
 METRICS: Final[dict[str, Measure]] = {
-    "auroc": Measure(_auroc, (POSITIVES, NEGATIVES)),
-    "auprc": Measure(_auprc, (POSITIVES,)),
-    "f1": Measure(_f1, (POSITIVES,)),
-    "sensitivity": Measure(lambda tally: tally.true_alerts / tally.all_positives, (POSITIVES,)),
-    "specificity": Measure(lambda tally: 1 - tally.false_alerts / tally.all_negatives, (NEGATIVES,)),
-    "ppv": Measure(lambda tally: tally.true_alerts / (tally.true_alerts + tally.false_alerts), (_ALERTS,)),
-    "brier": Measure(lambda tally: tally.squared / (tally.all_positives + tally.all_negatives), ()),
-    "prevalence": Measure(lambda tally: tally.all_positives / (tally.all_positives + tally.all_negatives), ()),
+    "auroc": Smooth(_auroc, _auroc_moved, (POSITIVES, NEGATIVES), "log-odds"),
+    "auprc": Smooth(_auprc, _auprc_moved, (POSITIVES,), "both", _FEWEST_FOR_AUPRC),
+    "f1": F1(Share(_true_alert, lambda tally: np.maximum(_flagged(tally), _positive(tally))), (POSITIVES,)),
+    "sensitivity": Share(_true_alert, _positive, (POSITIVES,)),
+    "specificity": Share(lambda tally: _negative(tally) * (1 - _flagged(tally)), _negative, (NEGATIVES,)),
+    "ppv": Share(_true_alert, _flagged, (_ALERTS,)),
+    "brier": Smooth(_brier, _brier_moved, (), "log-odds"),
+    "prevalence": Share(_positive, _every),
 }
 """Measures by name; brier is the mean squared distance between probability and outcome."""
+
+FLAGGED: Final = Share(_flagged, _every)
+"""The share of rows at or above the threshold."""
 
 
 def measure(outcome: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, Metric]:
     """Returns all METRICS of the rows, without intervals; a row is flagged if its score reaches the threshold."""
-    return _points(outcome, Scores(score, threshold), METRICS)
+    if not len(outcome):
+        return _no_rows(METRICS)
+    tally = Steps.of(outcome, Scores(score, threshold)).tally()
+    return {name: _without_interval(_point(each, tally)) for name, each in METRICS.items()}
 
 
 def auroc(outcome: np.ndarray, score: np.ndarray) -> float:
     """Returns the AUROC alone; NaN if it does not exist."""
-    value = _points(outcome, Scores(score, 0.0), {"auroc": METRICS["auroc"]})["auroc"].value
-    return np.nan if value is None else value
+    if not len(outcome):
+        return np.nan
+    found = _point(METRICS["auroc"], Steps.of(outcome, Scores(score, 0.0)).tally())
+    return np.nan if isinstance(found, str) else found
 
 
 def measure_with_intervals(
@@ -103,16 +242,13 @@ def measure_with_intervals(
     score: np.ndarray,
     threshold: float,
     patients: pd.Series,
-    seed: int,
     measures: Mapping[str, Measure] = METRICS,
 ) -> dict[str, Metric]:
-    """Returns `measures` with percentile intervals of a bootstrap over patients (all rows of a patient together)."""
-    scores = Scores(score, threshold)
-    points = _points(outcome, scores, measures)
+    """Returns `measures` of the rows with intervals over patients, or the reason why one has none."""
     if not len(outcome):
-        return points
-    draws = _draws(outcome, scores, patients, seed, measures)
-    return {name: with_interval(point, draws[name]) for name, point in points.items()}
+        return _no_rows(measures)
+    rows = PatientRows(outcome, Scores(score, threshold), patients)
+    return {name: _metric(_estimated(each, rows)) for name, each in measures.items()}
 
 
 def paired_with_intervals(
@@ -120,68 +256,67 @@ def paired_with_intervals(
     first: Scores,
     second: Scores,
     patients: pd.Series,
-    seed: int,
     measures: Mapping[str, Measure] = METRICS,
 ) -> Paired:
-    """Returns `measures` of two models for the same rows, and `first` minus `second`; both get the same draws."""
-    ours, theirs = (_points(outcome, scores, measures) for scores in (first, second))
-    apart = {name: _difference(ours[name], theirs[name]) for name in measures}
+    """Returns `measures` of two models for the same rows, and `first` minus `second`, with intervals."""
     if not len(outcome):
-        return Paired(ours, theirs, apart)
-    draws = [_draws(outcome, scores, patients, seed, measures) for scores in (first, second)]
+        return Paired(_no_rows(measures), _no_rows(measures), _no_rows(measures))
+    both = [PatientRows(outcome, scores, patients) for scores in (first, second)]
+    ours, theirs = ({name: _estimated(each, rows) for name, each in measures.items()} for rows in both)
     return Paired(
-        {name: with_interval(ours[name], draws[0][name]) for name in measures},
-        {name: with_interval(theirs[name], draws[1][name]) for name in measures},
-        {name: with_interval(apart[name], draws[0][name] - draws[1][name]) for name in measures},
+        {name: _metric(found) for name, found in ours.items()},
+        {name: _metric(found) for name, found in theirs.items()},
+        {name: _difference(each, ours[name], theirs[name], both[0]) for name, each in measures.items()},
     )
 
 
-def with_interval(point: Metric, draws: np.ndarray) -> Metric:
-    """Returns the metric with the percentile interval of its draws, which are NaN where they do not define it."""
-    if point.value is None:
-        return point
-    defined = draws[~np.isnan(draws)]
-    if len(defined) < _DEFINED_SHARE * len(draws):
-        return Metric(value=point.value, reason="no interval: too few resamples define it")
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Metric(value=point.value, low=float(low), high=float(high))
+class PatientRows:
+    """Scored rows, counted by step of the score, whose sums over each patient give intervals."""
+
+    def __init__(self, outcome: np.ndarray, scores: Scores, patients: pd.Series) -> None:
+        self._steps = Steps.of(outcome, scores)
+        self._patients = np.asarray(pd.factorize(patients)[0])
+        self.tally = self._steps.tally()
+        with_outcome = np.bincount(self._patients, weights=outcome) > 0
+        self.classes = Classes(int(with_outcome.sum()), int((~with_outcome).sum()))
+
+    def by_patient(self, of_cells: np.ndarray) -> np.ndarray:
+        """Returns the sum over each patient's rows of what depends on step and outcome alone (steps x 2)."""
+        return self._steps.by_patient(of_cells, self._patients)
 
 
-def _points(outcome: np.ndarray, scores: Scores, measures: Mapping[str, Measure]) -> dict[str, Metric]:
-    if not len(outcome):
-        return {name: Metric(value=None, reason="no stay") for name in measures}
-    tally = Steps.of(outcome, scores).tally()
-    return {name: _point(each, tally) for name, each in measures.items()}
+def _estimated(each: Measure, rows: PatientRows) -> Estimate | str:
+    """Returns the figure with its interval, or the reason why it has no value."""
+    point = _point(each, rows.tally)
+    return point if isinstance(point, str) else each.estimate(point, rows)
 
 
-def _point(each: Measure, tally: Tally) -> Metric:
+def _without_interval(point: float | str) -> Metric:
+    return Metric(value=None, reason=point) if isinstance(point, str) else Metric(value=point)
+
+
+def _metric(found: Estimate | str) -> Metric:
+    if isinstance(found, str):
+        return Metric(value=None, reason=found)
+    return Metric(value=found.value, **found.interval._asdict())
+
+
+def _difference(each: Measure, first: Estimate | str, second: Estimate | str, rows: PatientRows) -> Metric:
+    if isinstance(first, str):
+        return Metric(value=None, reason=first)
+    if isinstance(second, str):
+        return Metric(value=None, reason=second)
+    return Metric(value=first.value - second.value, **each.apart(first, second, rows)._asdict())
+
+
+def _no_rows(measures: Mapping[str, Measure]) -> dict[str, Metric]:
+    return {name: Metric(value=None, reason="no stay") for name in measures}
+
+
+def _point(each: Measure, tally: Tally) -> float | str:
+    """Returns the figure, or the reason why it has no value."""
     for need in each.needs:
-        if not need.rows(tally)[0]:
-            return Metric(value=None, reason=need.reason)
-    figure = float(each.figure(tally)[0])
-    if np.isnan(figure):
-        return Metric(value=None, reason="the stays do not determine it")
-    return Metric(value=figure)
-
-
-def _draws(
-    outcome: np.ndarray, scores: Scores, patients: pd.Series, seed: int, measures: Mapping[str, Measure]
-) -> dict[str, np.ndarray]:
-    """Returns each measure's figure per draw; NaN where a draw does not define it."""
-    batches = [
-        {name: _figures(each, tally) for name, each in measures.items()}
-        for tally in Steps.of(outcome, scores, MAX_STEPS).draws(patients, seed, RESAMPLES)
-    ]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in measures}
-
-
-def _figures(each: Measure, tally: Tally) -> np.ndarray:
-    exists = np.all([need.rows(tally) > 0 for need in (_ROWS, *each.needs)], axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(exists, each.figure(tally), np.nan)
-
-
-def _difference(first: Metric, second: Metric) -> Metric:
-    if first.value is None or second.value is None:
-        return Metric(value=None, reason=first.reason or second.reason)
-    return Metric(value=first.value - second.value)
+        if not need.rows(tally):
+            return need.reason
+    figure = each.figure(tally)
+    return "the stays do not determine it" if np.isnan(figure) else figure

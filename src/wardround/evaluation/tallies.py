@@ -1,20 +1,9 @@
-"""Counts rows by score: each row once, or as often as a bootstrap over patients draws it.
+"""Counts rows by score, and sums over each patient what single rows contribute to a figure."""
 
-A thousand draws of 200,000 rows fit in memory because a draw keeps only the counts of rows by step of the score.
-"""
-
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
-import pandas as pd
-
-RESAMPLES: Final = 1000
-# If rows have more distinct scores, draws use coarser steps, which is exact enough for intervals.
-MAX_STEPS: Final = 1000
-# Numbers in one array of a batch of draws: about 16 MB.
-_BATCH: Final = 2_000_000
 
 
 class Scores(NamedTuple):
@@ -26,39 +15,42 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Tally:
-    """Rows by step of the score, the highest first, for one or more draws.
+    """Rows by step of the score, the highest first.
 
     Attributes:
-        score: score of each step's rows, or their mean. Length: steps.
-        positives: draws x steps: rows with the outcome.
-        negatives: draws x steps: rows without it.
-        squared: per draw: squared distances between score and outcome, summed over rows.
+        score: score of each step's rows. Length: steps.
+        positives: rows with the outcome, by step.
+        negatives: rows without it, by step.
         flagged: how many steps reach the threshold.
     """
 
     score: np.ndarray
     positives: np.ndarray
     negatives: np.ndarray
-    squared: np.ndarray
     flagged: int
 
     @property
-    def all_positives(self) -> np.ndarray:
-        return np.asarray(self.positives.sum(axis=1))
+    def all_positives(self) -> float:
+        return float(self.positives.sum())
 
     @property
-    def all_negatives(self) -> np.ndarray:
-        return np.asarray(self.negatives.sum(axis=1))
+    def all_negatives(self) -> float:
+        return float(self.negatives.sum())
 
     @property
-    def true_alerts(self) -> np.ndarray:
-        """Flagged rows with the outcome, per draw."""
-        return np.asarray(self.positives[:, : self.flagged].sum(axis=1))
+    def true_alerts(self) -> float:
+        """Flagged rows with the outcome."""
+        return float(self.positives[: self.flagged].sum())
 
     @property
-    def false_alerts(self) -> np.ndarray:
-        """Flagged rows without the outcome, per draw."""
-        return np.asarray(self.negatives[:, : self.flagged].sum(axis=1))
+    def false_alerts(self) -> float:
+        """Flagged rows without the outcome."""
+        return float(self.negatives[: self.flagged].sum())
+
+    @property
+    def cells(self) -> np.ndarray:
+        """Rows without and with the outcome. Shape: steps x 2."""
+        return np.stack([self.negatives, self.positives], axis=1)
 
 
 @dataclass(frozen=True)
@@ -67,70 +59,33 @@ class Steps:
 
     Attributes:
         outcome: outcome of each row, 0 or 1.
-        score: score of each row.
         step: step of each row; 0 is the highest.
         step_score: score of each step.
         flagged: how many steps reach the threshold.
     """
 
     outcome: np.ndarray
-    score: np.ndarray
     step: np.ndarray
     step_score: np.ndarray
     flagged: int
 
     @classmethod
-    def of(cls, outcome: np.ndarray, scores: Scores, most: int | None = None) -> Self:
-        """Makes each distinct score a step; with `most`, neighbours are merged into about so many steps, but never
-        across the threshold, so that counts of flagged rows stay exact."""
-        order = np.argsort(-scores.score, kind="stable")
-        ranked = scores.score[order]
-        place = np.cumsum(np.r_[False, np.diff(ranked) != 0][: len(ranked)])
-        if most and place[-1] >= most:
-            place = _coarser(place, ranked < scores.threshold, most)
-        step = np.empty(len(ranked), dtype=np.int64)
-        step[order] = place
-        rows = np.bincount(place)
-        step_score = np.bincount(place, weights=ranked) / rows if most else ranked[np.r_[True, np.diff(place) != 0]]
-        flagged = int(place[ranked >= scores.threshold].max(initial=-1)) + 1
-        return cls(outcome.astype(np.int64), scores.score, step, step_score, flagged)
+    def of(cls, outcome: np.ndarray, scores: Scores) -> Self:
+        """Makes each distinct score a step."""
+        distinct, place = np.unique(-scores.score, return_inverse=True)
+        flagged = int((-distinct >= scores.threshold).sum())
+        return cls(outcome.astype(np.int64), place.reshape(-1), -distinct, flagged)
 
     def tally(self) -> Tally:
         """Counts every row once."""
-        counts = self._counts(np.ones(len(self.step)))
-        return self._tally(counts[None], np.array([((self.score - self.outcome) ** 2).sum()]))
+        cells = np.bincount(2 * self.step + self.outcome, minlength=2 * len(self.step_score)).reshape(-1, 2)
+        return Tally(self.step_score, cells[:, 1].astype(float), cells[:, 0].astype(float), self.flagged)
 
-    def draws(self, patients: pd.Series, seed: int, resamples: int) -> Iterator[Tally]:
-        """Counts rows as often as a bootstrap draws their patient, in batches of draws; a patient's rows go together.
+    def by_patient(self, of_cells: np.ndarray, patients: np.ndarray) -> np.ndarray:
+        """Returns the sum over each patient's rows of a number that depends on step and outcome alone.
 
-        The draws depend only on the seed and the set of patients, so that two models get the same draws.
+        Args:
+            of_cells: the number for rows without and with the outcome. Shape: steps x 2.
+            patients: number of each row's patient, from 0.
         """
-        patient = pd.factorize(patients, sort=True)[0]
-        count = int(patient.max()) + 1
-        squared = np.bincount(patient, weights=(self.score - self.outcome) ** 2, minlength=count)
-        generator = np.random.default_rng(seed)
-        batch = max(1, _BATCH // (2 * len(self.step_score)))
-        for done in range(0, resamples, batch):
-            times = [times_drawn(generator, count) for _ in range(min(batch, resamples - done))]
-            counts = np.stack([self._counts(drawn[patient]) for drawn in times])
-            yield self._tally(counts, np.stack([drawn @ squared for drawn in times]))
-
-    def _counts(self, weight: np.ndarray) -> np.ndarray:
-        """Returns steps x 2: the weights of rows without and with the outcome."""
-        cells = np.bincount(2 * self.step + self.outcome, weights=weight, minlength=2 * len(self.step_score))
-        return cells.reshape(-1, 2)
-
-    def _tally(self, counts: np.ndarray, squared: np.ndarray) -> Tally:
-        return Tally(self.step_score, counts[:, :, 1], counts[:, :, 0], squared, self.flagged)
-
-
-def _coarser(place: np.ndarray, below: np.ndarray, most: int) -> np.ndarray:
-    """Merges the given places into about `most`. High scores keep fine steps: precision depends on the first rows."""
-    last = np.flatnonzero(np.r_[np.diff(place) != 0, True])
-    coarse = (most * np.sqrt(last[place] / len(place))).astype(int)
-    return np.asarray(np.unique(2 * coarse + below, return_inverse=True)[1])
-
-
-def times_drawn(generator: np.random.Generator, patients: int) -> np.ndarray:
-    """Returns how often each patient is drawn, with replacement, in a resample of the same size."""
-    return np.bincount(generator.integers(patients, size=patients), minlength=patients).astype(float)
+        return np.bincount(patients, weights=of_cells[self.step, self.outcome])

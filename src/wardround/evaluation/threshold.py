@@ -37,7 +37,7 @@ def choose_threshold(
 
 def _reached(tally: Tally, bands: Bands, hours_per_row: float) -> np.ndarray:
     """Returns the policy's figure with the threshold at each step."""
-    found, wrong = np.cumsum(tally.positives[0]), np.cumsum(tally.negatives[0])
+    found, wrong = np.cumsum(tally.positives), np.cumsum(tally.negatives)
     match bands.policy:
         case "f1":
             return np.asarray(2 * found / (found + wrong + found[-1]))

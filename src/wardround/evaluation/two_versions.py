@@ -8,7 +8,7 @@ from pydantic import Field
 
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.comparison import OnTest, Seen
-from wardround.evaluation.metrics import METRICS, Measure, Metric, flagged_share, paired_with_intervals
+from wardround.evaluation.metrics import FLAGGED, METRICS, Metric, paired_with_intervals
 from wardround.evaluation.tallies import Scores
 from wardround.evaluation.threshold import alerts_per_100_patient_days
 from wardround.spec.base import SpecModel
@@ -18,9 +18,9 @@ _AT_HIGH: Final = {
     "calibration_slope": CALIBRATION["slope"],
     "calibration_intercept": CALIBRATION["intercept"],
     **{name: METRICS[name] for name in ("sensitivity", "ppv", "f1")},
-    "alerts_high": Measure(flagged_share, ()),
+    "alerts_high": FLAGGED,
 }
-_AT_MODERATE: Final = {"alerts_moderate": Measure(flagged_share, ())}
+_AT_MODERATE: Final = {"alerts_moderate": FLAGGED}
 _ALERTS: Final = ("alerts_high", "alerts_moderate")
 
 
@@ -64,7 +64,7 @@ class TwoVersions(SpecModel):
     patients: str = Field(description="Which patients these are, in words.")
     test: OnTest
     metrics: dict[str, Pair] = Field(
-        description="With 95 % intervals over patients, the same draws for both versions. Figures that need a threshold"
+        description="With 95 % intervals over patients. Figures that need a threshold"
         " use each version's own; alerts are per 100 patient-days, at the thresholds of the high and moderate bands."
     )
     notes: tuple[str, ...] = ()
@@ -81,7 +81,6 @@ def both_measured(
     scores: tuple[np.ndarray, np.ndarray],
     thresholds: dict[str, tuple[float, float]],
     hours_per_row: float,
-    seed: int,
 ) -> dict[str, Pair]:
     """Returns every figure of two versions, and the first minus the second.
 
@@ -91,12 +90,11 @@ def both_measured(
         scores: probabilities of each row, by the first and by the second version.
         thresholds: by band (`high`, `moderate`), the first version's and the second's.
         hours_per_row: hours of care that a row stands for.
-        seed: decides the resamples of patients.
     """
     found: dict[str, Pair] = {}
     for band, measures in (("high", _AT_HIGH), ("moderate", _AT_MODERATE)):
         both = [Scores(score, threshold) for score, threshold in zip(scores, thresholds[band], strict=True)]
-        paired = paired_with_intervals(outcome, both[0], both[1], patients, seed, measures)
+        paired = paired_with_intervals(outcome, both[0], both[1], patients, measures)
         found |= {
             name: Pair(first=paired.first[name], second=paired.second[name], difference=paired.difference[name])
             for name in measures

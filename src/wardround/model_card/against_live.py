@@ -77,6 +77,7 @@ def _signed(difference: Metric | None) -> str:
     if difference is None or difference.value is None:
         return "–"
     value = number(difference.value, 3, signed=True)
-    if difference.low is None or difference.high is None:
-        return value
-    return f"{value} ({number(difference.low, 3, signed=True)} to {number(difference.high, 3, signed=True)})"
+    if difference.interval is None:
+        return f"{value} ({difference.why_no_interval})"
+    low, high = (number(end, 3, signed=True) for end in difference.interval)
+    return f"{value} ({low} to {high})"

@@ -204,8 +204,8 @@ def whisker(metric: Metric | None, axis: Axis, overall: float | None) -> str:
         x = _along(axis, overall)
         parts.append(f'<line class="reference" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{_WHISKER_HEIGHT}"/>')
     middle = _WHISKER_HEIGHT / 2
-    if metric.low is not None and metric.high is not None:
-        low, high = _along(axis, metric.low), _along(axis, metric.high)
+    if metric.interval:
+        low, high = (_along(axis, end) for end in metric.interval)
         parts.append(f'<line class="whisker" x1="{low:.1f}" y1="{middle}" x2="{high:.1f}" y2="{middle}"/>')
     parts.append(f'<circle class="bin" cx="{_along(axis, metric.value):.1f}" cy="{middle}" r="4"/>')
     return _small("".join(parts))

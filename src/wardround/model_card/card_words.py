@@ -69,9 +69,10 @@ def interval_of(metric: Metric | None, places: int = 3, to: str = " to ") -> str
     """Returns the 95 % interval, such as `0.741 to 0.876`, or the reason why there is none."""
     if metric is None:
         return "not measured"
-    if metric.low is None or metric.high is None:
-        return metric.reason or "no interval"
-    return f"{number(metric.low, places)}{to}{number(metric.high, places)}"
+    if metric.interval is None:
+        return metric.why_no_interval
+    low, high = metric.interval
+    return f"{number(low, places)}{to}{number(high, places)}"
 
 
 def estimate(metric: Metric | None, places: int = 3) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wardround.evaluation.results import Subgroups
-from wardround.model_card.card_words import ATTRIBUTES, estimate, left_out, predicted, side, value_of
+from wardround.model_card.card_words import ATTRIBUTES, estimate, left_out, predicted, side
 from wardround.model_card.scope import ROLE, limitations, out_of_scope, population
 from wardround.report.report_words import count
 from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED, ModelCardTexts
@@ -138,7 +138,7 @@ def _fairness(card: ModelCard) -> str:
 
 
 def _spread(group: Subgroups) -> str:
-    cells = ", ".join(f"{cell.group} {value_of(cell.metrics.get('auroc'))}" for cell in group.cells)
+    cells = ", ".join(f"{cell.group} {estimate(cell.metrics.get('auroc'))}" for cell in group.cells)
     return f"{ATTRIBUTES[group.attribute]}: {cells}."
 
 

@@ -140,9 +140,5 @@ def _line(name: str, metric: Metric) -> MetricLine:
     title, meaning = METRICS.get(name, name.replace("_", " ")), MEANINGS.get(name, "")
     if metric.value is None:
         return MetricLine(title, "–", metric.reason or "", meaning)
-    interval = (
-        f"{metric.low:.3f} to {metric.high:.3f}"
-        if metric.low is not None and metric.high is not None
-        else (metric.reason or "–")
-    )
+    interval = "{:.3f} to {:.3f}".format(*metric.interval) if metric.interval else metric.why_no_interval
     return MetricLine(title, f"{metric.value:.3f}", interval, meaning)

@@ -45,18 +45,18 @@ class TimeScores(NamedTuple):
         )
         return cls(columns, rows, *found)
 
-    def figures(self, seed: int) -> ByTime:
-        """Returns their AUROC and AUPRC; `seed` decides the resamples of patients."""
+    def figures(self) -> ByTime:
+        """Returns their AUROC and AUPRC."""
         return ByTime(
             columns=self.columns,
             rows=len(self.rows.outcome),
-            all_inputs=self._measured(self.whole, seed),
-            without_time=self._measured(self.without, seed),
-            time_alone=self._measured(self.alone, seed),
+            all_inputs=self._measured(self.whole),
+            without_time=self._measured(self.without),
+            time_alone=self._measured(self.alone),
         )
 
-    def _measured(self, scores: np.ndarray, seed: int) -> dict[str, Metric]:
-        return measure_with_intervals(self.rows.outcome, scores, 0.5, self.rows.patients, seed, _MEASURES)
+    def _measured(self, scores: np.ndarray) -> dict[str, Metric]:
+        return measure_with_intervals(self.rows.outcome, scores, 0.5, self.rows.patients, _MEASURES)
 
 
 def clocks_in(table: pd.DataFrame) -> tuple[str, ...]:

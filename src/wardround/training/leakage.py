@@ -12,6 +12,7 @@ import pandas as pd
 
 from wardround.candidates.base import Fitted, HyperParameters
 from wardround.evaluation.gates import GateResult
+from wardround.evaluation.metric_text import unless_sure
 from wardround.evaluation.metrics import METRICS, Metric, auroc, paired_with_intervals
 from wardround.evaluation.tallies import Scores
 from wardround.spec.leakage import Leakage
@@ -128,12 +129,16 @@ def dominant_feature(
         for column in _suspects(candidate, some, setting, limits, seed, clocks)
     }
     if time:
-        costs[clocks] = _fall(some, whole, time.without, seed)
-    named = [columns for columns, cost in costs.items() if (cost.value or 0) > limits.max_feature_cost and _sure(cost)]
+        costs[clocks] = _fall(some, whole, time.without)
+    large = {columns: cost for columns, cost in costs.items() if _large(cost, limits)}
+    named = [columns for columns, cost in large.items() if _sure(cost)]
     features, timed = [columns for columns in named if columns != clocks], bool(time) and clocks in named
     # If features are named, the figure must be one of theirs.
     found = max((costs[columns].value or 0.0 for columns in features or named or costs), default=0.0)
     columns = tuple(name for (name,) in features)
+    unsure = [columns for columns, cost in large.items() if columns != clocks and cost.interval is None]
+    if unsure and not features:
+        return _dominant(None, found, limits, _not_sure(unsure[0], large[unsure[0]]))
     said = [_of_features(columns, found, limits)] if features or not named else []
     if time and timed:
         said.append(_of_clocks(time, costs[clocks]))
@@ -145,6 +150,11 @@ def dominant_feature(
 def examined(rows: TrainingRows, seed: int) -> TrainingRows:
     """Returns the rows that gates examine: all, or those of randomly drawn patients if there are very many."""
     return rows.some(_MOST_ROWS, seed)
+
+
+def _not_sure(columns: Sequence[str], cost: Metric) -> str:
+    fall = f"without {', '.join(columns)} the AUROC falls by {cost.value:.3f}"
+    return f"{fall}{unless_sure(cost)}: it may be chance, so this is not judged"
 
 
 def _of_features(named: Sequence[str], found: float, limits: Leakage) -> str:
@@ -172,6 +182,10 @@ def _dominant(
     return GateResult(
         name="dominant_feature", passed=passed, found=found, limit=limit, message=message, columns=columns
     )
+
+
+def _large(cost: Metric, limits: Leakage) -> bool:
+    return cost.value is not None and cost.value > limits.max_feature_cost
 
 
 def _sure(cost: Metric) -> bool:
@@ -208,13 +222,13 @@ def _suspects(
 def _cost(
     candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, whole: np.ndarray, column: str, seed: int
 ) -> Metric:
-    return _fall(rows, whole, out_of_fold(candidate, rows.without(column), seed, setting), seed)
+    return _fall(rows, whole, out_of_fold(candidate, rows.without(column), seed, setting))
 
 
-def _fall(rows: TrainingRows, whole: np.ndarray, without: np.ndarray, seed: int) -> Metric:
+def _fall(rows: TrainingRows, whole: np.ndarray, without: np.ndarray) -> Metric:
     """Returns by how much the AUROC of the second scores is lower than that of the first."""
     pair, measures = (Scores(whole, 0.5), Scores(without, 0.5)), {"auroc": METRICS["auroc"]}
-    return paired_with_intervals(rows.outcome, *pair, rows.patients, seed, measures).difference["auroc"]
+    return paired_with_intervals(rows.outcome, *pair, rows.patients, measures).difference["auroc"]
 
 
 def too_good(
@@ -238,7 +252,7 @@ def too_good(
             limit=limit,
             message=f"no AUROC on the test patients: {found.reason}",
         )
-    said = f"AUROC {found.value:.3f} on the test patients, expected at most {limit}"
+    said = f"AUROC {found.value:.3f}{unless_sure(found)} on the test patients, expected at most {limit}"
     if found.value <= limit:
         return GateResult(name="too_good", passed=True, found=found.value, limit=limit, message=said)
     few = _too_few(outcome, patients, limits)

@@ -66,4 +66,4 @@ def _found(run: Run) -> _Found:
         dominant_feature(candidate, fitted, setting, limits, seed, time),
         too_good(evaluated.metrics["auroc"], test.outcome, test.patients, important, limits),
     )
-    return _Found(gates, time.figures(seed) if time else None)
+    return _Found(gates, time.figures() if time else None)

@@ -69,7 +69,6 @@ def _comparison(run: Run, store: ModelStore, settings: Settings) -> Comparison:
         test.patients,
         _scores(candidate, table),
         _scores(live.model, table) if live.model else None,
-        run.request.seed,
     )
     counts = counted(test.outcome, test.patients)
     not_compared = live.not_scored or (None if live.model else "none is live")

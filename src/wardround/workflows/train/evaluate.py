@@ -52,7 +52,7 @@ def evaluate(run: str, settings: Settings) -> str:
             definitions=definitions,
             outcomes=outcomes,
         )
-        found = measured(test.frame, scores, told, seed)
+        found = measured(test.frame, scores, told)
         evaluated = Evaluated(
             chosen=chosen,
             imputation=imputation,

@@ -58,7 +58,7 @@ class TrainingRequest(SpecModel):
     candidates: Annotated[tuple[str, ...] | None, AfterValidator(_distinct)] = Field(
         default=None, description="Names of the candidates to compare; None for all."
     )
-    seed: int = Field(default=1, ge=0, description="Decides sides, folds, controls, candidates and resamples.")
+    seed: int = Field(default=1, ge=0, description="Decides sides, folds, controls and candidates.")
     budget: int = Field(default=4, ge=1, description="Settings tried per candidate in nested cross-validation.")
     split: SplitRule = Field(
         default="patient", description="patient: test on a quarter of the patients. calendar: test on the latest years."

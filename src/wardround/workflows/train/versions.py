@@ -71,7 +71,6 @@ def compare_versions(
                     (scores[0], scores[1]),
                     {band: (both[0].card.thresholds[band], both[1].card.thresholds[band]) for band in (HIGH, MODERATE)},
                     run.task.hours_per_row,
-                    run.request.seed,
                 ),
                 notes=tuple(_note(model.card) for model in both if model.card.imported),
             )

@@ -1,0 +1,138 @@
+"""Intervals count patients, agree with independent computations, and are reasons where nothing can be known."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom, binomtest, t
+
+from wardround.evaluation.intervals import (
+    Classes,
+    Estimate,
+    Interval,
+    degrees_of_freedom,
+    effective_rows,
+    interval_of_difference,
+    quantile,
+    quantile_interval,
+    share_interval,
+    smooth_interval,
+)
+
+MANY = Classes(with_outcome=20, without=30)
+
+
+@pytest.mark.parametrize("hits", [0, 3, 12])
+@pytest.mark.parametrize("rows", [1, 6])
+def test_rows_of_a_patient_that_are_all_alike_count_as_one(hits: int, rows: int) -> None:
+    found = share_interval(np.repeat([rows, 0.0], [hits, 12 - hits]), np.full(12, float(rows)))
+    # scipy's interval of so many independent patients; a variance that is observed is divided by 11, not 12.
+    wide, narrow = (binomtest(hits * k // 12, k).proportion_ci(method="wilson") for k in (12, 24))
+    assert found.low == pytest.approx(wide.low, abs=0.015)
+    assert found.high == pytest.approx(wide.high, abs=0.015)
+    assert found.high - found.low > narrow.high - narrow.low
+
+
+def test_rows_that_vary_within_a_patient_as_between_patients_count_almost_each() -> None:
+    generator = np.random.default_rng(3)
+    rows = np.full(400, 5.0)
+    assert effective_rows(generator.binomial(5, 0.3, size=400).astype(float), rows) == pytest.approx(2000, rel=0.1)
+    alike = 5.0 * generator.binomial(1, 0.3, size=400)
+    assert effective_rows(alike, rows) == pytest.approx(400, rel=0.02)
+
+
+def test_without_variation_patients_count_by_kish_and_not_by_rows() -> None:
+    # (1 + 1 + 8)^2 / (1 + 1 + 64)
+    assert effective_rows(np.array([1.0, 1, 8]), np.array([1.0, 1, 8])) == pytest.approx(100 / 66)
+    # Half of every patient's rows: nothing differs between patients, but two patients are not 200 rows.
+    assert effective_rows(np.array([50.0, 50]), np.array([100.0, 100])) == pytest.approx(2)
+
+
+def test_patients_without_rows_that_count_do_not_count() -> None:
+    hits, rows = np.array([2.0, 1, 0]), np.array([3.0, 2, 4])
+    assert share_interval(np.r_[hits, 0, 0], np.r_[rows, 0, 0]) == share_interval(hits, rows)
+
+
+@pytest.mark.parametrize("patients", [3, 6, 12, 25, 50])
+def test_independent_patients_are_covered_on_average_over_shares_as_often_as_promised(patients: int) -> None:
+    shares = np.linspace(0.5, 0.98, 49)
+    covered = np.zeros(len(shares))
+    for hits in range(patients + 1):
+        low, high, _ = share_interval(np.repeat([1.0, 0.0], [hits, patients - hits]), np.ones(patients))
+        covered += binom.pmf(hits, patients, shares) * ((low <= shares) & (shares <= high))
+    assert 0.94 < covered.mean() < 0.98
+
+
+def test_a_smooth_figure_has_students_interval_enlarged_as_for_the_rarer_class() -> None:
+    parts = np.array([0.03, -0.01, -0.02, 0.02, -0.02])
+    squared = parts**2
+    degrees = 2 * squared.sum() ** 2 / ((squared**2).sum() - squared.sum() ** 2 / 5)
+    reach = t.ppf(0.975, degrees) * np.sqrt(squared.sum() * 20 / 19)
+    assert smooth_interval(0.8, parts, MANY, "as it is")[:2] == pytest.approx((0.8 - reach, 0.8 + reach))
+    low, high, _ = smooth_interval(0.8, parts, MANY, "log-odds")
+    odds = [np.log(end / (1 - end)) for end in (low, 0.8, high)]
+    assert np.diff(odds) == pytest.approx([reach / 0.16] * 2), "even on the scale of log-odds"
+    assert high < 1
+    both = smooth_interval(0.8, parts, MANY, "both")
+    assert (both.low, both.high) == (min(low, 0.8 - reach), max(high, 0.8 + reach))
+    assert 0 < smooth_interval(0.99, parts, MANY, "both").high <= 1
+
+
+def test_degrees_of_freedom_are_those_of_the_patients_that_vary() -> None:
+    assert degrees_of_freedom(np.ones(10)) == 10
+    assert degrees_of_freedom(np.r_[1.0, np.full(99, 1e-6)]) == pytest.approx(2, rel=0.05)
+    assert degrees_of_freedom(np.random.default_rng(1).normal(size=20_000) ** 2) == pytest.approx(20_000, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("classes", "reason"),
+    [
+        (Classes(9, 30), "too few patients with the outcome (9) for an interval"),
+        (Classes(30, 0), "too few patients without the outcome (0) for an interval"),
+        (Classes(10, 10), None),
+    ],
+)
+def test_a_smooth_figure_needs_ten_patients_of_each_class(classes: Classes, reason: str | None) -> None:
+    assert smooth_interval(0.8, np.array([0.1, -0.1]), classes, "as it is").reason == reason
+
+
+@pytest.mark.parametrize(("value", "parts"), [(0.7, np.zeros(50)), (1.0, np.zeros(50)), (1.0, np.full(50, 1e-17))])
+def test_no_variation_is_no_interval(value: float, parts: np.ndarray) -> None:
+    found = smooth_interval(value, parts, MANY, "log-odds")
+    assert found == Interval(reason="no interval: every patient gives the same figure")
+
+
+def _estimate(value: float, low: float, high: float, parts: list[float]) -> Estimate:
+    return Estimate(value, Interval(low, high), np.array(parts))
+
+
+def test_the_difference_of_shares_is_newcombes() -> None:
+    # Newcombe 1998, Statist. Med. 17:873 (method 8 without the correlation): square-and-add.
+    first, second = _estimate(0.7, 0.5, 0.8, [0.1, 0.0, -0.1]), _estimate(0.4, 0.3, 0.6, [0.1, -0.2, 0.1])
+    low, high, _ = interval_of_difference(first, second)
+    assert low == pytest.approx(0.3 - np.hypot(0.2, 0.2))
+    assert high == pytest.approx(0.3 + np.hypot(0.1, 0.1))
+
+
+def test_shares_that_rise_together_differ_less() -> None:
+    first, second = _estimate(0.7, 0.5, 0.8, [0.1, 0.0, -0.1]), _estimate(0.4, 0.2, 0.6, [0.1, 0.01, -0.11])
+    low, high, _ = interval_of_difference(first, second)
+    assert high - low < np.hypot(0.2, 0.2) + np.hypot(0.1, 0.2)
+
+
+def test_a_difference_without_an_interval_says_why() -> None:
+    first, none = _estimate(0.7, 0.5, 0.8, [0.1, -0.1]), Estimate(0.5, Interval(reason="too few"), np.zeros(2))
+    assert interval_of_difference(first, none).reason == "too few"
+    assert interval_of_difference(none, first).reason == "too few"
+    assert interval_of_difference(first, first).reason == "no interval: every patient gives the same figure"
+
+
+def test_a_quantile_covers_its_share_and_its_interval_lies_between_values_in_order() -> None:
+    values, patients = np.arange(1.0, 41), np.arange(40)
+    assert [quantile(values, share) for share in (0.0, 0.25, 0.5, 0.501, 1.0)] == [1, 10, 20, 21, 40]
+    low, high, _ = quantile_interval(values, patients, 0.5)
+    # Wilson's interval of half of 39 to 40 values is 0.35 to 0.65.
+    assert (low, high) == (15, 26)
+
+
+def test_a_quantile_of_under_ten_patients_has_no_interval() -> None:
+    found = quantile_interval(np.arange(40.0), np.arange(40) % 9, 0.5)
+    assert found == Interval(reason="too few patients (9) for an interval")
