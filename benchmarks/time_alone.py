@@ -49,10 +49,10 @@ def _figures(mimic: Path, asked: Mapping[str, Any]) -> ByTime:
         request = TrainingRequest(mimic=mimic, created=datetime(2026, 3, 10, tzinfo=UTC), seed=_SEED, **asked)
         run = load(request, settings)
         build_table(run, settings)
-        train, _ = load_run(run, settings).sides()
+        opened = load_run(run, settings)
         setting = {**BoostedTrees.settings[0], **BoostedTrees.thrift}
-        rows = examined(train.rows, _SEED)
-        return TimeScores.of(BoostedTrees, rows, setting, clocks_in(train.frame), _SEED).figures()
+        rows = examined(opened.fitted_rows(), _SEED)
+        return TimeScores.of(BoostedTrees, rows, setting, clocks_in(opened.table.clocks()), _SEED).figures()
 
 
 def _shown(metric: Metric) -> str:

@@ -129,7 +129,7 @@ def _illness(
     size = rng.lognormal(0.2, 0.45, n)
     intensity = np.where(septic, size, np.where(inflamed, 0.45 * size, 0))
     early = rng.random(n) >= ACQUIRED_SHARE
-    onset = np.where(early, rng.uniform(-12, 4, n), rng.uniform(5, 40, n))
+    onset = np.where(early, rng.uniform(-12, 4, n), _acquired(rng.random(n)))
     quiet = septic & ~early
     severity = np.where(quiet, 0.4 * severity - 1.1, severity)
     length = np.clip(rng.lognormal(np.log(48) + 0.15 * severity, 0.8), 9, 240)
@@ -143,6 +143,14 @@ def _illness(
         Illness(severity, intensity, onset, np.where(dies, length + rng.exponential(6, n), np.inf)),
         length,
     )
+
+
+def _acquired(drawn: np.ndarray) -> np.ndarray:
+    """Returns the hours from admission to a sepsis that begins in the unit; `drawn` are numbers from 0 to below 1.
+
+    In a real unit most begin soon, and ever fewer of those who stay long: the hazard falls by half in 17 hours.
+    """
+    return np.asarray(np.minimum(5 - 25 * np.log1p(-drawn), 125))
 
 
 def _organ(organ: str, quiet: np.ndarray, trait: np.ndarray) -> np.ndarray:
