@@ -32,7 +32,7 @@ from wardround.workflows.features import features_of
 from wardround.workflows.screen.scoring import Scoring
 from wardround.workflows.train import TrainingRequest, train
 
-TRAINED_ON, TRUTH, SEED = 900, 2500, 1
+TRAINED_ON, TRUTH, SEED = 400, 1000, 1
 _NOW: Final = pd.Timestamp("2026-03-10T06:00:00Z")
 _HOUR: Final = pd.Timedelta(hours=1)
 _NIGHT: Final = pd.Timedelta(hours=5)

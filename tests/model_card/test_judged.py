@@ -1,46 +1,11 @@
 """The words of a card about which predictions were judged; nothing untrue is said of a card of an earlier release."""
 
-from datetime import timedelta
-
-import pytest
-
-from wardround.evaluation.metrics import METRICS, Metric
-from wardround.evaluation.results import AlertEpisodes, Design, MatchedHours, Predictions
+from wardround.evaluation.results import Predictions
 from wardround.model_card.card_view import card_page
 from wardround.model_card.card_words import described, hours_covered, predictions
 from wardround.model_card.judged import alert_lines, alert_note, judged, on_matched_hours
 from wardround.model_card.tripod import reported_items
-from wardround.results.training_hours import TrainingHours
 from wardround.training.model import ModelCard
-
-COVERED = TrainingHours(first=timedelta(hours=1), last=timedelta(hours=120))
-ALL = Design(
-    fitted_on="all_hours",
-    fitted=Predictions(rows=9_000, positives=180),
-    calibrated=Predictions(rows=9_000, positives=180),
-    judged=Predictions(rows=3_000, positives=60),
-    below_minimum_data=7,
-)
-EPISODES = AlertEpisodes(
-    lock_out=timedelta(hours=12),
-    alerts=40,
-    true_alerts=10,
-    stays=120,
-    stays_with_outcome=21,
-    stays_alerted=9,
-    alerts_per_100_patient_days=Metric(value=12.3, low=9.9, high=15.0),
-    alerts_per_true_alert=Metric(value=4.0, low=2.5, high=7.0),
-    share_alerted=Metric(value=0.43, low=0.2, high=0.6),
-    share_false_alarm=Metric(value=None, reason="no stay without the outcome"),
-)
-
-
-@pytest.fixture
-def card(evaluated_card: ModelCard) -> ModelCard:
-    matched = MatchedHours(rows=400, positives=60, metrics=dict.fromkeys(METRICS, Metric(value=0.5, low=0.4, high=0.6)))
-    assert evaluated_card.evaluation
-    found = evaluated_card.evaluation.model_copy(update={"design": ALL, "matched_hours": matched, "episodes": EPISODES})
-    return evaluated_card.model_copy(update={"evaluation": found, "training_hours": COVERED})
 
 
 def _judged(card: ModelCard, **changes: object) -> dict[str, str]:
@@ -48,7 +13,8 @@ def _judged(card: ModelCard, **changes: object) -> dict[str, str]:
     return dict(judged(card, found))
 
 
-def test_a_card_says_on_which_predictions_its_figures_are(card) -> None:
+def test_a_card_says_on_which_predictions_its_figures_are(judged_card) -> None:
+    card = judged_card
     said = _judged(card)
     assert "3\u202f000 predictions, 60 (2.0\u202f%) with the outcome ahead" in said["Judged on"].replace(
         "\u00a0", "\u202f"
@@ -63,14 +29,16 @@ def test_a_card_says_on_which_predictions_its_figures_are(card) -> None:
     assert "after the onset" in said["Not judged"]
 
 
-def test_a_card_says_what_its_design_does(card) -> None:
+def test_a_card_says_what_its_design_does(judged_card) -> None:
+    card = judged_card
     assert "does not learn how the risk depends on the time" in _judged(card, fitted_on="matched")["Fitted to"]
     drawn = _judged(card, fitted=Predictions(rows=5_000, positives=180))["Fitted to"]
     assert "drawn at random" in drawn
     assert "calibration on all of them makes up for the difference" in drawn
 
 
-def test_figures_on_matched_hours_stand_beside_those_on_all(card) -> None:
+def test_figures_on_matched_hours_stand_beside_those_on_all(judged_card) -> None:
+    card = judged_card
     found = on_matched_hours(card, card.evaluation)
     assert [name for name, *_ in found.rows][:2] == ["AUROC", "AUPRC"]
     assert found.rows[0][1:] == ("0.700 (0.600 to 0.800)", "0.500 (0.400 to 0.600)")
@@ -78,16 +46,18 @@ def test_figures_on_matched_hours_stand_beside_those_on_all(card) -> None:
     assert card_page(card).performance.matched == found
 
 
-def test_what_people_would_be_told_is_told_with_its_lock_out(card) -> None:
-    lines = {line.name: (line.value, line.interval) for line in alert_lines(EPISODES)}
+def test_what_people_would_be_told_is_told_with_its_lock_out(judged_card) -> None:
+    card = judged_card
+    lines = {line.name: (line.value, line.interval) for line in alert_lines(card.evaluation.episodes)}
     assert lines["Alerts per 100 patient-days"] == ("12.3", "9.9 to 15.0")
     assert lines["Alerts per true alert"] == ("4.0", "2.5 to 7.0")
     assert lines["Stays without the outcome that had an alert"] == ("–", "no stay without the outcome")
-    assert "not repeated for 12\u202fh" in alert_note(EPISODES)
-    assert "9 of 21 stays with the outcome" in alert_note(EPISODES)
+    assert "not repeated for 12\u202fh" in alert_note(card.evaluation.episodes)
+    assert "9 of 21 stays with the outcome" in alert_note(card.evaluation.episodes)
 
 
-def test_an_hourly_card_speaks_of_the_next_hours_and_not_of_the_stay(card) -> None:
+def test_an_hourly_card_speaks_of_the_next_hours_and_not_of_the_stay(judged_card) -> None:
+    card = judged_card
     assert described(card).startswith("Risk that the onset of sepsis lies within the next 6\u202fh")
     assert dict(card_page(card).use)["Condition"] == described(card)
     assert "stays without the outcome are followed" not in predictions(card)
@@ -116,11 +86,13 @@ def test_a_first_day_card_of_an_earlier_release_says_that_one_time_was_judged(ev
     assert predictions(card) == "One prediction per stay, 4\u202fh after admission to the unit"
 
 
-def test_the_guideline_is_told_of_predictions_that_were_drawn(card) -> None:
+def test_the_guideline_is_told_of_predictions_that_were_drawn(judged_card) -> None:
+    card = judged_card
+
     def said(of: ModelCard) -> str:
         return next(item.text for item in reported_items(of) if item.number == "13")
 
     assert said(card).startswith("Neither weights nor resampling")
-    design = ALL.model_copy(update={"fitted": Predictions(rows=5_000, positives=180)})
+    design = card.evaluation.design.model_copy(update={"fitted": Predictions(rows=5_000, positives=180)})
     drawn = card.model_copy(update={"evaluation": card.evaluation.model_copy(update={"design": design})})
     assert said(drawn).startswith("Fitted to a random part of the predictions without the outcome")

@@ -125,6 +125,25 @@ def test_curves_and_counts_are_on_the_page(page: str, evaluated_card: ModelCard)
     assert len(re.findall(r'<tr class="item">', page)) == 52
 
 
+def test_which_predictions_were_judged_stands_where_the_figures_stand(judged_card: ModelCard) -> None:
+    page = " ".join(unescape(render_card(judged_card)).split())
+    ranks = page[page.index('<section id="performance">') : page.index('<section id="calibration">')]
+    assert "all times at risk (each full hour), as a screening scores them" in ranks
+    assert "How the choice of hours changes the figures" in ranks
+    assert '0.700 (0.600 to 0.800)</td><td class="n">0.500 (0.400 to 0.600)' in ranks
+    alerts = page[page.index('<section id="thresholds">') : page.index('<section id="subgroups">')]
+    assert "What people would be told" in alerts
+    assert "40 alerts on 120 stays, 10 of them true" in alerts
+    assert "Hours covered" in page[page.index('<section id="task">') : page.index('<section id="development">')]
+
+
+def test_a_card_of_an_earlier_release_says_what_it_was_judged_on(page: str) -> None:
+    told = " ".join(unescape(page).split())
+    assert "by an earlier release. On all hours of a unit the outcome is rarer" in told
+    assert "How the choice of hours changes the figures" not in told
+    assert "Alerts with a lock-out were not measured" in told
+
+
 def test_how_reasons_are_chosen_is_stated_with_how_many_were_left_out(page: str) -> None:
     assert "compared with the average patient of the training data" in page
     assert "it contradicts what is clinically expected" in page
