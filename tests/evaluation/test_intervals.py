@@ -129,8 +129,15 @@ def test_a_quantile_covers_its_share_and_its_interval_lies_between_values_in_ord
     values, patients = np.arange(1.0, 41), np.arange(40)
     assert [quantile(values, share) for share in (0.0, 0.25, 0.5, 0.501, 1.0)] == [1, 10, 20, 21, 40]
     low, high, _ = quantile_interval(values, patients, 0.5)
-    # Wilson's interval of half of 39 to 40 values is 0.35 to 0.65.
-    assert (low, high) == (15, 26)
+    # Of 40 independent values, 14 to 26 lie below the true median with a probability of 96 %.
+    assert (low, high) == (14, 27)
+    assert binom.cdf(26, 40, 0.5) - binom.cdf(13, 40, 0.5) == pytest.approx(0.962, abs=0.001)
+
+
+def test_a_quartile_of_few_patients_has_no_interval_where_its_median_has_one() -> None:
+    values, patients = np.arange(10.0), np.arange(10)
+    assert quantile_interval(values, patients, 0.25) == Interval(reason="too few patients (10) for an interval")
+    assert quantile_interval(values, patients, 0.5)[:2] == (1, 8)
 
 
 def test_a_quantile_of_under_ten_patients_has_no_interval() -> None:

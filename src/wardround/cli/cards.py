@@ -63,7 +63,11 @@ def _side(side: Side) -> str:
 
 
 def _metrics(card: ModelCard) -> Table:
-    table = Table("", "chosen, test patients (95 %)", title="Chosen model, and all candidates in cross-validation")
+    table = Table(
+        "",
+        "chosen (95 % interval)",
+        title="Chosen model on test patients; all candidates in cross-validation, to choose by, without intervals",
+    )
     for name in card.candidates:
         table.add_column(name.replace("_", "\n"), justify="right", style="bold" if name == card.chosen else None)
     for name, metric in card.metrics.items():

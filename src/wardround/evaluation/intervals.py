@@ -142,7 +142,8 @@ def interval_of_difference(first: Estimate, second: Estimate) -> Interval:
 def quantile_interval(values: np.ndarray, patients: np.ndarray, share: float) -> Interval:
     """Returns the interval of the value that covers this share of values (Woodruff 1952).
 
-    It lies between the values that cover the ends of the share's own interval.
+    How many of the values lie below the true one varies as a share of so many independent values (see
+    `effective_rows`); the ends are the values at the limits of this count.
 
     Args:
         values: at least one.
@@ -150,10 +151,12 @@ def quantile_interval(values: np.ndarray, patients: np.ndarray, share: float) ->
         share: 0.5 for the median.
     """
     rows = np.bincount(patients)
-    if len(rows) < FEWEST_PATIENTS:
-        return Interval(reason=f"too few patients ({len(rows)}) for an interval")
     hits = np.bincount(patients, weights=values <= quantile(values, share))
-    low, high = (quantile(values, end) for end in _wilson(share, effective_rows(hits, rows.astype(float))))
+    reach = _Z * float(np.sqrt(share * (1 - share) / effective_rows(hits, rows.astype(float))))
+    if len(rows) < FEWEST_PATIENTS or not reach < min(share, 1 - share):
+        return Interval(reason=f"too few patients ({len(rows)}) for an interval")
+    above = int(np.floor((share + reach) * len(values) + _ROUNDING))
+    low, high = quantile(values, share - reach), float(np.sort(values)[above])
     return Interval(low, high) if low < high else Interval(reason="no interval: most values are the same")
 
 
