@@ -57,7 +57,7 @@ def _figures(mimic: Path, asked: Mapping[str, Any]) -> ByTime:
 
 def _shown(metric: Metric) -> str:
     if metric.value is None or metric.low is None or metric.high is None:
-        return f"{metric.value:.3f}" if metric.value is not None else str(metric.reason)
+        return f"{metric.value:.3f} (too few)" if metric.value is not None else str(metric.reason)
     return f"{metric.value:.3f} ({metric.low:.3f}-{metric.high:.3f})"
 
 
