@@ -228,14 +228,14 @@ def test_what_must_not_be_sent_twice_waits_for_its_token(server, reply, ways) ->
         (400, {"error": "invalid_client"}, r"\(invalid_client\), expected one; check the client id"),
         (401, {"error": "invalid_client"}, r"\(invalid_client\), expected one; check the client id"),
         (400, {"error": "invalid_scope"}, r"\(invalid_scope\), expected one; check the scope"),
-        (400, {"error": "unauthorized_client"}, r".*allow the client to use client credentials"),
+        (400, {"error": "unauthorized_client"}, r".*allow this client the client credentials grant"),
         (401, {"error": "me-s3cret"}, r"\(401\), expected one; check the client id"),
         (403, b"s3cret", r"\(403\), expected one; check the client id"),
     ],
 )
 def test_a_token_endpoint_that_refuses_is_named_with_the_rule(server, reply, ways, status, answer, message) -> None:
     server.answer = lambda _request: reply(answer, status=status)
-    with pytest.raises(FhirRefused, match=f"/fhir/token: refused to give a token {message}") as raised:
+    with pytest.raises(FhirRefused, match=f"/fhir/token: refused to issue a token {message}") as raised:
         ask(opened(server, ways["post"]))
     assert "s3cret" not in str(raised.value)
     assert len(server.requests) == 1
@@ -244,15 +244,15 @@ def test_a_token_endpoint_that_refuses_is_named_with_the_rule(server, reply, way
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"status": 404}, "answered 404 and no token"),
-        ({"status": 302, "headers": {"Location": "https://elsewhere.example.org"}}, "answered 302 and no token"),
-        ({"status": 500}, "answered 500 and no token"),
-        ({"body": b"<html>access-1"}, "answered 200 and no token"),
-        ({"body": ["access-1"]}, "answered 200 and no token"),
-        ({"body": token(access_token="")}, "answered 200 and no token"),
-        ({"body": token(access_token="access-1\r\nX: y")}, "answered 200 and no token"),
-        ({"body": token(token_type="mac")}, "no bearer token"),
-        ({"body": token(token_type=None)}, "no bearer token"),
+        ({"status": 404}, "answered 404 without a token"),
+        ({"status": 302, "headers": {"Location": "https://elsewhere.example.org"}}, "answered 302 without a token"),
+        ({"status": 500}, "answered 500 without a token"),
+        ({"body": b"<html>access-1"}, "answered 200 without a token"),
+        ({"body": ["access-1"]}, "answered 200 without a token"),
+        ({"body": token(access_token="")}, "answered 200 without a token"),
+        ({"body": token(access_token="access-1\r\nX: y")}, "answered 200 without a token"),
+        ({"body": token(token_type="mac")}, "a token that is not a bearer token"),
+        ({"body": token(token_type=None)}, "a token that is not a bearer token"),
         ({"body": token(expires_in="soon access-1")}, "without a lifetime"),
         ({"body": token(expires_in=-5)}, "without a lifetime"),
     ],
@@ -319,8 +319,8 @@ def test_a_token_endpoint_that_moved_is_looked_for_again(server, reply) -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"status": 404}, "answered 404 and no token_endpoint, expected one; give the token URL"),
-        ({"body": {}}, "answered 200 and no token_endpoint"),
+        ({"status": 404}, "answered 404 without a token_endpoint, expected one; set the token URL"),
+        ({"body": {}}, "answered 200 without a token_endpoint"),
         ({"body": {"token_endpoint": "http://elsewhere.example.org/token"}}, "token URL: not https"),
     ],
 )
@@ -331,7 +331,7 @@ def test_a_server_that_does_not_say_where_its_tokens_are_is_named(server, reply,
 
 
 def test_a_wrong_key_is_found_before_anything_is_asked(server) -> None:
-    with pytest.raises(FhirError, match="private key of client me: not readable"):
+    with pytest.raises(FhirError, match="private key of client me: cannot be read"):
         opened(server, SignedAssertion("me", "secret"))
     assert server.requests == []
 

@@ -85,7 +85,7 @@ def test_an_entry_that_was_refused_is_not_sent_again(server, statuses) -> None:
 
 def test_too_few_answers_are_asked_for_again_and_are_an_error_in_the_end(server, reply, statuses) -> None:
     server.answer = lambda _request: reply({"resourceType": "Bundle", "entry": [{"response": {"status": "201"}}]})
-    with pytest.raises(FhirError, match="another number of entries 5 times"):
+    with pytest.raises(FhirError, match="the wrong number of entries 5 times"):
         performed(server, put("a"), put("b"))
     assert sizes(server) == [2] * ATTEMPTS
 
@@ -144,5 +144,5 @@ def test_a_server_without_batch_gets_one_request_an_entry_with_its_conditions(se
 )
 def test_an_answered_entry_that_says_nothing_is_unanswered(server, reply, entry: object) -> None:
     server.answer = lambda _request: reply({"resourceType": "Bundle", "entry": entry})
-    with pytest.raises(FhirError, match="answered a batch with another number of entries"):
+    with pytest.raises(FhirError, match="answered a batch with the wrong number of entries"):
         performed(server, put("a"))

@@ -51,7 +51,7 @@ def test_a_next_link_to_another_server_is_refused_and_the_token_stays(server, pa
 
 def test_next_links_in_a_circle_end_with_an_error(server, page) -> None:
     server.answer = lambda _request: page(following="?page=2")
-    with pytest.raises(FhirError, match="circle"):
+    with pytest.raises(FhirError, match="the next links form a loop"):
         found(server)
 
 
@@ -121,7 +121,7 @@ def test_a_server_whose_results_go_to_another_one_is_only_read(server, page, rep
     source = FhirEndpoint("http://127.0.0.1:9/fhir", write_to=FhirEndpoint(server.url))
     put = {"resource": patient(1), "request": {"method": "PUT", "url": "Patient/p1"}}
     with FhirClient(source) as client:
-        with pytest.raises(FhirError, match="is only read, as its results go to"):
+        with pytest.raises(FhirError, match="is read-only, because its results are written to"):
             client.batch([put])
         assert client.results.batch([put]) == [{"response": {"status": "200"}}]
         assert client.requests_made == client.results.requests_made == 1

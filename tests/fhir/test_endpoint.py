@@ -75,7 +75,7 @@ def test_a_token_endpoint_on_this_machine_needs_no_https(url: str | None) -> Non
 
 @pytest.mark.parametrize("token", ["", "secret\n", "secret\nX-Other: 1", "sec ret", "secret\u20ac"])
 def test_a_token_that_no_header_takes_is_refused_and_not_shown(token: str) -> None:
-    with pytest.raises(FhirError, match="token: holds a space, a line end or no ASCII") as caught:
+    with pytest.raises(FhirError, match="token: contains a space, a line break or a character outside ASCII") as caught:
         BearerToken(token)
     assert "secret" not in str(caught.value)
 
@@ -85,5 +85,5 @@ def test_results_go_to_another_server_that_keeps_them() -> None:
     for same in (url, "https://EXAMPLE.org:443/fhir/", "http://inside/r4"):
         with pytest.raises(FhirError, match="to itself, expected another server"):
             FhirEndpoint(url, aliases=("http://inside/r4",), write_to=FhirEndpoint(same))
-    with pytest.raises(FhirError, match="maps by identifier and writes to no other server"):
+    with pytest.raises(FhirError, match="sets map_by_identifier but no other server to write to"):
         FhirEndpoint(url, map_by_identifier=True)

@@ -101,7 +101,7 @@ def test_the_key_id_is_given_or_the_jwks_own() -> None:
     ],
 )
 def test_what_is_no_private_key_is_refused_and_not_quoted(text: str) -> None:
-    with pytest.raises(FhirError, match="client me: not readable, expected an unencrypted PEM or JWK") as raised:
+    with pytest.raises(FhirError, match="client me: cannot be read, expected an unencrypted PEM or JWK") as raised:
         signed(text, "mine")
     assert "secret" not in str(raised.value)
     assert raised.value.__cause__ is None

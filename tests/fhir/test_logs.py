@@ -34,8 +34,8 @@ def test_a_retry_says_why_how_long_and_which_attempt(server, reply, said) -> Non
     transport(server).send("GET", f"{server.url}/Patient/p1?name=Zebrowski")
     where = f"{server.url}/Patient/p1"
     assert said() == [
-        ("WARNING", f"{where}: answered 429; asked again in 7.0 s, attempt 2 of 5"),
-        ("WARNING", f"{where}: no whole answer (ChunkedEncodingError); asked again in 1.0 s, attempt 3 of 5"),
+        ("WARNING", f"{where}: answered 429; trying again in 7.0 s, attempt 2 of 5"),
+        ("WARNING", f"{where}: no complete answer (ChunkedEncodingError); trying again in 1.0 s, attempt 3 of 5"),
     ]
 
 
@@ -51,15 +51,15 @@ def test_an_outage_is_said_with_its_end(server, reply, said) -> None:
     transport(server, wait=timedelta(minutes=5)).send("GET", f"{server.url}/Patient/p1")
     down, up = said()[-2:]
     assert down[0] == up[0] == "WARNING"
-    assert "it is down and waited for" in down[1]
+    assert "the server is down, waiting for it" in down[1]
     assert up[1] == f"{server.url}/Patient/p1: is up again"
 
 
 def test_a_token_is_said_to_have_been_given_and_refused_and_never_shown(server, reply, said) -> None:
     server.replies(reply(TOKEN), reply(status=401), reply(TOKEN), reply(GOOD))
     transport(server, ClientSecret("me", "secret", f"{server.url}/token")).send("GET", f"{server.url}/Patient/p1")
-    given = ("INFO", f"{server.url}/token: gave a token that is good for 300 s")
-    refused = ("WARNING", "a token was refused before its end; another one is asked for")
+    given = ("INFO", f"{server.url}/token: issued a token that is valid for 300 s")
+    refused = ("WARNING", "a token was refused before it expired; requesting another one")
     assert said() == [given, refused, given]
 
 
@@ -68,7 +68,7 @@ def test_a_search_that_is_forgotten_is_said_to_begin_anew(server, page, reply, s
     with FhirClient(FhirEndpoint(server.url)) as client:
         assert len(list(client.search("Patient", {}))) == 1
     ((level, message),) = said()
-    assert (level, "read again from its beginning" in message) == ("WARNING", True)
+    assert (level, "reading it again from the start" in message) == ("WARNING", True)
 
 
 def test_a_search_that_ends_short_is_said_to_begin_anew(server, page, said) -> None:
@@ -76,7 +76,7 @@ def test_a_search_that_ends_short_is_said_to_begin_anew(server, page, said) -> N
     with FhirClient(FhirEndpoint(server.url)) as client:
         assert len(list(client.search("Patient", {}))) == 2
     ((level, message),) = said()
-    assert (level, "gave 1 of the 2 matches" in message) == ("WARNING", True)
+    assert (level, "returned 1 of the 2 matches" in message) == ("WARNING", True)
 
 
 def test_a_total_that_shrinks_is_said(server, page, said) -> None:
@@ -85,7 +85,7 @@ def test_a_total_that_shrinks_is_said(server, page, said) -> None:
         assert len(list(client.search("Patient", {}))) == 1
     assert said()[0] == (
         "WARNING",
-        f"{server.url}/Patient: the total shrank while it was read; it is read again until nothing is new",
+        f"{server.url}/Patient: the total shrank during the search; reading it again until nothing is new",
     )
 
 
@@ -95,7 +95,7 @@ def test_a_search_with_too_many_values_is_said_to_be_halved(server, page, reply,
         assert len(list(client.search("Patient", {"_id": ["p1", "p2"]}))) == 2
     ((level, message),) = said()
     assert level == "WARNING"
-    assert re.search(r"answered 413.*asked again for half as many values each$", message)
+    assert re.search(r"answered 413.*searching again with half as many values at a time$", message)
 
 
 def test_a_batch_that_is_not_done_whole_is_said_with_its_count(server, reply, said) -> None:
@@ -104,7 +104,7 @@ def test_a_batch_that_is_not_done_whole_is_said_with_its_count(server, reply, sa
     bundles = [[{"response": {"status": status}} for status in statuses] for statuses in answers]
     server.replies(*(reply({"resourceType": "Bundle", "entry": entry}) for entry in bundles))
     batch.perform(asked, FhirEndpoint(server.url), transport(server), repeat=True)
-    assert said() == [("WARNING", f"{server.url}: 1 of 2 entries of a batch were not done, attempt 1 of 5")]
+    assert said() == [("WARNING", f"{server.url}: 1 of 2 entries of a batch were not processed, attempt 1 of 5")]
 
 
 def test_a_url_is_shown_without_what_moves_a_terminal() -> None:

@@ -1,4 +1,4 @@
-"""Why no whole answer came: each cause by its own name, with its own remedy."""
+"""Why no complete answer came: each cause by its own name, with its own remedy."""
 
 import errno
 import socket
@@ -47,7 +47,7 @@ def test_a_port_at_which_nobody_listens_is_told_from_a_name_that_does_not_resolv
         send(f"http://{nobody(unused)}/fhir", waits)
     with pytest.raises(FhirUnreachable) as unresolved:
         send(f"http://{NOWHERE}/fhir", waits)
-    assert "nobody listens at the port (tried 5 times), expected an answer; check that" in str(refused.value)
+    assert "nothing is listening on the port (tried 5 times), expected an answer; check that" in str(refused.value)
     assert "the host name does not resolve (tried 5 times), expected an answer; check" in str(unresolved.value)
     assert len(waits) == 2 * (ATTEMPTS - 1), "both may mend by themselves"
 
@@ -57,22 +57,23 @@ def test_a_proxy_is_told_from_the_server_and_its_password_is_not_shown() -> None
         send("https://fhir.test/fhir", [], proxy=f"http://me:secret@{nobody(unused)}")
     with pytest.raises(FhirUnreachable) as unresolved:
         send("https://fhir.test/fhir", [], proxy=f"http://me:secret@{NOWHERE}:8080")
-    assert "no way through its proxy: nobody listens at the port" in str(refused.value)
-    assert "no way through its proxy: the host name does not resolve" in str(unresolved.value)
+    assert "cannot get through the proxy: nothing is listening on the port" in str(refused.value)
+    assert "cannot get through the proxy: the host name does not resolve" in str(unresolved.value)
     assert "secret" not in str(refused.value) + str(unresolved.value)
 
 
 def test_a_proxy_that_does_not_open_the_way_is_named(server, reply) -> None:
     server.answer = lambda _request: reply(status=407)
     with pytest.raises(
-        FhirUnreachable, match=r"through its proxy: the tunnel is refused \(tried 5 times\), .*; about the proxy: check"
+        FhirUnreachable,
+        match=r"cannot get through the proxy: the tunnel was refused \(tried 5 times\), .*;" r" for the proxy: check",
     ):
         send("https://fhir.test/fhir", [], proxy=server.url.removesuffix("/fhir"))
 
 
 def test_a_port_that_speaks_no_tls_is_named_at_once(server) -> None:
     waits: list[float] = []
-    with pytest.raises(FhirUnreachable, match="no TLS is spoken at the port, expected an answer; check scheme"):
+    with pytest.raises(FhirUnreachable, match="the port does not speak TLS, expected an answer; check scheme"):
         send(server.url.replace("http:", "https:"), waits)
     assert waits == []
 
@@ -98,9 +99,9 @@ def _named(host: str) -> x509.GeneralName:
 
 
 TLS = [
-    ("localhost", 5, True, "its certificate is for another host, .*; use the name"),
+    ("localhost", 5, True, "its certificate is for another host, .*; use the host name"),
     ("127.0.0.1", -5, True, "its certificate is not valid today, .*; renew it"),
-    ("127.0.0.1", 5, False, "its certificate is not trusted, .*; give a CA file"),
+    ("127.0.0.1", 5, False, "its certificate is not trusted, .*; set the CA file"),
 ]
 
 
@@ -130,10 +131,10 @@ def shake_hands(listening: socket.socket, context: ssl.SSLContext) -> None:
 
 def test_no_way_to_a_network_is_told_from_a_port_without_anybody() -> None:
     found = loss_of(requests.ConnectionError(OSError(errno.ENETUNREACH, "unreachable")))
-    assert found.what == "there is no way to its network"
+    assert found.what == "its network cannot be reached"
 
 
 def test_what_nobody_foresaw_is_named_by_its_kind_alone() -> None:
     found = loss_of(requests.ConnectionError("PRIVATE"))
-    assert found.what == "no whole answer (ConnectionError)"
+    assert found.what == "no complete answer (ConnectionError)"
     assert not found.lasting

@@ -77,7 +77,7 @@ def test_a_device_that_is_there_is_not_created(server, devices) -> None:
 
 def test_a_location_in_a_refusal_names_no_device(server, devices) -> None:
     devices({"status": "403 Forbidden", "location": "Device/d1"}, kept=False)
-    with pytest.raises(FhirError, match=r"did not keep our Device \(status 403\)"):
+    with pytest.raises(FhirError, match=r"did not store the Device of Wardround \(status 403\)"):
         reference(server)
 
 

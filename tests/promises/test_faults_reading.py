@@ -368,7 +368,7 @@ def test_two_minutes_of_outage_end_a_run_that_may_not_wait_and_it_is_resumed(war
 def test_a_run_whose_retries_are_used_up_stops_and_is_resumed(ward: Ward) -> None:
     ward.server.misbehave(FaultPlan(faults=(Fault(kind="status", status=503, path="/Observation/_search"),)))
     ward.source = replace(ward.source, threads=1)  # of two, either may come to its own end first
-    with pytest.raises(FhirUnreachable, match="retries of the run are used up"):
+    with pytest.raises(FhirUnreachable, match="the run has used up its retries"):
         ward.screen(retries=10)
     ward.server.misbehave(FaultPlan())
     ward.require_whole(ward.resume())

@@ -149,7 +149,7 @@ def test_the_test_button_of_airflows_form_signs_in(server, key_pair, monkeypatch
     assert "FHIR 4.0.1" in message
     ok, message = tried(stranger())
     assert not ok
-    assert "refused to give a token (invalid_client)" in message
+    assert "refused to issue a token (invalid_client)" in message
 
 
 def stranger() -> str:
@@ -200,4 +200,4 @@ def test_the_command_signs_in_by_the_name_of_the_source(icu, server, settings, k
         assert json.loads(finished.stdout)["scored"] == STAYS
     else:
         assert finished.returncode == FhirRefused.exit_code
-        assert "refused to give a token (invalid_client)" in finished.stderr
+        assert "refused to issue a token (invalid_client)" in finished.stderr

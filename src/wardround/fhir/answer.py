@@ -49,9 +49,9 @@ def answer_of(response: requests.Response, request: Request) -> Answer:
     """Returns and raises what `Transport.send` does; `url` may be shown in messages. Raises Busy for truncated JSON."""
     status, url, accept = response.status_code, request.where, request.accept
     if status in (401, 403):
-        raise FhirRefused(f"{url}: answered {status}, expected access; check the sign-in and what it allows")
+        raise FhirRefused(f"{url}: answered {status}, expected access; check the sign-in and its permissions")
     if 300 <= status < 400:
-        raise FhirError(f"{url}: answered {status}, expected FHIR; give the base URL that it redirects to")
+        raise FhirError(f"{url}: answered {status}, expected FHIR; use the base URL that it redirects to")
     # `read` is for what was asked for; the body of an error is read as a plain JSON object.
     body = (request.read if status < 400 else json_object)(response.content)
     issue = _issue(body) if status >= 400 else ""
@@ -61,9 +61,11 @@ def answer_of(response: requests.Response, request: Request) -> Answer:
     if body is None and status < 400 and status not in accept:
         kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
         if "json" in kind and is_cut(response.content):
-            raise Busy(url, "broke off its JSON")
+            raise Busy(url, "sent truncated JSON")
         if "json" in kind:
-            raise FhirError(f"{url}: answered what is no JSON object, expected FHIR as JSON; check the server")
+            raise FhirError(
+                f"{url}: answered with something other than a JSON object, expected FHIR as JSON; check the server"
+            )
         what = kind if _CONTENT_TYPE.fullmatch(kind) else "something"
         raise FhirError(f"{url}: answered {what}, expected FHIR as JSON; check the base URL")
     return Answer(url, status, body or {}, complaint, response.headers)
@@ -84,7 +86,7 @@ def error_codes(issues: Any) -> list[str]:
 def issue_code(issue: Mapping[str, Any]) -> str:
     """Returns the code of an issue if it is one of R4's; a server may write anything there."""
     code = issue.get("code")
-    return code if isinstance(code, str) and _ISSUE_CODE.fullmatch(code) else "a code that R4 does not know"
+    return code if isinstance(code, str) and _ISSUE_CODE.fullmatch(code) else "a code unknown to R4"
 
 
 def retry_after(header: str | None) -> float | None:

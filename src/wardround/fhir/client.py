@@ -116,11 +116,11 @@ class FhirClient:
                 halves = _halved(asked)
                 if not halves:
                     raise FhirError(str(error)) from None
-                _LOG.warning("%s; asked again for half as many values each", error)
+                _LOG.warning("%s; searching again with half as many values at a time", error)
                 waiting = halves + waiting
         if newer := len(seen.again) - before:
             place = f"{shown(self.source.base_url)}/{resource_type}"
-            _LOG.info("%s: %d came in several versions, of which the latest counts", place, newer)
+            _LOG.info("%s: %d resources arrived in several versions; the latest of each is used", place, newer)
 
     def read(self, reference: str) -> Resource:
         """Returns the resource at `Type/id`."""
@@ -153,8 +153,8 @@ class FhirClient:
         """
         if self._elsewhere and any(entry["request"]["method"] != "GET" for entry in entries):
             raise FhirError(
-                f"{shown(self.source.base_url)}: is only read, as its results go to "
-                f"{shown(self._elsewhere.source.base_url)}; write to that one"
+                f"{shown(self.source.base_url)}: is read-only, because its results are written to "
+                f"{shown(self._elsewhere.source.base_url)}; write to that server"
             )
         return fhir_batch.perform(entries, self.source, self._transport, repeat)
 

@@ -44,7 +44,8 @@ class Signer:
         )
         if not suits:
             raise FhirError(
-                f"{where}: does not suit, expected RSA of at least {_SMALLEST_RSA} bits or EC P-384; make another"
+                f"{where}: is of an unsupported kind or size,"
+                f" expected RSA of at least {_SMALLEST_RSA} bits or EC P-384; create another one"
             )
         return cls(sign_in.client_id, key, sign_in.key_id or key_id)  # type: ignore[arg-type]  # checked by `suits`
 
@@ -70,7 +71,7 @@ def _loaded(sign_in: SignedAssertion, where: str) -> tuple[object, str | None]:
         return load_pem_private_key(_pem(text), password=None), None
     except (ValueError, TypeError, KeyError, AttributeError, jwt.PyJWTError, StopIteration):
         # The libraries' own messages may quote what they read.
-        raise FhirError(f"{where}: not readable, expected an unencrypted PEM or JWK; check what was given") from None
+        raise FhirError(f"{where}: cannot be read, expected an unencrypted PEM or JWK; check the key") from None
 
 
 def _chosen(document: dict[str, Any], key_id: str | None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def recognised_by(statement: Resource, source: FhirEndpoint, schemas: Path) -> F
 def require_r4(statement: Resource, source: FhirEndpoint) -> None:
     """Raises FhirError if the statement names another version of FHIR than R4."""
     if other := other_version(statement):
-        raise FhirError(f"{source.base_url}: speaks FHIR {other}, expected R4 (4.0); give the URL of its R4 interface")
+        raise FhirError(f"{source.base_url}: uses FHIR {other}, expected R4 (4.0); use the URL of its R4 interface")
 
 
 def require_takes_results(client: FhirClient) -> None:
@@ -45,9 +45,9 @@ def require_takes_results(client: FhirClient) -> None:
         return
     if takes_results(statement) is False:
         raise FhirError(
-            f"{shown(client.source.base_url)}: takes no RiskAssessment, by its CapabilityStatement, expected one where"
-            " results are written; screen in shadow (--mode shadow; in the form: Mode), or let another server take the"
-            " results (write_to)"
+            f"{shown(client.source.base_url)}: accepts no RiskAssessment according to its"
+            " CapabilityStatement, expected a server that does; screen in shadow (--mode shadow;"
+            " in the form: Mode), or write the results to another server (write_to)"
         )
 
 

@@ -128,8 +128,9 @@ def device_reference(client: FhirClient, device: Resource) -> str:
             if outcome.taken and _DEVICE.fullmatch(reference):
                 return reference
     raise FhirError(
-        f"{client.source.base_url}: did not keep our Device (status {'of success' if outcome.taken else outcome}),"
-        " expected to find it by its identifier; allow this client to create Devices"
+        f"{client.source.base_url}: did not store the Device of Wardround (status"
+        f" {'of success' if outcome.taken else outcome}), expected to find it by its identifier;"
+        " allow this client to create Devices"
     )
 
 

@@ -204,7 +204,7 @@ def test_no_patient_is_named_in_what_was_found(check) -> None:
         ((200, "text/html", b"<html>"), "answered text/html, expected FHIR as JSON"),
         ((404, "text/plain", b""), "answered 404 and nothing that is FHIR"),
         ((200, "application/fhir+json", b"{}"), "answered 200 and nothing that is FHIR"),
-        ((302, "text/plain", b""), "answered 302, expected FHIR; give the base URL that it redirects to"),
+        ((302, "text/plain", b""), "answered 302, expected FHIR; use the base URL that it redirects to"),
     ],
 )
 def test_what_is_no_fhir_server_ends_the_check(check, wire, answer: tuple[int, str, bytes], message: str) -> None:
@@ -215,7 +215,7 @@ def test_what_is_no_fhir_server_ends_the_check(check, wire, answer: tuple[int, s
 
 def test_a_sign_in_that_gets_no_token_ends_the_check(ward, schemas) -> None:
     sign_in = ClientSecret("me", "secret", f"{ward}/no-such-token-endpoint")
-    with pytest.raises(FhirError, match=r"no-such-token-endpoint: answered \d+ and no token"):
+    with pytest.raises(FhirError, match=r"no-such-token-endpoint: answered \d+ without a token"):
         check_source(FhirEndpoint(ward, sign_in), load_server_profiles(schemas))
 
 

@@ -34,7 +34,7 @@ _NO_CONNECTION: Final = {
     "does not exist": ("there is no such database or user", "create it (createdb), or correct WARDROUND_DATABASE"),
     "resolve host": ("the host name does not resolve", "correct it in WARDROUND_DATABASE"),
     "refused": ("nobody listens there", "see that the server is up, and that host and port are right"),
-    "timeout": ("no connection came about in time", "see that the server is up, and that host and port are right"),
+    "timeout": ("the connection timed out", "see that the server is up, and that host and port are right"),
 }
 
 
