@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from click.core import ParameterSource
 
 from wardround.cli.cohorts import COHORT
 from wardround.cli.durations import DURATION
 from wardround.cli.process import tune_process
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say, show
+from wardround.cli.resuming import require_all_or_resume, resume_option, say_how_to_continue
 from wardround.cli.servers import SOURCE_HELP, server_at, servers_of, source_option
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
 from wardround.core.run_summary import ChallengerAccount, Kept, RunSummary
@@ -28,19 +28,9 @@ SHOWN: Final = (
     *("condition", "as_of", "mode", "cohort", "found", "scored", "indeterminate", "excluded", "failed"),
     *("written", "unchanged", "repaired", "withdrawn", "http_requests", "model_version", "run", "report"),
 )
-BEGUN_WITH: Final = {
-    "source_map",
-    "map_by_identifier",
-    "condition",
-    "as_of",
-    "allow_future",
-    "look_back",
-    "cohort",
-    "mode",
-    "chunk_size",
-    "accept_census",
-    "demo_model",
-}
+NEEDED: Final = ("condition", "source", "as_of")
+BESIDE_RESUME: Final = ("source", "profile", "write_to", "wait", "as_json")
+"""How to reach the servers of a resumed run, and how to show it."""
 
 
 @click.command("screen")
@@ -63,7 +53,7 @@ BEGUN_WITH: Final = {
 )
 @click.option("--chunk", "chunk_size", type=click.IntRange(min=1), help="Stays per chunk.")
 @click.option("--wait-for-source", "wait", type=DURATION, help="How long to wait for a server that is down (30m).")
-@click.option("--resume", "resumed", metavar="RUN", help="Finish a run that failed or was killed.")
+@resume_option
 @click.option("--accept-census", is_flag=True, help="Accept the number of stays found, however few.")
 @click.option(
     "--demo-model",
@@ -91,7 +81,7 @@ def command(
     file. A URL is used with the bearer token in WARDROUND_FHIR_TOKEN, if there is one. A resumed run keeps its original
     options; with --resume, give only how to reach the source, if its URL is not enough.
     """
-    _require_all_or_resume(context, resumed)
+    require_all_or_resume(context, NEEDED, "CONDITION, --source and --as-of", BESIDE_RESUME)
     if asked["demo_model"] and asked["mode"] != "shadow":
         raise click.UsageError("--demo-model goes with --mode shadow: nobody may see its scores as real")
     with GateProcess() as gate:
@@ -121,7 +111,7 @@ def _screen(
     def say_opened(run: str) -> None:
         opened.append(run)
         # Said before anything is read, because a run that is killed cannot say it later.
-        say(f"To continue this run if it is interrupted: wardround screen --resume {run}")
+        say_how_to_continue("screen", run)
 
     if resumed:
         opened.append(resumed)
@@ -140,17 +130,6 @@ def _screen(
         raise
     _say(summary, as_json)
     require_complete(summary.run, settings)
-
-
-def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
-    """Raises UsageError unless the options either start a run (condition, source, time) or resume one."""
-    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    if resumed is None:
-        missing = [name for name in ("condition", "source", "as_of") if name not in given]
-        if missing:
-            raise click.UsageError(f"{missing[0].replace('_', '-')} is missing; give CONDITION, --source and --as-of")
-    elif changed := sorted(given & BEGUN_WITH):
-        raise click.UsageError(f"--resume keeps the run's own {changed[0].replace('_', ' ')}; leave it out")
 
 
 def _request(

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from wardround.core import run_files
 from wardround.core.ledger import counts
@@ -76,11 +76,12 @@ Statements = Mapping[str, tuple[str, float]]  # identity -> stay_id, score
 
 def _begun(opened: Run, why: str, at: datetime) -> Retraction:
     """Returns the account of the first attempt, whose time and reason are kept, so that all notes agree."""
-    if not opened.folder.exists(run_files.RETRACTION):
-        nothing = dict.fromkeys(Verdict, 0)
-        account = Retraction.model_validate({"at": at.astimezone(UTC), "why": why, **nothing, "complete": False})
-        opened.folder.write_json(run_files.RETRACTION, account.as_json())
-    return Retraction.model_validate(opened.folder.read_json(run_files.RETRACTION))
+
+    def begin() -> dict[str, Any]:
+        begun = {"at": at.astimezone(UTC), "why": why, "complete": False, **dict.fromkeys(map(str, Verdict), 0)}
+        return Retraction.model_validate(begun).as_json()
+
+    return Retraction.model_validate(opened.folder.json_once(run_files.RETRACTION, begin))
 
 
 def _statements(opened: Run, settings: Settings) -> Statements:

@@ -46,6 +46,19 @@ def test_writing_again_replaces_and_leaves_nothing_beside(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_what_is_found_out_once_is_not_asked_again(tmp_path: Path) -> None:
+    folder, asked = RunFolder(str(tmp_path)), list[str]()
+
+    def ask() -> dict[str, str]:
+        asked.append("asked")
+        return {"profile": "hapi"}
+
+    with pytest.raises(ZeroDivisionError):
+        folder.json_once("profile.json", lambda: 1 // 0)
+    assert [folder.json_once("profile.json", ask) for _ in range(2)] == [{"profile": "hapi"}] * 2
+    assert asked == ["asked"]
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     folder = RunFolder(str(tmp_path))
     folder.write_json("a.json", 1)

@@ -6,7 +6,7 @@ A file is either whole or absent.
 import io
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
@@ -92,6 +92,12 @@ class RunFolder:
     def read_json_or(self, name: str, otherwise: Any) -> Any:
         """Returns the content of a JSON file, or `otherwise` if it does not exist."""
         return self.read_json(name) if self.exists(name) else otherwise
+
+    def json_once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Returns the content of a JSON file; if it does not exist, makes and writes it first."""
+        if not self.exists(name):
+            self.write_json(name, make())
+        return self.read_json(name)
 
     def write_text(self, name: str, text: str) -> None:
         self.write_bytes(name, text.encode())

@@ -113,12 +113,12 @@ class Run:
         """Returns whether the run has work that a resumption need not repeat: its stays, or an export begun."""
         return self.found or self.folder.exists(run_files.EXPORT_STATE)
 
-    def unread(self) -> list[int]:
-        """Returns the chunks to read or reread: those with a stay that was not read, or whose row broke the suite."""
+    def chunks_read(self) -> frozenset[int]:
+        """Returns the chunks not to read again: every stay was read, and no row is known to break the suite."""
         broken = self.broken()
         stays = self.folder.read_frame(run_files.STAYS)
         again = {int(chunk) for chunk in stays["chunk"][stays["stay_id"].isin(broken)]}
-        return [chunk for chunk in self.chunks() if chunk in again or not self._extracted(chunk)]
+        return frozenset(chunk for chunk in self.chunks() if chunk not in again and self._extracted(chunk))
 
     def broken(self) -> dict[str, str]:
         """Returns stay_id -> the rule that its row broke, for the rows that were checked against the suite."""

@@ -55,13 +55,14 @@ def _with_profile(
 ) -> FhirEndpoint:
     if not source.recognise:
         return source
-    file = _KEPT_IN[step]
-    if not opened.folder.exists(file):
+
+    def recognise() -> dict[str, str]:
         with FhirClient(source, transport, patience) as client, opened.step(step, client):
             fit = _recognised(client, settings)
         _LOG.info("run %s: %s is of profile %s, for %s", opened.id, shown(source.base_url), fit.profile.id, fit.why)
-        opened.folder.write_json(file, {"profile": fit.profile.id, "why": fit.why})
-    profile = str(opened.folder.read_json(file)["profile"])
+        return {"profile": fit.profile.id, "why": fit.why}
+
+    profile = str(opened.folder.json_once(_KEPT_IN[step], recognise)["profile"])
     # The generic profile needs no file: an installation's own schemas may contain only conditions.
     known = GENERIC if profile == GENERIC.id else load_server_profile(profile, settings.schemas)
     return with_profile(source, known)

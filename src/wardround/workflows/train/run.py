@@ -79,6 +79,24 @@ class Run:
         digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
         return digest.hexdigest()
 
+    @property
+    def loaded(self) -> bool:
+        """Returns whether the stays and their outcomes are known."""
+        return self.folder.exists(run_files.LEFT_OUT)  # the last file that `load` writes
+
+    @property
+    def has_table(self) -> bool:
+        """Returns whether the table is complete, and the candidates to fit are chosen."""
+        return self.folder.exists(run_files.CANDIDATES)  # the last file that `build_table` writes
+
+    def is_fitted(self, candidate: str) -> bool:
+        """Returns whether the candidate was measured in cross-validation."""
+        return self.folder.exists(run_files.of_candidate(candidate))
+
+    def to_fit(self) -> list[str]:
+        """Returns the names of the candidates that `build_table` chose, in their order."""
+        return list(self.folder.read_json(run_files.CANDIDATES))
+
     def set_aside(self) -> dict[str, dict[str, int]]:
         """Returns readings that did not become events, counted by variable and reason."""
         found: dict[str, dict[str, int]] = {}
@@ -89,8 +107,7 @@ class Run:
 
     def results(self) -> dict[str, CandidateResult]:
         """Returns the result of cross-validation for each candidate, in the candidates' order."""
-        names = self.folder.read_json(run_files.CANDIDATES)
-        found = {name: self.folder.read_json(run_files.of_candidate(name)) for name in names}
+        found = {name: self.folder.read_json(run_files.of_candidate(name)) for name in self.to_fit()}
         return {name: CandidateResult.model_validate(result) for name, result in found.items()}
 
 
@@ -137,9 +154,11 @@ def step_of(run: str, name: str, settings: Settings) -> AbstractContextManager[S
 
 
 def open_run(request: TrainingRequest, settings: Settings) -> Run:
-    """Checks the request against the spec and opens the run's folder. Raises SpecError or TrainingError."""
+    """Checks the request against the spec and opens the run's folder, empty. Raises SpecError or TrainingError."""
     run = _checked(request, settings)
     _remove_leftovers(settings)
+    # A cleared DAG run opens its run again: files of an earlier attempt must not be taken for this one's.
+    run.folder.clear()
     run.folder.write_json(
         run_files.REQUEST, {**request.model_dump(mode="json"), "spec_digest": spec_digest(run.condition)}
     )
