@@ -160,6 +160,16 @@ def test_an_encounter_that_cannot_be_used_is_set_aside_with_its_reason(changes: 
     assert {name: str(kind) for name, kind in found.set_aside.dtypes.items()} == EXCLUDED_COLUMNS
 
 
+@pytest.mark.parametrize(("key", "named"), [("e1", "e1"), (None, "(no usable id) 1")])
+def test_an_encounter_nested_too_deeply_is_set_aside_alone(key: str | None, named: str) -> None:
+    nested: object = []
+    for _ in range(5000):
+        nested = [nested]
+    found = stays(encounter("e2"), {**encounter(), "id": key, "type": nested})
+    assert found.stays["stay_id"].tolist() == ["e2"]
+    assert found.set_aside[["stay_id", "reason"]].to_numpy().tolist() == [[named, "malformed"]]
+
+
 NO_ID = "(no usable id)"
 
 

@@ -37,6 +37,8 @@ REVERSED_PERIOD: Final = "reversed_period"
 MALFORMED: Final = "malformed"  # not shaped like an Encounter, or without a usable id
 # An Encounter with such a status may be going on even if no start is recorded.
 GOING_ON: Final = ("arrived", "triaged", "in-progress", "onleave", "unknown")
+# What is kept in place of each element of an Encounter that is nested too deeply to be kept; it makes it malformed.
+_TOO_DEEP: Final = "\N{REPLACEMENT CHARACTER}"
 # The elements that are kept of a resource: a ward's Encounters and Patients are in memory together.
 ELEMENTS: Final = {
     "Encounter": (
@@ -73,7 +75,11 @@ class EncounterRecords:
             kind, key = str(resource.get("resourceType")), resource.get("id")
             if kind in ELEMENTS:
                 elements = {name: resource[name] for name in ELEMENTS[kind] if name in resource}
-                self._keep(kind, key, last_updated(resource), self._bases.localised(elements))
+                updated = last_updated(resource)
+                try:
+                    self._keep(kind, key, updated, self._bases.localised(elements))
+                except RecursionError:
+                    self._keep(kind, key, updated, {**dict.fromkeys(elements, _TOO_DEEP), "id": key})
 
     def remove(self, reference: str, deleted: int) -> None:
         """Removes a resource (`Type/id`) that was deleted at a time, unless its version is later."""
