@@ -82,7 +82,7 @@ class FhirClient:
         """
         return self._transport.is_down() or (self._elsewhere is not None and self._elsewhere.is_down())
 
-    def search(self, resource_type: str, params: Params) -> Iterator[Resource]:
+    def search(self, resource_type: str, params: Params, shape: Shape[Resource] = WHOLE) -> Iterator[Resource]:
         """Yields all resources that match, page after page.
 
         Each is given once, or again if it changed meanwhile. Included resources of other types are among them.
@@ -91,9 +91,9 @@ class FhirClient:
             resource_type: such as `Observation`.
             params: search parameters, in pairs if one is repeated. A string is sent as it is; a sequence means any of
                 its values, is escaped, and is halved and sent again if the server cannot handle so many.
+            shape: one that any JSON object has, such as WHOLE.
         """
-        # Every JSON object has the shape of a dict.
-        return cast(Iterator[Resource], chain.from_iterable(self.pages(resource_type, params, WHOLE)))
+        return cast(Iterator[Resource], chain.from_iterable(self.pages(resource_type, params, shape)))
 
     def pages(
         self, resource_type: str, params: Params, shape: Shape[S], seen: Seen | None = None

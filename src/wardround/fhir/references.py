@@ -76,10 +76,9 @@ class Bases:
                 for key, value in node.items()
             }
         if isinstance(node, list):
-            return [
-                self._localised(item) if isinstance(item, _HOLDING) and not _is_relative(item) else item
-                for item in node
-            ]
+            if _are_relative(node):
+                return node
+            return [self._localised(item) if isinstance(item, _HOLDING) else item for item in node]
         return node
 
     def have(self, url: str) -> bool:
@@ -90,10 +89,14 @@ class Bases:
             return False
 
 
-def _is_relative(node: Any) -> bool:
-    """Returns whether a node is only a relative Reference without a version: a basis has more than a hundred."""
-    text = node.get("reference") if type(node) is dict and len(node) == 1 else None
-    return type(text) is str and ":" not in text and "/_history/" not in text
+def _are_relative(nodes: list[Any]) -> bool:
+    """Returns whether all are only relative References without a version: a basis has more than a hundred."""
+    try:
+        texts = [node["reference"] for node in nodes if len(node) == 1]
+        together = " ".join(texts)
+    except (TypeError, KeyError):
+        return False
+    return len(texts) == len(nodes) and ":" not in together and "/_history/" not in together
 
 
 def _base(url: str) -> _Base:

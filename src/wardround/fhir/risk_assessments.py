@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypedDict, cast
 
 from wardround.errors import FhirError, FhirUnreachable
 from wardround.fhir.client import FhirClient
-from wardround.fhir.page import dicts
+from wardround.fhir.page import WHOLE, Shape, about_a_dict, dicts
 from wardround.fhir.references import Resource, is_id
 from wardround.fhir.write_outcome import WriteOutcome
 from wardround.results.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
@@ -21,23 +21,46 @@ _CREATED: Final = 201
 _DEVICE: Final = re.compile(r"Device/[A-Za-z0-9\-.]{1,64}")
 
 
-def held(client: FhirClient, identities: Sequence[str]) -> dict[str, list[Resource]]:
+class _Judged(TypedDict, total=False):
+    """The elements by which a RiskAssessment is told apart and judged."""
+
+    resourceType: Any
+    id: Any
+    meta: Any
+    issue: Any  # of an OperationOutcome
+    identifier: Any
+    status: Any
+    subject: Any
+    encounter: Any
+    prediction: Any
+    note: Any
+
+
+JUDGED: Final = cast(Shape[Resource], Shape(_Judged, about_a_dict))
+"""Keeps only what tells which result a RiskAssessment is, what it says of whom, and whether it stands.
+
+Not the basis, which is nine tenths of it.
+"""
+
+
+def held(client: FhirClient, identities: Sequence[str], shape: Shape[Resource] = WHOLE) -> dict[str, list[Resource]]:
     """Returns the RiskAssessments that the server holds, by the value of our identifier; normally one each.
 
-    References to the server's own resources are relative in them, so that whole references can be compared.
+    References to the server's own resources are relative in them, so that whole references can be compared. They hold
+    what the shape keeps, WHOLE or JUDGED.
     """
     found: dict[str, list[Resource]] = {}
     for some in _in_turn(identities):
-        for resource in _with(some, client):
+        for resource in _with(some, client, shape):
             found.setdefault(identity_of(resource), []).append(client.source.bases.localised(resource))
     return found
 
 
-def _with(identities: Sequence[str], client: FhirClient) -> Iterator[Resource]:
+def _with(identities: Sequence[str], client: FhirClient, shape: Shape[Resource]) -> Iterator[Resource]:
     """Yields the RiskAssessments with these identifiers; the last version of one that changed during the search."""
     tokens = [f"{IDENTIFIER_SYSTEM}|{identity}" for identity in identities]
     by_id: dict[str, Resource] = {}
-    for place, resource in enumerate(client.search("RiskAssessment", {"identifier": tokens})):
+    for place, resource in enumerate(client.search("RiskAssessment", {"identifier": tokens}, shape)):
         if resource.get("resourceType") == "RiskAssessment":
             key = resource.get("id")
             by_id[str(key) if is_id(key) else f" {place}"] = resource

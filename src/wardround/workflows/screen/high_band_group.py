@@ -96,7 +96,7 @@ def _subjects(ledger: pd.DataFrame, opened: Run, screening: Screening, client: F
     for start in range(0, len(high), AT_ONCE):
         some = high.iloc[start : start + AT_ONCE]
         identities = {stay: identity(screening, stay) for stay in some["stay_id"]}
-        held = risk_assessments.held(client, list(identities.values()))
+        held = risk_assessments.held(client, list(identities.values()), risk_assessments.JUDGED)
         for stay, about in about_of(some, opened).items():
             if any(not is_withdrawn(resource) for resource in held.get(identities[stay], [])):
                 subjects.append(about.subject)

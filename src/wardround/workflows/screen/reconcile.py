@@ -110,7 +110,8 @@ def _verdicts(ledger: pd.DataFrame, opened: Run, screening: Screening, client: F
     for start in range(0, len(written), AT_ONCE):
         some = written.iloc[start : start + AT_ONCE]
         identities = {stay: identity(screening, stay) for stay in some["stay_id"]}
-        held, about = risk_assessments.held(client, list(identities.values())), about_of(some, opened)
+        held = risk_assessments.held(client, list(identities.values()), risk_assessments.JUDGED)
+        about = about_of(some, opened)
         for stay, score in zip(some["stay_id"], some["score"], strict=True):
             verdict = _verdict(held.get(identities[stay], []), about.get(stay), score, screening)
             verdicts |= {stay: verdict} if verdict else {}
