@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import wardround.candidates.registry  # noqa: F401 - what a model is loaded with, once for all forks
+import wardround.candidates.logistic_regression  # noqa: F401 - what a model is loaded with, once for all forks
 from wardround.adapters.models.store import ModelStore
 from wardround.errors import StorageError
 from wardround.spec.loading import load_condition

@@ -5,21 +5,19 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as library_version
 
 from wardround.candidates.base import Scorer
+from wardround.candidates.registry import CANDIDATES
 from wardround.errors import ModelError
 from wardround.training.model import ModelCard
 
 
 def scorer_of(card: ModelCard, files: Mapping[str, bytes], where: str) -> Scorer:
     """Returns the scorer in the model file, after checking its libraries. Raises ModelError."""
-    # Imported here, with scikit-learn and XGBoost, so that listing models stays quick.
     if card.imported:
         from wardround.candidates.imported import ImportedModel
 
         for library in card.imported.libraries:
             _check_library(library, card, where)
         return ImportedModel.parse(files[ImportedModel.file_name], card.imported, card.columns, where)
-    from wardround.candidates.registry import CANDIDATES
-
     candidate = CANDIDATES[card.chosen]
     _check_library(candidate.library, card, where)
     return candidate.parse(files[candidate.file_name])

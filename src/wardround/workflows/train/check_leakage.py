@@ -4,6 +4,7 @@ from typing import Final
 
 import pandas as pd
 
+from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files
 from wardround.errors import TrainingError
 from wardround.evaluation.gates import VERDICTS, GateResult
@@ -35,8 +36,6 @@ def check_leakage(run: str, settings: Settings) -> None:
 
 
 def _found(run: Run) -> tuple[GateResult, ...]:
-    from wardround.candidates.registry import CANDIDATES
-
     evaluated = Evaluated.model_validate(run.folder.read_json(run_files.EVALUATION))
     train, test = run.sides()
     candidate, limits, seed = CANDIDATES[evaluated.chosen], run.condition.leakage, run.request.seed

@@ -4,6 +4,7 @@ from typing import cast
 
 import pandas as pd
 
+from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files
 from wardround.evaluation.calibration import calibrated
 from wardround.evaluation.importance import importance_of
@@ -21,8 +22,6 @@ from wardround.workflows.train.run import Run, load_run, step_of
 def evaluate(run: str, settings: Settings) -> str:
     """Writes the model file and evaluation.json; returns the name of the chosen candidate."""
     with step_of(run, "evaluate", settings) as step:
-        from wardround.candidates.registry import CANDIDATES
-
         opened = load_run(run, settings)
         train, test = opened.sides()
         results = opened.results()

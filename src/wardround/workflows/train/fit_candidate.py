@@ -1,5 +1,6 @@
 """Measures one candidate on a run's training side, in grouped nested cross-validation."""
 
+from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files
 from wardround.settings import Settings
 from wardround.training.fitting import fold_results, judge
@@ -10,8 +11,6 @@ from wardround.workflows.train.run import load_run, step_of
 def fit_candidate(run: str, name: str, settings: Settings) -> None:
     """Writes candidates/<name>.json. Imputation and scaling are fitted again without each fold."""
     with step_of(run, f"fit_candidate {name}", settings) as step:
-        from wardround.candidates.registry import CANDIDATES
-
         opened = load_run(run, settings)
         rows, candidate = opened.sides()[0].rows, CANDIDATES[name]
         nested = nested_cross_validation(candidate, rows, opened.request.budget, opened.request.seed)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, run_id, runs_in
+from wardround.candidates.names import CANDIDATE_NAMES
 from wardround.core import run_files
 from wardround.core.run_overview import TRAINING, RunName
 from wardround.errors import TrainingError
@@ -48,13 +49,10 @@ class Run:
     @property
     def candidates(self) -> tuple[str, ...]:
         """The names of the candidates to compare. Raises TrainingError for an unknown one."""
-        # scikit-learn and XGBoost take seconds to import.
-        from wardround.candidates.registry import CANDIDATES
-
-        wanted = self.request.candidates or tuple(CANDIDATES)
-        unknown = [name for name in wanted if name not in CANDIDATES]
+        wanted = self.request.candidates or CANDIDATE_NAMES
+        unknown = [name for name in wanted if name not in CANDIDATE_NAMES]
         if unknown:
-            raise TrainingError(f"--candidates: got {unknown[0]!r}, expected some of: {', '.join(CANDIDATES)}")
+            raise TrainingError(f"--candidates: got {unknown[0]!r}, expected some of: {', '.join(CANDIDATE_NAMES)}")
         return wanted
 
     def check(self) -> None:
