@@ -42,6 +42,38 @@ def test_parsing_the_dags_imports_nothing_heavy():
     assert done.stdout.strip().splitlines()[-1:] == ["[]"], done.stdout + done.stderr
 
 
+def imported_by(code: str) -> set[str]:
+    """The modules that a new process has imported after this code."""
+    asked = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", asked], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_gates_process_imports_nothing_of_the_screening_beside_it():
+    own = "from wardround.workflows import gate_process\nfrom wardround.adapters import expectations"
+    sent = "from wardround.adapters.files import frame_files\nfrom wardround.spec import conditions"
+    imported = imported_by(f"{own}\n{sent}")
+    assert {"wardround.quality.suite", "pandas"} <= imported
+    assert not imported & {
+        "wardround.workflows.screen",
+        "wardround.sources",
+        "jinja2",
+        "requests",
+        "sklearn",
+        "sqlalchemy",
+    }
+
+
+def test_a_candidate_is_imported_when_it_is_looked_up_and_no_other():
+    imported = imported_by(
+        "from wardround.candidates.registry import CANDIDATES\n"
+        "assert 'sklearn' not in sys.modules\n"
+        "CANDIDATES['logistic_regression']"
+    )
+    assert "sklearn" in imported
+    assert "xgboost" not in imported
+
+
 def test_nothing_imports_from_the_dags():
     for path in (PROJECT / "src").rglob("*.py"):
         assert "dags" not in set(top_imports(path)), path

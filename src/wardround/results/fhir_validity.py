@@ -48,6 +48,12 @@ def check_structure(resource: Mapping[str, Any]) -> None:
         raise ValueError(f"{resource['resourceType']} is not valid R4 at {', '.join(places)}") from None
 
 
+def prepare() -> None:
+    """Loads the models of what a screening writes, which takes a tenth of a second: call it while other work waits."""
+    for resource_type in ("Device", "Provenance", "RiskAssessment"):
+        _model(resource_type)
+
+
 @cache
 def _model(resource_type: str) -> Any:
     from fhir.resources.R4B import get_fhir_model_class

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -53,7 +54,13 @@ class GateProcess:
 
         Raises WardroundError if the child fails in any other way.
         """
-        answer, _ = self._child.communicate(pickle.dumps((parts, condition)))
+        from wardround.workflows.screen.ahead import load_ahead
+
+        with ThreadPoolExecutor(1) as pool:
+            answered = pool.submit(self._child.communicate, pickle.dumps((parts, condition)))
+            # In a small ward the child is still importing.
+            load_ahead()
+            answer, _ = answered.result()
         try:
             verdict: QualityResult | WardroundError | str = pickle.loads(answer)
         except (EOFError, pickle.UnpicklingError):
