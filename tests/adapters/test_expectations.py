@@ -351,7 +351,9 @@ def test_a_result_that_does_not_say_which_lines_are_as_expected_stops_the_run(su
 
     configuration = ExpectColumnValuesToNotBeNull(column="value").configuration
     result = ExpectationValidationResult(success=success, expectation_config=configuration, result=details)
-    with pytest.raises(QualityError, match="expect_column_values_to_not_be_null: Great Expectations did not say"):
+    with pytest.raises(
+        QualityError, match="expect_column_values_to_not_be_null: Great Expectations did not report which rows pass"
+    ):
         verdict_of(result)
 
 

@@ -133,13 +133,13 @@ def test_two_runs_at_once_write_each_result_and_each_provenance_once(
 
     def until_the_other_waits(_asked: Bundle, _forward: Forward) -> None:
         deadline = time.monotonic() + LONG
-        while "another run writes the same results" not in caplog.text and time.monotonic() < deadline:
+        while "another run is writing the same results" not in caplog.text and time.monotonic() < deadline:
             time.sleep(0.01)
 
     gateway.alter = once(until_the_other_waits, server_keeps)
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: screened(), range(2)))
-    assert "another run writes the same results" in caplog.text
+    assert "another run is writing the same results" in caplog.text
     assert [(summary["written"], summary["failed"], summary["repaired"]) for summary in both] == [(STAYS, 0, 0)] * 2
     assert standing(server) == EACH_ONCE
     assert len(resources(server, "RiskAssessment")) == len(resources(server, "Provenance")) == STAYS

@@ -49,7 +49,7 @@ def test_a_store_that_cannot_be_made_is_named(environment, monkeypatch, taken, s
     monkeypatch.setenv(f"WARDROUND_{place}", str(taken / "inside"))
     said = _refused([each.format(mimic=small_mimic) for each in arguments])
     assert said.startswith(f"{taken / 'inside'}")
-    assert "a file stands where a folder is expected, expected to read and write there; choose another place" in said
+    assert "there is a file where a folder is expected, expected to read and write there; choose another place" in said
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_a_folder_that_cannot_be_made_is_named(environment, taken, small_mimic, 
 def test_a_full_disk_is_named_with_the_file(environment, small_mimic, arguments) -> None:
     said = _refused([each.format(mimic=small_mimic) for each in arguments])
     assert (
-        said == "/dev/full: the disk is full, expected to read and write there; free some space or choose another"
-        " place, and do it again"
+        said == "/dev/full: the disk is full, expected to read and write there;"
+        " free some space or choose another place, then try again"
     )
 
 

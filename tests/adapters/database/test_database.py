@@ -125,7 +125,7 @@ with opened(sys.argv[1]): pass
 def test_what_is_no_database_is_an_error_of_ours(tmp_path):
     (tmp_path / "ward.sqlite").write_text("a letter, and a long one at that; " * 100)
     with (
-        pytest.raises(StorageError, match=r"ward\.sqlite: is no SQLite database"),
+        pytest.raises(StorageError, match=r"ward\.sqlite: is not a SQLite database"),
         opened(f"sqlite:///{tmp_path}/ward.sqlite"),
     ):
         pass
@@ -135,7 +135,7 @@ def test_what_is_no_database_is_an_error_of_ours(tmp_path):
 def test_a_file_where_a_folder_is_expected_is_an_error_of_ours(tmp_path):
     (tmp_path / "file").touch()
     with (
-        pytest.raises(StorageError, match="a file stands where a folder is expected"),
+        pytest.raises(StorageError, match="there is a file where a folder is expected"),
         opened(f"sqlite:///{tmp_path}/file/w"),
     ):
         pass
@@ -157,7 +157,7 @@ def test_a_lock_that_is_held_too_long_is_an_error_of_ours(url, database, monkeyp
     monkeypatch.setattr("wardround.adapters.database.database.WAIT", 0.05)
     with opened(url) as impatient, database.writing() as connection:
         connection.execute(delete(HISTORY_RUN))
-        with pytest.raises(DatabaseError, match="another process has locked it for too long"), impatient.writing():
+        with pytest.raises(DatabaseError, match="another process has kept it locked for too long"), impatient.writing():
             pass
 
 

@@ -105,7 +105,7 @@ def test_each_refusal_has_its_cause_and_shows_no_password(server, name, url, dat
         server.url(name, password="s3cr"): "refused the user or the password",
         server.url(name, user="nobody"): "refused the user or the password",
         server.url("nowhere"): "there is no such database or user",
-        free: "nobody listens there",
+        free: "nothing is listening there",
         url.replace("127.0.0.1", "nowhere.invalid"): "the host name does not resolve",
         f"{server.url(server.new_database())}?options=-c%20default_transaction_read_only%3Don": "read-only",
         f"{server.url(server.new_database())}?options=-c%20search_path%3Dnowhere": "no schema to create tables in",
@@ -147,7 +147,7 @@ def test_a_lock_that_is_held_too_long_is_an_error_of_ours(server, name, database
             with impatient.reading() as connection:
                 connection.execute(text("select count(*) from history_run"))
 
-        with pytest.raises(DatabaseError, match="another process has locked it for too long"):
+        with pytest.raises(DatabaseError, match="another process has kept it locked for too long"):
             wait()
 
 

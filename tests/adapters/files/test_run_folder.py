@@ -84,7 +84,9 @@ def test_a_place_that_refuses_is_an_error_with_the_path_and_what_to_do(tmp_path:
     (tmp_path / "runs").write_text("a file")
     folder = RunFolder(str(tmp_path / "runs" / RUN))
     for use in (lambda: folder.write_json("a.json", 1), lambda: folder.read_json("a.json")):
-        with pytest.raises(StorageError, match=r"a\.json: a file stands where a folder is expected.*; choose another"):
+        with pytest.raises(
+            StorageError, match=r"a\.json: there is a file where a folder is expected.*;" r" choose another"
+        ):
             use()
 
 

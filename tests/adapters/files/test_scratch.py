@@ -63,5 +63,5 @@ def test_what_a_killed_process_left_goes_with_the_next_and_what_is_in_use_or_not
 def test_a_place_that_takes_no_folder_is_named(tmp_path, monkeypatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
-    with pytest.raises(StorageError, match="a file stands where a folder is expected"), scratch_folder():
+    with pytest.raises(StorageError, match="there is a file where a folder is expected"), scratch_folder():
         pass

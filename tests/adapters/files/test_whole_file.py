@@ -87,9 +87,11 @@ def test_a_full_disk_is_an_error_of_ours_with_the_path_and_what_to_do() -> None:
 def test_a_file_in_place_of_a_folder_and_a_folder_in_place_of_a_file_are_errors_that_say_so(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(StorageError, match=r"file/a\.txt: a file stands where a folder is expected.*; choose another"):
+    with pytest.raises(
+        StorageError, match=r"file/a\.txt: there is a file where a folder is expected.*;" r" choose another"
+    ):
         write_whole(tmp_path / "file" / "a.txt", b"")
-    with pytest.raises(StorageError, match="folder: a folder stands where a file is expected"):
+    with pytest.raises(StorageError, match="folder: there is a folder where a file is expected"):
         write_whole(tmp_path / "folder", b"")
 
 

@@ -95,7 +95,7 @@ SPOILT: list[tuple[Callable[[list[str]], list[str]], int]] = [
 def test_a_line_that_was_changed_taken_out_or_put_in_is_found_where_it_is(store, spoil, line) -> None:
     lines = _file(store).read_text().splitlines()
     _file(store).write_text("\n".join(spoil(lines)) + "\n")
-    assert f"decisions.jsonl, line {line}: does not follow on what stands above it" in (store.doubts("sepsis") or "")
+    assert f"decisions.jsonl, line {line}: does not follow from the lines above it" in (store.doubts("sepsis") or "")
     store.suspend("sepsis", by="cat", why="whatever the record is like")
     assert f"line {line}: " in (store.doubts("sepsis") or "")
 
@@ -105,8 +105,8 @@ def test_a_file_that_was_cut_short_is_found_by_live_json_until_somebody_says_wha
     live = (store.root / "sepsis" / LIVE).read_text()
     _file(store).write_text("".join(_file(store).read_text().splitlines(keepends=True)[:kept]))
     doubts = store.doubts("sepsis") or ""
-    assert f"line {kept}: is not the end that" in doubts
-    assert "b was live by them" in doubts
+    assert f"line {kept}: does not match" in doubts
+    assert "b was live according to them" in doubts
     store.live("sepsis")
     assert (store.root / "sepsis" / LIVE).read_text() == live
 

@@ -135,7 +135,7 @@ def _of_another_spec(store: ModelStore, condition: Condition) -> str:
 
 REFUSED = {
     _tampered: "its digest",
-    _without_digest: "is no stored version",
+    _without_digest: "is not a stored version",
     _of_another_spec: "another spec",
 }
 
@@ -174,14 +174,14 @@ def test_a_missing_file_is_refused(store, condition) -> None:
 def test_a_folder_without_recorded_digests_is_refused(store, condition) -> None:
     version = _saved(store, condition)
     _folder(store, version).rename(_folder(store, "copied-in"))
-    with pytest.raises(ModelError, match=r"'copied-in' is no stored version, expected one of: 1\.0\.0-01"):
+    with pytest.raises(ModelError, match=r"'copied-in' is not a stored version, expected one of: 1\.0\.0-01"):
         store.load(condition, "copied-in")
 
 
 def test_a_broken_record_of_digests_is_refused(store, condition) -> None:
     version = _saved(store, condition)
     (store.root / "mortality" / "versions.json").write_text("{")
-    with pytest.raises(ModelError, match=r"versions\.json: not the store's record"):
+    with pytest.raises(ModelError, match=r"versions\.json: not the model store's record of digests"):
         store.load(condition, version)
 
 
@@ -193,7 +193,7 @@ def test_a_model_of_another_spec_is_refused(store, condition) -> None:
 
 def test_a_model_of_another_release_of_its_library_is_refused(store, condition) -> None:
     version = _saved(store, condition, libraries={"xgboost-cpu": "2.1.0"})
-    with pytest.raises(ModelError, match=r"trained with xgboost-cpu 2\.1\.0, here is 3\."):
+    with pytest.raises(ModelError, match=r"trained with xgboost-cpu 2\.1\.0, but 3\.\d+\.\d+ is installed"):
         store.load(condition, version)
 
 
@@ -220,7 +220,7 @@ def test_without_a_live_model_the_error_says_what_to_do(store, condition) -> Non
     with pytest.raises(ModelError, match="no model is live; train one with `wardround train mortality --mimic DIR`"):
         store.load(condition)
     version = _saved(store, condition)
-    with pytest.raises(ModelError, match=f"no model is live; promote one with .*; stored are {version}"):
+    with pytest.raises(ModelError, match=f"no model is live; promote one with .*; stored versions: {version}"):
         store.load(condition)
 
 
@@ -254,7 +254,7 @@ def test_every_decision_is_kept_with_who_and_why(store, condition) -> None:
 def test_nothing_is_decided_without_a_name_and_a_reason(store, condition) -> None:
     version = _saved(store, condition)
     for by, why in (("", "better"), ("ann", " ")):
-        with pytest.raises(ModelError, match="no name or no reason"):
+        with pytest.raises(ModelError, match="the name or the reason is missing"):
             store.promote(condition, version, by=by, why=why)
     assert (store.live("mortality"), store.decisions("mortality")) == (None, ())
 
@@ -354,7 +354,7 @@ def test_the_version_before_is_the_one_that_going_back_may_lead_to(store, condit
 
 def test_there_is_no_way_back_to_the_only_version_that_was_live_before_and_was_rejected_since(store, condition) -> None:
     _went(store, condition, "a b !a")
-    with pytest.raises(ModelError, match="or each was withdrawn; promote the one you want by name"):
+    with pytest.raises(ModelError, match="or all were withdrawn; promote the one you want by name"):
         store.rollback(condition, by="bob", why="worse")
     assert store.live("mortality").version == "b"
 
@@ -451,7 +451,7 @@ def test_a_condition_is_suspended_from_the_first_who_says_so_until_somebody_resu
 def test_nobody_suspends_or_resumes_without_a_name_and_a_reason(store) -> None:
     for switch in (store.suspend, store.resume):
         for by, why in (("", "because"), ("ann", "\n")):
-            with pytest.raises(ModelError, match="no name or no reason"):
+            with pytest.raises(ModelError, match="the name or the reason is missing"):
                 switch("mortality", by=by, why=why)
     store.require_active("mortality")
 

@@ -88,7 +88,7 @@ def test_members_under_the_servers_own_url_are_ours(client, server, reply) -> No
 
 def test_a_group_that_describes_patients_is_refused(client, server, reply) -> None:
     server.answer = lambda _request: reply({"resourceType": "Group", "actual": False})
-    with pytest.raises(FhirError, match=rf"{server.url}/Group/g: describes patients \(actual is false\)"):
+    with pytest.raises(FhirError, match=rf"{server.url}/Group/g: only describes patients \(actual is false\)"):
         of_group(client, "g")
 
 
@@ -126,7 +126,7 @@ def test_a_group_of_which_more_or_fewer_are_found_than_it_counts_is_an_error(
     patients = [{"resourceType": "Patient", "id": key} for key in found]
     group = {"resourceType": "Group", "quantity": 3}
     server.answer = lambda request: page(*patients) if "_search" in request.path else reply(group)
-    with pytest.raises(FhirError, match=f"Group/g: counts 3 members, lists 0 and finds {len(found)}"):
+    with pytest.raises(FhirError, match=f"Group/g: states 3 members, lists 0 and returns {len(found)} in a search"):
         of_group(client, "g")
 
 
@@ -139,7 +139,7 @@ def test_a_file_names_each_id_once_and_sets_aside_what_is_none(tmp_path: Path) -
 
 def test_a_file_without_an_id_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("no id\n")
-    with pytest.raises(SourceDataError, match=r"ids\.txt: holds no Patient id"):
+    with pytest.raises(SourceDataError, match=r"ids\.txt: contains no Patient id"):
         of_file(str(tmp_path / "ids.txt"), None)
 
 

@@ -118,5 +118,5 @@ def test_locations_without_end_are_an_error_and_no_loop(server, page) -> None:
         return page(location(f"{whole.removeprefix('Location/')}1", whole.removeprefix("Location/"), name="MICU"))
 
     server.answer = deeper
-    with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="more than 20 deep"):
+    with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="more than 20 levels deep"):
         begin(client, Encounters(locations=("MICU",)))

@@ -284,7 +284,7 @@ def test_a_server_without_search_by_date_gives_stays_of_all_times_and_those_outs
 
 
 def test_a_server_that_finds_encounters_by_patient_only_needs_a_cohort(server) -> None:
-    with pytest.raises(FhirError, match="by patient only, expected a cohort of patients; screen a Group"):
+    with pytest.raises(FhirError, match="only by patient, expected a cohort of patients; screen a Group"):
         search(server, profile=knowing(encounter_needs_patient=True))
     assert server.requests == []
 

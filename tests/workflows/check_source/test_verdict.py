@@ -58,9 +58,9 @@ def test_r4_and_a_statement_without_a_version_are_no_problem(check, wire, versio
 @pytest.mark.parametrize(
     ("answer", "detail"),
     [
-        (told(OUTCOME), "answered OperationOutcome instead of results"),
+        (told(OUTCOME), "answered with OperationOutcome instead of results"),
         (told({**EMPTY, "entry": [{"resource": OUTCOME}]}), "answered with an error (not-supported)"),
-        (told({"resourceType": "Patient"}), "answered Patient instead of results"),
+        (told({"resourceType": "Patient"}), "answered with Patient instead of results"),
         (told(OUTCOME, 400), "HTTP 400"),
     ],
 )
@@ -124,7 +124,7 @@ def test_encounters_are_counted_by_class_and_location_with_what_a_screening_find
     assert (found.classes, found.locations) == ({"IMP": 2, "ACUTE": 1}, {"MICU": 2})
     assert found.stays == {"the source": 1, "other": 2}
     assert (wrong.unmatched, wrong.stays) == (("class ICU",), {"the source": 2, "other": 2})
-    assert "no Location 'MCIU', expected its whole name, an alias or its id" in unknown
+    assert "no Location 'MCIU', expected its full name, an alias or its id" in unknown
 
 
 def test_a_ward_of_many_is_sampled_and_says_so(icu, schemas, monkeypatch) -> None:
@@ -165,7 +165,7 @@ def test_the_command_does_not_compare_classes_where_there_is_no_encounter() -> N
     ("environment", "problem"),
     [
         ({"WARDROUND_ICU_LOCATIONS": "MCIU"}, "no Location 'MCIU'"),
-        ({"WARDROUND_ICU_CLASSES": ""}, "neither a class nor a Location says which Encounters are stays"),
+        ({"WARDROUND_ICU_CLASSES": ""}, "neither a class nor a Location defines which Encounters are stays"),
     ],
 )
 def test_a_setting_with_which_nothing_can_be_found_ends_the_check_with_5(ward, environment, problem: str) -> None:

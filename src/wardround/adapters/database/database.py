@@ -105,8 +105,8 @@ def _server_engine(place: Place, **common: Any) -> Engine:
         return create_engine(place.url, connect_args=arguments, pool_pre_ping=True, **common)
     except ModuleNotFoundError:
         raise SettingsError(
-            "WARDROUND_DATABASE: names PostgreSQL and the package psycopg is not installed, expected it beside this"
-            " one; install requirements-distributed.txt, or psycopg[binary]"
+            "WARDROUND_DATABASE: names PostgreSQL but the package psycopg is not installed,"
+            " expected it in the same environment; install requirements-distributed.txt, or psycopg[binary]"
         ) from None
 
 

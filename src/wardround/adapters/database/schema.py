@@ -16,8 +16,8 @@ def is_current(connection: Connection, place: Place) -> bool:
     found = schema_of(connection)
     if found and found > SCHEMA:
         raise DatabaseError(
-            f"{place.shown}: has schema {found}, of a newer release, expected {SCHEMA} at most; install that release,"
-            " or restore a backup of this one into another database"
+            f"{place.shown}: has schema {found}, of a newer release, expected {SCHEMA} at most;"
+            " install that release, or restore a backup made by this one into another database"
         )
     return found == SCHEMA
 

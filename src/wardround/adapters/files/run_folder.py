@@ -71,7 +71,7 @@ class RunFolder:
         """Returns the folder of a run that was opened. Raises RunNotFound."""
         folder = cls.of(runs, run)
         if not folder.exists(run_files.REQUEST):
-            raise RunNotFound(f"{runs}: there is no run {run}; `wardround runs list` names those that there are")
+            raise RunNotFound(f"{runs}: there is no run {run}; `wardround runs list` lists the existing ones")
         return folder
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:

@@ -91,8 +91,8 @@ class DecisionRecord:
         if broken is None:
             return None
         return (
-            f"{self.path}, line {broken}: does not follow on what stands above it: a line was changed, taken out or put"
-            f" in; {self.remedy}"
+            f"{self.path}, line {broken}: does not follow from the lines above it: a line was changed,"
+            f" removed or inserted; {self.remedy}"
         )
 
     @property
@@ -110,4 +110,4 @@ def _parsed(line: bytes, where: str) -> tuple[Decision, str | None]:
         above = said.pop(ABOVE, None)
         return Decision.model_validate_json(json.dumps(said)), above
     except (ValidationError, ValueError, AttributeError):
-        raise ModelError(f"{where}: not a decision that this release writes; restore the file") from None
+        raise ModelError(f"{where}: not a decision in the form that this release writes; restore the file") from None

@@ -31,4 +31,6 @@ def _check_library(library: str, card: ModelCard, where: str) -> None:
     except PackageNotFoundError:
         raise ModelError(f"{where}: needs {library} {trained}, which is not installed; install it") from None
     if trained.split(".")[:2] != here.split(".")[:2]:
-        raise ModelError(f"{where}: trained with {library} {trained}, here is {here}; train again, or install that")
+        raise ModelError(
+            f"{where}: trained with {library} {trained}, but {here} is installed; train again, or install that release"
+        )

@@ -106,8 +106,8 @@ class ModelVersions:
         if digests is None:
             known = ", ".join(self.versions(condition_id)) or "none"
             raise ModelError(
-                f"model store, {condition_id}: {version!r} is no stored version, expected one of: {known}; correct it,"
-                " or train it here"
+                f"model store, {condition_id}: {version!r} is not a stored version, expected one of: {known};"
+                " correct it, or train it here"
             )
         return {name: checked(folder / name, digest) for name, digest in digests.items()}
 

@@ -28,8 +28,8 @@ def begin(client: FhirClient, encounters: Encounters) -> tuple[EncounterRecords,
     """
     if not encounters.named:
         raise FhirError(
-            f"{client.source.base_url}: neither a class nor a Location says which Encounters are stays, expected one;"
-            " set icu_classes or icu_locations"
+            f"{client.source.base_url}: neither a class nor a Location defines which Encounters are stays,"
+            " expected one; set icu_classes or icu_locations"
         )
     records = EncounterRecords(client.source.bases)
     locations = _locations(records, client, encounters.locations)
@@ -108,7 +108,7 @@ def _add_wholes(records: EncounterRecords, client: FhirClient) -> None:
 
 def _too_deep(client: FhirClient) -> FhirError:
     return FhirError(
-        f"{client.source.base_url}: Locations are parts of one another more than {_DEEPEST} deep, expected a bed in a"
+        f"{client.source.base_url}: Locations are nested more than {_DEEPEST} levels deep, expected a bed in a"
         " unit; correct partOf"
     )
 

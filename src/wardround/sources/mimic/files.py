@@ -125,8 +125,9 @@ def reading(what: Path) -> Iterator[None]:
     except duckdb.Error as error:
         if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException) and _SPILL.search(str(error)):
             raise StorageError(
-                f"{gettempdir()}: DuckDB's temporary files cannot be written, expected space for what does not fit into"
-                " memory; free some space, set TMPDIR, or raise WARDROUND_MEMORY"
+                f"{gettempdir()}: DuckDB's temporary files cannot be written,"
+                " expected space for what does not fit in memory; free some space, set TMPDIR,"
+                " or raise WARDROUND_MEMORY"
             ) from None
         if text := complaint(error):
             raise SourceDataError(text) from None
@@ -177,6 +178,6 @@ def _require_whole_ids(path: Path, header: list[str], rows: Iterable[list[str]])
         for place, name in places:
             if place < len(row) and row[place].strip() and not _WHOLE.fullmatch(row[place].strip()):
                 raise SourceDataError(
-                    f"{path}, column {name}, row {number}: not a whole number in digits, expected MIMIC-IV's; use"
-                    " MIMIC-IV's own file"
+                    f"{path}, column {name}, row {number}: not a whole number in digits,"
+                    " expected one as in MIMIC-IV; use MIMIC-IV's own file"
                 )
