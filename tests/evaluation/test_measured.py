@@ -1,4 +1,4 @@
-"""The whole evaluation of a made-up test side whose truth is known."""
+"""The whole evaluation of a made-up test set whose truth is known."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Computes the metrics and the whole evaluation of the test side."""
+"""Computes the metrics and the whole evaluation of the test set."""
 
 from typing import Final, NamedTuple
 
@@ -38,7 +38,7 @@ class Told(NamedTuple):
 
 
 def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measured:
-    """Measures everything on the test side.
+    """Measures everything on the test set.
 
     Args:
         rows: `training.tasks.ROW_COLUMNS`, at least one row.

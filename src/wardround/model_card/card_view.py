@@ -148,7 +148,7 @@ def _notices(card: ModelCard) -> Iterator[Notice]:
         yield Notice(
             "late",
             "Too few patients to judge",
-            f"The test side has {count(card.split.test.positives)} stays with the outcome. The figures show that the"
+            f"The test set has {count(card.split.test.positives)} stays with the outcome. The figures show that the"
             " software works; they support no claim about accuracy.",
         )
     for gate in card.gates:
@@ -225,8 +225,8 @@ def _importance(card: ModelCard) -> str:
     found = card.evaluation.importance
     return (
         f"Mean absolute contribution in {found.unit} ({attribution_in_words(card)}) over {count(found.rows)}"
-        " predictions of the test side. An unknown input is replaced by the figure in the last column, the median of"
-        " the training side."
+        " predictions of the test set. An unknown input is replaced by the figure in the last column, the median of"
+        " the training set."
     )
 
 

@@ -83,7 +83,7 @@ def split_facts(card: ModelCard) -> Facts:
     return (
         ("Unit of the split", "The patient: all stays of a patient are on one side and in one fold"),
         ("Test side", f"{whose}, scored once, by the chosen candidate"),
-        ("Cross-validation", f"{split.folds} folds of the training side, settings chosen inside each"),
+        ("Cross-validation", f"{split.folds} folds of the training set, settings chosen inside each"),
         ("Seed", str(card.seed)),
     )
 

@@ -103,7 +103,7 @@ def _inputs_of_the_rule(card: ModelCard) -> str:
 def _representativeness(card: ModelCard) -> str:
     groups = [_counts(group) for group in _subgroups(card) if group.attribute != "unit" and group.cells]
     test = side(card.split.test.patients, card.split.test.stays)
-    return f"Of the test side ({test}): {' '.join(groups)}" if groups else NOT_PERFORMED
+    return f"Of the test set ({test}): {' '.join(groups)}" if groups else NOT_PERFORMED
 
 
 def _counts(group: Subgroups) -> str:

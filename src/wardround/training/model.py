@@ -54,10 +54,10 @@ class Side(SpecModel):
 
 
 class Split(SpecModel):
-    """How patients, not stays, were split; only the chosen candidate scored the test side, and only once."""
+    """How patients, not stays, were split; only the chosen candidate scored the test set, and only once."""
 
     rule: Literal["patient", "calendar"] = Field(
-        default="patient", description="How the test side was chosen: random patients, or patients of the latest years."
+        default="patient", description="How the test set was chosen: random patients, or patients of the latest years."
     )
     train: Side
     test: Side
@@ -98,7 +98,7 @@ class ModelCard(SpecModel):
     thresholds: dict[Literal["moderate", "high"], float] = Field(description="Where the bands start.")
     calibration: Calibration = Calibration()
     contributions_unit: Literal["log-odds", "probability"]
-    imputation: dict[str, float] = Field(description="What replaces an unknown input: medians of the training side.")
+    imputation: dict[str, float] = Field(description="What replaces an unknown input: medians of the training set.")
     seed: int | None = Field(description="None for a model trained elsewhere.")
     libraries: dict[str, str]
     files: dict[str, str] = Field(description="SHA-256 of each file of the model folder beside this card.")
@@ -106,7 +106,7 @@ class ModelCard(SpecModel):
 
     @property
     def usual(self) -> Mapping[str, float]:
-        """The patient that reasons compare with, by column: the medians of the training side, or typical values."""
+        """The patient that reasons compare with, by column: the medians of the training set, or typical values."""
         return self.imported.typical if self.imported else self.imputation
 
     def content_version(self, condition_version: str) -> str:

@@ -118,7 +118,7 @@ def test_curves_and_counts_are_on_the_page(page: str, evaluated_card: ModelCard)
 def test_how_reasons_are_chosen_is_stated_with_how_many_were_left_out(page: str) -> None:
     assert "compared with the average patient of the training data" in page
     assert "it contradicts what is clinically expected" in page
-    assert "Over 240 predictions of the test side 60 of 1\u202f200 were left out (5.0\u202f%)." in page
+    assert "Over 240 predictions of the test set 60 of 1\u202f200 were left out (5.0\u202f%)." in page
 
 
 def test_a_suppressed_group_leaves_how_many_and_no_figure(page: str, evaluated_card: ModelCard) -> None:
@@ -181,7 +181,7 @@ def test_the_comparison_with_the_live_model_has_both_models_the_difference_and_t
 ) -> None:
     section = render_card(evaluated_card, comparison).partition('id="comparison"')[2].partition("</section>")[0]
     text = unescape(re.sub(r"<[^>]+>", " ", section)).replace("\u2212", "-")
-    for words in ("Live was 1.0.0-ba9876543210", "0.810 (0.750 to 0.870)", "0.830 (0.770 to 0.890)",
+    for words in ("The live model was 1.0.0-ba9876543210", "0.810 (0.750 to 0.870)", "0.830 (0.770 to 0.890)",
                   "-0.020 (-0.050 to +0.010)", "failed", "PPV 0.08, expected at least 0.1."):  # fmt: skip
         assert words in text, words
 
@@ -201,7 +201,7 @@ def test_where_no_model_was_live_there_is_nothing_beside_this_one(
     section = render_card(evaluated_card, changed).partition('id="comparison"')[2].partition("</section>")[0]
     assert "No model was live when this one was trained" in section
     assert "Live model" not in section
-    assert "Gates of promotion" in section
+    assert "Promotion gates" in section
 
 
 def test_without_a_comparison_the_page_says_so(page: str) -> None:

@@ -1,4 +1,4 @@
-"""Chooses a candidate, fits it to all training patients, and scores the test side once."""
+"""Chooses a candidate, fits it to all training patients, and scores the test set once."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Measures one candidate on a run's training side, in grouped nested cross-validation."""
+"""Measures one candidate on a run's training set, in grouped nested cross-validation."""
 
 from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files

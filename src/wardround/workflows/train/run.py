@@ -25,7 +25,7 @@ from wardround.workflows.report_places import card_place
 from wardround.workflows.steps import Step, told
 from wardround.workflows.train.request import TrainingRequest
 
-# In the column `fold` of the table: a row of the test side, which is in no fold of the cross-validation.
+# In the column `fold` of the table: a row of the test set, which is in no fold of the cross-validation.
 TEST: Final = -1
 
 
@@ -62,7 +62,7 @@ class Run:
             _ = self.candidates
 
     def sides(self) -> tuple["Table", "Table"]:
-        """Returns the training and the test side of the table."""
+        """Returns the training set and the test set of the table."""
         table = self.folder.read_frame(run_files.TABLE)
         train = table["fold"] != TEST
         return Table(table[train], self.condition), Table(table[~train], self.condition)
@@ -70,7 +70,7 @@ class Run:
     def data_digest(self) -> str:
         """Returns a digest of names and values of the table's columns, in order; however parquet stores them.
 
-        It covers rows, features, outcomes and folds, and therefore which patients are on the test side.
+        It covers rows, features, outcomes and folds, and therefore which patients are in the test set.
         """
         table = self.folder.read_frame(run_files.TABLE)
         digest = hashlib.sha256("\n".join(table.columns).encode())

@@ -1,6 +1,6 @@
 """Compares two stored versions of a condition on the same test patients.
 
-The patients are the test side of the table that one of the two was trained on: from its training run, if that is
+The patients are the test set of the table that one of the two was trained on: from its training run, if that is
 kept, or made again from MIMIC-IV by the request that its card states.
 """
 
@@ -119,7 +119,7 @@ def _question(card: ModelCard) -> str:
 
 @contextmanager
 def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Settings) -> Iterator[tuple[Run, str]]:
-    """Yields the run whose test side both are compared on, and whose patients these are, in words."""
+    """Yields the run whose test set both are compared on, and whose patients these are, in words."""
     cards = [model.card for model in both if not model.card.imported]
     if not cards:
         raise ModelError(
