@@ -147,7 +147,7 @@ def _notes(record: RunRecord) -> Iterator[str]:
     elif before is None:
         yield "No earlier run with the same request ended successfully, so there is nothing to compare with."
     yield from _passed_over(earlier.passed_over)
-    if before and before.model_version != record.request["model_version"]:
+    if before and before.model_version != record.request.model_version:
         yield (
             f"The previous run used another model, {before.model_version}: bands may have changed because of the"
             " model, not the patients."
@@ -172,5 +172,5 @@ def _points(record: RunRecord) -> tuple[Point, ...]:
     """Returns the previous runs and this one, the oldest first."""
     scored = record.ledger["outcome"] == SCORED
     high = int((scored & (record.ledger["band"] == "high")).sum())
-    now = Point(pd.Timestamp(record.request["as_of"]), len(record.ledger), high)
+    now = Point(pd.Timestamp(record.request.as_of), len(record.ledger), high)
     return (*record.earlier.points, now) if record.earlier.points else ()

@@ -67,7 +67,7 @@ def _said(text: str, guarded: bool) -> str:
 
 
 def _of_rehearsal(record: RunRecord) -> Iterator[Notice]:
-    if record.request.get("demo_model"):
+    if record.request.demo_model:
         yield Notice(
             "stopped",
             "Rehearsal with the demo\u2019s model",
@@ -81,7 +81,7 @@ def _of_mode(record: RunRecord, mode: str) -> Iterator[Notice]:
         yield Notice(
             "shadow", "Shadow run", "Nothing was written to the source. These scores are not part of any record."
         )
-    if mode == "live" and record.request.get("mode_of_condition") == "shadow":
+    if mode == "live" and record.request.mode_of_condition == "shadow":
         yield Notice(
             "late",
             "Live by request",

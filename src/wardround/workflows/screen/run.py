@@ -12,17 +12,18 @@ import pandas as pd
 
 from wardround import __version__
 from wardround.adapters.files.run_folder import RunFolder, run_id
+from wardround.adapters.files.run_request import read_request, write_request
 from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
 from wardround.core.events import UTC, frame_of
-from wardround.core.run_mode import mode_of
 from wardround.core.run_summary import StepAccount
+from wardround.core.stored_request import Challenger, StoredScreening
 from wardround.errors import FhirError, ModelError, RunIncomplete, named
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.results.risk_assessment import Screening
 from wardround.settings import Settings
-from wardround.spec.base import SpecModel, parse_duration
+from wardround.spec.base import parse_duration
 from wardround.spec.cohorts import CohortSource
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
@@ -35,13 +36,6 @@ from wardround.workflows.steps import Step, told
 from wardround.workflows.stores import store_of
 
 _LOG = logging.getLogger(__name__)
-
-
-class Challenger(SpecModel):
-    """A stored version that the run scores beside its own, or the reason why it is left out."""
-
-    version: str
-    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -211,8 +205,7 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     folder.write_json(run_files.TRANSLATION, translation.model_dump(mode="json"))
     if opened.cohort and opened.cohort.patients:
         folder.write_json(run_files.PATIENTS, opened.cohort.patients)
-    folder.write_json(
-        run_files.REQUEST,
+    stored = StoredScreening.model_validate(
         {
             **opened.model_dump(mode="json", exclude={"cohort": {"patients"}}),
             "run": run,
@@ -222,10 +215,11 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
             "spec_digest": spec_digest(condition),
             "model_version": model.version,
             "horizon": model.card.horizon,
-            "challenger": challenger.model_dump(mode="json") if challenger else None,
+            "challenger": challenger,
             "software_version": __version__,
-        },
+        }
     )
+    write_request(folder, stored)
     _tell(load_run(run, settings))
     return run
 
@@ -234,11 +228,11 @@ def _require_own(folder: RunFolder, request: ScreeningRequest) -> None:
     """Raises FhirError if the folder is of another source's run, whose stays may have the same ids but differ."""
     if not folder.exists(run_files.REQUEST):
         return
-    began = folder.read_json(run_files.REQUEST)
-    source = began.get("source_name") or began["source_url"]
-    if source != request.source:
+    began = read_request(folder, StoredScreening)
+    if began.source != request.source:
         raise FhirError(
-            f"{folder.location('')}: is a run of {source}, got {request.source}; screen that source in a run of its own"
+            f"{folder.location('')}: is a run of {began.source}, got {request.source}; screen that source in a run of"
+            " its own"
         )
 
 
@@ -264,9 +258,8 @@ def _tell(opened: Run) -> None:
 def load_run(run: str, settings: Settings) -> Run:
     """Returns the run as it was opened. Raises RunNotFound."""
     folder = RunFolder.existing(settings.runs, run)
-    stored = folder.read_json(run_files.REQUEST)
-    asked = {key: stored[key] for key in ScreeningRequest.model_fields if key in stored}
-    asked["mode"] = mode_of(stored)
+    stored = read_request(folder, StoredScreening)
+    asked = {key: value for key, value in stored.as_json().items() if key in ScreeningRequest.model_fields}
     if folder.exists(run_files.PATIENTS):
         asked["cohort"]["patients"] = folder.read_json(run_files.PATIENTS)
     request = ScreeningRequest.model_validate(asked)
@@ -276,11 +269,11 @@ def load_run(run: str, settings: Settings) -> Run:
         folder=folder,
         request=request,
         condition=condition,
-        model_version=stored["model_version"],
-        horizon=_horizon(stored.get("horizon", NOT_STATED), condition),
+        model_version=stored.model_version,
+        horizon=_horizon(stored.horizon or NOT_STATED, condition),
         # Runs of an earlier release have no translation.
         translation=Translation.model_validate(folder.read_json_or(run_files.TRANSLATION, {})),
-        challenger=Challenger.model_validate(stored["challenger"]) if stored.get("challenger") else None,
+        challenger=stored.challenger,
         place=lambda: report_place(run, settings),
     )
 
@@ -306,7 +299,7 @@ def _challenger(condition: Condition, request: ScreeningRequest, settings: Setti
         store.load(condition, version)
     except Exception as error:  # noqa: BLE001 - another model's fault must not stop the live one
         return Challenger(version=version, left_out=why_left_out(error))
-    return Challenger(version=version)
+    return Challenger(version=version, left_out="")
 
 
 def _horizon(stated: str, condition: Condition) -> timedelta | None:

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, run_id, runs_in
+from wardround.adapters.files.run_request import read_request, write_request
 from wardround.candidates.names import CANDIDATE_NAMES
 from wardround.core import run_files
 from wardround.core.run_overview import TRAINING, RunName
+from wardround.core.stored_request import StoredTraining
 from wardround.errors import TrainingError
 from wardround.evaluation.results import Task
 from wardround.settings import Settings
@@ -157,9 +159,8 @@ def open_run(request: TrainingRequest, settings: Settings) -> Run:
     _remove_leftovers(settings)
     # A cleared DAG run opens its run again: files of an earlier attempt must not be taken for this one's.
     run.folder.clear()
-    run.folder.write_json(
-        run_files.REQUEST, {**request.model_dump(mode="json"), "spec_digest": spec_digest(run.condition)}
-    )
+    opened = {**request.model_dump(mode="json"), "spec_digest": spec_digest(run.condition)}
+    write_request(run.folder, StoredTraining.model_validate(opened))
     return run
 
 
@@ -186,11 +187,11 @@ def _checked(request: TrainingRequest, settings: Settings) -> Run:
 def load_run(run: str, settings: Settings) -> Run:
     """Returns the run as it was opened. Raises RunNotFound, and TrainingError if the spec changed since."""
     folder = RunFolder.existing(settings.runs, run)
-    stored = folder.read_json(run_files.REQUEST)
-    digest = stored.pop("spec_digest")
-    request = TrainingRequest.model_validate(stored)
+    stored = read_request(folder, StoredTraining)
+    asked = {key: value for key, value in stored.as_json().items() if key in TrainingRequest.model_fields}
+    request = TrainingRequest.model_validate(asked)
     condition = load_condition(request.condition, settings.schemas)
-    if spec_digest(condition) != digest:
+    if spec_digest(condition) != stored.spec_digest:
         raise TrainingError(f"run {run}: the spec changed since the run was opened; train again")
     return Run(run, folder, request, condition)
 
