@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from wardround.cli.results import add_row, tell
-from wardround.cli.servers import server_at, source_option
+from wardround.cli.servers import server_at
+from wardround.cli.source_options import source_option
 from wardround.errors import FhirError
 from wardround.escaping import visible
 from wardround.settings import settings_from
