@@ -5,6 +5,8 @@ import ctypes
 import gc
 from typing import Final
 
+from wardround.core.progress import Progress
+
 # From glibc's malloc.h.
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
@@ -22,6 +24,21 @@ def tune_process() -> None:
 
     # Arrow's own allocator holds on to 40 MiB that are no longer used.
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+
+
+def giving_back(progress: Progress) -> Progress:
+    """Returns the same, and after each step glibc gives back to the system what it still holds of freed memory.
+
+    After the search for stays of 50,000 patients that is a tenth of the process.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+    def told(step: str, done: int, of: int) -> None:
+        progress(step, done, of)
+        if done == of and trim is not None:
+            trim(0)
+
+    return told
 
 
 def _tune_glibc() -> None:

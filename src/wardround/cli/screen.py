@@ -9,7 +9,7 @@ import click
 
 from wardround.cli.cohorts import COHORT
 from wardround.cli.durations import DURATION
-from wardround.cli.process import tune_process
+from wardround.cli.process import giving_back, tune_process
 from wardround.cli.progress import progress_bars
 from wardround.cli.results import say
 from wardround.cli.resuming import require_all_or_resume, resume_option, say_how_to_continue
@@ -121,7 +121,8 @@ def _screen(
     patience = Patience(reached.retries, wait or timedelta())
     try:
         with progress_bars() as progress:
-            summary = work(Means(reached, settings, progress, patience=patience, gate=gate, opened=say_opened))
+            told = giving_back(progress)
+            summary = work(Means(reached, settings, told, patience=patience, gate=gate, opened=say_opened))
     except (FhirError, ConditionSuspended):
         for run in (run for run in opened if load_run(run, settings).kept):
             say(f"What was read and written so far is kept. To finish the run: wardround screen --resume {run}")

@@ -37,6 +37,7 @@ REVERSED_PERIOD: Final = "reversed_period"
 MALFORMED: Final = "malformed"  # not shaped like an Encounter, or without a usable id
 # An Encounter with such a status may be going on even if no start is recorded.
 GOING_ON: Final = ("arrived", "triaged", "in-progress", "onleave", "unknown")
+_AT_ONCE: Final = 2_000  # how many Encounters are made rows together, so that memory does not grow with the hospital
 # What is kept in place of each element of an Encounter that is nested too deeply to be kept; it makes it malformed.
 _TOO_DEEP: Final = "\N{REPLACEMENT CHARACTER}"
 # The elements that are kept of a resource: a ward's Encounters and Patients are in memory together.
@@ -63,9 +64,10 @@ class EncounterRecords:
 
     def __init__(self, bases: Bases) -> None:
         self._bases = bases
-        # Packed: the Encounters of a hospital are in memory together, and as dicts they take five times the memory.
+        # Packed: those of a hospital are in memory together, and as dicts they take three to five times the memory.
         self._encounters: Newest[bytes] = Newest()
-        self._others: dict[str, Newest[Resource]] = {kind: Newest() for kind in ELEMENTS if kind != "Encounter"}
+        self._patients: Newest[bytes] = Newest()
+        self._locations: Newest[Resource] = Newest()
         # Encounters without a usable id, each once by content: nothing else tells two of them apart.
         self._nameless: dict[str, Resource] = {}
 
@@ -84,20 +86,25 @@ class EncounterRecords:
     def remove(self, reference: str, deleted: int) -> None:
         """Removes a resource (`Type/id`) that was deleted at a time, unless its version is later."""
         kind, _, key = reference.partition("/")
-        if kind == "Encounter":
-            self._encounters.remove(key, deleted)
-        elif kind in self._others:
-            self._others[kind].remove(key, deleted)
+        match kind:
+            case "Encounter":
+                self._encounters.remove(key, deleted)
+            case "Patient":
+                self._patients.remove(key, deleted)
+            case "Location":
+                self._locations.remove(key, deleted)
 
     def _keep(self, kind: str, key: object, updated: object, elements: Resource) -> None:
-        if kind != "Encounter":
-            if is_id(key):
-                self._others[kind].add(str(key), updated, elements)
-        elif is_id(key):
-            self._encounters.add(str(key), updated, pickle.dumps(elements))
-        else:
-            elements.pop("id", None)
-            self._nameless[json.dumps(elements, sort_keys=True)] = elements
+        match kind, is_id(key):
+            case "Encounter", True:
+                self._encounters.add(str(key), updated, pickle.dumps(elements))
+            case "Patient", True:
+                self._patients.add(str(key), updated, pickle.dumps(elements))
+            case "Location", True:
+                self._locations.add(str(key), updated, elements)
+            case "Encounter", False:
+                elements.pop("id", None)
+                self._nameless[json.dumps(elements, sort_keys=True)] = elements
 
     def missing(self, start: datetime | None = None, as_of: datetime | None = None) -> dict[str, list[str]]:
         """Returns, by type, the ids of missing Patients and Locations.
@@ -113,18 +120,19 @@ class EncounterRecords:
                 patients.add(patient_of(encounter))
                 locations |= set(locations_of(encounter))
         return {
-            "Patient": sorted(patients - set(self._patients) - {""}),
+            "Patient": sorted(patients - set(self._patients.by_id) - {""}),
             "Location": sorted(locations - set(self.locations) - {""}),
         }
 
     @property
     def locations(self) -> Mapping[str, Resource]:
         """The Locations, by id."""
-        return self._others["Location"].by_id
+        return self._locations.by_id
 
-    @property
-    def _patients(self) -> Mapping[str, Resource]:
-        return self._others["Patient"].by_id
+    def _patient(self, key: str) -> Resource | None:
+        packed = self._patients.by_id.get(key)
+        patient: Resource | None = None if packed is None else pickle.loads(packed)
+        return patient
 
     def stays(self, rule: EncounterRule, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
         """Returns the stays that may overlap [start, as_of], sorted by id; without these times, all stays.
@@ -138,16 +146,17 @@ class EncounterRecords:
             micros(start) if start else EARLIEST,
             micros(as_of) if as_of else None,
         )
-        rows: list[dict[str, Any]] = []
-        for _, packed in sorted(self._encounters.by_id.items()):
-            rows += self._row(pickle.loads(packed), asked)
-        rows += self._nameless_rows(asked)
-        found = [row for row in rows if "reason" not in row]
-        self._add_successors(found)
-        stays = pd.DataFrame(found, columns=list(FOUND_STAY_COLUMNS))
-        times = {name: times_of(stays[name].to_list()) for name in ("intime", "outtime")}
-        set_aside = [row for row in rows if "reason" in row]
-        return FoundStays(frame_of(FOUND_STAY_COLUMNS, stays.assign(**times)), frame_of(EXCLUDED_COLUMNS, set_aside))
+        encounters = [packed for _, packed in sorted(self._encounters.by_id.items())]
+        stays, set_aside = [_frame([])], []
+        for start_at in range(0, len(encounters), _AT_ONCE):
+            some = encounters[start_at : start_at + _AT_ONCE]
+            rows = [row for packed in some for row in self._row(pickle.loads(packed), asked)]
+            stays.append(_frame([row for row in rows if "reason" not in row]))
+            set_aside += [row for row in rows if "reason" in row]
+        set_aside += self._nameless_rows(asked)
+        found = pd.concat(stays, ignore_index=True)
+        found["succeeded_by"] = self._succeeded_by(found["patient_id"])
+        return FoundStays(frame_of(FOUND_STAY_COLUMNS, found), frame_of(EXCLUDED_COLUMNS, set_aside))
 
     def _nameless_rows(self, asked: "_Asked") -> list[dict[str, Any]]:
         """Returns Encounters without a usable id that would be stays: set aside, under names that cannot be ids."""
@@ -177,7 +186,7 @@ class EncounterRecords:
             raise _Unusable(FOREIGN_REFERENCE if is_foreign(subject) else NO_SUBJECT)
         if is_modified(encounter) or any(is_modified(part) for part in list_in(encounter, "location")):
             raise _Unusable(MODIFIED)
-        person = person_of(self._patients.get(patient), asked.until)
+        person = person_of(self._patient(patient), asked.until)
         if person.barred in (MODIFIED, MALFORMED_PATIENT):
             raise _Unusable(person.barred)
         status = encounter.get("status")
@@ -201,13 +210,20 @@ class EncounterRecords:
         name = self.locations.get(asked.places.get(location, location), {}).get("name")
         return str(name or (part.get("location") or {}).get("display") or "")
 
-    def _add_successors(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Adds to each stay the same person's records that take precedence over its own, among those of these stays."""
-        rows = list(rows)
-        known = {row["patient_id"]: self._patients.get(row["patient_id"], {}) for row in rows}
-        instead = successors(known)
-        for row in rows:
-            row["succeeded_by"] = " ".join(sorted(instead.get(row["patient_id"], ())))
+    def _succeeded_by(self, patients: Iterable[str]) -> list[str]:
+        """Returns, for each patient, the same person's records that take precedence, among those of these patients."""
+        patients = list(patients)
+        known = ((key, self._patient(key) or {}) for key in dict.fromkeys(patients))
+        instead = successors({key: patient for key, patient in known if patient.get("link")})
+        return [" ".join(sorted(instead.get(key, ()))) for key in patients]
+
+
+def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Returns stays as a frame, which takes a tenth of the memory of the rows."""
+    columns = {name: kind for name, kind in FOUND_STAY_COLUMNS.items() if name != "succeeded_by"}
+    stays = pd.DataFrame(rows, columns=list(columns))
+    times = {name: times_of(stays[name].to_list()) for name in ("intime", "outtime")}
+    return frame_of(columns, stays.assign(**times))
 
 
 class _Asked(NamedTuple):
