@@ -1,10 +1,11 @@
 """`make bench`: prints all tables of benchmarks/README.md."""
 
-from benchmarks import dag, features_mimic, labels_mimic, one_stay, peer, screening
+from benchmarks import dag, features_mimic, labels_mimic, one_stay, peer, screening, warm
 
 features_mimic.main()
 labels_mimic.main(1, 20)
 screening.main()
+warm.main()
 one_stay.main()
 dag.main()
 peer.main()

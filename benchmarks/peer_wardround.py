@@ -18,6 +18,7 @@ from wardround.fhir.wire import WholeAnswers
 from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screen import Means, ScreeningRequest, screen
+from wardround.workflows.screen.ahead import load_ahead
 
 
 class Recording(WholeAnswers):
@@ -64,6 +65,7 @@ def main() -> None:
     with GateProcess() as gate:
         tune_process()
         tuple(CANDIDATES.values())  # imports the libraries of all kinds of model, as a task's process has them
+        load_ahead()
         (child,) = psutil.Process().children()
         wait_until_idle(child)
         sys.stdout.write("ready\n")
