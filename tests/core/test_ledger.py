@@ -33,7 +33,7 @@ def test_a_stay_not_accounted_for_exactly_once_is_an_error(entries: list[dict[st
 
 
 def test_of_many_doubtful_stays_five_are_named_and_the_others_counted() -> None:
-    named = "look at Encounter/0, Encounter/1, Encounter/2, Encounter/3, Encounter/4"
+    named = "check Encounter/0, Encounter/1, Encounter/2, Encounter/3, Encounter/4"
     for stays, rest in ((5, ""), (6, " and 1 more"), (9, " and 4 more")):
         with pytest.raises(RunIncomplete, match=f"{named}{rest}$"):
             open_ledger([], [str(stay) for stay in range(stays)])

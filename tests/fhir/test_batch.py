@@ -1,4 +1,4 @@
-"""Batches: cut, repeated where that is safe, and taken apart where a server takes none or refuses a whole one."""
+"""Tests that batches are split, repeated where that is safe, and sent in parts if a server refuses a whole one."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def put(name: str, **request: str) -> dict[str, Any]:
 
 
 def performed(server, *entries: dict[str, Any], repeat: bool = True, **source: Any) -> list[str]:
-    """The statuses, from a client that does not wait between its attempts."""
+    """Returns the statuses, from a client that does not wait between its attempts."""
     asked = FhirEndpoint(server.url, **source)
     transport = Transport(asked, patience=Patience(pause=lambda _seconds: None))
     try:
@@ -34,7 +34,7 @@ def performed(server, *entries: dict[str, Any], repeat: bool = True, **source: A
 
 @pytest.fixture
 def statuses(server, reply) -> Callable[[Callable[[str, int], str | int]], None]:
-    """statuses(of) lets the server answer each entry with of(name, how often it was asked before)."""
+    """statuses(of) makes the server answer each entry with of(name, number of earlier requests for it)."""
 
     def follow(of: Callable[[str, int], str | int]) -> None:
         seen: dict[str, int] = {}
@@ -71,7 +71,7 @@ def test_an_entry_that_met_a_busy_server_is_sent_again_alone(server, statuses, b
     assert sizes(server) == [3, 1, 1]
 
 
-def test_an_entry_that_meets_a_busy_server_to_the_end_says_so(server, statuses) -> None:
+def test_an_entry_that_never_gets_through_has_the_status_of_a_busy_server(server, statuses) -> None:
     statuses(lambda name, _seen: "429" if name == "b" else "200")
     assert performed(server, put("a"), put("b")) == ["200", "429"]
     assert sizes(server) == [2, *[1] * (ATTEMPTS - 1)]
@@ -117,7 +117,7 @@ def test_what_must_not_be_done_twice_is_sent_once(server, reply) -> None:
     assert sizes(server) == [2, 1]
 
 
-def test_a_batch_refused_as_a_whole_is_halved_until_the_culprit_is_alone(server, reply) -> None:
+def test_a_refused_batch_is_halved_until_the_bad_entry_is_alone(server, reply) -> None:
     def answer(request):
         names = [entry["resource"]["name"] for entry in json.loads(request.body)["entry"]]
         entries = [{"response": {"status": "201"}} for _ in names]

@@ -1,4 +1,4 @@
-"""Why no complete answer came: each cause by its own name, with its own remedy."""
+"""Tests that each cause of a missing answer has its own message and remedy."""
 
 import errno
 import socket
@@ -36,12 +36,12 @@ def send(url: str, waits: list[float], **settings: Any) -> Any:
 
 
 def nobody(unused: socket.socket) -> str:
-    """host:port where nobody listens for as long as the socket is open."""
+    """Yields host:port on which nothing listens as long as the socket is open."""
     unused.bind(("127.0.0.1", 0))
     return f"127.0.0.1:{unused.getsockname()[1]}"
 
 
-def test_a_port_at_which_nobody_listens_is_told_from_a_name_that_does_not_resolve() -> None:
+def test_a_closed_port_and_an_unknown_host_name_have_different_messages() -> None:
     waits: list[float] = []
     with socket.socket() as unused, pytest.raises(FhirUnreachable) as refused:
         send(f"http://{nobody(unused)}/fhir", waits)
@@ -52,7 +52,7 @@ def test_a_port_at_which_nobody_listens_is_told_from_a_name_that_does_not_resolv
     assert len(waits) == 2 * (ATTEMPTS - 1), "both may mend by themselves"
 
 
-def test_a_proxy_is_told_from_the_server_and_its_password_is_not_shown() -> None:
+def test_a_fault_of_the_proxy_is_named_and_its_password_is_not_shown() -> None:
     with socket.socket() as unused, pytest.raises(FhirUnreachable) as refused:
         send("https://fhir.test/fhir", [], proxy=f"http://me:secret@{nobody(unused)}")
     with pytest.raises(FhirUnreachable) as unresolved:
@@ -62,7 +62,7 @@ def test_a_proxy_is_told_from_the_server_and_its_password_is_not_shown() -> None
     assert "secret" not in str(refused.value) + str(unresolved.value)
 
 
-def test_a_proxy_that_does_not_open_the_way_is_named(server, reply) -> None:
+def test_a_proxy_that_refuses_the_tunnel_is_named(server, reply) -> None:
     server.answer = lambda _request: reply(status=407)
     with pytest.raises(
         FhirUnreachable,
@@ -79,7 +79,7 @@ def test_a_port_that_speaks_no_tls_is_named_at_once(server) -> None:
 
 
 def certificate(folder: Path, host: str, ends: datetime) -> Path:
-    """A file with a certificate of its own issue and its key."""
+    """Returns a file with a self-signed certificate and its key."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
@@ -121,7 +121,7 @@ def test_each_fault_of_a_certificate_is_named_at_once(tmp_path, host, days, trus
 
 
 def shake_hands(listening: socket.socket, context: ssl.SSLContext) -> None:
-    """With one client, who will find fault with the certificate."""
+    """Accepts one client, which will reject the certificate."""
     with listening.accept()[0] as line:
         try:
             context.wrap_socket(line, server_side=True).close()
@@ -129,12 +129,12 @@ def shake_hands(listening: socket.socket, context: ssl.SSLContext) -> None:
             return
 
 
-def test_no_way_to_a_network_is_told_from_a_port_without_anybody() -> None:
+def test_an_unreachable_network_and_a_closed_port_have_different_messages() -> None:
     found = loss_of(requests.ConnectionError(OSError(errno.ENETUNREACH, "unreachable")))
     assert found.what == "its network cannot be reached"
 
 
-def test_what_nobody_foresaw_is_named_by_its_kind_alone() -> None:
+def test_an_unknown_fault_is_named_by_its_type_only() -> None:
     found = loss_of(requests.ConnectionError("PRIVATE"))
     assert found.what == "no complete answer (ConnectionError)"
     assert not found.lasting

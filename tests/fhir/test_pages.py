@@ -1,4 +1,4 @@
-"""What servers do between the first page of a search and the last."""
+"""Tests what servers may do between the first and the last page of a search."""
 
 import weakref
 
@@ -97,7 +97,7 @@ def test_fewer_matches_than_the_total_a_second_time_are_an_error(server, page) -
     assert len(server.requests) == 2
 
 
-def test_a_total_that_is_no_exact_one_is_not_held_against_the_server(server, page) -> None:
+def test_an_inexact_total_is_not_an_error(server, page) -> None:
     server.replies(page(patient(1), total=2))
     guessing = ServerProfile(id="guessing", title="Guessing", known_from="tests", has_exact_totals=False)
     assert found(server, profile=guessing) == ["p1"]
@@ -120,7 +120,7 @@ def test_a_total_that_is_absent_too_small_or_shrinks_while_reading_stops_nothing
     assert len(server.requests) == 6, "the second reading brought nothing new"
 
 
-def test_what_a_deletion_shifts_out_of_all_pages_is_found_by_the_next_reading(server, page) -> None:
+def test_a_resource_shifted_between_pages_by_a_deletion_is_found_on_the_next_read(server, page) -> None:
     server.replies(
         page(patient(1), patient(2), total=4, following="?page=2"),
         page(patient(4), total=3),  # 1 was deleted, and 3 is now on the first page
@@ -202,10 +202,10 @@ def test_an_entry_without_a_resource_is_an_error_where_totals_are_guesses(server
 
 
 class Watched(Page, weakref=True):
-    """A page that can be told to be gone."""
+    """A page that can have a weak reference, which shows when it is released."""
 
 
-def test_a_page_is_let_go_of_before_the_next_one_is_asked_for() -> None:
+def test_a_page_is_released_before_the_next_one_is_requested() -> None:
     source = FhirEndpoint("http://127.0.0.1:9/fhir")
     watched: list[weakref.ref[Watched]] = []
 

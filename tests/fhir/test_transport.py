@@ -1,4 +1,4 @@
-"""Retries, waits and errors of one request."""
+"""Tests retries, waits and errors of one request."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -57,7 +57,7 @@ def test_retry_after_as_a_date_is_honoured(server, reply) -> None:
         "Wed, 21 Oct 2015 07:28:00 +99999999999999",
     ],
 )
-def test_a_retry_after_that_says_nothing_is_ignored(server, reply, said: str) -> None:
+def test_an_unusable_retry_after_is_ignored(server, reply, said: str) -> None:
     server.replies(reply(status=503, headers={"Retry-After": said}), reply(GOOD))
     waits: list[float] = []
     send(server.url, waits)
@@ -78,7 +78,7 @@ def test_a_broken_off_answer_is_asked_for_again(server, reply, broken: dict) -> 
 
 
 @pytest.mark.parametrize("body", [b'{"total": +5, "entry": []}', b'[{"resourceType": "Patient"}]', b"5"])
-def test_what_is_no_object_is_said_to_be_none_and_not_asked_for_again(server, reply, body: bytes) -> None:
+def test_an_answer_that_is_not_an_object_is_reported_and_not_retried(server, reply, body: bytes) -> None:
     server.replies(reply(body), reply(GOOD))
     with pytest.raises(FhirError, match="something other than a JSON object"):
         send(server.url)
@@ -172,7 +172,7 @@ def test_the_transport_can_be_given() -> None:
 
 
 class Clock:
-    """A clock that only pauses move."""
+    """A clock that only moves during pauses."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""A program that changes a model store in forks of itself, and kills them at a step.
+"""A program that changes a model store in forked copies of itself, and kills them at a given step.
 
 One JSON object a line: {"root": ..., "schemas": ..., "work": "promote", "version": ..., "kill_at": n} in,
 {"status": exit code or minus signal} out. A step is a file of the store that is opened, made, written to the disk,
@@ -26,7 +26,7 @@ FILES = {"model.ubj": b"a model"}
 
 
 class Steps:
-    """Counts the steps, and ends the process at one of them."""
+    """Counts the steps, and kills the process at one of them."""
 
     def __init__(self, root: str, last: int | None) -> None:
         self._root, self._left = root, last

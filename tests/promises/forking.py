@@ -1,4 +1,4 @@
-"""A program that runs `wardround` commands in forks of itself, which has imported all that they need.
+"""A program that runs `wardround` commands in forked copies of itself, with all imports already done.
 
 One JSON object a line: {"arguments": [...], "environment": {...}, "kill_at": n, "after": seconds} in; out first
 {"pid": ...} and, when the fork has ended, {"status": exit code or minus signal, "stdout": ..., "stderr": ..., "events":
@@ -31,7 +31,7 @@ TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "shutil.rmtree", "socke
 
 
 class Touches:
-    """How many there were, and the end at one of them."""
+    """Counts them, and kills the process at one of them."""
 
     def __init__(self, last: int | None, after: float) -> None:
         self.count = 0
@@ -56,7 +56,7 @@ class Touches:
 
 
 def work(job: dict[str, Any], out: IO[str], err: IO[str], count: str) -> None:
-    """The fork: never returns."""
+    """Runs in the fork; never returns."""
     os.environ.update(job["environment"])
     sys.argv, sys.stdout, sys.stderr = ["wardround", *job["arguments"]], out, err
     touches = Touches(job.get("kill_at"), job.get("after", 0.0))

@@ -1,4 +1,4 @@
-"""Who may import what, beyond what import-linter sees in the package."""
+"""Tests import rules that import-linter does not check in the package."""
 
 import ast
 import subprocess
@@ -12,7 +12,7 @@ HEAVY = {"duckdb", "fhir", "great_expectations", "joblib", "numpy", "pandas", "p
 
 
 def top_imports(path):
-    """Names of the packages that a file imports when it is loaded."""
+    """Returns the names of the packages that a file imports when it is loaded."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
@@ -43,7 +43,7 @@ def test_parsing_the_dags_imports_nothing_heavy():
 
 
 def imported_by(code: str) -> set[str]:
-    """The modules that a new process has imported after this code."""
+    """Returns the modules that a new process has imported after this code."""
     asked = f"import sys\n{code}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-P", "-c", asked], capture_output=True, text=True, check=True)
     return set(done.stdout.split())

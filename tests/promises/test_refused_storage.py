@@ -1,4 +1,4 @@
-"""Wherever the program writes: a place that refuses ends as an error of ours, with the path and what to do."""
+"""Tests that wherever the program writes, a refused write ends as a StorageError with the path and what to do."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ AS_OF = "2026-01-02T05:00:00Z"
 
 @pytest.fixture
 def taken(tmp_path: Path) -> Path:
-    """A file where a folder is wanted: even the administrator can make none in it."""
+    """A file where a folder is expected, so that even root cannot create one."""
     path = tmp_path / "taken"
     path.write_text("a file")
     return path

@@ -44,14 +44,14 @@ def open_ledger(entries: Iterable[dict[str, object]], found: Iterable[str]) -> p
         different = set(ledger["stay_id"]) ^ set(expected)
         doubtful = sorted(different or set(ledger["stay_id"][ledger["stay_id"].duplicated()]))
         raise RunIncomplete(
-            f"ledger: {len(expected)} stays were found and {len(ledger)} are accounted for, expected each once; "
-            f"look at {_some(doubtful)}"
+            f"ledger: {len(expected)} stays were found and {len(ledger)} are accounted for,"
+            f" expected each once; check {_some(doubtful)}"
         )
     unexplained = ledger[~ledger["outcome"].isin(OUTCOMES) | ((ledger["outcome"] != SCORED) & (ledger["reason"] == ""))]
     if len(unexplained):
         raise RunIncomplete(
             f"ledger: {len(unexplained)} stays have no known outcome with a reason, expected one of "
-            f"{', '.join(OUTCOMES)}; look at {_some(unexplained['stay_id'].tolist())}"
+            f"{', '.join(OUTCOMES)}; check {_some(unexplained['stay_id'].tolist())}"
         )
     return ledger
 
@@ -61,7 +61,7 @@ def counts(ledger: pd.DataFrame) -> dict[str, int]:
     by_outcome = {outcome: int((ledger["outcome"] == outcome).sum()) for outcome in OUTCOMES}
     if sum(by_outcome.values()) != len(ledger):
         raise RunIncomplete(
-            f"ledger: outcomes add up to {sum(by_outcome.values())}, expected {len(ledger)}; report a fault"
+            f"ledger: outcomes add up to {sum(by_outcome.values())}, expected {len(ledger)}; report this as a bug"
         )
     return {"found": len(ledger), **by_outcome, "written": int(ledger["written"].sum())}
 

@@ -19,7 +19,7 @@ STATES: Final[dict[State, str]] = {
     "in_doubt": "too few stays",
     "stopped": "stopped by data validation",
     "unfinished": "not finished",
-    "taken_back": "taken back",
+    "taken_back": "retracted",
     "unreadable": "cannot be read",
     "trained": "model stored",
 }

@@ -155,7 +155,7 @@ def calibration_chart(bins: Sequence[CalibrationBin]) -> str:
             "bin",
             point,
             max(2.5, _LARGEST_MARK * math.sqrt(each.rows / most)),
-            f"predicted {percent(point[0])}, came {percent(point[1])}, {count(each.rows)} predictions",
+            f"predicted {percent(point[0])}, observed {percent(point[1])}, {count(each.rows)} predictions",
         )
         for point, each in zip(points, bins, strict=True)
     ]

@@ -180,7 +180,7 @@ def _summary(card: ModelCard) -> str:
         return f"{what} The model was trained elsewhere, and not evaluated here."
     train, test = card.split.train, card.split.test
     others = len(card.candidates) - 1
-    chosen = f"chosen of {others + 1} candidates" if others else "the only candidate, judged"
+    chosen = f"chosen of {others + 1} candidates" if others else "the only candidate, evaluated"
     return (
         f"{what} {predictions(card)}. {card.candidates[card.chosen].title} was {chosen}"
         f" in cross-validation on {side(train.patients, train.stays)}, and tested once on"
@@ -193,14 +193,14 @@ def _facts(card: ModelCard) -> Facts:
         ("Condition", card.condition),
         ("Method", card.candidates[card.chosen].title),
         ("Made", card.created.strftime("%-d %B %Y")),
-        ("Outcome told by", label_in_short(card.label) if card.label else NOT_STATED),
+        ("Outcome determined by", label_in_short(card.label) if card.label else NOT_STATED),
         ("Inputs", f"{len(card.columns)}, summaries of a patient's values"),
         ("Software", f"Wardround {card.libraries.get('wardround', '–')}"),
     )
 
 
 def _question(card: ModelCard) -> str:
-    return f"{predicted(card)}, told by {label_in_short(card.label)}" if card.label else predicted(card)
+    return f"{predicted(card)}, determined by {label_in_short(card.label)}" if card.label else predicted(card)
 
 
 def _use(card: ModelCard) -> Facts:
@@ -220,7 +220,8 @@ def _importance(card: ModelCard) -> str:
     """Explains how inputs are weighted, and what replaces an unknown one."""
     if card.evaluation is None:
         return (
-            f"How much each moves a score: {NOT_PERFORMED}. An unknown input is what the last column says, if anything."
+            f"How much each moves a score: {NOT_PERFORMED}. The last column shows what replaces an unknown"
+            " input, if anything."
         )
     found = card.evaluation.importance
     return (

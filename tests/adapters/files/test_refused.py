@@ -1,4 +1,4 @@
-"""What the operating system refuses becomes an error of ours; what it does not becomes nothing else."""
+"""Tests that refusals of the operating system become StorageErrors, and that other errors stay as they are."""
 
 import errno
 import os

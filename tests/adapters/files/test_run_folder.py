@@ -1,4 +1,4 @@
-"""The files of a run: there whole or not at all, under names that hold no patient."""
+"""Tests that a run's files are complete or absent, and that their names contain no patient."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_writing_again_replaces_and_leaves_nothing_beside(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
-def test_what_is_found_out_once_is_not_asked_again(tmp_path: Path) -> None:
+def test_what_was_determined_once_is_not_determined_again(tmp_path: Path) -> None:
     folder, asked = RunFolder(str(tmp_path)), list[str]()
 
     def ask() -> dict[str, str]:
@@ -91,7 +91,7 @@ def test_a_place_that_refuses_is_an_error_with_the_path_and_what_to_do(tmp_path:
 
 
 class Full(MemoryFileSystem):
-    """An object store that takes nothing more, and says so without a number, as such stores do."""
+    """An object store that accepts no more writes, and reports that without an error number, as such stores do."""
 
     protocol = "full"
 

@@ -1,4 +1,4 @@
-"""A file is whole or not there, also where its writer is killed, and nothing of a killed writer lasts."""
+"""Tests that a file is complete or absent, even if its writer is killed, and that no leftovers remain."""
 
 import signal
 import subprocess
@@ -43,7 +43,7 @@ def test_an_error_of_somebody_elses_leaves_the_old_file_and_passes_as_it_is(tmp_
     assert (place.read_text(), _names(tmp_path)) == ("old", ["a.txt"])
 
 
-def test_a_link_stays_a_link_and_a_device_a_device(tmp_path) -> None:
+def test_symbolic_links_and_devices_are_kept(tmp_path) -> None:
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     write_whole(tmp_path / "link", b"new")

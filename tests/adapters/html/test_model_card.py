@@ -1,4 +1,4 @@
-"""The model card's page: self-contained, complete, and with nothing of single patients."""
+"""Tests that the model card's page is self-contained and complete, and contains nothing about individual patients."""
 
 import json
 import re
@@ -23,12 +23,12 @@ EVIL = '<script>alert("x")</script>'
 
 
 def text_of(page: str) -> str:
-    """What is read on the page, with common spaces and minus signs."""
+    """Returns the visible text of the page, with ordinary spaces and minus signs."""
     return unescape(re.sub(r"<[^>]+>", " ", page.partition("</head>")[2])).replace("\u202f", " ").replace("\u2212", "-")
 
 
 def numbered(found: Any, start: Iterator[int]) -> Any:
-    """The same evaluation with figures that are all different, so that a missing one cannot hide behind another."""
+    """Returns the evaluation with figures that all differ, so that a missing one is noticed."""
     if isinstance(found, dict):
         return {
             key: next(start) / 10_000 if is_figure(key, value) else numbered(value, start)
@@ -38,7 +38,7 @@ def numbered(found: Any, start: Iterator[int]) -> Any:
 
 
 def figures(found: Any) -> Iterator[float]:
-    """All figures of an evaluation, or of a part of it, as it is in card.json."""
+    """Yields all figures of an evaluation, or of a part of it, in the form of card.json."""
     inner = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
     for key, value in inner:
         yield from [value] if is_figure(key, value) else figures(value)
@@ -55,7 +55,7 @@ def page(evaluated_card: ModelCard) -> str:
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    """A candidate that falls behind the live model, and below the least PPV."""
+    """Returns a candidate that is worse than the live model and below the smallest allowed PPV."""
     ours, theirs = Metric(value=0.81, low=0.75, high=0.87), Metric(value=0.83, low=0.77, high=0.89)
     apart = Metric(value=-0.02, low=-0.05, high=0.01)
     return Comparison(

@@ -1,4 +1,4 @@
-"""The model store: what it saves, what it refuses to load, and how a version goes live and back."""
+"""Tests what the model store saves, what it refuses to load, and how versions go live and are rolled back."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -269,7 +269,7 @@ def test_a_version_whose_gates_failed_goes_live_only_despite_them(store, conditi
     assert store.live("mortality").version == version
 
 
-def test_gates_that_could_not_judge_stop_nobody_and_have_passed_nothing(store, condition) -> None:
+def test_gates_that_could_not_be_judged_neither_stop_nor_pass_a_version(store, condition) -> None:
     version = _saved(store, condition)
     assert store.standing("mortality").verdict(version) == "not_judged"
     store.record("mortality", "gates_not_judged", version, by="gates", why="not judged: too few to judge")
@@ -309,7 +309,7 @@ def test_promoting_what_is_live_keeps_the_way_back(store, condition) -> None:
 
 
 def _went(store: ModelStore, condition: Condition, way: str) -> list[str]:
-    """What is live after each step of a way: a version to promote, `<` to roll back, `!` before one to reject it."""
+    """Returns what is live after each step: a version is promoted, `<` rolls back, `!` before a version rejects it."""
     live = []
     for step in way.split():
         if step == "<":
@@ -337,9 +337,7 @@ def _went(store: ModelStore, condition: Condition, way: str) -> list[str]:
         ("a b c < a <", "a b c b a b"),
     ],
 )
-def test_going_back_never_brings_back_what_was_withdrawn_and_done_twice_it_is_done_once(
-    store, condition, way, live
-) -> None:
+def test_a_rollback_never_restores_a_withdrawn_version_and_a_repeat_is_ignored(store, condition, way, live) -> None:
     assert _went(store, condition, way) == live.split()
 
 
@@ -377,16 +375,14 @@ def test_what_was_withdrawn_is_known_with_who_and_why_until_it_is_promoted_by_na
     assert set(store.standing("mortality").withdrawn) == {"c"}
 
 
-def test_two_people_who_go_back_at_once_go_back_once(store, condition) -> None:
+def test_two_simultaneous_rollbacks_roll_back_once(store, condition) -> None:
     _went(store, condition, "a b c")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda who: store.rollback(condition, by=who, why="worse"), "pqrs"))
     assert store.live("mortality").version == "b"
 
 
-def test_a_process_killed_between_the_decision_and_live_json_has_decided_and_who_looks_next_mends_it(
-    store, condition
-) -> None:
+def test_live_json_is_repaired_if_the_process_is_killed_after_the_decision(store, condition) -> None:
     _went(store, condition, "a b")
     path = store.root / "mortality" / "live.json"
     behind = path.read_text()
@@ -396,7 +392,7 @@ def test_a_process_killed_between_the_decision_and_live_json_has_decided_and_who
     assert json.loads(path.read_text())["version"] == "a"
 
 
-def test_what_another_release_decided_by_swinging_forward_is_read_as_it_went(store, condition) -> None:
+def test_rollbacks_of_an_earlier_release_are_read_as_they_happened(store, condition) -> None:
     steps = (("promoted", "a"), ("promoted", "b"), ("rolled_back", "a"), ("rolled_back", "b"))
     for version in "ab":
         _saved(store, condition, version=version)
@@ -426,7 +422,7 @@ def test_the_version_names_the_content_and_not_the_time(store, condition) -> Non
     assert card.model_copy(update={"seed": 2}).content_version("1.2.0") != version
 
 
-def test_a_cohort_that_does_not_add_up_is_no_cohort() -> None:
+def test_a_cohort_whose_counts_do_not_add_up_is_refused() -> None:
     with pytest.raises(ValueError, match="do not add up"):
         Flow(found=140, excluded={"open_stay": 3}, used=136)
 

@@ -1,4 +1,4 @@
-"""Whom a Group, a List or a file names, and the stays of those alone, whatever a server answers."""
+"""Tests which patients a Group, a List or a file names, and that only their stays are found."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +37,7 @@ def client(server):
 
 
 def entries(reference: str, ended: str, *odd: Any) -> list[Any]:
-    """Two patients, the first one again; one who left; one who left and came back; then what is none."""
+    """Two patients, the first again; one who left; one who left and came back; then entries that are no patients."""
     return [
         {reference: {"reference": "Patient/a"}},
         {reference: {"reference": "Patient/b", "type": "Patient"}, ended: False},
@@ -74,7 +74,7 @@ def test_a_list_names_its_entries_in_the_same_way(client, server, reply) -> None
 
 
 @pytest.mark.parametrize("nobody", [None, [], {}, "none", 5])
-def test_what_lists_nobody_names_nobody(client, server, reply, nobody: Any) -> None:
+def test_an_empty_group_or_list_names_nobody(client, server, reply, nobody: Any) -> None:
     server.answer = lambda request: reply({"resourceType": kind_of(request), "member": nobody, "entry": nobody})
     assert (of_group(client, "g"), of_list(client, "l")) == ([], [])
 
@@ -173,7 +173,7 @@ def encounter(key: str, patient: str | None) -> dict[str, Any]:
 
 
 def test_stays_are_asked_for_some_patients_at_a_time_and_taken_of_those_alone(client, server, page) -> None:
-    """By a server that passes over whom it was asked for."""
+    """Returns the answer of a server that ignores which patients were requested."""
     patients = [{"resourceType": "Patient", "id": key, "birthDate": "1960-01-01"} for key in "abcz"]
     everybody = [encounter("e-a", "a"), encounter("e-b", "b"), encounter("e-c", "c"), encounter("e-z", "z")]
     unusable = [encounter("e-nobody", None), {**encounter("e-late", "a"), "period": {"start": "2026-01-03T00:00:00Z"}}]

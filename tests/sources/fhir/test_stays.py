@@ -1,4 +1,4 @@
-"""Which Encounters are ICU stays, and for how long."""
+"""Tests which Encounters are ICU stays, and for how long."""
 
 import weakref
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ WARD = {"resourceType": "Location", "id": "ward", "name": "Ward"}
 
 
 def period(start: int | None, end: int | None = None) -> dict:
-    """A period from hour to hour of 2 January 2026."""
+    """Returns a period between two hours of 2 January 2026."""
     hours = {"start": start, "end": end}
     return {name: f"2026-01-02T{hour:02}:00:00Z" for name, hour in hours.items() if hour is not None}
 
@@ -61,7 +61,7 @@ def hours(found) -> list[tuple[int, int | None]]:
 
 
 class Resource(dict[str, Any]):
-    """A resource that can be told to be gone."""
+    """A resource that can have a weak reference, which shows when it is released."""
 
 
 def test_a_census_keeps_of_a_resource_only_what_a_stay_needs() -> None:
@@ -188,7 +188,7 @@ def test_encounters_without_an_id_are_counted_each_once_in_any_order() -> None:
         assert stays(*given).set_aside.to_numpy().tolist() == expected
 
 
-def test_a_patient_without_a_usable_id_is_nobodys() -> None:
+def test_a_patient_without_a_usable_id_belongs_to_no_stay() -> None:
     records = EncounterRecords(Bases())
     records.add([encounter(subject={"reference": "Patient/None"}), {**PATIENT, "id": None}, {**ICU, "id": 1}])
     assert records.missing()["Patient"] == ["None"]
@@ -264,7 +264,7 @@ def test_a_server_that_ignores_the_class_does_not_turn_visits_into_stays(server,
 
 
 def knowing(**changes):
-    """The profile of a server that knows less than the standard."""
+    """Returns the profile of a server that supports less than the standard."""
     return GENERIC.model_copy(update=changes)
 
 

@@ -21,7 +21,7 @@ TEXTS = "all_varchar=true"
 
 
 def loaded(folder: Path, file: Path, schemas: dict[str, str], options: str = TYPES) -> Path:
-    """A DuckDB file of a folder's CSVs; `schemas` names one for each of hosp and icu."""
+    """Returns a DuckDB file made from a folder's CSVs; `schemas` names one schema each for hosp and icu."""
     csv = {table: MimicFiles(folder).path(table) for table in TABLES}
     with duckdb.connect(file) as database:
         for table in TABLES:

@@ -46,7 +46,7 @@ def test_a_base_url_where_everything_is_404_ends_the_check_though_the_404_is_fhi
 @pytest.mark.parametrize("version", ["3.0.2", "1.0.2", "4.3.0", "5.0.0", "4.01"])
 def test_another_version_of_fhir_is_a_problem(check, wire, version: str) -> None:
     wire.instead = lambda path: told({**STATEMENT, "fhirVersion": version} if path.endswith("metadata") else EMPTY)
-    assert f"it speaks FHIR {version}" in check().problems[0]
+    assert f"it uses FHIR {version}" in check().problems[0]
 
 
 @pytest.mark.parametrize("version", ["4.0.1", "4.0.0", "4.0", None])
@@ -92,12 +92,12 @@ def test_patients_that_are_neither_included_nor_found_are_a_problem(check, wire)
 )
 def test_a_profile_that_asks_what_the_server_refuses_is_a_problem(check, wire, refuse, name: str) -> None:
     wire.refuse = refuse
-    assert any(f"profile wardround asks what this server does not bear ({name}" in each for each in check().problems)
+    assert any(f"profile wardround does not fit this server ({name}" in each for each in check().problems)
 
 
 def test_a_server_that_takes_no_risk_assessment_is_a_problem_of_a_check_that_writes(check, wire) -> None:
     wire.refuse = lambda method, path, _form: 400 if method != "GET" and "_search" not in path else None
-    assert any("takes no RiskAssessment" in each for each in check(write=True).problems)
+    assert any("it accepts no RiskAssessment" in each for each in check(write=True).problems)
     assert check().problems == ()
 
 

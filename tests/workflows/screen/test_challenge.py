@@ -235,4 +235,4 @@ def test_the_log_says_which_challenger_is_scored_beside_and_which_cannot_be(
     (settings.models / "sepsis" / OTHER / "card.json").write_text("{}")
     run = screened(installed=settings)["run"]
     (warned,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert warned == f"run {run}: challenger {OTHER} is left out, for its model cannot be used"
+    assert warned == f"run {run}: challenger {OTHER} is left out because its model cannot be used"

@@ -241,5 +241,5 @@ def test_locations_screen_who_lies_there_whatever_the_class(icu, server, screene
 
 
 def test_locations_that_nobody_names_are_an_error(server, screened) -> None:
-    with pytest.raises(FhirError, match="none is named"):
+    with pytest.raises(FhirError, match="the cohort is defined by Locations but names none"):
         screened(cohort="locations")

@@ -93,7 +93,7 @@ def test_a_patient_who_cannot_be_read_is_said_to_have_been_tried_alone(icu, serv
     run = screened(chunk_size=2)["run"]
     where = f"run {run}, extract, chunk 1: "
     together, alone, *_ = said("WARNING")
-    assert together.startswith(f"{where}2 patients cannot be read together, and each half is tried alone (FhirError ")
+    assert together.startswith(f"{where}2 patients cannot be read together; trying each half separately (FhirError ")
     assert alone.startswith(f"{where}the data of one patient cannot be used; stays failed: 1 (FhirError in ")
     assert line(said, run, "extract, chunk 1", "WARNING").endswith("failed 1 (extract:FhirError 1)")
     assert line(said, run, "reconcile", "WARNING").endswith("written 1; failed 1 (extract:FhirError 1)")
@@ -133,7 +133,7 @@ def test_a_census_in_doubt_is_a_warning(icu, server, screened, settings, tmp_pat
     icu.upload(server)
     run = screened(installed=replace(settings, home=home))["run"]
     (warned,) = said("WARNING")
-    assert warned == f"run {run}, find_stays: the census is in doubt: found 1 stay, expected at least 2"
+    assert warned == f"run {run}, find_stays: the census is implausible: found 1 stay, expected at least 2"
 
 
 def test_a_patient_who_changed_meanwhile_is_said_to_have_failed(icu, server, screened, said) -> None:

@@ -146,7 +146,7 @@ def _require_fhir(probe: Probe, source: FhirEndpoint) -> None:
     """Raises FhirError where a search is no search either: a table of refusals would say nothing."""
     asked = probe.get("Encounter", [("_count", "1")])
     if asked.kind not in _FHIR:
-        what = f"{source.base_url}: answered {asked.status} and nothing that is FHIR, expected it; check the base URL"
+        what = f"{source.base_url}: answered {asked.status}, but not with FHIR, expected FHIR; check the base URL"
         raise FhirError(asked.complaint or what)
     if asked.status in _NOT_HERE:
         what = (

@@ -72,7 +72,7 @@ def _isolated(
             step.warn(f"the data of one patient cannot be used; stays failed: {len(stays)}", error)
             # Only the name of the error: the message of a foreign error may hold a patient's value.
             return [], dict.fromkeys(stays["stay_id"], Reason(type(error).__name__, FailedAt.EXTRACT))
-        step.warn(f"{len(patients)} patients cannot be read together, and each half is tried alone", error)
+        step.warn(f"{len(patients)} patients cannot be read together; trying each half separately", error)
     parts: list[_Extracted] = []
     failures: dict[str, Reason] = {}
     middle = len(patients) // 2

@@ -58,7 +58,7 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         step.count(found=len(everyone), to_screen=len(screened), chunks=len(chunks))
         step.count_reasons("excluded", excluded["excluded"])
         if doubt := doubt_in_words(census):
-            step.warn(f"the census is in doubt: {doubt}")
+            step.warn(f"the census is implausible: {doubt}")
     return chunks
 
 

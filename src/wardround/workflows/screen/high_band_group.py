@@ -52,7 +52,7 @@ def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: 
         account = _settled(lambda held: decide(wanted, held), screening, client.results, settings)
         step.count(members=account.members)
         if account.is_refused:
-            step.warn("the server does not hold the Group of the high band as it is now")
+            step.warn("the server does not have the current Group of the high band")
     return account
 
 
@@ -84,8 +84,9 @@ def take_out(stays: pd.DataFrame, others: pd.DataFrame, opened: Run, client: Fhi
     account = _settled(change, opened.screening(settings), client, settings)
     if account.is_refused:
         raise FhirError(
-            f"run {opened.id}: the Group of the high band still lists patients whose results were taken back"
-            f" ({account.why}), expected it to be written; allow this client to, and retract the run again"
+            f"run {opened.id}: the Group of the high band still lists patients whose results were retracted"
+            f" ({account.why}), expected it to be updated; allow this client to update Groups,"
+            " and retract the run again"
         )
 
 

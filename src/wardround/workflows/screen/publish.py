@@ -58,7 +58,8 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
         step.count_failed(account.failed.values())
         if account.repaired:
             step.warn(
-                f"the server held several RiskAssessments of {len(account.repaired)} stays, of which one stands now"
+                f"the server had several RiskAssessments for {len(account.repaired)} stays;"
+                " only the newest of each is valid now"
             )
 
 

@@ -139,7 +139,9 @@ class Run:
         stays = self.folder.read_frame(run_files.STAYS)
         mine = stays[stays["chunk"] == chunk].reset_index(drop=True)
         if chunk < 1 or mine.empty:
-            raise RunIncomplete(f"run {self.id}: has no chunk {chunk}, expected one that find_stays gave; run it again")
+            raise RunIncomplete(
+                f"run {self.id}: has no chunk {chunk}, expected one that find_stays made; run that step again"
+            )
         return mine
 
     def no_features(self) -> pd.DataFrame:
@@ -172,7 +174,7 @@ def require_servers(opened: Run, source: FhirEndpoint) -> None:
     request = opened.request
     if source.base_url != request.source_url:
         raise FhirError(
-            f"run {opened.id}: reads {request.source_url}, got {source.base_url}; give the source that it began with"
+            f"run {opened.id}: reads {request.source_url}, got {source.base_url}; use the source that it started with"
         )
     given = source.write_to.base_url if source.write_to else source.base_url
     if given != request.results_url:
@@ -231,8 +233,8 @@ def _require_own(folder: RunFolder, request: ScreeningRequest) -> None:
     began = read_request(folder, StoredScreening)
     if began.source != request.source:
         raise FhirError(
-            f"{folder.location('')}: is a run of {began.source}, got {request.source}; screen that source in a run of"
-            " its own"
+            f"{folder.location('')}: is a run of {began.source}, got {request.source}; screen that source in a separate"
+            " run"
         )
 
 
@@ -247,7 +249,9 @@ def _tell(opened: Run) -> None:
         elsewhere,
     )
     if challenger and challenger.left_out:
-        _LOG.warning("run %s: challenger %s is left out, for its model cannot be used", opened.id, challenger.version)
+        _LOG.warning(
+            "run %s: challenger %s is left out because its model cannot be used", opened.id, challenger.version
+        )
     elif challenger:
         _LOG.info("run %s: challenger %s is scored beside it", opened.id, challenger.version)
     if translation != NO_TRANSLATION:

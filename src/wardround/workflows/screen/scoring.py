@@ -82,9 +82,7 @@ class Scoring:
     def _said(self, why: np.ndarray, probabilities: np.ndarray) -> list[Stated]:
         scored = int((why == "").sum())
         if len(probabilities) != scored or not ((probabilities >= 0) & (probabilities <= 1)).all():
-            raise ModelError(
-                f"model {self.model.version}: gave something else than one probability a stay; train again"
-            )
+            raise ModelError(f"model {self.model.version}: did not return one probability per stay; train again")
         thresholds = {str(name): at for name, at in self.model.card.thresholds.items()}
         left, said = iter(probabilities.tolist()), []
         for reason in why:

@@ -59,7 +59,7 @@ def _with_profile(
     def recognise() -> dict[str, str]:
         with FhirClient(source, transport, patience) as client, opened.step(step, client):
             fit = _recognised(client, settings)
-        _LOG.info("run %s: %s is of profile %s, for %s", opened.id, shown(source.base_url), fit.profile.id, fit.why)
+        _LOG.info("run %s: %s has profile %s, because %s", opened.id, shown(source.base_url), fit.profile.id, fit.why)
         return {"profile": fit.profile.id, "why": fit.why}
 
     profile = str(opened.folder.json_once(_KEPT_IN[step], recognise)["profile"])
@@ -74,5 +74,5 @@ def _recognised(client: FhirClient, settings: Settings) -> Fit:
     except (FhirUnreachable, FhirRefused):
         raise
     except FhirError:  # its abilities are then found out by asking
-        return Fit(GENERIC, "it gives no CapabilityStatement")
+        return Fit(GENERIC, "it returned no CapabilityStatement")
     return recognised_by(statement, client.source, settings.schemas)

@@ -105,7 +105,9 @@ def _scores(model: ScoringModel, test: Table) -> Scores:
 def _notes(candidate: ModelCard, live: ModelCard) -> tuple[str, ...]:
     notes = []
     if _question(live) != _question(candidate):
-        notes.append(f"The live model learned another question ({_question(live)}); here it answers the candidate's.")
+        notes.append(
+            f"The live model was trained for a different question ({_question(live)}); here it answers the candidate's."
+        )
     return tuple(notes)
 
 

@@ -1,7 +1,7 @@
 """Compares two stored versions of a condition on the same test patients.
 
 The patients are the test set of the table that one of the two was trained on: from its training run, if that is
-kept, or made again from MIMIC-IV by the request that its card states.
+kept, or rebuilt from MIMIC-IV by the request that its card states.
 """
 
 from collections.abc import Iterator
@@ -106,8 +106,9 @@ def _require_one_question(first: ModelCard, second: ModelCard) -> None:
     if (first.label, first.horizon, first.task) != (second.label, second.horizon, second.task):
         same = " (their definitions of the label differ)" if asked[0] == asked[1] else ""
         raise ModelError(
-            f"models {first.version} and {second.version}: learned different questions ({asked[0]}; {asked[1]}{same}),"
-            " expected one; train one of them for the other's label, horizon and prediction time"
+            f"models {first.version} and {second.version}: were trained for different questions ({asked[0]};"
+            f" {asked[1]}{same}), expected the same; train one of them for the other's label,"
+            " horizon and prediction time"
         )
 
 
@@ -136,7 +137,7 @@ def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Set
                 return
         raise ModelError(
             f"models {both[0].version} and {both[1].version}: neither training run is kept in {settings.runs},"
-            " expected one for its test patients; give --mimic DIR to make them again"
+            " expected one for its test patients; give --mimic DIR to rebuild them"
         )
     card = cards[0]
     with scratch_folder() as scratch:
@@ -146,7 +147,7 @@ def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Set
         opened = load_run(run, own)
         again = opened.data_digest() == card.data_digest
         whose = (
-            f"the test patients of {card.version}, made again from MIMIC-IV"
+            f"the test patients of {card.version}, rebuilt from MIMIC-IV"
             if again
             else (f"test patients drawn as for {card.version}, from data other than it was trained on")
         )
