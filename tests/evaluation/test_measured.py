@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from wardround.candidates.base import probability
-from wardround.evaluation.measured import Measured, Told, measured
+from wardround.evaluation.measured import AboutModel, Measured, measured
 from wardround.evaluation.other_onset import other_onset
 from wardround.evaluation.results import Importance, OtherOnset, Policy, Task
 from wardround.evaluation.tallies import Scores
@@ -62,20 +62,20 @@ def _onsets() -> pd.DataFrame:
     )
 
 
-def _told(**changes: object) -> Told:
-    told = Told(
+def _about(**changes: object) -> AboutModel:
+    about = AboutModel(
         task=TASK,
         policy=Policy(name="f1", target=None, reached=0.5),
         importance=Importance(method="shap", unit="log-odds", rows=0, columns=()),
         onsets=_onsets(),
     )
-    return told._replace(**changes)
+    return about._replace(**changes)
 
 
 @pytest.fixture(scope="module")
 def found() -> Measured:
     rows = _rows()
-    return measured(rows, _scores(rows), _told(), seed=1)
+    return measured(rows, _scores(rows), _about(), seed=1)
 
 
 def test_every_figure_has_an_interval_around_it(found: Measured) -> None:
@@ -121,7 +121,7 @@ def test_the_lead_is_from_the_first_true_alert_to_the_onset(found: Measured) -> 
 def test_without_onsets_there_is_no_lead_and_no_other_definition() -> None:
     rows = _rows().assign(onset=pd.Series(pd.NaT, index=range(STAYS * HOURS), dtype="datetime64[us, UTC]"))
     task = TASK.model_copy(update={"onset_definition": None})
-    evaluation = measured(rows, _scores(rows), _told(onsets=None, task=task), seed=1).evaluation
+    evaluation = measured(rows, _scores(rows), _about(onsets=None, task=task), seed=1).evaluation
     assert evaluation.lead_time.median.reason == "no stay with the outcome has a time of onset"
     assert evaluation.sensitivity_to_onset.reason == "the label has no second definition of onset"
 
@@ -203,5 +203,5 @@ def test_small_cells_are_counted_and_not_shown(found: Measured) -> None:
 
 def test_the_evaluation_repeats_with_the_seed(found: Measured) -> None:
     rows = _rows()
-    assert measured(rows, _scores(rows), _told(), seed=1) == found
-    assert measured(rows, _scores(rows), _told(), seed=2).metrics["auroc"] != found.metrics["auroc"]
+    assert measured(rows, _scores(rows), _about(), seed=1) == found
+    assert measured(rows, _scores(rows), _about(), seed=2).metrics["auroc"] != found.metrics["auroc"]

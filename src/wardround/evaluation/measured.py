@@ -25,7 +25,7 @@ class Measured(NamedTuple):
     evaluation: Evaluation
 
 
-class Told(NamedTuple):
+class AboutModel(NamedTuple):
     """What an evaluation contains about the model besides its scores.
 
     `onsets` has both times of Sepsis-3 (see `other_onset`), or is None.
@@ -37,20 +37,20 @@ class Told(NamedTuple):
     onsets: pd.DataFrame | None
 
 
-def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measured:
+def measured(rows: pd.DataFrame, scores: Scores, about: AboutModel, seed: int) -> Measured:
     """Measures everything on the test set.
 
     Args:
         rows: `training.tasks.ROW_COLUMNS`, at least one row.
         scores: calibrated score of each row, and the threshold of the high band.
-        told: what the evaluation contains unchanged, and what it needs besides the rows.
+        about: what the evaluation contains unchanged, and what it needs besides the rows.
         seed: decides the resamples of patients.
     """
     placed = rows.reset_index(drop=True)
     outcome, patients = placed["outcome"].to_numpy(dtype=int), placed["patient_id"]
     found = measure_with_intervals(outcome, *scores, patients, seed, _MEASURES)
     evaluation = Evaluation(
-        policy=told.policy,
+        policy=about.policy,
         calibration=CalibrationOnTest(
             slope=found["slope"],
             intercept=found["intercept"],
@@ -59,11 +59,11 @@ def measured(rows: pd.DataFrame, scores: Scores, told: Told, seed: int) -> Measu
         ),
         curves=curves_of(outcome, scores.score),
         decision_curve=decision_curve(outcome, scores.score),
-        alerts_per_100_patient_days=_alerts(found[_ALERTS], told.task),
+        alerts_per_100_patient_days=_alerts(found[_ALERTS], about.task),
         lead_time=lead_time(placed, *scores, seed),
         subgroups=subgroups_of(placed, scores, seed),
-        importance=told.importance,
-        sensitivity_to_onset=other_onset(placed, scores, told.onsets, told.task, seed),
+        importance=about.importance,
+        sensitivity_to_onset=other_onset(placed, scores, about.onsets, about.task, seed),
     )
     return Measured({name: found[name] for name in METRICS}, evaluation)
 

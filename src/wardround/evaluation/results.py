@@ -150,7 +150,7 @@ class OtherOnset(SpecModel):
     reason: str | None = None
 
     @model_validator(mode="after")
-    def _is_there_or_says_why(self) -> Self:
+    def _has_value_or_reason(self) -> Self:
         if (self.metrics is None) == (self.reason is None):
             raise ValueError("the other onset definition needs either metrics or a reason")
         return self

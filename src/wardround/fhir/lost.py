@@ -23,7 +23,7 @@ LOST: Final = (
 """What requests raises if no complete answer came."""
 
 NOT_RUNNING: Final = "check that the server is running"
-_NO_WAY: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
+_UNREACHABLE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 # https://docs.openssl.org/3.0/man1/openssl-verification-options/, as X509_V_ERR_… in x509_vfy.h
 _NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 # OpenSSL's names for an answer that is not TLS at all.
@@ -91,8 +91,8 @@ def _tls(*reasons: str) -> Callable[[BaseException], bool]:
     return lambda cause: isinstance(cause, ssl.SSLError) and cause.reason in reasons
 
 
-def _no_way(cause: BaseException) -> bool:
-    return isinstance(cause, OSError) and cause.errno in _NO_WAY
+def _is_unreachable(cause: BaseException) -> bool:
+    return isinstance(cause, OSError) and cause.errno in _UNREACHABLE
 
 
 def _closed_tunnel(cause: BaseException) -> bool:
@@ -110,7 +110,7 @@ _RULES: Final[list[tuple[Callable[[BaseException], bool], Loss]]] = [
         _is(ConnectionRefusedError),
         Loss("nothing is listening on the port", f"{NOT_RUNNING}, and the port"),
     ),
-    (_no_way, Loss("its network cannot be reached", "check the address and the way there (VPN, routes)")),
+    (_is_unreachable, Loss("its network cannot be reached", "check the address and the way there (VPN, routes)")),
     (
         _closed_tunnel,
         Loss("the tunnel was refused", "check the password and the permissions"),

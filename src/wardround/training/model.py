@@ -136,7 +136,7 @@ class Inputs:
         np.copyto(inputs, self.imputation, where=np.isnan(inputs))
         return inputs
 
-    def are_there(self, rows: np.ndarray) -> np.ndarray:
+    def have_required(self, rows: np.ndarray) -> np.ndarray:
         """Returns, for each row, whether it has all inputs that are required and have no imputation."""
         return np.asarray(~np.isnan(rows[:, self.required]).any(axis=1))
 
@@ -196,7 +196,7 @@ class ScoringModel:
     def can_score(self, features: pd.DataFrame) -> np.ndarray:
         """Returns, for each row, whether it has all inputs that are required and have no imputation."""
         columns, rows = self._rows(features)
-        return self.inputs_among(columns).are_there(rows)
+        return self.inputs_among(columns).have_required(rows)
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
         """Returns each column's part in each row's score, in `card.contributions_unit`, with the index of `features`.

@@ -12,7 +12,7 @@ from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
 from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screen import check_quality, require_complete
-from wardround.workflows.steps import told
+from wardround.workflows.steps import logged
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_the_gates_process_says_through_its_parent(icu, server, screened, said) 
 
 
 def test_what_fails_is_an_error_by_name_and_place_without_its_message(said) -> None:
-    with pytest.raises(ValueError, match="Zebrowski"), told("run r", "score", 3):
+    with pytest.raises(ValueError, match="Zebrowski"), logged("run r", "score", 3):
         raise ValueError("Zebrowski 7.1")
     (failed,) = said("ERROR")
     assert failed.startswith("run r, score, chunk 3: failed after ")
@@ -117,7 +117,7 @@ def test_what_fails_is_an_error_by_name_and_place_without_its_message(said) -> N
 
 
 def test_a_reason_that_is_a_message_is_counted_by_its_kind_alone(said) -> None:
-    with told("run r", "publish") as step:
+    with logged("run r", "publish") as step:
         step.count_reasons("failed", ["write:412", "write:412", "invalid:value Zebrowski is 7.1", "quality:rule a", ""])
     assert said()[-1].endswith("; failed 5 (invalid 1, quality 1, write:412 2)")
 

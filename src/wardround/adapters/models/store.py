@@ -22,7 +22,7 @@ from wardround.adapters.models.versions import ModelVersions
 from wardround.errors import ConditionSuspended, ModelError, StorageError
 from wardround.evaluation.comparison import Comparison
 from wardround.spec.conditions import Condition
-from wardround.training.decisions import Decision, Standing, What, says_again, standing
+from wardround.training.decisions import Decision, Standing, What, is_repeat, standing
 from wardround.training.model import ScoringModel
 
 _LOG = logging.getLogger(__name__)
@@ -219,7 +219,7 @@ class ModelStore(ModelVersions):
         with self._alone(condition_id):
             decision = self._decision(by, "record_accepted", "", self.standing(condition_id), why)
             # Repeated for a record that was changed since, it is another decision.
-            if self.doubts(condition_id) or not says_again(decision, self.decisions(condition_id)):
+            if self.doubts(condition_id) or not is_repeat(decision, self.decisions(condition_id)):
                 self._append(condition_id, decision)
             accept(self._folder(condition_id), self._read(condition_id))
             return self.standing(condition_id)
@@ -269,7 +269,7 @@ class ModelStore(ModelVersions):
         )
 
     def _append_new(self, condition_id: str, decision: Decision) -> None:
-        if not says_again(decision, self.decisions(condition_id)):
+        if not is_repeat(decision, self.decisions(condition_id)):
             self._append(condition_id, decision)
 
     def _append(self, condition_id: str, decision: Decision) -> None:

@@ -265,13 +265,13 @@ def _times(counted: Sequence[Bounds], as_of: int | None) -> dict[str, int]:
     if any(one.is_reversed for one in counted):
         raise _Unusable(REVERSED_PERIOD)
     if not _is_certain(counted, as_of):
-        raise _Unusable(UNCERTAIN_PERIOD if all(one.is_told for one in counted) else NO_PERIOD)
+        raise _Unusable(UNCERTAIN_PERIOD if all(one.is_stated for one in counted) else NO_PERIOD)
     end = max(one.end[0] for one in counted)
     return {"intime": min(min(one.begin[1], end) for one in counted), "outtime": UNKNOWN if end == LATEST else end}
 
 
 def _is_certain(counted: Sequence[Bounds], as_of: int | None) -> bool:
     if as_of is None:
-        return all(one.is_told and one.is_exact for one in counted)
-    over = all(one.is_told and one.is_over_at(as_of) for one in counted)
+        return all(one.is_stated and one.is_exact for one in counted)
+    over = all(one.is_stated and one.is_over_at(as_of) for one in counted)
     return over or any(one.holds_at(as_of) for one in counted)

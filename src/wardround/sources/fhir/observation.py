@@ -18,7 +18,7 @@ from wardround.fhir.references import (
     patient_of,
 )
 from wardround.fhir.times import micros_of
-from wardround.sources.fhir.context import MODIFIER_EXTENSION, changed, is_absent, is_there, said_around
+from wardround.sources.fhir.context import MODIFIER_EXTENSION, changed, context_of, is_absent, is_there
 from wardround.sources.fhir.observation_shape import Coding, Component, Observation, Quantity
 from wardround.spec.source_maps import Translation
 from wardround.spec.ucum import SYSTEMS as UCUM_SYSTEMS
@@ -123,11 +123,11 @@ def _holders(
 ) -> Iterator[_Holder]:
     """Yields whatever holds a value that counts, with its variable, and why it may not be one."""
     ruled_out = rule.ruled_out(codings) if len(codings) > 1 else ()
-    around = said_around(observation, observation)
+    around = context_of(observation, observation)
     for name in opening.variables:
         yield observation, name, (CODE if name in ruled_out else "") or rule.excluded(name, around)
     for component, name, why in _parts(observation, opening, rule, ruled_out):
-        said = around if component.extension is None else said_around(observation, component)
+        said = around if component.extension is None else context_of(observation, component)
         yield component, name, why or rule.excluded(name, said)
 
 
@@ -191,5 +191,5 @@ def _malformed(resource: Resource, rule: ReadingRule, bases: Bases) -> list[Row]
     source_ref = f"Observation/{key}" if is_id(key) else "Observation"
     return [
         (patient, UNKNOWN, UNKNOWN, _NAN, source_ref, (variable, "", "", False, "", MALFORMED))
-        for variable in rule.mentioned(resource.get("code"), resource.get("component"))
+        for variable in rule.variables_mentioned(resource.get("code"), resource.get("component"))
     ]

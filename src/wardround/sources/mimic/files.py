@@ -19,7 +19,7 @@ import duckdb
 from wardround.errors import SourceDataError, StorageError
 from wardround.sources.mimic.database import MimicDatabase
 from wardround.sources.mimic.sql import literal
-from wardround.sources.mimic.times import checked, complaint
+from wardround.sources.mimic.times import checked, error_message
 
 MODULES = {
     "icustays": "icu", "chartevents": "icu", "d_items": "icu", "inputevents": "icu", "outputevents": "icu",
@@ -129,7 +129,7 @@ def reading(what: Path) -> Iterator[None]:
                 " expected space for what does not fit in memory; free some space, set TMPDIR,"
                 " or raise WARDROUND_MEMORY"
             ) from None
-        if text := complaint(error):
+        if text := error_message(error):
             raise SourceDataError(text) from None
         text = str(error)
         column = re.search(r'column "?(\w+)"?', text)

@@ -31,7 +31,7 @@ _READS: Final = {
 
 def problems(statement: Resource, findings: Findings, differences: Mapping[str, Any], profile: str) -> list[str]:
     """Why a screening could not run; nothing if it can."""
-    found = [*_version(statement), *_encounters(findings), *_nobody_to_ask_with(findings), *_reading(findings)]
+    found = [*_version(statement), *_encounters(findings), *_no_patient_to_search_with(findings), *_reading(findings)]
     # A server that answers nothing says nothing about a profile.
     return found or [*_profile(differences, profile), *_writing(findings)]
 
@@ -84,7 +84,7 @@ def _reading(findings: Findings) -> Iterator[str]:
             )
 
 
-def _nobody_to_ask_with(findings: Findings) -> Iterator[str]:
+def _no_patient_to_search_with(findings: Findings) -> Iterator[str]:
     asked = {row.question for row in findings.rows}
     if findings.facts.get("encounter_needs_patient") and "Observation of a patient" not in asked:
         told = next(row.detail for row in findings.rows if row.question == "Encounter without a patient")

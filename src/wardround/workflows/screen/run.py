@@ -32,7 +32,7 @@ from wardround.spec.source_maps import NO_TRANSLATION, Translation
 from wardround.training.model import HOSPITAL_STAY, NOT_STATED, ScoringModel
 from wardround.workflows.report_places import report_place
 from wardround.workflows.screen.request import ScreeningRequest
-from wardround.workflows.steps import Step, told
+from wardround.workflows.steps import Step, logged
 from wardround.workflows.stores import store_of
 
 _LOG = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class Run:
     def step(self, name: str, client: FhirClient | None = None, chunk: int | None = None) -> Iterator[Step]:
         """Records when the step began and ended and how many requests its client made, if it ends well; logs it."""
         began, requests = time(), client.requests_made if client else 0
-        with told(f"run {self.id}", name, chunk, self.place) as step:
+        with logged(f"run {self.id}", name, chunk, self.place) as step:
             yield step
             made = client.requests_made - requests if client else 0
             step.count(requests=made)
@@ -222,7 +222,7 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
         }
     )
     write_request(folder, stored)
-    _tell(load_run(run, settings))
+    _log_opened(load_run(run, settings))
     return run
 
 
@@ -238,7 +238,7 @@ def _require_own(folder: RunFolder, request: ScreeningRequest) -> None:
         )
 
 
-def _tell(opened: Run) -> None:
+def _log_opened(opened: Run) -> None:
     """Logs what the run uses."""
     request, challenger, translation = opened.request, opened.challenger, opened.translation
     elsewhere = f", results to {shown(request.write_to)}" if request.write_to else ""

@@ -75,7 +75,7 @@ class Scoring:
     def _why_not(self, values: np.ndarray) -> np.ndarray:
         """Returns why a row gets no score; empty for rows that do."""
         why = np.full(len(values), "", dtype=object)
-        why[~self.inputs.are_there(values)] = REQUIRED_INPUT
+        why[~self.inputs.have_required(values)] = REQUIRED_INPUT
         why[~enough_data(values, self.columns.subjects)] = MINIMUM_DATA
         return why
 

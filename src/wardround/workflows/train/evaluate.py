@@ -8,7 +8,7 @@ from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files
 from wardround.evaluation.calibration import calibrated
 from wardround.evaluation.importance import importance_of
-from wardround.evaluation.measured import Told, measured
+from wardround.evaluation.measured import AboutModel, measured
 from wardround.evaluation.results import Evaluated, Policy
 from wardround.evaluation.shown_reasons import shown_reasons
 from wardround.evaluation.tallies import Scores
@@ -34,7 +34,7 @@ def evaluate(run: str, settings: Settings) -> str:
         shown = shown_reasons(fitted, inputs, test.features, compared)
         importance = importance_of(fitted, inputs, opened.condition.columns).model_copy(update={"reasons": shown})
         policy = cast(Policy, result.policy)  # only a model that was trained elsewhere has none
-        found = measured(test.frame, scores, Told(opened.task, policy, importance, _onsets(opened)), seed)
+        found = measured(test.frame, scores, AboutModel(opened.task, policy, importance, _onsets(opened)), seed)
         evaluated = Evaluated(
             chosen=chosen,
             imputation=imputation,

@@ -24,7 +24,7 @@ from wardround.training.fitting import CandidateResult, TrainingRows
 from wardround.training.labels import label_of
 from wardround.training.tasks import task_of
 from wardround.workflows.report_places import card_place
-from wardround.workflows.steps import Step, told
+from wardround.workflows.steps import Step, logged
 from wardround.workflows.train.request import TrainingRequest
 
 # In the column `fold` of the table: a row of the test set, which is in no fold of the cross-validation.
@@ -150,7 +150,7 @@ class Table:
 
 def step_of(run: str, name: str, settings: Settings) -> AbstractContextManager[Step]:
     """Returns a step of the run for the log, with the place of the card."""
-    return told(f"run {run}", name, place=lambda: card_place(run, settings))
+    return logged(f"run {run}", name, place=lambda: card_place(run, settings))
 
 
 def open_run(request: TrainingRequest, settings: Settings) -> Run:

@@ -23,7 +23,7 @@ from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.spec.loading import load_condition
 from wardround.training.model import ModelCard, ScoringModel
-from wardround.workflows.steps import told
+from wardround.workflows.steps import logged
 from wardround.workflows.train.build_table import build_table
 from wardround.workflows.train.load import load
 from wardround.workflows.train.request import TrainingRequest
@@ -48,7 +48,7 @@ def compare_versions(
     """
     store = ModelStore(settings.models)
     condition = load_condition(condition_id or _condition_of(first, second, store), settings.schemas)
-    with told(condition.id, "compare_versions") as step:
+    with logged(condition.id, "compare_versions") as step:
         both = tuple(store.load(condition, version) for version in (first, second))
         _require_one_question(both[0].card, both[1].card)
         with _test_side(both, mimic, settings) as (run, patients):
