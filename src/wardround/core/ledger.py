@@ -1,6 +1,7 @@
 """Builds the ledger of a run: each stay found occurs once, with its outcome, and the counts add up."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 import pandas as pd
@@ -14,6 +15,8 @@ EXCLUDED: Final = "excluded"  # not in the cohort
 FAILED: Final = "failed"
 WITHDRAWN: Final = "withdrawn"  # the reason of a scored stay whose result somebody else marked as entered in error
 OUTCOMES: Final = (SCORED, INDETERMINATE, EXCLUDED, FAILED)
+
+_AT_ONCE: Final = 2_000  # entries that become a frame together
 
 LEDGER_COLUMNS: Final = {
     "stay_id": "str",
@@ -38,7 +41,7 @@ def open_ledger(entries: Iterable[dict[str, object]], found: Iterable[str]) -> p
     Raises:
         RunIncomplete: a stay is missing, unknown or listed twice, or an outcome lacks its reason.
     """
-    ledger = frame_of(LEDGER_COLUMNS, list(entries)).sort_values("stay_id", ignore_index=True)
+    ledger = pd.concat(_parts(entries), ignore_index=True).sort_values("stay_id", ignore_index=True)
     expected = pd.Series(sorted(found), dtype="str")
     if ledger["stay_id"].tolist() != expected.tolist():
         different = set(ledger["stay_id"]) ^ set(expected)
@@ -54,6 +57,14 @@ def open_ledger(entries: Iterable[dict[str, object]], found: Iterable[str]) -> p
             f"{', '.join(OUTCOMES)}; check {_some(unexplained['stay_id'].tolist())}"
         )
     return ledger
+
+
+def _parts(entries: Iterable[dict[str, object]]) -> Iterator[pd.DataFrame]:
+    """Yields the entries as frames, and at least one: as mappings, those of a hospital take ten times the memory."""
+    left = iter(entries)
+    while some := list(islice(left, _AT_ONCE)):
+        yield frame_of(LEDGER_COLUMNS, some)
+    yield frame_of(LEDGER_COLUMNS)
 
 
 def counts(ledger: pd.DataFrame) -> dict[str, int]:

@@ -95,8 +95,8 @@ def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
     unknown, rows = kept_unknown(folder)
     request = read_request(folder, StoredScreening)
     condition = load_condition(request.condition, settings.schemas)
-    stays = folder.read_frame(run_files.STAYS) if run_files.STAYS in names else pd.DataFrame(columns=_STAYS)
-    ledger = folder.read_frame(run_files.LEDGER) if run_files.LEDGER in names else _unfinished(stays)
+    stays = folder.read_frame(run_files.STAYS, _STAYS) if run_files.STAYS in names else pd.DataFrame(columns=_STAYS)
+    ledger = folder.read_frame(run_files.LEDGER) if run_files.LEDGER in names else _unfinished(folder, names)
     now, quality = _standing(request, settings), folder.read_json_or(run_files.QUALITY, None)
     census = Census.model_validate(folder.read_json_or(run_files.CENSUS, {}))
     return RunRecord(
@@ -105,7 +105,7 @@ def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
         request=request,
         summary=RunSummary.model_validate(folder.read_json_or(run_files.SUMMARY, {})),
         ledger=ledger,
-        stays=stays[_STAYS],
+        stays=stays,
         scores=_scores(folder, names),
         unknown=unknown,
         rows=rows,
@@ -119,10 +119,11 @@ def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
     )
 
 
-def _unfinished(stays: pd.DataFrame) -> pd.DataFrame:
+def _unfinished(folder: RunFolder, names: Sequence[str]) -> pd.DataFrame:
     """Returns a ledger for a run that ended before it had one: no stay was scored, and nothing was written."""
-    if stays.empty:
+    if run_files.STAYS not in names:
         return frame_of(LEDGER_COLUMNS)
+    stays = folder.read_frame(run_files.STAYS)
     excluded = stays["excluded"] != ""
     account = stays.assign(
         outcome=excluded.map({True: EXCLUDED, False: FAILED}),
