@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 import fsspec
 import orjson
 import pandas as pd
+from pyarrow import BufferReader
+from pyarrow.parquet import ParquetFile
 
 from wardround.adapters.files.refused import refused, storing
 from wardround.adapters.files.whole_file import UNFINISHED, remove_leftovers, whole_file
@@ -76,12 +78,15 @@ class RunFolder:
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
         buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False)
+        # A third faster than the default, and hardly larger.
+        frame.to_parquet(buffer, index=False, compression="lz4")
         self.write_bytes(name, buffer.getvalue())
 
     def read_frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Returns the frame, or only these columns of it."""
-        return pd.read_parquet(io.BytesIO(self.read_bytes(name)), columns=list(columns) if columns else None)
+        # pandas would take it for one of many files, and start threads for it, which takes twice as long.
+        file = ParquetFile(BufferReader(self.read_bytes(name)))
+        return file.read(columns=list(columns) if columns else None, use_threads=False).to_pandas(use_threads=False)
 
     def write_json(self, name: str, value: Any) -> None:
         self.write_bytes(name, orjson.dumps(value, option=orjson.OPT_INDENT_2))

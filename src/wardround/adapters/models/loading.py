@@ -1,6 +1,7 @@
 """Makes a scorer of a version's card and checked file, which is read only by the library that wrote it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as library_version
 
@@ -20,7 +21,13 @@ def scorer_of(card: ModelCard, files: Mapping[str, bytes], where: str) -> Scorer
         return ImportedModel.parse(files[ImportedModel.file_name], card.imported, card.columns, where)
     candidate = CANDIDATES[card.chosen]
     _check_library(candidate.library, card, where)
-    return candidate.parse(files[candidate.file_name])
+    return _parsed(candidate.parse, files[candidate.file_name])
+
+
+@lru_cache(maxsize=2)
+def _parsed(parse: Callable[[bytes], Scorer], content: bytes) -> Scorer:
+    """Returns the scorer, kept because a run loads its model when it is opened and again to score."""
+    return parse(content)
 
 
 def _check_library(library: str, card: ModelCard, where: str) -> None:
