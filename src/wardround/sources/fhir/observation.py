@@ -36,7 +36,7 @@ def readings_of(observations: Iterable[Observation | Misshapen], rule: ReadingRu
     start while it is open. A date without a time of day does not count as a time. available is `issued`, or else time.
     """
     readings: list[Row] = []
-    opening_of, patient_of, add = rule.opening, bases.patient, readings.append
+    openings, patient_of, add = rule.openings, bases.patient, readings.append
     for one in observations:
         if type(one) is Misshapen:
             readings += _malformed(one.resource, rule, bases)
@@ -55,14 +55,14 @@ def readings_of(observations: Iterable[Observation | Misshapen], rule: ReadingRu
                 or not (one.body_site is one.method is None and one.specimen is one.extension is subject.type is None)
                 or not (quantity.extension is quantity.about_value is quantity.comparator is None)
                 or type(value := quantity.value) not in _NUMBERS
-                or type(unit := quantity.code) is not str
+                or type(unit := quantity.code or "") is not str
                 or (unit != quantity.unit is not None)
                 or not (effective := one.effective_date_time)
                 or one.resource_type != "Observation"
                 or not is_id(key := one.id)
             ):
                 readings += _readings(one, rule, bases)
-            elif (opening := opening_of(concept.coding)) is not None:
+            elif (opening := openings.get(((coding := concept.coding[0]).system, coding.code))) is not None:
                 patient, problem = patient_of(subject.reference)
                 time, issued = micros_of(effective), micros_of(one.issued)
                 if time == UNKNOWN and not problem:
