@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final
 
 from wardround.errors import FhirError, FhirUnreachable
 from wardround.fhir.client import FhirClient
-from wardround.fhir.page import WHOLE, Shape, about_a_dict, dicts
+from wardround.fhir.page import WHOLE, Shape, dicts, only
 from wardround.fhir.references import Resource, is_id
 from wardround.fhir.write_outcome import WriteOutcome
 from wardround.results.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
@@ -21,23 +21,8 @@ _CREATED: Final = 201
 _DEVICE: Final = re.compile(r"Device/[A-Za-z0-9\-.]{1,64}")
 
 
-class _Judged(TypedDict, total=False):
-    """The elements by which a RiskAssessment is told apart and judged."""
-
-    resourceType: Any
-    id: Any
-    meta: Any
-    issue: Any  # of an OperationOutcome
-    identifier: Any
-    status: Any
-    subject: Any
-    encounter: Any
-    prediction: Any
-    note: Any
-
-
-JUDGED: Final = cast(Shape[Resource], Shape(_Judged, about_a_dict))
-"""Keeps only what tells which result a RiskAssessment is, what it says of whom, and whether it stands.
+JUDGED: Final = only("identifier", "status", "subject", "encounter", "prediction", "note")
+"""Keeps what tells which result a RiskAssessment is, what it says of whom, and whether it stands.
 
 Not the basis, which is nine tenths of it.
 """

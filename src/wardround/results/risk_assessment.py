@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -85,6 +86,7 @@ def identity(screening: Screening, stay_id: str) -> str:
     return sha256(json.dumps(parts).encode()).hexdigest()
 
 
+@lru_cache(maxsize=256)
 def fhir_time(moment: datetime) -> str:
     """Returns a FHIR dateTime in UTC, with a fraction of a second only if there is one."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -244,6 +246,7 @@ def _normal_period(prediction: Any) -> Any:
     return {**prediction, "whenPeriod": normal}
 
 
+@lru_cache(maxsize=256)
 def _normal_time(text: str) -> str:
     try:
         return fhir_time(datetime.fromisoformat(text))

@@ -7,19 +7,23 @@ from typing import Final, NamedTuple
 from wardround.core.microseconds import micros
 from wardround.core.stays import TOOK_PLACE
 from wardround.fhir.client import FhirClient
+from wardround.fhir.page import only
 from wardround.fhir.references import Resource, contradicts, is_id, patient_of
 from wardround.fhir.versions import Newest, last_updated
-from wardround.sources.fhir.people import is_modified, person_of
+from wardround.sources.fhir.people import ELEMENTS, is_modified, person_of
 
 ENCOUNTER_GONE: Final = "encounter_gone"  # no longer there, or unreadable
 SUBJECT_CHANGED: Final = "subject_changed"  # now of another patient, another server's or none
 STATUS_CHANGED: Final = "status_changed"  # cancelled or entered in error, or only planned
 ENCOUNTER_CHANGED: Final = "encounter_changed"  # contains something that is not understood here
 _TYPES: Final = ("Encounter", "Patient")
+_LOOKED_AT: Final = only("status", "subject", "identifier", *ELEMENTS)
 
 
 class SecondLook(NamedTuple):
     """What the source says now: Encounters and Patients by id, and which stays have changed.
+
+    A resource that was searched for holds only what is looked at, and its identifiers.
 
     `changed` maps a stay_id to one of the reasons above, or to why the stay's Patient is barred (`person_of`).
     """
@@ -52,13 +56,13 @@ def _encounters(client: FhirClient, ids: Sequence[str]) -> Iterable[Resource]:
         reads = [{"request": {"method": "GET", "url": f"Encounter/{key}"}} for key in ids]
         return [answer["resource"] for answer in client.batch(reads) if isinstance(answer.get("resource"), dict)]
     include = [("_include", "Encounter:patient")] if profile.has_include else []
-    return client.search("Encounter", [("_id", ids), *include])
+    return client.search("Encounter", [("_id", ids), *include], _LOOKED_AT)
 
 
 def _patients(client: FhirClient, ids: Sequence[str]) -> Iterator[Resource]:
     size = client.source.patients_per_search
     for place in range(0, len(ids), size):
-        yield from client.search("Patient", [("_id", ids[place : place + size])])
+        yield from client.search("Patient", [("_id", ids[place : place + size])], _LOOKED_AT)
 
 
 def _add(newest: Mapping[str, Newest[Resource]], client: FhirClient, resources: Iterable[Resource]) -> None:

@@ -145,7 +145,7 @@ def _valid(
         except ValueError as error:
             account.failed[assessment.stay_id] = Reason(str(error), FailedAt.INVALID)
         else:
-            wanted[identity(screening, assessment.stay_id)] = resource
+            wanted[risk_assessments.identity_of(resource)] = resource
     return wanted
 
 

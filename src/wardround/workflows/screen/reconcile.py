@@ -32,6 +32,7 @@ DUPLICATE = "duplicate"
 DIFFERENT = "different"
 # A RiskAssessment names all its Observations, so only this many are in memory together, whatever the size of the ward.
 AT_ONCE = 500
+_OF_STAYS = ["stay_id", "patient_id", "unit", "excluded"]
 
 
 def reconcile(run: str, client: FhirClient, settings: Settings) -> RunSummary:
@@ -67,7 +68,7 @@ def _entries(stays: pd.DataFrame, opened: Run) -> Iterator[dict[str, object]]:
     """Yields the outcome of each stay found, as one mapping of the ledger's columns per stay."""
     for chunk, mine in stays.groupby("chunk"):
         accounts = {} if chunk == 0 else _chunk_accounts(opened, int(str(chunk)))
-        for stay in mine.to_dict("records"):
+        for stay in mine[_OF_STAYS].to_dict("records"):
             about = {"stay_id": stay["stay_id"], "patient_id": stay["patient_id"], "unit": stay["unit"], "chunk": chunk}
             nothing = {"score": float("nan"), "band": "", "written": False}
             if chunk == 0:
