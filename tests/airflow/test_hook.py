@@ -52,7 +52,7 @@ def test_a_connection_given_as_a_uri_keeps_its_path_and_port(monkeypatch):
 
 def test_two_ports_are_refused():
     wrong = Connection(conn_id="ward", conn_type="fhir", host="https://h.org:443/r4", port=8443)
-    with pytest.raises(FhirError, match="connection ward: Base URL says port 443 and Port 8443, expected one"):
+    with pytest.raises(FhirError, match="connection ward: Base URL has port 443 and Port is 8443, expected one"):
         source_of(wrong)
 
 
@@ -236,7 +236,7 @@ def test_results_go_to_another_connection_with_a_sign_in_of_its_own():
 @pytest.mark.parametrize(
     ("taker", "message"),
     [
-        (other(write_to="ward"), "connection results: takes results, and Write to is filled in"),
+        (other(write_to="ward"), "connection results: receives results, but its Write to is filled in"),
         (other(host="http://127.0.0.1:9/fhir"), "write its results to itself"),
         (other(auth="magic"), "connection results: Authentication is 'magic'"),
     ],

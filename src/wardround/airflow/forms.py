@@ -160,8 +160,8 @@ def training_form(condition: Condition) -> dict[str, Param]:
             type="string",
             enum=["patient", "calendar"],
             title="Split",
-            description="Who tests the model. patient: a random quarter of the patients. calendar: those of the latest"
-            " years.",
+            description="Which patients test the model. patient: a random quarter of the patients. calendar: those of"
+            " the latest years.",
         ),
         "approval": Param(
             "first_without_asking",

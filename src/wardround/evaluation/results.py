@@ -132,7 +132,7 @@ class Importance(SpecModel):
     """Mean absolute contribution per column over test rows, largest first."""
 
     method: Attribution | Literal["contributions"] = Field(
-        description="How contributions are made; contributions: not said, by an earlier release."
+        description="How contributions are made; contributions: not stated, from an earlier release."
     )
     unit: Literal["log-odds", "probability"]
     rows: int
