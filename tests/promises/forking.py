@@ -23,9 +23,12 @@ import sklearn.linear_model  # noqa: F401
 from fhir.resources.R4B.riskassessment import RiskAssessment  # noqa: F401
 
 import wardround.cli.screen
+import wardround.cli.screening_said  # noqa: F401
+import wardround.cli.servers  # noqa: F401
 from wardround.adapters import expectations
 from wardround.cli.main import run
 from wardround.workflows.screen import check_quality
+from wardround.workflows.screen.ahead import load_ahead
 
 TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "shutil.rmtree", "socket.connect", "http.client.send"}
 
@@ -76,6 +79,7 @@ def work(job: dict[str, Any], out: IO[str], err: IO[str], count: str) -> None:
 
 def serve() -> None:
     expectations.prepare()
+    load_ahead()
     # The quality gate in this process: one of its own would import Great Expectations anew in every fork.
     gate = partial(nullcontext, check_quality)
     wardround.cli.screen.GateProcess = gate  # type: ignore[assignment, misc]

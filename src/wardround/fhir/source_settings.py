@@ -222,12 +222,16 @@ def _reader(setting: str) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-@cache
 def schema(setting: str) -> dict[str, Any]:
     """Returns the JSON schema of a setting's values, without the null of an optional one."""
-    properties = SourceSettings.model_json_schema()["properties"]
-    about = properties[setting]
+    about = _schemas()[setting]
     return {**about, **about["anyOf"][0]} if "anyOf" in about else about
+
+
+@cache
+def _schemas() -> dict[str, dict[str, Any]]:
+    schemas: dict[str, dict[str, Any]] = SourceSettings.model_json_schema()["properties"]
+    return schemas
 
 
 def is_secret(setting: str) -> bool:
