@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import model_validator
 
 from wardround.core.account import Account
-from wardround.spec.base import Duration, Moment
+from wardround.spec.base import Duration, UtcTime
 from wardround.spec.conditions import Mode
 
 
@@ -34,7 +34,7 @@ class StoredScreening(Account):
     """
 
     condition: str
-    as_of: Moment
+    as_of: UtcTime
     source_url: str
     source_name: str | None = None
     write_to: str | None = None
@@ -67,7 +67,7 @@ class StoredTraining(Account):
     """A training, as it was opened."""
 
     condition: str
-    created: Moment
+    created: UtcTime
     spec_digest: str = ""
 
 

@@ -184,7 +184,11 @@ class ScoringModel:
         return calibrated(self.fitted.predict(inputs), self.card.calibration)
 
     def explained(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the same and each input's part in it, in `card.contributions_unit` (see `contributions`)."""
+        """Returns the same and each input's part in it (rows x inputs), in `card.contributions_unit`.
+
+        The parts of a row and the candidate's bias add up to its prediction in that unit (log-odds: before the logistic
+        function), before calibration, which changes neither their order nor their signs.
+        """
         scores, contributions = self.fitted.explained(inputs)
         return calibrated(scores, self.card.calibration), contributions.values
 
@@ -197,20 +201,6 @@ class ScoringModel:
         """Returns, for each row, whether it has all inputs that are required and have no imputation."""
         columns, rows = self._rows(features)
         return self.inputs_among(columns).have_required(rows)
-
-    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Returns each column's part in each row's score, in `card.contributions_unit`, with the index of `features`.
-
-        A row's contributions and `bias` add up to the candidate's prediction in that unit (log-odds: before the
-        logistic function), before calibration, which changes neither their order nor their signs.
-        """
-        values = self.fitted.contributions(self._inputs(features)).values
-        return pd.DataFrame(values, index=features.index, columns=list(self.card.columns))
-
-    @property
-    def bias(self) -> float:
-        """The part of every prediction that no column explains, in `card.contributions_unit`."""
-        return self.fitted.contributions(np.zeros((1, len(self.card.columns)))).bias
 
     def _inputs(self, features: pd.DataFrame) -> np.ndarray:
         columns, rows = self._rows(features)

@@ -16,7 +16,7 @@ from wardround.errors import ConditionSuspended, ModelError
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 from wardround.training.fitting import inputs_from
-from wardround.training.model import Flow, Side, Split
+from wardround.training.model import Flow, ScoringModel, Side, Split
 
 WHEN = datetime(2026, 3, 1, 5, tzinfo=UTC)
 SIDE = Side(patients=10, stays=12, positives=3)
@@ -58,6 +58,10 @@ def _saved(store: ModelStore, condition: Condition, chosen: str = "xgboost", **c
     return store.save(condition.id, card, {candidate.file_name: content})
 
 
+def _explained(model: ScoringModel, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return model.explained(model.inputs_among(list(features)).of(features.to_numpy(dtype=float)))
+
+
 @pytest.mark.parametrize("chosen", CANDIDATES)
 def test_a_stored_model_scores_by_column_name_alone_or_in_a_batch(store, condition, chosen) -> None:
     model = store.load(condition, _saved(store, condition, chosen))
@@ -68,7 +72,7 @@ def test_a_stored_model_scores_by_column_name_alone_or_in_a_batch(store, conditi
     assert np.array_equal(model.predict(shuffled), expected[shuffled.index])
     assert np.array_equal(model.predict(permuted), expected)
     assert [model.predict(features.iloc[[row]])[0] for row in range(20)] == expected[:20].tolist()
-    assert np.array_equal(model.contributions(permuted), model.contributions(features))
+    assert np.array_equal(_explained(model, permuted)[1], _explained(model, features)[1])
 
 
 def test_an_unknown_input_is_filled_from_the_card_whoever_else_is_scored(store, condition) -> None:
@@ -79,18 +83,19 @@ def test_an_unknown_input_is_filled_from_the_card_whoever_else_is_scored(store, 
     assert model.predict(company)[0] == model.predict(unknown)[0] == model.predict(filled)[0]
 
 
-def test_contributions_are_labelled_and_sum_with_the_bias_to_the_score(store, condition) -> None:
+def test_the_parts_of_a_score_add_up_to_it_with_the_bias(store, condition) -> None:
     model = store.load(condition, _saved(store, condition, "random_forest"))
-    features = _features(condition).set_index(pd.Index([f"s{n}" for n in range(60)]))
-    contributions = model.contributions(features)
-    assert (list(contributions.columns), list(contributions.index)) == (list(condition.columns), list(features.index))
-    assert (contributions.sum(axis=1) + model.bias).to_numpy() == pytest.approx(model.predict(features), abs=1e-9)
+    features = _features(condition)
+    scores, parts = _explained(model, features)
+    bias = model.fitted.contributions(np.zeros((1, len(condition.columns)))).bias
+    assert scores == pytest.approx(model.predict(features), abs=1e-12)
+    assert parts.sum(axis=1) + bias == pytest.approx(model.predict(features), abs=1e-9)
 
 
 def test_no_rows_give_no_scores(store, condition) -> None:
     model = store.load(condition, _saved(store, condition))
     assert len(model.predict(_features(condition, rows=0))) == 0
-    assert model.contributions(_features(condition, rows=0)).shape == (0, len(condition.columns))
+    assert model.fitted.contributions(np.zeros((0, len(condition.columns)))).values.shape == (0, len(condition.columns))
 
 
 def test_a_missing_column_is_an_error_that_names_it(store, condition) -> None:

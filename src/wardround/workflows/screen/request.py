@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from wardround.fhir.endpoint import FhirEndpoint
-from wardround.spec.base import Duration, Moment
+from wardround.spec.base import Duration, UtcTime
 from wardround.spec.cohorts import CohortChoice
 from wardround.spec.conditions import Mode
 
@@ -35,7 +35,7 @@ class ScreeningRequest(BaseModel):
 
     condition: str = Field(description="Id of the condition.")
     source_url: Annotated[str, AfterValidator(_base_url)] = Field(description="Base URL of the FHIR server.")
-    as_of: Moment = Field(description="Prediction time, with its offset.")
+    as_of: UtcTime = Field(description="Prediction time, with its offset.")
     look_back: Duration | None = Field(default=None, description="Instead of the condition's cohort.look_back.")
     cohort: CohortChoice | None = Field(default=None, description="Instead of the condition's cohort.source.")
     chunk_size: int | None = Field(default=None, ge=1, description="Stays per chunk, instead of the default rule.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 from wardround.errors import TrainingError
-from wardround.spec.base import Duration, Moment, SpecModel
+from wardround.spec.base import Duration, SpecModel, UtcTime
 
 Approval = Literal["ask", "first_without_asking", "never"]
 SplitRule = Literal["patient", "calendar"]
@@ -27,7 +27,7 @@ class TrainingRequest(SpecModel):
     mimic: Annotated[Path, AfterValidator(Path.absolute)] = Field(
         description="Folder with hosp/ and icu/, or a DuckDB file with their tables."
     )
-    created: Moment = Field(description="The time that the card will state.")
+    created: UtcTime = Field(description="The time that the card will state.")
     at: Duration = Field(default=timedelta(hours=24), description="Prediction time after admission.")
     label: str | None = Field(default=None, description="Name of the label rule; None for the condition's default.")
     horizon: Duration | None = Field(
