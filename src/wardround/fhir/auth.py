@@ -27,7 +27,7 @@ from wardround.fhir.sign_in import (
     require_private,
 )
 
-ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 # A token is renewed this many seconds before it expires, or after nine tenths of its lifetime if that is later.
 EARLY: Final = 30.0
 _EARLY_SHARE: Final = 0.1
@@ -223,7 +223,7 @@ def _credentials(sign_in: TokenSignIn) -> Callable[[str], Credentials]:
         from wardround.fhir.keys import Signer
 
         signer = Signer.of(sign_in)
-        return lambda url: ({"client_assertion_type": ASSERTION_TYPE, "client_assertion": signer.assertion(url)}, None)
+        return lambda url: ({"client_assertion_type": _ASSERTION_TYPE, "client_assertion": signer.assertion(url)}, None)
     pair = sign_in.client_id, sign_in.client_secret
     if sign_in.sent_as == "post":
         return lambda _url: ({"client_id": pair[0], "client_secret": pair[1]}, None)

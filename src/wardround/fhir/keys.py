@@ -16,7 +16,7 @@ from wardround.errors import FhirError
 from wardround.fhir.sign_in import SignedAssertion
 
 # SMART allows five minutes at most; a minute less tolerates a clock that is ahead of the server's.
-LIFETIME: Final = 240
+_LIFETIME: Final = 240
 _SMALLEST_RSA: Final = 2048
 _PEM: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----(.*?)-----END \1-----", re.DOTALL)
 
@@ -50,12 +50,12 @@ class Signer:
         return cls(sign_in.client_id, key, sign_in.key_id or key_id)  # type: ignore[arg-type]  # checked by `suits`
 
     def assertion(self, token_url: str) -> str:
-        """Returns a new assertion for the token endpoint, valid for one use within `LIFETIME` seconds."""
+        """Returns a new assertion for the token endpoint, valid for one use within `_LIFETIME` seconds."""
         claims = {
             "iss": self.client_id,
             "sub": self.client_id,
             "aud": token_url,
-            "exp": int(time.time()) + LIFETIME,
+            "exp": int(time.time()) + _LIFETIME,
             "jti": str(uuid4()),
         }
         algorithm = "RS384" if isinstance(self.key, rsa.RSAPrivateKey) else "ES384"

@@ -51,7 +51,7 @@ class Bases:
         """Returns the id of the Patient that a reference of ours names, or "" and FOREIGN_REFERENCE if that is why."""
         if not isinstance(text, str):
             return "", ""
-        patient = id_in_text(self._relative(text), "Patient")
+        patient = _id_in_text(self._relative(text), "Patient")
         return patient, FOREIGN_REFERENCE if not patient and is_foreign(self._relative(text)) else ""
 
     def localised(self, node: Any) -> Any:
@@ -112,7 +112,7 @@ def is_id(value: object) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def id_in_text(text: str, resource_type: str) -> str:
+def _id_in_text(text: str, resource_type: str) -> str:
     """Returns the id in a relative reference; "" if it is to another type or server, or not a reference."""
     kind, _, key = text.partition("/")
     return key if kind == resource_type and is_id(key) else ""
@@ -121,7 +121,7 @@ def id_in_text(text: str, resource_type: str) -> str:
 def id_in(reference: object, resource_type: str) -> str:
     """Returns the id in a Reference of ours to this type; "" if there is none."""
     text = reference.get("reference") if isinstance(reference, dict) else None
-    return id_in_text(text, resource_type) if isinstance(text, str) else ""
+    return _id_in_text(text, resource_type) if isinstance(text, str) else ""
 
 
 def is_foreign(reference: object) -> bool:

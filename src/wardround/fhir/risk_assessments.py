@@ -14,7 +14,7 @@ from wardround.results.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
 # How many values servers accept in one parameter; the client halves the list if even this is too many.
 VALUES_PER_SEARCH: Final = 250
 # If an answer was lost, only the next look shows whether the write was done.
-LOOKS: Final = 5
+_LOOKS: Final = 5
 # FHIR's own ids, and the variants that some servers use; the value goes into a header.
 _VERSION: Final = re.compile(r"[!#-~]{0,200}", re.ASCII)
 _CREATED: Final = 201
@@ -125,7 +125,7 @@ def device_reference(client: FhirClient, device: Resource) -> str:
     """
     token = f"{DEVICE_SYSTEM}|{device['identifier'][0]['value']}"
     outcome = WriteOutcome(None)
-    for _ in range(LOOKS):
+    for _ in range(_LOOKS):
         reference = _found_device(client, token)
         if reference is not None:
             return reference

@@ -67,14 +67,14 @@ class MimicFiles:
         return checked(self._tables.scan(table, columns), columns, self.path(table))
 
     @cached_property
-    def _tables(self) -> "MimicCsvs | MimicDatabase":
+    def _tables(self) -> "_MimicCsvs | MimicDatabase":
         if self.folder.is_file():
             return MimicDatabase(self.folder, MODULES, frozenset(_NUMBERS))
-        return MimicCsvs(self.folder)
+        return _MimicCsvs(self.folder)
 
 
 @dataclass(frozen=True)
-class MimicCsvs:
+class _MimicCsvs:
     """The CSVs of one MIMIC-IV folder, plain or gzipped."""
 
     folder: Path

@@ -114,7 +114,7 @@ def read_sepsis3(files: MimicFiles, *, stays_at_once: int, scratch: Path, say: S
         for bucket in range(max(1, stays["bucket"].nunique())):
             for table in _SCANS:
                 _fill(database, table, scratch / table / f"bucket={bucket}")
-            run_concepts(database)
+            _run_concepts(database)
             mine = stays[stays["bucket"] == bucket]
             say(f"labelling: stays {min((bucket + 1) * stays_at_once, len(stays)):,} of {len(stays):,}")
             yield Sepsis3Part(_labels(database, mine), _hourly(database, mine))
@@ -125,7 +125,7 @@ def create_tables(database: duckdb.DuckDBPyConnection) -> None:
     database.execute(_sql("tables"))
 
 
-def run_concepts(database: duckdb.DuckDBPyConnection) -> None:
+def _run_concepts(database: duckdb.DuckDBPyConnection) -> None:
     """Creates the table of each concept from the tables of tables.sql."""
     for concept in CONCEPTS:
         database.execute(f"CREATE OR REPLACE TABLE {concept} AS {_sql(concept)}")
@@ -136,7 +136,7 @@ def read_items() -> pd.DataFrame:
     return pd.read_csv(_CONCEPTS / "items.csv")
 
 
-def read_antibiotics() -> pd.DataFrame:
+def _read_antibiotics() -> pd.DataFrame:
     """Reads concepts/antibiotics.csv: class and name (in lower case; part of a drug's name)."""
     return pd.read_csv(_CONCEPTS / "antibiotics.csv")
 
@@ -162,7 +162,7 @@ def _scan(files: MimicFiles, table: str) -> str:
     """Returns SQL for the rows of MIMIC's table that `table` needs, each with the bucket of its stay, in one scan."""
     source, columns = _SCANS[table]
     # A pattern that is not constant would be compiled for every row.
-    names = "|".join(read_antibiotics()["name"])
+    names = "|".join(_read_antibiotics()["name"])
     return _sql(f"scans/{table}").format(**{source: files.scan(source, columns)}, antibiotic_names=names)
 
 
