@@ -20,7 +20,7 @@ from wardround.report.earlier import DRAWN, EarlierRuns, PassedOver, Point, RunB
 from wardround.settings import Settings
 from wardround.workflows.run_inputs import kept_unknown
 
-MOST_LOOKED_AT: Final = 100
+_MOST_LOOKED_AT: Final = 100
 """At most this many earlier runs are opened: runs of other sources and cohorts may lie between."""
 _OF_STAYS: Final = ["stay_id", "unit", "outcome", "reason", "score", "band"]
 _FILES: Final = (run_files.REQUEST, run_files.CENSUS, run_files.SUMMARY)
@@ -37,7 +37,7 @@ def earlier_runs(census: Census, request: StoredScreening, settings: Settings) -
     if question is None:
         return EarlierRuns()
     as_of = pd.Timestamp(request.as_of)
-    names = list(islice(runs_before(settings.runs, request.condition, as_of), MOST_LOOKED_AT))
+    names = list(islice(runs_before(settings.runs, request.condition, as_of), _MOST_LOOKED_AT))
     before: RunBefore | None = None
     passed_over: list[PassedOver] = []
     points: dict[pd.Timestamp, Point] = {}
@@ -56,7 +56,7 @@ def earlier_runs(census: Census, request: StoredScreening, settings: Settings) -
         if len(points) == DRAWN:
             break
     oldest_first = tuple(reversed(points.values()))
-    return EarlierRuns(before, tuple(passed_over), oldest_first, exhausted=len(names) == MOST_LOOKED_AT)
+    return EarlierRuns(before, tuple(passed_over), oldest_first, exhausted=len(names) == _MOST_LOOKED_AT)
 
 
 @dataclass(frozen=True)

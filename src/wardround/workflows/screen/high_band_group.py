@@ -39,7 +39,7 @@ def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: 
     does one with an earlier as_of than the Group's, and one whose condition was switched off meanwhile. If the
     server takes no Group, the account says so. Raises FhirUnreachable.
     """
-    if not keeps_group(opened):
+    if not _keeps_group(opened):
         return None
     screening = opened.screening(settings)
     with opened.step("high_band", client) as step:
@@ -56,7 +56,7 @@ def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: 
     return account
 
 
-def keeps_group(opened: Run) -> bool:
+def _keeps_group(opened: Run) -> bool:
     """Returns whether the run covers everybody whom its condition screens, writes results, and was not retracted."""
     condition, request = opened.condition, opened.request
     whole = request.cohort in (None, condition.cohort.source)

@@ -15,7 +15,7 @@ from wardround.spec.conditions import Condition
 from wardround.training.model import Inputs, ScoringModel
 
 # More digits than a probability deserves, but fewer than the noise from a different batch size reaches.
-DIGITS: Final = 4
+_DIGITS: Final = 4
 MINIMUM_DATA: Final = "minimum_data"
 REQUIRED_INPUT: Final = "required_input"  # of a model that was trained elsewhere
 
@@ -87,6 +87,6 @@ class Scoring:
         left, said = iter(probabilities.tolist()), []
         for reason in why:
             # The band is derived from the score as stated, so it cannot contradict it or depend on the size of a batch.
-            score = None if reason else round(next(left), DIGITS)
+            score = None if reason else round(next(left), _DIGITS)
             said.append(Stated(score, band_of(score, thresholds), reason))
         return said

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 # The number of chunks read at once is limited so that one page of each holds no more than this, which keeps the process
 # below 400 MiB: one page is parsed while the server makes the next.
-RESOURCES_AT_ONCE: Final = 10_000
+_RESOURCES_AT_ONCE: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _all_steps(opened: Run, means: Means) -> RunSummary:
 def _read_at_once(source: FhirEndpoint, stays_per_chunk: int) -> int:
     """Returns how many chunks to read at once: each makes some searches, together no more than the source can take."""
     searches = min(source.threads, ceil(stays_per_chunk / source.patients_per_search))
-    return max(1, min(source.threads // searches, RESOURCES_AT_ONCE // source.page_size))
+    return max(1, min(source.threads // searches, _RESOURCES_AT_ONCE // source.page_size))
 
 
 class _Clients:
