@@ -19,7 +19,7 @@ from wardround.spec.variables import Exclusions, Terms, Variable
 CODE: Final = "code"  # the value is also coded as a different quantity
 # The end of the text before a negated word, as in "not in the pulmonary artery".
 _DENYING: Final = re.compile(r"\b(?:not|no|non|without|outside|nicht|kein\w*|ohne)(?:\W+\w+){0,2}\W+$")
-AROUND: Final = ("body_site", "method", "specimen")  # elements whose words and codes can exclude a value; reasons, too
+_AROUND: Final = ("body_site", "method", "specimen")  # elements whose words and codes can exclude a value; reasons, too
 
 
 class Coded(Protocol):
@@ -204,7 +204,7 @@ def _openings(variables: Mapping[str, Variable]) -> dict[Code, Opening]:
 
 def _exclusions(given: Exclusions) -> dict[str, Excluding]:
     """Returns element -> what excludes a value; elements that exclude nothing are omitted."""
-    return {name: _excluding(terms) for name in AROUND if (terms := getattr(given, name))}
+    return {name: _excluding(terms) for name in _AROUND if (terms := getattr(given, name))}
 
 
 def _excluding(terms: Terms) -> Excluding:

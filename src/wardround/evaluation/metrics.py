@@ -9,7 +9,7 @@ import pandas as pd
 from wardround.evaluation.tallies import MAX_STEPS, RESAMPLES, Scores, Steps, Tally
 from wardround.spec.base import SpecModel
 
-LEVEL: Final = 0.95
+_LEVEL: Final = 0.95
 # If the metric exists in fewer of the resamples than this share, its interval would describe only the lucky ones.
 _DEFINED_SHARE: Final = 0.9
 
@@ -143,7 +143,7 @@ def with_interval(point: Metric, draws: np.ndarray) -> Metric:
     defined = draws[~np.isnan(draws)]
     if len(defined) < _DEFINED_SHARE * len(draws):
         return Metric(value=point.value, reason="no interval: too few resamples define it")
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(defined, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return Metric(value=point.value, low=float(low), high=float(high))
 
 

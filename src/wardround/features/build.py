@@ -14,8 +14,8 @@ from wardround.core.microseconds import PER_DAY, PER_HOUR, UNKNOWN, micros_in, m
 from wardround.core.texts import Texts
 from wardround.spec.conditions import Condition
 
-INDEX_COLUMNS: Final = ("stay_id", "patient_id", "as_of")
-DEMOGRAPHIC_SOURCES: Final = {"age": "birth_date", "sex": "sex"}
+_INDEX_COLUMNS: Final = ("stay_id", "patient_id", "as_of")
+_DEMOGRAPHIC_SOURCES: Final = {"age": "birth_date", "sex": "sex"}
 DAYS_PER_YEAR: Final = 365.25
 ROWS_AT_ONCE: Final = 2048
 """How many index rows are worked on together, which bounds the memory in use, however long the index is."""
@@ -194,7 +194,7 @@ def feature_values(events: Events, index: Index, condition: Condition) -> np.nda
 
 
 def _check_index(index: pd.DataFrame, condition: Condition) -> None:
-    needed = (*INDEX_COLUMNS, *(DEMOGRAPHIC_SOURCES[name] for name in condition.features.demographics))
+    needed = (*_INDEX_COLUMNS, *(_DEMOGRAPHIC_SOURCES[name] for name in condition.features.demographics))
     missing = [column for column in needed if column not in index]
     if missing:
         raise ValueError(f"index: column {missing[0]} is missing, expected {', '.join(needed)}; add it")

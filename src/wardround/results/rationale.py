@@ -16,7 +16,7 @@ from wardround.spec.conditions import Condition, Feature
 from wardround.spec.variables import Variable
 
 TOP: Final = 5
-DEMOGRAPHIC_WORDS: Final = {"age": "Age", "sex": "Sex"}
+_DEMOGRAPHIC_WORDS: Final = {"age": "Age", "sex": "Sex"}
 _UNIT_WORDS: Final = {
     "Cel": "°C", "mm[Hg]": "mmHg", "cm[H2O]": "cmH₂O", "10*3/uL": "10³/µL", "{score}": "", "[pH]": "", "{INR}": "",
 }  # fmt: skip
@@ -206,7 +206,7 @@ def _expected(feature: Feature, condition: Condition, usual: float | None) -> Ex
 def missing_inputs(values: np.ndarray, columns: Columns) -> list[tuple[str, ...]]:
     """Returns, for each row, the names of the inputs of which nothing is known, in the order of the columns."""
     variables = columns.condition.variables
-    names = [DEMOGRAPHIC_WORDS.get(name) or variables[name].display for name in columns.subjects.names]
+    names = [_DEMOGRAPHIC_WORDS.get(name) or variables[name].display for name in columns.subjects.names]
     known = columns.subjects.known(values).tolist()
     return [tuple(name for name, is_known in zip(names, row, strict=True) if not is_known) for row in known]
 
@@ -218,7 +218,7 @@ def unit_in_words(unit: str) -> str:
 
 def column_words(condition: Condition) -> dict[str, str]:
     """Returns each column of the condition in words: `Lactate, highest of the last 24 h`."""
-    named: dict[str, str] = {name: DEMOGRAPHIC_WORDS[name] for name in condition.features.demographics}
+    named: dict[str, str] = {name: _DEMOGRAPHIC_WORDS[name] for name in condition.features.demographics}
     return {**named, **{feature.name: _what(feature, condition) for feature in condition.feature_list}}
 
 

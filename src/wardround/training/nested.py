@@ -14,7 +14,7 @@ from wardround.evaluation.metrics import auroc
 from wardround.training.fitting import TrainingRows, fit
 
 # Settings are compared on at most this many rows, of whole patients: more would not change which is best.
-SEARCH_ROWS: Final = 50_000
+_SEARCH_ROWS: Final = 50_000
 # With fewer patients with the outcome, differences are chance, so the default setting is used.
 FEWEST_POSITIVES: Final = 50
 
@@ -32,7 +32,7 @@ def nested_cross_validation(candidate: type[Fitted], rows: TrainingRows, budget:
     positives = rows.patients[rows.outcome == 1].nunique()
     settings = candidate.settings[: budget if positives >= FEWEST_POSITIVES else 1]
     folds = [int(fold) for fold in np.unique(rows.folds)]
-    judged = _judged(candidate, settings, rows.some(SEARCH_ROWS, seed), folds, seed)
+    judged = _judged(candidate, settings, rows.some(_SEARCH_ROWS, seed), folds, seed)
     by_fold = {fold: settings[_best(judged[:, place])] for place, fold in enumerate(folds)}
     scores = np.full(len(rows.outcome), np.nan)
     for fold in folds:

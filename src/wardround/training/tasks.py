@@ -19,14 +19,14 @@ from wardround.spec.conditions import Label
 from wardround.training.labels import RULES, TIMED_RULES, onset_definition
 
 HOUR: Final = pd.Timedelta(hours=1)
-FIRST_HOUR: Final = timedelta(hours=1)
+_FIRST_HOUR: Final = timedelta(hours=1)
 
 # What every row of a training table says about its stay, besides the outcome; filled by `rows_of`.
 ROW_COLUMNS: Final = (
     "stay_id", "patient_id", "as_of", "outcome", "hour", "onset", "unit", "race", "anchor_year_group", "sex_group",
     "age_band",
 )  # fmt: skip
-AGE_BANDS: Final = {"18-44": 18, "45-64": 45, "65-79": 65, "80+": 80}
+_AGE_BANDS: Final = {"18-44": 18, "45-64": 45, "65-79": 65, "80+": 80}
 
 
 def task_of(label: Label, at: timedelta, horizon: timedelta | None) -> Task:
@@ -37,7 +37,7 @@ def task_of(label: Label, at: timedelta, horizon: timedelta | None) -> Task:
             f"--horizon: the label {label.rule} does not say when the outcome began, expected a label with an onset"
             f" ({timed}); name one with --label, or leave --horizon out"
         )
-    first = at if horizon is None else FIRST_HOUR
+    first = at if horizon is None else _FIRST_HOUR
     return Task(
         task="first_day" if horizon is None else "hourly",
         at=first,
@@ -127,5 +127,5 @@ def _sex_group(sex: pd.Series) -> pd.Series:
 def _age_band(rows: pd.DataFrame) -> pd.Series:
     """Returns the age band at the prediction, by completed years; empty below the youngest band."""
     age = completed_years(rows["birth_date"], pd.DatetimeIndex(rows["as_of"])).to_numpy()
-    place = np.searchsorted(list(AGE_BANDS.values()), age, side="right")
-    return pd.Series(np.array(["", *AGE_BANDS])[place], index=rows.index, dtype="str")
+    place = np.searchsorted(list(_AGE_BANDS.values()), age, side="right")
+    return pd.Series(np.array(["", *_AGE_BANDS])[place], index=rows.index, dtype="str")
