@@ -14,7 +14,7 @@ from wardround.spec.base import format_duration, parse_duration
 from wardround.spec.cohorts import COHORT_BEGINNINGS, COHORT_TEXT, COHORT_WORDS
 from wardround.spec.conditions import Condition
 
-ASSET_TRIGGERED = "asset_triggered"  # Airflow's run type
+_ASSET_TRIGGERED = "asset_triggered"  # Airflow's run type
 DURATION = r"^\d+[mhd]$"
 
 
@@ -256,7 +256,7 @@ def _given_time(params: Mapping[str, Any]) -> datetime:
 
 def screening_mode(params: Mapping[str, Any], dag_run: Any) -> str | None:
     """Returns live or shadow, or None for the condition's own mode. A run that a new live model started is shadow."""
-    mode: str | None = "shadow" if dag_run.run_type == ASSET_TRIGGERED else params["mode"]
+    mode: str | None = "shadow" if dag_run.run_type == _ASSET_TRIGGERED else params["mode"]
     return mode
 
 

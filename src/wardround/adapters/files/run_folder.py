@@ -33,7 +33,7 @@ def run_id(condition_id: str, as_of: pd.Timestamp, key: str | None = None) -> st
 
     The same `key` (a DAG run's id) gives the same run again; None gives a new one.
     """
-    return f"{condition_id}-{as_of_part(as_of)}-{secrets.token_hex(3) if key is None else key_part(key)}"
+    return f"{condition_id}-{_as_of_part(as_of)}-{secrets.token_hex(3) if key is None else key_part(key)}"
 
 
 def key_part(key: str) -> str:
@@ -41,7 +41,7 @@ def key_part(key: str) -> str:
     return sha256(key.encode()).hexdigest()[:6]
 
 
-def as_of_part(as_of: pd.Timestamp) -> str:
+def _as_of_part(as_of: pd.Timestamp) -> str:
     """Returns the form of a prediction time in a run's name, to the second; earlier times sort first as text."""
     return f"{as_of.tz_convert('UTC'):%Y%m%dT%H%M%SZ}"
 
@@ -249,7 +249,7 @@ def read_together(runs: str, names: Iterable[str]) -> dict[str, bytes]:
 def runs_before(runs: str, condition_id: str, as_of: pd.Timestamp, since: pd.Timestamp | None = None) -> Iterator[str]:
     """Yields a condition's runs for earlier times, latest first; judged by their names, without opening one."""
     prefix = f"{condition_id}-"
-    first, now = f"{prefix}{as_of_part(since) if since else ''}", f"{prefix}{as_of_part(as_of)}"
+    first, now = f"{prefix}{_as_of_part(since) if since else ''}", f"{prefix}{_as_of_part(as_of)}"
     mine = (run for run in runs_in(runs) if run.startswith(prefix))
     yield from sorted((run for run in mine if first <= run and run[: len(now)] < now), reverse=True)
 
