@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wardround.fhir.endpoint import FhirEndpoint
     from wardround.workflows.screen import ScreeningRequest
 
-NEEDED: Final = ("condition", "source", "as_of")
+_NEEDED: Final = ("condition", "source", "as_of")
 BESIDE_RESUME: Final = ("source", "profile", "write_to", "wait", "as_json")
 """How to reach the servers of a resumed run, and how to show it."""
 
@@ -75,7 +75,7 @@ def command(
     file. A URL is used with the bearer token in WARDROUND_FHIR_TOKEN, if there is one. A resumed run keeps its original
     options; with --resume, give only how to reach the source, if its URL is not enough.
     """
-    require_all_or_resume(context, NEEDED, "CONDITION, --source and --as-of", BESIDE_RESUME)
+    require_all_or_resume(context, _NEEDED, "CONDITION, --source and --as-of", BESIDE_RESUME)
     if asked["demo_model"] and asked["mode"] != "shadow":
         raise click.UsageError("--demo-model goes with --mode shadow: nobody may see its scores as real")
     with GateProcess() as gate:

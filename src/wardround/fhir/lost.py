@@ -22,7 +22,7 @@ LOST: Final = (
 )
 """What requests raises if no complete answer came."""
 
-NOT_RUNNING: Final = "check that the server is running"
+_NOT_RUNNING: Final = "check that the server is running"
 _UNREACHABLE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 # https://docs.openssl.org/3.0/man1/openssl-verification-options/, as X509_V_ERR_… in x509_vfy.h
 _NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
@@ -42,7 +42,7 @@ class Loss:
 class Busy(Exception):
     """Worth another attempt, after `wait` seconds if the server gave a time; `where` may be the token endpoint."""
 
-    def __init__(self, where: str, what: str, wait: float | None = None, remedy: str = NOT_RUNNING) -> None:
+    def __init__(self, where: str, what: str, wait: float | None = None, remedy: str = _NOT_RUNNING) -> None:
         super().__init__(what)
         self.where = where
         self.wait = wait
@@ -62,7 +62,7 @@ def loss_of(error: requests.RequestException) -> Loss:
     causes = list(_causes(error))
     found = next((loss for rule, loss in _RULES for cause in causes if rule(cause)), None)
     if found is None:
-        return Loss(f"no complete answer ({type(error).__name__})", NOT_RUNNING)
+        return Loss(f"no complete answer ({type(error).__name__})", _NOT_RUNNING)
     if any(isinstance(cause, ProxyError) for cause in causes):
         return Loss(f"cannot get through the proxy: {found.what}", f"for the proxy: {found.remedy}", found.lasting)
     return found
@@ -108,7 +108,7 @@ _RULES: Final[list[tuple[Callable[[BaseException], bool], Loss]]] = [
     ),
     (
         _is(ConnectionRefusedError),
-        Loss("nothing is listening on the port", f"{NOT_RUNNING}, and the port"),
+        Loss("nothing is listening on the port", f"{_NOT_RUNNING}, and the port"),
     ),
     (_is_unreachable, Loss("its network cannot be reached", "check the address and the way there (VPN, routes)")),
     (
@@ -138,7 +138,7 @@ _RULES: Final[list[tuple[Callable[[BaseException], bool], Loss]]] = [
     (_tls(*_NO_TLS), Loss("the port does not speak TLS", "check scheme and port: http or https", lasting=True)),
     (
         _is(ssl.SSLEOFError, ssl.SSLZeroReturnError),
-        Loss("no complete answer (the TLS connection was cut off)", NOT_RUNNING),
+        Loss("no complete answer (the TLS connection was cut off)", _NOT_RUNNING),
     ),
     (
         _is(ssl.SSLError),

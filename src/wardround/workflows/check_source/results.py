@@ -1,4 +1,4 @@
-"""The server that takes a source's results in, whether it can, and which profile fits it, out."""
+"""Checks whether the server that takes a source's results can take them, and which profile fits it."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -8,11 +8,10 @@ from requests.adapters import BaseAdapter
 
 from wardround.core import run_files
 from wardround.core.server_profiles import Fit
-from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.patience import Patience
-from wardround.fhir.profiles import recognised_by, with_profile
+from wardround.fhir.profiles import recognised_by, statement_of, with_profile
 from wardround.settings import Settings
 from wardround.spec.loading import load_server_profile
 from wardround.spec.servers import GENERIC
@@ -69,10 +68,7 @@ def _with_profile(
 
 
 def _recognised(client: FhirClient, settings: Settings) -> Fit:
-    try:
-        statement = client.capabilities()
-    except (FhirUnreachable, FhirRefused):
-        raise
-    except FhirError:  # its abilities are then found out by asking
+    statement = statement_of(client)
+    if statement is None:  # its abilities are then found out by asking
         return Fit(GENERIC, "it returned no CapabilityStatement")
     return recognised_by(statement, client.source, settings.schemas)
