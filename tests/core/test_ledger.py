@@ -17,6 +17,14 @@ def test_a_ledger_holds_every_stay_found_once_in_the_order_of_their_ids() -> Non
     assert list(ledger.columns) == list(LEDGER_COLUMNS)
 
 
+def test_a_ledger_of_a_hospital_is_of_the_same_types_and_order() -> None:
+    stays = [f"{number:05}" for number in range(4_500)]  # more than become a frame together
+    ledger = open_ledger((entry(stay, written=stay < "00100") for stay in reversed(stays)), stays)
+    assert ledger["stay_id"].tolist() == stays
+    assert ledger["written"].tolist() == [stay < "00100" for stay in stays]
+    assert dict(ledger.dtypes) == dict(open_ledger([entry("a")], ["a"]).dtypes)
+
+
 @pytest.mark.parametrize(
     ("entries", "doubtful"),
     [

@@ -126,7 +126,7 @@ class SourceSettings(BaseModel):
         5000,
         le=10_000,
         title="Page size",
-        description="Resources requested per page (_count). A server may return fewer.",
+        description="Resources requested per page (_count), of Encounters at most 2,000. A server may return fewer.",
     )
     patients_per_search: Count = Field(100, le=500, title="Patients per search", description="Patients in one search.")
     entries_per_batch: Count = Field(

@@ -60,6 +60,24 @@ def hours(found) -> list[tuple[int, int | None]]:
     return [(begin.hour, None if pd.isna(end) else end.hour) for begin, end in times]
 
 
+def test_the_stays_of_a_hospital_are_as_if_each_had_been_found_alone() -> None:
+    keys = [f"e{number:05}" for number in range(4_500)]  # more than become rows together
+    people = [{**PATIENT, "id": key, "birthDate": f"19{50 + place % 50}-02-28"} for place, key in enumerate(keys)]
+    people[0] = {**people[0], "link": [{"type": "replaced-by", "other": {"reference": f"Patient/{keys[-1]}"}}]}
+    found = [encounter(key, subject={"reference": f"Patient/{key}"}) for key in reversed(keys)]
+    found[7] = encounter(keys[-8], subject={"reference": f"Patient/{keys[-8]}"}, period=period(20, 2))
+    records = EncounterRecords(Bases())
+    records.add([*found, *people])
+    stays, set_aside = records.stays(ACUTE)
+    assert stays["stay_id"].tolist() == [key for key in keys if key != keys[-8]]
+    assert set_aside.values.tolist() == [[keys[-8], keys[-8], "reversed_period"]]
+    assert stays["succeeded_by"].tolist() == [keys[-1], *[""] * 4_498]
+    alone = EncounterRecords(Bases())
+    alone.add([found[0], people[-1]])
+    pd.testing.assert_frame_equal(stays.tail(1).reset_index(drop=True), alone.stays(ACUTE).stays)
+    assert dict(stays.dtypes) == dict(alone.stays(ACUTE).stays.dtypes)
+
+
 class Resource(dict[str, Any]):
     """A resource that can have a weak reference, which shows when it is released."""
 
