@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, runs_in
-from wardround.adapters.files.run_request import read_request
+from wardround.adapters.files.stored_request_file import read_request
 from wardround.adapters.html.report import render
 from wardround.core import run_files
 from wardround.core.events import frame_of

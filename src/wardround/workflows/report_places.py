@@ -1,7 +1,7 @@
 """Finds where people open the result of a run, for the last line of each task's log."""
 
 from wardround.adapters.files.run_folder import RunFolder
-from wardround.adapters.files.run_request import read_request
+from wardround.adapters.files.stored_request_file import read_request
 from wardround.adapters.html.model_card import PAGE
 from wardround.core import run_files
 from wardround.core.stored_request import StoredTraining

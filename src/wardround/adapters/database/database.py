@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
+from wardround.adapters.database.migrating import is_current, migrate
 from wardround.adapters.database.place import Place, place_of
 from wardround.adapters.database.refusals import refusal
-from wardround.adapters.database.schema import is_current, migrate
 from wardround.adapters.files.refused import storing
 from wardround.errors import SettingsError
 

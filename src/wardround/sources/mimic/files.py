@@ -19,7 +19,7 @@ import duckdb
 from wardround.errors import SourceDataError, StorageError
 from wardround.sources.mimic.database import MimicDatabase
 from wardround.sources.mimic.sql import literal
-from wardround.sources.mimic.times import checked, error_message
+from wardround.sources.mimic.time_format import checked, error_message
 
 MODULES = {
     "icustays": "icu", "chartevents": "icu", "d_items": "icu", "inputevents": "icu", "outputevents": "icu",

@@ -12,7 +12,7 @@ from wardround.adapters.files import turns
 from wardround.core.ledger import SCORED
 from wardround.core.run_summary import HighBandAccount, Kept
 from wardround.errors import ConditionSuspended, FhirError, FhirUnreachable
-from wardround.fhir import groups, risk_assessments
+from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
 from wardround.results.amendment import is_withdrawn

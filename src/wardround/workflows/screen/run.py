@@ -12,7 +12,7 @@ import pandas as pd
 
 from wardround import __version__
 from wardround.adapters.files.run_folder import RunFolder, run_id
-from wardround.adapters.files.run_request import read_request, write_request
+from wardround.adapters.files.stored_request_file import read_request, write_request
 from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
 from wardround.core.events import UTC, frame_of

@@ -17,7 +17,6 @@ from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.settings import Settings
 from wardround.workflows.report import report
-from wardround.workflows.resumable import Steps
 from wardround.workflows.screen.check_quality import check_quality
 from wardround.workflows.screen.extract import extract
 from wardround.workflows.screen.find_stays import find_stays
@@ -28,6 +27,7 @@ from wardround.workflows.screen.request import ScreeningRequest
 from wardround.workflows.screen.run import Run, load_run, open_run, require_active
 from wardround.workflows.screen.score import score
 from wardround.workflows.screen.suited import suited
+from wardround.workflows.step_loop import Steps
 
 Gate = Callable[[str, Settings], None]
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, run_id, runs_in
-from wardround.adapters.files.run_request import read_request, write_request
+from wardround.adapters.files.stored_request_file import read_request, write_request
 from wardround.candidates.names import CANDIDATE_NAMES
 from wardround.core import run_files
 from wardround.core.run_overview import TRAINING, RunName

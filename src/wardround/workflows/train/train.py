@@ -8,7 +8,7 @@ from wardround.core.progress import Progress
 from wardround.evaluation.comparison import Comparison
 from wardround.settings import Settings
 from wardround.training.model import ModelCard
-from wardround.workflows.resumable import Steps
+from wardround.workflows.step_loop import Steps
 from wardround.workflows.train.build_table import build_table
 from wardround.workflows.train.check_leakage import check_leakage
 from wardround.workflows.train.compare import compare

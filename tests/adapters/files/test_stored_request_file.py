@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wardround.adapters.files.run_folder import RunFolder
-from wardround.adapters.files.run_request import read_request, write_request
+from wardround.adapters.files.stored_request_file import read_request, write_request
 from wardround.core.stored_request import StoredScreening, StoredTraining
 from wardround.errors import RunNotFound, StorageError
 

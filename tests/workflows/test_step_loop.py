@@ -4,7 +4,7 @@ from threading import Event
 
 import pytest
 
-from wardround.workflows.resumable import Steps
+from wardround.workflows.step_loop import Steps
 
 
 class Told(list[tuple[str, int, int]]):
