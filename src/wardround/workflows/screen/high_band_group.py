@@ -12,7 +12,7 @@ from wardround.adapters.files import turns
 from wardround.core.ledger import SCORED
 from wardround.core.run_summary import HighBandAccount, Kept
 from wardround.errors import ConditionSuspended, FhirError, FhirUnreachable
-from wardround.fhir import risk_assessments
+from wardround.fhir import high_band_groups, risk_assessments
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
 from wardround.results.amendment import is_withdrawn
@@ -117,13 +117,13 @@ def _written(decision: Callable[[Sequence[Resource]], Decision], sought: str, cl
     refusal, written = None, False
     try:
         for number in range(ROUNDS):
-            held = groups.held(client, sought)
+            held = high_band_groups.held(client, sought)
             changes, kept = decision(held)
             if not changes:
                 return _account(Kept.WRITTEN if written else kept, held)
             if number == ROUNDS - 1 or (refusal and not refusal.is_overtaken):
                 break
-            answers = [groups.write(client, change) for change in changes]
+            answers = [high_band_groups.write(client, change) for change in changes]
             refusal = next((one for one in answers if not one.taken), None)
             written = written or any(one.taken for one in answers)
     except FhirUnreachable:
