@@ -55,7 +55,7 @@ def main() -> None:
     table(
         "one stay, bytes of its bundle to its checked RiskAssessment, ms of processor time",
         ["stays", "mean", "p50", "p90", "p99"],
-        [[f"{len(took):,}", *shown]],
+        [[f"{len(took):,}", *shown], ["aim", "", "3", "", "8"]],
     )
 
 

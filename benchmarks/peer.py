@@ -36,6 +36,7 @@ from wardround.spec.loading import load_variables
 HERE = Path(__file__).parent
 SOURCE = "bench"
 ROUNDS = 2
+_PROCESSOR_TIME = ("client ms", "server ms", "client : server")  # the first two per patient
 DISTANCES = (0.0, 0.02)  # seconds of added round trip
 Start = Callable[[int, Key, float], AbstractContextManager[Server]]
 
@@ -230,6 +231,7 @@ class Comparison:
                 f"{measured.speed / self.bare.speed:.0%}",
                 f"{statistics.median(measured.client) * 1000:.1f}",
                 f"{statistics.median(measured.server) * 1000:.1f}",
+                f"{statistics.median(measured.client) / statistics.median(measured.server):.2f}",
             ]
 
 
@@ -244,7 +246,17 @@ def compared(name: str, start: Start, stays: int, sample: int, rounds: int, fold
     how = f"over TLS with SMART sign-in (median of {rounds}; HealthChain: {sample} of them)"
     table(
         f"Screening {stays:,} stays on {name}, {how}",
-        ["tool", "round trip", "patients/s", "requests/patient", "x HealthChain", "of bare", "client ms", "server ms"],
+        [
+            "tool",
+            "round trip",
+            "patients/s",
+            "requests/patient",
+            "x HealthChain",
+            "of bare",
+            "client ms",
+            "server ms",
+            "client : server",
+        ],
         [row for comparison in comparisons for row in comparison.rows()],
     )
 

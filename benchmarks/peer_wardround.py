@@ -11,15 +11,14 @@ from typing import Any
 import psutil
 import requests
 
-from wardround.candidates import registry
+from wardround.candidates.registry import CANDIDATES
 from wardround.cli.process import tune_process
 from wardround.cli.servers import server_at
 from wardround.fhir.wire import WholeAnswers
 from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screen import Means, ScreeningRequest, screen
-
-__all__ = ["registry"]  # imported for the scikit-learn and XGBoost that come with it
+from wardround.workflows.screen.ahead import load_ahead
 
 
 class Recording(WholeAnswers):
@@ -65,6 +64,8 @@ def wait_until_idle(process: psutil.Process) -> None:
 def main() -> None:
     with GateProcess() as gate:
         tune_process()
+        tuple(CANDIDATES.values())  # imports the libraries of all kinds of model, as a task's process has them
+        load_ahead()
         (child,) = psutil.Process().children()
         wait_until_idle(child)
         sys.stdout.write("ready\n")

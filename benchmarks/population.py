@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import re
+import shutil
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +24,9 @@ _TABLES = (
     "hosp/prescriptions", "hosp/microbiologyevents",
     "icu/icustays", "icu/chartevents", "icu/d_items", "icu/inputevents", "icu/outputevents",
 )  # fmt: skip
+# What all copies of a ward share, and what each copy has of its own: ids, references to them, and record numbers.
+_SHARED = ("MimicLocation.ndjson.gz", "MimicOrganization.ndjson.gz")
+_OWN_ID = re.compile(r'(?<="id":")[^"]+|(?<="Patient/)[^"]+|(?<="Encounter/)[^"]+|(?<="value":")[^"]+')
 
 
 def mimic_demo() -> Path:
@@ -93,6 +98,27 @@ def recent(stays: int, hours: int) -> Path:
                 write.writelines(line for line in read if _is_since(json.loads(line), since))
         (out / "complete").touch()
     return out
+
+
+def hospital(times: int) -> Path:
+    """Returns the ward of 1,000 stays this many times, each copy with its own ids, with an hour of Observations."""
+    once, out = recent(1000, 1), DATA / f"hospital-{times}"
+    if not (out / "complete").exists():
+        out.mkdir(parents=True, exist_ok=True)
+        for file in once.glob("*.ndjson.gz"):
+            if file.name in _SHARED:
+                shutil.copy(file, out)
+            else:
+                _repeat_lines(file, out / file.name, times)
+        (out / "complete").touch()
+    return out
+
+
+def _repeat_lines(file: Path, out: Path, times: int) -> None:
+    with gzip.open(out, "wt", compresslevel=1) as write:
+        for copy in range(times):
+            with gzip.open(file, "rt") as read:
+                write.writelines(_OWN_ID.sub(rf"\g<0>-{copy}", line) for line in read)
 
 
 def _is_since(resource: dict[str, str], since: datetime) -> bool:

@@ -28,7 +28,7 @@ _QUESTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def main() -> None:
-    """Fits XGBoost's usual setting to the training side's folds, three times, for each question and data set."""
+    """Fits XGBoost's usual setting to the training set's folds, three times, for each question and data set."""
     rows = []
     for data, mimic in (("MIMIC-IV demo", mimic_demo()), ("simulated ward", ward(1000) / "mimic")):
         for question, asked in _QUESTIONS.items():
@@ -37,7 +37,7 @@ def main() -> None:
                 parts = (found.all_inputs, found.without_time, found.time_alone)
                 rows.append([data, question, f"{found.rows:,}", name.upper(), *(_shown(part[name]) for part in parts)])
     table(
-        "out of fold, training side, XGBoost's usual setting; 95 % intervals over patients",
+        "out of fold, training set, XGBoost's usual setting; 95 % intervals over patients",
         ["data", "question", "predictions", "figure", "all inputs", "without time", "time alone"],
         rows,
     )

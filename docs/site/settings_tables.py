@@ -19,13 +19,13 @@ BEGIN: Final = "<!-- begin: settings -->"
 END: Final = "<!-- end: settings -->"
 # Where the manual says more about a setting.
 _MORE: Final = {
-    "profile": "[which there are](../servers.md)",
-    "icu_classes": "[whom to screen](whom-to-screen.md)",
-    "icu_locations": "[whom to screen](whom-to-screen.md)",
-    "source_map": "[how](codes-and-units.md)",
-    "write_to": "[how](#results-on-another-server)",
-    "chart_url": "[how](reports.md#the-report-of-a-run)",
-    "aliases": "[why](#whose-a-resource-is)",
+    "profile": "see [server profiles](../servers.md)",
+    "icu_classes": "see [whom to screen](whom-to-screen.md)",
+    "icu_locations": "see [whom to screen](whom-to-screen.md)",
+    "source_map": "see [how](codes-and-units.md)",
+    "write_to": "see [how](#results-on-another-server)",
+    "chart_url": "see [how](reports.md#the-report-of-a-run)",
+    "aliases": "see [why](#whose-a-resource-is)",
 }
 
 

@@ -11,13 +11,15 @@ from typing import Final
 # Characters that move the cursor, change colours, reverse the order of letters or are not letters: control, format
 # (which includes bidi), surrogate, private use, unassigned, and the separators of lines and paragraphs.
 _UNSEEN: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_NO_BREAK: Final = re.compile("[\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]")
 # Markup, tables, HTML and its entities; at the start of a line also headings and lists.
 _MARKDOWN: Final = re.compile(r"[\\`*_{}\[\]<>|~&]|^[#+=-]|(?<=^\d)[.)]")
 
 
 def visible(text: str, keep: str = "") -> str:
     """Returns the text with invisible characters written out (`\\x1b`, `\\u202e`, `\\n`), except those in `keep`."""
-    if text.isprintable():
+    # Python calls spaces that do not break lines unprintable too, and pages have one before most units.
+    if text.isprintable() or _NO_BREAK.sub(" ", text).isprintable():
         return text
     return "".join(one if one in keep or unicodedata.category(one) not in _UNSEEN else _written(one) for one in text)
 

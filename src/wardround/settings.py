@@ -84,15 +84,15 @@ class Settings:
         Variable(
             "WARDROUND_HOME",
             "folder with `include/`, `dags/`, `config/` and `plugins/`",
-            default="the project, or what the wheel carries",
+            default="the project, or what is in the wheel",
         ),
     ]
     var: Annotated[
         Path,
         Variable(
             "WARDROUND_VAR",
-            "what the software writes",
-            default="`var` in the home; of a wheel, in the working directory",
+            "folder for what Wardround writes",
+            default="`var` in the home; installed from a wheel, `var` in the working directory",
         ),
     ]
     runs: Annotated[
@@ -100,7 +100,9 @@ class Settings:
     ]
     models: Annotated[
         Path,
-        Variable("WARDROUND_MODELS", "the model store", default="`include/models`; of a wheel, `var/models`"),
+        Variable(
+            "WARDROUND_MODELS", "the model store", default="`include/models`; installed from a wheel, `var/models`"
+        ),
     ]
     database: Annotated[
         str,
@@ -121,8 +123,8 @@ class Settings:
         str | None,
         Variable(
             "WARDROUND_PAGES",
-            "URL of [the pages in Airflow's UI](reports.md#reports-in-airflow), to which the log of each task then"
-            " leads: `https://airflow.example.org/wardround`",
+            "URL of [the pages in Airflow's UI](reports.md#reports-in-airflow),"
+            " which the log of each task then links to: `https://airflow.example.org/wardround`",
             _url,
             default="none: logs name the report's file",
         ),
@@ -131,7 +133,7 @@ class Settings:
         str,
         Variable(
             "WARDROUND_MEMORY",
-            "what DuckDB holds at most while it reads MIMIC-IV; the rest of a training takes under 1 GB",
+            "how much memory DuckDB may use while it reads MIMIC-IV; the rest of a training takes less than 1 GB",
             _memory,
         ),
     ] = "512MB"
@@ -139,19 +141,21 @@ class Settings:
         timedelta,
         Variable(
             "WARDROUND_SCREENING_TASK",
-            "how long one task of a screening may take in Airflow; `find_stays` has the export's `deadline` on top",
+            "how long one task of a screening may take in Airflow;"
+            " `find_stays` has the export's `deadline` in addition",
             _duration,
         ),
     ] = timedelta(hours=2)
-    training_task: Annotated[timedelta, Variable("WARDROUND_TRAINING_TASK", "the same of a training", _duration)] = (
+    training_task: Annotated[timedelta, Variable("WARDROUND_TRAINING_TASK", "the same for a training", _duration)] = (
         timedelta(hours=12)
     )
     deciding_task: Annotated[
-        timedelta, Variable("WARDROUND_DECIDING_TASK", "the same of a promotion, or of the off switch", _duration)
+        timedelta,
+        Variable("WARDROUND_DECIDING_TASK", "the same for a promotion, or for suspending and resuming", _duration),
     ] = timedelta(minutes=15)
     fhir_token: Annotated[
         str | None,
-        Variable("WARDROUND_FHIR_TOKEN", "bearer token of the server at a URL, for the command line", _optional),
+        Variable("WARDROUND_FHIR_TOKEN", "bearer token for a server given by its URL, for the command line", _optional),
     ] = field(default=None, repr=False)
     fhir_token_file: Annotated[
         Path | None, Variable("WARDROUND_FHIR_TOKEN_FILE", "a file with that token, for the command line", _path)
@@ -161,15 +165,15 @@ class Settings:
         _of_source(
             "WARDROUND_FHIR_ALIASES",
             "aliases",
-            "other base URLs of the server at a URL, or of the one that wrote a folder, comma-separated",
+            "other base URLs of a server given by its URL, or of the one that wrote a folder, comma-separated",
         ),
     ] = DEFAULTS.aliases
     source_map: Annotated[
         Path | None,
         Variable(
             "WARDROUND_SOURCE_MAP",
-            "what the codes and units of the server at a URL, or of a folder, mean ([source maps](codes-and-units.md)),"
-            " for the command line",
+            "map of the codes and units of a server given by its URL,"
+            " or of a folder ([source maps](codes-and-units.md)), for the command line",
             _path,
         ),
     ] = None

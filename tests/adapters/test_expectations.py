@@ -1,4 +1,4 @@
-"""The Great Expectations gate: which rows are set aside, and what may be stored of it."""
+"""Tests which rows the Great Expectations gate sets aside, and what may be stored of its results."""
 
 import itertools
 import logging
@@ -28,7 +28,7 @@ SEPSIS = CONDITIONS["sepsis"]
 
 
 def table(rows: int = 3, condition: Condition = SEPSIS, **columns: object) -> pd.DataFrame:
-    """Rows that break no rule: everything unknown but the age, unless told otherwise."""
+    """Returns rows that break no rule: everything but the age is unknown, unless given."""
     frame = pd.DataFrame(
         {
             "stay_id": pd.Series([f"stay-{number}" for number in range(rows)], dtype="str"),
@@ -43,7 +43,7 @@ def table(rows: int = 3, condition: Condition = SEPSIS, **columns: object) -> pd
 
 
 def validate(frame: pd.DataFrame, condition: Condition) -> QualityResult:
-    """The result of a table in one part."""
+    """Returns the result for a table in one part."""
     return expectations.validate([frame], condition)
 
 
@@ -255,8 +255,8 @@ def test_one_part_of_the_wrong_shape_sets_every_row_aside_and_nothing_else_is_ch
     assert not [one for one in result.expectations if " is between " in one.rule]
 
 
-def test_a_part_is_let_go_before_the_next_but_one_is_read() -> None:
-    """So memory does not grow with the table."""
+def test_at_most_two_parts_are_in_memory() -> None:
+    """This keeps memory from growing with the table."""
     alive: list[int] = []
     read: list[weakref.ref[pd.DataFrame]] = []
 
@@ -353,7 +353,9 @@ def test_a_result_that_does_not_say_which_lines_are_as_expected_stops_the_run(su
 
     configuration = ExpectColumnValuesToNotBeNull(column="value").configuration
     result = ExpectationValidationResult(success=success, expectation_config=configuration, result=details)
-    with pytest.raises(QualityError, match="expect_column_values_to_not_be_null: Great Expectations did not say"):
+    with pytest.raises(
+        QualityError, match="expect_column_values_to_not_be_null: Great Expectations did not report which rows pass"
+    ):
         verdict_of(result)
 
 
@@ -409,7 +411,7 @@ def test_validation_logs_prints_and_sends_nothing(
     assert tuple(capfd.readouterr()) == ("", "")
 
 
-def test_what_build_features_gives_passes_also_after_a_round_through_parquet(tmp_path: Path) -> None:
+def test_features_pass_also_after_being_stored_as_parquet(tmp_path: Path) -> None:
     as_of = pd.Timestamp("2026-01-02T05:00Z")
     index = pd.DataFrame(
         {

@@ -49,7 +49,7 @@ def test_nobody_is_asked_about_a_model_that_is_already_live_and_the_log_says_so(
     with pytest.raises(AirflowSkipException, match="is already live"):
         PromotionApproval(task_id="approve", run=run, params=approval_form()).execute({})
     said, _, card = caplog.messages[-1].partition("; report ")
-    assert said == f"run {run}, approve: nobody is asked, the version is already live"
+    assert said == f"run {run}, approve: no approval needed, the version is already live"
     assert Path(card).is_file()
 
 

@@ -19,11 +19,16 @@ from wardround.airflow.forms import (
     waiting_time,
 )
 from wardround.candidates.registry import CANDIDATES
+from wardround.cli.screen import command as screen
 from wardround.cli.train import command as train
 from wardround.errors import FutureAsOf, WardroundError
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.spec.cohorts import Kind
+from wardround.spec.conditions import Mode
 from wardround.spec.loading import load_condition
+from wardround.workflows.screen import ScreeningRequest, servers_in
 from wardround.workflows.train import TrainingRequest
+from wardround.workflows.train.request import Approval, SplitRule
 
 MORNING = datetime(2026, 1, 2, 5, tzinfo=UTC)
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -81,6 +86,29 @@ def test_the_form_uses_the_conditions_mode_unless_another_is_chosen(schemas):
     assert mode.resolve() is None
     assert mode.description.endswith("Empty: as the condition says (shadow until 2026-04-01).")
     assert [screening_form(quiet)["mode"].resolve(value) for value in ("live", "shadow")] == ["live", "shadow"]
+
+
+def test_the_screening_form_has_the_same_fields_as_the_command_line_and_the_request(schemas):
+    form = set(screening_form(load_condition("sepsis", schemas)))
+    options = {option.name for option in screen.params if option.expose_value}
+    beside = {"resumed", "as_json", "demo_model", "profile", "source_map", "write_to", "map_by_identifier"}
+    assert form - {"connection", "wait_for_source"} == options - {"condition", "source", "wait"} - beside
+    # Where the source is, and where its results go, is the connection's.
+    of_servers = set(servers_in(FhirEndpoint("http://127.0.0.1:1/fhir")))
+    fields = set(ScreeningRequest.model_fields) - of_servers - {"condition", "run", "demo_model"}
+    assert form - {"connection", "wait_for_source", "allow_future"} == fields
+
+
+def test_what_can_be_chosen_is_the_same_in_forms_on_the_command_line_and_in_requests(schemas):
+    condition = load_condition("sepsis", schemas)
+    for name, choices, form, options in (
+        ("mode", Mode, screening_form(condition), screen),
+        ("split", SplitRule, training_form(condition), train),
+        ("approval", Approval, training_form(condition), train),
+    ):
+        (option,) = (option for option in options.params if option.name == name)
+        offered = [choice for choice in form[name].schema["enum"] if choice is not None]
+        assert offered == list(option.type.choices) == list(get_args(choices))
 
 
 def test_the_training_form_has_the_same_fields_as_the_command_line_and_the_request(schemas):

@@ -52,7 +52,7 @@ def test_a_connection_given_as_a_uri_keeps_its_path_and_port(monkeypatch):
 
 def test_two_ports_are_refused():
     wrong = Connection(conn_id="ward", conn_type="fhir", host="https://h.org:443/r4", port=8443)
-    with pytest.raises(FhirError, match="connection ward: Base URL says port 443 and Port 8443, expected one"):
+    with pytest.raises(FhirError, match="connection ward: Base URL has port 443 and Port is 8443, expected one"):
         source_of(wrong)
 
 
@@ -109,7 +109,7 @@ def test_how_a_chart_is_opened_reaches_the_source_and_is_refused_if_it_leads_els
     pattern = "https://ehr.example/chart/{patient_id}?enc={encounter_id}"
     assert source_of(connection(chart_url=pattern)).chart_url == pattern
     for wrong in ("http://ehr.example/{patient_id}", "https://ehr.example/", "javascript:alert({patient_id})"):
-        with pytest.raises(FhirError, match="chart_url is no such address, expected https://host"):
+        with pytest.raises(FhirError, match="chart_url is not a valid address, expected https://host"):
             source_of(connection(chart_url=wrong))
 
 
@@ -185,8 +185,8 @@ def test_secrets_are_not_shown_and_airflow_masks_them():
         ({"pagesize": 5}, "unknown field 'pagesize'"),
         ({"page_size": "many"}, "Page size is 'many', expected a whole number above 0; correct it"),
         ({"timeout": 7200}, "Time-out is 7200, expected at most 3,600; correct it"),
-        ({"icu_classes": 5}, "ICU classes is 5, expected a list of texts; correct it"),
-        ({"proxy": ["http://me:secret@h"]}, "Proxy cannot be used, expected a text; correct it"),
+        ({"icu_classes": 5}, "ICU classes is 5, expected a list of strings; correct it"),
+        ({"proxy": ["http://me:secret@h"]}, "Proxy cannot be used, expected a string; correct it"),
         ({"host": "ward.example.org"}, "not a web address"),
         ({"host": None}, "not a web address"),
     ],
@@ -236,7 +236,7 @@ def test_results_go_to_another_connection_with_a_sign_in_of_its_own():
 @pytest.mark.parametrize(
     ("taker", "message"),
     [
-        (other(write_to="ward"), "connection results: takes results, and Write to is filled in"),
+        (other(write_to="ward"), "connection results: receives results, but its Write to is filled in"),
         (other(host="http://127.0.0.1:9/fhir"), "write its results to itself"),
         (other(auth="magic"), "connection results: Authentication is 'magic'"),
     ],
@@ -244,7 +244,7 @@ def test_results_go_to_another_connection_with_a_sign_in_of_its_own():
 def test_a_connection_that_cannot_take_results_is_named(taker, message):
     with pytest.raises(FhirError, match=message):
         source_of(connection(write_to="results"), lambda _: taker)
-    with pytest.raises(FhirError, match="writes to no other server"):
+    with pytest.raises(FhirError, match="no other server to write to"):
         source_of(connection(map_by_identifier=True))
 
 

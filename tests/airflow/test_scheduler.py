@@ -248,7 +248,7 @@ def test_a_tasks_log_sums_up_its_work_and_links_to_the_runs_page(hospital, scree
     [
         *((task, ": done in") for task in ("load", "build_table", "fit_candidate", "evaluate")),
         *((task, ": done in") for task in ("check_leakage", "write_card", "compare")),
-        ("approve", "approve: asks whether"),
+        ("approve", "approve: approval requested for"),
     ],
 )
 def test_a_trainings_log_links_to_the_page_with_its_card(hospital, asked, task, said):

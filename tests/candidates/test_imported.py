@@ -238,7 +238,7 @@ def test_the_probability_of_yes_is_found_by_the_order_of_classes() -> None:
         (lambda rows: [][int(rows[0, 0])], "failed with IndexError$"),
         (lambda rows: rows[:, :1], "gave shape"),
         (both, "gave shape"),
-        (lambda rows: both(rows[:, 0]), "gave something else than probabilities"),
+        (lambda rows: both(rows[:, 0]), "did not return probabilities"),
     ],
 )
 def test_an_odd_answer_is_no_score_and_what_a_model_says_is_not_passed_on(answer, message) -> None:

@@ -122,7 +122,7 @@ def test_a_score_has_nine_digits_and_lies_within_0_and_1(answer: float, score: f
     if score is not None:
         assert model.predict(rows).tolist() == [0.5, score]
     else:
-        with pytest.raises(ModelError, match="gave something else than probabilities"):
+        with pytest.raises(ModelError, match="did not return probabilities"):
             model.predict(rows)
 
 

@@ -65,5 +65,8 @@ def test_a_source_whose_results_go_elsewhere_is_checked_with_the_server_that_tak
         as_json = CliRunner(env=named).invoke(command, ["ehr", "--json"])
     assert checked.exit_code == 0, checked.output
     assert f"Results go to {results.base_url}:" in checked.output
-    assert "Writes nothing here; results refer to Patients" in checked.output
+    assert (
+        "Writes nothing here; results refer to Patients and Encounters by their identifiers on this"
+        " server." in checked.output
+    )
     assert json.loads(as_json.output)["results"]["server"] == results.base_url

@@ -116,7 +116,7 @@ def test_a_database_that_is_down_costs_no_run_and_leaves_no_silent_gap(own, serv
     result = screen(broken, server, "--as-of", EARLY)
     assert isinstance(result.exception, DatabaseError)
     assert "missing from the history" in str(result.exception)
-    assert "a file stands where a folder is expected" in str(result.exception)
+    assert "there is a file where a folder is expected" in str(result.exception)
     # What was scored is written and reported all the same, and the summary was printed.
     summary = json.loads(result.stdout)
     assert summary["written"] == summary["found"] >= 6

@@ -237,9 +237,9 @@ def test_the_message_says_what_is_wrong_with_a_file(tmp_path, call, metadata, op
         (b"no pickle", "not a joblib file"),
         (pickle.dumps([1]), "got a list, expected"),
         (pickle.dumps({"model": 1, "metadata": 2}), "expected a mapping"),
-        (pickle.dumps({"model": 1, "metadata": {}, "imputer": 2}), "holds 'imputer' beside the model"),
+        (pickle.dumps({"model": 1, "metadata": {}, "imputer": 2}), "contains 'imputer' beside the model"),
         (b"cno_such_module\nModel\n.", "needs the module no_such_module"),
-        (b"c__main__\nModel\n.", "names a class that is not here"),
+        (b"c__main__\nModel\n.", "needs a class that is not available here"),
     ],
 )
 def test_a_file_of_another_kind_is_named_as_such(tmp_path, call, content, message) -> None:
@@ -256,7 +256,7 @@ def test_another_release_of_scikit_learn_is_refused_at_import(tmp_path, call) ->
     file.write_bytes(file.read_bytes().replace(here.encode(), b"0" * (len(here) - 2) + b".1"))
     result = call("model", "import", file, "--condition", "sepsis", "--trust", sha256(file))
     assert isinstance(result.exception, ModelError)
-    assert f"here is {here}; dump it again" in str(result.exception)
+    assert f"but {here} is installed; dump it again" in str(result.exception)
 
 
 def test_imputed_values_replace_unknown_ones_and_other_inputs_are_required(tmp_path, call) -> None:

@@ -44,7 +44,7 @@ def test_the_page_is_written_to_the_given_file(tmp_path: Path) -> None:
     out = tmp_path / "new" / "page.html"
     result = CliRunner().invoke(command, [RUN, "--no-identifiers", "--out", str(out), "--json"], catch_exceptions=False)
     assert json.loads(result.stdout)["report"] == str(out)
-    assert "Without identifiers" in out.read_text(encoding="utf-8")
+    assert "Contains no identifiers of patients or stays" in out.read_text(encoding="utf-8")
     assert not (tmp_path / "runs" / RUN / "report.html").exists()
 
 

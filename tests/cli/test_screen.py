@@ -193,7 +193,7 @@ def test_a_site_that_answers_html_is_not_accepted_as_a_fhir_server(settings) -> 
 @pytest.mark.parametrize(
     ("status", "body", "message"),
     [
-        (200, {"resourceType": "CapabilityStatement", "fhirVersion": "3.0.2"}, "speaks FHIR 3.0.2, expected R4"),
+        (200, {"resourceType": "CapabilityStatement", "fhirVersion": "3.0.2"}, "uses FHIR 3.0.2, expected R4"),
         (404, {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "not-found"}]}, "check the"),
         (200, {"resourceType": "OperationOutcome", "issue": []}, "answered OperationOutcome, expected Bundle"),
         (200, {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "OperationOutcome", "issue": [

@@ -218,7 +218,7 @@ def test_a_missing_variable_is_named(settings, variables: dict[str, str], missin
         ),
         ({"CLIENT_ID": "me", "CLIENT_SECRET": "secret", "CLIENT_AUTH": "secret"}, "expected basic or post"),
         ({"CLIENT_ID": "me", "KEY_FILE": "/none.pem"}, "/none.pem: cannot be read"),
-        ({"TOKEN": "secret\n"}, "source ward: token: holds a space, a line end"),
+        ({"TOKEN": "secret\n"}, "source ward: token: contains a space, a line break"),
     ],
 )
 def test_variables_that_contradict_are_named_and_no_secret_shown(settings, variables, message: str) -> None:
@@ -260,7 +260,7 @@ def test_a_name_is_a_folder_if_there_is_one_or_no_server_of_the_name(settings, h
 
 def test_a_token_of_the_environment_that_no_header_takes_is_named() -> None:
     settings = settings_from({"WARDROUND_FHIR_TOKEN": "secret\u20ac"})
-    with pytest.raises(FhirError, match="WARDROUND_FHIR_TOKEN: token: holds") as raised:
+    with pytest.raises(FhirError, match="WARDROUND_FHIR_TOKEN: token: contains") as raised:
         server_at(URL, settings, {})
     assert "secret" not in str(raised.value)
 
@@ -297,7 +297,7 @@ def test_where_results_go_can_be_said_for_one_run_and_at_a_url_nobody_signs_in(t
         ({"WARD_WRITE_TO": "ward"}, "WARD_WRITE_TO is set, expected a server that keeps them"),
         ({"WARD_WRITE_TO": "b", "B_BASE_URL": "https://b", "B_WRITE_TO": "ward"}, "source b: takes results, and B_WRI"),
         ({"WARD_WRITE_TO": URL}, "write its results to itself"),
-        ({"WARD_MAP_BY_IDENTIFIER": "true"}, "writes to no other server"),
+        ({"WARD_MAP_BY_IDENTIFIER": "true"}, "no other server to write to"),
         ({"WARD_MAP_BY_IDENTIFIER": "1", "WARD_WRITE_TO": "https://r"}, "MAP_BY_IDENTIFIER: neither true nor false"),
     ],
 )
@@ -338,11 +338,11 @@ def test_a_url_has_its_token_from_a_file_too(settings, tmp_path) -> None:
 
 
 NO_SECRETS = {
-    "missing": (None, "is not there, expected a file with a secret"),
+    "missing": (None, "does not exist, expected a file with a secret"),
     "empty": (b"", "is empty, expected a secret"),
     "a line end": (b"\n", "is empty, expected a secret"),
-    "no text": (b"\xff\xfes3cret", "is no text, expected a secret"),
-    "too large": (b"s3cret" * 20_000, "is larger than any secret"),
+    "no text": (b"\xff\xfes3cret", "is not text, expected a secret"),
+    "too large": (b"s3cret" * 20_000, "is too large for a secret"),
 }
 
 
@@ -364,13 +364,13 @@ def test_a_file_that_holds_no_secret_is_named_with_its_variable_and_its_content_
 
 
 def test_a_folder_and_a_file_that_may_not_be_read_hold_no_secret(settings, tmp_path) -> None:
-    with pytest.raises(FhirError, match=r"cannot be read, .* check path and rights"):
+    with pytest.raises(FhirError, match=r"cannot be read, .* check the path and the permissions"):
         named(settings, TOKEN_FILE=str(tmp_path))
     if os.geteuid() == 0:
         pytest.skip("root may read everything: a file without rights was not tried")
     (tmp_path / "secret").write_text("s3cret")
     (tmp_path / "secret").chmod(0)
-    with pytest.raises(FhirError, match="check path and rights"):
+    with pytest.raises(FhirError, match="check the path and the permissions"):
         named(settings, TOKEN_FILE=str(tmp_path / "secret"))
 
 

@@ -106,7 +106,7 @@ def test_show_gives_the_live_card_or_the_one_asked_for(call, versions) -> None:
 def test_show_writes_the_card_as_a_page_with_its_comparison(call, versions, models: Path, tmp_path: Path) -> None:
     page = tmp_path / "card.html"
     assert call("model", "show", "sepsis", versions[1], "--html", str(page)).exit_code == 0
-    assert f"Live was {versions[0]}" in page.read_text(encoding="utf-8")
+    assert f"The live model was {versions[0]}." in page.read_text(encoding="utf-8")
     assert versions[1] in (models / "sepsis" / versions[1] / "card.html").read_text(encoding="utf-8")
     attributes = _json(call("model", "show", "sepsis", versions[1], "--json"))["source_attributes"]["attributes"]
     assert len(attributes) == 31

@@ -41,7 +41,7 @@ def test_warnings_are_said_unasked_and_nothing_else(screened, server) -> None:
     assert (quiet.returncode, warned.returncode) == (0, 0)
     assert "WARNING" not in quiet.stderr
     assert " WARNING " in warned.stderr
-    assert "answered 503; asked again in 0.5 s, attempt 2 of 5" in warned.stderr
+    assert "answered 503; trying again in 0.5 s, attempt 2 of 5" in warned.stderr
     assert "INFO" not in quiet.stderr + warned.stderr
 
 

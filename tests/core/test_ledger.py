@@ -17,6 +17,14 @@ def test_a_ledger_holds_every_stay_found_once_in_the_order_of_their_ids() -> Non
     assert list(ledger.columns) == list(LEDGER_COLUMNS)
 
 
+def test_a_ledger_of_a_hospital_is_of_the_same_types_and_order() -> None:
+    stays = [f"{number:05}" for number in range(4_500)]  # more than become a frame together
+    ledger = open_ledger((entry(stay, written=stay < "00100") for stay in reversed(stays)), stays)
+    assert ledger["stay_id"].tolist() == stays
+    assert ledger["written"].tolist() == [stay < "00100" for stay in stays]
+    assert dict(ledger.dtypes) == dict(open_ledger([entry("a")], ["a"]).dtypes)
+
+
 @pytest.mark.parametrize(
     ("entries", "doubtful"),
     [
@@ -33,7 +41,7 @@ def test_a_stay_not_accounted_for_exactly_once_is_an_error(entries: list[dict[st
 
 
 def test_of_many_doubtful_stays_five_are_named_and_the_others_counted() -> None:
-    named = "look at Encounter/0, Encounter/1, Encounter/2, Encounter/3, Encounter/4"
+    named = "check Encounter/0, Encounter/1, Encounter/2, Encounter/3, Encounter/4"
     for stays, rest in ((5, ""), (6, " and 1 more"), (9, " and 4 more")):
         with pytest.raises(RunIncomplete, match=f"{named}{rest}$"):
             open_ledger([], [str(stay) for stay in range(stays)])

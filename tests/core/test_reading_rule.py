@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from wardround.core.reading_rule import Said, folded, reading_rule
+from wardround.core.reading_rule import CodesAndTexts, folded, reading_rule
 from wardround.spec.loading import load_server_profiles, load_variables
 from wardround.spec.servers import GENERIC
 from wardround.spec.source_maps import Translation
@@ -110,12 +110,12 @@ def test_an_observation_with_codes_of_two_variables_is_read_for_both(variables) 
     ],
 )
 def test_words_exclude_whole_wherever_they_stand_unless_they_are_denied(variables, text: str, element: str) -> None:
-    said = {"body_site": Said(frozenset(), frozenset({folded(text)}))}
+    said = {"body_site": CodesAndTexts(frozenset(), frozenset({folded(text)}))}
     assert reading_rule(variables).excluded("systolic_pressure", said) == element
 
 
 def test_a_variable_that_excludes_nothing_excludes_nothing(variables) -> None:
     rule = reading_rule(variables)
-    said = {"body_site": Said(frozenset({("urn:x", "1")}), frozenset({"somewhere"}))}
+    said = {"body_site": CodesAndTexts(frozenset({("urn:x", "1")}), frozenset({"somewhere"}))}
     assert rule.excluded("no_such_variable", said) == ""
     assert rule.excluded("lactate", {}) == ""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from wardround.core.run_overview import RunName, overview, unreadable
+from wardround.core.stored_request import stored_request
 
 RUN = "sepsis-20260102T050000Z-0a1b2c"
 REQUEST = {
@@ -18,9 +19,13 @@ COUNTS = {"found": 9, "scored": 5, "indeterminate": 1, "excluded": 2, "failed": 
 QUALITY = {"condition.json": {"title": "Sepsis", "quality": {"max_set_aside": 0.1}}}
 
 
+def overview_of(files):
+    return overview(RUN, stored_request(files["request.json"]), files, "ward")
+
+
 def state(**files):
     named = {f"{name}.json": content for name, content in files.items()}
-    return overview(RUN, {"request.json": REQUEST, **QUALITY, **named}, "ward").state
+    return overview_of({"request.json": REQUEST, **QUALITY, **named}).state
 
 
 def test_a_name_says_what_was_run_and_sorts_by_time():
@@ -59,7 +64,7 @@ def test_how_a_run_ended_is_told_by_its_files(files, expected):
 def test_a_run_is_shown_with_its_counts_and_times_in_utc():
     steps = {"steps/find_stays.json": {"began": 0.0}, "steps/reconcile.json": {"ended": 60.0}}
     summary = {"summary.json": {**COUNTS, "complete": True, "problems": {"e-1": "missing"}}}
-    found = overview(RUN, {"request.json": REQUEST, **QUALITY, **steps, **summary}, "ward")
+    found = overview_of({"request.json": REQUEST, **QUALITY, **steps, **summary})
 
     assert found.counts == COUNTS
     assert (found.title, found.source, found.mode, found.model_version) == ("Sepsis", "ward", "live", "1")
@@ -69,15 +74,15 @@ def test_a_run_is_shown_with_its_counts_and_times_in_utc():
 
 @pytest.mark.parametrize(("asked", "mode"), [({"mode": "shadow"}, "shadow"), ({"dry_run": True}, "shadow")])
 def test_a_run_that_wrote_nothing_says_so(asked, mode):
-    assert overview(RUN, {"request.json": {**REQUEST, **asked}}, "").mode == mode
+    assert overview_of({"request.json": {**REQUEST, **asked}}).mode == mode
 
 
 def test_a_training_is_known_by_what_it_asked_and_not_by_its_name():
     request = {"condition": "sepsis", "mimic": "/m", "created": "2026-01-02T05:00:00Z"}
-    found = overview(RUN, {"request.json": request, "version.json": {"version": "2"}}, "")
+    found = overview_of({"request.json": request, "version.json": {"version": "2"}})
 
     assert (found.kind, found.state, found.model_version) == ("training", "trained", "2")
-    assert overview(RUN, {"request.json": request}, "").state == "unfinished"
+    assert overview_of({"request.json": request}).state == "unfinished"
 
 
 def test_of_a_run_that_cannot_be_read_its_name_is_left():

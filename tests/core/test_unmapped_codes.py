@@ -96,7 +96,7 @@ def test_a_draft_lists_systems_by_name_and_codes_by_how_often_they_occur() -> No
         '#  - system: "urn:z"',
         "#    means:",
         '#      "LÄNGE":   # Größe; no unit; 1 times, 1 patients',
-        "# Without a system or a code, and so not to be mapped: 1,002 Observations.",
+        "# Cannot be mapped, because they have no system or no code: 1,002 Observations.",
     ]
 
 
@@ -104,7 +104,7 @@ def test_a_draft_is_a_map_that_maps_nothing_yet() -> None:
     found = counted(([(HOUSE, "PULS", "Puls: radial #1")], "/min", "a"), ([], None, "a"))
     text = draft(found.most_frequent(), found.observations)
     assert SourceMap.model_validate(yaml.safe_load(text)).codes == ()
-    assert "Without a system or a code, and so not to be mapped: 1 Observations." in text
+    assert "Cannot be mapped, because they have no system or no code: 1 Observations." in text
 
 
 def test_a_draft_whose_lines_are_filled_in_is_a_map() -> None:

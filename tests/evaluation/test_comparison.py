@@ -199,7 +199,7 @@ def test_a_page_warns_where_no_gate_could_judge_and_ends_with_what_to_know() -> 
         "",
         "* not judged: calibration\\_slope is told",
         "",
-        "To know:",
+        "Notes:",
         "",
         "* Mind the gap.",
         "* Not compared: too old.",

@@ -1,4 +1,4 @@
-"""The whole evaluation of a made-up test side whose truth is known."""
+"""The whole evaluation of a made-up test set whose truth is known."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from wardround.candidates.base import probability
-from wardround.evaluation.measured import Measured, Told, measured
+from wardround.evaluation.measured import AboutModel, Measured, measured
 from wardround.evaluation.results import Definition, Design, Importance, Policy, Predictions, Task
 from wardround.evaluation.tallies import Scores
 
@@ -76,8 +76,8 @@ def _outcomes() -> pd.DataFrame:
     )
 
 
-def _told(**changes: object) -> Told:
-    told = Told(
+def _about(**changes: object) -> AboutModel:
+    about = AboutModel(
         task=TASK,
         policy=Policy(name="f1", target=None, reached=0.5),
         importance=Importance(method="shap", unit="log-odds", rows=0, columns=()),
@@ -86,13 +86,13 @@ def _told(**changes: object) -> Told:
         definitions=DEFINITIONS,
         outcomes=_outcomes(),
     )
-    return told._replace(**changes)
+    return about._replace(**changes)
 
 
 @pytest.fixture(scope="module")
 def found() -> Measured:
     rows = _rows()
-    return measured(rows, _scores(rows), _told())
+    return measured(rows, _scores(rows), _about())
 
 
 def test_every_figure_has_an_interval_around_it(found: Measured) -> None:
@@ -140,7 +140,7 @@ def test_the_figures_on_matched_hours_are_the_same_scores_on_those_rows_alone(fo
 def test_a_daily_task_has_no_matched_hours() -> None:
     daily = TASK.model_copy(update={"task": "daily", "horizon": None, "hours_per_row": 24.0})
     rows = _rows()
-    assert measured(rows, _scores(rows), _told(task=daily, definitions=())).evaluation.matched_hours is None
+    assert measured(rows, _scores(rows), _about(task=daily, definitions=())).evaluation.matched_hours is None
 
 
 def test_people_are_told_once_in_a_lock_out(found: Measured) -> None:
@@ -163,7 +163,7 @@ def test_the_lead_is_from_the_first_true_alert_to_the_onset(found: Measured) -> 
 def test_without_onsets_there_is_no_lead() -> None:
     rows = _rows().assign(onset=pd.Series(pd.NaT, index=range(STAYS * HOURS), dtype="datetime64[us, UTC]"))
     task = TASK.model_copy(update={"onset_definition": None})
-    evaluation = measured(rows, _scores(rows), _told(definitions=(), task=task)).evaluation
+    evaluation = measured(rows, _scores(rows), _about(definitions=(), task=task)).evaluation
     assert evaluation.lead_time.median.reason == "no stay with the outcome has a time of onset"
     assert evaluation.definitions == ()
 
@@ -196,4 +196,4 @@ def test_small_cells_are_counted_and_not_shown(found: Measured) -> None:
 
 def test_the_evaluation_repeats(found: Measured) -> None:
     rows = _rows()
-    assert measured(rows, _scores(rows), _told()) == found
+    assert measured(rows, _scores(rows), _about()) == found

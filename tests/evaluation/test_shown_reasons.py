@@ -1,4 +1,4 @@
-"""Left-out reasons are counted over the test side, on the values as they are known."""
+"""Left-out reasons are counted over the test set, on the values as they are known."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The fixtures of a server that answers what a test tells it to."""
+"""Provides a server that gives the answers that a test sets."""
 
 from tests.scripted_server import page, reply, server
 

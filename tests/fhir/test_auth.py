@@ -1,4 +1,4 @@
-"""Tokens: asked for once a lifetime, renewed in time, tried again once, and never shown."""
+"""Tests that tokens are requested once per lifetime, renewed in time, retried once, and never shown."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ def token(number: object = 1, **answer: object) -> dict[str, object]:
 
 @pytest.fixture
 def ways(server) -> dict[str, SignIn]:
-    """Each way of getting tokens from the scripted server."""
+    """Returns each way of getting tokens from the scripted server."""
     url = f"{server.url}/token"
     return {
         "smart": SignedAssertion("me", KEY, "k1", url, "system/*.rs"),
@@ -44,7 +44,7 @@ def ask(transport: Transport) -> None:
 
 
 def answering(server, reply, **tokens):
-    """The server gives numbered tokens, and a Patient to who brings the newest."""
+    """Makes the server issue numbered tokens, and return a Patient only for the newest token."""
     given: list[int] = []
 
     def answer(request):
@@ -64,7 +64,7 @@ def test_a_password_goes_with_every_request(server, reply) -> None:
     assert server.requests[0].headers["Authorization"] == "Basic bWU6cMOkc3N3b3Jk"
 
 
-def test_who_does_not_sign_in_sends_nothing_of_a_netrc(server, reply, tmp_path, monkeypatch) -> None:
+def test_requests_without_a_sign_in_send_nothing_from_netrc(server, reply, tmp_path, monkeypatch) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     server.answer = lambda _request: reply(GOOD)
@@ -79,7 +79,7 @@ def test_who_does_not_sign_in_sends_nothing_of_a_netrc(server, reply, tmp_path, 
         ("post", {"client_id": ["me"], "client_secret": ["a b%"]}, None),
     ],
 )
-def test_a_client_secret_goes_where_it_is_told(server, reply, ways, way, form, header) -> None:
+def test_a_client_secret_is_sent_in_the_header_or_the_form(server, reply, ways, way, form, header) -> None:
     answering(server, reply)
     ask(opened(server, ways[way]))
     asked = server.requests[0]
@@ -87,7 +87,7 @@ def test_a_client_secret_goes_where_it_is_told(server, reply, ways, way, form, h
     assert asked.headers.get("Authorization") == header
 
 
-def test_an_assertion_goes_as_smart_has_it(server, reply, ways) -> None:
+def test_an_assertion_is_sent_as_smart_requires(server, reply, ways) -> None:
     answering(server, reply)
     ask(opened(server, ways["smart"]))
     form = server.requests[0].form
@@ -111,7 +111,7 @@ def test_clients_and_threads_of_a_process_share_one_token(server, reply, ways) -
     assert len(given) == 1
 
 
-def test_two_sign_ins_to_one_server_have_tokens_of_their_own(server, reply, ways) -> None:
+def test_two_sign_ins_to_one_server_have_separate_tokens(server, reply, ways) -> None:
     given = answering(server, reply)
     for way in ways.values():
         ask(opened(server, way))
@@ -147,13 +147,13 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_who_signs_in_in_another_way_or_elsewhere_shares_no_token(other: str) -> None:
+def test_a_different_sign_in_or_server_shares_no_token(other: str) -> None:
     sign_ins = _SignIns()
     assert sign_ins.of(source()) is sign_ins.of(source(page_size=7))
     assert sign_ins.of(source()) is not sign_ins.of(OTHERS[other])
 
 
-def test_a_process_that_signs_in_to_ever_new_servers_keeps_the_last_ones() -> None:
+def test_only_the_most_recent_sign_ins_of_a_process_are_kept() -> None:
     sign_ins = _SignIns()
     used, unused = sign_ins.of(source(0)), sign_ins.of(source(1))
     for number in range(2, 2 * MOST_SIGN_INS):
@@ -163,7 +163,7 @@ def test_a_process_that_signs_in_to_ever_new_servers_keeps_the_last_ones() -> No
     assert sign_ins.of(source(1)) is not unused
 
 
-def test_tokens_that_ended_are_let_go_of_when_somebody_else_signs_in() -> None:
+def test_expired_tokens_are_dropped_at_the_next_sign_in() -> None:
     sign_ins = _SignIns()
     for number, lifetime in enumerate([1e-9, 300.0]):
         sign_ins.of(source(number)).header(lambda lifetime=lifetime: Token("access", lifetime))
@@ -172,7 +172,7 @@ def test_tokens_that_ended_are_let_go_of_when_somebody_else_signs_in() -> None:
     assert {key[1] for key in sign_ins._tokens} == {source(number).sign_in for number in (1, 2, 3)}
 
 
-def test_one_test_has_nothing_of_another_ones_tokens() -> None:
+def test_tests_share_no_tokens() -> None:
     assert SIGN_INS._tokens == {}
 
 
@@ -201,22 +201,22 @@ def test_a_server_that_refuses_the_fresh_token_too_is_not_asked_again(server, re
     assert [request.path for request in server.requests] == ["/fhir/token", "/fhir/Patient/p1"] * 2
 
 
-def test_a_403_is_no_matter_of_the_token(server, reply, ways) -> None:
+def test_a_403_does_not_renew_the_token(server, reply, ways) -> None:
     server.answer = lambda request: reply(token()) if request.path == "/fhir/token" else reply(status=403)
     with pytest.raises(FhirRefused, match="answered 403"):
         ask(opened(server, ways["post"]))
     assert len(server.requests) == 2
 
 
-def test_each_try_for_a_token_brings_an_assertion_of_its_own(server, reply, ways) -> None:
-    """The endpoint may have seen the one whose answer was lost, and takes none twice."""
+def test_each_request_for_a_token_has_a_new_assertion(server, reply, ways) -> None:
+    """The endpoint may have seen the assertion whose answer was lost, and accepts each assertion only once."""
     server.replies(reply(status=503), reply(cut=True), reply(token()), reply(GOOD))
     ask(opened(server, ways["smart"]))
     assertions = {request.form["client_assertion"][0] for request in server.requests[:3]}
     assert len(assertions) == 3
 
 
-def test_what_must_not_be_sent_twice_waits_for_its_token(server, reply, ways) -> None:
+def test_a_request_that_must_not_be_repeated_waits_for_its_token(server, reply, ways) -> None:
     server.replies(reply(status=503), reply(token()), reply(GOOD))
     opened(server, ways["post"]).send("POST", f"{server.url}/Patient", json=GOOD, repeat=False)
     assert [request.path for request in server.requests] == ["/fhir/token", "/fhir/token", "/fhir/Patient"]
@@ -228,14 +228,14 @@ def test_what_must_not_be_sent_twice_waits_for_its_token(server, reply, ways) ->
         (400, {"error": "invalid_client"}, r"\(invalid_client\), expected one; check the client id"),
         (401, {"error": "invalid_client"}, r"\(invalid_client\), expected one; check the client id"),
         (400, {"error": "invalid_scope"}, r"\(invalid_scope\), expected one; check the scope"),
-        (400, {"error": "unauthorized_client"}, r".*allow the client to use client credentials"),
+        (400, {"error": "unauthorized_client"}, r".*allow this client the client credentials grant"),
         (401, {"error": "me-s3cret"}, r"\(401\), expected one; check the client id"),
         (403, b"s3cret", r"\(403\), expected one; check the client id"),
     ],
 )
 def test_a_token_endpoint_that_refuses_is_named_with_the_rule(server, reply, ways, status, answer, message) -> None:
     server.answer = lambda _request: reply(answer, status=status)
-    with pytest.raises(FhirRefused, match=f"/fhir/token: refused to give a token {message}") as raised:
+    with pytest.raises(FhirRefused, match=f"/fhir/token: refused to issue a token {message}") as raised:
         ask(opened(server, ways["post"]))
     assert "s3cret" not in str(raised.value)
     assert len(server.requests) == 1
@@ -244,20 +244,20 @@ def test_a_token_endpoint_that_refuses_is_named_with_the_rule(server, reply, way
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"status": 404}, "answered 404 and no token"),
-        ({"status": 302, "headers": {"Location": "https://elsewhere.example.org"}}, "answered 302 and no token"),
-        ({"status": 500}, "answered 500 and no token"),
-        ({"body": b"<html>access-1"}, "answered 200 and no token"),
-        ({"body": ["access-1"]}, "answered 200 and no token"),
-        ({"body": token(access_token="")}, "answered 200 and no token"),
-        ({"body": token(access_token="access-1\r\nX: y")}, "answered 200 and no token"),
-        ({"body": token(token_type="mac")}, "no bearer token"),
-        ({"body": token(token_type=None)}, "no bearer token"),
+        ({"status": 404}, "answered 404 without a token"),
+        ({"status": 302, "headers": {"Location": "https://elsewhere.example.org"}}, "answered 302 without a token"),
+        ({"status": 500}, "answered 500 without a token"),
+        ({"body": b"<html>access-1"}, "answered 200 without a token"),
+        ({"body": ["access-1"]}, "answered 200 without a token"),
+        ({"body": token(access_token="")}, "answered 200 without a token"),
+        ({"body": token(access_token="access-1\r\nX: y")}, "answered 200 without a token"),
+        ({"body": token(token_type="mac")}, "a token that is not a bearer token"),
+        ({"body": token(token_type=None)}, "a token that is not a bearer token"),
         ({"body": token(expires_in="soon access-1")}, "without a lifetime"),
         ({"body": token(expires_in=-5)}, "without a lifetime"),
     ],
 )
-def test_a_token_endpoint_that_answers_nonsense_is_said_to(server, reply, ways, answer, message) -> None:
+def test_an_unusable_answer_of_a_token_endpoint_is_reported(server, reply, ways, answer, message) -> None:
     server.answer = lambda _request: reply(**answer)
     with pytest.raises(FhirError, match=f"/fhir/token: .*{message}") as raised:
         ask(opened(server, ways["post"]))
@@ -265,7 +265,7 @@ def test_a_token_endpoint_that_answers_nonsense_is_said_to(server, reply, ways, 
     assert "access-1" not in str(raised.value)
 
 
-def test_a_token_endpoint_that_does_not_answer_is_unreachable_by_its_own_name(server, reply, ways) -> None:
+def test_a_token_endpoint_that_does_not_answer_is_named_in_the_error(server, reply, ways) -> None:
     server.answer = lambda _request: reply(status=503)
     with pytest.raises(FhirUnreachable, match="/fhir/token: answered 503"):
         ask(opened(server, ways["post"]))
@@ -273,7 +273,7 @@ def test_a_token_endpoint_that_does_not_answer_is_unreachable_by_its_own_name(se
 
 
 @pytest.mark.parametrize("expires_in", ["300", 300.0, None])
-def test_a_lifetime_is_a_number_in_any_form_or_unsaid(server, reply, ways, expires_in) -> None:
+def test_a_lifetime_is_a_number_in_any_form_or_missing(server, reply, ways, expires_in) -> None:
     given = answering(server, reply, expires_in=expires_in)
     transport = opened(server, ways["post"])
     ask(transport)
@@ -297,7 +297,7 @@ def test_the_token_endpoint_is_found_once_where_smart_puts_it(server, reply) -> 
     assert "Authorization" not in server.requests[0].headers
 
 
-def test_a_token_endpoint_that_moved_is_looked_for_again(server, reply) -> None:
+def test_a_token_endpoint_that_moved_is_discovered_again(server, reply) -> None:
     place = ["old"]
 
     def answer(request):
@@ -319,8 +319,8 @@ def test_a_token_endpoint_that_moved_is_looked_for_again(server, reply) -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"status": 404}, "answered 404 and no token_endpoint, expected one; give the token URL"),
-        ({"body": {}}, "answered 200 and no token_endpoint"),
+        ({"status": 404}, "answered 404 without a token_endpoint, expected one; set the token URL"),
+        ({"body": {}}, "answered 200 without a token_endpoint"),
         ({"body": {"token_endpoint": "http://elsewhere.example.org/token"}}, "token URL: not https"),
     ],
 )
@@ -331,7 +331,7 @@ def test_a_server_that_does_not_say_where_its_tokens_are_is_named(server, reply,
 
 
 def test_a_wrong_key_is_found_before_anything_is_asked(server) -> None:
-    with pytest.raises(FhirError, match="private key of client me: not readable"):
+    with pytest.raises(FhirError, match="private key of client me: cannot be read"):
         opened(server, SignedAssertion("me", "secret"))
     assert server.requests == []
 

@@ -1,4 +1,4 @@
-"""Batches: cut, repeated where that is safe, and taken apart where a server takes none or refuses a whole one."""
+"""Tests that batches are split, repeated where that is safe, and sent in parts if a server refuses a whole one."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def put(name: str, **request: str) -> dict[str, Any]:
 
 
 def performed(server, *entries: dict[str, Any], repeat: bool = True, **source: Any) -> list[str]:
-    """The statuses, from a client that does not wait between its attempts."""
+    """Returns the statuses, from a client that does not wait between its attempts."""
     asked = FhirEndpoint(server.url, **source)
     transport = Transport(asked, patience=Patience(pause=lambda _seconds: None))
     try:
@@ -34,7 +34,7 @@ def performed(server, *entries: dict[str, Any], repeat: bool = True, **source: A
 
 @pytest.fixture
 def statuses(server, reply) -> Callable[[Callable[[str, int], str | int]], None]:
-    """statuses(of) lets the server answer each entry with of(name, how often it was asked before)."""
+    """statuses(of) makes the server answer each entry with of(name, number of earlier requests for it)."""
 
     def follow(of: Callable[[str, int], str | int]) -> None:
         seen: dict[str, int] = {}
@@ -71,7 +71,7 @@ def test_an_entry_that_met_a_busy_server_is_sent_again_alone(server, statuses, b
     assert sizes(server) == [3, 1, 1]
 
 
-def test_an_entry_that_meets_a_busy_server_to_the_end_says_so(server, statuses) -> None:
+def test_an_entry_that_never_gets_through_has_the_status_of_a_busy_server(server, statuses) -> None:
     statuses(lambda name, _seen: "429" if name == "b" else "200")
     assert performed(server, put("a"), put("b")) == ["200", "429"]
     assert sizes(server) == [2, *[1] * (ATTEMPTS - 1)]
@@ -85,7 +85,7 @@ def test_an_entry_that_was_refused_is_not_sent_again(server, statuses) -> None:
 
 def test_too_few_answers_are_asked_for_again_and_are_an_error_in_the_end(server, reply, statuses) -> None:
     server.answer = lambda _request: reply({"resourceType": "Bundle", "entry": [{"response": {"status": "201"}}]})
-    with pytest.raises(FhirError, match="another number of entries 5 times"):
+    with pytest.raises(FhirError, match="the wrong number of entries 5 times"):
         performed(server, put("a"), put("b"))
     assert sizes(server) == [2] * ATTEMPTS
 
@@ -117,7 +117,7 @@ def test_what_must_not_be_done_twice_is_sent_once(server, reply) -> None:
     assert sizes(server) == [2, 1]
 
 
-def test_a_batch_refused_as_a_whole_is_halved_until_the_culprit_is_alone(server, reply) -> None:
+def test_a_refused_batch_is_halved_until_the_bad_entry_is_alone(server, reply) -> None:
     def answer(request):
         names = [entry["resource"]["name"] for entry in json.loads(request.body)["entry"]]
         entries = [{"response": {"status": "201"}} for _ in names]
@@ -144,5 +144,5 @@ def test_a_server_without_batch_gets_one_request_an_entry_with_its_conditions(se
 )
 def test_an_answered_entry_that_says_nothing_is_unanswered(server, reply, entry: object) -> None:
     server.answer = lambda _request: reply({"resourceType": "Bundle", "entry": entry})
-    with pytest.raises(FhirError, match="answered a batch with another number of entries"):
+    with pytest.raises(FhirError, match="answered a batch with the wrong number of entries"):
         performed(server, put("a"))

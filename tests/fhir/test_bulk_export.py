@@ -1,4 +1,4 @@
-"""How an export is begun, waited for, downloaded and given up, against a server that is told what to answer."""
+"""Tests how an export is started, awaited, downloaded and abandoned, against a server with set answers."""
 
 import json
 import tracemalloc
@@ -24,7 +24,7 @@ KICK_OFF, STATUS, FILE = "/fhir/$export", "/fhir/status/1", "/fhir/files/1"
 
 
 class Exporting:
-    """What the server answers by path; a list is given in turn, its last forever."""
+    """The server's answers by path; the answers of a list are given in turn, the last one repeatedly."""
 
     def __init__(self, server: Any, reply: Any) -> None:
         self.server, self.reply = server, reply
@@ -118,7 +118,7 @@ def test_an_export_is_begun_waited_for_downloaded_and_deleted(exporting, exporte
     assert [request.method for request in exporting.asked(STATUS)] == ["GET", "GET", "GET", "DELETE"]
 
 
-def test_what_was_deleted_is_kept_beside_what_is_there(exporting, export_it, folder, reply) -> None:
+def test_files_of_deleted_resources_are_kept_beside_the_others(exporting, export_it, folder, reply) -> None:
     gone = b'{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Patient/c"}}]}\n'
     exporting.answers["GET /fhir/files/2"] = reply(gone, headers={"Content-Type": "application/fhir+ndjson"})
     deleted = [{"type": "Bundle", "url": f"{exporting.server.url}/files/2", "count": 1}]
@@ -136,7 +136,7 @@ def test_a_status_of_429_is_asked_again_after_the_time_it_names(exporting, expor
 
 def test_an_export_that_never_ends_names_its_deadline_and_may_go_on(exporting, exported, reply, time) -> None:
     exporting.answers[f"GET {STATUS}"] = waiting(reply, Retry_After="60")
-    with pytest.raises(FhirUnreachable, match="missed its deadline of 10m"):
+    with pytest.raises(FhirUnreachable, match="was not ready within its deadline of 10m"):
         exported()
     assert time.now == 600.0
     exporting.answers[f"GET {STATUS}"] = exporting.manifest()
@@ -162,7 +162,7 @@ def test_an_export_that_the_server_forgot_is_begun_again(exporting, exported, re
     assert len(exporting.asked(KICK_OFF)) == 2
 
 
-def test_another_order_is_another_export(exporting, exported, reply) -> None:
+def test_a_different_order_starts_a_different_export(exporting, exported, reply) -> None:
     exporting.answers[f"GET {STATUS}"] = waiting(reply, Retry_After="600")
     with pytest.raises(FhirUnreachable):
         exported()
@@ -189,7 +189,7 @@ def test_a_file_that_broke_off_is_downloaded_from_its_beginning(exporting, expor
 
 def test_a_file_with_fewer_resources_than_its_manifest_says_is_an_error(exporting, exported, reply) -> None:
     exporting.answers[f"GET {FILE}"] = reply(LINES.splitlines()[0])
-    with pytest.raises(FhirError, match="gave 1 resources, expected the 2"):
+    with pytest.raises(FhirError, match="contains 1 resources, expected 2 according"):
         exported()
 
 
@@ -221,24 +221,24 @@ def test_a_storage_of_another_origin_never_gets_the_token(exporting, exported, r
     (download,) = exporting.asked(FILE)
     assert "Authorization" not in download.headers
     exporting.answers[f"GET {STATUS}"] = exporting.manifest(output=files, requiresAccessToken=True)
-    with pytest.raises(FhirError, match="wants the token sent to http://localhost") as caught:
+    with pytest.raises(FhirError, match="requires sending the token to http://localhost") as caught:
         exported(replace(ORDER, types=("Encounter",)))
     assert "signature" not in str(caught.value)
 
 
-def test_the_place_to_wait_must_be_the_same_server(exporting, exported, reply) -> None:
+def test_the_status_url_must_be_on_the_same_server(exporting, exported, reply) -> None:
     exporting.answers[f"GET {KICK_OFF}"] = reply(status=202, headers={"Content-Location": "https://other.example/1"})
-    with pytest.raises(FhirError, match=r"sends to https://other\.example/1 to wait"):
+    with pytest.raises(FhirError, match=r"gives the status URL https://other\.example/1"):
         exported()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"output": [None]}, "an entry in output that is no file"),
-        ({"output": [{"type": "Patient", "url": "http://[x"}]}, "names what is no web address"),
+        ({"output": [None]}, "an entry in output that is not a file"),
+        ({"output": [{"type": "Patient", "url": "http://[x"}]}, "contains an invalid web address"),
         ({"output": [{"type": "Patient"}]}, "expected https"),
-        ({"output": None}, "has no list output"),
+        ({"output": None}, "has no output list"),
     ],
 )
 def test_a_manifest_that_names_no_files_is_an_error(exporting, exported, changes: dict[str, Any], message: str) -> None:
@@ -247,7 +247,7 @@ def test_a_manifest_that_names_no_files_is_an_error(exporting, exported, changes
         exported()
 
 
-def test_no_list_of_errors_is_none(exporting, exported) -> None:
+def test_a_missing_list_of_errors_means_no_errors(exporting, exported) -> None:
     exporting.answers[f"GET {STATUS}"] = exporting.manifest(error=None)
     assert len(exported()) == 2
 
@@ -259,15 +259,15 @@ def test_errors_that_cannot_be_read_are_errors(exporting, exported, reply, serve
         exported()
 
 
-def test_a_place_to_wait_that_is_no_address_is_an_error(exporting, exported, reply) -> None:
+def test_a_status_url_that_is_not_an_address_is_an_error(exporting, exported, reply) -> None:
     exporting.answers[f"GET {KICK_OFF}"] = reply(status=202, headers={"Content-Location": "http://[x"})
-    with pytest.raises(FhirError, match="Content-Location names what is no web address"):
+    with pytest.raises(FhirError, match="Content-Location contains an invalid web address"):
         exported()
 
 
 def test_a_server_that_answers_at_once_does_not_export(exporting, exported, reply) -> None:
     exporting.answers[f"GET {KICK_OFF}"] = reply({"resourceType": "Bundle"})
-    with pytest.raises(FhirError, match="does not export in bulk"):
+    with pytest.raises(FhirError, match="does not support bulk export"):
         exported()
 
 

@@ -1,4 +1,4 @@
-"""Searches, pages, batches and reads against a real server on loopback."""
+"""Tests searches, pages, batches and reads against a real server on loopback."""
 
 import pytest
 
@@ -49,9 +49,9 @@ def test_a_next_link_to_another_server_is_refused_and_the_token_stays(server, pa
     assert len(server.requests) == 1
 
 
-def test_next_links_in_a_circle_end_with_an_error(server, page) -> None:
+def test_next_links_that_form_a_loop_are_an_error(server, page) -> None:
     server.answer = lambda _request: page(following="?page=2")
-    with pytest.raises(FhirError, match="circle"):
+    with pytest.raises(FhirError, match="the next links form a loop"):
         found(server)
 
 
@@ -70,7 +70,7 @@ def test_an_error_among_the_results_is_raised_without_its_text(server, page) -> 
 
 
 @pytest.mark.parametrize("status", [400, 413, 414, 500])
-def test_a_search_with_more_values_than_the_server_bears_is_halved(server, page, reply, status: int) -> None:
+def test_a_search_with_too_many_values_is_halved(server, page, reply, status: int) -> None:
     def answer(request):
         ids = request.form["_id"][0].split(",")
         return reply(status=status) if len(ids) > 2 else page(*({"resourceType": "Patient", "id": i} for i in ids))
@@ -94,7 +94,7 @@ def test_read_gives_the_resource(server, reply) -> None:
     assert server.requests[0].path == "/fhir/Patient/p1"
 
 
-def test_read_refuses_what_is_no_reference(server) -> None:
+def test_read_refuses_anything_but_a_reference(server) -> None:
     with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="not Type/id"):
         client.read("../admin")
 
@@ -121,7 +121,7 @@ def test_a_server_whose_results_go_to_another_one_is_only_read(server, page, rep
     source = FhirEndpoint("http://127.0.0.1:9/fhir", write_to=FhirEndpoint(server.url))
     put = {"resource": patient(1), "request": {"method": "PUT", "url": "Patient/p1"}}
     with FhirClient(source) as client:
-        with pytest.raises(FhirError, match="is only read, as its results go to"):
+        with pytest.raises(FhirError, match="is read-only, because its results are written to"):
             client.batch([put])
         assert client.results.batch([put]) == [{"response": {"status": "200"}}]
         assert client.requests_made == client.results.requests_made == 1

@@ -1,4 +1,4 @@
-"""What makes a FHIR base URL usable."""
+"""Tests which base URLs and settings make a usable FHIR endpoint."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_credentials_in_the_url_are_refused_and_not_shown(url: str) -> None:
     assert "secret" not in shown(url)
 
 
-def test_a_profile_lowers_what_the_server_cannot_bear_and_raises_nothing() -> None:
+def test_a_profile_lowers_limits_and_never_raises_them() -> None:
     profile = GENERIC.model_copy(update={"page_size": 200, "patients_per_search": 1, "batch_entries": 500})
     source = FhirEndpoint("https://example.org/fhir", page_size=10_000, profile=profile)
     assert (source.page_size, source.patients_per_search, source.entries_per_batch) == (200, 1, 100)
@@ -62,7 +62,7 @@ def test_a_profile_lowers_what_the_server_cannot_bear_and_raises_nothing() -> No
 @pytest.mark.parametrize(
     "url", ["http://example.org/token", "example.org/token", "https://me:pw@example.org/token", ""]
 )
-def test_a_token_endpoint_to_which_secrets_would_travel_in_the_open_is_refused(url: str) -> None:
+def test_a_token_endpoint_without_encryption_is_refused(url: str) -> None:
     for make in (ClientSecret, SignedAssertion):
         with pytest.raises(FhirError, match="token URL: not https"):
             make("me", "secret", token_url=url)
@@ -74,8 +74,8 @@ def test_a_token_endpoint_on_this_machine_needs_no_https(url: str | None) -> Non
 
 
 @pytest.mark.parametrize("token", ["", "secret\n", "secret\nX-Other: 1", "sec ret", "secret\u20ac"])
-def test_a_token_that_no_header_takes_is_refused_and_not_shown(token: str) -> None:
-    with pytest.raises(FhirError, match="token: holds a space, a line end or no ASCII") as caught:
+def test_a_token_that_is_invalid_in_a_header_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(FhirError, match="token: contains a space, a line break or a character outside ASCII") as caught:
         BearerToken(token)
     assert "secret" not in str(caught.value)
 
@@ -85,5 +85,5 @@ def test_results_go_to_another_server_that_keeps_them() -> None:
     for same in (url, "https://EXAMPLE.org:443/fhir/", "http://inside/r4"):
         with pytest.raises(FhirError, match="to itself, expected another server"):
             FhirEndpoint(url, aliases=("http://inside/r4",), write_to=FhirEndpoint(same))
-    with pytest.raises(FhirError, match="maps by identifier and writes to no other server"):
+    with pytest.raises(FhirError, match="sets map_by_identifier but no other server to write to"):
         FhirEndpoint(url, map_by_identifier=True)

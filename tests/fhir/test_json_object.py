@@ -1,4 +1,4 @@
-"""What servers write as JSON, and what is read of it."""
+"""Tests how the JSON of servers is read, including invalid JSON."""
 
 from codecs import BOM_UTF8
 
@@ -58,7 +58,7 @@ def test_an_object_with_a_fault_in_its_middle_was_not_cut(content: bytes) -> Non
 
 
 @pytest.mark.parametrize(("token", "read"), UNUSABLE)
-def test_the_other_resources_of_a_page_are_read_as_ever(token: bytes, read: object) -> None:
+def test_the_other_resources_of_a_page_are_read_as_usual(token: bytes, read: object) -> None:
     quantity = b'{"resourceType": "Observation", "id": "%s", "valueQuantity": {"value": %s, "code": "/min"}}'
     entries = b", ".join(
         b'{"resource": %s}' % (quantity % one) for one in ((b"a", b"80"), (b"b", token), (b"c", b"81"))

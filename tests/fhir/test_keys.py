@@ -1,4 +1,4 @@
-"""Keys as people have them, and the assertions that they sign."""
+"""Tests private keys in the forms in which people have them, and the assertions that they sign."""
 
 import json
 import time
@@ -62,11 +62,11 @@ def test_the_kind_of_key_decides_how_it_signs(text: str, key: Key, algorithm: st
 
 
 @pytest.mark.parametrize("end_of_line", [" ", "\\n", "\r\n", "\n\n", ""])
-def test_a_pem_survives_fields_and_variables_of_one_line(end_of_line: str) -> None:
+def test_a_pem_without_line_breaks_is_read(end_of_line: str) -> None:
     assert verified(signed(pem(RSA).replace("\n", end_of_line)), RSA)
 
 
-def test_an_assertion_is_for_this_endpoint_short_lived_and_unlike_any_other() -> None:
+def test_an_assertion_names_the_endpoint_expires_soon_and_is_unique() -> None:
     one, other = (verified(signed(pem(EC)), EC) for _ in range(2))
     assert one.keys() == {"iss", "sub", "aud", "exp", "jti"}
     assert (one["iss"], one["sub"], one["aud"]) == ("me", "me", ENDPOINT)
@@ -74,7 +74,7 @@ def test_an_assertion_is_for_this_endpoint_short_lived_and_unlike_any_other() ->
     assert one["jti"] != other["jti"]
 
 
-def test_the_key_id_is_given_or_the_jwks_own() -> None:
+def test_the_key_id_is_the_given_one_or_that_of_the_jwk() -> None:
     def kid(text: str, given: str | None) -> str | None:
         return jwt.get_unverified_header(signed(text, given)).get("kid")
 
@@ -100,8 +100,8 @@ def test_the_key_id_is_given_or_the_jwks_own() -> None:
         json.dumps({name: value for name, value in jwk(EC).items() if name != "d"}),
     ],
 )
-def test_what_is_no_private_key_is_refused_and_not_quoted(text: str) -> None:
-    with pytest.raises(FhirError, match="client me: not readable, expected an unencrypted PEM or JWK") as raised:
+def test_text_that_is_not_a_private_key_is_refused_and_not_quoted(text: str) -> None:
+    with pytest.raises(FhirError, match="client me: cannot be read, expected an unencrypted PEM or JWK") as raised:
         signed(text, "mine")
     assert "secret" not in str(raised.value)
     assert raised.value.__cause__ is None

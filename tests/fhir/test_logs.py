@@ -1,4 +1,4 @@
-"""What is borne with at a server is said as a warning: what it was, how long it is waited, which attempt it is."""
+"""Tests that each tolerated fault of a server is logged as a warning, with the wait and the attempt."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ TOKEN = {"access_token": "not-to-be-shown", "token_type": "Bearer", "expires_in"
 
 @pytest.fixture
 def said(caplog):
-    """said() gives level and message of all that Wardround logged."""
+    """said() returns level and message of everything that Wardround logged."""
     caplog.set_level(logging.INFO, logger="wardround")
     return lambda: [(record.levelname, record.getMessage()) for record in caplog.records if "wardround" in record.name]
 
@@ -34,80 +34,80 @@ def test_a_retry_says_why_how_long_and_which_attempt(server, reply, said) -> Non
     transport(server).send("GET", f"{server.url}/Patient/p1?name=Zebrowski")
     where = f"{server.url}/Patient/p1"
     assert said() == [
-        ("WARNING", f"{where}: answered 429; asked again in 7.0 s, attempt 2 of 5"),
-        ("WARNING", f"{where}: no whole answer (ChunkedEncodingError); asked again in 1.0 s, attempt 3 of 5"),
+        ("WARNING", f"{where}: answered 429; trying again in 7.0 s, attempt 2 of 5"),
+        ("WARNING", f"{where}: no complete answer (ChunkedEncodingError); trying again in 1.0 s, attempt 3 of 5"),
     ]
 
 
-def test_an_answer_in_time_is_not_worth_a_word(server, reply, said) -> None:
+def test_an_answer_in_time_is_not_logged(server, reply, said) -> None:
     server.replies(reply(GOOD))
     transport(server).send("GET", f"{server.url}/Patient/p1")
     assert said() == []
 
 
-def test_an_outage_is_said_with_its_end(server, reply, said) -> None:
+def test_an_outage_and_its_end_are_logged(server, reply, said) -> None:
     # Five attempts, a look that finds it down, a look that finds it up, and the request.
     server.replies(*[reply(status=503)] * 6, reply(GOOD), reply(GOOD))
     transport(server, wait=timedelta(minutes=5)).send("GET", f"{server.url}/Patient/p1")
     down, up = said()[-2:]
     assert down[0] == up[0] == "WARNING"
-    assert "it is down and waited for" in down[1]
+    assert "the server is down, waiting for it" in down[1]
     assert up[1] == f"{server.url}/Patient/p1: is up again"
 
 
-def test_a_token_is_said_to_have_been_given_and_refused_and_never_shown(server, reply, said) -> None:
+def test_issued_and_refused_tokens_are_logged_but_not_shown(server, reply, said) -> None:
     server.replies(reply(TOKEN), reply(status=401), reply(TOKEN), reply(GOOD))
     transport(server, ClientSecret("me", "secret", f"{server.url}/token")).send("GET", f"{server.url}/Patient/p1")
-    given = ("INFO", f"{server.url}/token: gave a token that is good for 300 s")
-    refused = ("WARNING", "a token was refused before its end; another one is asked for")
+    given = ("INFO", f"{server.url}/token: issued a token that is valid for 300 s")
+    refused = ("WARNING", "a token was refused before it expired; requesting another one")
     assert said() == [given, refused, given]
 
 
-def test_a_search_that_is_forgotten_is_said_to_begin_anew(server, page, reply, said) -> None:
+def test_a_forgotten_search_that_restarts_is_logged(server, page, reply, said) -> None:
     server.replies(page(GOOD, following="?page=2"), reply(status=410), page(GOOD))
     with FhirClient(FhirEndpoint(server.url)) as client:
         assert len(list(client.search("Patient", {}))) == 1
     ((level, message),) = said()
-    assert (level, "read again from its beginning" in message) == ("WARNING", True)
+    assert (level, "reading it again from the start" in message) == ("WARNING", True)
 
 
-def test_a_search_that_ends_short_is_said_to_begin_anew(server, page, said) -> None:
+def test_a_short_search_that_restarts_is_logged(server, page, said) -> None:
     server.replies(page(GOOD, total=2), page(GOOD, {**GOOD, "id": "p2"}, total=2))
     with FhirClient(FhirEndpoint(server.url)) as client:
         assert len(list(client.search("Patient", {}))) == 2
     ((level, message),) = said()
-    assert (level, "gave 1 of the 2 matches" in message) == ("WARNING", True)
+    assert (level, "returned 1 of the 2 matches" in message) == ("WARNING", True)
 
 
-def test_a_total_that_shrinks_is_said(server, page, said) -> None:
+def test_a_shrinking_total_is_logged(server, page, said) -> None:
     server.replies(page(GOOD, total=2, following="?page=2"), page(total=1), page(GOOD, total=1))
     with FhirClient(FhirEndpoint(server.url)) as client:
         assert len(list(client.search("Patient", {}))) == 1
     assert said()[0] == (
         "WARNING",
-        f"{server.url}/Patient: the total shrank while it was read; it is read again until nothing is new",
+        f"{server.url}/Patient: the total shrank during the search; reading it again until nothing is new",
     )
 
 
-def test_a_search_with_too_many_values_is_said_to_be_halved(server, page, reply, said) -> None:
+def test_a_search_that_is_halved_is_logged(server, page, reply, said) -> None:
     server.replies(reply(status=413), page(GOOD), page({**GOOD, "id": "p2"}))
     with FhirClient(FhirEndpoint(server.url)) as client:
         assert len(list(client.search("Patient", {"_id": ["p1", "p2"]}))) == 2
     ((level, message),) = said()
     assert level == "WARNING"
-    assert re.search(r"answered 413.*asked again for half as many values each$", message)
+    assert re.search(r"answered 413.*searching again with half as many values at a time$", message)
 
 
-def test_a_batch_that_is_not_done_whole_is_said_with_its_count(server, reply, said) -> None:
+def test_an_incomplete_batch_is_logged_with_its_count(server, reply, said) -> None:
     asked = [{"resource": GOOD, "request": {"method": "PUT", "url": f"Patient/{number}"}} for number in range(2)]
     answers = [["200", "503"], ["200"]]
     bundles = [[{"response": {"status": status}} for status in statuses] for statuses in answers]
     server.replies(*(reply({"resourceType": "Bundle", "entry": entry}) for entry in bundles))
     batch.perform(asked, FhirEndpoint(server.url), transport(server), repeat=True)
-    assert said() == [("WARNING", f"{server.url}: 1 of 2 entries of a batch were not done, attempt 1 of 5")]
+    assert said() == [("WARNING", f"{server.url}: 1 of 2 entries of a batch were not processed, attempt 1 of 5")]
 
 
-def test_a_url_is_shown_without_what_moves_a_terminal() -> None:
+def test_a_url_is_shown_without_control_characters() -> None:
     assert (
         shown("http://me:secret@server/fhir/\x1b[31mPatient\u202e?name=a")
         == r"http://server/fhir/\x1b[31mPatient\u202e"

@@ -1,4 +1,4 @@
-"""Why no whole answer came: each cause by its own name, with its own remedy."""
+"""Tests that each cause of a missing answer has its own message and remedy."""
 
 import errno
 import socket
@@ -36,49 +36,50 @@ def send(url: str, waits: list[float], **settings: Any) -> Any:
 
 
 def nobody(unused: socket.socket) -> str:
-    """host:port where nobody listens for as long as the socket is open."""
+    """Yields host:port on which nothing listens as long as the socket is open."""
     unused.bind(("127.0.0.1", 0))
     return f"127.0.0.1:{unused.getsockname()[1]}"
 
 
-def test_a_port_at_which_nobody_listens_is_told_from_a_name_that_does_not_resolve() -> None:
+def test_a_closed_port_and_an_unknown_host_name_have_different_messages() -> None:
     waits: list[float] = []
     with socket.socket() as unused, pytest.raises(FhirUnreachable) as refused:
         send(f"http://{nobody(unused)}/fhir", waits)
     with pytest.raises(FhirUnreachable) as unresolved:
         send(f"http://{NOWHERE}/fhir", waits)
-    assert "nobody listens at the port (tried 5 times), expected an answer; check that" in str(refused.value)
+    assert "nothing is listening on the port (tried 5 times), expected an answer; check that" in str(refused.value)
     assert "the host name does not resolve (tried 5 times), expected an answer; check" in str(unresolved.value)
     assert len(waits) == 2 * (ATTEMPTS - 1), "both may mend by themselves"
 
 
-def test_a_proxy_is_told_from_the_server_and_its_password_is_not_shown() -> None:
+def test_a_fault_of_the_proxy_is_named_and_its_password_is_not_shown() -> None:
     with socket.socket() as unused, pytest.raises(FhirUnreachable) as refused:
         send("https://fhir.test/fhir", [], proxy=f"http://me:secret@{nobody(unused)}")
     with pytest.raises(FhirUnreachable) as unresolved:
         send("https://fhir.test/fhir", [], proxy=f"http://me:secret@{NOWHERE}:8080")
-    assert "no way through its proxy: nobody listens at the port" in str(refused.value)
-    assert "no way through its proxy: the host name does not resolve" in str(unresolved.value)
+    assert "cannot get through the proxy: nothing is listening on the port" in str(refused.value)
+    assert "cannot get through the proxy: the host name does not resolve" in str(unresolved.value)
     assert "secret" not in str(refused.value) + str(unresolved.value)
 
 
-def test_a_proxy_that_does_not_open_the_way_is_named(server, reply) -> None:
+def test_a_proxy_that_refuses_the_tunnel_is_named(server, reply) -> None:
     server.answer = lambda _request: reply(status=407)
     with pytest.raises(
-        FhirUnreachable, match=r"through its proxy: the tunnel is refused \(tried 5 times\), .*; about the proxy: check"
+        FhirUnreachable,
+        match=r"cannot get through the proxy: the tunnel was refused \(tried 5 times\), .*;" r" for the proxy: check",
     ):
         send("https://fhir.test/fhir", [], proxy=server.url.removesuffix("/fhir"))
 
 
 def test_a_port_that_speaks_no_tls_is_named_at_once(server) -> None:
     waits: list[float] = []
-    with pytest.raises(FhirUnreachable, match="no TLS is spoken at the port, expected an answer; check scheme"):
+    with pytest.raises(FhirUnreachable, match="the port does not speak TLS, expected an answer; check scheme"):
         send(server.url.replace("http:", "https:"), waits)
     assert waits == []
 
 
 def certificate(folder: Path, host: str, ends: datetime) -> Path:
-    """A file with a certificate of its own issue and its key."""
+    """Returns a file with a self-signed certificate and its key."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
@@ -98,9 +99,9 @@ def _named(host: str) -> x509.GeneralName:
 
 
 TLS = [
-    ("localhost", 5, True, "its certificate is for another host, .*; use the name"),
+    ("localhost", 5, True, "its certificate is for another host, .*; use the host name"),
     ("127.0.0.1", -5, True, "its certificate is not valid today, .*; renew it"),
-    ("127.0.0.1", 5, False, "its certificate is not trusted, .*; give a CA file"),
+    ("127.0.0.1", 5, False, "its certificate is not trusted, .*; set the CA file"),
 ]
 
 
@@ -120,7 +121,7 @@ def test_each_fault_of_a_certificate_is_named_at_once(tmp_path, host, days, trus
 
 
 def shake_hands(listening: socket.socket, context: ssl.SSLContext) -> None:
-    """With one client, who will find fault with the certificate."""
+    """Accepts one client, which will reject the certificate."""
     with listening.accept()[0] as line:
         try:
             context.wrap_socket(line, server_side=True).close()
@@ -128,12 +129,12 @@ def shake_hands(listening: socket.socket, context: ssl.SSLContext) -> None:
             return
 
 
-def test_no_way_to_a_network_is_told_from_a_port_without_anybody() -> None:
+def test_an_unreachable_network_and_a_closed_port_have_different_messages() -> None:
     found = loss_of(requests.ConnectionError(OSError(errno.ENETUNREACH, "unreachable")))
-    assert found.what == "there is no way to its network"
+    assert found.what == "its network cannot be reached"
 
 
-def test_what_nobody_foresaw_is_named_by_its_kind_alone() -> None:
+def test_an_unknown_fault_is_named_by_its_type_only() -> None:
     found = loss_of(requests.ConnectionError("PRIVATE"))
-    assert found.what == "no whole answer (ConnectionError)"
+    assert found.what == "no complete answer (ConnectionError)"
     assert not found.lasting

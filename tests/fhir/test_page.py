@@ -1,4 +1,4 @@
-"""What the bytes of a page are decoded into."""
+"""Tests how the bytes of a page are decoded."""
 
 from codecs import BOM_UTF8
 from typing import Any
@@ -41,7 +41,7 @@ def test_one_misshapen_resource_does_not_cost_the_others_of_its_page() -> None:
     assert OBSERVATION.about(Misshapen(bad)) == ("Observation", "b", None, None)
 
 
-def test_whether_a_neighbour_is_misshapen_changes_nothing_about_a_resource() -> None:
+def test_a_misshapen_resource_does_not_change_how_others_are_read() -> None:
     alone, beside = (
         OBSERVATION.page(page_of(observation("a"))),
         OBSERVATION.page(page_of(observation("a"), {"code": 1})),
@@ -67,7 +67,7 @@ def test_what_is_no_resource_stays_an_entry_without_one(shape: Any) -> None:
     [b"", b"[]", b'"Bundle"', page_of(observation("a"))[:-9], b'{"x":' + b"[" * 99999 + b"}"],
     ids=["nothing", "list", "text", "broken off", "too deep"],
 )
-def test_what_is_no_whole_json_object_is_no_page(shape: Any, content: bytes) -> None:
+def test_an_incomplete_json_object_is_not_a_page(shape: Any, content: bytes) -> None:
     assert shape.page(content) is None
 
 

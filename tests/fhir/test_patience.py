@@ -1,4 +1,4 @@
-"""How long a run bears with a server, and how it stops bearing with it."""
+"""Tests how long a run waits for a server, and when it stops waiting."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ WAITS: list[Callable[[Patience, Callable[[], bool]], object]] = [
 
 
 @pytest.mark.parametrize("waits", WAITS, ids=["for a server that is down", "before the next attempt"])
-def test_who_waits_when_the_run_ends_waits_no_longer(waits) -> None:
+def test_waiting_ends_with_the_run(waits) -> None:
     patience, waiting = Patience(wait=timedelta(hours=1)), Event()
 
     def wait() -> object:

@@ -1,4 +1,4 @@
-"""When a stay goes on for certain, when perhaps, and when its Encounter is of no time at all."""
+"""Tests when a stay is certainly under way, when possibly, and when its Encounter states no time at all."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ def found(**encounter: Any) -> FoundStays:
 
 
 def outcome(**encounter: Any) -> str:
-    """`stay`, the reason why it is set aside, or `not found`."""
+    """Returns `stay`, the reason why it is set aside, or `not found`."""
     stays, set_aside = found(**encounter)
     return "stay" if len(stays) else next(iter(set_aside["reason"]), "not found")
 
@@ -66,7 +66,7 @@ def times(**encounter: Any) -> tuple[str, str]:
         ({"start": ["2026-03-09"]}, "no_period"),
     ],
 )
-def test_a_stay_is_one_where_no_reading_of_its_times_leaves_a_doubt(period: Any, expected: str) -> None:
+def test_a_stay_counts_only_if_every_reading_of_its_times_agrees(period: Any, expected: str) -> None:
     assert outcome(**ACUTE, period=period) == expected
 
 
@@ -75,7 +75,7 @@ def test_a_stay_is_one_where_no_reading_of_its_times_leaves_a_doubt(period: Any,
     [("in-progress", "no_period"), ("onleave", "no_period"), ("arrived", "no_period"), ("unknown", "no_period")]
     + [(status, "not found") for status in ("finished", "planned", "cancelled", "entered-in-error", None, 5)],
 )
-def test_an_encounter_without_a_period_is_of_this_run_if_it_may_be_going_on(status: Any, expected: str) -> None:
+def test_an_encounter_without_a_period_is_set_aside_if_it_may_be_under_way(status: Any, expected: str) -> None:
     assert outcome(**ACUTE, status=status) == expected
 
 
@@ -118,7 +118,7 @@ def test_a_part_in_the_icu_counts_for_its_time_or_for_the_encounters(stint: dict
         part("ward", status="active", period=NIGHT),
     ],
 )
-def test_a_bed_that_nobody_is_known_to_lie_in_makes_no_stay(stint: dict[str, Any]) -> None:
+def test_a_bed_without_a_known_occupant_makes_no_stay(stint: dict[str, Any]) -> None:
     assert outcome(period=WHOLE, location=[stint]) == "not found"
 
 
@@ -127,11 +127,11 @@ def test_a_part_of_an_unknown_status_is_malformed(status: object) -> None:
     assert outcome(period=WHOLE, location=[part(status=status, period=NIGHT)]) == "malformed"
 
 
-def test_a_part_with_a_begin_makes_up_for_an_encounter_without() -> None:
+def test_a_part_with_a_start_replaces_the_missing_start_of_the_encounter() -> None:
     assert times(location=[part(status="active", period=NIGHT)]) == ("09 22:00",)
 
 
-def test_who_left_the_hospital_is_in_no_bed() -> None:
+def test_a_discharged_patient_is_in_no_bed() -> None:
     left = {**WHOLE, "end": "2026-03-08T10:00:00Z"}
     assert (
         outcome(period=left, location=[part(status="active", period={"start": "2026-03-06T10:00:00Z"})]) == "not found"
@@ -180,5 +180,5 @@ def test_an_encounter_that_became_of_the_class_after_as_of_was_not_of_it() -> No
         {"location": [{**part("ward"), "modifierExtension": [{"url": "urn:not-there"}]}]},
     ],
 )
-def test_what_must_not_be_read_without_knowing_more_is_not(changes: dict[str, Any]) -> None:
+def test_an_encounter_with_an_unknown_modifier_is_not_read(changes: dict[str, Any]) -> None:
     assert outcome(**ACUTE, period=WHOLE, **changes) == "modifier_extension"

@@ -1,4 +1,4 @@
-"""Whose resource a reference means."""
+"""Tests which server's resource a reference means."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ def test_a_reference_to_elsewhere_is_foreign_whatever_its_id(text: str) -> None:
         {"id": "1"}, True,
     ],
 )  # fmt: skip
-def test_what_is_no_literal_reference_to_the_type_names_nobody(text: object) -> None:
+def test_only_a_literal_reference_to_the_type_names_a_patient(text: object) -> None:
     assert id_in(bases().localised({"reference": text}), "Patient") == ""
     assert not is_foreign({"reference": text})
 
@@ -94,7 +94,7 @@ def test_a_folder_without_a_server_knows_relative_references_alone() -> None:
 @pytest.mark.parametrize(
     "url", ["", "example.org/fhir", "ftp://example.org", "https://", "https://a@h/fhir", "http://h?x"]
 )
-def test_what_is_no_web_address_is_no_base(url: str) -> None:
+def test_a_base_must_be_a_web_address(url: str) -> None:
     with pytest.raises(ValueError, match=r"base URL|does not appear"):
         Bases(url)
 

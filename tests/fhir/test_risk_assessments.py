@@ -1,4 +1,4 @@
-"""The Device that performs the screening: one, however its creation is answered."""
+"""Tests that there is one Device for the screening, however its creation is answered."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ DEVICE = {"resourceType": "Device", "identifier": [{"system": DEVICE_SYSTEM, "va
 
 @pytest.fixture
 def devices(server, page, reply):
-    """devices(response, kept) answers a creation with the response, and keeps the Device if `kept`; gives requests."""
+    """devices(response, kept) answers a creation so, stores the Device if `kept`, and returns the requests."""
 
     def follow(response: dict[str, Any], kept: bool = True) -> list[str]:
         held: list[dict[str, Any]] = []
@@ -77,7 +77,7 @@ def test_a_device_that_is_there_is_not_created(server, devices) -> None:
 
 def test_a_location_in_a_refusal_names_no_device(server, devices) -> None:
     devices({"status": "403 Forbidden", "location": "Device/d1"}, kept=False)
-    with pytest.raises(FhirError, match=r"did not keep our Device \(status 403\)"):
+    with pytest.raises(FhirError, match=r"did not store the Device of Wardround \(status 403\)"):
         reference(server)
 
 
@@ -115,7 +115,7 @@ def test_a_misshapen_risk_assessment_fails_its_stay_alone_and_is_not_written_ove
     assert {request.path for request in server.requests} == {"/fhir/RiskAssessment/_search"}
 
 
-def test_of_a_risk_assessment_that_changes_while_it_is_looked_for_the_last_version_is_held(server, page) -> None:
+def test_the_last_version_of_a_changing_risk_assessment_is_found(server, page) -> None:
     def version(hour: int, system: str = IDENTIFIER_SYSTEM) -> dict[str, Any]:
         meta = {"lastUpdated": f"2026-01-02T0{hour}:00:00Z"}
         return {

@@ -1,4 +1,4 @@
-"""Writing round by round: what each answer of a server leads to, and what is said of each stay in the end."""
+"""Tests writing in rounds: what each answer of a server leads to, and what is reported for each stay in the end."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Take = Callable[[Resource], str]
 
 
 def risk(key: str, **content: Any) -> Resource:
-    """The RiskAssessment of Encounter e-<key>."""
+    """Returns the RiskAssessment of Encounter e-<key>."""
     return {
         "resourceType": "RiskAssessment",
         "status": "final",
@@ -30,7 +30,7 @@ def risk(key: str, **content: Any) -> Resource:
 
 
 class Shelf:
-    """A server that holds RiskAssessments, and does with what is written what `take` says."""
+    """A server that holds RiskAssessments, and handles each write as `take` decides."""
 
     def __init__(self, server: Any, page: Any, reply: Any) -> None:
         self.held: list[Resource] = []
@@ -45,7 +45,7 @@ class Shelf:
         self.held.append(risk(key, id=name, meta={"versionId": "1", "lastUpdated": "2026-01-02T05:00:00Z"}, **content))
 
     def keep(self, entry: Resource) -> str:
-        """As a server should: what has an id replaces that resource, what has none is new."""
+        """Handles a write correctly: a resource with an id replaces that resource, one without is new."""
         resource = {"id": f"new-{len(self.held)}", **entry["resource"]}
         self.held = [one for one in self.held if one["id"] != resource["id"]] + [resource]
         return "200" if "id" in entry["resource"] else "201"
@@ -139,7 +139,7 @@ def test_what_a_server_changes_of_what_it_took_is_kept_and_not_written_again(she
     assert len(shelf.batches) == 1
 
 
-def test_two_of_one_identifier_become_one_and_the_stay_is_repaired(shelf: Shelf) -> None:
+def test_two_results_with_one_identifier_become_one_and_the_stay_is_repaired(shelf: Shelf) -> None:
     shelf.put("a", "r-1")
     shelf.put("a", "r-2")
     settled, account = shelf.settled(risk("a"))
@@ -176,7 +176,7 @@ def test_a_stay_of_whose_two_changes_one_is_refused_is_not_taken(shelf: Shelf) -
     assert [len(batch) for batch in shelf.batches] == [2, 1]
 
 
-def test_what_somebody_took_back_is_left_so_and_nothing_is_written(shelf: Shelf) -> None:
+def test_a_result_that_somebody_retracted_stays_so_and_nothing_is_written(shelf: Shelf) -> None:
     shelf.put("a", "r-1", status="entered-in-error")
     _, account = shelf.settled(risk("a"), risk("b"))
     assert (account.withdrawn, account.failed, account.written) == ({"e-a"}, {}, {"e-b"})
@@ -198,7 +198,7 @@ def test_nothing_wanted_asks_for_nothing(shelf: Shelf, server) -> None:
 
 
 def version(number: str, **content: Any) -> Resource:
-    """A version of the RiskAssessment r-1 of Encounter e-a."""
+    """Returns a version of the RiskAssessment r-1 of Encounter e-a."""
     return risk("a", id="r-1", meta={"versionId": number}, **content)
 
 
@@ -212,7 +212,7 @@ def version(number: str, **content: Any) -> Resource:
     ],
     ids=["by a person", "by us", "and thought better of it", "after a change"],
 )
-def test_of_what_a_server_let_us_write_over_unseen_the_versions_tell(shelf: Shelf, unseen, withdrawn: bool) -> None:
+def test_versions_show_what_was_overwritten_unseen(shelf: Shelf, unseen, withdrawn: bool) -> None:
     numbers = count(2 + len(unseen))
 
     def careless(entry: Resource) -> str:
@@ -249,7 +249,7 @@ def test_what_cannot_be_put_back_as_it_was_fails_its_stay(shelf: Shelf) -> None:
 
 
 def test_a_creation_that_created_nothing_is_decided_by_what_is_there(shelf: Shelf) -> None:
-    """On a server without conditional update: of two writers at once the other was faster, or took it back."""
+    """Without conditional updates, of two writers at once the other one was faster, or retracted its result."""
     there: dict[str, Resource] = {"a": version("1", note=[{"text": "other"}])}
     there["b"] = {**risk("b", status="entered-in-error"), "id": "r-2", "meta": {"versionId": "1"}}
 

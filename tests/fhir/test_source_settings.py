@@ -1,4 +1,4 @@
-"""Every setting of a source is declared whole."""
+"""Tests that every setting of a source is declared completely."""
 
 from wardround.fhir.source_settings import SourceSettings, label, meaning
 

@@ -1,4 +1,4 @@
-"""Retries, waits and errors of one request."""
+"""Tests retries, waits and errors of one request."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -57,7 +57,7 @@ def test_retry_after_as_a_date_is_honoured(server, reply) -> None:
         "Wed, 21 Oct 2015 07:28:00 +99999999999999",
     ],
 )
-def test_a_retry_after_that_says_nothing_is_ignored(server, reply, said: str) -> None:
+def test_an_unusable_retry_after_is_ignored(server, reply, said: str) -> None:
     server.replies(reply(status=503, headers={"Retry-After": said}), reply(GOOD))
     waits: list[float] = []
     send(server.url, waits)
@@ -78,9 +78,9 @@ def test_a_broken_off_answer_is_asked_for_again(server, reply, broken: dict) -> 
 
 
 @pytest.mark.parametrize("body", [b'{"total": +5, "entry": []}', b'[{"resourceType": "Patient"}]', b"5"])
-def test_what_is_no_object_is_said_to_be_none_and_not_asked_for_again(server, reply, body: bytes) -> None:
+def test_an_answer_that_is_not_an_object_is_reported_and_not_retried(server, reply, body: bytes) -> None:
     server.replies(reply(body), reply(GOOD))
-    with pytest.raises(FhirError, match="no JSON object"):
+    with pytest.raises(FhirError, match="something other than a JSON object"):
         send(server.url)
     assert len(server.requests) == 1
 
@@ -103,7 +103,7 @@ def test_html_is_not_fhir(server, reply) -> None:
 @pytest.mark.parametrize("code", ["PRIVATE", "not-found PRIVATE", ["PRIVATE"], 7])
 def test_an_issue_is_named_by_a_code_of_r4_and_by_nothing_else(server, reply, code: object) -> None:
     server.replies(reply({"resourceType": "OperationOutcome", "issue": [{"code": code}]}, status=400))
-    with pytest.raises(FhirError, match=r"answered 400 \(a code that R4 does not know\)"):
+    with pytest.raises(FhirError, match=r"answered 400 \(a code unknown to R4\)"):
         send(server.url, [])
 
 
@@ -145,7 +145,7 @@ def test_a_ca_file_that_cannot_be_used_is_found_before_anything_is_sent(server, 
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(FhirError, match=r"ca.pem: not usable, expected certificates as PEM"):
+    with pytest.raises(FhirError, match=r"ca.pem: cannot be used, expected PEM certificates"):
         send(server.url, ca_file=str(file))
     assert server.requests == []
 
@@ -172,7 +172,7 @@ def test_the_transport_can_be_given() -> None:
 
 
 class Clock:
-    """A clock that only pauses move."""
+    """A clock that only moves during pauses."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -187,7 +187,7 @@ class Clock:
 def test_the_retries_of_a_run_are_counted_over_all_its_clients(server, reply) -> None:
     server.answer = lambda _request: reply(status=503)
     patience = Clock().patience(retries=6)
-    for match, requests_made in ((r"503 \(tried 5 times\)", 5), ("retries of the run are used up", 5 + 3)):
+    for match, requests_made in ((r"503 \(tried 5 times\)", 5), ("the run has used up its retries", 5 + 3)):
         transport = Transport(FhirEndpoint(server.url), patience=patience)
         with pytest.raises(FhirUnreachable, match=match):
             transport.send("GET", f"{server.url}/Patient/p1")

@@ -1,4 +1,4 @@
-"""Which version of a resource counts."""
+"""Tests which version of a resource is used."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ ORDERS: list[tuple[list[Any], int]] = [
 
 
 @pytest.mark.parametrize(("versions", "counts"), ORDERS)
-def test_the_latest_counts_or_what_comes_later(versions: list[Any], counts: int) -> None:
+def test_the_latest_version_is_used_or_the_one_that_arrives_later(versions: list[Any], counts: int) -> None:
     newest = Newest()
     for place, updated in enumerate(versions):
         newest.add("o1", updated, {"place": place})

@@ -1,4 +1,4 @@
-"""What one answer may cost: a server that drips, one that sends too much, and one whose gzip holds too much."""
+"""Tests answers that arrive too slowly, are too large, or decompress to too much."""
 
 import gzip
 import io
@@ -26,7 +26,7 @@ PAUSE, BYTES = 0.05, 1_000
 
 
 class Slow(io.RawIOBase):
-    """A line on which `size` bytes come at a time, each time after so many seconds; it moves the clock."""
+    """A connection on which `size` bytes arrive at a time, each after a number of seconds; it moves the clock."""
 
     def __init__(self, size: int, seconds: float) -> None:
         self.now, self.size, self.seconds = 0.0, size, seconds
@@ -52,7 +52,7 @@ def read(line: Any, slow: Slow, times: int, between: float = 0.0) -> None:
 
 
 @pytest.mark.parametrize("in_body", [False, True], ids=["headers", "body"])
-def test_a_byte_now_and_then_is_waited_for_four_time_outs_in_all(in_body: bool) -> None:
+def test_a_slow_answer_may_take_four_timeouts_in_total(in_body: bool) -> None:
     slow = Slow(1, 0.5)
     with pytest.raises(TooSlow):
         read(watched(slow, in_body), slow, 1_000)
@@ -65,13 +65,13 @@ def test_a_body_that_comes_fast_enough_may_take_as_long_as_it_needs() -> None:
     assert slow.now == pytest.approx(9_000)
 
 
-def test_headers_give_no_time_back_however_many_come() -> None:
+def test_headers_never_extend_the_time_limit() -> None:
     slow = Slow(SLOWEST, 0.9)
     with pytest.raises(TooSlow):
         read(watched(slow, in_body=False), slow, 10_000)
 
 
-def test_what_came_fast_is_no_credit_for_a_drip_after_it() -> None:
+def test_a_fast_start_does_not_extend_the_limit_of_a_slow_rest() -> None:
     slow = Slow(2**20, 0.1)
     line = watched(slow)
     read(line, slow, 1_000)
@@ -81,7 +81,7 @@ def test_what_came_fast_is_no_credit_for_a_drip_after_it() -> None:
     assert slow.now < 21
 
 
-def test_what_is_done_between_two_reads_is_not_held_against_the_server() -> None:
+def test_time_between_two_reads_does_not_count_against_the_server() -> None:
     slow = Slow(1, 0.01)
     read(watched(slow), slow, 100, between=60)
     assert slow.now > 6_000
@@ -89,7 +89,7 @@ def test_what_is_done_between_two_reads_is_not_held_against_the_server() -> None
 
 @pytest.fixture
 def raw_server() -> Iterator[Callable[[Callable[[Any], None]], str]]:
-    """raw_server(answer) is the base URL of a server that lets `answer(write)` write whatever it wants."""
+    """raw_server(answer) returns the base URL of a server whose answers are written by `answer(write)`."""
     running: list[tuple[socketserver.TCPServer, Thread]] = []
 
     def start(answer: Callable[[Any], None]) -> str:
@@ -156,7 +156,9 @@ DRIPS = [in_headers, in_the_body, in_chunks, in_interim_answers]
 @pytest.mark.parametrize("drip", DRIPS, ids=lambda drip: drip.__name__)
 def test_a_server_that_drips_is_given_up(raw_server, drip: Callable[[Any], None]) -> None:
     transport = Transport(FhirEndpoint(raw_server(drip), timeout=TIMEOUT), patience=Patience(retries=0))
-    with pytest.raises(FhirUnreachable, match=r"no whole answer \((it came too slowly|nothing came in time)\)"):
+    with pytest.raises(
+        FhirUnreachable, match=r"no complete answer \((it arrived too slowly|nothing arrived in" r" time)\)"
+    ):
         transport.send("GET", f"{transport._source.base_url}/Patient/p1")
     transport.close()
 
@@ -165,13 +167,13 @@ def test_a_proxy_that_drips_is_given_up(raw_server) -> None:
     proxy = raw_server(in_headers).removesuffix("/fhir")
     source = FhirEndpoint("https://fhir.test/fhir", timeout=TIMEOUT, proxy=proxy)
     transport = Transport(source, patience=Patience(retries=0))
-    with pytest.raises(FhirUnreachable, match=r"came too slowly|in time"):
+    with pytest.raises(FhirUnreachable, match=r"arrived too slowly|in time"):
         transport.send("GET", f"{source.base_url}/Patient/p1")
     transport.close()
 
 
 def packed(content: bytes, times: int) -> bytes:
-    """gzip of so many times the content, which is never there as a whole."""
+    """Returns the gzip of the repeated content, which is never in memory as a whole."""
     packer = zlib.compressobj(wbits=31)
     return b"".join([*(packer.compress(content) for _ in range(times)), packer.flush()])
 
@@ -187,7 +189,7 @@ def send(url: str) -> Any:
         transport.close()
 
 
-def test_an_answer_may_be_packed(server, reply) -> None:
+def test_an_answer_may_be_compressed(server, reply) -> None:
     server.replies(reply(gzip.compress(GOOD), headers=GZIP))
     assert send(server.url)["id"] == "p1"
 
@@ -195,31 +197,34 @@ def test_an_answer_may_be_packed(server, reply) -> None:
 def test_an_answer_that_holds_too_much_is_refused_by_its_size_and_once(server, reply, monkeypatch) -> None:
     monkeypatch.setattr(wire, "MOST", 2**24)
     server.replies(reply(GOOD + b" " * 2**24))
-    with pytest.raises(FhirError, match=r"answered more than 16 MiB, .*; ask for a smaller page size"):
+    with pytest.raises(FhirError, match=r"answered with more than 16 MiB, .*; set a smaller page size"):
         send(server.url)
     assert len(server.requests) == 1
 
 
-def test_a_bomb_is_refused_long_before_it_is_unpacked(server, reply) -> None:
+def test_a_decompression_bomb_is_refused_early(server, reply) -> None:
     bomb = packed(b" " * 2**20, 300)
     assert len(bomb) < 2**19
     server.replies(reply(bomb, headers=GZIP))
-    with pytest.raises(FhirError, match="unpacks to more than 200 times its size"):
+    with pytest.raises(FhirError, match="decompresses to more than 200 times its size"):
         send(server.url)
     assert len(server.requests) == 1
 
 
-def test_a_file_that_is_a_bomb_is_refused_in_the_midst_of_it(server, reply) -> None:
+def test_a_file_that_is_a_decompression_bomb_is_refused_early(server, reply) -> None:
     server.replies(reply(packed(b'{"resourceType": "Patient"}\n' * 2**15, 300), headers=GZIP))
     taken: list[int] = []
-    with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="unpacks to more than 200"):
+    with (
+        FhirClient(FhirEndpoint(server.url)) as client,
+        pytest.raises(FhirError, match="decompresses to more than 200"),
+    ):
         client.download(server.url, "*/*", False, lambda parts: taken.extend(len(part) for part in parts))
     assert 0 < sum(taken) <= wire._RATIO * 2**20  # of what one part of the packed bytes holds
     assert max(taken) <= 2**20
 
 
 @pytest.mark.parametrize("status", [302, 404])
-def test_what_is_answered_in_place_of_a_file_is_held_to_the_same_size(server, reply, monkeypatch, status: int) -> None:
+def test_an_error_in_place_of_a_file_has_the_same_size_limit(server, reply, monkeypatch, status: int) -> None:
     monkeypatch.setattr(wire, "MOST", 2**24)
     # Of a redirect requests reads all there is, to follow it some day.
     server.replies(reply(b" " * 2**24 + GOOD, status=status, headers={"Location": "http://[broken"}))
@@ -227,7 +232,7 @@ def test_what_is_answered_in_place_of_a_file_is_held_to_the_same_size(server, re
         client.download(server.url, "*/*", False, list)
 
 
-def test_what_breaks_off_while_it_is_unpacked_is_asked_for_again(server, reply) -> None:
+def test_a_compressed_answer_that_is_cut_off_is_requested_again(server, reply) -> None:
     whole = gzip.compress(GOOD)
     server.replies(
         reply(whole[:-12], headers=GZIP, cut=True), reply(b"no gzip", headers=GZIP), reply(whole, headers=GZIP)

@@ -1,4 +1,4 @@
-"""What the answer to a write means: taken, refused for good, or to be looked at again."""
+"""Tests what the answer to a write means: accepted, refused for good, or to be checked again."""
 
 import pytest
 

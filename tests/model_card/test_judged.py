@@ -16,17 +16,17 @@ def _judged(card: ModelCard, **changes: object) -> dict[str, str]:
 def test_a_card_says_on_which_predictions_its_figures_are(judged_card) -> None:
     card = judged_card
     said = _judged(card)
-    assert "3\u202f000 predictions, 60 (2.0\u202f%) with the outcome ahead" in said["Judged on"].replace(
+    assert "3\u202f000 predictions, 60 (2.0\u202f%) with the outcome ahead" in said["Evaluated on"].replace(
         "\u00a0", "\u202f"
     )
-    assert "each full hour" in said["Judged on"]
+    assert "each full hour" in said["Evaluated on"]
     assert "out of fold" in said["Calibration and threshold"]
     assert said["Fitted to"].endswith("all times at risk of the training patients")
     assert said["Hours covered"].startswith(
         "1\u202fh to 120\u202fh after admission to the unit; outside them it is not asked"
     )
-    assert "7 predictions with too little data" in said["Not judged"]
-    assert "after the onset" in said["Not judged"]
+    assert "7 predictions with too little data" in said["Not evaluated"]
+    assert "after the onset" in said["Not evaluated"]
 
 
 def test_a_card_says_what_its_design_does(judged_card) -> None:
@@ -70,8 +70,8 @@ def test_a_card_of_an_earlier_release_says_which_hours_its_figures_are_of(evalua
     """Its hourly figures are of matched hours, and it was never measured with a lock-out."""
     assert evaluated_card.training_hours is None
     said = dict(judged(evaluated_card, evaluated_card.evaluation))
-    assert "Hours matched between stays with and without the outcome, by an earlier release" in said["Judged on"]
-    assert set(said) == {"Judged on", "Hours covered"}
+    assert "Hours matched between stays with and without the outcome, by an earlier release" in said["Evaluated on"]
+    assert set(said) == {"Evaluated on", "Hours covered"}
     assert hours_covered(evaluated_card).startswith("Not stated, so it is asked at any hour")
     assert "stays without the outcome are followed as long as those with it" in predictions(evaluated_card)
     assert on_matched_hours(evaluated_card, evaluated_card.evaluation) is None
@@ -82,7 +82,7 @@ def test_a_card_of_an_earlier_release_says_which_hours_its_figures_are_of(evalua
 def test_a_first_day_card_of_an_earlier_release_says_that_one_time_was_judged(evaluated_card) -> None:
     task = evaluated_card.task.model_copy(update={"task": "first_day", "horizon": None})
     card = evaluated_card.model_copy(update={"task": task})
-    assert "the one time that the model was fitted at" in dict(judged(card, card.evaluation))["Judged on"]
+    assert "the one time that the model was fitted at" in dict(judged(card, card.evaluation))["Evaluated on"]
     assert predictions(card) == "One prediction per stay, 4\u202fh after admission to the unit"
 
 

@@ -1,4 +1,4 @@
-"""A gateway before a FHIR server at which what is written can be changed, lost, or answered otherwise; reads pass."""
+"""Runs a gateway in front of a FHIR server that can change, drop or answer writes; reads pass through."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What the promises' tests say at their end."""
+"""Prints what the tests of promises report at the end."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _SEEN = pytest.StashKey[list[tuple[str, ...]]]()
 
 @pytest.fixture(scope="session")
 def hostile_table(pytestconfig: pytest.Config) -> list[tuple[str, ...]]:
-    """Takes the rows of test_hostile_server.py: what the server did, to what, what had to come of it, what was seen."""
+    """Collects the rows of test_hostile_server.py: what the server did, to what, what was expected, what was seen."""
     return pytestconfig.stash.setdefault(_SEEN, [])
 
 

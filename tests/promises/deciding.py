@@ -1,4 +1,4 @@
-"""A program that changes a model store in forks of itself, and kills them at a step.
+"""A program that changes a model store in forked copies of itself, and kills them at a given step.
 
 One JSON object a line: {"root": ..., "schemas": ..., "work": "promote", "version": ..., "kill_at": n} in,
 {"status": exit code or minus signal} out. A step is a file of the store that is opened, made, written to the disk,
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import wardround.candidates.registry  # noqa: F401 - what a model is loaded with, once for all forks
+import wardround.candidates.logistic_regression  # noqa: F401 - what a model is loaded with, once for all forks
 from wardround.adapters.models.store import ModelStore
 from wardround.errors import StorageError
 from wardround.spec.loading import load_condition
@@ -26,7 +26,7 @@ FILES = {"model.ubj": b"a model"}
 
 
 class Steps:
-    """Counts the steps, and ends the process at one of them."""
+    """Counts the steps, and kills the process at one of them."""
 
     def __init__(self, root: str, last: int | None) -> None:
         self._root, self._left = root, last

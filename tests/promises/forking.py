@@ -1,4 +1,4 @@
-"""A program that runs `wardround` commands in forks of itself, which has imported all that they need.
+"""A program that runs `wardround` commands in forked copies of itself, with all imports already done.
 
 One JSON object a line: {"arguments": [...], "environment": {...}, "kill_at": n, "after": seconds} in; out first
 {"pid": ...} and, when the fork has ended, {"status": exit code or minus signal, "stdout": ..., "stderr": ..., "events":
@@ -23,15 +23,18 @@ import sklearn.linear_model  # noqa: F401
 from fhir.resources.R4B.riskassessment import RiskAssessment  # noqa: F401
 
 import wardround.cli.screen
+import wardround.cli.screening_said  # noqa: F401
+import wardround.cli.servers  # noqa: F401
 from wardround.adapters import expectations
 from wardround.cli.main import run
 from wardround.workflows.screen import check_quality
+from wardround.workflows.screen.ahead import load_ahead
 
 TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "shutil.rmtree", "socket.connect", "http.client.send"}
 
 
 class Touches:
-    """How many there were, and the end at one of them."""
+    """Counts them, and kills the process at one of them."""
 
     def __init__(self, last: int | None, after: float) -> None:
         self.count = 0
@@ -56,7 +59,7 @@ class Touches:
 
 
 def work(job: dict[str, Any], out: IO[str], err: IO[str], count: str) -> None:
-    """The fork: never returns."""
+    """Runs in the fork; never returns."""
     os.environ.update(job["environment"])
     sys.argv, sys.stdout, sys.stderr = ["wardround", *job["arguments"]], out, err
     touches = Touches(job.get("kill_at"), job.get("after", 0.0))
@@ -76,6 +79,7 @@ def work(job: dict[str, Any], out: IO[str], err: IO[str], count: str) -> None:
 
 def serve() -> None:
     expectations.prepare()
+    load_ahead()
     # The quality gate in this process: one of its own would import Great Expectations anew in every fork.
     gate = partial(nullcontext, check_quality)
     wardround.cli.screen.GateProcess = gate  # type: ignore[assignment, misc]

@@ -1,6 +1,6 @@
-"""What a server may do, as a table: each row is what it does, to which requests, and what has to come of a screening.
+"""A table of what a server may do: each row is what it does, to which requests, and how a screening must end.
 
-The server stands before a sound one, and spoils the answers to the requests that a row concerns.
+The server stands in front of a sound one, and alters the answers to the requests that a row concerns.
 """
 
 import gzip
@@ -48,7 +48,7 @@ Do = Callable[[Line, Given], None]
 
 @dataclass(frozen=True)
 class Row:
-    """What the server does to the requests that are concerned (the first `times` of them), and what comes of it."""
+    """What the server does to the requests concerned (the first `times` of them), and how the screening must end."""
 
     does: str
     where: str
@@ -59,7 +59,7 @@ class Row:
 
 
 def _body(change: Callable[[bytes], bytes]) -> Do:
-    """Answers with the bytes of the sound answer changed."""
+    """Answers with the changed bytes of the sound answer."""
     return lambda line, given: line.say(change(given.body))
 
 
@@ -106,7 +106,7 @@ def _cut(line: Line, given: Given) -> None:
 
 
 def _token(token: bytes) -> Do:
-    """One more Observation, whose value is this; the last of the page, and of the first patient in it."""
+    """Adds an Observation with this value at the end of the page, of the first patient in it."""
 
     def do(line: Line, given: Given) -> None:
         bundle = given.bundle
@@ -143,7 +143,7 @@ def _drip_body(line: Line, given: Given) -> None:
 
 
 def _next(url: str | None) -> Do:
-    """Leads from each page to this; None to ever another page."""
+    """Links each page to this one; None links to a new page every time."""
 
     def do(line: Line, given: Given) -> None:
         bundle = given.bundle
@@ -155,7 +155,7 @@ def _next(url: str | None) -> Do:
 
 
 def _invented(line: Line, _given: Given) -> None:
-    """A page of new Observations, and a link to the next one."""
+    """Answers with a page of new Observations, and a link to the next one."""
     number = next(_NUMBERS)
     entry = [{"resource": {"resourceType": "Observation", "id": f"made-up-{number}-{n}"}} for n in range(5_000)]
     link = [{"relation": "next", "url": f"/fhir/Observation?_page={number}"}]
@@ -167,7 +167,7 @@ def _again(entries: list[Any]) -> None:
 
 
 def _other_versions(entries: list[Any]) -> None:
-    """Of each entry another version before it, which says something else."""
+    """Puts another, different version before each entry."""
     old = [{**one, "resource": {**one["resource"], "status": "preliminary"}} for one in entries]
     for one in old:
         one["resource"]["meta"] = {"lastUpdated": "2020-01-01T00:00:00Z"}
@@ -195,7 +195,7 @@ def _of_no_use(resource_type: str, **content: Any) -> Do:
 
 
 def _foreign(identity: str = "", **content: Any) -> Do:
-    """Adds a RiskAssessment with the identifier that is looked for first, or with this one."""
+    """Adds a RiskAssessment with the first identifier that is searched for, or with this one."""
     first = [identity] if identity else []
 
     def do(line: Line, given: Given) -> None:
@@ -228,12 +228,12 @@ AWAY: Final = "http://127.0.0.1:{elsewhere}/fhir"
 
 
 def _of_batch(entry: Any) -> Do:
-    """Does what the batch asks, and answers this to each of its entries."""
+    """Processes the batch, and gives this answer for each of its entries."""
     return _entries(lambda entries: entries.__setitem__(slice(None), [entry for _ in entries]))
 
 
 def rows(elsewhere: int) -> list[Row]:
-    """The table; `elsewhere` is a port to which no request may ever go."""
+    """Returns the table; `elsewhere` is a port that must never get a request."""
     away = AWAY.format(elsewhere=elsewhere)
     return [
         # Tokens that no computer holds: each costs its own resource.
@@ -348,7 +348,7 @@ def rows(elsewhere: int) -> list[Row]:
 
 @dataclass
 class Hostile:
-    """The server at work: it follows a row, or is sound without one."""
+    """The running server: it follows a row, or answers soundly without one."""
 
     url: str = ""
     row: Row | None = None
@@ -360,7 +360,7 @@ class Hostile:
             self.row, self.met = row, 0
 
     def meets(self, request: str) -> Row | None:
-        """The row, if it concerns this request."""
+        """Returns the row, if it concerns this request."""
         with self.lock:
             row = self.row
             if row is None or not _concerns(row.where, request) or (row.times is not None and self.met >= row.times):
@@ -375,7 +375,7 @@ def _concerns(where: str, request: str) -> bool:
 
 @contextmanager
 def hostile_server(sound: str) -> Iterator[Hostile]:
-    """A hostile server before the sound one at this URL."""
+    """Yields a hostile server in front of the sound one at this URL."""
     hostile = Hostile()
 
     def meet(line: Line, forward: Forward) -> None:

@@ -1,4 +1,4 @@
-"""`make check`, as a test: style, types and layers, each as the Makefile calls it."""
+"""Runs `make check` as a test: style, types and layers, each as the Makefile calls it."""
 
 import subprocess
 import sys

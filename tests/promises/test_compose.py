@@ -1,4 +1,4 @@
-"""docker-compose.yaml, Dockerfile and .env.example, read: no Docker engine is needed, and none was used."""
+"""Tests docker-compose.yaml, Dockerfile and .env.example by reading them; no Docker engine is used."""
 
 import re
 
@@ -42,7 +42,7 @@ def test_every_secret_comes_from_the_environment_file_and_has_no_default():
     assert all(rest.startswith(":?") for rest in used.values())
 
 
-def test_the_example_gives_no_secret_away():
+def test_the_example_contains_no_secret():
     lines = (PROJECT / ".env.example").read_text().splitlines()
 
     assert all(line.endswith("=") for line in lines if line and not line.startswith("#"))

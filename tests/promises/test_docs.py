@@ -1,4 +1,4 @@
-"""The documents say what the code does: commands, options, settings, exit codes, places and links."""
+"""Tests that the documents match the code: commands, options, settings, exit codes, paths and links."""
 
 import re
 import shlex
@@ -40,7 +40,7 @@ def anchors_of(text: str) -> set[str]:
 
 
 def commands_in(text: str) -> list[list[str]]:
-    """The words of every `wardround …` line in the code of a document, the placeholders left as they are."""
+    """Yields the words of every `wardround …` line in the code of a document; placeholders stay as they are."""
     lines = re.findall(r"^ {4,}(?:\w+=\S+ )*wardround ([^#\n]+)", text, re.M) + re.findall(r"`wardround ([^`]+)`", text)
     return [shlex.split(line.replace("…", "")) for line in lines]
 
@@ -62,7 +62,7 @@ def test_every_command_and_option_in_a_document_exists(document):
 
 @pytest.mark.parametrize("document", TEXTS)
 def test_every_link_leads_somewhere(document):
-    """Files must exist; where a link names a heading of a document, the document must have it."""
+    """Linked files must exist, and a heading that a link names must be in the document."""
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", TEXTS[document]) if "://" not in link]
     assert [link for link in links if not leads_somewhere(document, link)] == []
 
@@ -77,7 +77,7 @@ def leads_somewhere(document: str, link: str) -> bool:
 
 @pytest.mark.parametrize("document", TEXTS)
 def test_every_file_that_a_document_names_is_there(document):
-    """Names such as `core/events.py`, from the project's root or from src/wardround."""
+    """Paths such as `core/events.py` may start at the project's root or at src/wardround."""
     named = re.findall(r"`((?:[a-z_\d]+/)+[a-z_\d]+\.(?:py|yaml|md|json))`", TEXTS[document])
     roots = (PROJECT, PROJECT / "src" / "wardround", (PROJECT / document).parent)
     # What a run or the model store holds is made later.

@@ -33,11 +33,11 @@ Bundle = dict[str, Any]
 
 
 class Killed(BaseException):
-    """The end of a process, as far as one can have it without ending the tests."""
+    """Stands for the end of a process, without ending the tests."""
 
 
 class Clock:
-    """A clock that only pauses move."""
+    """A clock that only moves during pauses."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -52,7 +52,7 @@ class Clock:
 
 
 class Line(HTTPAdapter):
-    """The line to the server: `before` and `after` hear of the n-th request and may raise, `alter` changes pages."""
+    """The connection to the server: `before` and `after` are called with n and may raise, `alter` changes pages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Line(HTTPAdapter):
 
 
 class Ward:
-    """A server with six stays, one screening of them at a time of its own, and how it ended."""
+    """A server with six stays, and one screening of them, at its own as_of, with its result."""
 
     def __init__(self, server: RunningServer, settings: Settings) -> None:
         self.server = server
@@ -98,7 +98,7 @@ class Ward:
         return self._told(lambda means: resume(run, means).as_json(), patience)
 
     def screen_and_resume(self) -> dict[str, Any]:
-        """Resumes until a summary without a failed stay comes, as an operator would."""
+        """Resumes until the summary has no failed stay, as an operator would."""
         for work in (self.screen, *[self.resume] * 6):
             try:
                 summary = work()
@@ -109,7 +109,7 @@ class Ward:
         raise AssertionError("never came to an end")
 
     def require_whole(self, summary: dict[str, Any]) -> None:
-        """One RiskAssessment and one Provenance a stay, on the server and in the ledger.
+        """Asserts that there is one RiskAssessment and one Provenance per stay, on the server and in the ledger.
 
         One that was entered while the server was searched may be found by the next search, and is too new for a score.
         """
@@ -249,7 +249,7 @@ def test_entries_inserted_while_paging_shift_pages_and_lose_nothing(ward: Ward) 
     last: dict[str, Any] = {}
 
     def shift(path: str, bundle: Bundle) -> None:
-        """What came last on the page before comes first on this one, and the total grows."""
+        """Repeats the last resource of the previous page first on this one, and raises the total."""
         if "_page" in path:
             bundle["entry"].insert(0, last["entry"])
             bundle["total"] += 1
@@ -265,7 +265,7 @@ def resources_of(icu: Any, resource_type: str) -> list[Bundle]:
 
 
 def inserted(icu: Any, number: int) -> list[Bundle]:
-    """A new stay of a new patient, and a new Observation of each patient."""
+    """Adds a new stay of a new patient, and a new Observation of each patient."""
     patient, stay = f"p-new{number}", f"e-new{number}"
     encounter = {**resources_of(icu, "Encounter")[0], "id": stay, "subject": {"reference": f"Patient/{patient}"}}
     observations = [
@@ -277,14 +277,14 @@ def inserted(icu: Any, number: int) -> list[Bundle]:
 
 
 def corrected(icu: Any, number: int) -> list[Bundle]:
-    """Every Observation and Encounter once more, with something that no score depends on."""
+    """Writes every Observation and Encounter again, with a change that no score depends on."""
     language = {"language": f"x-{number}"}
     return [{**each, **language} for kind in ("Observation", "Encounter") for each in resources_of(icu, kind)]
 
 
 @pytest.mark.parametrize("written", [inserted, corrected], ids=lambda written: written.__name__)
 def test_what_is_written_to_the_server_while_its_pages_are_read_loses_nobody(ward: Ward, icu, written: Any) -> None:
-    """By its REST API, before every page but a search's first: of the stays, and of the Observations."""
+    """Changes the server by its REST API before every page but the first of a search, of stays and of Observations."""
     known = {(each["resourceType"], each["id"]) for each in icu.resources}
     kept: set[tuple[str, str]] = set()
 
@@ -306,7 +306,7 @@ def test_what_is_written_to_the_server_while_its_pages_are_read_loses_nobody(war
 
 
 def test_what_is_deleted_while_pages_are_read_is_noticed_and_read_again(ward: Ward, icu) -> None:
-    """The total counted it, so the read is short by it; the next read is of what is there."""
+    """The total included it, so one read is one short; the next read gets what is there."""
     deleted: list[str] = []
 
     def take(_number: int) -> None:
@@ -368,7 +368,7 @@ def test_two_minutes_of_outage_end_a_run_that_may_not_wait_and_it_is_resumed(war
 def test_a_run_whose_retries_are_used_up_stops_and_is_resumed(ward: Ward) -> None:
     ward.server.misbehave(FaultPlan(faults=(Fault(kind="status", status=503, path="/Observation/_search"),)))
     ward.source = replace(ward.source, threads=1)  # of two, either may come to its own end first
-    with pytest.raises(FhirUnreachable, match="retries of the run are used up"):
+    with pytest.raises(FhirUnreachable, match="the run has used up its retries"):
         ward.screen(retries=10)
     ward.server.misbehave(FaultPlan())
     ward.require_whole(ward.resume())

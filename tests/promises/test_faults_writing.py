@@ -1,4 +1,4 @@
-"""Whatever befalls a write, each scored stay ends with one RiskAssessment and one Provenance, or fails and is mended.
+"""Tests that after any fault of a write, each scored stay has one RiskAssessment and Provenance, or fails.
 
 See test_killed_screening.py for runs that are killed, and for two processes at once.
 """
@@ -44,7 +44,7 @@ def gateway(server: RunningServer) -> Iterator[WritesAltered]:
 
 @pytest.fixture
 def ward(icu, server) -> Iterator[Any]:
-    """Three stays with a name and a value that must not get out; the server is empty of results again afterwards."""
+    """Three stays with a name and a value that must not leak; afterwards the results are removed from the server."""
     for place in range(STAYS):
         icu.stay(f"s{place}", lactate=float(VALUE) + place)
     for resource in icu.resources:
@@ -61,7 +61,7 @@ def ward(icu, server) -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def nothing_gets_out(caplog, capfd) -> Iterator[None]:
-    """No secret and no value of a patient in anything that any of these tests logs or prints."""
+    """Asserts that nothing that these tests log or print contains a secret or a patient's value."""
     caplog.set_level(logging.DEBUG)
     yield
     printed = capfd.readouterr()
@@ -89,7 +89,7 @@ def screened(settings, ward) -> Screened:
 
 
 def standing(server: RunningServer) -> list[str]:
-    """The encounters of all RiskAssessments that stand, each of which has one Provenance."""
+    """Returns the encounters of all valid RiskAssessments, each of which has one Provenance."""
     with FhirClient(FhirEndpoint(server.base_url)) as client:
         risks = [risk for risk in client.search("RiskAssessment", {}) if risk["status"] != "entered-in-error"]
         targets = [each["target"][0]["reference"] for each in client.search("Provenance", {})]
@@ -106,7 +106,7 @@ def writes_risks(asked: Bundle) -> bool:
 
 
 def at_first(alter: Alter, times: int = 1, of: Callable[[Bundle], bool] = writes_risks) -> Alter:
-    """`alter` meets the first so many of the requests concerned, the others pass."""
+    """Applies `alter` to the first requests concerned, and lets the others pass."""
     left = [times]
 
     def decide(asked: Bundle, forward: Callable[[Bundle], Bundle]) -> Bundle | None:
@@ -119,22 +119,22 @@ def at_first(alter: Alter, times: int = 1, of: Callable[[Bundle], bool] = writes
 
 
 def lost_answer(asked: Bundle, forward: Callable[[Bundle], Bundle]) -> None:
-    """It is done, and the connection is closed before the answer."""
+    """Processes the request, and closes the connection before the answer."""
     forward(asked)
 
 
 def lost_request(asked: Bundle, forward: Callable[[Bundle], Bundle]) -> None:
-    """The connection is closed before anything is done."""
+    """Closes the connection before anything is done."""
 
 
 def short_answer(asked: Bundle, forward: Callable[[Bundle], Bundle]) -> Bundle:
-    """It is done, and one entry is missing from the answer."""
+    """Processes the request, and leaves one entry out of the answer."""
     answer = forward(asked)
     return {**answer, "entry": answer.get("entry", [])[:-1]}
 
 
 def one_entry(status: str) -> Alter:
-    """One entry is not done, and answered with this status."""
+    """Leaves one entry undone, and answers it with this status."""
 
     def alter(asked: Bundle, forward: Callable[[Bundle], Bundle]) -> Bundle:
         _, *others = asked["entry"]
@@ -191,7 +191,7 @@ def test_a_write_that_somebody_overtook_is_decided_again_by_what_is_there(
     assert standing(server) == EACH_ONCE
 
 
-def test_an_update_of_what_somebody_changed_after_the_look_is_decided_anew(server, gateway, screened, ward) -> None:
+def test_an_update_of_a_result_changed_after_the_read_is_decided_again(server, gateway, screened, ward) -> None:
     screened(gateway.url)
     with FhirClient(FhirEndpoint(server.base_url)) as client:
         (risk,) = [one for one in client.search("RiskAssessment", {}) if one["encounter"]["reference"] == EACH_ONCE[0]]
@@ -215,7 +215,7 @@ def test_an_update_of_what_somebody_changed_after_the_look_is_decided_anew(serve
     assert standing(server) == EACH_ONCE
 
 
-def test_an_entry_that_is_refused_fails_its_stay_alone_and_the_next_run_mends_it(server, gateway, screened) -> None:
+def test_a_refused_entry_fails_only_its_stay_and_the_next_run_repairs_it(server, gateway, screened) -> None:
     gateway.alter = at_first(one_entry("422 Unprocessable Entity"))
     summary = screened(gateway.url)
     assert (summary["scored"], summary["written"], summary["failed"]) == (STAYS - 1, STAYS - 1, 1)
@@ -256,9 +256,7 @@ def test_a_server_that_answers_no_write_at_all_is_looked_at_instead(server, gate
     assert standing(server) == EACH_ONCE
 
 
-def test_doubles_that_appear_between_the_look_and_the_write_are_mended_in_the_same_run(
-    server, gateway, screened
-) -> None:
+def test_duplicates_that_appear_between_read_and_write_are_repaired_in_the_same_run(server, gateway, screened) -> None:
     def doubled(asked: Bundle, forward: Callable[[Bundle], Bundle]) -> Bundle:
         copies = [
             {"resource": entry["resource"], "request": {"method": "POST", "url": "RiskAssessment"}}

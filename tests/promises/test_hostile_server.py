@@ -1,4 +1,4 @@
-"""Whatever a server does, a screening ends as the table of hostile.py says, and once the server is sound, whole.
+"""Tests that a screening ends as the table in hostile.py says, and completely once the server is sound.
 
 `python -m pytest -v tests/promises/test_hostile_server.py` ends with the table: what the server did, what had to come
 of it, and what was seen. docs/servers.md has its first two columns.
@@ -36,7 +36,7 @@ _SOUND: dict[str, tuple[str, float]] = {}
 
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[socket.socket]:
-    """Where no request may go; whoever came waits to be let in."""
+    """A port that must not get a request; a connection to it would wait to be accepted."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
         yield listening
@@ -61,7 +61,7 @@ def ward(icu, hostile: Hostile) -> None:
 
 @pytest.fixture
 def expected(ward, hostile: Hostile, settings, tmp_path) -> dict[str, tuple[str, float]]:
-    """What a screening of the sound server writes, found once: of each encounter its patient and score."""
+    """Returns what a screening of the sound server writes: the patient and score of each encounter."""
     if not _SOUND:
         screening = Screening(hostile.url, replace(settings, runs=str(tmp_path / "sound")), timeout=60.0)
         assert screening.screen(retries=100) == f"{STAYS} scored and written"
@@ -71,7 +71,7 @@ def expected(ward, hostile: Hostile, settings, tmp_path) -> dict[str, tuple[str,
 
 
 class Screening:
-    """One of the ward, at a time of its own, of which nothing is waited for."""
+    """Screens the ward at its own as_of, without waiting."""
 
     def __init__(self, url: str, settings: Settings, timeout: float) -> None:
         moment = next(_MOMENTS)
@@ -88,13 +88,13 @@ class Screening:
         return self._ended(lambda means: screen(request, means).as_json(), retries)
 
     def resume(self) -> str:
-        """From the sound server, which may take as long as ever."""
+        """Resumes from the sound server, which may take its time."""
         self.source = self.sound
         (run,) = runs_in(self.settings.runs)
         return self._ended(lambda means: resume(run, means).as_json(), retries=100)
 
     def _ended(self, work: Any, retries: int) -> str:
-        """How it ended, in the words of the table."""
+        """Returns how it ended, in the words of the table."""
         patience = Patience(retries, pause=lambda _seconds: None)
         try:
             summary = work(Means(self.source, self.settings, lambda *_: None, patience=patience))
@@ -110,7 +110,7 @@ class Screening:
         return _counts(summary)
 
     def written(self) -> dict[str, tuple[str, float]]:
-        """The patient and the score of each encounter with a RiskAssessment of this time."""
+        """Returns the patient and the score of each encounter with a RiskAssessment for this time."""
         with FhirClient(self.sound) as client:
             risks = [one for one in client.search("RiskAssessment", {}) if one["occurrenceDateTime"] == self.as_of]
         found = {

@@ -1,4 +1,4 @@
-"""What people, files and servers write in: no surface obeys it, none breaks on it, each shows what it is."""
+"""Tests text from people, files and servers: no output interprets it or breaks on it, and each shows what it is."""
 
 import csv
 import json
@@ -39,7 +39,7 @@ def store(tmp_path: Path, lactate_models: Path) -> ModelStore:
 
 @pytest.fixture
 def command(monkeypatch, capsys, tmp_path: Path, small_home: Path, store: ModelStore) -> Command:
-    """Runs a command as a process does; gives what it printed on both streams, which obeys nothing."""
+    """Runs a command as a process; returns what it printed on both streams, which contains no control characters."""
     places = {"HOME": small_home, "VAR": tmp_path / "var", "RUNS": tmp_path / "runs", "MODELS": store.root}
     for name, place in places.items():
         monkeypatch.setenv(f"WARDROUND_{name}", str(place))
@@ -85,7 +85,7 @@ def test_the_reason_and_the_name_of_who_decides_are_shown_by_every_command_that_
     assert command("check")
 
 
-def test_on_a_terminal_too_nobody_colours_what_we_print(command, faulty, monkeypatch, store) -> None:
+def test_printed_text_cannot_set_colours_on_a_terminal(command, faulty, monkeypatch, store) -> None:
     command("model", "suspend", "sepsis", "--by", HOSTILE, "--why", HOSTILE)
     for arguments in (["model", "list"], ["model", "show", "sepsis"], ["check-source", faulty]):
         shown = Terminal()

@@ -1,4 +1,4 @@
-"""A decision about a model that is killed at any step is made or not made, and the next call mends the rest."""
+"""Tests that a decision killed at any step is either made or not made, and that the next call repairs the rest."""
 
 import json
 import shutil
@@ -50,7 +50,7 @@ def card(evaluated_card, condition) -> ModelCard:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory, condition, card) -> Path:
-    """A store with the versions a and b, of which b is live and a was before it."""
+    """Returns a store with the versions a and b, of which b is live and a was live before."""
     store, candidate = ModelStore(tmp_path_factory.mktemp("models")), CANDIDATES["logistic_regression"]
     features = pd.DataFrame(np.random.default_rng(1).normal(size=(40, len(condition.columns))))
     inputs = inputs_from(features.set_axis(list(condition.columns), axis=1), dict.fromkeys(condition.columns, 0.0))
@@ -64,7 +64,7 @@ def filled(tmp_path_factory, condition, card) -> Path:
 
 @pytest.fixture(scope="module")
 def run(schemas, card) -> Iterator[Run]:
-    """Does a work on a store in a process of its own, and says how that ended."""
+    """Performs an action on a store in a separate process, and returns how that ended."""
     command = [sys.executable, str(Path(__file__).with_name("deciding.py"))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -89,7 +89,7 @@ def _said(store: ModelStore) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("work", WORKS)
-def test_whatever_step_it_is_killed_at_the_decision_stands_or_not_and_the_next_call_mends_the_rest(
+def test_a_decision_killed_at_any_step_is_made_or_not_and_the_next_call_repairs_the_rest(
     filled, run, tmp_path, work
 ) -> None:
     whole = tmp_path / "whole"
@@ -123,9 +123,7 @@ def test_whatever_step_it_is_killed_at_the_decision_stands_or_not_and_the_next_c
 
 @pytest.mark.parametrize("work", WORKS)
 @pytest.mark.parametrize("largest", [0, 100])
-def test_where_there_is_no_room_nothing_is_decided_and_nothing_lost_and_with_room_it_is(
-    filled, run, tmp_path, work, largest
-) -> None:
+def test_a_full_disk_loses_no_decision_and_the_decision_can_be_made_later(filled, run, tmp_path, work, largest) -> None:
     root = tmp_path / "models"
     shutil.copytree(filled, root)
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}

@@ -1,4 +1,4 @@
-"""Killing a screening anywhere, or running two at once, ends with one RiskAssessment and one Provenance a stay."""
+"""Tests that killed and simultaneous screenings end with one RiskAssessment and one Provenance per stay."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def arguments(source: str, as_of: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a fork ended: its exit code or minus the signal, what it printed, how often it touched a file or a socket."""
+    """How a fork ended: its exit code or minus the signal, its output, and how often it touched a file or a socket."""
 
     status: int
     stdout: str
@@ -67,7 +67,7 @@ class Ended:
 
 
 class Forks:
-    """Commands in forks of forking.py, so that none of them has to import anything."""
+    """Runs commands in forks of forking.py, so that none of them has to import anything."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
@@ -118,7 +118,7 @@ def fill(icu: Any, server: str) -> None:
 
 
 def held(server: str, as_of: str) -> tuple[list[str], int]:
-    """The encounters with a RiskAssessment for as_of, once for each; and how many Provenances are about these."""
+    """Returns the encounter of each RiskAssessment for as_of, and the number of Provenances for them."""
     with FhirClient(FhirEndpoint(server)) as client:
         risks = [risk for risk in client.search("RiskAssessment", {}) if risk["occurrenceDateTime"] == as_of]
         ids = {f"RiskAssessment/{risk['id']}" for risk in risks}
@@ -128,7 +128,7 @@ def held(server: str, as_of: str) -> tuple[list[str], int]:
 
 
 def without_device(server: str) -> None:
-    """So that every case has to create it."""
+    """Removes the Device, so that every case has to create it."""
     with FhirClient(FhirEndpoint(server)) as client:
         devices = [f"Device/{device['id']}" for device in client.search("Device", {})]
         client.batch([{"request": {"method": "DELETE", "url": device}} for device in devices])
@@ -147,7 +147,7 @@ TRIED_ALWAYS = [(3, False), (6, True), (10, True)]
     ("number", "answered"),
     [pytest.param(*point, marks=() if point in TRIED_ALWAYS else pytest.mark.long) for point in POINTS],
 )
-def test_a_screening_killed_at_any_request_is_mended_by_the_next(
+def test_a_screening_killed_at_any_request_is_repaired_by_the_next(
     icu, server, settings, environment, forks: Forks, number: int, answered: bool
 ) -> None:
     fill(icu, server)
@@ -189,7 +189,7 @@ KILLS = [(_RANDOM.random(), 0.0 if number % 2 else _RANDOM.random() / 50) for nu
 def test_a_screening_killed_at_a_random_point_is_resumed_and_loses_nothing(
     icu, server, settings, environment, forks: Forks, share: float, after: float
 ) -> None:
-    """Killed, resumed, killed as far from its end, and resumed: by the command, each time as a process of its own."""
+    """Kills, resumes, kills again as far from the end, and resumes: by the command, each time as a separate process."""
     fill(icu, server)
     if not forks.touches:
         # The second of two counts: the first also compiles modules and creates the Device, as no later one does.
@@ -202,7 +202,7 @@ def test_a_screening_killed_at_a_random_point_is_resumed_and_loses_nothing(
     as_of = f"2026-01-02T07:{number + 1:02}:00Z"
 
     def go_on() -> list[str]:
-        """What an operator types: --resume, or all of it again where the run had not begun."""
+        """Returns what an operator types: --resume, or the whole command again if the run had not started."""
         opened = [run for run in runs_in(settings.runs) if RunFolder.of(settings.runs, run).exists("request.json")]
         return ["screen", "--resume", opened[0], "--json"] if opened else arguments(server, as_of)
 

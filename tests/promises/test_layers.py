@@ -1,4 +1,4 @@
-"""Who may import what, beyond what import-linter sees in the package."""
+"""Tests import rules that import-linter does not check in the package."""
 
 import ast
 import subprocess
@@ -12,7 +12,7 @@ HEAVY = {"duckdb", "fhir", "great_expectations", "joblib", "numpy", "pandas", "p
 
 
 def top_imports(path):
-    """Names of the packages that a file imports when it is loaded."""
+    """Returns the names of the packages that a file imports when it is loaded."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
@@ -40,6 +40,38 @@ def test_parsing_the_dags_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert done.stdout.strip().splitlines()[-1:] == ["[]"], done.stdout + done.stderr
+
+
+def imported_by(code: str) -> set[str]:
+    """Returns the modules that a new process has imported after this code."""
+    asked = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", asked], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_gates_process_imports_nothing_of_the_screening_beside_it():
+    own = "from wardround.workflows import gate_process\nfrom wardround.adapters import expectations"
+    sent = "from wardround.adapters.files import frame_files\nfrom wardround.spec import conditions"
+    imported = imported_by(f"{own}\n{sent}")
+    assert {"wardround.quality.suite", "pandas"} <= imported
+    assert not imported & {
+        "wardround.workflows.screen",
+        "wardround.sources",
+        "jinja2",
+        "requests",
+        "sklearn",
+        "sqlalchemy",
+    }
+
+
+def test_a_candidate_is_imported_when_it_is_looked_up_and_no_other():
+    imported = imported_by(
+        "from wardround.candidates.registry import CANDIDATES\n"
+        "assert 'sklearn' not in sys.modules\n"
+        "CANDIDATES['logistic_regression']"
+    )
+    assert "sklearn" in imported
+    assert "xgboost" not in imported
 
 
 def test_nothing_imports_from_the_dags():

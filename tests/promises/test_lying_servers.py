@@ -1,4 +1,4 @@
-"""Servers that promise conditional writes and keep no promise: two runs at once, and people who act meanwhile."""
+"""Tests servers that declare conditional writes but do not perform them, with two runs or a person at once."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -63,7 +63,7 @@ def screened(settings, ward, gateway) -> Screened:
 
 
 def bare(asked: Bundle) -> Bundle:
-    """The batch as a server understands it that knows of no condition."""
+    """Returns the batch as a server sees it that ignores conditions."""
 
     def entry(one: dict[str, Any]) -> dict[str, Any]:
         method, url = one["request"]["method"], one["request"]["url"]
@@ -87,7 +87,7 @@ def resources(server: RunningServer, kind: str) -> list[dict[str, Any]]:
 
 
 def standing(server: RunningServer) -> list[str]:
-    """The encounters of all RiskAssessments that stand, each of which has one Provenance."""
+    """Returns the encounters of all valid RiskAssessments, each of which has one Provenance."""
     risks = [risk for risk in resources(server, "RiskAssessment") if risk["status"] != "entered-in-error"]
     targets = [each["target"][0]["reference"] for each in resources(server, "Provenance")]
     assert [targets.count(f"RiskAssessment/{risk['id']}") for risk in risks] == [1] * len(risks)
@@ -96,7 +96,7 @@ def standing(server: RunningServer) -> list[str]:
 
 
 def of_first(server: RunningServer) -> list[tuple[str, str]]:
-    """Status and last note of what the server holds of the first stay under our identifier."""
+    """Returns the status and last note of what the server has for the first stay under our identifier."""
     return [
         (risk["status"], risk["note"][-1]["text"])
         for risk in resources(server, "RiskAssessment")
@@ -105,7 +105,7 @@ def of_first(server: RunningServer) -> list[tuple[str, str]]:
 
 
 def take_back(server: RunningServer, risk: dict[str, Any]) -> None:
-    """A person marks a RiskAssessment as entered in error, and says why."""
+    """Marks a RiskAssessment as entered in error, as a person would, with a reason."""
     changed = {**risk, "status": "entered-in-error", "note": [*risk["note"], {"text": "not this patient"}]}
     request = {"method": "PUT", "url": f"RiskAssessment/{risk['id']}"}
     with FhirClient(FhirEndpoint(server.base_url)) as client:
@@ -114,7 +114,7 @@ def take_back(server: RunningServer, risk: dict[str, Any]) -> None:
 
 
 def once(act: Callable[[Bundle, Forward], None], alter: Callable[[Bundle, Forward], Bundle]) -> Any:
-    """Somebody acts between the first look at RiskAssessments and the write of them."""
+    """Acts between the first read of the RiskAssessments and their write."""
     left = [act]
 
     def altered(asked: Bundle, forward: Forward) -> Bundle:
@@ -133,13 +133,13 @@ def test_two_runs_at_once_write_each_result_and_each_provenance_once(
 
     def until_the_other_waits(_asked: Bundle, _forward: Forward) -> None:
         deadline = time.monotonic() + LONG
-        while "another run writes the same results" not in caplog.text and time.monotonic() < deadline:
+        while "another run is writing the same results" not in caplog.text and time.monotonic() < deadline:
             time.sleep(0.01)
 
     gateway.alter = once(until_the_other_waits, server_keeps)
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: screened(), range(2)))
-    assert "another run writes the same results" in caplog.text
+    assert "another run is writing the same results" in caplog.text
     assert [(summary["written"], summary["failed"], summary["repaired"]) for summary in both] == [(STAYS, 0, 0)] * 2
     assert standing(server) == EACH_ONCE
     assert len(resources(server, "RiskAssessment")) == len(resources(server, "Provenance")) == STAYS
@@ -163,7 +163,7 @@ def test_an_answer_that_is_lost_leads_to_no_second_provenance(server, gateway, s
 
 
 def ends_clean(summary: dict[str, Any], settings: Any) -> None:
-    """One stay was taken back: it is counted, nothing is missing, and the report says so."""
+    """Asserts that one stay was retracted: it is counted, nothing is missing, and the report says so."""
     assert (summary["scored"], summary["written"], summary["withdrawn"]) == (STAYS, STAYS - 1, 1)
     assert (summary["failed"], summary["complete"], summary["problems"]) == (0, True, {})
     require_complete(summary["run"], settings)
@@ -222,7 +222,7 @@ def test_what_a_person_takes_back_after_our_write_is_no_problem_of_the_run(serve
     ends_clean(screened(), settings)
 
 
-def test_a_server_that_tells_no_history_keeps_what_was_written_last(server, gateway, screened, ward) -> None:
+def test_on_a_server_without_history_the_last_write_wins(server, gateway, screened, ward) -> None:
     screened()
     ward.lactate("p-s0", "late", 6.0, hours=0.5)
     ward.upload(server.base_url)

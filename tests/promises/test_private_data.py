@@ -1,4 +1,4 @@
-"""Nothing of a patient but ids in logs, messages, exceptions, names, and files other than frames and the report."""
+"""Tests that only frames and the report contain anything of a patient but ids: no log, message, exception or name."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ MARKS = (NAME, RECORD_NUMBER, FREE_TEXT, str(VALUE), "123.4", "1931-04-17", "987
 
 
 def marked(icu: Any) -> None:
-    """Three patients with names, numbers and values that nothing else has, one of them with broken data."""
+    """Provides three patients with unique names, numbers and values, one of them with broken data."""
     for name in ("a", "b", "broken"):
         icu.stay(name, lactate=6.0)
     for resource in icu.resources:
@@ -66,7 +66,7 @@ def leaks(text: str) -> list[str]:
 
 
 def leaking_files(folder: RunFolder) -> dict[str, list[str]]:
-    """Files of a run, other than the frames and the lists of patients, that hold a mark; and names that do."""
+    """Returns the files of a run, other than frames and lists of patients, whose content or name contains a mark."""
     found = {}
     for name in folder.list():
         listed = name.endswith(".parquet") or name in ("report.html", "worklist.csv")
@@ -83,7 +83,7 @@ def server() -> Any:
 
 
 @pytest.mark.parametrize("mode", ["live", "shadow"])
-def test_a_screening_lets_nothing_of_a_patient_out(icu, server, settings, caplog, capfd, mode) -> None:
+def test_a_screening_leaks_nothing_of_a_patient(icu, server, settings, caplog, capfd, mode) -> None:
     caplog.set_level(logging.DEBUG)
     marked(icu)
     icu.upload(server.base_url)
@@ -123,8 +123,8 @@ def test_results_elsewhere_carry_the_record_number_there_and_nowhere_else(icu, s
     assert RECORD_NUMBER not in folder.read_text("report.html") + folder.read_text("worklist.csv")
 
 
-def test_the_marks_are_where_they_may_be(icu, server, settings) -> None:
-    """The test above could not fail if the marked values never reached a run."""
+def test_the_marks_are_in_the_places_where_they_are_allowed(icu, server, settings) -> None:
+    """Without this, the test above could pass because the marked values never reached a run."""
     marked(icu)
     icu.upload(server.base_url)
     request = ScreeningRequest(condition="sepsis", source_url=server.base_url, as_of="2026-01-02T05:00:00Z")
@@ -141,7 +141,7 @@ def test_the_marks_are_where_they_may_be(icu, server, settings) -> None:
     [None, Fault(kind="status", status=500, path="/Observation/_search"), Fault(kind="status", status=401)],
     ids=["complete", "a search that fails", "refused"],
 )
-def test_the_command_says_nothing_of_a_patient(icu, server, settings, tmp_path, fault: Fault | None) -> None:
+def test_the_command_prints_nothing_of_a_patient(icu, server, settings, tmp_path, fault: Fault | None) -> None:
     marked(icu)
     icu.upload(server.base_url)
     server.misbehave(FaultPlan(faults=(fault,) if fault else ()))

@@ -1,4 +1,4 @@
-"""Wherever the program writes: a place that refuses ends as an error of ours, with the path and what to do."""
+"""Tests that wherever the program writes, a refused write ends as a StorageError with the path and what to do."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ AS_OF = "2026-01-02T05:00:00Z"
 
 @pytest.fixture
 def taken(tmp_path: Path) -> Path:
-    """A file where a folder is wanted: even the administrator can make none in it."""
+    """A file where a folder is expected, so that even root cannot create one."""
     path = tmp_path / "taken"
     path.write_text("a file")
     return path
@@ -49,7 +49,7 @@ def test_a_store_that_cannot_be_made_is_named(environment, monkeypatch, taken, s
     monkeypatch.setenv(f"WARDROUND_{place}", str(taken / "inside"))
     said = _refused([each.format(mimic=small_mimic) for each in arguments])
     assert said.startswith(f"{taken / 'inside'}")
-    assert "a file stands where a folder is expected, expected to read and write there; choose another place" in said
+    assert "there is a file where a folder is expected, expected to read and write there; choose another place" in said
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_a_folder_that_cannot_be_made_is_named(environment, taken, small_mimic, 
 def test_a_full_disk_is_named_with_the_file(environment, small_mimic, arguments) -> None:
     said = _refused([each.format(mimic=small_mimic) for each in arguments])
     assert (
-        said == "/dev/full: the disk is full, expected to read and write there; free some space or choose another"
-        " place, and do it again"
+        said == "/dev/full: the disk is full, expected to read and write there;"
+        " free some space or choose another place, then try again"
     )
 
 

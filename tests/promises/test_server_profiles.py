@@ -1,4 +1,4 @@
-"""The same patients give the same results, whatever kind of server they are asked for as."""
+"""Tests that the same patients give the same results, with every server profile."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -34,9 +34,9 @@ def running() -> Iterator[str]:
 
 @pytest.fixture
 def ward(running: str, icu) -> str:
-    """The base URL of a server with three ICU stays, one of them told by its bed alone, and what is none.
+    """Yields the base URL of a server with three ICU stays, one known only by its bed, and other Encounters.
 
-    That is a visit, a stay of long ago, and one of which nobody knows since when.
+    These are a visit, a stay of long ago, and one without a known start.
     """
     there = {"class": {"code": "IMP"}, "location": [{"location": {"reference": "Location/bed"}}]}
     for name, lactate, odd in (("a", 1.0, {}), ("b", 4.0, there), ("c", None, {})):
@@ -52,7 +52,7 @@ def ward(running: str, icu) -> str:
 
 
 def read(ward: str, profile: ServerProfile) -> tuple[FoundStays, pd.DataFrame]:
-    """The ICU stays, and the events of their patients."""
+    """Returns the ICU stays, and the events of their patients."""
     with FhirClient(FhirEndpoint(ward, profile=profile)) as client:
         day_before = AS_OF - timedelta(days=1)
         if profile.encounter_needs_patient:

@@ -1,4 +1,4 @@
-"""A screening that signs in over TLS: one token a lifetime, ends of tokens survived, nothing secret anywhere."""
+"""Tests a screening that signs in over TLS: one token per lifetime, expired tokens are renewed, and no secret leaks."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ TOKENS = "POST token"
 
 
 class Overhearing(HTTPAdapter):
-    """Keeps what must not be seen elsewhere: tokens, assertions."""
+    """Collects what must not appear elsewhere: tokens and assertions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ def source_at(server: RunningServer, key: str) -> FhirEndpoint:
 
 
 def filled(icu: Any, server: RunningServer, key: str) -> FhirEndpoint:
-    """The server with some stays in it, and the source to screen; its requests are counted from here."""
+    """Fills the server with some stays and returns the source to screen; requests are counted from here."""
     source = source_at(server, key)
     for number in range(STAYS):
         icu.stay(f"s{number}")
@@ -149,11 +149,11 @@ def test_the_test_button_of_airflows_form_signs_in(server, key_pair, monkeypatch
     assert "FHIR 4.0.1" in message
     ok, message = tried(stranger())
     assert not ok
-    assert "refused to give a token (invalid_client)" in message
+    assert "refused to issue a token (invalid_client)" in message
 
 
 def stranger() -> str:
-    """A key that no server knows."""
+    """Returns a key that no server knows."""
     key = ec.generate_private_key(ec.SECP384R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
@@ -200,4 +200,4 @@ def test_the_command_signs_in_by_the_name_of_the_source(icu, server, settings, k
         assert json.loads(finished.stdout)["scored"] == STAYS
     else:
         assert finished.returncode == FhirRefused.exit_code
-        assert "refused to give a token (invalid_client)" in finished.stderr
+        assert "refused to issue a token (invalid_client)" in finished.stderr

@@ -1,4 +1,4 @@
-"""What is generated in the documents is current, and the version is the same wherever it stands."""
+"""Tests that generated parts of the documents are current, and that the version is the same everywhere."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What readers are compared on and with; what is compared shows its difference."""
+"""Provides what the readers are compared on; a failed comparison shows the difference."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,6 @@ def sepsis(schemas: Path) -> Condition:
 
 @pytest.fixture(scope="module")
 def settings(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Runs and what else is written go to a folder of the module's own; the models are trained ones."""
+    """Runs and other files are written to a folder for each module; the models are trained ones."""
     folder = tmp_path_factory.mktemp("runs")
     return replace(settings_from(), runs=str(folder), var=folder, models=trained_models)

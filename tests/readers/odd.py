@@ -1,6 +1,6 @@
-"""Odd resources, of the kinds that servers and tools were reported to make: seeded, so that a failure comes again.
+"""Makes odd resources of the kinds that servers and tools were reported to produce: seeded, so that failures repeat.
 
-Each patient has one stay and usual readings; then some elements of some of its resources become odd.
+Each patient has one stay and usual readings; then some elements of some of its resources are made odd.
 """
 
 import random
@@ -23,7 +23,7 @@ READINGS = {
 
 
 def odd_resources(patients: int, seed: int) -> list[Resource]:
-    """The resources of so many patients, in the order in which a server gets them."""
+    """Returns the resources of a number of patients, in the order in which a server gets them."""
     return [one for number in range(patients) for one in _Maker(number, random.Random(f"{seed}:{number}")).made()]
 
 
@@ -87,7 +87,7 @@ class _Maker:
 
 
 def _set(**elements: Any) -> Oddity:
-    """Each element becomes the value; one that ends with _ is named without it, None removes it."""
+    """Sets each element to its value; a trailing _ is dropped from the name, and None removes the element."""
 
     def change(_: _Maker, resource: Resource) -> None:
         for name, value in elements.items():
@@ -111,7 +111,7 @@ def _unit(unit: str) -> Oddity:
 
 
 def _timed(shape: Callable[[str], Resource]) -> Oddity:
-    """The elements that say when, made from the usual time."""
+    """Returns the elements that state the time, made from the usual time."""
 
     def change(_: _Maker, resource: Resource) -> None:
         time = resource.pop("effectiveDateTime")
@@ -122,7 +122,7 @@ def _timed(shape: Callable[[str], Resource]) -> Oddity:
 
 
 def _panel(panel: str, **more: Any) -> Oddity:
-    """A panel whose components carry the generic pressure codes."""
+    """Returns a panel whose components have the generic pressure codes."""
 
     def change(_: _Maker, resource: Resource) -> None:
         del resource["valueQuantity"]
@@ -141,7 +141,7 @@ def _panel(panel: str, **more: Any) -> Oddity:
 
 
 def _corrected(**elements: Any) -> Oddity:
-    """A later version of the same id."""
+    """Returns a later version of the same id."""
 
     def change(maker: _Maker, resource: Resource) -> None:
         resource["meta"] = {"versionId": "1", "lastUpdated": maker.before(hours=0.1)}

@@ -1,4 +1,4 @@
-"""What stands around a value: a ward of one odd patient each, the right values, and the three readers alike."""
+"""Tests the context of values, with one odd patient in each ward: values are right, and readers agree."""
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ Resource = dict[str, Any]
 
 
 def concept(*codes: str) -> Resource:
-    """Of codes as system|code, LOINC where none is given."""
+    """Returns codings for codes given as system|code, with LOINC as the default system."""
     pairs = [code.rpartition("|") for code in codes]
     return {"coding": [{"system": system or LOINC, "code": code} for system, _, code in pairs]}
 

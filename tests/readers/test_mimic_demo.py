@@ -1,4 +1,4 @@
-"""The MIMIC demo as FHIR: search, export and folder read it alike, and no value is lost or made up on the way."""
+"""Tests the MIMIC demo as FHIR: search, export and folder read the same, and no value is lost or invented."""
 
 import gzip
 import json
@@ -34,7 +34,7 @@ READERS = ("search", "export", "folder")
 
 @pytest.fixture(scope="module")
 def demo(mimic_demo: Path, schemas: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ward of the demo's patients, as mimic2fhir writes it."""
+    """Returns a ward of the demo's patients, as mimic2fhir writes it."""
     folder = tmp_path_factory.mktemp("demo")
     selection = Selection(load_variables(schemas), rebase_to=pd.Timestamp(AS_OF))
     mimic2fhir(mimic_demo, folder, selection, lambda _: None)
@@ -45,7 +45,7 @@ def demo(mimic_demo: Path, schemas: Path, tmp_path_factory: pytest.TempPathFacto
 def read(
     demo: Path, sepsis: Condition, trained_models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Read]:
-    """What each reader makes of it."""
+    """Returns what each reader makes of it."""
     runs = tmp_path_factory.mktemp("runs")
     settings: Settings = replace(settings_from(), runs=str(runs), var=runs, models=trained_models)
     with running_server(demo) as server:
@@ -93,7 +93,7 @@ def test_when_each_stay_of_the_demo_began_is_known_in_unit_and_hospital(
 def test_every_value_of_the_demo_comes_out_once_and_no_other_does(
     way: str, read: dict[str, Read], demo: Path, sepsis: Condition, schemas: Path
 ) -> None:
-    """Counted from the lines alone: each Observation of a patient in the ICU that has a variable's code, in time."""
+    """Counts, from the lines alone, the ICU patients' Observations with a variable's code and a time in the window."""
     screened = {stay for stay, what in read[way].account.items() if what == SCREENED}
     stays = [stay for stay in lines_of(demo, "EncounterICU") if stay["id"] in screened]
     patients = {stay["subject"]["reference"] for stay in stays}

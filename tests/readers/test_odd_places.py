@@ -1,4 +1,4 @@
-"""Where patients lie, in every shape of place, status and time: search, export and folder find the same stays."""
+"""Tests that search, export and folder find the same stays, for every form of location, status and time."""
 
 import json
 from dataclasses import replace
@@ -91,7 +91,7 @@ def resources() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def read(schemas: Path, trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
-    """What each reader makes of all."""
+    """Returns what each reader makes of all resources."""
     sepsis, folder = load_condition("sepsis", schemas), tmp_path_factory.mktemp("places")
     settings = replace(settings_from(), runs=str(folder / "runs"), var=folder, models=trained_models)
     (folder / "ndjson").mkdir()

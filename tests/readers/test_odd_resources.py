@@ -1,4 +1,4 @@
-"""Some hundred odd resources: whatever a server takes is read alike by search, by export and from a folder."""
+"""Tests a few hundred odd resources: what a server accepts is read the same by search, by export and from a folder."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ PATIENTS = 120
 
 @pytest.fixture(scope="module", params=SEEDS)
 def read(request, sepsis: Condition, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
-    """What each reader makes of what the server took."""
+    """Returns what each reader makes of what the server accepted."""
     folder = tmp_path_factory.mktemp("odd")
     with running_server() as server, (folder / "all.ndjson").open("w") as file:
         for resource in odd_resources(PATIENTS, request.param):

@@ -1,4 +1,4 @@
-"""One folder with all that may lie in one: features, seed and fhir-server take the same resources from it."""
+"""Tests a folder of all kinds of files: features, seed and fhir-server take the same resources from it."""
 
 import gzip
 import json
@@ -27,7 +27,7 @@ UUIDS = [f"urn:uuid:0c2243d2-987b-5cbd-8eb1-170a8064769{digit}" for digit in ran
 
 
 def of_patient(key: str, subject: str, rates: dict[str, float]) -> list[Resource]:
-    """A Patient, a stay, and an Observation for each id and heart rate."""
+    """Returns a Patient, a stay, and an Observation for each id and heart rate."""
     reference = {"subject": {"reference": subject}}
     patient = {"resourceType": "Patient", "id": key, "birthDate": "1950-01-01", "gender": "female"}
     stay = {
@@ -48,7 +48,7 @@ def rate(key: str, value: float, subject: str, **more: Any) -> Resource:
 
 
 def transaction(*resources: Resource) -> Resource:
-    """Resources that only their urn tells apart, the first of them a Patient."""
+    """Returns resources that differ only in their urn, the first of them a Patient."""
     entries = []
     for url, resource in zip(UUIDS, resources, strict=False):
         bare = {key: value for key, value in resource.items() if key != "id"}
@@ -88,7 +88,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stored(server: str) -> dict[str, Resource]:
-    """Everything that the server has, without its own stamps."""
+    """Returns everything that the server has, without the metadata that it adds."""
     found = {}
     for kind in ("Patient", "Encounter", "Observation"):
         for entry in requests.get(f"{server}/{kind}?_count=1000", timeout=60).json()["entry"]:
@@ -102,7 +102,7 @@ def of_server(url: str, sepsis: Condition) -> pd.DataFrame:
         return build_table(FhirServerSource(client, ICU), sepsis, AS_OF).features
 
 
-def test_the_same_resources_come_of_it_whoever_reads_it(folder: Path, sepsis: Condition) -> None:
+def test_every_reader_takes_the_same_resources_from_it(folder: Path, sepsis: Condition) -> None:
     source = FhirFolderSource(folder, ICU)
     features = build_table(source, sepsis, AS_OF).features
     with running_server(data=folder) as loaded, running_server() as filled:

@@ -1,4 +1,4 @@
-"""Small foreign inputs with the right values: search, export and folder give them alike."""
+"""Tests small foreign inputs with known values: search, export and folder return the same values."""
 
 import json
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def read(shared_case, server: str, sepsis: Condition, settings: Settings):
-    """read(case) gives what each reader makes of the case, by reader."""
+    """read(case) returns what each reader makes of the case, by reader."""
 
     def all_three(case: str) -> dict[str, Read]:
         folder = shared_case(case)
@@ -62,7 +62,7 @@ def resources_in(folder: Path) -> list[dict[str, Any]]:
 
 
 def latest(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """In the order in which a server got them."""
+    """Returns the resources in the order in which a server got them."""
     return sorted(resources, key=lambda resource: resource.get("meta", {}).get("lastUpdated", ""))
 
 

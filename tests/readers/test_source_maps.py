@@ -1,4 +1,4 @@
-"""A house's own codes and units, told by a source map: search, export and folder read them alike."""
+"""Tests local codes and units, translated by a source map: search, export and folder read them the same."""
 
 import json
 from collections.abc import Iterator
@@ -113,7 +113,7 @@ def test_codes_and_units_of_the_house_are_read_as_the_map_says(way: str, read: d
     assert found == VALUES
 
 
-def test_an_export_and_a_folder_count_what_nobody_told(
+def test_an_export_and_a_folder_count_unmapped_codes(
     settings: Settings, schemas: Path, read: dict[str, Read], tmp_path: Path
 ) -> None:
     (exported,) = (run for run in runs_in(settings.runs) if RunFolder.of(settings.runs, run).exists("unmapped.json"))

@@ -1,4 +1,4 @@
-"""One server or folder with the same resources in; what search, export and folder make of them out, to be compared."""
+"""Reads the same resources by search, by export and from a folder, and returns what each reader made of them."""
 
 from collections import Counter
 from datetime import datetime
@@ -38,7 +38,7 @@ class Read(NamedTuple):
 
 
 def by_screening(cohort: str, source: FhirEndpoint, condition: Condition, as_of: datetime, settings: Settings) -> Read:
-    """A shadow run; `cohort` is search or export."""
+    """Reads by a shadow run; `cohort` is search or export."""
     asked = {"condition": condition.id, "source_url": source.base_url, "as_of": as_of, "cohort": cohort}
     request = ScreeningRequest.model_validate({**asked, "mode": "shadow"})
     run = load_run(screen(request, Means(source, settings, lambda *_: None)).as_json()["run"], settings)
@@ -58,7 +58,7 @@ def by_screening(cohort: str, source: FhirEndpoint, condition: Condition, as_of:
 
 
 def by_folder(folder: FhirFolderSource, condition: Condition, as_of: datetime) -> Read:
-    """The folder's stays and readings through the same gate."""
+    """Reads the folder's stays and readings through the same gate."""
     moment = pd.Timestamp(as_of)
     found = folder.find_stays(moment - condition.cohort.look_back, moment)
     cohort = eligible(found.stays, moment, condition)
@@ -75,7 +75,7 @@ def by_folder(folder: FhirFolderSource, condition: Condition, as_of: datetime) -
 
 
 def assert_same(one: Read, other: Read, unseen: frozenset[str] = frozenset()) -> None:
-    """Everything is equal, features to 1e-9; reasons of `unseen` are not compared."""
+    """Asserts that everything is equal, features to 1e-9; reasons of `unseen` are not compared."""
     assert one.account == other.account
     assert _difference(one.events, other.events) == []
     seen = [Counter({key: n for key, n in read.set_aside.items() if key[2] not in unseen}) for read in (one, other)]
@@ -84,7 +84,7 @@ def assert_same(one: Read, other: Read, unseen: frozenset[str] = frozenset()) ->
 
 
 def _difference(one: pd.DataFrame, other: pd.DataFrame) -> list[tuple[object, ...]]:
-    """The rows that only one of the two has, as often as it has more of them."""
+    """Returns the rows that one of the two has more often than the other, once for each surplus."""
     rows = [Counter(frame.itertuples(index=False, name=None)) for frame in (one, other)]
     return sorted(((rows[0] - rows[1]) + (rows[1] - rows[0])).elements(), key=str)
 

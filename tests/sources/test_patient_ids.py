@@ -1,4 +1,4 @@
-"""Files of patient ids, however they are laid out."""
+"""Tests files of patient ids in all supported formats."""
 
 import gzip
 from pathlib import Path

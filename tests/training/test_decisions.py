@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wardround.training.decisions import Decision, Standing, says_again, standing
+from wardround.training.decisions import Decision, Standing, is_repeat, standing
 
 START = datetime(2026, 3, 1, 5, tzinfo=UTC)
 WHAT = {
@@ -150,8 +150,8 @@ def test_a_verdict_of_the_gates_changes_nothing_else() -> None:
 def test_a_decision_is_a_repeat_if_only_its_time_differs() -> None:
     first, second = _decided("!a !a")
     again = second.model_copy(update={"why": first.why})
-    assert says_again(again, (first,))
-    assert says_again(again, (second, first))
-    assert not says_again(again, (first, second)), "only the last decision counts"
-    assert not says_again(again, ())
-    assert not says_again(second, (first,))
+    assert is_repeat(again, (first,))
+    assert is_repeat(again, (second, first))
+    assert not is_repeat(again, (first, second)), "only the last decision counts"
+    assert not is_repeat(again, ())
+    assert not is_repeat(second, (first,))

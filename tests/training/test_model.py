@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from wardround.candidates.base import Contributions
+from wardround.candidates.base import Contributions, Scorer
 from wardround.errors import ModelError
 from wardround.evaluation.results import Calibration
 from wardround.imported.about import ImportedInput
@@ -16,7 +16,7 @@ from wardround.training.model import Flow, ModelCard, ScoringModel
 NAN = float("nan")
 
 
-class Plain:
+class Plain(Scorer):
     """Scores by its first input; a contribution is ten times the input."""
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
@@ -94,18 +94,17 @@ def test_inputs_are_found_by_name_and_unknown_values_are_imputed_from_the_card(c
     model = ScoringModel(card, Plain())
     assert model.version == card.version
     assert model.predict(ROWS).tolist() == [0.1, 0.2]
-    contributions = model.contributions(ROWS)
-    assert (list(contributions.columns), list(contributions.index)) == (["a", "b", "c"], ["x", "y"])
-    assert contributions.to_numpy() == pytest.approx(np.array([[1, 20, 3], [2, 6, 30]]))
+    inputs = model.inputs_among(list(ROWS))
+    scores, contributions = model.explained(inputs.of(ROWS.to_numpy()))
+    assert scores.tolist() == [0.1, 0.2]
+    assert contributions == pytest.approx(np.array([[1, 20, 3], [2, 6, 30]]))
+    assert inputs.spread(contributions, 4) == pytest.approx(np.array([[3, 0, 1, 20], [30, 0, 2, 6]]))
 
 
 def test_a_value_without_imputation_in_the_card_stays_unknown(card: ModelCard) -> None:
     model = ScoringModel(card, Plain())
-    assert model.contributions(ROWS.assign(a=NAN))["a"].isna().all()
-
-
-def test_the_bias_is_that_of_a_row_of_nothing(card: ModelCard) -> None:
-    assert ScoringModel(card, Plain()).bias == -1.5
+    inputs = model.inputs_among(list(ROWS)).of(ROWS.assign(a=NAN).to_numpy())
+    assert np.isnan(model.explained(inputs)[1]).tolist() == [[True, False, False]] * 2
 
 
 def test_scores_are_calibrated_as_the_card_says(card: ModelCard) -> None:

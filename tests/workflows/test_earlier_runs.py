@@ -59,8 +59,8 @@ def test_stays_that_came_went_or_changed_band_are_counted_from_both_ledgers(ward
     went = len(before.keys() - after.keys()) + sum(
         one in gone for one in then[then["outcome"] != "excluded"]["stay_id"]
     )
-    assert f"{len(after.keys() - before.keys())} came" in text
-    assert f"{went} went" in text
+    assert f"{len(after.keys() - before.keys())} new" in text
+    assert f"{went} gone" in text
     assert f"{sum(step > 0 for step in steps)} moved to a higher band of {len(both)} stays in both runs" in text
     assert f"{sum(step < 0 for step in steps)} moved to a lower band" in text
     assert "No longer among the stays that the source returns 3" in text or went < 3

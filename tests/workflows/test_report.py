@@ -143,7 +143,7 @@ def test_the_low_band_is_listed_and_closed(ward: Any) -> None:
     page = report_page(run, ward.settings)
     low = page[page.index('<h3 class="low">') : page.index('id="indeterminate"')]
     assert "<details><summary>Show the low band" in low
-    assert '<p class="note paper">The stays are not printed unless they are shown' in low
+    assert '<p class="note paper">The stays are printed only if they are expanded' in low
     assert all(stay in low for stay in ledger[ledger["band"] == "low"]["stay_id"])
 
 
@@ -168,7 +168,7 @@ def test_how_many_reasons_are_not_shown_is_counted_over_all_stays(ward: Any) -> 
     ward.folder().write_frame(name, scores)
     number = 2 * sum(len(texts) > 0 for texts in scores["reasons"])
     page = ward.text_of(report_page(run, ward.settings))
-    assert f"{number} inputs are not shown, for they move a score against what is clinically expected" in page
+    assert f"{number} inputs are not shown, because they move a score against what is clinically expected" in page
     assert left_out in page
 
 
@@ -333,7 +333,7 @@ def test_a_repeated_run_shows_how_much_was_on_the_server_already(ward: Any) -> N
 
 def test_an_old_run_keeps_its_report_when_its_model_is_gone(ward: Any) -> None:
     page = ward.text_of(report_page(ward.screen(20, model_version="0.9.0-gone"), ward.settings))
-    assert "The card of model 0.9.0-gone is not in the model store any more." in page
+    assert "The card of model 0.9.0-gone is no longer in the model store." in page
 
 
 def test_a_mistyped_run_is_answered_with_the_runs_that_are_close(ward: Any) -> None:

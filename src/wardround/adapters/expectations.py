@@ -196,7 +196,7 @@ def verdict_of(result: Any) -> Verdict:
     broken = details.get("unexpected_index_list") or ()
     if not details or (of_lines and held == bool(broken)):
         raise QualityError(
-            f"{name}: Great Expectations did not say which lines are as expected; install the versions of the lock"
+            f"{name}: Great Expectations did not report which rows pass; install the versions in the lock file"
         )
     checked = details["element_count"] - details.get("missing_count", 0) if of_lines else 0
     return Verdict(name, held, checked, broken)

@@ -10,7 +10,7 @@ from wardround.airflow.forms import triggered_by
 from wardround.airflow.guard import guarded
 from wardround.errors import ModelError
 
-NO_REASON: Final = "no reason given"
+_NO_REASON: Final = "no reason given"
 NOBODY: Final = "nobody"
 
 
@@ -48,7 +48,7 @@ class PromotionApproval(ApprovalOperator):  # type: ignore[misc]  # mypy does no
         answer = answer_in(event)
         if self.REJECT in event.get("chosen_options", ()):
             training_tasks.leave(self.run, "unanswered" if event.get("timedout") else "rejected", **answer)
-        elif answer["why"] == NO_REASON and training_tasks.is_withdrawn(self.run):
+        elif answer["why"] == _NO_REASON and training_tasks.is_withdrawn(self.run):
             raise ModelError(
                 "approve: the version was withdrawn and no reason was given, expected one; clear the task and give one"
             )
@@ -59,4 +59,4 @@ class PromotionApproval(ApprovalOperator):  # type: ignore[misc]  # mypy does no
 def answer_in(event: Mapping[str, Any]) -> dict[str, str]:
     """Returns who answered and why. Only Airflow's form insists on a reason; its API accepts an answer without one."""
     user = event.get("responded_by_user") or {"name": NOBODY}
-    return {"by": user["name"], "why": ((event.get("params_input") or {}).get("why") or "").strip() or NO_REASON}
+    return {"by": user["name"], "why": ((event.get("params_input") or {}).get("why") or "").strip() or _NO_REASON}

@@ -16,7 +16,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-TESTED_AT: Final = "/api/v2/connections/test"
+_TESTED_AT: Final = "/api/v2/connections/test"
 
 
 class PortLeftEmpty:
@@ -26,7 +26,7 @@ class PortLeftEmpty:
         self._app = app
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith(TESTED_AT):
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith(_TESTED_AT):
             body = await _whole(receive)
             content = without_port_0(body)
             headers = [pair for pair in scope["headers"] if pair[0] != b"content-length"]

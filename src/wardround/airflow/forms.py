@@ -14,7 +14,7 @@ from wardround.spec.base import format_duration, parse_duration
 from wardround.spec.cohorts import COHORT_BEGINNINGS, COHORT_TEXT, COHORT_WORDS
 from wardround.spec.conditions import Condition, OnsetDefinition, Suspicion
 
-ASSET_TRIGGERED = "asset_triggered"  # Airflow's run type
+_ASSET_TRIGGERED = "asset_triggered"  # Airflow's run type
 DURATION = r"^\d+[mhd]$"
 
 
@@ -187,8 +187,8 @@ def training_form(condition: Condition) -> dict[str, Param]:
             type="string",
             enum=["patient", "calendar"],
             title="Split",
-            description="Who tests the model. patient: a random quarter of the patients. calendar: those of the latest"
-            " years.",
+            description="Which patients test the model. patient: a random quarter of the patients. calendar: those of"
+            " the latest years.",
         ),
         "approval": Param(
             "first_without_asking",
@@ -283,7 +283,7 @@ def _given_time(params: Mapping[str, Any]) -> datetime:
 
 def screening_mode(params: Mapping[str, Any], dag_run: Any) -> str | None:
     """Returns live or shadow, or None for the condition's own mode. A run that a new live model started is shadow."""
-    mode: str | None = "shadow" if dag_run.run_type == ASSET_TRIGGERED else params["mode"]
+    mode: str | None = "shadow" if dag_run.run_type == _ASSET_TRIGGERED else params["mode"]
     return mode
 
 

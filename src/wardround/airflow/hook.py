@@ -80,14 +80,14 @@ class _Form:
     """Says what is wrong with a field, using the form's labels."""
 
     def missing(self, setting: str) -> str:
-        return f"{label(setting)} is empty, expected what this Authentication needs; fill it in"
+        return f"{label(setting)} is empty, expected a value for this Authentication; fill it in"
 
     def wrong(self, setting: str, value: object, expected: str) -> str:
         what = "cannot be used" if is_secret(setting) else f"is {value!r}"
         return f"{label(setting)} {what}, expected {expected}; correct it"
 
     def both(self, setting: str, other: str) -> str:
-        return f"{label(setting)} and {label(other)} are both filled in, expected one; empty the other"
+        return f"{label(setting)} and {label(other)} are both filled in, expected one; clear the other"
 
 
 _FORM: Final = _Form()
@@ -120,8 +120,8 @@ def _values(connection: Connection) -> dict[str, object]:
 def _taker(connection: Connection) -> FhirEndpoint:
     """Returns the server that takes another one's results."""
     if connection.extra_dejson.get("write_to"):
-        what = "takes results, and Write to is filled in, expected a server that keeps them"
-        raise FhirError(f"connection {connection.conn_id}: {what}; empty it, or name another connection")
+        what = "receives results, but its Write to is filled in, expected a server that stores them"
+        raise FhirError(f"connection {connection.conn_id}: {what}; clear Write to, or use another connection")
     return source_of(connection)
 
 
@@ -140,6 +140,6 @@ def _base_url(connection: Connection) -> str:
         return host
     port = connection.port or None  # Airflow's form turns an empty port into 0
     if port and stated and port != stated:
-        raise FhirError(f"Base URL says port {stated} and Port {port}, expected one; empty Port")
+        raise FhirError(f"Base URL has port {stated} and Port is {port}, expected one; clear Port")
     place = f"{url.netloc}:{port}" if port and url.netloc and not stated else url.netloc
     return url._replace(netloc=place, path="/".join(filter(None, (url.path.rstrip("/"), apart)))).geturl()

@@ -8,7 +8,7 @@ from wardround.settings import settings_from
 # Each connection has a pool of the same name. Airflow never schedules a task whose pool is missing.
 FHIR_POOL = DEFAULT_CONNECTION
 FHIR_POOL_SLOTS = 4
-FHIR_POOL_WORDS = "Tasks that talk to the FHIR server at once"
+_FHIR_POOL_WORDS = "Tasks that talk to the FHIR server at once"
 
 
 def create_missing_pools() -> None:
@@ -19,4 +19,4 @@ def create_missing_pools() -> None:
     sources = {source for each in conditions for source in screening_dags(each.id, each.sources)}
     for pool in sorted({FHIR_POOL, *sources}):
         if Pool.get_pool(pool) is None:
-            Pool.create_or_update_pool(pool, FHIR_POOL_SLOTS, FHIR_POOL_WORDS, include_deferred=False)
+            Pool.create_or_update_pool(pool, FHIR_POOL_SLOTS, _FHIR_POOL_WORDS, include_deferred=False)

@@ -57,14 +57,14 @@ def compare(run: str) -> None:
 def is_live(run: str) -> bool:
     live = train.is_live(run, settings_from())
     if live:
-        _say(run, "nobody is asked, the version is already live")
+        _log_result(run, "no approval needed, the version is already live")
     return live
 
 
 def why_unasked(run: str) -> str | None:
     why = train.why_unasked(run, settings_from())
     if why:
-        _say(run, f"nobody is asked, {why}")
+        _log_result(run, f"no approval needed, {why}")
     return why
 
 
@@ -72,7 +72,7 @@ def question(run: str) -> tuple[str, str]:
     """Returns the question for the person who decides, and what to show them, as Markdown."""
     opened = load_run(run, settings_from())
     comparison = train.comparison_of(opened)
-    _say(run, f"asks whether {comparison.version} may go live")
+    _log_result(run, f"approval requested for {comparison.version}")
     first, _, rest = as_markdown(comparison).partition("\n")
     # Airflow shows the subject as it is, and the body as Markdown.
     subject = f"{visible(opened.condition.title)}: may {visible(comparison.version)} go live?"
@@ -83,7 +83,7 @@ def is_withdrawn(run: str) -> bool:
     return train.withdrawal(run, settings_from()) is not None
 
 
-def _say(run: str, what: str) -> None:
+def _log_result(run: str, what: str) -> None:
     """Writes the last line of the log of `approve`."""
     _LOG.info("run %s, approve: %s; report %s", run, what, card_place(run, settings_from()))
 

@@ -102,7 +102,7 @@ class ImportedModel(Scorer):
             raise ModelError(f"{self.where}: predict_proba gave shape {answer.shape}, expected {(len(inputs), 2)}")
         scores = answer[:, self.imported.positive]
         if not ((scores >= -_SLACK) & (scores <= 1 + _SLACK)).all():
-            raise ModelError(f"{self.where}: predict_proba gave something else than probabilities; do not use it")
+            raise ModelError(f"{self.where}: predict_proba did not return probabilities; do not use it")
         return np.clip(scores, 0.0, 1.0)
 
     def _asked(self, inputs: np.ndarray) -> Any:

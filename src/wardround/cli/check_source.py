@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from wardround.cli.results import add_row, tell
-from wardround.cli.servers import server_at, source_option
+from wardround.cli.servers import server_at
+from wardround.cli.source_options import source_option
 from wardround.errors import FhirError
 from wardround.escaping import visible
 from wardround.settings import settings_from
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from wardround.workflows.check_source.sample import Sample
 
 
-MOST_SHOWN = 20
+_MOST_SHOWN = 20
 """The number of classes, Locations and codes that are printed, most frequent first; --json has all."""
 
 
@@ -141,7 +142,7 @@ def _show_counts(found: "SourceCheck") -> None:
     looked_at = "all of the last day" if counts.whole else f"a sample, the first {counts.encounters:,} of the last day"
     tell(f"Encounters ({looked_at}): {counts.encounters:,}.")
     for what, numbers in (("class", counts.classes), ("Location", counts.locations)):
-        listed = ", ".join(f"{name} {number:,}" for name, number in list(numbers.items())[:MOST_SHOWN])
+        listed = ", ".join(f"{name} {number:,}" for name, number in list(numbers.items())[:_MOST_SHOWN])
         tell(f"  by {what}: {listed or 'none'}")
     for who, number in counts.stays.items():
         tell(f"With the settings of {who}, a screening finds {number:,} stays now.")
@@ -158,7 +159,7 @@ def _show_sample(sample: "Sample") -> None:
     tell(f"Sample: {sample.observations:,} Observations of {sample.patients:,} ICU patients{whole}.")
     read = ", ".join(f"{name} {number:,}" for name, number in sample.read.items())
     tell(f"  read: {read or 'none'}")
-    for one in sample.unmapped[:MOST_SHOWN]:
+    for one in sample.unmapped[:_MOST_SHOWN]:
         tell(f"  no variable for {one.code or 'no code'} of {one.system or 'no system'}: {one.observations:,} times")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 
-class CohortParam(click.ParamType[Any]):
+class _CohortParam(click.ParamType[Any]):
     """A click type for a cohort, written as one word."""
 
     name = "cohort"
@@ -22,4 +22,4 @@ class CohortParam(click.ParamType[Any]):
             self.fail(f"got {shown!r}: {error}", param, ctx)
 
 
-COHORT = CohortParam()
+COHORT = _CohortParam()

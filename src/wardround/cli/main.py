@@ -34,7 +34,7 @@ COMMANDS: dict[str, str] = {
     "check": "Validate the spec, and check each condition's live model against it.",
 }
 
-DEMONSTRATING = frozenset({"demo", "up", "simulate", "mimic2fhir", "fhir-server"})
+_DEMONSTRATING = frozenset({"demo", "up", "simulate", "mimic2fhir", "fhir-server"})
 
 
 class _LazyCommands(click.Group):
@@ -46,7 +46,7 @@ class _LazyCommands(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        room = "demo.commands" if cmd_name in DEMONSTRATING else "cli"
+        room = "demo.commands" if cmd_name in _DEMONSTRATING else "cli"
         command: click.Command = import_module(f"wardround.{room}.{cmd_name.replace('-', '_')}").command
         command.name = cmd_name
         _with_verbose(command)

@@ -1,8 +1,11 @@
 """Tunes this process for one screening; the settings come from measuring 1,000 and 10,000 stays."""
 
+import atexit
 import ctypes
 import gc
 from typing import Final
+
+from wardround.core.progress import Progress
 
 # From glibc's malloc.h.
 _M_MMAP_THRESHOLD: Final = -3
@@ -14,11 +17,28 @@ def tune_process() -> None:
     """Keeps the memory of a screening from growing with the size of the ward. Call it before any heavy import."""
     # A page of results is a million small objects, all in use: collecting garbage every 700 takes half the time.
     gc.set_threshold(1_000_000, 10, 10)
+    # Looking for garbage among everything that is still in use would delay the end by half a second.
+    atexit.register(gc.freeze)
     _tune_glibc()
     import pyarrow
 
     # Arrow's own allocator holds on to 40 MiB that are no longer used.
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+
+
+def giving_back(progress: Progress) -> Progress:
+    """Returns the same, and after each step glibc gives back to the system what it still holds of freed memory.
+
+    After the search for stays of 50,000 patients that is a tenth of the process.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+    def told(step: str, done: int, of: int) -> None:
+        progress(step, done, of)
+        if done == of and trim is not None:
+            trim(0)
+
+    return told
 
 
 def _tune_glibc() -> None:

@@ -6,41 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from click.core import ParameterSource
 
 from wardround.cli.cohorts import COHORT
 from wardround.cli.durations import DURATION
-from wardround.cli.process import tune_process
+from wardround.cli.process import giving_back, tune_process
 from wardround.cli.progress import progress_bars
-from wardround.cli.results import say, show
-from wardround.cli.servers import SOURCE_HELP, server_at, servers_of, source_option
+from wardround.cli.results import say
+from wardround.cli.resuming import require_all_or_resume, resume_option, say_how_to_continue
+from wardround.cli.source_options import SOURCE_HELP, source_option
 from wardround.cli.times import ALLOW_FUTURE_HELP, TIME
-from wardround.core.run_summary import ChallengerAccount, Kept, RunSummary
 from wardround.errors import ConditionSuspended, FhirError
-from wardround.settings import settings_from
 from wardround.workflows.gate_process import GateProcess
 
 if TYPE_CHECKING:
     from wardround.fhir.endpoint import FhirEndpoint
     from wardround.workflows.screen import ScreeningRequest
 
-SHOWN: Final = (
-    *("condition", "as_of", "mode", "cohort", "found", "scored", "indeterminate", "excluded", "failed"),
-    *("written", "unchanged", "repaired", "withdrawn", "http_requests", "model_version", "run", "report"),
-)
-BEGUN_WITH: Final = {
-    "source_map",
-    "map_by_identifier",
-    "condition",
-    "as_of",
-    "allow_future",
-    "look_back",
-    "cohort",
-    "mode",
-    "chunk_size",
-    "accept_census",
-    "demo_model",
-}
+_NEEDED: Final = ("condition", "source", "as_of")
+BESIDE_RESUME: Final = ("source", "profile", "write_to", "wait", "as_json")
+"""How to reach the servers of a resumed run, and how to show it."""
 
 
 @click.command("screen")
@@ -63,7 +47,7 @@ BEGUN_WITH: Final = {
 )
 @click.option("--chunk", "chunk_size", type=click.IntRange(min=1), help="Stays per chunk.")
 @click.option("--wait-for-source", "wait", type=DURATION, help="How long to wait for a server that is down (30m).")
-@click.option("--resume", "resumed", metavar="RUN", help="Finish a run that failed or was killed.")
+@resume_option
 @click.option("--accept-census", is_flag=True, help="Accept the number of stays found, however few.")
 @click.option(
     "--demo-model",
@@ -91,7 +75,7 @@ def command(
     file. A URL is used with the bearer token in WARDROUND_FHIR_TOKEN, if there is one. A resumed run keeps its original
     options; with --resume, give only how to reach the source, if its URL is not enough.
     """
-    _require_all_or_resume(context, resumed)
+    require_all_or_resume(context, _NEEDED, "CONDITION, --source and --as-of", BESIDE_RESUME)
     if asked["demo_model"] and asked["mode"] != "shadow":
         raise click.UsageError("--demo-model goes with --mode shadow: nobody may see its scores as real")
     with GateProcess() as gate:
@@ -111,8 +95,12 @@ def _screen(
     asked: dict[str, Any],
 ) -> None:
     tune_process()
-    # pandas and scikit-learn take seconds to import; `--help` and the gate's process must not wait for them.
+    # pandas and scikit-learn take seconds to import. `--help` must not wait for them, nor the gate's process, which
+    # takes longest to start: what it need not wait for is imported here, even if it takes only tenths of a second.
+    from wardround.cli.screening_said import say_how_it_ended
+    from wardround.cli.servers import server_at, servers_of
     from wardround.fhir.patience import Patience
+    from wardround.settings import settings_from
     from wardround.workflows.screen import Means, load_run, require_complete, resume, screen
 
     settings = settings_from()
@@ -121,7 +109,7 @@ def _screen(
     def say_opened(run: str) -> None:
         opened.append(run)
         # Said before anything is read, because a run that is killed cannot say it later.
-        say(f"To continue this run if it is interrupted: wardround screen --resume {run}")
+        say_how_to_continue("screen", run)
 
     if resumed:
         opened.append(resumed)
@@ -133,24 +121,14 @@ def _screen(
     patience = Patience(reached.retries, wait or timedelta())
     try:
         with progress_bars() as progress:
-            summary = work(Means(reached, settings, progress, patience=patience, gate=gate, opened=say_opened))
+            told = giving_back(progress)
+            summary = work(Means(reached, settings, told, patience=patience, gate=gate, opened=say_opened))
     except (FhirError, ConditionSuspended):
         for run in (run for run in opened if load_run(run, settings).kept):
             say(f"What was read and written so far is kept. To finish the run: wardround screen --resume {run}")
         raise
-    _say(summary, as_json)
+    say_how_it_ended(summary, as_json)
     require_complete(summary.run, settings)
-
-
-def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
-    """Raises UsageError unless the options either start a run (condition, source, time) or resume one."""
-    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    if resumed is None:
-        missing = [name for name in ("condition", "source", "as_of") if name not in given]
-        if missing:
-            raise click.UsageError(f"{missing[0].replace('_', '-')} is missing; give CONDITION, --source and --as-of")
-    elif changed := sorted(given & BEGUN_WITH):
-        raise click.UsageError(f"--resume keeps the run's own {changed[0].replace('_', ' ')}; leave it out")
 
 
 def _request(
@@ -161,49 +139,3 @@ def _request(
 
     require_reached(as_of, datetime.now(UTC), allow_future)
     return ScreeningRequest.model_validate({"condition": condition, "as_of": as_of, **servers_in(source), **asked})
-
-
-def _say(summary: RunSummary, as_json: bool) -> None:
-    said = summary.as_json()
-    challenger = ("challenger",) if as_json else ()
-    elsewhere = ("results_at",) if summary.is_elsewhere else ()
-    show({key: said[key] for key in (*SHOWN, *elsewhere, *challenger)}, as_json)
-    _say_challenger(summary.challenger)
-    if summary.found == 0 and summary.cohort != "patients" and not summary.census.doubt:
-        say("The ward is empty: no ICU stay overlaps the look-back window.")
-    _say_left_out(summary)
-    _say_high_band(summary)
-    if summary.mode == "shadow":
-        held = summary.to_write
-        say(f"In shadow: {held:,} RiskAssessment{'' if held == 1 else 's'} would be written in a live run; none was.")
-
-
-def _say_challenger(challenger: ChallengerAccount | None) -> None:
-    if challenger is None:
-        return
-    if challenger.left_out:
-        say(f"The challenger {challenger.version} was left out: {challenger.left_out}")
-    if challenger.compared is not None:
-        same, compared, alerts = challenger.same_band, challenger.compared, challenger.alerts
-        say(
-            f"Challenger {challenger.version} (nothing of it was written): {same:,} of {compared:,} stays in the"
-            f" same band; {alerts.challenger:,} alerts, against {alerts.live:,} of the live model."
-        )
-
-
-def _say_high_band(summary: RunSummary) -> None:
-    high_band = summary.high_band
-    if high_band is None or high_band.reference is None:
-        return
-    if high_band.kept in (Kept.WRITTEN, Kept.UNCHANGED):
-        cohort = high_band.reference.replace("Group/", "group:")
-        usable = "" if summary.is_elsewhere else f" (--cohort {cohort})"
-        say(f"{high_band.reference} lists the patients in the high band: {high_band.members:,}{usable}.")
-    elif high_band.kept is Kept.NEWER:
-        say(f"{high_band.reference} lists the high band of a later time, and was not changed.")
-
-
-def _say_left_out(summary: RunSummary) -> None:
-    """Says how many members of the cohort are not screened, and why."""
-    for reason, number in summary.left_out.items():
-        say(f"Of the cohort {number:,} {'is' if number == 1 else 'are'} not screened: {reason.replace('_', ' ')}.")

@@ -2,24 +2,21 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import click
 
 from wardround.cli.source_variables import SourceVariables, is_named, secret_twice
 from wardround.errors import FhirError
 from wardround.fhir.configured import endpoint_of, naming, settings_of, sign_in_of
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.sign_in import BearerToken, read_secret
-from wardround.fhir.source_settings import SourceSettings, is_path, meaning
+from wardround.fhir.source_settings import SourceSettings
 from wardround.settings import Settings
 
 if TYPE_CHECKING:
     from wardround.workflows.screen import ScreeningRequest
 
-SOURCE_HELP: Final = "FHIR R4 server: its base URL, or the name of a source in the environment or .env."
 OF_ALL: Final = {
     "page_size": "fhir_page_size",
     "timeout": "fhir_timeout",
@@ -29,17 +26,6 @@ OF_ALL: Final = {
 }
 """The field of `Settings` that applies to each server of the command line whose own variables do not set it."""
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-
-
-def source_option(setting: str, metavar: str | None) -> Callable[[Any], Any]:
-    """Returns a command's option that overrides the source's own setting; a switch if there is no `metavar`."""
-    return click.option(
-        f"--{setting.replace('_', '-')}",
-        metavar=metavar,
-        is_flag=metavar is None,
-        type=click.Path(path_type=Path) if is_path(setting) else None,
-        help=f"{meaning(setting)}  [default: NAME_{setting.upper()} of the source]",
-    )
 
 
 def server_at(

@@ -38,7 +38,7 @@ class SourceVariables:
         """Reads the environment. Raises FhirError for a name that has no variables."""
         self._environment = environment
         self.where = f"source {name}"
-        self._prefix = prefix_of(name)
+        self._prefix = _prefix_of(name)
         if not any(key.startswith(f"{self._prefix}_") and environment[key] for key in environment):
             known = sorted(_named(key) for key in environment if key.endswith(_BASE_URL) and key != _BASE_URL)
             named = ", ".join(known) or "none, as no variable ends in _BASE_URL"
@@ -97,10 +97,10 @@ class SourceVariables:
 
 def is_named(name: str, environment: Mapping[str, str]) -> bool:
     """Returns whether the environment has a base URL for a source of this name."""
-    return bool(environment.get(f"{prefix_of(name)}{_BASE_URL}"))
+    return bool(environment.get(f"{_prefix_of(name)}{_BASE_URL}"))
 
 
-def prefix_of(name: str) -> str:
+def _prefix_of(name: str) -> str:
     """Returns the prefix of a source's variables: MY_WARD for my-ward."""
     return name.upper().replace("-", "_")
 

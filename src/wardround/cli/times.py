@@ -28,7 +28,7 @@ class Time(click.ParamType[datetime]):
         return time.astimezone(UTC)
 
 
-class Day(Time):
+class _Day(Time):
     """A click type for a time, or for a day, which means its start in UTC."""
 
     name = "day"
@@ -40,4 +40,4 @@ class Day(Time):
 
 
 TIME = Time()
-DAY = Day()
+DAY = _Day()

@@ -2,15 +2,15 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from wardround.cli.durations import DURATION
 from wardround.cli.label_choices import onset_option, suspicion_option
 from wardround.cli.progress import progress_bars
-from wardround.cli.results import say
+from wardround.cli.resuming import require_all_or_resume, resume_option, say_how_to_continue
 from wardround.errors import TrainingError
 from wardround.settings import Settings, settings_from
 
@@ -88,7 +88,7 @@ def _listed(_ctx: click.Context, _option: click.Parameter, text: str | None) -> 
     help="Whether somebody must approve (`wardround model promote`) before the model goes live.",
 )
 @click.option("--explained", help="Why an AUROC above 0.95 is credible.")
-@click.option("--resume", "resumed", metavar="RUN", help="Finish a run that failed or was killed.")
+@resume_option
 @click.option("--by", envvar="USER", default="unknown", help="Who trains, for the record (default: USER).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.pass_context
@@ -99,7 +99,7 @@ def command(context: click.Context, /, resumed: str | None, by: str, as_json: bo
     If a promotion gate fails, everything is stored and shown, and the command ends with exit code 10. A resumed run
     keeps its original options, and features that were built already are not built again.
     """
-    _require_all_or_resume(context, resumed)
+    require_all_or_resume(context, ("condition", "mimic"), "CONDITION and --mimic", ("by", "as_json"))
     from wardround.workflows.train import require_gates
 
     trained = _trained(resumed, by, given)
@@ -132,7 +132,7 @@ def _trained(resumed: str | None, by: str, given: dict[str, Any]) -> "Trained":
     with progress_bars() as progress:
         if resumed:
             return resume(resumed, settings, by, progress)
-        return train(_request(given, settings), settings, by, progress, opened=_say_opened)
+        return train(_request(given, settings), settings, by, progress, opened=partial(say_how_to_continue, "train"))
 
 
 def _request(given: dict[str, Any], settings: Settings) -> "TrainingRequest":
@@ -145,21 +145,6 @@ def _request(given: dict[str, Any], settings: Settings) -> "TrainingRequest":
     except TrainingError as error:
         raise click.UsageError(str(error)) from None
     return request
-
-
-def _say_opened(run: str) -> None:
-    say(f"To continue this run if it is interrupted: wardround train --resume {run}")
-
-
-def _require_all_or_resume(context: click.Context, resumed: str | None) -> None:
-    """Raises UsageError unless the options either start a run (condition, data) or resume one."""
-    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    if resumed is None:
-        missing = [name for name in ("condition", "mimic") if not context.params[name]]
-        if missing:
-            raise click.UsageError(f"{missing[0]} is missing; give CONDITION and --mimic")
-    elif changed := sorted(given - {"resumed", "by", "as_json"}):
-        raise click.UsageError(f"--resume keeps the run's own {changed[0]}; leave it out")
 
 
 def _verdict(trained: "Trained") -> str:

@@ -1,6 +1,7 @@
 """Builds the ledger of a run: each stay found occurs once, with its outcome, and the counts add up."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 import pandas as pd
@@ -14,6 +15,8 @@ EXCLUDED: Final = "excluded"  # not in the cohort
 FAILED: Final = "failed"
 WITHDRAWN: Final = "withdrawn"  # the reason of a scored stay whose result somebody else marked as entered in error
 OUTCOMES: Final = (SCORED, INDETERMINATE, EXCLUDED, FAILED)
+
+_AT_ONCE: Final = 2_000  # entries that become a frame together
 
 LEDGER_COLUMNS: Final = {
     "stay_id": "str",
@@ -38,22 +41,30 @@ def open_ledger(entries: Iterable[dict[str, object]], found: Iterable[str]) -> p
     Raises:
         RunIncomplete: a stay is missing, unknown or listed twice, or an outcome lacks its reason.
     """
-    ledger = frame_of(LEDGER_COLUMNS, list(entries)).sort_values("stay_id", ignore_index=True)
+    ledger = pd.concat(_parts(entries), ignore_index=True).sort_values("stay_id", ignore_index=True)
     expected = pd.Series(sorted(found), dtype="str")
     if ledger["stay_id"].tolist() != expected.tolist():
         different = set(ledger["stay_id"]) ^ set(expected)
         doubtful = sorted(different or set(ledger["stay_id"][ledger["stay_id"].duplicated()]))
         raise RunIncomplete(
-            f"ledger: {len(expected)} stays were found and {len(ledger)} are accounted for, expected each once; "
-            f"look at {_some(doubtful)}"
+            f"ledger: {len(expected)} stays were found and {len(ledger)} are accounted for,"
+            f" expected each once; check {_some(doubtful)}"
         )
     unexplained = ledger[~ledger["outcome"].isin(OUTCOMES) | ((ledger["outcome"] != SCORED) & (ledger["reason"] == ""))]
     if len(unexplained):
         raise RunIncomplete(
             f"ledger: {len(unexplained)} stays have no known outcome with a reason, expected one of "
-            f"{', '.join(OUTCOMES)}; look at {_some(unexplained['stay_id'].tolist())}"
+            f"{', '.join(OUTCOMES)}; check {_some(unexplained['stay_id'].tolist())}"
         )
     return ledger
+
+
+def _parts(entries: Iterable[dict[str, object]]) -> Iterator[pd.DataFrame]:
+    """Yields the entries as frames, and at least one: as mappings, those of a hospital take ten times the memory."""
+    left = iter(entries)
+    while some := list(islice(left, _AT_ONCE)):
+        yield frame_of(LEDGER_COLUMNS, some)
+    yield frame_of(LEDGER_COLUMNS)
 
 
 def counts(ledger: pd.DataFrame) -> dict[str, int]:
@@ -61,7 +72,7 @@ def counts(ledger: pd.DataFrame) -> dict[str, int]:
     by_outcome = {outcome: int((ledger["outcome"] == outcome).sum()) for outcome in OUTCOMES}
     if sum(by_outcome.values()) != len(ledger):
         raise RunIncomplete(
-            f"ledger: outcomes add up to {sum(by_outcome.values())}, expected {len(ledger)}; report a fault"
+            f"ledger: outcomes add up to {sum(by_outcome.values())}, expected {len(ledger)}; report this as a bug"
         )
     return {"found": len(ledger), **by_outcome, "written": int(ledger["written"].sum())}
 

@@ -24,8 +24,9 @@ def require_reached(as_of: datetime, now: datetime, allowed: bool = False) -> No
     ahead = as_of - now
     if ahead > CLOCK_SKEW and not allowed:
         raise FutureAsOf(
-            f"as_of: {_iso(as_of)} lies {_words(ahead)} after now ({_iso(now)}), expected a time that has come;"
-            " look at its offset, or allow the future by name (--allow-future, or Allow the future in the form)"
+            f"as_of: {_iso(as_of)} is {_words(ahead)} after now ({_iso(now)}),"
+            " expected a time that is not in the future; check its offset,"
+            " or allow the future explicitly (--allow-future, or Allow the future in the form)"
         )
 
 

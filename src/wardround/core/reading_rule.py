@@ -19,7 +19,7 @@ from wardround.spec.variables import Exclusions, Terms, Variable
 CODE: Final = "code"  # the value is also coded as a different quantity
 # The end of the text before a negated word, as in "not in the pulmonary artery".
 _DENYING: Final = re.compile(r"\b(?:not|no|non|without|outside|nicht|kein\w*|ohne)(?:\W+\w+){0,2}\W+$")
-AROUND: Final = ("body_site", "method", "specimen")  # elements whose words and codes can exclude a value; reasons, too
+_AROUND: Final = ("body_site", "method", "specimen")  # elements whose words and codes can exclude a value; reasons, too
 
 
 class Coded(Protocol):
@@ -41,12 +41,12 @@ class Opening:
     variables: tuple[str, ...]
     components: Mapping[Code, str]
 
-    def together_with(self, other: "Opening") -> "Opening":
+    def merged_with(self, other: "Opening") -> "Opening":
         variables = dict.fromkeys((*self.variables, *other.variables))
         return Opening(tuple(variables), {**self.components, **other.components})
 
 
-class Said(NamedTuple):
+class CodesAndTexts(NamedTuple):
     """The codes and the texts (`folded`) of an element."""
 
     codes: frozenset[tuple[Any, Any]]
@@ -59,7 +59,7 @@ class Excluding(NamedTuple):
     codes: frozenset[tuple[Any, Any]]
     words: re.Pattern[str]
 
-    def are_in(self, said: Said) -> bool:
+    def occur_in(self, said: CodesAndTexts) -> bool:
         return not self.codes.isdisjoint(said.codes) or any(_named(self.words, text) for text in said.texts)
 
 
@@ -104,7 +104,7 @@ class ReadingRule:
         for coding in codings:
             for system, one in self._by_code.get(coding.code, ()):
                 if system == coding.system and one is not found:
-                    found = one if found is None else found.together_with(one)
+                    found = one if found is None else found.merged_with(one)
         return found
 
     def ruled_out(self, codings: Iterable[Coded]) -> set[str]:
@@ -112,11 +112,11 @@ class ReadingRule:
         none: frozenset[str] = frozenset()
         return {name for one in codings for name in self.excluding_codes.get((one.system, one.code), none)}
 
-    def excluded(self, variable: str, around: Mapping[str, Said]) -> str:
+    def excluded(self, variable: str, around: Mapping[str, CodesAndTexts]) -> str:
         """Returns the element that excludes a value from the variable; empty if none does."""
         for element, terms in self.exclusions.get(variable, {}).items():
             said = around.get(element)
-            if said is not None and terms.are_in(said):
+            if said is not None and terms.occur_in(said):
                 return element
         return ""
 
@@ -137,7 +137,7 @@ class ReadingRule:
         size = profile.codes_per_search
         return [("code", tokens[place : place + size]) for place in range(0, len(tokens), size)]
 
-    def mentioned(self, own: object, components: object) -> tuple[str, ...]:
+    def variables_mentioned(self, own: object, components: object) -> tuple[str, ...]:
         """Returns the variables of a malformed Observation, from codes found anywhere in its elements."""
         text, inner = repr(own), repr(components)
         openings = [opening for (_, code), opening in self.openings.items() if repr(code) in text]
@@ -160,11 +160,11 @@ def _translated(rule: ReadingRule, codes: Iterable[tuple[Code, Code]]) -> Readin
     for theirs, ours in codes:
         own.setdefault(ours, []).append(theirs)
 
-    def also_theirs(opening: Opening) -> Opening:
+    def with_source_codes(opening: Opening) -> Opening:
         more = {code: name for ours, name in opening.components.items() for code in own.get(ours, ())}
         return Opening(opening.variables, {**opening.components, **more})
 
-    widened = {id(opening): also_theirs(opening) for opening in rule.openings.values()}
+    widened = {id(opening): with_source_codes(opening) for opening in rule.openings.values()}
     openings = {code: widened[id(opening)] for code, opening in rule.openings.items()}
     openings |= {theirs: openings[ours] for theirs, ours in codes if ours in openings}
     return replace(rule, openings=openings)
@@ -204,7 +204,7 @@ def _openings(variables: Mapping[str, Variable]) -> dict[Code, Opening]:
 
 def _exclusions(given: Exclusions) -> dict[str, Excluding]:
     """Returns element -> what excludes a value; elements that exclude nothing are omitted."""
-    return {name: _excluding(terms) for name in AROUND if (terms := getattr(given, name))}
+    return {name: _excluding(terms) for name in _AROUND if (terms := getattr(given, name))}
 
 
 def _excluding(terms: Terms) -> Excluding:

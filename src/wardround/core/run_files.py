@@ -9,7 +9,7 @@ from typing import Final
 
 # Of every run.
 REQUEST: Final = "request.json"
-"""The request, and what the run was opened with. A folder that holds this file is the folder of a run."""
+"""The request, and what the run was opened with (`core.stored_request`). A folder with this file is that of a run."""
 STAYS: Final = "stays.parquet"
 """For a screening: every stay found, with STAY_COLUMNS and the columns below. For a training: the stays of its cohort,
 with the outcome, the onset and the hours of the first and the last prediction."""

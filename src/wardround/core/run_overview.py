@@ -7,8 +7,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from wardround.core import run_files
 from wardround.core.expected_stays import Census, doubt_in_words
-from wardround.core.run_mode import mode_of
 from wardround.core.run_summary import RunSummary
+from wardround.core.stored_request import StoredScreening, StoredTraining
 
 Kind = Literal["screening", "training"]
 State = Literal["complete", "incomplete", "in_doubt", "stopped", "unfinished", "taken_back", "unreadable", "trained"]
@@ -19,7 +19,7 @@ STATES: Final[dict[State, str]] = {
     "in_doubt": "too few stays",
     "stopped": "stopped by data validation",
     "unfinished": "not finished",
-    "taken_back": "taken back",
+    "taken_back": "retracted",
     "unreadable": "cannot be read",
     "trained": "model stored",
 }
@@ -98,17 +98,19 @@ class RunOverview:
     doubt: str = ""
 
 
-def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
-    """Returns the run's overview from the content of FILES; `source` names the server it read, without a secret."""
-    name, request = RunName.of(run), files[run_files.REQUEST]
-    if "source_url" not in request:
+def overview(run: str, request: StoredScreening | StoredTraining, files: Mapping[str, Any], source: str) -> RunOverview:
+    """Returns the run's overview from its request and the content of FILES.
+
+    `source` names the server that it read, without a secret.
+    """
+    if isinstance(request, StoredTraining):
         stored = files.get(run_files.VERSION, {})
         return RunOverview(
             run=run,
             kind="training",
-            condition=request["condition"],
+            condition=request.condition,
             state="trained" if stored else "unfinished",
-            as_of=_moment(request["created"]),
+            as_of=request.created,
             model_version=stored.get("version", ""),
         )
     condition = files.get(run_files.CONDITION, {})
@@ -117,15 +119,15 @@ def overview(run: str, files: Mapping[str, Any], source: str) -> RunOverview:
     return RunOverview(
         run=run,
         kind="screening",
-        condition=request["condition"],
+        condition=request.condition,
         state=_state(summary, census, files),
-        title=condition.get("title", name.condition),
+        title=condition.get("title", RunName.of(run).condition),
         source=source,
         further_source=source if source in condition.get("sources", ())[1:] else "",
-        as_of=_moment(request["as_of"]),
-        mode=mode_of(request),
+        as_of=request.as_of,
+        mode=request.mode or "",
         counts=summary.counts,
-        model_version=request["model_version"],
+        model_version=request.model_version,
         began=_time(files.get(run_files.of_step("find_stays"), {}).get("began")),
         ended=_time(files.get(run_files.of_step("reconcile"), {}).get("ended")),
         doubt=doubt_in_words(census),
@@ -153,10 +155,6 @@ def _broke_the_suite(files: Mapping[str, Any]) -> bool:
     if not quality or not quality["rows"]:
         return False
     return bool(quality["set_aside"] / quality["rows"] > files[run_files.CONDITION]["quality"]["max_set_aside"])
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _time(seconds: float | None) -> datetime | None:

@@ -9,9 +9,9 @@ from wardround.core.unmapped_codes import UnmappedCode
 
 _HEAD: Final = """\
 # Draft of a source map, made from {observations:,} Observations whose codes no variable names.
-# Where a code means a variable, take the # of its line and of its system away and write the variable's name behind
-# the colon; leave the others as they are, for what is not mapped is not read. Whoever knows the monitors and the
-# laboratory must say what a code means, unit and specimen included. The names are those of variables.yaml.
+# If a code means a variable, remove the # from its line and from its system's lines, and write the variable's name
+# after the colon. Leave the others as they are: codes that are not mapped are not read. Somebody who knows the
+# monitors and the laboratory must say what a code means, including unit and specimen. Names are in variables.yaml.
 version: 1
 title: ""
 units: {{}}
@@ -28,7 +28,7 @@ def draft(codes: Sequence[UnmappedCode], observations: int) -> str:
         lines += [_line(one) for one in sorted(group, key=lambda one: (-one.observations, one.code))]
     bare = sum(one.observations for one in codes if not (one.system and one.code))
     if bare:
-        lines.append(f"# Without a system or a code, and so not to be mapped: {bare:,} Observations.")
+        lines.append(f"# Cannot be mapped, because they have no system or no code: {bare:,} Observations.")
     return "\n".join(lines) + "\n"
 
 

@@ -8,11 +8,11 @@ import requests
 
 from wardround.errors import WardroundError
 
-READY = "healthy"
+_READY = "healthy"
 PATIENCE = 90
 """Seconds. On a machine that is busy starting Airflow, the first answers take long."""
 FINISHED = ("success", "failed")
-TRIES: Final = 3
+_TRIES: Final = 3
 
 
 class AirflowApi:
@@ -30,7 +30,7 @@ class AirflowApi:
             health = self._session.get(f"{self.base_url}/api/v2/monitor/health", timeout=PATIENCE).json()
         except (requests.ConnectionError, requests.Timeout):
             return False
-        return all(part["status"] == READY for part in health.values() if part["status"] is not None)
+        return all(part["status"] == _READY for part in health.values() if part["status"] is not None)
 
     def log_in(self) -> None:
         """Gets the token that every other call needs."""
@@ -54,7 +54,7 @@ class AirflowApi:
         path, run_id = f"dags/{dag_id}/dagRuns", f"manual__{datetime.now(UTC).isoformat()}"
         wanted = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
         answer = self._request("POST", path, wanted)
-        for _ in range(TRIES - 1):
+        for _ in range(_TRIES - 1):
             if answer.status_code < requests.codes.server_error:
                 break
             answer = self._request("POST", path, wanted)

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-CENSUS_COLUMNS: Final = ("patient_id", "stay_id", "shift", "present")
+_CENSUS_COLUMNS: Final = ("patient_id", "stay_id", "shift", "present")
 
-DISCHARGED_SHARE: Final = 0.1
+_DISCHARGED_SHARE: Final = 0.1
 """Share of patients who have just left: `now` is up to DISCHARGED_WITHIN after the end of their stay."""
 DISCHARGED_WITHIN: Final = pd.Timedelta(hours=20)
 SETTLED: Final = pd.Timedelta(hours=6)
@@ -34,7 +34,7 @@ def place(stays: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
     usable = stays[stays["outtime"] > stays["intime"]].sort_values(["patient_id", "stay_id"])
     usable = usable.assign(length=usable["outtime"] - usable["intime"])
     rows = [_place_one(str(patient), group, now) for patient, group in usable.groupby("patient_id", sort=True)]
-    frame = pd.DataFrame(rows, columns=list(CENSUS_COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(_CENSUS_COLUMNS))
     return frame.astype({"shift": "timedelta64[us]", "present": bool})
 
 
@@ -42,7 +42,7 @@ def _place_one(patient_id: str, stays: pd.DataFrame, now: pd.Timestamp) -> tuple
     settled = stays[stays["length"] >= SETTLED]
     candidates = stays if settled.empty else settled
     stay = candidates.iloc[int(_draw(patient_id, "stay") * len(candidates))]
-    present = _draw(patient_id, "present") >= DISCHARGED_SHARE
+    present = _draw(patient_id, "present") >= _DISCHARGED_SHARE
     spot = _draw(patient_id, "spot")
     if present:
         start = min(SETTLED, stay["length"] / 2)

@@ -15,10 +15,10 @@ from wardround.demo.ward.tables import dictionaries, make_tables
 from wardround.sources.mimic.writing import MimicWriter
 from wardround.spec.variables import Variable
 
-BATCH: Final = 500
+_BATCH: Final = 500
 """Number of stays generated at a time; it bounds the memory, whatever the size of the ward."""
 
-PRESENT_WITHIN: Final = pd.Timedelta(hours=24)
+_PRESENT_WITHIN: Final = pd.Timedelta(hours=24)
 """The FHIR files contain the patients of the ward and those who left it within this time."""
 
 
@@ -52,7 +52,7 @@ def simulate(plan: Plan, out: Path, variables: Mapping[str, Variable], say: Say)
                 writer.write(table, frame)
         for table, frame in dictionaries().items():
             writer.write(table, frame)
-    present = Selection(variables, present_since=plan.now - PRESENT_WITHIN)
+    present = Selection(variables, present_since=plan.now - _PRESENT_WITHIN)
     return Simulated(writer.rows, mimic2fhir(out / "mimic", out / "fhir", present, say).counts)
 
 
@@ -60,6 +60,6 @@ def _batches(plan: Plan) -> Iterator[tuple[Batch, np.random.Generator]]:
     """Yields the open stays, then the discharged ones, in batches that each have their own random generator."""
     now = int(plan.now.timestamp())
     for discharged, start, count in ((False, 0, plan.stays), (True, plan.stays, plan.discharged)):
-        for first in range(start, start + count, BATCH):
-            size = min(BATCH, start + count - first)
+        for first in range(start, start + count, _BATCH):
+            size = min(_BATCH, start + count - first)
             yield Batch(first, size, now, discharged), np.random.default_rng([plan.seed, first, discharged])

@@ -18,8 +18,8 @@ from wardround.demo.airflow_rest import AirflowApi
 from wardround.errors import WardroundError
 
 # Half a minute on an idle machine. An Airflow that ends is noticed at once, so this limit is for one that hangs.
-READY_SECONDS: Final = 600
-STOP_SECONDS: Final = 20
+_READY_SECONDS: Final = 600
+_STOP_SECONDS: Final = 20
 POLL_SECONDS: Final = 0.5
 LOOPBACK: Final = "127.0.0.1"
 
@@ -34,11 +34,11 @@ class Standalone:
 
     def wait_until_ready(self) -> None:
         """Returns when every component is healthy. Raises WardroundError if Airflow ends or takes too long."""
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + _READY_SECONDS
         while not self.api.is_healthy():
             self.check()
             if time.monotonic() > deadline:
-                raise WardroundError(f"Airflow: not ready after {READY_SECONDS} s; read {self.log}")
+                raise WardroundError(f"Airflow: not ready after {_READY_SECONDS} s; read {self.log}")
             time.sleep(POLL_SECONDS)
         self.api.log_in()
 
@@ -116,10 +116,10 @@ def _migrate(environment: Mapping[str, str], log: Path) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Asks standalone to stop, as Ctrl-C does, and kills what is left of it after STOP_SECONDS."""
+    """Asks standalone to stop, as Ctrl-C does, and kills what is left of it after _STOP_SECONDS."""
     with suppress(subprocess.TimeoutExpired, ProcessLookupError):
         process.send_signal(signal.SIGINT)
-        process.wait(STOP_SECONDS)
+        process.wait(_STOP_SECONDS)
     # Tasks have their own process groups, but all belong to the session that standalone leads.
     for member in psutil.process_iter():
         with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):

@@ -60,4 +60,4 @@ def _gate(gate: Judged) -> str:
 
 def _notes(comparison: Comparison) -> list[str]:
     said = [*comparison.notes, *([f"Not compared: {comparison.not_scored}."] if comparison.not_scored else [])]
-    return ["", "To know:", "", *(f"* {markdown(note)}" for note in said)] if said else []
+    return ["", "Notes:", "", *(f"* {markdown(note)}" for note in said)] if said else []

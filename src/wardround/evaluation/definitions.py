@@ -15,7 +15,7 @@ MEASURES: Final = {name: METRICS[name] for name in ("auroc", "auprc", "sensitivi
 def by_definition(
     rows: pd.DataFrame, scores: Scores, known: pd.DataFrame, found: Iterable[Definition], task: Task
 ) -> tuple[Definition, ...]:
-    """Returns the definitions with the figures of the test side by each.
+    """Returns the definitions with the figures of the test set by each.
 
     A definition decides which stays have the outcome and when: what lies within the horizon, and that rows at or after
     onset are left out, as are those of stays with an outcome that is unknown or has no time. Stays and rows that the

@@ -12,10 +12,10 @@ from typing import Final, Literal, NamedTuple, Self
 
 import numpy as np
 
-LEVEL: Final = 0.95
+_LEVEL: Final = 0.95
 # Of each class; with fewer, neither the variance nor its uncertainty can be known.
 FEWEST_PATIENTS: Final = 10
-_Z: Final = NormalDist().inv_cdf((1 + LEVEL) / 2)
+_Z: Final = NormalDist().inv_cdf((1 + _LEVEL) / 2)
 # How much the assumption that all rows of a patient are alike weighs, in degrees of freedom of the variance observed.
 _ASSUMED: Final = 2.0
 # Sums of squares that differ from 0 by rounding alone.
@@ -189,7 +189,7 @@ def _student(degrees: float) -> float:
     # scipy takes a third of a second to import.
     from scipy.special import stdtrit
 
-    return float(stdtrit(degrees, (1 + LEVEL) / 2))
+    return float(stdtrit(degrees, (1 + _LEVEL) / 2))
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:

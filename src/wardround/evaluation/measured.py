@@ -1,4 +1,4 @@
-"""Computes the metrics and the whole evaluation of the test side."""
+"""Computes the metrics and the whole evaluation of the test set."""
 
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -36,7 +36,7 @@ class Measured(NamedTuple):
     evaluation: Evaluation
 
 
-class Told(NamedTuple):
+class AboutModel(NamedTuple):
     """What an evaluation contains about the model besides its scores.
 
     `definitions` are those of the label's onset, and `outcomes` those of each stay by them (see `by_definition`); both
@@ -52,19 +52,19 @@ class Told(NamedTuple):
     outcomes: pd.DataFrame = pd.DataFrame()
 
 
-def measured(rows: pd.DataFrame, scores: Scores, told: Told) -> Measured:
-    """Measures everything on the test side.
+def measured(rows: pd.DataFrame, scores: Scores, about: AboutModel) -> Measured:
+    """Measures everything on the test set.
 
     Args:
         rows: `training.tasks.ROW_COLUMNS` of all times at risk, at least one row.
         scores: calibrated score of each row, and the threshold of the high band.
-        told: what the evaluation contains unchanged, and what it needs besides the rows.
+        about: what the evaluation contains unchanged, and what it needs besides the rows.
     """
     placed = rows.reset_index(drop=True)
     outcome, patients = placed["outcome"].to_numpy(dtype=int), placed["patient_id"]
     found = measure_with_intervals(outcome, *scores, patients, _MEASURES)
     evaluation = Evaluation(
-        policy=told.policy,
+        policy=about.policy,
         calibration=CalibrationOnTest(
             slope=found["slope"],
             intercept=found["intercept"],
@@ -73,14 +73,14 @@ def measured(rows: pd.DataFrame, scores: Scores, told: Told) -> Measured:
         ),
         curves=curves_of(outcome, scores.score),
         decision_curve=decision_curve(outcome, scores.score),
-        alerts_per_100_patient_days=_alerts(found[_ALERTS], told.task),
+        alerts_per_100_patient_days=_alerts(found[_ALERTS], about.task),
         lead_time=lead_time(placed, *scores),
         subgroups=subgroups_of(placed, scores),
-        importance=told.importance,
-        definitions=by_definition(placed, scores, told.outcomes, told.definitions, told.task),
-        design=told.design,
-        matched_hours=_on_matched_hours(placed, scores) if told.task.horizon is not None else None,
-        episodes=alert_episodes(placed, scores, told.task, told.lock_out),
+        importance=about.importance,
+        definitions=by_definition(placed, scores, about.outcomes, about.definitions, about.task),
+        design=about.design,
+        matched_hours=_on_matched_hours(placed, scores) if about.task.horizon is not None else None,
+        episodes=alert_episodes(placed, scores, about.task, about.lock_out),
     )
     return Measured({name: found[name] for name in METRICS}, evaluation)
 

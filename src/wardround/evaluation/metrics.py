@@ -21,7 +21,7 @@ from wardround.spec.base import SpecModel
 
 
 class Metric(SpecModel):
-    """A metric with its 95 % interval; None, with the reason, for what the data do not bear."""
+    """A metric with its 95 % interval; None, with the reason, for what the data do not support."""
 
     value: float | None
     low: float | None = None

@@ -145,7 +145,7 @@ class Importance(SpecModel):
     """Mean absolute contribution per column over test rows, largest first."""
 
     method: Attribution | Literal["contributions"] = Field(
-        description="How contributions are made; contributions: not said, by an earlier release."
+        description="How contributions are made; contributions: not stated, from an earlier release."
     )
     unit: Literal["log-odds", "probability"]
     rows: int
@@ -209,7 +209,7 @@ class Design(SpecModel):
     fitted: Predictions = Field(description="If there were too many, fewer without the outcome, drawn at random.")
     calibrated: Predictions = Field(description="All of the training patients, scored out of fold.")
     judged: Predictions = Field(description="All of the test patients.")
-    below_minimum_data: int = Field(description="Not judged, of both sides: too little was known for a score.")
+    below_minimum_data: int = Field(description="Not judged, of both sets: too little was known for a score.")
 
 
 class MatchedHours(SpecModel):

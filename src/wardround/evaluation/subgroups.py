@@ -12,7 +12,7 @@ from wardround.evaluation.tallies import Scores
 
 Attribute = Literal["sex", "age_band", "unit", "race"]
 COLUMNS: Final[dict[Attribute, str]] = {"sex": "sex_group", "age_band": "age_band", "unit": "unit", "race": "race"}
-FEWEST_PATIENTS: Final = 10
+_FEWEST_PATIENTS: Final = 10
 FEWEST_POSITIVES: Final = 5
 _UNKNOWN: Final = "unknown"
 
@@ -51,7 +51,7 @@ def _cell(name: str, mine: np.ndarray, rows: pd.DataFrame, scores: Scores) -> Ce
     group, outcome = rows[mine], rows["outcome"].to_numpy(dtype=int)[mine]
     patients = int(group["patient_id"].nunique())
     positives = int(group.loc[outcome == 1, "stay_id"].nunique())
-    if patients < FEWEST_PATIENTS or positives < FEWEST_POSITIVES:
+    if patients < _FEWEST_PATIENTS or positives < FEWEST_POSITIVES:
         return None
     return Cell(
         group=name,

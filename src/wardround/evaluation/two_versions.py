@@ -38,7 +38,7 @@ class ComparedVersion(SpecModel):
     version: str
     seen: Seen
 
-    def told(self, patients: int) -> str:
+    def fairness_in_words(self, patients: int) -> str:
         """Returns what a reader must know about the version before any figure."""
         match self.seen.answer:
             case "no":
@@ -72,7 +72,7 @@ class TwoVersions(SpecModel):
     @property
     def fairness(self) -> tuple[str, str]:
         """For each version, whether it learned from these patients."""
-        return self.first.told(self.test.patients), self.second.told(self.test.patients)
+        return self.first.fairness_in_words(self.test.patients), self.second.fairness_in_words(self.test.patients)
 
 
 def both_measured(

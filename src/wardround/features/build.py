@@ -14,8 +14,8 @@ from wardround.core.microseconds import PER_DAY, PER_HOUR, UNKNOWN, micros_in, m
 from wardround.core.texts import Texts
 from wardround.spec.conditions import LONGEST_HOURS, Condition
 
-INDEX_COLUMNS: Final = ("stay_id", "patient_id", "as_of")
-DEMOGRAPHIC_SOURCES: Final = {
+_INDEX_COLUMNS: Final = ("stay_id", "patient_id", "as_of")
+_DEMOGRAPHIC_SOURCES: Final = {
     "age": "birth_date",
     "sex": "sex",
     "hours_in_unit": "unit_begin",
@@ -119,7 +119,7 @@ class Index:
         patient_id: the patient whose events count.
         as_of: the prediction time, in microseconds since 1970.
         demographics: `age` in years at as_of; `sex`, 1 for male and 0 for female; `hours_in_unit` and
-            `hours_in_hospital` from the begin of the stay there to as_of (see `hours_since`). NaN is unknown. Those
+            `hours_in_hospital` from the begin of the stay there to as_of (see `_hours_since`). NaN is unknown. Those
             that the condition uses are required.
     """
 
@@ -154,11 +154,11 @@ def _sex(index: pd.DataFrame, _as_of: np.ndarray) -> np.ndarray:
 
 
 def _hours(demographic: str) -> Callable[[pd.DataFrame, np.ndarray], np.ndarray]:
-    begin = DEMOGRAPHIC_SOURCES[demographic]
-    return lambda index, as_of: hours_since(micros_in(index[begin]), as_of)
+    begin = _DEMOGRAPHIC_SOURCES[demographic]
+    return lambda index, as_of: _hours_since(micros_in(index[begin]), as_of)
 
 
-def hours_since(begin: np.ndarray, as_of: np.ndarray) -> np.ndarray:
+def _hours_since(begin: np.ndarray, as_of: np.ndarray) -> np.ndarray:
     """Returns the hours from each begin to as_of, both in microseconds; NaN if the begin is unknown.
 
     It also is if the stay begins after as_of, and so is not known of then, or more than ten years before.
@@ -220,7 +220,7 @@ def feature_values(events: Events, index: Index, condition: Condition) -> np.nda
 
 
 def _check_index(index: pd.DataFrame, condition: Condition) -> None:
-    needed = (*INDEX_COLUMNS, *(DEMOGRAPHIC_SOURCES[name] for name in condition.features.demographics))
+    needed = (*_INDEX_COLUMNS, *(_DEMOGRAPHIC_SOURCES[name] for name in condition.features.demographics))
     missing = [column for column in needed if column not in index]
     if missing:
         raise ValueError(f"index: column {missing[0]} is missing, expected {', '.join(needed)}; add it")

@@ -49,9 +49,9 @@ def answer_of(response: requests.Response, request: Request) -> Answer:
     """Returns and raises what `Transport.send` does; `url` may be shown in messages. Raises Busy for truncated JSON."""
     status, url, accept = response.status_code, request.where, request.accept
     if status in (401, 403):
-        raise FhirRefused(f"{url}: answered {status}, expected access; check the sign-in and what it allows")
+        raise FhirRefused(f"{url}: answered {status}, expected access; check the sign-in and its permissions")
     if 300 <= status < 400:
-        raise FhirError(f"{url}: answered {status}, expected FHIR; give the base URL that it redirects to")
+        raise FhirError(f"{url}: answered {status}, expected FHIR; use the base URL that it redirects to")
     # `read` is for what was asked for; the body of an error is read as a plain JSON object.
     body = (request.read if status < 400 else json_object)(response.content)
     issue = _issue(body) if status >= 400 else ""
@@ -61,9 +61,11 @@ def answer_of(response: requests.Response, request: Request) -> Answer:
     if body is None and status < 400 and status not in accept:
         kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
         if "json" in kind and is_cut(response.content):
-            raise Busy(url, "broke off its JSON")
+            raise Busy(url, "sent truncated JSON")
         if "json" in kind:
-            raise FhirError(f"{url}: answered what is no JSON object, expected FHIR as JSON; check the server")
+            raise FhirError(
+                f"{url}: answered with something other than a JSON object, expected FHIR as JSON; check the server"
+            )
         what = kind if _CONTENT_TYPE.fullmatch(kind) else "something"
         raise FhirError(f"{url}: answered {what}, expected FHIR as JSON; check the base URL")
     return Answer(url, status, body or {}, complaint, response.headers)
@@ -73,18 +75,18 @@ def _issue(body: dict[str, Any] | None) -> str:
     """Returns the code of an OperationOutcome's first issue; the issue's text may name patients."""
     issues = (body or {}).get("issue")
     first = issues[0] if isinstance(issues, list) and issues and isinstance(issues[0], dict) else {}
-    return f" ({issue_code(first)})" if "code" in first else ""
+    return f" ({_issue_code(first)})" if "code" in first else ""
 
 
 def error_codes(issues: Any) -> list[str]:
     """Returns the codes of an OperationOutcome's issues that are errors; the others are warnings and hints."""
-    return [issue_code(issue) for issue in dicts(issues) if issue.get("severity") in ("error", "fatal")]
+    return [_issue_code(issue) for issue in dicts(issues) if issue.get("severity") in ("error", "fatal")]
 
 
-def issue_code(issue: Mapping[str, Any]) -> str:
+def _issue_code(issue: Mapping[str, Any]) -> str:
     """Returns the code of an issue if it is one of R4's; a server may write anything there."""
     code = issue.get("code")
-    return code if isinstance(code, str) and _ISSUE_CODE.fullmatch(code) else "a code that R4 does not know"
+    return code if isinstance(code, str) and _ISSUE_CODE.fullmatch(code) else "a code unknown to R4"
 
 
 def retry_after(header: str | None) -> float | None:

@@ -27,7 +27,7 @@ from wardround.fhir.sign_in import (
     require_private,
 )
 
-ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 # A token is renewed this many seconds before it expires, or after nine tenths of its lifetime if that is later.
 EARLY: Final = 30.0
 _EARLY_SHARE: Final = 0.1
@@ -35,12 +35,12 @@ _EARLY_SHARE: Final = 0.1
 _UNSAID_LIFETIME: Final = 300.0
 # RFC 6749, 5.2: what the error codes of a token endpoint mean to the person who configures the client.
 _RULES: Final = {
-    "invalid_client": "check the client id, its secret or key, and that the server holds the key's public half",
+    "invalid_client": "check the client id, its secret or key, and that the server has the public key",
     "invalid_grant": "check the client's key and this machine's clock",
-    "invalid_request": "check which way of signing in the server expects, and whether it demands a scope",
+    "invalid_request": "check which sign-in method the server expects, and whether it requires a scope",
     "invalid_scope": "check the scope",
-    "unauthorized_client": "allow the client to use client credentials, at the server",
-    "unsupported_grant_type": "allow client credentials at the server, or sign in another way",
+    "unauthorized_client": "allow this client the client credentials grant on the server",
+    "unsupported_grant_type": "enable the client credentials grant on the server, or use another sign-in method",
 }
 MOST_SIGN_INS: Final = 64
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
@@ -81,7 +81,7 @@ class Authorization:
         """Returns another value to try once after a request with this one was answered 401; None if there is none."""
         if self._tokens is None or header is None:
             return None
-        _LOG.warning("a token was refused before its end; another one is asked for")
+        _LOG.warning("a token was refused before it expired; requesting another one")
         self._tokens.forget(header)
         return self._tokens.header(self._get)
 
@@ -193,7 +193,7 @@ class _TokenRequest:
         scope = {"scope": self._sign_in.scope} if self._sign_in.scope else {}
         body = urlencode({"grant_type": "client_credentials", **scope, **form}).encode()
         token = _token(self._ask(Request("POST", url, body, _FORM), authorization))
-        _LOG.info("%s: gave a token that is good for %.0f s", shown(url), token.lifetime)
+        _LOG.info("%s: issued a token that is valid for %.0f s", shown(url), token.lifetime)
         return token
 
     def _discovered(self) -> str:
@@ -201,8 +201,8 @@ class _TokenRequest:
         response = self._ask(Request("GET", place, headers={"Accept": "application/json"}), None)
         url = _object(response).get("token_endpoint")
         if response.status_code != requests.codes.ok or not isinstance(url, str):
-            what = f"answered {response.status_code} and no token_endpoint, expected one"
-            raise FhirError(f"{shown(place)}: {what}; give the token URL")
+            what = f"answered {response.status_code} without a token_endpoint, expected one"
+            raise FhirError(f"{shown(place)}: {what}; set the token URL")
         try:
             require_private(url)
         except FhirError as error:
@@ -223,7 +223,7 @@ def _credentials(sign_in: TokenSignIn) -> Callable[[str], Credentials]:
         from wardround.fhir.keys import Signer
 
         signer = Signer.of(sign_in)
-        return lambda url: ({"client_assertion_type": ASSERTION_TYPE, "client_assertion": signer.assertion(url)}, None)
+        return lambda url: ({"client_assertion_type": _ASSERTION_TYPE, "client_assertion": signer.assertion(url)}, None)
     pair = sign_in.client_id, sign_in.client_secret
     if sign_in.sent_as == "post":
         return lambda _url: ({"client_id": pair[0], "client_secret": pair[1]}, None)
@@ -240,18 +240,18 @@ def _token(response: requests.Response) -> Token:
         raise _refused(url, status, answered.get("error"))
     value, kind = answered.get("access_token"), answered.get("token_type")
     if not 200 <= status < 300 or not isinstance(value, str) or not BEARER.fullmatch(value):
-        raise FhirError(f"{url}: answered {status} and no token, expected access_token; check the token URL")
+        raise FhirError(f"{url}: answered {status} without a token, expected access_token; check the token URL")
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise FhirError(f"{url}: answered a token that is no bearer token, expected one; check the server")
+        raise FhirError(f"{url}: issued a token that is not a bearer token, expected one; check the server")
     return Token(value, _seconds(answered.get("expires_in"), url))
 
 
 def _refused(url: str, status: int, error: object) -> FhirError:
     if isinstance(error, str) and error in _RULES:
-        return FhirRefused(f"{url}: refused to give a token ({error}), expected one; {_RULES[error]}")
+        return FhirRefused(f"{url}: refused to issue a token ({error}), expected one; {_RULES[error]}")
     if status in (401, 403):
-        return FhirRefused(f"{url}: refused to give a token ({status}), expected one; {_RULES['invalid_client']}")
-    return FhirError(f"{url}: answered {status} and no token, expected access_token; check the token URL")
+        return FhirRefused(f"{url}: refused to issue a token ({status}), expected one; {_RULES['invalid_client']}")
+    return FhirError(f"{url}: answered {status} without a token, expected access_token; check the token URL")
 
 
 def _seconds(expires_in: object, url: str) -> float:
@@ -262,7 +262,7 @@ def _seconds(expires_in: object, url: str) -> float:
     except ValueError:
         seconds = 0.0
     if not seconds > 0:
-        raise FhirError(f"{url}: answered a token without a lifetime, expected expires_in in seconds; check the server")
+        raise FhirError(f"{url}: issued a token without a lifetime, expected expires_in in seconds; check the server")
     return seconds
 
 

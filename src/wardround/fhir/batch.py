@@ -45,15 +45,15 @@ def perform(entries: Sequence[Resource], source: FhirEndpoint, transport: Transp
         if not waiting:
             return answers
         _LOG.warning(
-            "%s: %d of %d entries of a batch were not done, attempt %d of %d",
+            "%s: %d of %d entries of a batch were not processed, attempt %d of %d",
             *(shown(source.base_url), len(waiting), len(entries), attempt, ATTEMPTS),
         )
         if attempt == ATTEMPTS or not transport.wait(attempt):
             break
     if any(status_of(answers[place]) is None for place in waiting):
         raise FhirError(
-            f"{shown(source.base_url)}: answered a batch with another number of entries {attempt} times, expected one"
-            " for each; check the server"
+            f"{shown(source.base_url)}: answered a batch with the wrong number of entries {attempt} times,"
+            " expected one for each entry; check the server"
         )
     return answers
 
@@ -77,12 +77,12 @@ def _batch(entries: list[Resource], source: FhirEndpoint, transport: Transport, 
     if answer.status in _WHOLE:
         if len(entries) == 1:
             return [_entry(answer)]
-        _LOG.warning("%s: refused a batch of %d (%d); sent in halves", answer.url, len(entries), answer.status)
+        _LOG.warning("%s: refused a batch of %d (%d); sending it in halves", answer.url, len(entries), answer.status)
         middle = len(entries) // 2
         halves = entries[:middle], entries[middle:]
         return [entry for half in halves for entry in _sent(half, source, transport, repeat)]
     if answer.body.get("resourceType") != "Bundle":
-        raise FhirError(f"{answer.url}: answered no Bundle to a batch, expected one; check the base URL")
+        raise FhirError(f"{answer.url}: answered a batch without a Bundle, expected one; check the base URL")
     answered = answer.body.get("entry")
     if not isinstance(answered, list) or len(answered) != len(entries):
         # There is no way to tell which of them is missing.

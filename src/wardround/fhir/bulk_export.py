@@ -81,7 +81,7 @@ def export(
     """
     state = _State(folder, order.url(client.source.base_url))
     if state.downloaded:
-        _LOG.info("the export of an earlier attempt is used")
+        _LOG.info("using the export of an earlier attempt")
         return
     try:
         status_url, manifest = _manifest(client, order, state, progress, clock)
@@ -91,7 +91,7 @@ def export(
     except FhirError:
         state.forget()
         raise
-    _LOG.info("%s: the export is here", shown(client.source.base_url))
+    _LOG.info("%s: the export is downloaded", shown(client.source.base_url))
     state.finish()
     # Servers keep exports for days; failing to delete one is no reason to fail.
     with suppress(FhirError):
@@ -156,19 +156,20 @@ def _manifest(
             if not resumed:
                 raise FhirError(answer.complaint)
             # The server has forgotten the export that an earlier attempt started.
-            _LOG.warning("%s: forgot the export of an earlier attempt; another one is begun", shown(status_url))
+            _LOG.warning("%s: no longer has the export of an earlier attempt; starting another one", shown(status_url))
             resumed, status_url = False, _kick_off(client, order, state, clock())
         elif answer.status == 202:
             progress("export", _percent(answer.headers.get("X-Progress", "")), 100)
             left = state.began + order.deadline.total_seconds() - clock()
             if left <= 0:
                 raise FhirUnreachable(
-                    f"{shown(status_url)}: the export missed its deadline of {format_duration(order.deadline)},"
-                    " expected its files; resume the run to go on waiting, or raise cohort.source.deadline"
+                    f"{shown(status_url)}: the export was not ready within its deadline of"
+                    f" {format_duration(order.deadline)},"
+                    " expected its files; resume the run to continue waiting, or raise cohort.source.deadline"
                 )
             asked = answer.retry_after
             wait = FIRST_WAIT * 2.0 ** min(looks, 12) if asked is None else asked
-            _LOG.debug("%s: the export is not done; looked at again in %.1f s", shown(status_url), wait)
+            _LOG.debug("%s: the export is not ready; checking again in %.1f s", shown(status_url), wait)
             client.patience.pause(min(wait, LONGEST_WAIT, max(left, 0.0)))
             looks += 1
         else:
@@ -183,14 +184,15 @@ def _kick_off(client: FhirClient, order: ExportOrder, state: _State, now: float)
     if answer.status != 202 or not location:
         raise FhirError(
             f"{shown(url)}: answered {answer.status} without Content-Location, expected 202 with it;"
-            " the server does not export in bulk: choose another cohort"
+            " the server does not support bulk export: choose another cohort"
         )
     status_url = _address(url, location, f"{shown(url)}: its Content-Location")
     if origin(status_url) != origin(client.source.base_url):
         raise FhirError(
-            f"{shown(url)}: sends to {shown(status_url)} to wait, expected the same server; set the server's base URL"
+            f"{shown(url)}: gives the status URL {shown(status_url)}, expected one on the same server;"
+            " set the server's own base URL"
         )
-    _LOG.info("%s: an export is begun", shown(url))
+    _LOG.info("%s: started an export", shown(url))
     state.begin(status_url, now)
     return status_url
 
@@ -233,10 +235,12 @@ def _files(client: FhirClient, manifest: Resource, part: str) -> Iterator[_File]
     if entries is None and part != "output":
         return
     if not isinstance(entries, list):
-        raise FhirError(f"{where} has no list {part}, expected one; check the server")
+        raise FhirError(f"{where} has no {part} list, expected one; check the server")
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise FhirError(f"{where} has an entry in {part} that is no file, expected type and url; check the server")
+            raise FhirError(
+                f"{where} has an entry in {part} that is not a file, expected type and url; check the server"
+            )
         url, kind = _address("", str(entry.get("url", "")), where), re.sub(r"\W", "", str(entry.get("type", "")))
         signed = manifest.get("requiresAccessToken", origin(url) == origin(base)) is True
         _check_place(url, base, signed, where)
@@ -253,7 +257,7 @@ def _address(base: str, text: str, where: str) -> str:
         url = urljoin(base, text)
         origin(url)
     except ValueError:
-        raise FhirError(f"{where} names what is no web address, expected one; check the server") from None
+        raise FhirError(f"{where} contains an invalid web address, expected a valid one; check the server") from None
     return url
 
 
@@ -261,10 +265,10 @@ def _check_place(url: str, base: str, signed: bool, where: str) -> None:
     """Checks where a file is: storage of another origin gets no token and must be protected as well as the server."""
     foreign, scheme = origin(url) != origin(base), urlsplit(url).scheme
     if scheme not in ("http", "https") or (foreign and scheme != "https" and urlsplit(base).scheme == "https"):
-        raise FhirError(f"{where} names {shown(url)}, expected https; check the server")
+        raise FhirError(f"{where} lists {shown(url)}, expected https; check the server")
     if foreign and signed:
         raise FhirError(
-            f"{where} wants the token sent to {shown(url)}, expected the same server; check requiresAccessToken"
+            f"{where} requires sending the token to {shown(url)}, expected the same server; check requiresAccessToken"
         )
 
 
@@ -282,7 +286,8 @@ def _keep(client: FhirClient, file: _File, folder: RunFolder) -> None:
     if file.count is not None and lines != file.count:
         folder.clear(run_files.EXPORT)
         raise FhirError(
-            f"{shown(file.url)}: gave {lines} resources, expected the {file.count} of the manifest; export again"
+            f"{shown(file.url)}: contains {lines} resources, expected {file.count} according to the manifest;"
+            " export again"
         )
 
 
@@ -294,7 +299,7 @@ def _with_lines(parts: Iterator[bytes], url: str) -> Iterator[bytes]:
         begun = begun + len(part) if last < 0 else len(part) - last - 1
         if begun > MOST_IN_A_LINE:
             raise FhirError(
-                f"{shown(url)}: has a line of more than {MOST_IN_A_LINE >> 20} MiB, expected one resource in each;"
+                f"{shown(url)}: has a line of more than {MOST_IN_A_LINE >> 20} MiB, expected one resource per line;"
                 " export again, or choose another cohort"
             )
         yield part

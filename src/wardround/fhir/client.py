@@ -82,7 +82,7 @@ class FhirClient:
         """
         return self._transport.is_down() or (self._elsewhere is not None and self._elsewhere.is_down())
 
-    def search(self, resource_type: str, params: Params) -> Iterator[Resource]:
+    def search(self, resource_type: str, params: Params, shape: Shape[Resource] = WHOLE) -> Iterator[Resource]:
         """Yields all resources that match, page after page.
 
         Each is given once, or again if it changed meanwhile. Included resources of other types are among them.
@@ -91,9 +91,9 @@ class FhirClient:
             resource_type: such as `Observation`.
             params: search parameters, in pairs if one is repeated. A string is sent as it is; a sequence means any of
                 its values, is escaped, and is halved and sent again if the server cannot handle so many.
+            shape: one that any JSON object has, such as WHOLE.
         """
-        # Every JSON object has the shape of a dict.
-        return cast(Iterator[Resource], chain.from_iterable(self.pages(resource_type, params, WHOLE)))
+        return cast(Iterator[Resource], chain.from_iterable(self.pages(resource_type, params, shape)))
 
     def pages(
         self, resource_type: str, params: Params, shape: Shape[S], seen: Seen | None = None
@@ -116,11 +116,11 @@ class FhirClient:
                 halves = _halved(asked)
                 if not halves:
                     raise FhirError(str(error)) from None
-                _LOG.warning("%s; asked again for half as many values each", error)
+                _LOG.warning("%s; searching again with half as many values at a time", error)
                 waiting = halves + waiting
         if newer := len(seen.again) - before:
             place = f"{shown(self.source.base_url)}/{resource_type}"
-            _LOG.info("%s: %d came in several versions, of which the latest counts", place, newer)
+            _LOG.info("%s: %d resources arrived in several versions; the latest of each is used", place, newer)
 
     def read(self, reference: str) -> Resource:
         """Returns the resource at `Type/id`."""
@@ -153,8 +153,8 @@ class FhirClient:
         """
         if self._elsewhere and any(entry["request"]["method"] != "GET" for entry in entries):
             raise FhirError(
-                f"{shown(self.source.base_url)}: is only read, as its results go to "
-                f"{shown(self._elsewhere.source.base_url)}; write to that one"
+                f"{shown(self.source.base_url)}: is read-only, because its results are written to "
+                f"{shown(self._elsewhere.source.base_url)}; write to that server"
             )
         return fhir_batch.perform(entries, self.source, self._transport, repeat)
 

@@ -62,12 +62,14 @@ class FhirEndpoint:
             raise FhirError("FHIR base URL: not a web address, expected http(s)://host/path; correct it")
         parts = urlsplit(self.base_url)
         if parts.username or parts.query or parts.fragment:
-            what = "holds credentials or a query, expected neither"
-            raise FhirError(f"FHIR base URL {shown(self.base_url)}: {what}; sign in another way")
+            what = "contains credentials or a query, expected neither"
+            raise FhirError(f"FHIR base URL {shown(self.base_url)}: {what}; set the sign-in separately")
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         bases_of(self.aliases)
         if self.chart_url is not None and not is_pattern(self.chart_url):
-            raise FhirError(f"{shown(self.base_url)}: chart_url is no such address, expected {EXPECTED}; correct it")
+            raise FhirError(
+                f"{shown(self.base_url)}: chart_url is not a valid address, expected {EXPECTED}; correct it"
+            )
         self._require_another_server()
         object.__setattr__(self, "page_size", min(self.page_size, self.profile.page_size))
         object.__setattr__(self, "patients_per_search", min(self.patients_per_search, self.profile.patients_per_search))
@@ -76,10 +78,10 @@ class FhirEndpoint:
     def _require_another_server(self) -> None:
         if self.write_to is None:
             if self.map_by_identifier:
-                what = "maps by identifier and writes to no other server, expected one"
-                raise FhirError(f"{shown(self.base_url)}: {what}; name it (write_to), or do not map")
+                what = "sets map_by_identifier but no other server to write to, expected one"
+                raise FhirError(f"{shown(self.base_url)}: {what}; set write_to, or unset map_by_identifier")
         elif self.bases.have(self.write_to.base_url):
-            what = "is to write its results to itself, expected another server"
+            what = "would write its results to itself, expected another server"
             raise FhirError(f"{shown(self.base_url)}: {what}; leave write_to out")
 
     @cached_property

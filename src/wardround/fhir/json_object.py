@@ -24,7 +24,7 @@ def json_object(content: bytes) -> dict[str, Any] | None:
     try:
         found = orjson.loads(content.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
-        found = _forgiving(content.removeprefix(BOM_UTF8))
+        found = _parsed_leniently(content.removeprefix(BOM_UTF8))
     return found if isinstance(found, dict) else None
 
 
@@ -40,7 +40,7 @@ def is_cut(content: bytes) -> bool:
     return False
 
 
-def _forgiving(content: bytes) -> Any:
+def _parsed_leniently(content: bytes) -> Any:
     try:
         # Bytes that are not UTF-8 are treated like half characters.
         return _whole(_DECODER.decode(content.decode("utf-8", "replace").strip()))
@@ -57,12 +57,12 @@ def _int(text: str) -> int | str:
     return int(text) if len(text) <= _MOST_DIGITS else _UNREADABLE
 
 
-def _no_number(_text: str) -> str:
+def _not_a_number(_text: str) -> str:
     """Replaces NaN and the infinities."""
     return _UNREADABLE
 
 
-_DECODER: Final = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_no_number, strict=False)
+_DECODER: Final = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_not_a_number, strict=False)
 
 
 def _whole(node: Any) -> Any:

@@ -16,7 +16,7 @@ from wardround.errors import FhirError
 from wardround.fhir.sign_in import SignedAssertion
 
 # SMART allows five minutes at most; a minute less tolerates a clock that is ahead of the server's.
-LIFETIME: Final = 240
+_LIFETIME: Final = 240
 _SMALLEST_RSA: Final = 2048
 _PEM: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----(.*?)-----END \1-----", re.DOTALL)
 
@@ -44,17 +44,18 @@ class Signer:
         )
         if not suits:
             raise FhirError(
-                f"{where}: does not suit, expected RSA of at least {_SMALLEST_RSA} bits or EC P-384; make another"
+                f"{where}: is of an unsupported kind or size,"
+                f" expected RSA of at least {_SMALLEST_RSA} bits or EC P-384; create another one"
             )
         return cls(sign_in.client_id, key, sign_in.key_id or key_id)  # type: ignore[arg-type]  # checked by `suits`
 
     def assertion(self, token_url: str) -> str:
-        """Returns a new assertion for the token endpoint, valid for one use within `LIFETIME` seconds."""
+        """Returns a new assertion for the token endpoint, valid for one use within `_LIFETIME` seconds."""
         claims = {
             "iss": self.client_id,
             "sub": self.client_id,
             "aud": token_url,
-            "exp": int(time.time()) + LIFETIME,
+            "exp": int(time.time()) + _LIFETIME,
             "jti": str(uuid4()),
         }
         algorithm = "RS384" if isinstance(self.key, rsa.RSAPrivateKey) else "ES384"
@@ -70,7 +71,7 @@ def _loaded(sign_in: SignedAssertion, where: str) -> tuple[object, str | None]:
         return load_pem_private_key(_pem(text), password=None), None
     except (ValueError, TypeError, KeyError, AttributeError, jwt.PyJWTError, StopIteration):
         # The libraries' own messages may quote what they read.
-        raise FhirError(f"{where}: not readable, expected an unencrypted PEM or JWK; check what was given") from None
+        raise FhirError(f"{where}: cannot be read, expected an unencrypted PEM or JWK; check the key") from None
 
 
 def _chosen(document: dict[str, Any], key_id: str | None) -> dict[str, Any]:

@@ -22,8 +22,8 @@ LOST: Final = (
 )
 """What requests raises if no complete answer came."""
 
-NOT_RUNNING: Final = "check that the server runs"
-_NO_WAY: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
+_NOT_RUNNING: Final = "check that the server is running"
+_UNREACHABLE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 # https://docs.openssl.org/3.0/man1/openssl-verification-options/, as X509_V_ERR_… in x509_vfy.h
 _NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 # OpenSSL's names for an answer that is not TLS at all.
@@ -42,7 +42,7 @@ class Loss:
 class Busy(Exception):
     """Worth another attempt, after `wait` seconds if the server gave a time; `where` may be the token endpoint."""
 
-    def __init__(self, where: str, what: str, wait: float | None = None, remedy: str = NOT_RUNNING) -> None:
+    def __init__(self, where: str, what: str, wait: float | None = None, remedy: str = _NOT_RUNNING) -> None:
         super().__init__(what)
         self.where = where
         self.wait = wait
@@ -62,9 +62,9 @@ def loss_of(error: requests.RequestException) -> Loss:
     causes = list(_causes(error))
     found = next((loss for rule, loss in _RULES for cause in causes if rule(cause)), None)
     if found is None:
-        return Loss(f"no whole answer ({type(error).__name__})", NOT_RUNNING)
+        return Loss(f"no complete answer ({type(error).__name__})", _NOT_RUNNING)
     if any(isinstance(cause, ProxyError) for cause in causes):
-        return Loss(f"no way through its proxy: {found.what}", f"about the proxy: {found.remedy}", found.lasting)
+        return Loss(f"cannot get through the proxy: {found.what}", f"for the proxy: {found.remedy}", found.lasting)
     return found
 
 
@@ -91,8 +91,8 @@ def _tls(*reasons: str) -> Callable[[BaseException], bool]:
     return lambda cause: isinstance(cause, ssl.SSLError) and cause.reason in reasons
 
 
-def _no_way(cause: BaseException) -> bool:
-    return isinstance(cause, OSError) and cause.errno in _NO_WAY
+def _is_unreachable(cause: BaseException) -> bool:
+    return isinstance(cause, OSError) and cause.errno in _UNREACHABLE
 
 
 def _closed_tunnel(cause: BaseException) -> bool:
@@ -108,20 +108,20 @@ _RULES: Final[list[tuple[Callable[[BaseException], bool], Loss]]] = [
     ),
     (
         _is(ConnectionRefusedError),
-        Loss("nobody listens at the port", f"{NOT_RUNNING}, and the port"),
+        Loss("nothing is listening on the port", f"{_NOT_RUNNING}, and the port"),
     ),
-    (_no_way, Loss("there is no way to its network", "check the address, and what lies between (VPN, routes)")),
+    (_is_unreachable, Loss("its network cannot be reached", "check the address and the way there (VPN, routes)")),
     (
         _closed_tunnel,
-        Loss("the tunnel is refused", "check the password, and what is allowed"),
+        Loss("the tunnel was refused", "check the password and the permissions"),
     ),
     (
         _is(ConnectTimeoutError),
-        Loss("no connection came about in time", "check host and port, and what lies between (firewall, VPN)"),
+        Loss("the connection timed out", "check the host, the port and the way there (firewall, VPN)"),
     ),
     (
         _certificate(_OTHER_HOST, _OTHER_ADDRESS),
-        Loss("its certificate is for another host", "use the name that the certificate has", lasting=True),
+        Loss("its certificate is for another host", "use the host name in the certificate", lasting=True),
     ),
     (
         _certificate(_EXPIRED, _NOT_YET),
@@ -133,31 +133,34 @@ _RULES: Final[list[tuple[Callable[[BaseException], bool], Loss]]] = [
     ),
     (
         _certificate(),
-        Loss("its certificate is not trusted", "give a CA file of who issued it", lasting=True),
+        Loss("its certificate is not trusted", "set the CA file of its issuer", lasting=True),
     ),
-    (_tls(*_NO_TLS), Loss("no TLS is spoken at the port", "check scheme and port: http or https", lasting=True)),
+    (_tls(*_NO_TLS), Loss("the port does not speak TLS", "check scheme and port: http or https", lasting=True)),
     (
         _is(ssl.SSLEOFError, ssl.SSLZeroReturnError),
-        Loss("no whole answer (the TLS connection broke off)", NOT_RUNNING),
+        Loss("no complete answer (the TLS connection was cut off)", _NOT_RUNNING),
     ),
     (
         _is(ssl.SSLError),
-        Loss("TLS was not agreed on", "check which versions of TLS it speaks, and whether it wants a certificate"),
+        Loss(
+            "the TLS handshake failed",
+            "check which TLS versions it supports, and whether it requires a client certificate",
+        ),
     ),
     (
         _is(TooSlow),
-        Loss("no whole answer (it came too slowly)", "look at the server's load, and at the line to it"),
+        Loss("no complete answer (it arrived too slowly)", "check the server's load and the connection to it"),
     ),
     (
         _is(ReadTimeoutError),
-        Loss("no whole answer (nothing came in time)", "look at the server's load, or ask for less at once"),
+        Loss("no complete answer (nothing arrived in time)", "check the server's load, or request less at once"),
     ),
     (
         _is(DecodeError),
-        Loss("no whole answer (it cannot be unpacked)", "check what compresses it, such as a proxy"),
+        Loss("no complete answer (it cannot be decompressed)", "check what compresses it, such as a proxy"),
     ),
     (
         lambda cause: type(cause) is BadStatusLine,  # by its class, a closed connection is one too
-        Loss("no HTTP came", "check scheme and port: http or https"),
+        Loss("the answer is not HTTP", "check scheme and port: http or https"),
     ),
 ]

@@ -3,7 +3,7 @@
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Generic, TypeVar, final
+from typing import Any, Final, Generic, TypedDict, TypeVar, final
 
 import msgspec
 
@@ -125,3 +125,10 @@ def about_a_dict(resource: Resource | Misshapen) -> About:
 
 WHOLE: Final = Shape(dict[str, Any], about_a_dict)
 """Keeps everything of each resource, as a dict."""
+
+
+def only(*elements: str) -> Shape[Resource]:
+    """Returns the shape that keeps only these elements of each resource, as a dict, beside what tells it apart."""
+    kept = dict.fromkeys(("resourceType", "id", "meta", "issue", *elements), Any)
+    # Every JSON object has this shape, as no element is required.
+    return Shape(TypedDict("_Elements", kept, total=False), about_a_dict)  # type: ignore[operator]

@@ -92,13 +92,13 @@ def pages(search: Search[T]) -> Iterator[list[T | Misshapen]]:
             if restarts > MOST_RESTARTS:
                 raise TooLarge(str(expired)) from None
             _LOG.warning(
-                "%s: the search was forgotten in the middle; it is read again from its beginning", _place(search)
+                "%s: the server forgot the search before its end; reading it again from the start", _place(search)
             )
         except _Short as error:
             if short:
                 raise FhirError(str(error)) from None
             short = True
-            _LOG.warning("%s; it is read again from its beginning", error)
+            _LOG.warning("%s; reading it again from the start", error)
         except _Shrunk as error:
             if shrunk and len(search.seen) == known:
                 return
@@ -106,7 +106,7 @@ def pages(search: Search[T]) -> Iterator[list[T | Misshapen]]:
             if restarts > MOST_RESTARTS:
                 raise FhirError(str(error)) from None
             _LOG.warning(
-                "%s: the total shrank while it was read; it is read again until nothing is new", _place(search)
+                "%s: the total shrank during the search; reading it again until nothing is new", _place(search)
             )
 
 
@@ -128,17 +128,17 @@ def _once(search: Search[T]) -> Iterator[list[T | Misshapen]]:
         if url is None:
             break
         if url in visited or count.barren > MOST_BARREN:
-            raise FhirError(f"{shown(url)}: next links run in a circle, expected an end; check the server")
+            raise FhirError(f"{shown(url)}: the next links form a loop, expected a last page; check the server")
         visited.add(url)
         if len(visited) >= MOST_PAGES or count.resources > MOST_RESOURCES:
             raise FhirError(
-                f"{shown(url)}: {len(visited)} pages with {count.resources} resources and no end, expected one;"
-                " check the server, or ask for fewer patients per search"
+                f"{shown(url)}: {len(visited)} pages with {count.resources} resources and no last page,"
+                " expected one; check the server, or search for fewer patients at once"
             )
         if source.profile.has_exact_totals and count.beyond:
             raise FhirError(
-                f"{shown(url)}: gave {len(count.matches)} matches and no end, expected the {count.largest} that it"
-                " counts; check the server, and whether its totals are exact"
+                f"{shown(url)}: returned {len(count.matches)} matches and no last page,"
+                f" expected the {count.largest} of its total; check the server, and whether its totals are exact"
             )
         # A page is most of what a search holds in memory: release it before the next one comes.
         del answer, page
@@ -147,16 +147,16 @@ def _once(search: Search[T]) -> Iterator[list[T | Misshapen]]:
             raise _Expired(answer.complaint)
     if source.profile.has_exact_totals and len(count.matches) < count.total:
         raise _Short(
-            f"{answer.url}: gave {len(count.matches)} of the {count.total} matches that it counts, expected all;"
+            f"{answer.url}: returned {len(count.matches)} of the {count.total} matches in its total, expected all;"
             " check the server, and whether its totals are exact"
         )
     if count.unreadable and not (source.profile.has_exact_totals and count.complete):
         raise _Short(
-            f"{answer.url}: gave {count.unreadable} entries that hold no resource, expected one in each;"
+            f"{answer.url}: returned {count.unreadable} entries without a resource, expected one in each;"
             " check the server"
         )
     if source.profile.has_exact_totals and count.shrunk:
-        raise _Shrunk(f"{answer.url}: its total shrinks whenever it is read, expected a search that rests; try later")
+        raise _Shrunk(f"{answer.url}: its total shrinks on every read, expected a stable search; try later")
 
 
 class _Count:
@@ -248,7 +248,9 @@ def _next(links: list[Link], base_url: str) -> str | None:
         url = urljoin(f"{base_url}/", following[0])
         foreign = origin(url) != origin(base_url)
     except ValueError:
-        raise FhirError(f"{shown(base_url)}: the next link is no web address, expected one; check the server") from None
+        raise FhirError(
+            f"{shown(base_url)}: the next link is not a web address, expected one; check the server"
+        ) from None
     if foreign:
         raise FhirError(
             f"{shown(base_url)}: the next link leads to {shown(url)}, expected the same server;"

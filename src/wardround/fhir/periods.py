@@ -19,7 +19,7 @@ class Bounds(NamedTuple):
     end: Span
 
     @property
-    def is_told(self) -> bool:
+    def is_stated(self) -> bool:
         """Whether there is a start, and both start and end can be read."""
         return _ANY_TIME not in self
 
@@ -39,7 +39,7 @@ class Bounds(NamedTuple):
 
     @property
     def is_reversed(self) -> bool:
-        return self.is_told and self.end[1] < self.begin[0]
+        return self.is_stated and self.end[1] < self.begin[0]
 
     def may_overlap(self, start: int, stop: int) -> bool:
         """Returns whether it can share a moment with [start, stop]."""

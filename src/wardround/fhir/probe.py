@@ -134,7 +134,7 @@ def _results(asked: Asked) -> Asked:
     if asked.refused:
         return asked
     if asked.kind != "Bundle":
-        return replace(asked, instead=f"answered {called(asked.kind)} instead of results")
+        return replace(asked, instead=f"answered with {called(asked.kind)} instead of results")
     issues = [issue for outcome in asked.resources("OperationOutcome") for issue in dicts(outcome.get("issue"))]
     codes = error_codes(issues)
     return replace(asked, instead=f"answered with an error ({codes[0]})") if codes else asked

@@ -26,10 +26,23 @@ def recognised_by(statement: Resource, source: FhirEndpoint, schemas: Path) -> F
     return fitting(statement, load_server_profiles(schemas).values())
 
 
+def statement_of(client: FhirClient) -> Resource | None:
+    """Returns the server's CapabilityStatement; None if it answers but gives none.
+
+    Raises FhirUnreachable or FhirRefused.
+    """
+    try:
+        return client.capabilities()
+    except (FhirUnreachable, FhirRefused):
+        raise
+    except FhirError:
+        return None
+
+
 def require_r4(statement: Resource, source: FhirEndpoint) -> None:
     """Raises FhirError if the statement names another version of FHIR than R4."""
     if other := other_version(statement):
-        raise FhirError(f"{source.base_url}: speaks FHIR {other}, expected R4 (4.0); give the URL of its R4 interface")
+        raise FhirError(f"{source.base_url}: uses FHIR {other}, expected R4 (4.0); use the URL of its R4 interface")
 
 
 def require_takes_results(client: FhirClient) -> None:
@@ -37,17 +50,12 @@ def require_takes_results(client: FhirClient) -> None:
 
     If a server states nothing of the kind, only writing shows it.
     """
-    try:
-        statement = client.capabilities()
-    except (FhirUnreachable, FhirRefused):
-        raise
-    except FhirError:
-        return
-    if takes_results(statement) is False:
+    statement = statement_of(client)
+    if statement and takes_results(statement) is False:
         raise FhirError(
-            f"{shown(client.source.base_url)}: takes no RiskAssessment, by its CapabilityStatement, expected one where"
-            " results are written; screen in shadow (--mode shadow; in the form: Mode), or let another server take the"
-            " results (write_to)"
+            f"{shown(client.source.base_url)}: accepts no RiskAssessment according to its"
+            " CapabilityStatement, expected a server that does; screen in shadow (--mode shadow;"
+            " in the form: Mode), or write the results to another server (write_to)"
         )
 
 

@@ -51,7 +51,7 @@ class Bases:
         """Returns the id of the Patient that a reference of ours names, or "" and FOREIGN_REFERENCE if that is why."""
         if not isinstance(text, str):
             return "", ""
-        patient = id_in_text(self._relative(text), "Patient")
+        patient = _id_in_text(self._relative(text), "Patient")
         return patient, FOREIGN_REFERENCE if not patient and is_foreign(self._relative(text)) else ""
 
     def localised(self, node: Any) -> Any:
@@ -76,10 +76,9 @@ class Bases:
                 for key, value in node.items()
             }
         if isinstance(node, list):
-            return [
-                self._localised(item) if isinstance(item, _HOLDING) and not _is_relative(item) else item
-                for item in node
-            ]
+            if _are_relative(node):
+                return node
+            return [self._localised(item) if isinstance(item, _HOLDING) else item for item in node]
         return node
 
     def have(self, url: str) -> bool:
@@ -90,10 +89,14 @@ class Bases:
             return False
 
 
-def _is_relative(node: Any) -> bool:
-    """Returns whether a node is only a relative Reference without a version: a basis has more than a hundred."""
-    text = node.get("reference") if type(node) is dict and len(node) == 1 else None
-    return type(text) is str and ":" not in text and "/_history/" not in text
+def _are_relative(nodes: list[Any]) -> bool:
+    """Returns whether all are only relative References without a version: a basis has more than a hundred."""
+    try:
+        texts = [node["reference"] for node in nodes if len(node) == 1]
+        together = " ".join(texts)
+    except (TypeError, KeyError):
+        return False
+    return len(texts) == len(nodes) and ":" not in together and "/_history/" not in together
 
 
 def _base(url: str) -> _Base:
@@ -109,7 +112,7 @@ def is_id(value: object) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def id_in_text(text: str, resource_type: str) -> str:
+def _id_in_text(text: str, resource_type: str) -> str:
     """Returns the id in a relative reference; "" if it is to another type or server, or not a reference."""
     kind, _, key = text.partition("/")
     return key if kind == resource_type and is_id(key) else ""
@@ -118,7 +121,7 @@ def id_in_text(text: str, resource_type: str) -> str:
 def id_in(reference: object, resource_type: str) -> str:
     """Returns the id in a Reference of ours to this type; "" if there is none."""
     text = reference.get("reference") if isinstance(reference, dict) else None
-    return id_in_text(text, resource_type) if isinstance(text, str) else ""
+    return _id_in_text(text, resource_type) if isinstance(text, str) else ""
 
 
 def is_foreign(reference: object) -> bool:

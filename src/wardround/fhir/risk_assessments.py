@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from wardround.errors import FhirError, FhirUnreachable
 from wardround.fhir.client import FhirClient
-from wardround.fhir.page import dicts
+from wardround.fhir.page import WHOLE, Shape, dicts, only
 from wardround.fhir.references import Resource, is_id
 from wardround.fhir.write_outcome import WriteOutcome
 from wardround.results.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
@@ -14,30 +14,38 @@ from wardround.results.risk_assessment import DEVICE_SYSTEM, IDENTIFIER_SYSTEM
 # How many values servers accept in one parameter; the client halves the list if even this is too many.
 VALUES_PER_SEARCH: Final = 250
 # If an answer was lost, only the next look shows whether the write was done.
-LOOKS: Final = 5
+_LOOKS: Final = 5
 # FHIR's own ids, and the variants that some servers use; the value goes into a header.
 _VERSION: Final = re.compile(r"[!#-~]{0,200}", re.ASCII)
 _CREATED: Final = 201
 _DEVICE: Final = re.compile(r"Device/[A-Za-z0-9\-.]{1,64}")
 
 
-def held(client: FhirClient, identities: Sequence[str]) -> dict[str, list[Resource]]:
+JUDGED: Final = only("identifier", "status", "subject", "encounter", "prediction", "note")
+"""Keeps what tells which result a RiskAssessment is, what it says of whom, and whether it stands.
+
+Not the basis, which is nine tenths of it.
+"""
+
+
+def held(client: FhirClient, identities: Sequence[str], shape: Shape[Resource] = WHOLE) -> dict[str, list[Resource]]:
     """Returns the RiskAssessments that the server holds, by the value of our identifier; normally one each.
 
-    References to the server's own resources are relative in them, so that whole references can be compared.
+    References to the server's own resources are relative in them, so that whole references can be compared. They hold
+    what the shape keeps, WHOLE or JUDGED.
     """
     found: dict[str, list[Resource]] = {}
     for some in _in_turn(identities):
-        for resource in _with(some, client):
+        for resource in _with(some, client, shape):
             found.setdefault(identity_of(resource), []).append(client.source.bases.localised(resource))
     return found
 
 
-def _with(identities: Sequence[str], client: FhirClient) -> Iterator[Resource]:
+def _with(identities: Sequence[str], client: FhirClient, shape: Shape[Resource]) -> Iterator[Resource]:
     """Yields the RiskAssessments with these identifiers; the last version of one that changed during the search."""
     tokens = [f"{IDENTIFIER_SYSTEM}|{identity}" for identity in identities]
     by_id: dict[str, Resource] = {}
-    for place, resource in enumerate(client.search("RiskAssessment", {"identifier": tokens})):
+    for place, resource in enumerate(client.search("RiskAssessment", {"identifier": tokens}, shape)):
         if resource.get("resourceType") == "RiskAssessment":
             key = resource.get("id")
             by_id[str(key) if is_id(key) else f" {place}"] = resource
@@ -117,7 +125,7 @@ def device_reference(client: FhirClient, device: Resource) -> str:
     """
     token = f"{DEVICE_SYSTEM}|{device['identifier'][0]['value']}"
     outcome = WriteOutcome(None)
-    for _ in range(LOOKS):
+    for _ in range(_LOOKS):
         reference = _found_device(client, token)
         if reference is not None:
             return reference
@@ -128,8 +136,9 @@ def device_reference(client: FhirClient, device: Resource) -> str:
             if outcome.taken and _DEVICE.fullmatch(reference):
                 return reference
     raise FhirError(
-        f"{client.source.base_url}: did not keep our Device (status {'of success' if outcome.taken else outcome}),"
-        " expected to find it by its identifier; allow this client to create Devices"
+        f"{client.source.base_url}: did not store the Device of Wardround (status"
+        f" {'of success' if outcome.taken else outcome}), expected to find it by its identifier;"
+        " allow this client to create Devices"
     )
 
 

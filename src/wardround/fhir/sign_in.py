@@ -23,7 +23,9 @@ class BearerToken:
     def __post_init__(self) -> None:
         # The libraries' own message about such a header would show the token.
         if not BEARER.fullmatch(self.token):
-            raise FhirError("token: holds a space, a line end or no ASCII, expected none of these; give it without")
+            raise FhirError(
+                "token: contains a space, a line break or a character outside ASCII, expected none of these; remove it"
+            )
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def read_key(path: Path) -> str:
         return path.read_text()
     except (OSError, UnicodeDecodeError):
         raise FhirError(
-            f"{path}: cannot be read, expected a private key as PEM or JWK; check path and rights"
+            f"{path}: cannot be read, expected a private key as PEM or JWK; check the path and the permissions"
         ) from None
 
 
@@ -97,16 +99,18 @@ def read_secret(path: Path) -> str:
         with path.open(encoding="utf-8") as file:
             text = file.read(_LONGEST_SECRET + 1)
     except FileNotFoundError:
-        raise FhirError(f"{path}: is not there, expected a file with a secret; check the path") from None
+        raise FhirError(f"{path}: does not exist, expected a file with a secret; check the path") from None
     except OSError:
-        raise FhirError(f"{path}: cannot be read, expected a file with a secret; check path and rights") from None
+        raise FhirError(
+            f"{path}: cannot be read, expected a file with a secret; check the path and the permissions"
+        ) from None
     except UnicodeDecodeError:
-        raise FhirError(f"{path}: is no text, expected a secret; check the path") from None
+        raise FhirError(f"{path}: is not text, expected a secret; check the path") from None
     secret = text.rstrip("\r\n")
     if not secret:
         raise FhirError(f"{path}: is empty, expected a secret; write it into the file")
     if len(text) > _LONGEST_SECRET:
-        raise FhirError(f"{path}: is larger than any secret, expected one; check the path")
+        raise FhirError(f"{path}: is too large for a secret, expected one; check the path")
     return secret
 
 

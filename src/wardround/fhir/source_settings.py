@@ -57,71 +57,80 @@ class SourceSettings(BaseModel):
     auth: Authentication = Field(
         "none",
         title="Authentication",
-        description="bearer sends a token, basic user name and password. client_secret gets tokens with client id and"
-        " secret, smart (SMART Backend Services) with client id and private key.",
+        description="How to sign in. bearer: send a token. basic: send user name and password. client_secret: get"
+        " tokens"
+        " with client id and secret. smart (SMART Backend Services): get tokens with client id and private key.",
     )
     client_id: Annotated[str | None, InForm("login")] = Field(
-        None, title=_LOGIN, description="The client that is registered at the server."
+        None, title=_LOGIN, description="The client id that is registered with the server."
     )
     client_secret: Annotated[SecretStr | None, InForm("password")] = Field(
-        None, title=_PASSWORD, description="OAuth client credentials: the client's secret."
+        None, title=_PASSWORD, description="The client's secret, for OAuth client credentials."
     )
     # Under the name token_url, Airflow would mask the value, and the address in messages about the token endpoint too.
     token_url: Annotated[str | None, InForm("auth_url")] = Field(
         None,
         title="Token URL",
-        description="The token endpoint; without it, <base URL>/.well-known/smart-configuration is asked for it.",
+        description="The token endpoint. If not set, it is looked up in <base URL>/.well-known/smart-configuration.",
     )
     scope: str = Field(
         "",
         title="Scope",
-        description="What to ask for, such as system/*.read system/*.write; without it, what the server gives.",
+        description="The scopes to request, such as system/*.read system/*.write. If not set, the server decides.",
     )
     client_auth: Literal["basic", "post"] = Field(
-        "basic", title="Client secret goes", description="basic: in a header; post: in the form."
+        "basic",
+        title="Client secret sent in",
+        description="Where the client secret is sent. basic: in a header; post: in the form.",
     )
     private_key: SecretStr | None = Field(
         None,
         title="Private key",
-        description="SMART Backend Services: the private key, PEM (which may have lost its line ends) or JWK; RSA signs"
-        " RS384, EC P-384 signs ES384.",
+        description="The private key for SMART Backend Services: PEM (line breaks may be missing) or JWK. RSA keys sign"
+        " RS384, EC P-384 keys ES384.",
     )
     key_file: Path | None = Field(
-        None, title="Private key file", description="A file that holds the private key, instead of the key itself."
+        None,
+        title="Private key file",
+        description="A file that contains the private key, to set instead of the key itself.",
     )
     key_id: str | None = Field(
-        None, title="Key id", description="kid under which the server knows the public key; a JWK brings its own."
+        None,
+        title="Key id",
+        description="The kid under which the server knows the public key. A JWK usually contains it.",
     )
-    username: Annotated[str | None, InForm("login")] = Field(None, title=_LOGIN, description="HTTP Basic: the user.")
+    username: Annotated[str | None, InForm("login")] = Field(
+        None, title=_LOGIN, description="The user name, for HTTP Basic."
+    )
     password: Annotated[SecretStr | None, InForm("password")] = Field(
-        None, title=_PASSWORD, description="HTTP Basic: the user's password."
+        None, title=_PASSWORD, description="The user's password, for HTTP Basic."
     )
     token: Annotated[SecretStr | None, InForm("password")] = Field(
-        None, title=_PASSWORD, description="A bearer token that somebody else renews."
+        None, title=_PASSWORD, description="A bearer token. Wardround does not renew it."
     )
     ca_file: Path | None = Field(
-        None, title="CA file", description="PEM file of the authorities to trust instead of the usual ones."
+        None, title="CA file", description="PEM file of the certificate authorities to trust instead of the usual ones."
     )
     proxy: SecretStr | None = Field(
-        None, title="Proxy", description="http(s)://host:port to go through, instead of what the environment says."
+        None,
+        title="Proxy",
+        description="http(s)://host:port of the proxy to use, instead of the one from the environment.",
     )
     profile: str | None = Field(
         None,
         title="Server profile",
-        description="Kind of server: a file of include/schemas/servers (hapi, epic, …); without it, by what the server"
-        " calls itself.",
+        description="The kind of server: a file in include/schemas/servers (hapi, epic, …). If not set,"
+        " it is recognised from the server's CapabilityStatement.",
     )
     page_size: Count = Field(
         5000,
         le=10_000,
         title="Page size",
-        description="Resources asked for per page (_count); a server may give fewer.",
+        description="Resources requested per page (_count), of Encounters at most 2,000. A server may return fewer.",
     )
-    patients_per_search: Count = Field(
-        100, le=500, title="Patients per search", description="Patients named in one search."
-    )
+    patients_per_search: Count = Field(100, le=500, title="Patients per search", description="Patients in one search.")
     entries_per_batch: Count = Field(
-        100, le=1000, title="Entries per batch", description="Entries written in one batch."
+        100, le=1000, title="Entries per batch", description="Entries in one batch of writes."
     )
     timeout: float = Field(
         60.0,
@@ -129,48 +138,52 @@ class SourceSettings(BaseModel):
         le=3600,
         allow_inf_nan=False,
         title="Time-out",
-        description="Seconds to wait for a connection, and then for each part of an answer; a whole answer has four"
-        " times as long, and longer while much of it comes.",
+        description="Seconds to wait for a connection, and then for each part of an answer. A whole answer may take"
+        " four times as long, and longer while it arrives fast enough.",
     )
     # An Airflow task holds one slot of the pool, and a slot stands for one request at a time.
-    threads: Annotated[Count, InForm(None)] = Field(4, le=64, title="Threads", description="Requests at the same time.")
+    threads: Annotated[Count, InForm(None)] = Field(
+        4, le=64, title="Threads", description="Requests sent at the same time."
+    )
     retries: Count = Field(
         RETRIES,
         le=100_000,
         title="Retries",
-        description="Requests that one run may repeat, in all; in Airflow, those of one task.",
+        description="How many requests one run may repeat in total; in Airflow, one task.",
     )
     icu_classes: Names = Field(
-        ("ACUTE",), title="ICU classes", description="Encounter.class codes of ICU stays, as code or system|code."
+        ("ACUTE",), title="ICU classes", description="The Encounter.class codes of ICU stays, as code or system|code."
     )
     icu_locations: Names = Field(
-        (), title="ICU locations", description="Names or ids of ICU Locations; an Encounter counts for its time there."
+        (),
+        title="ICU locations",
+        description="Names or ids of the ICU's Locations. An Encounter counts as a stay for the time spent there.",
     )
     source_map: Path | None = Field(
         None,
         title="Source map",
-        description="File that says what the source's own codes and units mean: YAML, or a ConceptMap as JSON.",
+        description="A file that maps the source's local codes and units: YAML, or a ConceptMap as JSON.",
     )
     write_to: str | None = Field(
         None,
         title="Write to",
-        description="Server that takes the results, where this one takes none and is only read: a URL or the name of a"
-        " source; in Airflow, the id of a connection.",
+        description="The server to write results to, if this one is read-only: a URL or the name of a source;"
+        " in Airflow, the id of a connection.",
     )
     map_by_identifier: Annotated[bool, BeforeValidator(_true_or_false)] = Field(
         False,
         title="Map by identifier",
-        description="Results refer to the Patients and Encounters that the server of the results has itself, found by"
-        " their identifiers.",
+        description="Whether results refer to the Patients and Encounters of the server that they are written to,"
+        " found by their identifiers.",
     )
     chart_url: str | None = Field(
         None,
         title="Chart URL",
-        description="How the EHR opens a chart: https://…/{patient_id}?enc={encounter_id}. Reports then lead from a"
-        " patient there.",
+        description="The address at which the EHR opens a chart: https://…/{patient_id}?enc={encounter_id}. Reports"
+        " then link each patient to it.",
     )
     aliases: Names = Field(
-        (), title="Aliases", description="Other base URLs of the server: references under them are its own."
+        (), title="Aliases", description="Other base URLs of the same server. References under them are its own."
     )
 
 
@@ -209,12 +222,16 @@ def _reader(setting: str) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-@cache
 def schema(setting: str) -> dict[str, Any]:
     """Returns the JSON schema of a setting's values, without the null of an optional one."""
-    properties = SourceSettings.model_json_schema()["properties"]
-    about = properties[setting]
+    about = _schemas()[setting]
     return {**about, **about["anyOf"][0]} if "anyOf" in about else about
+
+
+@cache
+def _schemas() -> dict[str, dict[str, Any]]:
+    schemas: dict[str, dict[str, Any]] = SourceSettings.model_json_schema()["properties"]
+    return schemas
 
 
 def is_secret(setting: str) -> bool:
@@ -244,8 +261,8 @@ def expected(setting: str, fault: str) -> str:
         case "boolean":
             return "true or false"
         case "array":
-            return "a list of texts"
+            return "a list of strings"
         case _ if len(choices) == 2:
             return " or ".join(choices)
         case _:
-            return f"one of {', '.join(choices)}" if choices else "a text"
+            return f"one of {', '.join(choices)}" if choices else "a string"

@@ -107,9 +107,9 @@ class Transport:
                 if not self.patience.can_wait or self.patience.spent:
                     raise FhirUnreachable(str(error)) from None
                 if self.is_down():
-                    _LOG.warning("%s; it is down and waited for", error)
+                    _LOG.warning("%s; the server is down, waiting for it", error)
                     back = self.patience.wait_until(lambda: not self.is_down())
-                    _LOG.warning("%s: %s", request.where, "is up again" if back else "is not waited for any longer")
+                    _LOG.warning("%s: %s", request.where, "is up again" if back else "is still down; no longer waiting")
                 else:
                     # The server may have just come back. If not, it is this request that it cannot answer.
                     back, again = again, False
@@ -125,21 +125,21 @@ class Transport:
                 # If the token endpoint did not answer, the request was not sent to the server yet, or the server
                 # refused it.
                 if not repeat and busy.where == request.where:
-                    raise FhirUnreachable(f"{what}, expected an answer; look whether it was done") from None
+                    raise FhirUnreachable(f"{what}, expected an answer; check whether it was done") from None
                 if attempt == ATTEMPTS:
                     raise _GaveUp(f"{what} (tried {ATTEMPTS} times), expected an answer; {busy.remedy}") from None
                 if not self.patience.retry():
-                    raise _GaveUp(f"{what}, and all retries of the run are used up; resume it later") from None
+                    raise _GaveUp(f"{what}, and the run has used up its retries; resume it later") from None
                 backoff = FIRST_WAIT * 2 ** (attempt - 1)
                 wait = min(LONGEST_WAIT, backoff if busy.wait is None else busy.wait)
-                _LOG.warning("%s; asked again in %.1f s, attempt %d of %d", what, wait, attempt + 1, ATTEMPTS)
+                _LOG.warning("%s; trying again in %.1f s, attempt %d of %d", what, wait, attempt + 1, ATTEMPTS)
                 self.patience.pause(wait)
         raise AssertionError("unreachable")
 
     def wait(self, attempt: int) -> bool:
         """Waits as long as before the next attempt at a request; returns False if the run has no more retries."""
         if not self.patience.retry():
-            _LOG.warning("%s: all retries of the run are used up", shown(self._source.base_url))
+            _LOG.warning("%s: the run has used up its retries", shown(self._source.base_url))
             return False
         self.patience.pause(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
         return True
@@ -229,5 +229,5 @@ def _trusted(ca_file: str | None) -> str | None:
         try:
             ssl.create_default_context(cafile=ca_file)
         except OSError:  # ssl.SSLError is one
-            raise FhirError(f"{ca_file}: not usable, expected certificates as PEM; give another CA file") from None
+            raise FhirError(f"{ca_file}: cannot be used, expected PEM certificates; set another CA file") from None
     return ca_file

@@ -140,7 +140,7 @@ def hold(response: requests.Response) -> None:
         size += len(part)
         if size > MOST:
             raise _refused(
-                response, f"answered more than {MOST >> 20} MiB, expected pages of less; ask for a smaller page size"
+                response, f"answered with more than {MOST >> 20} MiB, expected smaller pages; set a smaller page size"
             )
     response._content = b"".join(held)
 
@@ -155,7 +155,8 @@ def parts(response: requests.Response, size: int) -> Iterator[bytes]:
         unpacked += len(part)
         if unpacked > _FREE and unpacked > _RATIO * raw.tell():
             raise _refused(
-                response, f"unpacks to more than {_RATIO} times its size, expected resources; check what compresses it"
+                response,
+                f"decompresses to more than {_RATIO} times its size, expected resources; check what compresses it",
             )
         yield part
 

@@ -48,7 +48,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Plot:
+class _Plot:
     """A frame with two axes to draw in."""
 
     across: Axis
@@ -91,7 +91,7 @@ class Plot:
 
 def roc_chart(curves: Curves, operating: tuple[Metric | None, Metric | None], threshold: float) -> str:
     """Draws sensitivity by 1 - specificity; "" without points. `operating`: specificity, sensitivity at threshold."""
-    plot = Plot(Axis("False positive rate (1 − specificity)"), Axis("Sensitivity"))
+    plot = _Plot(Axis("False positive rate (1 − specificity)"), Axis("Sensitivity"))
     points = [(point.false_positive_rate, point.sensitivity) for point in curves.roc]
     specificity, sensitivity = operating
     at = None
@@ -105,7 +105,7 @@ def precision_recall_chart(
     curves: Curves, operating: tuple[Metric | None, Metric | None], threshold: float, prevalence: Metric | None
 ) -> str:
     """Draws PPV by sensitivity; "" without points. `operating`: sensitivity and PPV at the threshold."""
-    plot = Plot(Axis("Sensitivity (recall)"), Axis("Positive predictive value (precision)"))
+    plot = _Plot(Axis("Sensitivity (recall)"), Axis("Positive predictive value (precision)"))
     points = [(point.recall, point.precision) for point in curves.precision_recall]
     sensitivity, ppv = operating
     at = None
@@ -121,7 +121,7 @@ def precision_recall_chart(
 def _discrimination(
     kind: str,
     title: str,
-    plot: Plot,
+    plot: _Plot,
     points: Sequence[Point],
     reference: tuple[str, str],
     operating: Point | None,
@@ -144,7 +144,7 @@ def calibration_chart(bins: Sequence[CalibrationBin]) -> str:
     if not bins:
         return ""
     highest = _round_up(max(max(each.mean_predicted, each.observed) for each in bins))
-    plot = Plot(
+    plot = _Plot(
         Axis("Predicted probability", high=highest, percentage=True),
         Axis("Share with the outcome", high=highest, percentage=True),
     )
@@ -155,7 +155,7 @@ def calibration_chart(bins: Sequence[CalibrationBin]) -> str:
             "bin",
             point,
             max(2.5, _LARGEST_MARK * math.sqrt(each.rows / most)),
-            f"predicted {percent(point[0])}, came {percent(point[1])}, {count(each.rows)} predictions",
+            f"predicted {percent(point[0])}, observed {percent(point[1])}, {count(each.rows)} predictions",
         )
         for point, each in zip(points, bins, strict=True)
     ]
@@ -179,7 +179,7 @@ def decision_chart(points: Sequence[DecisionPoint]) -> str:
     highest = _round_up(max(0.01, *(up for _, up in (*model, *everybody))))
     # Acting on every patient falls without limit; below this the curve only says that it harms.
     floor = -highest / 4
-    plot = Plot(
+    plot = _Plot(
         Axis("Threshold for acting", points[0].threshold, points[-1].threshold, percentage=True),
         Axis("Net benefit per prediction", floor, highest),
     )

@@ -155,7 +155,7 @@ def _notices(card: ModelCard) -> Iterator[Notice]:
         yield Notice(
             "late",
             "Too few patients to judge",
-            f"The test side has {count(card.split.test.positives)} stays with the outcome. The figures show that the"
+            f"The test set has {count(card.split.test.positives)} stays with the outcome. The figures show that the"
             " software works; they support no claim about accuracy.",
         )
     for gate in card.gates:
@@ -189,7 +189,7 @@ def _summary(card: ModelCard) -> str:
         return f"{what} The model was trained elsewhere, and not evaluated here."
     train, test = card.split.train, card.split.test
     others = len(card.candidates) - 1
-    chosen = f"chosen of {others + 1} candidates" if others else "the only candidate, judged"
+    chosen = f"chosen of {others + 1} candidates" if others else "the only candidate, evaluated"
     return (
         f"{what} {predictions(card)}. {card.candidates[card.chosen].title} was {chosen}"
         f" in cross-validation on {side(train.patients, train.stays)}, and tested once on"
@@ -202,14 +202,14 @@ def _facts(card: ModelCard) -> Facts:
         ("Condition", card.condition),
         ("Method", card.candidates[card.chosen].title),
         ("Made", card.created.strftime("%-d %B %Y")),
-        ("Outcome told by", label_in_short(card.label) if card.label else NOT_STATED),
+        ("Outcome determined by", label_in_short(card.label) if card.label else NOT_STATED),
         ("Inputs", f"{len(card.columns)}, summaries of a patient's values"),
         ("Software", f"Wardround {card.libraries.get('wardround', '–')}"),
     )
 
 
 def _question(card: ModelCard) -> str:
-    return f"{predicted(card)}, told by {label_in_short(card.label)}" if card.label else predicted(card)
+    return f"{predicted(card)}, determined by {label_in_short(card.label)}" if card.label else predicted(card)
 
 
 def _use(card: ModelCard) -> Facts:
@@ -229,13 +229,14 @@ def _importance(card: ModelCard) -> str:
     """Explains how inputs are weighted, and what replaces an unknown one."""
     if card.evaluation is None:
         return (
-            f"How much each moves a score: {NOT_PERFORMED}. An unknown input is what the last column says, if anything."
+            f"How much each moves a score: {NOT_PERFORMED}. The last column shows what replaces an unknown"
+            " input, if anything."
         )
     found = card.evaluation.importance
     return (
         f"Mean absolute contribution in {found.unit} ({attribution_in_words(card)}) over {count(found.rows)}"
-        " predictions of the test side. An unknown input is replaced by the figure in the last column, the median of"
-        " the training side."
+        " predictions of the test set. An unknown input is replaced by the figure in the last column, the median of"
+        " the training set."
     )
 
 

@@ -83,9 +83,9 @@ def split_facts(card: ModelCard) -> Facts:
         else f"{percent(split.test_share, 0)} of patients"
     )
     return (
-        ("Unit of the split", "The patient: all stays of a patient are on one side and in one fold"),
-        ("Test side", f"{whose}, scored once, by the chosen candidate"),
-        ("Cross-validation", f"{split.folds} folds of the training side, settings chosen inside each"),
+        ("Unit of the split", "The patient: all stays of a patient are in one set and one fold"),
+        ("Test set", f"{whose}, scored once, by the chosen candidate"),
+        ("Cross-validation", f"{split.folds} folds of the training set, settings chosen inside each"),
         ("Seed", str(card.seed)),
     )
 

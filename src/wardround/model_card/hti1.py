@@ -15,7 +15,7 @@ from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED, ModelCardTexts
 from wardround.training.model import ModelCard
 
 RULE: Final = "45 CFR 170.315(b)(11)(iv)(B)"
-GROUPS: Final = {
+_GROUPS: Final = {
     1: "Details and output",
     2: "Purpose",
     3: "Cautioned out-of-scope use",
@@ -61,7 +61,7 @@ def source_attributes(card: ModelCard) -> dict[str, tuple[Answer, ...]]:
             for attribute in ATTRIBUTES_OF_THE_RULE
             if attribute.group == number
         )
-        for number, title in GROUPS.items()
+        for number, title in _GROUPS.items()
     }
 
 
@@ -103,7 +103,7 @@ def _inputs_of_the_rule(card: ModelCard) -> str:
 def _representativeness(card: ModelCard) -> str:
     groups = [_counts(group) for group in _subgroups(card) if group.attribute != "unit" and group.cells]
     test = side(card.split.test.patients, card.split.test.stays)
-    return f"Of the test side ({test}): {' '.join(groups)}" if groups else NOT_PERFORMED
+    return f"Of the test set ({test}): {' '.join(groups)}" if groups else NOT_PERFORMED
 
 
 def _counts(group: Subgroups) -> str:

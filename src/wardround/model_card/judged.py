@@ -28,24 +28,24 @@ def judged(card: ModelCard, evaluation: Evaluation) -> Facts:
 
 def _judged(card: ModelCard, design: Design | None) -> Iterator[tuple[str, str]]:
     if design is None:
-        yield "Judged on", _of_an_earlier_release(card)
+        yield "Evaluated on", _of_an_earlier_release(card)
         yield "Hours covered", hours_covered(card)
         return
     hourly = card.task is not None and card.task.task == "hourly"
     each = "each full hour" if hourly else "one prediction a day"
     yield (
-        "Judged on",
+        "Evaluated on",
         f"{_counted(design.judged)} of the test patients: all times at risk ({each}), as a screening scores them",
     )
     yield "Calibration and threshold", f"{_counted(design.calibrated)} of the training patients, scored out of fold"
     yield "Fitted to", _fitted(design)
     yield "Hours covered", hours_covered(card)
-    yield "Not judged", _not_judged(card, design)
+    yield "Not evaluated", _not_judged(card, design)
 
 
 def _of_an_earlier_release(card: ModelCard) -> str:
     if card.task is None or card.task.task != "hourly":
-        return "One prediction a stay, at the one time that the model was fitted at; other times were not judged"
+        return "One prediction a stay, at the one time that the model was fitted at; other times were not evaluated"
     return (
         "Hours matched between stays with and without the outcome, by an earlier release. On all hours of a unit the"
         " outcome is rarer: expect a far lower positive predictive value, and scores that are too high"

@@ -54,8 +54,8 @@ def data_flow_chart(cohort: Flow, train: Side, test: Side) -> str:
     parts += stage_label(Stage("Used", cohort.used, ()), f'x="{_USED}"')
     sides, bottom = _sides(train, test, used)
     told = (
-        f"{cohort.found} stays found, {cohort.used} used: {train.stays} on the training side, {test.stays} on the test"
-        " side"
+        f"{cohort.found} stays found, {cohort.used} used: {train.stays} in the training set,"
+        f" {test.stays} in the test set"
     )
     return svg("data-flow", max(deepest, bottom) + 12, "Where the stays went", told, [*parts, *sides])
 

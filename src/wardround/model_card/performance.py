@@ -38,7 +38,7 @@ from wardround.training.model import ModelCard
 
 @dataclass(frozen=True)
 class Performance:
-    """What was measured on the test side. Charts are SVG text, "" if there is nothing to draw."""
+    """What was measured on the test set. Charts are SVG text, "" if there is nothing to draw."""
 
     judged: Facts
     metrics: tuple[MetricLine, ...]

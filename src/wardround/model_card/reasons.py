@@ -36,6 +36,6 @@ def _how_many(card: ModelCard) -> str:
     looked_at = found.shown + found.left_out
     share = f" ({percent(found.left_out / looked_at)})" if looked_at else ""
     return (
-        f"Over {count(found.rows)} predictions of the test side {count(found.left_out)} of {count(looked_at)} were left"
+        f"Over {count(found.rows)} predictions of the test set {count(found.left_out)} of {count(looked_at)} were left"
         f" out{share}."
     )

@@ -11,7 +11,7 @@ from wardround.training.model import ModelCard
 ROLE: Final = (
     "Informs only: an adjunct to the review by a clinician, never the sole basis of a decision. It recommends nothing."
 )
-# With fewer patients with the outcome on the test side, every figure is too uncertain to judge a model by.
+# With fewer patients with the outcome in the test set, every figure is too uncertain to judge a model by.
 ENOUGH_POSITIVES: Final = 100
 
 _OUT_OF_SCOPE: Final = (
@@ -52,7 +52,7 @@ def _limitations(card: ModelCard) -> Iterator[str]:
         yield "It was trained elsewhere: what it learned, on whom, and how well it does are not known here."
     elif card.split.test.positives < ENOUGH_POSITIVES:
         yield (
-            f"The test side has {card.split.test.positives} stays with the outcome, fewer than {ENOUGH_POSITIVES}: the"
+            f"The test set has {card.split.test.positives} stays with the outcome, fewer than {ENOUGH_POSITIVES}: the"
             " figures support no claim about accuracy."
         )
     if card.label and card.label.rule == "icd":

@@ -38,6 +38,6 @@ def time_table(card: ModelCard) -> TimeTable | None:
         note=(
             f"The time since the stay began ({inputs}) advances whatever happens to the patient. What is left without"
             " it is what the model knows of the patient; what it reaches alone is known from the hour of the stay."
-            f" Out-of-fold scores of {count(found.rows)} predictions of the training side, by the chosen candidate."
+            f" Out-of-fold scores of {count(found.rows)} predictions of the training set, by the chosen candidate."
         ),
     )

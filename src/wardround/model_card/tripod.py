@@ -114,7 +114,7 @@ ITEMS: Final = (
     Item("18f", "Sharing of code", "provenance", _software),
     Item("19", "Part of patients and public", "", _stated(lambda said: said.involvement)),
     Item("20a", "Flow of participants", "data"),
-    Item("20b", "Characteristics of participants", "subgroups", _always("Of the test side, by group")),
+    Item("20b", "Characteristics of participants", "subgroups", _always("Of the test set, by group")),
     Item("20c", "Evaluation against development participants", "development", _always("Counts of both sides")),
     Item("21", "Participants and outcomes in each analysis", "development"),
     Item("22", "The model itself", "provenance", _always("A file of the model folder, named by its digest")),

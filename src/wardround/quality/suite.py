@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from wardround.spec.conditions import CLOCKS, LONGEST_HOURS, Condition, Feature
 
 IDENTITY = ("stay_id", "as_of")
-OLDEST = 130  # years; no verified human age is above 122
+_OLDEST = 130  # years; no verified human age is above 122
 # The cohort counts birthdays, the feature counts years of 365.25 days: on a birthday they differ by up to a day.
-BIRTHDAY_SLACK = 0.01  # years
+_BIRTHDAY_SLACK = 0.01  # years
 _FINITE = sys.float_info.max
 # A mean is computed, so a rounding error can put it outside the range of its own values.
 _ROUNDING = 1e-9
@@ -67,7 +67,7 @@ def _table_rules(condition: Condition) -> Iterator[Rule]:
 
 def _demographic_rules(condition: Condition) -> Iterator[Rule]:
     if "age" in condition.features.demographics:
-        yield _between("age", condition.cohort.min_age, OLDEST, "years", slack=BIRTHDAY_SLACK)
+        yield _between("age", condition.cohort.min_age, _OLDEST, "years", slack=_BIRTHDAY_SLACK)
     if "sex" in condition.features.demographics:
         yield Rule("one_of", "sex", "sex is 0 or 1", values=(0.0, 1.0))
     for clock in CLOCKS:

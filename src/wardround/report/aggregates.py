@@ -5,7 +5,6 @@ from typing import Final
 
 import pandas as pd
 
-from wardround.core.run_mode import mode_of
 from wardround.report.challenger import ChallengerFacts, challenger_facts
 from wardround.report.change import Change, change_of
 from wardround.report.facts import (
@@ -111,7 +110,7 @@ def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
     scored = record.ledger[outcome == "scored"]
     scores, bands = scored["score"].to_numpy(dtype=float), scored["band"].tolist()
     thresholds = {str(band): at for band, at in record.card.thresholds.items()} if record.card else {}
-    mode = mode_of(record.request)
+    mode = record.request.mode or ""
     found = stages(record.ledger, why_not_written(record, mode), words)
     change = change_of(record, words)
     return Aggregates(
@@ -121,8 +120,8 @@ def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
         title=record.condition.title,
         description=record.condition.description,
         mode=mode,
-        as_of=moment(pd.Timestamp(record.request["as_of"])),
-        time=str(record.request["as_of"]),
+        as_of=moment(pd.Timestamp(record.request.as_of)),
+        time=record.request.as_json()["as_of"],
         safety=SAFETY,
         facts=facts(record, mode),
         technical=technical(record),
@@ -150,7 +149,7 @@ def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
         left_out=sum(left_out_of(texts_of(texts)) for texts in record.scores["reasons"]),
         challenger=challenger_facts(record.summary.challenger) if record.summary.challenger else None,
         model=model_facts(record.card, record.gates) if record.card else None,
-        model_version=record.request["model_version"],
+        model_version=record.request.model_version,
     )
 
 

@@ -18,11 +18,11 @@ STATES: Final = ("high", "moderate", "low", "indeterminate", "failed")
 # A stay without a score has none of these, so it neither rises nor falls.
 _HEIGHT: Final = {"high": 3.0, "moderate": 2.0, "low": 1.0}
 # An input has stopped if at most half as many stays have it as before, and at least a tenth had it before.
-STOPPED_AT: Final = 0.5
-WAS_COMMON: Final = 0.1
+_STOPPED_AT: Final = 0.5
+_WAS_COMMON: Final = 0.1
 # With fewer stays, a share means nothing.
-ENOUGH_ROWS: Final = 5
-NO_LONGER_FOUND: Final = "No longer among the stays that the source returns"
+_ENOUGH_ROWS: Final = 5
+_NO_LONGER_FOUND: Final = "No longer among the stays that the source returns"
 _NOT_EXCLUDED: Final = f"outcome != '{EXCLUDED}'"
 
 
@@ -86,7 +86,7 @@ def change_of(record: RunRecord, words: Words) -> Change:
         moves=tuple((state, tuple(int(number) for number in moved.loc[state])) for state in STATES),
         rose=int((steps > 0).sum()),
         fell=int((steps < 0).sum()),
-        stopped=stopped_inputs(before, record.unknown, record.rows, record.condition),
+        stopped=_stopped_inputs(before, record.unknown, record.rows, record.condition),
         points=_points(record) if earlier.points else (),
     )
 
@@ -109,17 +109,17 @@ def known_shares(unknown: Mapping[str, int], rows: int, condition: Condition) ->
     return {name: 1 - number / rows for name, number in missing.items()}
 
 
-def stopped_inputs(
+def _stopped_inputs(
     before: RunBefore, unknown: Mapping[str, int], rows: int, condition: Condition
 ) -> tuple[StoppedInput, ...]:
     """Returns the variables that many stays had in the previous run and few have now, the largest fall first."""
-    if min(rows, before.rows) < ENOUGH_ROWS:
+    if min(rows, before.rows) < _ENOUGH_ROWS:
         return ()
     now = known_shares(unknown, rows, condition)
     found = [
         StoppedInput(condition.variables[name].display, then, now[name])
         for name, then in known_shares(before.unknown, before.rows, condition).items()
-        if name in now and then >= WAS_COMMON and now[name] <= STOPPED_AT * then
+        if name in now and then >= _WAS_COMMON and now[name] <= _STOPPED_AT * then
     ]
     return tuple(sorted(found, key=lambda one: (one.now - one.then, one.display)))
 
@@ -133,7 +133,7 @@ def _why_gone(gone: pd.Index, ledger: pd.DataFrame, words: Words) -> tuple[Loss,
     excluded = ledger[ledger["stay_id"].isin(gone)]
     losses = losses_of(excluded, words)
     unknown = len(gone) - len(excluded)
-    return (*losses, Loss(NO_LONGER_FOUND, unknown)) if unknown else losses
+    return (*losses, Loss(_NO_LONGER_FOUND, unknown)) if unknown else losses
 
 
 def _notes(record: RunRecord) -> Iterator[str]:
@@ -147,13 +147,13 @@ def _notes(record: RunRecord) -> Iterator[str]:
     elif before is None:
         yield "No earlier run with the same request ended successfully, so there is nothing to compare with."
     yield from _passed_over(earlier.passed_over)
-    if before and before.model_version != record.request["model_version"]:
+    if before and before.model_version != record.request.model_version:
         yield (
             f"The previous run used another model, {before.model_version}: bands may have changed because of the"
             " model, not the patients."
         )
-    if before and min(record.rows, before.rows) < ENOUGH_ROWS:
-        yield f"Inputs are not compared: one of the runs has fewer than {count(ENOUGH_ROWS)} stays with values."
+    if before and min(record.rows, before.rows) < _ENOUGH_ROWS:
+        yield f"Inputs are not compared: one of the runs has fewer than {count(_ENOUGH_ROWS)} stays with values."
 
 
 def _passed_over(runs: Sequence[PassedOver]) -> Iterator[str]:
@@ -172,5 +172,5 @@ def _points(record: RunRecord) -> tuple[Point, ...]:
     """Returns the previous runs and this one, the oldest first."""
     scored = record.ledger["outcome"] == SCORED
     high = int((scored & (record.ledger["band"] == "high")).sum())
-    now = Point(pd.Timestamp(record.request["as_of"]), len(record.ledger), high)
+    now = Point(pd.Timestamp(record.request.as_of), len(record.ledger), high)
     return (*record.earlier.points, now) if record.earlier.points else ()

@@ -13,7 +13,7 @@ def facts(record: RunRecord, mode: str) -> tuple[tuple[str, str], ...]:
     return (
         ("Mode", f"{mode}{_whose_mode(record)}"),
         *_scored_when(record),
-        ("Model", record.request["model_version"]),
+        ("Model", record.request.model_version),
     )
 
 
@@ -21,13 +21,13 @@ def technical(record: RunRecord) -> tuple[tuple[str, str], ...]:
     """Returns what is needed to find the run again and to know what was requested."""
     request = record.request
     return (
-        ("Source", address(request["source_url"])),
-        *((("Results at", address(request["write_to"])),) if request.get("write_to") else ()),
+        ("Source", address(request.source_url)),
+        *((("Results at", address(request.write_to)),) if request.write_to else ()),
         *_group_of_the_high_band(record),
         ("Run", record.run),
-        ("Definition", f"{record.condition.id} {request['condition_version']} ({request['spec_digest'][:12]})"),
-        ("Looks for stays back to", f"{request['look_back'] or window(record.condition.cohort.look_back)} before"),
-        ("Wardround", request["software_version"]),
+        ("Definition", f"{record.condition.id} {request.condition_version} ({request.spec_digest[:12]})"),
+        ("Looks for stays back to", f"{window(request.look_back or record.condition.cohort.look_back)} before"),
+        ("Wardround", request.software_version),
     )
 
 
@@ -46,7 +46,7 @@ def _group_of_the_high_band(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 def _whose_mode(record: RunRecord) -> str:
     """Returns who chose the mode, if it is not obvious: the condition's setting, or a request that differs from it."""
-    asked, of_condition = record.request.get("mode_asked"), record.request.get("mode_of_condition")
+    asked, of_condition = record.request.mode_asked, record.request.mode_of_condition
     if asked is None:
         return ", as set in the condition" if of_condition == "shadow" else ""
     return f", by request: the condition is set to {of_condition}" if of_condition not in (None, asked) else ""

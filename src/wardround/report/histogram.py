@@ -36,11 +36,11 @@ class Frame:
         return self.top + self.height
 
 
-WIDE: Final = Frame("histogram", WIDTH)
+_WIDE: Final = Frame("histogram", WIDTH)
 NARROW: Final = Frame("histogram-narrow", 360, right=22)
 
 
-def histogram(scores: np.ndarray, bands: Sequence[str], thresholds: Mapping[str, float], frame: Frame = WIDE) -> str:
+def histogram(scores: np.ndarray, bands: Sequence[str], thresholds: Mapping[str, float], frame: Frame = _WIDE) -> str:
     """Draws scores (0 to 1) in equal steps, stacked by band, with the thresholds as lines; "" without scores."""
     if not len(scores):
         return ""

@@ -19,7 +19,7 @@ METRICS: Final = {
     "brier": "Brier score",
     "prevalence": "Share with the outcome",
 }
-MEANINGS: Final = {
+_MEANINGS: Final = {
     "auroc": "how often a patient with the outcome scores above one without it; 0.5 is chance",
     "auprc": "the same question for a rare outcome; chance is the share with the outcome",
     "f1": "sensitivity and positive predictive value in one figure",
@@ -137,7 +137,7 @@ def _horizon(horizon: str) -> str:
 
 
 def _line(name: str, metric: Metric) -> MetricLine:
-    title, meaning = METRICS.get(name, name.replace("_", " ")), MEANINGS.get(name, "")
+    title, meaning = METRICS.get(name, name.replace("_", " ")), _MEANINGS.get(name, "")
     if metric.value is None:
         return MetricLine(title, "–", metric.reason or "", meaning)
     interval = "{:.3f} to {:.3f}".format(*metric.interval) if metric.interval else metric.why_no_interval

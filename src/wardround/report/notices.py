@@ -23,7 +23,7 @@ class Notice:
 
 
 # A run that started this long after its time looks back on purpose, or catches up on a missed run.
-LOOKS_BACK: Final = timedelta(hours=24)
+_LOOKS_BACK: Final = timedelta(hours=24)
 
 
 def notices(record: RunRecord, mode: str, guarded: bool) -> Iterator[Notice]:
@@ -38,7 +38,7 @@ def notices(record: RunRecord, mode: str, guarded: bool) -> Iterator[Notice]:
 def looks_back(record: RunRecord) -> str:
     """Returns a plain line about a run for a time long past; "" for any other run."""
     hours = record.summary.hours_after_as_of
-    if hours is None or timedelta(hours=hours) < LOOKS_BACK:
+    if hours is None or timedelta(hours=hours) < _LOOKS_BACK:
         return ""
     return f"This run looks back: it was made {span(hours)} after the time that it describes."
 
@@ -67,7 +67,7 @@ def _said(text: str, guarded: bool) -> str:
 
 
 def _of_rehearsal(record: RunRecord) -> Iterator[Notice]:
-    if record.request.get("demo_model"):
+    if record.request.demo_model:
         yield Notice(
             "stopped",
             "Rehearsal with the demo\u2019s model",
@@ -81,7 +81,7 @@ def _of_mode(record: RunRecord, mode: str) -> Iterator[Notice]:
         yield Notice(
             "shadow", "Shadow run", "Nothing was written to the source. These scores are not part of any record."
         )
-    if mode == "live" and record.request.get("mode_of_condition") == "shadow":
+    if mode == "live" and record.request.mode_of_condition == "shadow":
         yield Notice(
             "late",
             "Live by request",
@@ -111,7 +111,7 @@ def _of_its_end(record: RunRecord, guarded: bool) -> Iterator[Notice]:
     elif not record.summary.complete:
         yield Notice("incomplete", "Incomplete run", "Stays failed, or the source does not hold what was written.")
     hours = record.summary.hours_after_as_of
-    if hours is not None and record.condition.quality.late_after <= timedelta(hours=hours) < LOOKS_BACK:
+    if hours is not None and record.condition.quality.late_after <= timedelta(hours=hours) < _LOOKS_BACK:
         yield Notice("late", "Late scores", f"They were ready {span(hours)} after the time that they are for.")
 
 

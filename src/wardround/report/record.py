@@ -8,6 +8,7 @@ import pandas as pd
 
 from wardround.core.expected_stays import Census
 from wardround.core.run_summary import RunSummary
+from wardround.core.stored_request import StoredScreening
 from wardround.evaluation.gates import Verdict
 from wardround.quality.suite import QualityResult
 from wardround.report.earlier import EarlierRuns
@@ -23,7 +24,7 @@ class RunRecord:
     Attributes:
         run: its id.
         condition: the condition that was screened for.
-        request: request.json.
+        request: what the run was opened with.
         summary: empty for a run that ended before it was written.
         ledger: LEDGER_COLUMNS, one row per stay found.
         stays: stay_id and intime of the stays found.
@@ -41,7 +42,7 @@ class RunRecord:
 
     run: str
     condition: Condition
-    request: Mapping[str, Any]
+    request: StoredScreening
     summary: RunSummary
     ledger: pd.DataFrame
     stays: pd.DataFrame

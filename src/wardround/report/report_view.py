@@ -1,4 +1,4 @@
-"""Prepares everything that the report's pages show, in words and drawings."""
+"""Adds the lists of patients to the figures of `aggregates.py`: together, what the report's pages show."""
 
 from dataclasses import dataclass, replace
 

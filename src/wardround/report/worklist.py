@@ -76,13 +76,13 @@ class PatientList:
 
 def joined(record: RunRecord) -> pd.DataFrame:
     """Returns the ledger with hours since admission, reasons, missing inputs, previous state and chart address."""
-    as_of = pd.Timestamp(record.request["as_of"])
+    as_of = pd.Timestamp(record.request.as_of)
     admitted = pd.to_datetime(record.stays["intime"], utc=True)
     hours = record.stays[["stay_id"]].assign(hours=(as_of - admitted) / pd.Timedelta(hours=1))
     ledger = record.ledger.rename(columns={"reason": "why"})
     for known in (hours, record.scores):
         ledger = ledger.merge(known.astype({"stay_id": "str"}), on="stay_id", how="left", validate="one_to_one")
-    said, before = record.request.get("chart_url") or "", _before(record)
+    said, before = record.request.chart_url or "", _before(record)
     pattern = said if is_pattern(said) else ""
     ids = zip(ledger["patient_id"], ledger["stay_id"], strict=True)
     columns = column_words(record.condition)

@@ -32,13 +32,13 @@ class AlertPolicy:
 
     def __post_init__(self) -> None:
         if (self.band is None) == (self.threshold is None):
-            raise ValueError("an alert policy has a band or a threshold, and not both")
+            raise ValueError("alert policy: expected either a band or a threshold")
         if self.band is not None and self.band not in _RANK:
-            raise ValueError(f"no band of an alert policy: {self.band!r}, expected one of {', '.join(_RANK)}")
+            raise ValueError(f"alert policy: got band {self.band!r}, expected one of {', '.join(_RANK)}")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise ValueError(f"no threshold of an alert policy: {self.threshold}, expected 0 to 1")
+            raise ValueError(f"alert policy: got threshold {self.threshold}, expected 0 to 1")
         if self.lock_out < timedelta() or self.late_after <= timedelta():
-            raise ValueError("an alert policy has a lock-out of no less than nothing, and a positive time until late")
+            raise ValueError("alert policy: expected a lock-out that is not negative, and a positive late_after")
 
     def _reached_by(self, score: float, band: str) -> bool:
         if self.threshold is not None:

@@ -41,7 +41,7 @@ def decide(wanted: Resource, held: Sequence[Resource], blind: bool = False) -> D
     if not held:
         return Decision(changes=(wanted,))
     standing = [one for one in held if not is_withdrawn(one)]
-    if any(is_withdrawn_by_others(one) for one in held) and (blind or not standing):
+    if any(_is_withdrawn_by_others(one) for one in held) and (blind or not standing):
         return Decision(tuple(superseded(one) for one in standing), withdrawn=True)
     kept = newest(standing or held)
     others = tuple(superseded(one) for one in held if one is not kept)
@@ -63,7 +63,7 @@ def overruled(history: Sequence[Resource], before: str, now: str) -> Resource | 
     if now not in versions:
         return None
     unseen = list(takewhile(lambda one: version_of(one) != before, history[versions.index(now) + 1 :]))
-    return unseen[0] if unseen and is_withdrawn_by_others(unseen[0]) else None
+    return unseen[0] if unseen and _is_withdrawn_by_others(unseen[0]) else None
 
 
 def version_of(resource: Mapping[str, Any]) -> str:
@@ -80,7 +80,7 @@ def is_withdrawn(resource: Mapping[str, Any]) -> bool:
     return resource.get("status") == WITHDRAWN
 
 
-def is_withdrawn_by_others(resource: Mapping[str, Any]) -> bool:
+def _is_withdrawn_by_others(resource: Mapping[str, Any]) -> bool:
     """Returns whether a person or another system withdrew it, and not `wardround retract`."""
     notes = resource.get("note")
     signed = isinstance(notes, list) and any(

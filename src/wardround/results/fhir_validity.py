@@ -9,13 +9,13 @@ from typing import Any, Final
 from wardround.results.risk_assessment import IDENTIFIER_SYSTEM, RISK_DISPLAYS, references
 from wardround.results.written_shape import is_as_we_write
 
-RISK_ASSESSMENT_STATUS: Final = ("preliminary", "final", "amended", "corrected", "entered-in-error")
+_RISK_ASSESSMENT_STATUS: Final = ("preliminary", "final", "amended", "corrected", "entered-in-error")
 _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]{2,40}/[A-Za-z0-9.-]{1,64}")
 
 
 def check_risk_assessment(resource: Mapping[str, Any], percent: bool) -> None:
     """Raises ValueError, naming the rule and no value, if a RiskAssessment of ours must not be written."""
-    _require(resource["status"] in RISK_ASSESSMENT_STATUS, "status is not in the value set")
+    _require(resource["status"] in _RISK_ASSESSMENT_STATUS, "status is not in the value set")
     _require(resource["identifier"][0]["system"] == IDENTIFIER_SYSTEM, "identifier has another system")
     for prediction in resource["prediction"]:
         stated = prediction["probabilityDecimal"]
@@ -46,6 +46,12 @@ def check_structure(resource: Mapping[str, Any]) -> None:
     except ValidationError as error:
         places = sorted({".".join(str(part) for part in item["loc"]) or "resource" for item in error.errors()})
         raise ValueError(f"{resource['resourceType']} is not valid R4 at {', '.join(places)}") from None
+
+
+def prepare() -> None:
+    """Loads the models of what a screening writes, which takes a tenth of a second: call it while other work waits."""
+    for resource_type in ("Device", "Provenance", "RiskAssessment"):
+        _model(resource_type)
 
 
 @cache

@@ -64,7 +64,7 @@ class Expected(NamedTuple):
     below: int
     above: int
 
-    def speaks_for(self, value: float) -> int:
+    def expected_direction(self, value: float) -> int:
         return self.below if value < self.low else self.above if value > self.high else 0
 
 
@@ -153,7 +153,7 @@ def _shown(
         if len(shown) == top or not by:
             break
         expected = columns.expected[place]
-        if expected is not None and expected.speaks_for(value) * by < 0:
+        if expected is not None and expected.expected_direction(value) * by < 0:
             left_out += 1
         else:
             shown.append(Move(names[place], place, value, by))

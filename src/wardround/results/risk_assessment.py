@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -16,8 +17,8 @@ DEVICE_SYSTEM: Final = "urn:wardround:device"
 MODEL_SYSTEM: Final = "urn:wardround:model"
 RISK_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
 RISK_DISPLAYS: Final = {LOW: "Low likelihood", MODERATE: "Moderate likelihood", HIGH: "High likelihood"}
-ADJUNCT: Final = "Adjunct only: one input to a clinical judgement, never the sole basis of a decision."
-COMPARED: Final = "Raises and lowers are meant in comparison with an average patient."
+_ADJUNCT: Final = "Adjunct only: one input to a clinical judgement, never the sole basis of a decision."
+_COMPARED: Final = "Raises and lowers are meant in comparison with an average patient."
 # Parts that others may change without changing what a resource says, or that only the server knows.
 _NOT_CONTENT: Final = ("id", "meta", "text", "status")
 
@@ -85,6 +86,7 @@ def identity(screening: Screening, stay_id: str) -> str:
     return sha256(json.dumps(parts).encode()).hexdigest()
 
 
+@lru_cache(maxsize=256)
 def fhir_time(moment: datetime) -> str:
     """Returns a FHIR dateTime in UTC, with a fraction of a second only if there is one."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -151,7 +153,7 @@ def device(screening: Screening) -> dict[str, Any]:
             {"type": {"text": "software"}, "value": screening.software_version},
             {"type": {"text": "model"}, "value": screening.model_version},
         ],
-        "note": [{"text": ADJUNCT}],
+        "note": [{"text": _ADJUNCT}],
     }
 
 
@@ -217,13 +219,13 @@ def _when(as_of: datetime, horizon: timedelta | None) -> dict[str, str]:
 def _rationale(assessment: Assessment) -> str:
     # Some readers take the R4 probabilityDecimal as a percentage, others as a fraction; the sentence leaves no doubt.
     stated = f"Probability = {assessment.score:.4g} ({assessment.score * 100:.3g} %)."
-    compared = (COMPARED,) if assessment.reasons else ()
+    compared = (_COMPARED,) if assessment.reasons else ()
     return " ".join((stated, *(f"{reason}." for reason in assessment.reasons), *compared))
 
 
 def _note(assessment: Assessment) -> str:
     missing = f"Missing inputs: {', '.join(assessment.missing)}. " if assessment.missing else "No input is missing. "
-    return missing + ADJUNCT
+    return missing + _ADJUNCT
 
 
 def _content(resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,6 +246,7 @@ def _normal_period(prediction: Any) -> Any:
     return {**prediction, "whenPeriod": normal}
 
 
+@lru_cache(maxsize=256)
 def _normal_time(text: str) -> str:
     try:
         return fhir_time(datetime.fromisoformat(text))

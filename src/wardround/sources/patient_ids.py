@@ -12,7 +12,7 @@ import orjson
 
 from wardround.errors import SourceDataError
 
-DEFAULT_COLUMN: Final = "patient_id"
+_DEFAULT_COLUMN: Final = "patient_id"
 
 
 def patient_ids_in(path: str, column: str | None = None) -> Iterator[str]:
@@ -44,7 +44,7 @@ def _of_lines(lines: Iterator[str], _path: str, _column: str | None) -> Iterator
 def _of_csv(lines: Iterator[str], path: str, column: str | None) -> Iterator[str]:
     rows = csv.reader(lines)
     header = [name.strip() for name in next(rows, [])]
-    wanted = column or (header[0] if len(header) == 1 else DEFAULT_COLUMN)
+    wanted = column or (header[0] if len(header) == 1 else _DEFAULT_COLUMN)
     if wanted not in header:
         raise SourceDataError(f"{path}: has no column {wanted!r}; name the column of the ids in cohort.source.column")
     place = header.index(wanted)
@@ -62,7 +62,7 @@ def _of_ndjson(lines: Iterator[str], path: str, column: str | None) -> Iterator[
 
 def _id_of(entry: Any, where: str, column: str | None) -> str:
     is_patient = isinstance(entry, dict) and entry.get("resourceType") == "Patient"
-    key = column or ("id" if is_patient else DEFAULT_COLUMN)
+    key = column or ("id" if is_patient else _DEFAULT_COLUMN)
     value = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise SourceDataError(f"{where}: has no id under {key!r}; name the key of the ids in cohort.source.column")

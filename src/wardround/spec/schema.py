@@ -48,7 +48,7 @@ def key_rows(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, st
                 yield from key_rows(inner, f"{key}{mark}.")
 
 
-def key_table(name: str) -> str:
+def _key_table(name: str) -> str:
     """Returns a Markdown table of every key of a file."""
     rows = [f"| `{key}` | {default} | {meaning} |" for key, default, meaning in key_rows(FILES[name])]
     return "\n".join(["| key | default | meaning |", "| --- | --- | --- |", *rows])
@@ -57,7 +57,7 @@ def key_table(name: str) -> str:
 def with_tables(readme: str) -> str:
     """Returns the README's text with its generated tables renewed."""
     for name in FILES:
-        readme = renewed(readme, _BEGIN.format(name=name), _END.format(name=name), key_table(name))
+        readme = renewed(readme, _BEGIN.format(name=name), _END.format(name=name), _key_table(name))
     return readme
 
 

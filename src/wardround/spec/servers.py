@@ -8,7 +8,7 @@ from wardround.spec.base import SpecModel
 
 CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 # No limit, as far as Wardround is concerned; the settings of a source are smaller.
-NO_CAP: Final = 100_000
+_NO_CAP: Final = 100_000
 
 _FOR_CHECK_SOURCE: Final = "Only check-source compares this; no search of Wardround uses it."
 
@@ -27,9 +27,9 @@ class ServerProfile(SpecModel):
         default=(), description="Texts in CapabilityStatement.software, implementation or publisher; case is ignored."
     )
 
-    page_size: int = Field(default=NO_CAP, ge=1, description="Largest `_count` that the server honours.")
-    patients_per_search: int = Field(default=NO_CAP, ge=1, description="Most patients in one search.")
-    codes_per_search: int = Field(default=NO_CAP, ge=1, description="Most codes in one search.")
+    page_size: int = Field(default=_NO_CAP, ge=1, description="Largest `_count` that the server honours.")
+    patients_per_search: int = Field(default=_NO_CAP, ge=1, description="Most patients in one search.")
+    codes_per_search: int = Field(default=_NO_CAP, ge=1, description="Most codes in one search.")
     encounter_by: tuple[EncounterFilter, ...] = Field(
         default=("class", "type", "location", "date", "status"),
         description="What Encounters can be searched by, besides the patient.",
@@ -71,9 +71,9 @@ class ServerProfile(SpecModel):
     has_batch: bool = Field(default=True, description="A Bundle of type batch can be posted to the base URL.")
     has_conditional_update: bool = Field(default=True, description="`PUT Type?identifier=…` writes once.")
     has_conditional_create: bool = Field(default=True, description="`If-None-Exist` creates once.")
-    batch_entries: int = Field(default=NO_CAP, ge=1, description="Most entries in a batch.")
+    batch_entries: int = Field(default=_NO_CAP, ge=1, description="Most entries in a batch.")
     transaction_entries: int = Field(
-        default=NO_CAP,
+        default=_NO_CAP,
         ge=1,
         description="Most conditional writes in a transaction. Not used: Wardround writes in batches.",
     )

@@ -89,7 +89,7 @@ def translation_of(source_map: SourceMap, variables: Mapping[str, Variable]) -> 
     Raises ValueError, which names the code or unit and the remedy, for a target that variables.yaml does not name, and
     for a code or a unit that already has another meaning.
     """
-    known = named_codes(variables)
+    known = _named_codes(variables)
     codes: dict[Code, Code] = {}
     for system, to, code, meaning in source_map.each_code():
         target = _target(to, meaning, variables, known, f"code {code} of {system}")
@@ -103,7 +103,7 @@ def translation_of(source_map: SourceMap, variables: Mapping[str, Variable]) -> 
     )
 
 
-def named_codes(variables: Mapping[str, Variable]) -> frozenset[Code]:
+def _named_codes(variables: Mapping[str, Variable]) -> frozenset[Code]:
     """Returns the codes of all variables, and of the panels that contain them."""
     return frozenset(code for one in variables.values() for code in (*one.all_codes(), *one.panel_codes()))
 
@@ -142,7 +142,7 @@ def from_concept_map(resource: dict[str, Any], variables: Mapping[str, Variable]
     Raises ValueError, which names the group, for a group without source or target, for an invalid element, for a code
     that means two things, and for a map of which nothing is kept.
     """
-    known = named_codes(variables)
+    known = _named_codes(variables)
     codes: list[dict[str, Any]] = []
     units: dict[str, str] = {}
     for number, group in enumerate(resource.get("group") or []):

@@ -11,7 +11,7 @@ from wardround.spec.code_systems import LOINC, spellings
 from wardround.spec.ucum import measure
 from wardround.spec.units import UnitConversion, between, conversion
 
-MIMIC_CODE_SYSTEMS = {
+_MIMIC_CODE_SYSTEMS = {
     "chartevents": "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-chartevents-d-items",
     "labevents": "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-d-labitems",
 }
@@ -140,7 +140,7 @@ class Variable(SpecModel):
 
     def all_codes(self) -> tuple[tuple[str, str], ...]:
         """Returns all (system, code) pairs that mean this variable, in an Observation or in a component that counts."""
-        mimic = MIMIC_CODE_SYSTEMS[self.mimic.table]
+        mimic = _MIMIC_CODE_SYSTEMS[self.mimic.table]
         loinc = (pair for code in self.loinc for pair in _pairs(LOINC, code))
         others = (pair for named in self.codes for pair in named.pairs())
         return (*loinc, *others, *((mimic, str(itemid)) for itemid in self.mimic.itemids))

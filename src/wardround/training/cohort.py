@@ -107,16 +107,16 @@ def remedy(excluded: pd.DataFrame, task: Task) -> str:
     if not begun and not unknown:
         return "add patients, or check the label's codes" if task.label == "icd" else "add patients, or check the label"
     left_out = (
-        f"{stays_in_words(begun)} left out because onset came before the first prediction"
+        f"{_stays_in_words(begun)} left out because onset came before the first prediction"
         f" (from {format_duration(task.at)} after admission)" * bool(begun),
-        f"{stays_in_words(unknown)} left out because SOFA did not rise" * bool(unknown),
+        f"{_stays_in_words(unknown)} left out because SOFA did not rise" * bool(unknown),
     )
     earlier = "predict earlier with --at, or every hour with --horizon" if task.horizon is None else "add patients"
     other = ", or choose another onset with --onset" if task.label == "sepsis3" else ""
     return f"{' and '.join(filter(None, left_out))}; {earlier}{other}"
 
 
-def stays_in_words(number: int) -> str:
+def _stays_in_words(number: int) -> str:
     """Returns `1 stay was` or `57 stays were`."""
     return "1 stay was" if number == 1 else f"{number:,} stays were"
 

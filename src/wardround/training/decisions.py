@@ -125,7 +125,7 @@ def standing(decisions: Iterable[Decision]) -> Standing:
     return now
 
 
-def says_again(decision: Decision, decisions: tuple[Decision, ...]) -> bool:
+def is_repeat(decision: Decision, decisions: tuple[Decision, ...]) -> bool:
     """Returns whether the last decision differs from this one only in its time."""
     return bool(decisions) and decisions[-1].model_copy(update={"when": decision.when}) == decision
 

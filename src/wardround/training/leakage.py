@@ -36,7 +36,7 @@ def patient_overlap(patients: pd.Series, folds: pd.Series) -> GateResult:
 
     Args:
         patients: the patient of each row.
-        folds: the fold of each row; the test side counts as one.
+        folds: the fold of each row; the test set counts as one.
     """
     shared = int((folds.groupby(patients.to_numpy()).nunique() > 1).sum())
     said = f"{shared} patients are on two sides or in two folds, expected none; split again by patient"
@@ -234,11 +234,11 @@ def _fall(rows: TrainingRows, whole: np.ndarray, without: np.ndarray) -> Metric:
 def too_good(
     found: Metric, outcome: np.ndarray, patients: pd.Series, most_important: Sequence[str], limits: Leakage
 ) -> GateResult:
-    """Checks the AUROC on the test side: above the limit, it is more often a leak than a discovery.
+    """Checks the AUROC on the test set: above the limit, it is more often a leak than a discovery.
 
     Args:
-        found: the AUROC on the test side.
-        outcome: outcome of each row of the test side.
+        found: the AUROC on the test set.
+        outcome: outcome of each row of the test set.
         patients: patient of each row.
         most_important: the features to examine first.
         limits: limits of the condition.

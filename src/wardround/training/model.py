@@ -56,10 +56,10 @@ class Side(SpecModel):
 
 
 class Split(SpecModel):
-    """How patients, not stays, were split; only the chosen candidate scored the test side, and only once."""
+    """How patients, not stays, were split; only the chosen candidate scored the test set, and only once."""
 
     rule: Literal["patient", "calendar"] = Field(
-        default="patient", description="How the test side was chosen: random patients, or patients of the latest years."
+        default="patient", description="How the test set was chosen: random patients, or patients of the latest years."
     )
     train: Side
     test: Side
@@ -112,7 +112,7 @@ class ModelCard(SpecModel):
     thresholds: dict[Literal["moderate", "high"], float] = Field(description="Where the bands start.")
     calibration: Calibration = Calibration()
     contributions_unit: Literal["log-odds", "probability"]
-    imputation: dict[str, float] = Field(description="What replaces an unknown input: medians of the training side.")
+    imputation: dict[str, float] = Field(description="What replaces an unknown input: medians of the training set.")
     seed: int | None = Field(description="None for a model trained elsewhere.")
     libraries: dict[str, str]
     files: dict[str, str] = Field(description="SHA-256 of each file of the model folder beside this card.")
@@ -120,7 +120,7 @@ class ModelCard(SpecModel):
 
     @property
     def usual(self) -> Mapping[str, float]:
-        """The patient that reasons compare with, by column: the medians of the training side, or typical values."""
+        """The patient that reasons compare with, by column: the medians of the training set, or typical values."""
         return self.imported.typical if self.imported else self.imputation
 
     def content_version(self, condition_version: str) -> str:
@@ -150,7 +150,7 @@ class Inputs:
         np.copyto(inputs, self.imputation, where=np.isnan(inputs))
         return inputs
 
-    def are_there(self, rows: np.ndarray) -> np.ndarray:
+    def have_required(self, rows: np.ndarray) -> np.ndarray:
         """Returns, for each row, whether it has all inputs that are required and have no imputation."""
         return np.asarray(~np.isnan(rows[:, self.required]).any(axis=1))
 
@@ -198,7 +198,11 @@ class ScoringModel:
         return calibrated(self.fitted.predict(inputs), self.card.calibration)
 
     def explained(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the same and each input's part in it, in `card.contributions_unit` (see `contributions`)."""
+        """Returns the same and each input's part in it (rows x inputs), in `card.contributions_unit`.
+
+        The parts of a row and the candidate's bias add up to its prediction in that unit (log-odds: before the logistic
+        function), before calibration, which changes neither their order nor their signs.
+        """
         scores, contributions = self.fitted.explained(inputs)
         return calibrated(scores, self.card.calibration), contributions.values
 
@@ -210,21 +214,7 @@ class ScoringModel:
     def can_score(self, features: pd.DataFrame) -> np.ndarray:
         """Returns, for each row, whether it has all inputs that are required and have no imputation."""
         columns, rows = self._rows(features)
-        return self.inputs_among(columns).are_there(rows)
-
-    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Returns each column's part in each row's score, in `card.contributions_unit`, with the index of `features`.
-
-        A row's contributions and `bias` add up to the candidate's prediction in that unit (log-odds: before the
-        logistic function), before calibration, which changes neither their order nor their signs.
-        """
-        values = self.fitted.contributions(self._inputs(features)).values
-        return pd.DataFrame(values, index=features.index, columns=list(self.card.columns))
-
-    @property
-    def bias(self) -> float:
-        """The part of every prediction that no column explains, in `card.contributions_unit`."""
-        return self.fitted.contributions(np.zeros((1, len(self.card.columns)))).bias
+        return self.inputs_among(columns).have_required(rows)
 
     def _inputs(self, features: pd.DataFrame) -> np.ndarray:
         columns, rows = self._rows(features)

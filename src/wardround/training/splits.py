@@ -14,7 +14,7 @@ _ADD: Final = "add patients"
 
 
 def patients_to_test(table: pd.DataFrame, seed: int, remedy: str = _ADD) -> frozenset[str]:
-    """Returns the patients of the test side: a quarter of those with and of those without a positive stay.
+    """Returns the patients of the test set: a quarter of those with and of those without a positive stay.
 
     Args:
         table: patient_id and outcome, one row per stay.
@@ -33,7 +33,7 @@ def patients_to_test(table: pd.DataFrame, seed: int, remedy: str = _ADD) -> froz
 
 
 def latest_patients(table: pd.DataFrame, remedy: str = _ADD) -> frozenset[str]:
-    """Returns the patients of the test side in a split by calendar: those of the latest group of years.
+    """Returns the patients of the test set in a split by calendar: those of the latest group of years.
 
     A patient belongs to one group, so that no patient is on both sides.
 

@@ -22,16 +22,16 @@ from wardround.spec.conditions import Label
 from wardround.training.labels import RULES, TIMED_RULES, onset_definition
 
 HOUR: Final = pd.Timedelta(hours=1)
-FIRST_HOUR: Final = timedelta(hours=1)
+_FIRST_HOUR: Final = timedelta(hours=1)
 
 # What every row of a training table says about its stay, besides the outcome; filled by `rows_of`.
 ROW_COLUMNS: Final = (
     "stay_id", "patient_id", "as_of", "outcome", "matched", "hour", "onset", "unit", "race", "anchor_year_group",
     "sex_group", "age_band",
 )  # fmt: skip
-AGE_BANDS: Final = {"18-44": 18, "45-64": 45, "65-79": 65, "80+": 80}
+_AGE_BANDS: Final = {"18-44": 18, "45-64": 45, "65-79": 65, "80+": 80}
 # A model is asked about hours that at least so many patients, and this share of them, reach in its training data.
-FEWEST_PATIENTS: Final = 10
+_FEWEST_PATIENTS: Final = 10
 _SHARE_OF_PATIENTS: Final = 0.01
 
 
@@ -45,7 +45,7 @@ def task_of(label: Label, at: timedelta, horizon: timedelta | None) -> Task:
         )
     return Task(
         task="daily" if horizon is None else "hourly",
-        at=at if horizon is None else FIRST_HOUR,
+        at=at if horizon is None else _FIRST_HOUR,
         horizon=horizon,
         hours_per_row=24 if horizon is None else 1,
         label=label.rule,
@@ -112,7 +112,7 @@ def _reached_by_enough(last: np.ndarray, patients: pd.Series, task: Task) -> flo
     Of fewer than ten patients no model is trained; then it is the last hour that anybody reaches.
     """
     reached = np.sort(pd.Series(last).groupby(patients.to_numpy()).max().to_numpy())[::-1]
-    enough = max(FEWEST_PATIENTS, int(np.ceil(_SHARE_OF_PATIENTS * len(reached))))
+    enough = max(_FEWEST_PATIENTS, int(np.ceil(_SHARE_OF_PATIENTS * len(reached))))
     found = reached[enough - 1] if len(reached) >= enough else reached.max(initial=0)
     return float(max(found, task.at / HOUR + task.hours_per_row))
 
@@ -182,5 +182,5 @@ def _sex_group(sex: pd.Series) -> pd.Series:
 def _age_band(rows: pd.DataFrame) -> pd.Series:
     """Returns the age band at the prediction, by completed years; empty below the youngest band."""
     age = completed_years(rows["birth_date"], pd.DatetimeIndex(rows["as_of"])).to_numpy()
-    place = np.searchsorted(list(AGE_BANDS.values()), age, side="right")
-    return pd.Series(np.array(["", *AGE_BANDS])[place], index=rows.index, dtype="str")
+    place = np.searchsorted(list(_AGE_BANDS.values()), age, side="right")
+    return pd.Series(np.array(["", *_AGE_BANDS])[place], index=rows.index, dtype="str")

@@ -6,22 +6,21 @@ These functions see ledgers; they never log.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, read_together, runs_before
 from wardround.core import run_files
 from wardround.core.expected_stays import Census, Question
 from wardround.core.ledger import SCORED
-from wardround.core.run_mode import mode_of
 from wardround.core.run_summary import RunSummary
+from wardround.core.stored_request import StoredScreening
 from wardround.report.earlier import DRAWN, EarlierRuns, PassedOver, Point, RunBefore
 from wardround.settings import Settings
 from wardround.workflows.run_inputs import kept_unknown
 
-MOST_LOOKED_AT: Final = 100
+_MOST_LOOKED_AT: Final = 100
 """At most this many earlier runs are opened: runs of other sources and cohorts may lie between."""
 _OF_STAYS: Final = ["stay_id", "unit", "outcome", "reason", "score", "band"]
 _FILES: Final = (run_files.REQUEST, run_files.CENSUS, run_files.SUMMARY)
@@ -29,7 +28,7 @@ _AT_ONCE: Final = 12
 UNREADABLE: Final = "its files cannot be read"
 
 
-def earlier_runs(census: Census, request: Mapping[str, Any], settings: Settings) -> EarlierRuns:
+def earlier_runs(census: Census, request: StoredScreening, settings: Settings) -> EarlierRuns:
     """Returns what came before a run by prediction time, so that a report made again later compares with the same runs.
 
     `census` and `request` are those of the run; the census is empty for a run that never found its stays.
@@ -37,8 +36,8 @@ def earlier_runs(census: Census, request: Mapping[str, Any], settings: Settings)
     question = _question(census, request)
     if question is None:
         return EarlierRuns()
-    as_of = pd.Timestamp(request["as_of"])
-    names = list(islice(runs_before(settings.runs, request["condition"], as_of), MOST_LOOKED_AT))
+    as_of = pd.Timestamp(request.as_of)
+    names = list(islice(runs_before(settings.runs, request.condition, as_of), _MOST_LOOKED_AT))
     before: RunBefore | None = None
     passed_over: list[PassedOver] = []
     points: dict[pd.Timestamp, Point] = {}
@@ -57,7 +56,7 @@ def earlier_runs(census: Census, request: Mapping[str, Any], settings: Settings)
         if len(points) == DRAWN:
             break
     oldest_first = tuple(reversed(points.values()))
-    return EarlierRuns(before, tuple(passed_over), oldest_first, exhausted=len(names) == MOST_LOOKED_AT)
+    return EarlierRuns(before, tuple(passed_over), oldest_first, exhausted=len(names) == _MOST_LOOKED_AT)
 
 
 @dataclass(frozen=True)
@@ -104,20 +103,21 @@ def _with_same_request(question: tuple[Question, bool], names: Sequence[str], se
 def _earlier(question: tuple[Question, bool], folder: RunFolder, read: Mapping[str, bytes]) -> _Earlier | None:
     """Returns a run with the same request, else None; also None for a folder that is removed or of another release."""
     try:
-        request, census = orjson.loads(read[run_files.REQUEST]), Census.model_validate_json(read[run_files.CENSUS])
+        request = StoredScreening.model_validate_json(read[run_files.REQUEST])
+        census = Census.model_validate_json(read[run_files.CENSUS])
         if _question(census, request) != question:
             return None
         summary = RunSummary.model_validate_json(read.get(run_files.SUMMARY, b"{}"))
-        return _Earlier(folder, pd.Timestamp(request["as_of"]), str(request["model_version"]), summary)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        return _Earlier(folder, pd.Timestamp(request.as_of), request.model_version, summary)
+    except (KeyError, ValueError):
         return None
 
 
-def _question(census: Census, request: Mapping[str, Any]) -> tuple[Question, bool] | None:
+def _question(census: Census, request: StoredScreening) -> tuple[Question, bool] | None:
     """Returns what two comparable runs have in common, and whether they write; None if that is not known.
 
     Also returns None for patients who were requested by their ids.
     """
     if not census.of or census.of.names_patients:
         return None
-    return census.of, mode_of(request) == "live"
+    return census.of, request.mode == "live"

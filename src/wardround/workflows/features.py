@@ -61,7 +61,7 @@ def build_table(source: Source, condition: Condition, moment: timedelta | dateti
     if as_of:
         cohort = eligible(stays, pd.Timestamp(as_of), condition)
         stays, reasons = cohort.eligible, Counter(cohort.excluded["reason"])
-    features, set_aside = features_of(source, index_at(stays, moment), condition)
+    features, set_aside = features_of(source, _index_at(stays, moment), condition)
     return FeatureTable(
         features=features,
         stays_set_aside=found.set_aside["reason"].value_counts().to_dict(),
@@ -84,7 +84,7 @@ def features_of(source: Source, index: pd.DataFrame, condition: Condition) -> tu
     return pd.concat(tables).sort_values("stay_id", ignore_index=True), dict(sorted(set_aside.items()))
 
 
-def index_at(stays: pd.DataFrame, moment: timedelta | datetime) -> pd.DataFrame:
+def _index_at(stays: pd.DataFrame, moment: timedelta | datetime) -> pd.DataFrame:
     """Returns the index of all the stays: `moment` after admission, or at the time `moment`."""
     if isinstance(moment, timedelta):
         return index_after(stays, moment)

@@ -1,27 +1,35 @@
-"""Runs the quality gate in a separate process, so that its imports cost the screening no time."""
+"""Runs the quality gate's library in a separate process, so that its imports cost the screening no time."""
 
 import gc
-import logging
 import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from wardround.errors import WardroundError, named
-from wardround.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from wardround.quality.suite import QualityResult
+    from wardround.settings import Settings
+    from wardround.spec.conditions import Condition
 
 _MODULE: Final = "wardround.workflows.gate_process"
 
 
 class GateProcess:
-    """Runs `check_quality` in a child process; a context manager, called once, with the arguments of the function.
+    """Does what `check_quality` does, with Great Expectations in a child process; a context manager, called once.
 
     Importing Great Expectations takes seconds of one core. The child starts importing at once, on another core; a
     thread could not, because imports hold the interpreter. This module imports nothing heavy, so that the child can be
-    the first thing that a command starts. The child ends when its standard input closes, and so also if the parent is
-    killed.
+    the first thing that a command starts, and the child imports only what validating takes. It ends when its standard
+    input closes, and so also if the parent is killed.
     """
 
     def __enter__(self) -> Self:
@@ -36,43 +44,51 @@ class GateProcess:
         self._child.kill()
         self._child.__exit__(None, None, None)
 
-    def __call__(self, run: str, settings: Settings) -> None:
-        answer, _ = self._child.communicate(pickle.dumps((run, settings)))
+    def __call__(self, run: str, settings: "Settings") -> None:
+        from wardround.workflows.screen.check_quality import check_quality
+
+        check_quality(run, settings, partial(self._validate, f"run {run}"))
+
+    def _validate(self, where: str, parts: "Iterable[pd.DataFrame]", condition: "Condition") -> "QualityResult":
+        """Returns what `expectations.validate` returns, or raises what it raises; `parts` is sent to the child.
+
+        Raises WardroundError if the child fails in any other way.
+        """
+        from wardround.workflows.screen.ahead import load_ahead
+
+        with ThreadPoolExecutor(1) as pool:
+            answered = pool.submit(self._child.communicate, pickle.dumps((parts, condition)))
+            # In a small ward the child is still importing.
+            load_ahead()
+            answer, _ = answered.result()
         try:
-            problem, records = pickle.loads(answer)
+            verdict: QualityResult | WardroundError | str = pickle.loads(answer)
         except (EOFError, pickle.UnpicklingError):
             raise WardroundError(
-                f"run {run}: the process of the quality gate ended with {self._child.returncode}, expected its verdict;"
+                f"{where}: the process of the quality gate ended with {self._child.returncode}, expected its verdict;"
                 " resume the run"
             ) from None
-        for record in records:
-            if (log := logging.getLogger(record.name)).isEnabledFor(record.levelno):
-                log.handle(record)
-        if problem is not None:
-            raise problem
-
-
-class _Kept(logging.Handler):
-    """Keeps the child's log records for its parent, because only the parent knows where logs go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        record.msg, record.args = record.getMessage(), None
-        self.records.append(record)
+        if isinstance(verdict, str):
+            raise WardroundError(
+                f"{where}: the quality gate failed with {verdict}, expected its verdict; fix the cause and resume the"
+                " run"
+            )
+        if isinstance(verdict, WardroundError):
+            raise verdict
+        return verdict
 
 
 def _serve() -> None:
-    """Runs in the child: prepares, does what standard input asks, and writes None or the error to standard output."""
+    """Runs in the child: imports, then validates what standard input gives, and writes the answer to standard output.
+
+    The answer is the result, the WardroundError that was raised, or the name of any other error.
+    """
     # Ctrl-C reaches both processes, and the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     # Garbage collection over everything that is imported takes a sixth of the time of the imports.
     gc.disable()
     from wardround.adapters import expectations
-    from wardround.workflows.screen import check_quality
 
     expectations.prepare()
     gc.enable()
@@ -81,20 +97,15 @@ def _serve() -> None:
     asked = sys.stdin.buffer.read()
     if not asked:
         return
-    run, settings = pickle.loads(asked)
-    problem, kept, log = None, _Kept(), logging.getLogger("wardround")
-    log.addHandler(kept)
-    log.setLevel(logging.DEBUG)
+    answer: QualityResult | WardroundError | str
     try:
-        check_quality(run, settings)
+        parts, condition = pickle.loads(asked)
+        answer = expectations.validate(parts, condition)
     except WardroundError as error:
-        problem = error
-    except Exception as error:  # noqa: BLE001 - the interpreter would print its message
-        problem = WardroundError(
-            f"run {run}: the quality gate failed with {named(error)}, expected its verdict; fix the cause and resume"
-            " the run"
-        )
-    answers.write(pickle.dumps((problem, kept.records)))
+        answer = error
+    except Exception as error:  # noqa: BLE001 - the interpreter would print its message, which may hold a value
+        answer = named(error)
+    answers.write(pickle.dumps(answer))
     answers.flush()
 
 

@@ -27,7 +27,7 @@ _OF_STAYS: Final = ["unit", "outcome", "reason", "score", "band"]
 _LOG = logging.getLogger(__name__)
 
 WRITTEN: Final = "written"
-NotKept = Literal["unfinished", "patients"]
+_NotKept = Literal["unfinished", "patients"]
 """Not kept: a run that has not ended, and a run of patients requested by id, who are no ward and may be one person."""
 
 
@@ -89,7 +89,7 @@ def rebuild(settings: Settings, progress: Callable[[str, int, int], None]) -> Re
     from wardround.adapters.database.database import opened
 
     names = [name for name in run_names(settings) if name.kind == "screening"]
-    counts: dict[str, int] = dict.fromkeys((WRITTEN, *get_args(NotKept)), 0)
+    counts: dict[str, int] = dict.fromkeys((WRITTEN, *get_args(_NotKept)), 0)
     unreadable = []
     progress("history", 0, len(names))
     with opened(settings.database) as database:
@@ -116,7 +116,7 @@ def _rebuild(run: str, database: "Database", settings: Settings) -> str:
     return WRITTEN
 
 
-def _history_of(run: str, folder: RunFolder, settings: Settings) -> RunHistory | NotKept:
+def _history_of(run: str, folder: RunFolder, settings: Settings) -> RunHistory | _NotKept:
     if not folder.exists(run_files.SUMMARY):
         return "unfinished"
     summary = RunSummary.model_validate(folder.read_json(run_files.SUMMARY))

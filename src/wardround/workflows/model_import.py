@@ -30,7 +30,7 @@ from wardround.training.about import About
 from wardround.training.fitting import CandidateResult
 from wardround.training.model import NOT_STATED, Flow, ModelCard, Side, Split
 
-IMPORTED: Final = "imported"
+_IMPORTED: Final = "imported"
 _METRICS: Final = ("auroc", "auprc", "f1", "sensitivity", "specificity", "ppv", "brier", "prevalence")
 _NOT_PERFORMED: Final = Metric(value=None, reason="not performed here: imported")
 
@@ -171,8 +171,8 @@ def _card(request: ImportRequest, model: _Model, settings: Settings) -> ModelCar
         created=request.created,
         columns=columns,
         spec_digest=spec_digest(condition),
-        candidates={IMPORTED: result},
-        chosen=IMPORTED,
+        candidates={_IMPORTED: result},
+        chosen=_IMPORTED,
         metrics=result.metrics,
         thresholds=thresholds_from(model.threshold, condition.bands),
         contributions_unit="probability",

@@ -1,19 +1,21 @@
 """Writes the report of a run and the files that go with it. It sees patient values; its log only says where."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, runs_in
+from wardround.adapters.files.stored_request_file import read_request
 from wardround.adapters.html.report import render
 from wardround.core import run_files
 from wardround.core.events import frame_of
 from wardround.core.expected_stays import Census
 from wardround.core.ledger import EXCLUDED, FAILED, LEDGER_COLUMNS
 from wardround.core.run_summary import RunSummary
+from wardround.core.stored_request import StoredScreening
 from wardround.errors import ModelError, RunNotFound
 from wardround.quality.suite import QualityResult
 from wardround.report.downloads import aggregates_csv, worklist_csv
@@ -71,8 +73,8 @@ def _keep_card(folder: RunFolder, record: RunRecord, settings: Settings) -> tupl
     if folder.exists(run_files.MODEL_CARD):
         return (_MODEL_CARD,)
     try:
-        store = store_of(record.request.get("demo_model", False), settings)
-        page = store.page(record.condition.id, record.request["model_version"])
+        store = store_of(record.request.demo_model, settings)
+        page = store.page(record.condition.id, record.request.model_version)
     except ModelError:
         return ()
     folder.write_text(run_files.MODEL_CARD, page)
@@ -91,10 +93,10 @@ def _folder(run: str, settings: Settings) -> RunFolder:
 def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
     names = folder.list()
     unknown, rows = kept_unknown(folder)
-    request = folder.read_json(run_files.REQUEST)
-    condition = load_condition(request["condition"], settings.schemas)
-    stays = folder.read_frame(run_files.STAYS) if run_files.STAYS in names else pd.DataFrame(columns=_STAYS)
-    ledger = folder.read_frame(run_files.LEDGER) if run_files.LEDGER in names else _unfinished(stays)
+    request = read_request(folder, StoredScreening)
+    condition = load_condition(request.condition, settings.schemas)
+    stays = folder.read_frame(run_files.STAYS, _STAYS) if run_files.STAYS in names else pd.DataFrame(columns=_STAYS)
+    ledger = folder.read_frame(run_files.LEDGER) if run_files.LEDGER in names else _unfinished(folder, names)
     now, quality = _standing(request, settings), folder.read_json_or(run_files.QUALITY, None)
     census = Census.model_validate(folder.read_json_or(run_files.CENSUS, {}))
     return RunRecord(
@@ -103,24 +105,25 @@ def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
         request=request,
         summary=RunSummary.model_validate(folder.read_json_or(run_files.SUMMARY, {})),
         ledger=ledger,
-        stays=stays[_STAYS],
+        stays=stays,
         scores=_scores(folder, names),
         unknown=unknown,
         rows=rows,
         set_aside=folder.read_json_or(run_files.SET_ASIDE, {}),
         quality=QualityResult.model_validate(quality) if quality else None,
         card=_card(request, settings),
-        gates=now.verdict(request["model_version"]),
+        gates=now.verdict(request.model_version),
         suspended=now.suspended,
         earlier=earlier_runs(census, request, settings),
         census=census,
     )
 
 
-def _unfinished(stays: pd.DataFrame) -> pd.DataFrame:
+def _unfinished(folder: RunFolder, names: Sequence[str]) -> pd.DataFrame:
     """Returns a ledger for a run that ended before it had one: no stay was scored, and nothing was written."""
-    if stays.empty:
+    if run_files.STAYS not in names:
         return frame_of(LEDGER_COLUMNS)
+    stays = folder.read_frame(run_files.STAYS)
     excluded = stays["excluded"] != ""
     account = stays.assign(
         outcome=excluded.map({True: EXCLUDED, False: FAILED}),
@@ -138,17 +141,17 @@ def _scores(folder: RunFolder, names: Sequence[str]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=_SCORES)
 
 
-def _standing(request: Mapping[str, Any], settings: Settings) -> Standing:
+def _standing(request: StoredScreening, settings: Settings) -> Standing:
     """Returns the decisions about the condition; none if they cannot be read, because a report is needed most then."""
     try:
-        return store_of(request.get("demo_model", False), settings).standing(request["condition"])
+        return store_of(request.demo_model, settings).standing(request.condition)
     except ModelError:
         return Standing()
 
 
-def _card(request: Mapping[str, Any], settings: Settings) -> ModelCard | None:
+def _card(request: StoredScreening, settings: Settings) -> ModelCard | None:
     """Returns the card of the run's model, or None if it is no longer in the store: an old run keeps its report."""
     try:
-        return store_of(request.get("demo_model", False), settings).card(request["condition"], request["model_version"])
+        return store_of(request.demo_model, settings).card(request.condition, request.model_version)
     except ModelError:
         return None

@@ -1,8 +1,10 @@
 """Finds where people open the result of a run, for the last line of each task's log."""
 
 from wardround.adapters.files.run_folder import RunFolder
+from wardround.adapters.files.stored_request_file import read_request
 from wardround.adapters.html.model_card import PAGE
 from wardround.core import run_files
+from wardround.core.stored_request import StoredTraining
 from wardround.settings import Settings
 
 
@@ -21,7 +23,7 @@ def card_place(run: str, settings: Settings) -> str:
     folder = RunFolder.of(settings.runs, run)
     if not folder.exists(run_files.VERSION):
         return ""
-    condition = folder.read_json(run_files.REQUEST)["condition"]
+    condition = read_request(folder, StoredTraining).condition
     version = folder.read_json(run_files.VERSION)["version"]
     return stored_card_place(condition, version, settings)
 

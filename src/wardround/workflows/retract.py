@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from wardround.core import run_files
 from wardround.core.ledger import counts
@@ -54,13 +54,13 @@ def retract(run: str, client: FhirClient, settings: Settings, why: str, at: date
             f"{shown(client.source.base_url)}: does not hold the results of run {run}, expected "
             f"{shown(opened.request.results_url)}; name that server"
         )
-    account = _begun(opened, why, at)
+    account = _first_account(opened, why, at)
     if not account.complete:
         statements = _statements(opened, settings)
         with turn_of(opened, client, settings, "retract"):
-            verdicts = _taken_back(statements, client, account) if statements else {}
+            verdicts = _retract_results(statements, client, account) if statements else {}
         if verdicts:
-            _out_of_the_group(opened, verdicts, client, settings)
+            _remove_from_group(opened, verdicts, client, settings)
         counted = {verdict.value: sum(one is verdict for one in verdicts.values()) for verdict in Verdict}
         complete = not counted[Verdict.FAILED]
         account = account.model_copy(update={**counted, "complete": complete})
@@ -74,13 +74,14 @@ def retract(run: str, client: FhirClient, settings: Settings, why: str, at: date
 Statements = Mapping[str, tuple[str, float]]  # identity -> stay_id, score
 
 
-def _begun(opened: Run, why: str, at: datetime) -> Retraction:
+def _first_account(opened: Run, why: str, at: datetime) -> Retraction:
     """Returns the account of the first attempt, whose time and reason are kept, so that all notes agree."""
-    if not opened.folder.exists(run_files.RETRACTION):
-        nothing = dict.fromkeys(Verdict, 0)
-        account = Retraction.model_validate({"at": at.astimezone(UTC), "why": why, **nothing, "complete": False})
-        opened.folder.write_json(run_files.RETRACTION, account.as_json())
-    return Retraction.model_validate(opened.folder.read_json(run_files.RETRACTION))
+
+    def begin() -> dict[str, Any]:
+        begun = {"at": at.astimezone(UTC), "why": why, "complete": False, **dict.fromkeys(map(str, Verdict), 0)}
+        return Retraction.model_validate(begun).as_json()
+
+    return Retraction.model_validate(opened.folder.json_once(run_files.RETRACTION, begin))
 
 
 def _statements(opened: Run, settings: Settings) -> Statements:
@@ -97,7 +98,7 @@ def _statements(opened: Run, settings: Settings) -> Statements:
     }
 
 
-def _taken_back(statements: Statements, client: FhirClient, account: Retraction) -> dict[str, Verdict]:
+def _retract_results(statements: Statements, client: FhirClient, account: Retraction) -> dict[str, Verdict]:
     """Retracts the results on the server and returns the verdict for each stay."""
     held: dict[str, list[Resource]] = {}
     for number in range(ROUNDS):
@@ -130,7 +131,7 @@ def _verdict(held: list[Resource], score: float) -> Verdict:
     return Verdict.FAILED if any(_states(one, score) for one in held) else Verdict.SUPERSEDED
 
 
-def _out_of_the_group(opened: Run, verdicts: Mapping[str, Verdict], client: FhirClient, settings: Settings) -> None:
+def _remove_from_group(opened: Run, verdicts: Mapping[str, Verdict], client: FhirClient, settings: Settings) -> None:
     """Removes patients who are in the high band by these results alone from the Group. Members of an earlier run are
     not put back, because they were in the high band at another time."""
     stays = opened.folder.read_frame(run_files.STAYS)

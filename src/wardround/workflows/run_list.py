@@ -8,6 +8,7 @@ import orjson
 from wardround.adapters.files.run_folder import RUN_ID, key_part, read_together, runs_in
 from wardround.core import run_files
 from wardround.core.run_overview import FILES, RunName, RunOverview, overview, unreadable
+from wardround.core.stored_request import StoredScreening, StoredTraining, stored_request
 from wardround.errors import RunNotFound
 from wardround.fhir.endpoint import shown
 from wardround.settings import Settings
@@ -44,11 +45,16 @@ def _files_of(name: RunName, contents: Mapping[str, bytes]) -> dict[str, bytes]:
     return {file: contents[place] for file in FILES if (place := f"{name}/{file}") in contents}
 
 
+def _source(request: StoredScreening | StoredTraining) -> str:
+    """Returns the name of the server that a run reads, or its URL without a secret."""
+    return "" if isinstance(request, StoredTraining) else request.source_name or shown(request.source_url)
+
+
 def _overview(run: str, files: Mapping[str, bytes]) -> RunOverview:
     try:
         read: dict[str, Any] = {name: orjson.loads(content) for name, content in files.items()}
-        request = read[run_files.REQUEST]
-        return overview(run, read, request.get("source_name") or shown(request.get("source_url") or ""))
+        request = stored_request(read[run_files.REQUEST])
+        return overview(run, request, read, _source(request))
     except (KeyError, TypeError, ValueError, AttributeError):
         # An incomplete run, or one of another release, is listed all the same.
         return unreadable(run)

@@ -90,7 +90,7 @@ def _kept_types(client: FhirClient, types: Counter[str]) -> set[str]:
 def _own_ids(client: FhirClient, what: str) -> str:
     return (
         f"{client.source.base_url}: assigns its own id to {what}, expected a server that keeps the ids of its clients"
-        " (CapabilityStatement updateCreate); choose such a server, or switch it on there"
+        " (CapabilityStatement updateCreate); choose such a server, or enable this there"
     )
 
 

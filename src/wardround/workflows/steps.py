@@ -52,7 +52,7 @@ class Step:
         _LOG.warning("%s: %s%s", self._where, what, f" ({named(error)})" if error else "")
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         return "; ".join(self._figures)
 
 
@@ -62,7 +62,7 @@ def _in_short(reason: Reason) -> str:
 
 
 @contextmanager
-def told(run: str, name: str, chunk: int | None = None, place: Callable[[], str] = lambda: "") -> Iterator[Step]:
+def logged(run: str, name: str, chunk: int | None = None, place: Callable[[], str] = lambda: "") -> Iterator[Step]:
     """Logs the beginning and end of the step; an error only by type and place, because its message is shown elsewhere.
 
     `place` is called at the end and returns where the report of the run is; "" if there is none yet.
@@ -75,6 +75,6 @@ def told(run: str, name: str, chunk: int | None = None, place: Callable[[], str]
     except Exception as error:
         _LOG.error("%s: failed after %.1f s (%s)", where, monotonic() - began, named(error))
         raise
-    figures, report = step.told or "nothing to count", place()
+    figures, report = step.summary or "nothing to count", place()
     seen = f"{figures}; report {report}" if report else figures
     _LOG.log(step.level, "%s: done in %.1f s; %s", where, monotonic() - began, seen)

@@ -1,4 +1,4 @@
-"""Databases of a test's own, and runs to put into them."""
+"""Provides each test with a database of its own, and runs to put into it."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def database(url: str) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def fill() -> Callable[..., None]:
-    """fill(database, *names) puts a run of each name in, with its figures, in one transaction."""
+    """fill(database, *names) stores a run of each name, with its figures, in one transaction."""
 
     def put(database: Database, *names: str) -> None:
         facts = {"condition": "sepsis", "source": "ward", "mode": "live", "state": "complete", "model_version": "1"}
@@ -48,7 +48,7 @@ def fill() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def held() -> Callable[[Database], dict[str, list[tuple[object, ...]]]]:
-    """held(database) gives every row of every table, in order."""
+    """held(database) returns every row of every table, in order."""
 
     def read(database: Database) -> dict[str, list[tuple[object, ...]]]:
         with database.reading() as connection:
@@ -62,7 +62,7 @@ def held() -> Callable[[Database], dict[str, list[tuple[object, ...]]]]:
 
 @pytest.fixture(scope="session")
 def runs() -> Callable[[Database], int]:
-    """runs(database) gives how many runs there are."""
+    """runs(database) returns the number of runs."""
 
     def count(database: Database) -> int:
         with database.reading() as connection:

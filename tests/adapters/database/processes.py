@@ -1,4 +1,4 @@
-"""Processes that use a database at once, or are killed in the midst of it."""
+"""Starts processes that use a database at the same time, or are killed while they use it."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ print(done)
 
 
 def write_at_once(url: str, writers: int) -> None:
-    """Opens the database from so many processes at once, each of which writes EACH runs of its own."""
+    """Opens the database from several processes at once, each of which writes EACH runs."""
     command = [sys.executable, "-c", FILL, url]
     processes = [
         subprocess.Popen(
@@ -60,7 +60,7 @@ def write_at_once(url: str, writers: int) -> None:
 
 
 def killed_at(statement: int, work: str, url: str, file: Path) -> int | None:
-    """Runs back_up or restore, killed after so many SQL statements; gives how many there were if it was not."""
+    """Runs back_up or restore, killed after a number of SQL statements; returns their number if it was not killed."""
     command = [sys.executable, "-c", KILLED, url, work, str(file), str(statement)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == ""

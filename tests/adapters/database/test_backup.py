@@ -1,4 +1,4 @@
-"""A backup holds one moment, whole or not at all; a restoration replaces everything, or changes nothing."""
+"""Tests that a backup is a snapshot of one moment, and that a restore replaces everything or changes nothing."""
 
 import shutil
 import sqlite3

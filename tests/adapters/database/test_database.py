@@ -1,4 +1,4 @@
-"""A database is made, migrated and used: by many at once, whole or not at all, and with errors that say what to do."""
+"""Tests how a database is created, migrated and used by several processes, and that errors say what to do."""
 
 import resource
 import sqlite3
@@ -48,7 +48,7 @@ def test_the_migrations_end_with_the_tables_that_the_code_uses(database):
 
 
 def test_a_restoration_resets_no_counter_for_no_table_has_one():
-    """The first table with one must be given its place in backup.py: PostgreSQL keeps the counter beside the rows."""
+    """The first table with a counter must be handled in backup.py, because PostgreSQL stores it outside the rows."""
     counters = [
         table.name
         for table in METADATA.sorted_tables
@@ -76,7 +76,7 @@ def test_a_transaction_that_raises_leaves_nothing(database, fill, runs):
     assert runs(database) == 1
 
 
-def test_who_reads_sees_one_moment_while_others_write(url, fill):
+def test_a_reader_sees_one_moment_while_others_write(url, fill):
     with opened(url) as database, opened(url) as other:
         with database.reading() as connection:
             first = connection.execute(text("select count(*) from history_run")).scalar()
@@ -122,10 +122,10 @@ with opened(sys.argv[1]): pass
         assert set(inspect(connection).get_table_names()) == {*METADATA.tables, VERSION_TABLE}
 
 
-def test_what_is_no_database_is_an_error_of_ours(tmp_path):
+def test_a_file_that_is_not_a_database_is_a_storage_error(tmp_path):
     (tmp_path / "ward.sqlite").write_text("a letter, and a long one at that; " * 100)
     with (
-        pytest.raises(StorageError, match=r"ward\.sqlite: is no SQLite database"),
+        pytest.raises(StorageError, match=r"ward\.sqlite: is not a SQLite database"),
         opened(f"sqlite:///{tmp_path}/ward.sqlite"),
     ):
         pass
@@ -135,7 +135,7 @@ def test_what_is_no_database_is_an_error_of_ours(tmp_path):
 def test_a_file_where_a_folder_is_expected_is_an_error_of_ours(tmp_path):
     (tmp_path / "file").touch()
     with (
-        pytest.raises(StorageError, match="a file stands where a folder is expected"),
+        pytest.raises(StorageError, match="there is a file where a folder is expected"),
         opened(f"sqlite:///{tmp_path}/file/w"),
     ):
         pass
@@ -157,7 +157,7 @@ def test_a_lock_that_is_held_too_long_is_an_error_of_ours(url, database, monkeyp
     monkeypatch.setattr("wardround.adapters.database.database.WAIT", 0.05)
     with opened(url) as impatient, database.writing() as connection:
         connection.execute(delete(HISTORY_RUN))
-        with pytest.raises(DatabaseError, match="another process has locked it for too long"), impatient.writing():
+        with pytest.raises(DatabaseError, match="another process has kept it locked for too long"), impatient.writing():
             pass
 
 
@@ -170,7 +170,7 @@ def test_threads_share_a_database_each_with_a_transaction_of_its_own(database, f
     assert runs(database) == 8
 
 
-def test_an_odd_folder_is_as_good_as_another(tmp_path, runs):
+def test_a_folder_with_an_odd_name_works(tmp_path, runs):
     folder = tmp_path / "ä ö?%41#"
     with opened(database_in(folder)) as database:
         assert runs(database) == 0

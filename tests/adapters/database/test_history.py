@@ -1,4 +1,4 @@
-"""A run is in the history once, as it was written last."""
+"""Tests that a run is in the history once, as it was last written."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -72,7 +72,7 @@ def test_a_time_of_another_zone_is_the_same_time(database):
 
 
 @pytest.mark.parametrize("writers", [8])
-def test_who_writes_one_run_at_once_writes_it_in_turn(database, writers):
+def test_simultaneous_writers_of_one_run_take_turns(database, writers):
     threads = [Thread(target=write, args=(database, run())) for _ in range(writers)]
     for thread in threads:
         thread.start()

@@ -1,4 +1,4 @@
-"""WARDROUND_DATABASE names a SQLite file or a PostgreSQL database, and no message shows its password."""
+"""Tests which databases WARDROUND_DATABASE can name, and that no message shows its password."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The same promises on PostgreSQL: made and migrated once, read at one moment, backed up into either kind."""
+"""Tests the same on PostgreSQL: created and migrated once, read as a snapshot, backed up into either kind."""
 
 from datetime import datetime
 from threading import Thread
@@ -48,7 +48,7 @@ def test_the_migrations_end_with_the_tables_that_the_code_uses(database):
         assert compare_metadata(context, METADATA) == []
 
 
-def test_who_reads_sees_one_moment_and_writes_nothing(url, database, fill):
+def test_a_reader_sees_one_moment_and_writes_nothing(url, database, fill):
     with database.reading() as connection:
         assert connection.execute(text("select count(*) from history_run")).scalar() == 0
         fill(database, "meanwhile")
@@ -105,7 +105,7 @@ def test_each_refusal_has_its_cause_and_shows_no_password(server, name, url, dat
         server.url(name, password="s3cr"): "refused the user or the password",
         server.url(name, user="nobody"): "refused the user or the password",
         server.url("nowhere"): "there is no such database or user",
-        free: "nobody listens there",
+        free: "nothing is listening there",
         url.replace("127.0.0.1", "nowhere.invalid"): "the host name does not resolve",
         f"{server.url(server.new_database())}?options=-c%20default_transaction_read_only%3Don": "read-only",
         f"{server.url(server.new_database())}?options=-c%20search_path%3Dnowhere": "no schema to create tables in",
@@ -115,7 +115,7 @@ def test_each_refusal_has_its_cause_and_shows_no_password(server, name, url, dat
         assert "s3cr" not in str(error.value)
 
 
-def test_a_user_without_rights_is_told_so(server, name):
+def test_a_user_without_permissions_gets_an_error_that_says_so(server, name):
     with server.connected(name) as connection:
         connection.execute("create role reader login password 'r'")
     with pytest.raises(DatabaseError, match="no permission"), opened(server.url(name, "reader", "r")):
@@ -133,7 +133,7 @@ def test_a_connection_that_was_ended_costs_one_error_and_the_next_use_works(serv
                 administrator.execute(end, [name])
             connection.execute(text("delete from history_run"))
 
-    with pytest.raises(DatabaseError, match=r"shutting down|broke off"):
+    with pytest.raises(DatabaseError, match=r"shutting down|the connection was lost"):
         cut_off()
     assert runs(database) == 1
 
@@ -147,7 +147,7 @@ def test_a_lock_that_is_held_too_long_is_an_error_of_ours(server, name, database
             with impatient.reading() as connection:
                 connection.execute(text("select count(*) from history_run"))
 
-        with pytest.raises(DatabaseError, match="another process has locked it for too long"):
+        with pytest.raises(DatabaseError, match="another process has kept it locked for too long"):
             wait()
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for tests, from the programs of this machine: on a free port of the loopback, gone afterwards."""
+"""Runs a temporary PostgreSQL server for tests, from the programs on this machine, on a free port on loopback."""
 
 import os
 import pwd
@@ -20,7 +20,7 @@ USER, PASSWORD = "ward", "s3cr:et/@ß"
 
 
 def programs() -> Path:
-    """The folder of PostgreSQL's programs: on the PATH, or where Debian puts them. Skips where there is none."""
+    """Returns the folder of PostgreSQL's programs, on the PATH or where Debian puts them. Skips if there is none."""
     found = shutil.which("postgres")
     folders = [Path(found).resolve().parent] if found else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -31,14 +31,14 @@ def programs() -> Path:
 
 
 class Server:
-    """The running server, of which each test has a database."""
+    """The running server, in which each test has its own database."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self._numbers = count()
 
     def connected(self, database: str = "postgres") -> Any:
-        """A connection of the administrator's that commits each statement."""
+        """Yields an administrator's connection that commits each statement."""
         import psycopg
 
         return psycopg.connect(
@@ -46,7 +46,7 @@ class Server:
         )
 
     def new_database(self) -> str:
-        """The name of a database that is empty."""
+        """Returns the name of an empty database."""
         name = f"ward{next(self._numbers)}"
         with self.connected() as connection:
             connection.execute(f"create database {name}")
@@ -58,7 +58,7 @@ class Server:
 
 @contextmanager
 def running() -> Iterator[Server]:
-    """PostgreSQL does not run as root: as root its processes are of nobody's."""
+    """PostgreSQL does not run as root, so root starts it as the user nobody."""
     folder, port = programs(), free_port()
     home = Path(tempfile.mkdtemp(prefix="wardround-tests-postgresql-"))
     options: dict[str, Any] = {"cwd": "/"}

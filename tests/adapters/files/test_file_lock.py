@@ -1,4 +1,4 @@
-"""A lock on a file keeps others out, is shared where that is asked for, and ends with its process."""
+"""Tests that a file lock excludes others, can be shared, and ends with its process."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the operating system refuses becomes an error of ours; what it does not becomes nothing else."""
+"""Tests that refusals of the operating system become StorageErrors, and that other errors stay as they are."""
 
 import errno
 import os
@@ -22,18 +22,18 @@ def _raise(error: BaseException) -> None:
     ("error", "said"),
     [
         (OSError(errno.ENOSPC, "x"), "the disk is full"),
-        (OSError(errno.EDQUOT, "x"), "the quota"),
+        (OSError(errno.EDQUOT, "x"), "this user's quota is used up"),
         (OSError(errno.EFBIG, "x"), "larger than is allowed"),
         (OSError(errno.EROFS, "x", str(PLACE)), "read-only"),
-        (OSError(errno.EIO, "x"), "the disk does not work"),
-        (OSError(errno.ENOLCK, "x"), "the file system gives no locks"),
-        (OSError(errno.ESTALE, "x"), "the network file system has lost it"),
-        (OSError(errno.EACCES, "x", str(PLACE.parent)), "no permission.*let the user .* write there"),
+        (OSError(errno.EIO, "x"), "the disk has failed"),
+        (OSError(errno.ENOLCK, "x"), "the file system does not support locks"),
+        (OSError(errno.ESTALE, "x"), "the network file system no longer has it"),
+        (OSError(errno.EACCES, "x", str(PLACE.parent)), "no permission.*allow the user .* to write there"),
         (OSError(errno.EPERM, "x", os.fsencode(PLACE)), "no permission"),
-        (OSError(errno.ENOTDIR, "x", "/somewhere"), "a file stands where a folder is expected"),
+        (OSError(errno.ENOTDIR, "x", "/somewhere"), "there is a file where a folder is expected"),
         (
             OSError(errno.EEXIST, "x", str(PLACE.with_name(".live.json.part-1"))),
-            "a file stands where a folder is expected",
+            "there is a file where a folder is expected",
         ),
     ],
 )
@@ -62,13 +62,13 @@ def test_what_was_refused_elsewhere_passes(error) -> None:
 
 def test_what_an_object_store_refuses_without_a_number_is_named_as_well() -> None:
     assert str(refused("s3://runs/a", PermissionError("Forbidden"))) == (
-        "s3://runs/a: refused (PermissionError), expected to read and write there; look at the place"
+        "s3://runs/a: refused (PermissionError), expected to read and write there; check the place"
     )
 
 
 def test_a_database_that_cannot_be_used_is_named_and_another_error_of_sqlite_passes(tmp_path) -> None:
     (tmp_path / "text").write_text("no database" * 100)
-    for name, said in (("none/x.sqlite", "cannot be opened"), ("text", "is no SQLite database")):
+    for name, said in (("none/x.sqlite", "cannot be opened"), ("text", "is not a SQLite database")):
         with pytest.raises(StorageError, match=f"{name}: {said}"), storing_rows(tmp_path / name):
             sqlite3.connect(tmp_path / name).execute("SELECT * FROM t")
     with pytest.raises(sqlite3.OperationalError, match="no such table"), storing_rows(tmp_path / "x"):

@@ -1,4 +1,4 @@
-"""The files of a run: there whole or not at all, under names that hold no patient."""
+"""Tests that a run's files are complete or absent, and that their names contain no patient."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +46,19 @@ def test_writing_again_replaces_and_leaves_nothing_beside(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_what_was_determined_once_is_not_determined_again(tmp_path: Path) -> None:
+    folder, asked = RunFolder(str(tmp_path)), list[str]()
+
+    def ask() -> dict[str, str]:
+        asked.append("asked")
+        return {"profile": "hapi"}
+
+    with pytest.raises(ZeroDivisionError):
+        folder.json_once("profile.json", lambda: 1 // 0)
+    assert [folder.json_once("profile.json", ask) for _ in range(2)] == [{"profile": "hapi"}] * 2
+    assert asked == ["asked"]
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     folder = RunFolder(str(tmp_path))
     folder.write_json("a.json", 1)
@@ -71,12 +84,14 @@ def test_a_place_that_refuses_is_an_error_with_the_path_and_what_to_do(tmp_path:
     (tmp_path / "runs").write_text("a file")
     folder = RunFolder(str(tmp_path / "runs" / RUN))
     for use in (lambda: folder.write_json("a.json", 1), lambda: folder.read_json("a.json")):
-        with pytest.raises(StorageError, match=r"a\.json: a file stands where a folder is expected.*; choose another"):
+        with pytest.raises(
+            StorageError, match=r"a\.json: there is a file where a folder is expected.*;" r" choose another"
+        ):
             use()
 
 
 class Full(MemoryFileSystem):
-    """An object store that takes nothing more, and says so without a number, as such stores do."""
+    """An object store that accepts no more writes, and reports that without an error number, as such stores do."""
 
     protocol = "full"
 

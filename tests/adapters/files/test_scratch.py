@@ -1,4 +1,4 @@
-"""A folder for what does not fit into memory goes with the work, and what a killed work left with the next."""
+"""Tests that a scratch folder is removed after use, and that leftovers of a killed process are removed by the next."""
 
 import signal
 import subprocess
@@ -25,7 +25,7 @@ def test_it_is_there_while_the_block_lasts_and_nothing_of_it_after(place) -> Non
     assert list(place.iterdir()) == []
 
 
-def test_it_goes_where_the_block_raises(place) -> None:
+def test_it_is_removed_if_the_block_raises(place) -> None:
     def half() -> None:
         with scratch_folder() as folder:
             (folder / "a").write_text("much")
@@ -63,5 +63,5 @@ def test_what_a_killed_process_left_goes_with_the_next_and_what_is_in_use_or_not
 def test_a_place_that_takes_no_folder_is_named(tmp_path, monkeypatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
-    with pytest.raises(StorageError, match="a file stands where a folder is expected"), scratch_folder():
+    with pytest.raises(StorageError, match="there is a file where a folder is expected"), scratch_folder():
         pass

@@ -1,4 +1,4 @@
-"""Frames written piece by piece into one parquet file."""
+"""Tests that frames can be written piece by piece to one parquet file."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""Who waits for whom: runs with the same results for each other, the tasks of one run not, and nobody for the dead."""
+"""Tests that runs with the same results wait for each other, but not tasks of one run, nor anything for a dead run."""
 
 import logging
 import subprocess
@@ -54,7 +54,7 @@ def test_tasks_of_one_run_and_runs_about_something_else_go_together(tmp_path) ->
             each.result(LONG)
 
 
-def test_what_one_does_alone_nobody_does_at_the_same_time(tmp_path) -> None:
+def test_what_one_task_does_alone_no_other_does_at_the_same_time(tmp_path) -> None:
     inside, most = [], []
 
     def go(number: int) -> None:

@@ -1,4 +1,4 @@
-"""A file is whole or not there, also where its writer is killed, and nothing of a killed writer lasts."""
+"""Tests that a file is complete or absent, even if its writer is killed, and that no leftovers remain."""
 
 import signal
 import subprocess
@@ -43,7 +43,7 @@ def test_an_error_of_somebody_elses_leaves_the_old_file_and_passes_as_it_is(tmp_
     assert (place.read_text(), _names(tmp_path)) == ("old", ["a.txt"])
 
 
-def test_a_link_stays_a_link_and_a_device_a_device(tmp_path) -> None:
+def test_symbolic_links_and_devices_are_kept(tmp_path) -> None:
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     write_whole(tmp_path / "link", b"new")
@@ -87,9 +87,11 @@ def test_a_full_disk_is_an_error_of_ours_with_the_path_and_what_to_do() -> None:
 def test_a_file_in_place_of_a_folder_and_a_folder_in_place_of_a_file_are_errors_that_say_so(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(StorageError, match=r"file/a\.txt: a file stands where a folder is expected.*; choose another"):
+    with pytest.raises(
+        StorageError, match=r"file/a\.txt: there is a file where a folder is expected.*;" r" choose another"
+    ):
         write_whole(tmp_path / "file" / "a.txt", b"")
-    with pytest.raises(StorageError, match="folder: a folder stands where a file is expected"):
+    with pytest.raises(StorageError, match="folder: there is a folder where a file is expected"):
         write_whole(tmp_path / "folder", b"")
 
 

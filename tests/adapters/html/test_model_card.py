@@ -1,4 +1,4 @@
-"""The model card's page: self-contained, complete, and with nothing of single patients."""
+"""Tests that the model card's page is self-contained and complete, and contains nothing about individual patients."""
 
 import json
 import re
@@ -26,7 +26,7 @@ EVIL = '<script>alert("x")</script>'
 
 
 def text_of(page: str) -> str:
-    """What is read on the page, with common spaces and minus signs."""
+    """Returns the visible text of the page, with ordinary spaces and minus signs."""
     return unescape(re.sub(r"<[^>]+>", " ", page.partition("</head>")[2])).replace("\u202f", " ").replace("\u2212", "-")
 
 
@@ -38,7 +38,7 @@ def _rows_of(page: str, section: str) -> list[list[str]]:
 
 
 def numbered(found: Any, start: Iterator[int]) -> Any:
-    """The same evaluation with figures that are all different, so that a missing one cannot hide behind another."""
+    """Returns the evaluation with figures that all differ, so that a missing one is noticed."""
     if isinstance(found, dict):
         return {
             key: next(start) / 10_000 if is_figure(key, value) else numbered(value, start)
@@ -48,7 +48,7 @@ def numbered(found: Any, start: Iterator[int]) -> Any:
 
 
 def figures(found: Any) -> Iterator[float]:
-    """All figures of an evaluation, or of a part of it, as it is in card.json."""
+    """Yields all figures of an evaluation, or of a part of it, in the form of card.json."""
     inner = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
     for key, value in inner:
         yield from [value] if is_figure(key, value) else figures(value)
@@ -65,7 +65,7 @@ def page(evaluated_card: ModelCard) -> str:
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    """A candidate that falls behind the live model, and below the least PPV."""
+    """Returns a candidate that is worse than the live model and below the smallest allowed PPV."""
     ours, theirs = Metric(value=0.81, low=0.75, high=0.87), Metric(value=0.83, low=0.77, high=0.89)
     apart = Metric(value=-0.02, low=-0.05, high=0.01)
     return Comparison(
@@ -147,7 +147,7 @@ def test_a_card_of_an_earlier_release_says_what_it_was_judged_on(page: str) -> N
 def test_how_reasons_are_chosen_is_stated_with_how_many_were_left_out(page: str) -> None:
     assert "compared with the average patient of the training data" in page
     assert "it contradicts what is clinically expected" in page
-    assert "Over 240 predictions of the test side 60 of 1\u202f200 were left out (5.0\u202f%)." in page
+    assert "Over 240 predictions of the test set 60 of 1\u202f200 were left out (5.0\u202f%)." in page
 
 
 def by_time() -> ByTime:
@@ -179,7 +179,7 @@ def test_what_the_ranking_owes_to_time_is_on_the_page(page: str, evaluated_card:
             for metric in (metrics["auroc"], metrics["auprc"])
         )
         assert shown.startswith(f"{auroc} {auprc}"), words
-    assert "1 234 predictions of the training side" in part
+    assert "1 234 predictions of the training set" in part
     assert "What it owes to the time" not in page, "an earlier release measured nothing of the kind"
 
 
@@ -253,7 +253,7 @@ def test_the_comparison_with_the_live_model_has_both_models_the_difference_and_t
 ) -> None:
     section = render_card(evaluated_card, comparison).partition('id="comparison"')[2].partition("</section>")[0]
     text = unescape(re.sub(r"<[^>]+>", " ", section)).replace("\u2212", "-")
-    for words in ("Live was 1.0.0-ba9876543210", "0.810 (0.750 to 0.870)", "0.830 (0.770 to 0.890)",
+    for words in ("The live model was 1.0.0-ba9876543210", "0.810 (0.750 to 0.870)", "0.830 (0.770 to 0.890)",
                   "-0.020 (-0.050 to +0.010)", "failed", "PPV 0.08, expected at least 0.1."):  # fmt: skip
         assert words in text, words
 
@@ -273,7 +273,7 @@ def test_where_no_model_was_live_there_is_nothing_beside_this_one(
     section = render_card(evaluated_card, changed).partition('id="comparison"')[2].partition("</section>")[0]
     assert "No model was live when this one was trained" in section
     assert "Live model" not in section
-    assert "Gates of promotion" in section
+    assert "Promotion gates" in section
 
 
 def test_without_a_comparison_the_page_says_so(page: str) -> None:

@@ -1,4 +1,4 @@
-"""The record of decisions is added to and never changed; where somebody did, it says so, and where."""
+"""Tests that the record of decisions is append-only, and that a changed line is reported with its place."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ WHEN = datetime(2026, 3, 1, 5, tzinfo=UTC)
 
 @pytest.fixture
 def store(tmp_path: Path) -> ModelStore:
-    """a was live, then b; c was rejected."""
+    """Returns a store in which a was live, then b; c was rejected."""
     store = ModelStore(tmp_path, clock=lambda: WHEN)
     for what, version in (("promoted", "a"), ("promoted", "b"), ("rejected", "c"), ("suspended", "")):
         store.record("sepsis", what, version, by="ann", why=f"{what} {version}")
@@ -31,7 +31,7 @@ def _file(store: ModelStore) -> Path:
     return store.root / "sepsis" / "decisions.jsonl"
 
 
-def test_what_stands_above_a_new_line_stays_byte_for_byte(store) -> None:
+def test_a_new_line_leaves_the_lines_above_unchanged(store) -> None:
     before = _file(store).read_bytes()
     store.record("sepsis", "resumed", "", by="bob", why="mended")
     after = _file(store).read_bytes()
@@ -92,10 +92,10 @@ SPOILT: list[tuple[Callable[[list[str]], list[str]], int]] = [
 
 
 @pytest.mark.parametrize(("spoil", "line"), SPOILT)
-def test_a_line_that_was_changed_taken_out_or_put_in_is_found_where_it_is(store, spoil, line) -> None:
+def test_a_changed_removed_or_inserted_line_is_located(store, spoil, line) -> None:
     lines = _file(store).read_text().splitlines()
     _file(store).write_text("\n".join(spoil(lines)) + "\n")
-    assert f"decisions.jsonl, line {line}: does not follow on what stands above it" in (store.doubts("sepsis") or "")
+    assert f"decisions.jsonl, line {line}: does not follow from the lines above it" in (store.doubts("sepsis") or "")
     store.suspend("sepsis", by="cat", why="whatever the record is like")
     assert f"line {line}: " in (store.doubts("sepsis") or "")
 
@@ -105,8 +105,8 @@ def test_a_file_that_was_cut_short_is_found_by_live_json_until_somebody_says_wha
     live = (store.root / "sepsis" / LIVE).read_text()
     _file(store).write_text("".join(_file(store).read_text().splitlines(keepends=True)[:kept]))
     doubts = store.doubts("sepsis") or ""
-    assert f"line {kept}: is not the end that" in doubts
-    assert "b was live by them" in doubts
+    assert f"line {kept}: does not match" in doubts
+    assert "b was live according to them" in doubts
     store.live("sepsis")
     assert (store.root / "sepsis" / LIVE).read_text() == live
 
@@ -135,7 +135,7 @@ def test_a_record_that_is_changed_after_it_was_accepted_is_accepted_again_in_the
     assert len(store.decisions("sepsis")) == accepted
 
 
-def test_who_may_only_read_the_store_goes_by_the_decisions(store) -> None:
+def test_a_reader_without_write_permission_uses_the_decisions(store) -> None:
     (store.root / "sepsis" / LIVE).unlink()
     (store.root / "sepsis" / ".lock").unlink()
     (store.root / "sepsis" / ".lock").mkdir()  # nobody can lock, and so nobody can write

@@ -1,4 +1,4 @@
-"""The model store: what it saves, what it refuses to load, and how a version goes live and back."""
+"""Tests what the model store saves, what it refuses to load, and how versions go live and are rolled back."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from wardround.errors import ConditionSuspended, ModelError
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 from wardround.training.fitting import inputs_from
-from wardround.training.model import Flow, Side, Split
+from wardround.training.model import Flow, ScoringModel, Side, Split
 
 WHEN = datetime(2026, 3, 1, 5, tzinfo=UTC)
 SIDE = Side(patients=10, stays=12, positives=3)
@@ -58,6 +58,10 @@ def _saved(store: ModelStore, condition: Condition, chosen: str = "xgboost", **c
     return store.save(condition.id, card, {candidate.file_name: content})
 
 
+def _explained(model: ScoringModel, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return model.explained(model.inputs_among(list(features)).of(features.to_numpy(dtype=float)))
+
+
 @pytest.mark.parametrize("chosen", CANDIDATES)
 def test_a_stored_model_scores_by_column_name_alone_or_in_a_batch(store, condition, chosen) -> None:
     model = store.load(condition, _saved(store, condition, chosen))
@@ -68,7 +72,7 @@ def test_a_stored_model_scores_by_column_name_alone_or_in_a_batch(store, conditi
     assert np.array_equal(model.predict(shuffled), expected[shuffled.index])
     assert np.array_equal(model.predict(permuted), expected)
     assert [model.predict(features.iloc[[row]])[0] for row in range(20)] == expected[:20].tolist()
-    assert np.array_equal(model.contributions(permuted), model.contributions(features))
+    assert np.array_equal(_explained(model, permuted)[1], _explained(model, features)[1])
 
 
 def test_an_unknown_input_is_filled_from_the_card_whoever_else_is_scored(store, condition) -> None:
@@ -79,18 +83,19 @@ def test_an_unknown_input_is_filled_from_the_card_whoever_else_is_scored(store, 
     assert model.predict(company)[0] == model.predict(unknown)[0] == model.predict(filled)[0]
 
 
-def test_contributions_are_labelled_and_sum_with_the_bias_to_the_score(store, condition) -> None:
+def test_the_parts_of_a_score_add_up_to_it_with_the_bias(store, condition) -> None:
     model = store.load(condition, _saved(store, condition, "random_forest"))
-    features = _features(condition).set_index(pd.Index([f"s{n}" for n in range(60)]))
-    contributions = model.contributions(features)
-    assert (list(contributions.columns), list(contributions.index)) == (list(condition.columns), list(features.index))
-    assert (contributions.sum(axis=1) + model.bias).to_numpy() == pytest.approx(model.predict(features), abs=1e-9)
+    features = _features(condition)
+    scores, parts = _explained(model, features)
+    bias = model.fitted.contributions(np.zeros((1, len(condition.columns)))).bias
+    assert scores == pytest.approx(model.predict(features), abs=1e-12)
+    assert parts.sum(axis=1) + bias == pytest.approx(model.predict(features), abs=1e-9)
 
 
 def test_no_rows_give_no_scores(store, condition) -> None:
     model = store.load(condition, _saved(store, condition))
     assert len(model.predict(_features(condition, rows=0))) == 0
-    assert model.contributions(_features(condition, rows=0)).shape == (0, len(condition.columns))
+    assert model.fitted.contributions(np.zeros((0, len(condition.columns)))).values.shape == (0, len(condition.columns))
 
 
 def test_a_missing_column_is_an_error_that_names_it(store, condition) -> None:
@@ -135,7 +140,7 @@ def _of_another_spec(store: ModelStore, condition: Condition) -> str:
 
 REFUSED = {
     _tampered: "its digest",
-    _without_digest: "is no stored version",
+    _without_digest: "is not a stored version",
     _of_another_spec: "another spec",
 }
 
@@ -174,14 +179,14 @@ def test_a_missing_file_is_refused(store, condition) -> None:
 def test_a_folder_without_recorded_digests_is_refused(store, condition) -> None:
     version = _saved(store, condition)
     _folder(store, version).rename(_folder(store, "copied-in"))
-    with pytest.raises(ModelError, match=r"'copied-in' is no stored version, expected one of: 1\.0\.0-01"):
+    with pytest.raises(ModelError, match=r"'copied-in' is not a stored version, expected one of: 1\.0\.0-01"):
         store.load(condition, "copied-in")
 
 
 def test_a_broken_record_of_digests_is_refused(store, condition) -> None:
     version = _saved(store, condition)
     (store.root / "mortality" / "versions.json").write_text("{")
-    with pytest.raises(ModelError, match=r"versions\.json: not the store's record"):
+    with pytest.raises(ModelError, match=r"versions\.json: not the model store's record of digests"):
         store.load(condition, version)
 
 
@@ -193,7 +198,7 @@ def test_a_model_of_another_spec_is_refused(store, condition) -> None:
 
 def test_a_model_of_another_release_of_its_library_is_refused(store, condition) -> None:
     version = _saved(store, condition, libraries={"xgboost-cpu": "2.1.0"})
-    with pytest.raises(ModelError, match=r"trained with xgboost-cpu 2\.1\.0, here is 3\."):
+    with pytest.raises(ModelError, match=r"trained with xgboost-cpu 2\.1\.0, but 3\.\d+\.\d+ is installed"):
         store.load(condition, version)
 
 
@@ -220,7 +225,7 @@ def test_without_a_live_model_the_error_says_what_to_do(store, condition) -> Non
     with pytest.raises(ModelError, match="no model is live; train one with `wardround train mortality --mimic DIR`"):
         store.load(condition)
     version = _saved(store, condition)
-    with pytest.raises(ModelError, match=f"no model is live; promote one with .*; stored are {version}"):
+    with pytest.raises(ModelError, match=f"no model is live; promote one with .*; stored versions: {version}"):
         store.load(condition)
 
 
@@ -254,7 +259,7 @@ def test_every_decision_is_kept_with_who_and_why(store, condition) -> None:
 def test_nothing_is_decided_without_a_name_and_a_reason(store, condition) -> None:
     version = _saved(store, condition)
     for by, why in (("", "better"), ("ann", " ")):
-        with pytest.raises(ModelError, match="no name or no reason"):
+        with pytest.raises(ModelError, match="the name or the reason is missing"):
             store.promote(condition, version, by=by, why=why)
     assert (store.live("mortality"), store.decisions("mortality")) == (None, ())
 
@@ -269,7 +274,7 @@ def test_a_version_whose_gates_failed_goes_live_only_despite_them(store, conditi
     assert store.live("mortality").version == version
 
 
-def test_gates_that_could_not_judge_stop_nobody_and_have_passed_nothing(store, condition) -> None:
+def test_gates_that_could_not_be_judged_neither_stop_nor_pass_a_version(store, condition) -> None:
     version = _saved(store, condition)
     assert store.standing("mortality").verdict(version) == "not_judged"
     store.record("mortality", "gates_not_judged", version, by="gates", why="not judged: too few to judge")
@@ -309,7 +314,7 @@ def test_promoting_what_is_live_keeps_the_way_back(store, condition) -> None:
 
 
 def _went(store: ModelStore, condition: Condition, way: str) -> list[str]:
-    """What is live after each step of a way: a version to promote, `<` to roll back, `!` before one to reject it."""
+    """Returns what is live after each step: a version is promoted, `<` rolls back, `!` before a version rejects it."""
     live = []
     for step in way.split():
         if step == "<":
@@ -337,9 +342,7 @@ def _went(store: ModelStore, condition: Condition, way: str) -> list[str]:
         ("a b c < a <", "a b c b a b"),
     ],
 )
-def test_going_back_never_brings_back_what_was_withdrawn_and_done_twice_it_is_done_once(
-    store, condition, way, live
-) -> None:
+def test_a_rollback_never_restores_a_withdrawn_version_and_a_repeat_is_ignored(store, condition, way, live) -> None:
     assert _went(store, condition, way) == live.split()
 
 
@@ -354,7 +357,7 @@ def test_the_version_before_is_the_one_that_going_back_may_lead_to(store, condit
 
 def test_there_is_no_way_back_to_the_only_version_that_was_live_before_and_was_rejected_since(store, condition) -> None:
     _went(store, condition, "a b !a")
-    with pytest.raises(ModelError, match="or each was withdrawn; promote the one you want by name"):
+    with pytest.raises(ModelError, match="or all were withdrawn; promote the one you want by name"):
         store.rollback(condition, by="bob", why="worse")
     assert store.live("mortality").version == "b"
 
@@ -377,16 +380,14 @@ def test_what_was_withdrawn_is_known_with_who_and_why_until_it_is_promoted_by_na
     assert set(store.standing("mortality").withdrawn) == {"c"}
 
 
-def test_two_people_who_go_back_at_once_go_back_once(store, condition) -> None:
+def test_two_simultaneous_rollbacks_roll_back_once(store, condition) -> None:
     _went(store, condition, "a b c")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda who: store.rollback(condition, by=who, why="worse"), "pqrs"))
     assert store.live("mortality").version == "b"
 
 
-def test_a_process_killed_between_the_decision_and_live_json_has_decided_and_who_looks_next_mends_it(
-    store, condition
-) -> None:
+def test_live_json_is_repaired_if_the_process_is_killed_after_the_decision(store, condition) -> None:
     _went(store, condition, "a b")
     path = store.root / "mortality" / "live.json"
     behind = path.read_text()
@@ -396,7 +397,7 @@ def test_a_process_killed_between_the_decision_and_live_json_has_decided_and_who
     assert json.loads(path.read_text())["version"] == "a"
 
 
-def test_what_another_release_decided_by_swinging_forward_is_read_as_it_went(store, condition) -> None:
+def test_rollbacks_of_an_earlier_release_are_read_as_they_happened(store, condition) -> None:
     steps = (("promoted", "a"), ("promoted", "b"), ("rolled_back", "a"), ("rolled_back", "b"))
     for version in "ab":
         _saved(store, condition, version=version)
@@ -426,7 +427,7 @@ def test_the_version_names_the_content_and_not_the_time(store, condition) -> Non
     assert card.model_copy(update={"seed": 2}).content_version("1.2.0") != version
 
 
-def test_a_cohort_that_does_not_add_up_is_no_cohort() -> None:
+def test_a_cohort_whose_counts_do_not_add_up_is_refused() -> None:
     with pytest.raises(ValueError, match="do not add up"):
         Flow(found=140, excluded={"open_stay": 3}, used=136)
 
@@ -451,7 +452,7 @@ def test_a_condition_is_suspended_from_the_first_who_says_so_until_somebody_resu
 def test_nobody_suspends_or_resumes_without_a_name_and_a_reason(store) -> None:
     for switch in (store.suspend, store.resume):
         for by, why in (("", "because"), ("ann", "\n")):
-            with pytest.raises(ModelError, match="no name or no reason"):
+            with pytest.raises(ModelError, match="the name or the reason is missing"):
                 switch("mortality", by=by, why=why)
     store.require_active("mortality")
 

@@ -166,7 +166,8 @@ class Drawn:
             path[0]: (parameter.kind, path[1:]) for parameter in kind.parameters.values() for path in parameter.paths
         }
         some = self._random.sample(sorted(read), min(len(read), self._random.randint(0, 5)))
-        return {name: self._value(kind, name, read) for name in {*kind.required, *some} - {"id", "resourceType"}}
+        chosen = {*kind.required, *some} - {"id", "resourceType"}
+        return {name: self._value(kind, name, read) for name in sorted(chosen)}
 
     def _value(self, kind: ResourceType, name: str, read: dict[str, Any]) -> Json:
         if self._random.random() < 0.1:

@@ -90,6 +90,8 @@ def test_an_encounter_of_another_patient_is_no_whole_of_this_one() -> None:
         (hospital(status="planned"), "hospital_encounter_unusable"),
         (hospital(modifierExtension=[{"url": "urn:x", "valueBoolean": True}]), "hospital_encounter_unusable"),
         (hospital(part_of="icu-stay"), "hospital_encounter_unusable"),
+        (hospital(subject=None), "hospital_encounter_unusable"),
+        (hospital(subject={"reference": "https://elsewhere.org/fhir/Patient/a"}), "hospital_encounter_unusable"),
         (hospital(part_of="gone"), "hospital_encounter_not_read"),
         (hospital(period=None), "no_hospital_begin"),
         (hospital(period={"end": "2026-01-03T00:00:00Z"}), "no_hospital_begin"),
@@ -103,6 +105,18 @@ def test_a_hospital_encounter_that_cannot_tell_costs_its_begin_and_not_the_stay(
     whole: dict[str, Any], reason: str
 ) -> None:
     assert begins(only(encounter(part_of="hospital"), whole)) == (10, None, reason)
+
+
+@pytest.mark.parametrize("is_fetched", [False, True])
+def test_a_hospital_encounter_nested_too_deeply_costs_its_begin_and_not_the_stay(is_fetched: bool) -> None:
+    nested: object = []
+    for _ in range(5000):
+        nested = [nested]
+    records, whole = EncounterRecords(Bases()), hospital(type=nested)
+    records.add([encounter(part_of="hospital"), PATIENT, *([] if is_fetched else [whole])])
+    records.add_wholes([whole] if is_fetched else [])
+    found = records.with_hospital_begins(records.stays(OF_CLASS, at(AS_OF - 24), at(AS_OF)), OF_CLASS)
+    assert [begins(stay) for _, stay in found.stays.iterrows()] == [(10, None, "hospital_encounter_unusable")]
 
 
 @pytest.mark.parametrize(

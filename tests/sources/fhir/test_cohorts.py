@@ -1,4 +1,4 @@
-"""Whom a Group, a List or a file names, and the stays of those alone, whatever a server answers."""
+"""Tests which patients a Group, a List or a file names, and that only their stays are found."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +37,7 @@ def client(server):
 
 
 def entries(reference: str, ended: str, *odd: Any) -> list[Any]:
-    """Two patients, the first one again; one who left; one who left and came back; then what is none."""
+    """Two patients, the first again; one who left; one who left and came back; then entries that are no patients."""
     return [
         {reference: {"reference": "Patient/a"}},
         {reference: {"reference": "Patient/b", "type": "Patient"}, ended: False},
@@ -74,7 +74,7 @@ def test_a_list_names_its_entries_in_the_same_way(client, server, reply) -> None
 
 
 @pytest.mark.parametrize("nobody", [None, [], {}, "none", 5])
-def test_what_lists_nobody_names_nobody(client, server, reply, nobody: Any) -> None:
+def test_an_empty_group_or_list_names_nobody(client, server, reply, nobody: Any) -> None:
     server.answer = lambda request: reply({"resourceType": kind_of(request), "member": nobody, "entry": nobody})
     assert (of_group(client, "g"), of_list(client, "l")) == ([], [])
 
@@ -88,7 +88,7 @@ def test_members_under_the_servers_own_url_are_ours(client, server, reply) -> No
 
 def test_a_group_that_describes_patients_is_refused(client, server, reply) -> None:
     server.answer = lambda _request: reply({"resourceType": "Group", "actual": False})
-    with pytest.raises(FhirError, match=rf"{server.url}/Group/g: describes patients \(actual is false\)"):
+    with pytest.raises(FhirError, match=rf"{server.url}/Group/g: only describes patients \(actual is false\)"):
         of_group(client, "g")
 
 
@@ -126,7 +126,7 @@ def test_a_group_of_which_more_or_fewer_are_found_than_it_counts_is_an_error(
     patients = [{"resourceType": "Patient", "id": key} for key in found]
     group = {"resourceType": "Group", "quantity": 3}
     server.answer = lambda request: page(*patients) if "_search" in request.path else reply(group)
-    with pytest.raises(FhirError, match=f"Group/g: counts 3 members, lists 0 and finds {len(found)}"):
+    with pytest.raises(FhirError, match=f"Group/g: states 3 members, lists 0 and returns {len(found)} in a search"):
         of_group(client, "g")
 
 
@@ -139,7 +139,7 @@ def test_a_file_names_each_id_once_and_sets_aside_what_is_none(tmp_path: Path) -
 
 def test_a_file_without_an_id_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("no id\n")
-    with pytest.raises(SourceDataError, match=r"ids\.txt: holds no Patient id"):
+    with pytest.raises(SourceDataError, match=r"ids\.txt: contains no Patient id"):
         of_file(str(tmp_path / "ids.txt"), None)
 
 
@@ -173,7 +173,7 @@ def encounter(key: str, patient: str | None) -> dict[str, Any]:
 
 
 def test_stays_are_asked_for_some_patients_at_a_time_and_taken_of_those_alone(client, server, page) -> None:
-    """By a server that passes over whom it was asked for."""
+    """Returns the answer of a server that ignores which patients were requested."""
     patients = [{"resourceType": "Patient", "id": key, "birthDate": "1960-01-01"} for key in "abcz"]
     everybody = [encounter("e-a", "a"), encounter("e-b", "b"), encounter("e-c", "c"), encounter("e-z", "z")]
     unusable = [encounter("e-nobody", None), {**encounter("e-late", "a"), "period": {"start": "2026-01-03T00:00:00Z"}}]

@@ -1,4 +1,4 @@
-"""Which Locations lie inside which, from files and from servers that can search for it or not."""
+"""Tests which Locations are inside which, from files and from servers with and without that search."""
 
 from typing import Any
 
@@ -27,12 +27,12 @@ def test_a_bed_in_a_room_in_the_icu_is_in_the_icu() -> None:
     assert inside(places, ["icu"]) == {"icu": "icu", "room": "icu", "bed": "icu"}
 
 
-def test_the_nearest_of_two_units_is_the_bed_s() -> None:
+def test_a_bed_belongs_to_the_nearest_of_two_units() -> None:
     places = known(location("centre"), location("icu", "centre"), location("bed", "icu"), location("ward", "centre"))
     assert inside(places, ["centre", "icu"]) == {"centre": "centre", "icu": "icu", "bed": "icu", "ward": "centre"}
 
 
-def test_a_circle_ends_and_a_missing_whole_is_borne() -> None:
+def test_a_loop_ends_and_a_missing_parent_is_accepted() -> None:
     circle = known(location("icu", "bed"), location("room", "icu"), location("bed", "room"), location("lost", "gone"))
     assert set(inside(circle, ["icu"])) == {"icu", "room", "bed"}
     assert inside({}, ["icu"]) == {"icu": "icu"}
@@ -64,7 +64,7 @@ ENCOUNTER = {
 
 
 def answering(page):
-    """A server that holds the ward and finds Locations by id and, where it is asked so, by partOf."""
+    """Yields a server that holds the ward and finds Locations by id and, if requested, by partOf."""
 
     def answer(request):
         form = request.form
@@ -118,5 +118,5 @@ def test_locations_without_end_are_an_error_and_no_loop(server, page) -> None:
         return page(location(f"{whole.removeprefix('Location/')}1", whole.removeprefix("Location/"), name="MICU"))
 
     server.answer = deeper
-    with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="more than 20 deep"):
+    with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="more than 20 levels deep"):
         begin(client, Encounters(locations=("MICU",)))

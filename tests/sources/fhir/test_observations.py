@@ -1,4 +1,4 @@
-"""What an Observation says, and what it does not."""
+"""Tests how Observations become readings, and what is set aside."""
 
 import math
 from pathlib import Path
@@ -303,7 +303,7 @@ def test_what_does_not_change_the_meaning_is_read(variables, changes: dict) -> N
 
 
 @pytest.mark.parametrize("element", ["focus", "modifierExtension", "implicitRules", "dataAbsentReason", "bodySite"])
-def test_a_null_is_nothing(variables, element: str) -> None:
+def test_a_null_counts_as_missing(variables, element: str) -> None:
     assert reasons({**heart_rate(), element: None}, variables) == []
 
 

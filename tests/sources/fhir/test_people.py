@@ -1,4 +1,4 @@
-"""What a Patient says of age, death and other records of the same person."""
+"""Tests what is read from a Patient about age, death and other records of the same person."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -63,7 +63,7 @@ def test_a_sex_that_is_no_code_is_unknown(sex: object) -> None:
         {"_deceasedDateTime": {"extension": [{"url": "urn:absent", "valueCode": "masked"}]}},
     ],
 )
-def test_whoever_may_have_died_by_then_is_not_scored(death: dict[str, Any]) -> None:
+def test_a_patient_who_may_have_died_by_then_is_not_scored(death: dict[str, Any]) -> None:
     assert barred(**death) == "deceased"
 
 
@@ -80,7 +80,7 @@ def test_whoever_may_have_died_by_then_is_not_scored(death: dict[str, Any]) -> N
         {"deceasedBoolean": True, "deceasedDateTime": "2026-03-11T08:00:00Z"},
     ],
 )
-def test_whoever_died_later_or_lives_is(death: dict[str, Any]) -> None:
+def test_a_patient_who_died_later_or_lives_is_scored(death: dict[str, Any]) -> None:
     assert barred(**death) == ""
 
 
@@ -126,7 +126,7 @@ def test_a_record_that_is_not_to_be_used_is_named(patient: dict[str, Any], reaso
     assert barred(**patient) == reason
 
 
-def test_a_patient_whom_nobody_has_is_unknown() -> None:
+def test_a_patient_without_a_record_is_unknown() -> None:
     assert person_of(None, AS_OF).barred == "unknown_patient"
 
 

@@ -1,4 +1,4 @@
-"""Which Encounters are ICU stays, and for how long."""
+"""Tests which Encounters are ICU stays, and for how long."""
 
 import weakref
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ WARD = {"resourceType": "Location", "id": "ward", "name": "Ward"}
 
 
 def period(start: int | None, end: int | None = None) -> dict:
-    """A period from hour to hour of 2 January 2026."""
+    """Returns a period between two hours of 2 January 2026."""
     hours = {"start": start, "end": end}
     return {name: f"2026-01-02T{hour:02}:00:00Z" for name, hour in hours.items() if hour is not None}
 
@@ -60,8 +60,26 @@ def hours(found) -> list[tuple[int, int | None]]:
     return [(begin.hour, None if pd.isna(end) else end.hour) for begin, end in times]
 
 
+def test_the_stays_of_a_hospital_are_as_if_each_had_been_found_alone() -> None:
+    keys = [f"e{number:05}" for number in range(4_500)]  # more than become rows together
+    people = [{**PATIENT, "id": key, "birthDate": f"19{50 + place % 50}-02-28"} for place, key in enumerate(keys)]
+    people[0] = {**people[0], "link": [{"type": "replaced-by", "other": {"reference": f"Patient/{keys[-1]}"}}]}
+    found = [encounter(key, subject={"reference": f"Patient/{key}"}) for key in reversed(keys)]
+    found[7] = encounter(keys[-8], subject={"reference": f"Patient/{keys[-8]}"}, period=period(20, 2))
+    records = EncounterRecords(Bases())
+    records.add([*found, *people])
+    stays, set_aside = records.stays(ACUTE)
+    assert stays["stay_id"].tolist() == [key for key in keys if key != keys[-8]]
+    assert set_aside.values.tolist() == [[keys[-8], keys[-8], "reversed_period"]]
+    assert stays["succeeded_by"].tolist() == [keys[-1], *[""] * 4_498]
+    alone = EncounterRecords(Bases())
+    alone.add([found[0], people[-1]])
+    pd.testing.assert_frame_equal(stays.tail(1).reset_index(drop=True), alone.stays(ACUTE).stays)
+    assert dict(stays.dtypes) == dict(alone.stays(ACUTE).stays.dtypes)
+
+
 class Resource(dict[str, Any]):
-    """A resource that can be told to be gone."""
+    """A resource that can have a weak reference, which shows when it is released."""
 
 
 def test_a_census_keeps_of_a_resource_only_what_a_stay_needs() -> None:
@@ -160,6 +178,16 @@ def test_an_encounter_that_cannot_be_used_is_set_aside_with_its_reason(changes: 
     assert {name: str(kind) for name, kind in found.set_aside.dtypes.items()} == EXCLUDED_COLUMNS
 
 
+@pytest.mark.parametrize(("key", "named"), [("e1", "e1"), (None, "(no usable id) 1")])
+def test_an_encounter_nested_too_deeply_is_set_aside_alone(key: str | None, named: str) -> None:
+    nested: object = []
+    for _ in range(5000):
+        nested = [nested]
+    found = stays(encounter("e2"), {**encounter(), "id": key, "type": nested})
+    assert found.stays["stay_id"].tolist() == ["e2"]
+    assert found.set_aside[["stay_id", "reason"]].to_numpy().tolist() == [[named, "malformed"]]
+
+
 NO_ID = "(no usable id)"
 
 
@@ -178,7 +206,7 @@ def test_encounters_without_an_id_are_counted_each_once_in_any_order() -> None:
         assert stays(*given).set_aside.to_numpy().tolist() == expected
 
 
-def test_a_patient_without_a_usable_id_is_nobodys() -> None:
+def test_a_patient_without_a_usable_id_belongs_to_no_stay() -> None:
     records = EncounterRecords(Bases())
     records.add([encounter(subject={"reference": "Patient/None"}), {**PATIENT, "id": None}, {**ICU, "id": 1}])
     assert records.missing()["Patient"] == ["None"]
@@ -254,7 +282,7 @@ def test_a_server_that_ignores_the_class_does_not_turn_visits_into_stays(server,
 
 
 def knowing(**changes):
-    """The profile of a server that knows less than the standard."""
+    """Returns the profile of a server that supports less than the standard."""
     return GENERIC.model_copy(update=changes)
 
 
@@ -274,7 +302,7 @@ def test_a_server_without_search_by_date_gives_stays_of_all_times_and_those_outs
 
 
 def test_a_server_that_finds_encounters_by_patient_only_needs_a_cohort(server) -> None:
-    with pytest.raises(FhirError, match="by patient only, expected a cohort of patients; screen a Group"):
+    with pytest.raises(FhirError, match="only by patient, expected a cohort of patients; screen a Group"):
         search(server, profile=knowing(encounter_needs_patient=True))
     assert server.requests == []
 

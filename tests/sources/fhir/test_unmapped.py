@@ -1,4 +1,4 @@
-"""Which codes of an Observation are counted as named by no variable: its own, and those of its components."""
+"""Tests which codes are counted as used by no variable: those of an Observation and of its components."""
 
 from pathlib import Path
 from typing import Any

@@ -107,7 +107,7 @@ def test_two_resources_with_one_name_are_not_merged() -> None:
     ):
         found = taken(first, second, entry({**VALUE, "subject": {"reference": second["fullUrl"]}}))
         assert [number for number, _ in found.refused] == [2]
-        assert "name of entry 1" in found.refused[0][1]
+        assert "has the same name as entry 1" in found.refused[0][1]
         meant = first["resource"].get("id", "1") if first["fullUrl"] == second["fullUrl"] else None
         assert found.all[1]["subject"]["reference"] == (f"Patient/{meant}" if meant else second["fullUrl"])
 
@@ -162,7 +162,7 @@ def test_a_deletion_without_a_resource_is_refused(url: Any) -> None:
         (entry({"id": "a"}), "resourceType is missing"),
         (entry({"resourceType": ["Patient"]}), "resourceType is missing"),
         (entry({"resourceType": "zz secret zz"}), "resourceType is missing"),
-        (entry({"resourceType": "Parameters"}, None, "PATCH", "Patient/a"), "a change of a resource"),
+        (entry({"resourceType": "Parameters"}, None, "PATCH", "Patient/a"), "a patch of a resource"),
     ],
 )
 def test_an_unusable_entry_does_not_affect_the_others(odd: Any, reason: str) -> None:

@@ -97,7 +97,9 @@ def test_a_resource_in_a_deleted_file_is_not_restored(tmp_path: Path) -> None:
     write(tmp_path, "deleted/Patient.ndjson", patient("2"))
     found, refused = said(tmp_path)
     assert found == ["1"]
-    assert refused == ["deleted/Patient.ndjson, line 1: among the deleted, expected Bundles of DELETE entries"]
+    assert refused == [
+        "deleted/Patient.ndjson, line 1: among the deleted resources, expected Bundles of DELETE entries"
+    ]
 
 
 @pytest.mark.parametrize(

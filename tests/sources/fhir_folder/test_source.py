@@ -1,4 +1,4 @@
-"""A folder of NDJSON as a source."""
+"""Tests a folder of NDJSON as a source."""
 
 import gzip
 import json

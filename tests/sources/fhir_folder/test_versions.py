@@ -36,7 +36,7 @@ def deleted(*references: str, at: str | None = None) -> Resource:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Any:
-    """folder([…], […]) is a folder of a file for each list."""
+    """folder([…], […]) returns a folder with one file for each list."""
 
     def written(*files: list[Resource]) -> FhirFolderSource:
         for number, resources in enumerate(files):
@@ -49,7 +49,7 @@ def folder(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def values(folder, schemas: Path) -> Any:
-    """values([…], […]) are the patients and values that are read of such a folder."""
+    """values([…], […]) returns the patients and values that are read from such a folder."""
 
     def read(*files: list[Resource]) -> list[list[Any]]:
         parts = folder(*files).readings(INDEX, load_variables(schemas), timedelta(hours=24))

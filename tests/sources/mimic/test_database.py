@@ -21,7 +21,7 @@ TEXTS = "all_varchar=true"
 
 
 def loaded(folder: Path, file: Path, schemas: dict[str, str], options: str = TYPES) -> Path:
-    """A DuckDB file of a folder's CSVs; `schemas` names one for each of hosp and icu."""
+    """Returns a DuckDB file made from a folder's CSVs; `schemas` names one schema each for hosp and icu."""
     csv = {table: MimicFiles(folder).path(table) for table in TABLES}
     with duckdb.connect(file) as database:
         for table in TABLES:
@@ -112,7 +112,7 @@ def test_the_file_is_only_read(small_mimic, tmp_path) -> None:
     ("made_with", "table", "columns", "message"),
     [
         ("CREATE TABLE main.icustays(stay_id INT)", "chartevents", ["itemid"], "no table chartevents, expected it in"),
-        ("CREATE VIEW main.icustays AS SELECT 1 AS stay_id", "icustays", ["stay_id"], "a view is no table"),
+        ("CREATE VIEW main.icustays AS SELECT 1 AS stay_id", "icustays", ["stay_id"], "a view does not count"),
         ("CREATE TABLE main.icustays(stay_id INT)", "icustays", ["stay_id", "intime"], "column intime is missing"),
         (
             "CREATE TABLE main.diagnoses_icd(icd_code INT)",
@@ -125,7 +125,7 @@ def test_the_file_is_only_read(small_mimic, tmp_path) -> None:
             "CREATE TABLE main.icustays(intime TIMESTAMP WITH TIME ZONE)",
             "icustays",
             ["intime"],
-            "times have no zone",
+            "times have no time zone",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Eastern local time to UTC."""
+"""Tests the conversion of US Eastern local time to UTC."""
 
 import duckdb
 import pandas as pd

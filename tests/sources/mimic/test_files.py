@@ -1,4 +1,4 @@
-"""Finding and reading MIMIC's CSVs."""
+"""Tests how MIMIC's CSVs are found and read."""
 
 import gzip
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The ids of MIMIC-IV on FHIR."""
+"""Tests the ids of MIMIC-IV on FHIR."""
 
 import gzip
 import json

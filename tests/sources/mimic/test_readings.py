@@ -1,4 +1,4 @@
-"""chartevents and labevents as readings."""
+"""Tests how chartevents and labevents become readings."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""icustays and what goes with them."""
+"""Tests how icustays and related tables are read."""
 
 import gzip
 import json

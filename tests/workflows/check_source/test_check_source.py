@@ -180,9 +180,9 @@ def test_a_sign_in_that_does_not_suffice_ends_the_check(check, wire) -> None:
 
 def test_the_plan_is_that_of_the_profile(check) -> None:
     plan = " ".join(check(chosen="oracle").plan)
-    assert "Finds stays patient by patient and date, in a cohort" in plan
+    assert "Finds stays patient by patient and date, within a cohort" in plan
     assert "Observations of one patient by code of http://loinc.org in a search by GET, 4 at a time," in plan
-    assert "200 to a page" in plan
+    assert "200 per page" in plan
     assert "Searches 8480-6, 8462-4 as panel 85354-9" in plan
     assert "after a search for each, one run at a time, one by one" in plan
     assert "by class ACUTE and date" in " ".join(check().plan)
@@ -202,9 +202,9 @@ def test_no_patient_is_named_in_what_was_found(check) -> None:
     ("answer", "message"),
     [
         ((200, "text/html", b"<html>"), "answered text/html, expected FHIR as JSON"),
-        ((404, "text/plain", b""), "answered 404 and nothing that is FHIR"),
-        ((200, "application/fhir+json", b"{}"), "answered 200 and nothing that is FHIR"),
-        ((302, "text/plain", b""), "answered 302, expected FHIR; give the base URL that it redirects to"),
+        ((404, "text/plain", b""), "answered 404, but not with FHIR"),
+        ((200, "application/fhir+json", b"{}"), "answered 200, but not with FHIR"),
+        ((302, "text/plain", b""), "answered 302, expected FHIR; use the base URL that it redirects to"),
     ],
 )
 def test_what_is_no_fhir_server_ends_the_check(check, wire, answer: tuple[int, str, bytes], message: str) -> None:
@@ -215,7 +215,7 @@ def test_what_is_no_fhir_server_ends_the_check(check, wire, answer: tuple[int, s
 
 def test_a_sign_in_that_gets_no_token_ends_the_check(ward, schemas) -> None:
     sign_in = ClientSecret("me", "secret", f"{ward}/no-such-token-endpoint")
-    with pytest.raises(FhirError, match=r"no-such-token-endpoint: answered \d+ and no token"):
+    with pytest.raises(FhirError, match=r"no-such-token-endpoint: answered \d+ without a token"):
         check_source(FhirEndpoint(ward, sign_in), load_server_profiles(schemas))
 
 
@@ -238,7 +238,7 @@ def test_a_test_resource_whose_identifier_the_server_adds_to_is_found_and_remove
 def test_a_test_resource_that_was_taken_and_is_not_found_may_be_left(check, wire, assessments, ward) -> None:
     wire.alter = lambda resource: resource.pop("identifier")  # as good as a search that is behind its writes
     kept = next(finding for finding in check(write=True).findings if finding.outcome == "kept")
-    assert "was taken and is not found; look for it and remove it by hand" in kept.detail
+    assert "was accepted but is not found; look for it and remove it by hand" in kept.detail
     wire.alter = None
     for left in assessments():
         remove(ward, left["id"])
@@ -258,7 +258,7 @@ def test_the_plan_says_how_the_stays_of_a_condition_of_its_own_are_found() -> No
     ]
     lacking = GENERIC.model_copy(update={"has_location_parts": False, "encounter_by": ("class", "type", "date")})
     assert plan(replace(source, profile=lacking), ward)[:3] == [
-        "Reads all Encounters of the look-back and picks the stays with class ACUTE or location MICU.",
-        "Reads all Encounters of the look-back and picks the stays of falls with type ward or location Ward 4.",
-        "Does not find Encounters without a period, as they have no date and it knows no search by status.",
+        "Reads all Encounters of the look-back and selects the stays with class ACUTE or location MICU.",
+        "Reads all Encounters of the look-back and selects the stays of falls with type ward or location Ward 4.",
+        "Does not find Encounters without a period, because they have no date and the server has no search by status.",
     ]

@@ -47,7 +47,7 @@ def test_writes_are_tried_where_results_go_and_nowhere_else(checked, taking, ass
     assert taking.requests()["DELETE RiskAssessment/{id}"] == 1
     assert assessments() == []
     assert f"Writes RiskAssessments by conditional update, in batches of 100, to {taking.base_url}." in found.plan
-    assert any("by the identifiers they have here" in sentence for sentence in found.plan)
+    assert any("Patients and Encounters by their identifiers on this server" in sentence for sentence in found.plan)
 
 
 def test_without_leave_nothing_is_written_anywhere(checked, taking) -> None:
@@ -63,7 +63,7 @@ def test_a_server_that_takes_no_write_is_a_problem_that_names_it(checked, taking
         found = checked(write=True)
     finally:
         taking.misbehave(FaultPlan())
-    assert f"{taking.base_url}: it takes no RiskAssessment; check the rights, or screen in shadow mode only" in (
+    assert f"{taking.base_url}: it accepts no RiskAssessment; check the permissions, or screen in shadow mode only" in (
         found.problems
     )
 
@@ -72,16 +72,17 @@ def test_a_server_that_says_it_takes_none_is_a_problem_before_anything_is_tried(
     found = checked(base_url=script)
     assert found.results.declares is False
     assert found.problems == (
-        f"{script}: it takes no RiskAssessment, by its CapabilityStatement; let another server take the results",
+        f"{script}: it accepts no RiskAssessment according to its CapabilityStatement;"
+        " write the results to another server",
     )
 
 
 def test_mapping_needs_patients_and_stays_that_are_found_by_identifier(checked, taking, script) -> None:
     found = checked(mapped=True)
     assert outcomes(found) == dict.fromkeys(("metadata", "Patient by identifier", "Encounter by identifier"), "works")
-    assert any("that server's own, found by identifier" in sentence for sentence in found.plan)
+    assert any("that server's own Patients and Encounters, found by identifier" in sentence for sentence in found.plan)
     wrong = checked(mapped=True, base_url=script)
-    assert f"{script}: Patients are not found by identifier (ignored); do not map by identifier" in wrong.problems
+    assert f"{script}: Patients are not found by identifier (ignored); unset map_by_identifier" in wrong.problems
 
 
 def test_a_server_of_results_that_is_down_is_named(checked) -> None:

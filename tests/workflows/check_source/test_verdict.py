@@ -46,7 +46,7 @@ def test_a_base_url_where_everything_is_404_ends_the_check_though_the_404_is_fhi
 @pytest.mark.parametrize("version", ["3.0.2", "1.0.2", "4.3.0", "5.0.0", "4.01"])
 def test_another_version_of_fhir_is_a_problem(check, wire, version: str) -> None:
     wire.instead = lambda path: told({**STATEMENT, "fhirVersion": version} if path.endswith("metadata") else EMPTY)
-    assert f"it speaks FHIR {version}" in check().problems[0]
+    assert f"it uses FHIR {version}" in check().problems[0]
 
 
 @pytest.mark.parametrize("version", ["4.0.1", "4.0.0", "4.0", None])
@@ -58,9 +58,9 @@ def test_r4_and_a_statement_without_a_version_are_no_problem(check, wire, versio
 @pytest.mark.parametrize(
     ("answer", "detail"),
     [
-        (told(OUTCOME), "answered OperationOutcome instead of results"),
+        (told(OUTCOME), "answered with OperationOutcome instead of results"),
         (told({**EMPTY, "entry": [{"resource": OUTCOME}]}), "answered with an error (not-supported)"),
-        (told({"resourceType": "Patient"}), "answered Patient instead of results"),
+        (told({"resourceType": "Patient"}), "answered with Patient instead of results"),
         (told(OUTCOME, 400), "HTTP 400"),
     ],
 )
@@ -92,12 +92,12 @@ def test_patients_that_are_neither_included_nor_found_are_a_problem(check, wire)
 )
 def test_a_profile_that_asks_what_the_server_refuses_is_a_problem(check, wire, refuse, name: str) -> None:
     wire.refuse = refuse
-    assert any(f"profile wardround asks what this server does not bear ({name}" in each for each in check().problems)
+    assert any(f"profile wardround does not fit this server ({name}" in each for each in check().problems)
 
 
 def test_a_server_that_takes_no_risk_assessment_is_a_problem_of_a_check_that_writes(check, wire) -> None:
     wire.refuse = lambda method, path, _form: 400 if method != "GET" and "_search" not in path else None
-    assert any("takes no RiskAssessment" in each for each in check(write=True).problems)
+    assert any("it accepts no RiskAssessment" in each for each in check(write=True).problems)
     assert check().problems == ()
 
 
@@ -124,7 +124,7 @@ def test_encounters_are_counted_by_class_and_location_with_what_a_screening_find
     assert (found.classes, found.locations) == ({"IMP": 2, "ACUTE": 1}, {"MICU": 2})
     assert found.stays == {"the source": 1, "other": 2}
     assert (wrong.unmatched, wrong.stays) == (("class ICU",), {"the source": 2, "other": 2})
-    assert "no Location 'MCIU', expected its whole name, an alias or its id" in unknown
+    assert "no Location 'MCIU', expected its full name, an alias or its id" in unknown
 
 
 def test_a_ward_of_many_is_sampled_and_says_so(icu, schemas, monkeypatch) -> None:
@@ -165,7 +165,7 @@ def test_the_command_does_not_compare_classes_where_there_is_no_encounter() -> N
     ("environment", "problem"),
     [
         ({"WARDROUND_ICU_LOCATIONS": "MCIU"}, "no Location 'MCIU'"),
-        ({"WARDROUND_ICU_CLASSES": ""}, "neither a class nor a Location says which Encounters are stays"),
+        ({"WARDROUND_ICU_CLASSES": ""}, "neither a class nor a Location defines which Encounters are stays"),
     ],
 )
 def test_a_setting_with_which_nothing_can_be_found_ends_the_check_with_5(ward, environment, problem: str) -> None:

@@ -210,12 +210,12 @@ def test_a_challenger_that_breaks_while_chunks_are_scored_breaks_no_chunk(ward, 
 def test_what_cannot_score_or_is_live_is_no_challenger(settings, sepsis) -> None:
     store = ModelStore(settings.models)
     for version, message in (
-        ("9.9.9", "is no stored version"),
-        (store.live_version("sepsis"), "is the live one"),
+        ("9.9.9", "is not a stored version"),
+        (store.live_version("sepsis"), "is the live version"),
     ):
         with pytest.raises(ModelError, match=message):
             store.challenge(sepsis, version, "ann", "why")
-    with pytest.raises(ModelError, match="until 2020-01-01 is over"):
+    with pytest.raises(ModelError, match="the day 2020-01-01 is over"):
         store.challenge(sepsis, OTHER, "ann", "why", pd.Timestamp("2020-01-01T00:00Z").to_pydatetime())
     file_of(settings).write_bytes(b"another model")
     with pytest.raises(ModelError, match="its digest"):
@@ -235,4 +235,4 @@ def test_the_log_says_which_challenger_is_scored_beside_and_which_cannot_be(
     (settings.models / "sepsis" / OTHER / "card.json").write_text("{}")
     run = screened(installed=settings)["run"]
     (warned,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert warned == f"run {run}: challenger {OTHER} is left out, for its model cannot be used"
+    assert warned == f"run {run}: challenger {OTHER} is left out because its model cannot be used"

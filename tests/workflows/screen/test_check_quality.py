@@ -8,7 +8,7 @@ import pytest
 
 from wardround.adapters.files.run_folder import RunFolder, runs_in
 from wardround.core import run_files
-from wardround.errors import QualityError, RunNotFound, WardroundError
+from wardround.errors import QualityError, WardroundError
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
 from wardround.workflows.gate_process import GateProcess
@@ -64,22 +64,30 @@ def test_as_many_rows_as_the_condition_bears_are_set_aside_and_no_more(
             screened(installed=installed)
 
 
-def test_a_gate_whose_process_has_ended_says_so(settings) -> None:
+def test_a_gate_whose_process_has_ended_says_so(icu, server, screened) -> None:
+    icu.stay("a")
+    icu.upload(server)
     before = psutil.Process().children()
     with GateProcess() as process:
         [child] = [child for child in psutil.Process().children() if child not in before]
         child.kill()
-        with pytest.raises(WardroundError, match="the process of the quality gate ended with -9"):
-            process("run", settings)
+        with pytest.raises(WardroundError, match=r"run sepsis-\S+: the process of the quality gate ended with -9"):
+            screened(gate=process)
 
 
 def test_no_file_of_the_working_directory_is_taken_for_a_library_of_the_gates_process(
-    settings, tmp_path, monkeypatch
+    icu, server, screened, tmp_path, monkeypatch
 ) -> None:
+    icu.stay("a")
+    icu.upload(server)
     (tmp_path / "re.py").write_text("raise SystemExit")
     monkeypatch.chdir(tmp_path)
-    with GateProcess() as process, pytest.raises(RunNotFound):
-        process("sepsis-20260102T050000Z-000000", settings)
+    with GateProcess() as process:
+        assert screened(gate=process)["written"] == 1
+
+
+def test_a_ward_without_a_stay_passes_the_gate_of_another_process(server, screened, gate) -> None:
+    assert screened(gate=gate)["found"] == 0
 
 
 def test_a_fault_of_the_gates_process_is_named_without_what_it_says(icu, server, screened, settings, capfd) -> None:

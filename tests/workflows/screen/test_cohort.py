@@ -136,7 +136,7 @@ def test_a_group_that_counts_more_than_it_lists_is_asked_for_page_by_page(
 
 def test_a_group_whose_members_are_not_all_found_is_an_error(ward, server, screened) -> None:
     put(ward, server, group(quantity=5))
-    with pytest.raises(FhirError, match="counts 5 members, lists 3 and finds 3"):
+    with pytest.raises(FhirError, match="states 5 members, lists 3 and returns 3 in a search"):
         screened(cohort="group:g")
 
 
@@ -174,7 +174,7 @@ def test_a_file_screens_the_patients_that_it_names(ward, screened, settings, tmp
 
 def test_a_file_without_an_id_is_an_error(server, screened, tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("not an id!\n")
-    with pytest.raises(SourceDataError, match="holds no Patient id"):
+    with pytest.raises(SourceDataError, match="contains no Patient id"):
         screened(cohort=f"file:{tmp_path / 'ids.txt'}")
 
 
@@ -241,5 +241,5 @@ def test_locations_screen_who_lies_there_whatever_the_class(icu, server, screene
 
 
 def test_locations_that_nobody_names_are_an_error(server, screened) -> None:
-    with pytest.raises(FhirError, match="none is named"):
+    with pytest.raises(FhirError, match="the cohort is defined by Locations but names none"):
         screened(cohort="locations")

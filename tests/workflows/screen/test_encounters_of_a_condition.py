@@ -132,5 +132,8 @@ def test_who_names_the_encounters_first_is_heard(about, settings, cohort, encoun
 
 def test_a_cohort_of_locations_that_nobody_names_is_an_error(about) -> None:
     condition = load_condition("sepsis", about(classes=["IMP"]).schemas)
-    with pytest.raises(FhirError, match=r"none is named; name them in cohort\.source\.locations"):
+    with pytest.raises(
+        FhirError,
+        match=r"the cohort is defined by Locations but names none;" r" name them in cohort\.source\.locations",
+    ):
         asked_for(FhirEndpoint("https://example.org/r4"), condition, cohort_of("locations"))

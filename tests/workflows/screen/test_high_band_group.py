@@ -246,7 +246,7 @@ def test_a_server_that_takes_no_group_makes_the_run_incomplete_and_says_why(
     summary = run()
     assert (summary["written"], summary["complete"]) == (3, False)
     assert (summary["high_band"]["kept"], summary["high_band"]["why"][:1]) == ("refused", "4")
-    with pytest.raises(RunIncomplete, match="did not take the Group of the high band"):
+    with pytest.raises(RunIncomplete, match="did not accept the Group of the high band"):
         require_complete(summary["run"], keeping)
     transport.rewrite = None
     assert run()["high_band"]["kept"] == "written"

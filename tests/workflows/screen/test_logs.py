@@ -12,7 +12,7 @@ from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
 from wardround.workflows.gate_process import GateProcess
 from wardround.workflows.screen import check_quality, require_complete
-from wardround.workflows.steps import told
+from wardround.workflows.steps import logged
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_patient_who_cannot_be_read_is_said_to_have_been_tried_alone(icu, serv
     run = screened(chunk_size=2)["run"]
     where = f"run {run}, extract, chunk 1: "
     together, alone, *_ = said("WARNING")
-    assert together.startswith(f"{where}2 patients cannot be read together, and each half is tried alone (FhirError ")
+    assert together.startswith(f"{where}2 patients cannot be read together; trying each half separately (FhirError ")
     assert alone.startswith(f"{where}the data of one patient cannot be used; stays failed: 1 (FhirError in ")
     assert line(said, run, "extract, chunk 1", "WARNING").endswith("failed 1 (extract:FhirError 1)")
     assert line(said, run, "reconcile", "WARNING").endswith("written 1; failed 1 (extract:FhirError 1)")
@@ -108,7 +108,7 @@ def test_the_gates_process_says_through_its_parent(icu, server, screened, said) 
 
 
 def test_what_fails_is_an_error_by_name_and_place_without_its_message(said) -> None:
-    with pytest.raises(ValueError, match="Zebrowski"), told("run r", "score", 3):
+    with pytest.raises(ValueError, match="Zebrowski"), logged("run r", "score", 3):
         raise ValueError("Zebrowski 7.1")
     (failed,) = said("ERROR")
     assert failed.startswith("run r, score, chunk 3: failed after ")
@@ -117,7 +117,7 @@ def test_what_fails_is_an_error_by_name_and_place_without_its_message(said) -> N
 
 
 def test_a_reason_that_is_a_message_is_counted_by_its_kind_alone(said) -> None:
-    with told("run r", "publish") as step:
+    with logged("run r", "publish") as step:
         step.count_reasons("failed", ["write:412", "write:412", "invalid:value Zebrowski is 7.1", "quality:rule a", ""])
     assert said()[-1].endswith("; failed 5 (invalid 1, quality 1, write:412 2)")
 
@@ -133,7 +133,7 @@ def test_a_census_in_doubt_is_a_warning(icu, server, screened, settings, tmp_pat
     icu.upload(server)
     run = screened(installed=replace(settings, home=home))["run"]
     (warned,) = said("WARNING")
-    assert warned == f"run {run}, find_stays: the census is in doubt: found 1 stay, expected at least 2"
+    assert warned == f"run {run}, find_stays: the census is implausible: found 1 stay, expected at least 2"
 
 
 def test_a_patient_who_changed_meanwhile_is_said_to_have_failed(icu, server, screened, said) -> None:

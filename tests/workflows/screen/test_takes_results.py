@@ -74,7 +74,7 @@ def begun(icu, server, settings):
 
 def test_a_live_run_ends_before_it_reads_and_says_what_to_do(begun) -> None:
     adapter = Declaring(REFUSED[0])
-    with pytest.raises(FhirError, match=r"takes no RiskAssessment.*--mode shadow.*write_to"):
+    with pytest.raises(FhirError, match=r"accepts no RiskAssessment.*--mode shadow.*write_to"):
         begun(adapter)
     assert adapter.asked == ["/fhir/metadata"]
 
@@ -85,7 +85,7 @@ def test_where_results_go_elsewhere_that_server_is_asked_and_named(icu, server, 
     source = FhirEndpoint(server, write_to=FhirEndpoint("http://results.test/fhir"))
     request = {"condition": "sepsis", "as_of": "2026-01-02T05:00:00Z", "mode": "live", **servers_in(source)}
     adapter = Declaring(REFUSED[0])
-    with pytest.raises(FhirError, match=r"^http://results\.test/fhir: takes no RiskAssessment"):
+    with pytest.raises(FhirError, match=r"^http://results\.test/fhir: accepts no RiskAssessment"):
         screen(ScreeningRequest.model_validate(request), Means(source, settings, lambda *_: None, adapter))
     assert adapter.asked == ["/fhir/metadata"]
 

@@ -223,7 +223,7 @@ def test_a_missing_digest_is_refused_when_promoted(two, settings) -> None:
     path = settings.models / "sepsis" / "versions.json"
     recorded = json.loads(path.read_text())
     path.write_text(json.dumps({name: files for name, files in recorded.items() if name != second.version}))
-    with pytest.raises(ModelError, match="is no stored version"):
+    with pytest.raises(ModelError, match="is not a stored version"):
         promote(second.run, "bob", "better", settings)
 
 

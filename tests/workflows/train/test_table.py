@@ -17,7 +17,7 @@ ROWS = 300
 
 @pytest.fixture(scope="module")
 def frame(schemas) -> pd.DataFrame:
-    """Sixty stays of five rows; every fifth stay is of the test side, and every tenth row has the outcome."""
+    """Sixty stays of five rows; every fifth stay is of the test set, and every tenth row has the outcome."""
     condition, number = load_condition("sepsis", schemas), np.arange(ROWS)
     rows = pd.DataFrame(dict.fromkeys(ROW_COLUMNS, ""), index=number)
     rows = rows.assign(

@@ -179,6 +179,18 @@ def test_a_run_that_stopped_before_its_stays_were_known_starts_again(trained, sm
     assert (resumed.run, resumed.version) == (run, trained.version)
 
 
+def test_a_training_opened_again_starts_from_nothing(small_mimic, settings) -> None:
+    request = TrainingRequest(
+        condition="sepsis", mimic=small_mimic, created=NOW, run="train_sepsis-20260301T050000Z-abcdef"
+    )
+    folder = RunFolder.existing(settings.runs, load(request, settings))
+    loaded = folder.list()
+    for name in ("version.json", "table.parquet", "candidates.json", "candidates/xgboost.json"):
+        folder.write_bytes(name, b"of an earlier attempt, perhaps with other stays")
+    load(request, settings)
+    assert folder.list() == loaded
+
+
 def test_the_test_patients_decide_neither_the_model_nor_its_thresholds(trained, small_mimic, settings) -> None:
     first = RunFolder.existing(settings.runs, trained.run)
     request = TrainingRequest(condition="sepsis", mimic=small_mimic, created=NOW)

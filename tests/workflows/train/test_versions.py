@@ -104,7 +104,7 @@ def test_without_any_run_the_same_patients_are_made_again_from_mimic(
     with pytest.raises(ModelError, match=r"neither training run is kept in .*; give --mimic DIR"):
         compare_versions(two[1].version, two[2].version, None, None, settings)
     again = compare_versions(two[1].version, two[2].version, None, small_mimic, settings)
-    assert again.patients == f"the test patients of {two[1].version}, made again from MIMIC-IV"
+    assert again.patients == f"the test patients of {two[1].version}, rebuilt from MIMIC-IV"
     assert (again.metrics, again.test, again.first.seen) == (kept.metrics, kept.test, Seen(answer="no"))
     others = compare_versions(
         two[1].version, two[2].version, None, make_mimic(tmp_path / "others", positive_every=4), settings
@@ -122,7 +122,8 @@ def test_versions_that_answer_different_questions_are_refused_with_both(two, set
     other = _another(settings, "2.0.0-x", first.version, label=label)
     with pytest.raises(
         ModelError,
-        match=r"learned different questions \(.*horizon.*; sepsis3 \(sofa_time, any_culture\), horizon .*\), expect",
+        match=r"were trained for different questions \(.*horizon.*; sepsis3 \(sofa_time, any_culture\), horizon .*\),"
+        r" expected the same",
     ):
         compare_versions(second.version, other, None, None, settings)
     task = first.card.task.model_copy(update={"at": first.card.task.at * 2})

@@ -31,7 +31,7 @@ def back_up(database: Database, file: Path) -> Rows:
     Raises StorageError or DatabaseError.
     """
     if database.place.file and file.resolve() == database.place.file.resolve():
-        raise StorageError(f"{file}: is the database itself, expected another file; choose another name")
+        raise StorageError(f"{file}: is the database itself, expected a different file; choose another name")
     with scratch_folder() as scratch:
         made = scratch / "backup.sqlite"
         with opened_at(file_place(made)) as target:
@@ -65,7 +65,7 @@ def _require_backup(copied: Path, file: Path) -> None:
         found = None
     if not found:
         raise StorageError(
-            f"{file}: is no backup of Wardround's database, or a damaged one, expected a file that"
+            f"{file}: is not a backup of Wardround's database, or is damaged, expected a file that"
             " `wardround database backup` wrote; choose another one"
         )
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
+from wardround.adapters.database.migrating import is_current, migrate
 from wardround.adapters.database.place import Place, place_of
 from wardround.adapters.database.refusals import refusal
-from wardround.adapters.database.schema import is_current, migrate
 from wardround.adapters.files.refused import storing
 from wardround.errors import SettingsError
 
@@ -105,8 +105,8 @@ def _server_engine(place: Place, **common: Any) -> Engine:
         return create_engine(place.url, connect_args=arguments, pool_pre_ping=True, **common)
     except ModuleNotFoundError:
         raise SettingsError(
-            "WARDROUND_DATABASE: names PostgreSQL and the package psycopg is not installed, expected it beside this"
-            " one; install requirements-distributed.txt, or psycopg[binary]"
+            "WARDROUND_DATABASE: names PostgreSQL but the package psycopg is not installed,"
+            " expected it in the same environment; install requirements-distributed.txt, or psycopg[binary]"
         ) from None
 
 

@@ -33,7 +33,7 @@ def place_of(text: str) -> Place:
         url = make_url(text)
     except (ArgumentError, ValueError):  # a port that is not a number raises ValueError
         # It may hold a password, and an invalid URL does not show where that begins.
-        raise SettingsError(f"WARDROUND_DATABASE: is no database URL, {_EXPECTED}") from None
+        raise SettingsError(f"WARDROUND_DATABASE: is not a database URL, {_EXPECTED}") from None
     kind = url.drivername.partition("+")[0]
     # A path with a question mark would be cut off there.
     if kind == "sqlite" and not url.host and not url.query and url.database not in (None, "", ":memory:"):
@@ -43,7 +43,7 @@ def place_of(text: str) -> Place:
         url = url.set(drivername="postgresql+psycopg")
         return Place(url, url.set(drivername="postgresql", query={}).render_as_string(hide_password=True))
     raise SettingsError(
-        f"WARDROUND_DATABASE: names no {'file' if kind == 'sqlite' else 'database of ours'}, {_EXPECTED}"
+        f"WARDROUND_DATABASE: names no {'file' if kind == 'sqlite' else 'database that Wardround can use'}, {_EXPECTED}"
     )
 
 

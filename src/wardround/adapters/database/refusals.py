@@ -10,31 +10,34 @@ from wardround.adapters.database.place import Place
 from wardround.adapters.files.refused import refused_rows
 from wardround.errors import DatabaseError, WardroundError
 
-_LOOK: Final = "look at the server's log, and do it again"
-_ASK: Final = "let the database's administrator grant this user its own schema"
-_AGAIN: Final = "wait for the other one, and do it again"
+_LOOK: Final = "check the server's log, then try again"
+_ASK: Final = "ask the database administrator to grant this user its own schema"
+_AGAIN: Final = "wait for the other process, then try again"
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 # PostgreSQL's SQLSTATE codes or their classes (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _STATES: Final = {
     "42501": ("no permission", _ASK),
     "3F000": ("there is no schema to create tables in", _ASK),
-    "25006": ("the server is read-only, as a standby is", "name the server that takes writes"),
-    "53100": ("the server's disk is full", "make room there, and do it again"),
-    "53300": ("the server has no connection left", "wait, or raise its max_connections"),
-    "55P03": ("another process has locked it for too long", _AGAIN),
-    "40": ("another process got in the way", _AGAIN),
-    "57": ("the server is shutting down or starting", "see that it is up, and do it again"),
-    "08": ("the connection broke off", "see that the server is up, and do it again"),
+    "25006": ("the server is read-only, as a standby is", "name the server that accepts writes"),
+    "53100": ("the server's disk is full", "free some space there, then try again"),
+    "53300": ("the server has no free connections", "wait, or raise its max_connections"),
+    "55P03": ("another process has kept it locked for too long", _AGAIN),
+    "40": ("another process changed it at the same time", _AGAIN),
+    "57": ("the server is shutting down or starting", "check that it is running, then try again"),
+    "08": ("the connection was lost", "check that the server is running, then try again"),
 }
 # libpq gives no SQLSTATE if no connection was made.
 _NO_CONNECTION: Final = {
     "authentication failed": ("refused the user or the password", "correct them in WARDROUND_DATABASE"),
-    "no password supplied": ("wants a password", "give it in WARDROUND_DATABASE, or in the file that PGPASSFILE names"),
+    "no password supplied": (
+        "requires a password",
+        "set it in WARDROUND_DATABASE, or in the file that PGPASSFILE names",
+    ),
     "does not exist": ("there is no such database or user", "create it (createdb), or correct WARDROUND_DATABASE"),
     "resolve host": ("the host name does not resolve", "correct it in WARDROUND_DATABASE"),
-    "refused": ("nobody listens there", "see that the server is up, and that host and port are right"),
-    "timeout": ("no connection came about in time", "see that the server is up, and that host and port are right"),
+    "refused": ("nothing is listening there", "check that the server is running, and the host and port"),
+    "timeout": ("the connection timed out", "check that the server is running, and the host and port"),
 }
 
 
@@ -56,13 +59,13 @@ def refusal(place: Place, context: ExceptionContext) -> WardroundError | None:
 
 def _of_sqlite(place: Place, error: sqlite3.DatabaseError) -> DatabaseError | None:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
-        return _error(place, "another process has locked it for too long", _AGAIN)
+        return _error(place, "another process has kept it locked for too long", _AGAIN)
     return None
 
 
 def _without_state(message: str) -> tuple[str, str]:
     causes = (cause for words, cause in _NO_CONNECTION.items() if words in message)
-    return next(causes, ("no connection came about, or it broke off", _LOOK))
+    return next(causes, ("the connection failed or was lost", _LOOK))
 
 
 def _error(place: Place, cause: str, remedy: str) -> DatabaseError:

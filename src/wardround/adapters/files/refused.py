@@ -11,25 +11,25 @@ from typing import Final
 
 from wardround.errors import StorageError
 
-_FREE: Final = "free some space or choose another place, and do it again"
-_ALLOW: Final = "let the user {user} write there, or choose another place"
-_TAKEN: Final = "choose another place, or move what stands there"
+_FREE: Final = "free some space or choose another place, then try again"
+_ALLOW: Final = "allow the user {user} to write there, or choose another place"
+_TAKEN: Final = "choose another place, or move what is there"
 _CAUSES: Final = {
     errno.ENOSPC: ("the disk is full", _FREE),
-    errno.EDQUOT: ("the quota of this user is used up", _FREE),
+    errno.EDQUOT: ("this user's quota is used up", _FREE),
     errno.EFBIG: ("the file is larger than is allowed", "raise the limit (ulimit -f), or choose another place"),
     errno.EROFS: ("the file system is read-only", "mount it for writing, or choose another place"),
-    errno.EIO: ("the disk does not work", "look at the system's log, or choose another place"),
+    errno.EIO: ("the disk has failed", "check the system log, or choose another place"),
     errno.EACCES: ("no permission", _ALLOW),
     errno.EPERM: ("no permission", _ALLOW),
-    errno.ENOTDIR: ("a file stands where a folder is expected", _TAKEN),
-    errno.EEXIST: ("a file stands where a folder is expected", _TAKEN),
-    errno.EISDIR: ("a folder stands where a file is expected", _TAKEN),
-    errno.ENOTEMPTY: ("a folder stands there that is not empty", _TAKEN),
+    errno.ENOTDIR: ("there is a file where a folder is expected", _TAKEN),
+    errno.EEXIST: ("there is a file where a folder is expected", _TAKEN),
+    errno.EISDIR: ("there is a folder where a file is expected", _TAKEN),
+    errno.ENOTEMPTY: ("there is a folder that is not empty", _TAKEN),
     errno.ENAMETOOLONG: ("the name is too long", "choose another place"),
-    errno.ELOOP: ("links lead in a circle", "choose another place"),
-    errno.ENOLCK: ("the file system gives no locks", "choose another place, on a file system that locks"),
-    errno.ESTALE: ("the network file system has lost it", "mount it again, or choose another place"),
+    errno.ELOOP: ("symbolic links form a loop", "choose another place"),
+    errno.ENOLCK: ("the file system does not support locks", "choose a place on a file system that supports locks"),
+    errno.ESTALE: ("the network file system no longer has it", "mount it again, or choose another place"),
     errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n)"),
     errno.ENFILE: ("too many files are open on this machine", "close other programs"),
 }
@@ -42,11 +42,11 @@ _NAMELESS: Final = {
 
 _OF_SQLITE: Final = {
     sqlite3.SQLITE_FULL: ("the disk is full", _FREE),
-    sqlite3.SQLITE_IOERR: ("the disk is full or does not work", _FREE),
+    sqlite3.SQLITE_IOERR: ("the disk is full or has failed", _FREE),
     sqlite3.SQLITE_READONLY: ("no permission, or the file system is read-only", _ALLOW),
-    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "look at its folder and the permissions, or choose another place"),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check its folder and the permissions, or choose another place"),
     sqlite3.SQLITE_PERM: ("no permission", _ALLOW),
-    sqlite3.SQLITE_NOTADB: ("is no SQLite database", _TAKEN),
+    sqlite3.SQLITE_NOTADB: ("is not a SQLite database", _TAKEN),
     sqlite3.SQLITE_CORRUPT: ("is a damaged SQLite database", _TAKEN),
 }
 
@@ -67,7 +67,7 @@ def storing(place: Path) -> Iterator[None]:
 
 def refused(place: Path | str, error: OSError) -> StorageError:
     """Returns our error for one of the operating system's, or of an object store's."""
-    return _error(place, *_CAUSES.get(error.errno or 0, (f"refused ({type(error).__name__})", "look at the place")))
+    return _error(place, *_CAUSES.get(error.errno or 0, (f"refused ({type(error).__name__})", "check the place")))
 
 
 @contextmanager

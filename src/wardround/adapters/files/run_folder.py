@@ -6,7 +6,7 @@ A file is either whole or absent.
 import io
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 import fsspec
 import orjson
 import pandas as pd
+from pyarrow import BufferReader
+from pyarrow.parquet import ParquetFile
 
 from wardround.adapters.files.refused import refused, storing
 from wardround.adapters.files.whole_file import UNFINISHED, remove_leftovers, whole_file
@@ -31,7 +33,7 @@ def run_id(condition_id: str, as_of: pd.Timestamp, key: str | None = None) -> st
 
     The same `key` (a DAG run's id) gives the same run again; None gives a new one.
     """
-    return f"{condition_id}-{as_of_part(as_of)}-{secrets.token_hex(3) if key is None else key_part(key)}"
+    return f"{condition_id}-{_as_of_part(as_of)}-{secrets.token_hex(3) if key is None else key_part(key)}"
 
 
 def key_part(key: str) -> str:
@@ -39,7 +41,7 @@ def key_part(key: str) -> str:
     return sha256(key.encode()).hexdigest()[:6]
 
 
-def as_of_part(as_of: pd.Timestamp) -> str:
+def _as_of_part(as_of: pd.Timestamp) -> str:
     """Returns the form of a prediction time in a run's name, to the second; earlier times sort first as text."""
     return f"{as_of.tz_convert('UTC'):%Y%m%dT%H%M%SZ}"
 
@@ -71,17 +73,20 @@ class RunFolder:
         """Returns the folder of a run that was opened. Raises RunNotFound."""
         folder = cls.of(runs, run)
         if not folder.exists(run_files.REQUEST):
-            raise RunNotFound(f"{runs}: there is no run {run}; `wardround runs list` names those that there are")
+            raise RunNotFound(f"{runs}: there is no run {run}; `wardround runs list` lists the existing ones")
         return folder
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
         buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False)
+        # A third faster than the default, and hardly larger.
+        frame.to_parquet(buffer, index=False, compression="lz4")
         self.write_bytes(name, buffer.getvalue())
 
     def read_frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Returns the frame, or only these columns of it."""
-        return pd.read_parquet(io.BytesIO(self.read_bytes(name)), columns=list(columns) if columns else None)
+        # pandas would take it for one of many files, and start threads for it, which takes twice as long.
+        file = ParquetFile(BufferReader(self.read_bytes(name)))
+        return file.read(columns=list(columns) if columns else None, use_threads=False).to_pandas(use_threads=False)
 
     def write_json(self, name: str, value: Any) -> None:
         self.write_bytes(name, orjson.dumps(value, option=orjson.OPT_INDENT_2))
@@ -92,6 +97,12 @@ class RunFolder:
     def read_json_or(self, name: str, otherwise: Any) -> Any:
         """Returns the content of a JSON file, or `otherwise` if it does not exist."""
         return self.read_json(name) if self.exists(name) else otherwise
+
+    def json_once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Returns the content of a JSON file; if it does not exist, makes and writes it first."""
+        if not self.exists(name):
+            self.write_json(name, make())
+        return self.read_json(name)
 
     def write_text(self, name: str, text: str) -> None:
         self.write_bytes(name, text.encode())
@@ -238,7 +249,7 @@ def read_together(runs: str, names: Iterable[str]) -> dict[str, bytes]:
 def runs_before(runs: str, condition_id: str, as_of: pd.Timestamp, since: pd.Timestamp | None = None) -> Iterator[str]:
     """Yields a condition's runs for earlier times, latest first; judged by their names, without opening one."""
     prefix = f"{condition_id}-"
-    first, now = f"{prefix}{as_of_part(since) if since else ''}", f"{prefix}{as_of_part(as_of)}"
+    first, now = f"{prefix}{_as_of_part(since) if since else ''}", f"{prefix}{_as_of_part(as_of)}"
     mine = (run for run in runs_in(runs) if run.startswith(prefix))
     yield from sorted((run for run in mine if first <= run and run[: len(now)] < now), reverse=True)
 

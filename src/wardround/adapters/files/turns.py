@@ -62,7 +62,7 @@ def _entered(home: Path, mine: Path, others: str) -> Iterator[None]:
                 break
         if not began:
             began = time.monotonic()
-            _LOG.info("another run writes the same results to this server; waiting")
+            _LOG.info("another run is writing the same results to this server; waiting")
         _wait_for(busy)
     with file:
         if began:

@@ -18,7 +18,7 @@ from wardround.adapters.files.whole_file import write_whole
 from wardround.errors import ModelError
 from wardround.training.decisions import Decision
 
-ABOVE: Final = "above"
+_ABOVE: Final = "above"
 
 
 class _Line(NamedTuple):
@@ -71,7 +71,7 @@ class DecisionRecord:
 
         Raises StorageError.
         """
-        line = {**decision.model_dump(mode="json"), ABOVE: self.head}
+        line = {**decision.model_dump(mode="json"), _ABOVE: self.head}
         write_whole(self.path, self.content + json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
     def once_was(self, head: str) -> bool:
@@ -91,8 +91,8 @@ class DecisionRecord:
         if broken is None:
             return None
         return (
-            f"{self.path}, line {broken}: does not follow on what stands above it: a line was changed, taken out or put"
-            f" in; {self.remedy}"
+            f"{self.path}, line {broken}: does not follow from the lines above it: a line was changed,"
+            f" removed or inserted; {self.remedy}"
         )
 
     @property
@@ -107,7 +107,7 @@ class DecisionRecord:
 def _parsed(line: bytes, where: str) -> tuple[Decision, str | None]:
     try:
         said: Any = json.loads(line)
-        above = said.pop(ABOVE, None)
+        above = said.pop(_ABOVE, None)
         return Decision.model_validate_json(json.dumps(said)), above
     except (ValidationError, ValueError, AttributeError):
-        raise ModelError(f"{where}: not a decision that this release writes; restore the file") from None
+        raise ModelError(f"{where}: not a decision in the form that this release writes; restore the file") from None

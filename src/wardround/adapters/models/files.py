@@ -55,8 +55,8 @@ def checked(path: Path, digest: str) -> bytes:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); restore it, or train again") from None
     if digest_of(content) != digest:
         raise ModelError(
-            f"{path}: its digest is not the one recorded when it was saved: the file was changed; do not use it,"
-            " restore it or train again"
+            f"{path}: its digest is not the one recorded when it was saved: the file was changed;"
+            " do not use it: restore it or train again"
         )
     return content
 
@@ -66,7 +66,9 @@ def parsed(model: type[M], content: bytes, path: Path) -> M:
         return model.model_validate_json(content)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"]) or "(file)"
-        raise ModelError(f"{path}: {place}: not what this release writes; restore the file, or train again") from None
+        raise ModelError(
+            f"{path}: {place}: not in the form that this release writes; restore the file, or train again"
+        ) from None
 
 
 def place_folder(folder: Path, contents: Mapping[str, bytes]) -> None:

@@ -43,11 +43,11 @@ def read_trusted(content: bytes, where: str) -> JoblibFile:
         try:
             loaded = joblib.load(BytesIO(content))
         except ImportError as error:
-            raise ModelError(f"{where}: needs the module {error.name}, which is not here; install it") from None
+            raise ModelError(f"{where}: needs the module {error.name}, which is not installed; install it") from None
         except AttributeError:
             raise ModelError(
-                f"{where}: names a class that is not here (of the script that made it?), expected one of an installed"
-                " module; define it in a module that is installed, and dump it again"
+                f"{where}: needs a class that is not available here (from the script that made it?),"
+                " expected one from an installed module; define it in an installed module, and dump the model again"
             ) from None
         except Exception as error:  # noqa: BLE001 - foreign code may raise anything
             raise ModelError(f"{where}: not a joblib file ({type(error).__name__}); dump the model again") from None
@@ -55,7 +55,7 @@ def read_trusted(content: bytes, where: str) -> JoblibFile:
     if not isinstance(loaded, Mapping) or not {"model", "metadata"} <= set(loaded):
         raise ModelError(
             f'{where}: got a {type(loaded).__name__}, expected {{"model": …, "metadata": {{"feature_names": […],'
-            ' "metrics": {"optimal_threshold": …}}}; dump it so'
+            ' "metrics": {"optimal_threshold": …}}}; dump it in this form'
         )
     if not isinstance(loaded["metadata"], Mapping):
         raise ModelError(
@@ -64,7 +64,7 @@ def read_trusted(content: bytes, where: str) -> JoblibFile:
     others = sorted(str(key) for key in set(loaded) - {"model", "scaler", "metadata"} if loaded[key] is not None)
     if others:
         raise ModelError(
-            f"{where}: holds {others[0]!r} beside the model, which would not be used, expected model, scaler and"
+            f"{where}: contains {others[0]!r} beside the model, which would not be used, expected model, scaler and"
             " metadata; put every step into one pipeline, and dump that as the model"
         )
     return JoblibFile(loaded, _libraries(modules))
@@ -94,8 +94,8 @@ def _check_releases(warned: list[warnings.WarningMessage], where: str) -> None:
         here = library_version("scikit-learn")
         if made_with and made_with.split(".")[:2] != here.split(".")[:2]:
             raise ModelError(
-                f"{where}: made with scikit-learn {made_with}, here is {here}; dump it again with this release, or"
-                " install that one"
+                f"{where}: made with scikit-learn {made_with}, but {here} is installed;"
+                " dump it again with the installed release, or install the other"
             )
 
 

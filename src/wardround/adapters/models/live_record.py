@@ -79,8 +79,8 @@ def doubts(folder: Path, record: DecisionRecord) -> str | None:
         return broken
     if written and not record.once_was(written.decisions):
         return (
-            f"{record.path}, line {len(record.lines)}: is not the end that {folder / LIVE} was read from: lines were"
-            f" cut off or changed, and {written.version} was live by them; {record.remedy}"
+            f"{record.path}, line {len(record.lines)}: does not match {folder / LIVE}: lines were removed or"
+            f" changed, and {written.version} was live according to them; {record.remedy}"
         )
     return None
 

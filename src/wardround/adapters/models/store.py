@@ -22,7 +22,7 @@ from wardround.adapters.models.versions import ModelVersions
 from wardround.errors import ConditionSuspended, ModelError, StorageError
 from wardround.evaluation.comparison import Comparison
 from wardround.spec.conditions import Condition
-from wardround.training.decisions import Decision, Standing, What, says_again, standing
+from wardround.training.decisions import Decision, Standing, What, is_repeat, standing
 from wardround.training.model import ScoringModel
 
 _LOG = logging.getLogger(__name__)
@@ -82,11 +82,12 @@ class ModelStore(ModelVersions):
         """Returns what to do if nothing is live."""
         if stored := self.versions(condition_id):
             promote = f"`wardround model promote {condition_id} VERSION --why TEXT`"
-            return f"promote one with {promote}; stored are {', '.join(stored)}"
+            return f"promote one with {promote}; stored versions: {', '.join(stored)}"
         return (
-            f"train one with `wardround train {condition_id} --mimic DIR`, of MIMIC-IV or of what `wardround simulate"
-            " --stays 1000 --seed 1 --out DIR` writes into DIR/mimic; or rehearse with the demo's: `wardround screen …"
-            " --mode shadow --demo-model`, after `make demo`"
+            f"train one with `wardround train {condition_id} --mimic DIR`,"
+            " with MIMIC-IV or with what `wardround simulate --stays 1000 --seed 1 --out DIR` writes to"
+            " DIR/mimic; or rehearse with the demo's model: `wardround screen … --mode shadow --demo-model`,"
+            " after `make demo`"
         )
 
     def load(self, condition: Condition, version: str | None = None) -> ScoringModel:
@@ -129,8 +130,8 @@ class ModelStore(ModelVersions):
             failed = now.verdict(version) == "failed"
             if failed and not despite_gates:
                 raise ModelError(
-                    f"model {version} of {condition.id}: a promotion gate failed ({now.judged[version].why}); train"
-                    " again, or promote it despite its gates (--despite-gates) and say why"
+                    f"model {version} of {condition.id}: a promotion gate failed ({now.judged[version].why});"
+                    " train again, or promote it despite its gates (--despite-gates) and say why"
                 )
             self._append(condition.id, self._decision(by, "promoted", version, now, why, failed))
             return self._live_now(condition.id)
@@ -149,8 +150,8 @@ class ModelStore(ModelVersions):
                 return self._live_now(condition.id)
             if now.previous is None:
                 raise ModelError(
-                    f"model store, {condition.id}: no version was live before this one, or each was withdrawn;"
-                    " promote the one you want by name"
+                    f"model store, {condition.id}: no version was live before this one,"
+                    " or all were withdrawn; promote the one you want by name"
                 )
             self.load(condition, now.previous)
             self._append(condition.id, self._decision(by, "rolled_back", now.previous, now, why))
@@ -186,10 +187,13 @@ class ModelStore(ModelVersions):
             now = self.standing(condition.id)
             if now.version == version:
                 raise ModelError(
-                    f"model {version} of {condition.id}: is the live one, expected another to score beside it; name one"
+                    f"model {version} of {condition.id}: is the live version,"
+                    " expected another one to score beside it; name another"
                 )
             if until and until <= self.clock():
-                raise ModelError(f"model {version} of {condition.id}: until {until:%Y-%m-%d} is over; give a later day")
+                raise ModelError(
+                    f"model {version} of {condition.id}: the day {until:%Y-%m-%d} is over; give a later one"
+                )
             decision = self._decision(by, "challenged", version, now, why).model_copy(update={"until": until})
             self._append_new(condition.id, decision)
             return decision
@@ -215,7 +219,7 @@ class ModelStore(ModelVersions):
         with self._alone(condition_id):
             decision = self._decision(by, "record_accepted", "", self.standing(condition_id), why)
             # Repeated for a record that was changed since, it is another decision.
-            if self.doubts(condition_id) or not says_again(decision, self.decisions(condition_id)):
+            if self.doubts(condition_id) or not is_repeat(decision, self.decisions(condition_id)):
                 self._append(condition_id, decision)
             accept(self._folder(condition_id), self._read(condition_id))
             return self.standing(condition_id)
@@ -253,7 +257,7 @@ class ModelStore(ModelVersions):
     ) -> Decision:
         if not why.strip() or not by.strip():
             about = f"model {version}" if version else "model store"
-            raise ModelError(f"{about}: no name or no reason is given, expected who decides and why; give both")
+            raise ModelError(f"{about}: the name or the reason is missing, expected who decides and why; give both")
         return Decision(
             when=self.clock(),
             by=_kept(by),
@@ -265,7 +269,7 @@ class ModelStore(ModelVersions):
         )
 
     def _append_new(self, condition_id: str, decision: Decision) -> None:
-        if not says_again(decision, self.decisions(condition_id)):
+        if not is_repeat(decision, self.decisions(condition_id)):
             self._append(condition_id, decision)
 
     def _append(self, condition_id: str, decision: Decision) -> None:

@@ -24,4 +24,4 @@ def recorded_versions(root: Path, condition_id: str) -> dict[str, dict[str, str]
     try:
         return dict(json.loads(content))
     except (ValueError, TypeError):
-        raise ModelError(f"{path}: not the store's record of digests; restore it, or train again") from None
+        raise ModelError(f"{path}: not the model store's record of digests; restore it, or train again") from None

@@ -24,7 +24,7 @@ from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
 from wardround.training.model import ModelCard, ScoringModel
 
-CARD: Final = "card.json"
+_CARD: Final = "card.json"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class ModelVersions:
         folder = self._folder(condition_id)
         with alone(folder):
             if not self._is_intact(condition_id, card.version):
-                contents = {**files, CARD: (card.model_dump_json(indent=2) + "\n").encode()}
+                contents = {**files, _CARD: (card.model_dump_json(indent=2) + "\n").encode()}
                 place_folder(folder / card.version, contents)
                 digests = {name: digest_of(content) for name, content in contents.items()}
                 recorded = {**self._recorded(condition_id), card.version: digests}
@@ -106,8 +106,8 @@ class ModelVersions:
         if digests is None:
             known = ", ".join(self.versions(condition_id)) or "none"
             raise ModelError(
-                f"model store, {condition_id}: {version!r} is no stored version, expected one of: {known}; correct it,"
-                " or train it here"
+                f"model store, {condition_id}: {version!r} is not a stored version, expected one of: {known};"
+                " correct it, or train it here"
             )
         return {name: checked(folder / name, digest) for name, digest in digests.items()}
 
@@ -119,7 +119,7 @@ class ModelVersions:
         return True
 
     def _card(self, condition_id: str, version: str, files: Mapping[str, bytes]) -> ModelCard:
-        return parsed(ModelCard, files[CARD], self._folder(condition_id) / version / CARD)
+        return parsed(ModelCard, files[_CARD], self._folder(condition_id) / version / _CARD)
 
     def _recorded(self, condition_id: str) -> dict[str, dict[str, str]]:
         return recorded_versions(self.root, condition_id)

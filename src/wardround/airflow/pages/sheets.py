@@ -7,7 +7,7 @@ from wardround.core.run_overview import RunName, RunOverview
 from wardround.settings import Settings
 from wardround.workflows.run_list import overviews
 
-PER_PAGE: Final = 25
+_PER_PAGE: Final = 25
 AT_ONCE: Final = 100
 """How many runs are read at once if their names are not enough to select those for the page."""
 
@@ -24,9 +24,9 @@ class Sheet(NamedTuple):
 
 def sheet(names: Sequence[RunName], page: int, settings: Settings) -> Sheet:
     """Returns one page of a list of all these runs."""
-    first = (page - 1) * PER_PAGE
-    rows = overviews(names[first : first + PER_PAGE], settings)
-    last = min(first + PER_PAGE, len(names))
+    first = (page - 1) * _PER_PAGE
+    rows = overviews(names[first : first + _PER_PAGE], settings)
+    last = min(first + _PER_PAGE, len(names))
     return Sheet(rows, first + 1, last, len(names), last < len(names))
 
 
@@ -37,11 +37,11 @@ def filtered_sheet(
 
     The total is left out: it would mean reading all runs, and would reveal runs that the user may not see.
     """
-    first = (page - 1) * PER_PAGE
+    first = (page - 1) * _PER_PAGE
     found: list[RunOverview] = []
     for start in range(0, len(names), AT_ONCE):
         found += filter(belongs, overviews(names[start : start + AT_ONCE], settings))
-        if len(found) > first + PER_PAGE:
+        if len(found) > first + _PER_PAGE:
             break
-    rows = found[first : first + PER_PAGE]
-    return Sheet(rows, first + 1, first + len(rows), None, len(found) > first + PER_PAGE)
+    rows = found[first : first + _PER_PAGE]
+    return Sheet(rows, first + 1, first + len(rows), None, len(found) > first + _PER_PAGE)

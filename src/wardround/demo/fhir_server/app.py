@@ -30,7 +30,7 @@ from wardround.demo.fhir_server.query import DEFAULT_CAP, Pair
 from wardround.demo.fhir_server.sign_in import Clients, SignedIn
 from wardround.demo.fhir_server.store import Store
 
-FHIR_JSON = "application/fhir+json"
+_FHIR_JSON = "application/fhir+json"
 _LARGEST_BODY = 64 * 2**20
 _FORM = "application/x-www-form-urlencoded"
 _ASKED = ["Authorization", "Content-Type", "Prefer", "If-Match", "If-None-Match", "If-None-Exist"]
@@ -67,9 +67,9 @@ def create_app(
                 return await anyio.to_thread.run_sync(exports.answer, call, request.headers, limiter=threads)
             return _response(await anyio.to_thread.run_sync(_answer, store, call, limiter=threads), call)
         except Problem as problem:
-            return Response(problem.outcome(), problem.status, media_type=FHIR_JSON)
+            return Response(problem.outcome(), problem.status, media_type=_FHIR_JSON)
         except RecursionError:
-            return Response(too_deep().outcome(), 400, media_type=FHIR_JSON)
+            return Response(too_deep().outcome(), 400, media_type=_FHIR_JSON)
 
     async def set_faults(request: Request) -> Response:
         try:
@@ -112,20 +112,20 @@ def _plan(faults: Faults) -> Response:
 
 async def _broken(_request: Request, _error: Exception) -> Response:
     body = operation_outcome("fatal", "exception", "the server failed; its log has the reason")
-    return Response(body, 500, media_type=FHIR_JSON)
+    return Response(body, 500, media_type=_FHIR_JSON)
 
 
 async def _nowhere(_request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
     body = operation_outcome("error", "not-supported", "nothing here, expected a path under /fhir; see /fhir/metadata")
-    return Response(body, status, media_type=FHIR_JSON)
+    return Response(body, status, media_type=_FHIR_JSON)
 
 
 async def _call_of(request: Request, cap: int) -> Call:
     headers = request.headers
     accept = headers.get("accept", "*/*")
     if "json" not in accept and "*" not in accept:
-        raise Problem(406, "not-supported", f"Accept: expected {FHIR_JSON}, the one format here")
+        raise Problem(406, "not-supported", f"Accept: expected {_FHIR_JSON}, the one format here")
     try:
         url = request.url
     except UnicodeDecodeError:
@@ -159,7 +159,7 @@ async def _with_body(request: Request, call: Call) -> Call:
             raise Problem(413, "too-costly", f"the body is larger than {_LARGEST_BODY} bytes; send smaller Bundles")
         chunks.append(chunk)
     raw = b"".join(chunks)
-    content_type = request.headers.get("content-type", FHIR_JSON).partition(";")[0].strip().lower()
+    content_type = request.headers.get("content-type", _FHIR_JSON).partition(";")[0].strip().lower()
     if call.path[-1:] == ("_search",):
         if content_type != _FORM and raw:
             raise Problem(415, "not-supported", f"_search: expected a body of type {_FORM}")
@@ -171,7 +171,7 @@ async def _with_body(request: Request, call: Call) -> Call:
     if request.method == "DELETE":
         return call
     if "json" not in content_type:
-        raise Problem(415, "not-supported", f"Content-Type: expected {FHIR_JSON}")
+        raise Problem(415, "not-supported", f"Content-Type: expected {_FHIR_JSON}")
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -202,4 +202,4 @@ def _response(answer: Answer, call: Call) -> Response:
     body = b"" if call.writes and call.path and call.returns == "minimal" else answer.body
     if not body:
         return Response(status_code=answer.status, headers=headers)
-    return Response(body, answer.status, headers, media_type=FHIR_JSON)
+    return Response(body, answer.status, headers, media_type=_FHIR_JSON)

@@ -39,7 +39,7 @@ def answer_bundle(store: Store, call: Call) -> Answer:
     return Answer(200, orjson.dumps(response))
 
 
-def calls_of(entries: list[Any], outer: Call) -> Iterator[Call | Problem]:
+def _calls_of(entries: list[Any], outer: Call) -> Iterator[Call | Problem]:
     """Yields the request of each entry, or what is wrong with it."""
     for entry in entries:
         try:
@@ -74,7 +74,7 @@ def _call_of(entry: Any, outer: Call) -> Call:
 
 def _batch(store: Store, entries: list[Any], outer: Call) -> list[Answered]:
     """Performs all entries in one SQLite transaction, for speed; only an entry that fails is undone."""
-    calls = list(calls_of(entries, outer))
+    calls = list(_calls_of(entries, outer))
     if any(isinstance(call, Call) and call.writes for call in calls):
         with store.writing() as session:
             return [(call, _attempt(session, call)) for call in calls]
@@ -99,7 +99,7 @@ def _attempt(session: Session, call: Call | Problem) -> Answer:
 def _transaction(store: Store, entries: list[Any], outer: Call) -> list[Answered]:
     """Performs the entries in the order of R4 (DELETE, POST, PUT, GET); the answers have the order of the entries."""
     calls: list[Call] = []
-    for number, call in enumerate(calls_of(entries, outer)):
+    for number, call in enumerate(_calls_of(entries, outer)):
         if isinstance(call, Problem):
             raise _at_entry(number, call)
         calls.append(call)

@@ -26,7 +26,7 @@ class Condition(NamedTuple):
     binds: tuple[object, ...] = ()
 
 
-NOTHING = Condition("0")
+_NOTHING = Condition("0")
 
 
 def condition_of(session: Session, resource_type: ResourceType, criteria: Iterable[Pair], base: str) -> Condition:
@@ -118,7 +118,7 @@ def _joined(word: str, conditions: Sequence[Condition], frame: str = "{}") -> Co
 
 def _in(column: str, numbers: Iterable[int]) -> Condition:
     listed = ",".join(map(str, sorted(set(numbers))))
-    return Condition(f"{column} IN ({listed})") if listed else NOTHING
+    return Condition(f"{column} IN ({listed})") if listed else _NOTHING
 
 
 def _within(resource_type: ResourceType, parameter: Parameter) -> str:

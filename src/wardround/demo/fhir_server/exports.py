@@ -29,7 +29,7 @@ KICK_OFF = "$export"
 STATUS = "$export-status"
 FILES = "$export-files"
 NDJSON = "application/fhir+ndjson"
-PER_FILE = 10_000
+_PER_FILE = 10_000
 _KNOWN = frozenset({"_type", "_since", "_outputFormat"})
 _FORMATS = (NDJSON, "application/ndjson", "ndjson")
 _PATIENCE_SECONDS = 0.2  # how long a status request waits, in case the export is nearly done
@@ -45,7 +45,7 @@ class Scope(NamedTuple):
 
 
 @dataclass
-class Job:
+class _Job:
     """One export, running or done; `files` are (type, name, resources)."""
 
     request: str
@@ -76,7 +76,7 @@ class Exports:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, _Job] = {}
         self._folder: Path | None = None
 
     def concerns(self, path: tuple[str, ...]) -> bool:
@@ -101,7 +101,7 @@ class Exports:
             raise invalid("Prefer: expected respond-async; an export is never answered at once", "required")
         with self._store.reading() as session:
             scope = _scope(call, session)
-        job, key = Job(_asked(call), "authorization" in headers, scope, self._new_folder()), str(uuid4())
+        job, key = _Job(_asked(call), "authorization" in headers, scope, self._new_folder()), str(uuid4())
         self._jobs[key] = job
         threading.Thread(target=_run, args=(job, self._store), daemon=True).start()
         return Response(status_code=202, headers={"Content-Location": f"{call.base}/{STATUS}/{key}"})
@@ -114,7 +114,7 @@ class Exports:
         folder.mkdir()
         return folder
 
-    def _job(self, key: str) -> Job:
+    def _job(self, key: str) -> _Job:
         if key not in self._jobs:
             raise not_found("no such export, expected the Content-Location of a kick-off; it may have been deleted")
         return self._jobs[key]
@@ -196,7 +196,7 @@ def _patient_of(name: str) -> Parameter | None:
     return parameter if parameter is not None and not parameter.many else None
 
 
-def _run(job: Job, store: Store) -> None:
+def _run(job: _Job, store: Store) -> None:
     try:
         with store.reading() as session:
             job.time = microseconds(store.clock())
@@ -210,13 +210,13 @@ def _run(job: Job, store: Store) -> None:
         job.done.set()
 
 
-def _write(job: Job, name: str, session: Session) -> None:
+def _write(job: _Job, name: str, session: Session) -> None:
     with ExitStack() as stack:
         file, lines = None, 0
         for body in _bodies(job.scope, name, session):
             if job.cancelled.is_set():
                 return
-            if file is None or lines == PER_FILE:
+            if file is None or lines == _PER_FILE:
                 file = stack.enter_context(job.open(name))
             file.write(body + b"\n")
             lines = job.count()

@@ -33,7 +33,7 @@ def values_at(resource: Any, path: tuple[str, ...]) -> list[Any]:
     return found
 
 
-def values_of(resource: Any, parameter: Parameter) -> list[Any]:
+def _values_of(resource: Any, parameter: Parameter) -> list[Any]:
     """Returns every value that a parameter reads, from all its paths."""
     if len(parameter.paths) == 1:
         return values_at(resource, parameter.paths[0])
@@ -42,7 +42,7 @@ def values_of(resource: Any, parameter: Parameter) -> list[Any]:
 
 def tokens(resource: Any, parameter: Parameter) -> tuple[Token, ...]:
     """Returns the (system, code) pairs of codes, Codings, CodeableConcepts, booleans and uris, in a stable order."""
-    values = values_of(resource, parameter)
+    values = _values_of(resource, parameter)
     try:
         if len(values) == 1:
             return _tokens_in(orjson.dumps(values[0]))
@@ -78,7 +78,7 @@ def _token_of(coding: Any) -> list[Token]:
 def identifiers(resource: Any, parameter: Parameter) -> list[str]:
     """Returns each Identifier twice, in the two forms that a search may use: `=value` and `system|value`."""
     spelled = []
-    for value in values_of(resource, parameter):
+    for value in _values_of(resource, parameter):
         if not isinstance(value, dict):
             raise _malformed(parameter, "an Identifier")
         if isinstance(text := value.get("value"), str):
@@ -89,7 +89,7 @@ def identifiers(resource: Any, parameter: Parameter) -> list[str]:
 def targets(resource: Any, parameter: Parameter, base: str) -> list[Target]:
     """Returns the targets of a parameter's References, except those only by identifier or to contained resources."""
     found = []
-    for value in values_of(resource, parameter):
+    for value in _values_of(resource, parameter):
         reference = value.get("reference", "") if isinstance(value, dict) else None
         if not isinstance(reference, str):
             raise _malformed(parameter, "a Reference")
@@ -100,7 +100,7 @@ def targets(resource: Any, parameter: Parameter, base: str) -> list[Target]:
 
 def first_span(resource: Any, parameter: Parameter) -> tuple[int | None, int | None]:
     """Returns the span of the first date or Period, or (None, None); an open end is the largest number."""
-    for value in values_of(resource, parameter):
+    for value in _values_of(resource, parameter):
         try:
             if isinstance(value, dict):
                 start, end = value.get("start"), value.get("end")
@@ -113,7 +113,7 @@ def first_span(resource: Any, parameter: Parameter) -> tuple[int | None, int | N
 
 def numbers(resource: Any, parameter: Parameter) -> list[float]:
     """Returns every number."""
-    values = values_of(resource, parameter)
+    values = _values_of(resource, parameter)
     if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):
         raise _malformed(parameter, "a number")
     # SQLite's integers have 64 bits.
@@ -122,7 +122,7 @@ def numbers(resource: Any, parameter: Parameter) -> list[float]:
 
 def quantity(resource: Any, parameter: Parameter) -> tuple[float | None, tuple[Token, ...]]:
     """Returns the first Quantity's value, and its unit as (system, code) and as ("", unit)."""
-    for value in values_of(resource, parameter):
+    for value in _values_of(resource, parameter):
         amount = value.get("value") if isinstance(value, dict) else True
         if isinstance(amount, bool) or not isinstance(amount, (int, float, type(None))):
             raise _malformed(parameter, "a Quantity")
@@ -140,7 +140,7 @@ def _unit_tokens(system: str, code: str, unit: str) -> tuple[Token, ...]:
 
 def strings(resource: Any, parameter: Parameter) -> str | None:
     """Returns every text, each between unit separators; None if there is none."""
-    values = values_of(resource, parameter)
+    values = _values_of(resource, parameter)
     if any(not isinstance(value, str) for value in values):
         raise _malformed(parameter, "a text")
     return "\x1f" + "\x1f".join(values) + "\x1f" if values else None

@@ -35,7 +35,7 @@ def not_found(diagnostics: str) -> Problem:
 
 def too_deep() -> Problem:
     """Returns a 400: something is nested more deeply than this server supports."""
-    return invalid("nested too deeply, expected at most some hundred levels", "too-costly")
+    return invalid("nested too deeply, expected a few hundred levels at most", "too-costly")
 
 
 def several_match(where: str) -> Problem:

@@ -8,7 +8,7 @@ from wardround.demo.fhir_server.problems import invalid
 from wardround.demo.fhir_server.resource_types import ResourceType
 
 Pair = tuple[str, str]
-DEFAULT_COUNT = 50
+_DEFAULT_COUNT = 50
 DEFAULT_CAP = 10_000
 
 _MOST_DIGITS = 15
@@ -22,7 +22,7 @@ class Query:
     """A parsed search. `criteria` are (parameter with modifier, value) pairs; `sort` has (parameter, descending)."""
 
     criteria: tuple[Pair, ...] = ()
-    count: int = DEFAULT_COUNT
+    count: int = _DEFAULT_COUNT
     sort: tuple[tuple[str, bool], ...] = ()
     includes: tuple[str, ...] = ()
     revincludes: tuple[str, ...] = ()

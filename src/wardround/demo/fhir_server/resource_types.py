@@ -65,7 +65,7 @@ def _patient(stored: str = "subject", many: bool = False) -> Parameter:
 
 
 _IDENTIFIER = _parameter("identifier", "identifier", "identifier")
-COMMON_PARAMETERS = (
+_COMMON_PARAMETERS = (
     _token("_tag", "meta.tag"),
     _token("_profile", "meta.profile"),
     _token("_security", "meta.security"),
@@ -126,7 +126,7 @@ def _type(
     name: str, notation: str, *parameters: Parameter, codes: Mapping[str, str] | None = None, indexes: str = ""
 ) -> ResourceType:
     allowed = {element: frozenset(words.split()) for element, words in (codes or {}).items()}
-    by_name = {parameter.name: parameter for parameter in (*COMMON_PARAMETERS, *parameters)}
+    by_name = {parameter.name: parameter for parameter in (*_COMMON_PARAMETERS, *parameters)}
     return ResourceType(name, notation, by_name, allowed, tuple(tuple(index.split("+")) for index in indexes.split()))
 
 

@@ -13,11 +13,11 @@ DAY: Final = 24 * HOUR
 OPEN: Final = -1
 """Represents a time that has not been reached yet."""
 
-SEPTIC_SHARE: Final = 0.2
-INFLAMED_SHARE: Final = 0.12
-ACQUIRED_SHARE: Final = 0.35
+_SEPTIC_SHARE: Final = 0.2
+_INFLAMED_SHARE: Final = 0.12
+_ACQUIRED_SHARE: Final = 0.35
 """Share of septic stays whose sepsis begins in the unit, after a quiet start."""
-READMITTED_SHARE: Final = 0.08
+_READMITTED_SHARE: Final = 0.08
 
 # One stay out of so many is of a minor, and one has only just begun, so that there is too little data.
 MINOR_EVERY, SPARSE_EVERY = 200, 50
@@ -111,7 +111,7 @@ def make_patients(batch: Batch, rng: np.random.Generator) -> WardPatients:
 
 def _people(batch: Batch, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the person of each stay, and whether it is a second stay; some discharged people had an earlier one."""
-    second = int(READMITTED_SHARE * batch.count) if batch.discharged else 0
+    second = int(_READMITTED_SHARE * batch.count) if batch.discharged else 0
     again = np.arange(batch.count) >= batch.count - second
     person = np.where(again, number - (batch.count - second), number)
     return person, again
@@ -124,11 +124,11 @@ def _illness(
     n = batch.count
     severity = rng.normal(0, 1, n)
     kind = rng.random(n)
-    septic = kind < SEPTIC_SHARE
-    inflamed = ~septic & (kind < SEPTIC_SHARE + INFLAMED_SHARE)
+    septic = kind < _SEPTIC_SHARE
+    inflamed = ~septic & (kind < _SEPTIC_SHARE + _INFLAMED_SHARE)
     size = rng.lognormal(0.2, 0.45, n)
     intensity = np.where(septic, size, np.where(inflamed, 0.45 * size, 0))
-    early = rng.random(n) >= ACQUIRED_SHARE
+    early = rng.random(n) >= _ACQUIRED_SHARE
     onset = np.where(early, rng.uniform(-12, 4, n), _acquired(rng.random(n)))
     quiet = septic & ~early
     severity = np.where(quiet, 0.4 * severity - 1.1, severity)

@@ -13,16 +13,16 @@ import numpy as np
 from wardround.demo.ward.course import Course
 from wardround.demo.ward.patients import HOUR, WardPatients
 
-SUSPECTED_BY_CHANCE: Final = 0.08
-TREATED_BY_CHANCE: Final = 0.10
+_SUSPECTED_BY_CHANCE: Final = 0.08
+_TREATED_BY_CHANCE: Final = 0.10
 """Share of stays with antibiotics but no culture: before an operation, or out of habit."""
-SHOCK_FROM: Final = 0.9
+_SHOCK_FROM: Final = 0.9
 """The response above which catecholamines are given."""
-PRESSORS_BY_CHANCE: Final = 0.04
+_PRESSORS_BY_CHANCE: Final = 0.04
 
-URINE_EVERY: Final = 4
+_URINE_EVERY: Final = 4
 _URINE: Final = 250
-"""Millilitres per URINE_EVERY hours."""
+"""Millilitres per _URINE_EVERY hours."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ def treat(patients: WardPatients, course: Course, rng: np.random.Generator) -> T
     culture = np.maximum(begins + rng.uniform(1, 4, n), -4)
     given = np.maximum(culture + rng.uniform(0.2, 2.5, n), 0.3)
     chance = rng.random(n)
-    suspected = patients.septic | (chance < SUSPECTED_BY_CHANCE)
-    antibiotic = suspected | (chance > 1 - TREATED_BY_CHANCE)
-    shock = patients.septic & (patients.illness.intensity > SHOCK_FROM)
-    pressor = shock | (rng.random(n) < PRESSORS_BY_CHANCE)
+    suspected = patients.septic | (chance < _SUSPECTED_BY_CHANCE)
+    antibiotic = suspected | (chance > 1 - _TREATED_BY_CHANCE)
+    shock = patients.septic & (patients.illness.intensity > _SHOCK_FROM)
+    pressor = shock | (rng.random(n) < _PRESSORS_BY_CHANCE)
     runs = np.maximum(begins + rng.uniform(3, 7, n), 0.5)
     dose = np.round(np.clip(0.08 * patients.illness.intensity + rng.uniform(0.02, 0.1, n), 0.02, 0.5), 3)
     return Treatment(
@@ -89,11 +89,11 @@ def _orders(
 
 
 def _urine(patients: WardPatients, course: Course, rng: np.random.Generator) -> Orders:
-    """Returns the urine output from a catheter, every URINE_EVERY hours; less if the kidneys fail."""
-    entries = (patients.hours // URINE_EVERY).astype(np.int64)
+    """Returns the urine output from a catheter, every `_URINE_EVERY` hours; less if the kidneys fail."""
+    entries = (patients.hours // _URINE_EVERY).astype(np.int64)
     stay = np.repeat(np.arange(len(entries)), entries)
     number = np.arange(len(stay)) - np.repeat(np.cumsum(entries) - entries, entries) + 1
-    hour = number * float(URINE_EVERY)
+    hour = number * float(_URINE_EVERY)
     severity, infection = course.at(stay, hour)
     output = _URINE * np.exp(-0.1 * severity - 0.12 * infection - 0.15 * patients.organs["kidney"][stay])
     volume = np.round(output * rng.lognormal(0, 0.35, len(stay)) / 5) * 5

@@ -30,7 +30,7 @@ from wardround.demo.ward.wall_clock import clock
 
 _SPECIMENS_PER_STAY, _RESULTS_PER_STAY = 400, 2_000
 
-INTENSIVE_UNITS: Final = (
+_INTENSIVE_UNITS: Final = (
     "Medical Intensive Care Unit (MICU)",
     "Medical/Surgical Intensive Care Unit (MICU/SICU)",
     "Surgical Intensive Care Unit (SICU)",
@@ -140,7 +140,7 @@ def _arrival(patients: WardPatients) -> np.ndarray:
 
 def _units(patients: WardPatients) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns first and last care unit, and when the patient moved between them (UTC seconds, OPEN if not)."""
-    units = np.array(INTENSIVE_UNITS)
+    units = np.array(_INTENSIVE_UNITS)
     moved = (patients.number % 9 == 4) & (patients.hours > 10)
     first = patients.number % len(units)
     last = np.where(moved, (patients.number + 3) % len(units), first)

@@ -8,7 +8,7 @@ import numpy as np
 
 from wardround.demo.ward.patients import OPEN
 
-EASTERN: Final = ZoneInfo("America/New_York")
+_EASTERN: Final = ZoneInfo("America/New_York")
 _HOUR: Final = 3600
 
 
@@ -30,7 +30,7 @@ def clock(utc: np.ndarray) -> np.ndarray:
 
 
 def _offset(hour: int) -> int:
-    local = datetime.fromtimestamp(hour * _HOUR, UTC).astimezone(EASTERN)
+    local = datetime.fromtimestamp(hour * _HOUR, UTC).astimezone(_EASTERN)
     offset = local.utcoffset()
     assert offset is not None
     seconds = int(offset.total_seconds())

@@ -67,15 +67,19 @@ def hospital_begin(encounter: Resource, is_whole: bool, find: Callable[[str], Re
         found = find(key) if key else None
         if found is None:
             return HospitalBegin(UNKNOWN, NOT_READ, key)
-        if patient_of(found) != patient_of(encounter):
+        if patient_of(found) not in ("", patient_of(encounter)):
             break
-        if key in seen or len(seen) > _DEEPEST or found.get("status") not in TOOK_PLACE or is_modified(found):
+        if key in seen or len(seen) > _DEEPEST or not _is_usable(found):
             return HospitalBegin(UNKNOWN, UNUSABLE)
         seen.add(key)
         whole = found
     if whole is encounter and not is_whole:
         return HospitalBegin(UNKNOWN, NO_HOSPITAL)
     return _of_period(whole)
+
+
+def _is_usable(whole: Resource) -> bool:
+    return bool(patient_of(whole)) and whole.get("status") in TOOK_PLACE and not is_modified(whole)
 
 
 def _of_period(whole: Resource) -> HospitalBegin:

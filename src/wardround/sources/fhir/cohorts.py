@@ -78,7 +78,9 @@ def of_group(client: FhirClient, group_id: str) -> list[Named]:
     """
     group, where = client.read(f"Group/{group_id}"), f"{client.source.base_url}/Group/{group_id}"
     if group.get("actual") is False:
-        raise FhirError(f"{where}: describes patients (actual is false), expected members; name a Group that has some")
+        raise FhirError(
+            f"{where}: only describes patients (actual is false), expected members; name a Group that has members"
+        )
     group = client.source.bases.localised(group)
     members, quantity = _listed(group.get("member")), group.get("quantity")
     if not isinstance(quantity, int) or len(members) >= quantity:
@@ -88,8 +90,8 @@ def of_group(client: FhirClient, group_id: str) -> list[Named]:
     named = each_once(_patient(patient) for patient in found)
     if len(named) != quantity:
         raise FhirError(
-            f"{where}: counts {quantity} members, lists {len(members)} and finds {len(named)}, expected all;"
-            " check the Group, or give the patients as a file"
+            f"{where}: states {quantity} members, lists {len(members)} and returns {len(named)} in a search,"
+            " expected all; check the Group, or give the patients as a file"
         )
     return named
 
@@ -115,7 +117,7 @@ def of_file(path: str, column: str | None) -> list[Named]:
     texts = (text.removeprefix("Patient/") for text in patient_ids_in(path, column))
     named = each_once(Named(text) if is_id(text) else Named("", NOT_AN_ID) for text in texts)
     if not any(one.patient_id for one in named):
-        raise SourceDataError(f"{path}: holds no Patient id, expected at least one; check cohort.source")
+        raise SourceDataError(f"{path}: contains no Patient id, expected at least one; check cohort.source")
     return named
 
 

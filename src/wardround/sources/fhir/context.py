@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from wardround.core.reading_rule import Said, folded
+from wardround.core.reading_rule import CodesAndTexts, folded
 from wardround.fhir.page import dicts
 from wardround.fhir.references import Resource
 from wardround.sources.fhir.observation_shape import Component, Observation, Quantity, SpecimenReference, Term
@@ -21,7 +21,7 @@ _ELEMENTS: Final = {"focus": FOCUS, "modifier_extension": MODIFIER_EXTENSION, "i
 _BODY_SITE: Final = "http://hl7.org/fhir/StructureDefinition/bodySite"
 _DATA_ABSENT: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _ABSENT: Final[tuple[Any, ...]] = (None, [], "")
-_NOTHING: Final = Said(frozenset(), frozenset())
+_NOTHING: Final = CodesAndTexts(frozenset(), frozenset())
 
 
 def changed(observation: Observation) -> str:
@@ -41,16 +41,16 @@ def is_absent(quantity: Quantity) -> bool:
     return any(one.get("url") == _DATA_ABSENT for some in extensions for one in dicts(some))
 
 
-def said_around(observation: Observation, holder: Observation | Component) -> dict[str, Said]:
+def context_of(observation: Observation, holder: Observation | Component) -> dict[str, CodesAndTexts]:
     """Returns what codes and words say about where and how a value of it was measured, and in what."""
-    found = {name: _said(term) for name in ("body_site", "method") if (term := getattr(observation, name))}
+    found = {name: _codes_and_texts(term) for name in ("body_site", "method") if (term := getattr(observation, name))}
     sites = [*_sites_in(observation.extension), *(_sites_in(holder.extension) if holder is not observation else ())]
     if sites:
         own = found.get("body_site", _NOTHING)
-        more = [_said_of_site(site, observation.contained) for site in sites]
-        found["body_site"] = Said(*(one.union(*rest) for one, *rest in zip(own, *more, strict=True)))
+        more = [_of_site(site, observation.contained) for site in sites]
+        found["body_site"] = CodesAndTexts(*(one.union(*rest) for one, *rest in zip(own, *more, strict=True)))
     if observation.specimen is not None:
-        found["specimen"] = _said_of_specimen(observation.specimen, observation.contained)
+        found["specimen"] = _of_specimen(observation.specimen, observation.contained)
     return found
 
 
@@ -58,26 +58,28 @@ def _sites_in(extensions: Any) -> Iterator[Resource]:
     return (one for one in dicts(extensions) if one.get("url") == _BODY_SITE)
 
 
-def _said_of_site(site: Resource, contained: Any) -> Said:
+def _of_site(site: Resource, contained: Any) -> CodesAndTexts:
     """Returns what an extension says about the site: as a concept, or as a reference to a BodyStructure."""
     reference = site.get("valueReference")
     reference = reference if isinstance(reference, dict) else {}
     concept = site.get("valueCodeableConcept")
     terms = [_term(concept)] if concept is not None else []
-    return _said(*terms, *_contained(reference.get("reference"), contained, "location"), words=reference.get("display"))
+    return _codes_and_texts(
+        *terms, *_contained(reference.get("reference"), contained, "location"), words=reference.get("display")
+    )
 
 
-def _said(*terms: Term, words: Any = None) -> Said:
+def _codes_and_texts(*terms: Term, words: Any = None) -> CodesAndTexts:
     codings = [coding for term in terms for coding in term.coding]
     texts = [words, *(term.text for term in terms), *(coding.display for coding in codings)]
-    return Said(
+    return CodesAndTexts(
         frozenset((coding.system, coding.code) for coding in codings),
         frozenset(folded(text) for text in texts if isinstance(text, str)),
     )
 
 
-def _said_of_specimen(specimen: SpecimenReference, contained: Any) -> Said:
-    return _said(*_contained(specimen.reference, contained, "type"), words=specimen.display)
+def _of_specimen(specimen: SpecimenReference, contained: Any) -> CodesAndTexts:
+    return _codes_and_texts(*_contained(specimen.reference, contained, "type"), words=specimen.display)
 
 
 def _contained(reference: Any, contained: Any, element: str) -> Iterator[Term]:

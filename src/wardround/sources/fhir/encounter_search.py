@@ -20,6 +20,8 @@ Criterion = tuple[str, str | Sequence[str]]
 _INCLUDES: Final = [("_include", "Encounter:patient"), ("_include", "Encounter:location")]
 _IDS_PER_SEARCH: Final = 100
 _LEVELS: Final = 3  # a stay in a unit, in a department, in the hospital
+# Whole Encounters come with whole Patients: 5,000 of each take 40 MiB, while all that is kept of a hospital takes 100.
+_MOST_ON_A_PAGE: Final = 2_000
 _DEEPEST: Final = 20  # a bed in a room in a ward in a wing in a building in a site makes six
 
 
@@ -30,8 +32,8 @@ def begin(client: FhirClient, encounters: Encounters) -> tuple[EncounterRecords,
     """
     if not encounters.named:
         raise FhirError(
-            f"{client.source.base_url}: neither a class nor a Location says which Encounters are stays, expected one;"
-            " set icu_classes or icu_locations"
+            f"{client.source.base_url}: neither a class nor a Location defines which Encounters are stays,"
+            " expected one; set icu_classes or icu_locations"
         )
     records = EncounterRecords(client.source.bases)
     locations = _locations(records, client, encounters.locations)
@@ -54,9 +56,10 @@ def encounters_of(
     by_status = "status" in profile.encounter_by
     if "date" not in profile.encounter_by or (profile.encounter_needs_patient and not by_status):
         dates = []
-    yield from client.search("Encounter", [*criteria, *dates, *(_INCLUDES if profile.has_include else [])])
+    page: Criterion = ("_count", str(min(client.source.page_size, _MOST_ON_A_PAGE)))
+    yield from client.search("Encounter", [*criteria, *dates, *(_INCLUDES if profile.has_include else []), page])
     if dates and by_status:
-        going_on = client.search("Encounter", [*criteria, ("status", GOING_ON)])
+        going_on = client.search("Encounter", [*criteria, ("status", GOING_ON), page])
         # The others were found by date; anyone admitted since does not belong to this search.
         yield from (encounter for encounter in going_on if is_timeless(encounter))
 
@@ -136,7 +139,7 @@ def _add_wholes_of_locations(records: EncounterRecords, client: FhirClient) -> N
 
 def _too_deep(client: FhirClient) -> FhirError:
     return FhirError(
-        f"{client.source.base_url}: Locations are parts of one another more than {_DEEPEST} deep, expected a bed in a"
+        f"{client.source.base_url}: Locations are nested more than {_DEEPEST} levels deep, expected a bed in a"
         " unit; correct partOf"
     )
 

@@ -39,6 +39,9 @@ MALFORMED: Final = "malformed"  # not shaped like an Encounter, or without a usa
 _TIMES: Final = ("intime", "outtime", "unit_begin", "hospital_begin")
 # An Encounter with such a status may be going on even if no start is recorded.
 GOING_ON: Final = ("arrived", "triaged", "in-progress", "onleave", "unknown")
+_AT_ONCE: Final = 2_000  # how many Encounters are made rows together, so that memory does not grow with the hospital
+# What is kept in place of each element of an Encounter that is nested too deeply to be kept; it makes it malformed.
+_TOO_DEEP: Final = "\N{REPLACEMENT CHARACTER}"
 # The elements that are kept of a resource: a ward's Encounters and Patients are in memory together.
 ELEMENTS: Final = {
     "Encounter": (
@@ -63,9 +66,10 @@ class EncounterRecords:
 
     def __init__(self, bases: Bases) -> None:
         self._bases = bases
-        # Packed: the Encounters of a hospital are in memory together, and as dicts they take five times the memory.
+        # Packed: those of a hospital are in memory together, and as dicts they take three to five times the memory.
         self._encounters: Newest[bytes] = Newest()
-        self._others: dict[str, Newest[Resource]] = {kind: Newest() for kind in ELEMENTS if kind != "Encounter"}
+        self._patients: Newest[bytes] = Newest()
+        self._locations: Newest[Resource] = Newest()
         # Encounters that were fetched only because stays are parts of them; they are no stays themselves.
         self._wholes: Newest[bytes] = Newest()
         # Encounters without a usable id, each once by content: nothing else tells two of them apart.
@@ -76,35 +80,47 @@ class EncounterRecords:
         for resource in resources:
             kind, key = str(resource.get("resourceType")), resource.get("id")
             if kind in ELEMENTS:
-                elements = {name: resource[name] for name in ELEMENTS[kind] if name in resource}
-                self._keep(kind, key, last_updated(resource), self._bases.localised(elements))
+                elements = _elements_of(resource, kind)
+                updated = last_updated(resource)
+                try:
+                    self._keep(kind, key, updated, self._bases.localised(elements))
+                except RecursionError:
+                    self._keep(kind, key, updated, _too_deep(elements))
 
     def add_wholes(self, resources: Iterable[Resource]) -> None:
         """Keeps Encounters that stays are parts of, which tell when the hospital stay began and are no stays here."""
         for resource in resources:
             key = resource.get("id")
             if resource.get("resourceType") == "Encounter" and is_id(key):
-                elements = {name: resource[name] for name in ELEMENTS["Encounter"] if name in resource}
-                packed = pickle.dumps(self._bases.localised(elements))
+                elements = _elements_of(resource, "Encounter")
+                try:
+                    packed = pickle.dumps(self._bases.localised(elements))
+                except RecursionError:
+                    packed = pickle.dumps(_too_deep(elements))
                 self._wholes.add(str(key), last_updated(resource), packed)
 
     def remove(self, reference: str, deleted: int) -> None:
         """Removes a resource (`Type/id`) that was deleted at a time, unless its version is later."""
         kind, _, key = reference.partition("/")
-        if kind == "Encounter":
-            self._encounters.remove(key, deleted)
-        elif kind in self._others:
-            self._others[kind].remove(key, deleted)
+        match kind:
+            case "Encounter":
+                self._encounters.remove(key, deleted)
+            case "Patient":
+                self._patients.remove(key, deleted)
+            case "Location":
+                self._locations.remove(key, deleted)
 
     def _keep(self, kind: str, key: object, updated: object, elements: Resource) -> None:
-        if kind != "Encounter":
-            if is_id(key):
-                self._others[kind].add(str(key), updated, elements)
-        elif is_id(key):
-            self._encounters.add(str(key), updated, pickle.dumps(elements))
-        else:
-            elements.pop("id", None)
-            self._nameless[json.dumps(elements, sort_keys=True)] = elements
+        match kind, is_id(key):
+            case "Encounter", True:
+                self._encounters.add(str(key), updated, pickle.dumps(elements))
+            case "Patient", True:
+                self._patients.add(str(key), updated, pickle.dumps(elements))
+            case "Location", True:
+                self._locations.add(str(key), updated, elements)
+            case "Encounter", False:
+                elements.pop("id", None)
+                self._nameless[json.dumps(elements, sort_keys=True)] = elements
 
     def missing(self, start: datetime | None = None, as_of: datetime | None = None) -> dict[str, list[str]]:
         """Returns, by type, the ids of missing Patients and Locations.
@@ -120,18 +136,19 @@ class EncounterRecords:
                 patients.add(patient_of(encounter))
                 locations |= set(locations_of(encounter))
         return {
-            "Patient": sorted(patients - set(self._patients) - {""}),
+            "Patient": sorted(patients - set(self._patients.by_id) - {""}),
             "Location": sorted(locations - set(self.locations) - {""}),
         }
 
     @property
     def locations(self) -> Mapping[str, Resource]:
         """The Locations, by id."""
-        return self._others["Location"].by_id
+        return self._locations.by_id
 
-    @property
-    def _patients(self) -> Mapping[str, Resource]:
-        return self._others["Patient"].by_id
+    def _patient(self, key: str) -> Resource | None:
+        packed = self._patients.by_id.get(key)
+        patient: Resource | None = None if packed is None else pickle.loads(packed)
+        return patient
 
     def stays(self, rule: EncounterRule, start: datetime | None = None, as_of: datetime | None = None) -> FoundStays:
         """Returns the stays that may overlap [start, as_of], sorted by id; without these times, all stays.
@@ -145,16 +162,17 @@ class EncounterRecords:
             micros(start) if start else EARLIEST,
             micros(as_of) if as_of else None,
         )
-        rows: list[dict[str, Any]] = []
-        for _, packed in sorted(self._encounters.by_id.items()):
-            rows += self._row(pickle.loads(packed), asked)
-        rows += self._nameless_rows(asked)
-        found = [row for row in rows if "reason" not in row]
-        self._add_successors(found)
-        stays = pd.DataFrame(found, columns=list(FOUND_STAY_COLUMNS))
-        times = {name: times_of(stays[name].to_list()) for name in _TIMES}
-        set_aside = [row for row in rows if "reason" in row]
-        return FoundStays(frame_of(FOUND_STAY_COLUMNS, stays.assign(**times)), frame_of(EXCLUDED_COLUMNS, set_aside))
+        encounters = [packed for _, packed in sorted(self._encounters.by_id.items())]
+        stays, set_aside = [_frame([])], []
+        for start_at in range(0, len(encounters), _AT_ONCE):
+            some = encounters[start_at : start_at + _AT_ONCE]
+            rows = [row for packed in some for row in self._row(pickle.loads(packed), asked)]
+            stays.append(_frame([row for row in rows if "reason" not in row]))
+            set_aside += [row for row in rows if "reason" in row]
+        set_aside += self._nameless_rows(asked)
+        found = pd.concat(stays, ignore_index=True)
+        found["succeeded_by"] = self._succeeded_by(found["patient_id"])
+        return FoundStays(frame_of(FOUND_STAY_COLUMNS, found), frame_of(EXCLUDED_COLUMNS, set_aside))
 
     def missing_wholes(self, stays: pd.DataFrame, rule: EncounterRule) -> list[str]:
         """Returns the ids of the Encounters that are missing to tell when these stays began in the hospital."""
@@ -204,7 +222,7 @@ class EncounterRecords:
             raise _Unusable(FOREIGN_REFERENCE if is_foreign(subject) else NO_SUBJECT)
         if is_modified(encounter) or any(is_modified(part) for part in list_in(encounter, "location")):
             raise _Unusable(MODIFIED)
-        person = person_of(self._patients.get(patient), asked.until)
+        person = person_of(self._patient(patient), asked.until)
         if person.barred in (MODIFIED, MALFORMED_PATIENT):
             raise _Unusable(person.barred)
         status = encounter.get("status")
@@ -234,13 +252,28 @@ class EncounterRecords:
         name = self.locations.get(asked.places.get(location, location), {}).get("name")
         return str(name or (part.get("location") or {}).get("display") or "")
 
-    def _add_successors(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Adds to each stay the same person's records that take precedence over its own, among those of these stays."""
-        rows = list(rows)
-        known = {row["patient_id"]: self._patients.get(row["patient_id"], {}) for row in rows}
-        instead = successors(known)
-        for row in rows:
-            row["succeeded_by"] = " ".join(sorted(instead.get(row["patient_id"], ())))
+    def _succeeded_by(self, patients: Iterable[str]) -> list[str]:
+        """Returns, for each patient, the same person's records that take precedence, among those of these patients."""
+        patients = list(patients)
+        known = ((key, self._patient(key) or {}) for key in dict.fromkeys(patients))
+        instead = successors({key: patient for key, patient in known if patient.get("link")})
+        return [" ".join(sorted(instead.get(key, ()))) for key in patients]
+
+
+def _elements_of(resource: Resource, kind: str) -> Resource:
+    return {name: resource[name] for name in ELEMENTS[kind] if name in resource}
+
+
+def _too_deep(elements: Resource) -> Resource:
+    return {name: value if name == "id" else _TOO_DEEP for name, value in elements.items()}
+
+
+def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Returns stays as a frame, which takes a tenth of the memory of the rows."""
+    columns = {name: kind for name, kind in FOUND_STAY_COLUMNS.items() if name != "succeeded_by"}
+    stays = pd.DataFrame(rows, columns=list(columns))
+    times = {name: times_of(stays[name].to_list()) for name in _TIMES}
+    return frame_of(columns, stays.assign(**times))
 
 
 class _Asked(NamedTuple):
@@ -286,13 +319,13 @@ def _times(counted: Sequence[Bounds], as_of: int | None) -> dict[str, int]:
     if any(one.is_reversed for one in counted):
         raise _Unusable(REVERSED_PERIOD)
     if not _is_certain(counted, as_of):
-        raise _Unusable(UNCERTAIN_PERIOD if all(one.is_told for one in counted) else NO_PERIOD)
+        raise _Unusable(UNCERTAIN_PERIOD if all(one.is_stated for one in counted) else NO_PERIOD)
     end = max(one.end[0] for one in counted)
     return {"intime": min(min(one.begin[1], end) for one in counted), "outtime": UNKNOWN if end == LATEST else end}
 
 
 def _is_certain(counted: Sequence[Bounds], as_of: int | None) -> bool:
     if as_of is None:
-        return all(one.is_told and one.is_exact for one in counted)
-    over = all(one.is_told and one.is_over_at(as_of) for one in counted)
+        return all(one.is_stated and one.is_exact for one in counted)
+    over = all(one.is_stated and one.is_over_at(as_of) for one in counted)
     return over or any(one.holds_at(as_of) for one in counted)

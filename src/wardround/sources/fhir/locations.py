@@ -31,7 +31,7 @@ def meant(locations: Mapping[str, Resource], names: Iterable[str], place: str, e
         ids = called(locations, name)
         if not ids:
             raise error(
-                f"{place}: no Location {name!r}, expected its whole name, an alias or its id; correct the cohort, or"
+                f"{place}: no Location {name!r}, expected its full name, an alias or its id; correct the cohort, or"
                 " the Locations of the condition or of the source"
             )
         found.update(ids)

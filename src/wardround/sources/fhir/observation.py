@@ -18,7 +18,7 @@ from wardround.fhir.references import (
     patient_of,
 )
 from wardround.fhir.times import micros_of
-from wardround.sources.fhir.context import MODIFIER_EXTENSION, changed, is_absent, is_there, said_around
+from wardround.sources.fhir.context import MODIFIER_EXTENSION, changed, context_of, is_absent, is_there
 from wardround.sources.fhir.observation_shape import Coding, Component, Observation, Quantity
 from wardround.spec.source_maps import Translation
 from wardround.spec.ucum import SYSTEMS as UCUM_SYSTEMS
@@ -36,7 +36,7 @@ def readings_of(observations: Iterable[Observation | Misshapen], rule: ReadingRu
     start while it is open. A date without a time of day does not count as a time. available is `issued`, or else time.
     """
     readings: list[Row] = []
-    opening_of, patient_of, add = rule.opening, bases.patient, readings.append
+    openings, patient_of, add = rule.openings, bases.patient, readings.append
     for one in observations:
         if type(one) is Misshapen:
             readings += _malformed(one.resource, rule, bases)
@@ -55,14 +55,14 @@ def readings_of(observations: Iterable[Observation | Misshapen], rule: ReadingRu
                 or not (one.body_site is one.method is None and one.specimen is one.extension is subject.type is None)
                 or not (quantity.extension is quantity.about_value is quantity.comparator is None)
                 or type(value := quantity.value) not in _NUMBERS
-                or type(unit := quantity.code) is not str
+                or type(unit := quantity.code or "") is not str
                 or (unit != quantity.unit is not None)
                 or not (effective := one.effective_date_time)
                 or one.resource_type != "Observation"
                 or not is_id(key := one.id)
             ):
                 readings += _readings(one, rule, bases)
-            elif (opening := opening_of(concept.coding)) is not None:
+            elif (opening := openings.get(((coding := concept.coding[0]).system, coding.code))) is not None:
                 patient, problem = patient_of(subject.reference)
                 time, issued = micros_of(effective), micros_of(one.issued)
                 if time == UNKNOWN and not problem:
@@ -123,11 +123,11 @@ def _holders(
 ) -> Iterator[_Holder]:
     """Yields whatever holds a value that counts, with its variable, and why it may not be one."""
     ruled_out = rule.ruled_out(codings) if len(codings) > 1 else ()
-    around = said_around(observation, observation)
+    around = context_of(observation, observation)
     for name in opening.variables:
         yield observation, name, (CODE if name in ruled_out else "") or rule.excluded(name, around)
     for component, name, why in _parts(observation, opening, rule, ruled_out):
-        said = around if component.extension is None else said_around(observation, component)
+        said = around if component.extension is None else context_of(observation, component)
         yield component, name, why or rule.excluded(name, said)
 
 
@@ -191,5 +191,5 @@ def _malformed(resource: Resource, rule: ReadingRule, bases: Bases) -> list[Row]
     source_ref = f"Observation/{key}" if is_id(key) else "Observation"
     return [
         (patient, UNKNOWN, UNKNOWN, _NAN, source_ref, (variable, "", "", False, "", MALFORMED))
-        for variable in rule.mentioned(resource.get("code"), resource.get("component"))
+        for variable in rule.variables_mentioned(resource.get("code"), resource.get("component"))
     ]

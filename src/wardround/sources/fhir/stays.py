@@ -36,7 +36,7 @@ def _narrowed(source: FhirEndpoint, rule: EncounterRule, records: EncounterRecor
     profile = source.profile
     if profile.encounter_needs_patient:
         raise FhirError(
-            f"{source.base_url}: {profile.title} finds Encounters by patient only, expected a cohort of patients;"
+            f"{source.base_url}: {profile.title} finds Encounters only by patient, expected a cohort of patients;"
             " screen a Group, a List or a file of patient ids"
         )
     places = [f"Location/{key}" for key in sorted(locations.inside(records.locations, rule.locations))]

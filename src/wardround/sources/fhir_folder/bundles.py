@@ -22,7 +22,7 @@ OUTCOME: Final = "OperationOutcome"
 _ADDRESSES: Final = frozenset({"url", "uri", "valueUrl", "valueUri", "valueCanonical", "valueOid", "valueUuid"})
 _URNS: Final = ("urn:uuid:", "urn:oid:")
 _OURS: Final = UUID("5d2c9c39-6f6c-4f0b-9a55-0c3c86a1b7d4")  # the namespace of the ids that are assigned here
-_TOO_DEEP: Final = "nested too deeply, expected at most some hundred levels"
+_TOO_DEEP: Final = "nested too deeply, expected a few hundred levels at most"
 _MOST_DIGITS: Final = 300  # as in json_object
 
 
@@ -236,7 +236,7 @@ def _dump(node: Any, sort: bool = False) -> bytes:
 def _head(entry: _Entry) -> _Head:
     """Returns what identifies an entry's resource; its type is a text. Raises Unusable."""
     if entry.method == "PATCH":
-        raise Unusable("a change of a resource, expected the whole resource")
+        raise Unusable("a patch of a resource, expected the whole resource")
     content = bytes(entry.resource)
     if content == b"null":
         raise Unusable("without a resource; correct or remove it")
@@ -294,7 +294,9 @@ class _Names:
         for name in (("resource", reference), ("address", url)):
             first = self._first.setdefault(name, found) if name[1] else found
             if first.digest != found.digest and not _are_versions(first, found):
-                raise Unusable(f"has the name of entry {first.number} but is another resource; give each its own id")
+                raise Unusable(
+                    f"has the same name as entry {first.number} but is a different resource; give each its own id"
+                )
         if url and is_id(key):
             self.targets[url] = reference
         return _Named(number, entry, head.resourceType, new_id)

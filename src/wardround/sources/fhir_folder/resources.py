@@ -109,9 +109,7 @@ class FhirFolder:
         account.passed_over += [name for name, _ in names if not _is_fhir(name)]
         if not taken:
             found = "no *.ndjson, *.ndjson.gz or *.json" if files.isdir(root) else "there is no such folder"
-            raise SourceDataError(
-                f"{self.path}: {found}; give a folder of FHIR files, such as that of a Bulk Data export"
-            )
+            raise SourceDataError(f"{self.path}: {found}; give a folder of FHIR files, such as a Bulk Data export")
         return files, taken
 
     def _of(
@@ -204,7 +202,7 @@ def _parsed(line: Line, refuse: Refuse) -> Resource | None:
     try:
         resource: Resource = orjson.loads(text)
     except orjson.JSONDecodeError:
-        why = "not JSON, or with what JSON does not allow; correct it, or copy it again"
+        why = "not valid JSON; correct it, or copy it again"
         refuse(Unread(str(Place(file, number)), why))
         return None
     if not is_id(resource.get("id")):
@@ -284,4 +282,4 @@ def _bundles_alone(found: Iterator[Line], refuse: Refuse) -> Iterator[Line]:
         if kind in ("Bundle", OUTCOME):
             yield file, number, kind, text
         else:
-            refuse(Unread(str(Place(file, number)), "among the deleted, expected Bundles of DELETE entries"))
+            refuse(Unread(str(Place(file, number)), "among the deleted resources, expected Bundles of DELETE entries"))

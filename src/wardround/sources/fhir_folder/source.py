@@ -74,7 +74,7 @@ class FhirFolderSource:
         records, wanted = self.records(), self.encounters
         if not wanted.named:
             raise SourceDataError(
-                f"{self.path}: neither a class nor a Location says which Encounters are stays, expected one;"
+                f"{self.path}: neither a class nor a Location defines which Encounters are stays, expected one;"
                 " set WARDROUND_ICU_CLASSES or WARDROUND_ICU_LOCATIONS"
             )
         locations = fhir_locations.meant(records.locations, wanted.locations, str(self.path), SourceDataError)
@@ -181,7 +181,7 @@ def _resource(path: str, number: int, line: bytes) -> Resource:
 
 
 def _refuse(path: str, number: int) -> NoReturn:
-    refuse_all(Unread(str(Place(path, number)), "not a resource in JSON, expected one a line; copy the file again"))
+    refuse_all(Unread(str(Place(path, number)), "not a resource in JSON, expected one per line; copy the file again"))
 
 
 def _current(path: Path, outdated: Numbers) -> pd.DataFrame:

@@ -60,8 +60,8 @@ class MimicDatabase:
             if (schema, table) in self._places:
                 return self._places[schema, table]
         raise SourceDataError(
-            f"{self.file}: no table {table}, expected it in schema {', '.join(schemas[:-1])} or {schemas[-1]} (a view"
-            " is no table); load it from MIMIC-IV's CSVs"
+            f"{self.file}: no table {table}, expected it in schema {', '.join(schemas[:-1])} or {schemas[-1]}"
+            " (a view does not count); load it from MIMIC-IV's CSVs"
         )
 
     def _check(self, column: str, place: _Place, columns: Sequence[str]) -> None:
@@ -73,11 +73,13 @@ class MimicDatabase:
         kind = place.columns[column][1]
         if column in _TEXTS and kind != "VARCHAR":
             raise SourceDataError(
-                f"{where}: column {column} is {kind}, expected VARCHAR, to keep its texts; load it again as text"
+                f"{where}: column {column} is {kind}, expected VARCHAR, which keeps its text as it is;"
+                " load it again as text"
             )
         if "TIME ZONE" in kind:
             raise SourceDataError(
-                f"{where}: column {column} is {kind}, expected TIMESTAMP: MIMIC's times have no zone; load it again so"
+                f"{where}: column {column} is {kind}, expected TIMESTAMP: MIMIC's times have no time zone;"
+                " load it again as that type"
             )
 
     def _cast(self, name: str, stored: str, kind: str) -> str:
@@ -110,7 +112,9 @@ class MimicDatabase:
                 ).fetchall()
         except duckdb.IOException as error:
             if "lock" in str(error).lower():
-                raise SourceDataError(f"{self.file}: another program writes to it; close it and try again") from None
+                raise SourceDataError(
+                    f"{self.file}: another program is writing to it; close that program and try again"
+                ) from None
             raise self._no_database() from None
         except duckdb.Error:
             raise self._no_database() from None

@@ -19,7 +19,7 @@ import duckdb
 from wardround.errors import SourceDataError, StorageError
 from wardround.sources.mimic.database import MimicDatabase
 from wardround.sources.mimic.sql import literal
-from wardround.sources.mimic.times import checked, complaint
+from wardround.sources.mimic.time_format import checked, error_message
 
 MODULES = {
     "icustays": "icu", "chartevents": "icu", "d_items": "icu", "inputevents": "icu", "outputevents": "icu",
@@ -67,14 +67,14 @@ class MimicFiles:
         return checked(self._tables.scan(table, columns), columns, self.path(table))
 
     @cached_property
-    def _tables(self) -> "MimicCsvs | MimicDatabase":
+    def _tables(self) -> "_MimicCsvs | MimicDatabase":
         if self.folder.is_file():
             return MimicDatabase(self.folder, MODULES, frozenset(_NUMBERS))
-        return MimicCsvs(self.folder)
+        return _MimicCsvs(self.folder)
 
 
 @dataclass(frozen=True)
-class MimicCsvs:
+class _MimicCsvs:
     """The CSVs of one MIMIC-IV folder, plain or gzipped."""
 
     folder: Path
@@ -125,10 +125,11 @@ def reading(what: Path) -> Iterator[None]:
     except duckdb.Error as error:
         if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException) and _SPILL.search(str(error)):
             raise StorageError(
-                f"{gettempdir()}: DuckDB's temporary files cannot be written, expected space for what does not fit into"
-                " memory; free some space, set TMPDIR, or raise WARDROUND_MEMORY"
+                f"{gettempdir()}: DuckDB's temporary files cannot be written,"
+                " expected space for what does not fit in memory; free some space, set TMPDIR,"
+                " or raise WARDROUND_MEMORY"
             ) from None
-        if text := complaint(error):
+        if text := error_message(error):
             raise SourceDataError(text) from None
         text = str(error)
         column = re.search(r'column "?(\w+)"?', text)
@@ -177,6 +178,6 @@ def _require_whole_ids(path: Path, header: list[str], rows: Iterable[list[str]])
         for place, name in places:
             if place < len(row) and row[place].strip() and not _WHOLE.fullmatch(row[place].strip()):
                 raise SourceDataError(
-                    f"{path}, column {name}, row {number}: not a whole number in digits, expected MIMIC-IV's; use"
-                    " MIMIC-IV's own file"
+                    f"{path}, column {name}, row {number}: not a whole number in digits,"
+                    " expected one as in MIMIC-IV; use MIMIC-IV's own file"
                 )

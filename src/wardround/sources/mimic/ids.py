@@ -7,14 +7,14 @@ _ROOT = uuid5(NAMESPACE_OID, "MIMIC-IV")
 
 
 @cache
-def namespace(kind: str) -> UUID:
+def _namespace(kind: str) -> UUID:
     """Returns the namespace of one kind of resource, such as `Patient` or `EncounterICU`."""
     return uuid5(_ROOT, kind)
 
 
 def mimic_id(kind: str, name: object) -> str:
     """Returns the id of the resource of `kind` that MIMIC calls `name`."""
-    return str(uuid5(namespace(kind), str(name)))
+    return str(uuid5(_namespace(kind), str(name)))
 
 
 def patient_id(subject_id: int) -> str:

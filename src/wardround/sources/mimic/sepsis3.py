@@ -128,7 +128,7 @@ def read_sepsis3(files: MimicFiles, *, stays_at_once: int, scratch: Path, say: S
         for bucket in range(max(1, stays["bucket"].nunique())):
             for table in _SCANS:
                 _fill(database, table, scratch / table / f"bucket={bucket}")
-            run_concepts(database)
+            _run_concepts(database)
             mine = stays[stays["bucket"] == bucket]
             say(f"labelling: stays {min((bucket + 1) * stays_at_once, len(stays)):,} of {len(stays):,}")
             yield Sepsis3Part(_labels(database, mine), _hourly(database, mine))
@@ -139,7 +139,7 @@ def create_tables(database: duckdb.DuckDBPyConnection) -> None:
     database.execute(_sql("tables"))
 
 
-def run_concepts(database: duckdb.DuckDBPyConnection) -> None:
+def _run_concepts(database: duckdb.DuckDBPyConnection) -> None:
     """Creates the table of each concept from the tables of tables.sql."""
     for concept in CONCEPTS:
         database.execute(f"CREATE OR REPLACE TABLE {concept} AS {_sql(concept)}")

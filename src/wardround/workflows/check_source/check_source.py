@@ -27,7 +27,7 @@ from wardround.workflows.check_source.sample import Sample, sample
 from wardround.workflows.check_source.verdict import problems
 from wardround.workflows.check_source.writing import probe_writing
 
-NONE_OF_THEIR_OWN: Final[Mapping[str, Encounters]] = {}
+_NONE_OF_THEIR_OWN: Final[Mapping[str, Encounters]] = {}
 # What a FHIR server answers to /metadata and to a search, be it with an error.
 _FHIR: Final = ("CapabilityStatement", "Bundle", "OperationOutcome")
 _NOT_HERE: Final = (404, 405, 410)
@@ -74,7 +74,7 @@ def check_source(
     chosen: str | None = None,
     patients: Sequence[str] = (),
     write: bool = False,
-    conditions: Mapping[str, Encounters] = NONE_OF_THEIR_OWN,
+    conditions: Mapping[str, Encounters] = _NONE_OF_THEIR_OWN,
     now: datetime | None = None,
     sampled: Mapping[str, Variable] | None = None,
     transport: BaseAdapter | None = None,
@@ -146,7 +146,7 @@ def _require_fhir(probe: Probe, source: FhirEndpoint) -> None:
     """Raises FhirError where a search is no search either: a table of refusals would say nothing."""
     asked = probe.get("Encounter", [("_count", "1")])
     if asked.kind not in _FHIR:
-        what = f"{source.base_url}: answered {asked.status} and nothing that is FHIR, expected it; check the base URL"
+        what = f"{source.base_url}: answered {asked.status}, but not with FHIR, expected FHIR; check the base URL"
         raise FhirError(asked.complaint or what)
     if asked.status in _NOT_HERE:
         what = (

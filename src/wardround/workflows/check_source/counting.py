@@ -23,7 +23,7 @@ from wardround.spec.cohorts import Encounters
 LOOK_BACK: Final = timedelta(hours=24)
 SAMPLE: Final = 1000
 """So many Encounters are looked at, at most, for their classes and Locations."""
-MOST_LOCATIONS: Final = 100
+_MOST_LOCATIONS: Final = 100
 _UNKNOWN: Final = "none"
 
 
@@ -79,7 +79,7 @@ def _encounters(client: FhirClient, start: datetime, now: datetime) -> Iterator[
 
 def _named(client: FhirClient, places: Counter[str]) -> dict[str, int]:
     """The most frequent Locations under their names; one that has none, or is not found, keeps its id."""
-    ids = [place for place, _ in places.most_common(MOST_LOCATIONS)]
+    ids = [place for place, _ in places.most_common(_MOST_LOCATIONS)]
     found = client.search("Location", [("_id", ids)]) if ids else ()
     names = {str(one.get("id")): str(one.get("name") or "") for one in found}
     numbers: Counter[str] = Counter()

@@ -42,7 +42,7 @@ class Findings:
         outcome: Outcome = "unproven" if works is None else "works" if works else "ignored"
         if asked.refused:
             outcome = "refused"
-            detail = asked.instead or (f"HTTP {asked.status}" if asked.status else "no FHIR came back")
+            detail = asked.instead or (f"HTTP {asked.status}" if asked.status else "the answer was not FHIR")
         shown = round(asked.milliseconds, 1) if asked.milliseconds else None
         self.rows.append(Finding(question=question, outcome=outcome, detail=detail, milliseconds=shown))
         return outcome

@@ -16,15 +16,20 @@ def _finding(source: FhirEndpoint, conditions: Mapping[str, Encounters]) -> Iter
     dated = "date" in profile.encounter_by
     if profile.encounter_needs_patient:
         how = " and date" if dated else ""
-        yield f"Finds stays patient by patient{how}, in a cohort that the condition or --cohort must name."
+        yield f"Finds stays patient by patient{how}, within a cohort that the condition or --cohort must name."
     else:
         yield f"{_searching(source, source.icu, 'stays')}."
         for condition, encounters in conditions.items():
             yield f"{_searching(source, encounters, f'stays of {condition}')}."
         if dated and "status" not in profile.encounter_by:
-            yield "Does not find Encounters without a period, as they have no date and it knows no search by status."
+            yield (
+                "Does not find Encounters without a period,"
+                " because they have no date and the server has no search by status."
+            )
     if not profile.has_include:
-        yield "Asks for Patients and Locations in searches of their own, as they do not come with Encounters."
+        yield (
+            "Searches for Patients and Locations separately, because the server does not include them with Encounters."
+        )
 
 
 def _searching(source: FhirEndpoint, encounters: Encounters, what: str) -> str:
@@ -33,7 +38,7 @@ def _searching(source: FhirEndpoint, encounters: Encounters, what: str) -> str:
     dated = "date" in profile.encounter_by
     if set(named) <= set(profile.encounter_by) and (profile.has_location_parts or "location" not in named):
         return f"Finds {what} by {' and by '.join(by)}{' and date' if dated else ''}"
-    return f"Reads all Encounters{' of the look-back' if dated else ''} and picks the {what} with {' or '.join(by)}"
+    return f"Reads all Encounters{' of the look-back' if dated else ''} and selects the {what} with {' or '.join(by)}"
 
 
 def _reading(source: FhirEndpoint) -> Iterator[str]:
@@ -43,7 +48,7 @@ def _reading(source: FhirEndpoint) -> Iterator[str]:
     of = f" of {', '.join(profile.code_systems)}" if profile.code_systems else ""
     by = "category" if profile.observation_needs == "category" else f"code{of}"
     whom = "one patient" if patients == 1 else f"up to {patients} patients"
-    yield f"Reads Observations of {whom} by {by} in {how}, {source.threads} at a time, {source.page_size:,} to a page."
+    yield f"Reads Observations of {whom} by {by} in {how}, {source.threads} at a time, {source.page_size:,} per page."
     for panel, components in profile.panels_only.items():
         yield f"Searches {', '.join(components)} as panel {panel}."
 
@@ -56,8 +61,8 @@ def _writing(source: FhirEndpoint) -> Iterator[str]:
     yield f"Writes RiskAssessments {how}, {size}{f', to {shown(taker.base_url)}' if source.write_to else ''}."
     if source.write_to:
         own = (
-            "that server's own, found by identifier"
+            "that server's own Patients and Encounters, found by identifier"
             if source.map_by_identifier
-            else "by the identifiers they have here"
+            else "Patients and Encounters by their identifiers on this server"
         )
-        yield f"Writes nothing here; results refer to Patients and Encounters {own}."
+        yield f"Writes nothing here; results refer to {own}."

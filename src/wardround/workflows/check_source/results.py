@@ -1,4 +1,4 @@
-"""The server that takes a source's results in, whether it can, and which profile fits it, out."""
+"""Checks whether the server that takes a source's results can take them, and which profile fits it."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,7 +14,7 @@ from wardround.workflows.check_source.findings import Finding, Findings
 from wardround.workflows.check_source.verdict import problems_with_results
 from wardround.workflows.check_source.writing import SYSTEM, probe_writing
 
-MAPPED: Final = ("Patient", "Encounter")
+_MAPPED: Final = ("Patient", "Encounter")
 
 
 class ResultsCheck(SpecModel):
@@ -51,7 +51,7 @@ def check_results(
         probe.sign_in()
         asked = probe.metadata()
         findings.add("metadata", asked, asked.kind == "CapabilityStatement")
-        for kind in MAPPED if mapped else ():
+        for kind in _MAPPED if mapped else ():
             found = probe.get(kind, [("identifier", f"{SYSTEM}|nobody")])
             findings.add(f"{kind} by identifier", found, not found.resources(kind))
         if write:

@@ -31,7 +31,7 @@ _READS: Final = {
 
 def problems(statement: Resource, findings: Findings, differences: Mapping[str, Any], profile: str) -> list[str]:
     """Why a screening could not run; nothing if it can."""
-    found = [*_version(statement), *_encounters(findings), *_nobody_to_ask_with(findings), *_reading(findings)]
+    found = [*_version(statement), *_encounters(findings), *_no_patient_to_search_with(findings), *_reading(findings)]
     # A server that answers nothing says nothing about a profile.
     return found or [*_profile(differences, profile), *_writing(findings)]
 
@@ -51,26 +51,26 @@ def problems_with_results(
 
 def _declaring(statement: Resource) -> Iterator[str]:
     if takes_results(statement) is False:
-        yield "it takes no RiskAssessment, by its CapabilityStatement; let another server take the results"
+        yield "it accepts no RiskAssessment according to its CapabilityStatement; write the results to another server"
 
 
 def _mapping(findings: Findings) -> Iterator[str]:
     for row in findings.rows:
         if row.question in ("Patient by identifier", "Encounter by identifier") and row.outcome != "works":
             kind = row.question.partition(" ")[0]
-            yield f"{kind}s are not found by identifier ({row.detail or row.outcome}); do not map by identifier"
+            yield f"{kind}s are not found by identifier ({row.detail or row.outcome}); unset map_by_identifier"
 
 
 def _version(statement: Resource) -> Iterator[str]:
     if other := other_version(statement):
-        yield f"it speaks FHIR {other}, expected R4 (4.0); give the base URL of its R4 interface"
+        yield f"it uses FHIR {other}, expected R4 (4.0); use the base URL of its R4 interface"
 
 
 def _encounters(findings: Findings) -> Iterator[str]:
     outcomes = {row.question: row for row in findings.rows}
     everyone, one = outcomes["Encounter without a patient"], outcomes.get("Encounter by patient, named by id")
     if everyone.outcome == "refused" and one and one.outcome == "refused" and "references" not in findings.facts:
-        yield f"Encounters cannot be searched ({one.detail}); check the base URL and the rights"
+        yield f"Encounters cannot be searched ({one.detail}); check the base URL and the permissions"
 
 
 def _reading(findings: Findings) -> Iterator[str]:
@@ -78,10 +78,13 @@ def _reading(findings: Findings) -> Iterator[str]:
     for what, questions in _READS.items():
         asked = [outcomes[question] for question in questions if question in outcomes]
         if asked and all(row.outcome in ("refused", "ignored") for row in asked):
-            yield f"{what} cannot be read ({asked[0].detail or 'nothing came back'}); check the base URL and the rights"
+            yield (
+                f"{what} cannot be read ({asked[0].detail or 'nothing came back'});"
+                " check the base URL and the permissions"
+            )
 
 
-def _nobody_to_ask_with(findings: Findings) -> Iterator[str]:
+def _no_patient_to_search_with(findings: Findings) -> Iterator[str]:
     asked = {row.question for row in findings.rows}
     if findings.facts.get("encounter_needs_patient") and "Observation of a patient" not in asked:
         told = next(row.detail for row in findings.rows if row.question == "Encounter without a patient")
@@ -91,7 +94,7 @@ def _nobody_to_ask_with(findings: Findings) -> Iterator[str]:
 def _profile(differences: Mapping[str, Any], profile: str) -> Iterator[str]:
     wrong = [name for name in differences if name in _BREAKING_WHATEVER or differences[name] == _BREAKING.get(name)]
     if wrong:
-        yield f"profile {profile} asks what this server does not bear ({', '.join(wrong)}); name or write one that fits"
+        yield f"profile {profile} does not fit this server ({', '.join(wrong)}); choose or write one that fits"
 
 
 def _writing(findings: Findings) -> Iterator[str]:
@@ -100,7 +103,7 @@ def _writing(findings: Findings) -> Iterator[str]:
     if any(row.outcome in ("refused", "ignored") for row in found):
         yield "RiskAssessments are not found by their identifier, so none was written; screen in shadow mode only"
     elif tried and findings.facts.get("has_conditional_create") is False and not _holds(findings):
-        yield "it takes no RiskAssessment; check the rights, or screen in shadow mode only"
+        yield "it accepts no RiskAssessment; check the permissions, or screen in shadow mode only"
 
 
 def _holds(findings: Findings) -> bool:

@@ -132,7 +132,7 @@ def _remove(probe: Probe, held: _Held, findings: Findings) -> None:
         detail = f"{', '.join(left)} is still there, entered in error; remove it by hand"
         findings.rows.append(Finding(question=REMOVING, outcome="kept", detail=detail))
     elif held.taken and not there:
-        detail = f"RiskAssessment?{held.criteria} was taken and is not found; look for it and remove it by hand"
+        detail = f"RiskAssessment?{held.criteria} was accepted but is not found; look for it and remove it by hand"
         findings.rows.append(Finding(question=REMOVING, outcome="kept", detail=detail))
     elif there:
         findings.rows.append(

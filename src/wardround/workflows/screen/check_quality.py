@@ -1,25 +1,37 @@
 """Checks the feature rows of all chunks against the suite: sets rows aside, or stops before anything is written."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
+from wardround.adapters.files.frame_files import FrameFiles
 from wardround.core import run_files
 from wardround.errors import QualityError
+from wardround.quality.suite import QualityResult
 from wardround.settings import Settings
+from wardround.spec.conditions import Condition
 from wardround.workflows.screen.run import Run, load_run
 
+Validate = Callable[[Iterable[pd.DataFrame], Condition], QualityResult]
 
-def check_quality(run: str, settings: Settings) -> None:
+
+def _validate(parts: Iterable[pd.DataFrame], condition: Condition) -> QualityResult:
+    # Great Expectations takes seconds to import.
+    from wardround.adapters.expectations import validate
+
+    return validate(parts, condition)
+
+
+def check_quality(run: str, settings: Settings, validate: Validate = _validate) -> None:
     """Writes quality.json (counts) and quality_failed.json (stay_id -> the rule that its row broke).
+
+    Args:
+        validate: `adapters.expectations.validate`, or a `GateProcess` that calls it in another process.
 
     Raises QualityError if more than the share `condition.quality.max_set_aside` of the rows broke the suite.
     """
     opened = load_run(run, settings)
     with opened.step("check_quality") as step:
-        # Great Expectations takes seconds to import.
-        from wardround.adapters.expectations import validate
-
         result = validate(_features(opened), opened.condition)
         opened.folder.write_json(run_files.QUALITY, result.model_dump(mode="json"))
         opened.folder.write_json(run_files.QUALITY_FAILED, dict(sorted(result.failing.items())))
@@ -32,11 +44,8 @@ def check_quality(run: str, settings: Settings) -> None:
         )
 
 
-def _features(opened: Run) -> Iterator[pd.DataFrame]:
-    """Yields the features of each extracted chunk; a chunk whose task failed is accounted for in the ledger."""
+def _features(opened: Run) -> Iterable[pd.DataFrame]:
+    """Returns the features of each extracted chunk; a chunk whose task failed is accounted for in the ledger."""
     names = [run_files.of_chunk(chunk, run_files.FEATURES) for chunk in opened.chunks()]
-    there = [name for name in names if opened.folder.exists(name)]
-    for name in there:
-        yield opened.folder.read_frame(name)
-    if not there:
-        yield opened.no_features()
+    there = tuple(name for name in names if opened.folder.exists(name))
+    return FrameFiles(opened.folder.url, there) if there else [opened.no_features()]

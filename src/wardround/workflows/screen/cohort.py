@@ -69,7 +69,7 @@ def asked_for(source: FhirEndpoint, condition: Condition, cohort: CohortSource) 
     locations = cohort.locations or encounters.locations or source.icu_locations
     if not locations:
         raise FhirError(
-            f"{source.base_url}: the cohort is one of Locations and none is named; name them in"
+            f"{source.base_url}: the cohort is defined by Locations but names none; name them in"
             " cohort.source.locations, cohort.encounters.locations or the connection's icu_locations"
         )
     return Encounters(locations=locations)

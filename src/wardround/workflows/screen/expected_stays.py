@@ -16,9 +16,9 @@ from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.workflows.screen.run import Run
 
-COMPARED_WITHIN: Final = pd.Timedelta(days=7)
+_COMPARED_WITHIN: Final = pd.Timedelta(days=7)
 """An older run says little about today's ward."""
-READ_TOGETHER: Final = 25
+_READ_TOGETHER: Final = 25
 """The censuses of this many earlier runs are read at a time, until one is found that asked the same question. Between
 two rounds of a ward there may be hundreds: runs of other sources, and of single patients requested by id."""
 
@@ -59,9 +59,9 @@ def _question(opened: Run) -> Question:
 def _run_before(opened: Run, settings: Settings) -> RunBefore | None:
     """Returns the latest run of an earlier as_of, within a week, with the same question and a census not in doubt."""
     question = _question(opened)
-    since = opened.as_of - COMPARED_WITHIN
+    since = opened.as_of - _COMPARED_WITHIN
     earlier = runs_before(settings.runs, opened.request.condition, opened.as_of, since)
-    while some := list(islice(earlier, READ_TOGETHER)):
+    while some := list(islice(earlier, _READ_TOGETHER)):
         held = read_together(settings.runs, [f"{run}/{run_files.CENSUS}" for run in some])
         for run in some:
             census = Census.model_validate_json(held.get(f"{run}/{run_files.CENSUS}", b"{}"))

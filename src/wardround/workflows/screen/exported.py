@@ -27,7 +27,7 @@ from wardround.spec.loading import load_variables
 from wardround.workflows.screen.run import Run
 
 TYPES: Final = ("Patient", "Encounter", "Location", "Observation")
-PATIENTS_AT_ONCE: Final = 200  # how many patients' readings are in memory together
+_PATIENTS_AT_ONCE: Final = 200  # how many patients' readings are in memory together
 
 
 class Exported:
@@ -102,5 +102,5 @@ class Exported:
             bases=self._client.source.bases,
             translation=self._opened.translation,
             unmapped=unmapped,
-            patients_at_once=PATIENTS_AT_ONCE,
+            patients_at_once=_PATIENTS_AT_ONCE,
         )

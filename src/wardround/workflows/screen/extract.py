@@ -12,9 +12,10 @@ from wardround.core import run_files
 from wardround.core.events import EVENT_COLUMNS, SET_ASIDE_COLUMNS, admit, frame_of
 from wardround.core.stay_reasons import FailedAt, Reason
 from wardround.core.stays import index_as_of
-from wardround.errors import FhirError, FhirRefused, FhirUnreachable
+from wardround.errors import FhirRefused, FhirUnreachable
 from wardround.features.build import build_features
 from wardround.fhir.client import FhirClient
+from wardround.fhir.profiles import statement_of
 from wardround.settings import Settings
 from wardround.workflows.screen.run import Run, load_run, require_active
 from wardround.workflows.screen.run_source import RunSource, run_source
@@ -72,7 +73,7 @@ def _isolated(
             step.warn(f"the data of one patient cannot be used; stays failed: {len(stays)}", error)
             # Only the name of the error: the message of a foreign error may hold a patient's value.
             return [], dict.fromkeys(stays["stay_id"], Reason(type(error).__name__, FailedAt.EXTRACT))
-        step.warn(f"{len(patients)} patients cannot be read together, and each half is tried alone", error)
+        step.warn(f"{len(patients)} patients cannot be read together; trying each half separately", error)
     parts: list[_Extracted] = []
     failures: dict[str, Reason] = {}
     middle = len(patients) // 2
@@ -95,12 +96,7 @@ def _require_server(client: FhirClient, error: FhirUnreachable) -> None:
     """Raises FhirUnreachable if the server is gone, rather than this patient's answer being broken."""
     if client.patience.spent:
         raise error
-    try:
-        client.capabilities()
-    except (FhirUnreachable, FhirRefused):
-        raise
-    except FhirError:  # the server answers, if only to say that it has no such page
-        return
+    statement_of(client)  # which raises unless the server answers, if only to say that it has no such page
 
 
 def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

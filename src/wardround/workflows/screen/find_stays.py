@@ -22,10 +22,10 @@ from wardround.workflows.screen.run import load_run, require_active
 from wardround.workflows.screen.run_source import run_source
 
 UNCERTAIN_UNIT_BEGIN: Final = "uncertain_unit_begin"  # a date, or a time without a zone
-MOST_SINGLE: Final = 32  # a scheduler still handles this many one-patient tasks, and they are easy to read
-MOST_CHUNKS: Final = 200
+_MOST_SINGLE: Final = 32  # a scheduler still handles this many one-patient tasks, and they are easy to read
+_MOST_CHUNKS: Final = 200
 # For stays written in batches: one look at the server covers a whole chunk, so fewer chunks cost it less.
-SETTLED_TOGETHER: Final = 200
+_SETTLED_TOGETHER: Final = 200
 
 
 def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progress = lambda *_: None) -> list[int]:
@@ -62,7 +62,7 @@ def find_stays(run: str, client: FhirClient, settings: Settings, progress: Progr
         if set(CLOCKS) & set(opened.condition.features.demographics):
             step.count_reasons("begins unknown", _unknown_begins(screened, opened.condition))
         if doubt := doubt_in_words(census):
-            step.warn(f"the census is in doubt: {doubt}")
+            step.warn(f"the census is implausible: {doubt}")
     return chunks
 
 
@@ -79,13 +79,13 @@ def stays_together(source: FhirEndpoint, results: FhirEndpoint) -> int:
 
     That is the number of patients in one search of the source, or 200 if results go in batches, whichever is more.
     """
-    return max(source.patients_per_search, SETTLED_TOGETHER if results.profile.has_batch else 1)
+    return max(source.patients_per_search, _SETTLED_TOGETHER if results.profile.has_batch else 1)
 
 
 def stays_per_chunk(stays: int, asked: int | None, together: int) -> int:
     """Returns 1 for up to 32 stays; beyond that, as many as go together, or more to stay within 200 chunks."""
     if asked is not None:
         return asked
-    if stays <= MOST_SINGLE:
+    if stays <= _MOST_SINGLE:
         return 1
-    return max(together, ceil(stays / MOST_CHUNKS))
+    return max(together, ceil(stays / _MOST_CHUNKS))

@@ -12,7 +12,7 @@ from wardround.adapters.files import turns
 from wardround.core.ledger import SCORED
 from wardround.core.run_summary import HighBandAccount, Kept
 from wardround.errors import ConditionSuspended, FhirError, FhirUnreachable
-from wardround.fhir import groups, risk_assessments
+from wardround.fhir import high_band_groups, risk_assessments
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource
 from wardround.results.amendment import is_withdrawn
@@ -39,7 +39,7 @@ def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: 
     does one with an earlier as_of than the Group's, and one whose condition was switched off meanwhile. If the
     server takes no Group, the account says so. Raises FhirUnreachable.
     """
-    if not keeps_group(opened):
+    if not _keeps_group(opened):
         return None
     screening = opened.screening(settings)
     with opened.step("high_band", client) as step:
@@ -52,11 +52,11 @@ def keep_group(ledger: pd.DataFrame, opened: Run, client: FhirClient, settings: 
         account = _settled(lambda held: decide(wanted, held), screening, client.results, settings)
         step.count(members=account.members)
         if account.is_refused:
-            step.warn("the server does not hold the Group of the high band as it is now")
+            step.warn("the server does not have the current Group of the high band")
     return account
 
 
-def keeps_group(opened: Run) -> bool:
+def _keeps_group(opened: Run) -> bool:
     """Returns whether the run covers everybody whom its condition screens, writes results, and was not retracted."""
     condition, request = opened.condition, opened.request
     whole = request.cohort in (None, condition.cohort.source)
@@ -84,8 +84,9 @@ def take_out(stays: pd.DataFrame, others: pd.DataFrame, opened: Run, client: Fhi
     account = _settled(change, opened.screening(settings), client, settings)
     if account.is_refused:
         raise FhirError(
-            f"run {opened.id}: the Group of the high band still lists patients whose results were taken back"
-            f" ({account.why}), expected it to be written; allow this client to, and retract the run again"
+            f"run {opened.id}: the Group of the high band still lists patients whose results were retracted"
+            f" ({account.why}), expected it to be updated; allow this client to update Groups,"
+            " and retract the run again"
         )
 
 
@@ -96,7 +97,7 @@ def _subjects(ledger: pd.DataFrame, opened: Run, screening: Screening, client: F
     for start in range(0, len(high), AT_ONCE):
         some = high.iloc[start : start + AT_ONCE]
         identities = {stay: identity(screening, stay) for stay in some["stay_id"]}
-        held = risk_assessments.held(client, list(identities.values()))
+        held = risk_assessments.held(client, list(identities.values()), risk_assessments.JUDGED)
         for stay, about in about_of(some, opened).items():
             if any(not is_withdrawn(resource) for resource in held.get(identities[stay], [])):
                 subjects.append(about.subject)
@@ -116,13 +117,13 @@ def _written(decision: Callable[[Sequence[Resource]], Decision], sought: str, cl
     refusal, written = None, False
     try:
         for number in range(ROUNDS):
-            held = groups.held(client, sought)
+            held = high_band_groups.held(client, sought)
             changes, kept = decision(held)
             if not changes:
                 return _account(Kept.WRITTEN if written else kept, held)
             if number == ROUNDS - 1 or (refusal and not refusal.is_overtaken):
                 break
-            answers = [groups.write(client, change) for change in changes]
+            answers = [high_band_groups.write(client, change) for change in changes]
             refusal = next((one for one in answers if not one.taken), None)
             written = written or any(one.taken for one in answers)
     except FhirUnreachable:

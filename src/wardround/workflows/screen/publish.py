@@ -58,7 +58,8 @@ def publish(run: str, chunk: int, client: FhirClient, settings: Settings) -> Non
         step.count_failed(account.failed.values())
         if account.repaired:
             step.warn(
-                f"the server held several RiskAssessments of {len(account.repaired)} stays, of which one stands now"
+                f"the server had several RiskAssessments for {len(account.repaired)} stays;"
+                " only the newest of each is valid now"
             )
 
 
@@ -116,13 +117,14 @@ def _unchanged(
 
 def _device(opened: Run, screening: Screening, client: FhirClient, settings: Settings) -> str:
     """Returns the reference of our Device; a run's chunks share it in a file, and runs create it one at a time."""
-    wanted = device(screening)
-    if not opened.folder.exists(run_files.DEVICE):
+
+    def create() -> dict[str, str]:
+        wanted = device(screening)
+        check_structure(wanted)
         with turns.alone(locks(settings), client.source.base_url, [device_identity(screening)]):
-            check_structure(wanted)
-            reference = risk_assessments.device_reference(client, wanted)
-            opened.folder.write_json(run_files.DEVICE, {"reference": reference})
-    return str(opened.folder.read_json(run_files.DEVICE)["reference"])
+            return {"reference": risk_assessments.device_reference(client, wanted)}
+
+    return str(opened.folder.json_once(run_files.DEVICE, create)["reference"])
 
 
 def _valid(
@@ -143,7 +145,7 @@ def _valid(
         except ValueError as error:
             account.failed[assessment.stay_id] = Reason(str(error), FailedAt.INVALID)
         else:
-            wanted[identity(screening, assessment.stay_id)] = resource
+            wanted[risk_assessments.identity_of(resource)] = resource
     return wanted
 
 

@@ -32,6 +32,7 @@ DUPLICATE = "duplicate"
 DIFFERENT = "different"
 # A RiskAssessment names all its Observations, so only this many are in memory together, whatever the size of the ward.
 AT_ONCE = 500
+_OF_STAYS = ["stay_id", "patient_id", "unit", "excluded"]
 
 
 def reconcile(run: str, client: FhirClient, settings: Settings) -> RunSummary:
@@ -67,7 +68,7 @@ def _entries(stays: pd.DataFrame, opened: Run) -> Iterator[dict[str, object]]:
     """Yields the outcome of each stay found, as one mapping of the ledger's columns per stay."""
     for chunk, mine in stays.groupby("chunk"):
         accounts = {} if chunk == 0 else _chunk_accounts(opened, int(str(chunk)))
-        for stay in mine.to_dict("records"):
+        for stay in mine[_OF_STAYS].to_dict("records"):
             about = {"stay_id": stay["stay_id"], "patient_id": stay["patient_id"], "unit": stay["unit"], "chunk": chunk}
             nothing = {"score": float("nan"), "band": "", "written": False}
             if chunk == 0:
@@ -110,7 +111,8 @@ def _verdicts(ledger: pd.DataFrame, opened: Run, screening: Screening, client: F
     for start in range(0, len(written), AT_ONCE):
         some = written.iloc[start : start + AT_ONCE]
         identities = {stay: identity(screening, stay) for stay in some["stay_id"]}
-        held, about = risk_assessments.held(client, list(identities.values())), about_of(some, opened)
+        held = risk_assessments.held(client, list(identities.values()), risk_assessments.JUDGED)
+        about = about_of(some, opened)
         for stay, score in zip(some["stay_id"], some["score"], strict=True):
             verdict = _verdict(held.get(identities[stay], []), about.get(stay), score, screening)
             verdicts |= {stay: verdict} if verdict else {}

@@ -1,12 +1,11 @@
 """Defines the request to screen that a person or a schedule makes; it holds no secret and no patient."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from wardround.fhir.endpoint import FhirEndpoint
-from wardround.spec.base import Duration
+from wardround.spec.base import Duration, UtcTime
 from wardround.spec.cohorts import CohortChoice
 from wardround.spec.conditions import Mode
 
@@ -24,10 +23,6 @@ def servers_in(source: FhirEndpoint) -> dict[str, Any]:
     }
 
 
-def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
-
-
 def _base_url(url: str) -> str:
     # Refuses credentials in the URL, among other things, because the request is stored.
     return FhirEndpoint(url).base_url
@@ -40,7 +35,7 @@ class ScreeningRequest(BaseModel):
 
     condition: str = Field(description="Id of the condition.")
     source_url: Annotated[str, AfterValidator(_base_url)] = Field(description="Base URL of the FHIR server.")
-    as_of: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(description="Prediction time, with its offset.")
+    as_of: UtcTime = Field(description="Prediction time, with its offset.")
     look_back: Duration | None = Field(default=None, description="Instead of the condition's cohort.look_back.")
     cohort: CohortChoice | None = Field(default=None, description="Instead of the condition's cohort.source.")
     chunk_size: int | None = Field(default=None, ge=1, description="Stays per chunk, instead of the default rule.")

@@ -35,10 +35,10 @@ def require_complete(run: str, settings: Settings) -> None:
     _require_group(run, summary)
     problems = summary.problems
     named = ", ".join(f"Encounter/{stay} {verdict}" for stay, verdict in list(problems.items())[:5])
-    wrong = f", {len(problems)} of them because the server does not hold what was written ({named})" if problems else ""
+    wrong = f", {len(problems)} of them because the server does not have what was written ({named})" if problems else ""
     raise RunIncomplete(
         f"run {run}: {summary.failed} of {summary.found} stays failed{wrong}, expected every stay screened; "
-        "see the report, mend the cause and resume the run"
+        "see the report, fix the cause and resume the run"
     )
 
 
@@ -47,16 +47,16 @@ def _require_group(run: str, summary: RunSummary) -> None:
     group = summary.high_band
     if group and group.is_refused and not summary.problems and not summary.failed:
         raise RunIncomplete(
-            f"run {run}: the server did not take the Group of the high band ({group.why}), expected it to list"
-            " who is high now; allow this client to search, create and update Groups and resume the run, or leave"
-            " high_band_group out of the condition"
+            f"run {run}: the server did not accept the Group of the high band ({group.why}),"
+            " expected it to list the patients in the high band; allow this client to search,"
+            " create and update Groups and resume the run, or leave high_band_group out of the condition"
         )
 
 
 def _require_stays(run: str, folder: RunFolder) -> None:
     if doubt := doubt_in_words(census_of(folder)):
         raise CensusImplausible(
-            f"run {run}: {doubt}; those found are screened: compare the ICU classes and Locations with what"
-            " `wardround check-source` counts, and if these are all, screen again with --accept-census (in the form:"
-            " Accept the census)"
+            f"run {run}: {doubt}; the stays that were found are screened: compare the ICU classes and"
+            " Locations with what `wardround check-source` counts, and if these are all,"
+            " screen again with --accept-census (in the form: Accept the census)"
         )

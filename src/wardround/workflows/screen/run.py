@@ -12,17 +12,18 @@ import pandas as pd
 
 from wardround import __version__
 from wardround.adapters.files.run_folder import RunFolder, run_id
+from wardround.adapters.files.stored_request_file import read_request, write_request
 from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
 from wardround.core.events import UTC, frame_of
-from wardround.core.run_mode import mode_of
 from wardround.core.run_summary import StepAccount
+from wardround.core.stored_request import Challenger, StoredScreening
 from wardround.errors import FhirError, ModelError, RunIncomplete, named
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.results.risk_assessment import Screening
 from wardround.settings import Settings
-from wardround.spec.base import SpecModel, parse_duration
+from wardround.spec.base import parse_duration
 from wardround.spec.cohorts import CohortSource
 from wardround.spec.conditions import Condition
 from wardround.spec.digest import spec_digest
@@ -31,17 +32,10 @@ from wardround.spec.source_maps import NO_TRANSLATION, Translation
 from wardround.training.model import HOSPITAL_STAY, NOT_STATED, ScoringModel
 from wardround.workflows.report_places import report_place
 from wardround.workflows.screen.request import ScreeningRequest
-from wardround.workflows.steps import Step, told
+from wardround.workflows.steps import Step, logged
 from wardround.workflows.stores import store_of
 
 _LOG = logging.getLogger(__name__)
-
-
-class Challenger(SpecModel):
-    """A stored version that the run scores beside its own, or the reason why it is left out."""
-
-    version: str
-    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,12 +107,12 @@ class Run:
         """Returns whether the run has work that a resumption need not repeat: its stays, or an export begun."""
         return self.found or self.folder.exists(run_files.EXPORT_STATE)
 
-    def unread(self) -> list[int]:
-        """Returns the chunks to read or reread: those with a stay that was not read, or whose row broke the suite."""
+    def chunks_read(self) -> frozenset[int]:
+        """Returns the chunks not to read again: every stay was read, and no row is known to break the suite."""
         broken = self.broken()
         stays = self.folder.read_frame(run_files.STAYS)
         again = {int(chunk) for chunk in stays["chunk"][stays["stay_id"].isin(broken)]}
-        return [chunk for chunk in self.chunks() if chunk in again or not self._extracted(chunk)]
+        return frozenset(chunk for chunk in self.chunks() if chunk not in again and self._extracted(chunk))
 
     def broken(self) -> dict[str, str]:
         """Returns stay_id -> the rule that its row broke, for the rows that were checked against the suite."""
@@ -145,7 +139,9 @@ class Run:
         stays = self.folder.read_frame(run_files.STAYS)
         mine = stays[stays["chunk"] == chunk].reset_index(drop=True)
         if chunk < 1 or mine.empty:
-            raise RunIncomplete(f"run {self.id}: has no chunk {chunk}, expected one that find_stays gave; run it again")
+            raise RunIncomplete(
+                f"run {self.id}: has no chunk {chunk}, expected one that find_stays made; run that step again"
+            )
         return mine
 
     def no_features(self) -> pd.DataFrame:
@@ -156,7 +152,7 @@ class Run:
     def step(self, name: str, client: FhirClient | None = None, chunk: int | None = None) -> Iterator[Step]:
         """Records when the step began and ended and how many requests its client made, if it ends well; logs it."""
         began, requests = time(), client.requests_made if client else 0
-        with told(f"run {self.id}", name, chunk, self.place) as step:
+        with logged(f"run {self.id}", name, chunk, self.place) as step:
             yield step
             made = client.requests_made - requests if client else 0
             step.count(requests=made)
@@ -178,7 +174,7 @@ def require_servers(opened: Run, source: FhirEndpoint) -> None:
     request = opened.request
     if source.base_url != request.source_url:
         raise FhirError(
-            f"run {opened.id}: reads {request.source_url}, got {source.base_url}; give the source that it began with"
+            f"run {opened.id}: reads {request.source_url}, got {source.base_url}; use the source that it started with"
         )
     given = source.write_to.base_url if source.write_to else source.base_url
     if given != request.results_url:
@@ -211,8 +207,7 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
     folder.write_json(run_files.TRANSLATION, translation.model_dump(mode="json"))
     if opened.cohort and opened.cohort.patients:
         folder.write_json(run_files.PATIENTS, opened.cohort.patients)
-    folder.write_json(
-        run_files.REQUEST,
+    stored = StoredScreening.model_validate(
         {
             **opened.model_dump(mode="json", exclude={"cohort": {"patients"}}),
             "run": run,
@@ -222,11 +217,12 @@ def open_run(request: ScreeningRequest, settings: Settings, translation: Transla
             "spec_digest": spec_digest(condition),
             "model_version": model.version,
             "horizon": model.card.horizon,
-            "challenger": challenger.model_dump(mode="json") if challenger else None,
+            "challenger": challenger,
             "software_version": __version__,
-        },
+        }
     )
-    _tell(load_run(run, settings))
+    write_request(folder, stored)
+    _log_opened(load_run(run, settings))
     return run
 
 
@@ -234,15 +230,15 @@ def _require_own(folder: RunFolder, request: ScreeningRequest) -> None:
     """Raises FhirError if the folder is of another source's run, whose stays may have the same ids but differ."""
     if not folder.exists(run_files.REQUEST):
         return
-    began = folder.read_json(run_files.REQUEST)
-    source = began.get("source_name") or began["source_url"]
-    if source != request.source:
+    began = read_request(folder, StoredScreening)
+    if began.source != request.source:
         raise FhirError(
-            f"{folder.location('')}: is a run of {source}, got {request.source}; screen that source in a run of its own"
+            f"{folder.location('')}: is a run of {began.source}, got {request.source}; screen that source in a separate"
+            " run"
         )
 
 
-def _tell(opened: Run) -> None:
+def _log_opened(opened: Run) -> None:
     """Logs what the run uses."""
     request, challenger, translation = opened.request, opened.challenger, opened.translation
     elsewhere = f", results to {shown(request.write_to)}" if request.write_to else ""
@@ -253,7 +249,9 @@ def _tell(opened: Run) -> None:
         elsewhere,
     )
     if challenger and challenger.left_out:
-        _LOG.warning("run %s: challenger %s is left out, for its model cannot be used", opened.id, challenger.version)
+        _LOG.warning(
+            "run %s: challenger %s is left out because its model cannot be used", opened.id, challenger.version
+        )
     elif challenger:
         _LOG.info("run %s: challenger %s is scored beside it", opened.id, challenger.version)
     if translation != NO_TRANSLATION:
@@ -264,9 +262,8 @@ def _tell(opened: Run) -> None:
 def load_run(run: str, settings: Settings) -> Run:
     """Returns the run as it was opened. Raises RunNotFound."""
     folder = RunFolder.existing(settings.runs, run)
-    stored = folder.read_json(run_files.REQUEST)
-    asked = {key: stored[key] for key in ScreeningRequest.model_fields if key in stored}
-    asked["mode"] = mode_of(stored)
+    stored = read_request(folder, StoredScreening)
+    asked = {key: value for key, value in stored.as_json().items() if key in ScreeningRequest.model_fields}
     if folder.exists(run_files.PATIENTS):
         asked["cohort"]["patients"] = folder.read_json(run_files.PATIENTS)
     request = ScreeningRequest.model_validate(asked)
@@ -276,11 +273,11 @@ def load_run(run: str, settings: Settings) -> Run:
         folder=folder,
         request=request,
         condition=condition,
-        model_version=stored["model_version"],
-        horizon=_horizon(stored.get("horizon", NOT_STATED), condition),
+        model_version=stored.model_version,
+        horizon=_horizon(stored.horizon or NOT_STATED, condition),
         # Runs of an earlier release have no translation.
         translation=Translation.model_validate(folder.read_json_or(run_files.TRANSLATION, {})),
-        challenger=Challenger.model_validate(stored["challenger"]) if stored.get("challenger") else None,
+        challenger=stored.challenger,
         place=lambda: report_place(run, settings),
     )
 
@@ -306,7 +303,7 @@ def _challenger(condition: Condition, request: ScreeningRequest, settings: Setti
         store.load(condition, version)
     except Exception as error:  # noqa: BLE001 - another model's fault must not stop the live one
         return Challenger(version=version, left_out=why_left_out(error))
-    return Challenger(version=version)
+    return Challenger(version=version, left_out="")
 
 
 def _horizon(stated: str, condition: Condition) -> timedelta | None:

@@ -37,7 +37,7 @@ class RunSource(Protocol):
         """Returns the readings of the patients of these stays of one chunk, in the longest window before as_of."""
 
 
-class Searched:
+class _Searched:
     """A source that is searched."""
 
     def __init__(self, opened: Run, client: FhirClient) -> None:
@@ -67,4 +67,4 @@ def run_source(opened: Run, client: FhirClient, settings: Settings, progress: Pr
     """Returns the source that the run's cohort asks for."""
     if opened.cohort_source.kind == "export":
         return Exported(opened, client, settings, progress)
-    return Searched(opened, client)
+    return _Searched(opened, client)

@@ -79,13 +79,14 @@ def _scores(features: pd.DataFrame, opened: Run, chunk: int, scoring: Scoring, s
 
 
 def _outcomes(stays: pd.DataFrame, scores: pd.DataFrame, failures: Mapping[str, Reason]) -> pd.DataFrame:
-    known = scores.set_index("stay_id")[["score", "band", "why"]].to_dict("index")
-    rows = []
+    stated = zip(scores["score"], scores["band"], scores["why"], strict=True)
+    known = dict(zip(scores["stay_id"], stated, strict=True))
+    rows: list[dict[str, object]] = []
     for stay_id in stays["stay_id"]:
         if stay_id in known:
-            reason = known[stay_id].pop("why")
-            outcome = INDETERMINATE if reason else SCORED
-            rows.append({"stay_id": stay_id, "outcome": outcome, "reason": reason, **known[stay_id]})
+            score, band, why = known[stay_id]
+            outcome = INDETERMINATE if why else SCORED
+            rows.append({"stay_id": stay_id, "outcome": outcome, "reason": why, "score": score, "band": band})
         elif stay_id in failures:
             failed = {"outcome": FAILED, "reason": str(failures[stay_id]), "score": np.nan, "band": ""}
             rows.append({"stay_id": stay_id, **failed})

@@ -16,7 +16,7 @@ from wardround.spec.conditions import Condition
 from wardround.training.model import Inputs, ScoringModel
 
 # More digits than a probability deserves, but fewer than the noise from a different batch size reaches.
-DIGITS: Final = 4
+_DIGITS: Final = 4
 MINIMUM_DATA: Final = "minimum_data"
 REQUIRED_INPUT: Final = "required_input"  # of a model that was trained elsewhere
 
@@ -77,20 +77,18 @@ class Scoring:
         """Returns why a row gets no score; empty for rows that do."""
         why = np.full(len(values), "", dtype=object)
         why[outside_training_hours(hours, self.model.card.training_hours)] = OUTSIDE_TRAINING_HOURS
-        why[~self.inputs.are_there(values)] = REQUIRED_INPUT
+        why[~self.inputs.have_required(values)] = REQUIRED_INPUT
         why[~enough_data(values, self.columns.subjects)] = MINIMUM_DATA
         return why
 
     def _said(self, why: np.ndarray, probabilities: np.ndarray) -> list[Stated]:
         scored = int((why == "").sum())
         if len(probabilities) != scored or not ((probabilities >= 0) & (probabilities <= 1)).all():
-            raise ModelError(
-                f"model {self.model.version}: gave something else than one probability a stay; train again"
-            )
+            raise ModelError(f"model {self.model.version}: did not return one probability per stay; train again")
         thresholds = {str(name): at for name, at in self.model.card.thresholds.items()}
         left, said = iter(probabilities.tolist()), []
         for reason in why:
             # The band is derived from the score as stated, so it cannot contradict it or depend on the size of a batch.
-            score = None if reason else round(next(left), DIGITS)
+            score = None if reason else round(next(left), _DIGITS)
             said.append(Stated(score, band_of(score, thresholds), reason))
         return said

@@ -49,7 +49,7 @@ def settle(wanted: Mapping[str, Resource], stay_of: Mapping[str, str], client: F
         work.note((one, outcome) for (one, _), outcome in zip(changes, outcomes, strict=True))
         if work.refused:
             refused = ", ".join(f"{number} with {status}" for status, number in Counter(work.refused.values()).items())
-            _LOG.warning("of %d RiskAssessments some were refused: %s; looked at again", len(changes), refused)
+            _LOG.warning("some of %d RiskAssessments were refused: %s; checking them again", len(changes), refused)
     return Settled(work.kept, work.kept.keys() & work.new)
 
 

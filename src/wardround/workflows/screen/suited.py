@@ -8,11 +8,10 @@ from requests.adapters import BaseAdapter
 
 from wardround.core import run_files
 from wardround.core.server_profiles import Fit
-from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint, shown
 from wardround.fhir.patience import Patience
-from wardround.fhir.profiles import recognised_by, with_profile
+from wardround.fhir.profiles import recognised_by, statement_of, with_profile
 from wardround.settings import Settings
 from wardround.spec.loading import load_server_profile
 from wardround.spec.servers import GENERIC
@@ -55,23 +54,21 @@ def _with_profile(
 ) -> FhirEndpoint:
     if not source.recognise:
         return source
-    file = _KEPT_IN[step]
-    if not opened.folder.exists(file):
+
+    def recognise() -> dict[str, str]:
         with FhirClient(source, transport, patience) as client, opened.step(step, client):
             fit = _recognised(client, settings)
-        _LOG.info("run %s: %s is of profile %s, for %s", opened.id, shown(source.base_url), fit.profile.id, fit.why)
-        opened.folder.write_json(file, {"profile": fit.profile.id, "why": fit.why})
-    profile = str(opened.folder.read_json(file)["profile"])
+        _LOG.info("run %s: %s has profile %s, because %s", opened.id, shown(source.base_url), fit.profile.id, fit.why)
+        return {"profile": fit.profile.id, "why": fit.why}
+
+    profile = str(opened.folder.json_once(_KEPT_IN[step], recognise)["profile"])
     # The generic profile needs no file: an installation's own schemas may contain only conditions.
     known = GENERIC if profile == GENERIC.id else load_server_profile(profile, settings.schemas)
     return with_profile(source, known)
 
 
 def _recognised(client: FhirClient, settings: Settings) -> Fit:
-    try:
-        statement = client.capabilities()
-    except (FhirUnreachable, FhirRefused):
-        raise
-    except FhirError:  # its abilities are then found out by asking
-        return Fit(GENERIC, "it gives no CapabilityStatement")
+    statement = statement_of(client)
+    if statement is None:  # its abilities are then found out by asking
+        return Fit(GENERIC, "it returned no CapabilityStatement")
     return recognised_by(statement, client.source, settings.schemas)

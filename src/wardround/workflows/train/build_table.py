@@ -103,7 +103,7 @@ def _patients_at_once(stays: pd.DataFrame, task: Task) -> int:
 
 
 def _folds(keys: pd.DataFrame, request: TrainingRequest, remedy: str) -> np.ndarray:
-    """Returns each row's fold in cross-validation, or TEST for the test side."""
+    """Returns each row's fold in cross-validation, or TEST for the test set."""
     by_calendar = request.split == "calendar"
     test = latest_patients(keys, remedy) if by_calendar else patients_to_test(keys, request.seed, remedy)
     train = ~keys["patient_id"].isin(test).to_numpy()

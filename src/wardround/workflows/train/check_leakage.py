@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
+from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files
 from wardround.errors import TrainingError
 from wardround.evaluation.by_time import ByTime
@@ -49,8 +50,6 @@ def check_leakage(run: str, settings: Settings) -> None:
 
 
 def _found(run: Run) -> _Found:
-    from wardround.candidates.registry import CANDIDATES
-
     evaluated = Evaluated.model_validate(run.folder.read_json(run_files.EVALUATION))
     table, fitted = run.table, run.fitted_rows()
     train, test = table.side(on_test=False), table.side(on_test=True)

@@ -106,7 +106,9 @@ def _scores(model: ScoringModel, table: Table) -> Scores:
 def _notes(candidate: ModelCard, live: ModelCard) -> tuple[str, ...]:
     notes = []
     if _question(live) != _question(candidate):
-        notes.append(f"The live model learned another question ({_question(live)}); here it answers the candidate's.")
+        notes.append(
+            f"The live model was trained for a different question ({_question(live)}); here it answers the candidate's."
+        )
     return tuple(notes)
 
 

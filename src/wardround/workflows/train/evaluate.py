@@ -1,14 +1,15 @@
-"""Chooses a candidate, fits it to all training patients, and scores the test side once."""
+"""Chooses a candidate, fits it to all training patients, and scores the test set once."""
 
 from typing import Final, cast
 
 import numpy as np
 import pandas as pd
 
+from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files
 from wardround.evaluation.calibration import calibrated
 from wardround.evaluation.importance import importance_of
-from wardround.evaluation.measured import Told, measured
+from wardround.evaluation.measured import AboutModel, measured
 from wardround.evaluation.results import Definition, Design, Evaluated, Policy, Predictions
 from wardround.evaluation.shown_reasons import shown_reasons
 from wardround.evaluation.tallies import Scores
@@ -19,15 +20,13 @@ from wardround.training.fitting import TrainingRows, choose, fit, inputs_from
 from wardround.workflows.train.run import Run, load_run, step_of
 from wardround.workflows.train.table import Rows
 
-# Contributions are explained on at most so many rows of the test side.
+# Contributions are explained on at most so many rows of the test set.
 _TO_EXPLAIN: Final = 10_000
 
 
 def evaluate(run: str, settings: Settings) -> str:
     """Writes the model file and evaluation.json; returns the name of the chosen candidate."""
     with step_of(run, "evaluate", settings) as step:
-        from wardround.candidates.registry import CANDIDATES
-
         opened = load_run(run, settings)
         table, rows = opened.table, opened.fitted_rows()
         results = opened.results()
@@ -43,7 +42,7 @@ def evaluate(run: str, settings: Settings) -> str:
         importance = importance_of(fitted, inputs, opened.condition.columns).model_copy(update={"reasons": shown})
         policy = cast(Policy, result.policy)  # only a model that was trained elsewhere has none
         definitions, outcomes = _definitions(opened)
-        told = Told(
+        about = AboutModel(
             task=opened.task,
             policy=policy,
             importance=importance,
@@ -52,7 +51,7 @@ def evaluate(run: str, settings: Settings) -> str:
             definitions=definitions,
             outcomes=outcomes,
         )
-        found = measured(test.frame, scores, told)
+        found = measured(test.frame, scores, about)
         evaluated = Evaluated(
             chosen=chosen,
             imputation=imputation,

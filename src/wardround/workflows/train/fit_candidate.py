@@ -1,4 +1,4 @@
-"""Measures one candidate on a run's training side, in grouped nested cross-validation.
+"""Measures one candidate on a run's training set, in grouped nested cross-validation.
 
 It is fitted to the rows of the request's design, and scores all times at risk of the training patients out of fold:
 calibration and threshold must hold where a screening asks, and not only where the trees grew.
@@ -7,6 +7,7 @@ calibration and threshold must hold where a screening asks, and not only where t
 import numpy as np
 
 from wardround.candidates.base import Fitted
+from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files
 from wardround.settings import Settings
 from wardround.training.fitting import TrainingRows, fit, fold_results, judge
@@ -17,8 +18,6 @@ from wardround.workflows.train.run import Run, load_run, step_of
 def fit_candidate(run: str, name: str, settings: Settings) -> None:
     """Writes candidates/<name>.json. Imputation and scaling are fitted again without each fold."""
     with step_of(run, f"fit_candidate {name}", settings) as step:
-        from wardround.candidates.registry import CANDIDATES
-
         opened = load_run(run, settings)
         rows, candidate = opened.fitted_rows(), CANDIDATES[name]
         nested = nested_cross_validation(candidate, rows, opened.request.budget, opened.request.seed)
@@ -35,7 +34,7 @@ def fit_candidate(run: str, name: str, settings: Settings) -> None:
 def _out_of_fold(
     candidate: type[Fitted], rows: TrainingRows, nested: Nested, folds: np.ndarray, run: Run
 ) -> np.ndarray:
-    """Returns the score of every row of the training side by a model that was fitted without the row's fold."""
+    """Returns the score of every row of the training set by a model that was fitted without the row's fold."""
     scores = np.full(len(folds), np.nan)
     for fold, setting in nested.by_fold.items():
         learned = fit(candidate, rows.take(rows.folds != fold), run.request.seed, setting)

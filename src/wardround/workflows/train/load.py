@@ -32,8 +32,6 @@ def load(request: TrainingRequest, settings: Settings) -> str:
         run.folder.write_json(run_files.TRAINING_HOURS, cohort.covered.model_dump(mode="json"))
         run.folder.write_frame(run_files.STAYS, cohort.stays)
         run.folder.write_frame(run_files.LEFT_OUT, cohort.excluded)
-        if run.folder.exists(run_files.FEATURES):  # from an earlier attempt, perhaps with other stays
-            run.folder.clear(run_files.FEATURES)
         step.count(stays=len(cohort.stays), with_the_outcome=int(cohort.stays["outcome"].sum()))
         step.count_reasons("left out", cohort.excluded["reason"])
     return run.id

@@ -1,23 +1,19 @@
 """The request for a training, made by a person or a schedule."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from wardround.errors import TrainingError
-from wardround.spec.base import Duration, SpecModel
+from wardround.spec.base import Duration, SpecModel, UtcTime
 from wardround.spec.conditions import OnsetDefinition, Suspicion
 
 Approval = Literal["ask", "first_without_asking", "never"]
 SplitRule = Literal["patient", "calendar"]
 FittedOn = Literal["all_hours", "matched"]
-
-
-def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
 
 
 def _distinct(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -33,7 +29,7 @@ class TrainingRequest(SpecModel):
     mimic: Annotated[Path, AfterValidator(Path.absolute)] = Field(
         description="Folder with hosp/ and icu/, or a DuckDB file with their tables."
     )
-    created: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(description="The time that the card will state.")
+    created: UtcTime = Field(description="The time that the card will state.")
     at: Duration = Field(
         default=timedelta(hours=6),
         description="Earliest prediction after admission, if predicted daily; each stay's first is within a day of it.",

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from wardround.adapters.files.run_folder import RunFolder, run_id, runs_in
+from wardround.adapters.files.stored_request_file import read_request, write_request
+from wardround.candidates.names import CANDIDATE_NAMES
 from wardround.core import run_files
 from wardround.core.run_overview import TRAINING, RunName
+from wardround.core.stored_request import StoredTraining
 from wardround.errors import TrainingError
 from wardround.evaluation.results import Task
 from wardround.results.training_hours import TrainingHours
@@ -19,7 +22,7 @@ from wardround.training.fitting import CandidateResult, TrainingRows
 from wardround.training.labels import label_of
 from wardround.training.tasks import task_of
 from wardround.workflows.report_places import card_place
-from wardround.workflows.steps import Step, told
+from wardround.workflows.steps import Step, logged
 from wardround.workflows.train.request import TrainingRequest
 from wardround.workflows.train.table import Table
 
@@ -44,13 +47,10 @@ class Run:
     @property
     def candidates(self) -> tuple[str, ...]:
         """The names of the candidates to compare. Raises TrainingError for an unknown one."""
-        # scikit-learn and XGBoost take seconds to import.
-        from wardround.candidates.registry import CANDIDATES
-
-        wanted = self.request.candidates or tuple(CANDIDATES)
-        unknown = [name for name in wanted if name not in CANDIDATES]
+        wanted = self.request.candidates or CANDIDATE_NAMES
+        unknown = [name for name in wanted if name not in CANDIDATE_NAMES]
         if unknown:
-            raise TrainingError(f"--candidates: got {unknown[0]!r}, expected some of: {', '.join(CANDIDATES)}")
+            raise TrainingError(f"--candidates: got {unknown[0]!r}, expected some of: {', '.join(CANDIDATE_NAMES)}")
         return wanted
 
     def check(self) -> None:
@@ -74,6 +74,24 @@ class Run:
             raise TrainingError(f"run {self.id}: an earlier release opened it, and it cannot be continued; train again")
         return TrainingHours.model_validate(self.folder.read_json(run_files.TRAINING_HOURS))
 
+    @property
+    def loaded(self) -> bool:
+        """Returns whether the stays and their outcomes are known."""
+        return self.folder.exists(run_files.LEFT_OUT)  # the last file that `load` writes
+
+    @property
+    def has_table(self) -> bool:
+        """Returns whether the table is complete, and the candidates to fit are chosen."""
+        return self.folder.exists(run_files.CANDIDATES)  # the last file that `build_table` writes
+
+    def is_fitted(self, candidate: str) -> bool:
+        """Returns whether the candidate was measured in cross-validation."""
+        return self.folder.exists(run_files.of_candidate(candidate))
+
+    def to_fit(self) -> list[str]:
+        """Returns the names of the candidates that `build_table` chose, in their order."""
+        return list(self.folder.read_json(run_files.CANDIDATES))
+
     def set_aside(self) -> dict[str, dict[str, int]]:
         """Returns readings that did not become events, counted by variable and reason."""
         found: dict[str, dict[str, int]] = {}
@@ -84,23 +102,23 @@ class Run:
 
     def results(self) -> dict[str, CandidateResult]:
         """Returns the result of cross-validation for each candidate, in the candidates' order."""
-        names = self.folder.read_json(run_files.CANDIDATES)
-        found = {name: self.folder.read_json(run_files.of_candidate(name)) for name in names}
+        found = {name: self.folder.read_json(run_files.of_candidate(name)) for name in self.to_fit()}
         return {name: CandidateResult.model_validate(result) for name, result in found.items()}
 
 
 def step_of(run: str, name: str, settings: Settings) -> AbstractContextManager[Step]:
     """Returns a step of the run for the log, with the place of the card."""
-    return told(f"run {run}", name, place=lambda: card_place(run, settings))
+    return logged(f"run {run}", name, place=lambda: card_place(run, settings))
 
 
 def open_run(request: TrainingRequest, settings: Settings) -> Run:
-    """Checks the request against the spec and opens the run's folder. Raises SpecError or TrainingError."""
+    """Checks the request against the spec and opens the run's folder, empty. Raises SpecError or TrainingError."""
     run = _checked(request, settings)
     _remove_leftovers(settings)
-    run.folder.write_json(
-        run_files.REQUEST, {**request.model_dump(mode="json"), "spec_digest": spec_digest(run.condition)}
-    )
+    # A cleared DAG run opens its run again: files of an earlier attempt must not be taken for this one's.
+    run.folder.clear()
+    opened = {**request.model_dump(mode="json"), "spec_digest": spec_digest(run.condition)}
+    write_request(run.folder, StoredTraining.model_validate(opened))
     return run
 
 
@@ -127,11 +145,11 @@ def _checked(request: TrainingRequest, settings: Settings) -> Run:
 def load_run(run: str, settings: Settings) -> Run:
     """Returns the run as it was opened. Raises RunNotFound, and TrainingError if the spec changed since."""
     folder = RunFolder.existing(settings.runs, run)
-    stored = folder.read_json(run_files.REQUEST)
-    digest = stored.pop("spec_digest")
-    request = TrainingRequest.model_validate(stored)
+    stored = read_request(folder, StoredTraining)
+    asked = {key: value for key, value in stored.as_json().items() if key in TrainingRequest.model_fields}
+    request = TrainingRequest.model_validate(asked)
     condition = load_condition(request.condition, settings.schemas)
-    if spec_digest(condition) != digest:
+    if spec_digest(condition) != stored.spec_digest:
         raise TrainingError(f"run {run}: the spec changed since the run was opened; train again")
     return Run(run, folder, request, condition)
 

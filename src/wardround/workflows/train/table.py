@@ -20,9 +20,9 @@ from wardround.training.fitting import TrainingRows
 from wardround.training.tasks import ROW_COLUMNS
 from wardround.workflows.train.request import FittedOn
 
-# In the column `fold` of the table: a row of the test side, which is in no fold of the cross-validation.
+# In the column `fold` of the table: a row of the test set, which is in no fold of the cross-validation.
 TEST: Final = -1
-MOST_FITTED: Final = 500_000
+_MOST_FITTED: Final = 500_000
 """A model is fitted to at most so many rows; if there are more, fewer without the outcome are drawn."""
 ROWS_AT_ONCE: Final = 20_000
 
@@ -63,7 +63,7 @@ class Table:
     condition: Condition
 
     def side(self, *, on_test: bool) -> Rows:
-        """Returns all rows of one side, without their features."""
+        """Returns all rows of one set, without their features."""
         rows = self.folder.read_frame(run_files.TABLE, columns=[*ROW_COLUMNS, "fold"])
         return Rows(rows[(rows["fold"] == TEST) == on_test].reset_index(drop=True))
 
@@ -73,7 +73,7 @@ class Table:
         return self.folder.read_frame(run_files.TABLE, columns=["stay_id", "hour", *names])
 
     def scored(self, score: Callable[[pd.DataFrame], np.ndarray], fold: int = TEST) -> np.ndarray:
-        """Returns what `score` says of the features of each row of a fold, by default of the test side."""
+        """Returns what `score` says of the features of each row of a fold, by default of the test set."""
         parts = [score(features) for features in self.features(fold)]
         return np.concatenate(parts) if parts else np.zeros(0)
 
@@ -85,7 +85,7 @@ class Table:
                 yield mine.reset_index(drop=True)
 
     def some_of_test(self, most: int) -> pd.DataFrame:
-        """Returns the features of at most so many rows of the test side, taken evenly."""
+        """Returns the features of at most so many rows of the test set, taken evenly."""
         step = max(-(-len(self.side(on_test=True).frame) // most), 1)
         parts, seen = [], 0
         for features in self.features():
@@ -93,8 +93,8 @@ class Table:
             seen += len(features)
         return pd.concat(parts, ignore_index=True)
 
-    def fitted(self, fitted_on: FittedOn, seed: int, most: int = MOST_FITTED) -> TrainingRows:
-        """Returns the rows of the training side that a model is fitted to.
+    def fitted(self, fitted_on: FittedOn, seed: int, most: int = _MOST_FITTED) -> TrainingRows:
+        """Returns the rows of the training set that a model is fitted to.
 
         All rows with the outcome are among them. If there are more than `most` rows, those without it are drawn at
         random, whatever their hour: unlike matched hours, they then still show how the risk depends on the time since
@@ -117,7 +117,7 @@ class Table:
     def digest(self) -> str:
         """Returns a digest of names and values of the table's columns, in order; however parquet stores them.
 
-        It covers rows, features, outcomes and folds, and therefore which patients are on the test side.
+        It covers rows, features, outcomes and folds, and therefore which patients are in the test set.
         """
         digest = hashlib.sha256()
         for number, batch in enumerate(self._batches()):

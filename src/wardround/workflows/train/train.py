@@ -1,14 +1,14 @@
 """Runs all steps of a training in one process: what the DAG does, without Airflow."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple
 
 from wardround.adapters.models.store import ModelStore
-from wardround.core import run_files
 from wardround.core.progress import Progress
 from wardround.evaluation.comparison import Comparison
 from wardround.settings import Settings
 from wardround.training.model import ModelCard
+from wardround.workflows.step_loop import Steps
 from wardround.workflows.train.build_table import build_table
 from wardround.workflows.train.check_leakage import check_leakage
 from wardround.workflows.train.compare import compare
@@ -19,8 +19,6 @@ from wardround.workflows.train.promote import is_live, promote, why_unasked
 from wardround.workflows.train.request import TrainingRequest
 from wardround.workflows.train.run import load_run
 from wardround.workflows.train.write_card import write_card
-
-T = TypeVar("T")
 
 
 class Trained(NamedTuple):
@@ -47,9 +45,10 @@ def train(
 
     Raises SpecError, SourceDataError, TrainingError or ModelError.
     """
-    run = _step("load", lambda: load(request, settings), progress)
+    steps = Steps(progress)
+    run = steps.run("load", lambda: load(request, settings))
     opened(run)
-    return _finish(run, settings, by, progress)
+    return _after_load(run, settings, by, steps)
 
 
 def resume(run: str, settings: Settings, by: str, progress: Progress) -> Trained:
@@ -57,38 +56,24 @@ def resume(run: str, settings: Settings, by: str, progress: Progress) -> Trained
 
     Raises RunNotFound, and whatever `train` raises.
     """
+    opened, steps = load_run(run, settings), Steps(progress)
+    request = opened.request.model_copy(update={"run": run})
+    steps.unless(opened.loaded, "load", lambda: load(request, settings))
+    return _after_load(run, settings, by, steps)
+
+
+def _after_load(run: str, settings: Settings, by: str, steps: Steps) -> Trained:
     opened = load_run(run, settings)
-    if not opened.folder.exists(run_files.LEFT_OUT):  # the last file that `load` writes
-        _step("load", lambda: load(opened.request.model_copy(update={"run": run}), settings), progress)
-    return _finish(run, settings, by, progress)
-
-
-def _finish(run: str, settings: Settings, by: str, progress: Progress) -> Trained:
-    names = _step("build_table", lambda: _candidates(run, settings), progress)
-    _fit_candidates(run, names, settings, progress)
-    _step("evaluate", lambda: evaluate(run, settings), progress)
-    _step("check_leakage", lambda: check_leakage(run, settings), progress)
-    version = _step("write_card", lambda: write_card(run, settings), progress)
-    comparison = _step("compare", lambda: compare(run, settings), progress)
-    live = _step("promote", lambda: _promote_unasked(run, comparison, by, settings), progress)
+    steps.unless(opened.has_table, "build_table", lambda: build_table(run, settings))
+    names, is_fitted = opened.to_fit(), opened.is_fitted
+    steps.each("fit_candidate", names, lambda name: fit_candidate(run, name, settings), is_fitted)
+    steps.run("evaluate", lambda: evaluate(run, settings))
+    steps.run("check_leakage", lambda: check_leakage(run, settings))
+    version = steps.run("write_card", lambda: write_card(run, settings))
+    comparison = steps.run("compare", lambda: compare(run, settings))
+    live = steps.run("promote", lambda: _promote_unasked(run, comparison, by, settings))
     card = ModelStore(settings.models).card(comparison.condition, version)
     return Trained(run, version, live, card, comparison)
-
-
-def _candidates(run: str, settings: Settings) -> list[str]:
-    folder = load_run(run, settings).folder
-    if folder.exists(run_files.CANDIDATES):  # the last file that `build_table` writes
-        return list(folder.read_json(run_files.CANDIDATES))
-    return build_table(run, settings)
-
-
-def _fit_candidates(run: str, names: Sequence[str], settings: Settings, progress: Progress) -> None:
-    folder = load_run(run, settings).folder
-    progress("fit_candidate", 0, len(names))
-    for done, name in enumerate(names, start=1):
-        if not folder.exists(run_files.of_candidate(name)):
-            fit_candidate(run, name, settings)
-        progress("fit_candidate", done, len(names))
 
 
 def _promote_unasked(run: str, comparison: Comparison, by: str, settings: Settings) -> bool:
@@ -96,10 +81,3 @@ def _promote_unasked(run: str, comparison: Comparison, by: str, settings: Settin
     if why and not comparison.failed:
         promote(run, by, why, settings)
     return is_live(run, settings)
-
-
-def _step(name: str, work: Callable[[], T], progress: Progress) -> T:
-    progress(name, 0, 1)
-    result = work()
-    progress(name, 1, 1)
-    return result

@@ -1,7 +1,7 @@
 """Compares two stored versions of a condition on the same test patients.
 
-The patients are the test side of the table that one of the two was trained on: from its training run, if that is
-kept, or made again from MIMIC-IV by the request that its card states.
+The patients are the test set of the table that one of the two was trained on: from its training run, if that is
+kept, or rebuilt from MIMIC-IV by the request that its card states.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from wardround.spec.base import format_duration
 from wardround.spec.loading import load_condition
 from wardround.training.labels import label_named
 from wardround.training.model import ModelCard, ScoringModel
-from wardround.workflows.steps import told
+from wardround.workflows.steps import logged
 from wardround.workflows.train.build_table import build_table
 from wardround.workflows.train.load import load
 from wardround.workflows.train.request import TrainingRequest
@@ -50,7 +50,7 @@ def compare_versions(
     """
     store = ModelStore(settings.models)
     condition = load_condition(condition_id or _condition_of(first, second, store), settings.schemas)
-    with told(condition.id, "compare_versions") as step:
+    with logged(condition.id, "compare_versions") as step:
         both = tuple(store.load(condition, version) for version in (first, second))
         _require_one_question(both[0].card, both[1].card)
         with _test_side(both, mimic, settings) as (run, patients):
@@ -107,8 +107,9 @@ def _require_one_question(first: ModelCard, second: ModelCard) -> None:
     if (first.label, first.horizon, first.task) != (second.label, second.horizon, second.task):
         same = " (their definitions of the label differ)" if asked[0] == asked[1] else ""
         raise ModelError(
-            f"models {first.version} and {second.version}: learned different questions ({asked[0]}; {asked[1]}{same}),"
-            " expected one; train one of them for the other's label, horizon and prediction time"
+            f"models {first.version} and {second.version}: were trained for different questions ({asked[0]};"
+            f" {asked[1]}{same}), expected the same; train one of them for the other's label,"
+            " horizon and prediction time"
         )
 
 
@@ -120,7 +121,7 @@ def _question(card: ModelCard) -> str:
 
 @contextmanager
 def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Settings) -> Iterator[tuple[Run, str]]:
-    """Yields the run whose test side both are compared on, and whose patients these are, in words."""
+    """Yields the run whose test set both are compared on, and whose patients these are, in words."""
     cards = [model.card for model in both if not model.card.imported]
     if not cards:
         raise ModelError(
@@ -137,7 +138,7 @@ def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Set
                 return
         raise ModelError(
             f"models {both[0].version} and {both[1].version}: neither training run is kept in {settings.runs},"
-            " expected one for its test patients; give --mimic DIR to make them again"
+            " expected one for its test patients; give --mimic DIR to rebuild them"
         )
     card = cards[0]
     with scratch_folder() as scratch:
@@ -147,7 +148,7 @@ def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Set
         opened = load_run(run, own)
         again = opened.table.digest() == card.data_digest
         whose = (
-            f"the test patients of {card.version}, made again from MIMIC-IV"
+            f"the test patients of {card.version}, rebuilt from MIMIC-IV"
             if again
             else (f"test patients drawn as for {card.version}, from data other than it was trained on")
         )

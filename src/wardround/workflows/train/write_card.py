@@ -6,6 +6,7 @@ from typing import Any
 
 from wardround.adapters.html.model_card import files_beside
 from wardround.adapters.models.store import ModelStore
+from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files
 from wardround.evaluation.by_time import ByTime
 from wardround.evaluation.gates import GateResult
@@ -25,8 +26,6 @@ _LIBRARIES = ("wardround", "scikit-learn", "xgboost-cpu", "numpy", "pandas")
 def write_card(run: str, settings: Settings) -> str:
     """Stores the model with its card and writes version.json; returns the version."""
     with step_of(run, "write_card", settings) as step:
-        from wardround.candidates.registry import CANDIDATES
-
         opened = load_run(run, settings)
         evaluated = Evaluated.model_validate(opened.folder.read_json(run_files.EVALUATION))
         candidate = CANDIDATES[evaluated.chosen]

@@ -1,4 +1,4 @@
-"""Runs the migrations for Alembic, in the connection and transaction of wardround.adapters.database.schema."""
+"""Runs the migrations for Alembic, in the connection and transaction of wardround.adapters.database.migrating."""
 
 from alembic import context
 

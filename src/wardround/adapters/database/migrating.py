@@ -13,11 +13,11 @@ _LOCK: Final = 0x57617264  # "Ward": the PostgreSQL advisory lock that the migra
 
 def is_current(connection: Connection, place: Place) -> bool:
     """Returns whether the schema is this release's. Raises DatabaseError if it is of a newer one."""
-    found = schema_of(connection)
+    found = _schema_of(connection)
     if found and found > SCHEMA:
         raise DatabaseError(
-            f"{place.shown}: has schema {found}, of a newer release, expected {SCHEMA} at most; install that release,"
-            " or restore a backup of this one into another database"
+            f"{place.shown}: has schema {found}, of a newer release, expected {SCHEMA} at most;"
+            " install that release, or restore a backup made by this one into another database"
         )
     return found == SCHEMA
 
@@ -43,7 +43,7 @@ def migrate(connection: Connection, place: Place) -> None:
     command.upgrade(config, "head")
 
 
-def schema_of(connection: Connection) -> str:
+def _schema_of(connection: Connection) -> str:
     """Returns the number of the migration that the database is at; "" if it has no tables of ours yet."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return ""

@@ -43,7 +43,7 @@ def checked(rows: str, columns: Sequence[str], file: Path) -> str:
     return f"(SELECT * REPLACE ({', '.join(replaced)}) FROM {rows})" if times else rows
 
 
-def complaint(error: duckdb.Error) -> str | None:
+def error_message(error: duckdb.Error) -> str | None:
     """Returns a message for an error of `checked`, with the row and the form of its text; None for other errors."""
     _, *found = str(error).split(_BETWEEN)
     if len(found) != 3:
