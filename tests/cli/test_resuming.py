@@ -12,6 +12,7 @@ BESIDE = {"screen": {*BESIDE_RESUME, "resumed"}, "train": {"by", "as_json", "res
 VALUES = {
     **{"as_of": "2026-01-02T05:00:00Z", "cohort": "search", "mode": "shadow", "look_back": "24h", "horizon": "6h"},
     **{"at": "24h", "split": "calendar", "approval": "never"},
+    **{"fitted_on": "matched", "onset": "sofa_rise", "suspicion": "any_culture"},
 }
 
 
