@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.workflows.screen.somebody_else import change
 
 from wardround.adapters.files.run_folder import RunFolder, runs_in
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
@@ -59,17 +60,13 @@ def source(hospital: RunningServer, icu) -> Iterator[RunningServer]:
 def put(hospital: RunningServer) -> Callable[..., None]:
     """put(resource, …) changes it at the source, as the hospital's own system does."""
 
-    def change(resource: dict[str, Any], **content: Any) -> None:
-        changed = {**resource, **content}
+    def put_there(resource: dict[str, Any], **content: Any) -> None:
         hospital.misbehave(FaultPlan())
-        with FhirClient(FhirEndpoint(hospital.base_url)) as client:
-            request = {"method": "PUT", "url": f"{changed['resourceType']}/{changed['id']}"}
-            (answer,) = client.batch([{"resource": changed, "request": request}])
-        assert answer["response"]["status"].startswith("2")
+        change(hospital.base_url, resource, **content)
         hospital.misbehave(READ_ONLY)
         hospital.forget_requests()
 
-    return change
+    return put_there
 
 
 Screened = Callable[..., dict[str, Any]]

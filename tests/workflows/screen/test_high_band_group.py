@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.workflows.screen.somebody_else import change
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.adapters.models.store import ModelStore
@@ -67,15 +68,6 @@ def group(held) -> Callable[[], dict[str, Any] | None]:
 def members(group: dict[str, Any] | None) -> list[str]:
     assert group is not None
     return [member["entity"]["reference"] for member in group.get("member", [])]
-
-
-def change(server: str, resource: dict[str, Any], **content: Any) -> None:
-    """Somebody else changes a resource of the server."""
-    changed = {**resource, **content}
-    request = {"method": "PUT", "url": f"{changed['resourceType']}/{changed['id']}"}
-    with FhirClient(FhirEndpoint(server)) as client:
-        (answer,) = client.batch([{"resource": changed, "request": request}])
-    assert answer["response"]["status"].startswith("2")
 
 
 @pytest.mark.parametrize("at_once", [1, 500])

@@ -1,21 +1,11 @@
 """Writing: what a repeated, interrupted or refused write leaves on the server."""
 
-from typing import Any
 from urllib.parse import unquote
 
-from wardround.fhir.client import FhirClient
-from wardround.fhir.endpoint import FhirEndpoint
+from tests.workflows.screen.somebody_else import change
+
 from wardround.results.amendment import SUPERSEDED_SYSTEM
 from wardround.results.risk_assessment import IDENTIFIER_SYSTEM
-
-
-def change(server: str, resource: dict[str, Any], **content: Any) -> None:
-    """Somebody else changes a resource of the server."""
-    changed = {**resource, **content}
-    request = {"method": "PUT", "url": f"{changed['resourceType']}/{changed['id']}"}
-    with FhirClient(FhirEndpoint(server)) as client:
-        (answer,) = client.batch([{"resource": changed, "request": request}])
-    assert answer["response"]["status"].startswith("2")
 
 
 def asked(transport) -> list[str]:

@@ -40,7 +40,7 @@ _TIMES: Final = ("intime", "outtime", "unit_begin", "hospital_begin")
 # An Encounter with such a status may be going on even if no start is recorded.
 GOING_ON: Final = ("arrived", "triaged", "in-progress", "onleave", "unknown")
 _AT_ONCE: Final = 2_000  # how many Encounters are made rows together, so that memory does not grow with the hospital
-# What is kept in place of each element of an Encounter that is nested too deeply to be kept; it makes it malformed.
+# What is kept in place of each element of a resource that is nested too deeply to be packed; nothing reads it.
 _TOO_DEEP: Final = "\N{REPLACEMENT CHARACTER}"
 # The elements that are kept of a resource: a ward's Encounters and Patients are in memory together.
 ELEMENTS: Final = {
