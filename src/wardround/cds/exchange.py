@@ -1,0 +1,90 @@
+"""What comes in at the bedside door and what goes out: HTTP, the sandbox and the tests speak to the door in these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Outcome = Literal[
+    "card",
+    "low",
+    "indeterminate",
+    "outside_training_hours",
+    "suspended",
+    "no_stay",
+    "not_eligible",
+    "not_screened",
+    "locked_out",
+    "failed",
+    "missing_prefetch",
+    "refused",
+]
+"""What became of a call: a card about a risk, one of the cards that say why there is none, or an error."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to the door, after whoever took it has read its body and verified its token.
+
+    Attributes:
+        method: of HTTP, in capitals.
+        path: below the base URL, without a query: `/cds-services`, `/cds-services/sepsis-risk`,
+            `/cds-services/sepsis-risk/feedback`.
+        arrived: when it arrived, with its offset; the prediction time, unless the door has a fixed one.
+        body: as sent, decompressed.
+        issuer: of the verified token; empty where tokens are not required.
+    """
+
+    method: str
+    path: str
+    arrived: datetime
+    body: bytes = b""
+    issuer: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is kept of a hook call, in the audit, the metrics and the database: no patient's id, name or value.
+
+    Attributes:
+        at: when it arrived.
+        issuer: of the verified token; empty where tokens are not required.
+        service: the id of the service.
+        hook: the hook of the service.
+        condition: the id of the condition.
+        model_version: the version that scored, or would have; empty if none is live.
+        patient_key: a keyed hash of the patient's id; empty if the call names no patient.
+        inputs_digest: SHA-256 of the values that were scored; empty if none were.
+        band: low, moderate, high, indeterminate; empty if it was not scored.
+        outcome: what became of the call.
+        card: the uuid of its card; empty if there is none.
+    """
+
+    at: datetime
+    issuer: str
+    service: str
+    hook: str
+    condition: str
+    model_version: str
+    patient_key: str
+    inputs_digest: str
+    band: str
+    outcome: Outcome
+    card: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a request.
+
+    Attributes:
+        status: of HTTP.
+        body: JSON; empty for none.
+        call: what is kept of a hook call; None for anything else.
+        headers: beside the content's type, such as Retry-After.
+    """
+
+    status: int
+    body: bytes
+    call: Call | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)

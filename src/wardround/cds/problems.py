@@ -1,0 +1,47 @@
+"""What the door answers where it cannot answer with cards: a status and an OperationOutcome.
+
+The texts name rules, keys and services, never what a request held: it may be a patient's.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+
+from wardround.cds.exchange import Answer
+
+# Codes of http://hl7.org/fhir/issue-type.
+_ISSUE: Final = {
+    400: "invalid",
+    404: "not-found",
+    405: "not-supported",
+    412: "required",
+    500: "exception",
+    503: "transient",
+}
+
+
+class Problem(Exception):
+    """A request that is not answered with cards.
+
+    Attributes:
+        status: of HTTP.
+        said: what is wrong and what to do, in words; nothing of it comes from the request.
+        headers: that the answer has, such as Retry-After.
+    """
+
+    def __init__(self, status: int, said: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(said)
+        self.status = status
+        self.said = said
+        self.headers = headers or {}
+
+    def answer(self) -> Answer:
+        """Returns the answer that says it."""
+        return Answer(self.status, operation_outcome(_ISSUE[self.status], self.said), headers=self.headers)
+
+
+def operation_outcome(code: str, said: str) -> bytes:
+    """Returns an OperationOutcome with one error; `code` is one of FHIR's issue types."""
+    issue = {"severity": "error", "code": code, "diagnostics": said}
+    return orjson.dumps({"resourceType": "OperationOutcome", "issue": [issue]})
