@@ -18,6 +18,8 @@ def test_every_condition_has_a_service_on_patient_view():
     services = orjson.loads(answer.body)["services"]
     assert {one["id"]: one["hook"] for one in services} == {
         "mortality-risk": "patient-view",
+        "sepsis-encounter-discharge": "encounter-discharge",
+        "sepsis-encounter-start": "encounter-start",
         "sepsis-risk": "patient-view",
     }
 

@@ -3,30 +3,67 @@
 It sees patient values; it never logs.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Self
 
+from wardround.adapters.models.store import ModelStore
 from wardround.cds.discovery import Service, listed, services_of
 from wardround.cds.exchange import Answer, Request
+from wardround.cds.live import Live
 from wardround.cds.problems import Problem
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
 from wardround.spec.loading import load_conditions
+from wardround.spec.servers import GENERIC, ServerProfile
 
 _DISCOVERY: Final = "/cds-services"
 
 
 @dataclass(frozen=True)
 class Door:
-    """Everything that answers have in common, prepared once for a process."""
+    """Everything that answers have in common, prepared once for a process; `answer` may be called by several threads.
+
+    Attributes:
+        servers: the FHIR servers that a call's `fhirServer` may name.
+        base_url: of the door itself, without a slash at its end; empty if nobody reaches it from outside.
+        as_of: the prediction time of all calls, for tests, sandbox and playback; None: when each arrives.
+    """
 
     services: dict[str, Service]
     discovery: bytes
+    live: Live
+    servers: tuple[FhirEndpoint, ...]
+    base_url: str
+    as_of: datetime | None
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Prepares the door for all conditions. Raises SpecError if one of them is invalid."""
-        services = services_of(load_conditions(settings.schemas).values())
-        return cls(services, listed(services))
+    def of(
+        cls,
+        settings: Settings,
+        *,
+        servers: Sequence[FhirEndpoint] = (),
+        profile: ServerProfile = GENERIC,
+        base_url: str = "",
+        as_of: datetime | None = None,
+    ) -> Self:
+        """Prepares the door for all conditions, and loads their live models.
+
+        `profile` says what kind of EHR is asked for prefetch. Raises SpecError if a condition is invalid.
+        """
+        conditions = load_conditions(settings.schemas)
+        services = services_of(conditions.values(), profile)
+        live = Live(ModelStore(settings.models), conditions)
+        live.look()
+        return cls(services, listed(services), live, tuple(servers), base_url, as_of)
+
+    @contextmanager
+    def watched(self) -> Iterator[Self]:
+        """Notices promotions and suspensions within a second, until the block ends."""
+        with self.live.watched():
+            yield self
 
     def answer(self, request: Request) -> Answer:
         """Returns the answer to a request; it never raises for what a request says."""

@@ -21,6 +21,7 @@ _WORDS_AND_LIMITS = (
         "sources",
         "high_band_group",
         "lock_out",
+        "bedside",
     ),
 )
 _OF_VARIABLES: Any = {"typical": True, "risk_rises_with": True, "usual_range": True, "codes": {"__all__": {"display"}}}

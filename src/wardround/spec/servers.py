@@ -54,6 +54,12 @@ class ServerProfile(SpecModel):
         default={}, description="LOINC panel -> codes of its components that are found only by the panel's code."
     )
 
+    prefetch_by: Literal["loinc", "category", "all_codes"] = Field(
+        default="loinc",
+        description="How the bedside service asks an EHR of this kind to send Observations along: by LOINC codes; by"
+        " observation_categories, which misses variables of other categories; or by all codes that are known.",
+    )
+
     references: Literal["id", "type_and_id"] = Field(
         default="id", description="How a search names a patient: a1, or Patient/a1."
     )

@@ -274,7 +274,7 @@ def load_run(run: str, settings: Settings) -> Run:
         request=request,
         condition=condition,
         model_version=stored.model_version,
-        horizon=_horizon(stored.horizon or NOT_STATED, condition),
+        horizon=horizon_of(stored.horizon or NOT_STATED, condition),
         # Runs of an earlier release have no translation.
         translation=Translation.model_validate(folder.read_json_or(run_files.TRANSLATION, {})),
         challenger=stored.challenger,
@@ -306,7 +306,7 @@ def _challenger(condition: Condition, request: ScreeningRequest, settings: Setti
     return Challenger(version=version, left_out="")
 
 
-def _horizon(stated: str, condition: Condition) -> timedelta | None:
+def horizon_of(stated: str, condition: Condition) -> timedelta | None:
     """Returns the horizon that the model's card states; the condition's if the model states none."""
     if stated == NOT_STATED:
         return condition.horizon

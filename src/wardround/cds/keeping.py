@@ -1,0 +1,64 @@
+"""What the door asks of whoever keeps its calls, its notifications and the feedback on its cards."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
+
+from wardround.cds.exchange import Call
+from wardround.results.alert_policy import Notification
+
+
+class Stay(NamedTuple):
+    """Whom people are told about: a stay by a keyed hash of its id, a condition, and the channel."""
+
+    key: str
+    condition: str
+    channel: str
+
+
+class Told(NamedTuple):
+    """What is kept of an answer: the call, and what people are told by it; None if they are told nothing new."""
+
+    call: Call
+    notification: Notification | None
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a clinician did with a card.
+
+    Attributes:
+        card: the uuid of the card.
+        outcome: accepted or overridden.
+        suggestions: the ids of the suggestions that were accepted.
+        reason: system and code of the override reason that was chosen; None for a plain dismissal.
+        at: when, according to the client.
+        comment: what the clinician wrote, which may name a patient: it is kept apart and never logged.
+    """
+
+    card: str
+    outcome: Literal["accepted", "overridden"]
+    suggestions: tuple[str, ...]
+    reason: tuple[str, str] | None
+    at: datetime
+    comment: str
+
+    def __repr__(self) -> str:
+        return f"Feedback({self.outcome}, …)"
+
+
+class Keeping(Protocol):
+    """Where calls, notifications and feedback are kept. Each method is one transaction, and raises DatabaseError."""
+
+    def told(self, stay: Stay, answer: Callable[[Notification | None], Told]) -> None:
+        """Gives `answer` what people were last told of the stay, and keeps what it returns; both or nothing.
+
+        Nobody else tells of the same stay in between.
+        """
+
+    def kept(self, call: Call) -> None:
+        """Keeps a call that tells nobody of a risk."""
+
+    def heard(self, feedback: Sequence[Feedback], service: str, arrived: datetime) -> int:
+        """Keeps feedback, the comments apart; returns how much of it is about cards that are not known."""
