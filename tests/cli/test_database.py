@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from wardround.adapters.database.tables import METADATA
 from wardround.cli.main import wardround
 from wardround.errors import DatabaseError, SettingsError, StorageError
 
@@ -25,7 +26,7 @@ def test_backup_and_restore_print_how_many_rows_they_copied(called, tmp_path):
     made = called("backup", str(tmp_path / "backup"), "--json")
     assert made.exit_code == 0, made.output
     facts = {"database": str(tmp_path / "wardround.sqlite"), "file": str(tmp_path / "backup")}
-    assert json.loads(made.stdout) == {**facts, "rows": {"history_run": 0, "history_figure": 0}}
+    assert json.loads(made.stdout) == {**facts, "rows": dict.fromkeys(METADATA.tables, 0)}
     restored = called("restore", str(tmp_path / "backup"), "--yes", "--json")
     assert json.loads(restored.stdout) == json.loads(made.stdout)
 

@@ -13,9 +13,14 @@ from wardround.cds.exchange import Answer
 # Codes of http://hl7.org/fhir/issue-type.
 _ISSUE: Final = {
     400: "invalid",
+    401: "login",
+    403: "forbidden",
     404: "not-found",
     405: "not-supported",
+    408: "timeout",
     412: "required",
+    413: "too-long",
+    415: "not-supported",
     500: "exception",
     503: "transient",
 }

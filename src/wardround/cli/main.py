@@ -1,6 +1,8 @@
 """The `wardround` command: lists the subcommands and imports each one only when it is called."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from traceback import format_tb
 
@@ -23,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "train": "Train a model for a condition from MIMIC-IV CSVs.",
     "model": "List, show, compare, import, promote and roll back models; suspend a condition.",
     "screen": "Screen every ICU stay of a FHIR server for a condition, and write RiskAssessments back.",
+    "cds": "Answer CDS Hooks at the bedside: the score of one patient as a card.",
     "retract": "Retract the RiskAssessments of a run.",
     "features": "Write a condition's feature table, from MIMIC CSVs, NDJSON or a FHIR server.",
     "labels": "Write the labels of all ICU stays of MIMIC CSVs with their times, and hourly SOFA.",
@@ -87,8 +90,15 @@ def run() -> None:
     """
     print_safely()
     say_on_stderr()
-    try:
+    with reported():
         wardround(prog_name="wardround")
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turns what the block raises into a message on stderr and the end of the process, as `run` says."""
+    try:
+        yield
     except WardroundError as error:
         sys.stderr.write(f"wardround: {error}\n")
         sys.exit(error.exit_code)

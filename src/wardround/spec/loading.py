@@ -13,6 +13,7 @@ from wardround.escaping import visible_lines
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition, ConditionFile
 from wardround.spec.feature_schema import FeatureSchema
+from wardround.spec.issuers import Issuers
 from wardround.spec.servers import ServerProfile
 from wardround.spec.source_maps import SourceMap, Translation, from_concept_map, translation_of
 from wardround.spec.variables import Variable, VariablesFile
@@ -91,6 +92,13 @@ def load_feature_schema(path: Path) -> FeatureSchema:
     if not path.is_file():
         raise SpecError(f"{path}: not found, expected a feature schema; give the YAML file that came with the model")
     return _validated(FeatureSchema, path)
+
+
+def load_issuers(path: Path) -> Issuers:
+    """Returns who may call the bedside door. Raises SpecError."""
+    if not path.is_file():
+        raise SpecError(f"{path}: not found, expected an issuers file in YAML; correct the path")
+    return _validated(Issuers, path)
 
 
 def load_source_map(path: Path, schemas: Path) -> Translation:

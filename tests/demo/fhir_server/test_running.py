@@ -13,9 +13,10 @@ import psutil
 import pytest
 import requests
 
+from wardround.adapters.sockets import listen
 from wardround.demo.fhir_server.app import create_app
 from wardround.demo.fhir_server.faults import Fault, FaultPlan, Faults
-from wardround.demo.fhir_server.running import listen, running_server
+from wardround.demo.fhir_server.running import running_server
 from wardround.demo.fhir_server.store import Store
 from wardround.errors import FhirUnreachable, WardroundError
 
@@ -65,15 +66,15 @@ def test_a_server_that_cannot_start_is_an_error(tmp_path: Path, capfd: pytest.Ca
 
 
 def test_a_port_in_use_is_an_error() -> None:
-    with listen("127.0.0.1", 0) as taken, pytest.raises(WardroundError) as refused:
-        listen("127.0.0.1", taken.getsockname()[1])
+    with listen("127.0.0.1", 0, "fhir-server") as taken, pytest.raises(WardroundError) as refused:
+        listen("127.0.0.1", taken.getsockname()[1], "fhir-server")
     assert "(Address already in use); choose another with --port" in str(refused.value)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
 def test_a_host_that_is_not_this_machine_is_told_apart_from_a_taken_port(host: str) -> None:
     with pytest.raises(WardroundError, match="with --host"):
-        listen(host, 0)
+        listen(host, 0, "fhir-server")
 
 
 def test_a_database_is_kept_between_runs(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Column, DateTime, Double, ForeignKey, Index, MetaData, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA: Final = "0001"
+SCHEMA: Final = "0002"
 """The last migration of this release."""
 
 VERSION_TABLE: Final = "wardround_schema"
@@ -56,5 +56,16 @@ HISTORY_FIGURE: Final = Table(
     Column("unit", Text, primary_key=True),  # "" for the whole run
     Column("measure", Text, primary_key=True),
     Column("value", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The same.
+USED_TOKENS: Final = Table(
+    "used_tokens",
+    METADATA,
+    Column("issuer", Text, primary_key=True),
+    Column("jti", Text, primary_key=True),
+    Column("expires", Moment, nullable=False),
+    Index("used_tokens_by_expiry", "expires"),
     sqlite_with_rowid=False,
 )

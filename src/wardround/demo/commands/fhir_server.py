@@ -1,7 +1,6 @@
 """`wardround fhir-server`: runs the embedded FHIR R4 server in the foreground; it loads data before it answers."""
 
 import json
-import re
 from functools import partial
 from pathlib import Path
 
@@ -10,24 +9,18 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from wardround.adapters.sockets import LOOPBACK, end_with_stdin, is_loopback, listen, url_of
 from wardround.cli.folders import say_passed_over
+from wardround.cli.origins import cors_option
 from wardround.demo.fhir_server.certificates import Certificate
 from wardround.demo.fhir_server.faults import FaultPlan, Faults
 from wardround.demo.fhir_server.loading import Loaded, open_store
 from wardround.demo.fhir_server.query import DEFAULT_CAP
-from wardround.demo.fhir_server.running import (
-    LOOPBACK,
-    end_with_signals,
-    end_with_stdin,
-    listen,
-    serve,
-    url_of,
-)
+from wardround.demo.fhir_server.running import end_with_signals, serve
 from wardround.demo.fhir_server.sign_in import Clients
 from wardround.escaping import visible
 from wardround.sources.fhir_folder.resources import Unread
 
-_ORIGIN = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -47,16 +40,6 @@ def _plan(_context: click.Context, _parameter: click.Parameter, text: str) -> Fa
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise click.BadParameter(f"{where or 'JSON'}: {first['msg']}") from None
-
-
-def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    for origin in given:
-        if not (origin == "*" or _ORIGIN.fullmatch(origin)):
-            raise click.BadParameter(
-                "expected scheme, host and port as a browser sends them, such as http://localhost:8080, without a"
-                " trailing slash; or * for any"
-            )
-    return given
 
 
 @click.command(short_help="Run the embedded FHIR R4 server.")
@@ -90,14 +73,7 @@ def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[
     help='Serve only clients that sign in at /auth/token. JSON: {"public_keys": {CLIENT_ID: PEM}, '
     '"secrets": {CLIENT_ID: SECRET}, "lifetime": SECONDS}.',
 )
-@click.option(
-    "--cors",
-    "origins",
-    multiple=True,
-    metavar="ORIGIN",
-    callback=_origins,
-    help="Allow requests from web pages of this origin (https://host:port, or * for any); may be given several times.",
-)
+@cors_option
 @click.option("--until-eof", is_flag=True, help="Stop when standard input ends (for a program that starts this one).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready.")
 def command(
@@ -129,8 +105,8 @@ def command(
     if until_eof:
         end_with_stdin()
     console = Console(stderr=True)
-    with listen(host, port) as listening:
-        if clients is None and not listening.getsockname()[0].startswith(("127.", "::1")):
+    with listen(host, port, "fhir-server") as listening:
+        if clients is None and not is_loopback(listening):
             console.print("[yellow]fhir-server: reachable from other machines, without any authentication[/yellow]")
         with console.status("fhir-server: loading") as status:
 

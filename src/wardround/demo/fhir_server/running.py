@@ -1,16 +1,13 @@
 """Runs the server: `serve` in this process, `running_server` in a child process that ends with its parent."""
 
 import asyncio
-import errno
 import json
-import os
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,36 +24,11 @@ from wardround.demo.fhir_server.certificates import Certificate, throw_away_cert
 from wardround.demo.fhir_server.faults import FaultPlan, Faults
 from wardround.demo.fhir_server.sign_in import Clients
 from wardround.demo.fhir_server.store import Store
-from wardround.errors import FhirUnreachable, WardroundError
+from wardround.errors import FhirUnreachable
 
-LOOPBACK = "127.0.0.1"
-_NOT_THIS_MACHINE = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL)
 _KEEP_ALIVE_SECONDS = 75
 _SHUTDOWN_SECONDS = 2
 _STOP_SECONDS = 10
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Returns a listening socket; port 0 means any free port. Raises WardroundError if the address cannot be used."""
-    try:
-        return socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512
-        )
-    except OSError as error:
-        is_foreign = error.errno in _NOT_THIS_MACHINE
-        # create_server appends the address to the system's message, and ours names it already.
-        why = str(error.strerror).partition(" (while ")[0]
-        remedy = "give an address of this machine with --host" if is_foreign else "choose another with --port"
-        raise WardroundError(
-            f"fhir-server: cannot listen on {host} port {port} ({why}); {remedy}"
-            f"{'' if is_foreign else ' (0 takes a free one)'}"
-        ) from None
-
-
-def url_of(listening: socket.socket, scheme: str = "http") -> str:
-    """Returns scheme://host:port of a listening socket."""
-    host, port = listening.getsockname()[:2]
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def serve(
@@ -123,18 +95,6 @@ def end_with_signals() -> None:
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, leave)
-
-
-def end_with_stdin() -> None:
-    """Ends this process when its standard input is closed, so that it never outlives the parent at the other end."""
-
-    def watch() -> None:
-        # Not sys.stdin: a thread that waits in its buffer would break the interpreter's shutdown.
-        while os.read(0, 1024):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @dataclass(frozen=True)

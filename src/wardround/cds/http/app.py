@@ -1,0 +1,233 @@
+"""The bedside door as an ASGI application: token, limits, the door in a thread, audit and metrics, the answer."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wardround.cds.discovery import Service
+from wardround.cds.exchange import Answer
+from wardround.cds.exchange import Request as Asking
+from wardround.cds.http.audit import Asked, Audit
+from wardround.cds.http.body import body_of
+from wardround.cds.http.metrics import CONTENT_TYPE, Metrics
+from wardround.cds.http.openapi import openapi
+from wardround.cds.problems import Problem
+from wardround.cds.tokens.verification import Refused, Verifier
+from wardround.errors import StorageError, WardroundError, named
+
+ANSWER_SECONDS: Final = 8.0
+"""How long an answer may take. EHRs wait for some seconds at most, and a worker that stops waits for this long."""
+MOST: Final = 64
+"""Requests that a worker has in hand at once; more are turned away."""
+_THREADS: Final = 8
+"""Calls at once: those that wait for a FHIR server must not keep the others waiting. The door scores one at a time."""
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_AGAIN: Final = {"Retry-After": "1"}
+_LATER: Final = {"Retry-After": "30"}
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the application answers with: the door's `answer`, its services, and what surrounds it.
+
+    Without a `verifier`, no token is required.
+    """
+
+    answer: Callable[[Asking], Answer]
+    services: Mapping[str, Service]
+    verifier: Verifier | None
+    audit: Audit
+    metrics: Metrics
+
+
+def create_app(means: Means, origins: Sequence[str] = ()) -> ASGIApp:
+    """Returns the application. Web pages of the `origins` may call it; by default none may."""
+    serving = _Serving(means)
+    routes = [
+        Route("/cds-services", serving.discovery, methods=["GET"]),
+        Route("/cds-services/{service}", serving.call, methods=["POST"]),
+        Route("/cds-services/{service}/feedback", serving.feedback, methods=["POST"]),
+        Route("/health", _health, methods=["GET"]),
+        Route("/ready", serving.ready, methods=["GET"]),
+        Route("/metrics", serving.metrics, methods=["GET"]),
+        Route("/openapi.json", serving.document, methods=["GET"]),
+    ]
+    app = Starlette(routes=routes, exception_handlers={404: _nowhere, 405: _wrong_method})
+    app.router.redirect_slashes = False
+    door: ASGIApp = _Contained(app)
+    if not origins:
+        return door
+    # A browser asks before it shows a token, so this is outside.
+    return CORSMiddleware(
+        door, origins, allow_methods=["GET", "POST"], allow_headers=["Authorization", "Content-Type"], max_age=600
+    )
+
+
+class _Serving:
+    """The endpoints, with what they share."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._threads = ThreadPoolExecutor(_THREADS, "cds")
+        self._recording = ThreadPoolExecutor(1, "cds-audit")
+        self._document = openapi(means.services)
+        self._in_hand = 0
+
+    async def discovery(self, request: Request) -> Response:
+        return await self._served(request, "discovery")
+
+    async def call(self, request: Request) -> Response:
+        return await self._served(request, "call")
+
+    async def feedback(self, request: Request) -> Response:
+        return await self._served(request, "feedback")
+
+    async def ready(self, _request: Request) -> Response:
+        """Answers 200 if a call would be answered. A worker listens only after its warm-up call."""
+        if self._means.verifier is not None:
+            try:
+                await self._in_thread(self._means.verifier.check)
+            except Exception as error:  # noqa: BLE001 - whatever it is, calls would meet it as well
+                _LOG.error("ready: %s", error if isinstance(error, WardroundError) else named(error))
+                return _response(Problem(503, "used tokens cannot be looked up; see the log", _AGAIN).answer())
+        return Response(b'{"status":"ready"}', headers=_HEADERS, media_type="application/json")
+
+    async def metrics(self, _request: Request) -> Response:
+        text = await self._in_thread(self._means.metrics.text)
+        return Response(text, headers=_HEADERS, media_type=CONTENT_TYPE)
+
+    async def document(self, _request: Request) -> Response:
+        return Response(self._document, headers=_HEADERS, media_type="application/json")
+
+    async def _served(self, request: Request, kind: str) -> Response:
+        """Answers a request of the door, counts it and records it."""
+        began, arrived = time.perf_counter(), datetime.now(UTC)
+        asked = Asked(arrived, kind, "", 0)
+        if self._in_hand >= MOST:
+            answer = Problem(503, "too many calls at once; try again in a second", _AGAIN).answer()
+        else:
+            self._in_hand += 1
+            try:
+                answer, asked = await self._answered(request, asked)
+            finally:
+                self._in_hand -= 1
+        asked = replace(asked, status=answer.status, call=answer.call)
+        await self._record(asked)
+        self._count(asked, time.perf_counter() - began)
+        return _response(answer)
+
+    async def _answered(self, request: Request, asked: Asked) -> tuple[Answer, Asked]:
+        """Returns the answer, and the request as far as it came."""
+        try:
+            asked = replace(asked, issuer=await self._issuer(request, asked.at))
+            body = await body_of(request) if request.method == "POST" else b""
+            method = "POST" if request.method == "POST" else "GET"  # HEAD gets the headers of a GET
+            asking = Asking(method, request.scope["path"], asked.at, body, asked.issuer)
+            return await asyncio.wait_for(self._in_thread(self._means.answer, asking), ANSWER_SECONDS), asked
+        except Refused as refused:
+            headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
+            headers = _LATER if refused.status == 503 else headers
+            return Problem(refused.status, refused.said, headers).answer(), replace(asked, refused=refused.reason)
+        except Problem as problem:
+            return problem.answer(), asked
+        except TimeoutError:
+            _LOG.error("%s: no answer within %.0f s", asked.kind, ANSWER_SECONDS)
+            return Problem(503, f"no answer within {ANSWER_SECONDS:.0f} s; try again", _AGAIN).answer(), asked
+        except WardroundError as error:
+            _LOG.error("%s: %s", asked.kind, error)
+            return Problem(503, "something that the answer needs cannot be used; see the log", _LATER).answer(), asked
+        except Exception as error:  # noqa: BLE001 - its message may quote a patient; a request must be answered
+            _LOG.error("%s: %s", asked.kind, named(error))
+            return _broken(), asked
+
+    async def _issuer(self, request: Request, arrived: datetime) -> str:
+        """Returns the issuer of a verified token; empty if none is required. Raises Refused."""
+        verifier = self._means.verifier
+        if verifier is None:
+            return ""
+        return await self._in_thread(
+            verifier.verify, request.headers.get("authorization"), request.scope["path"], arrived
+        )
+
+    async def _record(self, asked: Asked) -> None:
+        """Writes the audit record. A score is not held back for one that cannot be written, but it is counted."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._recording, self._means.audit.record, asked)
+        except StorageError as error:
+            _LOG.error("audit: %s", error)
+            self._means.metrics.audit_failure()
+
+    def _count(self, asked: Asked, seconds: float) -> None:
+        metrics = self._means.metrics
+        metrics.request(asked.kind, asked.status)
+        if asked.refused:
+            metrics.refused_token(asked.refused)
+        if asked.call is not None:
+            metrics.call(asked.call.service, asked.call.outcome, asked.call.band, seconds)
+        _LOG.info("%s: answered %d in %.1f ms", asked.kind, asked.status, seconds * 1000)
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+class _Contained:
+    """Answers 500 for what no endpoint has caught, and lets nothing of it reach the server's log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:  # noqa: BLE001 - the server would log its message, which may quote a patient
+            _LOG.error("request: %s", named(error))
+            if not started:
+                await _response(_broken())(scope, receive, send)
+
+
+async def _health(_request: Request) -> Response:
+    """Answers 200 as long as the worker runs."""
+    return Response(b'{"status":"up"}', headers=_HEADERS, media_type="application/json")
+
+
+async def _nowhere(_request: Request, _error: Exception) -> Response:
+    return _response(Problem(404, "there is nothing at this path; GET /cds-services lists the services").answer())
+
+
+async def _wrong_method(_request: Request, error: Exception) -> Response:
+    allowed = getattr(error, "headers", None) or {}
+    return _response(Problem(405, "this path does not take the method; see Allow", allowed).answer())
+
+
+def _broken() -> Answer:
+    return Problem(500, "the service failed; its log has the reason").answer()
+
+
+def _response(answer: Answer) -> Response:
+    headers = {**_HEADERS, **answer.headers}
+    if not answer.body:
+        return Response(status_code=answer.status, headers=headers)
+    return Response(answer.body, answer.status, headers, media_type="application/json")

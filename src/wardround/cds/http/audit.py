@@ -1,0 +1,125 @@
+"""The audit of the bedside door: one FHIR AuditEvent (R4) for each request, as a line of a file for each day.
+
+It says who asked when about which patient (as a keyed hash) and what came of it, and holds no name, id or value.
+"""
+
+import errno
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+
+from wardround.adapters.files.file_lock import lock
+from wardround.adapters.files.refused import storing
+from wardround.cds.exchange import Call
+
+_REST: Final = {
+    "system": "http://terminology.hl7.org/CodeSystem/audit-event-type",
+    "code": "rest",
+    "display": "RESTful Operation",
+}
+_PERSON: Final = {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "1", "display": "Person"}
+_PATIENT: Final = {"system": "http://terminology.hl7.org/CodeSystem/object-role", "code": "1", "display": "Patient"}
+_SYSTEM_OBJECT: Final = {
+    "system": "http://terminology.hl7.org/CodeSystem/audit-entity-type",
+    "code": "2",
+    "display": "System Object",
+}
+_JOB: Final = {"system": "http://terminology.hl7.org/CodeSystem/object-role", "code": "20", "display": "Job"}
+_PATIENT_KEY: Final = "urn:wardround:patient-key"
+_KINDS: Final = "urn:wardround:cds-request"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as the audit records it.
+
+    Attributes:
+        at: when it arrived.
+        kind: discovery, call or feedback.
+        issuer: of the verified token; empty if there was none.
+        status: of the answer.
+        call: what the door kept of it; None if there is nothing.
+        refused: why the token was not accepted; empty if it was, or none is required.
+    """
+
+    at: datetime
+    kind: str
+    issuer: str
+    status: int
+    call: Call | None = None
+    refused: str = ""
+
+
+class Audit:
+    """Appends records to `folder`/YYYY-MM-DD.ndjson (UTC); several processes may write to the same folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def record(self, asked: Asked) -> None:
+        """Appends one record, as a whole line or not at all. Raises StorageError."""
+        line = orjson.dumps(audit_event(asked)) + b"\n"
+        day = self._folder / f"{asked.at.astimezone(UTC):%Y-%m-%d}.ndjson"
+        with storing(day):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Unbuffered, and always at the end, wherever another process has left it.
+            with os.fdopen(os.open(day, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0) as file:
+                lock(file)
+                end = os.fstat(file.fileno()).st_size
+                try:
+                    if file.write(line) != len(line):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                except OSError:
+                    os.ftruncate(file.fileno(), end)
+                    raise
+
+
+def audit_event(asked: Asked) -> dict[str, Any]:
+    """Returns the AuditEvent of a request."""
+    event: dict[str, Any] = {
+        "resourceType": "AuditEvent",
+        "id": str(uuid4()),
+        "type": _REST,
+        "subtype": [{"system": _KINDS, "code": asked.kind}],
+        "action": "E" if asked.kind == "call" else "R" if asked.kind == "discovery" else "C",
+        "recorded": asked.at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "outcome": "0" if asked.status < 400 else "4" if asked.status < 500 else "8",
+        "agent": [{**_who(asked.issuer), "requestor": True}],
+        "source": {"observer": {"display": "wardround cds"}},
+    }
+    event["entity"] = [*_patient(asked), _service(asked)]
+    return event
+
+
+def _who(issuer: str) -> dict[str, Any]:
+    return {"who": {"identifier": {"value": issuer}}} if issuer else {"name": "no verified token"}
+
+
+def _patient(asked: Asked) -> list[dict[str, Any]]:
+    if asked.call is None or not asked.call.patient_key:
+        return []
+    identifier = {"system": _PATIENT_KEY, "value": asked.call.patient_key}
+    return [{"what": {"identifier": identifier}, "type": _PERSON, "role": _PATIENT}]
+
+
+def _service(asked: Asked) -> dict[str, Any]:
+    facts = {"status": str(asked.status), "refused": asked.refused}
+    if asked.call is not None:
+        one = asked.call
+        facts |= {
+            "service": one.service,
+            "hook": one.hook,
+            "condition": one.condition,
+            "model_version": one.model_version,
+            "inputs_digest": one.inputs_digest,
+            "band": one.band,
+            "outcome": one.outcome,
+            "card": one.card,
+        }
+    detail = [{"type": name, "valueString": value} for name, value in facts.items() if value]
+    return {"what": {"display": f"cds-services, {asked.kind}"}, "type": _SYSTEM_OBJECT, "role": _JOB, "detail": detail}

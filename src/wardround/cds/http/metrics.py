@@ -1,0 +1,121 @@
+"""Counts for Prometheus, summed over all workers. No label comes from a request or a patient.
+
+Every worker writes its counts into a file of one folder; whoever is asked adds those of the others. So no scrape
+depends on which worker answers it, and a worker that was replaced still counts. (prometheus_client does the same with
+a memory-mapped file for each process; it is not in the lock.)
+"""
+
+import json
+import os
+import secrets
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_CALL_SECONDS: Final = "wardround_cds_call_seconds"
+_HELP: Final = {
+    "wardround_cds_requests_total": "Requests, by kind and status of HTTP.",
+    "wardround_cds_calls_total": "Calls of a service that reached the door, by what became of them.",
+    _CALL_SECONDS: "Seconds from the arrival of a call to its answer.",
+    "wardround_cds_refused_tokens_total": "Requests without an accepted token, by reason.",
+    "wardround_cds_audit_failures_total": "Audit records that could not be written.",
+}
+_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SUFFIX: Final = ".json"
+
+Labels = tuple[tuple[str, str], ...]
+Series = tuple[str, Labels]
+
+
+class Metrics:
+    """The counts of one worker, and those of the others in the same folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._own = folder / f"{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+        self._lock = threading.Lock()
+        self._counts: dict[Series, float] = defaultdict(float)
+        self._changed = False
+
+    def request(self, kind: str, status: int) -> None:
+        """Counts a request that was answered."""
+        self._add("wardround_cds_requests_total", 1, kind=kind, status=str(status))
+
+    def call(self, service: str, outcome: str, band: str, seconds: float) -> None:
+        """Counts a call of a service."""
+        self._add("wardround_cds_calls_total", 1, service=service, outcome=outcome, band=band)
+        for bucket in (*_BUCKETS, float("inf")):
+            if seconds <= bucket:
+                self._add(f"{_CALL_SECONDS}_bucket", 1, service=service, le=_number(bucket))
+        self._add(f"{_CALL_SECONDS}_sum", seconds, service=service)
+        self._add(f"{_CALL_SECONDS}_count", 1, service=service)
+
+    def refused_token(self, reason: str) -> None:
+        """Counts a request without an accepted token."""
+        self._add("wardround_cds_refused_tokens_total", 1, reason=reason)
+
+    def audit_failure(self) -> None:
+        """Counts an audit record that could not be written."""
+        self._add("wardround_cds_audit_failures_total", 1)
+
+    def keep(self) -> None:
+        """Writes the counts for the other workers, if there are new ones."""
+        with self._lock:
+            if not self._changed:
+                return
+            content = json.dumps([[name, labels, count] for (name, labels), count in self._counts.items()])
+            self._changed = False
+        unfinished = self._own.with_suffix(".part")
+        # Not flushed to disk: the counts begin at zero when the service does.
+        unfinished.write_text(content)
+        unfinished.replace(self._own)
+
+    def text(self) -> str:
+        """Returns the sums over all workers in Prometheus' text format."""
+        with self._lock:
+            sums = defaultdict(float, self._counts)
+        for series, count in self._others():
+            sums[series] += count
+        return "".join(_lines(sums))
+
+    def _add(self, name: str, count: float, **labels: str) -> None:
+        with self._lock:
+            self._counts[name, tuple(labels.items())] += count
+            self._changed = True
+
+    def _others(self) -> Iterator[tuple[Series, float]]:
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            if path == self._own:
+                continue
+            with suppress(FileNotFoundError):
+                for name, labels, count in json.loads(path.read_text()):
+                    yield (name, tuple((label, value) for label, value in labels)), count
+
+
+def _lines(sums: Mapping[Series, float]) -> Iterator[str]:
+    for metric, series in groupby(sorted(sums, key=_order), key=lambda one: _metric(one[0])):
+        kind = "histogram" if metric == _CALL_SECONDS else "counter"
+        yield f"# HELP {metric} {_HELP[metric]}\n# TYPE {metric} {kind}\n"
+        for name, labels in series:
+            shown = ",".join(f'{label}="{value}"' for label, value in labels)
+            yield f"{name}{f'{{{shown}}}' if shown else ''} {_number(sums[name, labels])}\n"
+
+
+def _metric(name: str) -> str:
+    return _CALL_SECONDS if name.startswith(_CALL_SECONDS) else name
+
+
+def _order(series: Series) -> tuple[str, Labels, str, float]:
+    """Returns what sorts the buckets of a service by their bounds, before their sum and count."""
+    name, labels = series
+    bounds = [float(value) for label, value in labels if label == "le"]
+    return _metric(name), tuple(one for one in labels if one[0] != "le"), name, bounds[0] if bounds else 0.0
+
+
+def _number(value: float) -> str:
+    return "+Inf" if value == float("inf") else f"{value:.15g}"

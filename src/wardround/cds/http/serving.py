@@ -1,0 +1,102 @@
+"""Serves the door in one process: prepares it, warms it up, listens, and stops without losing what is in hand."""
+
+import gc
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from wardround.adapters.database.database import Database, opened
+from wardround.cds.door import Door
+from wardround.cds.exchange import Request
+from wardround.cds.http.app import ANSWER_SECONDS, Means, create_app
+from wardround.cds.http.audit import Audit
+from wardround.cds.http.metrics import Metrics
+from wardround.cds.http.options import Options
+from wardround.cds.http.protocol import Bounded
+from wardround.cds.tokens.used_tokens import UsedTokens
+from wardround.cds.tokens.verification import Verifier
+from wardround.spec.loading import load_issuers
+
+_KEEP_ALIVE_SECONDS: Final = 75
+_COUNTS_SECONDS: Final = 1.0
+
+
+def serve(options: Options, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Answers requests until SIGTERM or SIGINT; calls `ready` when it does. Then it finishes what it has in hand.
+
+    It accepts connections only after its warm-up call: the first call takes a hundred times as long as the others.
+    Raises WardroundError if it cannot be prepared.
+    """
+    with opened(options.settings.database) as database:
+        door = Door.of(options.settings)
+        _warm_up(door)
+        # What is there now stays until the end; looking through it for garbage would delay a call by 0.1 s.
+        gc.collect()
+        gc.freeze()
+        metrics = Metrics(options.counts)
+        audit = Audit(options.settings.var / "cds" / "audit")
+        means = Means(door.answer, door.services, _verifier(options, database), audit, metrics)
+        with _kept(metrics):
+            _Server(configured(create_app(means, options.origins)), ready).run(sockets=[listening])
+
+
+def configured(app: ASGIApp) -> uvicorn.Config:
+    """Returns how uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        http=Bounded,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(ANSWER_SECONDS),
+    )
+
+
+def _verifier(options: Options, database: Database) -> Verifier | None:
+    if options.issuers is None:
+        return None
+    issuers = load_issuers(options.issuers)
+    return Verifier.of(issuers, options.issuers.parent, options.base_url, UsedTokens(database))
+
+
+def _warm_up(door: Door) -> None:
+    door.answer(Request("GET", "/cds-services", datetime.now(UTC)))
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+@contextmanager
+def _kept(metrics: Metrics) -> Iterator[None]:
+    """Writes the counts for the other workers while the block runs, and once more at its end."""
+    ended = threading.Event()
+
+    def keep() -> None:
+        while not ended.wait(_COUNTS_SECONDS):
+            metrics.keep()
+
+    thread = threading.Thread(target=keep, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        metrics.keep()

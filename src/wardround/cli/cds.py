@@ -1,0 +1,137 @@
+"""`wardround cds`: serves the bedside door (CDS Hooks) in the foreground."""
+
+import json
+import logging
+import multiprocessing
+import os
+import re
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from datetime import datetime
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import click
+
+from wardround.adapters.sockets import LOOPBACK, end_with_stdin, is_loopback, listen, url_of
+from wardround.cds.http.options import Options
+from wardround.cds.http.workers import Workers
+from wardround.cli.main import reported
+from wardround.cli.origins import cors_option
+from wardround.cli.results import say
+from wardround.cli.streams import print_safely
+from wardround.cli.times import TIME
+from wardround.cli.verbosity import say_on_stderr
+from wardround.settings import settings_from
+
+PORT: Final = 8181
+_EVERYWHERE: Final = "0.0.0.0"
+_BASE: Final = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+# The libraries of a model would otherwise start a thread for each processor and call, and wait for each other.
+_ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _base_url(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    if given is not None and not _BASE.fullmatch(given):
+        raise click.BadParameter("expected a URL such as https://cds.example.org, without a query")
+    return given.rstrip("/") if given else None
+
+
+@click.command(short_help="Answer CDS Hooks at the bedside: the score of one patient as a card.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Port; 0 takes a free one."
+)
+@click.option("--host", help=f"Address to listen on. [default: {_EVERYWHERE}, with --no-jwt {LOOPBACK}]")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that answer; one per core."
+)
+@click.option(
+    "--base-url",
+    callback=_base_url,
+    help="URL under which EHRs reach this service; tokens must name it as audience. [default: this machine and port]",
+)
+@click.option(
+    "--issuers",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML file that says whose tokens are accepted, and where their keys are.",
+)
+@click.option("--no-jwt", is_flag=True, help="Require no token, and serve this machine only.")
+@click.option("--as-of", type=TIME, help="Prediction time of every call, for tests and playback; needs --no-jwt.")
+@cors_option
+@click.option("--until-eof", is_flag=True, help="Stop when standard input ends (for a program that starts this one).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready.")
+def command(
+    port: int,
+    host: str | None,
+    workers: int,
+    base_url: str | None,
+    issuers: Path | None,
+    no_jwt: bool,
+    as_of: datetime | None,
+    origins: tuple[str, ...],
+    until_eof: bool,
+    as_json: bool,
+) -> None:
+    """Serve CDS Hooks at http://HOST:PORT/cds-services: the score of the patient whose chart is opened, as a card.
+
+    Every call must carry a token of an issuer in --issuers. TLS is up to the proxy in front of this service.
+    SIGTERM and Ctrl-C stop it after the calls in hand, within 10 seconds.
+    """
+    if no_jwt == (issuers is not None):
+        raise click.UsageError("give either --issuers FILE, or --no-jwt to serve this machine without tokens")
+    if as_of is not None and not no_jwt:
+        raise click.UsageError("--as-of is for tests and playback, expected --no-jwt with it; leave one of them out")
+    with listen(host or (LOOPBACK if no_jwt else _EVERYWHERE), port, "cds") as listening:
+        if no_jwt and not is_loopback(listening):
+            raise click.UsageError("--no-jwt serves this machine only, expected a loopback address; leave out --host")
+        if until_eof:
+            end_with_stdin()
+        own = f"http://{LOOPBACK}:{listening.getsockname()[1]}" if not no_jwt else url_of(listening)
+        with tempfile.TemporaryDirectory(prefix="wardround-cds-") as counts:
+            options = Options(settings_from(), base_url or own, issuers, as_of, origins, Path(counts))
+            level = logging.getLogger("wardround").level
+            work = partial(_work, options, listening, level)
+            Workers(work, workers, partial(_say_ready, options, as_json)).run()
+    say("cds: stopped")
+
+
+def _say_ready(options: Options, as_json: bool) -> None:
+    if options.issuers is None:
+        say("cds: no token is required; only this machine can call")
+    if as_json:
+        click.echo(json.dumps({"base_url": options.base_url}))
+    else:
+        click.echo(f"CDS Hooks at {options.base_url}/cds-services (Ctrl-C stops it)")
+
+
+def _work(options: Options, listening: socket.socket, level: int, ready: Connection) -> None:
+    """Is one worker: a new process, which sets itself up as the command line does."""
+    os.environ.update(_ONE_THREAD)
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    print_safely()
+    say_on_stderr()
+    logging.getLogger("wardround").setLevel(level)
+    with reported():
+        from wardround.cds.http.serving import serve
+
+        serve(options, listening, partial(ready.send, "ready"))
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent has gone, however it went."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)

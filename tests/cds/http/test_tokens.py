@@ -1,0 +1,381 @@
+"""Tests, over real HTTP, which tokens open the bedside door (the list in CDS Hooks' section on security, and more)."""
+
+import base64
+import hashlib
+import hmac
+import threading
+import time
+from datetime import UTC, datetime
+
+import jwt
+import orjson
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import select
+from tests.cds.http.ehr import BASE, CALLED, Ehr, public_jwk
+from tests.loopback import serving
+
+from wardround.adapters.database.database import opened
+from wardround.adapters.database.tables import USED_TOKENS
+from wardround.cds.tokens.key_sets import LARGEST, PAUSE, FetchedKeys, NoKeys
+from wardround.cds.tokens.used_tokens import UsedTokens
+from wardround.settings import database_in
+from wardround.spec.issuers import Issuer
+
+
+def diagnostics(answer: requests.Response) -> str:
+    outcome = answer.json()
+    assert outcome["resourceType"] == "OperationOutcome"
+    return outcome["issue"][0]["diagnostics"]
+
+
+def part(content: dict[str, object]) -> bytes:
+    return base64.urlsafe_b64encode(orjson.dumps(content)).rstrip(b"=")
+
+
+def unsigned(ehr: Ehr) -> str:
+    return (part({"alg": "none", "typ": "JWT", "kid": ehr.kid}) + b"." + part(ehr.claims()) + b".").decode()
+
+
+def signed_with_the_public_key(ehr: Ehr) -> str:
+    """HMAC with what everybody knows: a verifier that believes the header would accept it."""
+    signing = part({"alg": "HS256", "typ": "JWT", "kid": ehr.kid}) + b"." + part(ehr.claims())
+    pem = ehr.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    digest = hmac.digest(pem, signing, hashlib.sha256)
+    return (signing + b"." + base64.urlsafe_b64encode(digest).rstrip(b"=")).decode()
+
+
+def test_a_right_token_opens_the_door_which_learns_the_issuer(guarded, ehr):
+    answer = guarded.call(ehr.token())
+    assert (answer.status_code, answer.json()) == (200, {"cards": []})
+    assert [one.issuer for one in guarded.asked] == [ehr.issuer]
+
+
+def test_an_rsa_key_signs_as_recommended_or_as_its_jwk_says(serve, rsa_ehr, tmp_path):
+    (tmp_path / "keys.json").write_bytes(
+        orjson.dumps(
+            {
+                "keys": [
+                    public_jwk(rsa_ehr.key, kid="silent"),
+                    public_jwk(rsa_ehr.key, kid="says RS256", alg="RS256"),
+                    public_jwk(ec.generate_private_key(ec.SECP256R1()), kid="another curve"),
+                ]
+            }
+        )
+    )
+    served = serve(issuers=[Issuer(issuer=rsa_ehr.issuer, jwks="keys.json")])
+
+    def status(kid: str, algorithm: str) -> int:
+        token = jwt.encode(rsa_ehr.claims(), rsa_ehr.key, algorithm, headers={"kid": kid})
+        return served.call(token).status_code
+
+    assert [status("silent", one) for one in ("RS384", "RS256", "RS512", "PS384")] == [200, 401, 401, 401]
+    assert [status("says RS256", one) for one in ("RS256", "RS384")] == [200, 401]
+    # An RSA signature that names a key of an elliptic curve.
+    assert status("another curve", "RS256") == 401
+
+
+def test_a_p_256_key_signs_es256(serve, tmp_path):
+    ehr = Ehr(key=ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", kid="p256")
+    (tmp_path / "keys.json").write_bytes(orjson.dumps(ehr.keys))
+    served = serve(issuers=[Issuer(issuer=ehr.issuer, jwks="keys.json")])
+    assert served.call(ehr.token()).status_code == 200
+
+
+@pytest.mark.parametrize("forged", [unsigned, signed_with_the_public_key], ids=["none", "HS256"])
+def test_a_token_that_anybody_can_make_is_refused(guarded, ehr, forged):
+    answer = guarded.call(forged(ehr))
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert "expected ES384" in diagnostics(answer)
+    assert guarded.asked == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"aud": "https://cds.example.org/wardround/cds-services/mortality-risk"}, 401),
+        ({"aud": "http://127.0.0.1/cds-services/sepsis-risk"}, 401),
+        ({"aud": ["https://elsewhere.example.org", CALLED]}, 200),
+        ({"aud": []}, 401),
+        ({"aud": 7}, 401),
+        ({"aud": f"{CALLED}/feedback"}, 401),
+        ({"aud": "sand_man"}, 200),
+        ({"exp": 1}, 401),
+        ({"iss": "https://stranger.example.org"}, 403),
+        ({"iss": ["https://ehr.example.org/fhir"]}, 403),
+        ({"jti": ""}, 401),
+        ({"jti": 7}, 401),
+        ({"jti": "x" * 1_001}, 401),
+        ({"exp": "soon"}, 401),
+        ({"exp": float("inf")}, 401),
+        ({"iat": True}, 401),
+        ({"iat": []}, 401),
+        *(({name: None}, 403 if name == "iss" else 401) for name in ("iss", "aud", "exp", "iat", "jti")),
+    ],
+)
+def test_claims_are_held_to_what_cds_hooks_says(guarded, ehr, changes, status):
+    answer = guarded.call(ehr.token(**changes))
+    assert answer.status_code == status
+    assert len(guarded.asked) == (status == 200)
+
+
+@pytest.mark.parametrize(
+    ("iat", "exp", "nbf", "status"),
+    [
+        (0.5, 300, None, 200),  # the public sandbox rounds
+        (300, 600, None, 401),
+        (-600, -120, None, 401),
+        (-600, -30, None, 200),  # within the leeway
+        (0, 3_600, None, 200),
+        (0, 3_700, None, 401),
+        (10, 5, None, 401),
+        (0, 300, -300, 200),  # as Epic's
+        (0, 300, 300, 401),
+    ],
+)
+def test_times_are_compared_with_a_minute_of_leeway_and_an_hour_at_most(guarded, ehr, iat, exp, nbf, status):
+    now = time.time()
+    token = ehr.token(iat=now + iat, exp=now + exp, nbf=None if nbf is None else now + nbf)
+    assert guarded.call(token).status_code == status
+
+
+def test_the_audience_follows_the_base_url_and_the_path_and_never_a_header(guarded, ehr):
+    feedback = "/cds-services/sepsis-risk/feedback"
+    assert guarded.call(ehr.token(aud=f"{BASE}{feedback}"), path=feedback).status_code == 200
+    assert guarded.call(ehr.token(), path=feedback).status_code == 401
+    forged = {"Host": "evil.example.org", "X-Forwarded-Host": "evil.example.org", "Forwarded": "host=evil.example.org"}
+    aud = "https://evil.example.org/cds-services/sepsis-risk"
+    assert guarded.call(ehr.token(aud=aud), headers=forged).status_code == 401
+    got = requests.get(
+        f"{guarded.url}/cds-services",
+        headers={"Authorization": f"Bearer {ehr.token(aud=f'{BASE}/cds-services')}"},
+        timeout=30,
+    )
+    assert got.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer a.b.c", "Bearer " + "a" * 9_000]
+)
+def test_what_is_no_token_is_a_401_with_an_outcome(guarded, header):
+    headers = {} if header is None else {"Authorization": header}
+    answer = guarded.call(headers=headers)
+    assert answer.status_code == 401
+    assert diagnostics(answer)
+
+
+def test_a_token_of_another_key_and_one_without_a_kid_are_refused(guarded, ehr):
+    other = Ehr(kid=ehr.kid)
+    assert guarded.call(other.token()).status_code == 401
+    assert guarded.call(ehr.token(header={"kid": "unknown"})).status_code == 401
+    assert guarded.call(jwt.encode(ehr.claims(), ehr.key, "ES384")).status_code == 401
+
+
+def test_a_changed_claim_breaks_the_signature(guarded, ehr):
+    header, _, signature = ehr.token().split(".")
+    assert guarded.call(f"{header}.{part(ehr.claims()).decode()}.{signature}").status_code == 401
+
+
+def test_an_encoding_that_asks_for_an_unknown_extension_is_refused(guarded, ehr):
+    assert guarded.call(ehr.token(header={"crit": ["exp"], "exp": 1})).status_code == 401
+
+
+def test_a_token_is_used_once_but_two_issuers_may_choose_the_same_id(guarded, ehr, rsa_ehr):
+    token = ehr.token(jti="one")
+    assert [guarded.call(token).status_code for _ in range(2)] == [200, 401]
+    assert guarded.call(ehr.token(jti="one")).status_code == 401
+    assert guarded.call(rsa_ehr.token(jti="one")).status_code == 200
+    assert len(guarded.asked) == 2
+
+
+def test_one_of_many_calls_at_once_with_one_token_goes_through(guarded, ehr):
+    token = ehr.token()
+    seen: list[int] = []
+    threads = [threading.Thread(target=lambda: seen.append(guarded.call(token).status_code)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == [200, 401, 401, 401, 401, 401]
+
+
+def test_used_tokens_are_removed_after_they_have_expired(tmp_path):
+    def at(minute: int) -> datetime:
+        return datetime(2026, 1, 2, 5, minute, tzinfo=UTC)
+
+    with opened(database_in(tmp_path)) as database:
+        used = UsedTokens(database)
+        assert used.take("ehr", "first", at(5), at(0))
+        assert used.take("ehr", "second", at(9), at(4))
+        assert not used.take("ehr", "first", at(5), at(5))
+        assert used.take("ehr", "third", at(9), at(7))
+        with database.reading() as connection:
+            assert set(connection.execute(select(USED_TOKENS.c.jti)).scalars()) == {"second", "third"}
+
+
+def test_a_database_that_cannot_be_used_refuses_for_now_and_is_not_ready(serve, ehr, listed, tmp_path):
+    served = serve(issuers=[listed(ehr)])
+    assert requests.get(f"{served.url}/ready", timeout=30).status_code == 200
+    with opened(database_in(tmp_path)) as database, database.writing() as connection:
+        connection.exec_driver_sql("drop table used_tokens")
+    # A fault of the installation: the door stays closed, and says nothing about it to the caller.
+    assert served.call(ehr.token()).status_code == 500
+    assert served.asked == []
+    assert requests.get(f"{served.url}/ready", timeout=30).status_code == 503
+
+
+def test_a_jku_other_than_the_listed_one_is_never_fetched(serve, ehr):
+    fetched: list[str] = []
+
+    def answer(line):
+        fetched.append(line.path)
+        line.say(ehr.keys)
+
+    with serving(answer) as url:
+        served = serve(issuers=[Issuer(issuer=ehr.issuer, jku=f"{url}/jwks.json")])
+        assert served.call(ehr.token(header={"jku": f"{url}/evil.json"})).status_code == 403
+        assert fetched == []
+        assert served.call(ehr.token(header={"jku": f"{url}/jwks.json"})).status_code == 200
+        assert served.call(ehr.token()).status_code == 200
+        assert fetched == ["/fhir/jwks.json"]
+
+
+def test_the_jku_of_an_issuer_with_a_file_is_not_looked_at(guarded, ehr):
+    """The public sandbox names one on the internet."""
+    assert guarded.call(ehr.token(header={"jku": "https://127.0.0.1:1/jwks.json"})).status_code == 200
+
+
+def test_an_issuer_cannot_use_the_keys_of_another(guarded, ehr, rsa_ehr):
+    assert guarded.call(ehr.token(iss=rsa_ehr.issuer)).status_code == 401
+
+
+def test_keys_that_cannot_be_fetched_refuse_for_now(serve, ehr):
+    with serving(lambda line: line.say(b"", 500)) as url:
+        served = serve(issuers=[Issuer(issuer=ehr.issuer, jku=f"{url}/jwks.json")])
+        answer = served.call(ehr.token())
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert diagnostics(answer)
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_an_unknown_key_is_fetched_once_a_minute_whatever_comes(ehr):
+    clock, fetched = Clock(), []
+    current = [ehr]
+
+    def answer(line):
+        fetched.append(line.path)
+        line.say({"keys": [one.keys["keys"][0] for one in current]})
+
+    with serving(answer) as url:
+        keys = FetchedKeys(url, clock)
+        assert keys.key(ehr.kid) is not None
+        assert [keys.key(f"unknown {number}") for number in range(5)] == [None] * 5
+        assert len(fetched) == 1
+        # The issuer has a new key.
+        current.append(Ehr(kid="new"))
+        clock.now += PAUSE - 1
+        assert keys.key("new") is None
+        clock.now += 1
+        assert keys.key("new") is not None
+        assert len(fetched) == 2
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda line: line.say(b"", 500),
+        lambda line: line.say(b"<html>"),
+        lambda line: line.say([]),
+        lambda line: line.say({"keys": 7}),
+        lambda line: line.say(b"x" * (LARGEST + 1)),
+        lambda line: line.say(b"", 302, Location="http://127.0.0.1:1/elsewhere"),
+        lambda line: line.hang_up(),
+    ],
+    ids=["error", "html", "list", "no keys", "too large", "elsewhere", "gone"],
+)
+def test_a_fetch_that_fails_leaves_the_keys_as_they_are(ehr, broken, caplog):
+    clock, answers = Clock(), [lambda line: line.say(ehr.keys), broken]
+    with serving(lambda line: answers.pop(0)(line)) as url:
+        keys = FetchedKeys(url, clock)
+        assert keys.key(ehr.kid) is not None
+        clock.now += PAUSE
+        assert keys.key("unknown") is None
+        assert answers == []
+        assert keys.key(ehr.kid) is not None
+    assert "no keys could be fetched" in caplog.text
+    assert "the previous ones stay" in caplog.text
+
+
+def test_without_keys_nothing_is_known_and_the_next_minute_tries_again(ehr, caplog):
+    clock, answers = Clock(), [lambda line: line.say(b"", 500), lambda line: line.say(ehr.keys)]
+    with serving(lambda line: answers.pop(0)(line)) as url:
+        keys = FetchedKeys(url, clock)
+        for _ in range(2):
+            with pytest.raises(NoKeys):
+                keys.key(ehr.kid)
+        assert len(answers) == 1
+        clock.now += PAUSE
+        assert keys.key(ehr.kid) is not None
+    assert "none are known yet" in caplog.text
+
+
+def test_an_old_set_is_fetched_again_beside_the_calls_and_withdrawn_keys_are_gone(ehr):
+    clock, withdrawn = Clock(), threading.Event()
+    answers = [lambda line: line.say(ehr.keys), lambda line: line.say(Ehr(kid="other").keys)]
+    with serving(lambda line: answers.pop(0)(line)) as url:
+        keys = FetchedKeys(url, clock)
+        assert keys.key(ehr.kid) is not None
+        clock.now += 601
+        while keys.key(ehr.kid) is not None:
+            withdrawn.wait(0.01)
+        assert answers == []
+
+
+def test_a_server_that_drips_its_keys_is_given_up(ehr, caplog):
+    def drip(line):
+        line.send_response(200)
+        line.send_header("Content-Length", "100000")
+        line.end_headers()
+        for _ in range(200):
+            line.write(b" ")
+            if line.close_connection:
+                return
+            time.sleep(0.05)
+
+    with serving(drip) as url:
+        keys = FetchedKeys(url)
+        with pytest.raises(NoKeys):
+            keys.key(ehr.kid)
+    assert "no keys could be fetched" in caplog.text
+
+
+def test_unusable_keys_of_a_set_are_left_out(tmp_path):
+    from wardround.cds.tokens.public_keys import public_keys
+
+    small = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    good = ec.generate_private_key(ec.SECP384R1())
+    keys = [
+        public_jwk(small, kid="short"),
+        public_jwk(good, kid="for encryption", use="enc"),
+        public_jwk(good, kid="of another curve", alg="ES256"),
+        public_jwk(good, kid="symmetric by its word", alg="HS256"),
+        {"kty": "oct", "k": "c2VjcmV0", "kid": "symmetric", "alg": "HS256"},
+        {"kty": "EC", "crv": "P-384", "x": "AA", "y": "AA", "kid": "not on the curve"},
+        {"kty": ["RSA"], "kid": "odd"},
+        public_jwk(good),
+        public_jwk(good, kid="good", use="sig", alg="ES384", x5c=["…"]),
+        "odd",
+    ]
+    read = public_keys(orjson.dumps({"keys": keys}))
+    assert {kid: one.algorithm for kid, one in read.items()} == {"good": "ES384"}
