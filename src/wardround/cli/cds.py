@@ -2,17 +2,15 @@
 
 import json
 import logging
-import multiprocessing
 import os
 import re
 import signal
 import socket
 import sys
 import tempfile
-import threading
 from datetime import datetime
 from functools import partial
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -21,7 +19,7 @@ import click
 
 from wardround.adapters.sockets import LOOPBACK, end_with_stdin, is_loopback, listen, url_of
 from wardround.cds.http.options import Options
-from wardround.cds.http.workers import Workers
+from wardround.cds.http.workers import Workers, end_with_parent
 from wardround.cli.main import reported
 from wardround.cli.origins import cors_option
 from wardround.cli.results import say
@@ -97,7 +95,8 @@ def command(
             options = Options(settings_from(), base_url or own, issuers, as_of, origins, Path(counts))
             level = logging.getLogger("wardround").level
             work = partial(_work, options, listening, level)
-            Workers(work, workers, partial(_say_ready, options, as_json)).run()
+            # Closed at once, so that new calls go elsewhere while those in hand are finished.
+            Workers(work, workers, partial(_say_ready, options, as_json), listening.close).run()
     say("cds: stopped")
 
 
@@ -115,7 +114,7 @@ def _work(options: Options, listening: socket.socket, level: int, ready: Connect
     os.environ.update(_ONE_THREAD)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     print_safely()
     say_on_stderr()
     logging.getLogger("wardround").setLevel(level)
@@ -127,11 +126,3 @@ def _work(options: Options, listening: socket.socket, level: int, ready: Connect
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(0)
-
-
-def _end_with_parent() -> None:
-    """Ends this process when its parent has gone, however it went."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)

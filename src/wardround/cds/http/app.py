@@ -200,12 +200,16 @@ class _Contained:
             started = started or message["type"] == "http.response.start"
             await send(message)
 
+        answer = _broken()
         try:
             await self._app(scope, receive, noted)
+            return
+        except asyncio.CancelledError:  # the worker stops, and has waited as long as it may
+            answer = Problem(503, "the service is stopping; try again", _AGAIN).answer()
         except Exception as error:  # noqa: BLE001 - the server would log its message, which may quote a patient
             _LOG.error("request: %s", named(error))
-            if not started:
-                await _response(_broken())(scope, receive, send)
+        if not started:
+            await _response(answer)(scope, receive, send)
 
 
 async def _health(_request: Request) -> Response:

@@ -76,7 +76,8 @@ class Metrics:
         unfinished.replace(self._own)
 
     def text(self) -> str:
-        """Returns the sums over all workers in Prometheus' text format."""
+        """Returns the sums over all workers in Prometheus' text format. What it says once, it does not take back."""
+        self.keep()
         with self._lock:
             sums = defaultdict(float, self._counts)
         for series, count in self._others():

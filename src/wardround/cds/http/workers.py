@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -35,9 +36,11 @@ class CannotStart(WardroundError):
 class Workers:
     """The workers of one service. They are new processes, not forks: threads of the libraries do not survive a fork."""
 
-    def __init__(self, work: Work, count: int, ready: Callable[[], None]) -> None:
+    def __init__(self, work: Work, count: int, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
+        """Prepares them. `ready` is called when the first answers, `stopping` before they are asked to stop."""
         self._work = work
         self._ready = ready
+        self._stopping = stopping
         self._spawn = multiprocessing.get_context("spawn")
         self._running: list[SpawnProcess] = []
         self._starting: dict[Connection, SpawnProcess] = {}
@@ -46,7 +49,7 @@ class Workers:
         self._pause = 0.0
 
     def run(self) -> None:
-        """Runs the workers until SIGTERM or SIGINT, and calls `ready` once, when the first of them answers.
+        """Runs the workers until SIGTERM or SIGINT, and then until they have finished what they have in hand.
 
         Raises CannotStart if none ever was ready.
         """
@@ -109,6 +112,7 @@ class Workers:
         self._pause = min(_LONGEST_PAUSE, 2 * self._pause + 1)
 
     def _stop(self) -> None:
+        self._stopping()
         for process in self._running:
             process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
@@ -118,6 +122,18 @@ class Workers:
                 _LOG.error("cds: worker %d did not stop within %.0f s; it is killed", process.pid, STOP_SECONDS)
                 process.kill()
                 process.join()
+
+
+def end_with_parent() -> None:
+    """Makes this worker end as by SIGTERM when its parent has gone, however it went."""
+    parent = multiprocessing.parent_process()
+
+    def watch(sentinel: int) -> None:
+        wait([sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if parent is not None:
+        threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
 def _writing_to(pipe: int) -> Callable[[int, FrameType | None], None]:

@@ -5,7 +5,6 @@ import json
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -19,6 +18,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from wardround.adapters.child_service import child_service
 from wardround.demo.fhir_server.app import Transports, create_app
 from wardround.demo.fhir_server.certificates import Certificate, throw_away_certificate
 from wardround.demo.fhir_server.faults import FaultPlan, Faults
@@ -28,7 +28,6 @@ from wardround.errors import FhirUnreachable
 
 _KEEP_ALIVE_SECONDS = 75
 _SHUTDOWN_SECONDS = 2
-_STOP_SECONDS = 10
 
 
 def serve(
@@ -163,30 +162,7 @@ def running_server(
             file = Path(folder) / "clients.json"
             file.write_text(clients.model_dump_json())
             options += ["--clients", str(file)]
-        with _child([sys.executable, "-P", "-m", "wardround", "fhir-server", *options]) as (base_url, pid):
-            yield RunningServer(base_url.removesuffix("/fhir"), pid, str(certificate.file) if certificate else None)
-
-
-@contextmanager
-def _child(command: list[str]) -> Iterator[tuple[str, int]]:
-    """Yields the server's base URL and process id."""
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert child.stdin is not None
-    assert child.stdout is not None
-    try:
-        first_line = child.stdout.readline()
-        if not first_line:
-            raise FhirUnreachable("fhir-server: ended before it was ready; its message is above")
-        yield json.loads(first_line)["base_url"], child.pid
-    finally:
-        child.stdin.close()
-        _wait(child)
-        child.stdout.close()
-
-
-def _wait(child: subprocess.Popen[bytes]) -> None:
-    try:
-        child.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+        failure = FhirUnreachable("fhir-server: ended before it was ready; its message is above")
+        with child_service(["fhir-server", *options], failure) as child:
+            control_url = child.said["base_url"].removesuffix("/fhir")
+            yield RunningServer(control_url, child.pid, str(certificate.file) if certificate else None)

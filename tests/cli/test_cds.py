@@ -1,0 +1,163 @@
+"""Tests `wardround cds` as it is run: what it refuses to start with, its workers, and how it stops."""
+
+import json
+import os
+import re
+import signal
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from click.testing import CliRunner
+from sqlalchemy import select
+from tests.cds.http.conftest import entry_of
+from tests.cds.http.ehr import Ehr
+
+from wardround.adapters.database.database import opened
+from wardround.adapters.database.tables import USED_TOKENS
+from wardround.adapters.sockets import listen
+from wardround.cds.http.running import running_door
+from wardround.cli.main import wardround
+
+BASE = "https://cds.example.org"
+DISCOVERY = f"{BASE}/cds-services"
+WAIT = 120  # seconds, for what takes two on an idle machine
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "give either --issuers FILE, or --no-jwt"),
+        (["--no-jwt", "--issuers", "issuers.yaml"], "give either --issuers FILE, or --no-jwt"),
+        (["--issuers", "issuers.yaml", "--as-of", "2026-01-02T05:00:00Z"], "expected --no-jwt with it"),
+        (["--no-jwt", "--host", "0.0.0.0"], "expected a loopback address; leave out --host"),
+        (["--no-jwt", "--base-url", "cds.example.org"], "expected a URL such as https://cds.example.org"),
+        (["--no-jwt", "--base-url", "https://cds.example.org/?a=b"], "without a query"),
+        (["--no-jwt", "--cors", "sandbox.example.org"], "expected scheme, host and port"),
+        (["--no-jwt", "--workers", "0"], "not in the range"),
+    ],
+)
+def test_what_contradicts_itself_does_not_start(options, message):
+    result = CliRunner().invoke(wardround, ["cds", "--port", "0", *options])
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.replace("│", "").split())
+
+
+def test_a_taken_port_is_said_with_a_remedy():
+    with listen("127.0.0.1", 0, "test") as taken:
+        result = CliRunner().invoke(wardround, ["cds", "--no-jwt", "--port", str(taken.getsockname()[1])])
+    assert "choose another with --port" in str(result.exception)
+
+
+@pytest.fixture
+def environment(settings) -> dict[str, str]:
+    places = {"HOME": settings.home, "VAR": settings.var, "MODELS": settings.models, "DATABASE": settings.database}
+    return {**os.environ, **{f"WARDROUND_{name}": str(place) for name, place in places.items()}}
+
+
+@pytest.fixture
+def issuers(tmp_path: Path, ehr: Ehr) -> Path:
+    file = tmp_path / "issuers.yaml"
+    file.write_text(json.dumps({"issuers": [entry_of(ehr, tmp_path).model_dump(exclude_none=True)]}))
+    return file
+
+
+@pytest.fixture(scope="module")
+def ehr() -> Ehr:
+    return Ehr()
+
+
+def discovered(url: str, token: str | None = None) -> int:
+    """Returns the status of a discovery over a connection of its own."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return requests.get(f"{url}/cds-services", headers=headers, timeout=WAIT).status_code
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    """Returns the workers: the children of the service that are not Python's own keeper of resources."""
+    children = psutil.Process(pid).children()
+    return [one for one in children if "resource_tracker" not in " ".join(one.cmdline())]
+
+
+def until(condition) -> None:
+    for _ in range(WAIT * 20):
+        with suppress(psutil.NoSuchProcess):
+            if condition():
+                return
+        threading.Event().wait(0.05)
+    pytest.fail("it did not come to that")
+
+
+def port_of(pid: int) -> int:
+    [port] = {one.laddr.port for one in psutil.Process(pid).net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+    return port
+
+
+def accepts(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=WAIT):
+            return True
+    except ConnectionRefusedError:
+        return False
+
+
+def test_workers_share_used_tokens_and_counts_and_finish_what_is_in_hand(environment, issuers, ehr):
+    options = ["--workers", "2", "--issuers", str(issuers), "--base-url", BASE, "--host", "127.0.0.1"]
+    with running_door(*options, environment=environment) as door:
+        assert door.said == {"base_url": BASE}
+        port = port_of(door.pid)
+        url = f"http://127.0.0.1:{port}"
+        until(lambda: len(polling(door.pid)) == 2)
+        one, other = polling(door.pid)
+        token = ehr.token(aud=DISCOVERY)
+        # Only one of them can answer each.
+        other.suspend()
+        assert discovered(url, token) == 200
+        other.resume()
+        one.suspend()
+        assert discovered(url, token) == 401
+        assert discovered(url, ehr.token(aud=DISCOVERY)) == 200
+        one.resume()
+        until(lambda: counted(url, "200") == 2)
+        one.kill()
+        assert discovered(url, ehr.token(aud=DISCOVERY)) == 200
+        # What the dead one counted still counts.
+        assert counted(url, "200") == 3
+        with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as connection:
+            token = ehr.token(aud=f"{BASE}/cds-services/none")
+            head = "POST /cds-services/none HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+            connection.sendall(f"{head}Authorization: Bearer {token}\r\nContent-Length: 2\r\n\r\n{{".encode())
+            until(lambda: used(environment) == 4)
+            os.kill(door.pid, signal.SIGTERM)
+            until(lambda: not accepts(port))
+            connection.sendall(b"}")
+            said = b""
+            while part := connection.recv(65_536):
+                said += part
+        assert said.startswith(b"HTTP/1.1 404 ")
+        assert b"OperationOutcome" in said
+        until(lambda: psutil.Process(door.pid).status() == psutil.STATUS_ZOMBIE)
+
+
+def polling(pid: int) -> list[psutil.Process]:
+    """Returns the workers whose event loop runs."""
+    return [one for one in workers_of(pid) if any("eventpoll" in target for target in opened_by(one))]
+
+
+def opened_by(process: psutil.Process) -> list[str]:
+    return [str(link.readlink()) for link in Path(f"/proc/{process.pid}/fd").iterdir() if link.is_symlink()]
+
+
+def counted(url: str, status: str) -> int:
+    text = requests.get(f"{url}/metrics", timeout=WAIT).text
+    [value] = re.findall(rf'kind="discovery",status="{status}"}} (\d+)', text)
+    return int(value)
+
+
+def used(environment: dict[str, str]) -> int:
+    with opened(environment["WARDROUND_DATABASE"]) as database, database.reading() as connection:
+        return len(connection.execute(select(USED_TOKENS.c.jti)).all())
