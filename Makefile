@@ -38,7 +38,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 demo: install ## Show everything once on an embedded FHIR server: data, training, screening, report
 	@$(BIN)/wardround demo
 
-up: install ## Keep it running: Airflow with its UI, the FHIR server, schedules on
+up: install ## Keep it running: Airflow with its UI, the FHIR server, CDS Hooks, schedules on
 	@exec $(BIN)/wardround up
 
 # Each worker has its own Airflow database. The tests of a file run in the same worker and share their fixtures. Files

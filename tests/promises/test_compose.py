@@ -1,6 +1,7 @@
 """Tests docker-compose.yaml, Dockerfile and .env.example by reading them; no Docker engine is used."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -8,7 +9,10 @@ import yaml
 from wardround.airflow.environment import EVERYWHERE
 from wardround.airflow.pools import FHIR_POOL, FHIR_POOL_SLOTS
 from wardround.airflow.provider import DEFAULT_CONNECTION
+from wardround.cds.http.workers import STOP_SECONDS
+from wardround.cli.cds import command as cds
 from wardround.settings import PROJECT
+from wardround.spec.loading import load_issuers
 
 COMPOSE = (PROJECT / "docker-compose.yaml").read_text()
 SERVICES = yaml.safe_load(COMPOSE)["services"]
@@ -24,8 +28,9 @@ def pins(name):
     return set(re.findall(r"^([a-z0-9-]+==\S+)", (PROJECT / name).read_text(), flags=re.MULTILINE))
 
 
-def test_the_services_are_those_of_airflows_own_file_and_a_fhir_server():
-    assert set(SERVICES) == {f"airflow-{name}" for name in AIRFLOW} | {"postgres", "redis", "fhir", "fhir-db", "ward"}
+def test_the_services_are_those_of_airflows_own_file_a_fhir_server_and_the_bedside_door():
+    others = {"postgres", "redis", "fhir", "fhir-db", "ward", "cds"}
+    assert set(SERVICES) == {f"airflow-{name}" for name in AIRFLOW} | others
 
 
 def test_airflows_settings_agree_with_the_local_profile():
@@ -77,14 +82,30 @@ def test_every_image_is_pinned():
 
 def test_every_named_volume_is_declared_and_used():
     mounted = {mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
+    folders = {mount for mount in mounted if mount.startswith("./")}
 
-    assert mounted == set(yaml.safe_load(COMPOSE)["volumes"])
+    assert mounted - folders == set(yaml.safe_load(COMPOSE)["volumes"])
+    assert [folder for folder in folders if not (PROJECT / folder).is_dir()] == []
 
 
 def test_ports_are_open_to_this_machine_only():
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
 
-    assert sorted(ports) == ["127.0.0.1:8080:8080", "127.0.0.1:8090:8080"]
+    assert sorted(ports) == ["127.0.0.1:8080:8080", "127.0.0.1:8090:8080", "127.0.0.1:8181:8181"]
+
+
+def test_the_bedside_door_is_started_with_options_that_it_has_and_answers_nobody_who_is_not_listed():
+    program, name, *options = SERVICES["cds"]["command"]
+    known = {option for parameter in cds.params for option in parameter.opts}
+    given = dict(option.split("=", 1) for option in options)
+    [issuers] = [mount.split(":")[0] for mount in SERVICES["cds"]["volumes"] if "deploy" in mount]
+
+    assert (program, name) == ("wardround", "cds")
+    assert set(given) <= known
+    assert given["--port"] == "8181"
+    assert load_issuers(PROJECT / issuers / Path(given["--issuers"]).name).issuers == ()
+    grace = SERVICES["cds"]["stop_grace_period"]
+    assert int(grace.removesuffix("s")) > STOP_SECONDS
 
 
 def test_init_creates_the_pool_that_the_dags_name():

@@ -14,6 +14,7 @@ from typing import Final
 import psutil
 
 from wardround.adapters.files.refused import storing
+from wardround.adapters.sockets import LOOPBACK
 from wardround.demo.airflow_rest import AirflowApi
 from wardround.errors import WardroundError
 
@@ -21,7 +22,6 @@ from wardround.errors import WardroundError
 _READY_SECONDS: Final = 600
 _STOP_SECONDS: Final = 20
 POLL_SECONDS: Final = 0.5
-LOOPBACK: Final = "127.0.0.1"
 
 
 class Standalone:
@@ -92,16 +92,16 @@ def free_port() -> int:
         return port
 
 
-def refuse_taken(port: int) -> None:
-    """Raises WardroundError if somebody already listens on a loopback port."""
+def refuse_taken(port: int, service: str = "Airflow", option: str = "--port") -> None:
+    """Raises WardroundError, which names the service, if somebody already listens on a loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError as error:
             raise WardroundError(
-                f"Airflow: port {port} cannot be used ({error.strerror}), expected a free one; choose another:"
-                f" wardround up --port {port + 1 if port < 65535 else 8080}"
+                f"{service}: port {port} cannot be used ({error.strerror}), expected a free one; choose another:"
+                f" wardround up {option} {port + 1 if port < 65535 else 8080}"
             ) from None
 
 

@@ -1,5 +1,6 @@
-"""Runs a ward, a FHIR server and Airflow with its UI until the block ends."""
+"""Runs a ward, a FHIR server, the bedside door and Airflow with its UI until the block ends."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from wardround.adapters.files.refused import storing
 from wardround.adapters.models.store import ModelStore
 from wardround.airflow.environment import local_environment
+from wardround.cds.http.running import running_door
 from wardround.core.progress import Say
 from wardround.demo.airflow_rest import FINISHED
 from wardround.demo.demo_ward import prepare_ward
@@ -23,10 +25,11 @@ from wardround.spec.loading import condition_ids
 
 @dataclass(frozen=True)
 class Ward:
-    """What is running: Airflow, the FHIR server's base URL, and the settings that both were started with."""
+    """What is running: Airflow, the FHIR server's base URL, the bedside door's, and the settings of all three."""
 
     airflow: Standalone
     fhir_base_url: str
+    cds_base_url: str
     settings: Settings
 
     def first_round(self, say: Say) -> None:
@@ -63,14 +66,15 @@ class Ward:
 
 @contextmanager
 def running_ward(
-    settings: Settings, mimic: Path | None, stays: int, now: datetime, port: int, say: Say
+    settings: Settings, mimic: Path | None, stays: int, now: datetime, port: int, cds_port: int, say: Say
 ) -> Iterator[Ward]:
     """Creates a new ward in var/up as of `now`, and runs it; Airflow's history and the models in var/up are kept.
 
-    Raises WardroundError if the port is taken, before anything is changed.
+    Raises WardroundError if a port is taken, before anything is changed.
     """
     # Checked before anything in var/up is removed: the process that has the port may be using it.
     refuse_taken(port)
+    refuse_taken(cds_port, "CDS Hooks", "--cds-port")
     folder = settings.var / "up"
     own = replace(
         settings, var=folder, runs=str(folder / "runs"), models=folder / "models", database=database_in(folder)
@@ -84,7 +88,10 @@ def running_ward(
     say("Starting the FHIR server")
     with running_server(data=folder / "fhir", db=folder / "fhir.sqlite") as server:
         variables = local_environment(own, folder / "airflow", server.base_url) | {"MIMIC_CSV_PATH": str(mimic)}
-        say("Starting Airflow")
-        with running_standalone(variables, port, folder / "airflow.log") as airflow:
+        say("Starting CDS Hooks and Airflow")
+        with (
+            running_door("--no-jwt", port=cds_port, environment={**os.environ, **variables}) as door,
+            running_standalone(variables, port, folder / "airflow.log") as airflow,
+        ):
             airflow.wait_until_ready()
-            yield Ward(airflow, server.base_url, own)
+            yield Ward(airflow, server.base_url, door.said["base_url"], own)

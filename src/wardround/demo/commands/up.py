@@ -9,6 +9,7 @@ from types import FrameType
 
 import click
 
+from wardround.cli.cds import PORT as CDS_PORT
 from wardround.cli.results import say
 from wardround.settings import settings_from
 
@@ -18,8 +19,11 @@ from wardround.settings import settings_from
     "--stays", type=click.IntRange(min=20), default=30, show_default=True, help="Stays in the simulated ward."
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port of Airflow's UI.")
-def command(stays: int, port: int) -> None:
-    """Start Airflow with its UI, a FHIR server with a ward as of now, and the schedules; Ctrl-C stops all of it.
+@click.option(
+    "--cds-port", type=click.IntRange(1, 65535), default=CDS_PORT, show_default=True, help="Port of CDS Hooks."
+)
+def command(stays: int, port: int, cds_port: int) -> None:
+    """Start Airflow with its UI, a FHIR server with a ward as of now, CDS Hooks and the schedules; Ctrl-C stops all.
 
     Uses the MIMIC-IV CSVs at MIMIC_CSV_PATH if that is set, and a simulated ward otherwise. All files are in var/up:
     the ward is created anew each time; models and Airflow's history are kept.
@@ -32,10 +36,11 @@ def command(stays: int, port: int) -> None:
     mimic = os.environ.get("MIMIC_CSV_PATH")
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     try:
-        with running_ward(settings_from(), Path(mimic) if mimic else None, stays, now, port, say) as ward:
+        with running_ward(settings_from(), Path(mimic) if mimic else None, stays, now, port, cds_port, say) as ward:
             click.echo(f"Airflow      {ward.airflow.api.base_url}  (this machine only; everyone is admin, no password)")
             click.echo(f"Reports      {ward.airflow.api.base_url}/plugin/wardround-reports")
             click.echo(f"FHIR server  {ward.fhir_base_url}")
+            click.echo(f"CDS Hooks    {ward.cds_base_url}/cds-services  (this machine only; no token)")
             click.echo(f"Runs         {ward.settings.runs}")
             click.echo(f"Log          {ward.airflow.log}")
             ward.first_round(say)
