@@ -3,14 +3,15 @@
 Uses no clock.
 """
 
-from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from wardround.core.events import UTC
+from wardround.core.exclusion import Decisive, reasons_against, years_between
+from wardround.core.microseconds import micros, micros_in
 from wardround.spec.conditions import Condition
 
 STAY_COLUMNS: Final = {
@@ -41,7 +42,6 @@ FOUND_STAY_COLUMNS: Final = {
 OF_STAY: Final = ("birth_date", "sex", "unit_begin", "hospital_begin")
 EXCLUDED_COLUMNS: Final = {"stay_id": "str", "patient_id": "str", "reason": "str"}
 NOT_IN_PROGRESS: Final = ("not_yet_admitted", "discharged")
-TOOK_PLACE: Final = ("arrived", "triaged", "in-progress", "onleave", "finished", "unknown")
 
 
 class FoundStays(NamedTuple):
@@ -59,29 +59,8 @@ class SplitStays(NamedTuple):
 
 
 def eligible(stays: pd.DataFrame, as_of: pd.Timestamp, condition: Condition) -> SplitStays:
-    """Splits stays (FOUND_STAY_COLUMNS) by the condition's cohort at as_of.
-
-    Whether a stay is under way at as_of is read from its period, not from its status, which describes today. Of the
-    stays that would be screened, an Encounter that another one is a part of is excluded, and so is a person's second
-    record. Reasons, the first that applies: unusable_status, no_admission_time, not_yet_admitted, discharged,
-    finished_without_end, deceased, inactive_patient, merged_patient, unknown_patient, no_birth_date, under_age,
-    uncertain_age, parent_encounter.
-    """
-    youngest = condition.cohort.min_age
-    open_ended = stays["outtime"].isna()
-    rules = [
-        (~stays["status"].isin(TOOK_PLACE), "unusable_status"),
-        (stays["intime"].isna(), "no_admission_time"),
-        (stays["intime"] > as_of, "not_yet_admitted"),
-        (stays["outtime"] <= as_of, "discharged"),
-        (open_ended & (stays["status"] == "finished"), "finished_without_end"),
-        *((stays["barred"] == bar, bar) for bar in sorted(set(stays["barred"]) - {""})),
-        (stays["born_by"].isna(), "no_birth_date"),
-        (completed_years(stays["born_from"], as_of) < youngest, "under_age"),
-        (completed_years(stays["born_by"], as_of) < youngest, "uncertain_age"),
-    ]
-    reason = np.select([rule.to_numpy(dtype=bool) for rule, _ in rules], [name for _, name in rules], default="")
-    reason = _once_a_person(stays, reason)
+    """Splits stays (FOUND_STAY_COLUMNS) by the condition's cohort at as_of; for the reasons see `reasons_against`."""
+    reason = reasons_against(Decisive.of_frame(stays), as_of, condition)
     excluded = stays.assign(reason=reason)[reason != ""]
     return SplitStays(
         stays[reason == ""].reset_index(drop=True),
@@ -89,41 +68,10 @@ def eligible(stays: pd.DataFrame, as_of: pd.Timestamp, condition: Condition) -> 
     )
 
 
-def _once_a_person(stays: pd.DataFrame, reason: np.ndarray) -> np.ndarray:
-    """Returns the reasons, with one added for each stay that repeats a person who is already counted."""
-    screened = stays[reason == ""]
-    wholes, patients = _wholes(stays, screened["stay_id"]), set(screened["patient_id"])
-    rules = [
-        stays["stay_id"].isin(wholes),
-        pd.Series([not patients.isdisjoint(other.split()) for other in stays["succeeded_by"]], index=stays.index),
-    ]
-    again = np.select([rule.to_numpy(dtype=bool) for rule in rules], ["parent_encounter", "merged_patient"], default="")
-    return np.where(reason == "", again, reason)
-
-
-def _wholes(stays: pd.DataFrame, stay_ids: Iterable[str]) -> set[str]:
-    """Returns the Encounters of the same patient that these stays are part of, at any depth.
-
-    A newborn's Encounter may be part of the mother's, which is not returned.
-    """
-    whose = dict(zip(stays["stay_id"], stays["patient_id"], strict=True))
-    parts = zip(stays["stay_id"], stays["part_of"], strict=True)
-    above = {part: whole for part, whole in parts if whose.get(whole) == whose[part]}
-    found: set[str] = set()
-    for stay_id in stay_ids:
-        whole = above.get(stay_id, "")
-        while whole and whole not in found and whole != stay_id:
-            found.add(whole)
-            whole = above.get(whole, "")
-    return found
-
-
 def completed_years(birth_date: pd.Series, at: pd.Timestamp | pd.DatetimeIndex) -> pd.Series:
     """Returns the age in completed calendar years at one time, or at one time per row; NaN without a birth date."""
-    before_birthday = (birth_date.dt.month > at.month) | (
-        (birth_date.dt.month == at.month) & (birth_date.dt.day > at.day)
-    )
-    return at.year - birth_date.dt.year - before_birthday
+    moments = micros(at) if isinstance(at, datetime) else micros_in(at.to_series())
+    return pd.Series(years_between(micros_in(birth_date), moments), index=birth_date.index)
 
 
 def hours_at(rows: pd.DataFrame, stays: pd.DataFrame) -> np.ndarray:

@@ -1,16 +1,17 @@
 """Builds feature rows from events, for training, screening and the bedside alike. Uses no clock, network or files."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
 
 from wardround.core.events import Events
-from wardround.core.microseconds import PER_DAY, PER_HOUR, UNKNOWN, micros_in, micros_long
+from wardround.core.exclusion import Stay
+from wardround.core.microseconds import PER_DAY, PER_HOUR, UNKNOWN, micros, micros_in, micros_long
 from wardround.core.texts import Texts
 from wardround.spec.conditions import LONGEST_HOURS, Condition
 
@@ -21,7 +22,9 @@ _DEMOGRAPHIC_SOURCES: Final = {
     "hours_in_unit": "unit_begin",
     "hours_in_hospital": "hospital_begin",
 }
+_SEXES: Final = {"male": 1.0, "female": 0.0}
 DAYS_PER_YEAR: Final = 365.25
+Column = Sequence[Any] | np.ndarray
 ROWS_AT_ONCE: Final = 2048
 """How many index rows are worked on together, which bounds the memory in use, however long the index is."""
 
@@ -135,27 +138,42 @@ class Index:
         """
         _check_index(frame, condition)
         as_of = micros_in(frame["as_of"])
-        found: dict[str, np.ndarray] = {
-            name: _DEMOGRAPHICS[name](frame, as_of) for name in condition.features.demographics
+        found = {
+            name: _DEMOGRAPHICS[name](frame["sex"].tolist() if name == "sex" else micros_in(frame[source]), as_of)
+            for name, source in _sources_of(condition)
         }
         return cls(Texts.of_series(frame["patient_id"]), as_of, found)
+
+    @classmethod
+    def of_stays(cls, stays: Sequence[Stay], as_of: datetime, condition: Condition) -> Self:
+        """Returns the index of stays at one prediction time."""
+        moments = np.full(len(stays), micros(as_of))
+        found = {
+            name: _DEMOGRAPHICS[name]([getattr(stay, source) for stay in stays], moments)
+            for name, source in _sources_of(condition)
+        }
+        return cls(Texts.of([stay.patient_id for stay in stays]), moments, found)
 
     def __len__(self) -> int:
         return len(self.as_of)
 
 
-def _age(index: pd.DataFrame, as_of: np.ndarray) -> np.ndarray:
-    born = micros_in(index["birth_date"])
-    return np.where(born == UNKNOWN, np.nan, (as_of - born) / PER_DAY / DAYS_PER_YEAR)
+def _sources_of(condition: Condition) -> list[tuple[str, str]]:
+    """Returns the condition's demographics, each with what it is made of."""
+    return [(name, _DEMOGRAPHIC_SOURCES[name]) for name in condition.features.demographics]
 
 
-def _sex(index: pd.DataFrame, _as_of: np.ndarray) -> np.ndarray:
-    return index["sex"].map({"male": 1.0, "female": 0.0}).to_numpy(dtype=float)
+def _age(born: Column, as_of: np.ndarray) -> np.ndarray:
+    births = np.asarray(born, dtype=np.int64)
+    return np.where(births == UNKNOWN, np.nan, (as_of - births) / PER_DAY / DAYS_PER_YEAR)
 
 
-def _hours(demographic: str) -> Callable[[pd.DataFrame, np.ndarray], np.ndarray]:
-    begin = _DEMOGRAPHIC_SOURCES[demographic]
-    return lambda index, as_of: _hours_since(micros_in(index[begin]), as_of)
+def _sex(sex: Column, _as_of: np.ndarray) -> np.ndarray:
+    return np.array([_SEXES.get(one, np.nan) for one in sex], dtype=float)
+
+
+def _hours(begin: Column, as_of: np.ndarray) -> np.ndarray:
+    return _hours_since(np.asarray(begin, dtype=np.int64), as_of)
 
 
 def _hours_since(begin: np.ndarray, as_of: np.ndarray) -> np.ndarray:
@@ -167,11 +185,11 @@ def _hours_since(begin: np.ndarray, as_of: np.ndarray) -> np.ndarray:
     return np.where((hours >= 0) & (hours <= LONGEST_HOURS), hours, np.nan)
 
 
-_DEMOGRAPHICS: Final[dict[str, Callable[[pd.DataFrame, np.ndarray], np.ndarray]]] = {
+_DEMOGRAPHICS: Final[dict[str, Callable[[Column, np.ndarray], np.ndarray]]] = {
     "age": _age,
     "sex": _sex,
-    "hours_in_unit": _hours("hours_in_unit"),
-    "hours_in_hospital": _hours("hours_in_hospital"),
+    "hours_in_unit": _hours,
+    "hours_in_hospital": _hours,
 }
 
 

@@ -116,17 +116,19 @@ def read_secret(path: Path) -> str:
 
 def require_private(token_url: str | None) -> None:
     """Raises FhirError for a token endpoint that would get secrets unencrypted: http, except on this machine."""
-    if token_url is None:
-        return
+    if token_url is not None and not is_private(token_url):
+        raise FhirError("token URL: not https, expected https://host/path without credentials; correct it")
+
+
+def is_private(url: str) -> bool:
+    """Returns whether secrets may be sent to a URL: it has none itself, and is https or ends on this machine."""
     try:
-        parts = urlsplit(token_url)
+        parts = urlsplit(url)
         ends_here = _is_loopback(parts.hostname or "")
     except ValueError:
-        parts, ends_here = urlsplit(""), False
-    if parts.scheme == "https" and parts.hostname and not parts.username:
-        return
-    if not (parts.scheme == "http" and ends_here and not parts.username):
-        raise FhirError("token URL: not https, expected https://host/path without credentials; correct it")
+        return False
+    encrypted = parts.scheme == "https" and bool(parts.hostname)
+    return not parts.username and (encrypted or (parts.scheme == "http" and ends_here))
 
 
 def _is_loopback(host: str) -> bool:

@@ -27,6 +27,11 @@ def last_updated(resource: Resource) -> Any:
     return meta.get("lastUpdated") if isinstance(meta, dict) else None
 
 
+def version_of(updated: object, resource: object) -> str | int:
+    """Returns what tells a version of a resource from others: its `lastUpdated`, or else a hash of its content."""
+    return updated if type(updated) is str else hash(repr(resource))
+
+
 class Seen:
     """What a search has given: the newest version of each resource. `again` holds the keys of those given twice."""
 
@@ -39,7 +44,7 @@ class Seen:
 
     def takes(self, key: str, updated: object, resource: object) -> bool:
         """Returns whether this is new, or a newer version of what was given."""
-        version = updated if type(updated) is str else hash(repr(resource))
+        version = version_of(updated, resource)
         known = self.versions.get(key)
         if known is None:
             self.versions[key] = version

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPResponse
 from io import BufferedReader, RawIOBase
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -40,6 +40,8 @@ class _Watched(RawIOBase):
     enough may take as long as it needs.
     """
 
+    _gives_back = True
+
     def __init__(self, raw: Any, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._raw = raw
         self._clock = clock
@@ -55,7 +57,7 @@ class _Watched(RawIOBase):
         began = self._clock()
         read: int | None = self._raw.readinto(buffer)
         self._left -= self._clock() - began
-        if read and self.in_body:
+        if read and self.in_body and self._gives_back:
             self._left = min(self._whole, self._left + read / SLOWEST)
         return read
 
@@ -64,11 +66,30 @@ class _Watched(RawIOBase):
         super().close()
 
 
+class _Hurried(_Watched):
+    """The same, where the whole answer must be there within the timeout, however fast it comes."""
+
+    _gives_back = False
+
+    def __init__(self, raw: Any, sock: socket.socket, timeout: float) -> None:
+        super().__init__(raw, timeout)
+        self._sock = sock
+        self._left = timeout
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._left > 0:
+            self._sock.settimeout(self._left)
+        return super().readinto(buffer)
+
+
 class _WatchedResponse(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self._watched = _Watched(self.fp.detach(), sock.gettimeout() or math.inf)
+        self._watched = self._watching(self.fp.detach(), sock)
         self.fp = BufferedReader(self._watched)
+
+    def _watching(self, raw: Any, sock: socket.socket) -> _Watched:
+        return _Watched(raw, sock.gettimeout() or math.inf)
 
     def begin(self) -> None:
         super().begin()
@@ -91,7 +112,25 @@ class _TlsConnections(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-_POOLS: Final = {"http": _Connections, "https": _TlsConnections}
+class _HurriedResponse(_WatchedResponse):
+    def _watching(self, raw: Any, sock: socket.socket) -> _Watched:
+        return _Hurried(raw, sock, sock.gettimeout() or math.inf)
+
+
+class _HurriedConnection(HTTPConnection):
+    response_class = _HurriedResponse
+
+
+class _HurriedTlsConnection(HTTPSConnection):
+    response_class = _HurriedResponse
+
+
+class _HurriedConnections(HTTPConnectionPool):
+    ConnectionCls = _HurriedConnection
+
+
+class _HurriedTlsConnections(HTTPSConnectionPool):
+    ConnectionCls = _HurriedTlsConnection
 
 
 class WholeAnswers(HTTPAdapter):
@@ -101,14 +140,16 @@ class WholeAnswers(HTTPAdapter):
     long as parsing them.
     """
 
+    _pools: ClassVar = {"http": _Connections, "https": _TlsConnections}
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kwargs)
         if not proxy.lower().startswith("socks"):  # which has its own connections
-            manager.pool_classes_by_scheme = _POOLS
+            manager.pool_classes_by_scheme = self._pools
         return manager
 
     def send(
@@ -127,6 +168,12 @@ class WholeAnswers(HTTPAdapter):
         if not stream:
             hold(response)
         return response
+
+
+class HurriedAnswers(WholeAnswers):
+    """The same, where the time-out of a request is that of its whole answer."""
+
+    _pools: ClassVar = {"http": _HurriedConnections, "https": _HurriedTlsConnections}
 
 
 def hold(response: requests.Response) -> None:

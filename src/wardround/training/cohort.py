@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from wardround.core.stays import EXCLUDED_COLUMNS, TOOK_PLACE, completed_years
+from wardround.core.exclusion import TOOK_PLACE
+from wardround.core.stays import EXCLUDED_COLUMNS, completed_years
 from wardround.evaluation.results import DefinedStays, Task
 from wardround.results.training_hours import TrainingHours
 from wardround.spec.base import format_duration

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from wardround.core.exclusion import TOOK_PLACE
 from wardround.core.microseconds import PER_HOUR, UNKNOWN
-from wardround.core.stays import TOOK_PLACE
 from wardround.fhir.periods import Bounds, bounds_of
 from wardround.fhir.references import Resource, id_in, patient_of
 from wardround.fhir.times import Span

@@ -1,6 +1,6 @@
 """The common part of all searches for stays: which Encounters count, the time span, Patients and Locations."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -36,10 +36,26 @@ def begin(client: FhirClient, encounters: Encounters) -> tuple[EncounterRecords,
             " expected one; set icu_classes or icu_locations"
         )
     records = EncounterRecords(client.source.bases)
-    locations = _locations(records, client, encounters.locations)
+    add_locations(records, client, encounters.locations)
+    locations = fhir_locations.meant(records.locations, encounters.locations, client.source.base_url, FhirError)
+    return records, rule_of(encounters, locations)
+
+
+def rule_of(encounters: Encounters, locations: Iterable[str]) -> EncounterRule:
+    """Returns the rule, with the ids of the Locations that `encounters` names."""
+    return EncounterRule(frozenset(encounters.classes), frozenset(locations), frozenset(encounters.types))
+
+
+def add_locations(records: EncounterRecords, client: FhirClient, names: Sequence[str]) -> None:
+    """Adds the Locations of these names or ids and, if the server finds them, those inside."""
+    if not names:
+        return
+    records.add(client.search("Location", [("name", names)]))
+    ids = [key for key in (name.removeprefix("Location/") for name in names) if is_id(key)]
+    if ids:
+        records.add(client.search("Location", [("_id", ids)]))
     if client.source.profile.has_location_parts:
-        _add_parts(records, client, locations)
-    return records, EncounterRule(frozenset(encounters.classes), locations, frozenset(encounters.types))
+        _add_parts(records, client, [key for name in names for key in fhir_locations.called(records.locations, name)])
 
 
 def encounters_of(
@@ -72,21 +88,28 @@ def complete(
     Also fetches the Encounters that these stays are parts of, which tell when the hospital stay began. They are
     searched for alone, rather than included: where that fails, the begin is unknown, and no stay is lost.
     """
+    add_missing(records, client, rule, start, as_of)
+    found = records.stays(rule, start, as_of)
+    add_wholes(records, client, found.stays["stay_id"].tolist(), rule)
+    return records.with_hospital_begins(found, rule)
+
+
+def add_missing(
+    records: EncounterRecords, client: FhirClient, rule: EncounterRule, start: datetime | None, as_of: datetime | None
+) -> None:
+    """Adds the Patients and Locations that the span's Encounters refer to and that are missing."""
     for resource_type, ids in records.missing(start, as_of).items():
         _add_by(records, client, resource_type, "_id", ids)
     if rule.locations and not client.source.profile.has_location_parts:
         _add_wholes_of_locations(records, client)
-    found = records.stays(rule, start, as_of)
-    _add_wholes(records, client, found, rule)
-    return records.with_hospital_begins(found, rule)
 
 
-def _add_wholes(records: EncounterRecords, client: FhirClient, found: FoundStays, rule: EncounterRule) -> None:
+def add_wholes(records: EncounterRecords, client: FhirClient, stay_ids: Sequence[str], rule: EncounterRule) -> None:
     """Adds the Encounters that the stays are parts of, level by level. Raises FhirUnreachable if the server is gone."""
     asked: set[str] = set()
     size = min(_IDS_PER_SEARCH, client.source.page_size)
     for _ in range(_LEVELS):
-        new = [key for key in records.missing_wholes(found.stays, rule) if key not in asked]
+        new = [key for key in records.missing_wholes(stay_ids, rule) if key not in asked]
         for place in range(0, len(new), size):
             _add_some_wholes(records, client, new[place : place + size])
         asked.update(new)
@@ -101,18 +124,7 @@ def _add_some_wholes(records: EncounterRecords, client: FhirClient, ids: Sequenc
         # The stays whose begin is therefore unknown say so (`hospital_unknown`).
 
 
-def _locations(records: EncounterRecords, client: FhirClient, names: Sequence[str]) -> frozenset[str]:
-    """Returns the ids of Locations given by name or by id, and adds them to the records."""
-    if not names:
-        return frozenset()
-    records.add(client.search("Location", [("name", names)]))
-    ids = [key for key in (name.removeprefix("Location/") for name in names) if is_id(key)]
-    if ids:
-        records.add(client.search("Location", [("_id", ids)]))
-    return frozenset(fhir_locations.meant(records.locations, names, client.source.base_url, FhirError))
-
-
-def _add_parts(records: EncounterRecords, client: FhirClient, locations: frozenset[str]) -> None:
+def _add_parts(records: EncounterRecords, client: FhirClient, locations: Collection[str]) -> None:
     """Adds the Locations inside these Locations, level by level."""
     asked: set[str] = set()
     for _ in range(_DEEPEST):

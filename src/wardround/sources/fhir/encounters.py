@@ -3,12 +3,13 @@
 import json
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 
 import pandas as pd
 
 from wardround.core.events import frame_of
+from wardround.core.exclusion import Excluded, Stay
 from wardround.core.microseconds import UNKNOWN, micros, times_of
 from wardround.core.stays import EXCLUDED_COLUMNS, FOUND_STAY_COLUMNS, FoundStays
 from wardround.fhir.periods import EARLIEST, LATEST, Bounds, bounds_of
@@ -37,6 +38,7 @@ UNCERTAIN_PERIOD: Final = "uncertain_period"  # a date, or a time without a zone
 REVERSED_PERIOD: Final = "reversed_period"
 MALFORMED: Final = "malformed"  # not shaped like an Encounter, or without a usable id
 _TIMES: Final = ("intime", "outtime", "unit_begin", "hospital_begin")
+_BIRTHS: Final = ("birth_date", "born_from", "born_by")
 # An Encounter with such a status may be going on even if no start is recorded.
 GOING_ON: Final = ("arrived", "triaged", "in-progress", "onleave", "unknown")
 _AT_ONCE: Final = 2_000  # how many Encounters are made rows together, so that memory does not grow with the hospital
@@ -156,27 +158,52 @@ class EncounterRecords:
         A date or a time without a zone counts as anything it may mean. If that decides whether the stay goes on at
         `as_of`, the Encounter is set aside; without `as_of`, only exact times are accepted.
         """
-        asked = _Asked(
-            rule,
-            fhir_locations.inside(self.locations, rule.locations),
-            micros(start) if start else EARLIEST,
-            micros(as_of) if as_of else None,
-        )
-        encounters = [packed for _, packed in sorted(self._encounters.by_id.items())]
-        stays, set_aside = [_frame([])], []
+        asked = self._asked(rule, start, as_of)
+        encounters = self._in_order()
+        stays, set_aside = [_frame([])], list[Excluded]()
         for start_at in range(0, len(encounters), _AT_ONCE):
-            some = encounters[start_at : start_at + _AT_ONCE]
-            rows = [row for packed in some for row in self._row(pickle.loads(packed), asked)]
-            stays.append(_frame([row for row in rows if "reason" not in row]))
-            set_aside += [row for row in rows if "reason" in row]
+            some, aside = self._split(encounters[start_at : start_at + _AT_ONCE], asked)
+            stays.append(_frame(some))
+            set_aside += aside
         set_aside += self._nameless_rows(asked)
         found = pd.concat(stays, ignore_index=True)
         found["succeeded_by"] = self._succeeded_by(found["patient_id"])
         return FoundStays(frame_of(FOUND_STAY_COLUMNS, found), frame_of(EXCLUDED_COLUMNS, set_aside))
 
-    def missing_wholes(self, stays: pd.DataFrame, rule: EncounterRule) -> list[str]:
+    def rows(
+        self, rule: EncounterRule, start: datetime | None = None, as_of: datetime | None = None
+    ) -> tuple[list[Stay], list[Excluded]]:
+        """Returns the same stays, and the Encounters set aside, as rows: for one patient, frames take far longer."""
+        asked = self._asked(rule, start, as_of)
+        stays, set_aside = self._split(self._in_order(), asked)
+        instead = self._succeeded_by(stay.patient_id for stay in stays)
+        named = [stay._replace(succeeded_by=others) for stay, others in zip(stays, instead, strict=True)]
+        return named, [*set_aside, *self._nameless_rows(asked)]
+
+    def encounter(self, key: str) -> Resource | None:
+        """Returns what is kept of an Encounter; None if it was not added."""
+        packed = self._encounters.by_id.get(key)
+        return None if packed is None else pickle.loads(packed)
+
+    def _asked(self, rule: EncounterRule, start: datetime | None, as_of: datetime | None) -> "_Asked":
+        return _Asked(
+            rule,
+            fhir_locations.inside(self.locations, rule.locations),
+            micros(start) if start else EARLIEST,
+            micros(as_of) if as_of else None,
+        )
+
+    def _in_order(self) -> list[bytes]:
+        return [packed for _, packed in sorted(self._encounters.by_id.items())]
+
+    def _split(self, encounters: Iterable[bytes], asked: "_Asked") -> tuple[list[Stay], list[Excluded]]:
+        """Returns those of the Encounters that are stays, without `succeeded_by`, and those that cannot be used."""
+        rows = [row for packed in encounters for row in self._row(pickle.loads(packed), asked)]
+        return [row for row in rows if isinstance(row, Stay)], [row for row in rows if isinstance(row, Excluded)]
+
+    def missing_wholes(self, stay_ids: Iterable[str], rule: EncounterRule) -> list[str]:
         """Returns the ids of the Encounters that are missing to tell when these stays began in the hospital."""
-        return sorted({self._hospital_begin(key, rule).missing for key in stays["stay_id"]} - {""})
+        return sorted({self._hospital_begin(key, rule).missing for key in stay_ids} - {""})
 
     def with_hospital_begins(self, found: FoundStays, rule: EncounterRule) -> FoundStays:
         """Returns the stays with the begins of their hospital stays as they are known now."""
@@ -194,28 +221,27 @@ class EncounterRecords:
         packed = self._encounters.by_id.get(key) or self._wholes.by_id.get(key)
         return None if packed is None else pickle.loads(packed)
 
-    def _nameless_rows(self, asked: "_Asked") -> list[dict[str, Any]]:
+    def _nameless_rows(self, asked: "_Asked") -> list[Excluded]:
         """Returns Encounters without a usable id that would be stays: set aside, under names that cannot be ids."""
         found = [row for _, one in sorted(self._nameless.items()) for row in self._row(one, asked)]
         return [
-            {"stay_id": f"(no usable id) {number}", "patient_id": row["patient_id"], "reason": MALFORMED}
-            for number, row in enumerate(found, start=1)
+            Excluded(f"(no usable id) {number}", row.patient_id, MALFORMED) for number, row in enumerate(found, start=1)
         ]
 
-    def _row(self, encounter: Resource, asked: "_Asked") -> list[dict[str, Any]]:
+    def _row(self, encounter: Resource, asked: "_Asked") -> list[Stay | Excluded]:
         """Returns one stay or one Encounter set aside; nothing if it is not a stay of this span."""
-        ids = {"stay_id": encounter.get("id"), "patient_id": ""}
+        key, patient = str(encounter.get("id")), ""
         try:
             counted = asked.bounds(encounter)
-            ids["patient_id"] = patient_of(encounter)
-            return [{**ids, **self._stay(encounter, counted, asked)}] if counted else []
+            patient = patient_of(encounter)
+            return [self._stay(encounter, key, patient, counted, asked)] if counted else []
         except _Unusable as reason:
-            return [{**ids, "reason": str(reason)}]
+            return [Excluded(key, patient, str(reason))]
         except (AttributeError, TypeError, ValueError):
-            return [{**ids, "reason": MALFORMED}]
+            return [Excluded(key, patient, MALFORMED)]
 
-    def _stay(self, encounter: Resource, counted: Sequence[Bounds], asked: "_Asked") -> dict[str, Any]:
-        subject, patient = encounter.get("subject"), patient_of(encounter)
+    def _stay(self, encounter: Resource, key: str, patient: str, counted: Sequence[Bounds], asked: "_Asked") -> Stay:
+        subject = encounter.get("subject")
         if patient and contradicts(subject, "Patient"):
             raise _Unusable(MALFORMED)
         if not patient:
@@ -225,21 +251,25 @@ class EncounterRecords:
         person = person_of(self._patient(patient), asked.until)
         if person.barred in (MODIFIED, MALFORMED_PATIENT):
             raise _Unusable(person.barred)
-        status = encounter.get("status")
-        return {
-            **_times(counted, asked.as_of),
-            "unit_begin": unit_begin(asked.counted(encounter), asked.as_of),
-            **self._of_hospital(encounter, asked.rule),
-            **person._asdict(),
-            "birth_date": person.born_by if person.born_from == person.born_by else None,
-            "unit": self._unit(encounter, asked),
-            "status": status if isinstance(status, str) else "",
-            "part_of": id_in(encounter.get("partOf"), "Encounter"),
-        }
-
-    def _of_hospital(self, encounter: Resource, rule: EncounterRule) -> dict[str, Any]:
-        found = hospital_begin(encounter, rule.is_of_more(encounter), self._whole)
-        return {"hospital_begin": found.begin, "hospital_unknown": found.reason}
+        status, (intime, outtime) = encounter.get("status"), _times(counted, asked.as_of)
+        of_hospital = hospital_begin(encounter, asked.rule.is_of_more(encounter), self._whole)
+        return Stay(
+            stay_id=key,
+            patient_id=patient,
+            intime=intime,
+            outtime=outtime,
+            unit_begin=unit_begin(asked.counted(encounter), asked.as_of),
+            hospital_begin=of_hospital.begin,
+            birth_date=_midnight(person.born_by) if person.born_from == person.born_by else UNKNOWN,
+            sex=person.sex,
+            unit=self._unit(encounter, asked),
+            status=status if isinstance(status, str) else "",
+            born_from=_midnight(person.born_from),
+            born_by=_midnight(person.born_by),
+            barred=person.barred,
+            hospital_unknown=of_hospital.reason,
+            part_of=id_in(encounter.get("partOf"), "Encounter"),
+        )
 
     def _unit(self, encounter: Resource, asked: "_Asked") -> str:
         """Returns the name of the Encounter's last Location, or of the requested one that this is a part of."""
@@ -268,12 +298,17 @@ def _too_deep(elements: Resource) -> Resource:
     return {name: value if name == "id" else _TOO_DEEP for name, value in elements.items()}
 
 
-def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _frame(stays: Sequence[Stay]) -> pd.DataFrame:
     """Returns stays as a frame, which takes a tenth of the memory of the rows."""
     columns = {name: kind for name, kind in FOUND_STAY_COLUMNS.items() if name != "succeeded_by"}
-    stays = pd.DataFrame(rows, columns=list(columns))
-    times = {name: times_of(stays[name].to_list()) for name in _TIMES}
-    return frame_of(columns, stays.assign(**times))
+    frame = pd.DataFrame({name: [getattr(stay, name) for stay in stays] for name in columns})
+    times = {name: times_of(frame[name].to_list()) for name in _TIMES}
+    births = {name: times_of(frame[name].to_list()).dt.tz_localize(None) for name in _BIRTHS}
+    return frame_of(columns, frame.assign(**times, **births))
+
+
+def _midnight(day: datetime | None) -> int:
+    return UNKNOWN if day is None else micros(day.replace(tzinfo=UTC))
 
 
 class _Asked(NamedTuple):
@@ -314,14 +349,14 @@ def _may_be_of(encounter: Resource, start: int, until: int) -> bool:
         return False
 
 
-def _times(counted: Sequence[Bounds], as_of: int | None) -> dict[str, int]:
+def _times(counted: Sequence[Bounds], as_of: int | None) -> tuple[int, int]:
     """Returns the latest start and the earliest end of the stay, if they leave no doubt whether it goes on."""
     if any(one.is_reversed for one in counted):
         raise _Unusable(REVERSED_PERIOD)
     if not _is_certain(counted, as_of):
         raise _Unusable(UNCERTAIN_PERIOD if all(one.is_stated for one in counted) else NO_PERIOD)
     end = max(one.end[0] for one in counted)
-    return {"intime": min(min(one.begin[1], end) for one in counted), "outtime": UNKNOWN if end == LATEST else end}
+    return min(min(one.begin[1], end) for one in counted), UNKNOWN if end == LATEST else end
 
 
 def _is_certain(counted: Sequence[Bounds], as_of: int | None) -> bool:

@@ -1,24 +1,79 @@
-"""Searches a server for the Observations of patients and variables, and returns them as readings."""
+"""Collects readings from Observations as they arrive, and searches a server for those of patients and variables."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final
 
 import numpy as np
 
+from wardround.core.microseconds import UNKNOWN, micros
 from wardround.core.reading_rule import ReadingRule, reading_rule
 from wardround.core.readings import SOURCE_REF, Readings, Row
 from wardround.fhir.client import FhirClient
 from wardround.fhir.page import Misshapen
-from wardround.fhir.references import FOREIGN_REFERENCE, patient_values
+from wardround.fhir.references import FOREIGN_REFERENCE, Bases, is_id, patient_values
 from wardround.fhir.times import no_earlier_than, no_later_than
-from wardround.fhir.versions import Seen
+from wardround.fhir.versions import Seen, version_of
 from wardround.sources.fhir.observation import in_our_units, readings_of
 from wardround.sources.fhir.observation_shape import OBSERVATION, Observation
+from wardround.spec.source_maps import Translation
 from wardround.spec.variables import Variable
 
-OTHER_PATIENT: Final = "other_patient"  # the server answered with a patient who was not asked for
+OTHER_PATIENT: Final = "other_patient"  # the source gave a patient who was not asked for
+
+
+class Collected:
+    """The readings of some patients, page by page; of an Observation that came in several versions, the latest counts.
+
+    One about somebody else has problem other_patient or foreign_reference.
+    """
+
+    def __init__(self, rule: ReadingRule, bases: Bases) -> None:
+        self._rule = rule
+        self._bases = bases
+        self._rows: list[Row] = []
+        self._newest: dict[str, int] = {}  # source_ref -> readings before this place are of an earlier version
+        self._undated: dict[str, Observation | Misshapen] = {}
+        self.seen = Seen()
+        """The Observations so far. A search that is given it yields no other than new ones."""
+
+    def add(self, observations: Iterable[Observation | Misshapen]) -> None:
+        """Adds Observations of which each is one that `seen` says to be new, or to be a newer version."""
+        again = self.seen.again
+        if not again:
+            self._rows += readings_of(observations, self._rule, self._bases)
+            return
+        for one in observations:
+            if (ref := _ref_of(one)) in again:
+                self._newest[ref] = len(self._rows)
+            self._rows += readings_of([one], self._rule, self._bases)
+
+    def add_new(self, observations: Iterable[Observation | Misshapen]) -> None:
+        """Adds those of the Observations that have not been seen, or not in this version."""
+        self.add([one for one in observations if self._is_new(one)])
+
+    def readings(self, translation: Translation, patient_ids: Collection[str]) -> Readings:
+        """Returns the readings so far; all that are not of these patients have a problem."""
+        rows, newest = self._rows, self._newest
+        if newest:
+            rows = [one for place, one in enumerate(rows) if place >= newest.get(one[SOURCE_REF], 0)]
+        readings = in_our_units(Readings.of(rows), translation)
+        strangers = set(readings.patient_id.names).difference(patient_ids)
+        return _set_apart(readings, strangers) if strangers else readings
+
+    def _is_new(self, one: Observation | Misshapen) -> bool:
+        kind, key, _, updated = OBSERVATION.about(one)
+        if not is_id(key):
+            return True  # two resources without a usable id cannot be told apart; both count
+        name, versions = f"{kind}/{key}", self.seen.versions
+        if name not in versions and type(updated) is not str:
+            # What tells its version is worked out only if another one comes.
+            versions[name], self._undated[name] = 0, one
+            return True
+        if (first := self._undated.pop(name, None)) is not None:
+            versions[name] = version_of(None, first)
+        return self.seen.takes(name, updated, one)
 
 
 def fetch(
@@ -46,29 +101,34 @@ def fetch(
 def _fetch_group(
     client: FhirClient, patient_ids: Sequence[str], rule: ReadingRule, start: datetime, end: datetime
 ) -> Readings:
+    found = Collected(rule, client.source.bases)
+    search(client, patient_ids, rule, start, end, found)
+    return found.readings(client.source.translation, patient_ids)
+
+
+def search(
+    client: FhirClient, patient_ids: Sequence[str], rule: ReadingRule, start: datetime, end: datetime, found: Collected
+) -> None:
+    """Adds what a server finds for these patients, in one search, or a few if the profile allows fewer codes."""
     profile = client.source.profile
     patients = ("patient", patient_values(patient_ids, profile))
     dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
-    rows: list[Row] = []
-    seen, newest = Seen(), dict[str, int]()  # source_ref -> readings before this place are of an earlier version
     for criterion in rule.criteria(profile):
-        for page in client.pages("Observation", [patients, criterion, *dates], OBSERVATION, seen):
-            if seen.again:
-                for observation in page:
-                    if (ref := _ref_of(observation)) in seen.again:
-                        newest[ref] = len(rows)
-                    rows += readings_of([observation], rule, client.source.bases)
-            else:
-                rows += readings_of(page, rule, client.source.bases)
+        for page in client.pages("Observation", [patients, criterion, *dates], OBSERVATION, found.seen):
+            found.add(page)
             page.clear()  # its name would keep it while the next one comes
-    if newest:
-        rows = [one for place, one in enumerate(rows) if place >= newest.get(one[SOURCE_REF], 0)]
-    readings = in_our_units(Readings.of(rows), client.source.translation)
-    strangers = set(readings.patient_id.names).difference(patient_ids)
-    return _set_apart(readings, strangers) if strangers else readings
 
 
-def _set_apart(readings: Readings, strangers: Set[str]) -> Readings:
+def inside(readings: Readings, start: datetime, end: datetime) -> Readings:
+    """Returns the readings dated in this time, both ends included, or not dated at all.
+
+    A source gives more: a period that began long ago and continues, a whole minute or day.
+    """
+    time = readings.time
+    return readings.take(np.flatnonzero((time == UNKNOWN) | ((time >= micros(start)) & (time <= micros(end)))))
+
+
+def _set_apart(readings: Readings, strangers: Collection[str]) -> Readings:
     """Returns the readings, with the problem set for those about somebody else."""
     return readings.with_kinds(
         lambda kind: kind if kind.problem == FOREIGN_REFERENCE else kind._replace(problem=OTHER_PATIENT),

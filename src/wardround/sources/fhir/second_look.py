@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from wardround.core.exclusion import TOOK_PLACE
 from wardround.core.microseconds import micros
-from wardround.core.stays import TOOK_PLACE
 from wardround.fhir.client import FhirClient
 from wardround.fhir.page import only
 from wardround.fhir.references import Resource, contradicts, is_id, patient_of

@@ -6,10 +6,8 @@ These functions see patient values; they never log.
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
 import pandas as pd
 
-from wardround.core.microseconds import UNKNOWN, micros
 from wardround.core.progress import Progress
 from wardround.core.readings import Readings
 from wardround.core.stays import FoundStays
@@ -58,9 +56,7 @@ class _Searched:
         condition, as_of = self._opened.condition, self._opened.as_of
         patients, start = sorted(screened["patient_id"].unique()), as_of - condition.longest_window
         found = observations.fetch(self._client, patients, condition.variables, start, as_of)
-        # A server finds more than the time that counts: a period that began long ago and continues, or a whole minute.
-        time = found.time
-        return found.take(np.flatnonzero((time == UNKNOWN) | ((time >= micros(start)) & (time <= micros(as_of)))))
+        return observations.inside(found, start, as_of)
 
 
 def run_source(opened: Run, client: FhirClient, settings: Settings, progress: Progress = lambda *_: None) -> RunSource:
