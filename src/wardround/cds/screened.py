@@ -1,0 +1,169 @@
+"""Finds what the latest scheduled screening said of a stay: in RiskAssessments, or in the ledgers of the runs.
+
+Whether that is recent enough, and whether its band counts, is up to who asks: no screening, an old one and another
+band are three different answers. This code sees patient values; it never logs.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from math import inf
+from threading import Lock
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+
+from wardround.adapters.files.run_folder import RunFolder, runs_before
+from wardround.adapters.files.stored_request_file import read_request
+from wardround.core import run_files
+from wardround.core.exclusion import Stay
+from wardround.core.ledger import INDETERMINATE, SCORED, WITHDRAWN
+from wardround.core.microseconds import UNKNOWN
+from wardround.core.stored_request import StoredScreening
+from wardround.errors import WardroundError
+from wardround.fhir.page import dicts
+from wardround.fhir.references import Resource, id_in, patient_of
+from wardround.fhir.risk_assessments import identity_of
+from wardround.fhir.times import micros_of
+from wardround.results.bands import HIGH, LOW, MODERATE
+from wardround.results.risk_assessment import MODEL_SYSTEM, RISK_SYSTEM
+
+_STANDS: Final = ("final", "amended")
+_BANDS: Final = (LOW, MODERATE, HIGH)
+_LOOK_AGAIN: Final = 5.0  # seconds until the runs are listed again
+_TOGETHER: Final = timedelta(minutes=1)
+_MOST_RUNS: Final = 48  # runs that are looked through for a stay: two days of hourly ones
+
+
+class Screened(NamedTuple):
+    """What a screening said of a stay: its prediction time, and low, moderate, high or indeterminate."""
+
+    as_of: datetime
+    band: str
+
+
+def in_assessments(resources: Iterable[Resource], stay: Stay, condition_id: str, as_of: datetime) -> Screened | None:
+    """Returns what the latest of the RiskAssessments says, by as_of; None if none is of the stay and the condition.
+
+    Only those that Wardround wrote and that stand count. References in them are relative if they are the source's own.
+    """
+    said = [one for resource in resources if (one := _said(resource, stay, condition_id)) and one.as_of <= as_of]
+    return max(said, default=None)
+
+
+def _said(resource: Resource, stay: Stay, condition_id: str) -> Screened | None:
+    ours = identity_of(resource) and resource.get("status") in _STANDS and _is_of(condition_id, resource)
+    if not ours or patient_of(resource) != stay.patient_id:
+        return None
+    if id_in(resource.get("encounter"), "Encounter") != stay.stay_id:
+        return None
+    when, bands = _micros(resource.get("occurrenceDateTime")), list(_bands(resource))
+    if when == UNKNOWN or not bands:
+        return None
+    return Screened(datetime.fromtimestamp(0, UTC) + timedelta(microseconds=when), bands[0])
+
+
+def _is_of(condition_id: str, resource: Resource) -> bool:
+    codings = dicts(_object(resource.get("method")).get("coding"))
+    return any(one.get("system") == MODEL_SYSTEM and one.get("code") == condition_id for one in codings)
+
+
+def _bands(resource: Resource) -> Iterator[str]:
+    for prediction in dicts(resource.get("prediction")):
+        for one in dicts(_object(prediction.get("qualitativeRisk")).get("coding")):
+            if one.get("system") == RISK_SYSTEM and one.get("code") in _BANDS:
+                yield str(one["code"])
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _micros(text: object) -> int:
+    return micros_of(text) if isinstance(text, str) else UNKNOWN
+
+
+class _Ledger(NamedTuple):
+    """What one run said of its stays."""
+
+    as_of: datetime
+    source_url: str
+    bands: Mapping[str, str]
+
+
+@dataclass
+class Ledgers:
+    """What the runs of one condition said last of each stay, for calls in any thread.
+
+    Runs that reached nobody do not count: in shadow, with the demo's model, or retracted. Every few seconds at most,
+    the runs are listed again; each ledger is read once.
+
+    Attributes:
+        runs: where the run folders are.
+        clock: seconds that only increase.
+    """
+
+    runs: str
+    condition_id: str
+    clock: Callable[[], float] = time.monotonic
+    _latest: dict[tuple[str, str], Screened] = field(default_factory=dict, init=False, repr=False)
+    _read: set[str] = field(default_factory=set, init=False, repr=False)
+    _until: datetime | None = field(default=None, init=False, repr=False)
+    _again: float = field(default=-inf, init=False, repr=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+
+    def latest(self, stay_id: str, source_url: str, as_of: datetime) -> Screened | None:
+        """Returns what the latest run by as_of that screened the stay of this source said; None if none did."""
+        with self._lock:
+            if self.clock() >= self._again or self._is_long_before(as_of):
+                self._look(as_of)
+                self._again = self.clock() + _LOOK_AGAIN
+            found = self._latest.get((source_url, stay_id))
+        return found if found and found.as_of <= as_of else None
+
+    def _look(self, as_of: datetime) -> None:
+        """Adds the runs that have ended since; begins anew for an earlier time, or if one was retracted."""
+        if self._is_long_before(as_of) or any(map(self._is_retracted, self._read)):
+            self._latest.clear()
+            self._read.clear()
+        self._until = as_of
+        # A name tells the time to the second.
+        names = runs_before(self.runs, self.condition_id, pd.Timestamp(as_of) + pd.Timedelta(seconds=1))
+        recent = list(islice(names, _MOST_RUNS))
+        self._read &= set(recent)
+        for name in recent:
+            if name not in self._read and (ledger := self._ledger(name)):
+                self._read.add(name)
+                self._add(ledger)
+
+    def _is_long_before(self, as_of: datetime) -> bool:
+        # Calls that arrive together need not be answered in order.
+        return self._until is not None and as_of < self._until - _TOGETHER
+
+    def _add(self, ledger: _Ledger) -> None:
+        for stay_id, band in ledger.bands.items():
+            key = ledger.source_url, stay_id
+            if key not in self._latest or self._latest[key].as_of < ledger.as_of:
+                self._latest[key] = Screened(ledger.as_of, band)
+
+    def _is_retracted(self, name: str) -> bool:
+        return RunFolder.of(self.runs, name).exists(run_files.RETRACTION)
+
+    def _ledger(self, name: str) -> _Ledger | None:
+        """Returns the ledger of a run; an empty one if the run does not count; None if there is none yet."""
+        folder = RunFolder.of(self.runs, name)
+        try:
+            if not folder.exists(run_files.LEDGER):
+                return None
+            request = read_request(folder, StoredScreening)
+            counts = request.mode == "live" and not request.demo_model and not self._is_retracted(name)
+            if not counts:
+                return _Ledger(request.as_of, request.source_url, {})
+            rows = folder.read_frame(run_files.LEDGER, ["stay_id", "outcome", "reason", "band"])
+        except (WardroundError, OSError, ValueError, KeyError):
+            return None  # such as one that is being removed
+        said = rows[rows["outcome"].isin((SCORED, INDETERMINATE)) & (rows["reason"] != WITHDRAWN)]
+        bands = dict(zip(said["stay_id"], said["band"], strict=True))
+        return _Ledger(request.as_of, request.source_url, bands)
