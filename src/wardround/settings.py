@@ -16,6 +16,8 @@ from wardround.spec.base import parse_duration
 
 # The wheel carries a home beside this file (setup.py); else this is a checkout, or an editable install of one.
 _CARRIED = Path(__file__).resolve().parent / "home"
+# Whoever opens a chart waits for it.
+_LONGEST_WAIT: Final = 30
 PROJECT = _CARRIED if _CARRIED.is_dir() else _CARRIED.parents[2]
 
 
@@ -58,6 +60,20 @@ def _duration(text: str) -> timedelta:
         return parse_duration(text)
     except ValueError:
         raise ValueError("a time such as 90m, 2h or 1d") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _LONGEST_WAIT:
+        raise ValueError(f"a number of seconds, at most {_LONGEST_WAIT}")
+    return seconds
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _memory(text: str) -> str:
@@ -197,6 +213,22 @@ class Settings:
         tuple[str, ...],
         _of_source("WARDROUND_ICU_LOCATIONS", "icu_locations", "names or ids of ICU Locations, comma-separated"),
     ] = DEFAULTS.icu_locations
+    bedside_servers: Annotated[
+        tuple[str, ...],
+        Variable(
+            "WARDROUND_BEDSIDE_SERVERS",
+            "names or URLs of FHIR servers, comma-separated, from which [the bedside service](../cds-hooks.md) may read"
+            " what a call did not send, with that call's token",
+            _names,
+            default="none: whatever a call does not send is missing",
+        ),
+    ] = ()
+    bedside_seconds: Annotated[
+        float,
+        Variable(
+            "WARDROUND_BEDSIDE_SECONDS", "how long the bedside service may take to read that for one call", _seconds
+        ),
+    ] = 3.0
 
     @property
     def schemas(self) -> Path:

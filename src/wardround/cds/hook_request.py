@@ -82,7 +82,7 @@ class _Call(Struct, frozen=True, rename="camel"):
     context: Raw
     fhir_server: _Url | None = None
     fhir_authorization: Authorization | None = None
-    prefetch: dict[str, Raw | None] | None = None
+    prefetch: dict[str, Raw] | None = None
 
 
 _CALL: Final = msgspec.json.Decoder(_Call)

@@ -11,22 +11,25 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Final, Self
 
 from wardround.cds.hook_request import HookRequest
 from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
+from wardround.fhir.configured import translation_in
 from wardround.fhir.deadline import Deadline
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.patience import Patience
 from wardround.fhir.profiles import recognised_by, statement_of, with_profile
 from wardround.fhir.sign_in import BearerToken, is_private
 from wardround.fhir.wire import HurriedAnswers
+from wardround.settings import Settings
 from wardround.spec.servers import GENERIC, ServerProfile
 
 # A connection that was kept open may have been closed by the server; a second attempt opens another.
 _RETRIES: Final = 1
 _MOST_STRANGERS: Final = 64
+_NOWHERE: Final = "https://unlisted.invalid"
 
 
 class WhyNot(StrEnum):
@@ -60,6 +63,17 @@ class Servers:
     _connections: dict[str, HurriedAnswers] = field(default_factory=dict, init=False, compare=False)
     _strangers: dict[str, FhirEndpoint] = field(default_factory=dict, init=False, compare=False)
     _lock: Lock = field(default_factory=Lock, init=False, compare=False)
+
+    @classmethod
+    def of(cls, settings: Settings, listed: Sequence[FhirEndpoint]) -> Self:
+        """Returns the list with what the settings say of other servers. Raises SpecError for a wrong source map."""
+        unlisted = FhirEndpoint(
+            _NOWHERE,
+            icu_classes=settings.icu_classes,
+            icu_locations=settings.icu_locations,
+            translation=translation_in(settings.source_map, settings.schemas),
+        )
+        return cls(tuple(listed), unlisted, settings.schemas, settings.bedside_seconds)
 
     def source_of(self, url: str | None) -> FhirEndpoint:
         """Returns the server that a call's `fhirServer` names, with its codes, units and stays.

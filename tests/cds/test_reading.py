@@ -1,0 +1,410 @@
+"""Tests what the door reads for a call, over real HTTP: each state of each prefetch key, with each kind of access."""
+
+import json
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from tests.cds.calls import EMPTY, REFUSAL, bundle, call, whole
+from tests.fixtures.icu import AS_OF, Icu, loinc
+from tests.loopback import Line, serving
+
+from wardround.cds.current_stay import CurrentStay, How, NoStay
+from wardround.cds.problems import Problem
+from wardround.cds.reading import Gap, Lack, Reader, Reading
+from wardround.cds.servers import Servers, WhyNot
+from wardround.cds.templates import templates
+from wardround.core.events import admit
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import RunningServer, running_server
+from wardround.demo.fhir_server.sign_in import Clients
+from wardround.fhir.endpoint import FhirEndpoint
+from wardround.fhir.sign_in import ClientSecret
+from wardround.spec.conditions import Condition
+from wardround.spec.loading import load_condition
+from wardround.spec.servers import GENERIC
+
+KEYS = ("patient", "encounters", "observations")
+ACCESS = ("token", "no token", "expired", "not listed")
+SECRET = "s3cret"
+EVENTS = 13  # of each patient
+UNLISTED = FhirEndpoint("https://unlisted.invalid")
+
+
+class Ward(NamedTuple):
+    """Patients a and b on a server that wants a token, and what a prefetch of theirs holds."""
+
+    server: RunningServer
+    token: str
+    resources: list[dict[str, Any]]
+    condition: Condition
+    schemas: Path
+
+    def reader(self, *listed: FhirEndpoint, seconds: float = 30.0, condition: Condition | None = None) -> Reader:
+        spec = condition or self.condition
+        return Reader(spec, templates(spec, GENERIC), Servers(listed, UNLISTED, self.schemas, seconds))
+
+    @property
+    def source(self) -> FhirEndpoint:
+        return FhirEndpoint(self.server.base_url)
+
+    def prefetch(self, patient: str = "p-a") -> dict[str, Any]:
+        return whole(deepcopy(self.resources), patient)
+
+    def read(self, prefetch: dict[str, Any], access: str = "token", patient: str = "p-a", **about: Any) -> Reading:
+        listed = () if access == "not listed" else (self.source,)
+        given = {"token": self.token, "not listed": self.token, "expired": "long-gone"}.get(access)
+        made = call(prefetch, patient, server=self.server.base_url, token=given, **about)
+        return self.reader(*listed).read(made, AS_OF)
+
+    def events(self, reading: Reading) -> list[tuple[Any, ...]]:
+        found = admit(reading.readings, self.condition.variables, AS_OF).events
+        rows = zip(found.source_ref, found.variable, found.time, found.value, found.patient_id, strict=True)
+        return sorted(rows)
+
+
+@pytest.fixture(scope="module")
+def ward(small_home: Path) -> Iterator[Ward]:
+    icu = Icu()
+    icu.stay("a")
+    icu.stay("b", lactate=4.0)
+    schemas = small_home / "include" / "schemas"
+    with running_server(clients=Clients(secrets={"us": SECRET})) as server:
+        icu.upload(server.base_url, sign_in=ClientSecret("us", SECRET, f"{server.control_url}/auth/token"))
+        form = {"grant_type": "client_credentials", "client_id": "us", "client_secret": SECRET}
+        asked = urllib.request.Request(f"{server.control_url}/auth/token", urllib.parse.urlencode(form).encode())
+        with urllib.request.urlopen(asked) as answer:
+            token = json.load(answer)["access_token"]
+        yield Ward(server, token, icu.resources, load_condition("sepsis", schemas), schemas)
+
+
+@pytest.fixture(autouse=True)
+def _sound(ward: Ward) -> None:
+    ward.server.misbehave(FaultPlan())
+    ward.server.forget_requests()
+
+
+def refused(read: Callable[[], Reading]) -> Problem:
+    with pytest.raises(Problem) as raised:
+        read()
+    return raised.value
+
+
+def test_a_whole_prefetch_is_read_without_a_request(ward):
+    for access in ACCESS:
+        reading = ward.read(ward.prefetch(), access)
+        assert isinstance(reading.found, CurrentStay)
+        assert (reading.found.stay.stay_id, reading.found.how, reading.gaps) == ("e-a", How.CURRENT, ())
+        assert len(ward.events(reading)) == EVENTS
+    assert ward.server.requests() == {}
+
+
+@pytest.mark.parametrize("access", ACCESS)
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", ["absent", "<html>Bad gateway</html>", 5, [], {"a": 1}, {"resourceType": "Slot"}])
+def test_what_was_not_sent_is_read_or_asked_for_by_its_key(ward, key, value, access):
+    sent = {**ward.prefetch(), key: value}
+    if value == "absent":
+        del sent[key]
+    if access == "token":
+        reading, known = ward.read(sent), ward.read(ward.prefetch())
+        assert (reading.found, ward.events(reading), reading.gaps) == (known.found, ward.events(known), ())
+    else:
+        problem = refused(lambda: ward.read(sent, access))
+        assert problem.status == 412
+        assert f"prefetch.{key}:" in problem.said
+        assert not any(f"prefetch.{other}" in problem.said for other in set(KEYS) - {key})
+
+
+@pytest.mark.parametrize("access", ACCESS)
+@pytest.mark.parametrize("value", [None, {}, EMPTY])
+def test_what_the_client_looked_for_and_did_not_find_is_not_looked_for_again(ward, value, access):
+    found = {key: ward.read({**ward.prefetch(), key: value}, access) for key in KEYS}
+    assert found["patient"].found == NoStay("unknown_patient")
+    assert found["encounters"].found == NoStay("no_icu_stay")
+    assert isinstance(found["observations"].found, CurrentStay)
+    assert len(found["observations"].readings) == 0
+    assert {one.gaps for one in found.values()} == {()}
+    assert ward.server.requests() == {}
+
+
+@pytest.mark.parametrize("access", ACCESS)
+@pytest.mark.parametrize("value", [REFUSAL, bundle([REFUSAL])])
+def test_what_the_client_was_refused_is_said_and_not_asked_for_again(ward, value, access):
+    for key in KEYS:
+        reading = ward.read({**ward.prefetch(), key: value}, access)
+        assert reading.gaps == (Gap(key, Lack.REFUSED),)
+    assert ward.server.requests() == {}
+
+
+@pytest.mark.parametrize("access", ACCESS)
+def test_a_bundle_with_a_next_page_is_completed_or_its_lack_is_said(ward, access):
+    sent = ward.prefetch()
+    first, *_ = sent["observations"]["entry"]
+    page = {**sent["observations"], "entry": [first]}
+    link = [{"relation": "next", "url": f"{ward.server.base_url}?page=2"}]
+    for partial in ({**page, "link": link}, {**page, "total": 10}, bundle([first["resource"], REFUSAL])):
+        reading = ward.read({**sent, "observations": partial}, access)
+        if access == "token":
+            assert (ward.events(reading), reading.gaps) == (ward.events(ward.read(sent)), ())
+        else:
+            why = {"no token": WhyNot.NO_TOKEN, "expired": WhyNot.REFUSED, "not listed": WhyNot.NOT_LISTED}[access]
+            assert len(ward.events(reading)) == 1
+            assert reading.gaps == (Gap("observations", Lack.INCOMPLETE, why),)
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[str]]]:
+    """A server, and what it was asked."""
+    asked: list[str] = []
+
+    def answer(line: Line) -> None:
+        asked.append(line.path)
+        line.say(EMPTY)
+
+    with serving(answer) as url:
+        yield url, asked
+
+
+def test_the_address_of_a_next_page_is_never_asked(ward):
+    sent = ward.prefetch()
+    with listening() as (url, asked):
+        link = [{"relation": "next", "url": f"{url}?page=2"}]
+        reading = ward.read({**sent, "observations": {**sent["observations"], "link": link}})
+    assert (len(ward.events(reading)), reading.gaps, asked) == (EVENTS, (), [])
+
+
+@pytest.mark.parametrize("access", ACCESS)
+def test_a_patient_other_than_the_calls_is_refused_wherever_it_stands(ward, access):
+    other = ward.prefetch("p-b")["patient"]
+    nameless = {"resourceType": "Patient", "gender": "male"}
+    for sent in (
+        {**ward.prefetch(), "patient": other},
+        {**ward.prefetch(), "more": other},
+        {**ward.prefetch(), "patient": bundle([ward.prefetch()["patient"], other])},
+        {**ward.prefetch(), "patient": nameless},
+        {"all": bundle([*ward.resources])},
+    ):
+        problem = refused(lambda sent=sent: ward.read(sent, access))
+        assert problem.status == 400
+        assert "p-b" not in problem.said
+
+
+@pytest.mark.parametrize("access", ACCESS)
+def test_encounters_and_observations_of_somebody_else_are_set_aside_and_counted(ward, access):
+    mine, theirs = ward.prefetch(), ward.prefetch("p-b")
+    both = {key: bundle(e["resource"] for e in (*mine[key]["entry"], *theirs[key]["entry"])) for key in KEYS[1:]}
+    reading = ward.read({**mine, **both}, access)
+    assert reading.other_patient == {"Encounter": 1}
+    assert ward.events(reading) == ward.events(ward.read(mine, access))
+    aside = admit(reading.readings, ward.condition.variables, AS_OF).set_aside
+    assert set(aside.reason) == {"other_patient"}
+    alone = ward.read({**mine, "encounters": theirs["encounters"]}, access)
+    assert alone.found == NoStay("no_icu_stay")
+
+
+def test_an_encounter_of_somebody_else_is_not_the_calls_even_if_it_is_named(ward):
+    sent = {
+        **ward.prefetch(),
+        "encounters": bundle(one for one in ward.resources if one["resourceType"] == "Encounter"),
+    }
+    reading = ward.read(sent, encounter="e-b")
+    assert (reading.found.stay.stay_id, reading.found.how) == ("e-a", How.INSTEAD_OF_NAMED)
+
+
+VARIABLES = {
+    "heart_rate": "8867-4",
+    "respiratory_rate": "9279-1",
+    "systolic_pressure": "85354-9",
+    "lactate": "2524-7",
+}
+
+
+def keyed(sent: dict[str, Any]) -> dict[str, Any]:
+    """The same with each variable under a key of its own, as the tutorial's clients send it; no creatinine."""
+    observed = [entry["resource"] for entry in sent.pop("observations")["entry"]]
+    for name, code in VARIABLES.items():
+        sent[name] = bundle(one for one in observed if one["code"]["coding"][0]["code"] == code)
+    return sent
+
+
+@pytest.mark.parametrize("access", ACCESS)
+def test_variables_under_keys_of_their_own_are_read_and_those_without_are_read_or_named(ward, access):
+    reading = ward.read(keyed(ward.prefetch()), access)
+    assert ward.events(reading) == ward.events(ward.read(ward.prefetch()))
+    unsent = {gap.key for gap in reading.gaps if gap.lack is Lack.UNSENT}
+    assert unsent == (set() if access == "token" else {"creatinine", "mean_pressure"})
+
+
+def test_of_keyed_variables_null_is_an_answer_and_a_broken_one_is_none(ward):
+    sent = {**keyed(ward.prefetch()), "creatinine": None, "mean_pressure": None}
+    assert ward.read(sent, "no token").gaps == ()
+    broken = ward.read({**sent, "lactate": "<html>"}, "no token")
+    assert broken.gaps == (Gap("lactate", Lack.UNSENT, WhyNot.NO_TOKEN),)
+    refusing = ward.read({**sent, "lactate": REFUSAL}, "no token")
+    assert refusing.gaps == (Gap("lactate", Lack.REFUSED),)
+    only_nulls = {**{key: sent[key] for key in KEYS[:2]}, **dict.fromkeys(VARIABLES)}
+    assert len(ward.read(only_nulls, "no token").readings) == 0
+
+
+@pytest.mark.parametrize("access", ACCESS)
+def test_one_bundle_with_everything_is_a_whole_prefetch(ward, access):
+    mine = [one for one in ward.resources if "p-a" in json.dumps(one)]
+    known = ward.events(ward.read(ward.prefetch()))
+    ward.server.forget_requests()
+    everything = bundle(mine, type="collection")
+    for sent in ({"bundle": everything}, {"patient": everything}, everything, {"b": {**everything, "type": "batch"}}):
+        reading = ward.read(sent, access)
+        assert (ward.events(reading), reading.gaps) == (known, ())
+        assert reading.found.stay.stay_id == "e-a"
+    assert ward.server.requests() == {}
+
+
+def test_one_observation_under_several_keys_counts_once_and_its_latest_version_counts(ward):
+    sent = ward.prefetch()
+    known = ward.read(sent)
+    again = ward.read({**sent, "vitals": sent["observations"], "heart_rate": sent["observations"]})
+    assert len(again.readings) == len(known.readings)
+    one = next(e["resource"] for e in sent["observations"]["entry"] if e["resource"]["id"].endswith("lactate"))
+    amended = {**one, **loinc("2524-7", 9.0, "mmol/L"), "status": "amended"}
+    stamped = [{**one, "meta": {"lastUpdated": f"2026-01-02T0{n}:00:00Z"}} for n in (4, 3)]
+    for new in ({"a": amended}, {"a": {**amended, "meta": stamped[0]["meta"]}, "b": stamped[1]}):
+        events = ward.events(ward.read({**sent, **new}))
+        assert [value for ref, *_, value, _ in events if ref.endswith("lactate")] == [9.0]
+
+
+@pytest.mark.parametrize("base", ["", "{server}/", "https://alias.example.org/fhir/"])
+def test_references_are_relative_or_under_the_servers_own_addresses(ward, base):
+    base = base.format(server=ward.server.base_url)
+    text = json.dumps(ward.prefetch()).replace('"Patient/p-a"', f'"{base}Patient/p-a"')
+    source = replace(ward.source, aliases=("https://alias.example.org/fhir",))
+    made = call(json.loads(text), "p-a", server=source.base_url)
+    reading = ward.reader(source).read(made, AS_OF)
+    assert (reading.found.stay.patient_id, len(ward.events(reading))) == ("p-a", EVENTS)
+
+
+def test_references_to_another_server_are_foreign(ward):
+    text = json.dumps(ward.prefetch()).replace('"Patient/p-a"', '"https://else.example.org/fhir/Patient/p-a"')
+    reading = ward.read(json.loads(text))
+    assert (reading.found, ward.events(reading)) == (NoStay("foreign_reference"), [])
+
+
+def test_the_address_of_an_unlisted_server_still_makes_its_references_relative(ward):
+    text = json.dumps(ward.prefetch()).replace('"Patient/p-a"', '"https://ehr.example.org/r4/Patient/p-a"')
+    reading = ward.reader().read(call(json.loads(text), "p-a", server="https://ehr.example.org/r4/"), AS_OF)
+    assert (reading.source.base_url, len(ward.events(reading))) == ("https://ehr.example.org/r4", EVENTS)
+
+
+def test_a_transaction_is_read_by_the_references_within_it(ward):
+    names = {
+        "p-a": "urn:uuid:5d2c9c39-6f6c-4f0b-9a55-0c3c86a1b7d4",
+        "e-a": "urn:uuid:5d2c9c39-6f6c-4f0b-9a55-0c3c86a1b7d5",
+    }
+    entries = []
+    for one in ward.resources:
+        if "p-a" in json.dumps(one):
+            text = json.dumps(one).replace("Patient/p-a", names["p-a"])
+            entries.append({"fullUrl": names.get(one["id"], ""), "resource": json.loads(text)})
+    sent = {"bundle": {"resourceType": "Bundle", "type": "transaction", "entry": entries}}
+    reading = ward.read(sent, "no token")
+    assert (reading.found.stay.patient_id, len(ward.events(reading))) == ("p-a", EVENTS)
+
+
+def test_a_date_without_a_time_or_a_retracted_value_is_judged_as_in_a_screening(ward):
+    sent = ward.prefetch()
+    entries = sent["observations"]["entry"]
+    entries[0]["resource"]["status"] = "entered-in-error"
+    entries[1]["resource"]["effectiveDateTime"] = "2026-01-02"
+    entries[2]["resource"] |= {"effectiveDateTime": (AS_OF + timedelta(minutes=5)).isoformat()}
+    reading = ward.read(sent)
+    aside = admit(reading.readings, ward.condition.variables, AS_OF).set_aside
+    assert sorted(set(aside.reason)) == ["no_time", "status"]
+
+
+def test_contained_resources_are_read_as_in_a_screening(ward):
+    sent = ward.prefetch()
+    lactate = next(e["resource"] for e in sent["observations"]["entry"] if e["resource"]["id"].endswith("lactate"))
+    lactate |= {
+        "contained": [{"resourceType": "Specimen", "id": "s", "type": {"text": "cerebrospinal fluid"}}],
+        "specimen": {"reference": "#s"},
+    }
+    reading = ward.read(sent)
+    aside = admit(reading.readings, ward.condition.variables, AS_OF).set_aside
+    assert dict(zip(aside.variable, aside.reason, strict=True)) == {"lactate": "specimen"}
+
+
+def test_a_token_that_cannot_be_one_or_has_expired_is_never_sent(ward):
+    sent = {key: value for key, value in ward.prefetch().items() if key != "observations"}
+    for token, about in (("a\nb", {}), (ward.token, {"expires_in": 0})):
+        made = call(sent, "p-a", server=ward.server.base_url, token=token, **about)
+        assert "no fhirAuthorization" in refused(lambda made=made: ward.reader(ward.source).read(made, AS_OF)).said
+    assert ward.server.requests() == {}
+
+
+def test_no_token_goes_unencrypted_to_another_machine(ward):
+    source = FhirEndpoint("http://fhir.example.org/r4")
+    sent = {key: value for key, value in ward.prefetch().items() if key != "observations"}
+    problem = refused(lambda: ward.reader(source).read(call(sent, "p-a", server=source.base_url, token="t"), AS_OF))
+    assert (problem.status, "not https" in problem.said) == (412, True)
+
+
+def test_the_sources_own_sign_in_is_never_used_for_a_call(ward):
+    own = ClientSecret("us", SECRET, f"{ward.server.control_url}/auth/token")
+    sent = {key: value for key, value in ward.prefetch().items() if key != "observations"}
+    for token in (None, "long-gone"):
+        made = call(sent, "p-a", server=ward.server.base_url, token=token)
+        assert refused(lambda made=made: ward.reader(replace(ward.source, sign_in=own)).read(made, AS_OF)).status == 412
+    assert "POST /auth/token" not in ward.server.requests()
+
+
+def test_a_server_that_is_not_listed_is_never_asked(ward):
+    with listening() as (url, asked):
+        made = call({}, "p-a", server=url, token="t")
+        problem = refused(lambda: ward.reader(ward.source).read(made, AS_OF))
+    assert (problem.status, asked) == (412, [])
+    assert all(f"prefetch.{key}" in problem.said for key in KEYS)
+
+
+def test_nothing_sent_at_all_is_read_from_the_server(ward):
+    reading, known = ward.read({}), ward.read(ward.prefetch())
+    assert (reading.found, ward.events(reading), reading.gaps) == (known.found, ward.events(known), ())
+
+
+def test_what_one_request_was_refused_does_not_stop_the_others(ward):
+    ward.server.misbehave(FaultPlan(faults=(Fault(kind="status", status=403, path="/Observation"),)))
+    assert "prefetch.observations:" in refused(lambda: ward.read({})).said
+    sent = ward.prefetch()
+    link = [{"relation": "next", "url": "?page=2"}]
+    reading = ward.read({"observations": {**sent["observations"], "link": link}})
+    assert reading.found.stay.stay_id == "e-a"
+    assert reading.gaps == (Gap("observations", Lack.INCOMPLETE, WhyNot.REFUSED),)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 503, "retry_after": 60},
+        {"kind": "drop"},
+        {"kind": "truncate"},
+        {"kind": "delay", "seconds": 30},
+    ],
+)
+def test_a_server_that_fails_or_takes_too_long_leads_to_412_in_time(ward, fault):
+    ward.server.misbehave(FaultPlan(faults=(Fault(path="/Observation", **fault),)))
+    sent = {key: value for key, value in ward.prefetch().items() if key != "observations"}
+    made = call(sent, "p-a", server=ward.server.base_url, token=ward.token)
+    problem = refused(lambda: ward.reader(ward.source, seconds=0.4).read(made, AS_OF))
+    assert (problem.status, "prefetch.observations:" in problem.said) == (412, True)
+
+
+def test_one_lost_connection_is_made_up_for(ward):
+    ward.server.misbehave(FaultPlan(faults=(Fault(kind="drop", path="/Observation", times=1),)))
+    assert len(ward.events(ward.read({}))) == EVENTS
