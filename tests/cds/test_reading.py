@@ -19,14 +19,18 @@ from tests.loopback import Line, serving
 from wardround.cds.current_stay import CurrentStay, How, NoStay
 from wardround.cds.problems import Problem
 from wardround.cds.reading import Gap, Lack, Reader, Reading
+from wardround.cds.screened import Screened
 from wardround.cds.servers import Servers, WhyNot
 from wardround.cds.templates import templates
 from wardround.core.events import admit
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.demo.fhir_server.sign_in import Clients
+from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
-from wardround.fhir.sign_in import ClientSecret
+from wardround.fhir.sign_in import BearerToken, ClientSecret
+from wardround.results.risk_assessment import Assessment, Screening, risk_assessment
+from wardround.spec.bedside import Bedside, OnlyIf
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 from wardround.spec.servers import GENERIC
@@ -408,3 +412,52 @@ def test_a_server_that_fails_or_takes_too_long_leads_to_412_in_time(ward, fault)
 def test_one_lost_connection_is_made_up_for(ward):
     ward.server.misbehave(FaultPlan(faults=(Fault(kind="drop", path="/Observation", times=1),)))
     assert len(ward.events(ward.read({}))) == EVENTS
+
+
+@pytest.fixture
+def only_if(ward: Ward) -> Callable[..., Reading]:
+    wanted = OnlyIf.model_validate({"screened": ["high"], "within": "24h"})
+    condition = ward.condition.model_copy(update={"bedside": Bedside(only_if=wanted)})
+
+    def made(sent: dict[str, Any], token: str | None = None) -> Reading:
+        about = call(sent, "p-a", server=ward.server.base_url, token=token)
+        return ward.reader(ward.source, condition=condition).read(about, AS_OF)
+
+    return made
+
+
+@pytest.fixture
+def results(ward: Ward) -> dict[str, Any]:
+    screening = Screening(ward.server.base_url, ward.condition, "1", "0.2.0", AS_OF - timedelta(hours=3))
+    old = replace(screening, as_of=AS_OF - timedelta(days=9))
+    rows = [("e-a", "p-a", screening, "high"), ("e-a", "p-a", old, "low"), ("e-b", "p-b", screening, "low")]
+    return bundle(
+        {"id": f"r{number}", **risk_assessment(Assessment(stay, who, 0.7, band, (), (), ()), made, "Device/d")}
+        for number, (stay, who, made, band) in enumerate(rows)
+    )
+
+
+def test_the_latest_screening_is_found_in_the_prefetch(ward, only_if, results):
+    reading = only_if({**ward.prefetch(), "screenings": results})
+    assert reading.screened == Screened(AS_OF - timedelta(hours=3), "high")
+    assert (reading.other_patient, reading.gaps) == ({"RiskAssessment": 1}, ())
+
+
+def test_a_screening_that_was_not_sent_is_read_or_its_lack_is_said(ward, only_if, results):
+    assert only_if(ward.prefetch(), ward.token).screened is None
+    without = only_if(ward.prefetch())
+    assert (without.screened, without.gaps) == (None, (Gap("screenings", Lack.UNSENT, WhyNot.NO_TOKEN),))
+    old = [entry["resource"] for entry in results["entry"]][1:2]
+    for there, band in ((old, "low"), ([entry["resource"] for entry in results["entry"]], "high")):
+        with FhirClient(replace(ward.source, sign_in=BearerToken(ward.token))) as client:
+            puts = [
+                {"resource": one, "request": {"method": "PUT", "url": f"RiskAssessment/{one['id']}"}} for one in there
+            ]
+            client.batch(puts)
+        assert only_if(ward.prefetch(), ward.token).screened.band == band
+
+
+def test_no_screening_is_an_answer_and_a_refusal_is_said(ward, only_if):
+    assert only_if({**ward.prefetch(), "screenings": None}, ward.token).screened is None
+    assert only_if({**ward.prefetch(), "screenings": REFUSAL}).gaps == (Gap("screenings", Lack.REFUSED),)
+    assert ward.server.requests() == {}
