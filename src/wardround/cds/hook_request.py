@@ -85,6 +85,7 @@ class _Call(Struct, frozen=True, rename="camel"):
     prefetch: dict[str, Raw] | None = None
 
 
+_NULL: Final = b"null"
 _CALL: Final = msgspec.json.Decoder(_Call)
 _CONTEXTS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     "patient-view": msgspec.json.Decoder(Context),
@@ -106,9 +107,9 @@ def hook_request(body: bytes, hook: str) -> HookRequest:
     if call.fhir_authorization and not call.fhir_server:
         raise Problem(400, "fhirServer: is missing; it is required where fhirAuthorization is given")
     about = Context(context.user_id, context.patient_id, context.encounter_id)
-    return HookRequest(
-        call.hook, call.hook_instance, about, call.fhir_server, call.fhir_authorization, call.prefetch or {}
-    )
+    sent = (call.prefetch or {}).items()
+    prefetch = {key: None if bytes(one) == _NULL else one for key, one in sent}
+    return HookRequest(call.hook, call.hook_instance, about, call.fhir_server, call.fhir_authorization, prefetch)
 
 
 def decoded(decoder: msgspec.json.Decoder[Any], body: bytes | Raw, where: str) -> Any:
