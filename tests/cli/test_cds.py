@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +24,7 @@ from wardround.adapters.database.tables import USED_TOKENS
 from wardround.adapters.sockets import listen
 from wardround.cds.http.running import running_door
 from wardround.cli.main import wardround
+from wardround.errors import FhirError, SpecError
 
 BASE = "https://cds.example.org"
 DISCOVERY = f"{BASE}/cds-services"
@@ -39,6 +42,7 @@ WAIT = 120  # seconds, for what takes two on an idle machine
         (["--no-jwt", "--base-url", "https://cds.example.org/?a=b"], "without a query"),
         (["--no-jwt", "--cors", "sandbox.example.org"], "expected scheme, host and port"),
         (["--no-jwt", "--workers", "0"], "not in the range"),
+        (["--no-jwt", "--as-of", "2026-01-02T05:00:00"], "has no offset"),
     ],
 )
 def test_what_contradicts_itself_does_not_start(options, message):
@@ -47,10 +51,29 @@ def test_what_contradicts_itself_does_not_start(options, message):
     assert message in " ".join(result.stderr.replace("│", "").split())
 
 
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--source", "ftp://ehr.example.org"], FhirError),
+        (["--source", "https://ehr.example.org/r4?a=b"], FhirError),
+        (["--profile", "nobody"], SpecError),
+    ],
+)
+def test_a_source_or_profile_that_cannot_be_is_an_error_with_its_own_exit_code(options, error):
+    result = CliRunner().invoke(wardround, ["cds", "--port", "0", "--no-jwt", *options])
+    assert isinstance(result.exception, error)
+
+
 def test_a_taken_port_is_said_with_a_remedy():
     with listen("127.0.0.1", 0, "test") as taken:
         result = CliRunner().invoke(wardround, ["cds", "--no-jwt", "--port", str(taken.getsockname()[1])])
     assert "choose another with --port" in str(result.exception)
+
+
+def test_a_worker_limits_the_threads_of_libraries_before_it_imports_them():
+    code = "import sys\nimport wardround.cli.cds\nprint(sorted({'numpy', 'sklearn', 'xgboost'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.fixture

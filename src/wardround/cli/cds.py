@@ -23,10 +23,14 @@ from wardround.cds.http.workers import Workers, end_with_parent
 from wardround.cli.main import reported
 from wardround.cli.origins import cors_option
 from wardround.cli.results import say
+from wardround.cli.servers import server_at
 from wardround.cli.streams import print_safely
 from wardround.cli.times import TIME
 from wardround.cli.verbosity import say_on_stderr
-from wardround.settings import settings_from
+from wardround.fhir.endpoint import FhirEndpoint
+from wardround.settings import Settings, settings_from
+from wardround.spec.loading import load_server_profile
+from wardround.spec.servers import GENERIC, ServerProfile
 
 PORT: Final = 8181
 _EVERYWHERE: Final = "0.0.0.0"
@@ -59,6 +63,20 @@ def _base_url(_context: click.Context, _parameter: click.Parameter, given: str |
     type=click.Path(path_type=Path, dir_okay=False),
     help="YAML file that says whose tokens are accepted, and where their keys are.",
 )
+@click.option(
+    "--source",
+    "sources",
+    metavar="URL|NAME",
+    multiple=True,
+    help="FHIR server that calls may name, to read there what they lack: its base URL, or the name of a source in the"
+    " environment or .env; may be given several times. No other server is asked.",
+)
+@click.option(
+    "--profile",
+    metavar="ID",
+    help="Kind of EHR that is asked for prefetch: a file in include/schemas/servers."
+    " [default: that of the first --source, or generic]",
+)
 @click.option("--no-jwt", is_flag=True, help="Require no token, and serve this machine only.")
 @click.option("--as-of", type=TIME, help="Prediction time of every call, for tests and playback; needs --no-jwt.")
 @cors_option
@@ -70,6 +88,8 @@ def command(
     workers: int,
     base_url: str | None,
     issuers: Path | None,
+    sources: tuple[str, ...],
+    profile: str | None,
     no_jwt: bool,
     as_of: datetime | None,
     origins: tuple[str, ...],
@@ -85,6 +105,7 @@ def command(
         raise click.UsageError("give either --issuers FILE, or --no-jwt to serve this machine without tokens")
     if as_of is not None and not no_jwt:
         raise click.UsageError("--as-of is for tests and playback, expected --no-jwt with it; leave one of them out")
+    settings = settings_from()
     with listen(host or (LOOPBACK if no_jwt else _EVERYWHERE), port, "cds") as listening:
         if no_jwt and not is_loopback(listening):
             raise click.UsageError("--no-jwt serves this machine only, expected a loopback address; leave out --host")
@@ -92,12 +113,20 @@ def command(
             end_with_stdin()
         own = f"http://{LOOPBACK}:{listening.getsockname()[1]}" if not no_jwt else url_of(listening)
         with tempfile.TemporaryDirectory(prefix="wardround-cds-") as counts:
-            options = Options(settings_from(), base_url or own, issuers, as_of, origins, Path(counts))
+            servers = tuple(server_at(place, settings) for place in sources)
+            kind = _profile(profile, servers, settings)
+            options = Options(settings, base_url or own, servers, kind, issuers, as_of, origins, Path(counts))
             level = logging.getLogger("wardround").level
             work = partial(_work, options, listening, level)
             # Closed at once, so that new calls go elsewhere while those in hand are finished.
             Workers(work, workers, partial(_say_ready, options, as_json), listening.close).run()
     say("cds: stopped")
+
+
+def _profile(given: str | None, servers: tuple[FhirEndpoint, ...], settings: Settings) -> ServerProfile:
+    if given is not None:
+        return load_server_profile(given, settings.schemas)
+    return servers[0].profile if servers else GENERIC
 
 
 def _say_ready(options: Options, as_json: bool) -> None:

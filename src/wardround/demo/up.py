@@ -90,7 +90,9 @@ def running_ward(
         variables = local_environment(own, folder / "airflow", server.base_url) | {"MIMIC_CSV_PATH": str(mimic)}
         say("Starting CDS Hooks and Airflow")
         with (
-            running_door("--no-jwt", port=cds_port, environment={**os.environ, **variables}) as door,
+            running_door(
+                "--no-jwt", "--source", server.base_url, port=cds_port, environment={**os.environ, **variables}
+            ) as door,
             running_standalone(variables, port, folder / "airflow.log") as airflow,
         ):
             airflow.wait_until_ready()

@@ -58,6 +58,16 @@ def test_a_wrong_place_or_method_is_an_outcome(served, method, path, status, all
     assert served.asked == []
 
 
+def test_a_model_card_is_a_page_for_browsers_which_have_no_token(serve, ehr, listed):
+    page = Answer(200, b"<!doctype html>", headers={"Content-Type": "text/html; charset=utf-8"})
+    served = serve(lambda _request: page, issuers=[listed(ehr)])
+    answer = requests.get(f"{served.url}/model-cards/sepsis/3.0.0-4be11de2a70c", timeout=30)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert answer.text == "<!doctype html>"
+    assert served.asked[0].path == "/model-cards/sepsis/3.0.0-4be11de2a70c"
+    assert not (served.folder / "audit").exists()
+
+
 def test_a_head_has_the_headers_of_a_get(served):
     answer = requests.head(f"{served.url}/cds-services", timeout=30)
     assert (answer.status_code, answer.content) == (200, b"")

@@ -63,6 +63,7 @@ def create_app(means: Means, origins: Sequence[str] = ()) -> ASGIApp:
         Route("/cds-services", serving.discovery, methods=["GET"]),
         Route("/cds-services/{service}", serving.call, methods=["POST"]),
         Route("/cds-services/{service}/feedback", serving.feedback, methods=["POST"]),
+        Route("/model-cards/{condition}/{version}", serving.model_card, methods=["GET"]),
         Route("/health", _health, methods=["GET"]),
         Route("/ready", serving.ready, methods=["GET"]),
         Route("/metrics", serving.metrics, methods=["GET"]),
@@ -97,6 +98,13 @@ class _Serving:
 
     async def feedback(self, request: Request) -> Response:
         return await self._served(request, "feedback")
+
+    async def model_card(self, request: Request) -> Response:
+        """Answers what a card links to. A clinician's browser has no token, and a model card no patient."""
+        asking = Asking("GET", request.scope["path"], datetime.now(UTC))
+        answer = await self._in_thread(self._means.answer, asking)
+        self._means.metrics.request("model_card", answer.status)
+        return _response(answer)
 
     async def ready(self, _request: Request) -> Response:
         """Answers 200 if a call would be answered. A worker listens only after its warm-up call."""
@@ -232,6 +240,6 @@ def _broken() -> Answer:
 
 def _response(answer: Answer) -> Response:
     headers = {**_HEADERS, **answer.headers}
-    if not answer.body:
-        return Response(status_code=answer.status, headers=headers)
-    return Response(answer.body, answer.status, headers, media_type="application/json")
+    if answer.body and "Content-Type" not in headers:
+        headers["Content-Type"] = "application/json"
+    return Response(answer.body, answer.status, headers)

@@ -132,6 +132,7 @@ def openapi(services: Mapping[str, Service]) -> bytes:
         "/cds-services": {
             "get": _operation("discovery", "The services, and the prefetch that each asks for.", "Discovery")
         },
+        "/model-cards/{condition}/{version}": {"get": _model_card()},
         "/health": {"get": _open("health", "Whether the worker runs.")},
         "/ready": {"get": _open("ready", "Whether calls are answered.", 503)},
     }
@@ -185,6 +186,17 @@ def _operation(name: str, summary: str, answer: str, body: Schema | None = None,
     if body:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return operation
+
+
+def _model_card() -> dict[str, Any]:
+    parameters = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in ("condition", "version")]
+    page = {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}
+    return {
+        "operationId": "model-card",
+        "summary": "The card of a model, which cards link to.",
+        "parameters": parameters,
+        "responses": {"200": page, **_errors([404, 405, 500])},
+    }
 
 
 def _open(name: str, summary: str, *errors: int) -> dict[str, Any]:

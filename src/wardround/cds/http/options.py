@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
+from wardround.spec.servers import ServerProfile
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,8 @@ class Options:
     Attributes:
         settings: of the installation.
         base_url: under which EHRs call; tokens must name it.
+        servers: the FHIR servers that a call may name.
+        profile: the kind of EHR that is asked for prefetch.
         issuers: the file that says whose tokens are accepted; None if no token is required.
         as_of: the prediction time of every call; None for the arrival of each.
         origins: web pages that may call.
@@ -22,6 +26,8 @@ class Options:
 
     settings: Settings
     base_url: str
+    servers: tuple[FhirEndpoint, ...]
+    profile: ServerProfile
     issuers: Path | None
     as_of: datetime | None
     origins: tuple[str, ...]

@@ -34,7 +34,13 @@ def serve(options: Options, listening: socket.socket, ready: Callable[[], None])
     Raises WardroundError if it cannot be prepared.
     """
     with opened(options.settings.database) as database:
-        door = Door.of(options.settings)
+        door = Door.of(
+            options.settings,
+            servers=options.servers,
+            profile=options.profile,
+            base_url=options.base_url,
+            as_of=options.as_of,
+        )
         _warm_up(door)
         # What is there now stays until the end; looking through it for garbage would delay a call by 0.1 s.
         gc.collect()
@@ -42,7 +48,7 @@ def serve(options: Options, listening: socket.socket, ready: Callable[[], None])
         metrics = Metrics(options.counts)
         audit = Audit(options.settings.var / "cds" / "audit")
         means = Means(door.answer, door.services, _verifier(options, database), audit, metrics)
-        with _kept(metrics):
+        with door.watched(), _kept(metrics):
             _Server(configured(create_app(means, options.origins)), ready).run(sockets=[listening])
 
 

@@ -6,8 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -53,17 +53,12 @@ class Workers:
 
         Raises CannotStart if none ever was ready.
         """
-        woken, wake = os.pipe()
-        handlers = {number: signal.signal(number, _writing_to(wake)) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            while woken not in (changed := self._wait(woken)):
-                self._heed(changed)
-        finally:
-            self._stop()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-            os.close(woken)
-            os.close(wake)
+        with _woken_by_signals() as woken:
+            try:
+                while woken not in (changed := self._wait(woken)):
+                    self._heed(changed)
+            finally:
+                self._stop()
 
     def _wait(self, woken: int) -> Sequence[object]:
         """Starts those that are due, and returns what has happened since."""
@@ -136,11 +131,26 @@ def end_with_parent() -> None:
         threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
-def _writing_to(pipe: int) -> Callable[[int, FrameType | None], None]:
-    """Returns a handler of signals that wakes the one who waits for the other end of a pipe."""
+@contextmanager
+def _woken_by_signals() -> Iterator[int]:
+    """Gives the end of a pipe that becomes readable with SIGTERM or SIGINT, which do nothing else meanwhile.
 
-    def handler(_signal: int, _frame: FrameType | None) -> None:
-        with suppress(OSError):
-            os.write(pipe, b"\0")
+    The interpreter's own handler writes into it: one in Python would not run while the main thread waits, if the signal
+    came just before.
+    """
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    handlers = {number: signal.signal(number, _ignored) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    try:
+        yield woken
+    finally:
+        signal.set_wakeup_fd(previous)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.close(woken)
+        os.close(wake)
 
-    return handler
+
+def _ignored(_signal: int, _frame: FrameType | None) -> None:
+    pass
