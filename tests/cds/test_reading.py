@@ -1,6 +1,7 @@
 """Tests what the door reads for a call, over real HTTP: each state of each prefetch key, with each kind of access."""
 
 import json
+import math
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from wardround.core.events import admit
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.demo.fhir_server.sign_in import Clients
+from wardround.features.build import Index
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.sign_in import BearerToken, ClientSecret
@@ -34,6 +36,7 @@ from wardround.spec.bedside import Bedside, OnlyIf
 from wardround.spec.conditions import Condition
 from wardround.spec.loading import load_condition
 from wardround.spec.servers import GENERIC
+from wardround.spec.source_maps import Translation
 
 KEYS = ("patient", "encounters", "observations")
 ACCESS = ("token", "no token", "expired", "not listed")
@@ -461,3 +464,123 @@ def test_no_screening_is_an_answer_and_a_refusal_is_said(ward, only_if):
     assert only_if({**ward.prefetch(), "screenings": None}, ward.token).screened is None
     assert only_if({**ward.prefetch(), "screenings": REFUSAL}).gaps == (Gap("screenings", Lack.REFUSED),)
     assert ward.server.requests() == {}
+
+
+CANARY = "canary4711"
+
+
+def marked(ward: Ward) -> dict[str, Any]:
+    """A prefetch with a marked id, name, text and value in every resource."""
+    text = json.dumps(ward.prefetch()).replace("p-a", f"p-{CANARY}").replace("e-a", f"e-{CANARY}")
+    sent = json.loads(text)
+    sent["patient"]["name"] = [{"text": CANARY}]
+    for entry in sent["observations"]["entry"]:
+        entry["resource"]["note"] = [{"text": CANARY}]
+        entry["resource"].get("valueQuantity", {})["value"] = 47.11
+    return sent
+
+
+def test_no_failure_repeats_a_value_an_id_or_a_token(ward, caplog):
+    caplog.set_level("DEBUG", "wardround")
+    sent = marked(ward)
+    html = f"<html>{CANARY}</html>"
+    wrongs = [
+        *({**sent, key: value} for key in KEYS for value in (html, [CANARY], {CANARY: 1}, REFUSAL, None)),
+        *({name: value for name, value in sent.items() if name != key} for key in KEYS),
+        {**sent, "patient": {"resourceType": "Patient", "id": f"{CANARY}-other"}},
+        {CANARY: sent["patient"]},
+        {},
+    ]
+    faults = [{"kind": "status", "status": 403}, {"kind": "status", "status": 500}, {"kind": "truncate"}]
+    said = []
+    for fault in [None, *faults]:
+        ward.server.misbehave(FaultPlan(faults=(Fault(path="/_search", **fault),) if fault else ()))
+        for wrong in wrongs:
+            for token in (ward.token, CANARY):
+                made = call(wrong, f"p-{CANARY}", f"e-{CANARY}", ward.server.base_url, token)
+                try:
+                    reading = ward.reader(ward.source, seconds=0.3).read(made, AS_OF)
+                    said.append(repr(reading.gaps))
+                except Problem as problem:
+                    said += [problem.said, str(problem), problem.answer().body.decode()]
+            if fault:
+                break
+    told = "\n".join((*said, caplog.text))
+    assert len(said) > 50
+    assert CANARY not in told
+    assert "47.11" not in told
+    assert ward.token not in told
+
+
+def test_the_hospital_stays_begin_is_read_if_it_was_not_sent(ward):
+    demographics = ("age", "sex", "hours_in_unit", "hours_in_hospital")
+    features = ward.condition.features.model_copy(update={"demographics": demographics})
+    condition = ward.condition.model_copy(update={"features": features})
+    hospital = {
+        "resourceType": "Encounter",
+        "id": "h-a",
+        "status": "in-progress",
+        "class": {"code": "IMP"},
+        "subject": {"reference": "Patient/p-a"},
+        "period": {"start": "2025-12-30T01:00:00Z"},
+    }
+    with FhirClient(replace(ward.source, sign_in=BearerToken(ward.token))) as client:
+        client.batch([{"resource": hospital, "request": {"method": "PUT", "url": "Encounter/h-a"}}])
+    sent = ward.prefetch()
+    sent["encounters"]["entry"][0]["resource"]["partOf"] = {"reference": "Encounter/h-a"}
+    known = {**sent, "encounters": bundle([sent["encounters"]["entry"][0]["resource"], hospital])}
+
+    def hours(prefetch: dict[str, Any], token: str | None = None) -> tuple[float, float, str]:
+        made = call(prefetch, "p-a", server=ward.server.base_url, token=token)
+        reading = ward.reader(ward.source, condition=condition).read(made, AS_OF)
+        assert reading.gaps == ()
+        index = Index.of_stays([reading.found.stay], AS_OF, condition).demographics
+        unknown = reading.found.stay.hospital_unknown
+        return float(index["hours_in_unit"][0]), float(index["hours_in_hospital"][0]), unknown
+
+    assert hours(known) == hours(sent, ward.token) == (28.0, 76.0, "")
+    in_unit, in_hospital, unknown = hours(sent)
+    assert (in_unit, math.isnan(in_hospital), unknown) == (28.0, True, "hospital_encounter_not_read")
+
+
+def test_locations_that_define_the_stays_are_read_once_or_are_said_to_be_unknown(ward):
+    unit = {"resourceType": "Location", "id": "unit", "name": "Unit A"}
+    bed = {"resourceType": "Location", "id": "bed", "partOf": {"reference": "Location/unit"}}
+    with FhirClient(replace(ward.source, sign_in=BearerToken(ward.token))) as client:
+        for one in (unit, bed):
+            client.batch([{"resource": one, "request": {"method": "PUT", "url": f"Location/{one['id']}"}}])
+    source = replace(ward.source, icu_classes=(), icu_locations=("Unit A",))
+    sent = ward.prefetch()
+    sent["encounters"]["entry"][0]["resource"]["location"] = [{"location": {"reference": "Location/bed"}}]
+    reader = ward.reader(source)
+
+    def found(token: str | None, prefetch: dict[str, Any] = sent, by: Reader = reader) -> CurrentStay | NoStay:
+        return by.read(call(prefetch, "p-a", server=ward.server.base_url, token=token), AS_OF).found
+
+    assert found(None) == NoStay("unknown_locations")
+    assert isinstance(found(ward.token), CurrentStay)
+    ward.server.forget_requests()
+    assert isinstance(found(None), CurrentStay)
+    assert ward.server.requests() == {}
+    along = {**sent, "encounters": bundle([sent["encounters"]["entry"][0]["resource"], unit, bed])}
+    assert isinstance(found(None, along, ward.reader(source)), CurrentStay)
+    assert isinstance(found(None, sent, ward.reader(replace(source, icu_locations=("Location/bed",)))), CurrentStay)
+
+
+def test_the_kind_of_server_is_recognised_once(ward):
+    reader = ward.reader(replace(ward.source, recognise=True))
+    for _ in range(2):
+        made = call({}, "p-a", server=ward.server.base_url, token=ward.token)
+        assert len(ward.events(reader.read(made, AS_OF))) == EVENTS
+    assert ward.server.requests()["GET metadata"] == 1
+
+
+def test_codes_and_units_of_a_listed_source_are_understood_and_those_of_others_are_not(ward):
+    text = json.dumps(ward.prefetch()).replace('"http://loinc.org", "code": "2524-7"', '"urn:ours", "code": "LAC"')
+    lactate = next(code for code in ward.condition.variables["lactate"].all_codes())
+    source = replace(ward.source, translation=Translation(codes=((("urn:ours", "LAC"), lactate),)))
+    for listed, found in ((source, EVENTS), (ward.source, EVENTS - 1)):
+        made = call(json.loads(text), "p-a", server=ward.server.base_url)
+        assert len(ward.events(ward.reader(listed).read(made, AS_OF))) == found
+    # The only server that is listed is meant if a call names none.
+    assert len(ward.events(ward.reader(source).read(call(json.loads(text), "p-a"), AS_OF))) == EVENTS
