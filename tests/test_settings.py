@@ -23,6 +23,10 @@ from wardround.settings import settings_from
         ("WARDROUND_MEMORY", "lots", "a size such as 512MB or 4GB"),
         ("WARDROUND_SCREENING_TASK", "soon", "a time such as 90m, 2h or 1d"),
         ("WARDROUND_TRAINING_TASK", "0h", "a time such as 90m, 2h or 1d"),
+        ("WARDROUND_BEDSIDE_SECONDS", "3s", "a number of seconds, at most 30"),
+        ("WARDROUND_BEDSIDE_SECONDS", "0", "a number of seconds, at most 30"),
+        ("WARDROUND_BEDSIDE_SECONDS", "nan", "a number of seconds, at most 30"),
+        ("WARDROUND_BEDSIDE_SECONDS", "31", "a number of seconds, at most 30"),
     ],
 )
 def test_a_value_that_means_nothing_is_named_with_what_is_expected(name: str, value: str, expected: str) -> None:

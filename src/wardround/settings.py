@@ -72,10 +72,6 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
 def _memory(text: str) -> str:
     if not re.fullmatch(r"[1-9]\d*(MB|GB)", text):
         raise ValueError("a size such as 512MB or 4GB")
@@ -213,20 +209,12 @@ class Settings:
         tuple[str, ...],
         _of_source("WARDROUND_ICU_LOCATIONS", "icu_locations", "names or ids of ICU Locations, comma-separated"),
     ] = DEFAULTS.icu_locations
-    bedside_servers: Annotated[
-        tuple[str, ...],
-        Variable(
-            "WARDROUND_BEDSIDE_SERVERS",
-            "names or URLs of FHIR servers, comma-separated, from which [the bedside service](../cds-hooks.md) may read"
-            " what a call did not send, with that call's token",
-            _names,
-            default="none: whatever a call does not send is missing",
-        ),
-    ] = ()
     bedside_seconds: Annotated[
         float,
         Variable(
-            "WARDROUND_BEDSIDE_SECONDS", "how long the bedside service may take to read that for one call", _seconds
+            "WARDROUND_BEDSIDE_SECONDS",
+            "how long [the bedside service](../cds-hooks.md) may take to read what one call lacks from its FHIR server",
+            _seconds,
         ),
     ] = 3.0
 

@@ -64,11 +64,6 @@ def server_at(
     return endpoint_of(asked, _token_of(settings), settings.schemas, write_to=results)
 
 
-def bedside_servers(settings: Settings, environment: Mapping[str, str] = os.environ) -> tuple[FhirEndpoint, ...]:
-    """Returns the servers from which the bedside service may read. Raises as `server_at`."""
-    return tuple(server_at(place, settings, environment) for place in settings.bedside_servers)
-
-
 def servers_of(
     request: "ScreeningRequest",
     settings: Settings,
