@@ -5,44 +5,59 @@ It sees patient values; it never logs.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Self
 
 from wardround.adapters.models.store import ModelStore
-from wardround.cds.discovery import Service, listed, services_of
+from wardround.cds.answering import RETRY_AFTER, Means, answer_call
+from wardround.cds.discovery import PATIENT_VIEW, Service, listed, services_of
 from wardround.cds.exchange import Answer, Request
+from wardround.cds.feedback import feedback_in
+from wardround.cds.keeping import Keeping, KeepsNothing
 from wardround.cds.live import Live
 from wardround.cds.problems import Problem
+from wardround.cds.pseudonyms import Pseudonyms
+from wardround.cds.reading import Reader
+from wardround.cds.screened import Ledgers
+from wardround.cds.servers import Servers
+from wardround.cds.warm_up import warm_up_call
+from wardround.errors import DatabaseError, ModelError, StorageError, named
+from wardround.fhir.configured import translation_in
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
 from wardround.spec.loading import load_conditions
 from wardround.spec.servers import GENERIC, ServerProfile
 
-_DISCOVERY: Final = "/cds-services"
+SERVICES: Final = "/cds-services"
+READING_SECONDS: Final = 4.0
+"""How long all reading for one call may take: EHRs are assumed to wait for five seconds at most."""
+# By RFC 2606 no address: what is sent without naming a server belongs to none that could be asked.
+_NOWHERE: Final = "https://unnamed.invalid/fhir"
+_PAGE: Final = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 @dataclass(frozen=True)
 class Door:
-    """Everything that answers have in common, prepared once for a process; `answer` may be called by several threads.
-
-    Attributes:
-        servers: the FHIR servers that a call's `fhirServer` may name.
-        base_url: of the door itself, without a slash at its end; empty if nobody reaches it from outside.
-        as_of: the prediction time of all calls, for tests, sandbox and playback; None: when each arrives.
-    """
+    """What all answers have in common, prepared once for a process; `answer` may be called by several threads."""
 
     services: dict[str, Service]
     discovery: bytes
-    live: Live
-    servers: tuple[FhirEndpoint, ...]
-    base_url: str
-    as_of: datetime | None
+    store: ModelStore
+    means: Means
+    icu_class: str
 
     @classmethod
     def of(
         cls,
         settings: Settings,
+        keeping: Keeping,
         *,
         servers: Sequence[FhirEndpoint] = (),
         profile: ServerProfile = GENERIC,
@@ -51,19 +66,50 @@ class Door:
     ) -> Self:
         """Prepares the door for all conditions, and loads their live models.
 
-        `profile` says what kind of EHR is asked for prefetch. Raises SpecError if a condition is invalid.
+        Args:
+            settings: of the installation.
+            keeping: where calls, notifications and feedback are kept.
+            servers: the FHIR servers that a call's `fhirServer` may name; no other is ever asked.
+            profile: the kind of EHR that is asked for prefetch.
+            base_url: of the door, for links to model cards; empty if nobody reaches it from outside.
+            as_of: the prediction time of all calls, for tests, sandbox and playback; None: when each arrives.
+
+        Raises:
+            SpecError: a condition is invalid.
+            StorageError: the folder of Wardround's files cannot be used.
         """
-        conditions = load_conditions(settings.schemas)
+        conditions, store = load_conditions(settings.schemas), ModelStore(settings.models)
         services = services_of(conditions.values(), profile)
-        live = Live(ModelStore(settings.models), conditions)
+        live = Live(store, conditions)
         live.look()
-        return cls(services, listed(services), live, tuple(servers), base_url, as_of)
+        listed_servers = Servers(servers, _unlisted(settings, profile), settings.schemas, READING_SECONDS)
+        asked = {one.condition.id: one.prefetch for one in services.values()}
+        means = Means(
+            live=live,
+            readers={
+                key: Reader(one, asked[key], listed_servers, Ledgers(settings.runs, key))
+                for key, one in conditions.items()
+            },
+            keeping=keeping,
+            pseudonyms=Pseudonyms.in_folder(settings.var),
+            base_url=base_url.rstrip("/"),
+            as_of=as_of,
+        )
+        return cls(services, listed(services), store, means, next(iter(settings.icu_classes), ""))
 
     @contextmanager
     def watched(self) -> Iterator[Self]:
         """Notices promotions and suspensions within a second, until the block ends."""
-        with self.live.watched():
+        with self.means.live.watched():
             yield self
+
+    def warm_up(self, now: datetime) -> None:
+        """Answers a call of a patient who does not exist, for each condition, and keeps nothing of it."""
+        means = replace(self.means, keeping=KeepsNothing())
+        for service in self.services.values():
+            if service.hook == PATIENT_VIEW:
+                body = warm_up_call(service, self.means.as_of or now, self.icu_class)
+                answer_call(service, Request("POST", f"{SERVICES}/{service.id}", now, body), means)
 
     def answer(self, request: Request) -> Answer:
         """Returns the answer to a request; it never raises for what a request says."""
@@ -73,10 +119,55 @@ class Door:
             return problem.answer()
 
     def _answer(self, request: Request) -> Answer:
-        if request.path == _DISCOVERY:
-            _require_method(request, "GET")
-            return Answer(200, self.discovery)
-        raise Problem(404, f"there is nothing at this path; GET {_DISCOVERY} lists the services")
+        match request.path.strip("/").split("/"):
+            case ["cds-services"]:
+                _require_method(request, "GET")
+                return Answer(200, self.discovery)
+            case ["cds-services", service]:
+                known = self._service(service)
+                _require_method(request, "POST")
+                return answer_call(known, request, self.means)
+            case ["cds-services", service, "feedback"]:
+                known = self._service(service)
+                _require_method(request, "POST")
+                return self._heard(known, request)
+            case ["model-cards", condition, version]:
+                _require_method(request, "GET")
+                return self._model_card(condition, version)
+        raise Problem(404, f"there is nothing at this path; GET {SERVICES} lists the services")
+
+    def _service(self, key: str) -> Service:
+        if key not in self.services:
+            raise Problem(404, f"there is no service of this id; GET {SERVICES} lists them")
+        return self.services[key]
+
+    def _heard(self, service: Service, request: Request) -> Answer:
+        """Keeps feedback; feedback on cards that are not known is taken, too, and counted apart."""
+        given = feedback_in(request.body)
+        try:
+            self.means.keeping.heard(given, service.id, request.arrived)
+        except (DatabaseError, StorageError) as error:
+            later = Problem(503, "feedback cannot be kept at the moment; send it again later", RETRY_AFTER)
+            return replace(later.answer(), fault=named(error))
+        return Answer(200, b"")
+
+    def _model_card(self, condition: str, version: str) -> Answer:
+        try:
+            return Answer(200, self.store.page(condition, version).encode(), headers=_PAGE)
+        except (ModelError, StorageError):
+            raise Problem(404, "there is no model card of this version") from None
+
+
+def _unlisted(settings: Settings, profile: ServerProfile) -> FhirEndpoint:
+    """Returns how data are understood that come from no server of the list: as the command line's servers are."""
+    return FhirEndpoint(
+        _NOWHERE,
+        icu_classes=settings.icu_classes,
+        icu_locations=settings.icu_locations,
+        aliases=settings.fhir_aliases,
+        translation=translation_in(settings.source_map, settings.schemas),
+        profile=profile,
+    )
 
 
 def _require_method(request: Request, method: str) -> None:

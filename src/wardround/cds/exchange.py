@@ -6,20 +6,24 @@ from datetime import datetime
 from typing import Literal
 
 Outcome = Literal[
-    "card",
+    "card",  # a risk of the moderate or high band
     "low",
+    "locked_out",  # shown before: the risk is repeated in an info card
     "indeterminate",
     "outside_training_hours",
+    "no_stay",  # no current stay in intensive care
+    "not_eligible",  # such as under age
+    "not_screened",  # cards depend on the scheduled screening, which says nothing of this stay lately
+    "screened_otherwise",  # … or put it into another band
+    "not_read",  # the EHR's server refused data, or they cannot be read
     "suspended",
-    "no_stay",
-    "not_eligible",
-    "not_screened",
-    "locked_out",
-    "failed",
+    "shadow",
+    "failed",  # an error of Wardround
     "missing_prefetch",
-    "refused",
+    "refused",  # not a call by the rules
+    "no_model",
 ]
-"""What became of a call: a card about a risk, one of the cards that say why there is none, or an error."""
+"""What became of a hook call. The last three are answered with an error, all others with cards."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,14 @@ class Answer:
 
     Attributes:
         status: of HTTP.
-        body: JSON; empty for none.
+        body: JSON, or what the headers say; empty for none.
         call: what is kept of a hook call; None for anything else.
-        headers: beside the content's type, such as Retry-After.
+        headers: such as Retry-After; Content-Type only where the body is not JSON.
+        fault: what went wrong in Wardround, for its log: the type and place of an error, and nothing of a patient.
     """
 
     status: int
     body: bytes
     call: Call | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    fault: str = ""

@@ -9,7 +9,7 @@ from wardround.cds.exchange import Call
 from wardround.results.alert_policy import Notification
 
 
-class Stay(NamedTuple):
+class StayKey(NamedTuple):
     """Whom people are told about: a stay by a keyed hash of its id, a condition, and the channel."""
 
     key: str
@@ -51,7 +51,7 @@ class Feedback:
 class Keeping(Protocol):
     """Where calls, notifications and feedback are kept. Each method is one transaction, and raises DatabaseError."""
 
-    def told(self, stay: Stay, answer: Callable[[Notification | None], Told]) -> None:
+    def told(self, stay: StayKey, answer: Callable[[Notification | None], Told]) -> None:
         """Gives `answer` what people were last told of the stay, and keeps what it returns; both or nothing.
 
         Nobody else tells of the same stay in between.
@@ -62,3 +62,16 @@ class Keeping(Protocol):
 
     def heard(self, feedback: Sequence[Feedback], service: str, arrived: datetime) -> int:
         """Keeps feedback, the comments apart; returns how much of it is about cards that are not known."""
+
+
+class KeepsNothing:
+    """Keeps nothing, for a sandbox or a playback: each call is answered as if it were the first about its stay."""
+
+    def told(self, stay: StayKey, answer: Callable[[Notification | None], Told]) -> None:  # noqa: ARG002
+        answer(None)
+
+    def kept(self, call: Call) -> None:
+        pass
+
+    def heard(self, feedback: Sequence[Feedback], service: str, arrived: datetime) -> int:  # noqa: ARG002
+        return len(feedback)

@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from wardround.cds.exchange import Answer
+from wardround.cds.exchange import Answer, Call, Outcome
 
 # Codes of http://hl7.org/fhir/issue-type.
 _ISSUE: Final = {
@@ -24,6 +24,7 @@ _ISSUE: Final = {
     500: "exception",
     503: "transient",
 }
+_OUTCOMES: Final[dict[int, Outcome]] = {412: "missing_prefetch", 503: "no_model"}
 
 
 class Problem(Exception):
@@ -41,9 +42,14 @@ class Problem(Exception):
         self.said = said
         self.headers = headers or {}
 
-    def answer(self) -> Answer:
+    @property
+    def outcome(self) -> Outcome:
+        """Returns what became of a hook call that is answered so."""
+        return _OUTCOMES.get(self.status, "refused")
+
+    def answer(self, call: Call | None = None) -> Answer:
         """Returns the answer that says it."""
-        return Answer(self.status, operation_outcome(_ISSUE[self.status], self.said), headers=self.headers)
+        return Answer(self.status, operation_outcome(_ISSUE[self.status], self.said), call, self.headers)
 
 
 def operation_outcome(code: str, said: str) -> bytes:

@@ -17,8 +17,8 @@ DEVICE_SYSTEM: Final = "urn:wardround:device"
 MODEL_SYSTEM: Final = "urn:wardround:model"
 RISK_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
 RISK_DISPLAYS: Final = {LOW: "Low likelihood", MODERATE: "Moderate likelihood", HIGH: "High likelihood"}
-_ADJUNCT: Final = "Adjunct only: one input to a clinical judgement, never the sole basis of a decision."
-_COMPARED: Final = "Raises and lowers are meant in comparison with an average patient."
+ADJUNCT: Final = "Adjunct only: one input to a clinical judgement, never the sole basis of a decision."
+COMPARED: Final = "Raises and lowers are meant in comparison with an average patient."
 # Parts that others may change without changing what a resource says, or that only the server knows.
 _NOT_CONTENT: Final = ("id", "meta", "text", "status")
 
@@ -153,7 +153,7 @@ def device(screening: Screening) -> dict[str, Any]:
             {"type": {"text": "software"}, "value": screening.software_version},
             {"type": {"text": "model"}, "value": screening.model_version},
         ],
-        "note": [{"text": _ADJUNCT}],
+        "note": [{"text": ADJUNCT}],
     }
 
 
@@ -219,13 +219,13 @@ def _when(as_of: datetime, horizon: timedelta | None) -> dict[str, str]:
 def _rationale(assessment: Assessment) -> str:
     # Some readers take the R4 probabilityDecimal as a percentage, others as a fraction; the sentence leaves no doubt.
     stated = f"Probability = {assessment.score:.4g} ({assessment.score * 100:.3g} %)."
-    compared = (_COMPARED,) if assessment.reasons else ()
+    compared = (COMPARED,) if assessment.reasons else ()
     return " ".join((stated, *(f"{reason}." for reason in assessment.reasons), *compared))
 
 
 def _note(assessment: Assessment) -> str:
     missing = f"Missing inputs: {', '.join(assessment.missing)}. " if assessment.missing else "No input is missing. "
-    return missing + _ADJUNCT
+    return missing + ADJUNCT
 
 
 def _content(resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -135,6 +135,8 @@ class _Serving:
                 answer, asked = await self._answered(request, asked)
             finally:
                 self._in_hand -= 1
+        if answer.fault:
+            _LOG.error("%s: %s", kind, answer.fault)
         asked = replace(asked, status=answer.status, call=answer.call)
         await self._record(asked)
         self._count(asked, time.perf_counter() - began)

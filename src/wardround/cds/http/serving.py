@@ -13,12 +13,12 @@ from starlette.types import ASGIApp
 
 from wardround.adapters.database.database import Database, opened
 from wardround.cds.door import Door
-from wardround.cds.exchange import Request
 from wardround.cds.http.app import ANSWER_SECONDS, Means, create_app
 from wardround.cds.http.audit import Audit
 from wardround.cds.http.metrics import Metrics
 from wardround.cds.http.options import Options
 from wardround.cds.http.protocol import Bounded
+from wardround.cds.keeping import KeepsNothing
 from wardround.cds.tokens.used_tokens import UsedTokens
 from wardround.cds.tokens.verification import Verifier
 from wardround.spec.loading import load_issuers
@@ -36,12 +36,13 @@ def serve(options: Options, listening: socket.socket, ready: Callable[[], None])
     with opened(options.settings.database) as database:
         door = Door.of(
             options.settings,
+            KeepsNothing(),
             servers=options.servers,
             profile=options.profile,
             base_url=options.base_url,
             as_of=options.as_of,
         )
-        _warm_up(door)
+        door.warm_up(datetime.now(UTC))
         # What is there now stays until the end; looking through it for garbage would delay a call by 0.1 s.
         gc.collect()
         gc.freeze()
@@ -73,10 +74,6 @@ def _verifier(options: Options, database: Database) -> Verifier | None:
         return None
     issuers = load_issuers(options.issuers)
     return Verifier.of(issuers, options.issuers.parent, options.base_url, UsedTokens(database))
-
-
-def _warm_up(door: Door) -> None:
-    door.answer(Request("GET", "/cds-services", datetime.now(UTC)))
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,58 @@
+"""Scores one stay as a screening scores many: the same gate, features, model and reasons.
+
+It sees patient values; it never logs.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+import numpy as np
+
+from wardround.core.events import admit
+from wardround.core.exclusion import Stay
+from wardround.core.microseconds import micros
+from wardround.core.readings import Readings
+from wardround.features.basis import NO_EVENTS, used_events
+from wardround.features.build import Index, feature_values
+from wardround.workflows.screen.scoring import Explained, Scoring
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the model says of a stay, and what it rests on.
+
+    Attributes:
+        explained: score, band, reasons and missing inputs.
+        hours: since the begin of the stay in the unit.
+        basis: references of the resources used.
+        set_aside: how many values were not used, by reason.
+        digest: SHA-256 of the values of all columns.
+    """
+
+    explained: Explained
+    hours: float
+    basis: tuple[str, ...]
+    set_aside: dict[str, int]
+    digest: str
+
+
+def score_stay(stay: Stay, readings: Readings, scoring: Scoring, as_of: datetime) -> Scored:
+    """Returns what the model says of the stay at as_of from these readings, which may hold more than the windows.
+
+    Raises ModelError if the model returns anything but a probability.
+    """
+    condition = scoring.columns.condition
+    events, aside = admit(readings, condition.variables, as_of)
+    used = used_events(events, condition, as_of).get(stay.patient_id, NO_EVENTS)
+    values = feature_values(events, Index.of_stays([stay], as_of, condition), condition)
+    hours = stay.hours_at(micros(as_of))
+    (explained,) = scoring.explained(values, np.array([hours]), [used])
+    reasons = sorted(set(aside.reason))
+    return Scored(
+        explained,
+        hours,
+        used.basis(),
+        {reason: aside.reason.count(reason) for reason in reasons},
+        sha256(values.tobytes()).hexdigest(),
+    )

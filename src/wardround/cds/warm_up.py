@@ -1,0 +1,58 @@
+"""Makes the call of a patient who does not exist, so that the first real call finds everything loaded."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+
+from wardround.cds.discovery import Service
+from wardround.cds.templates import ENCOUNTERS, PATIENT, is_about_observations
+from wardround.spec.variables import Variable
+
+_ID: Final = "warm-up"
+_SUBJECT: Final = {"reference": f"Patient/{_ID}"}
+_UCUM: Final = "http://unitsofmeasure.org"
+_HOURS: Final = (1, 2, 6)
+
+
+def warm_up_call(service: Service, as_of: datetime, icu_class: str) -> bytes:
+    """Returns the body of a call on `patient-view`: an adult in intensive care with three values of every variable."""
+    observations = [
+        _observation(variable, as_of - timedelta(hours=hours), f"{name}-{hours}")
+        for name, variable in service.condition.variables.items()
+        for hours in _HOURS
+    ]
+    encounter = {
+        "resourceType": "Encounter",
+        "id": _ID,
+        "status": "in-progress",
+        "class": {"code": icu_class},
+        "subject": _SUBJECT,
+        "period": {"start": (as_of - timedelta(hours=24)).isoformat()},
+    }
+    sent: dict[str, Any] = dict.fromkeys(service.prefetch)
+    sent[PATIENT] = {"resourceType": "Patient", "id": _ID, "gender": "female", "birthDate": "1960-01-01"}
+    sent[ENCOUNTERS] = _searchset([encounter])
+    sent[next(key for key in sent if is_about_observations(key))] = _searchset(observations)
+    context = {"userId": f"Practitioner/{_ID}", "patientId": _ID}
+    return orjson.dumps({"hook": service.hook, "hookInstance": str(uuid4()), "context": context, "prefetch": sent})
+
+
+def _observation(variable: Variable, at: datetime, key: str) -> dict[str, Any]:
+    system, code = next(iter(variable.all_codes()))
+    value = variable.typical if variable.typical is not None else (variable.plausible.min + variable.plausible.max) / 2
+    return {
+        "resourceType": "Observation",
+        "id": key,
+        "status": "final",
+        "code": {"coding": [{"system": system, "code": code}]},
+        "subject": _SUBJECT,
+        "effectiveDateTime": at.isoformat(),
+        "issued": at.isoformat(),
+        "valueQuantity": {"value": value, "unit": variable.unit, "system": _UCUM, "code": variable.unit},
+    }
+
+
+def _searchset(resources: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": one} for one in resources]}
