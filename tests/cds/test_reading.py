@@ -584,3 +584,69 @@ def test_codes_and_units_of_a_listed_source_are_understood_and_those_of_others_a
         assert len(ward.events(ward.reader(listed).read(made, AS_OF))) == found
     # The only server that is listed is meant if a call names none.
     assert len(ward.events(ward.reader(source).read(call(json.loads(text), "p-a"), AS_OF))) == EVENTS
+
+
+def answering(answer: Callable[[Line], None]) -> Callable[..., Reading]:
+    """Reads a call from a listed server that answers so."""
+
+    def read(ward: Ward, prefetch: dict[str, Any]) -> Reading:
+        with serving(answer) as url:
+            made = call(prefetch, "p-a", server=url, token="t")
+            return ward.reader(FhirEndpoint(url), seconds=5.0).read(made, AS_OF)
+
+    return read
+
+
+def test_what_a_server_says_of_others_than_was_asked_for_is_set_aside(ward):
+    theirs = ward.prefetch("p-b")
+
+    def answer(line: Line) -> None:
+        kind = next(kind for kind in ("Patient", "Encounter", "Observation") if f"/{kind}" in line.path)
+        found = {"Patient": bundle([theirs["patient"]]), "Encounter": theirs["encounters"]}
+        line.say(found.get(kind, theirs["observations"]))
+
+    reading = answering(answer)(ward, {})
+    assert (reading.found, reading.other_patient) == (NoStay("no_icu_stay"), {"Patient": 1, "Encounter": 1})
+    mine = ward.prefetch()
+    del mine["observations"]
+    reading = answering(answer)(ward, mine)
+    assert (ward.events(reading), len(reading.readings)) == ([], EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "said"),
+    [
+        (200, b"<html>", {"Content-Type": "text/html"}, "cannot be used"),
+        (200, b"{}", {}, "cannot be used"),
+        (200, b'{"resourceType":"Bundle","entry":', {}, "no answer in time"),
+        (200, json.dumps(bundle([REFUSAL])).encode(), {}, "cannot be used"),
+        (200, json.dumps(bundle([], link=[{"relation": "next", "url": "?again"}])).encode(), {}, "cannot be used"),
+        (200, json.dumps({**EMPTY, "total": 5}).encode(), {}, "cannot be used"),
+        (404, b"", {}, "cannot be used"),
+        (401, b"", {}, "refused the token"),
+        (403, b"", {}, "refused the token"),
+        (429, b"", {"Retry-After": "3600"}, "no answer in time"),
+    ],
+)
+def test_a_server_whose_answer_cannot_be_used_leads_to_412_that_says_why(ward, status, body, headers, said):
+    sent = ward.prefetch()
+    del sent["observations"]
+    answer = answering(lambda line: line.say(body, status, **headers))
+    problem = refused(lambda: answer(ward, sent))
+    assert (problem.status, said in problem.said) == (412, True)
+
+
+@pytest.mark.parametrize("way", ["redirect", "next"])
+def test_no_address_that_a_server_names_is_asked_on_another_server(ward, way):
+    sent = ward.prefetch()
+    del sent["observations"]
+    with listening() as (url, asked):
+
+        def answer(line: Line) -> None:
+            if way == "redirect":
+                line.say(b"", 307, Location=f"{url}/Observation")
+            else:
+                line.say(bundle([], link=[{"relation": "next", "url": f"{url}?page=2"}]))
+
+        problem = refused(lambda: answering(answer)(ward, sent))
+    assert (problem.status, asked) == (412, [])

@@ -77,3 +77,12 @@ def test_one_connection_serves_callers_one_after_the_other():
         connections.close()
     assert len(ports) == 3
     assert len(set(ports)) == 1
+
+
+def test_a_wait_that_is_longer_than_what_is_left_is_not_begun():
+    now = [0.0]
+    deadline = Deadline(HurriedAnswers(), 5.0, lambda: now[0])
+    deadline.pause(0.0)
+    assert deadline.left == 5.0
+    deadline.pause(3600.0)
+    assert deadline.left == 0.0

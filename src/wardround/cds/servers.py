@@ -101,7 +101,7 @@ class Servers:
         """Gives a client that signs in with the call's token, if `why_not` says nothing. Raises FhirError."""
         source = self.source_of(call.fhir_server)
         deadline = Deadline(self._connections_to(source), self.seconds, clock)
-        patience = Patience(_RETRIES, pause=lambda seconds: time.sleep(min(seconds, deadline.left)))
+        patience = Patience(_RETRIES, pause=deadline.pause)
         asked = replace(source, sign_in=_token_of(call), threads=1, write_to=None, map_by_identifier=False)
         with FhirClient(self._suited(asked, deadline, patience), deadline, patience) as client:
             yield client

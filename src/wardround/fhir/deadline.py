@@ -33,6 +33,13 @@ class Deadline(BaseAdapter):
         """The seconds that are left."""
         return max(0.0, self._until - self._clock())
 
+    def pause(self, seconds: float) -> None:
+        """Waits; ends at once if there is not so much time left, as nothing would come of waiting."""
+        if seconds < self.left:
+            time.sleep(seconds)
+        else:
+            self._until = self._clock()
+
     def send(
         self,
         request: requests.PreparedRequest,

@@ -64,13 +64,16 @@ class Collected:
 
     def _is_new(self, one: Observation | Misshapen) -> bool:
         kind, key, _, updated = OBSERVATION.about(one)
+        name, versions = f"{kind}/{key}", self.seen.versions
+        if name not in versions:
+            # What tells an undated version from others is worked out only if another one comes.
+            if type(updated) is not str:
+                versions[name], self._undated[name] = 0, one
+            else:
+                versions[name] = updated
+            return True
         if not is_id(key):
             return True  # two resources without a usable id cannot be told apart; both count
-        name, versions = f"{kind}/{key}", self.seen.versions
-        if name not in versions and type(updated) is not str:
-            # What tells its version is worked out only if another one comes.
-            versions[name], self._undated[name] = 0, one
-            return True
         if (first := self._undated.pop(name, None)) is not None:
             versions[name] = version_of(None, first)
         return self.seen.takes(name, updated, one)

@@ -16,7 +16,7 @@ from wardround.fhir.page import Misshapen
 from wardround.fhir.references import Bases, Resource
 from wardround.sources.fhir.observation_shape import OBSERVATION, Observation
 from wardround.sources.fhir_folder.bundles import OUTCOME, Account, Unusable, entries_of
-from wardround.sources.prefetch.bundle import Sent, each_resource, sent
+from wardround.sources.prefetch.bundle import One, Sent, each_resource, sent
 
 BUNDLE: Final = "Bundle"
 _OBSERVATION: Final = "Observation"
@@ -105,10 +105,11 @@ def _add_resources(part: Part, bundle: Sent, content: bytes, bases: Bases, depth
     """Adds a Bundle's Observations as they were decoded, and its other resources, decoded whole."""
     elsewhere: list[tuple[int, Any]] = []
     for place, one in enumerate(bundle.resources):
-        if one is None:
-            part.lost += 1
-        elif (kind := _kind_of(one)) == _OBSERVATION:
+        kind = one.resource_type if type(one) is Observation else _kind_of(one)
+        if kind == _OBSERVATION and one is not None:
             part.observations.append(one)
+        elif one is None:
+            part.lost += 1
         elif kind != OUTCOME:
             elsewhere.append((place, kind))
     if elsewhere:
@@ -117,8 +118,8 @@ def _add_resources(part: Part, bundle: Sent, content: bytes, bases: Bases, depth
             _add(part, kind, whole[place], bases, depth)
 
 
-def _kind_of(one: Observation | Misshapen) -> Any:
-    return one.resource.get("resourceType") if isinstance(one, Misshapen) else one.resource_type
+def _kind_of(one: One) -> Any:
+    return OBSERVATION.about(one)[0] if one is not None else None
 
 
 def _add(part: Part, kind: object, content: bytes, bases: Bases, depth: int) -> None:
@@ -138,8 +139,8 @@ def _add(part: Part, kind: object, content: bytes, bases: Bases, depth: int) -> 
 
 def _judged(part: Part, bundle: Sent) -> Part:
     """Returns the part in the state that its Bundle says: more pages, errors of the search, or nothing at all."""
-    outcomes = (one for one in bundle.resources if one is not None and _kind_of(one) == OUTCOME)
-    failed = any(error_codes(OBSERVATION.about(one)[2]) for one in outcomes)
+    others = len(bundle.resources) - len(part.observations)
+    failed = others > 0 and any(_has_failed(one) for one in bundle.resources)
     if failed and not part.types:
         part.state = State.REFUSED
     elif failed or part.lost or bundle.has_more or _is_short(part, bundle):
@@ -147,6 +148,11 @@ def _judged(part: Part, bundle: Sent) -> Part:
     elif not part.types:
         part.state = State.EMPTY
     return part
+
+
+def _has_failed(one: One) -> bool:
+    """Returns whether an entry is an OperationOutcome of errors; others hold warnings and hints."""
+    return _kind_of(one) == OUTCOME and one is not None and bool(error_codes(OBSERVATION.about(one)[2]))
 
 
 def _is_short(part: Part, bundle: Sent) -> bool:
