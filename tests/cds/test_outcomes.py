@@ -144,6 +144,17 @@ def test_an_encounter_that_is_no_current_stay_is_answered_with_the_current_one_a
     assert card["extension"][RISK]["encounterId"] == "e-a"
 
 
+def test_of_a_hospital_stay_that_is_named_the_part_in_intensive_care_is_scored_and_said(ehr: Ehr) -> None:
+    body = ehr.call()
+    (entry,) = body["prefetch"]["encounters"]["entry"]
+    entry["resource"] = {**entry["resource"], "partOf": {"reference": "Encounter/h-a"}}
+    body["context"]["encounterId"] = "h-a"
+    answer = ehr.send(body)
+    (card,) = orjson.loads(answer.body)["cards"]
+    assert "HIGH" in card["summary"]
+    assert "names the hospital stay; this is about its current part in intensive care" in card["detail"]
+
+
 def test_values_that_are_not_used_are_counted_by_reason(ehr: Ehr) -> None:
     ehr.icu.lactate("p-a", "odd", 9.0, hours=1, valueQuantity={"value": 9.0, "unit": "furlong", "code": "furlong"})
     ehr.icu.lactate("p-a", "wrong", 9.0, hours=1, status="entered-in-error")

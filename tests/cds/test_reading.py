@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.cds.calls import EMPTY, REFUSAL, bundle, call, whole
+from tests.cds.calls import AUTHORIZATION, EMPTY, REFUSAL, bundle, call, whole
+from tests.cds.kept import Kept
 from tests.fixtures.icu import AS_OF, Icu, loinc
 from tests.loopback import Line, serving
 
 from wardround.cds.current_stay import CurrentStay, How, NoStay
+from wardround.cds.door import Door
+from wardround.cds.exchange import Answer, Request
 from wardround.cds.problems import Problem
 from wardround.cds.reading import Gap, Lack, Reader, Reading
 from wardround.cds.screened import Screened
@@ -650,3 +653,32 @@ def test_no_address_that_a_server_names_is_asked_on_another_server(ward, way):
 
         problem = refused(lambda: answering(answer)(ward, sent))
     assert (problem.status, asked) == (412, [])
+
+
+def test_the_door_tells_the_same_risk_of_what_was_sent_and_of_what_it_read(ward, bedside):
+    door = Door.of(bedside, Kept(), servers=(ward.source,), as_of=AS_OF)
+
+    def answered(sent: dict[str, Any], token: str) -> Answer:
+        authorization = {"access_token": token, **AUTHORIZATION}
+        context = {"userId": "Practitioner/x", "patientId": "p-a"}
+        server = {"fhirServer": ward.server.base_url, "fhirAuthorization": authorization}
+        body = {"hook": "patient-view", "hookInstance": "i", "context": context, "prefetch": sent, **server}
+        return door.answer(Request("POST", "/cds-services/sepsis-risk", AS_OF, json.dumps(body).encode()))
+
+    def told(sent: dict[str, Any], token: str) -> dict[str, Any]:
+        answer = answered(sent, token)
+        assert answer.status == 200
+        risk = json.loads(answer.body)["extension"]["com.wardround.risk"]
+        # The first call alerts, and locks the others out.
+        return {name: value for name, value in risk.items() if name != "outcome"}
+
+    sent = ward.prefetch()
+    known = told(sent, ward.token)
+    assert known["probability"] > 0
+    for partial in ({}, {"patient": sent["patient"]}, {**sent, "observations": "<html>"}, keyed(ward.prefetch())):
+        assert told(partial, ward.token) == known
+        if "heart_rate" not in partial:
+            refusal = answered(partial, "long-gone")
+            issue = json.loads(refusal.body)
+            assert (refusal.status, issue["resourceType"]) == (412, "OperationOutcome")
+            assert "prefetch.observations:" in json.dumps(issue)

@@ -246,6 +246,8 @@ def _notes(reading: Reading, found: CurrentStay, about: About) -> Iterator[str]:
     """Yields what a reader must know about the data, as Markdown."""
     if found.how is How.INSTEAD_OF_NAMED:
         yield words.INSTEAD
+    elif found.how is How.PART_OF_NAMED:
+        yield words.PART
     if unsent := [gap.key for gap in reading.gaps if gap.lack is Lack.UNSENT and gap.key != SCREENINGS]:
         yield words.listed("Not sent by the EHR", (words.sent_as(key, about.condition) for key in unsent))
     for kind, number in sorted(reading.other_patient.items()):

@@ -21,6 +21,7 @@ INSTEAD: Final = (
     "The EHR's call names an encounter that is no current stay in intensive care; this is about the patient's current"
     " stay there."
 )
+PART: Final = "The EHR's call names the hospital stay; this is about its current part in intensive care."
 _SENT: Final = {
     PATIENT: "the Patient",
     ENCOUNTERS: "Encounters",

@@ -23,17 +23,12 @@ from wardround.cds.screened import Ledgers
 from wardround.cds.servers import Servers
 from wardround.cds.warm_up import warm_up_call
 from wardround.errors import DatabaseError, ModelError, StorageError, named
-from wardround.fhir.configured import translation_in
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
 from wardround.spec.loading import load_conditions
 from wardround.spec.servers import GENERIC, ServerProfile
 
 SERVICES: Final = "/cds-services"
-READING_SECONDS: Final = 4.0
-"""How long all reading for one call may take: EHRs are assumed to wait for five seconds at most."""
-# By RFC 2606 no address: what is sent without naming a server belongs to none that could be asked.
-_NOWHERE: Final = "https://unnamed.invalid/fhir"
 _PAGE: Final = {
     "Content-Type": "text/html; charset=utf-8",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
@@ -82,7 +77,7 @@ class Door:
         services = services_of(conditions.values(), profile)
         live = Live(store, conditions)
         live.look()
-        listed_servers = Servers(servers, _unlisted(settings, profile), settings.schemas, READING_SECONDS)
+        listed_servers = Servers.of(settings, servers)
         asked = {one.condition.id: one.prefetch for one in services.values()}
         means = Means(
             live=live,
@@ -156,18 +151,6 @@ class Door:
             return Answer(200, self.store.page(condition, version).encode(), headers=_PAGE)
         except (ModelError, StorageError):
             raise Problem(404, "there is no model card of this version") from None
-
-
-def _unlisted(settings: Settings, profile: ServerProfile) -> FhirEndpoint:
-    """Returns how data are understood that come from no server of the list: as the command line's servers are."""
-    return FhirEndpoint(
-        _NOWHERE,
-        icu_classes=settings.icu_classes,
-        icu_locations=settings.icu_locations,
-        aliases=settings.fhir_aliases,
-        translation=translation_in(settings.source_map, settings.schemas),
-        profile=profile,
-    )
 
 
 def _require_method(request: Request, method: str) -> None:

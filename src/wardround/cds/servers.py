@@ -71,6 +71,7 @@ class Servers:
             _NOWHERE,
             icu_classes=settings.icu_classes,
             icu_locations=settings.icu_locations,
+            aliases=settings.fhir_aliases,
             translation=translation_in(settings.source_map, settings.schemas),
         )
         return cls(tuple(listed), unlisted, settings.schemas, settings.bedside_seconds)
