@@ -12,6 +12,7 @@ import orjson
 import pytest
 import yaml
 from tests.cds.kept import Kept
+from tests.cds.rules import require
 from tests.fixtures.icu import AS_OF, Icu
 
 from wardround.cds.door import Door
@@ -50,9 +51,12 @@ class Ehr:
     def send(
         self, body: Any, service: str = "sepsis-risk", after: timedelta = timedelta(), at: datetime = AS_OF
     ) -> Answer:
-        """Sends a body to a service, some time after AS_OF; bytes are sent as they are."""
+        """Sends a body to a service, some time after AS_OF; bytes go as they are. Every answer keeps to `rules`."""
         content = body if isinstance(body, bytes) else orjson.dumps(body)
-        return self.door.answer(Request("POST", f"/cds-services/{service}", at + after, content, self.issuer))
+        answer = self.door.answer(Request("POST", f"/cds-services/{service}", at + after, content, self.issuer))
+        if answer.body:
+            require("answer" if answer.status == 200 else "outcome", orjson.loads(answer.body))
+        return answer
 
     def ask(self, patient: str = "p-a", after: timedelta = timedelta(), **changed: Any) -> dict[str, Any]:
         """Returns what the door answers to a call about the patient, which it must not refuse."""

@@ -23,15 +23,6 @@ SHOWN = {"high": "critical", "moderate": "warning"}
 HOSTILE = "<script>alert(1)</script> [a](javascript:x) **b** `c` | & _d_ # e ![x](http://evil/y.png)"
 
 
-def blanks(content: Any) -> list[Any]:
-    """Returns every null, empty text, list and object in JSON, beside an empty list of cards."""
-    if isinstance(content, dict) and content:
-        return [one for key, value in content.items() if (key, value) != ("cards", []) for one in blanks(value)]
-    if isinstance(content, list) and content:
-        return [one for value in content for one in blanks(value)]
-    return [content] if content in (None, "", [], {}) else []
-
-
 def test_a_high_risk_is_critical_and_says_why_with_units_and_ages(ehr: Ehr) -> None:
     card = ehr.card("p-a")
 
@@ -208,11 +199,6 @@ def test_a_title_of_any_length_leaves_room(length: int, small_home: Any) -> None
     sepsis = load_condition("sepsis", small_home / "include" / "schemas").model_copy(update={"title": "x" * length})
 
     assert len(summary(sepsis, "HIGH (89%)")) == min(139, length + len(" risk: HIGH (89%)"))
-
-
-def test_nothing_in_an_answer_is_blank(ehr: Ehr) -> None:
-    for patient in ("p-a", "p-mid", "p-low"):
-        assert blanks(ehr.ask(patient)) == []
 
 
 @pytest.mark.parametrize(

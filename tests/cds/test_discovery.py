@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 import pytest
+from tests.cds.rules import require
 from tests.fixtures.icu import AS_OF
 
 from wardround.cds.door import Door
@@ -35,6 +36,7 @@ MOMENT = re.compile(r"(eq|lt|gt|ge|le)\{\{today\(\) - \d+ days\}\}")
 def services(door: Door) -> list[dict[str, Any]]:
     answer = door.answer(Request("GET", "/cds-services", AS_OF))
     assert answer.status == 200
+    require("services", orjson.loads(answer.body))
     return list(orjson.loads(answer.body)["services"])
 
 

@@ -66,7 +66,7 @@ class BoostedTrees(Fitted):
         return cls(xgboost.train({**_PARAMETERS, **chosen, "seed": seed}, data, num_boost_round=rounds))
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        return np.asarray(self.booster.predict(_matrix(inputs)), dtype=float)
+        return self._predicted(_matrix(inputs))
 
     @classmethod
     def stages(cls, setting: HyperParameters) -> tuple[HyperParameters, ...]:
@@ -83,9 +83,20 @@ class BoostedTrees(Fitted):
         yield from reversed(found)
 
     def contributions(self, inputs: np.ndarray) -> Contributions:
-        if not len(inputs):
-            return Contributions(np.zeros(inputs.shape), 0.0)
-        parts = np.asarray(self.booster.predict(_matrix(inputs), pred_contribs=True), dtype=float)
+        return self._contributed(_matrix(inputs), inputs.shape)
+
+    def explained(self, inputs: np.ndarray) -> tuple[np.ndarray, Contributions]:
+        # For one stay, making the matrix takes as long as asking the trees.
+        data = _matrix(inputs)
+        return self._predicted(data), self._contributed(data, inputs.shape)
+
+    def _predicted(self, data: xgboost.DMatrix) -> np.ndarray:
+        return np.asarray(self.booster.predict(data), dtype=float)
+
+    def _contributed(self, data: xgboost.DMatrix, shape: tuple[int, ...]) -> Contributions:
+        if not shape[0]:
+            return Contributions(np.zeros(shape), 0.0)
+        parts = np.asarray(self.booster.predict(data, pred_contribs=True), dtype=float)
         return Contributions(np.ascontiguousarray(parts[:, :-1]), float(parts[0, -1]))
 
     def dump(self) -> bytes:

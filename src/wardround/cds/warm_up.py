@@ -19,7 +19,7 @@ _HOURS: Final = (1, 2, 6)
 def warm_up_call(service: Service, as_of: datetime, icu_class: str) -> bytes:
     """Returns the body of a call on `patient-view`: an adult in intensive care with three values of every variable."""
     observations = [
-        _observation(variable, as_of - timedelta(hours=hours), f"{name}-{hours}")
+        _observation(variable, as_of - timedelta(hours=hours), f"{name.replace('_', '-')}-{hours}")
         for name, variable in service.condition.variables.items()
         for hours in _HOURS
     ]

@@ -326,6 +326,14 @@ class Condition(ConditionFile):
         """How long before as_of events are needed."""
         return max(group.window for group in self.features.groups)
 
+    @cached_property
+    def longest_windows(self) -> dict[str, timedelta]:
+        """How long before as_of events of each variable are needed."""
+        windows: dict[str, timedelta] = {}
+        for feature in self.feature_list:
+            windows[feature.variable] = max(feature.window, windows.get(feature.variable, feature.window))
+        return windows
+
     @model_validator(mode="after")
     def _columns_are_unique(self) -> Self:
         columns = self.columns
