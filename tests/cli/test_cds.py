@@ -16,8 +16,8 @@ import pytest
 import requests
 from click.testing import CliRunner
 from sqlalchemy import select
+from tests.cds.http.caller import Caller
 from tests.cds.http.conftest import entry_of
-from tests.cds.http.ehr import Ehr
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import USED_TOKENS
@@ -83,15 +83,15 @@ def environment(settings) -> dict[str, str]:
 
 
 @pytest.fixture
-def issuers(tmp_path: Path, ehr: Ehr) -> Path:
+def issuers(tmp_path: Path, caller: Caller) -> Path:
     file = tmp_path / "issuers.yaml"
-    file.write_text(json.dumps({"issuers": [entry_of(ehr, tmp_path).model_dump(exclude_none=True)]}))
+    file.write_text(json.dumps({"issuers": [entry_of(caller, tmp_path).model_dump(exclude_none=True)]}))
     return file
 
 
 @pytest.fixture(scope="module")
-def ehr() -> Ehr:
-    return Ehr()
+def caller() -> Caller:
+    return Caller()
 
 
 def discovered(url: str, token: str | None = None) -> int:
@@ -128,7 +128,7 @@ def accepts(port: int) -> bool:
         return False
 
 
-def test_workers_share_used_tokens_and_counts_and_finish_what_is_in_hand(environment, issuers, ehr):
+def test_workers_share_used_tokens_and_counts_and_finish_what_is_in_hand(environment, issuers, caller):
     options = ["--workers", "2", "--issuers", str(issuers), "--base-url", BASE, "--host", "127.0.0.1"]
     with running_door(*options, environment=environment) as door:
         assert door.said == {"base_url": BASE}
@@ -136,22 +136,22 @@ def test_workers_share_used_tokens_and_counts_and_finish_what_is_in_hand(environ
         url = f"http://127.0.0.1:{port}"
         until(lambda: len(polling(door.pid)) == 2)
         one, other = polling(door.pid)
-        token = ehr.token(aud=DISCOVERY)
+        token = caller.token(aud=DISCOVERY)
         # Only one of them can answer each.
         other.suspend()
         assert discovered(url, token) == 200
         other.resume()
         one.suspend()
         assert discovered(url, token) == 401
-        assert discovered(url, ehr.token(aud=DISCOVERY)) == 200
+        assert discovered(url, caller.token(aud=DISCOVERY)) == 200
         one.resume()
         until(lambda: counted(url, "200") == 2)
         one.kill()
-        assert discovered(url, ehr.token(aud=DISCOVERY)) == 200
+        assert discovered(url, caller.token(aud=DISCOVERY)) == 200
         # What the dead one counted still counts.
         assert counted(url, "200") == 3
         with socket.create_connection(("127.0.0.1", port), timeout=WAIT) as connection:
-            token = ehr.token(aud=f"{BASE}/cds-services/none")
+            token = caller.token(aud=f"{BASE}/cds-services/none")
             head = "POST /cds-services/none HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
             connection.sendall(f"{head}Authorization: Bearer {token}\r\nContent-Length: 2\r\n\r\n{{".encode())
             until(lambda: used(environment) == 4)

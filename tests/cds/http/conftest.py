@@ -13,7 +13,7 @@ import pytest
 import requests
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.cds.http.ehr import BASE, Ehr
+from tests.cds.http.caller import BASE, Caller
 
 from wardround.adapters.database.database import Database, opened
 from wardround.adapters.sockets import listen, url_of
@@ -29,14 +29,14 @@ from wardround.spec.issuers import Issuer, Issuers
 
 
 @pytest.fixture(scope="session")
-def ehr() -> Ehr:
-    return Ehr()
+def caller() -> Caller:
+    return Caller()
 
 
 @pytest.fixture(scope="session")
-def rsa_ehr() -> Ehr:
+def rsa_caller() -> Caller:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return Ehr("https://other.example.org/fhir", "rsa-1", "RS384", key)
+    return Caller("https://other.example.org/fhir", "rsa-1", "RS384", key)
 
 
 @dataclass
@@ -78,9 +78,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="module")
-def _shared(tmp_path_factory: pytest.TempPathFactory, ehr: Ehr, rsa_ehr: Ehr) -> Iterator[Served]:
+def _shared(tmp_path_factory: pytest.TempPathFactory, caller: Caller, rsa_caller: Caller) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("door")
-    issuers = [entry_of(ehr, folder, audiences=("sand_man",)), entry_of(rsa_ehr, folder)]
+    issuers = [entry_of(caller, folder, audiences=("sand_man",)), entry_of(rsa_caller, folder)]
     with _serving_in(folder) as start:
         yield start(issuers=issuers)
 
@@ -136,7 +136,7 @@ def _running(means: Means, origins: tuple[str, ...]) -> Iterator[str]:
         thread.join()
 
 
-def entry_of(one: Ehr, folder: Path, **more: Any) -> Issuer:
+def entry_of(one: Caller, folder: Path, **more: Any) -> Issuer:
     """Returns an EHR as an issuers file in the folder lists it, and writes its keys there."""
     file = folder / f"{one.kid.strip('+/=').replace('/', '_')}.json"
     file.write_bytes(orjson.dumps(one.keys))
@@ -145,7 +145,7 @@ def entry_of(one: Ehr, folder: Path, **more: Any) -> Issuer:
 
 @pytest.fixture
 def listed(tmp_path: Path) -> Callable[..., Issuer]:
-    """listed(ehr) returns an EHR as an issuers file lists it, its keys in a file."""
+    """listed(caller) returns an EHR as an issuers file lists it, its keys in a file."""
     return lambda one, **more: entry_of(one, tmp_path, **more)
 
 

@@ -121,19 +121,19 @@ def test_a_full_disk_leaves_no_half_line(tmp_path):
     assert file.read_bytes() == before
 
 
-def test_every_request_is_recorded_with_its_issuer_once_it_is_verified(serve, ehr, listed):
-    served = serve(lambda _request: Answer(200, b'{"cards":[]}', CALL), issuers=[listed(ehr)])
-    served.call(ehr.token())
-    served.call(ehr.token(aud="https://elsewhere.example.org"))
-    served.call(ehr.token(), data=b"", headers={"Content-Type": "text/plain"})
+def test_every_request_is_recorded_with_its_issuer_once_it_is_verified(serve, caller, listed):
+    served = serve(lambda _request: Answer(200, b'{"cards":[]}', CALL), issuers=[listed(caller)])
+    served.call(caller.token())
+    served.call(caller.token(aud="https://elsewhere.example.org"))
+    served.call(caller.token(), data=b"", headers={"Content-Type": "text/plain"})
     events = served.audit()
     for event in events:
         AuditEvent.model_validate(event)
     assert [details(event)["status"] for event in events] == ["200", "401", "415"]
     assert [event["agent"][0].get("who", {}).get("identifier") for event in events] == [
-        {"value": ehr.issuer},
+        {"value": caller.issuer},
         None,  # what an unverified token says is not repeated
-        {"value": ehr.issuer},
+        {"value": caller.issuer},
     ]
     assert details(events[1])["refused"] == "audience"
 
@@ -183,14 +183,14 @@ def refusing(status):
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 412, 413, 415, 500, 503])
-def test_marked_values_are_in_no_log_metric_record_or_refusal(serve, ehr, listed, caplog, capfd, status):
+def test_marked_values_are_in_no_log_metric_record_or_refusal(serve, caller, listed, caplog, capfd, status):
     caplog.set_level(logging.DEBUG)
     answers = {200: lambda _request: Answer(200, b'{"cards":[]}', CALL)}
-    issuers = [listed(ehr)] if status == 401 else None
+    issuers = [listed(caller)] if status == 401 else None
     served = serve(answers.get(status, refusing(status)), issuers=issuers)
     body = orjson.dumps({"patient": SECRETS, "filler": "x" * (6 * 2**20 if status == 413 else 0)})
     headers = {"Content-Type": "text/plain"} if status == 415 else {}
-    forged = ehr.token(iss=SECRETS[0], jti=SECRETS[5]) if status == 401 else None
+    forged = caller.token(iss=SECRETS[0], jti=SECRETS[5]) if status == 401 else None
     path = f"/cds-services/{SECRETS[4]}?name={SECRETS[0]}" if status == 400 else "/cds-services/sepsis-risk"
     answer = served.call(forged, path=path, data=body, headers={"X-Patient": SECRETS[0], **headers})
     assert answer.status_code == (403 if status == 401 else status)

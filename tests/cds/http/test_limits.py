@@ -58,9 +58,9 @@ def test_a_wrong_place_or_method_is_an_outcome(served, method, path, status, all
     assert served.asked == []
 
 
-def test_a_model_card_is_a_page_for_browsers_which_have_no_token(serve, ehr, listed):
+def test_a_model_card_is_a_page_for_browsers_which_have_no_token(serve, caller, listed):
     page = Answer(200, b"<!doctype html>", headers={"Content-Type": "text/html; charset=utf-8"})
-    served = serve(lambda _request: page, issuers=[listed(ehr)])
+    served = serve(lambda _request: page, issuers=[listed(caller)])
     answer = requests.get(f"{served.url}/model-cards/sepsis/3.0.0-4be11de2a70c", timeout=30)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert answer.text == "<!doctype html>"
@@ -242,15 +242,15 @@ ORIGIN = "https://sandbox.example.org"
 ASKS = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
 
 
-def test_a_listed_web_page_asks_without_a_token_and_may_call(serve, ehr, listed):
-    served = serve(issuers=[listed(ehr)], origins=(ORIGIN,))
+def test_a_listed_web_page_asks_without_a_token_and_may_call(serve, caller, listed):
+    served = serve(issuers=[listed(caller)], origins=(ORIGIN,))
     asks = {**ASKS, "Access-Control-Request-Headers": "authorization,content-type"}
     preflight = requests.options(f"{served.url}{SERVICE}", headers=asks, timeout=30)
     assert preflight.status_code == 200
     assert preflight.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert {"GET", "POST"} <= set(preflight.headers["Access-Control-Allow-Methods"].split(", "))
     assert "authorization" in preflight.headers["Access-Control-Allow-Headers"].lower()
-    assert served.call(ehr.token(), headers={"Origin": ORIGIN}).headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert served.call(caller.token(), headers={"Origin": ORIGIN}).headers["Access-Control-Allow-Origin"] == ORIGIN
     # A page can read why it was refused.
     refused = served.call(headers={"Origin": ORIGIN})
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, ORIGIN)

@@ -14,7 +14,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
-from tests.cds.http.ehr import BASE, CALLED, Ehr, public_jwk
+from tests.cds.http.caller import BASE, CALLED, Caller, public_jwk
 from tests.loopback import serving
 
 from wardround.adapters.database.database import opened
@@ -35,40 +35,40 @@ def part(content: dict[str, object]) -> bytes:
     return base64.urlsafe_b64encode(orjson.dumps(content)).rstrip(b"=")
 
 
-def unsigned(ehr: Ehr) -> str:
-    return (part({"alg": "none", "typ": "JWT", "kid": ehr.kid}) + b"." + part(ehr.claims()) + b".").decode()
+def unsigned(caller: Caller) -> str:
+    return (part({"alg": "none", "typ": "JWT", "kid": caller.kid}) + b"." + part(caller.claims()) + b".").decode()
 
 
-def signed_with_the_public_key(ehr: Ehr) -> str:
+def signed_with_the_public_key(caller: Caller) -> str:
     """HMAC with what everybody knows: a verifier that believes the header would accept it."""
-    signing = part({"alg": "HS256", "typ": "JWT", "kid": ehr.kid}) + b"." + part(ehr.claims())
-    pem = ehr.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    signing = part({"alg": "HS256", "typ": "JWT", "kid": caller.kid}) + b"." + part(caller.claims())
+    pem = caller.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     digest = hmac.digest(pem, signing, hashlib.sha256)
     return (signing + b"." + base64.urlsafe_b64encode(digest).rstrip(b"=")).decode()
 
 
-def test_a_right_token_opens_the_door_which_learns_the_issuer(guarded, ehr):
-    answer = guarded.call(ehr.token())
+def test_a_right_token_opens_the_door_which_learns_the_issuer(guarded, caller):
+    answer = guarded.call(caller.token())
     assert (answer.status_code, answer.json()) == (200, {"cards": []})
-    assert [one.issuer for one in guarded.asked] == [ehr.issuer]
+    assert [one.issuer for one in guarded.asked] == [caller.issuer]
 
 
-def test_an_rsa_key_signs_as_recommended_or_as_its_jwk_says(serve, rsa_ehr, tmp_path):
+def test_an_rsa_key_signs_as_recommended_or_as_its_jwk_says(serve, rsa_caller, tmp_path):
     (tmp_path / "keys.json").write_bytes(
         orjson.dumps(
             {
                 "keys": [
-                    public_jwk(rsa_ehr.key, kid="silent"),
-                    public_jwk(rsa_ehr.key, kid="says RS256", alg="RS256"),
+                    public_jwk(rsa_caller.key, kid="silent"),
+                    public_jwk(rsa_caller.key, kid="says RS256", alg="RS256"),
                     public_jwk(ec.generate_private_key(ec.SECP256R1()), kid="another curve"),
                 ]
             }
         )
     )
-    served = serve(issuers=[Issuer(issuer=rsa_ehr.issuer, jwks="keys.json")])
+    served = serve(issuers=[Issuer(issuer=rsa_caller.issuer, jwks="keys.json")])
 
     def status(kid: str, algorithm: str) -> int:
-        token = jwt.encode(rsa_ehr.claims(), rsa_ehr.key, algorithm, headers={"kid": kid})
+        token = jwt.encode(rsa_caller.claims(), rsa_caller.key, algorithm, headers={"kid": kid})
         return served.call(token).status_code
 
     assert [status("silent", one) for one in ("RS384", "RS256", "RS512", "PS384")] == [200, 401, 401, 401]
@@ -78,15 +78,15 @@ def test_an_rsa_key_signs_as_recommended_or_as_its_jwk_says(serve, rsa_ehr, tmp_
 
 
 def test_a_p_256_key_signs_es256(serve, tmp_path):
-    ehr = Ehr(key=ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", kid="p256")
-    (tmp_path / "keys.json").write_bytes(orjson.dumps(ehr.keys))
-    served = serve(issuers=[Issuer(issuer=ehr.issuer, jwks="keys.json")])
-    assert served.call(ehr.token()).status_code == 200
+    caller = Caller(key=ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", kid="p256")
+    (tmp_path / "keys.json").write_bytes(orjson.dumps(caller.keys))
+    served = serve(issuers=[Issuer(issuer=caller.issuer, jwks="keys.json")])
+    assert served.call(caller.token()).status_code == 200
 
 
 @pytest.mark.parametrize("forged", [unsigned, signed_with_the_public_key], ids=["none", "HS256"])
-def test_a_token_that_anybody_can_make_is_refused(guarded, ehr, forged):
-    answer = guarded.call(forged(ehr))
+def test_a_token_that_anybody_can_make_is_refused(guarded, caller, forged):
+    answer = guarded.call(forged(caller))
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert "expected ES384" in diagnostics(answer)
     assert guarded.asked == []
@@ -115,8 +115,8 @@ def test_a_token_that_anybody_can_make_is_refused(guarded, ehr, forged):
         *(({name: None}, 403 if name == "iss" else 401) for name in ("iss", "aud", "exp", "iat", "jti")),
     ],
 )
-def test_claims_are_held_to_what_cds_hooks_says(guarded, ehr, changes, status):
-    answer = guarded.call(ehr.token(**changes))
+def test_claims_are_held_to_what_cds_hooks_says(guarded, caller, changes, status):
+    answer = guarded.call(caller.token(**changes))
     assert answer.status_code == status
     assert len(guarded.asked) == (status == 200)
 
@@ -135,22 +135,22 @@ def test_claims_are_held_to_what_cds_hooks_says(guarded, ehr, changes, status):
         (0, 300, 300, 401),
     ],
 )
-def test_times_are_compared_with_a_minute_of_leeway_and_an_hour_at_most(guarded, ehr, iat, exp, nbf, status):
+def test_times_are_compared_with_a_minute_of_leeway_and_an_hour_at_most(guarded, caller, iat, exp, nbf, status):
     now = time.time()
-    token = ehr.token(iat=now + iat, exp=now + exp, nbf=None if nbf is None else now + nbf)
+    token = caller.token(iat=now + iat, exp=now + exp, nbf=None if nbf is None else now + nbf)
     assert guarded.call(token).status_code == status
 
 
-def test_the_audience_follows_the_base_url_and_the_path_and_never_a_header(guarded, ehr):
+def test_the_audience_follows_the_base_url_and_the_path_and_never_a_header(guarded, caller):
     feedback = "/cds-services/sepsis-risk/feedback"
-    assert guarded.call(ehr.token(aud=f"{BASE}{feedback}"), path=feedback).status_code == 200
-    assert guarded.call(ehr.token(), path=feedback).status_code == 401
+    assert guarded.call(caller.token(aud=f"{BASE}{feedback}"), path=feedback).status_code == 200
+    assert guarded.call(caller.token(), path=feedback).status_code == 401
     forged = {"Host": "evil.example.org", "X-Forwarded-Host": "evil.example.org", "Forwarded": "host=evil.example.org"}
     aud = "https://evil.example.org/cds-services/sepsis-risk"
-    assert guarded.call(ehr.token(aud=aud), headers=forged).status_code == 401
+    assert guarded.call(caller.token(aud=aud), headers=forged).status_code == 401
     got = requests.get(
         f"{guarded.url}/cds-services",
-        headers={"Authorization": f"Bearer {ehr.token(aud=f'{BASE}/cds-services')}"},
+        headers={"Authorization": f"Bearer {caller.token(aud=f'{BASE}/cds-services')}"},
         timeout=30,
     )
     assert got.status_code == 200
@@ -166,32 +166,32 @@ def test_what_is_no_token_is_a_401_with_an_outcome(guarded, header):
     assert diagnostics(answer)
 
 
-def test_a_token_of_another_key_and_one_without_a_kid_are_refused(guarded, ehr):
-    other = Ehr(kid=ehr.kid)
+def test_a_token_of_another_key_and_one_without_a_kid_are_refused(guarded, caller):
+    other = Caller(kid=caller.kid)
     assert guarded.call(other.token()).status_code == 401
-    assert guarded.call(ehr.token(header={"kid": "unknown"})).status_code == 401
-    assert guarded.call(jwt.encode(ehr.claims(), ehr.key, "ES384")).status_code == 401
+    assert guarded.call(caller.token(header={"kid": "unknown"})).status_code == 401
+    assert guarded.call(jwt.encode(caller.claims(), caller.key, "ES384")).status_code == 401
 
 
-def test_a_changed_claim_breaks_the_signature(guarded, ehr):
-    header, _, signature = ehr.token().split(".")
-    assert guarded.call(f"{header}.{part(ehr.claims()).decode()}.{signature}").status_code == 401
+def test_a_changed_claim_breaks_the_signature(guarded, caller):
+    header, _, signature = caller.token().split(".")
+    assert guarded.call(f"{header}.{part(caller.claims()).decode()}.{signature}").status_code == 401
 
 
-def test_an_encoding_that_asks_for_an_unknown_extension_is_refused(guarded, ehr):
-    assert guarded.call(ehr.token(header={"crit": ["exp"], "exp": 1})).status_code == 401
+def test_an_encoding_that_asks_for_an_unknown_extension_is_refused(guarded, caller):
+    assert guarded.call(caller.token(header={"crit": ["exp"], "exp": 1})).status_code == 401
 
 
-def test_a_token_is_used_once_but_two_issuers_may_choose_the_same_id(guarded, ehr, rsa_ehr):
-    token = ehr.token(jti="one")
+def test_a_token_is_used_once_but_two_issuers_may_choose_the_same_id(guarded, caller, rsa_caller):
+    token = caller.token(jti="one")
     assert [guarded.call(token).status_code for _ in range(2)] == [200, 401]
-    assert guarded.call(ehr.token(jti="one")).status_code == 401
-    assert guarded.call(rsa_ehr.token(jti="one")).status_code == 200
+    assert guarded.call(caller.token(jti="one")).status_code == 401
+    assert guarded.call(rsa_caller.token(jti="one")).status_code == 200
     assert len(guarded.asked) == 2
 
 
-def test_one_of_many_calls_at_once_with_one_token_goes_through(guarded, ehr):
-    token = ehr.token()
+def test_one_of_many_calls_at_once_with_one_token_goes_through(guarded, caller):
+    token = caller.token()
     seen: list[int] = []
     threads = [threading.Thread(target=lambda: seen.append(guarded.call(token).status_code)) for _ in range(6)]
     for thread in threads:
@@ -207,54 +207,54 @@ def test_used_tokens_are_removed_after_they_have_expired(tmp_path):
 
     with opened(database_in(tmp_path)) as database:
         used = UsedTokens(database)
-        assert used.take("ehr", "first", at(5), at(0))
-        assert used.take("ehr", "second", at(9), at(4))
-        assert not used.take("ehr", "first", at(5), at(5))
-        assert used.take("ehr", "third", at(9), at(7))
+        assert used.take("caller", "first", at(5), at(0))
+        assert used.take("caller", "second", at(9), at(4))
+        assert not used.take("caller", "first", at(5), at(5))
+        assert used.take("caller", "third", at(9), at(7))
         with database.reading() as connection:
             assert set(connection.execute(select(USED_TOKENS.c.jti)).scalars()) == {"second", "third"}
 
 
-def test_a_database_that_cannot_be_used_refuses_for_now_and_is_not_ready(serve, ehr, listed, tmp_path):
-    served = serve(issuers=[listed(ehr)])
+def test_a_database_that_cannot_be_used_refuses_for_now_and_is_not_ready(serve, caller, listed, tmp_path):
+    served = serve(issuers=[listed(caller)])
     assert requests.get(f"{served.url}/ready", timeout=30).status_code == 200
     with opened(database_in(tmp_path)) as database, database.writing() as connection:
         connection.exec_driver_sql("drop table used_tokens")
     # A fault of the installation: the door stays closed, and says nothing about it to the caller.
-    assert served.call(ehr.token()).status_code == 500
+    assert served.call(caller.token()).status_code == 500
     assert served.asked == []
     assert requests.get(f"{served.url}/ready", timeout=30).status_code == 503
 
 
-def test_a_jku_other_than_the_listed_one_is_never_fetched(serve, ehr):
+def test_a_jku_other_than_the_listed_one_is_never_fetched(serve, caller):
     fetched: list[str] = []
 
     def answer(line):
         fetched.append(line.path)
-        line.say(ehr.keys)
+        line.say(caller.keys)
 
     with serving(answer) as url:
-        served = serve(issuers=[Issuer(issuer=ehr.issuer, jku=f"{url}/jwks.json")])
-        assert served.call(ehr.token(header={"jku": f"{url}/evil.json"})).status_code == 403
+        served = serve(issuers=[Issuer(issuer=caller.issuer, jku=f"{url}/jwks.json")])
+        assert served.call(caller.token(header={"jku": f"{url}/evil.json"})).status_code == 403
         assert fetched == []
-        assert served.call(ehr.token(header={"jku": f"{url}/jwks.json"})).status_code == 200
-        assert served.call(ehr.token()).status_code == 200
+        assert served.call(caller.token(header={"jku": f"{url}/jwks.json"})).status_code == 200
+        assert served.call(caller.token()).status_code == 200
         assert fetched == ["/fhir/jwks.json"]
 
 
-def test_the_jku_of_an_issuer_with_a_file_is_not_looked_at(guarded, ehr):
+def test_the_jku_of_an_issuer_with_a_file_is_not_looked_at(guarded, caller):
     """The public sandbox names one on the internet."""
-    assert guarded.call(ehr.token(header={"jku": "https://127.0.0.1:1/jwks.json"})).status_code == 200
+    assert guarded.call(caller.token(header={"jku": "https://127.0.0.1:1/jwks.json"})).status_code == 200
 
 
-def test_an_issuer_cannot_use_the_keys_of_another(guarded, ehr, rsa_ehr):
-    assert guarded.call(ehr.token(iss=rsa_ehr.issuer)).status_code == 401
+def test_an_issuer_cannot_use_the_keys_of_another(guarded, caller, rsa_caller):
+    assert guarded.call(caller.token(iss=rsa_caller.issuer)).status_code == 401
 
 
-def test_keys_that_cannot_be_fetched_refuse_for_now(serve, ehr):
+def test_keys_that_cannot_be_fetched_refuse_for_now(serve, caller):
     with serving(lambda line: line.say(b"", 500)) as url:
-        served = serve(issuers=[Issuer(issuer=ehr.issuer, jku=f"{url}/jwks.json")])
-        answer = served.call(ehr.token())
+        served = serve(issuers=[Issuer(issuer=caller.issuer, jku=f"{url}/jwks.json")])
+        answer = served.call(caller.token())
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     assert diagnostics(answer)
 
@@ -269,9 +269,9 @@ class Clock:
         return self.now
 
 
-def test_an_unknown_key_is_fetched_once_a_minute_whatever_comes(ehr):
+def test_an_unknown_key_is_fetched_once_a_minute_whatever_comes(caller):
     clock, fetched = Clock(), []
-    current = [ehr]
+    current = [caller]
 
     def answer(line):
         fetched.append(line.path)
@@ -279,11 +279,11 @@ def test_an_unknown_key_is_fetched_once_a_minute_whatever_comes(ehr):
 
     with serving(answer) as url:
         keys = FetchedKeys(url, clock)
-        assert keys.key(ehr.kid) is not None
+        assert keys.key(caller.kid) is not None
         assert [keys.key(f"unknown {number}") for number in range(5)] == [None] * 5
         assert len(fetched) == 1
         # The issuer has a new key.
-        current.append(Ehr(kid="new"))
+        current.append(Caller(kid="new"))
         clock.now += PAUSE - 1
         assert keys.key("new") is None
         clock.now += 1
@@ -304,45 +304,45 @@ def test_an_unknown_key_is_fetched_once_a_minute_whatever_comes(ehr):
     ],
     ids=["error", "html", "list", "no keys", "too large", "elsewhere", "gone"],
 )
-def test_a_fetch_that_fails_leaves_the_keys_as_they_are(ehr, broken, caplog):
-    clock, answers = Clock(), [lambda line: line.say(ehr.keys), broken]
+def test_a_fetch_that_fails_leaves_the_keys_as_they_are(caller, broken, caplog):
+    clock, answers = Clock(), [lambda line: line.say(caller.keys), broken]
     with serving(lambda line: answers.pop(0)(line)) as url:
         keys = FetchedKeys(url, clock)
-        assert keys.key(ehr.kid) is not None
+        assert keys.key(caller.kid) is not None
         clock.now += PAUSE
         assert keys.key("unknown") is None
         assert answers == []
-        assert keys.key(ehr.kid) is not None
+        assert keys.key(caller.kid) is not None
     assert "no keys could be fetched" in caplog.text
     assert "the previous ones stay" in caplog.text
 
 
-def test_without_keys_nothing_is_known_and_the_next_minute_tries_again(ehr, caplog):
-    clock, answers = Clock(), [lambda line: line.say(b"", 500), lambda line: line.say(ehr.keys)]
+def test_without_keys_nothing_is_known_and_the_next_minute_tries_again(caller, caplog):
+    clock, answers = Clock(), [lambda line: line.say(b"", 500), lambda line: line.say(caller.keys)]
     with serving(lambda line: answers.pop(0)(line)) as url:
         keys = FetchedKeys(url, clock)
         for _ in range(2):
             with pytest.raises(NoKeys):
-                keys.key(ehr.kid)
+                keys.key(caller.kid)
         assert len(answers) == 1
         clock.now += PAUSE
-        assert keys.key(ehr.kid) is not None
+        assert keys.key(caller.kid) is not None
     assert "none are known yet" in caplog.text
 
 
-def test_an_old_set_is_fetched_again_beside_the_calls_and_withdrawn_keys_are_gone(ehr):
+def test_an_old_set_is_fetched_again_beside_the_calls_and_withdrawn_keys_are_gone(caller):
     clock, withdrawn = Clock(), threading.Event()
-    answers = [lambda line: line.say(ehr.keys), lambda line: line.say(Ehr(kid="other").keys)]
+    answers = [lambda line: line.say(caller.keys), lambda line: line.say(Caller(kid="other").keys)]
     with serving(lambda line: answers.pop(0)(line)) as url:
         keys = FetchedKeys(url, clock)
-        assert keys.key(ehr.kid) is not None
+        assert keys.key(caller.kid) is not None
         clock.now += 601
-        while keys.key(ehr.kid) is not None:
+        while keys.key(caller.kid) is not None:
             withdrawn.wait(0.01)
         assert answers == []
 
 
-def test_a_server_that_drips_its_keys_is_given_up(ehr, caplog):
+def test_a_server_that_drips_its_keys_is_given_up(caller, caplog):
     def drip(line):
         line.send_response(200)
         line.send_header("Content-Length", "100000")
@@ -356,7 +356,7 @@ def test_a_server_that_drips_its_keys_is_given_up(ehr, caplog):
     with serving(drip) as url:
         keys = FetchedKeys(url)
         with pytest.raises(NoKeys):
-            keys.key(ehr.kid)
+            keys.key(caller.kid)
     assert "no keys could be fetched" in caplog.text
 
 

@@ -11,12 +11,25 @@ from wardround.cds.discovery import Service
 Schema = dict[str, Any]
 
 _TEXT: Final[Schema] = {"type": "string", "minLength": 1}
+_CODE: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 1_000}
+_UUID: Final[Schema] = {
+    "type": "string",
+    "format": "uuid",
+    "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+}
 _ID: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9\\-.]{1,64}$"}
 _URL: Final[Schema] = {"type": "string", "pattern": "^https?://[^\\s/?#]+[^\\s?#]*$"}
 
 
 def _object(required: Iterable[str], **properties: Schema) -> Schema:
     return {"type": "object", "required": list(required), "properties": properties}
+
+
+def _taken(required: Iterable[str], **properties: Schema) -> Schema:
+    """Returns an object that is read: what may be left out may also be null, though CDS Hooks does not allow that."""
+    names = tuple(required)
+    read = {name: one if name in names else {"anyOf": [one, {"type": "null"}]} for name, one in properties.items()}
+    return _object(names, **read)
 
 
 def _list(items: Schema, at_least: int = 0) -> Schema:
@@ -33,13 +46,13 @@ _PATIENT: Final = {"userId": _TEXT, "patientId": _ID}
 _ENCOUNTER: Final = {**_PATIENT, "encounterId": _ID}
 _ORDERS: Final = {
     "selections": _list({"type": "string"}),
-    "draftOrders": _object(["resourceType"], resourceType={"const": "Bundle"}),
+    "draftOrders": _taken(["resourceType"], resourceType={"const": "Bundle"}),
 }
 _CONTEXTS: Final[dict[str, Schema]] = {
-    "patient-view": _object(_PATIENT, **_ENCOUNTER),
-    "encounter-start": _object(_ENCOUNTER, **_ENCOUNTER),
-    "encounter-discharge": _object(_ENCOUNTER, **_ENCOUNTER),
-    "order-select": _object([*_PATIENT, *_ORDERS], **_ENCOUNTER, **_ORDERS),
+    "patient-view": _taken(_PATIENT, **_ENCOUNTER),
+    "encounter-start": _taken(_ENCOUNTER, **_ENCOUNTER),
+    "encounter-discharge": _taken(_ENCOUNTER, **_ENCOUNTER),
+    "order-select": _taken([*_PATIENT, *_ORDERS], **_ENCOUNTER, **_ORDERS),
 }
 """What each hook says about whom."""
 
@@ -59,7 +72,7 @@ _SCHEMAS: Final[dict[str, Schema]] = {
             )
         ),
     ),
-    "Authorization": _object(
+    "Authorization": _taken(
         ["access_token", "token_type", "expires_in", "scope", "subject"],
         access_token=_TEXT,
         token_type={"type": "string", "pattern": "^[Bb]earer$"},
@@ -83,18 +96,27 @@ _SCHEMAS: Final[dict[str, Schema]] = {
         links=_list(_object(["label", "url", "type"], label=_TEXT, url=_TEXT, type={"enum": ["absolute", "smart"]}), 1),
         extension={"type": "object"},
     ),
-    "Feedback": _object(["feedback"], feedback=_list(_ref("FeedbackEntry"), 1)),
+    "Feedback": _taken(["feedback"], feedback=_list(_ref("FeedbackEntry"), 1)),
     "FeedbackEntry": {
-        **_object(
+        **_taken(
             ["card", "outcome", "outcomeTimestamp"],
-            card=_TEXT,
+            card=_UUID,
             outcome={"enum": ["accepted", "overridden"]},
             outcomeTimestamp={"type": "string", "format": "date-time"},
-            acceptedSuggestions=_list(_object(["id"], id=_TEXT), 1),
-            overrideReason=_object([], reason=_object(["code"], code=_TEXT, system=_TEXT), userComment=_TEXT),
+            acceptedSuggestions=_list(_taken(["id"], id=_CODE)),
+            overrideReason=_taken(
+                [],
+                reason=_taken(["code"], code=_CODE, system=_CODE),
+                userComment={"type": "string", "maxLength": 20_000},
+            ),
         ),
+        # A card without a suggestion can only be overridden.
         "if": {"properties": {"outcome": {"const": "accepted"}}},
-        "then": {"required": ["acceptedSuggestions"]},
+        "then": {
+            "required": ["acceptedSuggestions"],
+            "properties": {"acceptedSuggestions": {"type": "array", "minItems": 1}, "overrideReason": {"type": "null"}},
+        },
+        "else": {"properties": {"acceptedSuggestions": {"maxItems": 0}}},
     },
     "OperationOutcome": _object(
         ["resourceType", "issue"],
@@ -160,7 +182,7 @@ def openapi(services: Mapping[str, Service]) -> bytes:
 
 
 def _request(hook: str) -> Schema:
-    return _object(
+    return _taken(
         ["hook", "hookInstance", "context"],
         hook={"const": hook},
         hookInstance=_TEXT,
@@ -168,8 +190,11 @@ def _request(hook: str) -> Schema:
         fhirServer=_URL,
         fhirAuthorization=_ref("Authorization"),
         prefetch={"type": "object"},
-        extension={"type": "object"},
-    ) | {"dependentRequired": {"fhirAuthorization": ["fhirServer"]}}
+    ) | {
+        # The token is for that server.
+        "if": {"properties": {"fhirAuthorization": {"type": "object"}}, "required": ["fhirAuthorization"]},
+        "then": {"properties": {"fhirServer": {"type": "string"}}, "required": ["fhirServer"]},
+    }
 
 
 def _operation(name: str, summary: str, answer: str, body: Schema | None = None, *more: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def public_jwk(key: Any, **more: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Ehr:
+class Caller:
     """An EHR with a key of its own, which signs tokens that are right unless the test says otherwise."""
 
     issuer: str = "https://ehr.example.org/fhir"
