@@ -1,5 +1,6 @@
 """Tests what the latest screening said of a stay: in RiskAssessments, and in the ledgers of runs."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ class Runs:
         folder.write_frame(run_files.LEDGER, open_ledger(rows, bands))
 
     def latest(self, stay: str = "e", source: str = SOURCE, as_of: datetime = NOW) -> Screened | None:
-        self.seconds += 10
+        self.ledgers.look(as_of)
         return self.ledgers.latest(stay, source, as_of)
 
     def _row(self, stay: str, band: str, reason: str) -> tuple[Any, ...]:
@@ -158,11 +159,27 @@ def test_a_run_that_cannot_be_read_is_passed_over(runs):
     assert runs.latest().band == "moderate"
 
 
-def test_the_runs_are_not_listed_for_every_call(runs):
-    assert runs.latest() is None
+def test_the_first_call_waits_for_the_runs_and_later_ones_do_not(runs):
+    ledgers = runs.ledgers
+    runs.add(AT_SIX - timedelta(hours=1), {"e": "low"})
+    assert ledgers.latest("e", SOURCE, NOW).band == "low"
     runs.add(AT_SIX, {"e": "high"})
-    assert runs.ledgers.latest("e", SOURCE, NOW + timedelta(seconds=1)) is None
+    assert ledgers.latest("e", SOURCE, NOW + timedelta(seconds=1)).band == "low"
+    runs.seconds += 10
+    ledgers.latest("e", SOURCE, NOW + timedelta(seconds=2))
+    (looking,) = [one for one in threading.enumerate() if one.name == "ledgers-sepsis"] or [None]
+    if looking:
+        looking.join()
+    assert ledgers.latest("e", SOURCE, NOW + timedelta(seconds=3)).band == "high"
+
+
+def test_runs_that_cannot_be_listed_leave_what_is_known(runs, tmp_path):
+    runs.add(AT_SIX, {"e": "high"})
     assert runs.latest().band == "high"
+    (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    (tmp_path / "runs").write_text("no folder")
+    assert runs.latest().band == "high"
+    assert Ledgers(runs.url, "sepsis").latest("e", SOURCE, NOW) is None
 
 
 def test_a_door_at_an_earlier_time_sees_what_was_said_by_then(runs):

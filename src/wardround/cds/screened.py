@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from math import inf
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
@@ -93,12 +93,37 @@ class _Ledger(NamedTuple):
     bands: Mapping[str, str]
 
 
+class _Known(NamedTuple):
+    """What is known of the runs up to a time.
+
+    Attributes:
+        until: the time; None if nobody has looked.
+        read: the runs whose ledgers were read.
+        said: what was said last of each stay, by source and stay.
+    """
+
+    until: datetime | None
+    read: frozenset[str]
+    said: Mapping[tuple[str, str], Screened]
+
+    def is_new_to(self, as_of: datetime) -> bool:
+        """Returns whether this does not tell what was known at as_of; calls that arrive together come in any order."""
+        return self.until is None or as_of < self.until - _TOGETHER
+
+
+def _add(said: dict[tuple[str, str], Screened], ledger: _Ledger) -> None:
+    for stay_id, band in ledger.bands.items():
+        key = ledger.source_url, stay_id
+        if key not in said or said[key].as_of < ledger.as_of:
+            said[key] = Screened(ledger.as_of, band)
+
+
 @dataclass
 class Ledgers:
     """What the runs of one condition said last of each stay, for calls in any thread.
 
-    Runs that reached nobody do not count: in shadow, with the demo's model, or retracted. Every few seconds at most,
-    the runs are listed again; each ledger is read once.
+    Runs that reached nobody do not count: in shadow, with the demo's model, or retracted. The runs are listed every few
+    seconds, beside the calls; each ledger is read once.
 
     Attributes:
         runs: where the run folders are.
@@ -108,45 +133,48 @@ class Ledgers:
     runs: str
     condition_id: str
     clock: Callable[[], float] = time.monotonic
-    _latest: dict[tuple[str, str], Screened] = field(default_factory=dict, init=False, repr=False)
-    _read: set[str] = field(default_factory=set, init=False, repr=False)
-    _until: datetime | None = field(default=None, init=False, repr=False)
+    _known: _Known = field(default=_Known(None, frozenset(), {}), init=False, repr=False)
     _again: float = field(default=-inf, init=False, repr=False)
-    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+    _one_at_a_time: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def latest(self, stay_id: str, source_url: str, as_of: datetime) -> Screened | None:
-        """Returns what the latest run by as_of that screened the stay of this source said; None if none did."""
-        with self._lock:
-            if self.clock() >= self._again or self._is_long_before(as_of):
-                self._look(as_of)
-                self._again = self.clock() + _LOOK_AGAIN
-            found = self._latest.get((source_url, stay_id))
+        """Returns what the latest run by as_of that screened the stay of this source said; None if none did.
+
+        Only the first call, and one for an earlier time, waits for the runs to be read.
+        """
+        if self._known.is_new_to(as_of):
+            self.look(as_of)
+        elif self.clock() >= self._again:
+            self._again = self.clock() + _LOOK_AGAIN
+            Thread(target=self.look, args=(as_of,), name=f"ledgers-{self.condition_id}", daemon=True).start()
+        found = self._known.said.get((source_url, stay_id))
         return found if found and found.as_of <= as_of else None
 
-    def _look(self, as_of: datetime) -> None:
-        """Adds the runs that have ended since; begins anew for an earlier time, or if one was retracted."""
-        if self._is_long_before(as_of) or any(map(self._is_retracted, self._read)):
-            self._latest.clear()
-            self._read.clear()
-        self._until = as_of
+    def look(self, as_of: datetime) -> None:
+        """Adds the runs up to as_of that have ended since, and takes away those that were retracted.
+
+        If the runs cannot be listed, what is known stays. Waits if somebody else is looking.
+        """
+        with self._one_at_a_time:
+            try:
+                self._known = self._looked(as_of)
+            except (WardroundError, OSError):
+                self._known = self._known._replace(until=self._known.until or as_of)
+            self._again = self.clock() + _LOOK_AGAIN
+
+    def _looked(self, as_of: datetime) -> _Known:
+        known = self._known
+        if known.is_new_to(as_of) or any(map(self._is_retracted, known.read)):
+            known = _Known(None, frozenset(), {})
         # A name tells the time to the second.
         names = runs_before(self.runs, self.condition_id, pd.Timestamp(as_of) + pd.Timedelta(seconds=1))
         recent = list(islice(names, _MOST_RUNS))
-        self._read &= set(recent)
+        read, said = set(known.read.intersection(recent)), dict(known.said)
         for name in recent:
-            if name not in self._read and (ledger := self._ledger(name)):
-                self._read.add(name)
-                self._add(ledger)
-
-    def _is_long_before(self, as_of: datetime) -> bool:
-        # Calls that arrive together need not be answered in order.
-        return self._until is not None and as_of < self._until - _TOGETHER
-
-    def _add(self, ledger: _Ledger) -> None:
-        for stay_id, band in ledger.bands.items():
-            key = ledger.source_url, stay_id
-            if key not in self._latest or self._latest[key].as_of < ledger.as_of:
-                self._latest[key] = Screened(ledger.as_of, band)
+            if name not in read and (ledger := self._ledger(name)):
+                read.add(name)
+                _add(said, ledger)
+        return _Known(as_of, frozenset(read), said)
 
     def _is_retracted(self, name: str) -> bool:
         return RunFolder.of(self.runs, name).exists(run_files.RETRACTION)

@@ -4,7 +4,7 @@ import json
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
@@ -252,6 +252,8 @@ class EncounterRecords:
         if person.barred in (MODIFIED, MALFORMED_PATIENT):
             raise _Unusable(person.barred)
         status, (intime, outtime) = encounter.get("status"), _times(counted, asked.as_of)
+        born_from = _midnight(person.born_from)
+        born_by = born_from if person.born_by == person.born_from else _midnight(person.born_by)
         of_hospital = hospital_begin(encounter, asked.rule.is_of_more(encounter), self._whole)
         return Stay(
             stay_id=key,
@@ -260,12 +262,12 @@ class EncounterRecords:
             outtime=outtime,
             unit_begin=unit_begin(asked.counted(encounter), asked.as_of),
             hospital_begin=of_hospital.begin,
-            birth_date=_midnight(person.born_by) if person.born_from == person.born_by else UNKNOWN,
+            birth_date=born_by if born_from == born_by else UNKNOWN,
             sex=person.sex,
             unit=self._unit(encounter, asked),
             status=status if isinstance(status, str) else "",
-            born_from=_midnight(person.born_from),
-            born_by=_midnight(person.born_by),
+            born_from=born_from,
+            born_by=born_by,
             barred=person.barred,
             hospital_unknown=of_hospital.reason,
             part_of=id_in(encounter.get("partOf"), "Encounter"),
@@ -301,10 +303,11 @@ def _too_deep(elements: Resource) -> Resource:
 def _frame(stays: Sequence[Stay]) -> pd.DataFrame:
     """Returns stays as a frame, which takes a tenth of the memory of the rows."""
     columns = {name: kind for name, kind in FOUND_STAY_COLUMNS.items() if name != "succeeded_by"}
-    frame = pd.DataFrame({name: [getattr(stay, name) for stay in stays] for name in columns})
-    times = {name: times_of(frame[name].to_list()) for name in _TIMES}
-    births = {name: times_of(frame[name].to_list()).dt.tz_localize(None) for name in _BIRTHS}
-    return frame_of(columns, frame.assign(**times, **births))
+    of_stays = zip(*stays, strict=True) if stays else ((),) * len(Stay._fields)
+    rows: dict[str, Any] = dict(zip(Stay._fields, of_stays, strict=True))
+    times = {name: times_of(rows[name]) for name in _TIMES}
+    births = {name: times_of(rows[name]).dt.tz_localize(None) for name in _BIRTHS}
+    return frame_of(columns, {name: list(rows[name]) for name in columns} | times | births)
 
 
 def _midnight(day: datetime | None) -> int:
