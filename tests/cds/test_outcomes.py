@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import pytest
@@ -18,9 +18,10 @@ from tests.fixtures.icu import AS_OF
 
 from wardround.adapters.models.store import ModelStore
 from wardround.cds.door import Door
+from wardround.cds.exchange import Outcome
 from wardround.results.risk_assessment import Assessment, Screening, risk_assessment
 from wardround.results.training_hours import TrainingHours
-from wardround.settings import Settings
+from wardround.settings import PROJECT, Settings
 from wardround.spec.loading import load_condition
 
 HOUR = timedelta(hours=1)
@@ -323,3 +324,33 @@ def test_one_bundle_with_all_is_understood_too(ehr: Ehr) -> None:
     )
 
     assert one_bundle["extension"][RISK]["probability"] == 0.8918
+
+
+def test_the_manual_names_everything_that_can_become_of_a_call() -> None:
+    manual = (PROJECT / "docs" / "cds-hooks.md").read_text(encoding="utf-8").partition("\n## What is answered\n")[2]
+    table = manual.partition("\n## ")[0]
+
+    assert {one for one in get_args(Outcome) if f"| `{one}` |" not in table} == set()
+    assert len(re.findall(r"\| `[a-z_]+` \|$", table, re.M)) == len(get_args(Outcome))
+
+
+def by_names(ehr: Ehr, patient: str, *left_out: str) -> dict[str, Any]:
+    """Returns a prefetch as tutorials have it: a Bundle under the name of each variable, and the Patient."""
+    prefetch = ehr.prefetch(patient)
+    codes = {"heart_rate": "8867-4", "respiratory_rate": "9279-1", "blood_pressure": "85354-9", "lactate": "2524-7"}
+    named = {
+        name: searchset(
+            [one["resource"] for one in prefetch["observations"]["entry"] if code in str(one["resource"]["code"])]
+        )
+        for name, code in codes.items()
+    }
+    kept = {name: one for name, one in named.items() if name not in left_out}
+    return {"patient": prefetch["patient"], "encounters": prefetch["encounters"], **kept}
+
+
+def test_values_by_the_names_of_variables_are_understood_and_what_was_not_sent_is_said(ehr: Ehr) -> None:
+    card = ehr.card("p-a", prefetch=by_names(ehr, "p-a"))
+
+    assert card["extension"][RISK]["probability"] == 0.8918
+    assert "**Not sent by the EHR:** " in card["detail"]
+    assert "Creatinine" in card["detail"]
