@@ -6,6 +6,9 @@ import orjson
 import pytest
 from tests.cds.conftest import RISK, Ehr
 from tests.cds.kept import Kept
+from tests.fixtures.icu import AS_OF
+
+from wardround.cds.exchange import Request
 
 HOUR = timedelta(hours=1)
 
@@ -30,6 +33,18 @@ def test_the_second_call_within_the_lock_out_repeats_the_risk_in_an_info_card(eh
     assert again["extension"][RISK]["outcome"] == "locked_out"
     assert again["extension"][RISK]["probability"] == 0.8918
     assert not {"overrideReasons", "suggestions"} & set(again)
+
+
+@pytest.mark.parametrize("patient", ["p-a", "p-low"])
+def test_a_call_that_nobody_waits_for_any_more_tells_nobody_and_locks_nothing_out(
+    ehr: Ehr, kept: Kept, patient: str
+) -> None:
+    body = orjson.dumps(ehr.call(patient))
+    late = Request("POST", "/cds-services/sepsis-risk", AS_OF, body, given_up=lambda: True)
+
+    assert ehr.door.answer(late).status == 503
+    assert (kept.calls, kept.last) == ([], {})
+    assert ehr.card("p-a")["indicator"] == "critical"
 
 
 def test_after_the_lock_out_people_are_alerted_again(ehr: Ehr) -> None:

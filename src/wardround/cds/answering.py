@@ -190,6 +190,7 @@ class _Answering:
         stated, now, made = scored.explained.stated, self._as_of, list[Answer]()
 
         def answered(last: Notification | None) -> Told:
+            self._require_waiting()
             decided = verdict(stated.score, stated.band, now, policy, last, now)
             if last is None or decided is Verdict.NOTIFY:
                 said = _Said("card", [cards.risk(about, scored)], scored)
@@ -210,12 +211,18 @@ class _Answering:
 
     def _kept(self, about: About, said: _Said) -> Answer:
         """Returns the answer that tells people of no new risk, and keeps the call."""
+        self._require_waiting()
         answer = self._answer(about, said)
         try:
             self.means.keeping.kept(self._call(said))
         except (DatabaseError, StorageError) as error:
             return replace(answer, fault=named(error))
         return answer
+
+    def _require_waiting(self) -> None:
+        """Raises Problem if nobody waits any more: a card that nobody sees must not lock out the next one."""
+        if self.request.given_up():
+            raise Problem(503, "it took too long; ask again", RETRY_AFTER)
 
     def _answer(self, about: About, said: _Said) -> Answer:
         # Of a condition in mode shadow nobody learns the score.

@@ -1,6 +1,6 @@
 """What comes in at the bedside door and what goes out: HTTP, the sandbox and the tests speak to the door in these."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -26,6 +26,10 @@ Outcome = Literal[
 """What became of a hook call. The last three are answered with an error, all others with cards."""
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Request:
     """A request to the door, after whoever took it has read its body and verified its token.
@@ -37,6 +41,7 @@ class Request:
         arrived: when it arrived, with its offset; the prediction time, unless the door has a fixed one.
         body: as sent, decompressed.
         issuer: of the verified token; empty where tokens are not required.
+        given_up: whether nobody waits for the answer any more: then nobody is told, and nothing of it is kept.
     """
 
     method: str
@@ -44,6 +49,7 @@ class Request:
     arrived: datetime
     body: bytes = b""
     issuer: str = ""
+    given_up: Callable[[], bool] = _never
 
 
 @dataclass(frozen=True)

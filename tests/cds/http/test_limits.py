@@ -28,6 +28,11 @@ def read_all(connection):
     return b"".join(parts)
 
 
+def until(condition):
+    while not condition():
+        threading.Event().wait(0.01)
+
+
 @pytest.fixture
 def served(serve):
     return serve()
@@ -174,8 +179,7 @@ def test_what_is_not_http_is_an_outcome_too(served, raw, sent):
 def test_what_breaks_off_is_no_call(served, raw):
     with raw(served.url) as connection:
         connection.sendall(f"{HEAD}Content-Length: 10\r\n\r\n{{".encode())
-    while not (served.folder / "audit").exists():  # until it has noticed
-        threading.Event().wait(0.01)
+    until((served.folder / "audit").exists)  # until it has noticed
     assert served.asked == []
 
 
@@ -193,11 +197,12 @@ def test_a_fault_of_the_program_is_a_500_without_its_message(serve, caplog):
 
 def test_an_answer_that_takes_too_long_is_given_up_and_others_are_answered_meanwhile(serve, monkeypatch):
     monkeypatch.setattr(app, "ANSWER_SECONDS", 0.3)
-    end = threading.Event()
+    end, known = threading.Event(), []
 
     def answer(request):
         if request.body == b"slow":
             end.wait()
+            known.append(request.given_up())
         return Answer(200, b'{"cards":[]}')
 
     served = serve(answer)
@@ -208,6 +213,8 @@ def test_an_answer_that_takes_too_long_is_given_up_and_others_are_answered_meanw
         assert served.call().status_code == 200
     finally:
         end.set()
+    # Whoever still computes it learns that nobody waits.
+    until(lambda: known == [True])
 
 
 def test_more_calls_than_a_worker_can_hold_are_turned_away(serve, monkeypatch):

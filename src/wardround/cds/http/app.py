@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -144,11 +145,12 @@ class _Serving:
 
     async def _answered(self, request: Request, asked: Asked) -> tuple[Answer, Asked]:
         """Returns the answer, and the request as far as it came."""
+        given_up = threading.Event()
         try:
             asked = replace(asked, issuer=await self._issuer(request, asked.at))
             body = await body_of(request) if request.method == "POST" else b""
             method = "POST" if request.method == "POST" else "GET"  # HEAD gets the headers of a GET
-            asking = Asking(method, request.scope["path"], asked.at, body, asked.issuer)
+            asking = Asking(method, request.scope["path"], asked.at, body, asked.issuer, given_up.is_set)
             return await asyncio.wait_for(self._in_thread(self._means.answer, asking), ANSWER_SECONDS), asked
         except Refused as refused:
             headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
@@ -157,8 +159,12 @@ class _Serving:
         except Problem as problem:
             return problem.answer(), asked
         except TimeoutError:
+            given_up.set()
             _LOG.error("%s: no answer within %.0f s", asked.kind, ANSWER_SECONDS)
             return Problem(503, f"no answer within {ANSWER_SECONDS:.0f} s; try again", _AGAIN).answer(), asked
+        except asyncio.CancelledError:  # the worker stops
+            given_up.set()
+            raise
         except WardroundError as error:
             _LOG.error("%s: %s", asked.kind, error)
             return Problem(503, "something that the answer needs cannot be used; see the log", _LATER).answer(), asked
