@@ -22,6 +22,7 @@ from wardround.cds.http.options import Options
 from wardround.cds.http.workers import Workers, end_with_parent
 from wardround.cli.main import reported
 from wardround.cli.origins import cors_option
+from wardround.cli.process import give_back, tune_glibc
 from wardround.cli.results import say
 from wardround.cli.servers import server_at
 from wardround.cli.streams import print_safely
@@ -141,6 +142,7 @@ def _say_ready(options: Options, as_json: bool) -> None:
 def _work(options: Options, listening: socket.socket, level: int, ready: Connection) -> None:
     """Is one worker: a new process, which sets itself up as the command line does."""
     os.environ.update(_ONE_THREAD)
+    tune_glibc()
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     end_with_parent()
@@ -150,7 +152,11 @@ def _work(options: Options, listening: socket.socket, level: int, ready: Connect
     with reported():
         from wardround.cds.http.serving import serve
 
-        serve(options, listening, partial(ready.send, "ready"))
+        def answering() -> None:
+            give_back()
+            ready.send("ready")
+
+        serve(options, listening, answering)
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

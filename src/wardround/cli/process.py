@@ -1,4 +1,4 @@
-"""Tunes this process for one screening; the settings come from measuring 1,000 and 10,000 stays."""
+"""Tunes this process; the settings for a screening come from measuring 1,000 and 10,000 stays."""
 
 import atexit
 import ctypes
@@ -19,7 +19,7 @@ def tune_process() -> None:
     gc.set_threshold(1_000_000, 10, 10)
     # Looking for garbage among everything that is still in use would delay the end by half a second.
     atexit.register(gc.freeze)
-    _tune_glibc()
+    tune_glibc()
     import pyarrow
 
     # Arrow's own allocator holds on to 40 MiB that are no longer used.
@@ -31,17 +31,23 @@ def giving_back(progress: Progress) -> Progress:
 
     After the search for stays of 50,000 patients that is a tenth of the process.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
     def told(step: str, done: int, of: int) -> None:
         progress(step, done, of)
-        if done == of and trim is not None:
-            trim(0)
+        if done == of:
+            give_back()
 
     return told
 
 
-def _tune_glibc() -> None:
+def give_back() -> None:
+    """Lets glibc give back to the system what it still holds of freed memory."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # other C libraries do not have it
+        trim(0)
+
+
+def tune_glibc() -> None:
     """Makes glibc return large buffers to the system when they are freed, and share one heap between threads."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # other C libraries do not have it
