@@ -1,5 +1,6 @@
 """Tests that promotions and suspensions count at the door, and what it says without a model."""
 
+import hashlib
 import logging
 import shutil
 import time
@@ -118,6 +119,22 @@ def test_a_model_that_was_changed_is_not_used_and_the_log_says_so_once(
 
     assert [one.getMessage() for one in caplog.records if "its digest is not the one" in one.getMessage()] != []
     assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == 1
+
+
+def test_a_model_whose_file_breaks_its_library_is_not_used_and_stops_nobody_else(own: Settings, ehr: Ehr) -> None:
+    folder = own.models / "sepsis"
+    file = next(path for path in (folder / FIRST).iterdir() if path.name.startswith("model."))
+    recorded = (folder / "versions.json").read_text()
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert digest in recorded
+    file.write_bytes(b"no model at all")
+    (folder / "versions.json").write_text(recorded.replace(digest, hashlib.sha256(b"no model at all").hexdigest()))
+
+    ehr.door = Door.of(own, Kept())
+
+    assert ehr.send(ehr.call("p-a")).status == 503
+    assert "no model at all" not in ehr.door.means.live.of("sepsis").problem
+    assert ehr.door.means.live.of("sepsis").problem.startswith(f"model {FIRST}: ")
 
 
 class Clock:

@@ -41,7 +41,7 @@ def test_too_little_data_is_said_with_what_would_be_enough(ehr: Ehr) -> None:
     assert card["summary"] == "Sepsis risk: not known, too little data"
     assert card["indicator"] == "info"
     assert "values of the last 24 h of at least 4 of these: Heart rate," in card["detail"]
-    assert "**Not known:** Heart rate, " in card["detail"]
+    assert "**Not known:** Heart rate; " in card["detail"]
     said = card["extension"][RISK]
     assert (said["outcome"], said["band"], said["reason"]) == ("indeterminate", "indeterminate", "minimum_data")
     assert "probability" not in said

@@ -78,7 +78,8 @@ def bullets(title: str, texts: Iterable[str]) -> str:
 def listed(title: str, names: Iterable[str]) -> str:
     """Returns a titled line of names; empty for none."""
     names = [markdown(name) for name in names]
-    return f"**{title}:** {', '.join(names)}." if names else ""
+    # Some names have a comma of their own.
+    return f"**{title}:** {'; '.join(names)}." if names else ""
 
 
 def reasons(texts: tuple[str, ...]) -> str:

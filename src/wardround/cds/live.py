@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Final
 
 from wardround.adapters.models.store import ModelStore
-from wardround.errors import ModelError, StorageError
+from wardround.errors import ModelError, StorageError, WardroundError, named
 from wardround.spec.conditions import Condition
 from wardround.workflows.screen.run import horizon_of
 from wardround.workflows.screen.scoring import Scoring
@@ -128,9 +128,10 @@ class Live:
         try:
             model = self._store.model(condition, version)
             scoring = Scoring.of(condition, model)
-        except (ModelError, StorageError) as error:
-            if before.problem != str(error):
-                _LOG.error("bedside, %s: %s", condition.id, error)
-            return replace(now, problem=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a model's file may break, the others go on
+            problem = str(error) if isinstance(error, WardroundError) else f"model {version}: {named(error)}"
+            if before.problem != problem:
+                _LOG.error("bedside, %s: %s", condition.id, problem)
+            return replace(now, problem=problem)
         _LOG.info("bedside, %s: model %s is in use", condition.id, version)
         return replace(now, scoring=scoring, horizon=horizon_of(model.card.horizon, condition), problem="")
