@@ -1,8 +1,12 @@
 """Tests what an issuers file may say, and that its errors name the place and the remedy."""
 
+import re
+import textwrap
+
 import pytest
 
 from wardround.errors import SpecError
+from wardround.settings import PROJECT
 from wardround.spec.loading import load_issuers
 
 
@@ -26,6 +30,12 @@ def test_an_issuer_has_a_file_or_a_url_of_keys_and_may_have_audiences(read):
     )
     assert (first.jwks, first.jku, first.audiences) == ("keys/ehr.json", None, ())
     assert (second.jku, second.audiences) == ("https://sand.example.org/jwks.json", ("sand_man", "other"))
+
+
+def test_the_example_of_the_manual_is_an_issuers_file(read):
+    manual = (PROJECT / "docs" / "cds-hooks.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^    issuers:\n(?:^     .+\n)+", manual, re.M)
+    assert [bool(one.jku) for one in read(textwrap.dedent(example))] == [True, False]
 
 
 def test_nobody_may_call_if_nobody_is_listed(read):

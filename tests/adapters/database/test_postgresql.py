@@ -1,6 +1,6 @@
 """Tests the same on PostgreSQL: created and migrated once, read as a snapshot, backed up into either kind."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Thread
 
 import pytest
@@ -14,6 +14,7 @@ from tests.adapters.database.throwaway_postgresql import running
 from wardround.adapters.database.backup import back_up, restore
 from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import METADATA, VERSION_TABLE
+from wardround.cds.tokens.used_tokens import UsedTokens
 from wardround.errors import DatabaseError
 from wardround.settings import database_in
 
@@ -46,6 +47,17 @@ def test_the_migrations_end_with_the_tables_that_the_code_uses(database):
     with database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, METADATA) == []
+
+
+def test_one_of_many_takes_a_token_first(database):
+    used, now = UsedTokens(database), datetime(2026, 1, 2, 5, tzinfo=UTC)
+    taken: list[bool] = []
+    takers = [Thread(target=lambda: taken.append(used.take("ehr", "one", now, now))) for _ in range(8)]
+    for taker in takers:
+        taker.start()
+    for taker in takers:
+        taker.join()
+    assert sorted(taken) == [False] * 7 + [True]
 
 
 def test_a_reader_sees_one_moment_and_writes_nothing(url, database, fill):

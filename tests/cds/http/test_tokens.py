@@ -3,9 +3,11 @@
 import base64
 import hashlib
 import hmac
+import ssl
 import threading
 import time
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
 import orjson
@@ -21,6 +23,7 @@ from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import USED_TOKENS
 from wardround.cds.tokens.key_sets import LARGEST, PAUSE, FetchedKeys, NoKeys
 from wardround.cds.tokens.used_tokens import UsedTokens
+from wardround.demo.fhir_server.certificates import throw_away_certificate
 from wardround.settings import database_in
 from wardround.spec.issuers import Issuer
 
@@ -107,6 +110,8 @@ def test_a_token_that_anybody_can_make_is_refused(guarded, caller, forged):
         ({"iss": ["https://ehr.example.org/fhir"]}, 403),
         ({"jti": ""}, 401),
         ({"jti": 7}, 401),
+        ({"jti": "a\0b"}, 401),
+        ({"jti": "half \ud800"}, 401),
         ({"jti": "x" * 1_001}, 401),
         ({"exp": "soon"}, 401),
         ({"exp": float("inf")}, 401),
@@ -357,6 +362,39 @@ def test_a_server_that_drips_its_keys_is_given_up(caller, caplog):
         keys = FetchedKeys(url)
         with pytest.raises(NoKeys):
             keys.key(caller.kid)
+    assert "no keys could be fetched" in caplog.text
+
+
+def test_keys_come_over_tls_from_a_server_that_is_trusted_and_from_no_other(caller, tmp_path, monkeypatch, caplog):
+    certificate = throw_away_certificate(tmp_path)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            content = orjson.dumps(caller.keys)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.file, certificate.key_file)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        listening.handle_error = lambda *_: None  # a client that does not trust it hangs up
+        listening.socket = context.wrap_socket(listening.socket, server_side=True)
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"https://localhost:{listening.server_port}/jwks.json"
+        try:
+            with pytest.raises(NoKeys):
+                FetchedKeys(url).key(caller.kid)
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.file))
+            assert FetchedKeys(url).key(caller.kid) is not None
+        finally:
+            listening.shutdown()
+            thread.join()
     assert "no keys could be fetched" in caplog.text
 
 
