@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from wardround.cds.current_stay import CurrentStay, NoStay, current_stay
@@ -29,6 +30,7 @@ PATIENT: Final = "Patient"
 ENCOUNTER: Final = "Encounter"
 OBSERVATION: Final = "Observation"
 RISK_ASSESSMENT: Final = "RiskAssessment"
+_OLDER: Final = 50  # results that are looked through for the latest one of the stay, if none is recent
 SCREENED: Final = only("identifier", "status", "subject", "encounter", "method", "occurrenceDateTime", "prediction")
 """Keeps what a RiskAssessment says of whom and when, not the basis, which is nine tenths of it."""
 
@@ -141,13 +143,14 @@ class Gathered:
         observations.search(client, [self._patient_id], self._rule, start, self.as_of, self._collected)
 
     def read_assessments(self, client: FhirClient, within: timedelta) -> None:
-        """Reads the patient's RiskAssessments of this time before as_of, or else all that there are."""
+        """Reads the patient's RiskAssessments of this time before as_of, or else the latest that there are."""
         patients = ("patient", patient_values([self._patient_id], client.source.profile))
         since = ("date", no_earlier_than(self.as_of - within))
         before = len(self.assessments)
         self.add(client.search(RISK_ASSESSMENT, [patients, since], SCREENED))
         if len(self.assessments) == before:
-            self.add(client.search(RISK_ASSESSMENT, [patients], SCREENED))
+            latest = client.search(RISK_ASSESSMENT, [patients, ("_sort", "-date"), ("_count", str(_OLDER))], SCREENED)
+            self.add(islice(latest, _OLDER))
 
     def _mine(self, resources: Iterable[Resource]) -> Iterator[Resource]:
         """Yields the Encounters of the patient, the Patient and Locations; keeps RiskAssessments.

@@ -28,6 +28,7 @@ from wardround.spec.servers import GENERIC, ServerProfile
 
 # A connection that was kept open may have been closed by the server; a second attempt opens another.
 _RETRIES: Final = 1
+_MOST_CONNECTIONS: Final = 32  # to one server that are kept open
 _MOST_STRANGERS: Final = 64
 _NOWHERE: Final = "https://unlisted.invalid"
 
@@ -123,7 +124,7 @@ class Servers:
 
     def _connections_to(self, source: FhirEndpoint) -> HurriedAnswers:
         with self._lock:
-            return self._connections.setdefault(source.base_url, HurriedAnswers(pool_maxsize=4))
+            return self._connections.setdefault(source.base_url, HurriedAnswers(pool_maxsize=_MOST_CONNECTIONS))
 
     def _suited(self, source: FhirEndpoint, deadline: Deadline, patience: Patience) -> FhirEndpoint:
         """Returns the server with its profile, which is recognised once and then known."""
