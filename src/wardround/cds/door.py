@@ -25,6 +25,7 @@ from wardround.cds.warm_up import warm_up_call
 from wardround.errors import DatabaseError, ModelError, StorageError, named
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
+from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_conditions
 from wardround.spec.servers import GENERIC, ServerProfile
 
@@ -46,7 +47,7 @@ class Door:
     discovery: bytes
     store: ModelStore
     means: Means
-    icu_class: str
+    icu: Encounters
 
     @classmethod
     def of(
@@ -90,7 +91,7 @@ class Door:
             base_url=base_url.rstrip("/"),
             as_of=as_of,
         )
-        return cls(services, listed(services), store, means, next(iter(settings.icu_classes), ""))
+        return cls(services, listed(services), store, means, listed_servers.source_of(None).icu)
 
     @contextmanager
     def watched(self) -> Iterator[Self]:
@@ -103,7 +104,8 @@ class Door:
         means = replace(self.means, keeping=KeepsNothing())
         for service in self.services.values():
             if service.hook == PATIENT_VIEW:
-                body = warm_up_call(service, self.means.as_of or now, self.icu_class)
+                icu = service.condition.cohort.encounters or self.icu
+                body = warm_up_call(service, self.means.as_of or now, icu)
                 answer_call(service, Request("POST", f"{SERVICES}/{service.id}", now, body), means)
 
     def answer(self, request: Request) -> Answer:
