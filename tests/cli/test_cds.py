@@ -115,11 +115,6 @@ def until(condition) -> None:
     pytest.fail("it did not come to that")
 
 
-def port_of(pid: int) -> int:
-    [port] = {one.laddr.port for one in psutil.Process(pid).net_connections("tcp") if one.status == psutil.CONN_LISTEN}
-    return port
-
-
 def accepts(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=WAIT):
@@ -131,9 +126,9 @@ def accepts(port: int) -> bool:
 def test_workers_share_used_tokens_and_counts_and_finish_what_is_in_hand(environment, issuers, caller):
     options = ["--workers", "2", "--issuers", str(issuers), "--base-url", BASE, "--host", "127.0.0.1"]
     with running_door(*options, environment=environment) as door:
-        assert door.said == {"base_url": BASE}
-        port = port_of(door.pid)
-        url = f"http://127.0.0.1:{port}"
+        url = door.said["listening"]
+        assert door.said == {"base_url": BASE, "listening": url}
+        port = int(url.rpartition(":")[2])
         until(lambda: len(polling(door.pid)) == 2)
         one, other = polling(door.pid)
         token = caller.token(aud=DISCOVERY)

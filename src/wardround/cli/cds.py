@@ -120,7 +120,8 @@ def command(
             level = logging.getLogger("wardround").level
             work = partial(_work, options, listening, level)
             # Closed at once, so that new calls go elsewhere while those in hand are finished.
-            Workers(work, workers, partial(_say_ready, options, as_json), listening.close).run()
+            said = partial(_say_ready, options, url_of(listening), base_url is not None, as_json)
+            Workers(work, workers, said, listening.close).run()
     say("cds: stopped")
 
 
@@ -130,13 +131,15 @@ def _profile(given: str | None, servers: tuple[FhirEndpoint, ...], settings: Set
     return servers[0].profile if servers else GENERIC
 
 
-def _say_ready(options: Options, as_json: bool) -> None:
+def _say_ready(options: Options, listening: str, base_is_given: bool, as_json: bool) -> None:
     if options.issuers is None:
         say("cds: no token is required; only this machine can call")
+    elif not base_is_given:
+        say(f"cds: tokens must name {options.base_url} as audience; give --base-url if EHRs call under another URL")
     if as_json:
-        click.echo(json.dumps({"base_url": options.base_url}))
+        click.echo(json.dumps({"base_url": options.base_url, "listening": listening}))
     else:
-        click.echo(f"CDS Hooks at {options.base_url}/cds-services (Ctrl-C stops it)")
+        click.echo(f"CDS Hooks at {options.base_url}/cds-services, listening on {listening} (Ctrl-C stops it)")
 
 
 def _work(options: Options, listening: socket.socket, level: int, ready: Connection) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -76,7 +77,7 @@ def create_app(means: Means, origins: Sequence[str] = ()) -> ASGIApp:
     if not origins:
         return door
     # A browser asks before it shows a token, so this is outside.
-    return CORSMiddleware(
+    return _Origins(
         door, origins, allow_methods=["GET", "POST"], allow_headers=["Authorization", "Content-Type"], max_age=600
     )
 
@@ -200,6 +201,16 @@ class _Serving:
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+class _Origins(CORSMiddleware):
+    """Starlette's, which says no to other web pages in plain text."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        answered = super().preflight_response(request_headers)
+        if answered.status_code < 400:
+            return answered
+        return _response(Problem(400, "this web page, method or header is not allowed; see --cors").answer())
 
 
 class _Contained:

@@ -11,8 +11,8 @@ from wardround.errors import WardroundError
 def running_door(*options: str, port: int = 0, environment: Mapping[str, str] | None = None) -> Iterator[ChildService]:
     """Runs the door with these options of `wardround cds` until the block ends; yields once it answers.
 
-    `said["base_url"]` is where. Without an environment, the child has this process's. Raises WardroundError if it
-    cannot start; its own message is on stderr.
+    `said["listening"]` is where, and `said["base_url"]` the URL that tokens must name. Without an environment, the
+    child has this process's. Raises WardroundError if it cannot start; its own message is on stderr.
     """
     failure = WardroundError("cds: ended before it was ready; its message is above")
     arguments = ["cds", "--port", str(port), "--json", "--until-eof", *options]
