@@ -217,6 +217,14 @@ class Settings:
             _seconds,
         ),
     ] = 3.0
+    bedside_kept: Annotated[
+        timedelta,
+        Variable(
+            "WARDROUND_BEDSIDE_KEPT",
+            "how long the bedside service keeps [what it showed and heard](../cds-hooks.md#feedback)",
+            _duration,
+        ),
+    ] = timedelta(days=180)
 
     @property
     def schemas(self) -> Path:

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from wardround.cds.exchange import Call
-from wardround.cds.keeping import Feedback, StayKey, Told
+from wardround.cds.exchange import Answer, Call, Heard
+from wardround.cds.keeping import Feedback, Shown, StayKey, Told
 from wardround.errors import DatabaseError
-from wardround.results.alert_policy import Notification
 
 
 class Kept:
@@ -14,28 +13,29 @@ class Kept:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self.last: dict[StayKey, Notification] = {}
+        self.last: dict[StayKey, Shown] = {}
         self.feedback: list[Feedback] = []
-        self.unknown = 0
         self.broken = False
 
-    def told(self, stay: StayKey, answer: Callable[[Notification | None], Told]) -> None:
+    def told(self, stay: StayKey, answer: Callable[[Shown | None], Told]) -> Answer:
         self._require()
         told = answer(self.last.get(stay))
-        self.calls.append(told.call)
+        assert told.answer.call is not None
+        self.calls.append(told.answer.call)
         if told.notification:
-            self.last[stay] = told.notification
+            self.last[stay] = Shown(told.notification, told.answer.call.card)
+        return told.answer
 
     def kept(self, call: Call) -> None:
         self._require()
         self.calls.append(call)
 
-    def heard(self, feedback: Sequence[Feedback], service: str, arrived: datetime) -> int:  # noqa: ARG002
+    def heard(self, feedback: Sequence[Feedback], condition: str, arrived: datetime) -> Heard:  # noqa: ARG002
         self._require()
         self.feedback += feedback
         known = {call.card for call in self.calls}
-        self.unknown = sum(one.card not in known for one in feedback)
-        return self.unknown
+        unknown = sum(one.card not in known for one in feedback)
+        return Heard(len(feedback) - unknown, unknown)
 
     def _require(self) -> None:
         if self.broken:

@@ -8,6 +8,8 @@ import pytest
 from tests.cds.conftest import Ehr
 from tests.cds.kept import Kept
 
+from wardround.cds.exchange import Heard
+
 CARD = "5e57a3a4-3f2f-4c2f-9d0e-1c2a3b4c5d6e"
 AT = "2026-01-02T05:03:00Z"
 OVERRIDDEN = {"card": CARD, "outcome": "overridden", "outcomeTimestamp": AT}
@@ -72,9 +74,12 @@ def test_a_card_is_found_by_its_uuid_alone(ehr: Ehr, kept: Kept) -> None:
     assert kept.feedback[0].card == card == kept.calls[0].card
 
 
-def test_feedback_on_an_unknown_card_is_taken_too(ehr: Ehr, kept: Kept) -> None:
-    assert send(ehr, OVERRIDDEN).status == 200
-    assert kept.unknown == 1
+def test_feedback_on_an_unknown_card_is_taken_too_and_counted_apart(ehr: Ehr) -> None:
+    card = ehr.card("p-a")["uuid"]
+
+    answer = send(ehr, OVERRIDDEN, {**OVERRIDDEN, "card": card}, OVERRIDDEN)
+
+    assert (answer.status, answer.heard) == (200, Heard(known=1, unknown=2))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +99,8 @@ def test_feedback_on_an_unknown_card_is_taken_too(ehr: Ehr, kept: Kept) -> None:
         ({"outcomeTimestamp": None}, "outcomeTimestamp"),
         ({"outcomeTimestamp": "2026-01-02T05:03:00"}, "outcomeTimestamp"),
         ({"outcomeTimestamp": MARK}, "outcomeTimestamp"),
+        ({"outcomeTimestamp": "0001-01-01T00:00:00+14:00"}, "outcomeTimestamp"),
+        ({"outcomeTimestamp": "9999-12-31T23:59:59-12:00"}, "outcomeTimestamp"),
         ({"card": MARK}, "card"),
         ({"card": None}, "card"),
         ({"overrideReason": MARK}, "overrideReason"),
@@ -112,6 +119,11 @@ def test_what_breaks_a_rule_is_refused_as_a_whole_without_echo(
     assert MARK.encode() not in answer.body
     assert named in orjson.loads(answer.body)["issue"][0]["diagnostics"]
     assert kept.feedback == []
+
+
+def test_one_body_tells_of_a_thousand_cards_at_most(ehr: Ehr) -> None:
+    assert send(ehr, *[OVERRIDDEN] * 1_000).status == 200
+    assert send(ehr, *[OVERRIDDEN] * 1_001).status == 400
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"feedback": []}', b'{"feedback": {}}', b"{}", b"<html>"])

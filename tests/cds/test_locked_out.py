@@ -19,7 +19,8 @@ def worse(ehr: Ehr, patient: str, lactate: float, hours: float) -> None:
 
 
 def test_the_second_call_within_the_lock_out_repeats_the_risk_in_an_info_card(ehr: Ehr) -> None:
-    assert ehr.card("p-a")["indicator"] == "critical"
+    first = ehr.card("p-a")
+    assert first["indicator"] == "critical"
 
     again = ehr.card("p-a", after=2 * HOUR)
 
@@ -32,6 +33,7 @@ def test_the_second_call_within_the_lock_out_repeats_the_risk_in_an_info_card(eh
     assert "* Lactate, highest of the last 24 h: 6 mmol/L" in again["detail"]
     assert again["extension"][RISK]["outcome"] == "locked_out"
     assert again["extension"][RISK]["probability"] == 0.8918
+    assert again["extension"][RISK]["repeats"] == first["uuid"]
     assert not {"overrideReasons", "suggestions"} & set(again)
 
 
@@ -118,6 +120,8 @@ def test_a_database_that_fails_costs_no_card_and_is_said_to_the_operators(ehr: E
             card["summary"] for card in expected
         ]
         assert answer.fault.startswith("DatabaseError in ")
+        assert answer.call is not None
+        assert not answer.call.kept
 
 
 def test_what_is_kept_of_a_call_names_no_patient(ehr: Ehr, kept: Kept) -> None:

@@ -18,7 +18,7 @@ from wardround.cds.current_stay import NO_ICU_STAY, CurrentStay, How
 from wardround.cds.discovery import Service
 from wardround.cds.exchange import Answer, Call, Outcome, Request
 from wardround.cds.hook_request import HookRequest, hook_request
-from wardround.cds.keeping import Keeping, StayKey, Told
+from wardround.cds.keeping import Keeping, Shown, StayKey, Told
 from wardround.cds.live import InUse, Live
 from wardround.cds.problems import Problem
 from wardround.cds.pseudonyms import Pseudonyms
@@ -77,6 +77,7 @@ def answer_call(service: Service, request: Request, means: Means) -> Answer:
         issuer=request.issuer,
         service=service.id,
         hook=service.hook,
+        as_of=means.as_of or request.arrived,
         condition=service.condition.id,
         model_version=in_use.version,
         patient_key="",
@@ -187,27 +188,23 @@ class _Answering:
         """Returns the answer about a risk that people are told of: as an alert, or repeated."""
         key = self.means.pseudonyms.of(self.request.issuer, "Encounter", about.stay_id)
         policy = AlertPolicy(lock_out=about.condition.lock_out, late_after=_NEVER_LATE, band=MODERATE)
-        stated, now, made = scored.explained.stated, self._as_of, list[Answer]()
+        stated, now = scored.explained.stated, self._as_of
 
-        def answered(last: Notification | None) -> Told:
+        def answered(last: Shown | None) -> Told:
             self._require_waiting()
-            decided = verdict(stated.score, stated.band, now, policy, last, now)
+            before = last.notification if last else None
+            decided = verdict(stated.score, stated.band, now, policy, before, now)
             if last is None or decided is Verdict.NOTIFY:
                 said = _Said("card", [cards.risk(about, scored)], scored)
-                notification = Notification(now, now, stated.band)
-            else:
-                said = _Said("locked_out", [cards.still(about, scored, last, now)], scored)
-                notification = None
-            made[:] = [self._answer(about, said)]
-            return Told(self._call(said), notification)
+                return Told(self._answer(about, said), Notification(now, now, stated.band))
+            said = _Said("locked_out", [cards.still(about, scored, *last, now)], scored)
+            return Told(self._answer(about, said), None)
 
         try:
-            self.means.keeping.told(StayKey(key, about.condition.id, CHANNEL), answered)
+            return self.means.keeping.told(StayKey(key, about.condition.id, CHANNEL), answered)
         except (DatabaseError, StorageError) as error:
             # Better told twice than not at all.
-            answered(None)
-            return replace(made[0], fault=named(error))
-        return made[0]
+            return _unkept(answered(None).answer, error)
 
     def _kept(self, about: About, said: _Said) -> Answer:
         """Returns the answer that tells people of no new risk, and keeps the call."""
@@ -216,7 +213,7 @@ class _Answering:
         try:
             self.means.keeping.kept(self._call(said))
         except (DatabaseError, StorageError) as error:
-            return replace(answer, fault=named(error))
+            return _unkept(answer, error)
         return answer
 
     def _require_waiting(self) -> None:
@@ -239,6 +236,12 @@ class _Answering:
             band=scored.explained.stated.band if scored else "",
             card=str(said.cards[0]["uuid"]) if said.cards else "",
         )
+
+
+def _unkept(answer: Answer, error: DatabaseError | StorageError) -> Answer:
+    """Returns an answer that the database does not have. It is given all the same: a score must not wait for that."""
+    assert answer.call is not None
+    return replace(answer, call=replace(answer.call, kept=False), fault=named(error))
 
 
 def _no_stay(about: About, reason: str) -> _Said:

@@ -94,8 +94,8 @@ def risk(about: About, scored: Scored) -> Card:
     return {key: value for key, value in card.items() if value}
 
 
-def still(about: About, scored: Scored, last: Notification, now: datetime) -> Card:
-    """Returns the card that repeats, without alerting anybody again, what was shown of the stay before."""
+def still(about: About, scored: Scored, last: Notification, shown_on: str, now: datetime) -> Card:
+    """Returns the card that repeats, without alerting anybody again, what card `shown_on` told of the stay before."""
     shown = f"shown {words.ago(last.at, now)}"
     same = last.band == scored.explained.stated.band
     said = f"as {shown}" if same else f"{last.band.upper()} was {shown}"
@@ -105,7 +105,9 @@ def still(about: About, scored: Scored, last: Notification, now: datetime) -> Ca
         f" {words.hours(about.condition.lock_out)} have passed.",
         _detail(about, scored),
     )
-    return _card(about, "locked_out", scored, f"{_risk_in_words(scored)}, {said}", detail)
+    card = _card(about, "locked_out", scored, f"{_risk_in_words(scored)}, {said}", detail)
+    card["extension"][EXTENSION]["repeats"] = shown_on
+    return card
 
 
 def indeterminate(about: About, scored: Scored, covered: TrainingHours | None) -> Card:

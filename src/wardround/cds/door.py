@@ -142,11 +142,11 @@ class Door:
         """Keeps feedback; feedback on cards that are not known is taken, too, and counted apart."""
         given = feedback_in(request.body)
         try:
-            self.means.keeping.heard(given, service.id, request.arrived)
+            heard = self.means.keeping.heard(given, service.condition.id, request.arrived)
         except (DatabaseError, StorageError) as error:
             later = Problem(503, "feedback cannot be kept at the moment; send it again later", RETRY_AFTER)
             return replace(later.answer(), fault=named(error))
-        return Answer(200, b"")
+        return Answer(200, b"", heard=heard)
 
     def _model_card(self, condition: str, version: str) -> Answer:
         try:

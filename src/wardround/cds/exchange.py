@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Outcome = Literal[
     "card",  # a risk of the moderate or high band
@@ -61,6 +61,7 @@ class Call:
         issuer: of the verified token; empty where tokens are not required.
         service: the id of the service.
         hook: the hook of the service.
+        as_of: the prediction time.
         condition: the id of the condition.
         model_version: the version that scored, or would have; empty if none is live.
         patient_key: a keyed hash of the patient's id; empty if the call names no patient.
@@ -68,12 +69,14 @@ class Call:
         band: low, moderate, high, indeterminate; empty if it was not scored.
         outcome: what became of the call.
         card: the uuid of its card; empty if there is none.
+        kept: whether its card is in the database; False if that could not be used in time.
     """
 
     at: datetime
     issuer: str
     service: str
     hook: str
+    as_of: datetime
     condition: str
     model_version: str
     patient_key: str
@@ -81,6 +84,14 @@ class Call:
     band: str
     outcome: Outcome
     card: str
+    kept: bool = True
+
+
+class Heard(NamedTuple):
+    """How much feedback was kept: about cards that are known, and about others."""
+
+    known: int
+    unknown: int
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,7 @@ class Answer:
         call: what is kept of a hook call; None for anything else.
         headers: such as Retry-After; Content-Type only where the body is not JSON.
         fault: what went wrong in Wardround, for its log: the type and place of an error, and nothing of a patient.
+        heard: what was kept of feedback; None for anything else.
     """
 
     status: int
@@ -100,3 +112,4 @@ class Answer:
     call: Call | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: str = ""
+    heard: Heard | None = None

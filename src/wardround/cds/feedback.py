@@ -4,7 +4,7 @@ A card without a suggestion can only be overridden; what is accepted are its sug
 clinician's: it goes to whoever keeps it, and nowhere else.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, cast
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from wardround.cds.hook_request import decoded
 from wardround.cds.keeping import Feedback
 from wardround.cds.problems import Problem
 
+_MOST: Final = 1_000  # in one body
 _Code = Annotated[str, Meta(min_length=1, max_length=1_000)]
 
 
@@ -41,7 +42,7 @@ class _One(Struct, frozen=True, rename="camel"):
 
 
 class _Body(Struct, frozen=True):
-    feedback: Annotated[list[_One], Meta(min_length=1)]
+    feedback: Annotated[list[_One], Meta(min_length=1, max_length=_MOST)]
 
 
 _BODY: Final = msgspec.json.Decoder(_Body)
@@ -62,6 +63,10 @@ def _feedback(one: _One, where: str) -> Feedback:
         )
     if one.override_reason is not None and one.outcome != "overridden":
         raise Problem(400, f"{where}: overrideReason belongs to the outcome overridden; leave it out")
+    try:
+        at = one.outcome_timestamp.astimezone(UTC)
+    except OverflowError:
+        raise Problem(400, f"{where}: outcomeTimestamp is outside the years 1 to 9999; send the time in UTC") from None
     override = one.override_reason or _OverrideReason()
     reason = override.reason
     return Feedback(
@@ -69,6 +74,6 @@ def _feedback(one: _One, where: str) -> Feedback:
         outcome=cast(Literal["accepted", "overridden"], one.outcome),
         suggestions=tuple(suggestion.id for suggestion in one.accepted_suggestions or ()),
         reason=None if reason is None else (reason.system or "", reason.code),
-        at=one.outcome_timestamp,
+        at=at,
         comment=override.user_comment or "",
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
-from wardround.cds.exchange import Call
+from wardround.cds.exchange import Answer, Call, Heard
 from wardround.results.alert_policy import Notification
 
 
@@ -17,10 +17,17 @@ class StayKey(NamedTuple):
     channel: str
 
 
-class Told(NamedTuple):
-    """What is kept of an answer: the call, and what people are told by it; None if they are told nothing new."""
+class Shown(NamedTuple):
+    """What people were last told of a stay, and the uuid of the card that told them."""
 
-    call: Call
+    notification: Notification
+    card: str
+
+
+class Told(NamedTuple):
+    """An answer, of which the call is kept, and what people are told by it; None if they are told nothing new."""
+
+    answer: Answer
     notification: Notification | None
 
 
@@ -51,27 +58,30 @@ class Feedback:
 class Keeping(Protocol):
     """Where calls, notifications and feedback are kept. Each method is one transaction, and raises DatabaseError."""
 
-    def told(self, stay: StayKey, answer: Callable[[Notification | None], Told]) -> None:
-        """Gives `answer` what people were last told of the stay, and keeps what it returns; both or nothing.
+    def told(self, stay: StayKey, answer: Callable[[Shown | None], Told]) -> Answer:
+        """Gives `answer` what people were last told of the stay, keeps and returns what it returns, all or nothing.
 
         Nobody else tells of the same stay in between.
         """
 
     def kept(self, call: Call) -> None:
-        """Keeps a call that tells nobody of a risk."""
+        """Keeps a call that tells nobody of a new risk, if it has a card."""
 
-    def heard(self, feedback: Sequence[Feedback], service: str, arrived: datetime) -> int:
-        """Keeps feedback, the comments apart; returns how much of it is about cards that are not known."""
+    def heard(self, feedback: Sequence[Feedback], condition: str, arrived: datetime) -> Heard:
+        """Keeps feedback, the comments apart; returns how much of it is about cards that are known, and how much not.
+
+        What was kept before, word for word, is kept once.
+        """
 
 
 class KeepsNothing:
     """Keeps nothing, for a sandbox or a playback: each call is answered as if it were the first about its stay."""
 
-    def told(self, stay: StayKey, answer: Callable[[Notification | None], Told]) -> None:  # noqa: ARG002
-        answer(None)
+    def told(self, stay: StayKey, answer: Callable[[Shown | None], Told]) -> Answer:  # noqa: ARG002
+        return answer(None).answer
 
     def kept(self, call: Call) -> None:
         pass
 
-    def heard(self, feedback: Sequence[Feedback], service: str, arrived: datetime) -> int:  # noqa: ARG002
-        return len(feedback)
+    def heard(self, feedback: Sequence[Feedback], condition: str, arrived: datetime) -> Heard:  # noqa: ARG002
+        return Heard(known=0, unknown=len(feedback))

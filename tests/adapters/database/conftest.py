@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import Column, Double, func, insert, select
 
 from wardround.adapters.database.database import Database, opened
-from wardround.adapters.database.tables import HISTORY_FIGURE, HISTORY_RUN, METADATA
+from wardround.adapters.database.tables import HISTORY_FIGURE, HISTORY_RUN, METADATA, Moment
 from wardround.settings import database_in
 
 FIGURES = 3
@@ -42,6 +43,26 @@ def fill() -> Callable[..., None]:
                 for unit in range(FIGURES)
             ]
             connection.execute(insert(HISTORY_FIGURE), figures)
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def fill_all() -> Callable[[Database], None]:
+    """fill_all(database) stores a row in every table."""
+
+    def value(column: Column[Any]) -> object:
+        if isinstance(column.type, Moment):
+            return AS_OF
+        if isinstance(column.type, Double):
+            return 0.1
+        named = next((key.column for key in column.foreign_keys), column)
+        return f"{named.name} ß"
+
+    def put(database: Database) -> None:
+        with database.writing() as connection:
+            for table in METADATA.sorted_tables:
+                connection.execute(insert(table), {column.name: value(column) for column in table.columns})
 
     return put
 

@@ -33,6 +33,14 @@ def test_what_was_backed_up_is_there_again(database, fill, held, tmp_path):
     assert held(database) == before
 
 
+def test_a_backup_and_its_restoration_leave_no_table_out(database, fill_all, held, tmp_path):
+    fill_all(database)
+    back_up(database, tmp_path / "backup")
+    with opened(database_in(tmp_path / "other")) as other:
+        assert set(restore(other, tmp_path / "backup").values()) == {1}
+        assert held(other) == held(database)
+
+
 def test_a_backup_is_one_file_and_goes_into_another_database(database, fill, held, tmp_path):
     fill(database, *(f"run-{number}" for number in range(1_500)))  # more than are in memory at once
     folder = tmp_path / "elsewhere"

@@ -88,6 +88,26 @@ def test_a_backup_goes_into_sqlite_and_back(database, fill, held, tmp_path):
     assert held(database) == before
 
 
+def test_a_backup_and_its_restoration_leave_no_table_out(database, fill_all, held, tmp_path):
+    fill_all(database)
+    before = held(database)
+    back_up(database, tmp_path / "backup")
+    assert set(restore(database, tmp_path / "backup").values()) == {1}
+    assert held(database) == before
+
+
+def test_who_is_in_a_hurry_waits_less_for_a_lock(server, name, database):
+    with server.connected(name) as other, other.transaction(), database.hurried(0.05) as hurried:
+        other.execute("lock table history_run in access exclusive mode")
+
+        def wait():
+            with hurried.writing() as connection:
+                connection.execute(text("delete from history_run"))
+
+        with pytest.raises(DatabaseError, match="another process has kept it locked for too long"):
+            wait()
+
+
 def test_a_restoration_that_is_killed_changes_nothing(url, database, fill, held, server, tmp_path):
     fill(database, "a", "b")
     back_up(database, tmp_path / "backup")

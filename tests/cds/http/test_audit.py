@@ -23,6 +23,7 @@ CALL = Call(
     issuer="https://ehr.example.org/fhir",
     service="sepsis-risk",
     hook="patient-view",
+    as_of=AT,
     condition="sepsis",
     model_version="3.0.0-4be11de2a70c",
     patient_key="9f86d081884c7d65",

@@ -49,6 +49,15 @@ class Database:
             yield connection
 
     @contextmanager
+    def hurried(self, wait: float) -> Iterator["Database"]:
+        """Gives the same database for transactions that wait for another one for `wait` seconds at most."""
+        engine = _engine(self.place, wait)
+        try:
+            yield Database(self.place, engine)
+        finally:
+            engine.dispose()
+
+    @contextmanager
     def _transaction(self, begin: str = "BEGIN") -> Iterator[Connection]:
         with self._engine.connect() as connection:
             connection = connection.execution_options(**{_BEGIN: begin})
@@ -69,7 +78,7 @@ def opened(url: str) -> Iterator[Database]:
 @contextmanager
 def opened_at(place: Place) -> Iterator[Database]:
     """Gives the same for a place. Raises StorageError or DatabaseError."""
-    engine = _engine(place)
+    engine = _engine(place, WAIT)
     try:
         database = Database(place, engine)
         if place.file:
@@ -85,21 +94,21 @@ def opened_at(place: Place) -> Iterator[Database]:
         engine.dispose()
 
 
-def _engine(place: Place) -> Engine:
+def _engine(place: Place, wait: float) -> Engine:
     # SQLAlchemy's messages quote the values to be stored unless told not to.
     common: dict[str, Any] = {"hide_parameters": True}
     if place.file:
-        engine = create_engine(place.url, connect_args={"timeout": WAIT}, **common)
-        event.listen(engine, "connect", _set_up_sqlite)
+        engine = create_engine(place.url, connect_args={"timeout": wait}, **common)
+        event.listen(engine, "connect", partial(_set_up_sqlite, wait))
         event.listen(engine, "begin", _begin_sqlite)
     else:
-        engine = _server_engine(place, **common)
+        engine = _server_engine(place, wait, **common)
     event.listen(engine, "handle_error", partial(refusal, place))
     return engine
 
 
-def _server_engine(place: Place, **common: Any) -> Engine:
-    options = f"-c lock_timeout={int(WAIT * 1000)} {place.url.query.get('options', '')}"
+def _server_engine(place: Place, wait: float, **common: Any) -> Engine:
+    options = f"-c lock_timeout={int(wait * 1000)} {place.url.query.get('options', '')}"
     arguments = {"connect_timeout": _CONNECT, **place.url.query, "options": options}
     try:
         return create_engine(place.url, connect_args=arguments, pool_pre_ping=True, **common)
@@ -110,20 +119,20 @@ def _server_engine(place: Place, **common: Any) -> Engine:
         ) from None
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
+def _set_up_sqlite(wait: float, connection: Any, _record: Any) -> None:
     # The driver would begin transactions by its own rules, and none before it changes tables.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
     # A commit returns only when the data is on disk; callers answer only after that.
     cursor.execute("PRAGMA synchronous = FULL")
-    _write_ahead(cursor)
+    _write_ahead(cursor, wait)
     cursor.close()
 
 
-def _write_ahead(cursor: Any) -> None:
+def _write_ahead(cursor: Any, wait: float) -> None:
     """Sets write-ahead logging, which is stored in the file. SQLite does not wait for others here, so this does."""
-    give_up = time.monotonic() + WAIT
+    give_up = time.monotonic() + wait
     while True:
         try:
             if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":

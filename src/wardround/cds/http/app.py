@@ -139,6 +139,8 @@ class _Serving:
                 self._in_hand -= 1
         if answer.fault:
             _LOG.error("%s: %s", kind, answer.fault)
+        if answer.heard is not None:
+            self._means.metrics.heard(answer.heard)
         asked = replace(asked, status=answer.status, call=answer.call)
         await self._record(asked)
         self._count(asked, time.perf_counter() - began)
@@ -197,6 +199,8 @@ class _Serving:
             metrics.refused_token(asked.refused)
         if asked.call is not None:
             metrics.call(asked.call.service, asked.call.outcome, asked.call.band, seconds)
+            if not asked.call.kept:
+                metrics.unkept()
         _LOG.info("%s: answered %d in %.1f ms", asked.kind, asked.status, seconds * 1000)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:

@@ -120,6 +120,7 @@ def _service(asked: Asked) -> dict[str, Any]:
             "band": one.band,
             "outcome": one.outcome,
             "card": one.card,
+            "kept": "" if one.kept else "false",
         }
     detail = [{"type": name, "valueString": value} for name, value in facts.items() if value]
     return {"what": {"display": f"cds-services, {asked.kind}"}, "type": _SYSTEM_OBJECT, "role": _JOB, "detail": detail}

@@ -16,6 +16,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+from wardround.cds.exchange import Heard
+
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _CALL_SECONDS: Final = "wardround_cds_call_seconds"
 _HELP: Final = {
@@ -24,6 +26,8 @@ _HELP: Final = {
     _CALL_SECONDS: "Seconds from the arrival of a call to its answer.",
     "wardround_cds_refused_tokens_total": "Requests without an accepted token, by reason.",
     "wardround_cds_audit_failures_total": "Audit records that could not be written.",
+    "wardround_cds_unkept_total": "Calls that were answered, and of which the database has nothing.",
+    "wardround_cds_feedback_total": "Feedback that was kept, by whether its card is known.",
 }
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SUFFIX: Final = ".json"
@@ -62,6 +66,16 @@ class Metrics:
     def audit_failure(self) -> None:
         """Counts an audit record that could not be written."""
         self._add("wardround_cds_audit_failures_total", 1)
+
+    def unkept(self) -> None:
+        """Counts a call that was answered without the database."""
+        self._add("wardround_cds_unkept_total", 1)
+
+    def heard(self, heard: Heard) -> None:
+        """Counts feedback."""
+        for card, count in (("known", heard.known), ("unknown", heard.unknown)):
+            if count:
+                self._add("wardround_cds_feedback_total", count, card=card)
 
     def keep(self) -> None:
         """Writes the counts for the other workers, if there are new ones."""

@@ -4,7 +4,7 @@ import gc
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Final
 
@@ -18,13 +18,15 @@ from wardround.cds.http.audit import Audit
 from wardround.cds.http.metrics import Metrics
 from wardround.cds.http.options import Options
 from wardround.cds.http.protocol import Bounded
-from wardround.cds.keeping import KeepsNothing
+from wardround.cds.keeping import Keeping, KeepsNothing
+from wardround.cds.kept_in_database import keeping_in
 from wardround.cds.tokens.used_tokens import UsedTokens
 from wardround.cds.tokens.verification import Verifier
 from wardround.spec.loading import load_issuers
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _COUNTS_SECONDS: Final = 1.0
+_TOKEN_SECONDS: Final = 2.0  # for which the look-up of a token waits for another transaction
 
 
 def serve(options: Options, listening: socket.socket, ready: Callable[[], None]) -> None:
@@ -33,10 +35,15 @@ def serve(options: Options, listening: socket.socket, ready: Callable[[], None])
     It accepts connections only after its warm-up call: the first call takes a hundred times as long as the others.
     Raises WardroundError if it cannot be prepared.
     """
-    with opened(options.settings.database) as database:
+    with (
+        opened(options.settings.database) as database,
+        _keeping(options, database) as keeping,
+        # A call whose token cannot be looked up is refused, and must not keep a thread from the others until then.
+        database.hurried(_TOKEN_SECONDS) as tokens,
+    ):
         door = Door.of(
             options.settings,
-            KeepsNothing(),
+            keeping,
             servers=options.servers,
             profile=options.profile,
             base_url=options.base_url,
@@ -48,9 +55,16 @@ def serve(options: Options, listening: socket.socket, ready: Callable[[], None])
         gc.freeze()
         metrics = Metrics(options.counts)
         audit = Audit(options.settings.var / "cds" / "audit")
-        means = Means(door.answer, door.services, _verifier(options, database), audit, metrics)
+        means = Means(door.answer, door.services, _verifier(options, tokens), audit, metrics)
         with door.watched(), _kept(metrics):
             _Server(configured(create_app(means, options.origins)), ready).run(sockets=[listening])
+
+
+def _keeping(options: Options, database: Database) -> AbstractContextManager[Keeping]:
+    # What is played back, at another time than now, must neither silence an alert nor be counted.
+    if options.as_of is not None:
+        return nullcontext(KeepsNothing())
+    return keeping_in(database, options.settings.bedside_kept)
 
 
 def configured(app: ASGIApp) -> uvicorn.Config:
