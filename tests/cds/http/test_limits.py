@@ -195,6 +195,15 @@ def test_a_fault_of_the_program_is_a_500_without_its_message(serve, caplog):
     assert "ValueError in broken, line" in caplog.text
 
 
+def test_a_fault_beside_the_door_is_a_500_without_its_message_too(served, caplog):
+    (served.folder / "counts" / "other.json").write_text("ZZTOPSECRET")
+    answer = requests.get(f"{served.url}/metrics", timeout=30)
+    assert (answer.status_code, is_outcome(answer)) == (500, True)
+    until(lambda: "JSONDecodeError in" in caplog.text)  # it is logged after the answer
+    assert "ZZTOPSECRET" not in answer.text + caplog.text
+    assert "Traceback" not in caplog.text
+
+
 def test_an_answer_that_takes_too_long_is_given_up_and_others_are_answered_meanwhile(serve, monkeypatch):
     monkeypatch.setattr(app, "ANSWER_SECONDS", 0.3)
     end, known = threading.Event(), []
@@ -236,6 +245,7 @@ def test_more_calls_than_a_worker_can_hold_are_turned_away(serve, monkeypatch):
         turned_away = served.call()
         assert (turned_away.status_code, turned_away.headers["Retry-After"]) == (503, "1")
         assert is_outcome(turned_away)
+        assert requests.get(f"{served.url}/model-cards/sepsis/1", timeout=30).status_code == 503
         # Who asks whether it lives is still told.
         assert requests.get(f"{served.url}/health", timeout=30).status_code == 200
     finally:

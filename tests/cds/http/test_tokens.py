@@ -21,6 +21,7 @@ from tests.loopback import serving
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import USED_TOKENS
+from wardround.cds.http import app
 from wardround.cds.tokens.key_sets import LARGEST, PAUSE, FetchedKeys, NoKeys
 from wardround.cds.tokens.used_tokens import UsedTokens
 from wardround.demo.fhir_server.certificates import throw_away_certificate
@@ -229,6 +230,16 @@ def test_a_database_that_cannot_be_used_refuses_for_now_and_is_not_ready(serve, 
     assert served.call(caller.token()).status_code == 500
     assert served.asked == []
     assert requests.get(f"{served.url}/ready", timeout=30).status_code == 503
+
+
+def test_a_database_that_is_locked_refuses_for_now_and_no_longer(serve, caller, listed, tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "ANSWER_SECONDS", 0.2)
+    served = serve(issuers=[listed(caller)])
+    with opened(database_in(tmp_path)) as database, database.writing():
+        answer = served.call(caller.token())
+        assert (answer.status_code, answer.headers["Retry-After"], served.asked) == (503, "1", [])
+    monkeypatch.setattr(app, "ANSWER_SECONDS", 60)
+    assert served.call(caller.token()).status_code == 200
 
 
 def test_a_jku_other_than_the_listed_one_is_never_fetched(serve, caller):

@@ -4,11 +4,11 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -71,7 +71,7 @@ def create_app(means: Means, origins: Sequence[str] = ()) -> ASGIApp:
         Route("/metrics", serving.metrics, methods=["GET"]),
         Route("/openapi.json", serving.document, methods=["GET"]),
     ]
-    app = Starlette(routes=routes, exception_handlers={404: _nowhere, 405: _wrong_method})
+    app = Starlette(routes=routes, exception_handlers=_HANDLERS)
     app.router.redirect_slashes = False
     door: ASGIApp = _Contained(app)
     if not origins:
@@ -104,7 +104,7 @@ class _Serving:
     async def model_card(self, request: Request) -> Response:
         """Answers what a card links to. A clinician's browser has no token, and a model card no patient."""
         asking = Asking("GET", request.scope["path"], datetime.now(UTC))
-        answer = await self._in_thread(self._means.answer, asking)
+        answer = await self._in_turn(self._in_time(self._means.answer, asking))
         self._means.metrics.request("model_card", answer.status)
         return _response(answer)
 
@@ -129,14 +129,10 @@ class _Serving:
         """Answers a request of the door, counts it and records it."""
         began, arrived = time.perf_counter(), datetime.now(UTC)
         asked = Asked(arrived, kind, "", 0)
-        if self._in_hand >= MOST:
-            answer = Problem(503, "too many calls at once; try again in a second", _AGAIN).answer()
-        else:
-            self._in_hand += 1
-            try:
-                answer, asked = await self._answered(request, asked)
-            finally:
-                self._in_hand -= 1
+        try:
+            answer, asked = await self._in_turn(self._answered(request, asked))
+        except Problem as problem:
+            answer = problem.answer()
         if answer.fault:
             _LOG.error("%s: %s", kind, answer.fault)
         if answer.heard is not None:
@@ -154,7 +150,7 @@ class _Serving:
             body = await body_of(request) if request.method == "POST" else b""
             method = "POST" if request.method == "POST" else "GET"  # HEAD gets the headers of a GET
             asking = Asking(method, request.scope["path"], asked.at, body, asked.issuer, given_up.is_set)
-            return await asyncio.wait_for(self._in_thread(self._means.answer, asking), ANSWER_SECONDS), asked
+            return await self._in_time(self._means.answer, asking), asked
         except Refused as refused:
             headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
             headers = _LATER if refused.status == 503 else headers
@@ -180,7 +176,7 @@ class _Serving:
         verifier = self._means.verifier
         if verifier is None:
             return ""
-        return await self._in_thread(
+        return await self._in_time(
             verifier.verify, request.headers.get("authorization"), request.scope["path"], arrived
         )
 
@@ -202,6 +198,21 @@ class _Serving:
             if not asked.call.kept:
                 metrics.unkept()
         _LOG.info("%s: answered %d in %.1f ms", asked.kind, asked.status, seconds * 1000)
+
+    async def _in_turn(self, work: Coroutine[Any, Any, T]) -> T:
+        """Returns what `work` returns. Raises Problem if the worker has too much in hand."""
+        if self._in_hand >= MOST:
+            work.close()
+            raise Problem(503, "too many calls at once; try again in a second", _AGAIN)
+        self._in_hand += 1
+        try:
+            return await work
+        finally:
+            self._in_hand -= 1
+
+    async def _in_time(self, function: Callable[..., T], *arguments: object) -> T:
+        """Does it in a thread. Raises TimeoutError if that takes too long; the thread goes on."""
+        return await asyncio.wait_for(self._in_thread(function, *arguments), ANSWER_SECONDS)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
@@ -255,6 +266,18 @@ async def _nowhere(_request: Request, _error: Exception) -> Response:
 async def _wrong_method(_request: Request, error: Exception) -> Response:
     allowed = getattr(error, "headers", None) or {}
     return _response(Problem(405, "this path does not take the method; see Allow", allowed).answer())
+
+
+async def _refused(_request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)
+    return _response(problem.answer())
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    return _response(_broken())
+
+
+_HANDLERS: Final = {404: _nowhere, 405: _wrong_method, Problem: _refused, Exception: _failed}
 
 
 def _broken() -> Answer:

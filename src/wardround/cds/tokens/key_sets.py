@@ -79,7 +79,7 @@ class FetchedKeys:
     def key(self, kid: str) -> PublicKey | None:
         """Returns the key of this id; None if the issuer has none. Raises NoKeys."""
         keys = self._keys
-        if keys is None or kid not in keys:
+        if keys is None or (kid not in keys and self._may_fetch()):
             keys = self._renewed(kid)
         elif self._clock() - self._fetched > OLD and self._may_fetch():
             # A call with a known key does not wait for it.
