@@ -68,6 +68,14 @@ def test_a_service_says_what_it_is(prepared: Door) -> None:
         assert all(one.values())
 
 
+def test_a_description_is_shown_as_it_is_and_never_as_markup(home_with: Callable[..., Settings]) -> None:
+    door = Door.of(home_with(description="Risk <b>of</b> [sepsis](javascript:x), *at once*"), KeepsNothing())
+
+    assert {one["description"] for one in services(door)} == {
+        r"Risk \<b\>of\</b\> \[sepsis\](javascript:x), \*at once\*"
+    }
+
+
 @pytest.mark.parametrize(("condition", "profile"), EVERY)
 def test_templates_hold_only_what_cds_hooks_allows(condition: Condition, profile: ServerProfile) -> None:
     for template in templates(condition, profile).values():

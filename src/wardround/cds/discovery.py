@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from wardround.cds.templates import templates
+from wardround.escaping import markdown
 from wardround.spec.conditions import Condition
 from wardround.spec.servers import ServerProfile
 
@@ -41,7 +42,8 @@ class Service:
         return {
             "hook": self.hook,
             "title": f"{self.condition.title} risk, {_WHEN[self.hook]}",
-            "description": self.condition.description,
+            # CDS Hooks has Markdown here.
+            "description": markdown(self.condition.description),
             "id": self.id,
             "version": SPECIFICATION,
             "usageRequirements": "For patients in intensive care. Adjunct only: never the sole basis of a decision.",
