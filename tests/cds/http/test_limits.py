@@ -226,6 +226,23 @@ def test_an_answer_that_takes_too_long_is_given_up_and_others_are_answered_meanw
     until(lambda: known == [True])
 
 
+def test_the_door_learns_that_the_client_has_hung_up(serve, raw):
+    begun, known = threading.Event(), []
+
+    def answer(request):
+        begun.set()
+        until(request.given_up)
+        known.append(request.body)
+        return Answer(200, b'{"cards":[]}')
+
+    served = serve(answer)
+    with raw(served.url) as connection:
+        connection.sendall(f"{HEAD}Content-Length: 2\r\n\r\n{{}}".encode())
+        assert begun.wait(60)
+        assert not served.asked[0].given_up()
+    until(lambda: known == [b"{}"])
+
+
 def test_more_calls_than_a_worker_can_hold_are_turned_away(serve, monkeypatch):
     monkeypatch.setattr(app, "MOST", 2)
     end, begun = threading.Event(), threading.Semaphore(0)

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -150,7 +151,8 @@ class _Serving:
             body = await body_of(request) if request.method == "POST" else b""
             method = "POST" if request.method == "POST" else "GET"  # HEAD gets the headers of a GET
             asking = Asking(method, request.scope["path"], asked.at, body, asked.issuer, given_up.is_set)
-            return await self._in_time(self._means.answer, asking), asked
+            async with _noticing(request, given_up):
+                return await self._in_time(self._means.answer, asking), asked
         except Refused as refused:
             headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
             headers = _LATER if refused.status == 503 else headers
@@ -216,6 +218,22 @@ class _Serving:
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+@asynccontextmanager
+async def _noticing(request: Request, given_up: threading.Event) -> AsyncIterator[None]:
+    """Sets `given_up` if the client hangs up while the block runs, as EHRs do that do not wait for long."""
+
+    async def notice() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        given_up.set()
+
+    noticing = asyncio.create_task(notice())
+    try:
+        yield
+    finally:
+        noticing.cancel()
 
 
 class _Origins(CORSMiddleware):
