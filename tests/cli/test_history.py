@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.adapters.database.test_bedside import fill_bedside
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.database.history import run_in
@@ -118,6 +119,7 @@ def test_a_database_that_is_down_costs_no_run_and_leaves_no_silent_gap(own, serv
     assert "missing from the history" in str(result.exception)
     assert "there is a file where a folder is expected" in str(result.exception)
     # What was scored is written and reported all the same, and the summary was printed.
+    assert not RunFolder.of(own.runs, json.loads(result.stdout)["run"]).exists(run_files.BEDSIDE)
     summary = json.loads(result.stdout)
     assert summary["written"] == summary["found"] >= 6
     assert Path(summary["report"]).is_file()
@@ -125,6 +127,16 @@ def test_a_database_that_is_down_costs_no_run_and_leaves_no_silent_gap(own, serv
     assert called(own, "screen", "--resume", summary["run"], "--json").exit_code == 0
     assert listed(own) == [summary["run"]]
     assert not RunFolder.of(own.runs, summary["run"]).exists(run_files.HISTORY_MISSING)
+
+
+def test_what_was_shown_at_the_bedside_before_a_run_is_in_its_report(own, server, ward) -> None:
+    with opened(own.database) as database, database.writing() as connection:
+        fill_bedside(connection)
+    folder = RunFolder.of(own.runs, screened(own, server, EARLY))
+    assert folder.read_json(run_files.BEDSIDE)["shown"] == {"high": 3, "moderate": 1, "info": 1}
+    page = folder.read_text(run_files.AGGREGATES)
+    assert '<th scope="row">High</th><td class="n">3</td><td class="n">–</td>' in page
+    assert "1 message was about cards that are not known" in page
 
 
 def test_a_rebuilt_history_is_the_one_that_the_runs_wrote(own, server, ward, tmp_path) -> None:

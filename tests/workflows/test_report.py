@@ -358,3 +358,23 @@ def test_a_report_says_whether_the_model_passed_its_gates(ward: Any, decided: An
     if decided:
         ModelStore(ward.settings.models).record("sepsis", decided, ward.card.version, by="gates", why="as they say")
     assert f"<dt>Checks before it went live</dt><dd>{said}</dd>" in report_page(run, ward.settings)
+
+
+def test_what_was_shown_at_the_bedside_is_in_the_report_and_without_it_there_is_no_section(ward: Any) -> None:
+    run = ward.screen(20)
+    assert 'id="bedside"' not in report_page(run, ward.settings)
+    given = [{"group": "high", "outcome": "overridden", "reason": "Known <b>", "cards": 12}]
+    ward.folder().write_json("bedside.json", {"shown": {"high": 40, "info": 3}, "given": given, "unknown": 2})
+    report(run, ward.settings)
+    for name in ("report.html", "aggregates.html"):
+        page = ward.folder().read_text(name)
+        Page(page)
+        assert '<a href="#bedside">' in page
+        assert "<td>Known &lt;b&gt;</td>" in page
+        assert '<th scope="row">Info cards</th><td class="n">3</td><td class="n">–</td>' in page
+        assert "2 messages were about cards that are not known" in page
+    lines = ward.folder().read_text("aggregates.csv").splitlines()
+    assert [line.split(",", 5)[5] for line in lines if ",bedside,high," in line] == [
+        *("bedside,high,shown,40", "bedside,high,accepted,0", "bedside,high,reasoned,12", "bedside,high,dismissed,0")
+    ]
+    assert any(line.endswith("bedside,info cards,accepted,") for line in lines)

@@ -75,6 +75,9 @@ RETRACTION: Final = "retraction.json"
 HISTORY_MISSING: Final = "history_missing.json"
 """Why the run could not be written to the history (`why`); the file does not exist if it was written."""
 
+BEDSIDE: Final = "bedside.json"
+"""`report.bedside.BedsideUse`; the file does not exist if nothing was shown at the bedside."""
+
 # Reports of a screening, for people to read.
 INPUTS: Final = "inputs.json"
 """The number of feature rows (`rows`), and for each column the number of rows in which it is unknown (`unknown`)."""

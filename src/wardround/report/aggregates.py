@@ -5,6 +5,7 @@ from typing import Final
 
 import pandas as pd
 
+from wardround.report.bedside import BedsideFacts, bedside_facts
 from wardround.report.challenger import ChallengerFacts, challenger_facts
 from wardround.report.change import Change, change_of
 from wardround.report.facts import (
@@ -96,6 +97,7 @@ class Aggregates:
     left_out: int
     model: ModelFacts | None
     challenger: ChallengerFacts | None
+    bedside: BedsideFacts | None
     model_version: str
 
 
@@ -148,6 +150,7 @@ def aggregates_of(record: RunRecord, guarded: bool) -> Aggregates:
         reasons=compared_with(record),
         left_out=sum(left_out_of(texts_of(texts)) for texts in record.scores["reasons"]),
         challenger=challenger_facts(record.summary.challenger) if record.summary.challenger else None,
+        bedside=bedside_facts(record.bedside) if record.bedside else None,
         model=model_facts(record.card, record.gates) if record.card else None,
         model_version=record.request.model_version,
     )

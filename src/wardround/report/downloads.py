@@ -78,6 +78,10 @@ def _figures(record: RunRecord, counted: Aggregates) -> Iterator[tuple[str, str,
     yield "reasons", "not shown", "inputs", counted.left_out
     for line in counted.set_aside:
         yield "set_aside", line.variable, line.reason, line.count
+    for row in counted.bedside.rows if counted.bedside else ():
+        for measure in ("shown", "accepted", "reasoned", "dismissed"):
+            number = getattr(row, measure)
+            yield "bedside", row.group.lower(), measure, "" if number is None else number
     yield from _changes(counted)
 
 

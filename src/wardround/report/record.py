@@ -11,6 +11,7 @@ from wardround.core.run_summary import RunSummary
 from wardround.core.stored_request import StoredScreening
 from wardround.evaluation.gates import Verdict
 from wardround.quality.suite import QualityResult
+from wardround.report.bedside import BedsideUse
 from wardround.report.earlier import EarlierRuns
 from wardround.spec.conditions import Condition
 from wardround.training.decisions import Decision
@@ -38,6 +39,7 @@ class RunRecord:
         gates: the verdict of the promotion gates on that model.
         earlier: the previous runs with the same request.
         suspended: the decision by which the condition is now switched off; None if it is not.
+        bedside: what was shown and heard at the bedside before the run; None for nothing.
     """
 
     run: str
@@ -54,6 +56,7 @@ class RunRecord:
     card: ModelCard | None
     gates: Verdict = "not_judged"
     suspended: Decision | None = None
+    bedside: BedsideUse | None = None
     earlier: EarlierRuns = field(default_factory=EarlierRuns)
     census: Census = field(default_factory=Census)
 

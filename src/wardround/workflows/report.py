@@ -26,6 +26,7 @@ from wardround.settings import Settings
 from wardround.spec.loading import load_condition
 from wardround.training.decisions import Standing
 from wardround.training.model import ModelCard
+from wardround.workflows.bedside_use import kept_bedside_use
 from wardround.workflows.earlier_runs import earlier_runs
 from wardround.workflows.run_inputs import keep_unknown, kept_unknown
 from wardround.workflows.stores import store_of
@@ -114,6 +115,7 @@ def _record(folder: RunFolder, run: str, settings: Settings) -> RunRecord:
         card=_card(request, settings),
         gates=now.verdict(request.model_version),
         suspended=now.suspended,
+        bedside=kept_bedside_use(folder),
         earlier=earlier_runs(census, request, settings),
         census=census,
     )

@@ -8,6 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 from tests.adapters.database.processes import killed_at, write_at_once
+from tests.adapters.database.test_bedside import require_use, use_of
 from tests.adapters.database.test_history import listed, read, run, write
 from tests.adapters.database.throwaway_postgresql import running
 
@@ -94,6 +95,10 @@ def test_a_backup_and_its_restoration_leave_no_table_out(database, fill_all, hel
     back_up(database, tmp_path / "backup")
     assert set(restore(database, tmp_path / "backup").values()) == {1}
     assert held(database) == before
+
+
+def test_the_figures_of_the_bedside_are_the_same(database):
+    require_use(use_of(database))
 
 
 def test_who_is_in_a_hurry_waits_less_for_a_lock(server, name, database):

@@ -17,6 +17,7 @@ from wardround.results.referring import About, leads_to
 from wardround.results.risk_assessment import Screening, identity, probability
 from wardround.settings import Settings
 from wardround.spec.source_maps import NO_TRANSLATION
+from wardround.workflows.bedside_use import keep_bedside_use
 from wardround.workflows.history import keep_history
 from wardround.workflows.run_inputs import keep_unknown
 from wardround.workflows.screen import challenge
@@ -61,6 +62,7 @@ def reconcile(run: str, client: FhirClient, settings: Settings) -> RunSummary:
     opened.folder.write_json(run_files.SUMMARY, summary.as_json())
     keep_unknown(opened.folder)
     keep_history(run, settings)
+    keep_bedside_use(run, settings)
     return summary
 
 
