@@ -18,7 +18,7 @@ _UUID: Final[Schema] = {
     "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
 }
 _ID: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9\\-.]{1,64}$"}
-_URL: Final[Schema] = {"type": "string", "pattern": "^https?://[^\\s/?#]+[^\\s?#]*$"}
+_URL: Final[Schema] = {"type": "string", "pattern": "^https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~/-]*)?$"}
 
 
 def _object(required: Iterable[str], **properties: Schema) -> Schema:
@@ -102,7 +102,8 @@ _SCHEMAS: Final[dict[str, Schema]] = {
             ["card", "outcome", "outcomeTimestamp"],
             card=_UUID,
             outcome={"enum": ["accepted", "overridden"]},
-            outcomeTimestamp={"type": "string", "format": "date-time"},
+            # Of a year that is one in UTC, too.
+            outcomeTimestamp={"type": "string", "format": "date-time", "pattern": "^[1-8]"},
             acceptedSuggestions=_list(_taken(["id"], id=_CODE)),
             overrideReason=_taken(
                 [],
