@@ -158,6 +158,21 @@ class FhirClient:
             )
         return fhir_batch.perform(entries, self.source, self._transport, repeat)
 
+    def transaction(self, bundle: Resource) -> list[Resource]:
+        """Sends a transaction, which is done whole or not at all, and returns the answered entries, in order.
+
+        It may be sent again, so that its entries must be safe to repeat. Raises FhirError if it is refused.
+        """
+        headers = {"Content-Type": "application/fhir+json"}
+        body = _expect(self._transport.send("POST", self.source.base_url, json=bundle, headers=headers), "Bundle")
+        answered = body.get("entry", [])
+        if not isinstance(answered, list) or len(answered) != len(bundle["entry"]):
+            raise FhirError(
+                f"{shown(self.source.base_url)}: answered a transaction with the wrong number of entries, expected one"
+                " for each entry; check the server"
+            )
+        return answered
+
     def _search(self, resource_type: str, pairs: list[tuple[str, Values]], shape: Shape[S], seen: Seen) -> Search[S]:
         form = urlencode([(name, _joined(values)) for name, values in pairs])
         url, send = f"{self.source.base_url}/{resource_type}", partial(self._transport.send, read=shape.page)
