@@ -1,6 +1,9 @@
 """Tests what the door keeps in a real database: lock-outs decided once, cards without a patient, feedback, and time."""
 
+import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -34,6 +37,29 @@ HOUR = timedelta(hours=1)
 PATIENT = 60.0
 """Seconds that a test waits for the database: longer than any load of this machine."""
 MARK = "canary-4711"
+STAYS = 30
+DECIDING = f"""
+import json, sys
+from datetime import UTC, datetime, timedelta
+from wardround.adapters.database.database import opened
+from wardround.cds.exchange import Answer, Call
+from wardround.cds.keeping import StayKey, Told
+from wardround.cds.kept_in_database import keeping_in
+from wardround.results.alert_policy import Notification
+now, seen = datetime.now(UTC), []
+def ask(card):
+    call = Call(now, "", "s", "patient-view", now, "sepsis", "1", "p", "d", "high", "card", card)
+    def answer(last):
+        seen.append(last and last.card)
+        return Told(Answer(200, b"", call), None if last else Notification(now, now, "high"))
+    return answer
+with opened(sys.argv[1]) as database, keeping_in(database, timedelta(days=180), {PATIENT}) as keeping:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for stay in range({STAYS}):
+        keeping.told(StayKey(str(stay), "sepsis", "bedside"), ask(sys.argv[2] + "-" + str(stay)))
+print(json.dumps(seen))
+"""
 
 Rows = list[dict[str, Any]]
 
@@ -97,6 +123,29 @@ def test_of_calls_at_once_at_several_workers_one_alerts_and_the_others_repeat_it
     kept, last = store.rows(BEDSIDE_CARD, NOTIFICATION)
     assert {row["uuid"] for row in kept} == {card["uuid"] for card in cards}
     assert [(row["card"], row["band"]) for row in last] == [(alert["uuid"], "high")]
+
+
+def test_processes_that_decide_at_once_alert_once_for_each_stay(store, tmp_path) -> None:
+    with store.working():  # the tables are there
+        pass
+    command = [sys.executable, "-c", DECIDING, database_in(tmp_path)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen([*command, str(number)], **pipes) for number in range(2)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [json.loads(process.communicate()[0]) for process in processes]
+
+    cards, last = store.rows(BEDSIDE_CARD, NOTIFICATION)
+
+    assert len(cards) == 2 * STAYS
+    assert len(last) == STAYS
+    for stay, (one, other) in enumerate(zip(*told, strict=True)):
+        # One has alerted, and the other was told by which card.
+        assert sorted([one is None, other is None]) == [False, True], stay
+    assert {row["card"] for row in last} == {card for cards in told for card in cards if card}
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

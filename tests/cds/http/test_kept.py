@@ -8,11 +8,17 @@ from datetime import timedelta
 
 import orjson
 import pytest
+from tests.cds.http.test_audit import CALL
 from tests.fixtures.icu import AS_OF
 
 from wardround.adapters.database.database import opened
+from wardround.cds.exchange import Heard
+from wardround.cds.http.options import Options
+from wardround.cds.http.serving import keeping_of
+from wardround.cds.keeping import Feedback
 from wardround.cds.kept_in_database import keeping_in
 from wardround.settings import database_in
+from wardround.spec.servers import GENERIC
 
 MARK = "canary-4711"
 FEEDBACK = "/cds-services/sepsis-risk/feedback"
@@ -76,6 +82,17 @@ def test_feedback_by_all_rules_is_kept_and_its_comment_is_nowhere_else(served, e
     assert caplog.records
     for place in (caplog.text, metrics, orjson.dumps(served.audit()).decode(), wrong.text):
         assert MARK not in place
+
+
+@pytest.mark.parametrize(("as_of", "known"), [(None, 1), (AS_OF, 0)])
+def test_the_service_keeps_its_calls_in_the_database_but_not_those_of_a_playback(bedside, tmp_path, as_of, known):
+    options = Options(bedside, "https://cds.example.org", (), GENERIC, None, as_of, (), tmp_path)
+    with opened(database_in(tmp_path)) as database, keeping_of(options, database, PATIENT) as keeping:
+        keeping.kept(CALL)
+        heard = keeping.heard([Feedback(CALL.card, "overridden", (), None, AS_OF, "")], "sepsis", AS_OF)
+    assert heard == Heard(known, 1 - known)
+    assert len(query(tmp_path, "select * from bedside_card")) == known
+    assert len(query(tmp_path, "select * from bedside_feedback")) == known
 
 
 def test_a_locked_database_is_said_in_audit_and_metrics_and_costs_no_card(served_by, ehr, tmp_path, caplog):

@@ -19,7 +19,7 @@ from wardround.cds.http.metrics import Metrics
 from wardround.cds.http.options import Options
 from wardround.cds.http.protocol import Bounded
 from wardround.cds.keeping import Keeping, KeepsNothing
-from wardround.cds.kept_in_database import keeping_in
+from wardround.cds.kept_in_database import WITHIN, keeping_in
 from wardround.cds.tokens.used_tokens import UsedTokens
 from wardround.cds.tokens.verification import Verifier
 from wardround.spec.loading import load_issuers
@@ -37,7 +37,7 @@ def serve(options: Options, listening: socket.socket, ready: Callable[[], None])
     """
     with (
         opened(options.settings.database) as database,
-        _keeping(options, database) as keeping,
+        keeping_of(options, database) as keeping,
         # A call whose token cannot be looked up is refused, and must not keep a thread from the others until then.
         database.hurried(_TOKEN_SECONDS) as tokens,
     ):
@@ -60,11 +60,12 @@ def serve(options: Options, listening: socket.socket, ready: Callable[[], None])
             _Server(configured(create_app(means, options.origins)), ready).run(sockets=[listening])
 
 
-def _keeping(options: Options, database: Database) -> AbstractContextManager[Keeping]:
+def keeping_of(options: Options, database: Database, within: float = WITHIN) -> AbstractContextManager[Keeping]:
+    """Returns where the door keeps its calls: nowhere in a playback, else in the database, waiting `within` seconds."""
     # What is played back, at another time than now, must neither silence an alert nor be counted.
     if options.as_of is not None:
         return nullcontext(KeepsNothing())
-    return keeping_in(database, options.settings.bedside_kept)
+    return keeping_in(database, options.settings.bedside_kept, within)
 
 
 def configured(app: ASGIApp) -> uvicorn.Config:
