@@ -14,6 +14,7 @@ import orjson
 import pytest
 from tests.cds.conftest import RISK, Ehr, keeping_in, searchset
 from tests.cds.kept import Kept
+from tests.cds.test_screened import SOURCE, Runs
 from tests.fixtures.icu import AS_OF
 
 from wardround.adapters.models.store import ModelStore
@@ -270,6 +271,37 @@ def test_a_screening_of_another_stay_or_patient_does_not_count(
     assert outcome(ask_screened(ehr, depending, kept, searchset([screened("mid", "high", 3, bedside)]))) == (
         "not_screened"
     )
+
+
+@pytest.mark.parametrize(
+    ("band", "hours", "summary"),
+    [
+        ("high", 24, "Sepsis risk: HIGH (89%)"),
+        ("indeterminate", 3, "Sepsis risk: not known, too little data"),
+        ("high", 24.1, "Sepsis risk: not screened lately"),
+    ],
+)
+def test_the_ledger_of_a_run_tells_what_was_screened(
+    ehr: Ehr, home_with: Callable[..., Settings], tmp_path: Path, band: str, hours: float, summary: str
+) -> None:
+    Runs(tmp_path).add(AS_OF - hours * HOUR, {"e-a": band})
+    settings = home_with(bedside={"only_if": {"screened": ["high"], "within": "24h"}})
+    ehr.door = Door.of(replace(settings, runs=str(tmp_path)), Kept())
+
+    card = ehr.card("p-a", prefetch={**ehr.prefetch("p-a"), "screenings": None}, fhirServer=SOURCE)
+
+    assert card["summary"] == summary
+
+
+def test_a_screening_that_knew_too_little_is_named_beside_a_risk_of_now(
+    ehr: Ehr, bedside: Settings, tmp_path: Path
+) -> None:
+    Runs(tmp_path).add(AS_OF - 3 * HOUR, {"e-a": "indeterminate"})
+    ehr.door = Door.of(replace(bedside, runs=str(tmp_path)), Kept())
+
+    detail = ehr.card("p-a", fhirServer=SOURCE)["detail"]
+
+    assert "The scheduled screening of 2 January 2026, 02:00 (UTC) knew too little for a score." in detail
 
 
 def test_a_screening_that_cannot_be_read_is_said(ehr: Ehr, depending: Door, kept: Kept) -> None:
