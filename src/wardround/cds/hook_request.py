@@ -61,7 +61,7 @@ class HookRequest(Struct, frozen=True, rename="camel"):
     """A call of a service.
 
     Attributes:
-        prefetch: what the EHR sent along, by the key of its template, unread; None for JSON's null. An absent key is
+        prefetch: what the EHR sent along, by the key of its template, unread, null included. An absent key is
             one that the EHR does not honour or could not have.
     """
 
@@ -70,7 +70,7 @@ class HookRequest(Struct, frozen=True, rename="camel"):
     context: Context
     fhir_server: _Url | None = None
     fhir_authorization: Authorization | None = None
-    prefetch: dict[str, Raw | None] = {}
+    prefetch: dict[str, Raw] = {}
 
     def __repr__(self) -> str:
         return f"HookRequest({self.hook!r}, …)"
@@ -85,7 +85,6 @@ class _Call(Struct, frozen=True, rename="camel"):
     prefetch: dict[str, Raw] | None = None
 
 
-_NULL: Final = b"null"
 _CALL: Final = msgspec.json.Decoder(_Call)
 _CONTEXTS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     "patient-view": msgspec.json.Decoder(Context),
@@ -107,9 +106,9 @@ def hook_request(body: bytes, hook: str) -> HookRequest:
     if call.fhir_authorization and not call.fhir_server:
         raise Problem(400, "fhirServer: is missing; it is required where fhirAuthorization is given")
     about = Context(context.user_id, context.patient_id, context.encounter_id)
-    sent = (call.prefetch or {}).items()
-    prefetch = {key: None if bytes(one) == _NULL else one for key, one in sent}
-    return HookRequest(call.hook, call.hook_instance, about, call.fhir_server, call.fhir_authorization, prefetch)
+    return HookRequest(
+        call.hook, call.hook_instance, about, call.fhir_server, call.fhir_authorization, call.prefetch or {}
+    )
 
 
 def decoded(decoder: msgspec.json.Decoder[Any], body: bytes | Raw, where: str) -> Any:

@@ -69,8 +69,7 @@ def test_a_type_without_a_template_is_missing_under_its_own_name():
     assert read(x=STAY).coverage(ENCOUNTER, ()) == Coverage()
 
 
-def test_a_key_in_python_is_as_one_in_json():
-    assert Prefetched.of({"a": None}, Bases()).state_of("a", PATIENT) is State.EMPTY
+def test_a_key_that_is_null_is_empty_and_one_that_was_not_sent_is_absent():
     assert read(a=None).state_of("a", PATIENT) is State.EMPTY
     assert read().state_of("a", PATIENT) is State.ABSENT
 

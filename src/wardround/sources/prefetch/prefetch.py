@@ -59,9 +59,9 @@ class Prefetched:
     parts: Mapping[str, Part]
 
     @classmethod
-    def of(cls, values: Mapping[str, msgspec.Raw | None], bases: Bases) -> "Prefetched":
-        """Reads a prefetch; `bases` are the base URLs whose references are relative ones. None is JSON's null."""
-        texts = {key: b"null" if value is None else bytes(value) for key, value in values.items()}
+    def of(cls, values: Mapping[str, msgspec.Raw], bases: Bases) -> "Prefetched":
+        """Reads a prefetch; `bases` are the base URLs whose references are relative ones."""
+        texts = {key: bytes(value) for key, value in values.items()}
         if texts.get("resourceType", b"").strip() == f'"{BUNDLE}"'.encode():
             whole = b",".join(msgspec.json.encode(key) + b":" + text for key, text in texts.items())
             return cls({ALL_IN_ONE: part_of(b"{" + whole + b"}", bases)})
