@@ -223,6 +223,7 @@ class Settings:
             "WARDROUND_BEDSIDE_KEPT",
             "how long the bedside service keeps [what it showed and heard](../cds-hooks.md#feedback)",
             _duration,
+            default="`180d`",
         ),
     ] = timedelta(days=180)
 

@@ -96,7 +96,7 @@ _SCHEMAS: Final[dict[str, Schema]] = {
         links=_list(_object(["label", "url", "type"], label=_TEXT, url=_TEXT, type={"enum": ["absolute", "smart"]}), 1),
         extension={"type": "object"},
     ),
-    "Feedback": _taken(["feedback"], feedback=_list(_ref("FeedbackEntry"), 1)),
+    "Feedback": _taken(["feedback"], feedback={**_list(_ref("FeedbackEntry"), 1), "maxItems": 1_000}),
     "FeedbackEntry": {
         **_taken(
             ["card", "outcome", "outcomeTimestamp"],
