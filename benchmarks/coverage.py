@@ -28,7 +28,8 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.measure import table
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.leads import lead_time
-from wardround.evaluation.metrics import FLAGGED, METRICS, Metric, paired_with_intervals
+from wardround.evaluation.measures import FLAGGED, METRICS
+from wardround.evaluation.metrics import Metric, paired_with_intervals
 from wardround.evaluation.tallies import Scores, Steps, Tally
 
 POSITIVES: Final = (3, 6, 12, 25, 50, 100)

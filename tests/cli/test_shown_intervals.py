@@ -7,8 +7,9 @@ from rich.console import Console
 
 from wardround.cli.cards import show_card
 from wardround.cli.versions import _interval, versions_table
+from wardround.evaluation.measures import METRICS
 from wardround.evaluation.metric_text import in_text
-from wardround.evaluation.metrics import METRICS, Metric
+from wardround.evaluation.metrics import Metric
 from wardround.model_card.card_words import estimate
 from wardround.training.model import ModelCard
 

@@ -11,12 +11,9 @@ from scipy.stats import binomtest
 from sklearn import metrics as reference
 
 from wardround.evaluation.calibration import CALIBRATION
+from wardround.evaluation.measures import FLAGGED, METRICS, PatientRows, Smooth
 from wardround.evaluation.metrics import (
-    FLAGGED,
-    METRICS,
     Metric,
-    PatientRows,
-    Smooth,
     auroc,
     measure,
     measure_with_intervals,

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from wardround.candidates.base import probability
-from wardround.evaluation.metrics import NEGATIVES, POSITIVES, Smooth
+from wardround.evaluation.measures import NEGATIVES, POSITIVES, Smooth
 from wardround.evaluation.results import Calibration
 from wardround.evaluation.tallies import Scores, Steps, Tally
 

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.gates import VERDICTS, Verdict, in_words, verdict_of
+from wardround.evaluation.measures import METRICS
 from wardround.evaluation.metric_text import unless_sure
-from wardround.evaluation.metrics import METRICS, Metric, measure_with_intervals, paired_with_intervals
+from wardround.evaluation.metrics import Metric, measure_with_intervals, paired_with_intervals
 from wardround.evaluation.tallies import Scores
 from wardround.spec.base import SpecModel
 from wardround.spec.promotion import Promotion

@@ -10,7 +10,8 @@ from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.curves import calibration_bins, curves_of, decision_curve
 from wardround.evaluation.definitions import by_definition
 from wardround.evaluation.leads import lead_time
-from wardround.evaluation.metrics import FLAGGED, METRICS, Metric, measure_with_intervals
+from wardround.evaluation.measures import FLAGGED, METRICS
+from wardround.evaluation.metrics import Metric, measure_with_intervals
 from wardround.evaluation.results import (
     CalibrationOnTest,
     Definition,

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.comparison import OnTest, Seen
-from wardround.evaluation.metrics import FLAGGED, METRICS, Metric, paired_with_intervals
+from wardround.evaluation.measures import FLAGGED, METRICS
+from wardround.evaluation.metrics import Metric, paired_with_intervals
 from wardround.evaluation.tallies import Scores
 from wardround.evaluation.threshold import alerts_per_100_patient_days
 from wardround.spec.base import SpecModel

@@ -12,8 +12,9 @@ import pandas as pd
 
 from wardround.candidates.base import Fitted, HyperParameters
 from wardround.evaluation.gates import GateResult
+from wardround.evaluation.measures import METRICS
 from wardround.evaluation.metric_text import unless_sure
-from wardround.evaluation.metrics import METRICS, Metric, auroc, paired_with_intervals
+from wardround.evaluation.metrics import Metric, auroc, paired_with_intervals
 from wardround.evaluation.tallies import Scores
 from wardround.spec.leakage import Leakage
 from wardround.training.clocks import TimeScores
