@@ -121,7 +121,7 @@ class Subgroups(SpecModel):
     attribute: Literal["sex", "age_band", "unit", "race"]
     cells: tuple[Cell, ...]
     suppressed: int = Field(
-        description="Cells left out: under 10 patients or 5 stays with the outcome, or to protect such a cell."
+        description="Cells left out: under 10 patients or 5 patients with the outcome, or to protect such a cell."
     )
     reason: str | None = Field(default=None, description="Why there are no cells.")
 

@@ -49,6 +49,7 @@ def against_live(comparison: Comparison) -> AgainstLive:
     """Returns the section of the page."""
     test = comparison.test
     unscored = (f"The live model was not scored: {comparison.not_scored}",) if comparison.not_scored else ()
+    fairness = (comparison.fairness,) if comparison.live else ()
     return AgainstLive(
         live=comparison.live or "",
         counts=(
@@ -65,7 +66,7 @@ def against_live(comparison: Comparison) -> AgainstLive:
             for name, both in comparison.metrics.items()
         ),
         gates=tuple(_gate(gate) for gate in comparison.gates),
-        notes=tuple(sentence(note) for note in (comparison.fairness, *comparison.notes, *unscored)),
+        notes=tuple(sentence(note) for note in (*fairness, *comparison.notes, *unscored)),
     )
 
 

@@ -196,17 +196,19 @@ def decision_chart(points: Sequence[DecisionPoint]) -> str:
 
 
 def whisker(metric: Metric | None, axis: Axis, overall: float | None) -> str:
-    """Returns a metric with its interval as a dot on a line, for a table cell that also contains the figures."""
-    if metric is None or metric.value is None:
+    """Returns a metric with its interval as a dot on a line, for a table cell that also contains the figures.
+
+    Without an interval there is nothing to see: a dot alone would look like a result.
+    """
+    if metric is None or metric.value is None or metric.interval is None:
         return ""
     parts = []
     if overall is not None:
         x = _along(axis, overall)
         parts.append(f'<line class="reference" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{_WHISKER_HEIGHT}"/>')
     middle = _WHISKER_HEIGHT / 2
-    if metric.interval:
-        low, high = (_along(axis, end) for end in metric.interval)
-        parts.append(f'<line class="whisker" x1="{low:.1f}" y1="{middle}" x2="{high:.1f}" y2="{middle}"/>')
+    low, high = (_along(axis, end) for end in metric.interval)
+    parts.append(f'<line class="whisker" x1="{low:.1f}" y1="{middle}" x2="{high:.1f}" y2="{middle}"/>')
     parts.append(f'<circle class="bin" cx="{_along(axis, metric.value):.1f}" cy="{middle}" r="4"/>')
     return _small("".join(parts))
 

@@ -6,18 +6,12 @@ from typing import Final
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import Cell, Subgroups
 from wardround.model_card.card_charts import Axis, whisker, whisker_axis
-from wardround.model_card.card_words import ATTRIBUTES, interval_of, metric_name, value_of
+from wardround.model_card.card_words import ATTRIBUTES, line, metric_name
+from wardround.report.model_facts import MetricLine
 from wardround.report.report_words import count
 
 _DRAWN: Final = "auroc"
-
-
-@dataclass(frozen=True)
-class GroupFigure:
-    """One metric of a group: value, and interval or reason."""
-
-    value: str
-    interval: str
+_TOO_SMALL: Final = "every group of the test set is too small, or would give a small one away."
 
 
 @dataclass(frozen=True)
@@ -27,7 +21,7 @@ class GroupRow:
     name: str
     counts: str
     drawn: str
-    figures: tuple[GroupFigure, ...]
+    figures: tuple[MetricLine, ...]
 
 
 @dataclass(frozen=True)
@@ -60,22 +54,18 @@ def _table(group: Subgroups, axis: Axis, overall: float | None) -> GroupTable:
 
 def _row(cell: Cell, names: list[str], axis: Axis, overall: float | None) -> GroupRow:
     rows = f"{count(cell.rows)} predictions, " if cell.rows != cell.stays else ""
-    counts = f"{count(cell.stays)} stays, {count(cell.patients)} patients, {count(cell.positives)} with the outcome"
+    counts = f"{count(cell.stays)} stays of {count(cell.patients)} patients"
     return GroupRow(
         name=cell.group,
-        counts=rows + counts,
+        counts=f"{rows}{counts}, {count(cell.positives)} stays with the outcome",
         drawn=whisker(cell.metrics.get(_DRAWN), axis, overall),
-        figures=tuple(_figure(cell.metrics[name]) for name in names),
+        figures=tuple(line(metric_name(name), cell.metrics[name]) for name in names),
     )
-
-
-def _figure(metric: Metric) -> GroupFigure:
-    return GroupFigure(value_of(metric), interval_of(metric, to="\u2013"))
 
 
 def _note(group: Subgroups) -> str:
     if not group.cells:
-        return f"Not performed: {group.reason or 'every group is too small to be shown'}."
+        return "Not shown: " + _TOO_SMALL if group.suppressed else f"Not performed: {group.reason}."
     if not group.suppressed:
         return ""
     groups = "1 group is" if group.suppressed == 1 else f"{group.suppressed} groups are"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from wardround.model_card.card_words import estimate, metric_name
+from wardround.model_card.card_words import line, metric_name
+from wardround.report.model_facts import MetricLine
 from wardround.report.report_words import count
 from wardround.training.model import ModelCard
 
@@ -15,7 +16,7 @@ class TimeTable:
     """The names of the figures; a line for all inputs, without time and of time alone; and what they are of."""
 
     names: tuple[str, ...]
-    lines: tuple[tuple[str, ...], ...]
+    lines: tuple[tuple[str, tuple[MetricLine, ...]], ...]
     note: str
 
 
@@ -28,7 +29,7 @@ def time_table(card: ModelCard) -> TimeTable | None:
     return TimeTable(
         names=tuple(metric_name(name) for name in _SHOWN),
         lines=tuple(
-            (with_what, *(estimate(metrics.get(name)) for name in _SHOWN))
+            (with_what, tuple(line(metric_name(name), metrics.get(name)) for name in _SHOWN))
             for with_what, metrics in (
                 ("All inputs", found.all_inputs),
                 ("Without this time", found.without_time),

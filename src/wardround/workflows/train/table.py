@@ -52,7 +52,15 @@ class Rows:
     @property
     def positive_stays(self) -> int:
         """Stays with the outcome in at least one row."""
-        return int(self.frame.loc[self.frame["outcome"].astype(bool), "stay_id"].nunique())
+        return self._with_outcome("stay_id")
+
+    @property
+    def positive_patients(self) -> int:
+        """Patients with the outcome in at least one row."""
+        return self._with_outcome("patient_id")
+
+    def _with_outcome(self, column: str) -> int:
+        return int(self.frame.loc[self.frame["outcome"].astype(bool), column].nunique())
 
 
 @dataclass(frozen=True)
