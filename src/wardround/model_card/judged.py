@@ -23,6 +23,7 @@ Facts = tuple[tuple[str, str], ...]
 _EVALUATED: Final = "Evaluated on"
 _EFFECT: Final = "What that does to the figures"
 _NOT_EVALUATED: Final = "Not evaluated"
+_TOLD_OF_STAYS: Final = "Stays with the outcome that had a true alert"
 _IN_SHORT: Final = (_EVALUATED, _EFFECT, _NOT_EVALUATED)
 
 
@@ -78,10 +79,7 @@ def _effect(card: ModelCard) -> str:
     """Returns how the choice of predictions shapes the figures."""
     weights = "Each prediction counts once, so a long stay counts more than a short one"
     if _hourly(card):
-        return (
-            f"{weights}. Sensitivity and predictive value are of single hours; how many stays an alert would reach"
-            " stands under “What people would be told”"
-        )
+        return f"{weights}. Sensitivity and predictive value are of single hours; of stays, see “{_TOLD_OF_STAYS}”"
     early = "; a prediction counts as right even if the condition had begun before it" if is_coded(card) else ""
     return f"{weights}{early}. Alerts are those of one screening a day: more screenings raise more"
 
@@ -153,7 +151,7 @@ def alert_lines(found: AlertEpisodes | None, places: int = 3) -> tuple[MetricLin
     figures = (
         ("Alerts per 100 patient-days", found.alerts_per_100_patient_days, 1),
         ("Alerts per true alert", found.alerts_per_true_alert, 1),
-        ("Stays with the outcome that had a true alert", found.share_alerted, places),
+        (_TOLD_OF_STAYS, found.share_alerted, places),
         ("Stays without the outcome that had an alert", found.share_false_alarm, places),
     )
     return tuple(line(*figure) for figure in figures)
