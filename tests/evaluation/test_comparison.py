@@ -169,7 +169,7 @@ def test_a_page_has_the_counts_the_figures_the_gates_and_no_notes_where_there_ar
         "**No model is live, so the candidate is not compared.**",
         "",
         "Candidate `1.0.0-b`, live `none`.",
-        "200 test patients, 80 with the outcome; 12,345 rows.",
+        "200 test patients, 80 with the outcome; 12,345 predictions.",
         "",
         "| on the same test patients | candidate | live | difference |",
         "| --- | --- | --- | --- |",
