@@ -11,6 +11,7 @@ from wardround.evaluation.comparison import (
     Judged,
     OnTest,
     Seen,
+    ToJudge,
     compared,
     counted,
     judged,
@@ -36,7 +37,8 @@ def figures(slope: float = 1.0, ppv: float | None = 0.5, difference: float | Non
 
 
 def gates(counts: OnTest = MANY, limits: Promotion = LIMITS, **found: float | None) -> dict[str, bool | None]:
-    return {gate.name: gate.passed for gate in judged(figures(**found), counts, "none is live", limits)}
+    both = ToJudge(figures(**found), counts)
+    return {gate.name: gate.passed for gate in judged(both, both, "none is live", limits)}
 
 
 def test_a_calibrated_model_that_is_as_good_as_live_passes() -> None:
@@ -74,8 +76,22 @@ def test_just_enough_patients_with_and_without_the_outcome_are_judged(with_outco
     assert gates(enough, slope=9.0)["calibration_slope"] is False
 
 
+def test_slope_and_ppv_are_judged_at_all_hours_and_the_difference_at_those_of_both_models() -> None:
+    everywhere, common = figures(slope=9.0, ppv=0.01), figures(difference=-0.5)
+    assert [gate.passed for gate in judged(ToJudge(everywhere, MANY), ToJudge(common, MANY), None, LIMITS)] == [
+        False,
+        False,
+        False,
+    ]
+    few = ToJudge(common, MANY.model_copy(update={"patients_with_outcome": 2}))
+    found = {gate.name: gate for gate in judged(ToJudge(figures(), MANY), few, None, LIMITS)}
+    assert (found[SLOPE].passed, found["ppv"].passed, found["auroc_against_live"].passed) == (True, True, None)
+    assert found["auroc_against_live"].message.startswith("too few to judge: 2 test patients with the outcome")
+
+
 def test_without_a_live_model_the_gate_gives_the_reason() -> None:
-    gate = judged(figures(difference=None), MANY, "none is live", LIMITS)[-1]
+    alone = ToJudge(figures(difference=None), MANY)
+    gate = judged(alone, alone, "none is live", LIMITS)[-1]
     assert gate.message == "no live model to compare with: none is live"
 
 
@@ -86,7 +102,8 @@ def test_a_gate_says_if_its_figure_has_no_interval() -> None:
         "ppv": Compared(candidate=Metric(value=0.5, low=0.2, high=0.8)),
         "auroc": Compared(candidate=Metric(value=0.8, **few), difference=Metric(value=0.01, **few)),
     }
-    slope, ppv, auroc = (gate.message for gate in judged(found, MANY, None, LIMITS))
+    both = ToJudge(found, MANY)
+    slope, ppv, auroc = (gate.message for gate in judged(both, both, None, LIMITS))
     assert (
         slope == "calibration slope 1.00 (too few patients with the outcome (3) for an interval), expected 0.7 to 1.4"
     )
@@ -123,7 +140,7 @@ def comparison() -> Comparison:
         notes=("Mind the gap.",),
         test=counts,
         metrics=found,
-        gates=judged(found, counts, None, LIMITS),
+        gates=judged(ToJudge(found, counts), ToJudge(found, counts), None, LIMITS),
     )
 
 
@@ -187,6 +204,14 @@ def test_a_page_has_the_counts_the_figures_the_gates_and_no_notes_where_there_ar
         "* **failed**: ppv is told",
         "* not judged: auroc\\_against\\_live is told",
     ]
+
+
+def test_a_page_says_how_many_predictions_one_of_the_models_does_not_cover() -> None:
+    some = MANY.model_copy(update={"not_covered": 1_100})
+    assert as_markdown(_small(True, test=some)).splitlines()[4] == (
+        "1,100 of 1,500 test predictions are left out for both models: they are at hours of a stay that one of the"
+        " models does not cover, and is never asked about."
+    )
 
 
 def test_a_page_warns_where_no_gate_could_judge_and_ends_with_what_to_know() -> None:

@@ -1,9 +1,12 @@
 """The words of a card about which predictions were judged; nothing untrue is said of a card of an earlier release."""
 
+from wardround.evaluation.by_time import ByTime
+from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import Predictions
 from wardround.model_card.card_view import card_page
 from wardround.model_card.card_words import described, hours_covered, predictions
 from wardround.model_card.judged import alert_lines, alert_note, judged, on_matched_hours
+from wardround.model_card.time_figures import time_table
 from wardround.model_card.tripod import reported_items
 from wardround.training.model import ModelCard
 
@@ -36,6 +39,16 @@ def test_a_card_says_what_its_design_does(judged_card) -> None:
     drawn = _judged(card, fitted=Predictions(rows=5_000, positives=180))["Fitted to"]
     assert "drawn at random" in drawn
     assert "calibration on all predictions makes up for the difference" in drawn
+
+
+def test_a_card_fitted_to_matched_hours_says_why_time_alone_tells_little_there(judged_card) -> None:
+    half = {name: Metric(value=0.5, low=0.4, high=0.6) for name in ("auroc", "auprc")}
+    timed = ByTime(columns=("hours_in_unit",), rows=400, all_inputs=half, without_time=half, time_alone=half)
+    card = judged_card.model_copy(update={"by_time": timed})
+    matched = card.evaluation.design.model_copy(update={"fitted_on": "matched"})
+    evaluation = card.evaluation.model_copy(update={"design": matched})
+    assert "near 0.5 here by design" in time_table(card.model_copy(update={"evaluation": evaluation})).note
+    assert "by design" not in time_table(card).note, "at all hours it is a finding"
 
 
 def test_figures_on_matched_hours_stand_beside_those_on_all(judged_card) -> None:

@@ -69,6 +69,8 @@ def _show(found: "TwoVersions") -> None:
         f"On {found.patients}: {test.patients:,} patients, {test.patients_with_outcome:,} with the outcome;"
         f" {test.rows:,} rows."
     )
+    if test.left_out:
+        tell(test.left_out)
     table = Table("figure (95 % interval)")
     for header in (f"A: {found.first.version}", f"B: {found.second.version}", "A minus B"):
         table.add_column(Text(visible(header)))

@@ -32,6 +32,7 @@ def _head(comparison: Comparison) -> list[str]:
     return [
         f"Candidate {markdown_code(comparison.version)}, live {markdown_code(comparison.live or 'none')}.",
         f"{test.patients:,} test patients, {test.patients_with_outcome:,} with the outcome; {test.rows:,} predictions.",
+        *([test.left_out] if test.left_out else []),
     ]
 
 

@@ -48,6 +48,7 @@ class AgainstLive:
 def against_live(comparison: Comparison) -> AgainstLive:
     """Returns the section of the page."""
     test = comparison.test
+    left_out = (test.left_out,) if test.left_out else ()
     unscored = (f"The live model was not scored: {comparison.not_scored}",) if comparison.not_scored else ()
     fairness = (comparison.fairness,) if comparison.live else ()
     return AgainstLive(
@@ -66,7 +67,7 @@ def against_live(comparison: Comparison) -> AgainstLive:
             for name, both in comparison.metrics.items()
         ),
         gates=tuple(_gate(gate) for gate in comparison.gates),
-        notes=tuple(sentence(note) for note in (*fairness, *comparison.notes, *unscored)),
+        notes=tuple(sentence(note) for note in (*fairness, *left_out, *comparison.notes, *unscored)),
     )
 
 

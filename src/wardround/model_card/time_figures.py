@@ -9,6 +9,11 @@ from wardround.report.report_words import count
 from wardround.training.model import ModelCard
 
 _SHOWN: Final = ("auroc", "auprc")
+_MATCHED: Final = (
+    " They are at hours matched between stays with and without the outcome, to which the model was fitted. Stays that"
+    " are compared at the same hours hardly differ in time, so that time alone is near 0.5 here by design. At all hours"
+    " of a unit it may tell more."
+)
 
 
 @dataclass(frozen=True)
@@ -40,5 +45,11 @@ def time_table(card: ModelCard) -> TimeTable | None:
             f"The time since the stay began ({inputs}) advances whatever happens to the patient. What is left without"
             " it is what the model knows of the patient; what it reaches alone is known from the hour of the stay."
             f" Out-of-fold scores of {count(found.rows)} predictions of the training set, by the chosen candidate."
+            f"{_MATCHED if _fitted_on_matched(card) else ''}"
         ),
     )
+
+
+def _fitted_on_matched(card: ModelCard) -> bool:
+    design = card.evaluation.design if card.evaluation else None
+    return design is not None and design.fitted_on == "matched"

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.core import run_files
+from wardround.results.training_hours import TrainingHours, outside_training_hours
 from wardround.spec.conditions import CLOCKS, Condition
 from wardround.training.fitting import TrainingRows
 from wardround.training.tasks import ROW_COLUMNS
@@ -44,6 +45,15 @@ class Rows:
     @property
     def patients(self) -> pd.Series:
         return self.frame["patient_id"]
+
+    def covered_by(self, *hours: TrainingHours | None) -> np.ndarray:
+        """Returns, for each row, whether models that cover these hours are all asked there."""
+        since = self.frame["hour"].to_numpy(dtype=float)
+        return ~np.any([outside_training_hours(since, each) for each in hours], axis=0)
+
+    def take(self, chosen: np.ndarray) -> "Rows":
+        """Returns the chosen rows (booleans)."""
+        return Rows(self.frame[chosen].reset_index(drop=True))
 
     @property
     def stays(self) -> int:
