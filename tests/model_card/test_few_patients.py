@@ -7,6 +7,7 @@ from wardround.evaluation.metrics import METRICS, Metric
 from wardround.model_card.card_charts import Axis, whisker
 from wardround.model_card.card_view import card_page
 from wardround.model_card.card_words import line, patients_with_outcome
+from wardround.model_card.groups import group_tables
 from wardround.model_card.scope import limitations, too_few_to_judge
 from wardround.training.model import ModelCard, Side
 
@@ -84,3 +85,18 @@ def test_patients_decide_whether_there_are_enough(judged_card: ModelCard, patien
     card = judged_card.model_copy(update={"split": judged_card.split.model_copy(update={"test": test})})
     assert too_few_to_judge(card) is few
     assert any(notice.title == "Too few patients to judge" for notice in card_page(card).notices) is few
+
+
+def test_groups_without_an_interval_have_no_column_for_a_drawing(judged_card: ModelCard) -> None:
+    assert judged_card.evaluation is not None
+    groups = judged_card.evaluation.subgroups[:1]
+    few = tuple(
+        each.model_copy(
+            update={"cells": tuple(cell.model_copy(update={"metrics": {"auroc": ONE}}) for cell in each.cells)}
+        )
+        for each in groups
+    )
+    (drawn,), (blank,) = group_tables(groups, None), group_tables(few, None)
+    assert drawn.axis
+    assert blank.axis == ""
+    assert [figure.sure for row in blank.rows for figure in row.figures] == [False] * len(blank.rows)

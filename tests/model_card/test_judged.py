@@ -24,7 +24,7 @@ def test_a_card_says_on_which_predictions_its_figures_are(judged_card) -> None:
         "3 000 predictions of the test patients, 60 (2.0 %) of them with the outcome within 6 h"
     )
     assert "each full hour" in said["Evaluated on"]
-    assert "out of fold" in said["Calibration and threshold"]
+    assert "a model that had not seen the patient" in said["Calibration and threshold"]
     assert said["Fitted to"].endswith("all their times at risk")
     assert said["Hours covered"].startswith(
         "1\u202fh to 120\u202fh after admission to the unit; outside them it is not asked"

@@ -218,11 +218,16 @@ def policy_in_words(policy: Policy) -> str:
 
 def patients_with_outcome(test: Side) -> str:
     """Returns how many of a side have the outcome: `4 patients (8 stays)`; an earlier release counted stays alone."""
-    stays = f"{count(test.positives)} {'stay' if test.positives == 1 else 'stays'}"
+    stays = stays_in_words(test.positives)
     if test.patients_with_outcome is None:
         return stays
     patients = f"{count(test.patients_with_outcome)} {'patient' if test.patients_with_outcome == 1 else 'patients'}"
     return patients if test.patients_with_outcome == test.positives else f"{patients} ({stays})"
+
+
+def stays_in_words(number: int) -> str:
+    """Returns `1 stay` or `34 stays`."""
+    return f"{count(number)} {'stay' if number == 1 else 'stays'}"
 
 
 def side(patients: int, stays: int) -> str:

@@ -26,7 +26,7 @@ class GroupRow:
 
 @dataclass(frozen=True)
 class GroupTable:
-    """The groups of one attribute; if there are no rows, `note` says why."""
+    """The groups of one attribute; if there are no rows, `note` says why. `axis` is "" if no AUROC has an interval."""
 
     title: str
     columns: tuple[str, ...]
@@ -46,7 +46,7 @@ def _table(group: Subgroups, axis: Axis, overall: float | None) -> GroupTable:
     return GroupTable(
         title=ATTRIBUTES[group.attribute],
         columns=tuple(metric_name(name) for name in names),
-        axis=whisker_axis(axis),
+        axis=whisker_axis(axis) if _any_drawn(group) else "",
         rows=tuple(_row(cell, names, axis, overall) for cell in group.cells),
         note=_note(group),
     )
@@ -61,6 +61,10 @@ def _row(cell: Cell, names: list[str], axis: Axis, overall: float | None) -> Gro
         drawn=whisker(cell.metrics.get(_DRAWN), axis, overall),
         figures=tuple(line(metric_name(name), cell.metrics[name]) for name in names),
     )
+
+
+def _any_drawn(group: Subgroups) -> bool:
+    return any(_DRAWN in cell.metrics and cell.metrics[_DRAWN].interval for cell in group.cells)
 
 
 def _note(group: Subgroups) -> str:

@@ -12,6 +12,7 @@ from wardround.model_card.card_words import (
     is_coded,
     line,
     metric_name,
+    stays_in_words,
     with_outcome,
 )
 from wardround.report.model_facts import MetricLine
@@ -66,7 +67,10 @@ def _judged(card: ModelCard, design: Design | None) -> Iterator[tuple[str, str]]
     )
     yield _EFFECT, _effect(card)
     yield _NOT_EVALUATED, _not_judged(card, design)
-    yield "Calibration and threshold", f"{_counted(card, design.calibrated, 'training')}, scored out of fold"
+    yield (
+        "Calibration and threshold",
+        f"{_counted(card, design.calibrated, 'training')}, each scored by a model that had not seen the patient",
+    )
     yield "Fitted to", _fitted(card, design)
     yield "Hours covered", hours_covered(card)
 
@@ -113,7 +117,7 @@ def _not_judged(card: ModelCard, design: Design) -> str:
     below = design.below_minimum_data
     too_little = f"; {count(below)} predictions, of both sets, with too little data for a score" if below else ""
     left_out = sum(card.cohort.excluded.values())
-    stays = f"; {count(left_out)} stays that were left out of training and testing" if left_out else ""
+    stays = f"; {stays_in_words(left_out)} left out of training and testing" if left_out else ""
     elsewhere = "; any other hospital" if card.about.stated.external_validation.data == NOT_PERFORMED else ""
     return f"Times {after_onset}outside the hours covered{too_little}{stays}{elsewhere}"
 
@@ -138,7 +142,7 @@ def on_matched_hours(card: ModelCard, evaluation: Evaluation) -> MatchedComparis
     note = (
         f"The same scores on {count(matched.rows)} predictions at hours matched between stays with and without the"
         f" outcome, {count(matched.positives)} of them {with_outcome(card)}. No screening is limited to these hours:"
-        " the share with the outcome and the positive predictive value are higher there than in a unit, and what the"
+        " they are richer in the outcome than those of a unit, which makes predictive values look higher, and what the"
         " time since admission contributes is taken out."
     )
     return MatchedComparison(rows, note)
@@ -163,7 +167,7 @@ def alert_note(card: ModelCard, found: AlertEpisodes | None) -> str:
         return "Alerts with a lock-out were not measured by the earlier release that made this card."
     follows = "the stay is one with the outcome" if is_coded(card) else "the outcome follows one of them"
     return (
-        f"{count(found.alerts)} alerts on {count(found.stays)} stays, {count(found.true_alerts)} of them true;"
+        f"{count(found.alerts)} alerts on {stays_in_words(found.stays)}, {count(found.true_alerts)} of them true;"
         f" {count(found.stays_alerted)} of {count(found.stays_with_outcome)} stays with the outcome had a true one."
         f" An alert is not repeated for {hours(found.lock_out)}; it stands for the prediction that raises it and those"
         f" held back after it, and is true if {follows}."

@@ -25,6 +25,7 @@ from wardround.model_card.card_words import (
     metric_name,
     number,
     onset_in_words,
+    stays_in_words,
 )
 from wardround.model_card.judged import (
     Facts,
@@ -157,7 +158,7 @@ def _calibration_method(card: ModelCard) -> str:
         return f"Scores are not calibrated: {method.reason or 'not performed'}."
     return (
         f"Scores are calibrated by a logistic function of their log-odds (slope {number(method.slope, 3)}, intercept"
-        f" {number(method.intercept, 3)}), fitted to out-of-fold scores of training patients."
+        f" {number(method.intercept, 3)}), fitted to scores of training patients by models that had not seen them."
     )
 
 
@@ -178,7 +179,7 @@ def _lead_note(card: ModelCard, lead: LeadTime) -> str:
         return f"Lead time is not given: {lead.median.reason or 'the label has no time of onset'}."
     onset = "onset" if has_onset(card) else "time of death"
     found = (
-        f"Of {count(lead.stays_with_onset)} stays with {'an' if has_onset(card) else 'a'} {onset}"
+        f"Of {stays_in_words(lead.stays_with_onset)} with {'an' if has_onset(card) else 'a'} {onset}"
         f" {count(lead.stays_alerted)} had a score in the high band before it; lead time is from the first such score"
         f" to the {onset}."
     )

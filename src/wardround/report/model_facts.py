@@ -30,7 +30,7 @@ MEANINGS: Final = {
 }
 LABELS: Final = {
     "icd": "the diagnosis codes of the hospital stay",
-    "hospital_death": "death before discharge from the hospital",
+    "hospital_death": "the hospital's record of deaths",
     "sepsis3": "the definition Sepsis-3",
 }
 # By candidate: of these methods only the second is SHAP.
