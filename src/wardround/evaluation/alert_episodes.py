@@ -37,7 +37,7 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         .groupby("alert")
         .agg(stay_id=("stay_id", "first"), outcome=("outcome", "max"))
     )
-    counts = _per_patient(rows, alerts)
+    counts = _per_patient(rows, alerts, lock_out)
     sums = {name: float(each.sum()) for name, each in counts.items()}
     hundred_days = task.hours_per_row / HOURS_IN_100_DAYS
     return AlertEpisodes(
@@ -47,9 +47,9 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         stays=int(sums["stays"]),
         stays_with_outcome=int(sums["with_outcome"]),
         stays_alerted=int(sums["alerted"]),
-        # An alert is raised by a row, so alerts are a share of the rows.
+        # An alert is raised by a row, so alerts are a share of the rows; the lock-out bounds how many can raise one.
         alerts_per_100_patient_days=_share(
-            counts["alerts"], counts["rows"], "no stay", lambda share: share / hundred_days
+            counts["alerts"], counts["rows"], "no stay", lambda share: share / hundred_days, counts["most_alerts"]
         ),
         alerts_per_true_alert=_per_hit(counts["true_alerts"], counts["alerts"], "no alert was true"),
         share_alerted=_share(counts["alerted"], counts["with_outcome"], "no stay with the outcome"),
@@ -57,11 +57,20 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
     )
 
 
-def _share(hits: np.ndarray, rows: np.ndarray, reason: str, shown: Callable[[float], float] = float) -> Metric:
-    """Returns sum(hits) / sum(rows), both by patient, as `shown`; without rows it has no value, for the reason."""
+def _share(
+    hits: np.ndarray,
+    rows: np.ndarray,
+    reason: str,
+    shown: Callable[[float], float] = float,
+    most: np.ndarray | None = None,
+) -> Metric:
+    """Returns sum(hits) / sum(rows), both by patient, as `shown`; without rows it has no value, for the reason.
+
+    `most` is how many hits each patient can have, if that is less than his rows.
+    """
     if not rows.sum():
         return Metric(value=None, reason=reason)
-    return Metric(value=shown(hits.sum() / rows.sum()), **share_interval(hits, rows).shown(shown)._asdict())
+    return Metric(value=shown(hits.sum() / rows.sum()), **share_interval(hits, rows, most).shown(shown)._asdict())
 
 
 def _per_hit(hits: np.ndarray, rows: np.ndarray, reason: str) -> Metric:
@@ -93,24 +102,36 @@ def _told(flagged: pd.DataFrame, policy: AlertPolicy) -> np.ndarray:
     return told
 
 
-def _per_patient(rows: pd.DataFrame, alerts: pd.DataFrame) -> dict[str, np.ndarray]:
+def _per_patient(rows: pd.DataFrame, alerts: pd.DataFrame, lock_out: timedelta) -> dict[str, np.ndarray]:
     """Returns each of the counts, by patient."""
-    stays = rows.groupby("stay_id", sort=True).agg(
-        patient_id=("patient_id", "first"), rows=("outcome", "size"), with_outcome=("outcome", "max")
-    )
-    mine = alerts.groupby("stay_id")["outcome"].agg(["size", "sum"]).reindex(stays.index, fill_value=0)
-    has_it = stays["with_outcome"].to_numpy(dtype=int)
-    counts = pd.DataFrame(
-        {
-            "rows": stays["rows"].to_numpy(),
-            "alerts": mine["size"].to_numpy(dtype=int),
-            "true_alerts": mine["sum"].to_numpy(dtype=int),
-            "stays": 1,
-            "with_outcome": has_it,
-            "without_outcome": 1 - has_it,
-            "alerted": (mine["sum"].to_numpy(dtype=int) > 0) & (has_it > 0),
-            "false_alarm": (mine["size"].to_numpy(dtype=int) > 0) & (has_it == 0),
-        }
-    )
-    by_patient = counts.astype(float).groupby(stays["patient_id"].to_numpy(), sort=True).sum()
-    return {str(name): by_patient[name].to_numpy() for name in by_patient}
+    stays = rows.groupby("stay_id", sort=True)
+    has_it = stays["outcome"].max().to_numpy(dtype=int)
+    count = stays.size().to_numpy()
+    of_stay = alerts.groupby("stay_id")["outcome"].agg(["size", "sum"]).reindex(stays.size().index, fill_value=0)
+    raised, true = (of_stay[name].to_numpy(dtype=int) for name in ("size", "sum"))
+    counts = {
+        "rows": count,
+        "most_alerts": _most_alerts(count, (stays["as_of"].max() - stays["as_of"].min()).to_numpy(), lock_out),
+        "alerts": raised,
+        "true_alerts": true,
+        "stays": np.ones(len(count)),
+        "with_outcome": has_it,
+        "without_outcome": 1 - has_it,
+        "alerted": (true > 0) & (has_it > 0),
+        "false_alarm": (raised > 0) & (has_it == 0),
+    }
+    patients = pd.factorize(stays["patient_id"].first())[0]
+    return {name: np.bincount(patients, weights=each) for name, each in counts.items()}
+
+
+def _most_alerts(rows: np.ndarray, span: np.ndarray, lock_out: timedelta) -> np.ndarray:
+    """Returns how many alerts each stay could have had, if every row were flagged.
+
+    Args:
+        rows: rows of each stay.
+        span: time from its first row to its last.
+        lock_out: the condition's.
+    """
+    if not lock_out:
+        return rows
+    return np.minimum(rows, 1 + span // np.timedelta64(lock_out))

@@ -53,7 +53,8 @@ class Share(NamedTuple):
 
     def estimate(self, value: float, rows: PatientRows) -> Estimate:
         hits, counted = (rows.by_patient(of_cells(rows.tally)) for of_cells in (self.part, self.whole))
-        return Estimate(value, share_interval(hits, counted), (hits - value * counted) / counted.sum())
+        parts = (hits - value * counted) / counted.sum()
+        return Estimate(value, share_interval(hits, counted), parts, int((counted > 0).sum()))
 
     def apart(self, first: Estimate, second: Estimate, _rows: PatientRows) -> Interval:
         return interval_of_difference(first, second)
@@ -73,7 +74,8 @@ class Smooth(NamedTuple):
 
     def estimate(self, value: float, rows: PatientRows) -> Estimate:
         parts = rows.by_patient(self.moved(rows.tally))
-        return Estimate(value, smooth_interval(value, parts, rows.classes, self.scale, self.fewest), parts)
+        found = smooth_interval(value, parts, rows.classes, self.scale, self.fewest)
+        return Estimate(value, found, parts, len(parts))
 
     def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
         value, parts = first.value - second.value, first.parts - second.parts
