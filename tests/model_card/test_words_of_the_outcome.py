@@ -5,6 +5,7 @@ import pytest
 from wardround.model_card.card_view import card_page
 from wardround.model_card.card_words import described, has_onset, predicted, predictions, with_outcome
 from wardround.model_card.judged import alert_note, judged
+from wardround.model_card.scope import limitations
 from wardround.model_card.tripod import reported_items
 from wardround.report.model_facts import of_the_stay
 from wardround.spec.conditions import Label
@@ -100,3 +101,9 @@ def test_an_outcome_that_is_computed_from_inputs_is_not_blind_to_them(
 
     assert said(judged_card).startswith("None: the rule's SOFA is computed from some of the same variables")
     assert said(coded_card).startswith("The rule does not see the inputs")
+
+
+def test_a_model_of_death_warns_that_it_may_prove_itself_right(death_card: ModelCard, judged_card: ModelCard) -> None:
+    warning = "proves itself right"
+    assert sum(warning in text for text in limitations(death_card)) == 1
+    assert not [text for text in limitations(judged_card) if warning in text]

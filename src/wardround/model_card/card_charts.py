@@ -90,13 +90,17 @@ class _Plot:
 
 
 def roc_chart(curves: Curves, operating: tuple[Metric | None, Metric | None], threshold: float) -> str:
-    """Draws sensitivity by 1 - specificity; "" without points. `operating`: specificity, sensitivity at threshold."""
+    """Draws sensitivity by 1 - specificity; "" without points. `operating`: specificity, sensitivity at threshold.
+
+    The curve has few of its points, but always this one, so that the mark lies on it.
+    """
     plot = _Plot(Axis("False positive rate (1 − specificity)"), Axis("Sensitivity"))
     points = [(point.false_positive_rate, point.sensitivity) for point in curves.roc]
     specificity, sensitivity = operating
     at = None
     if specificity and sensitivity and specificity.value is not None and sensitivity.value is not None:
         at = (1 - specificity.value, sensitivity.value)
+        points = sorted((*points, at)) if points else []
     reference = plot.path("reference", [(0, 0), (1, 1)])
     return _discrimination("roc", "ROC curve", plot, points, (reference, "chance"), at, threshold)
 
@@ -111,6 +115,8 @@ def precision_recall_chart(
     at = None
     if sensitivity and ppv and sensitivity.value is not None and ppv.value is not None:
         at = (sensitivity.value, ppv.value)
+        # Of one sensitivity, a looser threshold has the lower predictive value.
+        points = sorted((*points, at), key=lambda point: (point[0], -point[1])) if points else []
     share = (prevalence.value if prevalence else None) or 0.0
     reference = plot.path("reference", [(0, share), (1, share)])
     return _discrimination(

@@ -68,6 +68,11 @@ def _limitations(card: ModelCard) -> Iterator[str]:
             "Diagnosis codes are assigned at discharge, for payment: they do not say when the condition began, and miss"
             " some cases. Part of what is predicted had begun before the prediction."
         )
+    if card.label and card.label.rule == "hospital_death":
+        yield (
+            "A death may follow a decision to limit treatment: a score that leads to such a decision proves itself"
+            " right. Deaths after discharge do not count, wherever the patient was sent to."
+        )
     if card.label and card.label.rule == "sepsis3":
         yield (
             "Sepsis-3 needs an antibiotic and a culture, so onset follows a clinician's suspicion: the model partly"
