@@ -49,7 +49,8 @@ def test_the_card_of_a_training_with_few_patients_says_so_beside_every_figure(
     candidates = {name: each.model_copy(update={"metrics": few}) for name, each in judged_card.candidates.items()}
     show_card(judged_card.model_copy(update={"metrics": few, "candidates": candidates}))
     said = capsys.readouterr().out
-    assert said.count(f"1.000 ({FEW})") == len(METRICS) + 3 * len(candidates)
+    # One more is the sensitivity, the policy's figure, beside its target.
+    assert said.count(f"1.000 ({FEW})") == len(METRICS) + 3 * len(candidates) + 1
     assert re.findall(r"1\.000 (?!\(too few)", said) == []
 
 

@@ -1,5 +1,7 @@
 """Imputation and scaling are learned inside the folds and from no other rows."""
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from wardround.candidates.base import HyperParameters
 from wardround.candidates.boosted_trees import BoostedTrees
 from wardround.candidates.logistic_regression import LogisticRegression
 from wardround.candidates.random_forest import RandomForest
+from wardround.evaluation.alerts import Alerts
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import Calibration
 from wardround.spec.conditions import Bands
@@ -32,6 +35,12 @@ def _rows() -> TrainingRows:
     outcome = (features["a"] + generator.normal(size=100) > 0.5).to_numpy(dtype=int)
     known = features.mask(generator.random((100, 3)) < 0.2)
     return TrainingRows(known, outcome, np.arange(100) % 5, pd.Series([f"p{n}" for n in range(100)]))
+
+
+def _of_one_stay(rows: int, hours: int) -> Alerts:
+    """A prediction every so many hours, with a lock-out of twelve."""
+    as_of = pd.Timestamp("2150-01-01T00:00Z") + pd.to_timedelta(np.arange(rows) * hours, unit="h")
+    return Alerts(pd.Series(["s"] * rows), pd.Series(as_of), timedelta(hours=12), hours)
 
 
 def test_unknown_values_become_medians_and_a_column_without_values_becomes_zero() -> None:
@@ -61,7 +70,7 @@ def test_every_row_gets_an_out_of_fold_score() -> None:
     rows = _rows()
     scores = out_of_fold(LogisticRegression, rows, seed=1)
     assert np.isfinite(scores).all()
-    result = judge("", rows.outcome, scores, Bands(policy="f1", moderate_at=0.5), hours_per_row=24)
+    result = judge("", rows.outcome, scores, Bands(policy="f1", moderate_at=0.5), _of_one_stay(100, hours=24))
     assert result.metrics["auroc"].value > 0.6
     assert (result.calibration.method, result.policy.reached) == ("platt", result.metrics["f1"].value)
 
@@ -126,13 +135,13 @@ def test_each_fold_is_scored_by_a_fit_to_all_other_folds_with_the_seed_and_the_s
 
 
 def test_alerts_are_budgeted_by_the_hours_that_a_row_stands_for() -> None:
-    # Half the rows have the outcome and the higher scores. At 100 alerts per 100 days every daily row may be flagged,
-    # but of hourly rows only one in 24: of these 48, two.
+    # Half the rows have the outcome and the higher scores. At 50 alerts per 100 days half of the daily rows may be in
+    # the high band, but of hourly rows only one of 48: the next one a lock-out later would be a second alert.
     outcome, scores = np.repeat([0, 1], 24), np.linspace(0.1, 0.9, 48)
-    bands = Bands(policy="alert_budget", alerts_per_100_patient_days=100, moderate_at=0.5)
-    daily, hourly = (judge("", outcome, scores, bands, hours_per_row=hours) for hours in (24, 1))
-    assert (daily.policy.reached, hourly.policy.reached) == (pytest.approx(100), pytest.approx(100))
-    assert (daily.metrics["sensitivity"].value, hourly.metrics["sensitivity"].value) == (1, pytest.approx(2 / 24))
+    bands = Bands(policy="alert_budget", alerts_per_100_patient_days=50, moderate_at=0.5)
+    daily, hourly = (judge("", outcome, scores, bands, _of_one_stay(48, hours)) for hours in (24, 1))
+    assert (daily.policy.reached, hourly.policy.reached) == (pytest.approx(50), pytest.approx(50))
+    assert (daily.metrics["sensitivity"].value, hourly.metrics["sensitivity"].value) == (1, pytest.approx(12 / 24))
 
 
 def test_each_fold_has_its_setting_and_figures_of_its_own_rows_at_the_threshold_of_all() -> None:

@@ -7,9 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from wardround.cli.results import add_row, print_table
+from wardround.evaluation.band_shares import in_percent
 from wardround.evaluation.metric_text import in_text
 from wardround.evaluation.results import Evaluation
 from wardround.imported.about import Imported
+from wardround.model_card.bands import threshold_facts
 from wardround.model_card.card_words import (
     hours_covered,
     label_in_words,
@@ -48,10 +50,18 @@ def _facts(card: ModelCard) -> Table:
         **(_imported(card.imported) if card.imported else _trained(card)),
         "moderate from": f"{card.thresholds['moderate']:.3f}",
         "high from": f"{card.thresholds['high']:.3f}",
+        **_policy(card),
         "spec": card.spec_digest[:12],
     }.items():
         add_row(table, name, value)
     return table
+
+
+def _policy(card: ModelCard) -> dict[str, str]:
+    """Returns what chose the thresholds, what that reached, and the shares of the bands."""
+    shares = in_percent(card.evaluation.bands) if card.evaluation else ""
+    shown = {name.lower(): text for name, text in threshold_facts(card) if name not in ("High", "Moderate")}
+    return {**shown, **({"test predictions": shares} if shares else {})}
 
 
 def _trained(card: ModelCard) -> dict[str, str]:

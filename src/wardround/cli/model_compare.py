@@ -22,8 +22,8 @@ _NAMES: Final = {
     "sensitivity": "sensitivity at the high threshold",
     "ppv": "PPV at the high threshold",
     "f1": "F1 at the high threshold",
-    "alerts_high": "alerts per 100 patient-days, high",
-    "alerts_moderate": "alerts per 100 patient-days, moderate or high",
+    "alerts_high": "predictions per 100 patient-days, high",
+    "alerts_moderate": "predictions per 100 patient-days, moderate or high",
 }
 
 

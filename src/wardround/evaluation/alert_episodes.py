@@ -1,22 +1,16 @@
 """Counts alerts as people would get them: with the lock-out of the alert policy that every door uses."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
+from wardround.evaluation.alerts import Alerts, per_100_patient_days
 from wardround.evaluation.intervals import Interval, share_interval
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import AlertEpisodes, Task
 from wardround.evaluation.tallies import Scores
-from wardround.evaluation.threshold import HOURS_IN_100_DAYS
-from wardround.results.alert_policy import AlertPolicy, Notification, Verdict, verdict
-from wardround.results.bands import HIGH
-
-# People are told at the prediction time itself, so nothing is late.
-_LATE_AFTER: Final = timedelta(hours=1)
 
 
 def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: timedelta) -> AlertEpisodes:
@@ -28,18 +22,19 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         task: says how many hours a row stands for.
         lock_out: the condition's.
     """
-    policy = AlertPolicy(lock_out=lock_out, late_after=_LATE_AFTER, band=HIGH)
-    flagged = rows.assign(score=scores.score)[scores.score >= scores.threshold].sort_values(["stay_id", "as_of"])
-    told = _told(flagged, policy)
-    # Every flagged row belongs to the alert before it, which is the stay's own: a stay's first flagged row is told.
+    high = scores.score >= scores.threshold
+    raised = Alerts.of(rows, lock_out, task.hours_per_row).raised(high)
+    flagged = rows.assign(raised=raised)[high].sort_values(
+        ["stay_id", "as_of", "raised"], ascending=[True, True, False]
+    )
+    # Every flagged row belongs to the alert before it, which is the stay's own: a stay's first flagged row raises one.
     alerts = (
-        flagged.assign(alert=np.cumsum(told))
+        flagged.assign(alert=flagged["raised"].cumsum())
         .groupby("alert")
         .agg(stay_id=("stay_id", "first"), outcome=("outcome", "max"))
     )
     counts = _per_patient(rows, alerts, lock_out)
     sums = {name: float(each.sum()) for name, each in counts.items()}
-    hundred_days = task.hours_per_row / HOURS_IN_100_DAYS
     return AlertEpisodes(
         lock_out=lock_out,
         alerts=int(sums["alerts"]),
@@ -49,7 +44,11 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         stays_alerted=int(sums["alerted"]),
         # An alert is raised by a row, so alerts are a share of the rows; the lock-out bounds how many can raise one.
         alerts_per_100_patient_days=_share(
-            counts["alerts"], counts["rows"], "no stay", lambda share: share / hundred_days, counts["most_alerts"]
+            counts["alerts"],
+            counts["rows"],
+            "no stay",
+            lambda share: per_100_patient_days(share, task.hours_per_row),
+            counts["most_alerts"],
         ),
         alerts_per_true_alert=_per_hit(counts["true_alerts"], counts["alerts"], "no alert was true"),
         share_alerted=_share(counts["alerted"], counts["with_outcome"], "no stay with the outcome"),
@@ -85,21 +84,6 @@ def _turned(share: Interval) -> Interval:
     if share.low is None or share.high is None:
         return share
     return Interval(1 / share.high, 1 / share.low)
-
-
-def _told(flagged: pd.DataFrame, policy: AlertPolicy) -> np.ndarray:
-    """Returns of which rows, ordered by stay and time, people are told."""
-    told = np.zeros(len(flagged), dtype=bool)
-    last: Notification | None = None
-    before = None
-    times: list[datetime] = list(flagged["as_of"].dt.to_pydatetime()) if len(flagged) else []
-    for place, (stay, as_of, score) in enumerate(zip(flagged["stay_id"], times, flagged["score"], strict=True)):
-        last = last if stay == before else None
-        before = stay
-        if verdict(score, HIGH, as_of, policy, last, as_of) is Verdict.NOTIFY:
-            told[place] = True
-            last = Notification(as_of, as_of, HIGH)
-    return told
 
 
 def _per_patient(rows: pd.DataFrame, alerts: pd.DataFrame, lock_out: timedelta) -> dict[str, np.ndarray]:

@@ -1,21 +1,24 @@
 """Compares a candidate with the live model on the same test rows, and judges the promotion gates."""
 
+from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from wardround.evaluation.band_shares import in_percent, useless_bands
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.gates import VERDICTS, Verdict, in_words, verdict_of
 from wardround.evaluation.measures import METRICS
 from wardround.evaluation.metric_text import unless_sure
 from wardround.evaluation.metrics import Metric, measure_with_intervals, paired_with_intervals
+from wardround.evaluation.results import BandShare
 from wardround.evaluation.tallies import Scores
 from wardround.spec.base import SpecModel
 from wardround.spec.promotion import Promotion
 
-GateName = Literal["calibration_slope", "ppv", "auroc_against_live"]
+GateName = Literal["calibration_slope", "ppv", "bands", "auroc_against_live"]
 SLOPE: Final = "calibration_slope"
 MEASURES: Final = {
     **{name: METRICS[name] for name in ("auroc", "auprc", "f1", "sensitivity", "ppv", "brier")},
@@ -145,14 +148,22 @@ class ToJudge(NamedTuple):
     counts: OnTest
 
 
-def judged(alone: ToJudge, beside_live: ToJudge, not_compared: str | None, limits: Promotion) -> tuple[Judged, ...]:
+def judged(
+    alone: ToJudge,
+    beside_live: ToJudge,
+    bands: Sequence[BandShare],
+    not_compared: str | None,
+    limits: Promotion,
+) -> tuple[Judged, ...]:
     """Returns the gates' verdicts on the point estimates; intervals are for the person who decides.
 
-    A verdict says so if its figure has no interval.
+    A verdict says so if its figure has no interval. The gate of the bands alone judges by intervals, because in few
+    patients a band is often empty by chance.
 
     Args:
         alone: on all test rows: whatever the live model covers, the candidate must be good at all hours of its own.
         beside_live: on the rows that both models cover.
+        bands: what is in each of the candidate's bands.
         not_compared: why there is no figure of a live model; None if there is one.
         limits: limits of the condition.
     """
@@ -160,6 +171,7 @@ def judged(alone: ToJudge, beside_live: ToJudge, not_compared: str | None, limit
     return (
         _unjudged(SLOPE, own) if own else _slope(alone.metrics, limits),
         _unjudged("ppv", own) if own else _ppv(alone.metrics, limits),
+        _bands(bands, own),
         _unjudged("auroc_against_live", common) if common else _against_live(beside_live.metrics, not_compared, limits),
     )
 
@@ -188,6 +200,18 @@ def _ppv(metrics: dict[str, Compared], limits: Promotion) -> Judged:
     ppv = metrics["ppv"].candidate
     passed = ppv.value is not None and ppv.value >= limits.min_ppv
     return Judged(name="ppv", passed=passed, message=f"PPV {_text(ppv)}, expected at least {limits.min_ppv:g}")
+
+
+def _bands(bands: Sequence[BandShare], few: str) -> Judged:
+    useless, passed = tuple(useless_bands(bands)), None
+    if useless:
+        passed = False if any(each.sure for each in useless) else None
+        message = "; ".join(each.message for each in useless)
+    elif few or not bands:
+        passed, message = None, few or "the shares of the bands were not measured"
+    else:
+        passed, message = True, f"predictions of the test patients: {in_percent(bands)}"
+    return Judged(name="bands", passed=passed, message=message)
 
 
 def _against_live(metrics: dict[str, Compared], not_compared: str | None, limits: Promotion) -> Judged:

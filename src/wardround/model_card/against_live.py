@@ -11,6 +11,7 @@ from wardround.report.report_words import count
 _GATES: Final = {
     "calibration_slope": "Calibration slope",
     "ppv": "Positive predictive value at the high threshold",
+    "bands": "Somebody in each band, and not nearly everybody in one",
     "auroc_against_live": "AUROC against the live model",
 }
 

@@ -7,6 +7,7 @@ from wardround.evaluation.comparison import Comparison
 from wardround.evaluation.definitions import MEASURES
 from wardround.evaluation.metrics import Metric
 from wardround.model_card.against_live import AgainstLive, against_live
+from wardround.model_card.bands import BandLine, band_lines, bands_of_no_use, threshold_facts
 from wardround.model_card.card_words import (
     GATES,
     STATES,
@@ -15,7 +16,6 @@ from wardround.model_card.card_words import (
     metric_name,
     number,
     patients_with_outcome,
-    policy_in_words,
     predicted,
     predictions,
     sentence,
@@ -48,7 +48,7 @@ from wardround.model_card.time_figures import TimeTable, time_table
 from wardround.model_card.tripod import ItemAnswer, reported_items
 from wardround.report.model_facts import MEANINGS, MetricLine, attribution_in_words, label_in_short
 from wardround.report.notices import Notice
-from wardround.report.report_words import count, percent
+from wardround.report.report_words import count
 from wardround.report.stay_flow import Loss, Stage
 from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED
 from wardround.training.model import ModelCard
@@ -98,6 +98,7 @@ class CardPage:
     reasons: tuple[str, ...]
     performance: Performance | None
     thresholds: Facts
+    bands: tuple[BandLine, ...]
     subgroups: tuple[GroupTable, ...]
     by_time: TimeTable | None
     gates: tuple[GateLine, ...]
@@ -141,7 +142,8 @@ def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage
         importance=_importance(card),
         reasons=reasons_in_words(card),
         performance=performance(card, found) if found else None,
-        thresholds=tuple(_thresholds(card)),
+        thresholds=threshold_facts(card),
+        bands=band_lines(card),
         subgroups=group_tables(found.subgroups, card.metrics.get("auroc")) if found else (),
         by_time=time_table(card),
         gates=tuple(_gates(card)),
@@ -168,6 +170,8 @@ def _notices(card: ModelCard) -> Iterator[Notice]:
             f"In the test set, {patients_with_outcome(card.split.test)} had the outcome. The figures show that the"
             " software works; they support no claim about accuracy.",
         )
+    if useless := bands_of_no_use(card):
+        yield Notice("late", "A band of little use", " ".join(useless))
     for gate in card.gates:
         if gate.explanation:
             yield Notice(
@@ -257,14 +261,6 @@ def _importance(card: ModelCard) -> str:
         f" of the test set. Method: {attribution_in_words(card)}. It shows what the model uses, and not what causes the"
         f" outcome.{few} An unknown input is replaced by the figure in the last column, the median of the training set."
     )
-
-
-def _thresholds(card: ModelCard) -> Iterator[tuple[str, str]]:
-    yield "High", f"from {percent(card.thresholds['high'], 2)}"
-    yield "Moderate", f"from {percent(card.thresholds['moderate'], 2)}"
-    yield "Policy", policy_in_words(card.evaluation.policy) if card.evaluation else NOT_STATED
-    if card.evaluation and card.evaluation.policy.reason:
-        yield "Policy not met", card.evaluation.policy.reason
 
 
 def _gates(card: ModelCard) -> Iterator[GateLine]:

@@ -7,7 +7,7 @@ from wardround.evaluation.gates import VERDICTS, in_words
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import Policy
 from wardround.report.model_facts import METRICS, MetricLine, of_the_stay
-from wardround.report.report_words import count, reason_in_words
+from wardround.report.report_words import count, percent, reason_in_words
 from wardround.spec.base import format_duration, parse_duration
 from wardround.spec.conditions import Label
 from wardround.spec.model_card import NOT_STATED
@@ -206,14 +206,29 @@ def onset_in_words(definition: str | None) -> str:
 def policy_in_words(policy: Policy) -> str:
     """Returns how the high threshold was chosen."""
     match policy.name:
+        case "fixed":
+            return "The thresholds came with the model; they were not chosen on scores of patients here"
         case "sensitivity":
-            rule = f"the highest threshold with a sensitivity of at least {policy.target:.2f}"
+            rule = "The highest threshold that reaches the target"
         case "alert_budget":
-            rule = f"the lowest threshold with at most {policy.target:g} alerts per 100 patient-days"
+            rule = "The lowest threshold within the target"
         case _:
-            rule = "the threshold with the highest F1"
-    reached = "" if policy.reached is None else f"; there it reached {policy.reached:.3g}"
-    return f"{rule[0].upper()}{rule[1:]}, on training patients scored out of fold{reached}"
+            rule = "The threshold with the highest F1"
+    not_below = f" that is not below {percent(policy.prevalence or 0)}, the share with the outcome"
+    floor = "" if policy.prevalence is None else not_below
+    return f"{rule}{floor}, on predictions for the training patients, scored out of fold"
+
+
+def target_in_words(policy: Policy) -> str:
+    """Returns the figure that the policy fixes, such as `at most 10 alerts per 100 patient-days`; empty without one."""
+    match policy.name:
+        case "sensitivity":
+            return f"a sensitivity of at least {policy.target:.2f}"
+        case "alert_budget":
+            what = "predictions in the high band" if policy.lock_out is None else "alerts"
+            until = "" if policy.lock_out is None else f", not repeated for {hours(policy.lock_out)}"
+            return f"at most {policy.target:g} {what} per 100 patient-days{until}"
+    return ""
 
 
 def patients_with_outcome(test: Side) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from wardround.evaluation.band_shares import in_percent
 from wardround.evaluation.gates import Verdict, in_words
 from wardround.evaluation.metrics import Metric
 from wardround.report.report_words import count, percent, window
@@ -73,10 +74,7 @@ def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
             *_data(card),
             ("Learned to predict", _learned(card)),
             ("When it predicted in training", _predicted(card)),
-            (
-                "Bands",
-                f"moderate from {percent(card.thresholds['moderate'])}, high from {percent(card.thresholds['high'])}",
-            ),
+            ("Bands", bands_in_words(card)),
             ("Calibration", _calibration(card)),
             ("Inputs", f"{len(card.columns)}, summaries of a patient's values"),
             ("How reasons are found", attribution_in_words(card)),
@@ -84,6 +82,13 @@ def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
         ),
         metrics=tuple(_line(name, metric) for name, metric in card.metrics.items()),
     )
+
+
+def bands_in_words(card: ModelCard) -> str:
+    """Returns where the bands start, and their shares of the test patients' predictions if these were measured."""
+    starts = f"moderate from {percent(card.thresholds['moderate'])}, high from {percent(card.thresholds['high'])}"
+    shares = in_percent(card.evaluation.bands) if card.evaluation else ""
+    return f"{starts}; predictions of the test patients: {shares}" if shares else starts
 
 
 def _learned(card: ModelCard) -> str:

@@ -151,14 +151,15 @@ class MinimumData(SpecModel):
 class Bands(SpecModel):
     """How a score becomes a band. The thresholds are chosen in training and stored with the model."""
 
-    policy: Literal["f1", "sensitivity", "alert_budget"] = Field(
-        description="How the high threshold is chosen on training patients: best F1, a sensitivity, or an alert budget."
+    policy: Literal["alert_budget", "sensitivity", "f1"] = Field(
+        description="How the high threshold is chosen on training patients: an alert budget, a sensitivity, or best F1."
+        " It is never below the share of their predictions with the outcome."
     )
     sensitivity: float | None = Field(
         default=None, gt=0, le=1, description="Share of predictions with the outcome to flag (policy sensitivity)."
     )
     alerts_per_100_patient_days: float | None = Field(
-        default=None, gt=0, description="The most predictions to flag (policy alert_budget)."
+        default=None, gt=0, description="The most alerts to people, with `lock_out` (policy alert_budget)."
     )
     moderate_at: float = Field(gt=0, lt=1, description="The moderate band starts at this part of the high threshold.")
 

@@ -8,6 +8,7 @@ import pandas as pd
 from pydantic import Field
 
 from wardround.candidates.base import Fitted, HyperParameters, Setting
+from wardround.evaluation.alerts import Alerts
 from wardround.evaluation.calibration import calibrated, fit_platt
 from wardround.evaluation.metrics import Metric, measure
 from wardround.evaluation.results import Calibration, Policy
@@ -128,11 +129,11 @@ def out_of_fold(
     return scores
 
 
-def judge(title: str, outcome: np.ndarray, scores: np.ndarray, bands: Bands, hours_per_row: float) -> CandidateResult:
-    """Returns a candidate's result from its out-of-fold scores."""
+def judge(title: str, outcome: np.ndarray, scores: np.ndarray, bands: Bands, alerts: Alerts) -> CandidateResult:
+    """Returns a candidate's result from its out-of-fold scores of all rows at risk, which `alerts` knows as well."""
     calibration = fit_platt(outcome, scores)
     score = calibrated(scores, calibration)
-    threshold, policy = choose_threshold(outcome, score, bands, hours_per_row)
+    threshold, policy = choose_threshold(outcome, score, bands, alerts)
     return CandidateResult(
         title=title,
         threshold=threshold,

@@ -187,7 +187,7 @@ def test_the_command_shows_both_with_what_to_know_first_and_gives_the_same_as_js
     assert lines[0] == f"{first.version} learned from none of these test patients."
     assert "the comparison is not fair" in lines[1]
     assert f"{first.card.split.test.patients} patients" in lines[2]
-    assert "alerts per 100 patient-days, moderate or high" in shown.stdout
+    assert "predictions per 100 patient-days, moderate or high" in shown.stdout
     # A figure has an interval, or a reason why it has none.
     assert all("(" in cell for line in lines[6:-1] for cell in line.split("│")[2:5] if any(map(str.isdigit, cell)))
     said = json.loads(CliRunner().invoke(wardround, [*arguments, "--json"]).stdout)

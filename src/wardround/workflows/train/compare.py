@@ -6,6 +6,7 @@ from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
 from wardround.errors import ModelError, TrainingError
 from wardround.evaluation.comparison import Comparison, Seen, ToJudge, compared, counted, judged
+from wardround.evaluation.results import BandShare
 from wardround.evaluation.tallies import Scores
 from wardround.results.bands import HIGH
 from wardround.settings import Settings
@@ -77,7 +78,7 @@ def _comparison(run: Run, store: ModelStore, settings: Settings) -> Comparison:
         notes=_notes(candidate.card, live.model.card) if live.model else (),
         test=common.counts,
         metrics=common.metrics,
-        gates=judged(alone, common, not_compared, run.condition.promotion),
+        gates=judged(alone, common, _bands(candidate.card), not_compared, run.condition.promotion),
     )
 
 
@@ -113,6 +114,10 @@ def _seen(live: ModelCard, test: Rows, data_digest: str, settings: Settings) -> 
 
 def _scores(model: ScoringModel, table: Table) -> Scores:
     return Scores(table.scored(model.predict), model.card.thresholds[HIGH])
+
+
+def _bands(card: ModelCard) -> tuple[BandShare, ...]:
+    return card.evaluation.bands if card.evaluation else ()
 
 
 def _notes(candidate: ModelCard, live: ModelCard) -> tuple[str, ...]:
