@@ -44,7 +44,9 @@ def time_table(card: ModelCard) -> TimeTable | None:
         note=(
             f"The time since the stay began ({inputs}) advances whatever happens to the patient. What is left without"
             " it is what the model knows of the patient; what it reaches alone is known from the hour of the stay."
-            f" Out-of-fold scores of {count(found.rows)} predictions of the training set, by the chosen candidate."
+            f" Measured on {count(found.rows)} predictions of the training set, each scored by a model that had not"
+            " seen the patient. Where intervals overlap, or are missing, these patients can hardly tell the lines"
+            " apart."
             f"{_MATCHED if _fitted_on_matched(card) else ''}"
         ),
     )
