@@ -10,7 +10,7 @@ from pydantic import Field
 from wardround.candidates.base import Fitted, HyperParameters, Setting
 from wardround.evaluation.alerts import Alerts
 from wardround.evaluation.calibration import calibrated, fit_platt
-from wardround.evaluation.metrics import Metric, measure
+from wardround.evaluation.metrics import Metric, measure_with_intervals
 from wardround.evaluation.results import Calibration, Policy
 from wardround.evaluation.threshold import choose_threshold
 from wardround.spec.base import SpecModel
@@ -129,37 +129,46 @@ def out_of_fold(
     return scores
 
 
-def judge(title: str, outcome: np.ndarray, scores: np.ndarray, bands: Bands, alerts: Alerts) -> CandidateResult:
+class OutOfFold(NamedTuple):
+    """What a candidate is judged on: outcome (0 or 1), out-of-fold score and patient of each row at risk."""
+
+    outcome: np.ndarray
+    scores: np.ndarray
+    patients: pd.Series
+
+    def measured(
+        self, calibration: Calibration, threshold: float, mine: np.ndarray | slice = slice(None)
+    ) -> dict[str, Metric]:
+        """Returns the metrics of all rows, or of some (booleans), with intervals over patients."""
+        score = calibrated(self.scores[mine], calibration)
+        return measure_with_intervals(self.outcome[mine], score, threshold, self.patients[mine])
+
+
+def judge(title: str, rows: OutOfFold, bands: Bands, alerts: Alerts) -> CandidateResult:
     """Returns a candidate's result from its out-of-fold scores of all rows at risk, which `alerts` knows as well."""
-    calibration = fit_platt(outcome, scores)
-    score = calibrated(scores, calibration)
-    threshold, policy = choose_threshold(outcome, score, bands, alerts)
+    calibration = fit_platt(rows.outcome, rows.scores)
+    threshold, policy = choose_threshold(rows.outcome, calibrated(rows.scores, calibration), bands, alerts)
     return CandidateResult(
         title=title,
         threshold=threshold,
-        metrics=measure(outcome, score, threshold),
+        metrics=rows.measured(calibration, threshold),
         calibration=calibration,
         policy=policy,
     )
 
 
 def fold_results(
-    outcome: np.ndarray,
-    folds: np.ndarray,
-    scores: np.ndarray,
-    by_fold: Mapping[int, HyperParameters],
-    result: CandidateResult,
+    rows: OutOfFold, folds: np.ndarray, by_fold: Mapping[int, HyperParameters], result: CandidateResult
 ) -> tuple[FoldResult, ...]:
     """Returns each outer fold's setting and metrics, with the threshold and calibration of all folds together.
 
-    `outcome`, `folds` and out-of-fold `scores` are of the rows that the candidate is judged on.
+    `folds` has the fold of each row.
     """
-    score = calibrated(scores, result.calibration)
     return tuple(
         FoldResult(
             fold=fold,
             settings=dict(setting),
-            metrics=measure(outcome[folds == fold], score[folds == fold], result.threshold),
+            metrics=rows.measured(result.calibration, result.threshold, folds == fold),
         )
         for fold, setting in by_fold.items()
     )

@@ -11,7 +11,7 @@ from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files
 from wardround.evaluation.alerts import Alerts
 from wardround.settings import Settings
-from wardround.training.fitting import TrainingRows, fit, fold_results, judge
+from wardround.training.fitting import OutOfFold, TrainingRows, fit, fold_results, judge
 from wardround.training.nested import Nested, nested_cross_validation
 from wardround.workflows.train.run import Run, load_run, step_of
 
@@ -25,8 +25,9 @@ def fit_candidate(run: str, name: str, settings: Settings) -> None:
         condition, every = opened.condition, opened.table.side(on_test=False)
         alerts = Alerts.of(every.frame, condition.lock_out, opened.task.hours_per_row)
         scores = _out_of_fold(candidate, rows, nested, every.folds, opened)
-        result = judge(candidate.title, every.outcome, scores, condition.bands, alerts)
-        folds = fold_results(every.outcome, every.folds, scores, nested.by_fold, result)
+        judged = OutOfFold(every.outcome, scores, every.patients)
+        result = judge(candidate.title, judged, condition.bands, alerts)
+        folds = fold_results(judged, every.folds, nested.by_fold, result)
         complete = result.model_copy(update={"settings": dict(nested.setting), "folds": folds})
         opened.folder.write_json(run_files.of_candidate(name), complete.model_dump(mode="json"))
         step.count(rows=len(scores), fitted=len(rows.outcome), folds=len(folds))
