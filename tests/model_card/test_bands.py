@@ -31,13 +31,12 @@ def test_a_budget_counts_alerts_and_stands_beside_what_it_reached_on_the_test_pa
     facts = facts_of(with_policy(judged_card, BUDGET))
     assert facts["Policy"] == (
         "The lowest threshold within the target that is not below 1.8 %, the share with the outcome, on predictions for"
-        " the training patients, scored out of fold"
+        " the training patients by models that had not seen them"
     )
     assert facts["Target"] == "At most 10 alerts per 100 patient-days, not repeated for 12 h"
     # 12.3 alerts; the made-up card has 41.5 predictions in the high band.
     assert facts["Reached"] == (
-        "Alerts per 100 patient-days: 9.9 on the training patients, out of fold; 12.3 (9.9 to 15.0) on the test"
-        " patients"
+        "Alerts per 100 patient-days: 9.9 on the training patients; 12.3 (9.9 to 15.0) on the test patients"
     )
     assert "Why not the target" not in facts
 
@@ -53,9 +52,7 @@ def test_a_target_that_was_missed_says_why(judged_card) -> None:
 def test_a_sensitivity_is_the_one_of_the_test_patients(judged_card) -> None:
     facts = facts_of(with_policy(judged_card, Policy(name="sensitivity", target=0.8, reached=0.804)))
     assert facts["Target"] == "A sensitivity of at least 0.80"
-    assert facts["Reached"].endswith(
-        "0.804 on the training patients, out of fold; 0.700 (0.600 to 0.800) on the test patients"
-    )
+    assert facts["Reached"].endswith("0.804 on the training patients; 0.700 (0.600 to 0.800) on the test patients")
 
 
 def test_a_budget_of_an_earlier_release_counted_predictions(evaluated_card) -> None:

@@ -60,7 +60,7 @@ def _reached(card: ModelCard, policy: Policy) -> str:
     name, places = _FIGURES[policy.name]
     trained = NONE if policy.reached is None else number(policy.reached, places)
     test = on_test(card.metrics, card.evaluation, policy) if card.evaluation else None
-    return f"{name}: {trained} on the training patients, out of fold; {estimate(test, places)} on the test patients"
+    return f"{name}: {trained} on the training patients; {estimate(test, places)} on the test patients"
 
 
 def on_test(metrics: dict[str, Metric], evaluation: Evaluation, policy: Policy) -> Metric | None:

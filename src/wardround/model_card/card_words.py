@@ -216,7 +216,7 @@ def policy_in_words(policy: Policy) -> str:
             rule = "The threshold with the highest F1"
     not_below = f" that is not below {percent(policy.prevalence or 0)}, the share with the outcome"
     floor = "" if policy.prevalence is None else not_below
-    return f"{rule}{floor}, on predictions for the training patients, scored out of fold"
+    return f"{rule}{floor}, on predictions for the training patients by models that had not seen them"
 
 
 def target_in_words(policy: Policy) -> str:
