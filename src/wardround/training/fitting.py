@@ -130,9 +130,10 @@ def out_of_fold(
 
 
 class OutOfFold(NamedTuple):
-    """What a candidate is judged on: outcome (0 or 1), out-of-fold score and patient of each row at risk."""
+    """What a candidate is judged on: outcome (0 or 1), fold, out-of-fold score and patient of each row at risk."""
 
     outcome: np.ndarray
+    folds: np.ndarray
     scores: np.ndarray
     patients: pd.Series
 
@@ -146,7 +147,7 @@ class OutOfFold(NamedTuple):
 
 def judge(title: str, rows: OutOfFold, bands: Bands, alerts: Alerts) -> CandidateResult:
     """Returns a candidate's result from its out-of-fold scores of all rows at risk, which `alerts` knows as well."""
-    calibration = fit_platt(rows.outcome, rows.scores)
+    calibration = fit_platt(rows.outcome, rows.scores, rows.folds)
     threshold, policy = choose_threshold(rows.outcome, calibrated(rows.scores, calibration), bands, alerts)
     return CandidateResult(
         title=title,
@@ -158,17 +159,14 @@ def judge(title: str, rows: OutOfFold, bands: Bands, alerts: Alerts) -> Candidat
 
 
 def fold_results(
-    rows: OutOfFold, folds: np.ndarray, by_fold: Mapping[int, HyperParameters], result: CandidateResult
+    rows: OutOfFold, by_fold: Mapping[int, HyperParameters], result: CandidateResult
 ) -> tuple[FoldResult, ...]:
-    """Returns each outer fold's setting and metrics, with the threshold and calibration of all folds together.
-
-    `folds` has the fold of each row.
-    """
+    """Returns each outer fold's setting and metrics, with the threshold and calibration of all folds together."""
     return tuple(
         FoldResult(
             fold=fold,
             settings=dict(setting),
-            metrics=rows.measured(result.calibration, result.threshold, folds == fold),
+            metrics=rows.measured(result.calibration, result.threshold, rows.folds == fold),
         )
         for fold, setting in by_fold.items()
     )
