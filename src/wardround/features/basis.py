@@ -49,7 +49,8 @@ NO_EVENTS: Final = UsedEvents({}, np.zeros(0, dtype=np.int64), np.zeros(0), np.z
 
 def used_events(events: Events, condition: Condition, as_of: datetime) -> dict[str, UsedEvents]:
     """Returns the events behind the scores at as_of, by patient_id; patients without any events are not in it."""
-    moment, windows = micros(as_of), _longest_windows(condition)
+    moment = micros(as_of)
+    windows = {name: micros_long(window) for name, window in condition.reach.items()}
     age = moment - events.time
     longest = events.variable.each(lambda name: windows.get(name, -1), np.int64)
     inside = np.flatnonzero((age >= 0) & (age <= longest) & (events.available <= moment))
@@ -80,12 +81,3 @@ def _in_order(*keys: np.ndarray) -> np.ndarray:
     rank = np.zeros(len(text), dtype=np.int64)
     rank[twins] = np.unique(text[twins].astype("U"), return_inverse=True)[1]
     return np.lexsort([rank, *numbers[::-1]])
-
-
-def _longest_windows(condition: Condition) -> dict[str, int]:
-    """Returns the longest window of each variable, in microseconds."""
-    windows: dict[str, int] = {}
-    for feature in condition.feature_list:
-        window = micros_long(feature.window)
-        windows[feature.variable] = max(window, windows.get(feature.variable, 0))
-    return windows

@@ -138,7 +138,7 @@ class Label(SpecModel):
 class MinimumData(SpecModel):
     """The least that must be known for a score; below it a stay is indeterminate."""
 
-    at_least: int = Field(ge=1, description="How many of the variables need an event in the window.")
+    at_least: int = Field(ge=1, description="How many of the variables need an event in a window of their values.")
     of: tuple[str, ...] = Field(min_length=1, description="The variables that count.")
 
     @model_validator(mode="after")
@@ -324,6 +324,14 @@ class Condition(ConditionFile):
     def longest_window(self) -> timedelta:
         """How long before as_of events are needed."""
         return max(group.window for group in self.features.groups)
+
+    @cached_property
+    def reach(self) -> dict[str, timedelta]:
+        """How long before as_of events of each variable are needed: the longest window of its features."""
+        found: dict[str, timedelta] = {}
+        for feature in self.feature_list:
+            found[feature.variable] = max(feature.window, found.get(feature.variable, feature.window))
+        return found
 
     @model_validator(mode="after")
     def _columns_are_unique(self) -> Self:

@@ -16,7 +16,6 @@ from wardround.errors import FhirError, FhirUnreachable
 from wardround.fhir.client import FhirClient
 from wardround.fhir.page import only
 from wardround.fhir.references import Resource, is_id
-from wardround.fhir.versions import Newest, last_updated
 from wardround.sources.fhir.begins import NOT_READ, HospitalBegin, hospital_begin
 from wardround.sources.fhir.encounter_rule import EncounterRule
 from wardround.sources.fhir.encounters import EncounterRecords
@@ -58,10 +57,10 @@ def _begins(
 ) -> list[HospitalBegin]:
     """Returns the begin of each stay's hospital stay, after searching level by level for what it is a part of."""
     encounters = [encounter for key in stay_ids if (encounter := records.encounter(key)) is not None]
-    wholes: Newest[Resource] = Newest()
+    wholes: dict[str, Resource] = {}
 
     def known(key: str) -> Resource | None:
-        return records.encounter(key) or wholes.by_id.get(key)
+        return records.encounter(key) or wholes.get(key)
 
     def begins() -> list[HospitalBegin]:
         return [hospital_begin(encounter, rule.is_of_more(encounter), known) for encounter in encounters]
@@ -72,14 +71,14 @@ def _begins(
         if not missing:
             break
         for whole in _search(client, missing):
-            wholes.add(str(whole["id"]), last_updated(whole), client.source.bases.localised(whole))
+            wholes[str(whole["id"])] = client.source.bases.localised(whole)
         asked.update(missing)
         so_far = begins()
     return so_far
 
 
 def _search(client: FhirClient, ids: Sequence[str]) -> Iterator[Resource]:
-    """Yields the Encounters of these ids that the server gives."""
+    """Yields the Encounters of these ids that the server gives; if one changes meanwhile, its last version again."""
     size = min(_IDS_PER_SEARCH, client.source.page_size)
     for place in range(0, len(ids), size):
         try:

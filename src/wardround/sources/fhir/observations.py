@@ -16,7 +16,10 @@ from wardround.fhir.times import no_earlier_than, no_later_than
 from wardround.fhir.versions import Seen
 from wardround.sources.fhir.observation import in_our_units, readings_of
 from wardround.sources.fhir.observation_shape import OBSERVATION, Observation
+from wardround.spec.servers import ServerProfile
 from wardround.spec.variables import Variable
+
+Criterion = tuple[str, list[str]]
 
 OTHER_PATIENT: Final = "other_patient"  # the server answered with a patient who was not asked for
 
@@ -25,33 +28,48 @@ def fetch(
     client: FhirClient,
     patient_ids: Sequence[str],
     variables: Mapping[str, Variable],
-    start: datetime,
+    starts: Mapping[str, datetime],
     end: datetime,
 ) -> Readings:
-    """Returns all readings of the patients that a server dates between start and end, both inclusive.
+    """Returns all readings of the patients that a server dates between their variable's start and end, both inclusive.
 
-    Sends one search for `patients_per_search` patients, or a few if the profile allows fewer codes; `threads` searches
-    at a time. The server may read a time as a whole minute or day, so some readings outside come along. If an
-    Observation changes meanwhile, its last version counts; one about somebody else has problem other_patient or
-    foreign_reference.
+    Sends one search for `patients_per_search` patients and each different start, or a few if the profile allows fewer
+    codes; `threads` searches at a time. Where a server is searched by category, all is read since the first start. The
+    server may read a time as a whole minute or day, so some readings outside come along. If an Observation changes
+    meanwhile, its last version counts; one about somebody else has problem other_patient or foreign_reference.
     """
     rule = reading_rule(variables, client.source.translation)
+    searches = _searches(rule, client.source.profile, starts)
     size = client.source.patients_per_search
     groups = [patient_ids[place : place + size] for place in range(0, len(patient_ids), size)]
     with ThreadPoolExecutor(client.source.threads) as pool:
-        parts = list(pool.map(lambda group: _fetch_group(client, group, rule, start, end), groups))
+        parts = list(pool.map(lambda group: _fetch_group(client, group, rule, searches, end), groups))
     return Readings.together(parts)
 
 
+def _searches(
+    rule: ReadingRule, profile: ServerProfile, starts: Mapping[str, datetime]
+) -> list[tuple[datetime, Criterion]]:
+    """Returns since when to search by which criterion, earliest first, and by none twice."""
+    found: dict[str, tuple[datetime, Criterion]] = {}
+    for start, part in rule.starting(starts):
+        for criterion in part.criteria(profile):
+            found.setdefault(str(criterion), (start, criterion))
+    return list(found.values())
+
+
 def _fetch_group(
-    client: FhirClient, patient_ids: Sequence[str], rule: ReadingRule, start: datetime, end: datetime
+    client: FhirClient,
+    patient_ids: Sequence[str],
+    rule: ReadingRule,
+    searches: Sequence[tuple[datetime, Criterion]],
+    end: datetime,
 ) -> Readings:
-    profile = client.source.profile
-    patients = ("patient", patient_values(patient_ids, profile))
-    dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
+    patients = ("patient", patient_values(patient_ids, client.source.profile))
     rows: list[Row] = []
     seen, newest = Seen(), dict[str, int]()  # source_ref -> readings before this place are of an earlier version
-    for criterion in rule.criteria(profile):
+    for start, criterion in searches:
+        dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
         for page in client.pages("Observation", [patients, criterion, *dates], OBSERVATION, seen):
             if seen.again:
                 for observation in page:

@@ -57,9 +57,10 @@ class Asked(NamedTuple):
         """Returns one stay or one Encounter set aside (`reason`); nothing if it is not a stay of this span."""
         ids = {"stay_id": encounter.get("id"), "patient_id": ""}
         try:
-            counted = self._within_span(encounter)
+            counted = self.rule.bounds(encounter, bounds_of(encounter.get("period")), self.places)
+            within = self._within_span(encounter, counted)
             ids["patient_id"] = patient_of(encounter)
-            return [{**ids, **self._stay(encounter, counted)}] if counted else []
+            return [{**ids, **self._stay(encounter, counted, within)}] if within else []
         except _Unusable as reason:
             return [{**ids, "reason": str(reason)}]
         except (AttributeError, TypeError, ValueError):
@@ -69,21 +70,16 @@ class Asked(NamedTuple):
     def _until(self) -> int:
         return LATEST if self.as_of is None else self.as_of
 
-    def _counted(self, encounter: Resource) -> list[Bounds]:
-        """Returns the times of the Encounter that count."""
-        return self.rule.bounds(encounter, bounds_of(encounter.get("period")), self.places)
-
-    def _within_span(self, encounter: Resource) -> list[Bounds]:
-        """Returns those of them that may overlap the span."""
+    def _within_span(self, encounter: Resource, counted: Sequence[Bounds]) -> list[Bounds]:
+        """Returns those of the Encounter's times that count that may overlap the span."""
         whole = bounds_of(encounter.get("period"))
-        counted = self._counted(encounter)
         # An Encounter without any time belongs to no known span, and cannot be found by date.
         lost = self.as_of is not None and whole.is_timeless and encounter.get("status") not in GOING_ON
         if lost or not whole.may_overlap(self.start, self._until):
             return []
         return [one for one in counted if one.may_overlap(self.start, self._until)]
 
-    def _stay(self, encounter: Resource, counted: Sequence[Bounds]) -> dict[str, Any]:
+    def _stay(self, encounter: Resource, counted: Sequence[Bounds], within: Sequence[Bounds]) -> dict[str, Any]:
         subject, patient = encounter.get("subject"), patient_of(encounter)
         if patient and contradicts(subject, "Patient"):
             raise _Unusable(MALFORMED)
@@ -97,8 +93,8 @@ class Asked(NamedTuple):
         status = encounter.get("status")
         of_hospital = hospital_begin(encounter, self.rule.is_of_more(encounter), self.known.encounter)
         return {
-            **_times(counted, self.as_of),
-            "unit_begin": unit_begin(self._counted(encounter), self.as_of),
+            **_times(within, self.as_of),
+            "unit_begin": unit_begin(counted, self.as_of),
             "hospital_begin": of_hospital.begin,
             "hospital_unknown": of_hospital.reason,
             **person._asdict(),
