@@ -71,6 +71,7 @@ def test_only_groups_that_can_be_compared_are_said_to_be(evaluated_card: ModelCa
     found = answers(evaluated_card.model_copy(update={"evaluation": evaluation}))
     assert "Groups are compared" not in found["(5)(i)"]
     assert found["(7)(ii)"] == f"{NOT_PERFORMED}: every group is too small"
+    assert found["(4)(iii)"].endswith("every group is too small to be shown, or not recorded.")
 
 
 def test_what_the_figures_are_of_is_told_with_them(judged_card: ModelCard) -> None:

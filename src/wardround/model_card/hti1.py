@@ -110,9 +110,11 @@ def _inputs_of_the_rule(card: ModelCard) -> str:
 
 
 def _representativeness(card: ModelCard) -> str:
+    if not _subgroups(card):
+        return NOT_PERFORMED
     groups = [_counts(group) for group in _subgroups(card) if group.attribute != "unit" and group.cells]
     test = side(card.split.test.patients, card.split.test.stays)
-    return f"Of the test set ({test}): {' '.join(groups)}" if groups else NOT_PERFORMED
+    return f"Of the test set ({test}): {' '.join(groups) or 'every group is too small to be shown, or not recorded.'}"
 
 
 def _counts(group: Subgroups) -> str:
