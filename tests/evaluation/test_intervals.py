@@ -159,6 +159,27 @@ def test_a_difference_needs_ten_patients_in_both_figures() -> None:
         assert interval_of_difference(*pair) == Interval(reason="too few patients (9) for an interval")
 
 
+@pytest.mark.parametrize(("patients", "floor", "ceiling"), [(12, 0.93, 0.98), (3, 0.8, 0.92)])
+def test_a_difference_of_shares_is_covered_as_promised_from_about_ten_patients_on(
+    patients: int, floor: float, ceiling: float
+) -> None:
+    # Six rows of each patient, which resemble each other; two models whose scores do, too, flag a fifth and a third.
+    generator, trainings = np.random.default_rng(12), 500
+    scores = generator.multivariate_normal([0, 0], [[1, 0.7], [0.7, 1]], size=(trainings, patients, 7))
+    resembling = np.sqrt(0.7) * scores[:, :, :1] + np.sqrt(0.3) * scores[:, :, 1:]
+    hits = (resembling > norm.ppf([4 / 5, 2 / 3])).sum(axis=2).astype(float)
+    covered, rows = [], np.full(patients, 6.0)
+    for training in hits:
+        ours, theirs = (
+            Estimate(each.sum() / rows.sum(), share_interval(each, rows), each - each.sum() / rows.sum() * rows, 10)
+            for each in training.T
+        )
+        low, high, _ = interval_of_difference(ours, theirs)
+        if low is not None and high is not None:
+            covered.append(low <= 1 / 5 - 1 / 3 <= high)
+    assert floor <= np.mean(covered) <= ceiling
+
+
 def test_a_quantile_covers_its_share_and_its_interval_lies_between_values_in_order() -> None:
     values, patients = np.arange(1.0, 41), np.arange(40)
     assert [quantile(values, share) for share in (0.0, 0.25, 0.5, 0.501, 1.0)] == [1, 10, 20, 21, 40]
