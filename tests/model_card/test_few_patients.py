@@ -61,9 +61,14 @@ def test_no_curve_is_drawn_of_a_figure_without_an_interval(small_card: ModelCard
     assert few is not None
     assert [getattr(few, name) for name in CHARTS] == [""] * 4
     assert (few.bins, few.decisions) == ((), ())
-    assert few.not_drawn == few.not_drawn_calibration == f"Not drawn: {FEW}."
+    reasons = (few.not_drawn_roc, few.not_drawn_precision_recall, few.not_drawn_calibration)
+    assert set(reasons) == {f"Not drawn: {FEW}."}
     assert render_card(small_card).count(f"Not drawn: {FEW}.") == 4
     assert all(getattr(enough, name) for name in CHARTS)
+    imprecise = judged_card.model_copy(update={"metrics": {**judged_card.metrics, "auprc": ONE}})
+    found = card_page(imprecise).performance
+    assert found is not None
+    assert [bool(getattr(found, name)) for name in CHARTS] == [True, False, True, True]
 
 
 def test_a_group_without_an_interval_has_no_dot() -> None:

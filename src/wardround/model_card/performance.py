@@ -43,7 +43,7 @@ from wardround.training.model import ModelCard
 
 @dataclass(frozen=True)
 class Performance:
-    """What was measured on the test set. Charts are SVG text, "" for the reason `not_drawn` or `not_drawn_calibration`.
+    """What was measured on the test set. Charts are SVG text, "" for the reason in the `not_drawn` that follows.
 
     `basis` says, for captions, which predictions the figures are of.
     """
@@ -53,8 +53,9 @@ class Performance:
     metrics: tuple[MetricLine, ...]
     matched: MatchedComparison | None
     roc: str
+    not_drawn_roc: str
     precision_recall: str
-    not_drawn: str
+    not_drawn_precision_recall: str
     calibration: tuple[MetricLine, ...]
     calibration_method: str
     calibration_curve: str
@@ -86,8 +87,11 @@ def performance(card: ModelCard, evaluation: Evaluation) -> Performance:
     metrics, high = card.metrics, card.thresholds["high"]
     specificity, sensitivity, ppv = (metrics.get(name) for name in ("specificity", "sensitivity", "ppv"))
     # A curve of so few patients that its figure has no interval shows these patients and nothing of the model.
-    ranked, calibrated = metrics.get("auroc"), evaluation.calibration.slope
-    curves = evaluation.curves if _has_interval(ranked) else Curves(roc=(), precision_recall=())
+    ranked, precise, calibrated = metrics.get("auroc"), metrics.get("auprc"), evaluation.calibration.slope
+    curves = Curves(
+        roc=evaluation.curves.roc if _has_interval(ranked) else (),
+        precision_recall=evaluation.curves.precision_recall if _has_interval(precise) else (),
+    )
     bins = evaluation.calibration.bins if _has_interval(calibrated) else ()
     decisions = evaluation.decision_curve if _has_interval(calibrated) else ()
     return Performance(
@@ -96,8 +100,9 @@ def performance(card: ModelCard, evaluation: Evaluation) -> Performance:
         matched=on_matched_hours(card, evaluation),
         metrics=tuple(line(metric_name(name), metric) for name, metric in metrics.items()),
         roc=roc_chart(curves, (specificity, sensitivity), high),
+        not_drawn_roc=_not_drawn(ranked),
         precision_recall=precision_recall_chart(curves, (sensitivity, ppv), high, metrics.get("prevalence")),
-        not_drawn=_not_drawn(ranked),
+        not_drawn_precision_recall=_not_drawn(precise),
         calibration=tuple(_calibration(evaluation.calibration)),
         calibration_method=_calibration_method(card),
         calibration_curve=calibration_chart(bins),
