@@ -13,7 +13,7 @@ from wardround.report.svg import svg
 
 # Of a curve's drawing: its size, and the space for axes and legend.
 _WIDTH, _HEIGHT = 360, 350
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 46, 50
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 16, 46, 50
 # Of the drawing of a whisker, which is in a table cell.
 _WHISKER_WIDTH, _WHISKER_HEIGHT = 170, 20
 _LARGEST_MARK: Final = 6.0
