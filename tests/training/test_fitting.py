@@ -86,6 +86,18 @@ def test_a_sample_has_all_rows_of_patients_that_the_seed_decides() -> None:
     assert len(rows.some(100, seed=1).outcome) == 100
 
 
+def test_a_thinned_sample_has_a_few_rows_of_every_patient_that_the_seed_decides() -> None:
+    names = np.r_[np.repeat([f"p{n}" for n in range(10)], 9), [f"q{n}" for n in range(10)]]
+    rows = _rows()._replace(patients=pd.Series(names))
+    few = rows.thinned(60, seed=1)
+    assert few.patients.value_counts().sort_index().tolist() == [3] * 10 + [1] * 10
+    assert few.features.index.is_monotonic_increasing
+    assert few.features.equals(rows.thinned(60, seed=1).features)
+    assert not few.features.index.equals(rows.thinned(60, seed=2).features.index)
+    assert rows.thinned(5, seed=1).patients.is_unique, "one of each, however many patients there are"
+    assert rows.thinned(100, seed=1) is rows
+
+
 def test_the_best_f1_is_chosen_and_of_equals_the_first() -> None:
     def result(f1: float) -> CandidateResult:
         return CandidateResult(title="", threshold=0.5, metrics={"f1": Metric(value=f1)})

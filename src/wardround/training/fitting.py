@@ -42,6 +42,16 @@ class TrainingRows(NamedTuple):
         drawn = rows.iloc[np.random.default_rng(seed).permutation(len(rows))]
         return self.take(self.patients.isin(drawn.index[drawn.cumsum() <= most]).to_numpy())
 
+    def thinned(self, most: int, seed: int) -> Self:
+        """Returns so few rows of each patient, drawn at random, that there are at most `most`; but one of each."""
+        if len(self.outcome) <= most:
+            return self
+        each, order = most // self.patients.nunique(), np.random.default_rng(seed).permutation(len(self.outcome))
+        drawn = self.patients.iloc[order]
+        place = np.empty(len(order), dtype=int)
+        place[order] = drawn.groupby(drawn.to_numpy()).cumcount().to_numpy()
+        return self.take(place < max(each, 1))
+
     def without(self, *columns: str) -> Self:
         """Returns the rows without some features."""
         return self._replace(features=self.features.drop(columns=list(columns)))
@@ -114,8 +124,10 @@ def for_a_sample(candidate: type[Fitted], setting: HyperParameters, share: float
 
     A number of rows does not fall below 1, or below what it was.
     """
+    if share >= 1:
+        return setting
     fewer = {name: max(min(1.0, setting[name]), setting[name] * share) for name in candidate.in_rows if name in setting}
-    return {**setting, **fewer} if share < 1 else setting
+    return {**setting, **fewer}
 
 
 def out_of_fold(
