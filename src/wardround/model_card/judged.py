@@ -167,7 +167,8 @@ def alert_note(card: ModelCard, found: AlertEpisodes | None) -> str:
         return "Alerts with a lock-out were not measured by the earlier release that made this card."
     follows = "the stay is one with the outcome" if is_coded(card) else "the outcome follows one of them"
     return (
-        f"{count(found.alerts)} alerts on {stays_in_words(found.stays)}, {count(found.true_alerts)} of them true;"
+        f"{count(found.alerts)} {'alert' if found.alerts == 1 else 'alerts'} on {stays_in_words(found.stays)},"
+        f" {count(found.true_alerts)} of them true;"
         f" {count(found.stays_alerted)} of {count(found.stays_with_outcome)} stays with the outcome had a true one."
         f" An alert is not repeated for {hours(found.lock_out)}; it stands for the prediction that raises it and those"
         f" held back after it, and is true if {follows}."
