@@ -25,7 +25,8 @@ from wardround.core.reading_rule import ReadingRule, reading_rule
 from wardround.core.readings import Readings
 from wardround.core.texts import Texts
 from wardround.features.basis import NO_EVENTS, used_events
-from wardround.features.build import DAYS_PER_YEAR, Index, feature_values
+from wardround.features.build import feature_values
+from wardround.features.index import DAYS_PER_YEAR, Index
 from wardround.fhir.references import Bases
 from wardround.results.fhir_validity import check_risk_assessment
 from wardround.results.risk_assessment import Assessment, Screening, risk_assessment

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 from pathlib import Path
 
@@ -99,6 +100,24 @@ def test_the_question_says_whether_the_live_model_knows_the_test_patients_and_li
     assert subject == f"Sepsis: may {version} go live?"
     assert lines[0] == "**No model is live, so the candidate is not compared.**"
     assert lines[1].startswith(f"[The candidate's model card]({place}/models/sepsis/{version}/card.html)")
+
+
+def test_the_question_says_what_the_figures_are_of_and_gives_none_without_its_interval(trained_models, monkeypatch):
+    runs = trained_models.parent / "runs"
+    monkeypatch.setenv("WARDROUND_RUNS", str(runs))
+    monkeypatch.setenv("WARDROUND_MODELS", str(trained_models))
+    (run,) = (folder.name for folder in runs.iterdir())
+
+    _, shown = training_tasks.question(run)
+
+    above, _, table = shown.partition("| on the same test patients")
+    for name in ("Predicts", "Evaluated on", "What that does to the figures", "Not evaluated"):
+        assert f"* {name}: " in above
+    assert "* Alerts per 100 patient-days: " in above
+    figures = re.findall(r"\d\.\d{3} \(([^)]*\)?)", table)
+    assert figures
+    assert [said for said in figures if not re.search(r" to |too few|no interval", said)] == []
+    assert re.findall(r"\d\.\d{3} \|", table) == []
 
 
 @pytest.fixture(scope="module")

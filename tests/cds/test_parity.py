@@ -23,7 +23,8 @@ from wardround.core.events import admit
 from wardround.core.stays import eligible, index_after, index_as_of
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.mimic2fhir import Selection, mimic2fhir
-from wardround.features.build import Index, feature_values
+from wardround.features.build import feature_values
+from wardround.features.index import Index
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.sources.fhir.server import FhirServerSource

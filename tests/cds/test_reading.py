@@ -30,7 +30,7 @@ from wardround.core.events import admit
 from wardround.demo.fhir_server.faults import Fault, FaultPlan
 from wardround.demo.fhir_server.running import RunningServer, running_server
 from wardround.demo.fhir_server.sign_in import Clients
-from wardround.features.build import Index
+from wardround.features.index import Index
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.sign_in import BearerToken, ClientSecret

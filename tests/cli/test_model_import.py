@@ -20,6 +20,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from sklearn.linear_model import LogisticRegression
+from tests.fixtures.icu import AS_OF
 
 from wardround.adapters.models.store import ModelStore
 from wardround.cli.main import wardround
@@ -257,6 +258,62 @@ def test_another_release_of_scikit_learn_is_refused_at_import(tmp_path, call) ->
     result = call("model", "import", file, "--condition", "sepsis", "--trust", sha256(file))
     assert isinstance(result.exception, ModelError)
     assert f"but {here} is installed; dump it again" in str(result.exception)
+
+
+# Of a model whose log-odds are the lactate less 4: the tutorial's three patients, and scores around its thresholds.
+TUTORIAL = {"sick": (0.86, "high"), "stable": (0.39, "low"), "well": (0.21, "low")}
+AT_THE_EDGES = {"a": (0.3999, "low"), "b": (0.4001, "moderate"), "c": (0.6999, "moderate"), "d": (0.7001, "high")}
+
+
+@pytest.fixture
+def of_lactate(tmp_path: Path) -> Path:
+    name = "lactate__last_24h"
+    rows = pd.DataFrame({name: np.linspace(0, 8, 40)})
+    fitted = LogisticRegression().fit(rows, (rows[name] > 4).astype(int))
+    fitted.coef_, fitted.intercept_ = np.array([[1.0]]), np.array([-4.0])
+    return dumped(tmp_path / "lactate.joblib", [name], fitted)
+
+
+def test_with_the_tutorials_thresholds_its_three_patients_are_in_the_bands_of_its_page(of_lactate, call, icu) -> None:
+    imported(call, of_lactate, "--threshold", 0.7, "--moderate-from", 0.4)
+    expected = TUTORIAL | AT_THE_EDGES
+    for name, (probability, _) in expected.items():
+        icu.stay(name, lactate=4 + float(np.log(probability / (1 - probability))))
+    with running_server() as server:
+        icu.upload(server.base_url)
+        result = call("screen", "sepsis", "--source", server.base_url, "--as-of", AS_OF.isoformat(), "--json")
+        assert result.exit_code == 0, result.output + str(result.exception)
+        with FhirClient(FhirEndpoint(server.base_url)) as client:
+            written = list(client.search("RiskAssessment", {}))
+    predicted = {one["encounter"]["reference"].removeprefix("Encounter/e-"): one["prediction"][0] for one in written}
+    found = {
+        name: (one["probabilityDecimal"], one["qualitativeRisk"]["coding"][0]["code"])
+        for name, one in predicted.items()
+    }
+    assert found == {
+        name: (pytest.approx(probability, abs=1e-6), band) for name, (probability, band) in expected.items()
+    }
+
+
+def test_the_bands_of_an_imported_model_start_where_the_import_says(of_lactate, call) -> None:
+    given = imported(call, of_lactate, "--threshold", 0.7, "--moderate-from", 0.4)
+    assert given["thresholds"] == {"moderate": 0.4, "high": 0.7}
+    card = json.loads(call("model", "show", "sepsis", given["version"], "--json").stdout)
+    assert card["thresholds"] == {"moderate": 0.4, "high": 0.7}
+    assert card["candidates"]["imported"]["policy"]["name"] == "fixed"
+    assert "came with the model" in call("model", "show", "sepsis", given["version"]).stdout
+    # Without them: where the file says, and at the condition's part of it.
+    assert imported(call, of_lactate)["thresholds"] == {"moderate": 0.25, "high": 0.5}
+    words = ("--condition", "sepsis", "--trust", sha256(of_lactate), "--moderate-from", 0.4)
+    assert "Bands: moderate from 0.400, high from 0.500." in call("model", "import", of_lactate, *words).stdout
+
+
+@pytest.mark.parametrize("moderate", [0, 0.7, 0.9, -0.1])
+def test_a_moderate_band_that_does_not_begin_below_the_high_one_is_refused(of_lactate, call, moderate) -> None:
+    words = ("--condition", "sepsis", "--trust", sha256(of_lactate), "--threshold", 0.7, "--moderate-from", moderate)
+    refused = call("model", "import", of_lactate, *words)
+    assert isinstance(refused.exception, ModelError)
+    assert "expected a probability above 0 and below 0.7, where the high band begins" in str(refused.exception)
 
 
 def test_imputed_values_replace_unknown_ones_and_other_inputs_are_required(tmp_path, call) -> None:

@@ -100,7 +100,8 @@ def test_list_tells_live_from_stored(call, versions) -> None:
 def test_show_gives_the_live_card_or_the_one_asked_for(call, versions) -> None:
     assert _json(call("model", "show", "sepsis", "--json"))["version"] == versions[0]
     assert _json(call("model", "show", "sepsis", versions[1], "--json"))["version"] == versions[1]
-    assert "over_before_prediction 1" in call("model", "show", "sepsis").stdout
+    said = " ".join(call("model", "show", "sepsis").stdout.replace("│", " ").split())
+    assert "stay over before its first prediction: 1" in said
 
 
 def test_show_writes_the_card_as_a_page_with_its_comparison(call, versions, models: Path, tmp_path: Path) -> None:

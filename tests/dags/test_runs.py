@@ -189,9 +189,9 @@ def test_a_task_that_waits_for_its_source_gives_up_its_slot_and_loses_nothing(ho
     impatient = {**connection, "extra": {**connection.get("extra", {}), "retries": 1}}
     monkeypatch.setenv("AIRFLOW_CONN_FHIR_DEFAULT", json.dumps(impatient))
     monkeypatch.setattr("wardround.airflow.screening_tasks.LOOK_AGAIN", timedelta(seconds=1))
-    # A request, its one repetition, and the check whether the server is down. Finding the stays takes four: what the
-    # server is, whether it takes results, and searches by date and by status.
-    outages = Fault(kind="drop", times=3), Fault(kind="drop", skip=4, times=3)
+    # A request, its one repetition, and the check whether the server is down. Finding the stays takes five: what the
+    # server is, whether it takes results, searches by date and by status, and the Encounters of the hospital stays.
+    outages = Fault(kind="drop", times=3), Fault(kind="drop", skip=5, times=3)
     hospital.server.misbehave(FaultPlan(faults=outages))
 
     # Run in a process of its own, a DAG run starts, according to Airflow, at its logical date.

@@ -119,6 +119,19 @@ def test_alerts_per_true_alert_are_the_inverse_of_the_share_that_is_true() -> No
     assert (found.low, found.high) == pytest.approx((1 / share.high, 1 / share.low), rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("hours", "lock_out", "most"), [(8, FOUR, 2), (9, FOUR, 3), (9, HOUR / 2, 9), (9, timedelta(), 9), (1, FOUR, 1)]
+)
+def test_no_more_alerts_are_thought_possible_than_the_lock_out_allows(hours, lock_out, most) -> None:
+    silent, loud = (
+        _found(*(_stay(f"s{n}", each * hours, "." * hours) for n in range(12)), lock_out=lock_out) for each in ".x"
+    )
+    assert loud.alerts == 12 * most
+    # Of 12 patients without an alert, the interval is that of none of 12 who could have had so many each.
+    high = binomtest(0, 12).proportion_ci(method="wilson").high
+    assert silent.alerts_per_100_patient_days.high == pytest.approx(high * most / hours * 2400)
+
+
 def test_without_a_lock_out_every_flagged_prediction_is_an_alert() -> None:
     found = _found(_stay("a", "xxxx", "..xx"), lock_out=timedelta())
     assert (found.alerts, found.true_alerts) == (4, 2)

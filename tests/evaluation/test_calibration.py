@@ -50,12 +50,12 @@ def _scored(slope: float, intercept: float, rows: int = 4000) -> tuple[np.ndarra
 
 def test_platt_finds_the_factor_and_the_shift() -> None:
     outcome, score = _scored(slope=0.5, intercept=-0.7)
-    found = fit_platt(outcome, score)
+    found = fit_platt(outcome, score, np.zeros(len(outcome)))
     assert (found.slope, found.intercept) == pytest.approx((0.5, -0.7), abs=0.1)
 
 
 def test_platt_stays_finite_where_scores_separate_outcomes() -> None:
-    found = fit_platt(np.array([0, 0, 0, 1, 1, 1]), np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9]))
+    found = fit_platt(np.array([0, 0, 0, 1, 1, 1]), np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9]), np.zeros(6))
     assert found.method == "platt"
     assert 0 < found.slope < 10
 
@@ -69,14 +69,43 @@ def test_platt_learns_from_platts_targets() -> None:
     reference = LogisticRegression(C=np.inf, tol=1e-10, max_iter=5000).fit(
         np.tile(log_odds(score), 2)[:, None], both, sample_weight=np.r_[target, 1 - target]
     )
-    found = fit_platt(outcome, score)
+    found = fit_platt(outcome, score, np.zeros(len(outcome)))
     assert (found.slope, found.intercept) == pytest.approx((reference.coef_[0, 0], reference.intercept_[0]), abs=1e-5)
     plain = LogisticRegression(C=np.inf, tol=1e-10, max_iter=5000).fit(log_odds(score)[:, None], outcome)
     assert found.slope < 0.9 * plain.coef_[0, 0], "with the outcomes themselves the slope would be another"
 
 
+def test_a_shift_of_whole_folds_does_not_flatten_the_slope() -> None:
+    # The models of three folds differ by a shift: too low where the outcome is frequent, as their training lacked it.
+    generator = np.random.default_rng(4)
+    folds = np.repeat([5, 1, 3], 3000)
+    frequent = np.repeat([-2.0, -1.0, 0.0], 3000)
+    true = generator.normal(frequent, 1.0)
+    outcome = (generator.random(9000) < probability(true)).astype(int)
+    score = probability((true - 1.5 * frequent) / 0.5)
+    found, pooled = fit_platt(outcome, score, folds), fit_platt(outcome, score, np.zeros(9000))
+    assert found.slope == pytest.approx(0.5, abs=0.04)
+    assert pooled.slope < 0.85 * found.slope
+    # The same slope as that of a regression with an indicator for each fold.
+    fold = (folds[:, None] == np.unique(folds)).astype(float)
+    reference = LogisticRegression(C=np.inf, tol=1e-10, max_iter=5000, fit_intercept=False).fit(
+        np.column_stack([log_odds(score), fold]), outcome
+    )
+    assert found.slope == pytest.approx(reference.coef_[0, 0], abs=2e-3)
+    assert calibrated(score, found).mean() == pytest.approx(outcome.mean(), abs=1e-3)
+
+
+def test_a_fold_without_the_outcome_says_nothing_about_the_slope_and_breaks_nothing() -> None:
+    outcome, score = _scored(slope=0.5, intercept=-0.7)
+    alone = fit_platt(outcome, score, np.zeros(len(outcome)))
+    more = np.r_[outcome, np.zeros(50, dtype=int)], np.r_[score, np.full(50, 0.3)]
+    found = fit_platt(*more, np.r_[np.zeros(len(outcome)), np.ones(50)])
+    assert found.slope == pytest.approx(alone.slope, abs=1e-3)
+    assert found.intercept < alone.intercept, "the mean score is the share with the outcome, of all rows"
+
+
 def test_scores_that_fall_with_the_outcome_are_not_reversed() -> None:
-    found = fit_platt(np.array([1, 1, 1, 0, 0, 0]), np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9]))
+    found = fit_platt(np.array([1, 1, 1, 0, 0, 0]), np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9]), np.zeros(6))
     assert (found.method, found.reason) == ("none", "out-of-fold scores do not rise with the outcome")
 
 

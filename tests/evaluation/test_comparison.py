@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wardround.evaluation.band_shares import band_shares
 from wardround.evaluation.comparison import (
     SLOPE,
     Compared,
@@ -11,17 +12,28 @@ from wardround.evaluation.comparison import (
     Judged,
     OnTest,
     Seen,
+    ToJudge,
     compared,
     counted,
     judged,
 )
 from wardround.evaluation.comparison_text import as_markdown
 from wardround.evaluation.metrics import Metric
+from wardround.evaluation.results import BandShare
 from wardround.evaluation.tallies import Scores
 from wardround.spec.promotion import Promotion
 
 LIMITS = Promotion()
+
+
+def _bands(**rows: int) -> tuple[BandShare, ...]:
+    """So many patients with a prediction in each band."""
+    score, n = np.repeat([0.1, 0.3, 0.5], list(rows.values())), sum(rows.values())
+    return band_shares(np.zeros(n, dtype=int), Scores(score, 0.4), 0.2, pd.Series(range(n)))
+
+
 MANY = OnTest(rows=400, patients=200, patients_with_outcome=80)
+BANDS = _bands(low=330, moderate=50, high=20)
 UNDEFINED = Metric(value=None, reason="no stay reaches the threshold")
 
 
@@ -36,11 +48,12 @@ def figures(slope: float = 1.0, ppv: float | None = 0.5, difference: float | Non
 
 
 def gates(counts: OnTest = MANY, limits: Promotion = LIMITS, **found: float | None) -> dict[str, bool | None]:
-    return {gate.name: gate.passed for gate in judged(figures(**found), counts, "none is live", limits)}
+    both = ToJudge(figures(**found), counts)
+    return {gate.name: gate.passed for gate in judged(both, both, BANDS, "none is live", limits)}
 
 
 def test_a_calibrated_model_that_is_as_good_as_live_passes() -> None:
-    assert gates() == {"calibration_slope": True, "ppv": True, "auroc_against_live": True}
+    assert gates() == {"calibration_slope": True, "ppv": True, "bands": True, "auroc_against_live": True}
 
 
 @pytest.mark.parametrize(("slope", "passes"), [(0.69, False), (0.7, True), (1.4, True), (1.41, False)])
@@ -59,13 +72,13 @@ def test_a_model_that_loses_more_auroc_than_the_margin_fails(difference, passes)
 
 
 def test_the_first_model_is_judged_by_everything_but_a_comparison() -> None:
-    assert gates(difference=None) == {"calibration_slope": True, "ppv": True, "auroc_against_live": None}
+    assert gates(difference=None) == {"calibration_slope": True, "ppv": True, "bands": True, "auroc_against_live": None}
 
 
 @pytest.mark.parametrize("with_outcome", [49, 151])
 def test_with_few_patients_with_or_without_the_outcome_no_gate_judges(with_outcome) -> None:
     few = MANY.model_copy(update={"patients_with_outcome": with_outcome})
-    assert gates(few, slope=9.0) == dict.fromkeys(("calibration_slope", "ppv", "auroc_against_live"))
+    assert gates(few, slope=9.0) == dict.fromkeys(("calibration_slope", "ppv", "bands", "auroc_against_live"))
 
 
 @pytest.mark.parametrize("with_outcome", [50, 150])
@@ -74,8 +87,59 @@ def test_just_enough_patients_with_and_without_the_outcome_are_judged(with_outco
     assert gates(enough, slope=9.0)["calibration_slope"] is False
 
 
+def test_slope_and_ppv_are_judged_at_all_hours_and_the_difference_at_those_of_both_models() -> None:
+    everywhere, common = figures(slope=9.0, ppv=0.01), figures(difference=-0.5)
+    assert [gate.passed for gate in judged(ToJudge(everywhere, MANY), ToJudge(common, MANY), BANDS, None, LIMITS)] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    few = ToJudge(common, MANY.model_copy(update={"patients_with_outcome": 2}))
+    found = {gate.name: gate for gate in judged(ToJudge(figures(), MANY), few, BANDS, None, LIMITS)}
+    assert (found[SLOPE].passed, found["ppv"].passed, found["auroc_against_live"].passed) == (True, True, None)
+    assert found["auroc_against_live"].message.startswith("too few to judge: 2 test patients with the outcome")
+
+
+def _of_bands(counts: OnTest = MANY, **rows: int) -> Judged:
+    both = ToJudge(figures(), counts)
+    return judged(both, both, _bands(**rows) if rows else (), None, LIMITS)[2]
+
+
+def test_a_model_with_a_band_that_is_of_no_use_fails_and_says_which_and_what_to_do() -> None:
+    nobody, everybody = _of_bands(low=400, moderate=100, high=0), _of_bands(low=1, moderate=998, high=1)
+    assert (nobody.passed, everybody.passed) == (False, False)
+    assert nobody.message == (
+        "no prediction of the test patients is high, 0 of 500 (0.0 to 0.8 %); change the policy or its target in the"
+        " condition's `bands` and train again"
+    )
+    assert everybody.message.startswith("nearly all predictions of the test patients are moderate, 998 of 1,000 (99.")
+
+
+def test_an_empty_band_of_few_patients_is_named_and_not_judged() -> None:
+    few = MANY.model_copy(update={"patients_with_outcome": 4})
+    for counts in (few, MANY):
+        gate = _of_bands(counts, low=0, moderate=30, high=10)
+        assert gate.passed is None
+        assert gate.message.startswith("no prediction of the test patients is low, 0 of 40 (0.0 to 8.8 %): it may be")
+
+
+def test_bands_that_are_of_use_are_shown_with_their_shares() -> None:
+    gate = _of_bands(low=330, moderate=50, high=20)
+    assert (gate.passed, gate.message) == (
+        True,
+        "predictions of the test patients: low 82.5 %, moderate 12.5 %, high 5.0 %",
+    )
+
+
+def test_bands_that_were_not_measured_are_not_judged() -> None:
+    gate = _of_bands()
+    assert (gate.passed, gate.message) == (None, "the shares of the bands were not measured")
+
+
 def test_without_a_live_model_the_gate_gives_the_reason() -> None:
-    gate = judged(figures(difference=None), MANY, "none is live", LIMITS)[-1]
+    alone = ToJudge(figures(difference=None), MANY)
+    gate = judged(alone, alone, BANDS, "none is live", LIMITS)[-1]
     assert gate.message == "no live model to compare with: none is live"
 
 
@@ -86,7 +150,8 @@ def test_a_gate_says_if_its_figure_has_no_interval() -> None:
         "ppv": Compared(candidate=Metric(value=0.5, low=0.2, high=0.8)),
         "auroc": Compared(candidate=Metric(value=0.8, **few), difference=Metric(value=0.01, **few)),
     }
-    slope, ppv, auroc = (gate.message for gate in judged(found, MANY, None, LIMITS))
+    both = ToJudge(found, MANY)
+    slope, ppv, _, auroc = (gate.message for gate in judged(both, both, BANDS, None, LIMITS))
     assert (
         slope == "calibration slope 1.00 (too few patients with the outcome (3) for an interval), expected 0.7 to 1.4"
     )
@@ -123,7 +188,7 @@ def comparison() -> Comparison:
         notes=("Mind the gap.",),
         test=counts,
         metrics=found,
-        gates=judged(found, counts, None, LIMITS),
+        gates=judged(ToJudge(found, counts), ToJudge(found, counts), BANDS, None, LIMITS),
     )
 
 
@@ -169,7 +234,7 @@ def test_a_page_has_the_counts_the_figures_the_gates_and_no_notes_where_there_ar
         "**No model is live, so the candidate is not compared.**",
         "",
         "Candidate `1.0.0-b`, live `none`.",
-        "200 test patients, 80 with the outcome; 12,345 rows.",
+        "200 test patients, 80 with the outcome; 12,345 predictions.",
         "",
         "| on the same test patients | candidate | live | difference |",
         "| --- | --- | --- | --- |",
@@ -187,6 +252,14 @@ def test_a_page_has_the_counts_the_figures_the_gates_and_no_notes_where_there_ar
         "* **failed**: ppv is told",
         "* not judged: auroc\\_against\\_live is told",
     ]
+
+
+def test_a_page_says_how_many_predictions_one_of_the_models_does_not_cover() -> None:
+    some = MANY.model_copy(update={"not_covered": 1_100})
+    assert as_markdown(_small(True, test=some)).splitlines()[4] == (
+        "1,100 of 1,500 test predictions are left out for both models: they are at hours of a stay that one of the"
+        " models does not cover, and is never asked about."
+    )
 
 
 def test_a_page_warns_where_no_gate_could_judge_and_ends_with_what_to_know() -> None:

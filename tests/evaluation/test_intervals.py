@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest, t
+from scipy.stats import binom, binomtest, norm, t
 
 from wardround.evaluation.intervals import (
     Classes,
@@ -34,16 +34,44 @@ def test_rows_of_a_patient_that_are_all_alike_count_as_one(hits: int, rows: int)
 def test_rows_that_vary_within_a_patient_as_between_patients_count_almost_each() -> None:
     generator = np.random.default_rng(3)
     rows = np.full(400, 5.0)
-    assert effective_rows(generator.binomial(5, 0.3, size=400).astype(float), rows) == pytest.approx(2000, rel=0.1)
+    assert effective_rows(generator.binomial(5, 0.3, size=400).astype(float), rows, rows) == pytest.approx(
+        2000, rel=0.1
+    )
     alike = 5.0 * generator.binomial(1, 0.3, size=400)
-    assert effective_rows(alike, rows) == pytest.approx(400, rel=0.02)
+    assert effective_rows(alike, rows, rows) == pytest.approx(400, rel=0.02)
 
 
 def test_without_variation_patients_count_by_kish_and_not_by_rows() -> None:
     # (1 + 1 + 8)^2 / (1 + 1 + 64)
-    assert effective_rows(np.array([1.0, 1, 8]), np.array([1.0, 1, 8])) == pytest.approx(100 / 66)
+    assert effective_rows(*[np.array([1.0, 1, 8])] * 3) == pytest.approx(100 / 66)
     # Half of every patient's rows: nothing differs between patients, but two patients are not 200 rows.
-    assert effective_rows(np.array([50.0, 50]), np.array([100.0, 100])) == pytest.approx(2)
+    assert effective_rows(np.array([50.0, 50]), *[np.array([100.0, 100])] * 2) == pytest.approx(2)
+
+
+def test_hits_that_are_limited_are_a_share_of_the_most_that_there_can_be() -> None:
+    rows, most = np.full(10, 24.0), np.full(10, 2.0)
+    found, expected = share_interval(np.zeros(10), rows, most), binomtest(0, 10).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((0, expected.high * 2 / 24))
+    generator, rows, most = np.random.default_rng(3), np.full(400, 24.0), np.full(400, 2.0)
+    assert effective_rows(2.0 * generator.binomial(1, 0.3, size=400), rows, most) == pytest.approx(400, rel=0.02)
+    assert effective_rows(generator.binomial(2, 0.3, size=400).astype(float), rows, most) == pytest.approx(800, rel=0.1)
+    assert share_interval(most, rows, most).high == pytest.approx(2 / 24), "nobody can have more"
+
+
+def test_limited_hits_are_covered_as_often_as_promised_and_not_always() -> None:
+    # Alerts with a lock-out of 12 hours: 1 to 2 in a stay of 14 hours, up to 4 in one of 40; patients keep their level.
+    generator, trainings, patients = np.random.default_rng(12), 500, 30
+    limited, unlimited = np.zeros(trainings), np.zeros(trainings)
+    truth = norm.cdf(-1.2 / np.sqrt(2)) * (2 * 2 / 3 + 4 / 3) / (14 * 2 / 3 + 40 / 3)
+    for training in range(trainings):
+        long = generator.random(patients) < 1 / 3
+        rows, most = np.where(long, 40.0, 14.0), np.where(long, 4, 2)
+        alerts = generator.binomial(most, norm.cdf(generator.normal(-1.2, 1, size=patients))).astype(float)
+        for covered, bound in ((limited, most.astype(float)), (unlimited, None)):
+            low, high, _ = share_interval(alerts, rows, bound)
+            covered[training] = low <= truth <= high
+    assert 0.93 <= limited.mean() <= 0.98
+    assert unlimited.mean() > 0.985, "as if all 40 hours could raise an alert"
 
 
 def test_patients_without_rows_that_count_do_not_count() -> None:
@@ -100,8 +128,8 @@ def test_no_variation_is_no_interval(value: float, parts: np.ndarray) -> None:
     assert found == Interval(reason="no interval: every patient gives the same figure")
 
 
-def _estimate(value: float, low: float, high: float, parts: list[float]) -> Estimate:
-    return Estimate(value, Interval(low, high), np.array(parts))
+def _estimate(value: float, low: float, high: float, parts: list[float], patients: int = 10) -> Estimate:
+    return Estimate(value, Interval(low, high), np.array(parts), patients)
 
 
 def test_the_difference_of_shares_is_newcombes() -> None:
@@ -119,10 +147,37 @@ def test_shares_that_rise_together_differ_less() -> None:
 
 
 def test_a_difference_without_an_interval_says_why() -> None:
-    first, none = _estimate(0.7, 0.5, 0.8, [0.1, -0.1]), Estimate(0.5, Interval(reason="too few"), np.zeros(2))
+    first, none = _estimate(0.7, 0.5, 0.8, [0.1, -0.1]), Estimate(0.5, Interval(reason="too few"), np.zeros(2), 10)
     assert interval_of_difference(first, none).reason == "too few"
     assert interval_of_difference(none, first).reason == "too few"
     assert interval_of_difference(first, first).reason == "no interval: every patient gives the same figure"
+
+
+def test_a_difference_needs_ten_patients_in_both_figures() -> None:
+    many, few = _estimate(0.7, 0.5, 0.8, [0.1, 0.0, -0.1]), _estimate(0.4, 0.3, 0.6, [0.1, -0.2, 0.1], patients=9)
+    for pair in ((many, few), (few, many)):
+        assert interval_of_difference(*pair) == Interval(reason="too few patients (9) for an interval")
+
+
+@pytest.mark.parametrize(("patients", "floor", "ceiling"), [(12, 0.93, 0.98), (3, 0.8, 0.92)])
+def test_a_difference_of_shares_is_covered_as_promised_from_about_ten_patients_on(
+    patients: int, floor: float, ceiling: float
+) -> None:
+    # Six rows of each patient, which resemble each other; two models whose scores do, too, flag a fifth and a third.
+    generator, trainings = np.random.default_rng(12), 500
+    scores = generator.multivariate_normal([0, 0], [[1, 0.7], [0.7, 1]], size=(trainings, patients, 7))
+    resembling = np.sqrt(0.7) * scores[:, :, :1] + np.sqrt(0.3) * scores[:, :, 1:]
+    hits = (resembling > norm.ppf([4 / 5, 2 / 3])).sum(axis=2).astype(float)
+    covered, rows = [], np.full(patients, 6.0)
+    for training in hits:
+        ours, theirs = (
+            Estimate(each.sum() / rows.sum(), share_interval(each, rows), each - each.sum() / rows.sum() * rows, 10)
+            for each in training.T
+        )
+        low, high, _ = interval_of_difference(ours, theirs)
+        if low is not None and high is not None:
+            covered.append(low <= 1 / 5 - 1 / 3 <= high)
+    assert floor <= np.mean(covered) <= ceiling
 
 
 def test_a_quantile_covers_its_share_and_its_interval_lies_between_values_in_order() -> None:

@@ -83,6 +83,7 @@ def _about(**changes: object) -> AboutModel:
         importance=Importance(method="shap", unit="log-odds", rows=0, columns=()),
         design=DESIGN,
         lock_out=timedelta(hours=12),
+        moderate=THRESHOLD / 2,
         definitions=DEFINITIONS,
         outcomes=_outcomes(),
     )
@@ -121,7 +122,17 @@ def test_curves_and_bins_are_of_the_rows_that_were_scored(found: Measured) -> No
     )
 
 
-def test_alerts_are_counted_per_100_days_of_care(found: Measured) -> None:
+def test_each_band_has_its_share_and_what_was_observed_in_it(found: Measured) -> None:
+    score, outcome = _scores(_rows()).score, _rows()["outcome"].to_numpy(dtype=bool)
+    low, moderate, high = found.evaluation.bands
+    assert (low.band, low.share.value) == ("low", pytest.approx((score < THRESHOLD / 2).mean()))
+    assert (moderate.band, low.rows + moderate.rows + high.rows) == ("moderate", len(score))
+    assert high.share.value == pytest.approx((score >= THRESHOLD).mean())
+    assert high.observed.value == pytest.approx(outcome[score >= THRESHOLD].mean())
+    assert (high.observed.value, high.observed.low) == (found.metrics["ppv"].value, found.metrics["ppv"].low)
+
+
+def test_predictions_in_the_high_band_are_counted_per_100_days_of_care(found: Measured) -> None:
     flagged = (_scores(_rows()).score >= THRESHOLD).mean()
     assert found.evaluation.alerts_per_100_patient_days.value == pytest.approx(flagged * 2400)
 

@@ -11,12 +11,9 @@ from scipy.stats import binomtest
 from sklearn import metrics as reference
 
 from wardround.evaluation.calibration import CALIBRATION
+from wardround.evaluation.measures import FLAGGED, METRICS, PatientRows, Smooth
 from wardround.evaluation.metrics import (
-    FLAGGED,
-    METRICS,
     Metric,
-    PatientRows,
-    Smooth,
     auroc,
     measure,
     measure_with_intervals,
@@ -159,6 +156,9 @@ def test_a_difference_obeys_the_same_rule_as_its_figures() -> None:
     assert paired.difference["auroc"].low is None
     assert paired.difference["auroc"].reason == "too few patients with the outcome (3) for an interval"
     assert paired.difference["specificity"].low < paired.difference["specificity"].high
+    # Both shares have an interval, but how they vary together is not known of three patients.
+    assert paired.difference["sensitivity"].reason == "too few patients (3) for an interval"
+    assert paired.difference["ppv"].reason == "too few patients (3) for an interval"
 
 
 def test_a_figure_that_one_model_lacks_has_no_difference() -> None:

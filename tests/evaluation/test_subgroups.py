@@ -33,9 +33,19 @@ def test_a_single_small_group_takes_the_smallest_of_the_others_with_it() -> None
 def test_one_small_group_of_two_hides_both() -> None:
     found = by_age(young=(9, 5), old=(30, 12))
     assert (found.cells, found.suppressed) == ((), 2)
-    assert found.reason == "every cell is too small to be shown, or would give a small one away"
+    assert found.reason == "every group is too small to be shown, or would give a small one away"
 
 
 def test_without_small_groups_all_are_shown() -> None:
     found = by_age(young=(10, 5), old=(30, 12))
     assert (len(found.cells), found.suppressed) == (2, 0)
+
+
+def test_the_stays_of_one_patient_do_not_make_a_group_large_enough() -> None:
+    """Six stays with the outcome, all of one patient, would say what became of that patient."""
+    patients = [f"p{place}" for place in range(20)] + ["p0"] * 5
+    rows = pd.DataFrame({"stay_id": [f"s{place}" for place in range(25)], "patient_id": patients})
+    rows["outcome"] = (rows["patient_id"] == "p0").astype(int)
+    rows[["sex_group", "age_band", "unit", "race"]] = ["female", "", "", ""]
+    found = subgroups_of(rows, Scores(np.linspace(0, 1, 25), 0.5))[0]
+    assert (found.cells, found.suppressed) == ((), 1)

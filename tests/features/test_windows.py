@@ -6,7 +6,8 @@ from datetime import timedelta
 import pandas as pd
 
 from wardround.core.events import READING_COLUMNS, empty_readings, frame_of
-from wardround.features.windows import inside, windows
+from wardround.core.readings import Readings
+from wardround.features.windows import inside, windows, within_reach
 
 DAY = timedelta(hours=24)
 
@@ -55,3 +56,17 @@ def test_a_reading_without_a_time_is_kept_to_be_set_aside_once() -> None:
 
 def test_no_readings_give_none() -> None:
     assert inside(empty_readings(), windows(index(("a", "2026-01-02")), DAY)).empty
+
+
+def test_a_reading_is_no_older_than_its_variable_reaches_and_stays_if_it_has_no_time() -> None:
+    times = ("2026-01-01 05:00", "2026-01-01 04:59", "2026-01-07 05:00", "2026-01-07 04:59", "2026-01-08 05:01", None)
+    some = readings(*(("a", time) for time in times))
+    both = pd.concat([some.assign(variable="lactate"), some.assign(variable="heart_rate")], ignore_index=True)
+    as_of = pd.Timestamp("2026-01-08 05:00", tz="UTC")
+    kept = within_reach(Readings.of_frame(both), {"heart_rate": DAY, "lactate": 7 * DAY}, as_of).frame()
+    found = kept.groupby("variable", sort=False)["time"].agg(
+        lambda times: [f"{time:%d %H:%M}" for time in times.dropna()]
+    )
+    assert found["lactate"] == ["01 05:00", "07 05:00", "07 04:59"]
+    assert found["heart_rate"] == ["07 05:00"]
+    assert kept["time"].isna().sum() == 2

@@ -19,6 +19,7 @@ LOINC = "http://loinc.org"
 CHART = "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-chartevents-d-items"
 LAB = "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-d-labitems"
 HEART_RATE = {"fhir_resource": "Observation", "code": "8867-4", "code_system": LOINC}
+CLOCK = {"fhir_resource": "Encounter", "field": "period.start", "transform": "calculate_hours_in_unit"}
 AGE = {"fhir_resource": "Patient", "field": "birthDate", "transform": "calculate_age"}
 
 
@@ -116,6 +117,10 @@ def test_a_unit_may_be_missing_where_people_never_name_it(read) -> None:
         ({**AGE, "field": "maritalStatus"}, r"lactate\.field: got 'maritalStatus', expected birthDate or gender"),
         ({**AGE, "field": "gender"}, r"lactate\.transform: got 'calculate_age', expected encode_gender"),
         ({**AGE, "transform": None}, r"lactate\.transform: is missing, expected calculate_age"),
+        ({**CLOCK, "field": "period.end"}, r"lactate\.field: got 'period.end', expected period.start of an Encounter"),
+        ({**CLOCK, "transform": None}, r"lactate\.transform: is missing, expected calculate_hours_in_unit or calc"),
+        ({**CLOCK, "transform": "calculate_age"}, r"lactate\.transform: got 'calculate_age', expected calculate_hours"),
+        ({**CLOCK, "unit": "mg"}, r"lactate\.unit: got 'mg', expected a UCUM unit of time"),
     ],
 )
 def test_what_cannot_be_converted_is_named_with_its_remedy(read, feature, message) -> None:
@@ -153,6 +158,33 @@ def test_without_a_window_the_longest_of_that_variable_and_summary_is_taken(seps
     hours = [("heart_rate", "mean", 6), ("heart_rate", "mean", 12), ("heart_rate", "last", 24), ("lactate", "mean", 48)]
     condition = _with(sepsis, *(_group(*each) for each in hours))
     assert _read_for(condition, schemas, hr=HEART_RATE)[0].column == "heart_rate__mean_12h"
+
+
+@pytest.mark.parametrize(
+    ("changes", "column", "of_36_hours"),
+    [
+        ({}, "hours_in_unit", 36.0),
+        ({"unit": "h"}, "hours_in_unit", 36.0),
+        ({"unit": "d"}, "hours_in_unit", 1.5),
+        ({"unit": "min", "transform": "calculate_hours_in_hospital"}, "hours_in_hospital", 2160.0),
+    ],
+)
+def test_the_time_since_a_stay_began_is_an_input_in_the_models_unit(read, changes, column, of_36_hours) -> None:
+    (clock,) = read(icu_hours={**CLOCK, **changes})
+    assert (clock.column, clock.whole) == (column, False)
+    assert 36 * clock.factor + clock.offset == pytest.approx(of_36_hours, abs=1e-9)
+    assert clock.in_column(of_36_hours) == pytest.approx(36, abs=1e-9)
+
+
+def test_the_time_since_a_stay_began_is_whole_for_a_model_of_integers(read) -> None:
+    assert read(icu_hours={**CLOCK, "dtype": "int64"})[0].whole
+
+
+def test_a_clock_that_the_condition_lacks_is_a_line_to_add(sepsis, schemas) -> None:
+    condition = _with(sepsis, _group("heart_rate", "mean", 24))
+    with pytest.raises(SpecError, match=r"sepsis does not compute hours_in_unit;") as raised:
+        _read_for(condition, schemas, icu_hours=CLOCK)
+    assert str(raised.value).splitlines()[1:] == ["  demographics: [age, sex, hours_in_unit]"]
 
 
 def test_what_the_schema_requires_is_required(sepsis, schemas) -> None:

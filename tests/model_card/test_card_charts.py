@@ -86,3 +86,17 @@ def test_the_flow_names_every_side_and_reason() -> None:
     drawing = data_flow_chart(Flow(found=90, excluded={"shorter_than_4h": 10}, used=80), SIDE, SIDE)
     for text in ("Stays found", "90", "80", "Stay shorter than 4", "Training side", "of 30 patients", "7 (17.5"):
         assert text in drawing
+
+
+def test_the_mark_of_the_threshold_lies_on_the_curve_though_that_has_few_of_its_points(evaluation: Evaluation) -> None:
+    sensitivity, specificity, ppv = Metric(value=0.25), Metric(value=0.93), Metric(value=0.364)
+    for drawing in (
+        roc_chart(evaluation.curves, (specificity, sensitivity), 0.3),
+        precision_recall_chart(evaluation.curves, (sensitivity, ppv), 0.3, HALF),
+    ):
+        root = ElementTree.fromstring(drawing)
+        curve = next(path.get("d") or "" for path in root.iter("path") if path.get("class") == "curve")
+        mark = next(circle for circle in root.iter("circle") if circle.get("class") == "mark")
+        assert re.search(rf"[ML]{mark.get('cx')} {mark.get('cy')}\b", curve)
+        across = [float(x) for x in re.findall(r"[ML](-?[\d.]+) ", curve)]
+        assert across == sorted(across)

@@ -48,7 +48,10 @@ def test_inputs_that_the_rule_asks_about_follow_from_the_columns(evaluated_card:
     some = evaluated_card.model_copy(update={"columns": ("age", "sex", "lactate__max_24h")})
     assert "as age; sex is used; no health status is used; race, ethnicity" in answers(some)["(4)(ii)"]
     other = evaluated_card.model_copy(update={"columns": ("age", "gcs_motor__min_24h")})
-    assert "sex is not used; health status assessments are used (gcs_motor)" in answers(other)["(4)(ii)"]
+    assert (
+        "sex is not used; health status assessments are used (Glasgow Coma Scale, movement)"
+        in answers(other)["(4)(ii)"]
+    )
 
 
 def test_performance_and_fairness_come_from_the_evaluation(evaluated_card: ModelCard, elsewhere: ModelCard) -> None:
@@ -56,3 +59,21 @@ def test_performance_and_fairness_come_from_the_evaluation(evaluated_card: Model
     assert "AUROC 0.700 (0.600 to 0.800)" in found["(7)(i)"]
     assert "Sex: female 0.812 (0.741 to 0.876), male 0.812 (0.741 to 0.876)." in found["(7)(ii)"]
     assert (answers(elsewhere)["(7)(i)"], answers(elsewhere)["(7)(ii)"]) == (NOT_PERFORMED, NOT_PERFORMED)
+
+
+def test_only_groups_that_can_be_compared_are_said_to_be(evaluated_card: ModelCard) -> None:
+    found = answers(evaluated_card)
+    assert "Groups are compared in this card by sex. They could not be compared by age and race" in found["(5)(i)"]
+    assert "Not compared, too few patients or not recorded: age and race." in found["(7)(ii)"]
+    assert evaluated_card.evaluation is not None
+    small = tuple(each.model_copy(update={"cells": ()}) for each in evaluated_card.evaluation.subgroups)
+    evaluation = evaluated_card.evaluation.model_copy(update={"subgroups": small})
+    found = answers(evaluated_card.model_copy(update={"evaluation": evaluation}))
+    assert "Groups are compared" not in found["(5)(i)"]
+    assert found["(7)(ii)"] == f"{NOT_PERFORMED}: every group is too small"
+    assert found["(4)(iii)"].endswith("every group is too small to be shown, or not recorded.")
+
+
+def test_what_the_figures_are_of_is_told_with_them(judged_card: ModelCard) -> None:
+    said = answers(judged_card)["(7)(i)"]
+    assert said.index("Evaluated on: 3\u202f000 predictions") < said.index("Not evaluated: ") < said.index("AUROC")

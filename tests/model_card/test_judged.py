@@ -1,9 +1,12 @@
 """The words of a card about which predictions were judged; nothing untrue is said of a card of an earlier release."""
 
+from wardround.evaluation.by_time import ByTime
+from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import Predictions
 from wardround.model_card.card_view import card_page
 from wardround.model_card.card_words import described, hours_covered, predictions
 from wardround.model_card.judged import alert_lines, alert_note, judged, on_matched_hours
+from wardround.model_card.time_figures import time_table
 from wardround.model_card.tripod import reported_items
 from wardround.training.model import ModelCard
 
@@ -16,16 +19,17 @@ def _judged(card: ModelCard, **changes: object) -> dict[str, str]:
 def test_a_card_says_on_which_predictions_its_figures_are(judged_card) -> None:
     card = judged_card
     said = _judged(card)
-    assert "3\u202f000 predictions, 60 (2.0\u202f%) with the outcome ahead" in said["Evaluated on"].replace(
-        "\u00a0", "\u202f"
+    evaluated = said["Evaluated on"].replace("\u202f", " ")
+    assert evaluated.startswith(
+        "3 000 predictions of the test patients, 60 (2.0 %) of them with the outcome within 6 h"
     )
     assert "each full hour" in said["Evaluated on"]
-    assert "out of fold" in said["Calibration and threshold"]
-    assert said["Fitted to"].endswith("all times at risk of the training patients")
+    assert "a model that had not seen the patient" in said["Calibration and threshold"]
+    assert said["Fitted to"].endswith("all their times at risk")
     assert said["Hours covered"].startswith(
         "1\u202fh to 120\u202fh after admission to the unit; outside them it is not asked"
     )
-    assert "7 predictions with too little data" in said["Not evaluated"]
+    assert "7 predictions, of both sets, with too little data" in said["Not evaluated"]
     assert "after the onset" in said["Not evaluated"]
 
 
@@ -34,14 +38,27 @@ def test_a_card_says_what_its_design_does(judged_card) -> None:
     assert "does not learn how the risk depends on the time" in _judged(card, fitted_on="matched")["Fitted to"]
     drawn = _judged(card, fitted=Predictions(rows=5_000, positives=180))["Fitted to"]
     assert "drawn at random" in drawn
-    assert "calibration on all of them makes up for the difference" in drawn
+    assert "calibration on all predictions makes up for the difference" in drawn
+
+
+def test_a_card_fitted_to_matched_hours_says_why_time_alone_tells_little_there(judged_card) -> None:
+    half = {name: Metric(value=0.5, low=0.4, high=0.6) for name in ("auroc", "auprc")}
+    timed = ByTime(columns=("hours_in_unit",), rows=400, all_inputs=half, without_time=half, time_alone=half)
+    card = judged_card.model_copy(update={"by_time": timed})
+    matched = card.evaluation.design.model_copy(update={"fitted_on": "matched"})
+    evaluation = card.evaluation.model_copy(update={"design": matched})
+    assert "near 0.5 here by design" in time_table(card.model_copy(update={"evaluation": evaluation})).note
+    assert "by design" not in time_table(card).note, "at all hours it is a finding"
 
 
 def test_figures_on_matched_hours_stand_beside_those_on_all(judged_card) -> None:
     card = judged_card
     found = on_matched_hours(card, card.evaluation)
     assert [name for name, *_ in found.rows][:2] == ["AUROC", "AUPRC"]
-    assert found.rows[0][1:] == ("0.700 (0.600 to 0.800)", "0.500 (0.400 to 0.600)")
+    assert [(one.value, one.interval) for one in found.rows[0][1:]] == [
+        ("0.700", "0.600 to 0.800"),
+        ("0.500", "0.400 to 0.600"),
+    ]
     assert "400 predictions at hours matched" in found.note
     assert card_page(card).performance.matched == found
 
@@ -52,8 +69,8 @@ def test_what_people_would_be_told_is_told_with_its_lock_out(judged_card) -> Non
     assert lines["Alerts per 100 patient-days"] == ("12.3", "9.9 to 15.0")
     assert lines["Alerts per true alert"] == ("4.0", "2.5 to 7.0")
     assert lines["Stays without the outcome that had an alert"] == ("–", "no stay without the outcome")
-    assert "not repeated for 12\u202fh" in alert_note(card.evaluation.episodes)
-    assert "9 of 21 stays with the outcome" in alert_note(card.evaluation.episodes)
+    assert "not repeated for 12\u202fh" in alert_note(card, card.evaluation.episodes)
+    assert "9 of 21 stays with the outcome" in alert_note(card, card.evaluation.episodes)
 
 
 def test_an_hourly_card_speaks_of_the_next_hours_and_not_of_the_stay(judged_card) -> None:
@@ -76,7 +93,7 @@ def test_a_card_of_an_earlier_release_says_which_hours_its_figures_are_of(evalua
     assert "stays without the outcome are followed as long as those with it" in predictions(evaluated_card)
     assert on_matched_hours(evaluated_card, evaluated_card.evaluation) is None
     assert alert_lines(None) == ()
-    assert "not measured by the earlier release" in alert_note(None)
+    assert "not measured by the earlier release" in alert_note(evaluated_card, None)
 
 
 def test_a_first_day_card_of_an_earlier_release_says_that_one_time_was_judged(evaluated_card) -> None:

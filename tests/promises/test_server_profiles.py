@@ -60,7 +60,8 @@ def read(ward: str, profile: ServerProfile) -> tuple[FoundStays, pd.DataFrame]:
         else:
             stays = find(client, ICU, day_before, AS_OF)
         variables = load_variables(SCHEMAS)
-        events = admit(fetch(client, PATIENTS, variables, day_before, AS_OF).frame(), variables, AS_OF).events
+        found = fetch(client, PATIENTS, variables, dict.fromkeys(variables, day_before), AS_OF)
+        events = admit(found.frame(), variables, AS_OF).events
     return stays, events.sort_values(["source_ref", "variable"], ignore_index=True)
 
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from wardround.features.build import DAYS_PER_YEAR
+from wardround.features.index import DAYS_PER_YEAR
 from wardround.quality.suite import Account, Checked, Noted, QualityResult, Rule, suite
 from wardround.settings import PROJECT
 from wardround.spec.conditions import Condition, FeatureGroup

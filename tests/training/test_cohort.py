@@ -11,7 +11,7 @@ from wardround.core.stays import EXCLUDED_COLUMNS, STAY_COLUMNS
 from wardround.evaluation.results import DefinedStays
 from wardround.features.minimum_data import enough_data, known_variables
 from wardround.features.subjects import Subjects
-from wardround.spec.conditions import Label
+from wardround.spec.conditions import FeatureGroup, Label
 from wardround.spec.loading import load_condition
 from wardround.training.cohort import (
     TrainingCohort,
@@ -174,6 +174,18 @@ def test_a_variable_is_known_by_any_event_and_a_count_of_zero_is_none(sepsis) ->
     row |= {column: 1.0 for column in sepsis.columns if "__missing" in column}
     features = pd.DataFrame([row, row | {"lactate__count_24h": 1.0}, row | {"heart_rate__last_24h": 0.0}])
     assert known_variables(features.to_numpy(), Subjects.of(sepsis)).tolist() == [0, 1, 1]
+
+
+def test_what_was_counted_longer_ago_than_any_value_of_a_variable_is_not_enough(sepsis) -> None:
+    week = FeatureGroup(
+        variables=("lactate",), summaries=("count", "missing", "hours_since_last"), window=timedelta(days=7)
+    )
+    features = sepsis.features.model_copy(update={"groups": (*sepsis.features.groups, week)})
+    condition = sepsis.model_copy(update={"features": features})
+    row = dict.fromkeys(condition.columns, float("nan"))
+    row |= {"lactate__count_168h": 3.0, "lactate__missing_168h": 0.0, "lactate__hours_since_last_168h": 30.0}
+    rows = pd.DataFrame([row, row | {"lactate__last_24h": 2.0}])
+    assert known_variables(rows.to_numpy(), Subjects.of(condition)).tolist() == [0, 1]
 
 
 def test_variables_outside_the_minimum_data_do_not_count_towards_it(mortality) -> None:

@@ -1,5 +1,7 @@
 """Imputation and scaling are learned inside the folds and from no other rows."""
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,11 +10,14 @@ from wardround.candidates.base import HyperParameters
 from wardround.candidates.boosted_trees import BoostedTrees
 from wardround.candidates.logistic_regression import LogisticRegression
 from wardround.candidates.random_forest import RandomForest
-from wardround.evaluation.metrics import Metric
+from wardround.evaluation.alerts import Alerts
+from wardround.evaluation.calibration import calibrated
+from wardround.evaluation.metrics import Metric, measure_with_intervals
 from wardround.evaluation.results import Calibration
 from wardround.spec.conditions import Bands
 from wardround.training.fitting import (
     CandidateResult,
+    OutOfFold,
     TrainingRows,
     choose,
     fold_results,
@@ -32,6 +37,12 @@ def _rows() -> TrainingRows:
     outcome = (features["a"] + generator.normal(size=100) > 0.5).to_numpy(dtype=int)
     known = features.mask(generator.random((100, 3)) < 0.2)
     return TrainingRows(known, outcome, np.arange(100) % 5, pd.Series([f"p{n}" for n in range(100)]))
+
+
+def _of_one_stay(rows: int, hours: int) -> Alerts:
+    """A prediction every so many hours, with a lock-out of twelve."""
+    as_of = pd.Timestamp("2150-01-01T00:00Z") + pd.to_timedelta(np.arange(rows) * hours, unit="h")
+    return Alerts(pd.Series(["s"] * rows), pd.Series(as_of), timedelta(hours=12), hours)
 
 
 def test_unknown_values_become_medians_and_a_column_without_values_becomes_zero() -> None:
@@ -61,7 +72,8 @@ def test_every_row_gets_an_out_of_fold_score() -> None:
     rows = _rows()
     scores = out_of_fold(LogisticRegression, rows, seed=1)
     assert np.isfinite(scores).all()
-    result = judge("", rows.outcome, scores, Bands(policy="f1", moderate_at=0.5), hours_per_row=24)
+    judged = OutOfFold(rows.outcome, rows.folds, scores, rows.patients)
+    result = judge("", judged, Bands(policy="f1", moderate_at=0.5), _of_one_stay(100, hours=24))
     assert result.metrics["auroc"].value > 0.6
     assert (result.calibration.method, result.policy.reached) == ("platt", result.metrics["f1"].value)
 
@@ -72,6 +84,18 @@ def test_a_sample_has_all_rows_of_patients_that_the_seed_decides() -> None:
     assert some.patients.value_counts().tolist() == [4] * 10
     assert some.patients.tolist() == rows.some(40, seed=1).patients.tolist() != rows.some(40, seed=2).patients.tolist()
     assert len(rows.some(100, seed=1).outcome) == 100
+
+
+def test_a_thinned_sample_has_a_few_rows_of_every_patient_that_the_seed_decides() -> None:
+    names = np.r_[np.repeat([f"p{n}" for n in range(10)], 9), [f"q{n}" for n in range(10)]]
+    rows = _rows()._replace(patients=pd.Series(names))
+    few = rows.thinned(60, seed=1)
+    assert few.patients.value_counts().sort_index().tolist() == [3] * 10 + [1] * 10
+    assert few.features.index.is_monotonic_increasing
+    assert few.features.equals(rows.thinned(60, seed=1).features)
+    assert not few.features.index.equals(rows.thinned(60, seed=2).features.index)
+    assert rows.thinned(5, seed=1).patients.is_unique, "one of each, however many patients there are"
+    assert rows.thinned(100, seed=1) is rows
 
 
 def test_the_best_f1_is_chosen_and_of_equals_the_first() -> None:
@@ -126,13 +150,14 @@ def test_each_fold_is_scored_by_a_fit_to_all_other_folds_with_the_seed_and_the_s
 
 
 def test_alerts_are_budgeted_by_the_hours_that_a_row_stands_for() -> None:
-    # Half the rows have the outcome and the higher scores. At 100 alerts per 100 days every daily row may be flagged,
-    # but of hourly rows only one in 24: of these 48, two.
+    # Half the rows have the outcome and the higher scores. At 50 alerts per 100 days half of the daily rows may be in
+    # the high band, but of hourly rows only one of 48: the next one a lock-out later would be a second alert.
     outcome, scores = np.repeat([0, 1], 24), np.linspace(0.1, 0.9, 48)
-    bands = Bands(policy="alert_budget", alerts_per_100_patient_days=100, moderate_at=0.5)
-    daily, hourly = (judge("", outcome, scores, bands, hours_per_row=hours) for hours in (24, 1))
-    assert (daily.policy.reached, hourly.policy.reached) == (pytest.approx(100), pytest.approx(100))
-    assert (daily.metrics["sensitivity"].value, hourly.metrics["sensitivity"].value) == (1, pytest.approx(2 / 24))
+    bands = Bands(policy="alert_budget", alerts_per_100_patient_days=50, moderate_at=0.5)
+    rows = OutOfFold(outcome, np.arange(48) % 2, scores, pd.Series(["p"] * 48))
+    daily, hourly = (judge("", rows, bands, _of_one_stay(48, hours)) for hours in (24, 1))
+    assert (daily.policy.reached, hourly.policy.reached) == (pytest.approx(50), pytest.approx(50))
+    assert (daily.metrics["sensitivity"].value, hourly.metrics["sensitivity"].value) == (1, pytest.approx(12 / 24))
 
 
 def test_each_fold_has_its_setting_and_figures_of_its_own_rows_at_the_threshold_of_all() -> None:
@@ -141,13 +166,30 @@ def test_each_fold_has_its_setting_and_figures_of_its_own_rows_at_the_threshold_
     outcome, folds = np.array([1, 0, 0, 0, 1, 1]), np.array([4, 4, 4, 2, 2, 2])
     calibration = Calibration(method="platt", slope=1, intercept=float(np.log(3)))
     result = CandidateResult(title="", threshold=0.7, metrics={}, calibration=calibration)
-    first, second = fold_results(outcome, folds, scores, {4: {"depth": 1}, 2: {"depth": 9}}, result)
+    rows = OutOfFold(outcome, folds, scores, pd.Series(list("abcdef")))
+    first, second = fold_results(rows, {4: {"depth": 1}, 2: {"depth": 9}}, result)
     assert (first.fold, first.settings, second.fold, second.settings) == (4, {"depth": 1}, 2, {"depth": 9})
     # Above 0.7 is one row of the first fold, with the outcome, and two of the second, one with and one without it.
     assert (first.metrics["sensitivity"].value, first.metrics["ppv"].value) == (1, 1)
     assert (second.metrics["sensitivity"].value, second.metrics["ppv"].value) == (0.5, 0.5)
     assert first.metrics["brier"].value == pytest.approx((0.25**2 + 0.5**2 + 0.25**2) / 3)
     assert second.metrics["brier"].value == pytest.approx((0.75**2 + 0.25**2 + 0.75**2) / 3)
+
+
+def test_every_figure_of_a_candidate_has_an_interval_over_patients_or_the_reason_why_it_has_none() -> None:
+    # Forty patients with two rows each, half with the outcome; a fold has four patients with it and four without.
+    patients = np.repeat(np.arange(40), 2)
+    outcome, folds = (patients % 2), patients // 2 % 5
+    scores = np.linspace(0.2, 0.8, 80) + 0.1 * outcome
+    rows = OutOfFold(outcome, folds, scores, pd.Series([f"p{patient}" for patient in patients]))
+    result = judge("", rows, Bands(policy="f1", moderate_at=0.5), _of_one_stay(80, hours=1))
+    expected = measure_with_intervals(outcome, calibrated(scores, result.calibration), result.threshold, rows.patients)
+    assert result.metrics == expected
+    assert result.metrics["auroc"].interval
+    for fold in fold_results(rows, {0: {}, 3: {}}, result):
+        assert fold.metrics["auroc"].interval is None
+        assert "too few patients with the outcome (4)" in fold.metrics["auroc"].why_no_interval
+        assert fold.metrics["sensitivity"].interval
 
 
 def test_for_a_sample_leaves_hold_the_same_share_of_the_rows() -> None:

@@ -71,6 +71,16 @@ def test_permuted_labels_catch_patients_that_are_in_several_folds() -> None:
     assert "expected 0.5 within" in gate.message
 
 
+def test_a_few_rows_of_each_patient_are_enough_to_catch_them(monkeypatch) -> None:
+    rows = _torn()
+    most = 2 * rows.patients.nunique()
+    assert most < len(rows.outcome)
+    monkeypatch.setattr(leakage, "_MOST_PERMUTED", most)
+    gate = permuted_labels(BoostedTrees, rows, {**TREES, "max_depth": 8}, LIMITS, seed=1)
+    assert gate.passed is False
+    assert gate.found > 0.6
+
+
 def _torn() -> TrainingRows:
     """A column that identifies the patient, and folds by row: a model knows the patients that it is judged on."""
     rows = _rows()

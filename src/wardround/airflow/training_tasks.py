@@ -18,6 +18,8 @@ from wardround.errors import SourceDataError
 from wardround.escaping import markdown, visible
 from wardround.evaluation.comparison import Comparison
 from wardround.evaluation.comparison_text import as_markdown
+from wardround.model_card.card_words import predicted
+from wardround.model_card.judged import alert_lines, in_short
 from wardround.settings import settings_from
 from wardround.spec.loading import load_condition
 from wardround.training.decisions import What
@@ -76,7 +78,8 @@ def question(run: str) -> tuple[str, str]:
     first, _, rest = as_markdown(comparison).partition("\n")
     # Airflow shows the subject as it is, and the body as Markdown.
     subject = f"{visible(opened.condition.title)}: may {visible(comparison.version)} go live?"
-    return subject, f"{first}\n\n{_card_link(comparison)}\n\n{_warning(run)}{rest.lstrip()}"
+    judged = _what_was_judged(comparison)
+    return subject, f"{first}\n\n{_card_link(comparison)}\n\n{_warning(run)}{judged}\n\n{rest.lstrip()}"
 
 
 def is_withdrawn(run: str) -> bool:
@@ -94,6 +97,15 @@ def _card_link(comparison: Comparison) -> str:
     pages = settings_from().pages or f"{root}/{PREFIX}"
     place = quote(f"models/{comparison.condition}/{comparison.version}/card.html")
     return f"[The candidate's model card]({pages}/{place}) says what it was trained on and how it was tested."
+
+
+def _what_was_judged(comparison: Comparison) -> str:
+    """Returns what the candidate predicts, which predictions its figures are of, and what people would be told."""
+    card = ModelStore(settings_from().models).card(comparison.condition, comparison.version)
+    episodes = card.evaluation.episodes if card.evaluation else None
+    told = ((line.name, f"{line.value} ({line.interval})") for line in alert_lines(episodes))
+    facts = (("Predicts", predicted(card)), *in_short(card), *told)
+    return "\n".join(f"* {markdown(name)}: {markdown(text)}" for name, text in facts)
 
 
 def _warning(run: str) -> str:

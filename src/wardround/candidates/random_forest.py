@@ -19,7 +19,9 @@ from sklearn.ensemble import RandomForestClassifier
 
 from wardround.candidates.base import Attribution, Contributions, Fitted, HyperParameters, Unit
 
-_THREADS: Final = 2
+# One thread: scikit-learn's threads reset the process's warning filters under each other (`sklearn.utils.parallel`), so
+# that on a busy machine a fit fails with its own warning, or leaves the process without filters.
+_THREADS: Final = 1
 # The most rows that a tree sees: on the whole of MIMIC-IV, more would cost hours and change little.
 _MOST_ROWS: Final = 50_000
 _ROWS_AT_ONCE: Final = 2048  # how many rows have their sums in memory at once
@@ -58,7 +60,7 @@ class RandomForest(Fitted):
             n_jobs=_THREADS,
             random_state=seed,
         )
-        return cls(forest.fit(inputs, outcome).set_params(n_jobs=1))
+        return cls(forest.fit(inputs, outcome))
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         return self._predicted(self._leaves(inputs))

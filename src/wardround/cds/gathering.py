@@ -13,12 +13,13 @@ from typing import Final
 from wardround.cds.current_stay import CurrentStay, NoStay, current_stay
 from wardround.core.reading_rule import ReadingRule
 from wardround.core.readings import Readings
+from wardround.features.windows import within_reach
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.page import only
 from wardround.fhir.references import Resource, is_id, patient_of, patient_values
 from wardround.fhir.times import no_earlier_than
-from wardround.sources.fhir import encounter_search, locations, observations
+from wardround.sources.fhir import encounter_search, hospital_search, locations, observations
 from wardround.sources.fhir.encounter_rule import EncounterRule
 from wardround.sources.fhir.encounters import EncounterRecords
 from wardround.sources.fhir.encounters_by_id import encounters_by_id
@@ -61,10 +62,6 @@ class Gathered:
         self._others: Counter[str] = Counter()
         self._has_patient = False
 
-    @property
-    def _window_start(self) -> datetime:
-        return self.as_of - self._condition.longest_window
-
     def add_prefetch(self, prefetch: Prefetched) -> None:
         """Adds what a client sent."""
         self.add(one for part in prefetch.parts.values() for one in part.others)
@@ -98,13 +95,13 @@ class Gathered:
         """Returns whether the Encounter that tells when the hospital stay began is missing."""
         found = self.found
         return isinstance(found, CurrentStay) and bool(
-            self._records.missing_wholes([found.stay.stay_id], self.encounter_rule)
+            hospital_search.missing_whole(self._records, found.stay.stay_id, self.encounter_rule)
         )
 
     def readings(self) -> Readings:
-        """Returns the readings of the longest window, as a screening reads them; others' have a problem."""
+        """Returns the readings as far back as each variable is needed, as a screening; others' have a problem."""
         found = self._collected.readings(self._source.translation, (self._patient_id,))
-        return observations.inside(found, self._window_start, self.as_of)
+        return within_reach(found, self._condition.reach, self.as_of)
 
     def others(self) -> dict[str, int]:
         """Returns how many resources of each type are about somebody else."""
@@ -135,12 +132,13 @@ class Gathered:
     def read_hospital(self, client: FhirClient) -> None:
         """Reads the Encounters that the stay is a part of, if there is a stay and they are missing."""
         if self.lacks_hospital and isinstance(found := self.found, CurrentStay):
-            encounter_search.add_wholes(self._records, client, [found.stay.stay_id], self.encounter_rule)
+            hospital_search.add_wholes(client, self._records, found.stay.stay_id, self.encounter_rule)
             self.__dict__.pop("found", None)
 
     def read_observations(self, client: FhirClient) -> None:
-        start = self._window_start
-        observations.search(client, [self._patient_id], self._rule, start, self.as_of, self._collected)
+        starts = {name: self.as_of - window for name, window in self._condition.reach.items()}
+        searches = observations.searches_for(self._rule, client.source.profile, starts)
+        observations.search(client, [self._patient_id], searches, self.as_of, self._collected)
 
     def read_assessments(self, client: FhirClient, within: timedelta) -> None:
         """Reads the patient's RiskAssessments of this time before as_of, or else the latest that there are."""

@@ -14,7 +14,8 @@ from wardround.core.exclusion import Stay
 from wardround.core.microseconds import micros
 from wardround.core.readings import Readings
 from wardround.features.basis import NO_EVENTS, used_events
-from wardround.features.build import Index, feature_values
+from wardround.features.build import feature_values
+from wardround.features.index import Index
 from wardround.workflows.screen.scoring import Explained, Scoring
 
 

@@ -146,6 +146,8 @@ def _show_counts(found: "SourceCheck") -> None:
         tell(f"  by {what}: {listed or 'none'}")
     for who, number in counts.stays.items():
         tell(f"With the settings of {who}, a screening finds {number:,} stays now.")
+        for sentence in counts.begins[who].in_words():
+            tell(f"  {sentence}")
     if not counts.encounters:
         tell("Warning: no Encounter in the last day; each stay is an Encounter, so Patients alone are not enough.")
     for name in counts.unmatched if counts.encounters else ():

@@ -22,8 +22,8 @@ _NAMES: Final = {
     "sensitivity": "sensitivity at the high threshold",
     "ppv": "PPV at the high threshold",
     "f1": "F1 at the high threshold",
-    "alerts_high": "alerts per 100 patient-days, high",
-    "alerts_moderate": "alerts per 100 patient-days, moderate or high",
+    "alerts_high": "predictions per 100 patient-days, high",
+    "alerts_moderate": "predictions per 100 patient-days, moderate or high",
 }
 
 
@@ -69,6 +69,8 @@ def _show(found: "TwoVersions") -> None:
         f"On {found.patients}: {test.patients:,} patients, {test.patients_with_outcome:,} with the outcome;"
         f" {test.rows:,} rows."
     )
+    if test.left_out:
+        tell(test.left_out)
     table = Table("figure (95 % interval)")
     for header in (f"A: {found.first.version}", f"B: {found.second.version}", "A minus B"):
         table.add_column(Text(visible(header)))

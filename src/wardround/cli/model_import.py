@@ -29,6 +29,11 @@ Continue only if you know who made this file, and if the digest is the one that 
 @click.option("--schema", type=click.Path(path_type=Path), help="YAML feature schema that came with the model.")
 @click.option("--trust", metavar="SHA256", help="Continue without asking if this is the file's SHA-256.")
 @click.option("--threshold", type=float, help="Where the high band begins (default: metadata's optimal_threshold).")
+@click.option(
+    "--moderate-from",
+    type=float,
+    help="Where the moderate band begins (default: the condition's moderate_at, as a part of where the high one does).",
+)
 @click.option("--impute", type=click.Path(path_type=Path), help="YAML or JSON file: values to use for unknown ones.")
 @click.option(
     "--summary",
@@ -45,6 +50,7 @@ def import_model(
     schema: Path | None,
     trust: str | None,
     threshold: float | None,
+    moderate_from: float | None,
     impute: Path | None,
     summary: Any,
     by: str,
@@ -67,6 +73,7 @@ def import_model(
         impute=impute,
         summary=summary,
         threshold=threshold,
+        moderate_from=moderate_from,
     )
     _show(workflow(request, settings_from()), as_json)
 
@@ -99,6 +106,7 @@ def _show(imported: "ImportedVersion", as_json: bool) -> None:
             "version": imported.version,
             "live": imported.live,
             "digest": source.digest if source else None,
+            "thresholds": imported.card.thresholds,
             "inputs": [one.model_dump(mode="json") for one in inputs],
         }
         click.echo(json.dumps(result))
@@ -109,6 +117,8 @@ def _show(imported: "ImportedVersion", as_json: bool) -> None:
     for one in inputs:
         add_row(table, one.name, one.column, one.unit, _if_unknown(one.column, one.required, imported.card.imputation))
     print_table(table)
+    starts = imported.card.thresholds
+    click.echo(f"Bands: moderate from {starts['moderate']:.3f}, high from {starts['high']:.3f}.")
     condition, version = imported.card.condition, imported.version
     promote_it = f"`wardround model promote {condition} {version} --why TEXT` makes it live"
     state = "is live" if imported.live else f"is stored; {promote_it}"

@@ -33,10 +33,10 @@ def _say_challenger(challenger: ChallengerAccount | None) -> None:
     if challenger.left_out:
         say(f"The challenger {challenger.version} was left out: {challenger.left_out}")
     if challenger.compared is not None:
-        same, compared, alerts = challenger.same_band, challenger.compared, challenger.alerts
+        same, compared, high = challenger.same_band, challenger.compared, challenger.alerts
         say(
             f"Challenger {challenger.version} (nothing of it was written): {same:,} of {compared:,} stays in the"
-            f" same band; {alerts.challenger:,} alerts, against {alerts.live:,} of the live model."
+            f" same band; {high.challenger:,} in the high band, against {high.live:,} by the live model."
         )
 
 

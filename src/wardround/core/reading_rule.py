@@ -8,6 +8,7 @@ matter: a pressure among the components of a pulmonary artery's Observation is n
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -119,6 +120,19 @@ class ReadingRule:
             if said is not None and terms.occur_in(said):
                 return element
         return ""
+
+    def starting(self, starts: Mapping[str, datetime]) -> "list[tuple[datetime, ReadingRule]]":
+        """Returns how far back which codes are searched for, earliest first: each since the first that one needs it.
+
+        `starts` says since when each variable is needed. The parts are for `criteria` alone: what an Observation is
+        read as depends on all codes that it may have.
+        """
+        by_start: dict[datetime, dict[Code, Opening]] = {}
+        for code, opening in self.openings.items():
+            about = (*opening.variables, *opening.components.values())
+            needed = min(starts[name] for name in about)
+            by_start.setdefault(needed, {})[code] = opening
+        return [(start, replace(self, openings=by_start[start])) for start in sorted(by_start)]
 
     def criteria(self, profile: ServerProfile) -> list[tuple[str, list[str]]]:
         """Returns the search criteria beside the patient: the own codes, or categories where codes cannot be used.

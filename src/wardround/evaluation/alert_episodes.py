@@ -1,22 +1,16 @@
 """Counts alerts as people would get them: with the lock-out of the alert policy that every door uses."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
+from wardround.evaluation.alerts import Alerts, per_100_patient_days
 from wardround.evaluation.intervals import Interval, share_interval
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import AlertEpisodes, Task
 from wardround.evaluation.tallies import Scores
-from wardround.evaluation.threshold import HOURS_IN_100_DAYS
-from wardround.results.alert_policy import AlertPolicy, Notification, Verdict, verdict
-from wardround.results.bands import HIGH
-
-# People are told at the prediction time itself, so nothing is late.
-_LATE_AFTER: Final = timedelta(hours=1)
 
 
 def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: timedelta) -> AlertEpisodes:
@@ -28,18 +22,19 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         task: says how many hours a row stands for.
         lock_out: the condition's.
     """
-    policy = AlertPolicy(lock_out=lock_out, late_after=_LATE_AFTER, band=HIGH)
-    flagged = rows.assign(score=scores.score)[scores.score >= scores.threshold].sort_values(["stay_id", "as_of"])
-    told = _told(flagged, policy)
-    # Every flagged row belongs to the alert before it, which is the stay's own: a stay's first flagged row is told.
+    high = scores.score >= scores.threshold
+    raised = Alerts.of(rows, lock_out, task.hours_per_row).raised(high)
+    flagged = rows.assign(raised=raised)[high].sort_values(
+        ["stay_id", "as_of", "raised"], ascending=[True, True, False]
+    )
+    # Every flagged row belongs to the alert before it, which is the stay's own: a stay's first flagged row raises one.
     alerts = (
-        flagged.assign(alert=np.cumsum(told))
+        flagged.assign(alert=flagged["raised"].cumsum())
         .groupby("alert")
         .agg(stay_id=("stay_id", "first"), outcome=("outcome", "max"))
     )
-    counts = _per_patient(rows, alerts)
+    counts = _per_patient(rows, alerts, lock_out)
     sums = {name: float(each.sum()) for name, each in counts.items()}
-    hundred_days = task.hours_per_row / HOURS_IN_100_DAYS
     return AlertEpisodes(
         lock_out=lock_out,
         alerts=int(sums["alerts"]),
@@ -47,9 +42,13 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         stays=int(sums["stays"]),
         stays_with_outcome=int(sums["with_outcome"]),
         stays_alerted=int(sums["alerted"]),
-        # An alert is raised by a row, so alerts are a share of the rows.
+        # An alert is raised by a row, so alerts are a share of the rows; the lock-out bounds how many can raise one.
         alerts_per_100_patient_days=_share(
-            counts["alerts"], counts["rows"], "no stay", lambda share: share / hundred_days
+            counts["alerts"],
+            counts["rows"],
+            "no stay",
+            lambda share: per_100_patient_days(share, task.hours_per_row),
+            counts["most_alerts"],
         ),
         alerts_per_true_alert=_per_hit(counts["true_alerts"], counts["alerts"], "no alert was true"),
         share_alerted=_share(counts["alerted"], counts["with_outcome"], "no stay with the outcome"),
@@ -57,11 +56,20 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
     )
 
 
-def _share(hits: np.ndarray, rows: np.ndarray, reason: str, shown: Callable[[float], float] = float) -> Metric:
-    """Returns sum(hits) / sum(rows), both by patient, as `shown`; without rows it has no value, for the reason."""
+def _share(
+    hits: np.ndarray,
+    rows: np.ndarray,
+    reason: str,
+    shown: Callable[[float], float] = float,
+    most: np.ndarray | None = None,
+) -> Metric:
+    """Returns sum(hits) / sum(rows), both by patient, as `shown`; without rows it has no value, for the reason.
+
+    `most` is how many hits each patient can have, if that is less than his rows.
+    """
     if not rows.sum():
         return Metric(value=None, reason=reason)
-    return Metric(value=shown(hits.sum() / rows.sum()), **share_interval(hits, rows).shown(shown)._asdict())
+    return Metric(value=shown(hits.sum() / rows.sum()), **share_interval(hits, rows, most).shown(shown)._asdict())
 
 
 def _per_hit(hits: np.ndarray, rows: np.ndarray, reason: str) -> Metric:
@@ -78,39 +86,36 @@ def _turned(share: Interval) -> Interval:
     return Interval(1 / share.high, 1 / share.low)
 
 
-def _told(flagged: pd.DataFrame, policy: AlertPolicy) -> np.ndarray:
-    """Returns of which rows, ordered by stay and time, people are told."""
-    told = np.zeros(len(flagged), dtype=bool)
-    last: Notification | None = None
-    before = None
-    times: list[datetime] = list(flagged["as_of"].dt.to_pydatetime()) if len(flagged) else []
-    for place, (stay, as_of, score) in enumerate(zip(flagged["stay_id"], times, flagged["score"], strict=True)):
-        last = last if stay == before else None
-        before = stay
-        if verdict(score, HIGH, as_of, policy, last, as_of) is Verdict.NOTIFY:
-            told[place] = True
-            last = Notification(as_of, as_of, HIGH)
-    return told
-
-
-def _per_patient(rows: pd.DataFrame, alerts: pd.DataFrame) -> dict[str, np.ndarray]:
+def _per_patient(rows: pd.DataFrame, alerts: pd.DataFrame, lock_out: timedelta) -> dict[str, np.ndarray]:
     """Returns each of the counts, by patient."""
-    stays = rows.groupby("stay_id", sort=True).agg(
-        patient_id=("patient_id", "first"), rows=("outcome", "size"), with_outcome=("outcome", "max")
-    )
-    mine = alerts.groupby("stay_id")["outcome"].agg(["size", "sum"]).reindex(stays.index, fill_value=0)
-    has_it = stays["with_outcome"].to_numpy(dtype=int)
-    counts = pd.DataFrame(
-        {
-            "rows": stays["rows"].to_numpy(),
-            "alerts": mine["size"].to_numpy(dtype=int),
-            "true_alerts": mine["sum"].to_numpy(dtype=int),
-            "stays": 1,
-            "with_outcome": has_it,
-            "without_outcome": 1 - has_it,
-            "alerted": (mine["sum"].to_numpy(dtype=int) > 0) & (has_it > 0),
-            "false_alarm": (mine["size"].to_numpy(dtype=int) > 0) & (has_it == 0),
-        }
-    )
-    by_patient = counts.astype(float).groupby(stays["patient_id"].to_numpy(), sort=True).sum()
-    return {str(name): by_patient[name].to_numpy() for name in by_patient}
+    stays = rows.groupby("stay_id", sort=True)
+    has_it = stays["outcome"].max().to_numpy(dtype=int)
+    count = stays.size().to_numpy()
+    of_stay = alerts.groupby("stay_id")["outcome"].agg(["size", "sum"]).reindex(stays.size().index, fill_value=0)
+    raised, true = (of_stay[name].to_numpy(dtype=int) for name in ("size", "sum"))
+    counts = {
+        "rows": count,
+        "most_alerts": _most_alerts(count, (stays["as_of"].max() - stays["as_of"].min()).to_numpy(), lock_out),
+        "alerts": raised,
+        "true_alerts": true,
+        "stays": np.ones(len(count)),
+        "with_outcome": has_it,
+        "without_outcome": 1 - has_it,
+        "alerted": (true > 0) & (has_it > 0),
+        "false_alarm": (raised > 0) & (has_it == 0),
+    }
+    patients = pd.factorize(stays["patient_id"].first())[0]
+    return {name: np.bincount(patients, weights=each) for name, each in counts.items()}
+
+
+def _most_alerts(rows: np.ndarray, span: np.ndarray, lock_out: timedelta) -> np.ndarray:
+    """Returns how many alerts each stay could have had, if every row were flagged.
+
+    Args:
+        rows: rows of each stay.
+        span: time from its first row to its last.
+        lock_out: the condition's.
+    """
+    if not lock_out:
+        return rows
+    return np.minimum(rows, 1 + span // np.timedelta64(lock_out))

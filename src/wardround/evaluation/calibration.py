@@ -5,9 +5,9 @@ from typing import Final
 import numpy as np
 
 from wardround.candidates.base import probability
-from wardround.evaluation.metrics import NEGATIVES, POSITIVES, Smooth
+from wardround.evaluation.measures import NEGATIVES, POSITIVES, Smooth
 from wardround.evaluation.results import Calibration
-from wardround.evaluation.tallies import Scores, Steps, Tally
+from wardround.evaluation.tallies import Tally
 
 # A forest may score exactly 0 or 1, whose log-odds would be infinite.
 _CERTAIN: Final = 1e-6
@@ -34,19 +34,28 @@ def calibrated(score: np.ndarray, calibration: Calibration) -> np.ndarray:
     return probability(calibration.intercept + calibration.slope * log_odds(score))
 
 
-def fit_platt(outcome: np.ndarray, score: np.ndarray) -> Calibration:
+def fit_platt(outcome: np.ndarray, score: np.ndarray, folds: np.ndarray) -> Calibration:
     """Fits a logistic regression of the outcome on the log-odds of out-of-fold scores (Platt 1999).
 
     Platt's targets (a little below 1, a little above 0) keep the fit finite if the scores separate the outcomes.
+
+    The slope is that within folds. Each fold is scored by a model of its own, and one that was fitted without many of
+    the patients with the outcome scores too low just where there are many. Pooled scores therefore rank worse than
+    each model does (Parker, Guenter & Bedo 2007), and a slope across folds would be too flat. The intercept is of all
+    rows together, so that the mean score is the share with the outcome.
+
+    Args:
+        outcome: outcome of each row, 0 or 1.
+        score: out-of-fold score of each row.
+        folds: fold of each row.
     """
-    tally = Steps.of(outcome, Scores(score, 1.0)).tally()
-    positives, negatives = tally.all_positives, tally.all_negatives
-    high, low = (positives + 1) / (positives + 2), 1 / (negatives + 2)
-    hits = tally.positives * high + tally.negatives * low
-    intercept, slope = _regression(log_odds(tally.score), hits, tally.positives + tally.negatives)
+    steps, positives = log_odds(score), float(outcome.sum())
+    high, low = (positives + 1) / (positives + 2), 1 / (len(outcome) - positives + 2)
+    targets, ones = np.where(outcome == 1, high, low), np.ones(len(outcome))
+    _, slope = _regression(steps, targets, ones, np.unique(folds, return_inverse=True)[1])
     if not slope > 0:
         return Calibration(reason="out-of-fold scores do not rise with the outcome")
-    return Calibration(method="platt", slope=slope, intercept=intercept)
+    return Calibration(method="platt", slope=slope, intercept=_shift(slope * steps, targets, ones))
 
 
 def _slope(tally: Tally) -> float:
@@ -56,25 +65,16 @@ def _slope(tally: Tally) -> float:
 def _slope_moved(tally: Tally) -> np.ndarray:
     """Returns each row's part in the slope: the inverse information times the row's score function."""
     steps, rows = log_odds(tally.score), tally.positives + tally.negatives
-    intercept, slope = _regression(steps, tally.positives, rows)
-    expected = probability(intercept + slope * steps)
+    intercepts, slope = _regression(steps, tally.positives, rows)
+    expected = probability(intercepts[0] + slope * steps)
     weight = rows * expected * (1 - expected)
     w, wx, wxx = weight.sum(), weight @ steps, weight @ steps**2
     return _moved(expected, (w * steps - wx) / (w * wxx - wx**2))
 
 
 def _intercept(tally: Tally) -> float:
-    """Returns the intercept with the slope fixed at 1, by Newton's method; the sum is monotone, so it converges."""
-    steps, rows = log_odds(tally.score), tally.positives + tally.negatives
-    intercept = 0.0
-    for _ in range(_ITERATIONS):
-        expected = probability(intercept + steps)
-        surplus = tally.all_positives - rows @ expected
-        move = np.clip(surplus / (rows @ (expected * (1 - expected))), -2, 2)
-        intercept += float(move)
-        if abs(move) < _CONVERGED:
-            break
-    return intercept
+    """Returns the intercept with the slope fixed at 1."""
+    return _shift(log_odds(tally.score), tally.positives, tally.positives + tally.negatives)
 
 
 def _intercept_moved(tally: Tally) -> np.ndarray:
@@ -95,29 +95,56 @@ CALIBRATION: Final = {
 """From a logistic regression of the outcome on the log-odds of the score; the intercept with the slope fixed at 1."""
 
 
-def _regression(log_odds: np.ndarray, hits: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
-    """Returns intercept and slope, by Newton's method; NaN if the outcomes are separated.
+def _shift(log_odds: np.ndarray, hits: np.ndarray, rows: np.ndarray) -> float:
+    """Returns what to add to log-odds, so that as many hits are expected as there are (both by step).
+
+    By Newton's method; the sum is monotone, so it converges.
+    """
+    shift = 0.0
+    for _ in range(_ITERATIONS):
+        expected = probability(shift + log_odds)
+        surplus = hits.sum() - rows @ expected
+        move = np.clip(surplus / (rows @ (expected * (1 - expected))), -2, 2)
+        shift += float(move)
+        if abs(move) < _CONVERGED:
+            break
+    return shift
+
+
+def _regression(
+    log_odds: np.ndarray, hits: np.ndarray, rows: np.ndarray, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
+    """Returns the intercept of each group and their common slope, by Newton's method; NaN if outcomes are separated.
 
     Args:
         log_odds: log-odds of each step.
         hits: rows with the outcome of each step (or Platt's targets, summed).
         rows: all rows of each step.
+        groups: number of each step's group, from 0; None for one group.
     """
+    group = np.zeros(len(log_odds), dtype=int) if groups is None else groups
+    none = np.full(group.max() + 1, np.nan)
+
+    def summed(of_steps: np.ndarray) -> np.ndarray:
+        return np.bincount(group, weights=of_steps)
+
     # From a slope of 0, the steps stay short of the solution; from 1, they can overshoot and oscillate for ever.
-    intercept, slope, moves = 0.0, 0.0, np.full(2, np.inf)
+    intercepts, slope, moves = np.zeros(len(none)), 0.0, np.full(len(none) + 1, np.inf)
     for _ in range(_ITERATIONS):
-        expected = probability(intercept + slope * log_odds)
-        weight = rows * expected * (1 - expected)
-        surplus = hits - rows * expected
-        first, second = surplus.sum(), surplus @ log_odds
-        w, wx, wxx = weight.sum(), weight @ log_odds, weight @ log_odds**2
-        determinant = w * wxx - wx**2
-        if not determinant > _SINGULAR:
-            return np.nan, np.nan
-        moves = np.clip(np.array([wxx * first - wx * second, w * second - wx * first]) / determinant, -2, 2)
-        intercept, slope = intercept + float(moves[0]), slope + float(moves[1])
+        expected = probability(intercepts[group] + slope * log_odds)
+        weight, surplus = rows * expected * (1 - expected), hits - rows * expected
+        w, wx, missing = summed(weight), summed(weight * log_odds), summed(surplus)
+        if not w.min() > 0:
+            return none, np.nan
+        mean = wx / w
+        within = weight @ log_odds**2 - wx @ mean  # the information on the slope, once the intercepts are known
+        if not within * w.sum() > _SINGULAR:
+            return none, np.nan
+        steeper = (surplus @ log_odds - mean @ missing) / within
+        moves = np.clip(np.append(missing / w - mean * steeper, steeper), -2, 2)
+        intercepts, slope = intercepts + moves[:-1], slope + float(moves[-1])
         if np.abs(moves).max() < _CONVERGED:
             break
     if not np.abs(moves).max() < _SETTLED or abs(slope) >= _STEEPEST:
-        return np.nan, np.nan
-    return intercept, slope
+        return none, np.nan
+    return intercepts, slope

@@ -1,19 +1,24 @@
 """Compares a candidate with the live model on the same test rows, and judges the promotion gates."""
 
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from wardround.evaluation.band_shares import in_percent, useless_bands
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.gates import VERDICTS, Verdict, in_words, verdict_of
+from wardround.evaluation.measures import METRICS
 from wardround.evaluation.metric_text import unless_sure
-from wardround.evaluation.metrics import METRICS, Metric, measure_with_intervals, paired_with_intervals
+from wardround.evaluation.metrics import Metric, measure_with_intervals, paired_with_intervals
+from wardround.evaluation.results import BandShare
 from wardround.evaluation.tallies import Scores
 from wardround.spec.base import SpecModel
 from wardround.spec.promotion import Promotion
 
+GateName = Literal["calibration_slope", "ppv", "bands", "auroc_against_live"]
 SLOPE: Final = "calibration_slope"
 MEASURES: Final = {
     **{name: METRICS[name] for name in ("auroc", "auprc", "f1", "sensitivity", "ppv", "brier")},
@@ -32,7 +37,7 @@ class Compared(SpecModel):
 class Judged(SpecModel):
     """The verdict of one promotion gate."""
 
-    name: Literal["calibration_slope", "ppv", "auroc_against_live"]
+    name: GateName
     passed: bool | None = Field(description="None if it cannot judge, which stops nothing.")
     message: str
 
@@ -43,6 +48,21 @@ class OnTest(SpecModel):
     rows: int
     patients: int
     patients_with_outcome: int = Field(description="Patients with the outcome in at least one row.")
+    not_covered: int = Field(
+        default=0,
+        description="Test rows that are left out for both, because one of the models does not cover their hour."
+        " An earlier release left none out.",
+    )
+
+    @property
+    def left_out(self) -> str:
+        """How many rows are left out and why, as a sentence; empty if none are."""
+        if not self.not_covered:
+            return ""
+        return (
+            f"{self.not_covered:,} of {self.rows + self.not_covered:,} test predictions are left out for both models:"
+            " they are at hours of a stay that one of the models does not cover, and is never asked about."
+        )
 
 
 class Seen(SpecModel):
@@ -64,7 +84,7 @@ class Comparison(SpecModel):
     )
     notes: tuple[str, ...] = Field(default=(), description="What a reader must know to judge the figures.")
     test: OnTest
-    metrics: dict[str, Compared]
+    metrics: dict[str, Compared] = Field(description="On the rows that both models cover.")
     gates: tuple[Judged, ...]
 
     @property
@@ -102,9 +122,14 @@ class Comparison(SpecModel):
         return "; ".join(gate.message for gate in self.gates if gate.passed is False)
 
 
-def counted(outcome: np.ndarray, patients: pd.Series) -> OnTest:
+def counted(outcome: np.ndarray, patients: pd.Series, not_covered: int = 0) -> OnTest:
     with_outcome = patients[outcome == 1].nunique()
-    return OnTest(rows=len(outcome), patients=patients.nunique(), patients_with_outcome=with_outcome)
+    return OnTest(
+        rows=len(outcome),
+        patients=patients.nunique(),
+        patients_with_outcome=with_outcome,
+        not_covered=not_covered,
+    )
 
 
 def compared(outcome: np.ndarray, patients: pd.Series, candidate: Scores, live: Scores | None) -> dict[str, Compared]:
@@ -116,19 +141,43 @@ def compared(outcome: np.ndarray, patients: pd.Series, candidate: Scores, live: 
     return {name: Compared(candidate=ours[name], live=theirs[name], difference=apart[name]) for name in MEASURES}
 
 
+class ToJudge(NamedTuple):
+    """A candidate's figures on some test rows, beside the live model's if both were compared, and their counts."""
+
+    metrics: dict[str, Compared]
+    counts: OnTest
+
+
 def judged(
-    metrics: dict[str, Compared], counts: OnTest, not_compared: str | None, limits: Promotion
+    alone: ToJudge,
+    beside_live: ToJudge,
+    bands: Sequence[BandShare],
+    not_compared: str | None,
+    limits: Promotion,
 ) -> tuple[Judged, ...]:
     """Returns the gates' verdicts on the point estimates; intervals are for the person who decides.
 
-    A verdict says so if its figure has no interval.
+    A verdict says so if its figure has no interval. The gate of the bands alone judges by intervals, because in few
+    patients a band is often empty by chance.
 
-    `not_compared` says why there is no figure of a live model; None if there is one.
+    Args:
+        alone: on all test rows: whatever the live model covers, the candidate must be good at all hours of its own.
+        beside_live: on the rows that both models cover.
+        bands: what is in each of the candidate's bands.
+        not_compared: why there is no figure of a live model; None if there is one.
+        limits: limits of the condition.
     """
-    few = _too_few(counts, limits.min_patients)
-    if few:
-        return tuple(Judged(name=name, passed=None, message=few) for name in (SLOPE, "ppv", "auroc_against_live"))
-    return _slope(metrics, limits), _ppv(metrics, limits), _against_live(metrics, not_compared, limits)
+    own, common = (_too_few(each.counts, limits.min_patients) for each in (alone, beside_live))
+    return (
+        _unjudged(SLOPE, own) if own else _slope(alone.metrics, limits),
+        _unjudged("ppv", own) if own else _ppv(alone.metrics, limits),
+        _bands(bands, own),
+        _unjudged("auroc_against_live", common) if common else _against_live(beside_live.metrics, not_compared, limits),
+    )
+
+
+def _unjudged(name: GateName, why: str) -> Judged:
+    return Judged(name=name, passed=None, message=why)
 
 
 def _too_few(counts: OnTest, needed: int) -> str:
@@ -151,6 +200,18 @@ def _ppv(metrics: dict[str, Compared], limits: Promotion) -> Judged:
     ppv = metrics["ppv"].candidate
     passed = ppv.value is not None and ppv.value >= limits.min_ppv
     return Judged(name="ppv", passed=passed, message=f"PPV {_text(ppv)}, expected at least {limits.min_ppv:g}")
+
+
+def _bands(bands: Sequence[BandShare], few: str) -> Judged:
+    useless, passed = tuple(useless_bands(bands)), None
+    if useless:
+        passed = False if any(each.sure for each in useless) else None
+        message = "; ".join(each.message for each in useless)
+    elif few or not bands:
+        passed, message = None, few or "the shares of the bands were not measured"
+    else:
+        passed, message = True, f"predictions of the test patients: {in_percent(bands)}"
+    return Judged(name="bands", passed=passed, message=message)
 
 
 def _against_live(metrics: dict[str, Compared], not_compared: str | None, limits: Promotion) -> Judged:

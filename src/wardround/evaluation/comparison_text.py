@@ -31,7 +31,8 @@ def _head(comparison: Comparison) -> list[str]:
     test = comparison.test
     return [
         f"Candidate {markdown_code(comparison.version)}, live {markdown_code(comparison.live or 'none')}.",
-        f"{test.patients:,} test patients, {test.patients_with_outcome:,} with the outcome; {test.rows:,} rows.",
+        f"{test.patients:,} test patients, {test.patients_with_outcome:,} with the outcome; {test.rows:,} predictions.",
+        *([test.left_out] if test.left_out else []),
     ]
 
 

@@ -5,7 +5,8 @@ from typing import Final
 
 import pandas as pd
 
-from wardround.evaluation.metrics import METRICS, measure_with_intervals
+from wardround.evaluation.measures import METRICS
+from wardround.evaluation.metrics import measure_with_intervals
 from wardround.evaluation.results import Definition, Task
 from wardround.evaluation.tallies import Scores
 

@@ -56,37 +56,50 @@ class Classes(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A figure, its interval, and how far each patient's rows move it; these add up to 0 in any unit."""
+    """A figure, its interval, and how far each patient's rows move it; these add up to 0 in any unit.
+
+    `patients` is how many have rows in the figure, such as those with an alert for the PPV.
+    """
 
     value: float
     interval: Interval
     parts: np.ndarray
+    patients: int
 
 
-def share_interval(hits: np.ndarray, rows: np.ndarray) -> Interval:
-    """Returns the interval of a share of rows, sum(hits) / sum(rows), from both counts of each patient."""
-    share = float(hits.sum() / rows.sum())
-    return Interval(*_wilson(share, effective_rows(hits, rows)))
+def share_interval(hits: np.ndarray, rows: np.ndarray, most: np.ndarray | None = None) -> Interval:
+    """Returns the interval of a share of rows, sum(hits) / sum(rows), from both counts of each patient.
+
+    Args:
+        hits: rows that count as the share, by patient.
+        rows: all rows, by patient.
+        most: how many hits each patient can have, if that is less than his rows.
+    """
+    most = rows if most is None else most
+    low, high = _wilson(float(hits.sum() / most.sum()), effective_rows(hits, rows, most))
+    widest = float(most.sum() / rows.sum())
+    return Interval(low * widest, high * widest)
 
 
-def effective_rows(hits: np.ndarray, rows: np.ndarray) -> float:
-    """Returns how many independent rows would vary as much as these, which are at most all rows.
+def effective_rows(hits: np.ndarray, rows: np.ndarray, most: np.ndarray) -> float:
+    """Returns how many independent rows would vary as much as these, which are at most all that can be hits.
 
     It lies between two numbers: the one that gives the variance observed between patients (Taylor's linearisation of
-    the ratio; Korn & Graubard 1998), and sum(rows)^2 / sum(rows^2), which holds if all rows of a patient are alike
+    the ratio; Korn & Graubard 1998), and sum(most)^2 / sum(most^2), which holds if all rows of a patient are alike
     (Kish 1965). The first counts the more, the more patients contribute to the variance; without any variance, as for
     a share of 0 or 1, only the second does.
     """
-    hits, rows = hits[rows > 0], rows[rows > 0]
-    everything, share = rows.sum(), hits.sum() / rows.sum()
-    alike = everything**2 / (rows**2).sum()
-    squared = ((hits - share * rows) / everything) ** 2
-    if len(rows) < 2 or not squared.sum() > _NOTHING:
+    there = rows > 0
+    hits, rows, most = hits[there], rows[there], most[there]
+    everything, possible = rows.sum(), most.sum()
+    share, alike = hits.sum() / possible, possible**2 / (most**2).sum()
+    squared = ((hits - hits.sum() / everything * rows) / possible) ** 2
+    if len(rows) < 2 or not 0 < share < 1 or not squared.sum() > _NOTHING:
         return float(alike)
     degrees = min(degrees_of_freedom(squared), len(rows) - 1)
     observed = share * (1 - share) / (squared.sum() * len(rows) / (len(rows) - 1))
     inverse = (degrees / observed + _ASSUMED / alike) / (degrees + _ASSUMED)
-    return float(min(1 / inverse, everything))
+    return float(min(1 / inverse, possible))
 
 
 def smooth_interval(
@@ -125,10 +138,13 @@ def interval_of_difference(first: Estimate, second: Estimate) -> Interval:
     """Returns the interval of one share minus another, measured on the same patients.
 
     Its reach is put together from that of both, and from how they vary together (Newcombe 1998; Zou & Donner 2008).
+    The latter cannot be known of a few patients, who would make it seem that both shares err alike.
     """
     (low, high, why), (other_low, other_high, other_why) = first.interval, second.interval
     if low is None or high is None or other_low is None or other_high is None:
         return Interval(reason=why or other_why)
+    if (patients := min(first.patients, second.patients)) < FEWEST_PATIENTS:
+        return Interval(reason=_too_few(patients))
     if np.allclose(first.parts, second.parts, rtol=_ROUNDING, atol=0):
         return Interval(reason=_ALIKE)
     difference, together = first.value - second.value, _correlation(first.parts, second.parts)
@@ -152,9 +168,9 @@ def quantile_interval(values: np.ndarray, patients: np.ndarray, share: float) ->
     """
     rows = np.bincount(patients)
     hits = np.bincount(patients, weights=values <= quantile(values, share))
-    reach = _Z * float(np.sqrt(share * (1 - share) / effective_rows(hits, rows.astype(float))))
+    reach = _Z * float(np.sqrt(share * (1 - share) / effective_rows(hits, rows, rows.astype(float))))
     if len(rows) < FEWEST_PATIENTS or not reach < min(share, 1 - share):
-        return Interval(reason=f"too few patients ({len(rows)}) for an interval")
+        return Interval(reason=_too_few(len(rows)))
     above = int(np.floor((share + reach) * len(values) + _ROUNDING))
     low, high = quantile(values, share - reach), float(np.sort(values)[above])
     return Interval(low, high) if low < high else Interval(reason="no interval: most values are the same")
@@ -174,6 +190,10 @@ def degrees_of_freedom(squared: np.ndarray) -> float:
     total = squared.sum()
     spread = (squared**2).sum() - total**2 / len(squared)
     return max(float(2 * total**2 / spread), 1.0) if spread > _ROUNDING * total**2 else float(len(squared))
+
+
+def _too_few(patients: int) -> str:
+    return f"too few patients ({patients}) for an interval"
 
 
 def _wilson(share: float, rows: float) -> tuple[float, float]:

@@ -6,11 +6,14 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from wardround.evaluation.alert_episodes import alert_episodes
+from wardround.evaluation.alerts import per_100_patient_days
+from wardround.evaluation.band_shares import band_shares
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.curves import calibration_bins, curves_of, decision_curve
 from wardround.evaluation.definitions import by_definition
 from wardround.evaluation.leads import lead_time
-from wardround.evaluation.metrics import FLAGGED, METRICS, Metric, measure_with_intervals
+from wardround.evaluation.measures import FLAGGED, METRICS
+from wardround.evaluation.metrics import Metric, measure_with_intervals
 from wardround.evaluation.results import (
     CalibrationOnTest,
     Definition,
@@ -23,10 +26,9 @@ from wardround.evaluation.results import (
 )
 from wardround.evaluation.subgroups import subgroups_of
 from wardround.evaluation.tallies import Scores
-from wardround.evaluation.threshold import alerts_per_100_patient_days
 
-_ALERTS: Final = "alerts"
-_MEASURES: Final = {**METRICS, **CALIBRATION, _ALERTS: FLAGGED}
+_HIGH: Final = "high"
+_MEASURES: Final = {**METRICS, **CALIBRATION, _HIGH: FLAGGED}
 
 
 class Measured(NamedTuple):
@@ -40,7 +42,8 @@ class AboutModel(NamedTuple):
     """What an evaluation contains about the model besides its scores.
 
     `definitions` are those of the label's onset, and `outcomes` those of each stay by them (see `by_definition`); both
-    are empty for a label with one definition. `lock_out` is the condition's.
+    are empty for a label with one definition. `lock_out` is the condition's. `moderate` is where the moderate band
+    starts.
     """
 
     task: Task
@@ -48,6 +51,7 @@ class AboutModel(NamedTuple):
     importance: Importance
     design: Design
     lock_out: timedelta
+    moderate: float
     definitions: tuple[Definition, ...] = ()
     outcomes: pd.DataFrame = pd.DataFrame()
 
@@ -73,7 +77,8 @@ def measured(rows: pd.DataFrame, scores: Scores, about: AboutModel) -> Measured:
         ),
         curves=curves_of(outcome, scores.score),
         decision_curve=decision_curve(outcome, scores.score),
-        alerts_per_100_patient_days=_alerts(found[_ALERTS], about.task),
+        alerts_per_100_patient_days=_per_100_days(found[_HIGH], about.task),
+        bands=band_shares(outcome, scores, about.moderate, patients),
         lead_time=lead_time(placed, *scores),
         subgroups=subgroups_of(placed, scores),
         importance=about.importance,
@@ -93,10 +98,10 @@ def _on_matched_hours(rows: pd.DataFrame, scores: Scores) -> MatchedHours:
     return MatchedHours(rows=len(outcome), positives=int(outcome.sum()), metrics=metrics)
 
 
-def _alerts(share: Metric, task: Task) -> Metric:
-    """Returns the share of rows that are flagged, as alerts per 100 patient-days."""
+def _per_100_days(share: Metric, task: Task) -> Metric:
+    """Returns a share of rows as rows per 100 patient-days."""
     figures = {
-        name: None if figure is None else alerts_per_100_patient_days(figure, task.hours_per_row)
+        name: None if figure is None else per_100_patient_days(figure, task.hours_per_row)
         for name, figure in (("value", share.value), ("low", share.low), ("high", share.high))
     }
     return Metric(**figures, reason=share.reason)

@@ -121,7 +121,7 @@ class Subgroups(SpecModel):
     attribute: Literal["sex", "age_band", "unit", "race"]
     cells: tuple[Cell, ...]
     suppressed: int = Field(
-        description="Cells left out: under 10 patients or 5 stays with the outcome, or to protect such a cell."
+        description="Cells left out: under 10 patients or 5 patients with the outcome, or to protect such a cell."
     )
     reason: str | None = Field(default=None, description="Why there are no cells.")
 
@@ -182,12 +182,37 @@ class Definition(SpecModel):
 
 
 class Policy(SpecModel):
-    """How the threshold of the high band was chosen, on out-of-fold scores of the training patients."""
+    """How the threshold of the high band was chosen, on out-of-fold scores of the training patients at risk."""
 
-    name: Literal["f1", "sensitivity", "alert_budget"]
-    target: float | None = Field(description="The sensitivity, or the alerts per 100 patient-days; None for f1.")
-    reached: float | None = Field(description="The same figure at the chosen threshold; for f1, the F1.")
-    reason: str | None = Field(default=None, description="Why the target was not reached.")
+    name: Literal["f1", "sensitivity", "alert_budget", "fixed"] = Field(
+        description="fixed: given with a model that was trained elsewhere, and not chosen on any scores here."
+    )
+    target: float | None = Field(
+        description="The sensitivity, or the alerts per 100 patient-days; None for f1 and fixed."
+    )
+    reached: float | None = Field(
+        description="The same figure at the chosen threshold; for f1, the F1; for fixed, None."
+    )
+    reason: str | None = Field(default=None, description="Why the threshold is not the one that the policy asks for.")
+    prevalence: float | None = Field(
+        default=None,
+        description="Share of the same predictions with the outcome, below which no threshold is. None: fixed, or not"
+        " looked at by an earlier release.",
+    )
+    lock_out: Duration | None = Field(
+        default=None,
+        description="The lock-out with which a budget counts alerts. None for another policy, and for an earlier"
+        " release, whose budget counted every prediction in the high band.",
+    )
+
+
+class BandShare(SpecModel):
+    """What is in one band of the test patients' predictions."""
+
+    band: Literal["low", "moderate", "high"]
+    rows: int
+    share: Metric = Field(description="Of all predictions.")
+    observed: Metric = Field(description="The share of the band's predictions with the outcome.")
 
 
 class Predictions(SpecModel):
@@ -247,7 +272,12 @@ class Evaluation(SpecModel):
     calibration: CalibrationOnTest
     curves: Curves
     decision_curve: tuple[DecisionPoint, ...]
-    alerts_per_100_patient_days: Metric = Field(description="Rows at or above the high threshold; none are suppressed.")
+    alerts_per_100_patient_days: Metric = Field(
+        description="Predictions in the high band per 100 patient-days, without a lock-out; `episodes` has the alerts."
+    )
+    bands: tuple[BandShare, ...] = Field(
+        default=(), description="From low to high; empty: not measured by an earlier release."
+    )
     lead_time: LeadTime
     subgroups: tuple[Subgroups, ...]
     importance: Importance

@@ -13,7 +13,7 @@ from wardround.evaluation.tallies import Scores
 Attribute = Literal["sex", "age_band", "unit", "race"]
 COLUMNS: Final[dict[Attribute, str]] = {"sex": "sex_group", "age_band": "age_band", "unit": "unit", "race": "race"}
 _FEWEST_PATIENTS: Final = 10
-FEWEST_POSITIVES: Final = 5
+FEWEST_WITH_OUTCOME: Final = 5
 _UNKNOWN: Final = "unknown"
 
 
@@ -34,7 +34,7 @@ def _by(attribute: Attribute, rows: pd.DataFrame, scores: Scores) -> Subgroups:
         return Subgroups(attribute=attribute, cells=(), suppressed=0, reason="the source does not say")
     cells = [_cell(str(name), group == name, rows, scores) for name in sorted(set(group))]
     shown = _shown(cells)
-    reason = None if shown else "every cell is too small to be shown, or would give a small one away"
+    reason = None if shown else "every group is too small to be shown, or would give a small one away"
     return Subgroups(attribute=attribute, cells=shown, suppressed=len(cells) - len(shown), reason=reason)
 
 
@@ -50,14 +50,14 @@ def _cell(name: str, mine: np.ndarray, rows: pd.DataFrame, scores: Scores) -> Ce
     """Returns the cell, or None if it is too small."""
     group, outcome = rows[mine], rows["outcome"].to_numpy(dtype=int)[mine]
     patients = int(group["patient_id"].nunique())
-    positives = int(group.loc[outcome == 1, "stay_id"].nunique())
-    if patients < _FEWEST_PATIENTS or positives < FEWEST_POSITIVES:
+    with_outcome = group[outcome == 1]
+    if patients < _FEWEST_PATIENTS or with_outcome["patient_id"].nunique() < FEWEST_WITH_OUTCOME:
         return None
     return Cell(
         group=name,
         rows=len(group),
         stays=int(group["stay_id"].nunique()),
         patients=patients,
-        positives=positives,
+        positives=int(with_outcome["stay_id"].nunique()),
         metrics=measure_with_intervals(outcome, scores.score[mine], scores.threshold, group["patient_id"]),
     )

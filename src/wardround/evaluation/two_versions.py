@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from wardround.evaluation.alerts import per_100_patient_days
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.comparison import OnTest, Seen
-from wardround.evaluation.metrics import FLAGGED, METRICS, Metric, paired_with_intervals
+from wardround.evaluation.measures import FLAGGED, METRICS
+from wardround.evaluation.metrics import Metric, paired_with_intervals
 from wardround.evaluation.tallies import Scores
-from wardround.evaluation.threshold import alerts_per_100_patient_days
 from wardround.spec.base import SpecModel
 
 _AT_HIGH: Final = {
@@ -65,7 +66,8 @@ class TwoVersions(SpecModel):
     test: OnTest
     metrics: dict[str, Pair] = Field(
         description="With 95 % intervals over patients. Figures that need a threshold"
-        " use each version's own; alerts are per 100 patient-days, at the thresholds of the high and moderate bands."
+        " use each version's own; alerts_high and alerts_moderate are the predictions per 100 patient-days in the high"
+        " band, and in it or the moderate one, without a lock-out."
     )
     notes: tuple[str, ...] = ()
 
@@ -105,7 +107,7 @@ def both_measured(
 def _in_alerts(pair: Pair, hours_per_row: float) -> Pair:
     def per_100_days(metric: Metric) -> Metric:
         figures = {
-            name: None if figure is None else alerts_per_100_patient_days(figure, hours_per_row)
+            name: None if figure is None else per_100_patient_days(figure, hours_per_row)
             for name, figure in (("value", metric.value), ("low", metric.low), ("high", metric.high))
         }
         return Metric(**figures, reason=metric.reason)

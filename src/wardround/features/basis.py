@@ -49,7 +49,8 @@ NO_EVENTS: Final = UsedEvents({}, np.zeros(0, dtype=np.int64), np.zeros(0), np.z
 
 def used_events(events: Events, condition: Condition, as_of: datetime) -> dict[str, UsedEvents]:
     """Returns the events behind the scores at as_of, by patient_id; patients without any events are not in it."""
-    moment, windows = micros(as_of), {name: micros_long(one) for name, one in condition.longest_windows.items()}
+    moment = micros(as_of)
+    windows = {name: micros_long(window) for name, window in condition.reach.items()}
     age = moment - events.time
     longest = events.variable.each(lambda name: windows.get(name, -1), np.int64)
     inside = np.flatnonzero((age >= 0) & (age <= longest) & (events.available <= moment))

@@ -6,8 +6,14 @@ from wardround.features.subjects import Subjects
 
 
 def known_variables(values: np.ndarray, subjects: Subjects) -> np.ndarray:
-    """Returns, per row (x condition.columns), how many variables of the minimum data have an event in a window."""
+    """Returns, per row (x condition.columns), how many variables of the minimum data have an event in a window.
+
+    An event that is too old for every feature of the variable's values is not enough: that something was measured last
+    week does not make up for its value today.
+    """
     counting = [subjects.names.index(name) for name in set(subjects.condition.minimum_data.of)]
+    if subjects.beyond_values.any():
+        values = np.where(subjects.beyond_values, np.nan, values)
     return np.asarray(subjects.known(values)[:, counting].sum(axis=1))
 
 

@@ -1,13 +1,17 @@
 """Groups a condition's columns by variable and demographic, and tells for which of these a row knows anything."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
 from wardround.features.build import WITHOUT_EVENTS
 from wardround.spec.conditions import Condition
+
+# What tells that something was measured, and when, but not what.
+_WITHOUT_VALUE: Final = ("count", "missing", "hours_since_last")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,17 @@ class Subjects:
         """
         known = ~np.isnan(values) & (values != self._nothing)
         return np.logical_or.reduceat(known[:, self.columns], self.starts, axis=1)
+
+    @cached_property
+    def beyond_values(self) -> np.ndarray:
+        """Returns, for each column, whether its window is longer than that of any value of the same variable."""
+        features = self.condition.feature_list
+        longest: dict[str, timedelta] = {}
+        for feature in features:
+            if feature.summary not in _WITHOUT_VALUE:
+                longest[feature.variable] = max(feature.window, longest.get(feature.variable, feature.window))
+        windowed = (feature.window > longest.get(feature.variable, feature.window) for feature in features)
+        return np.array([*(False for _ in self.condition.features.demographics), *windowed], dtype=bool)
 
     @cached_property
     def _nothing(self) -> np.ndarray:

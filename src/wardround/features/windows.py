@@ -1,9 +1,14 @@
-"""Finds the spans of time in which a patient's events matter, from an index."""
+"""Finds the spans of time in which a patient's events matter, from an index, or for one as_of by variable."""
 
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
+import numpy as np
 import pandas as pd
+
+from wardround.core.microseconds import UNKNOWN, micros, micros_long
+from wardround.core.readings import Readings
 
 
 def windows(index: pd.DataFrame, window: timedelta) -> pd.DataFrame:
@@ -34,3 +39,14 @@ def inside(readings: pd.DataFrame, spans: pd.DataFrame, outside: Counter[str] | 
     if outside is not None:
         outside.update(readings["variable"][~kept].tolist())
     return readings[kept]
+
+
+def within_reach(found: Readings, reach: Mapping[str, timedelta], as_of: datetime) -> Readings:
+    """Returns the readings that are no older at `as_of` than their variable's reach, and not later.
+
+    Those without a time, which cannot be placed, are among them.
+    """
+    until = micros(as_of)
+    oldest = np.array([until - micros_long(reach[kind.variable]) for kind in found.kinds], dtype=np.int64)
+    inside = (found.time <= until) & (found.time >= oldest[found.kind])
+    return found.take(np.flatnonzero((found.time == UNKNOWN) | inside))

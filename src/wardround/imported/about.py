@@ -12,10 +12,12 @@ class ImportedInput(SpecModel):
 
     name: str = Field(description="The model's own name for it.")
     column: str = Field(description="The feature column that it comes from.")
-    unit: str = Field(description="Unit that the model was trained in; empty for age, sex, counts and hours.")
+    unit: str = Field(
+        description="Unit that the model was trained in; empty for age, sex, counts, and for hours of no other unit."
+    )
     factor: float = 1.0
     offset: float = 0.0
-    whole: bool = Field(default=False, description="Rounded down to completed years.")
+    whole: bool = Field(default=False, description="Rounded down: to completed years, or hours of a stay.")
     required: bool = Field(default=False, description="A stay without it is indeterminate.")
 
     def in_column(self, value: float) -> float:

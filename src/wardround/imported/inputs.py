@@ -16,11 +16,18 @@ from wardround.imported.about import ImportedInput
 from wardround.spec.base import format_duration
 from wardround.spec.conditions import Condition, Feature
 from wardround.spec.feature_schema import FeatureSchema, SchemaFeature, ValueSummary
-from wardround.spec.units import SAME, UnitConversion, has_one_scale
+from wardround.spec.units import SAME, UnitConversion, conversion, has_one_scale
 from wardround.spec.variables import Variable
 
 # The field of a Patient -> its column, and the transform that makes it a number: completed years; male 1, female 0.
 _DEMOGRAPHICS: Final = {"birthDate": ("age", "calculate_age"), "gender": ("sex", "encode_gender")}
+# The transform of an Encounter's begin -> its column, in hours at the prediction time.
+_CLOCKS: Final = {
+    "calculate_hours_in_unit": "hours_in_unit",
+    "calculate_hours_in_hospital": "hours_in_hospital",
+}
+_BEGIN: Final = "period.start"
+_HOUR: Final = "h"
 _QUANTITY_FIELDS: Final = (None, "value", "valueQuantity", "valueQuantity.value")
 _A_NUMBER: Final = re.compile(r"(float|u?int)\d*|bool", re.IGNORECASE)
 VALUE_SUMMARIES: Final = ("last", "first", "mean", "min", "max")
@@ -54,7 +61,10 @@ class SchemaReader:
             return self._demographic(name, feature)
         if feature.fhir_resource == "Observation":
             return self._measured(name, feature)
-        raise self._error(name, "fhir_resource", feature.fhir_resource, "Observation or Patient; train without it")
+        if feature.fhir_resource == "Encounter":
+            return self._clock(name, feature)
+        expected = "Observation, Patient or Encounter; train without it"
+        raise self._error(name, "fhir_resource", feature.fhir_resource, expected)
 
     def _demographic(self, name: str, feature: SchemaFeature) -> tuple[ImportedInput, str]:
         if feature.field not in _DEMOGRAPHICS:
@@ -65,20 +75,40 @@ class SchemaReader:
         whole = column == "age"
         return ImportedInput(name=name, column=column, unit="", whole=whole, required=feature.required), column
 
+    def _clock(self, name: str, feature: SchemaFeature) -> tuple[ImportedInput, str]:
+        """Returns the time since the stay began: in hours or the schema's unit of time; whole for an integer dtype."""
+        if feature.field != _BEGIN:
+            raise self._error(name, "field", feature.field, f"{_BEGIN} of an Encounter; train without it")
+        if feature.transform not in _CLOCKS:
+            raise self._error(name, "transform", feature.transform, f"{' or '.join(_CLOCKS)}; correct it")
+        converted = conversion(_HOUR, feature.unit or _HOUR, {})
+        if converted is None:
+            raise self._error(name, "unit", feature.unit, "a UCUM unit of time such as h or d; correct it")
+        column = _CLOCKS[feature.transform]
+        clock = ImportedInput(
+            name=name,
+            column=column,
+            unit=feature.unit or "",
+            factor=converted.factor,
+            whole=not feature.dtype.lower().startswith("float"),
+            required=feature.required,
+        )
+        return clock, column
+
     def _measured(self, name: str, feature: SchemaFeature) -> tuple[ImportedInput, Feature]:
         if feature.field not in _QUANTITY_FIELDS:
             raise self._error(name, "field", feature.field, "valueQuantity.value; train without it")
         if feature.transform is not None:
             raise self._error(name, "transform", feature.transform, "none for an Observation; put it into the model")
         variable = self._variable(name, feature)
-        unit, conversion = self._unit(name, feature, variable)
+        unit, canonical = self._unit(name, feature, variable)
         wanted = self._wanted(variable, feature)
         converted = ImportedInput(
             name=name,
             column=wanted.name,
             unit=unit,
-            factor=1 / conversion.factor,
-            offset=0.0 - conversion.offset / conversion.factor,
+            factor=1 / canonical.factor,
+            offset=0.0 - canonical.offset / canonical.factor,
             required=feature.required,
         )
         return converted, wanted
@@ -110,10 +140,10 @@ class SchemaReader:
             if not has_one_scale(variable.unit):
                 raise self._error(name, "unit", None, f"the unit that the model was trained in: {_listed(variable)}")
             return variable.unit, SAME
-        conversion = variable.conversion(feature.unit)
-        if conversion is None:
+        found = variable.conversion(feature.unit)
+        if found is None:
             raise self._error(name, "unit", feature.unit, f"one of {_listed(variable)}; or add it to variables.yaml")
-        return feature.unit, conversion
+        return feature.unit, found
 
     def _wanted(self, variable: Variable, feature: SchemaFeature) -> Feature:
         """Returns the feature; without a window in the schema, with the condition's longest window for the summary."""

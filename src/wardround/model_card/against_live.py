@@ -11,6 +11,7 @@ from wardround.report.report_words import count
 _GATES: Final = {
     "calibration_slope": "Calibration slope",
     "ppv": "Positive predictive value at the high threshold",
+    "bands": "Somebody in each band, and not nearly everybody in one",
     "auroc_against_live": "AUROC against the live model",
 }
 
@@ -48,7 +49,9 @@ class AgainstLive:
 def against_live(comparison: Comparison) -> AgainstLive:
     """Returns the section of the page."""
     test = comparison.test
+    left_out = (test.left_out,) if test.left_out else ()
     unscored = (f"The live model was not scored: {comparison.not_scored}",) if comparison.not_scored else ()
+    fairness = (comparison.fairness,) if comparison.live else ()
     return AgainstLive(
         live=comparison.live or "",
         counts=(
@@ -65,7 +68,7 @@ def against_live(comparison: Comparison) -> AgainstLive:
             for name, both in comparison.metrics.items()
         ),
         gates=tuple(_gate(gate) for gate in comparison.gates),
-        notes=tuple(sentence(note) for note in (comparison.fairness, *comparison.notes, *unscored)),
+        notes=tuple(sentence(note) for note in (*fairness, *left_out, *comparison.notes, *unscored)),
     )
 
 

@@ -13,7 +13,7 @@ from wardround.report.svg import svg
 
 # Of a curve's drawing: its size, and the space for axes and legend.
 _WIDTH, _HEIGHT = 360, 350
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 46, 50
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 16, 46, 50
 # Of the drawing of a whisker, which is in a table cell.
 _WHISKER_WIDTH, _WHISKER_HEIGHT = 170, 20
 _LARGEST_MARK: Final = 6.0
@@ -90,13 +90,17 @@ class _Plot:
 
 
 def roc_chart(curves: Curves, operating: tuple[Metric | None, Metric | None], threshold: float) -> str:
-    """Draws sensitivity by 1 - specificity; "" without points. `operating`: specificity, sensitivity at threshold."""
+    """Draws sensitivity by 1 - specificity; "" without points. `operating`: specificity, sensitivity at threshold.
+
+    The curve has few of its points, but always this one, so that the mark lies on it.
+    """
     plot = _Plot(Axis("False positive rate (1 − specificity)"), Axis("Sensitivity"))
     points = [(point.false_positive_rate, point.sensitivity) for point in curves.roc]
     specificity, sensitivity = operating
     at = None
     if specificity and sensitivity and specificity.value is not None and sensitivity.value is not None:
         at = (1 - specificity.value, sensitivity.value)
+        points = sorted((*points, at)) if points else []
     reference = plot.path("reference", [(0, 0), (1, 1)])
     return _discrimination("roc", "ROC curve", plot, points, (reference, "chance"), at, threshold)
 
@@ -111,6 +115,8 @@ def precision_recall_chart(
     at = None
     if sensitivity and ppv and sensitivity.value is not None and ppv.value is not None:
         at = (sensitivity.value, ppv.value)
+        # Of one sensitivity, a looser threshold has the lower predictive value.
+        points = sorted((*points, at), key=lambda point: (point[0], -point[1])) if points else []
     share = (prevalence.value if prevalence else None) or 0.0
     reference = plot.path("reference", [(0, share), (1, share)])
     return _discrimination(
@@ -196,17 +202,19 @@ def decision_chart(points: Sequence[DecisionPoint]) -> str:
 
 
 def whisker(metric: Metric | None, axis: Axis, overall: float | None) -> str:
-    """Returns a metric with its interval as a dot on a line, for a table cell that also contains the figures."""
-    if metric is None or metric.value is None:
+    """Returns a metric with its interval as a dot on a line, for a table cell that also contains the figures.
+
+    Without an interval there is nothing to see: a dot alone would look like a result.
+    """
+    if metric is None or metric.value is None or metric.interval is None:
         return ""
     parts = []
     if overall is not None:
         x = _along(axis, overall)
         parts.append(f'<line class="reference" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{_WHISKER_HEIGHT}"/>')
     middle = _WHISKER_HEIGHT / 2
-    if metric.interval:
-        low, high = (_along(axis, end) for end in metric.interval)
-        parts.append(f'<line class="whisker" x1="{low:.1f}" y1="{middle}" x2="{high:.1f}" y2="{middle}"/>')
+    low, high = (_along(axis, end) for end in metric.interval)
+    parts.append(f'<line class="whisker" x1="{low:.1f}" y1="{middle}" x2="{high:.1f}" y2="{middle}"/>')
     parts.append(f'<circle class="bin" cx="{_along(axis, metric.value):.1f}" cy="{middle}" r="4"/>')
     return _small("".join(parts))
 

@@ -5,19 +5,21 @@ from dataclasses import dataclass
 
 from wardround.evaluation.comparison import Comparison
 from wardround.evaluation.definitions import MEASURES
+from wardround.evaluation.metrics import Metric
 from wardround.model_card.against_live import AgainstLive, against_live
+from wardround.model_card.bands import BandLine, band_lines, bands_of_no_use, threshold_facts
 from wardround.model_card.card_words import (
     GATES,
     STATES,
     described,
-    interval_of,
+    line,
     metric_name,
-    policy_in_words,
+    number,
+    patients_with_outcome,
     predicted,
     predictions,
     sentence,
     side,
-    value_of,
 )
 from wardround.model_card.development import (
     CandidateLine,
@@ -26,6 +28,7 @@ from wardround.model_card.development import (
     SetAsideLine,
     candidate_metrics,
     candidates,
+    fold_metrics,
     inputs,
     provenance,
     set_aside,
@@ -35,16 +38,17 @@ from wardround.model_card.development import (
 )
 from wardround.model_card.groups import GroupTable, group_tables
 from wardround.model_card.hti1 import Answer, source_attributes
+from wardround.model_card.judged import alert_lines, in_short
 from wardround.model_card.participant_flow import data_flow_chart, data_flow_stages, losses
 from wardround.model_card.performance import DefinitionLine, Performance, definitions, performance
 from wardround.model_card.reasons import reasons_in_words
-from wardround.model_card.scope import ENOUGH_POSITIVES, ROLE, limitations, out_of_scope, population
+from wardround.model_card.scope import ROLE, limitations, out_of_scope, population, too_few_to_judge
 from wardround.model_card.sections import SECTIONS
 from wardround.model_card.time_figures import TimeTable, time_table
 from wardround.model_card.tripod import ItemAnswer, reported_items
-from wardround.report.model_facts import MetricLine, attribution_in_words, label_in_short
+from wardround.report.model_facts import MEANINGS, MetricLine, attribution_in_words, label_in_short
 from wardround.report.notices import Notice
-from wardround.report.report_words import count, percent
+from wardround.report.report_words import count
 from wardround.report.stay_flow import Loss, Stage
 from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED
 from wardround.training.model import ModelCard
@@ -67,12 +71,14 @@ class CardPage:
 
     title: str
     question: str
+    condition: str
     version: str
     safety: str
     sections: dict[str, str]
     notices: tuple[Notice, ...]
     headline: tuple[MetricLine, ...]
     summary: str
+    judged: Facts
     facts: Facts
     use: Facts
     out_of_scope: tuple[str, ...]
@@ -85,12 +91,14 @@ class CardPage:
     split: Facts
     sides: tuple[tuple[str, ...], ...]
     candidate_metrics: tuple[str, ...]
+    fold_metrics: tuple[str, ...]
     candidates: tuple[CandidateLine, ...]
     inputs: tuple[InputLine, ...]
     importance: str
     reasons: tuple[str, ...]
     performance: Performance | None
     thresholds: Facts
+    bands: tuple[BandLine, ...]
     subgroups: tuple[GroupTable, ...]
     by_time: TimeTable | None
     gates: tuple[GateLine, ...]
@@ -108,12 +116,14 @@ def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage
     return CardPage(
         title=card.title,
         question=_question(card),
+        condition=card.condition,
         version=card.version,
         safety=card.safety,
         sections=SECTIONS,
         notices=tuple(_notices(card)),
         headline=_headline(card),
         summary=_summary(card),
+        judged=in_short(card),
         facts=_facts(card),
         use=_use(card),
         out_of_scope=out_of_scope(card),
@@ -126,12 +136,14 @@ def card_page(card: ModelCard, comparison: Comparison | None = None) -> CardPage
         split=split_facts(card),
         sides=side_rows(card),
         candidate_metrics=candidate_metrics(card),
+        fold_metrics=fold_metrics(card),
         candidates=candidates(card),
         inputs=inputs(card),
         importance=_importance(card),
         reasons=reasons_in_words(card),
         performance=performance(card, found) if found else None,
-        thresholds=tuple(_thresholds(card)),
+        thresholds=threshold_facts(card),
+        bands=band_lines(card),
         subgroups=group_tables(found.subgroups, card.metrics.get("auroc")) if found else (),
         by_time=time_table(card),
         gates=tuple(_gates(card)),
@@ -151,13 +163,15 @@ def _notices(card: ModelCard) -> Iterator[Notice]:
             "Trained elsewhere",
             "Nothing was measured here; any figures are those of its makers. Validate it on local patients before use.",
         )
-    elif card.split.test.positives < ENOUGH_POSITIVES:
+    elif too_few_to_judge(card):
         yield Notice(
             "late",
             "Too few patients to judge",
-            f"The test set has {count(card.split.test.positives)} stays with the outcome. The figures show that the"
+            f"In the test set, {patients_with_outcome(card.split.test)} had the outcome. The figures show that the"
             " software works; they support no claim about accuracy.",
         )
+    if useless := bands_of_no_use(card):
+        yield Notice("late", "A band of little use", " ".join(useless))
     for gate in card.gates:
         if gate.explanation:
             yield Notice(
@@ -174,13 +188,21 @@ def _notices(card: ModelCard) -> Iterator[Notice]:
 def _headline(card: ModelCard) -> tuple[MetricLine, ...]:
     if card.evaluation is None:
         return ()
-    shown = {name: card.metrics.get(name) for name in ("auroc", "auprc", "sensitivity", "ppv")}
-    slope, alerts = card.evaluation.calibration.slope, card.evaluation.alerts_per_100_patient_days
+    evaluation, metrics = card.evaluation, card.metrics
+    flagged = line("Predictions in the high band per 100 patient-days", evaluation.alerts_per_100_patient_days, 1)
     return (
-        *(MetricLine(metric_name(name), value_of(metric, 2), interval_of(metric, 2)) for name, metric in shown.items()),
-        MetricLine("Calibration slope", value_of(slope, 2), interval_of(slope, 2)),
-        MetricLine("Alerts per 100 patient-days", value_of(alerts, 1), interval_of(alerts, 1)),
+        line(metric_name("auroc"), metrics.get("auroc"), 2, "how well scores rank; 0.5 is chance"),
+        line(metric_name("auprc"), metrics.get("auprc"), 2, _chance(metrics.get("prevalence"))),
+        line("Calibration slope", evaluation.calibration.slope, 2, "1 is ideal; below it, scores are too extreme"),
+        *(line(metric_name(name), metrics.get(name), 2, MEANINGS[name]) for name in ("sensitivity", "ppv")),
+        *(alert_lines(evaluation.episodes, places=2)[:3] or (flagged,)),
     )
+
+
+def _chance(prevalence: Metric | None) -> str:
+    if prevalence is None or prevalence.value is None:
+        return "the same for a rare outcome"
+    return f"the same for a rare outcome; {number(prevalence.value, 2 if prevalence.value >= 0.1 else 3)} is chance"
 
 
 def _summary(card: ModelCard) -> str:
@@ -193,7 +215,7 @@ def _summary(card: ModelCard) -> str:
     return (
         f"{what} {predictions(card)}. {card.candidates[card.chosen].title} was {chosen}"
         f" in cross-validation on {side(train.patients, train.stays)}, and tested once on"
-        f" {side(test.patients, test.stays)} that it had never seen, {count(test.positives)} stays with the outcome."
+        f" {side(test.patients, test.stays)} that it had never seen; {patients_with_outcome(test)} had the outcome."
     )
 
 
@@ -233,19 +255,12 @@ def _importance(card: ModelCard) -> str:
             " input, if anything."
         )
     found = card.evaluation.importance
+    few = " With so few patients, other patients would give another order." if too_few_to_judge(card) else ""
     return (
-        f"Mean absolute contribution in {found.unit} ({attribution_in_words(card)}) over {count(found.rows)}"
-        " predictions of the test set. An unknown input is replaced by the figure in the last column, the median of"
-        " the training set."
+        f"How far each input moves a score up or down on average, in {found.unit}, over {count(found.rows)} predictions"
+        f" of the test set. Method: {attribution_in_words(card)}. It shows what the model uses, and not what causes the"
+        f" outcome.{few} An unknown input is replaced by the figure in the last column, the median of the training set."
     )
-
-
-def _thresholds(card: ModelCard) -> Iterator[tuple[str, str]]:
-    yield "High", f"from {percent(card.thresholds['high'], 2)}"
-    yield "Moderate", f"from {percent(card.thresholds['moderate'], 2)}"
-    yield "Policy", policy_in_words(card.evaluation.policy) if card.evaluation else NOT_STATED
-    if card.evaluation and card.evaluation.policy.reason:
-        yield "Policy not met", card.evaluation.policy.reason
 
 
 def _gates(card: ModelCard) -> Iterator[GateLine]:

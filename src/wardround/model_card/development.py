@@ -2,32 +2,38 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from wardround.candidates.base import Setting
+from wardround.evaluation.metrics import Metric
 from wardround.model_card.card_words import (
+    NONE,
     hours_covered,
     label_in_words,
+    line,
     metric_name,
     onset_in_words,
     predicted,
     predictions,
-    value_of,
 )
+from wardround.report.model_facts import MetricLine
 from wardround.report.report_words import count, percent, reason_in_words
 from wardround.spec.model_card import NOT_STATED
 from wardround.training.fitting import CandidateResult
 from wardround.training.model import ModelCard, Side
 
 Facts = tuple[tuple[str, str], ...]
+# Settings are chosen by how well they rank, and the threshold is that of all folds together.
+_OF_A_FOLD: Final = ("auroc", "auprc", "prevalence")
 
 
 @dataclass(frozen=True)
 class FoldLine:
-    """One outer fold of the nested cross-validation: what was chosen without it, and the metrics on it."""
+    """One outer fold of the nested cross-validation: what was chosen without it, and how well that ranks it."""
 
     fold: str
     settings: str
-    figures: tuple[str, ...]
+    figures: tuple[MetricLine, ...]
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class CandidateLine:
     chosen: bool
     threshold: str
     settings: str
-    figures: tuple[str, ...]
+    figures: tuple[MetricLine, ...]
     folds: tuple[FoldLine, ...]
 
 
@@ -91,9 +97,9 @@ def split_facts(card: ModelCard) -> Facts:
 
 
 def side_rows(card: ModelCard) -> tuple[tuple[str, ...], ...]:
-    """Returns side, patients, stays, stays with the outcome, and their share."""
+    """Returns side, patients, stays, patients with the outcome, stays with it, and the share of these stays."""
     return tuple(
-        (name, count(side.patients), count(side.stays), count(side.positives), _share(side))
+        (name, count(side.patients), count(side.stays), _patients(side), count(side.positives), _share(side))
         for name, side in (("Training", card.split.train), ("Test", card.split.test))
     )
 
@@ -101,6 +107,11 @@ def side_rows(card: ModelCard) -> tuple[tuple[str, ...], ...]:
 def candidate_metrics(card: ModelCard) -> tuple[str, ...]:
     """Returns the names of the metrics in `candidates`, in its order."""
     return tuple(metric_name(name) for name in _metric_names(card))
+
+
+def fold_metrics(card: ModelCard) -> tuple[str, ...]:
+    """Returns the names of the metrics in `FoldLine.figures`, in its order."""
+    return tuple(metric_name(name) for name in _metric_names(card) if name in _OF_A_FOLD)
 
 
 def candidates(card: ModelCard) -> tuple[CandidateLine, ...]:
@@ -171,6 +182,10 @@ def _rounded(value: float | None) -> str:
     return "–" if value is None else f"{round(value, 9):.4g}".replace("-", "\u2212")
 
 
+def _patients(side: Side) -> str:
+    return NONE if side.patients_with_outcome is None else count(side.patients_with_outcome)
+
+
 def _share(side: Side) -> str:
     return percent(side.positives / side.stays) if side.stays else "–"
 
@@ -188,16 +203,20 @@ def _candidate(name: str, result: CandidateResult, card: ModelCard, names: tuple
         chosen=name == card.chosen,
         threshold=percent(result.threshold),
         settings=_settings(result.settings),
-        figures=tuple(value_of(result.metrics.get(metric)) for metric in names),
+        figures=_figures(result.metrics, names),
         folds=tuple(
             FoldLine(
                 fold=str(fold.fold + 1),
                 settings=_settings(fold.settings),
-                figures=tuple(value_of(fold.metrics.get(metric)) for metric in names),
+                figures=_figures(fold.metrics, tuple(name for name in names if name in _OF_A_FOLD)),
             )
             for fold in result.folds
         ),
     )
+
+
+def _figures(metrics: Mapping[str, Metric], names: tuple[str, ...]) -> tuple[MetricLine, ...]:
+    return tuple(line(metric_name(name), metrics.get(name)) for name in names)
 
 
 def _settings(settings: Mapping[str, Setting]) -> str:

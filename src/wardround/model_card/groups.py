@@ -6,18 +6,12 @@ from typing import Final
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import Cell, Subgroups
 from wardround.model_card.card_charts import Axis, whisker, whisker_axis
-from wardround.model_card.card_words import ATTRIBUTES, interval_of, metric_name, value_of
+from wardround.model_card.card_words import ATTRIBUTES, line, metric_name
+from wardround.report.model_facts import MetricLine
 from wardround.report.report_words import count
 
 _DRAWN: Final = "auroc"
-
-
-@dataclass(frozen=True)
-class GroupFigure:
-    """One metric of a group: value, and interval or reason."""
-
-    value: str
-    interval: str
+_TOO_SMALL: Final = "every group of the test set is too small, or would give a small one away."
 
 
 @dataclass(frozen=True)
@@ -27,12 +21,12 @@ class GroupRow:
     name: str
     counts: str
     drawn: str
-    figures: tuple[GroupFigure, ...]
+    figures: tuple[MetricLine, ...]
 
 
 @dataclass(frozen=True)
 class GroupTable:
-    """The groups of one attribute; if there are no rows, `note` says why."""
+    """The groups of one attribute; if there are no rows, `note` says why. `axis` is "" if no AUROC has an interval."""
 
     title: str
     columns: tuple[str, ...]
@@ -52,7 +46,7 @@ def _table(group: Subgroups, axis: Axis, overall: float | None) -> GroupTable:
     return GroupTable(
         title=ATTRIBUTES[group.attribute],
         columns=tuple(metric_name(name) for name in names),
-        axis=whisker_axis(axis),
+        axis=whisker_axis(axis) if _any_drawn(group) else "",
         rows=tuple(_row(cell, names, axis, overall) for cell in group.cells),
         note=_note(group),
     )
@@ -60,22 +54,22 @@ def _table(group: Subgroups, axis: Axis, overall: float | None) -> GroupTable:
 
 def _row(cell: Cell, names: list[str], axis: Axis, overall: float | None) -> GroupRow:
     rows = f"{count(cell.rows)} predictions, " if cell.rows != cell.stays else ""
-    counts = f"{count(cell.stays)} stays, {count(cell.patients)} patients, {count(cell.positives)} with the outcome"
+    counts = f"{count(cell.stays)} stays of {count(cell.patients)} patients"
     return GroupRow(
         name=cell.group,
-        counts=rows + counts,
+        counts=f"{rows}{counts}, {count(cell.positives)} stays with the outcome",
         drawn=whisker(cell.metrics.get(_DRAWN), axis, overall),
-        figures=tuple(_figure(cell.metrics[name]) for name in names),
+        figures=tuple(line(metric_name(name), cell.metrics[name]) for name in names),
     )
 
 
-def _figure(metric: Metric) -> GroupFigure:
-    return GroupFigure(value_of(metric), interval_of(metric, to="\u2013"))
+def _any_drawn(group: Subgroups) -> bool:
+    return any(_DRAWN in cell.metrics and cell.metrics[_DRAWN].interval for cell in group.cells)
 
 
 def _note(group: Subgroups) -> str:
     if not group.cells:
-        return f"Not performed: {group.reason or 'every group is too small to be shown'}."
+        return "Not shown: " + _TOO_SMALL if group.suppressed else f"Not performed: {group.reason}."
     if not group.suppressed:
         return ""
     groups = "1 group is" if group.suppressed == 1 else f"{group.suppressed} groups are"

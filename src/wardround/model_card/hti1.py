@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from wardround.evaluation.results import Subgroups
-from wardround.model_card.card_words import ATTRIBUTES, estimate, left_out, predicted, side
+from wardround.model_card.card_words import (
+    ATTRIBUTES,
+    estimate,
+    left_out,
+    patients_with_outcome,
+    predicted,
+    side,
+)
+from wardround.model_card.judged import in_short
 from wardround.model_card.scope import ROLE, limitations, out_of_scope, population
 from wardround.report.report_words import count
 from wardround.spec.model_card import NOT_PERFORMED, NOT_STATED, ModelCardTexts
@@ -87,7 +95,7 @@ def _criteria(card: ModelCard) -> str:
         return NOT_STATED
     excluded = "; ".join(f"{left_out(reason).lower()}: {count(number)}" for reason, number in cohort.excluded.items())
     used = f"Of {count(cohort.found)} stays found {count(cohort.used)} were used"
-    return f"{population(card)}. {used}; left out {excluded or 'none'}."
+    return f"{population(card)}. {used}. Left out: {excluded or 'none'}."
 
 
 def _inputs_of_the_rule(card: ModelCard) -> str:
@@ -95,28 +103,47 @@ def _inputs_of_the_rule(card: ModelCard) -> str:
     age = "date of birth is used, as age" if "age" in card.columns else "date of birth is not used"
     sex = "sex is used" if "sex" in card.columns else "sex is not used"
     assessed = sorted({column.partition("__")[0] for column in card.columns if column.startswith(_HEALTH_STATUS)})
-    health = f"health status assessments are used ({', '.join(assessed)})" if assessed else "no health status is used"
+    names = ", ".join(card.about.variables.get(variable, variable) for variable in assessed)
+    health = f"health status assessments are used ({names})" if assessed else "no health status is used"
     text = f"{age}; {sex}; {health}; {_NEVER_INPUTS}."
     return text[0].upper() + text[1:]
 
 
 def _representativeness(card: ModelCard) -> str:
+    if not _subgroups(card):
+        return NOT_PERFORMED
     groups = [_counts(group) for group in _subgroups(card) if group.attribute != "unit" and group.cells]
     test = side(card.split.test.patients, card.split.test.stays)
-    return f"Of the test set ({test}): {' '.join(groups)}" if groups else NOT_PERFORMED
+    return f"Of the test set ({test}): {' '.join(groups) or 'every group is too small to be shown, or not recorded.'}"
 
 
 def _counts(group: Subgroups) -> str:
     cells = ", ".join(f"{cell.group} {count(cell.stays)}" for cell in group.cells)
-    small = f", groups too small to show {group.suppressed}" if group.suppressed else ""
-    return f"{ATTRIBUTES[group.attribute]}: {cells}{small} (stays)."
+    small = f"; {group.suppressed} not shown, being too small or to protect a small one" if group.suppressed else ""
+    return f"{ATTRIBUTES[group.attribute]}: {cells} (stays){small}."
 
 
 def _approach_to_fairness(card: ModelCard) -> str:
     stated = card.about.stated.fairness
     if not _subgroups(card):
         return stated
-    return f"Differences between groups are measured and shown in this card. Beyond that: {stated}"
+    found, missing = _compared(card)
+    shown = f"Groups are compared in this card by {_listed(found)}. " if found else ""
+    small = f"They could not be compared by {_listed(missing)}: too few patients, or not recorded. " if missing else ""
+    return f"{shown}{small}Beyond that: {stated}"
+
+
+def _compared(card: ModelCard) -> tuple[list[str], list[str]]:
+    """Returns the attributes of which two groups or more are shown, and the others."""
+    found: list[str] = []
+    missing: list[str] = []
+    for group in _subgroups(card):
+        (found if len(group.cells) > 1 else missing).append(ATTRIBUTES[group.attribute].lower())
+    return found, missing
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _validity(card: ModelCard) -> str:
@@ -125,16 +152,25 @@ def _validity(card: ModelCard) -> str:
     found = card.evaluation.calibration
     metrics = card.metrics
     return (
-        f"On {side(card.split.test.patients, card.split.test.stays)} of the same source, with 95 % intervals: AUROC"
+        f"On {side(card.split.test.patients, card.split.test.stays)} of the same source, of whom"
+        f" {patients_with_outcome(card.split.test)} had the outcome, with 95 % intervals. {_of_what(card)}AUROC"
         f" {estimate(metrics.get('auroc'))}, AUPRC {estimate(metrics.get('auprc'))}, at the high threshold sensitivity"
         f" {estimate(metrics.get('sensitivity'))} and positive predictive value {estimate(metrics.get('ppv'))};"
         f" calibration slope {estimate(found.slope)}."
     )
 
 
+def _of_what(card: ModelCard) -> str:
+    return "".join(f"{name}: {text}. " for name, text in in_short(card))
+
+
 def _fairness(card: ModelCard) -> str:
     found = [_spread(group) for group in _subgroups(card) if group.cells]
-    return f"AUROC by group. {' '.join(found)}" if found else NOT_PERFORMED
+    if not found:
+        return f"{NOT_PERFORMED}: every group is too small" if _subgroups(card) else NOT_PERFORMED
+    missing = _compared(card)[1]
+    small = f" Not compared, too few patients or not recorded: {_listed(missing)}." if missing else ""
+    return f"AUROC by group. {' '.join(found)}{small}"
 
 
 def _spread(group: Subgroups) -> str:

@@ -8,6 +8,7 @@ from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import (
     CalibrationBin,
     CalibrationOnTest,
+    Curves,
     DecisionPoint,
     DefinedStays,
     Evaluation,
@@ -17,17 +18,21 @@ from wardround.model_card.card_charts import calibration_chart, decision_chart, 
 from wardround.model_card.card_words import (
     NONE,
     SUSPICIONS,
+    has_onset,
     interval_of,
+    is_coded,
+    line,
     metric_name,
     number,
     onset_in_words,
-    value_of,
+    stays_in_words,
 )
 from wardround.model_card.judged import (
     Facts,
     MatchedComparison,
     alert_lines,
     alert_note,
+    basis,
     judged,
     on_matched_hours,
 )
@@ -38,18 +43,25 @@ from wardround.training.model import ModelCard
 
 @dataclass(frozen=True)
 class Performance:
-    """What was measured on the test set. Charts are SVG text, "" if there is nothing to draw."""
+    """What was measured on the test set. Charts are SVG text, "" for the reason in the `not_drawn` that follows.
+
+    `basis` says, for captions, which predictions the figures are of.
+    """
 
     judged: Facts
+    basis: str
     metrics: tuple[MetricLine, ...]
     matched: MatchedComparison | None
     roc: str
+    not_drawn_roc: str
     precision_recall: str
+    not_drawn_precision_recall: str
     calibration: tuple[MetricLine, ...]
     calibration_method: str
     calibration_curve: str
     bins: tuple[CalibrationBin, ...]
     decision_curve: str
+    not_drawn_calibration: str
     decisions: tuple[DecisionPoint, ...]
     alerts: MetricLine
     alerts_told: tuple[MetricLine, ...]
@@ -74,29 +86,46 @@ def performance(card: ModelCard, evaluation: Evaluation) -> Performance:
     """Returns all results; `evaluation` is the card's."""
     metrics, high = card.metrics, card.thresholds["high"]
     specificity, sensitivity, ppv = (metrics.get(name) for name in ("specificity", "sensitivity", "ppv"))
+    # A curve of so few patients that its figure has no interval shows these patients and nothing of the model.
+    ranked, precise, calibrated = metrics.get("auroc"), metrics.get("auprc"), evaluation.calibration.slope
+    curves = Curves(
+        roc=evaluation.curves.roc if _has_interval(ranked) else (),
+        precision_recall=evaluation.curves.precision_recall if _has_interval(precise) else (),
+    )
+    bins = evaluation.calibration.bins if _has_interval(calibrated) else ()
+    decisions = evaluation.decision_curve if _has_interval(calibrated) else ()
     return Performance(
         judged=judged(card, evaluation),
+        basis=basis(card),
         matched=on_matched_hours(card, evaluation),
         metrics=tuple(line(metric_name(name), metric) for name, metric in metrics.items()),
-        roc=roc_chart(evaluation.curves, (specificity, sensitivity), high),
-        precision_recall=precision_recall_chart(evaluation.curves, (sensitivity, ppv), high, metrics.get("prevalence")),
+        roc=roc_chart(curves, (specificity, sensitivity), high),
+        not_drawn_roc=_not_drawn(ranked),
+        precision_recall=precision_recall_chart(curves, (sensitivity, ppv), high, metrics.get("prevalence")),
+        not_drawn_precision_recall=_not_drawn(precise),
         calibration=tuple(_calibration(evaluation.calibration)),
         calibration_method=_calibration_method(card),
-        calibration_curve=calibration_chart(evaluation.calibration.bins),
-        bins=evaluation.calibration.bins,
-        decision_curve=decision_chart(evaluation.decision_curve),
-        decisions=evaluation.decision_curve,
+        calibration_curve=calibration_chart(bins),
+        bins=bins,
+        decision_curve=decision_chart(decisions),
+        not_drawn_calibration=_not_drawn(calibrated),
+        decisions=decisions,
         alerts=line("Predictions in the high band per 100 patient-days", evaluation.alerts_per_100_patient_days, 1),
         alerts_told=alert_lines(evaluation.episodes),
-        alert_note=alert_note(evaluation.episodes),
+        alert_note=alert_note(card, evaluation.episodes),
         lead_time=_lead_lines(evaluation.lead_time),
-        lead_note=_lead_note(evaluation.lead_time),
+        lead_note=_lead_note(card, evaluation.lead_time),
     )
 
 
-def line(name: str, metric: Metric | None, places: int = 3) -> MetricLine:
-    """Returns a metric with its interval as text."""
-    return MetricLine(name, value_of(metric, places), interval_of(metric, places))
+def _has_interval(metric: Metric | None) -> bool:
+    return metric is not None and metric.interval is not None
+
+
+def _not_drawn(metric: Metric | None) -> str:
+    if _has_interval(metric):
+        return "Not drawn: too few predictions."
+    return f"Not drawn: {interval_of(metric)}."
 
 
 def definitions(card: ModelCard, evaluation: Evaluation) -> tuple[DefinitionLine, ...]:
@@ -134,7 +163,7 @@ def _calibration_method(card: ModelCard) -> str:
         return f"Scores are not calibrated: {method.reason or 'not performed'}."
     return (
         f"Scores are calibrated by a logistic function of their log-odds (slope {number(method.slope, 3)}, intercept"
-        f" {number(method.intercept, 3)}), fitted to out-of-fold scores of training patients."
+        f" {number(method.intercept, 3)}), fitted to scores of training patients by models that had not seen them."
     )
 
 
@@ -148,11 +177,15 @@ def _lead_lines(lead: LeadTime) -> tuple[MetricLine, ...]:
     )
 
 
-def _lead_note(lead: LeadTime) -> str:
+def _lead_note(card: ModelCard, lead: LeadTime) -> str:
+    if is_coded(card):
+        return "Lead time is not given: a diagnosis code says whether the condition occurred, not when it began."
     if lead.median.value is None and not lead.stays_with_onset:
         return f"Lead time is not given: {lead.median.reason or 'the label has no time of onset'}."
+    onset = "onset" if has_onset(card) else "time of death"
     found = (
-        f"Of {count(lead.stays_with_onset)} stays with an onset {count(lead.stays_alerted)} had an alert before it;"
-        " lead time is from the first such alert to the onset."
+        f"Of {stays_in_words(lead.stays_with_onset)} with {'an' if has_onset(card) else 'a'} {onset}"
+        f" {count(lead.stays_alerted)} had a score in the high band before it; lead time is from the first such score"
+        f" to the {onset}."
     )
     return found if lead.median.value is not None else f"{found} It is not given: {lead.median.reason}."

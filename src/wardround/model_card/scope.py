@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from wardround.model_card.card_words import patients_with_outcome
 from wardround.report.model_facts import METRICS
 from wardround.spec.conditions import Label
 from wardround.spec.model_card import NOT_STATED
@@ -12,7 +13,7 @@ ROLE: Final = (
     "Informs only: an adjunct to the review by a clinician, never the sole basis of a decision. It recommends nothing."
 )
 # With fewer patients with the outcome in the test set, every figure is too uncertain to judge a model by.
-ENOUGH_POSITIVES: Final = 100
+_ENOUGH_WITH_OUTCOME: Final = 100
 
 _OUT_OF_SCOPE: Final = (
     "As the sole basis of a decision to treat, to withhold or to discharge.",
@@ -20,6 +21,13 @@ _OUT_OF_SCOPE: Final = (
     "As an alarm, or to follow the response to a treatment.",
     "Before it has been validated on local patients, which is the purpose of shadow mode.",
 )
+
+
+def too_few_to_judge(card: ModelCard) -> bool:
+    """Returns whether the test set has too few patients with the outcome; an earlier release counted only stays."""
+    test = card.split.test
+    known = test.positives if test.patients_with_outcome is None else test.patients_with_outcome
+    return known < _ENOUGH_WITH_OUTCOME
 
 
 def population(card: ModelCard) -> str:
@@ -50,15 +58,20 @@ def _limitations(card: ModelCard) -> Iterator[str]:
     yield "Treatments are not among the inputs; a patient who is treated early may look as if at no risk."
     if card.imported:
         yield "It was trained elsewhere: what it learned, on whom, and how well it does are not known here."
-    elif card.split.test.positives < ENOUGH_POSITIVES:
+    elif too_few_to_judge(card):
         yield (
-            f"The test set has {card.split.test.positives} stays with the outcome, fewer than {ENOUGH_POSITIVES}: the"
-            " figures support no claim about accuracy."
+            f"In the test set, {patients_with_outcome(card.split.test)} had the outcome, fewer than"
+            f" {_ENOUGH_WITH_OUTCOME}: the figures support no claim about accuracy."
         )
     if card.label and card.label.rule == "icd":
         yield (
             "Diagnosis codes are assigned at discharge, for payment: they do not say when the condition began, and miss"
             " some cases. Part of what is predicted had begun before the prediction."
+        )
+    if card.label and card.label.rule == "hospital_death":
+        yield (
+            "A death may follow a decision to limit treatment: a score that leads to such a decision proves itself"
+            " right. Deaths after discharge do not count, wherever the patient was sent to."
         )
     if card.label and card.label.rule == "sepsis3":
         yield (

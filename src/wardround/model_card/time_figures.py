@@ -3,11 +3,17 @@
 from dataclasses import dataclass
 from typing import Final
 
-from wardround.model_card.card_words import estimate, metric_name
+from wardround.model_card.card_words import line, metric_name
+from wardround.report.model_facts import MetricLine
 from wardround.report.report_words import count
 from wardround.training.model import ModelCard
 
 _SHOWN: Final = ("auroc", "auprc")
+_MATCHED: Final = (
+    " They are at hours matched between stays with and without the outcome, to which the model was fitted. Stays that"
+    " are compared at the same hours hardly differ in time, so that time alone is near 0.5 here by design. At all hours"
+    " of a unit it may tell more."
+)
 
 
 @dataclass(frozen=True)
@@ -15,7 +21,7 @@ class TimeTable:
     """The names of the figures; a line for all inputs, without time and of time alone; and what they are of."""
 
     names: tuple[str, ...]
-    lines: tuple[tuple[str, ...], ...]
+    lines: tuple[tuple[str, tuple[MetricLine, ...]], ...]
     note: str
 
 
@@ -28,7 +34,7 @@ def time_table(card: ModelCard) -> TimeTable | None:
     return TimeTable(
         names=tuple(metric_name(name) for name in _SHOWN),
         lines=tuple(
-            (with_what, *(estimate(metrics.get(name)) for name in _SHOWN))
+            (with_what, tuple(line(metric_name(name), metrics.get(name)) for name in _SHOWN))
             for with_what, metrics in (
                 ("All inputs", found.all_inputs),
                 ("Without this time", found.without_time),
@@ -38,6 +44,14 @@ def time_table(card: ModelCard) -> TimeTable | None:
         note=(
             f"The time since the stay began ({inputs}) advances whatever happens to the patient. What is left without"
             " it is what the model knows of the patient; what it reaches alone is known from the hour of the stay."
-            f" Out-of-fold scores of {count(found.rows)} predictions of the training set, by the chosen candidate."
+            f" Measured on {count(found.rows)} predictions of the training set, each scored by a model that had not"
+            " seen the patient. Where intervals overlap, or are missing, these patients can hardly tell the lines"
+            " apart."
+            f"{_MATCHED if _fitted_on_matched(card) else ''}"
         ),
     )
+
+
+def _fitted_on_matched(card: ModelCard) -> bool:
+    design = card.evaluation.design if card.evaluation else None
+    return design is not None and design.fitted_on == "matched"

@@ -66,6 +66,12 @@ def _software(card: ModelCard) -> str:
     return f"Wardround {version}" if version else NOT_STATED
 
 
+def _blinding(card: ModelCard) -> str:
+    if card.label is None or card.label.rule != "sepsis3":
+        return "The rule does not see the inputs of the model"
+    return "None: the rule's SOFA is computed from some of the same variables as the inputs"
+
+
 def _imbalance(card: ModelCard) -> str:
     design = card.evaluation.design if card.evaluation else None
     if design is None or design.fitted_on == "matched" or design.fitted.rows == design.calibrated.rows:
@@ -88,7 +94,7 @@ ITEMS: Final = (
     Item("7", "Preparation of data", "data", _always("Values that are no events are set aside, by reason")),
     Item("8a", "Outcome and horizon", "task"),
     Item("8b", "Who judged the outcome", "task", _always("A rule computes it from the records; nobody judges")),
-    Item("8c", "Blinding of that judgement", "task", _always("The rule does not see the inputs of the model")),
+    Item("8c", "Blinding of that judgement", "task", _blinding),
     Item("9a", "Choice of inputs", "inputs", _always("Named in the spec before training; none is selected by outcome")),
     Item("9b", "Definition of inputs", "inputs"),
     Item("9c", "Who judged the inputs", "inputs", _always("Routine measurements; who took them is not stated")),

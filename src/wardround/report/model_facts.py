@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
+from wardround.evaluation.band_shares import in_percent
 from wardround.evaluation.gates import Verdict, in_words
 from wardround.evaluation.metrics import Metric
 from wardround.report.report_words import count, percent, window
 from wardround.spec.conditions import Label
-from wardround.training.model import NOT_STATED, ModelCard
+from wardround.training.model import HOSPITAL_STAY, NOT_STATED, ModelCard
 
 METRICS: Final = {
     "auroc": "AUROC",
@@ -19,18 +20,18 @@ METRICS: Final = {
     "brier": "Brier score",
     "prevalence": "Share with the outcome",
 }
-_MEANINGS: Final = {
-    "auroc": "how often a patient with the outcome scores above one without it; 0.5 is chance",
+MEANINGS: Final = {
+    "auroc": "how often a prediction with the outcome scores above one without it; 0.5 is chance",
     "auprc": "the same question for a rare outcome; chance is the share with the outcome",
     "f1": "sensitivity and positive predictive value in one figure",
-    "sensitivity": "of those with the outcome, the share in the high band",
-    "specificity": "of those without the outcome, the share not in the high band",
-    "ppv": "of those in the high band, the share with the outcome",
+    "sensitivity": "of predictions with the outcome, the share in the high band",
+    "specificity": "of predictions without the outcome, the share not in the high band",
+    "ppv": "of predictions in the high band, the share with the outcome",
     "brier": "how far scores are from the outcomes; 0 is ideal",
 }
 LABELS: Final = {
     "icd": "the diagnosis codes of the hospital stay",
-    "hospital_death": "death before discharge from the hospital",
+    "hospital_death": "the hospital's record of deaths",
     "sepsis3": "the definition Sepsis-3",
 }
 # By candidate: of these methods only the second is SHAP.
@@ -44,12 +45,16 @@ _IMPORTED_ATTRIBUTION: Final = "how the score moves when inputs are set from typ
 
 @dataclass(frozen=True)
 class MetricLine:
-    """A metric on the test patients with its interval, as text; `–` and the reason if there is none."""
+    """A metric on the test patients with its interval, as text; `–` and the reason if there is none.
+
+    Without an interval it is not `sure`: it must not look like a result.
+    """
 
     name: str
     value: str
     interval: str
     meaning: str = ""
+    sure: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,7 @@ def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
             *_data(card),
             ("Learned to predict", _learned(card)),
             ("When it predicted in training", _predicted(card)),
-            (
-                "Bands",
-                f"moderate from {percent(card.thresholds['moderate'])}, high from {percent(card.thresholds['high'])}",
-            ),
+            ("Bands", bands_in_words(card)),
             ("Calibration", _calibration(card)),
             ("Inputs", f"{len(card.columns)}, summaries of a patient's values"),
             ("How reasons are found", attribution_in_words(card)),
@@ -82,10 +84,28 @@ def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
     )
 
 
+def bands_in_words(card: ModelCard) -> str:
+    """Returns where the bands start, and their shares of the test patients' predictions if these were measured."""
+    starts = f"moderate from {percent(card.thresholds['moderate'])}, high from {percent(card.thresholds['high'])}"
+    shares = in_percent(card.evaluation.bands) if card.evaluation else ""
+    return f"{starts}; predictions of the test patients: {shares}" if shares else starts
+
+
 def _learned(card: ModelCard) -> str:
     if card.label is None:
         return f"{card.title}; label and horizon are {NOT_STATED}: the model was imported"
-    return f"{card.title} {_horizon(card.horizon)}, determined by {label_in_short(card.label)}"
+    horizon = of_the_stay(card.label) if card.horizon == HOSPITAL_STAY else f"within {card.horizon}"
+    return f"{card.title} {horizon}, determined by {label_in_short(card.label)}"
+
+
+def of_the_stay(label: Label | None) -> str:
+    """Returns when an outcome of the hospital stay occurs. Diagnosis codes do not say whether it has already."""
+    match label.rule if label else None:
+        case "icd":
+            return "at any time of the hospital stay, already or later"
+        case None:
+            return "within the hospital stay"
+    return "at any later time of the hospital stay"
 
 
 def label_in_short(label: Label) -> str:
@@ -129,16 +149,13 @@ def _side(patients: int, stays: int) -> str:
 
 def _outcomes(positives: int, stays: int) -> str:
     share = f" ({percent(positives / stays)})" if stays else ""
-    return f"{count(positives)} with the outcome{share}"
-
-
-def _horizon(horizon: str) -> str:
-    return "within the hospital stay" if horizon == "hospital_stay" else f"within {horizon}"
+    return f"{count(positives)} stays with the outcome{share}"
 
 
 def _line(name: str, metric: Metric) -> MetricLine:
-    title, meaning = METRICS.get(name, name.replace("_", " ")), _MEANINGS.get(name, "")
+    title, meaning = METRICS.get(name, name.replace("_", " ")), MEANINGS.get(name, "")
     if metric.value is None:
-        return MetricLine(title, "–", metric.reason or "", meaning)
-    interval = "{:.3f} to {:.3f}".format(*metric.interval) if metric.interval else metric.why_no_interval
-    return MetricLine(title, f"{metric.value:.3f}", interval, meaning)
+        return MetricLine(title, "–", metric.reason or "", meaning, sure=False)
+    if metric.interval is None:
+        return MetricLine(title, f"{metric.value:.3f}", metric.why_no_interval, meaning, sure=False)
+    return MetricLine(title, f"{metric.value:.3f}", "{:.3f} to {:.3f}".format(*metric.interval), meaning)

@@ -139,7 +139,7 @@ class Label(SpecModel):
 class MinimumData(SpecModel):
     """The least that must be known for a score; below it a stay is indeterminate."""
 
-    at_least: int = Field(ge=1, description="How many of the variables need an event in the window.")
+    at_least: int = Field(ge=1, description="How many of the variables need an event in a window of their values.")
     of: tuple[str, ...] = Field(min_length=1, description="The variables that count.")
 
     @model_validator(mode="after")
@@ -152,14 +152,15 @@ class MinimumData(SpecModel):
 class Bands(SpecModel):
     """How a score becomes a band. The thresholds are chosen in training and stored with the model."""
 
-    policy: Literal["f1", "sensitivity", "alert_budget"] = Field(
-        description="How the high threshold is chosen on training patients: best F1, a sensitivity, or an alert budget."
+    policy: Literal["alert_budget", "sensitivity", "f1"] = Field(
+        description="How the high threshold is chosen on training patients: an alert budget, a sensitivity, or best F1."
+        " It is never below the share of their predictions with the outcome."
     )
     sensitivity: float | None = Field(
         default=None, gt=0, le=1, description="Share of predictions with the outcome to flag (policy sensitivity)."
     )
     alerts_per_100_patient_days: float | None = Field(
-        default=None, gt=0, description="The most predictions to flag (policy alert_budget)."
+        default=None, gt=0, description="The most alerts to people, with `lock_out` (policy alert_budget)."
     )
     moderate_at: float = Field(gt=0, lt=1, description="The moderate band starts at this part of the high threshold.")
 
@@ -327,12 +328,12 @@ class Condition(ConditionFile):
         return max(group.window for group in self.features.groups)
 
     @cached_property
-    def longest_windows(self) -> dict[str, timedelta]:
-        """How long before as_of events of each variable are needed."""
-        windows: dict[str, timedelta] = {}
+    def reach(self) -> dict[str, timedelta]:
+        """How long before as_of events of each variable are needed: the longest window of its features."""
+        found: dict[str, timedelta] = {}
         for feature in self.feature_list:
-            windows[feature.variable] = max(feature.window, windows.get(feature.variable, feature.window))
-        return windows
+            found[feature.variable] = max(feature.window, found.get(feature.variable, feature.window))
+        return found
 
     @model_validator(mode="after")
     def _columns_are_unique(self) -> Self:

@@ -3,6 +3,7 @@
 features:
   heart_rate: {fhir_resource: Observation, code: 8867-4, code_system: http://loinc.org, unit: bpm, required: true}
   age: {fhir_resource: Patient, field: birthDate, transform: calculate_age}
+  icu_hours: {fhir_resource: Encounter, field: period.start, transform: calculate_hours_in_unit}
 """
 
 from typing import Annotated, Any, Literal
@@ -23,15 +24,24 @@ Text = Annotated[str, BeforeValidator(_text)]
 
 
 class SchemaFeature(SpecModel):
-    """One input of the model. summary, window and impute are specific to Wardround; the rest is from the tutorial."""
+    """One input of the model. summary, window, impute and Encounters are ours; the rest is the tutorial's."""
 
-    fhir_resource: str = Field(description="Observation or Patient.")
+    fhir_resource: str = Field(description="Observation, Patient or Encounter.")
     code: Text | None = Field(default=None, description="Code of the Observation.")
     code_system: str | None = Field(default=None, description="Code system of the code, matched exactly.")
-    field: str | None = Field(default=None, description="birthDate or gender of a Patient; valueQuantity.value.")
-    transform: str | None = Field(default=None, description="calculate_age for birthDate, encode_gender for gender.")
+    field: str | None = Field(
+        default=None, description="birthDate or gender of a Patient; valueQuantity.value; period.start of an Encounter."
+    )
+    transform: str | None = Field(
+        default=None,
+        description="calculate_age for birthDate, encode_gender for gender; calculate_hours_in_unit or"
+        " calculate_hours_in_hospital for period.start.",
+    )
     unit: str | None = Field(default=None, description="The unit that the model was trained in.")
-    dtype: str = Field(default="float64", description="A numeric type; age is always in completed years.")
+    dtype: str = Field(
+        default="float64",
+        description="A numeric type; age is always in completed years, and an integer's hours are whole.",
+    )
     required: bool = Field(default=True, description="Without this input there is no score, unless impute is given.")
     display: str | None = Field(default=None, description="In words.")
     description: str | None = Field(default=None, description="A longer description.")

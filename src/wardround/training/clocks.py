@@ -13,7 +13,8 @@ import pandas as pd
 
 from wardround.candidates.base import Fitted, HyperParameters
 from wardround.evaluation.by_time import ByTime
-from wardround.evaluation.metrics import METRICS, Metric, measure_with_intervals
+from wardround.evaluation.measures import METRICS
+from wardround.evaluation.metrics import Metric, measure_with_intervals
 from wardround.spec.conditions import CLOCKS
 from wardround.training.fitting import TrainingRows, out_of_fold
 

@@ -8,8 +8,9 @@ import pandas as pd
 from pydantic import Field
 
 from wardround.candidates.base import Fitted, HyperParameters, Setting
+from wardround.evaluation.alerts import Alerts
 from wardround.evaluation.calibration import calibrated, fit_platt
-from wardround.evaluation.metrics import Metric, measure
+from wardround.evaluation.metrics import Metric, measure_with_intervals
 from wardround.evaluation.results import Calibration, Policy
 from wardround.evaluation.threshold import choose_threshold
 from wardround.spec.base import SpecModel
@@ -40,6 +41,16 @@ class TrainingRows(NamedTuple):
         rows = self.patients.value_counts().sort_index()
         drawn = rows.iloc[np.random.default_rng(seed).permutation(len(rows))]
         return self.take(self.patients.isin(drawn.index[drawn.cumsum() <= most]).to_numpy())
+
+    def thinned(self, most: int, seed: int) -> Self:
+        """Returns so few rows of each patient, drawn at random, that there are at most `most`; but one of each."""
+        if len(self.outcome) <= most:
+            return self
+        each, order = most // self.patients.nunique(), np.random.default_rng(seed).permutation(len(self.outcome))
+        drawn = self.patients.iloc[order]
+        place = np.empty(len(order), dtype=int)
+        place[order] = drawn.groupby(drawn.to_numpy()).cumcount().to_numpy()
+        return self.take(place < max(each, 1))
 
     def without(self, *columns: str) -> Self:
         """Returns the rows without some features."""
@@ -113,8 +124,10 @@ def for_a_sample(candidate: type[Fitted], setting: HyperParameters, share: float
 
     A number of rows does not fall below 1, or below what it was.
     """
+    if share >= 1:
+        return setting
     fewer = {name: max(min(1.0, setting[name]), setting[name] * share) for name in candidate.in_rows if name in setting}
-    return {**setting, **fewer} if share < 1 else setting
+    return {**setting, **fewer}
 
 
 def out_of_fold(
@@ -128,37 +141,44 @@ def out_of_fold(
     return scores
 
 
-def judge(title: str, outcome: np.ndarray, scores: np.ndarray, bands: Bands, hours_per_row: float) -> CandidateResult:
-    """Returns a candidate's result from its out-of-fold scores."""
-    calibration = fit_platt(outcome, scores)
-    score = calibrated(scores, calibration)
-    threshold, policy = choose_threshold(outcome, score, bands, hours_per_row)
+class OutOfFold(NamedTuple):
+    """What a candidate is judged on: outcome (0 or 1), fold, out-of-fold score and patient of each row at risk."""
+
+    outcome: np.ndarray
+    folds: np.ndarray
+    scores: np.ndarray
+    patients: pd.Series
+
+    def measured(
+        self, calibration: Calibration, threshold: float, mine: np.ndarray | slice = slice(None)
+    ) -> dict[str, Metric]:
+        """Returns the metrics of all rows, or of some (booleans), with intervals over patients."""
+        score = calibrated(self.scores[mine], calibration)
+        return measure_with_intervals(self.outcome[mine], score, threshold, self.patients[mine])
+
+
+def judge(title: str, rows: OutOfFold, bands: Bands, alerts: Alerts) -> CandidateResult:
+    """Returns a candidate's result from its out-of-fold scores of all rows at risk, which `alerts` knows as well."""
+    calibration = fit_platt(rows.outcome, rows.scores, rows.folds)
+    threshold, policy = choose_threshold(rows.outcome, calibrated(rows.scores, calibration), bands, alerts)
     return CandidateResult(
         title=title,
         threshold=threshold,
-        metrics=measure(outcome, score, threshold),
+        metrics=rows.measured(calibration, threshold),
         calibration=calibration,
         policy=policy,
     )
 
 
 def fold_results(
-    outcome: np.ndarray,
-    folds: np.ndarray,
-    scores: np.ndarray,
-    by_fold: Mapping[int, HyperParameters],
-    result: CandidateResult,
+    rows: OutOfFold, by_fold: Mapping[int, HyperParameters], result: CandidateResult
 ) -> tuple[FoldResult, ...]:
-    """Returns each outer fold's setting and metrics, with the threshold and calibration of all folds together.
-
-    `outcome`, `folds` and out-of-fold `scores` are of the rows that the candidate is judged on.
-    """
-    score = calibrated(scores, result.calibration)
+    """Returns each outer fold's setting and metrics, with the threshold and calibration of all folds together."""
     return tuple(
         FoldResult(
             fold=fold,
             settings=dict(setting),
-            metrics=measure(outcome[folds == fold], score[folds == fold], result.threshold),
+            metrics=rows.measured(result.calibration, result.threshold, rows.folds == fold),
         )
         for fold, setting in by_fold.items()
     )

@@ -12,16 +12,19 @@ import pandas as pd
 
 from wardround.candidates.base import Fitted, HyperParameters
 from wardround.evaluation.gates import GateResult
+from wardround.evaluation.measures import METRICS
 from wardround.evaluation.metric_text import unless_sure
-from wardround.evaluation.metrics import METRICS, Metric, auroc, paired_with_intervals
+from wardround.evaluation.metrics import Metric, auroc, paired_with_intervals
 from wardround.evaluation.tallies import Scores
 from wardround.spec.leakage import Leakage
 from wardround.training.clocks import TimeScores
-from wardround.training.fitting import TrainingRows, fit, inputs_from, out_of_fold
+from wardround.training.fitting import TrainingRows, fit, for_a_sample, inputs_from, out_of_fold
 
 # Gates use at most this many rows, of whole patients.
 _MOST_ROWS: Final = 50_000
 _REPEATS: Final = 10
+# With permuted labels all rows of a patient have the same outcome, so that a few of them are as good as all.
+_MOST_PERMUTED: Final = 5_000
 # Student's t for nine degrees of freedom: clean data exceed an interval of this width once in a thousand trainings.
 _T: Final = 4.781
 # A wider interval would accept differences that nobody would call chance.
@@ -50,7 +53,7 @@ def permuted_labels(
     """Permutes the outcomes among the patients of each fold, so that nothing can be learned: the AUROC must be 0.5.
 
     Ten times, the candidate learns without one fold and is judged on it; all rows of a patient get the same outcome.
-    The mean may differ from 0.5 by a 99.9 % interval of the ten.
+    The mean may differ from 0.5 by a 99.9 % interval of the ten. Of patients with many rows a few are used.
     """
     few = _too_few(rows.outcome, rows.patients, limits)
     if few:
@@ -80,7 +83,8 @@ def _permuted(passed: bool | None, found: float | None, limit: float | None, mes
 def _with_permuted(
     candidate: type[Fitted], rows: TrainingRows, setting: HyperParameters, fold: int, seed: tuple[int, int]
 ) -> float:
-    permuted = rows._replace(outcome=_permuted_outcomes(rows, seed))
+    permuted = rows._replace(outcome=_permuted_outcomes(rows, seed)).thinned(_MOST_PERMUTED, seed[1])
+    setting = for_a_sample(candidate, setting, len(permuted.outcome) / len(rows.outcome))
     inside = permuted.folds == fold
     seen, unseen = permuted.take(~inside), permuted.take(inside)
     if len(np.unique(seen.outcome)) < 2:

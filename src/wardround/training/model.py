@@ -53,6 +53,9 @@ class Side(SpecModel):
     patients: int
     stays: int
     positives: int = Field(description="Stays with the outcome.")
+    patients_with_outcome: int | None = Field(
+        default=None, description="Patients with the outcome in any stay. None: not counted by an earlier release."
+    )
 
 
 class Split(SpecModel):

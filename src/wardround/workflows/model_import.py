@@ -14,12 +14,13 @@ from wardround.adapters.models.joblib_file import CARRIERS, JoblibFile, read_tru
 from wardround.adapters.models.store import ModelStore
 from wardround.errors import ModelError, SpecError
 from wardround.evaluation.metrics import Metric
+from wardround.evaluation.results import Policy
 from wardround.imported.about import Imported, ImportedInput
 from wardround.imported.checks import Answers, Examination, rows_to_try
 from wardround.imported.inputs import SchemaReader, inputs_by_name
 from wardround.imported.stated_training import check_items, check_means
 from wardround.imported.values import imputation, typical
-from wardround.results.bands import thresholds_from
+from wardround.results.bands import HIGH, MODERATE, thresholds_from
 from wardround.settings import Settings
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Condition
@@ -47,6 +48,7 @@ class ImportRequest(SpecModel):
     impute: Path | None = None
     summary: ValueSummary = "mean"
     threshold: float | None = None
+    moderate_from: float | None = None
 
 
 class ImportedVersion(NamedTuple):
@@ -121,6 +123,19 @@ class _Model(NamedTuple):
             raise ModelError(f"{self.where}: optimal_threshold: expected a probability above 0 and below 1; correct it")
         return float(chosen)
 
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Returns where the bands start: as the request says, or where the condition puts the moderate one."""
+        chosen, moderate = thresholds_from(self.threshold, self.condition.bands), self.request.moderate_from
+        if moderate is None:
+            return chosen
+        if not 0 < moderate < chosen[HIGH]:
+            raise ModelError(
+                f"{self.where}: --moderate-from: got {moderate:g}, expected a probability above 0 and below"
+                f" {chosen[HIGH]:g}, where the high band begins; correct it, or move the high band with --threshold"
+            )
+        return {**chosen, MODERATE: moderate}
+
     def inputs(self, settings: Settings) -> tuple[ImportedInput, ...]:
         if self.schema is None:
             return inputs_by_name(self.names, self.condition, self.where)
@@ -157,10 +172,12 @@ def _card(request: ImportRequest, model: _Model, settings: Settings) -> ModelCar
     answers = examination.answers(rows_to_try(inputs, condition))
     needed = tuple(one.model_copy(update={"required": _is_required(one, answers)}) for one in inputs)
     usual = typical(needed, imputed, answers.takes_unknown, condition, model.where)
+    thresholds = model.thresholds
     result = CandidateResult(
         title=f"Imported model ({answers.kind})",
-        threshold=model.threshold,
+        threshold=thresholds[HIGH],
         metrics=dict.fromkeys(_METRICS, _NOT_PERFORMED),
+        policy=Policy(name="fixed", target=None, reached=None),
     )
     return ModelCard(
         **_not_stated(),
@@ -174,7 +191,7 @@ def _card(request: ImportRequest, model: _Model, settings: Settings) -> ModelCar
         candidates={_IMPORTED: result},
         chosen=_IMPORTED,
         metrics=result.metrics,
-        thresholds=thresholds_from(model.threshold, condition.bands),
+        thresholds=thresholds,
         contributions_unit="probability",
         imputation={column: imputed[column] for column in columns if column in imputed},
         libraries={"wardround": library_version("wardround"), **loaded.libraries},

@@ -107,16 +107,13 @@ def test_a_hospital_encounter_that_cannot_tell_costs_its_begin_and_not_the_stay(
     assert begins(only(encounter(part_of="hospital"), whole)) == (10, None, reason)
 
 
-@pytest.mark.parametrize("is_fetched", [False, True])
-def test_a_hospital_encounter_nested_too_deeply_costs_its_begin_and_not_the_stay(is_fetched: bool) -> None:
+def test_a_hospital_encounter_nested_too_deeply_costs_its_begin_and_not_the_stay() -> None:
     nested: object = []
     for _ in range(5000):
         nested = [nested]
-    records, whole = EncounterRecords(Bases()), hospital(type=nested)
-    records.add([encounter(part_of="hospital"), PATIENT, *([] if is_fetched else [whole])])
-    records.add_wholes([whole] if is_fetched else [])
-    found = records.with_hospital_begins(records.stays(OF_CLASS, at(AS_OF - 24), at(AS_OF)), OF_CLASS)
-    assert [begins(stay) for _, stay in found.stays.iterrows()] == [(10, None, "hospital_encounter_unusable")]
+    assert begins(only(encounter(part_of="hospital"), hospital(type=nested))) == (
+        *(10, None, "hospital_encounter_unusable"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,6 +220,40 @@ def test_a_server_that_does_not_give_them_costs_the_begin_and_not_the_stay(serve
     found = wanted(server)
     assert found["hospital_unknown"].tolist() == ["hospital_encounter_not_read"]
     assert found["hospital_begin"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"period": "always"}, "no_hospital_begin"),
+        ({"status": ["finished"]}, "hospital_encounter_unusable"),
+        ({"subject": "Patient/a"}, "hospital_encounter_unusable"),
+        ({"partOf": [[["x"]]]}, "hospital_encounter_not_read"),
+        ({"modifierExtension": 3}, "hospital_encounter_unusable"),
+        ({"resourceType": "Patient"}, "hospital_encounter_not_read"),
+        ({"id": 3}, "hospital_encounter_not_read"),
+    ],
+)
+def test_an_odd_hospital_encounter_from_a_server_costs_its_begin_and_not_the_stay(
+    server, page, changes: dict[str, Any], reason: str
+) -> None:
+    whole = hospital(**changes)
+    server.answer = lambda request: (
+        page(whole) if "_id" in request.form else page(encounter(part_of="hospital"), PATIENT)
+    )
+    assert [begins(stay) for _, stay in wanted(server).iterrows()] == [(10, None, reason)]
+
+
+def test_hospital_encounters_are_asked_for_level_by_level(server, page) -> None:
+    known = {"department": hospital("department", part_of="hospital", period=period(6)), "hospital": hospital()}
+    server.answer = lambda request: (
+        page(known[request.form["_id"][0]])
+        if "_id" in request.form
+        else page(encounter(part_of="department"), encounter("another"), PATIENT)
+    )
+    assert [begins(stay)[1] for _, stay in wanted(server).iterrows()] == [None, 3]
+    asked = [request.form["_id"] for request in server.requests if "_id" in request.form]
+    assert asked == [["department"], ["hospital"]]
 
 
 def test_a_server_that_answers_with_nothing_is_not_asked_again(server, page) -> None:

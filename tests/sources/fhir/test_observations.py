@@ -529,7 +529,47 @@ def test_no_readings_make_an_empty_frame_of_the_right_types() -> None:
 def searched(server, variables, patients: list[str], **settings) -> pd.DataFrame:
     start, end = pd.Timestamp("2026-01-01T05:00:00.5Z"), pd.Timestamp("2026-01-02T05:00:00.5Z")
     with FhirClient(FhirEndpoint(server.url, threads=2, **settings)) as client:
-        return fetch(client, patients, variables, start, end).frame()
+        return fetch(client, patients, variables, dict.fromkeys(variables, start), end).frame()
+
+
+LATE, EARLY, END = (pd.Timestamp(f"2026-01-0{day}T05:00Z") for day in (8, 2, 9))
+
+
+def searched_since(server, variables, early: str, profile=GENERIC) -> pd.DataFrame:
+    """Heart rate, lactate and mean pressure, of which one is needed since EARLY and the others since LATE."""
+    some = {name: variables[name] for name in ("heart_rate", "lactate", "mean_pressure")}
+    starts = {name: EARLY if name == early else LATE for name in some}
+    with FhirClient(FhirEndpoint(server.url, profile=profile)) as client:
+        return fetch(client, ["a"], some, starts, END).frame()
+
+
+def test_each_code_is_searched_for_since_its_variable_is_needed_and_once(server, page, variables) -> None:
+    server.answer = lambda _request: page()
+    searched_since(server, variables, "lactate")
+    first, second = (request.form for request in server.requests)
+    assert (first["date"][0], second["date"][0]) == ("ge2026-01-02T05:00:00Z", "ge2026-01-08T05:00:00Z")
+    codes = [set(form["code"][0].split(",")) for form in (first, second)]
+    assert codes[0] == {f"{system}|{code}" for system, code in variables["lactate"].all_codes()}
+    assert f"{LOINC}|8867-4" in codes[1]
+    assert not codes[0] & codes[1]
+
+
+def test_what_an_observation_is_read_as_does_not_depend_on_the_search_that_found_it(server, page, variables) -> None:
+    both = heart_rate(code=concept("8867-4", "2524-7"), effectiveDateTime="2026-01-08T06:00:00Z")
+    server.answer = lambda _request: page(both)
+    apart = searched_since(server, variables, "lactate")
+    together = searched_since(server, variables, "none of them")
+    assert len(server.requests) == 3
+    pd.testing.assert_frame_equal(apart, together)
+
+
+def test_a_search_by_category_is_made_once_since_the_first_start(server, page, variables) -> None:
+    by_category = GENERIC.model_copy(
+        update={"observation_needs": "category", "observation_categories": ("laboratory", "vital-signs")}
+    )
+    server.answer = lambda _request: page()
+    searched_since(server, variables, "lactate", by_category)
+    assert [request.form["date"][0] for request in server.requests] == ["ge2026-01-02T05:00:00Z"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from wardround.core.exclusion import Decisive, Stay, reasons_against
 from wardround.core.microseconds import UNKNOWN, micros, micros_in
 from wardround.core.stays import FOUND_STAY_COLUMNS, hours_at, index_as_of
-from wardround.features.build import Index
+from wardround.features.index import Index
 from wardround.fhir.references import Bases
 from wardround.sources.fhir.encounter_rule import EncounterRule
 from wardround.sources.fhir.encounters import EncounterRecords

@@ -3,7 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,11 @@ from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
 from wardround.errors import ModelError, TrainingError
 from wardround.evaluation.comparison import Seen
+from wardround.evaluation.comparison_text import as_markdown
+from wardround.model_card.against_live import against_live
+from wardround.results.training_hours import TrainingHours
 from wardround.settings import Settings
+from wardround.spec.loading import load_condition
 from wardround.workflows.train import (
     TrainingRequest,
     compare,
@@ -208,6 +212,42 @@ def test_a_live_model_that_cannot_be_scored_does_not_prevent_training(two, setti
     comparison = compare(second.run, settings)
     assert "its digest is not the one recorded" in comparison.not_scored
     assert comparison.metrics["auroc"].live is None
+
+
+def _covering(settings: Settings, live: str, first: int, last: int) -> str:
+    """Makes a copy of the live version live, whose card says that it covers these hours."""
+    store, version = ModelStore(settings.models), "1.0.0-c0ffee"
+    card, condition = store.card("sepsis", live), load_condition("sepsis", settings.schemas)
+    files = {name: (settings.models / "sepsis" / live / name).read_bytes() for name in card.files}
+    hours = TrainingHours(first=timedelta(hours=first), last=timedelta(hours=last))
+    store.save("sepsis", card.model_copy(update={"version": version, "training_hours": hours}), files)
+    store.promote(condition, version, "ann", "for its hours")
+    return version
+
+
+def test_both_models_are_compared_at_the_hours_that_both_cover_and_the_rest_is_counted(two, settings) -> None:
+    _, first, second = two
+    version = _covering(settings, first.version, 1, 18)
+    found = compare(second.run, settings)
+    rows = load_run(second.run, settings).table.side(on_test=True).frame
+    common = rows[rows["hour"].between(1, 18)]
+    assert 0 < len(common) < len(rows)
+    assert (found.live, found.not_scored) == (version, None)
+    assert (found.test.rows, found.test.not_covered) == (len(common), len(rows) - len(common))
+    assert found.test.patients == common["patient_id"].nunique()
+    assert found.metrics["auroc"].candidate != second.card.metrics["auroc"]
+    told = f"{len(rows) - len(common):,} of {len(rows):,} test predictions are left out for both models"
+    assert told in as_markdown(found)
+    assert any(told in note for note in against_live(found).notes)
+
+
+def test_a_live_model_that_covers_none_of_the_hours_is_not_compared(two, settings) -> None:
+    _, first, second = two
+    _covering(settings, first.version, 2_000, 3_000)
+    found = compare(second.run, settings)
+    assert found.not_scored == "it covers none of the hours of these predictions"
+    assert (found.test.rows, found.test.not_covered) == (second.comparison.test.rows, 0)
+    assert found.metrics["auroc"].candidate == second.card.metrics["auroc"]
 
 
 def test_a_changed_file_is_refused_when_compared_and_when_promoted(two, settings) -> None:

@@ -92,6 +92,22 @@ def test_the_card_says_what_was_learned_and_how_well(trained) -> None:
     assert "Adjunct only" in card.safety
 
 
+def test_the_high_band_is_within_the_conditions_budget_and_not_below_the_share_with_the_outcome(
+    trained, settings
+) -> None:
+    sepsis, evaluation = load_condition("sepsis", settings.schemas), trained.card.evaluation
+    table = RunFolder.existing(settings.runs, trained.run).read_frame("table.parquet")
+    policy, high = evaluation.policy, trained.card.thresholds["high"]
+    assert (policy.name, policy.target, policy.lock_out) == ("alert_budget", 10, sepsis.lock_out)
+    assert policy.reached <= policy.target or policy.reason == "the highest score alone exceeds the budget"
+    assert policy.prevalence == pytest.approx(table.loc[table["fold"] != -1, "outcome"].astype(bool).mean())
+    assert high >= policy.prevalence
+    assert [each.band for each in evaluation.bands] == ["low", "moderate", "high"]
+    assert sum(each.rows for each in evaluation.bands) == (table["fold"] == -1).sum()
+    assert evaluation.bands[-1].observed.value == trained.card.metrics["ppv"].value
+    assert [gate.passed for gate in trained.comparison.gates if gate.name == "bands"] == [None]
+
+
 def test_the_card_says_what_the_ranking_owes_to_the_time_since_the_stay_began(trained, settings) -> None:
     table = RunFolder.existing(settings.runs, trained.run).read_frame("table.parquet")
     found = trained.card.by_time

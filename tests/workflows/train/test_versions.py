@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import joblib
@@ -20,10 +20,12 @@ from wardround.core import run_files
 from wardround.errors import ModelError, SourceDataError
 from wardround.evaluation.comparison import Seen
 from wardround.evaluation.metrics import Metric
+from wardround.results.training_hours import TrainingHours
 from wardround.settings import Settings
 from wardround.spec.loading import load_condition
 from wardround.workflows.model_import import ImportRequest, import_model
 from wardround.workflows.train import compare_versions
+from wardround.workflows.train.run import load_run
 from wardround.workflows.train.table import TEST
 
 NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
@@ -71,6 +73,26 @@ def test_a_version_does_not_differ_from_itself(two) -> None:
     differences = {(pair.difference.value, pair.difference.low) for pair in found.metrics.values()}
     assert (0.0, None) in differences
     assert differences <= {(0.0, None), (None, None)}
+
+
+def test_two_versions_are_compared_at_the_hours_that_both_cover(two, settings, monkeypatch) -> None:
+    _, first, second = two
+    hours = TrainingHours(first=timedelta(hours=1), last=timedelta(hours=18))
+    narrow = _another(settings, "1.0.0-aaaaaa", second.version, training_hours=hours)
+    found = compare_versions(first.version, narrow, "sepsis", None, settings)
+    rows = load_run(first.run, settings).table.side(on_test=True).frame
+    common = rows[rows["hour"].between(1, 18)]
+    assert (found.test.rows, found.test.not_covered) == (len(common), len(rows) - len(common))
+    assert found.test.patients == common["patient_id"].nunique() > 0
+    for name, place in (("HOME", settings.home), ("RUNS", settings.runs), ("MODELS", settings.models)):
+        monkeypatch.setenv(f"WARDROUND_{name}", str(place))
+    monkeypatch.setenv("COLUMNS", "300")
+    shown = CliRunner().invoke(wardround, ["model", "compare", first.version, narrow])
+    assert f"{found.test.not_covered:,} of {len(rows):,} test predictions are left out" in shown.output
+    never = TrainingHours(first=timedelta(hours=2_000), last=timedelta(hours=3_000))
+    _another(settings, "1.0.0-bbbbbb", second.version, training_hours=never)
+    with pytest.raises(ModelError, match="no prediction for these test patients is at an hour that both cover"):
+        compare_versions(first.version, "1.0.0-bbbbbb", "sepsis", None, settings)
 
 
 def test_it_shows_how_many_of_these_patients_each_version_learned_from(two) -> None:
@@ -165,7 +187,7 @@ def test_the_command_shows_both_with_what_to_know_first_and_gives_the_same_as_js
     assert lines[0] == f"{first.version} learned from none of these test patients."
     assert "the comparison is not fair" in lines[1]
     assert f"{first.card.split.test.patients} patients" in lines[2]
-    assert "alerts per 100 patient-days, moderate or high" in shown.stdout
+    assert "predictions per 100 patient-days, moderate or high" in shown.stdout
     # A figure has an interval, or a reason why it has none.
     assert all("(" in cell for line in lines[6:-1] for cell in line.split("│")[2:5] if any(map(str.isdigit, cell)))
     said = json.loads(CliRunner().invoke(wardround, [*arguments, "--json"]).stdout)

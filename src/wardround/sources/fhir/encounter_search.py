@@ -5,21 +5,21 @@ from datetime import datetime
 from typing import Final
 
 from wardround.core.stays import FoundStays
-from wardround.errors import FhirError, FhirUnreachable
+from wardround.errors import FhirError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.references import Resource, is_id
 from wardround.fhir.times import ANY_ZONE, no_earlier_than, no_later_than
 from wardround.sources.fhir import locations as fhir_locations
 from wardround.sources.fhir.encounter_rule import EncounterRule
-from wardround.sources.fhir.encounters import GOING_ON, EncounterRecords, is_timeless
-from wardround.sources.fhir.encounters_by_id import encounters_by_id
+from wardround.sources.fhir.encounters import EncounterRecords
+from wardround.sources.fhir.hospital_search import with_hospital_begins
+from wardround.sources.fhir.stay_of_encounter import GOING_ON, is_timeless
 from wardround.spec.cohorts import Encounters
 
 Criterion = tuple[str, str | Sequence[str]]
 
 _INCLUDES: Final = [("_include", "Encounter:patient"), ("_include", "Encounter:location")]
 _IDS_PER_SEARCH: Final = 100
-_LEVELS: Final = 3  # a stay in a unit, in a department, in the hospital
 # Whole Encounters come with whole Patients: 5,000 of each take 40 MiB, while all that is kept of a hospital takes 100.
 _MOST_ON_A_PAGE: Final = 2_000
 _DEEPEST: Final = 20  # a bed in a room in a ward in a wing in a building in a site makes six
@@ -85,13 +85,10 @@ def complete(
 ) -> FoundStays:
     """Returns the stays of the records, after fetching Patients and Locations missing from the span's Encounters.
 
-    Also fetches the Encounters that these stays are parts of, which tell when the hospital stay began. They are
-    searched for alone, rather than included: where that fails, the begin is unknown, and no stay is lost.
+    Also fetches the Encounters that these stays are parts of (see `hospital_search`).
     """
     add_missing(records, client, rule, start, as_of)
-    found = records.stays(rule, start, as_of)
-    add_wholes(records, client, found.stays["stay_id"].tolist(), rule)
-    return records.with_hospital_begins(found, rule)
+    return with_hospital_begins(client, records, records.stays(rule, start, as_of), rule)
 
 
 def add_missing(
@@ -102,26 +99,6 @@ def add_missing(
         _add_by(records, client, resource_type, "_id", ids)
     if rule.locations and not client.source.profile.has_location_parts:
         _add_wholes_of_locations(records, client)
-
-
-def add_wholes(records: EncounterRecords, client: FhirClient, stay_ids: Sequence[str], rule: EncounterRule) -> None:
-    """Adds the Encounters that the stays are parts of, level by level. Raises FhirUnreachable if the server is gone."""
-    asked: set[str] = set()
-    size = min(_IDS_PER_SEARCH, client.source.page_size)
-    for _ in range(_LEVELS):
-        new = [key for key in records.missing_wholes(stay_ids, rule) if key not in asked]
-        for place in range(0, len(new), size):
-            _add_some_wholes(records, client, new[place : place + size])
-        asked.update(new)
-
-
-def _add_some_wholes(records: EncounterRecords, client: FhirClient, ids: Sequence[str]) -> None:
-    try:
-        records.add_wholes(encounters_by_id(client, ids))
-    except FhirError as error:
-        if isinstance(error, FhirUnreachable) and (client.patience.spent or client.is_down()):
-            raise
-        # The stays whose begin is therefore unknown say so (`hospital_unknown`).
 
 
 def _add_parts(records: EncounterRecords, client: FhirClient, locations: Collection[str]) -> None:

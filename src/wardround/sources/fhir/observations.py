@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 
-from wardround.core.microseconds import UNKNOWN, micros
 from wardround.core.reading_rule import ReadingRule, reading_rule
 from wardround.core.readings import SOURCE_REF, Readings, Row
 from wardround.fhir.client import FhirClient
@@ -17,8 +16,11 @@ from wardround.fhir.times import no_earlier_than, no_later_than
 from wardround.fhir.versions import Seen, version_of
 from wardround.sources.fhir.observation import in_our_units, readings_of
 from wardround.sources.fhir.observation_shape import OBSERVATION, Observation
+from wardround.spec.servers import ServerProfile
 from wardround.spec.source_maps import Translation
 from wardround.spec.variables import Variable
+
+Criterion = tuple[str, list[str]]
 
 OTHER_PATIENT: Final = "other_patient"  # the source gave a patient who was not asked for
 
@@ -83,52 +85,62 @@ def fetch(
     client: FhirClient,
     patient_ids: Sequence[str],
     variables: Mapping[str, Variable],
-    start: datetime,
+    starts: Mapping[str, datetime],
     end: datetime,
 ) -> Readings:
-    """Returns all readings of the patients that a server dates between start and end, both inclusive.
+    """Returns all readings of the patients that a server dates between their variable's start and end, both inclusive.
 
-    Sends one search for `patients_per_search` patients, or a few if the profile allows fewer codes; `threads` searches
-    at a time. The server may read a time as a whole minute or day, so some readings outside come along. If an
-    Observation changes meanwhile, its last version counts; one about somebody else has problem other_patient or
-    foreign_reference.
+    Sends one search for `patients_per_search` patients and each different start, or a few if the profile allows fewer
+    codes; `threads` searches at a time. Where a server is searched by category, all is read since the first start. The
+    server may read a time as a whole minute or day, so some readings outside come along. If an Observation changes
+    meanwhile, its last version counts; one about somebody else has problem other_patient or foreign_reference.
     """
     rule = reading_rule(variables, client.source.translation)
+    searches = searches_for(rule, client.source.profile, starts)
     size = client.source.patients_per_search
     groups = [patient_ids[place : place + size] for place in range(0, len(patient_ids), size)]
     with ThreadPoolExecutor(client.source.threads) as pool:
-        parts = list(pool.map(lambda group: _fetch_group(client, group, rule, start, end), groups))
+        parts = list(pool.map(lambda group: _fetch_group(client, group, rule, searches, end), groups))
     return Readings.together(parts)
 
 
+def searches_for(
+    rule: ReadingRule, profile: ServerProfile, starts: Mapping[str, datetime]
+) -> list[tuple[datetime, Criterion]]:
+    """Returns since when to search by which criterion, earliest first, and by none twice."""
+    found: dict[str, tuple[datetime, Criterion]] = {}
+    for start, part in rule.starting(starts):
+        for criterion in part.criteria(profile):
+            found.setdefault(str(criterion), (start, criterion))
+    return list(found.values())
+
+
 def _fetch_group(
-    client: FhirClient, patient_ids: Sequence[str], rule: ReadingRule, start: datetime, end: datetime
+    client: FhirClient,
+    patient_ids: Sequence[str],
+    rule: ReadingRule,
+    searches: Sequence[tuple[datetime, Criterion]],
+    end: datetime,
 ) -> Readings:
     found = Collected(rule, client.source.bases)
-    search(client, patient_ids, rule, start, end, found)
+    search(client, patient_ids, searches, end, found)
     return found.readings(client.source.translation, patient_ids)
 
 
 def search(
-    client: FhirClient, patient_ids: Sequence[str], rule: ReadingRule, start: datetime, end: datetime, found: Collected
+    client: FhirClient,
+    patient_ids: Sequence[str],
+    searches: Sequence[tuple[datetime, Criterion]],
+    end: datetime,
+    found: Collected,
 ) -> None:
-    """Adds what a server finds for these patients, in one search, or a few if the profile allows fewer codes."""
-    profile = client.source.profile
-    patients = ("patient", patient_values(patient_ids, profile))
-    dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
-    for criterion in rule.criteria(profile):
+    """Adds what a server finds for these patients by the searches (see `searches_for`)."""
+    patients = ("patient", patient_values(patient_ids, client.source.profile))
+    for start, criterion in searches:
+        dates = [("date", no_earlier_than(start)), ("date", no_later_than(end))]
         for page in client.pages("Observation", [patients, criterion, *dates], OBSERVATION, found.seen):
             found.add(page)
             page.clear()  # its name would keep it while the next one comes
-
-
-def inside(readings: Readings, start: datetime, end: datetime) -> Readings:
-    """Returns the readings dated in this time, both ends included, or not dated at all.
-
-    A source gives more: a period that began long ago and continues, a whole minute or day.
-    """
-    time = readings.time
-    return readings.take(np.flatnonzero((time == UNKNOWN) | ((time >= micros(start)) & (time <= micros(end)))))
 
 
 def _set_apart(readings: Readings, strangers: Collection[str]) -> Readings:

@@ -40,5 +40,5 @@ class FhirServerSource:
     def _fetch(self, index: pd.DataFrame, variables: Mapping[str, Variable], window: timedelta) -> pd.DataFrame:
         start, stop = index["as_of"].min() - window, index["as_of"].max()
         patient_ids = index["patient_id"].unique().tolist()
-        found = observations.fetch(self._client, patient_ids, variables, start, stop)
+        found = observations.fetch(self._client, patient_ids, variables, dict.fromkeys(variables, start), stop)
         return inside(found.frame(), windows(index, window), self.outside)

@@ -19,6 +19,7 @@ from wardround.sources.fhir.encounter_rule import stints
 from wardround.sources.fhir.encounter_search import encounters_of
 from wardround.spec.base import SpecModel
 from wardround.spec.cohorts import Encounters
+from wardround.workflows.check_source.begins import Begins, begins_of
 
 LOOK_BACK: Final = timedelta(hours=24)
 SAMPLE: Final = 1000
@@ -36,6 +37,7 @@ class Counts(SpecModel):
         classes: how many of them are of each class.
         locations: how many of them are in each of the commonest Locations, by name, or id if it has none.
         stays: how many stays a screening would find, by what finds them: "the source", or a condition's id.
+        begins: of how many of these it is known when they began, by what finds them.
         unmatched: what the settings name and no Encounter looked at, or searched for, has.
     """
 
@@ -44,6 +46,7 @@ class Counts(SpecModel):
     classes: dict[str, int]
     locations: dict[str, int]
     stays: dict[str, int]
+    begins: dict[str, Begins]
     unmatched: tuple[str, ...]
 
 
@@ -63,6 +66,7 @@ def count(
             classes=dict(Counter(_class_of(one) for one in some).most_common()),
             locations=_named(client, Counter(place for one in some for place in _places(one))),
             stays={who: len(each.stays) + len(each.set_aside) for who, each in found.items()},
+            begins={who: begins_of(each.stays) for who, each in found.items()},
             unmatched=tuple(f"class {code}" for code in sorted(named) if not _any_of_class(client, code, some)),
         )
 

@@ -14,6 +14,7 @@ from wardround.core.events import empty_readings
 from wardround.core.progress import Progress
 from wardround.core.readings import Readings
 from wardround.core.stays import FoundStays, index_as_of
+from wardround.features.windows import within_reach
 from wardround.fhir import bulk_export
 from wardround.fhir.bulk_export import ExportOrder
 from wardround.fhir.client import FhirClient
@@ -83,7 +84,8 @@ class Exported:
         if not frames:
             return Readings.of_frame(empty_readings())
         found = pd.concat(frames, ignore_index=True)
-        return Readings.of_frame(found[found["patient_id"].isin(screened["patient_id"])].reset_index(drop=True))
+        mine = Readings.of_frame(found[found["patient_id"].isin(screened["patient_id"])].reset_index(drop=True))
+        return within_reach(mine, self._opened.condition.reach, self._opened.as_of)
 
     def _by_chunk(self, screened: pd.DataFrame, unmapped: Unmapped) -> None:
         opened, files = self._opened, self._files(unmapped)

@@ -11,6 +11,7 @@ import pandas as pd
 from wardround.core.progress import Progress
 from wardround.core.readings import Readings
 from wardround.core.stays import FoundStays
+from wardround.features.windows import within_reach
 from wardround.fhir.client import FhirClient
 from wardround.settings import Settings
 from wardround.sources.fhir import cohorts, observations, stays
@@ -32,7 +33,7 @@ class RunSource(Protocol):
         """
 
     def readings(self, screened: pd.DataFrame) -> Readings:
-        """Returns the readings of the patients of these stays of one chunk, in the longest window before as_of."""
+        """Returns the readings of these stays' patients, of one chunk, each variable as far back as it is needed."""
 
 
 class _Searched:
@@ -54,9 +55,11 @@ class _Searched:
     def readings(self, screened: pd.DataFrame) -> Readings:
         """May include readings of patients who were not asked for; they are set aside later."""
         condition, as_of = self._opened.condition, self._opened.as_of
-        patients, start = sorted(screened["patient_id"].unique()), as_of - condition.longest_window
-        found = observations.fetch(self._client, patients, condition.variables, start, as_of)
-        return observations.inside(found, start, as_of)
+        patients, reach = sorted(screened["patient_id"].unique()), condition.reach
+        starts = {name: as_of - window for name, window in reach.items()}
+        found = observations.fetch(self._client, patients, condition.variables, starts, as_of)
+        # A server finds more than the time that counts: a period that began long ago and continues, or a whole minute.
+        return within_reach(found, reach, as_of)
 
 
 def run_source(opened: Run, client: FhirClient, settings: Settings, progress: Progress = lambda *_: None) -> RunSource:

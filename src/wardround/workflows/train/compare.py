@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
 from wardround.errors import ModelError, TrainingError
-from wardround.evaluation.comparison import Comparison, compared, counted, judged
+from wardround.evaluation.comparison import Comparison, Seen, ToJudge, compared, counted, judged
+from wardround.evaluation.results import BandShare
 from wardround.evaluation.tallies import Scores
 from wardround.results.bands import HIGH
 from wardround.settings import Settings
@@ -14,7 +15,7 @@ from wardround.training.labels import label_named
 from wardround.training.model import ModelCard, ScoringModel
 from wardround.workflows.train.run import Run, load_run, step_of
 from wardround.workflows.train.seen import seen_by
-from wardround.workflows.train.table import Table
+from wardround.workflows.train.table import Rows, Table
 
 GATES: Final = "promotion gates"
 
@@ -64,25 +65,30 @@ def _comparison(run: Run, store: ModelStore, settings: Settings) -> Comparison:
     version = run.folder.read_json(run_files.VERSION)["version"]
     table, test = run.table, run.table.side(on_test=True)
     candidate, live = store.load(run.condition, version), _live(run, store)
-    metrics = compared(
-        test.outcome,
-        test.patients,
-        _scores(candidate, table),
-        _scores(live.model, table) if live.model else None,
-    )
-    counts = counted(test.outcome, test.patients)
+    own = _scores(candidate, table)
+    alone = ToJudge(compared(test.outcome, test.patients, own, None), counted(test.outcome, test.patients))
+    common = _on_common_rows(test, own, live.model, table) if live.model else alone
     not_compared = live.not_scored or (None if live.model else "none is live")
     return Comparison(
         condition=run.condition.id,
         version=version,
         live=live.version,
         not_scored=live.not_scored,
-        seen=seen_by(live.model.card, test.patients, candidate.card.data_digest, settings) if live.model else None,
+        seen=_seen(live.model.card, test, candidate.card.data_digest, settings) if live.model else None,
         notes=_notes(candidate.card, live.model.card) if live.model else (),
-        test=counts,
-        metrics=metrics,
-        gates=judged(metrics, counts, not_compared, run.condition.promotion),
+        test=common.counts,
+        metrics=common.metrics,
+        gates=judged(alone, common, _bands(candidate.card), not_compared, run.condition.promotion),
     )
+
+
+def _on_common_rows(test: Rows, candidate: Scores, live: ScoringModel, table: Table) -> ToJudge:
+    """Returns the figures of both on the hours that both cover; the table's rows are all at hours of the candidate."""
+    both = test.covered_by(live.card.training_hours)
+    rows = test.take(both)
+    scores = (Scores(each.score[both], each.threshold) for each in (candidate, _scores(live, table)))
+    counts = counted(rows.outcome, rows.patients, not_covered=int((~both).sum()))
+    return ToJudge(compared(rows.outcome, rows.patients, *scores), counts)
 
 
 def _live(run: Run, store: ModelStore) -> _Live:
@@ -91,7 +97,10 @@ def _live(run: Run, store: ModelStore) -> _Live:
         return _Live(None, None, None)
     try:
         model = store.load(run.condition, record.version)
-        if not run.table.scored(model.can_score).all():
+        covered = run.table.side(on_test=True).covered_by(model.card.training_hours)
+        if not covered.any():
+            return _Live(record.version, None, "it covers none of the hours of these predictions")
+        if not run.table.scored(model.can_score)[covered].all():
             return _Live(record.version, None, "it cannot score test patients who lack an input that it requires")
         model.predict(next(run.table.features()).head(1))
     except ModelError as error:
@@ -99,8 +108,16 @@ def _live(run: Run, store: ModelStore) -> _Live:
     return _Live(record.version, model, None)
 
 
+def _seen(live: ModelCard, test: Rows, data_digest: str, settings: Settings) -> Seen:
+    return seen_by(live, test.take(test.covered_by(live.training_hours)).patients, data_digest, settings)
+
+
 def _scores(model: ScoringModel, table: Table) -> Scores:
     return Scores(table.scored(model.predict), model.card.thresholds[HIGH])
+
+
+def _bands(card: ModelCard) -> tuple[BandShare, ...]:
+    return card.evaluation.bands if card.evaluation else ()
 
 
 def _notes(candidate: ModelCard, live: ModelCard) -> tuple[str, ...]:

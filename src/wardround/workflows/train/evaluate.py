@@ -13,7 +13,7 @@ from wardround.evaluation.measured import AboutModel, measured
 from wardround.evaluation.results import Definition, Design, Evaluated, Policy, Predictions
 from wardround.evaluation.shown_reasons import shown_reasons
 from wardround.evaluation.tallies import Scores
-from wardround.results.bands import thresholds_from
+from wardround.results.bands import MODERATE, thresholds_from
 from wardround.results.rationale import Columns
 from wardround.settings import Settings
 from wardround.training.fitting import TrainingRows, choose, fit, inputs_from
@@ -40,14 +40,16 @@ def evaluate(run: str, settings: Settings) -> str:
         compared = Columns.of(opened.condition, imputation)
         shown = shown_reasons(fitted, inputs, features, compared)
         importance = importance_of(fitted, inputs, opened.condition.columns).model_copy(update={"reasons": shown})
-        policy = cast(Policy, result.policy)  # only a model that was trained elsewhere has none
+        policy = cast(Policy, result.policy)  # only a model of an earlier release has none
         definitions, outcomes = _definitions(opened)
+        thresholds = thresholds_from(result.threshold, opened.condition.bands)
         about = AboutModel(
             task=opened.task,
             policy=policy,
             importance=importance,
             design=_design(opened, rows, test),
             lock_out=opened.condition.lock_out,
+            moderate=thresholds[MODERATE],
             definitions=definitions,
             outcomes=outcomes,
         )
@@ -55,7 +57,7 @@ def evaluate(run: str, settings: Settings) -> str:
         evaluated = Evaluated(
             chosen=chosen,
             imputation=imputation,
-            thresholds=thresholds_from(result.threshold, opened.condition.bands),
+            thresholds=thresholds,
             calibration=result.calibration,
             metrics=found.metrics,
             evaluation=found.evaluation,

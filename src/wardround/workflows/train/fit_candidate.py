@@ -9,8 +9,9 @@ import numpy as np
 from wardround.candidates.base import Fitted
 from wardround.candidates.registry import CANDIDATES
 from wardround.core import run_files
+from wardround.evaluation.alerts import Alerts
 from wardround.settings import Settings
-from wardround.training.fitting import TrainingRows, fit, fold_results, judge
+from wardround.training.fitting import OutOfFold, TrainingRows, fit, fold_results, judge
 from wardround.training.nested import Nested, nested_cross_validation
 from wardround.workflows.train.run import Run, load_run, step_of
 
@@ -21,11 +22,12 @@ def fit_candidate(run: str, name: str, settings: Settings) -> None:
         opened = load_run(run, settings)
         rows, candidate = opened.fitted_rows(), CANDIDATES[name]
         nested = nested_cross_validation(candidate, rows, opened.request.budget, opened.request.seed)
-        bands, hours = opened.condition.bands, opened.task.hours_per_row
-        every = opened.table.side(on_test=False)
+        condition, every = opened.condition, opened.table.side(on_test=False)
+        alerts = Alerts.of(every.frame, condition.lock_out, opened.task.hours_per_row)
         scores = _out_of_fold(candidate, rows, nested, every.folds, opened)
-        result = judge(candidate.title, every.outcome, scores, bands, hours)
-        folds = fold_results(every.outcome, every.folds, scores, nested.by_fold, result)
+        judged = OutOfFold(every.outcome, every.folds, scores, every.patients)
+        result = judge(candidate.title, judged, condition.bands, alerts)
+        folds = fold_results(judged, nested.by_fold, result)
         complete = result.model_copy(update={"settings": dict(nested.setting), "folds": folds})
         opened.folder.write_json(run_files.of_candidate(name), complete.model_dump(mode="json"))
         step.count(rows=len(scores), fitted=len(rows.outcome), folds=len(folds))

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.core import run_files
+from wardround.results.training_hours import TrainingHours, outside_training_hours
 from wardround.spec.conditions import CLOCKS, Condition
 from wardround.training.fitting import TrainingRows
 from wardround.training.tasks import ROW_COLUMNS
@@ -45,6 +46,15 @@ class Rows:
     def patients(self) -> pd.Series:
         return self.frame["patient_id"]
 
+    def covered_by(self, *hours: TrainingHours | None) -> np.ndarray:
+        """Returns, for each row, whether models that cover these hours are all asked there."""
+        since = self.frame["hour"].to_numpy(dtype=float)
+        return ~np.any([outside_training_hours(since, each) for each in hours], axis=0)
+
+    def take(self, chosen: np.ndarray) -> "Rows":
+        """Returns the chosen rows (booleans)."""
+        return Rows(self.frame[chosen].reset_index(drop=True))
+
     @property
     def stays(self) -> int:
         return int(self.frame["stay_id"].nunique())
@@ -52,7 +62,15 @@ class Rows:
     @property
     def positive_stays(self) -> int:
         """Stays with the outcome in at least one row."""
-        return int(self.frame.loc[self.frame["outcome"].astype(bool), "stay_id"].nunique())
+        return self._with_outcome("stay_id")
+
+    @property
+    def positive_patients(self) -> int:
+        """Patients with the outcome in at least one row."""
+        return self._with_outcome("patient_id")
+
+    def _with_outcome(self, column: str) -> int:
+        return int(self.frame.loc[self.frame["outcome"].astype(bool), column].nunique())
 
 
 @dataclass(frozen=True)

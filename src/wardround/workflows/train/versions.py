@@ -30,7 +30,7 @@ from wardround.workflows.train.load import load
 from wardround.workflows.train.request import TrainingRequest
 from wardround.workflows.train.run import Run, load_run, run_that_made
 from wardround.workflows.train.seen import seen_by
-from wardround.workflows.train.table import Table
+from wardround.workflows.train.table import Rows, Table
 
 
 def compare_versions(
@@ -54,8 +54,10 @@ def compare_versions(
         both = tuple(store.load(condition, version) for version in (first, second))
         _require_one_question(both[0].card, both[1].card)
         with _test_side(both, mimic, settings) as (run, patients):
-            test = run.table.side(on_test=True)
-            scores = tuple(_scores(model, run.table) for model in both)
+            every = run.table.side(on_test=True)
+            covered = _covered_by(both, every)
+            test = every.take(covered)
+            scores = tuple(_scores(model, run.table, covered) for model in both)
             digest = run.table.digest()
             seen = [seen_by(model.card, test.patients, digest, settings) for model in both]
             step.count(rows=len(test.frame))
@@ -64,7 +66,7 @@ def compare_versions(
                 first=ComparedVersion(version=first, seen=seen[0]),
                 second=ComparedVersion(version=second, seen=seen[1]),
                 patients=patients,
-                test=counted(test.outcome, test.patients),
+                test=counted(test.outcome, test.patients, not_covered=int((~covered).sum())),
                 metrics=both_measured(
                     test.outcome,
                     test.patients,
@@ -74,6 +76,17 @@ def compare_versions(
                 ),
                 notes=tuple(_note(model.card) for model in both if model.card.imported),
             )
+
+
+def _covered_by(both: tuple[ScoringModel, ...], rows: Rows) -> np.ndarray:
+    """Returns, for each row, whether both versions cover its hour. Raises ModelError if they share no hour."""
+    covered = rows.covered_by(*(model.card.training_hours for model in both))
+    if not covered.any():
+        raise ModelError(
+            f"models {both[0].version} and {both[1].version}: no prediction for these test patients is at an hour that"
+            " both cover, expected some to compare them on; train one of them for hours that the other covers"
+        )
+    return covered
 
 
 def _condition_of(first: str, second: str, store: ModelStore) -> str:
@@ -175,15 +188,16 @@ def _request_of(card: ModelCard, mimic: Path) -> TrainingRequest:
     return TrainingRequest.model_validate(stated)
 
 
-def _scores(model: ScoringModel, table: Table) -> np.ndarray:
-    can = table.scored(model.can_score)
+def _scores(model: ScoringModel, table: Table, covered: np.ndarray) -> np.ndarray:
+    """Returns the score of each covered row, of which there is at least one."""
+    can = table.scored(model.can_score)[covered]
     lacking = int((can == 0).sum())
     if lacking:
         raise ModelError(
             f"model {model.version}: cannot score {lacking:,} of {len(can):,} rows of test patients, who"
             " lack an input that it requires; give it values to impute, and import it again"
         )
-    return table.scored(model.predict)
+    return table.scored(model.predict)[covered]
 
 
 def _note(card: ModelCard) -> str:

@@ -89,4 +89,9 @@ def _split(run: Run, train: Side, test: Side) -> Split:
 
 
 def _side(rows: Rows) -> Side:
-    return Side(patients=rows.patients.nunique(), stays=rows.stays, positives=rows.positive_stays)
+    return Side(
+        patients=rows.patients.nunique(),
+        stays=rows.stays,
+        positives=rows.positive_stays,
+        patients_with_outcome=rows.positive_patients,
+    )
