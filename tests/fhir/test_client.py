@@ -1,5 +1,7 @@
 """Tests searches, pages, batches and reads against a real server on loopback."""
 
+import json
+
 import pytest
 
 from wardround.errors import FhirError
@@ -123,7 +125,26 @@ def test_a_server_whose_results_go_to_another_one_is_only_read(server, page, rep
     with FhirClient(source) as client:
         with pytest.raises(FhirError, match="is read-only, because its results are written to"):
             client.batch([put])
+        with pytest.raises(FhirError, match="is read-only"):
+            client.transaction({"resourceType": "Bundle", "type": "transaction", "entry": [put]})
         assert client.results.batch([put]) == [{"response": {"status": "200"}}]
         assert client.requests_made == client.results.requests_made == 1
     with FhirClient(FhirEndpoint(server.url)) as alone:
         assert alone.results is alone
+
+
+def test_a_transaction_is_sent_as_one_and_answered_entry_by_entry(server, reply) -> None:
+    put = {"resource": patient(1), "request": {"method": "PUT", "url": "Patient/p1"}}
+    sent, said = {"resourceType": "Bundle", "type": "transaction", "entry": [put]}, [{"response": {"status": "201"}}]
+    server.replies(reply({"resourceType": "Bundle", "entry": said}), reply({"resourceType": "Bundle", "entry": []}))
+    with FhirClient(FhirEndpoint(server.url)) as client:
+        assert client.transaction(sent) == said
+        with pytest.raises(FhirError, match="answered a transaction with the wrong number of entries"):
+            client.transaction(sent)
+    assert json.loads(server.requests[0].body) == sent
+
+
+def test_a_transaction_that_is_refused_is_an_error(server, reply) -> None:
+    server.replies(reply({"resourceType": "OperationOutcome"}, 422))
+    with FhirClient(FhirEndpoint(server.url)) as client, pytest.raises(FhirError, match="422"):
+        client.transaction({"resourceType": "Bundle", "type": "transaction", "entry": []})

@@ -151,18 +151,17 @@ class FhirClient:
         are sent with `repeat` False (see `fhir.batch`). Raises FhirError for anything but a read if the results of this
         server go to another one.
         """
-        if self._elsewhere and any(entry["request"]["method"] != "GET" for entry in entries):
-            raise FhirError(
-                f"{shown(self.source.base_url)}: is read-only, because its results are written to "
-                f"{shown(self._elsewhere.source.base_url)}; write to that server"
-            )
+        if any(entry["request"]["method"] != "GET" for entry in entries):
+            self._require_writable()
         return fhir_batch.perform(entries, self.source, self._transport, repeat)
 
     def transaction(self, bundle: Resource) -> list[Resource]:
         """Sends a transaction, which is done whole or not at all, and returns the answered entries, in order.
 
-        It may be sent again, so that its entries must be safe to repeat. Raises FhirError if it is refused.
+        It may be sent again, so that its entries must be safe to repeat. Raises FhirError if it is refused, or if the
+        results of this server go to another one.
         """
+        self._require_writable()
         headers = {"Content-Type": "application/fhir+json"}
         body = _expect(self._transport.send("POST", self.source.base_url, json=bundle, headers=headers), "Bundle")
         answered = body.get("entry", [])
@@ -172,6 +171,13 @@ class FhirClient:
                 " for each entry; check the server"
             )
         return answered
+
+    def _require_writable(self) -> None:
+        if self._elsewhere:
+            raise FhirError(
+                f"{shown(self.source.base_url)}: is read-only, because its results are written to "
+                f"{shown(self._elsewhere.source.base_url)}; write to that server"
+            )
 
     def _search(self, resource_type: str, pairs: list[tuple[str, Values]], shape: Shape[S], seen: Seen) -> Search[S]:
         form = urlencode([(name, _joined(values)) for name, values in pairs])

@@ -1,6 +1,7 @@
 """Tests the walk that the manual shows: demo-patients, then sandbox --serve, says what a screening writes."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +42,25 @@ def require_same(chosen: list[str], folder: Path, now: pd.Timestamp, settings: S
     files = sorted(out.glob("*_patient.json"))
     assert len(files) == len(patients) == len(written)
     foreseen = {f"{one['patient']}_patient": (one["band"], one["probability"]) for one in patients}
-    played = said("sandbox", "--serve", "--condition", "sepsis", "--as-of", time, "--parallel", 2, *files)
-    assert played["calls"] == len(written)
+    # The charts of the folder too, whose prefetch the sandbox fills as the service asks.
+    paths = ["--as-of", time, "--parallel", 2, *files, folder]
+    played = said("sandbox", "--serve", "--condition", "sepsis", *paths)
     assert played["broken_discovery"] == []
+    shown = Counter[str]()
     for answer in played["answers"]:
-        row = written.pop(answer["encounter"])
         assert (answer["broken"], answer["left_out"]) == ([], [])
-        assert (answer["band"], answer["probability"]) == foreseen[answer["patient"]]
+        said_so = (answer["band"], answer["probability"])
+        assert said_so == foreseen.get(answer["patient"], said_so)
+        if answer["band"] is None:
+            continue
+        row = written[answer["encounter"]]
+        shown[row.stay_id] += 1
         assert answer["band"] == row.band
         if row.outcome == "scored":
             assert abs(answer["probability"] - row.score) <= 1e-9
         else:
             assert answer["probability"] is None
-    assert not written
+    assert shown == dict.fromkeys(written, 2)
 
 
 @pytest.fixture

@@ -73,16 +73,19 @@ def command(
             f"{mimic or fhir}: has no patient in intensive care at {time.isoformat()} who can be given a band, expected"
             " at least one; choose another --now, and compare WARDROUND_ICU_CLASSES with its Encounters"
         )
+    rows.sort(key=lambda row: BANDS.index(row["band"]))
     for band in BANDS:
         if (there := sum(row["band"] == band for row in rows)) < per_band:
             say(f"Of the band {band} there are only {there}, among {choosing.looked_at.total():,} patients")
     if as_json:
         show({"now": time.isoformat(), "out": str(out), "patients": rows}, as_json=True)
         return
-    _show(rows, out, time)
+    _show(rows)
+    walk = f"--condition {condition} --as-of {time:%Y-%m-%dT%H:%M:%SZ} {out}/*_patient.json"
+    say(f"To see their cards: wardround sandbox --serve {walk}")
 
 
-def _show(rows: list[dict[str, Any]], out: Path, time: datetime) -> None:
+def _show(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table("patient", "band", "probability", *(["id"] if "id" in rows[0] else []))
@@ -90,7 +93,6 @@ def _show(rows: list[dict[str, Any]], out: Path, time: datetime) -> None:
         probability = "" if row["probability"] is None else f"{row['probability']:.4f}"
         add_row(table, row["patient"], row["band"], probability, *([row["id"]] if "id" in row else []))
     print_table(table)
-    say(f"To see their cards: wardround sandbox --serve --as-of {time.isoformat()} {out}/*_patient.json")
 
 
 def _source(

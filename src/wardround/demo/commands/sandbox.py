@@ -27,7 +27,11 @@ _MOST_TOLD: Final = 20
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--url", help=f"Base URL of the service, anybody's. [default: {_URL}, where wardround cds listens]")
 @click.option("--serve", is_flag=True, help="Start wardround cds for this, without tokens, and stop it at the end.")
-@click.option("--as-of", type=TIME, help="Prediction time of the service that --serve starts, for old data.")
+@click.option(
+    "--as-of",
+    type=TIME,
+    help="Time of the calls, for old data: of today() in templates, and with --serve the prediction time.",
+)
 @click.option(
     "--profile", metavar="ID", help="Kind of EHR that the service of --serve asks for prefetch.  [default: wardround]"
 )
@@ -70,8 +74,8 @@ def command(
     """
     if serve and (url or key):
         raise click.UsageError("--serve starts a service of its own, without tokens; leave out --url and --key")
-    if not serve and (as_of or profile):
-        raise click.UsageError("--as-of and --profile are for the service that --serve starts; add --serve")
+    if profile and not serve:
+        raise click.UsageError("--profile is for the service that --serve starts; add --serve")
     if (key is None) != (issuer is None):
         raise click.UsageError("--key and --issuer belong together; give both or neither")
     from wardround.adapters.files.scratch import scratch_folder
@@ -142,7 +146,7 @@ def _show(played: Sequence["Played"], discovery: "Answer", seconds: float, as_js
             one.told.get("band", ""),
             f"{probability:.4f}" if isinstance(probability, float) else "",
             one.outcome,
-            "; ".join(one.cards),
+            "; ".join(one.cards) or one.refusal,
             f"{one.answer.milliseconds:.0f}" if one.answer else "",
         )
     print_table(table)

@@ -39,8 +39,8 @@ def census_of(mimic: Path, now: datetime, settings: Settings, say: Say) -> Itera
     """Gives a server with MIMIC's patients, their times shifted so that `now` is inside a stay of most of them."""
     with scratch_folder() as folder:
         selection = Selection(load_variables(settings.schemas), rebase_to=pd.Timestamp(now))
-        mimic2fhir(mimic, folder, selection, lambda step: say(f"Making a census of MIMIC: {step}"))
-        with served(folder, settings) as source:
+        mimic2fhir(mimic, folder / "fhir", selection, lambda step: say(f"Making a census of MIMIC: {step}"))
+        with served(folder / "fhir", settings) as source:
             yield source
 
 

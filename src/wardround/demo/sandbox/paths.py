@@ -88,7 +88,8 @@ def opened(places: Sequence[str], settings: Settings, most: int | None = None) -
                 patients += [found] if found else []
                 bundles += [] if found else [path]
         if bundles:
-            folder = stack.enter_context(scratch_folder())
+            folder = stack.enter_context(scratch_folder()) / "bundles"
+            folder.mkdir()
             for number, path in enumerate(bundles):
                 shutil.copyfile(path, folder / f"{number}.json")
             patients += _of_folder(folder, settings, stack, most)

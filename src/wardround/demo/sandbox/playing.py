@@ -59,6 +59,14 @@ class Played:
         return [str(one.get("summary")) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     @property
+    def refusal(self) -> str:
+        """Why the service answered with an error, if it says so in an OperationOutcome."""
+        answer = self.answer.content if self.answer and isinstance(self.answer.content, dict) else {}
+        issues = answer.get("issue")
+        first = issues[0] if isinstance(issues, list) and issues else None
+        return str(first.get("diagnostics", "")) if isinstance(first, dict) else ""
+
+    @property
     def outcome(self) -> str:
         """What became of the call, in a word or two."""
         if self.answer is None:
@@ -85,6 +93,7 @@ class Played:
             "band": self.told.get("band"),
             "probability": self.told.get("probability"),
             "cards": self.cards,
+            "refusal": self.refusal,
             "milliseconds": round(answer.milliseconds, 3) if answer else None,
             "left_out": list(self.left_out),
             "broken": list(answer.broken) if answer else [],
