@@ -142,6 +142,12 @@ def test_nobody_in_intensive_care_is_an_error(ward: RunningServer, tmp_path: Pat
     assert "has no patient in intensive care at 2020-01-01T00:00:00+00:00" in str(done.exception)
 
 
+def test_a_run_that_finds_nobody_keeps_what_an_earlier_one_wrote(ward: RunningServer, tmp_path: Path) -> None:
+    (tmp_path / "high_1_patient.json").write_text("{}")
+    demo_patients("--fhir", ward.base_url, "--now", "2020-01-01T00:00:00Z", "--out", tmp_path)
+    assert (tmp_path / "high_1_patient.json").exists()
+
+
 def test_without_a_condition_or_a_live_model_there_are_no_bands(
     ward: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,20 +4,26 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
+from tests.cds.rules import require
 from tests.fixtures.icu import AS_OF, Icu
 from tests.loopback import Line, serving
 
+from wardround.adapters.database.database import opened
+from wardround.cds.tokens.used_tokens import UsedTokens
+from wardround.cds.tokens.verification import Verifier
 from wardround.cli.main import wardround
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import SettingsError, SourceDataError, WardroundError
+from wardround.settings import database_in
+from wardround.spec.issuers import Issuer, Issuers
 
 CARD = {"summary": "Seen", "indicator": "info", "source": {"label": "Somebody"}}
 TEMPLATES = {
@@ -56,6 +62,9 @@ def vendor() -> Iterator[Vendor]:
     with serving(vendor.serve) as url:
         vendor.url = url
         yield vendor
+    # The sandbox keeps to the rules that it holds services to.
+    for call in vendor.calls:
+        require("request", call)
 
 
 def sandbox(*arguments: object) -> Result:
@@ -202,18 +211,21 @@ def private_jwk(folder: Path, key: ec.EllipticCurvePrivateKey, **more: str) -> P
     return file
 
 
-def test_each_request_is_signed_with_a_token_for_its_url(vendor: Vendor, prefetch: Path, tmp_path: Path) -> None:
-    key = ec.generate_private_key(ec.SECP384R1())
+def test_each_request_is_signed_with_a_token_that_our_own_service_accepts(
+    vendor: Vendor, prefetch: Path, tmp_path: Path
+) -> None:
+    key, issuer = ec.generate_private_key(ec.SECP384R1()), "https://ehr.example.org"
     file, base = private_jwk(tmp_path, key, kid="k/1="), vendor.url.removesuffix("/fhir")
-    done = sandbox("--url", vendor.url, "--key", file, "--issuer", "https://ehr.example.org", prefetch)
+    public = {**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": "k/1="}
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [public]}))
+    done = sandbox("--url", vendor.url, "--key", file, "--issuer", issuer, prefetch)
     assert done.exit_code == 0, done.output
-    seen = set()
-    for path, token in vendor.tokens:
-        claims = jwt.decode(token, key.public_key(), algorithms=["ES384"], audience=f"{base}{path}")
-        assert claims["iss"] == "https://ehr.example.org"
-        assert jwt.get_unverified_header(token) == {"alg": "ES384", "kid": "k/1=", "typ": "JWT"}
-        seen.add(claims["jti"])
-    assert len(seen) == len(vendor.tokens) == 2
+    assert len(vendor.tokens) == 2
+    listed = Issuers(issuers=(Issuer(issuer=issuer, jwks="keys.json"),))
+    with opened(database_in(tmp_path)) as database:
+        verifier = Verifier.of(listed, tmp_path, base, UsedTokens(database))
+        for path, token in vendor.tokens:
+            assert verifier.verify(f"Bearer {token}", path, datetime.now(UTC)) == issuer
 
 
 def test_a_key_that_cannot_sign_is_refused(vendor: Vendor, prefetch: Path, tmp_path: Path) -> None:

@@ -69,6 +69,8 @@ def installed(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Settings:
     monkeypatch.setenv("WARDROUND_HOME", str(settings.home))
     monkeypatch.setenv("WARDROUND_VAR", str(settings.var))
     monkeypatch.setenv("WARDROUND_MODELS", str(settings.models))
+    # What is tried must not stand among the cards of the bedside: a door that used this database would not start.
+    monkeypatch.setenv("WARDROUND_DATABASE", "sqlite:////dev/null/wardround.sqlite")
     return settings
 
 

@@ -63,8 +63,9 @@ def command(
         taker = stack.enter_context(FhirClient(server_at(upload, settings))) if upload else None
         client = stack.enter_context(FhirClient(_source(mimic, fhir, time, settings, stack)))
         choosing = Choosing(client, choice, settings)
-        remove_earlier(out)
         for one in choosing.chosen():
+            if not rows:
+                remove_earlier(out)
             bundle = write(one, out, client, time)
             row = {"patient": one.name, "band": one.band, "probability": one.probability}
             rows.append({**row, **({"id": uploaded(bundle, taker)} if taker else {})})

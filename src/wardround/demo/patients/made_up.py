@@ -63,8 +63,7 @@ def _thinned(value: Any) -> Any:
     for number, entry in enumerate(entries):
         resource = entry["resource"]
         if resource.get("resourceType") == "Observation":
-            time = micros_of(resource.get("effectiveDateTime"))
-            code = _code(resource)
+            time, code = _time(resource), _code(resource)
             latest[code] = max(latest.get(code, (UNKNOWN, -1)), (time, number))
     kept = {number for _, number in latest.values()}
     some = [
@@ -76,8 +75,16 @@ def _thinned(value: Any) -> Any:
 
 
 def _code(observation: Resource) -> str:
-    coding = observation.get("code", {}).get("coding") or [{}]
-    return f"{coding[0].get('system')}|{coding[0].get('code')}"
+    """Returns the first coding as text; nothing if there is none."""
+    match observation.get("code"):
+        case {"coding": [dict(coding), *_]}:
+            return f"{coding.get('system')}|{coding.get('code')}"
+    return ""
+
+
+def _time(observation: Resource) -> int:
+    time = observation.get("effectiveDateTime")
+    return micros_of(time) if isinstance(time, str) else UNKNOWN
 
 
 def _each(value: Any, change: Change) -> Any:

@@ -20,7 +20,7 @@ def transaction(resources: Iterable[Resource]) -> Resource:
     Entries refer to each other by `urn:uuid`; references to anything else are left out, as a server may insist on
     having what they name. Each resource has an identifier of ours, which makes it safe to send the Bundle twice.
     """
-    found = {f"{one['resourceType']}/{one['id']}": one for one in resources}
+    found = {f"{one.get('resourceType')}/{one.get('id')}": one for one in resources}
     addresses = {reference: f"urn:uuid:{_key(one)}" for reference, one in found.items()}
     entries = [
         {

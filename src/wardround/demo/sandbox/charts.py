@@ -34,8 +34,8 @@ class Chart:
 
     def patients(self, most: int | None = None) -> list[str]:
         """Returns the ids of at most so many Patients, sorted if it is all of them."""
-        found = (one["id"] for one in self.client.search("Patient", {}) if one.get("resourceType") == "Patient")
-        return sorted(islice(found, most) if most else found)
+        found = (one.get("id") for one in self.client.search("Patient", {}) if one.get("resourceType") == "Patient")
+        return sorted(islice((str(one) for one in found if is_id(one)), most))
 
     def encounter_of(self, patient_id: str) -> str | None:
         """Returns the id of the patient's Encounter in progress that began last."""
@@ -74,8 +74,13 @@ def searchset(resources: Iterator[Resource]) -> Resource:
 def latest_encounter(resources: Iterator[Resource]) -> str | None:
     """Returns the id of the Encounter in progress that began last, of resources of any type."""
     begun = [
-        (str(one.get("period", {}).get("start", "")), one["id"])
+        (str(_period(one).get("start", "")), str(one["id"]))
         for one in resources
         if one.get("resourceType") == "Encounter" and one.get("status") == IN_PROGRESS and is_id(one.get("id"))
     ]
     return max(begun)[1] if begun else None
+
+
+def _period(encounter: Resource) -> Resource:
+    found = encounter.get("period")
+    return found if isinstance(found, dict) else {}

@@ -133,7 +133,9 @@ def resources_of(prefetch: dict[str, Any]) -> Iterator[Resource]:
             continue
         if value.get("resourceType") == "Bundle":
             entries = value.get("entry", [])
-            found = [one.get("resource") for one in entries if isinstance(one, dict)] if entries else []
+            found = (
+                [one.get("resource") for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+            )
             yield from (one for one in found if isinstance(one, dict))
         elif "resourceType" in value:
             yield value
