@@ -1,6 +1,6 @@
 # Everything runs inside .venv, which `make install` builds; nothing but Python is needed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-slow check bench docs locks
+.PHONY: help install demo up sandbox test test-slow check bench docs locks
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -40,6 +40,9 @@ demo: install ## Show everything once on an embedded FHIR server: data, training
 
 up: install ## Keep it running: Airflow with its UI, the FHIR server, CDS Hooks, schedules on
 	@exec $(BIN)/wardround up
+
+sandbox: install ## Show the bedside door in a browser: a small EHR page, whose charts call it
+	@exec $(BIN)/wardround ehr
 
 # Each worker has its own Airflow database. The tests of a file run in the same worker and share their fixtures. Files
 # keep their order: sorted by number of tests, a file with few but long tests would run last, with one worker idle.

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "cds": "Answer CDS Hooks at the bedside: the score of one patient as a card.",
     "demo-patients": "Write patients of each band as files, to try the bedside door with.",
     "sandbox": "Play the EHR: call a CDS Hooks service about patients, and show its cards.",
+    "ehr": "Show the bedside door in a browser: a ward, and a small EHR page with its cards.",
     "retract": "Retract the RiskAssessments of a run.",
     "features": "Write a condition's feature table, from MIMIC CSVs, NDJSON or a FHIR server.",
     "labels": "Write the labels of all ICU stays of MIMIC CSVs with their times, and hourly SOFA.",
@@ -39,7 +40,7 @@ COMMANDS: dict[str, str] = {
     "check": "Validate the spec, and check each condition's live model against it.",
 }
 
-_DEMONSTRATING = frozenset({"demo", "up", "simulate", "mimic2fhir", "fhir-server", "demo-patients", "sandbox"})
+_DEMONSTRATING = frozenset({"demo", "up", "simulate", "mimic2fhir", "fhir-server", "demo-patients", "sandbox", "ehr"})
 
 
 class _LazyCommands(click.Group):
