@@ -37,6 +37,8 @@ WAIT = 120  # seconds, for what takes two on an idle machine
         ([], "give either --issuers FILE, or --no-jwt"),
         (["--no-jwt", "--issuers", "issuers.yaml"], "give either --issuers FILE, or --no-jwt"),
         (["--issuers", "issuers.yaml", "--as-of", "2026-01-02T05:00:00Z"], "expected --no-jwt with it"),
+        (["--no-jwt", "--write-results", "--source", "http://localhost/fhir"], "--write-results needs --issuers"),
+        (["--issuers", "issuers.yaml", "--write-results"], "and --source"),
         (["--no-jwt", "--host", "0.0.0.0"], "expected a loopback address; leave out --host"),
         (["--no-jwt", "--base-url", "cds.example.org"], "expected a URL such as https://cds.example.org"),
         (["--no-jwt", "--base-url", "https://cds.example.org/?a=b"], "without a query"),

@@ -16,7 +16,7 @@ from wardround.cds import cards
 from wardround.cds.cards import About, Card, told
 from wardround.cds.current_stay import NO_ICU_STAY, CurrentStay, How
 from wardround.cds.discovery import Service
-from wardround.cds.exchange import Answer, Call, Outcome, Request
+from wardround.cds.exchange import Answer, Call, Outcome, Request, Result
 from wardround.cds.hook_request import HookRequest, hook_request
 from wardround.cds.keeping import Keeping, Shown, StayKey, Told
 from wardround.cds.live import InUse, Live
@@ -29,6 +29,7 @@ from wardround.cds.templates import SCREENINGS
 from wardround.errors import DatabaseError, StorageError, named
 from wardround.results.alert_policy import AlertPolicy, Notification, Verdict, verdict
 from wardround.results.bands import HIGH, LOW, MODERATE
+from wardround.results.risk_assessment import Assessment
 from wardround.results.training_hours import OUTSIDE_TRAINING_HOURS
 
 CHANNEL: Final = "bedside"
@@ -38,6 +39,7 @@ RETRY_AFTER: Final = {"Retry-After": "30"}
 _NEVER_LATE: Final = timedelta(days=1)
 _NO_STAY: Final = (NO_ICU_STAY, UNKNOWN_LOCATIONS)
 _BANDS: Final = (LOW, MODERATE, HIGH)
+_SHOWN: Final = ("card", "locked_out", "low")  # whoever asked learns the score, if only from the `extension`
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ class _Answering:
             scored = score_stay(found.stay, reading.readings, self.in_use.scoring, self._as_of)
         if screened is not None and screened.band != scored.explained.stated.band:
             about = replace(about, notes=(*about.notes, words.otherwise_screened(*screened, about.condition)))
-        return self._scored(about, scored)
+        answer = self._scored(about, scored)
+        return replace(answer, result=self._result(answer, reading, found, scored))
 
     @property
     def _as_of(self) -> datetime:
@@ -183,6 +186,27 @@ class _Answering:
             shown = [cards.risk(about, scored)] if condition.bedside.low == "info" else []
             return self._kept(about, _Said("low", shown, scored))
         return self._told(about, scored)
+
+    def _result(self, answer: Answer, reading: Reading, found: CurrentStay, scored: Scored) -> Result | None:
+        """Returns the score for the record, if people were shown it, and the call names the server that it is of.
+
+        In a playback, it is of another time than now.
+        """
+        stated, call = scored.explained.stated, answer.call
+        shown = call is not None and call.outcome in _SHOWN
+        if not shown or stated.score is None or not reading.of_listed or self.means.as_of is not None:
+            return None
+        assert call is not None
+        assessment = Assessment(
+            stay_id=found.stay.stay_id,
+            patient_id=found.stay.patient_id,
+            score=stated.score,
+            band=stated.band,
+            basis=scored.basis,
+            reasons=scored.explained.reasons,
+            missing=scored.explained.missing,
+        )
+        return Result(call, assessment, self.service.condition, self.in_use.horizon, reading.source)
 
     def _told(self, about: About, scored: Scored) -> Answer:
         """Returns the answer about a risk that people are told of: as an alert, or repeated."""

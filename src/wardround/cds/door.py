@@ -25,7 +25,6 @@ from wardround.cds.warm_up import warm_up_call
 from wardround.errors import DatabaseError, ModelError, StorageError, named
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
-from wardround.spec.cohorts import Encounters
 from wardround.spec.loading import load_conditions
 from wardround.spec.servers import GENERIC, ServerProfile
 
@@ -47,7 +46,7 @@ class Door:
     discovery: bytes
     store: ModelStore
     means: Means
-    icu: Encounters
+    servers: Servers
 
     @classmethod
     def of(
@@ -91,7 +90,7 @@ class Door:
             base_url=base_url.rstrip("/"),
             as_of=as_of,
         )
-        return cls(services, listed(services), store, means, listed_servers.source_of(None).icu)
+        return cls(services, listed(services), store, means, listed_servers)
 
     @contextmanager
     def watched(self) -> Iterator[Self]:
@@ -104,7 +103,7 @@ class Door:
         means = replace(self.means, keeping=KeepsNothing())
         for service in self.services.values():
             if service.hook == PATIENT_VIEW:
-                icu = service.condition.cohort.encounters or self.icu
+                icu = service.condition.cohort.encounters or self.servers.source_of(None).icu
                 body = warm_up_call(service, self.means.as_of or now, icu)
                 answer_call(service, Request("POST", f"{SERVICES}/{service.id}", now, body), means)
 

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
+
+from wardround.fhir.endpoint import FhirEndpoint
+from wardround.results.risk_assessment import Assessment
+from wardround.spec.conditions import Condition
 
 Outcome = Literal[
     "card",  # a risk of the moderate or high band
@@ -87,6 +91,36 @@ class Call:
     kept: bool = True
 
 
+Became = Literal[
+    "written",  # it is in the record, with its Provenance
+    "withdrawn",  # somebody withdrew it there, which stands
+    "failed",
+    "suspended",  # the condition was, before it was written
+    "queue_full",
+    "stopped",  # the service was, before it was written
+]
+"""What became of a result that was to be written to the record."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A score that may be written to the record.
+
+    Attributes:
+        call: that it was an answer to.
+        assessment: the score, and what it rests on.
+        condition: the spec.
+        horizon: how far the model looks ahead; None: until the hospital stay ends.
+        source: the server that the patient and the stay are of.
+    """
+
+    call: Call
+    assessment: Assessment = field(repr=False)
+    condition: Condition
+    horizon: timedelta | None
+    source: FhirEndpoint
+
+
 class Heard(NamedTuple):
     """How much feedback was kept: about cards that are known, and about others."""
 
@@ -105,6 +139,7 @@ class Answer:
         headers: such as Retry-After; Content-Type only where the body is not JSON.
         fault: what went wrong in Wardround, for its log: the type and place of an error, and nothing of a patient.
         heard: what was kept of feedback; None for anything else.
+        result: the score, if it may be written to the record; None if it may not, or there is none.
     """
 
     status: int
@@ -113,3 +148,4 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: str = ""
     heard: Heard | None = None
+    result: Result | None = None

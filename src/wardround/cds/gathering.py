@@ -19,6 +19,7 @@ from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.page import only
 from wardround.fhir.references import Resource, is_id, patient_of, patient_values
 from wardround.fhir.times import no_earlier_than
+from wardround.results.risk_assessment import is_scheduled
 from wardround.sources.fhir import encounter_search, hospital_search, locations, observations
 from wardround.sources.fhir.encounter_rule import EncounterRule
 from wardround.sources.fhir.encounters import EncounterRecords
@@ -31,7 +32,8 @@ PATIENT: Final = "Patient"
 ENCOUNTER: Final = "Encounter"
 OBSERVATION: Final = "Observation"
 RISK_ASSESSMENT: Final = "RiskAssessment"
-_OLDER: Final = 50  # results that are looked through for the latest one of the stay, if none is recent
+_OLDER: Final = 50  # a screening's results that are looked through for the latest one of the stay, if none is recent
+_MOST_OLDER: Final = 500  # the same with those of this door, one for each time that somebody opened the chart
 SCREENED: Final = only("identifier", "status", "subject", "encounter", "method", "occurrenceDateTime", "prediction")
 """Keeps what a RiskAssessment says of whom and when, not the basis, which is nine tenths of it."""
 
@@ -148,7 +150,7 @@ class Gathered:
         self.add(client.search(RISK_ASSESSMENT, [patients, since], SCREENED))
         if len(self.assessments) == before:
             latest = client.search(RISK_ASSESSMENT, [patients, ("_sort", "-date"), ("_count", str(_OLDER))], SCREENED)
-            self.add(islice(latest, _OLDER))
+            self.add(islice(filter(is_scheduled, islice(latest, _MOST_OLDER)), _OLDER))
 
     def _mine(self, resources: Iterable[Resource]) -> Iterator[Resource]:
         """Yields the Encounters of the patient, the Patient and Locations; keeps RiskAssessments.
@@ -167,7 +169,7 @@ class Gathered:
                     self._others[str(kind)] += 1
                     self._records.add_wholes([one])
                     continue
-                if kind == RISK_ASSESSMENT:
+                if kind == RISK_ASSESSMENT and is_scheduled(one):
                     self.assessments.append(self._source.bases.localised(one))
             yield one
 

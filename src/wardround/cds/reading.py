@@ -69,6 +69,7 @@ class Reading:
         gaps: what is lacking.
         other_patient: how many Encounters and RiskAssessments are about somebody else, by type, and were set aside.
             Such Observations are among the readings, with that problem.
+        of_listed: whether the call names that server, and it is one of the service's own.
         screened: what the latest scheduled screening said of the stay; None if there is no stay, or no screening.
     """
 
@@ -77,6 +78,7 @@ class Reading:
     readings: Readings
     gaps: tuple[Gap, ...]
     other_patient: Mapping[str, int]
+    of_listed: bool
     screened: Screened | None
 
 
@@ -149,6 +151,7 @@ class Reader:
             readings=gathered.readings(),
             gaps=tuple(_gaps(coverages, failed)),
             other_patient=gathered.others(),
+            of_listed=self._servers.has(call.fhir_server),
             screened=self._screened(found, gathered, source, as_of),
         )
 

@@ -28,7 +28,7 @@ from wardround.fhir.references import Resource, id_in, patient_of
 from wardround.fhir.risk_assessments import identity_of
 from wardround.fhir.times import micros_of
 from wardround.results.bands import HIGH, LOW, MODERATE
-from wardround.results.risk_assessment import MODEL_SYSTEM, RISK_SYSTEM
+from wardround.results.risk_assessment import MODEL_SYSTEM, RISK_SYSTEM, is_scheduled
 
 _STANDS: Final = ("final", "amended")
 _BANDS: Final = (LOW, MODERATE, HIGH)
@@ -47,7 +47,8 @@ class Screened(NamedTuple):
 def in_assessments(resources: Iterable[Resource], stay: Stay, condition_id: str, as_of: datetime) -> Screened | None:
     """Returns what the latest of the RiskAssessments says, by as_of; None if none is of the stay and the condition.
 
-    Only those that Wardround wrote and that stand count. References in them are relative if they are the source's own.
+    Only those that a scheduled screening of ours wrote and that stand count. References in them are relative if they
+    are the source's own.
     """
     said = [one for resource in resources if (one := _said(resource, stay, condition_id)) and one.as_of <= as_of]
     return max(said, default=None)
@@ -55,7 +56,7 @@ def in_assessments(resources: Iterable[Resource], stay: Stay, condition_id: str,
 
 def _said(resource: Resource, stay: Stay, condition_id: str) -> Screened | None:
     ours = identity_of(resource) and resource.get("status") in _STANDS and _is_of(condition_id, resource)
-    if not ours or patient_of(resource) != stay.patient_id:
+    if not ours or not is_scheduled(resource) or patient_of(resource) != stay.patient_id:
         return None
     if id_in(resource.get("encounter"), "Encounter") != stay.stay_id:
         return None

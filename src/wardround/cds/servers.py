@@ -87,6 +87,10 @@ class Servers:
             return self.listed[0] if len(self.listed) == 1 else self.unlisted
         return self._listed_at(url) or self._stranger_at(url)
 
+    def has(self, url: str | None) -> bool:
+        """Returns whether this is the URL of a listed server."""
+        return url is not None and self._listed_at(url) is not None
+
     def why_not(self, call: HookRequest) -> WhyNot | None:
         """Returns why nothing may be read for a call; None if something may."""
         if call.fhir_server is None:
@@ -105,7 +109,7 @@ class Servers:
         deadline = Deadline(self._connections_to(source), self.seconds, clock)
         patience = Patience(_RETRIES, pause=deadline.pause)
         asked = replace(source, sign_in=_token_of(call), threads=1, write_to=None, map_by_identifier=False)
-        with FhirClient(self._suited(asked, deadline, patience), deadline, patience) as client:
+        with FhirClient(self.suited(asked, deadline, patience), deadline, patience) as client:
             yield client
 
     def _listed_at(self, url: str) -> FhirEndpoint | None:
@@ -126,8 +130,8 @@ class Servers:
         with self._lock:
             return self._connections.setdefault(source.base_url, HurriedAnswers(pool_maxsize=_MOST_CONNECTIONS))
 
-    def _suited(self, source: FhirEndpoint, deadline: Deadline, patience: Patience) -> FhirEndpoint:
-        """Returns the server with its profile, which is recognised once and then known."""
+    def suited(self, source: FhirEndpoint, deadline: Deadline, patience: Patience) -> FhirEndpoint:
+        """Returns the server with its profile, which is recognised once and then known. Raises FhirError."""
         if not source.recognise:
             return source
         if source.base_url not in self._profiles:

@@ -80,6 +80,11 @@ def _base_url(_context: click.Context, _parameter: click.Parameter, given: str |
 )
 @click.option("--no-jwt", is_flag=True, help="Require no token, and serve this machine only.")
 @click.option("--as-of", type=TIME, help="Prediction time of every call, for tests and playback; needs --no-jwt.")
+@click.option(
+    "--write-results",
+    is_flag=True,
+    help="Write the scores to the record as well, as RiskAssessments, where a --source keeps its results.",
+)
 @cors_option
 @click.option("--until-eof", is_flag=True, help="Stop when standard input ends (for a program that starts this one).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready.")
@@ -93,6 +98,7 @@ def command(
     profile: str | None,
     no_jwt: bool,
     as_of: datetime | None,
+    write_results: bool,
     origins: tuple[str, ...],
     until_eof: bool,
     as_json: bool,
@@ -106,6 +112,8 @@ def command(
         raise click.UsageError("give either --issuers FILE, or --no-jwt to serve this machine without tokens")
     if as_of is not None and not no_jwt:
         raise click.UsageError("--as-of is for tests and playback, expected --no-jwt with it; leave one of them out")
+    if write_results and (no_jwt or not sources):
+        raise click.UsageError("--write-results needs --issuers, as whoever calls adds to the record, and --source")
     settings = settings_from()
     with listen(host or (LOOPBACK if no_jwt else _EVERYWHERE), port, "cds") as listening:
         if no_jwt and not is_loopback(listening):
@@ -116,7 +124,9 @@ def command(
         with tempfile.TemporaryDirectory(prefix="wardround-cds-") as counts:
             servers = tuple(server_at(place, settings) for place in sources)
             kind = _profile(profile, servers, settings)
-            options = Options(settings, base_url or own, servers, kind, issuers, as_of, origins, Path(counts))
+            options = Options(
+                settings, base_url or own, servers, kind, issuers, as_of, write_results, origins, Path(counts)
+            )
             level = logging.getLogger("wardround").level
             work = partial(_work, options, listening, level)
             # Closed at once, so that new calls go elsewhere while those in hand are finished.

@@ -15,6 +15,7 @@ from wardround.spec.conditions import Condition
 IDENTIFIER_SYSTEM: Final = "urn:wardround:risk-assessment"
 DEVICE_SYSTEM: Final = "urn:wardround:device"
 MODEL_SYSTEM: Final = "urn:wardround:model"
+DOOR_SYSTEM: Final = "urn:wardround:door"
 RISK_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
 RISK_DISPLAYS: Final = {LOW: "Low likelihood", MODERATE: "Moderate likelihood", HIGH: "High likelihood"}
 ADJUNCT: Final = "Adjunct only: one input to a clinical judgement, never the sole basis of a decision."
@@ -25,7 +26,7 @@ _NOT_CONTENT: Final = ("id", "meta", "text", "status")
 
 @dataclass(frozen=True)
 class Screening:
-    """What all RiskAssessments of one run share.
+    """What all RiskAssessments of one run share, or what is known of the one that the bedside door makes of a call.
 
     Attributes:
         source_url: base URL of the FHIR server that the stays are read from.
@@ -36,6 +37,8 @@ class Screening:
         horizon: how far after as_of the model looks; None: until the hospital stay ends, whenever that is.
         percent: whether to write the probability as a percentage instead of a fraction.
         elsewhere: whether the results are written to a different server than the source.
+        door: what made them, unless it was a scheduled screening: their `method` says so, and their identifiers are
+            others, so that nobody takes them for a screening's.
     """
 
     source_url: str
@@ -46,6 +49,7 @@ class Screening:
     horizon: timedelta | None = None
     percent: bool = False
     elsewhere: bool = False
+    door: str = ""
 
     @property
     def model_name(self) -> str:
@@ -75,13 +79,14 @@ class Assessment:
 
 
 def identity(screening: Screening, stay_id: str) -> str:
-    """Returns the opaque identifier value: equal for equal source, encounter, condition, model version and as_of."""
+    """Returns the opaque identifier value: equal for equal source, encounter, condition, model version, as_of, door."""
     parts = [
         screening.source_url.rstrip("/"),
         stay_id,
         screening.condition.id,
         screening.model_version,
         fhir_time(screening.as_of),
+        *((screening.door,) if screening.door else ()),
     ]
     return sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -108,7 +113,10 @@ def risk_assessment(
         "identifier": [{"system": IDENTIFIER_SYSTEM, "value": identity(screening, assessment.stay_id)}],
         "status": "final",
         "method": {
-            "coding": [{"system": MODEL_SYSTEM, "version": screening.model_version, "code": condition.id}],
+            "coding": [
+                {"system": MODEL_SYSTEM, "version": screening.model_version, "code": condition.id},
+                *([{"system": DOOR_SYSTEM, "code": screening.door}] if screening.door else ()),
+            ],
             "text": f"{condition.title}: Wardround model {screening.model_name}",
         },
         "subject": subject,
@@ -120,6 +128,16 @@ def risk_assessment(
         "note": [{"text": _note(assessment)}],
     }
     return resource
+
+
+def is_scheduled(resource: Mapping[str, Any]) -> bool:
+    """Returns whether a RiskAssessment of ours is of a scheduled screening, and not of another door."""
+    method = resource.get("method")
+    codings = method.get("coding") if isinstance(method, Mapping) else None
+    return not any(
+        isinstance(one, Mapping) and one.get("system") == DOOR_SYSTEM
+        for one in (codings if isinstance(codings, list) else ())
+    )
 
 
 def about_at_source(patient_id: str, stay_id: str) -> About:
@@ -173,7 +191,7 @@ def provenance(target: str, assessment: Mapping[str, Any], screening: Screening,
         "target": [{"reference": target}],
         "occurredDateTime": fhir_time(screening.as_of),
         "recorded": fhir_time(recorded),
-        "activity": {"text": "Automated risk screening"},
+        "activity": {"text": "Automated risk assessment on request" if screening.door else "Automated risk screening"},
         "agent": [
             {
                 "type": {

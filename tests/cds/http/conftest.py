@@ -4,7 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.cds.http.caller import BASE, Caller
 
 from wardround.adapters.database.database import Database, opened
 from wardround.adapters.sockets import listen, url_of
-from wardround.cds.exchange import Answer, Request
+from wardround.cds.exchange import Answer, Request, Result
 from wardround.cds.http.app import Means, create_app
 from wardround.cds.http.audit import Audit
 from wardround.cds.http.metrics import Metrics
@@ -101,6 +101,7 @@ def _serving_in(folder: Path) -> Iterator[Serve]:
             answer: Callable[[Request], Answer] = cards,
             issuers: list[Issuer] | None = None,
             origins: tuple[str, ...] = (),
+            record: Callable[[Result], None] | None = None,
         ) -> Served:
             asked: list[Request] = []
 
@@ -108,7 +109,7 @@ def _serving_in(folder: Path) -> Iterator[Serve]:
                 asked.append(request)
                 return answer(request)
 
-            means = _means(noting, issuers, database, folder)
+            means = replace(_means(noting, issuers, database, folder), record=record)
             return Served(stack.enter_context(_running(means, origins)), folder, asked)
 
         yield start

@@ -86,7 +86,7 @@ def test_feedback_by_all_rules_is_kept_and_its_comment_is_nowhere_else(served, e
 
 @pytest.mark.parametrize(("as_of", "known"), [(None, 1), (AS_OF, 0)])
 def test_the_service_keeps_its_calls_in_the_database_but_not_those_of_a_playback(bedside, tmp_path, as_of, known):
-    options = Options(bedside, "https://cds.example.org", (), GENERIC, None, as_of, (), tmp_path)
+    options = Options(bedside, "https://cds.example.org", (), GENERIC, None, as_of, False, (), tmp_path)
     with opened(database_in(tmp_path)) as database, keeping_of(options, database, PATIENT) as keeping:
         keeping.kept(CALL)
         heard = keeping.heard([Feedback(CALL.card, "overridden", (), None, AS_OF, "")], "sepsis", AS_OF)

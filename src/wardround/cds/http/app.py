@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wardround.cds.discovery import Service
-from wardround.cds.exchange import Answer
+from wardround.cds.exchange import Answer, Result
 from wardround.cds.exchange import Request as Asking
 from wardround.cds.http.audit import Asked, Audit
 from wardround.cds.http.body import body_of
@@ -49,7 +49,7 @@ _LOG = logging.getLogger(__name__)
 class Means:
     """What the application answers with: the door's `answer`, its services, and what surrounds it.
 
-    Without a `verifier`, no token is required.
+    Without a `verifier`, no token is required; without `record`, no score is written to the record.
     """
 
     answer: Callable[[Asking], Answer]
@@ -57,6 +57,7 @@ class Means:
     verifier: Verifier | None
     audit: Audit
     metrics: Metrics
+    record: Callable[[Result], None] | None = None
 
 
 def create_app(means: Means, origins: Sequence[str] = ()) -> ASGIApp:
@@ -141,6 +142,8 @@ class _Serving:
         asked = replace(asked, status=answer.status, call=answer.call)
         await self._record(asked)
         self._count(asked, time.perf_counter() - began)
+        if answer.result is not None and self._means.record is not None:
+            await self._aside(self._means.record, answer.result)
         return _response(answer)
 
     async def _answered(self, request: Request, asked: Asked) -> tuple[Answer, Asked]:
@@ -152,7 +155,9 @@ class _Serving:
             method = "POST" if request.method == "POST" else "GET"  # HEAD gets the headers of a GET
             asking = Asking(method, request.scope["path"], asked.at, body, asked.issuer, given_up.is_set)
             async with _noticing(request, given_up):
-                return await self._in_time(self._means.answer, asking), asked
+                answer = await self._in_time(self._means.answer, asking)
+            # What nobody waits for any more is nobody's answer, so it does not belong into the record.
+            return replace(answer, result=None) if given_up.is_set() else answer, asked
         except Refused as refused:
             headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
             headers = _LATER if refused.status == 503 else headers
@@ -185,7 +190,7 @@ class _Serving:
     async def _record(self, asked: Asked) -> None:
         """Writes the audit record. A score is not held back for one that cannot be written, but it is counted."""
         try:
-            await asyncio.get_running_loop().run_in_executor(self._recording, self._means.audit.record, asked)
+            await self._aside(self._means.audit.record, asked)
         except StorageError as error:
             _LOG.error("audit: %s", error)
             self._means.metrics.audit_failure()
@@ -215,6 +220,10 @@ class _Serving:
     async def _in_time(self, function: Callable[..., T], *arguments: object) -> T:
         """Does it in a thread. Raises TimeoutError if that takes too long; the thread goes on."""
         return await asyncio.wait_for(self._in_thread(function, *arguments), ANSWER_SECONDS)
+
+    async def _aside(self, function: Callable[..., T], *arguments: object) -> T:
+        """Does it in the one thread that keeps what answers leave behind."""
+        return await asyncio.get_running_loop().run_in_executor(self._recording, function, *arguments)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

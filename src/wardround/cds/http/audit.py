@@ -8,14 +8,14 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import uuid4
 
 import orjson
 
 from wardround.adapters.files.file_lock import lock
 from wardround.adapters.files.refused import storing
-from wardround.cds.exchange import Call
+from wardround.cds.exchange import Became, Call
 
 _REST: Final = {
     "system": "http://terminology.hl7.org/CodeSystem/audit-event-type",
@@ -40,11 +40,13 @@ class Asked:
 
     Attributes:
         at: when it arrived.
-        kind: discovery, call or feedback.
+        kind: discovery, call or feedback; or result, that a call's score was to be written to the record.
         issuer: of the verified token; empty if there was none.
-        status: of the answer.
+        status: of the answer; 0 for a result.
         call: what the door kept of it; None if there is nothing.
         refused: why the token was not accepted; empty if it was, or none is required.
+        became: what became of the result; empty for anything else.
+        why: why it is not in the record, in a word.
     """
 
     at: datetime
@@ -53,6 +55,8 @@ class Asked:
     status: int
     call: Call | None = None
     refused: str = ""
+    became: Became | Literal[""] = ""
+    why: str = ""
 
 
 class Audit:
@@ -88,12 +92,19 @@ def audit_event(asked: Asked) -> dict[str, Any]:
         "subtype": [{"system": _KINDS, "code": asked.kind}],
         "action": "E" if asked.kind == "call" else "R" if asked.kind == "discovery" else "C",
         "recorded": asked.at.astimezone(UTC).isoformat(timespec="milliseconds"),
-        "outcome": "0" if asked.status < 400 else "4" if asked.status < 500 else "8",
+        "outcome": _outcome(asked),
         "agent": [{**_who(asked.issuer), "requestor": True}],
         "source": {"observer": {"display": "wardround cds"}},
     }
     event["entity"] = [*_patient(asked), _service(asked)]
     return event
+
+
+def _outcome(asked: Asked) -> str:
+    """Returns how serious what happened is, in FHIR's code: success, minor failure, serious failure."""
+    if asked.became:
+        return "0" if asked.became in ("written", "withdrawn") else "8"
+    return "0" if asked.status < 400 else "4" if asked.status < 500 else "8"
 
 
 def _who(issuer: str) -> dict[str, Any]:
@@ -108,7 +119,8 @@ def _patient(asked: Asked) -> list[dict[str, Any]]:
 
 
 def _service(asked: Asked) -> dict[str, Any]:
-    facts = {"status": str(asked.status), "refused": asked.refused}
+    status = str(asked.status) if asked.status else ""
+    facts = {"status": status, "refused": asked.refused, "became": asked.became, "why": asked.why}
     if asked.call is not None:
         one = asked.call
         facts |= {

@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from wardround.cds.exchange import Heard
+from wardround.cds.exchange import Became, Heard
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _CALL_SECONDS: Final = "wardround_cds_call_seconds"
@@ -27,6 +27,7 @@ _HELP: Final = {
     "wardround_cds_refused_tokens_total": "Requests without an accepted token, by reason.",
     "wardround_cds_audit_failures_total": "Audit records that could not be written.",
     "wardround_cds_unkept_total": "Calls that were answered, and of which the database has nothing.",
+    "wardround_cds_results_total": "Scores that were to be written to the record, by what became of them.",
     "wardround_cds_feedback_total": "Feedback that was kept, by whether its card is known.",
 }
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -70,6 +71,10 @@ class Metrics:
     def unkept(self) -> None:
         """Counts a call that was answered without the database."""
         self._add("wardround_cds_unkept_total", 1)
+
+    def result(self, became: Became) -> None:
+        """Counts a score that was to be written to the record."""
+        self._add("wardround_cds_results_total", 1, became=became)
 
     def heard(self, heard: Heard) -> None:
         """Counts feedback."""

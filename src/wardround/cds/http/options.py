@@ -20,6 +20,7 @@ class Options:
         profile: the kind of EHR that is asked for prefetch.
         issuers: the file that says whose tokens are accepted; None if no token is required.
         as_of: the prediction time of every call; None for the arrival of each.
+        writes: whether scores are written to the record as well.
         origins: web pages that may call.
         counts: folder in which the workers share their counts.
     """
@@ -30,5 +31,6 @@ class Options:
     profile: ServerProfile
     issuers: Path | None
     as_of: datetime | None
+    writes: bool
     origins: tuple[str, ...]
     counts: Path

@@ -1,6 +1,7 @@
 """Serves the door in one process: prepares it, warms it up, listens, and stops without losing what is in hand."""
 
 import gc
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,16 +14,21 @@ from starlette.types import ASGIApp
 
 from wardround.adapters.database.database import Database, opened
 from wardround.cds.door import Door
+from wardround.cds.exchange import Became, Call, Result
 from wardround.cds.http.app import ANSWER_SECONDS, Means, create_app
-from wardround.cds.http.audit import Audit
+from wardround.cds.http.audit import Asked, Audit
 from wardround.cds.http.metrics import Metrics
 from wardround.cds.http.options import Options
 from wardround.cds.http.protocol import Bounded
 from wardround.cds.keeping import Keeping, KeepsNothing
 from wardround.cds.kept_in_database import WITHIN, keeping_in
+from wardround.cds.record import Record
 from wardround.cds.tokens.used_tokens import UsedTokens
 from wardround.cds.tokens.verification import Verifier
+from wardround.errors import StorageError
 from wardround.spec.loading import load_issuers
+
+_LOG = logging.getLogger(__name__)
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _COUNTS_SECONDS: Final = 1.0
@@ -55,9 +61,31 @@ def serve(options: Options, listening: socket.socket, ready: Callable[[], None])
         gc.freeze()
         metrics = Metrics(options.counts)
         audit = Audit(options.settings.var / "cds" / "audit")
-        means = Means(door.answer, door.services, _verifier(options, tokens), audit, metrics)
-        with door.watched(), _kept(metrics):
+        verifier = _verifier(options, tokens)
+        with door.watched(), _kept(metrics), recording(options, door, audit, metrics) as record:
+            means = Means(door.answer, door.services, verifier, audit, metrics, record)
             _Server(configured(create_app(means, options.origins)), ready).run(sockets=[listening])
+
+
+@contextmanager
+def recording(
+    options: Options, door: Door, audit: Audit, metrics: Metrics
+) -> Iterator[Callable[[Result], None] | None]:
+    """Gives what takes scores for the record, and audits and counts what becomes of them; None if none are written."""
+
+    def tell(call: Call, became: Became, why: str) -> None:
+        metrics.result(became)
+        try:
+            audit.record(Asked(datetime.now(UTC), "result", call.issuer, 0, call, became=became, why=why))
+        except StorageError as error:
+            _LOG.error("audit: %s", error)
+            metrics.audit_failure()
+
+    if not options.writes:
+        yield None
+        return
+    with Record(options.settings, door.servers, door.means.live, tell).writing() as writing:
+        yield writing.offer
 
 
 def keeping_of(options: Options, database: Database, within: float = WITHIN) -> AbstractContextManager[Keeping]:

@@ -16,7 +16,7 @@ from wardround.fhir.client import FhirClient
 from wardround.fhir.identified import with_identifiers
 from wardround.fhir.references import Resource, patient_of
 from wardround.results.referring import About, identifiers_of, literal, logical
-from wardround.results.risk_assessment import Assessment, about_at_source
+from wardround.results.risk_assessment import Assessment, Screening, about_at_source
 from wardround.sources.fhir.second_look import SecondLook
 from wardround.workflows.screen.run import Run
 
@@ -34,13 +34,15 @@ class Referred(NamedTuple):
     failed: dict[str, Reason]
 
 
-def referred(assessments: Sequence[Assessment], opened: Run, look: SecondLook, client: FhirClient) -> Referred:
+def referred(
+    assessments: Sequence[Assessment], screening: Screening, by_identifier: bool, look: SecondLook, client: FhirClient
+) -> Referred:
     """Returns how the results of these stays refer to them at the server where they are written, that of `client`."""
-    if opened.request.write_to is None:
+    if not screening.elsewhere:
         return Referred({one.stay_id: about_at_source(one.patient_id, one.stay_id) for one in assessments}, {})
-    if opened.request.map_by_identifier:
+    if by_identifier:
         return _mapped(assessments, look, client)
-    url = opened.request.source_url
+    url = screening.source_url
     return Referred(
         {
             one.stay_id: About(

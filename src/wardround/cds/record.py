@@ -1,0 +1,196 @@
+"""Writes the scores of calls to the record, as a screening writes its own, after their answers (decision 54).
+
+Answers never wait for it: what is to be written stands in a queue of limited length, and one thread writes. Every
+result that was queued, or found no place there, is told of once: written, or why not. It sees patient values; it never
+logs them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from queue import Empty, Full, Queue
+from threading import Event, Lock, Thread
+from typing import Final
+
+from wardround import __version__
+from wardround.adapters.files import turns
+from wardround.cds.exchange import Became, Call, Result
+from wardround.cds.live import Live
+from wardround.cds.outage import Outage
+from wardround.cds.servers import Servers
+from wardround.core.stay_reasons import Reason
+from wardround.errors import WardroundError, named
+from wardround.fhir.client import FhirClient
+from wardround.fhir.deadline import Deadline
+from wardround.fhir.patience import Patience
+from wardround.fhir.wire import HurriedAnswers
+from wardround.results.risk_assessment import Screening, device_identity, identity
+from wardround.settings import Settings
+from wardround.workflows.screen.taking_turns import locks
+from wardround.workflows.screen.write_results import device_at, write_results
+from wardround.workflows.screen.written import Written
+
+DOOR: Final = "bedside"
+MOST_WAITING: Final = 256
+"""Results that may wait; at one to a few hundred milliseconds each, the last of them waits for a minute."""
+_SECONDS: Final = 30.0  # for all requests about one result together
+_RETRIES: Final = 1
+_STOP_SECONDS: Final = 1.0  # a worker that stops has ten, and eight of them are for the calls in hand
+_LOOK_SECONDS: Final = 0.5
+
+Tell = Callable[[Call, Became, str], None]
+"""Is told of a call what became of its result, and why; it may be called from several threads."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Takes results to be written, from any thread.
+
+    Attributes:
+        settings: of the installation.
+        servers: those that results are of.
+        live: whether a condition is suspended now.
+        tell: is told what became of each.
+    """
+
+    settings: Settings
+    servers: Servers
+    live: Live
+    tell: Tell
+
+    @contextmanager
+    def writing(self) -> Iterator["Writing"]:
+        """Writes in a thread of its own until the block ends; then it has a second for what is waiting."""
+        work = Writing(self)
+        thread = Thread(target=work.run, name="cds-record", daemon=True)
+        thread.start()
+        try:
+            yield work
+        finally:
+            work.stop()
+            thread.join(_STOP_SECONDS)
+            work.leave()
+
+
+class Writing:
+    """The queue, and the work of its thread."""
+
+    def __init__(self, record: Record, most: int = MOST_WAITING) -> None:
+        self._record = record
+        self._waiting: Queue[Result] = Queue(most)
+        self._stopping = Event()
+        self._left = Event()
+        self._in_hand: Result | None = None
+        self._lock = Lock()
+        self._performers: dict[tuple[str, str], str] = {}
+        self._connections = HurriedAnswers(pool_maxsize=2)
+        self._outage = Outage("the record", "results were not written")
+
+    def offer(self, result: Result) -> None:
+        """Queues a result. If there is no place for it, that is told instead."""
+        try:
+            if self._stopping.is_set():
+                raise Full
+            self._waiting.put_nowait(result)
+        except Full:
+            self._record.tell(result.call, "stopped" if self._stopping.is_set() else "queue_full", "")
+
+    def run(self) -> None:
+        """Writes what is waiting until it is told to stop, and then what still waits."""
+        while not (self._left.is_set() or (self._stopping.is_set() and self._waiting.empty())):
+            try:
+                result = self._waiting.get(timeout=_LOOK_SECONDS)
+            except Empty:
+                continue
+            with self._lock:
+                self._in_hand = result
+            became, why = self._written(result)
+            self._done(result, became, why)
+
+    def stop(self) -> None:
+        """Takes nothing more."""
+        self._stopping.set()
+
+    def leave(self) -> None:
+        """Tells of what was not written in time. A write that is under way may still succeed; nobody waits for it."""
+        self._left.set()
+        with self._lock:
+            left = [self._in_hand] if self._in_hand else []
+            self._in_hand = None
+        while not self._waiting.empty():
+            left.append(self._waiting.get_nowait())
+        for result in left:
+            self._record.tell(result.call, "stopped", "")
+
+    def _done(self, result: Result, became: Became, why: str) -> None:
+        with self._lock:
+            if self._in_hand is not result:
+                return  # somebody has told already that it was not waited for
+            self._in_hand = None
+        self._record.tell(result.call, became, why)
+
+    def _written(self, result: Result) -> tuple[Became, str]:
+        """Returns what became of a result, and why, in a word without anything of a patient."""
+        # The last check before it is in the record, however long it has waited.
+        if self._record.live.of(result.condition.id).suspended:
+            return "suspended", ""
+        try:
+            account = self._account(result)
+        except Exception as error:  # noqa: BLE001 - whatever a server may break, the next result is written
+            self._outage.goes_on(str(error) if isinstance(error, WardroundError) else named(error))
+            return "failed", type(error).__name__
+        self._outage.ended()
+        stay = result.assessment.stay_id
+        if stay in account.failed:
+            return "failed", _word(account.failed[stay])
+        return ("withdrawn" if stay in account.withdrawn else "written"), ""
+
+    def _account(self, result: Result) -> Written:
+        """Writes a result with its Provenance. Raises FhirError, StorageError."""
+        deadline = Deadline(self._connections, _SECONDS)
+        patience = Patience(_RETRIES, pause=deadline.pause)
+        source = self._record.servers.suited(result.source, deadline, patience)
+        if source.write_to is not None:
+            source = replace(source, write_to=self._record.servers.suited(source.write_to, deadline, patience))
+        screening = _screening(result, self._record.settings)
+        account = Written(to_write=1)
+        with FhirClient(source, deadline, patience) as client:
+            performer = self._performer(screening, client.results)
+            taken = [identity(screening, result.assessment.stay_id)]
+            # Some servers do not keep their promises about conditional writes.
+            with turns.alone(locks(self._record.settings), client.results.source.base_url, taken):
+                write_results(
+                    [result.assessment],
+                    screening,
+                    client,
+                    account,
+                    by_identifier=source.map_by_identifier,
+                    performer=performer,
+                    keep=lambda _about: None,
+                )
+        return account
+
+    def _performer(self, screening: Screening, client: FhirClient) -> str:
+        key = client.source.base_url, device_identity(screening)
+        if key not in self._performers:
+            self._performers[key] = device_at(screening, client, self._record.settings)
+        return self._performers[key]
+
+
+def _screening(result: Result, settings: Settings) -> Screening:
+    return Screening(
+        source_url=result.source.base_url,
+        condition=result.condition,
+        model_version=result.call.model_version,
+        software_version=__version__,
+        as_of=result.call.as_of,
+        horizon=result.horizon,
+        percent=settings.percent,
+        elsewhere=result.source.write_to is not None,
+        door=DOOR,
+    )
+
+
+def _word(reason: Reason) -> str:
+    """Returns the reason, unless it is a message that may quote what was written."""
+    return str(reason) if reason.is_short else str(reason.failed_at or "")
