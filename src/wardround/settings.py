@@ -72,6 +72,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip().lower() for host in text.split(",") if host.strip())
+    if not all(re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:]*:[0-9a-f:]*", host) for host in hosts):
+        raise ValueError("names or addresses of hosts without scheme, port and wildcard, such as fhir,10.0.0.7")
+    return hosts
+
+
 def _memory(text: str) -> str:
     if not re.fullmatch(r"[1-9]\d*(MB|GB)", text):
         raise ValueError("a size such as 512MB or 4GB")
@@ -217,6 +224,16 @@ class Settings:
             _seconds,
         ),
     ] = 3.0
+    bedside_plain_hosts: Annotated[
+        tuple[str, ...],
+        Variable(
+            "WARDROUND_BEDSIDE_PLAIN_HOSTS",
+            "hosts of FHIR servers to which the bedside service may send a call's token over plain http, because nobody"
+            " else can listen on the network between, comma-separated ([why](../cds-hooks.md#what-to-send-along))",
+            _hosts,
+            default="none: https, or this machine",
+        ),
+    ] = ()
     bedside_kept: Annotated[
         timedelta,
         Variable(

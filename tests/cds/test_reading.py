@@ -187,6 +187,37 @@ def listening() -> Iterator[tuple[str, list[str]]]:
         yield url, asked
 
 
+@pytest.mark.parametrize(
+    ("url", "plain", "sent"),
+    [
+        ("http://fhir:8080/fhir", (), False),
+        ("http://fhir:8080/fhir", ("fhir",), True),
+        ("http://FHIR:8080/fhir", ("fhir",), True),
+        ("http://fhir.evil.example:8080/fhir", ("fhir",), False),
+        ("http://10.0.0.7/fhir", ("fhir", "10.0.0.7"), True),
+    ],
+)
+def test_a_token_goes_over_plain_http_only_to_a_host_that_is_named_for_it(ward, url, plain, sent):
+    seen = []
+
+    def answer(line: Line) -> None:
+        seen.append((line.path.partition("/fhir/")[0], line.headers["Authorization"]))
+        line.say(EMPTY)
+
+    with serving(answer) as proxy:  # stands between, as any host on the way could
+        servers = Servers((FhirEndpoint(url, proxy=proxy.removesuffix("/fhir")),), UNLISTED, ward.schemas, 30.0, plain)
+        reader = Reader(ward.condition, templates(ward.condition, GENERIC), servers)
+        prefetch = {key: part for key, part in ward.prefetch().items() if key != "observations"}
+        made = call(prefetch, "p-a", server=url, token="t")
+        if sent:
+            assert reader.read(made, AS_OF).gaps == ()
+            assert set(seen) == {(url.removesuffix("/fhir").lower(), "Bearer t")}
+        else:
+            with pytest.raises(Problem, match="not https"):
+                reader.read(made, AS_OF)
+            assert seen == []
+
+
 def test_the_address_of_a_next_page_is_never_asked(ward):
     sent = ward.prefetch()
     with listening() as (url, asked):

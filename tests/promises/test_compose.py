@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.cds.calls import call
 
 from wardround.airflow.environment import EVERYWHERE
 from wardround.airflow.pools import FHIR_POOL, FHIR_POOL_SLOTS
 from wardround.airflow.provider import DEFAULT_CONNECTION
 from wardround.cds.http.workers import STOP_SECONDS
+from wardround.cds.servers import Servers
 from wardround.cli.cds import command as cds
-from wardround.settings import PROJECT
+from wardround.cli.servers import server_at
+from wardround.settings import PROJECT, settings_from
 from wardround.spec.loading import load_issuers
 
 COMPOSE = (PROJECT / "docker-compose.yaml").read_text()
@@ -106,6 +109,19 @@ def test_the_bedside_door_is_started_with_options_that_it_has_and_answers_nobody
     assert load_issuers(PROJECT / issuers / Path(given["--issuers"]).name).issuers == ()
     grace = SERVICES["cds"]["stop_grace_period"]
     assert int(grace.removesuffix("s")) > STOP_SECONDS
+
+
+def test_the_bedside_door_may_read_its_source_with_a_calls_token_whichever_name_the_call_gives_it():
+    service = SERVICES["cds"]
+    [place] = [option.partition("=")[2] for option in service["command"] if option.startswith("--source=")]
+    settings = settings_from(service["environment"])
+    servers = Servers.of(settings, [server_at(place, settings, {})])
+    [published] = SERVICES["fhir"]["ports"]
+    outside = f"http://localhost:{published.split(':')[1]}/fhir"
+
+    for name in (place, outside):
+        assert servers.why_not(call({}, "p", server=name, token="t")) is None
+        assert servers.source_of(name).base_url == place
 
 
 def test_init_creates_the_pool_that_the_dags_name():

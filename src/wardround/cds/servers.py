@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from threading import Lock
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 from wardround.cds.hook_request import HookRequest
 from wardround.errors import FhirError
@@ -39,7 +40,7 @@ class WhyNot(StrEnum):
     NO_SERVER = "no_server"
     NOT_LISTED = "not_listed"
     NO_TOKEN = "no_token"
-    NOT_PRIVATE = "not_private"  # neither https nor on this machine: the token would be readable on the way
+    NOT_PRIVATE = "not_private"  # neither https, nor on this machine or a plain host: the token would be readable
     REFUSED = "refused"  # 401 or 403
     UNREACHABLE = "unreachable"  # no usable answer in time
     FAILED = "failed"  # an answer that cannot be used
@@ -54,12 +55,14 @@ class Servers:
         unlisted: how the data of any other server is understood; its base URL does not matter.
         schemas: where the server profiles are, for servers whose profile is to be recognised.
         seconds: how long all reading for one call may take together.
+        plain_hosts: to which tokens may be sent over plain http.
     """
 
     listed: Sequence[FhirEndpoint]
     unlisted: FhirEndpoint
     schemas: Path
     seconds: float
+    plain_hosts: Sequence[str] = ()
     _profiles: dict[str, ServerProfile] = field(default_factory=dict, init=False, compare=False)
     _connections: dict[str, HurriedAnswers] = field(default_factory=dict, init=False, compare=False)
     _strangers: dict[str, FhirEndpoint] = field(default_factory=dict, init=False, compare=False)
@@ -75,7 +78,7 @@ class Servers:
             aliases=settings.fhir_aliases,
             translation=translation_in(settings.source_map, settings.schemas),
         )
-        return cls(tuple(listed), unlisted, settings.schemas, settings.bedside_seconds)
+        return cls(tuple(listed), unlisted, settings.schemas, settings.bedside_seconds, settings.bedside_plain_hosts)
 
     def source_of(self, url: str | None) -> FhirEndpoint:
         """Returns the server that a call's `fhirServer` names, with its codes, units and stays.
@@ -100,7 +103,7 @@ class Servers:
             return WhyNot.NOT_LISTED
         if _token_of(call) is None:
             return WhyNot.NO_TOKEN
-        return None if is_private(source.base_url) else WhyNot.NOT_PRIVATE
+        return None if self._takes_tokens(source.base_url) else WhyNot.NOT_PRIVATE
 
     @contextmanager
     def client_for(self, call: HookRequest, clock: Callable[[], float] = time.monotonic) -> Iterator[FhirClient]:
@@ -111,6 +114,9 @@ class Servers:
         asked = replace(source, sign_in=_token_of(call), threads=1, write_to=None, map_by_identifier=False)
         with FhirClient(self.suited(asked, deadline, patience), deadline, patience) as client:
             yield client
+
+    def _takes_tokens(self, url: str) -> bool:
+        return is_private(url) or urlsplit(url).hostname in self.plain_hosts
 
     def _listed_at(self, url: str) -> FhirEndpoint | None:
         return next((source for source in self.listed if source.bases.have(url)), None)
