@@ -46,6 +46,14 @@ def commands_in(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("document", TEXTS)
+def test_a_walk_through_the_sandbox_names_the_condition_that_its_patients_are_for(document):
+    """The service has a condition for each file, and a new installation a live model for one of them."""
+    walks = [words for words in commands_in(TEXTS[document]) if words[:1] == ["sandbox"] and "--serve" in words]
+    for words in walks:
+        assert "--condition" in words or not words[-1].endswith(".json"), words
+
+
+@pytest.mark.parametrize("document", TEXTS)
 def test_every_command_and_option_in_a_document_exists(document):
     for words in commands_in(TEXTS[document]):
         context = click.Context(wardround)

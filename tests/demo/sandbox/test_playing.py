@@ -190,6 +190,19 @@ def test_a_refusal_is_shown_as_the_service_words_it(vendor: Vendor, prefetch: Pa
     assert "no lactate" in sandbox("--url", vendor.url, prefetch).stdout
 
 
+@pytest.mark.parametrize("status", [503, 200])
+def test_a_service_that_refuses_every_call_is_named_with_the_option_that_leaves_it_out(
+    vendor: Vendor, prefetch: Path, status: int
+) -> None:
+    vendor.status = status
+    if status == 503:
+        issue = {"severity": "error", "diagnostics": "no model"}
+        vendor.answer = {"resourceType": "OperationOutcome", "issue": [issue]}
+    done = sandbox("--url", vendor.url, prefetch, prefetch)
+    said = "No call of seen was answered with cards (status 503: no model); --condition ID leaves other conditions out"
+    assert (said in done.output, done.exit_code) == ((True, 1) if status == 503 else (False, 0))
+
+
 def test_a_service_that_is_not_there_is_named(prefetch: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

@@ -153,6 +153,13 @@ def _show(played: Sequence["Played"], discovery: "Answer", seconds: float, as_js
     show(measured, as_json=False)
 
 
+def _never_answered(calls: Sequence["Played"]) -> str:
+    """Returns how a service has refused all calls, if it has refused each in the same way; else nothing."""
+    ways = {": ".join(filter(None, (one.outcome, one.refusal))) for one in calls}
+    refused = all(one.answer and one.answer.status != 200 for one in calls)
+    return ways.pop() if refused and len(ways) == 1 else ""
+
+
 def _at(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
@@ -167,6 +174,9 @@ def _require_good(played: Sequence["Played"], discovery: "Answer") -> None:
         say(f"Breaks CDS Hooks: {line}")
     if len(told) > _MOST_TOLD:
         say(f"… and {len(told) - _MOST_TOLD:,} more, see --json")
+    for service in dict.fromkeys(one.service for one in played):
+        if why := _never_answered([one for one in played if one.service == service and one.answer]):
+            say(f"No call of {service} was answered with cards ({why}); --condition ID leaves other conditions out")
     failed = sum(one.failed for one in played)
     if failed or discovery.broken:
         raise WardroundError(
