@@ -44,7 +44,9 @@ def test_a_call_that_nobody_waits_for_any_more_tells_nobody_and_locks_nothing_ou
     body = orjson.dumps(ehr.call(patient))
     late = Request("POST", "/cds-services/sepsis-risk", AS_OF, body, given_up=lambda: True)
 
-    assert ehr.door.answer(late).status == 503
+    answer = ehr.door.answer(late)
+    assert answer.call is not None
+    assert (answer.status, answer.call.outcome) == (503, "given_up")
     assert (kept.calls, kept.last) == ([], {})
     assert ehr.card("p-a")["indicator"] == "critical"
 

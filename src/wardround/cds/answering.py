@@ -243,7 +243,7 @@ class _Answering:
     def _require_waiting(self) -> None:
         """Raises Problem if nobody waits any more: a card that nobody sees must not lock out the next one."""
         if self.request.given_up():
-            raise Problem(503, "it took too long; ask again", RETRY_AFTER)
+            raise Problem(503, "it took too long; ask again", RETRY_AFTER, outcome="given_up")
 
     def _answer(self, about: About, said: _Said) -> Answer:
         # Of a condition in mode shadow nobody learns the score.

@@ -26,8 +26,9 @@ Outcome = Literal[
     "missing_prefetch",
     "refused",  # not a call by the rules
     "no_model",
+    "given_up",  # it took too long, or whoever asked has hung up
 ]
-"""What became of a hook call. The last three are answered with an error, all others with cards."""
+"""What became of a hook call. The last four are answered with an error, all others with cards."""
 
 
 def _never() -> bool:

@@ -34,18 +34,17 @@ class Problem(Exception):
         status: of HTTP.
         said: what is wrong and what to do, in words; nothing of it comes from the request.
         headers: that the answer has, such as Retry-After.
+        outcome: what became of a hook call that is answered so; by default the usual one of the status.
     """
 
-    def __init__(self, status: int, said: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, said: str, headers: Mapping[str, str] | None = None, outcome: Outcome | None = None
+    ) -> None:
         super().__init__(said)
         self.status = status
         self.said = said
         self.headers = headers or {}
-
-    @property
-    def outcome(self) -> Outcome:
-        """Returns what became of a hook call that is answered so."""
-        return _OUTCOMES.get(self.status, "refused")
+        self.outcome = outcome or _OUTCOMES.get(status, "refused")
 
     def answer(self, call: Call | None = None) -> Answer:
         """Returns the answer that says it."""

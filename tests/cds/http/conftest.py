@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from tests.cds.http.caller import BASE, Caller
 
 from wardround.adapters.database.database import Database, opened
 from wardround.adapters.sockets import listen, url_of
+from wardround.cds.discovery import Service
 from wardround.cds.exchange import Answer, Request, Result
 from wardround.cds.http.app import Means, create_app
 from wardround.cds.http.audit import Audit
@@ -102,6 +103,7 @@ def _serving_in(folder: Path) -> Iterator[Serve]:
             issuers: list[Issuer] | None = None,
             origins: tuple[str, ...] = (),
             record: Callable[[Result], None] | None = None,
+            services: Mapping[str, Service] | None = None,
         ) -> Served:
             asked: list[Request] = []
 
@@ -109,7 +111,7 @@ def _serving_in(folder: Path) -> Iterator[Serve]:
                 asked.append(request)
                 return answer(request)
 
-            means = replace(_means(noting, issuers, database, folder), record=record)
+            means = replace(_means(noting, issuers, database, folder), record=record, services=services or {})
             return Served(stack.enter_context(_running(means, origins)), folder, asked)
 
         yield start

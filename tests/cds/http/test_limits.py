@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import requests
+from tests.cds.http.test_audit import details
 
 from wardround.cds.exchange import Answer
 from wardround.cds.http import app, body, protocol
@@ -224,6 +225,26 @@ def test_an_answer_that_takes_too_long_is_given_up_and_others_are_answered_meanw
         end.set()
     # Whoever still computes it learns that nobody waits.
     until(lambda: known == [True])
+
+
+def test_a_call_that_takes_too_long_is_counted_and_audited_as_given_up_once(serve, monkeypatch, door):
+    monkeypatch.setattr(app, "ANSWER_SECONDS", 0.3)
+    end = threading.Event()
+
+    def answer(request):
+        end.wait()
+        return door.answer(request)
+
+    served = serve(answer, services=door.services)
+    try:
+        assert served.call().status_code == 503
+    finally:
+        end.set()
+    until(lambda: len(served.audit()) == 1)
+    said = details(served.audit()[0])
+    assert (said["outcome"], said["service"], said["hook"]) == ("given_up", "sepsis-risk", "patient-view")
+    calls = [line for line in served.metrics().splitlines() if line.startswith("wardround_cds_calls_total")]
+    assert calls == ['wardround_cds_calls_total{service="sepsis-risk",outcome="given_up",band=""} 1']
 
 
 def test_the_door_learns_that_the_client_has_hung_up(serve, raw):

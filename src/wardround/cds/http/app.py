@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wardround.cds.discovery import Service
-from wardround.cds.exchange import Answer, Result
+from wardround.cds.exchange import Answer, Call, Result
 from wardround.cds.exchange import Request as Asking
 from wardround.cds.http.audit import Asked, Audit
 from wardround.cds.http.body import body_of
@@ -149,11 +149,13 @@ class _Serving:
     async def _answered(self, request: Request, asked: Asked) -> tuple[Answer, Asked]:
         """Returns the answer, and the request as far as it came."""
         given_up = threading.Event()
+        call: Call | None = None
         try:
             asked = replace(asked, issuer=await self._issuer(request, asked.at))
             body = await body_of(request) if request.method == "POST" else b""
             method = "POST" if request.method == "POST" else "GET"  # HEAD gets the headers of a GET
             asking = Asking(method, request.scope["path"], asked.at, body, asked.issuer, given_up.is_set)
+            call = self._given_up(request, asked)
             async with _noticing(request, given_up):
                 answer = await self._in_time(self._means.answer, asking)
             # What nobody waits for any more is nobody's answer, so it does not belong into the record.
@@ -167,7 +169,7 @@ class _Serving:
         except TimeoutError:
             given_up.set()
             _LOG.error("%s: no answer within %.0f s", asked.kind, ANSWER_SECONDS)
-            return Problem(503, f"no answer within {ANSWER_SECONDS:.0f} s; try again", _AGAIN).answer(), asked
+            return Problem(503, f"no answer within {ANSWER_SECONDS:.0f} s; try again", _AGAIN).answer(call), asked
         except asyncio.CancelledError:  # the worker stops
             given_up.set()
             raise
@@ -185,6 +187,26 @@ class _Serving:
             return ""
         return await self._in_time(
             verifier.verify, request.headers.get("authorization"), request.scope["path"], arrived
+        )
+
+    def _given_up(self, request: Request, asked: Asked) -> Call | None:
+        """Returns what is kept of a call whose answer takes too long: the door has not said about whom it is."""
+        service = self._means.services.get(request.path_params.get("service", ""))
+        if service is None or asked.kind != "call":
+            return None
+        return Call(
+            at=asked.at,
+            issuer=asked.issuer,
+            service=service.id,
+            hook=service.hook,
+            as_of=asked.at,
+            condition=service.condition.id,
+            model_version="",
+            patient_key="",
+            inputs_digest="",
+            band="",
+            outcome="given_up",
+            card="",
         )
 
     async def _record(self, asked: Asked) -> None:
