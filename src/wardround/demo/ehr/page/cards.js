@@ -54,7 +54,7 @@ function answers(places, service, card) {
 function setAside(card, tell) {
   const choices = card.overrideReasons.map((reason, number) => {
     const choice = element("input", [], { type: "radio", name: card.uuid, value: number });
-    return element("label", [choice, ` ${reason.display}`]);
+    return element("label", [choice, element("span", [reason.display])]);
   });
   const comment = element("input", [], { type: "text" });
   const form = element("fieldset", [
