@@ -212,6 +212,7 @@ def test_a_server_that_is_down_is_logged_once_and_every_result_is_told_of(
     mine = [one.getMessage() for one in caplog.records if one.name == "wardround.cds.outage"]
     assert len(mine) == 2
     assert mine[0].startswith(f"the record cannot be used: {NOBODY}")
+    assert mine[0].endswith("; it is logged again when it can")
     assert mine[1] == "the record can be used again; meanwhile, 2 results were not written"
     assert "p-a" not in caplog.text
     assert "e-a" not in caplog.text

@@ -27,7 +27,7 @@ class Outage:
             self._cost_so_far += 1
             first = self._cost_so_far == 1
         if first:
-            _LOG.error("%s cannot be used: %s; the end of it is logged, too", self._what, why)
+            _LOG.error("%s cannot be used: %s; it is logged again when it can", self._what, why)
 
     def ended(self) -> None:
         """Says, after an outage, that the thing can be used again, and what it has cost."""

@@ -104,6 +104,7 @@ def _serving_in(folder: Path) -> Iterator[Serve]:
             origins: tuple[str, ...] = (),
             record: Callable[[Result], None] | None = None,
             services: Mapping[str, Service] | None = None,
+            used_tokens: Database = database,
         ) -> Served:
             asked: list[Request] = []
 
@@ -111,7 +112,7 @@ def _serving_in(folder: Path) -> Iterator[Serve]:
                 asked.append(request)
                 return answer(request)
 
-            means = replace(_means(noting, issuers, database, folder), record=record, services=services or {})
+            means = replace(_means(noting, issuers, used_tokens, folder), record=record, services=services or {})
             return Served(stack.enter_context(_running(means, origins)), folder, asked)
 
         yield start

@@ -142,9 +142,13 @@ def test_every_request_is_recorded_with_its_issuer_once_it_is_verified(serve, ca
 def test_an_audit_that_cannot_be_written_is_counted_and_logged_and_the_score_goes_out(serve, caplog):
     served = serve()
     (served.folder / "audit").write_text("in the way")
+    for _ in range(2):
+        assert served.call().status_code == 200
+    assert "wardround_cds_audit_failures_total 2" in served.metrics()
+    assert caplog.text.count("there is a file where a folder is expected") == 1
+    (served.folder / "audit").unlink()
     assert served.call().status_code == 200
-    assert "wardround_cds_audit_failures_total 1" in served.metrics()
-    assert "there is a file where a folder is expected" in caplog.text
+    assert "the audit can be used again; meanwhile, 2 records were not written" in caplog.text
 
 
 def test_the_metrics_are_in_prometheus_format_and_sum_up(serve):

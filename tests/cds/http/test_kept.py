@@ -113,4 +113,22 @@ def test_a_locked_database_is_said_in_audit_and_metrics_and_costs_no_card(served
     details = {one["type"]: one["valueString"] for entity in event["entity"] for one in entity.get("detail", [])}
     assert (details["outcome"], details["kept"]) == ("card", "false")
     assert "wardround_cds_unkept_total 1" in served.metrics()
-    assert "call: DatabaseError in " in caplog.text
+    [said] = [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR]
+    assert said.startswith("the database (cards and feedback) cannot be used: DatabaseError in ")
+
+
+def test_an_outage_of_the_database_is_logged_once_and_its_end_with_what_it_has_cost(served_by, ehr, kept, caplog):
+    caplog.set_level(logging.WARNING)
+    served, kept.broken = served_by(kept), True
+    for patient in ("p-a", "p-mid", "p-a"):
+        assert len(served.call(data=orjson.dumps(ehr.call(patient))).json()["cards"]) == 1
+    assert served.call(data=orjson.dumps(ehr.call("p-low"))).json()["cards"] == []
+    feedback = {"feedback": [entry("5e57a3a4-3f2f-4c2f-9d0e-1c2a3b4c5d6e")]}
+    assert served.call(path=FEEDBACK, data=orjson.dumps(feedback)).status_code == 503
+    kept.broken = False
+    for _ in range(2):
+        assert served.call(path=FEEDBACK, data=orjson.dumps(feedback)).status_code == 200
+
+    began, ended = [one.getMessage() for one in caplog.records if one.name.startswith("wardround")]
+    assert began.startswith("the database (cards and feedback) cannot be used: DatabaseError in ")
+    assert ended == "the database (cards and feedback) can be used again; meanwhile, 5 requests were not kept"

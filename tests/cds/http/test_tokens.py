@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import logging
 import ssl
 import threading
 import time
@@ -240,6 +241,21 @@ def test_a_database_that_is_locked_refuses_for_now_and_no_longer(serve, caller, 
         assert (answer.status_code, answer.headers["Retry-After"], served.asked) == (503, "1", [])
     monkeypatch.setattr(app, "ANSWER_SECONDS", 60)
     assert served.call(caller.token()).status_code == 200
+
+
+def test_refusals_while_used_tokens_cannot_be_looked_up_are_logged_once(serve, caller, listed, tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
+    with opened(database_in(tmp_path)) as database, database.hurried(0.05) as hurried:
+        served = serve(issuers=[listed(caller)], used_tokens=hurried)
+        with database.writing():
+            for _ in range(2):
+                answer = served.call(caller.token())
+                assert (answer.status_code, answer.headers["Retry-After"], served.asked) == (503, "30", [])
+        for _ in range(2):
+            assert served.call(caller.token()).status_code == 200
+    began, ended = [one.getMessage() for one in caplog.records if one.name.startswith("wardround")]
+    assert began.startswith("the database (used tokens) cannot be used: ")
+    assert ended == "the database (used tokens) can be used again; meanwhile, 2 requests were refused"
 
 
 def test_a_jku_other_than_the_listed_one_is_never_fetched(serve, caller):

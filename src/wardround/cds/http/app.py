@@ -26,9 +26,10 @@ from wardround.cds.http.audit import Asked, Audit
 from wardround.cds.http.body import body_of
 from wardround.cds.http.metrics import CONTENT_TYPE, Metrics
 from wardround.cds.http.openapi import openapi
+from wardround.cds.outage import Outage
 from wardround.cds.problems import Problem
 from wardround.cds.tokens.verification import Refused, Verifier
-from wardround.errors import StorageError, WardroundError, named
+from wardround.errors import DatabaseError, StorageError, WardroundError, named
 
 ANSWER_SECONDS: Final = 8.0
 """How long an answer may take. EHRs wait for some seconds at most, and a worker that stops waits for this long."""
@@ -93,6 +94,10 @@ class _Serving:
         self._recording = ThreadPoolExecutor(1, "cds-audit")
         self._document = openapi(means.services)
         self._in_hand = 0
+        # One for each use of the database: they wait for it for different times, and so one may fail alone.
+        self._used_tokens = Outage("the database (used tokens)", "requests were refused")
+        self._keeping = Outage("the database (cards and feedback)", "requests were not kept")
+        self._readiness = Outage("what answers need", "checks of /ready failed")
 
     async def discovery(self, request: Request) -> Response:
         return await self._served(request, "discovery")
@@ -116,8 +121,9 @@ class _Serving:
             try:
                 await self._in_thread(self._means.verifier.check)
             except Exception as error:  # noqa: BLE001 - whatever it is, calls would meet it as well
-                _LOG.error("ready: %s", error if isinstance(error, WardroundError) else named(error))
+                self._readiness.goes_on(str(error) if isinstance(error, WardroundError) else named(error))
                 return _response(Problem(503, "used tokens cannot be looked up; see the log", _AGAIN).answer())
+        self._readiness.ended()
         return Response(b'{"status":"ready"}', headers=_HEADERS, media_type="application/json")
 
     async def metrics(self, _request: Request) -> Response:
@@ -135,8 +141,7 @@ class _Serving:
             answer, asked = await self._in_turn(self._answered(request, asked))
         except Problem as problem:
             answer = problem.answer()
-        if answer.fault:
-            _LOG.error("%s: %s", kind, answer.fault)
+        self._say_fault(kind, answer)
         if answer.heard is not None:
             self._means.metrics.heard(answer.heard)
         asked = replace(asked, status=answer.status, call=answer.call)
@@ -145,6 +150,17 @@ class _Serving:
         if answer.result is not None and self._means.record is not None:
             await self._aside(self._means.record, answer.result)
         return _response(answer)
+
+    def _say_fault(self, kind: str, answer: Answer) -> None:
+        """Logs what went wrong in Wardround; that the database cannot be used is logged once for all calls."""
+        call = answer.call
+        if answer.fault and (kind == "feedback" or (call is not None and not call.kept)):
+            self._keeping.goes_on(answer.fault)
+            return
+        if answer.fault:
+            _LOG.error("%s: %s", kind, answer.fault)
+        if answer.heard is not None or (call is not None and call.card):
+            self._keeping.ended()
 
     async def _answered(self, request: Request, asked: Asked) -> tuple[Answer, Asked]:
         """Returns the answer, and the request as far as it came."""
@@ -181,13 +197,18 @@ class _Serving:
             return _broken(), asked
 
     async def _issuer(self, request: Request, arrived: datetime) -> str:
-        """Returns the issuer of a verified token; empty if none is required. Raises Refused."""
+        """Returns the issuer of a verified token; empty if none is required. Raises Refused, or Problem."""
         verifier = self._means.verifier
         if verifier is None:
             return ""
-        return await self._in_time(
-            verifier.verify, request.headers.get("authorization"), request.scope["path"], arrived
-        )
+        asked = request.headers.get("authorization"), request.scope["path"], arrived
+        try:
+            issuer = await self._in_time(verifier.verify, *asked)
+        except (DatabaseError, StorageError) as error:
+            self._used_tokens.goes_on(str(error))
+            raise Problem(503, "used tokens cannot be looked up; see the log", _LATER) from None
+        self._used_tokens.ended()
+        return issuer
 
     def _given_up(self, request: Request, asked: Asked) -> Call | None:
         """Returns what is kept of a call whose answer takes too long: the door has not said about whom it is."""
@@ -213,8 +234,7 @@ class _Serving:
         """Writes the audit record. A score is not held back for one that cannot be written, but it is counted."""
         try:
             await self._aside(self._means.audit.record, asked)
-        except StorageError as error:
-            _LOG.error("audit: %s", error)
+        except StorageError:  # which the audit logs
             self._means.metrics.audit_failure()
 
     def _count(self, asked: Asked, seconds: float) -> None:

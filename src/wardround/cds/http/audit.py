@@ -16,6 +16,8 @@ import orjson
 from wardround.adapters.files.file_lock import lock
 from wardround.adapters.files.refused import storing
 from wardround.cds.exchange import Became, Call
+from wardround.cds.outage import Outage
+from wardround.errors import StorageError
 
 _REST: Final = {
     "system": "http://terminology.hl7.org/CodeSystem/audit-event-type",
@@ -64,9 +66,18 @@ class Audit:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._outage = Outage("the audit", "records were not written")
 
     def record(self, asked: Asked) -> None:
-        """Appends one record, as a whole line or not at all. Raises StorageError."""
+        """Appends one record, as a whole line or not at all. Raises StorageError; a row of those is logged once."""
+        try:
+            self._append(asked)
+        except StorageError as error:
+            self._outage.goes_on(str(error))
+            raise
+        self._outage.ended()
+
+    def _append(self, asked: Asked) -> None:
         line = orjson.dumps(audit_event(asked)) + b"\n"
         day = self._folder / f"{asked.at.astimezone(UTC):%Y-%m-%d}.ndjson"
         with storing(day):

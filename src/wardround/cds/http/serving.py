@@ -1,7 +1,6 @@
 """Serves the door in one process: prepares it, warms it up, listens, and stops without losing what is in hand."""
 
 import gc
-import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -27,8 +26,6 @@ from wardround.cds.tokens.used_tokens import UsedTokens
 from wardround.cds.tokens.verification import Verifier
 from wardround.errors import StorageError
 from wardround.spec.loading import load_issuers
-
-_LOG = logging.getLogger(__name__)
 
 _KEEP_ALIVE_SECONDS: Final = 75
 _COUNTS_SECONDS: Final = 1.0
@@ -77,8 +74,7 @@ def recording(
         metrics.result(became)
         try:
             audit.record(Asked(datetime.now(UTC), "result", call.issuer, 0, call, became=became, why=why))
-        except StorageError as error:
-            _LOG.error("audit: %s", error)
+        except StorageError:  # which the audit logs
             metrics.audit_failure()
 
     if not options.writes:
