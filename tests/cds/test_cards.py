@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.cds.conftest import RISK, Ehr, keeping_in
+from tests.cds.conftest import RISK, Ehr, keeping_in, searchset
 from tests.cds.kept import Kept
+from tests.fixtures.installation import FEW_FEATURES
 
 from wardround.adapters.models.store import ModelStore
 from wardround.cds.card_words import percent, summary
@@ -153,6 +154,53 @@ def retrained(settings: Settings, folder: Path) -> Path:
     ours.save("sepsis", card, files)
     ours.promote(sepsis, version, by="tests", why="tests")
     return folder
+
+
+@pytest.fixture(scope="module")
+def clocked(home_with: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Door:
+    """A door whose sepsis has the times since the begins of the stay among its columns."""
+    features = {**yaml.safe_load(FEW_FEATURES), "demographics": ["age", "sex", "hours_in_unit", "hours_in_hospital"]}
+    settings = home_with(features=features)
+    return Door.of(replace(settings, models=retrained(settings, tmp_path_factory.mktemp("models"))), Kept())
+
+
+HOSPITAL = {"resourceType": "Encounter", "id": "h-a", "status": "in-progress", "subject": {"reference": "Patient/p-a"}}
+
+
+@pytest.mark.parametrize(
+    ("part_of", "hospital", "said"),
+    [
+        (None, {}, "the Encounter names no hospital stay"),
+        ("Encounter/h-b", {}, "the Encounter of the hospital stay was not sent, and could not be read"),
+        ("Encounter/h-a", {"status": "cancelled"}, "the Encounter of the hospital stay cannot be used"),
+        ("Encounter/h-a", {}, "the Encounter of the hospital stay has no begin"),
+        (
+            "Encounter/h-a",
+            {"period": {"start": "2025-12-30"}},
+            "the begin in the hospital is a date, or a time without a zone",
+        ),
+        ("Encounter/h-a", {"period": {"start": "2025-12-30T01:00:00Z"}}, ""),
+    ],
+)
+def test_why_the_begin_of_the_hospital_stay_is_not_known_is_on_the_card(
+    ehr: Ehr, clocked: Door, part_of: str | None, hospital: dict[str, Any], said: str
+) -> None:
+    ehr.door = keeping_in(clocked, Kept())
+    prefetch = ehr.prefetch("p-a")
+    stay = {**prefetch["encounters"]["entry"][0]["resource"], **({"partOf": {"reference": part_of}} if part_of else {})}
+    detail = ehr.card("p-a", prefetch={**prefetch, "encounters": searchset([stay, {**HOSPITAL, **hospital}])})["detail"]
+
+    shown = f"**Not known:** Time in the hospital ({said}); Creatinine." if said else "**Not known:** Creatinine."
+    assert shown in detail
+
+
+def test_a_begin_in_the_unit_that_is_no_moment_is_on_the_card(ehr: Ehr, clocked: Door) -> None:
+    ehr.door = keeping_in(clocked, Kept())
+    prefetch = ehr.prefetch("p-a")
+    stay = {**prefetch["encounters"]["entry"][0]["resource"], "period": {"start": "2025-12-30"}}
+    detail = ehr.card("p-a", prefetch={**prefetch, "encounters": searchset([stay])})["detail"]
+
+    assert "Time in the unit (the begin in the unit is a date, or a time without a zone)" in detail
 
 
 def test_a_low_risk_can_be_told_in_an_info_card(ehr: Ehr, other_door: Door) -> None:

@@ -9,9 +9,12 @@ from wardround.cds.templates import ENCOUNTERS, PATIENT, SCREENINGS, is_about_ob
 from wardround.escaping import markdown, markdown_code, visible
 from wardround.report.report_words import STAY_REASONS, count, reason_in_words, span
 from wardround.results.bands import INDETERMINATE
+from wardround.results.rationale import DEMOGRAPHIC_WORDS
 from wardround.results.risk_assessment import ADJUNCT, COMPARED
 from wardround.results.training_hours import TrainingHours
+from wardround.sources.fhir.begins import NO_BEGIN, NO_HOSPITAL, NOT_READ, UNCERTAIN_BEGIN, UNUSABLE
 from wardround.spec.conditions import Condition
+from wardround.workflows.screen.find_stays import UNCERTAIN_UNIT_BEGIN
 
 # CDS Hooks: fewer than 140 characters.
 LONGEST_SUMMARY: Final = 139
@@ -27,6 +30,14 @@ _SENT: Final = {
     ENCOUNTERS: "Encounters",
     SCREENINGS: "results of the scheduled screening",
     UNKNOWN_LOCATIONS: "the Locations of intensive care",
+}
+_BEGINS: Final = {
+    UNCERTAIN_UNIT_BEGIN: "the begin in the unit is a date, or a time without a zone",
+    NO_HOSPITAL: "the Encounter names no hospital stay",
+    NOT_READ: "the Encounter of the hospital stay was not sent, and could not be read",
+    UNUSABLE: "the Encounter of the hospital stay cannot be used",
+    NO_BEGIN: "the Encounter of the hospital stay has no begin",
+    UNCERTAIN_BEGIN: "the begin in the hospital is a date, or a time without a zone",
 }
 _HOUR: Final = timedelta(hours=1)
 
@@ -86,6 +97,12 @@ def reasons(texts: tuple[str, ...]) -> str:
     """Returns what moved a score most."""
     told = bullets("What moved it most", texts)
     return f"{told}\n\n{COMPARED}" if told else ""
+
+
+def not_known(missing: Iterable[str], begins: Mapping[str, str]) -> str:
+    """Returns the inputs of which nothing is known, those of the stay itself with the reason; empty for none."""
+    why = {DEMOGRAPHIC_WORDS[name]: _BEGINS.get(reason, reason) for name, reason in begins.items()}
+    return listed("Not known", (f"{name} ({why[name]})" if name in why else name for name in missing))
 
 
 def set_aside(numbers: Mapping[str, int]) -> str:

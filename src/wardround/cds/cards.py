@@ -113,7 +113,7 @@ def still(about: About, scored: Scored, last: Notification, shown_on: str, now: 
 def indeterminate(about: About, scored: Scored, covered: TrainingHours | None) -> Card:
     """Returns the card that says why a stay gets no score. `covered`: the hours of a stay that the model covers."""
     condition, why = about.condition, scored.explained.stated.why
-    missing = words.listed("Not known", scored.explained.missing)
+    missing = _not_known(scored)
     if why == OUTSIDE_TRAINING_HOURS:
         what, because = "not given at this time of the stay", words.outside_hours(covered, scored.hours)
         missing = ""
@@ -216,10 +216,14 @@ def _detail(about: About, scored: Scored) -> str:
     return words.paragraphs(
         f"**{_risk_in_words(scored)}**, {words.ahead(about.horizon)}.",
         words.reasons(scored.explained.reasons),
-        words.listed("Not known", scored.explained.missing),
+        _not_known(scored),
         words.set_aside(scored.set_aside),
         *_ending(about),
     )
+
+
+def _not_known(scored: Scored) -> str:
+    return words.not_known(scored.explained.missing, scored.begins_unknown)
 
 
 def _ending(about: About) -> tuple[str, ...]:

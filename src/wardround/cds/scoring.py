@@ -11,11 +11,13 @@ import numpy as np
 
 from wardround.core.events import admit
 from wardround.core.exclusion import Stay
-from wardround.core.microseconds import micros
+from wardround.core.microseconds import UNKNOWN, micros
 from wardround.core.readings import Readings
 from wardround.features.basis import NO_EVENTS, used_events
 from wardround.features.build import feature_values
 from wardround.features.index import Index
+from wardround.spec.conditions import Condition
+from wardround.workflows.screen.find_stays import UNCERTAIN_UNIT_BEGIN
 from wardround.workflows.screen.scoring import Explained, Scoring
 
 
@@ -28,6 +30,7 @@ class Scored:
         hours: since the begin of the stay in the unit.
         basis: references of the resources used.
         set_aside: how many values were not used, by reason.
+        begins_unknown: why the begin of the stay is not known, by the input that is therefore missing.
         digest: SHA-256 of the values of all columns.
     """
 
@@ -35,6 +38,7 @@ class Scored:
     hours: float
     basis: tuple[str, ...]
     set_aside: dict[str, int]
+    begins_unknown: dict[str, str]
     digest: str
 
 
@@ -55,5 +59,12 @@ def score_stay(stay: Stay, readings: Readings, scoring: Scoring, as_of: datetime
         hours,
         used.basis(),
         {reason: aside.reason.count(reason) for reason in reasons},
+        _begins_unknown(stay, condition),
         sha256(values.tobytes()).hexdigest(),
     )
+
+
+def _begins_unknown(stay: Stay, condition: Condition) -> dict[str, str]:
+    in_unit = UNCERTAIN_UNIT_BEGIN if stay.unit_begin == UNKNOWN else ""
+    reasons = {"hours_in_unit": in_unit, "hours_in_hospital": stay.hospital_unknown}
+    return {name: why for name, why in reasons.items() if why and name in condition.features.demographics}
