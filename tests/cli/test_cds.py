@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -16,15 +17,20 @@ import pytest
 import requests
 from click.testing import CliRunner
 from sqlalchemy import select
+from tests.cds.calls import whole
 from tests.cds.http.caller import Caller
 from tests.cds.http.conftest import entry_of
+from tests.fixtures.icu import AS_OF
 
 from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import USED_TOKENS
 from wardround.adapters.sockets import listen
 from wardround.cds.http.running import running_door
 from wardround.cli.main import wardround
+from wardround.demo.fhir_server.running import running_server
 from wardround.errors import FhirError, SpecError
+from wardround.fhir.client import FhirClient
+from wardround.fhir.endpoint import FhirEndpoint
 
 BASE = "https://cds.example.org"
 DISCOVERY = f"{BASE}/cds-services"
@@ -161,6 +167,37 @@ def test_workers_share_used_tokens_and_counts_and_finish_what_is_in_hand(environ
         assert said.startswith(b"HTTP/1.1 404 ")
         assert b"OperationOutcome" in said
         until(lambda: psutil.Process(door.pid).status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.long
+def test_the_service_writes_to_the_record_what_it_has_answered_even_as_it_stops(environment, issuers, caller, icu):
+    moved = datetime.now(UTC) - AS_OF
+    icu.stay("a", lactate=6.0, period={"start": (AS_OF - timedelta(hours=28) + moved).isoformat()})
+    for one in icu.resources:
+        for name in ("effectiveDateTime", "issued"):
+            if name in one:
+                one[name] = (datetime.fromisoformat(one[name]) + moved).isoformat()
+    options = ["--issuers", str(issuers), "--base-url", BASE, "--host", "127.0.0.1", "--write-results"]
+    with running_server() as server:
+        icu.upload(server.base_url)
+        with running_door(*options, "--source", server.base_url, environment=environment) as door:
+            context = {"userId": "Practitioner/one", "patientId": "p-a"}
+            body = {"hook": "patient-view", "hookInstance": "one", "context": context, "fhirServer": server.base_url}
+            answer = requests.post(
+                f"{door.said['listening']}/cds-services/sepsis-risk",
+                json={**body, "prefetch": whole(icu.resources, "p-a")},
+                headers={"Authorization": f"Bearer {caller.token(aud=f'{DISCOVERY}/sepsis-risk')}"},
+                timeout=WAIT,
+            )
+            assert answer.json()["cards"][0]["summary"].startswith("Sepsis risk: HIGH")
+            os.kill(door.pid, signal.SIGTERM)
+            until(lambda: psutil.Process(door.pid).status() == psutil.STATUS_ZOMBIE)
+        with FhirClient(FhirEndpoint(server.base_url)) as client:
+            held = list(client.search("RiskAssessment", {}))
+    audit = "".join(file.read_text() for file in (Path(environment["WARDROUND_VAR"]) / "cds" / "audit").iterdir())
+    # On a busy machine the stop may come before the write is done; then that is what the audit says.
+    assert audit.count('"written"') + audit.count('"stopped"') == 1
+    assert len(held) == 1 or '"stopped"' in audit
 
 
 def polling(pid: int) -> list[psutil.Process]:

@@ -24,6 +24,7 @@ from wardround.fhir.client import FhirClient
 from wardround.fhir.deadline import Deadline
 from wardround.fhir.patience import Patience
 from wardround.fhir.wire import HurriedAnswers
+from wardround.results import fhir_validity
 from wardround.results.risk_assessment import Screening, device_identity, identity
 from wardround.settings import Settings
 from wardround.workflows.screen.taking_turns import locks
@@ -61,6 +62,7 @@ class Record:
     @contextmanager
     def writing(self) -> Iterator["Writing"]:
         """Writes in a thread of its own until the block ends; then it has a second for what is waiting."""
+        fhir_validity.prepare()
         work = Writing(self)
         thread = Thread(target=work.run, name="cds-record", daemon=True)
         thread.start()
