@@ -6,7 +6,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-from wardround.core import events, stays
+from wardround.core import events, exclusion
 from wardround.report.report_words import (
     address,
     count,
@@ -76,7 +76,7 @@ def is_reason(value: object) -> bool:
 
 
 def test_every_reason_for_an_exclusion_has_its_words() -> None:
-    listed = (stays.eligible.__doc__ or "").partition("that applies:")[2]
+    listed = (exclusion.reasons_against.__doc__ or "").partition("that applies:")[2]
     reasons = re.findall(r"\w+", listed)
     assert "under_age" in reasons
     assert [reason for reason in reasons if reason_in_words(reason) == reason] == []

@@ -58,13 +58,13 @@ def pids(tmp_path):
 
 
 def test_one_call_says_that_it_is_ready_and_sigterm_ends_all(tmp_path, pids):
-    said = []
+    said, before = [], signal.getsignal(signal.SIGTERM)
     work = partial(worker_kinds.steady, tmp_path)
     with doing(lambda: until(lambda: len(pids()) == 2 and said)):
         Workers(work, 2, lambda: said.append("ready"), lambda: said.append("stopping")).run()
     assert said == ["ready", "stopping"]
     assert all(is_gone(pid) for pid in pids())
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path, pids, caplog):
