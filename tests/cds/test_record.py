@@ -211,7 +211,7 @@ def test_a_server_that_is_down_is_logged_once_and_every_result_is_told_of(
     assert site.told == [("failed", "FhirUnreachable")] * 2 + [("written", "")]
     mine = [one.getMessage() for one in caplog.records if one.name == "wardround.cds.outage"]
     assert len(mine) == 2
-    assert mine[0].startswith(f"the record cannot be used: {NOBODY}")
+    assert mine[0].startswith(f"the record cannot be used: {NOBODY}: FhirUnreachable in ")
     assert mine[0].endswith("; it is logged again when it can")
     assert mine[1] == "the record can be used again; meanwhile, 2 results were not written"
     assert "p-a" not in caplog.text
@@ -230,6 +230,7 @@ def test_a_full_queue_and_a_stop_are_told_of_and_nothing_waits(site: Site) -> No
     writing.stop()
     writing.offer(result)
     writing.leave()
+    writing.run()  # what would be its thread, which finds nothing left
     assert site.told == [("queue_full", ""), ("stopped", ""), ("stopped", "")]
 
 

@@ -6,7 +6,7 @@ logs them.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread
@@ -19,9 +19,10 @@ from wardround.cds.live import Live
 from wardround.cds.outage import Outage
 from wardround.cds.servers import Servers
 from wardround.core.stay_reasons import Reason
-from wardround.errors import WardroundError, named
+from wardround.errors import named
 from wardround.fhir.client import FhirClient
 from wardround.fhir.deadline import Deadline
+from wardround.fhir.endpoint import shown
 from wardround.fhir.patience import Patience
 from wardround.fhir.wire import HurriedAnswers
 from wardround.results import fhir_validity
@@ -104,8 +105,8 @@ class Writing:
                 result = self._waiting.get(timeout=_LOOK_SECONDS)
             except Empty:
                 continue
-            with self._lock:
-                self._in_hand = result
+            if not self._taken(result):
+                return
             became, why = self._written(result)
             self._done(result, became, why)
 
@@ -115,14 +116,24 @@ class Writing:
 
     def leave(self) -> None:
         """Tells of what was not written in time. A write that is under way may still succeed; nobody waits for it."""
-        self._left.set()
         with self._lock:
+            self._left.set()
             left = [self._in_hand] if self._in_hand else []
             self._in_hand = None
-        while not self._waiting.empty():
-            left.append(self._waiting.get_nowait())
+        with suppress(Empty):
+            while True:
+                left.append(self._waiting.get_nowait())
         for result in left:
             self._record.tell(result.call, "stopped", "")
+
+    def _taken(self, result: Result) -> bool:
+        """Takes a result in hand, unless it is too late for that; then that is told."""
+        with self._lock:
+            late = self._left.is_set()
+            self._in_hand = None if late else result
+        if late:
+            self._record.tell(result.call, "stopped", "")
+        return not late
 
     def _done(self, result: Result, became: Became, why: str) -> None:
         with self._lock:
@@ -139,7 +150,8 @@ class Writing:
         try:
             account = self._account(result)
         except Exception as error:  # noqa: BLE001 - whatever a server may break, the next result is written
-            self._outage.goes_on(str(error) if isinstance(error, WardroundError) else named(error))
+            # The message may name a stay, and the log of this door names none.
+            self._outage.goes_on(f"{shown((result.source.write_to or result.source).base_url)}: {named(error)}")
             return "failed", type(error).__name__
         self._outage.ended()
         stay = result.assessment.stay_id
