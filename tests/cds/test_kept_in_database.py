@@ -177,6 +177,8 @@ def test_a_card_is_kept_with_what_it_rests_on_and_without_a_patient(store, at, t
     assert len(row["patient_key"]) == len(row["inputs_digest"]) == len(last["stay"]) == 64
     content = b"".join(file.read_bytes() for file in tmp_path.glob("wardround.sqlite*"))
     assert card["uuid"].encode() in content
+    # A random uuid may hold "e-a" by chance.
+    content = content.replace(card["uuid"].encode(), b"")
     for private in (b"p-a", b"e-a", b"o-p-a"):
         assert private not in content
 

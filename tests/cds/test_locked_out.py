@@ -134,5 +134,7 @@ def test_what_is_kept_of_a_call_names_no_patient(ehr: Ehr, kept: Kept) -> None:
     assert (high.outcome, high.band, high.card) == ("card", "high", card["uuid"])
     assert (low.outcome, low.band, low.card) == ("low", "low", "")
     assert len({high.patient_key, low.patient_key, high.inputs_digest, low.inputs_digest}) == 4
-    assert "p-a" not in repr(kept.calls) + repr(kept.last)
-    assert "e-a" not in repr(kept.last)
+    # A random uuid may hold "e-a" by chance.
+    said = (repr(kept.calls) + repr(kept.last)).replace(card["uuid"], "")
+    assert "p-a" not in said
+    assert "e-a" not in said
