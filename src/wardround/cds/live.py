@@ -5,15 +5,16 @@ answers, and a suspension counts from then on. No call waits for it, unless nobo
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from threading import Event, Lock, Thread
+from threading import Lock
 from time import monotonic
 from typing import Final
 
 from wardround.adapters.models.store import ModelStore
+from wardround.cds.repeating import repeating
 from wardround.errors import ModelError, StorageError, WardroundError, named
 from wardround.spec.conditions import Condition
 from wardround.workflows.screen.run import horizon_of
@@ -86,22 +87,9 @@ class Live:
         finally:
             self._one_at_a_time.release()
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> AbstractContextManager[None]:
         """Looks every second, in a thread of its own, until the block ends."""
-        ended = Event()
-
-        def watch() -> None:
-            while not ended.wait(_EVERY):
-                self.look()
-
-        thread = Thread(target=watch, name="live-models", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+        return repeating(self.look, _EVERY, "live-models")
 
     def _look_at(self, condition: Condition) -> None:
         before = self._in_use[condition.id]

@@ -96,41 +96,27 @@ class _WatchedResponse(HTTPResponse):
         self._watched.in_body = True
 
 
-class _Connection(HTTPConnection):
-    response_class = _WatchedResponse
-
-
-class _TlsConnection(HTTPSConnection):
-    response_class = _WatchedResponse
-
-
-class _Connections(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsConnections(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
 class _HurriedResponse(_WatchedResponse):
     def _watching(self, raw: Any, sock: socket.socket) -> _Watched:
         return _Hurried(raw, sock, sock.gettimeout() or math.inf)
 
 
-class _HurriedConnection(HTTPConnection):
-    response_class = _HurriedResponse
+def _pools_of(kind: type[_WatchedResponse]) -> dict[str, type[HTTPConnectionPool]]:
+    """Returns, by scheme, pools of connections whose responses are of this kind."""
 
+    class Connection(HTTPConnection):
+        response_class = kind
 
-class _HurriedTlsConnection(HTTPSConnection):
-    response_class = _HurriedResponse
+    class TlsConnection(HTTPSConnection):
+        response_class = kind
 
+    class Connections(HTTPConnectionPool):
+        ConnectionCls = Connection
 
-class _HurriedConnections(HTTPConnectionPool):
-    ConnectionCls = _HurriedConnection
+    class TlsConnections(HTTPSConnectionPool):
+        ConnectionCls = TlsConnection
 
-
-class _HurriedTlsConnections(HTTPSConnectionPool):
-    ConnectionCls = _HurriedTlsConnection
+    return {"http": Connections, "https": TlsConnections}
 
 
 class WholeAnswers(HTTPAdapter):
@@ -140,7 +126,7 @@ class WholeAnswers(HTTPAdapter):
     long as parsing them.
     """
 
-    _pools: ClassVar = {"http": _Connections, "https": _TlsConnections}
+    _pools: ClassVar = _pools_of(_WatchedResponse)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -173,7 +159,7 @@ class WholeAnswers(HTTPAdapter):
 class HurriedAnswers(WholeAnswers):
     """The same, where the time-out of a request is that of its whole answer."""
 
-    _pools: ClassVar = {"http": _HurriedConnections, "https": _HurriedTlsConnections}
+    _pools: ClassVar = _pools_of(_HurriedResponse)
 
 
 def hold(response: requests.Response) -> None:

@@ -2,7 +2,6 @@
 
 import gc
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from wardround.adapters.database.database import Database, opened
+from wardround.adapters.ready_server import ReadyServer
 from wardround.cds.door import Door
 from wardround.cds.exchange import Became, Call, Result
 from wardround.cds.http.app import ANSWER_SECONDS, Means, create_app
@@ -22,6 +22,7 @@ from wardround.cds.http.protocol import Bounded
 from wardround.cds.keeping import Keeping, KeepsNothing
 from wardround.cds.kept_in_database import WITHIN, keeping_in
 from wardround.cds.record import Record
+from wardround.cds.repeating import repeating
 from wardround.cds.tokens.used_tokens import UsedTokens
 from wardround.cds.tokens.verification import Verifier
 from wardround.errors import StorageError
@@ -61,7 +62,7 @@ def serve(options: Options, listening: socket.socket, ready: Callable[[], None])
         verifier = _verifier(options, tokens)
         with door.watched(), _kept(metrics), recording(options, door, audit, metrics) as record:
             means = Means(door.answer, door.services, verifier, audit, metrics, record)
-            _Server(configured(create_app(means, options.origins)), ready).run(sockets=[listening])
+            ReadyServer(configured(create_app(means, options.origins)), ready).run(sockets=[listening])
 
 
 @contextmanager
@@ -115,30 +116,11 @@ def _verifier(options: Options, database: Database) -> Verifier | None:
     return Verifier.of(issuers, options.issuers.parent, options.base_url, UsedTokens(database))
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
-
-
 @contextmanager
 def _kept(metrics: Metrics) -> Iterator[None]:
     """Writes the counts for the other workers while the block runs, and once more at its end."""
-    ended = threading.Event()
-
-    def keep() -> None:
-        while not ended.wait(_COUNTS_SECONDS):
-            metrics.keep()
-
-    thread = threading.Thread(target=keep, daemon=True)
-    thread.start()
     try:
-        yield
+        with repeating(metrics.keep, _COUNTS_SECONDS, "bedside-counts"):
+            yield
     finally:
-        ended.set()
-        thread.join()
         metrics.keep()

@@ -19,6 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from wardround.adapters.child_service import child_service
+from wardround.adapters.ready_server import ReadyServer
 from wardround.demo.fhir_server.app import Transports, create_app
 from wardround.demo.fhir_server.certificates import Certificate, throw_away_certificate
 from wardround.demo.fhir_server.faults import FaultPlan, Faults
@@ -58,17 +59,7 @@ def serve(
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
-    _Server(config, ready).run(sockets=[listening])
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
+    ReadyServer(config, ready).run(sockets=[listening])
 
 
 def _protocol(transports: Transports) -> type[asyncio.Protocol]:
