@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from wardround.candidates.boosted_trees import BoostedTrees
-from wardround.evaluation.metrics import auroc, measure
+from wardround.evaluation.measures import METRICS
+from wardround.evaluation.metrics import auroc, measure_with_intervals
 from wardround.training.fitting import TrainingRows
 from wardround.training.nested import LARGE_POSITIVES, LARGE_WEIGHT, is_large, nested_cross_validation
 
@@ -65,7 +66,8 @@ def main() -> None:
             scores = BoostedTrees.fit(rows.features.to_numpy(), rows.outcome, given.seed, setting).predict(
                 test.features.to_numpy()
             )
-            precision = measure(test.outcome, scores, 0.5)["auprc"].value or 0.0
+            found = measure_with_intervals(test.outcome, scores, 0.5, test.patients, {"auprc": METRICS["auprc"]})
+            precision = found["auprc"].value or 0.0
             figures.append(f"{100 * auroc(test.outcome, scores):.1f} / {100 * precision:.1f}")
         cells = (
             f"{patients:,}",

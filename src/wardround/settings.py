@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -284,6 +284,24 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         if field not in places and variable.name in environment
     }
     return Settings(**places, **read)
+
+
+def kept_apart(settings: Settings, folder: Path) -> Settings:
+    """Returns the settings with files, runs, models and database of their own, in the folder."""
+    return replace(
+        settings, var=folder, runs=str(folder / "runs"), models=folder / "models", database=database_in(folder)
+    )
+
+
+def places_in_environment(settings: Settings) -> dict[str, str]:
+    """Returns the environment variables with which another process finds the same places."""
+    return {
+        "WARDROUND_HOME": str(settings.home),
+        "WARDROUND_VAR": str(settings.var),
+        "WARDROUND_RUNS": settings.runs,
+        "WARDROUND_DATABASE": settings.database,
+        "WARDROUND_MODELS": str(settings.models),
+    }
 
 
 def database_in(var: Path) -> str:

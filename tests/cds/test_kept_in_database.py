@@ -48,7 +48,10 @@ from wardround.cds.kept_in_database import keeping_in
 from wardround.results.alert_policy import Notification
 now, seen = datetime.now(UTC), []
 def ask(card):
-    call = Call(now, "", "s", "patient-view", now, "sepsis", "1", "p", "d", "high", "card", card)
+    call = Call(
+        at=now, issuer="", service="s", hook="patient-view", as_of=now, condition="sepsis",
+        model_version="1", patient_key="p", inputs_digest="", band="high", outcome="card", card=card,
+    )
     def answer(last):
         seen.append(last and last.card)
         return Told(Answer(200, b"", call), None if last else Notification(now, now, "high"))
@@ -227,7 +230,20 @@ def test_a_locked_database_costs_no_card_and_feedback_is_asked_for_again(store, 
 
 def test_a_database_that_hangs_is_given_up_and_what_comes_too_late_is_undone(store, at) -> None:
     go_on = Event()
-    call = Call(AS_OF, "", "sepsis-risk", "patient-view", AS_OF, "sepsis", "1", "p", "d", "high", "card", "uuid")
+    call = Call(
+        at=AS_OF,
+        issuer="",
+        service="sepsis-risk",
+        hook="patient-view",
+        as_of=AS_OF,
+        condition="sepsis",
+        model_version="1",
+        patient_key="p",
+        inputs_digest="d",
+        band="high",
+        outcome="card",
+        card="uuid",
+    )
 
     def hanging(_last: Any) -> Told:
         go_on.wait()
@@ -298,7 +314,18 @@ def test_what_is_older_than_the_setting_is_removed_in_passing_with_all_that_hang
         keeping.heard([feedback(old, comment="late", at=later), feedback("unknown", at=later)], "sepsis", later)
         keeping.heard([feedback("long unknown")], "sepsis", AS_OF)
     with store.working() as keeping:
-        now = Call(AS_OF + after, "", "s", "patient-view", AS_OF, "sepsis", "1", "p", "", "", "suspended", "new")
+        now = Call(
+            at=AS_OF + after,
+            issuer="",
+            service="s",
+            hook="patient-view",
+            as_of=AS_OF,
+            condition="sepsis",
+            model_version="1",
+            patient_key="p",
+            outcome="suspended",
+            card="new",
+        )
         keeping.kept(now)
 
     cards, rows, comments, last = store.rows(BEDSIDE_CARD, BEDSIDE_FEEDBACK, BEDSIDE_COMMENT, NOTIFICATION)

@@ -35,7 +35,20 @@ def store(server: Server) -> Iterator[Store]:
 
 def call(card: str, at: timedelta = timedelta()) -> Call:
     when = AS_OF + at
-    return Call(when, "", "sepsis-risk", "patient-view", when, "sepsis", "1", "p", "d", "high", "card", card)
+    return Call(
+        at=when,
+        issuer="",
+        service="sepsis-risk",
+        hook="patient-view",
+        as_of=when,
+        condition="sepsis",
+        model_version="1",
+        patient_key="p",
+        inputs_digest="d",
+        band="high",
+        outcome="card",
+        card=card,
+    )
 
 
 def first_only(card: str):

@@ -15,7 +15,6 @@ from wardround.evaluation.measures import FLAGGED, METRICS, PatientRows, Smooth
 from wardround.evaluation.metrics import (
     Metric,
     auroc,
-    measure,
     measure_with_intervals,
     paired_with_intervals,
 )
@@ -41,7 +40,7 @@ def test_metrics_agree_with_scikit_learn() -> None:
         "brier": reference.brier_score_loss(OUTCOME, SCORE),
         "prevalence": OUTCOME.mean(),
     }
-    measured = {name: metric.value for name, metric in measure(OUTCOME, SCORE, 0.5).items()}
+    measured = {name: metric.value for name, metric in measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS).items()}
     assert measured == pytest.approx(expected, abs=1e-12)
 
 
@@ -69,13 +68,13 @@ def test_without_the_outcome_in_the_test_metrics_are_none_with_a_reason() -> Non
 
 
 def test_if_every_stay_has_the_outcome_specificity_and_auroc_do_not_exist() -> None:
-    measured = measure(np.ones(5, dtype=int), np.linspace(0, 1, 5), 0.5)
+    measured = measure_with_intervals(np.ones(200, dtype=int), SCORE, 0.5, PATIENTS)
     missing = {name: metric.reason for name, metric in measured.items() if metric.value is None}
     assert missing == {"auroc": "no stay without the outcome", "specificity": "no stay without the outcome"}
 
 
 def test_if_no_stay_reaches_the_threshold_ppv_has_no_value() -> None:
-    measured = measure(OUTCOME, SCORE, 2.0)
+    measured = measure_with_intervals(OUTCOME, SCORE, 2.0, PATIENTS)
     assert measured["ppv"].reason == "no stay reaches the threshold"
     assert (measured["f1"].value, measured["sensitivity"].value, measured["specificity"].value) == (0, 0, 1)
 

@@ -6,6 +6,7 @@ how many times it touched a file or the network}. At the n-th of those times, an
 itself with SIGKILL; without `kill_at` it does not.
 """
 
+import faulthandler
 import itertools
 import json
 import os
@@ -60,6 +61,7 @@ class Touches:
 
 def work(job: dict[str, Any], out: IO[str], err: IO[str], count: str) -> None:
     """Runs in the fork; never returns."""
+    faulthandler.enable(err)
     os.environ.update(job["environment"])
     sys.argv, sys.stdout, sys.stderr = ["wardround", *job["arguments"]], out, err
     touches = Touches(job.get("kill_at"), job.get("after", 0.0))

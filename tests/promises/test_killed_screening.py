@@ -96,7 +96,11 @@ class Forks:
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
     command = [sys.executable, str(Path(__file__).with_name("forking.py"))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    # A library's threads do not live on in a fork, so none are begun here.
+    alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    with subprocess.Popen(
+        command, env=os.environ | alone, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         yield Forks(process)
         assert process.stdin is not None
         process.stdin.close()

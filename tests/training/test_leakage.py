@@ -296,7 +296,7 @@ def test_a_feature_is_examined_if_one_fold_loses_more_than_half_the_limit_withou
     # The AUROC is 1. Without its column each told row ties with all others: 1/32 less. x costs 6/32, y 4/32 (just half
     # the limit of a quarter), the other two 3/32.
     candidate, setting = Weighing(), {"any": 1}
-    found = list(_suspects(candidate, _sixteen(), setting, Leakage(max_feature_cost=0.25), seed=7))
+    found = list(_suspects(candidate, _sixteen(), setting, Leakage(max_feature_cost=0.25), 7, ()))
     assert found == ["x"]
     assert candidate.fits == [(10, 5, 7, setting)], "it learns from the rows outside the fold"
 

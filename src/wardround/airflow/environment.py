@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from wardround.airflow.provider import CONNECTION_TYPE, DEFAULT_CONNECTION
-from wardround.settings import Settings
+from wardround.settings import Settings, places_in_environment
 
 # The same on one machine and on many.
 EVERYWHERE = {
@@ -51,9 +51,5 @@ def local_environment(settings: Settings, airflow_home: Path, fhir_base_url: str
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(settings.home / "plugins"),
         f"AIRFLOW_CONN_{DEFAULT_CONNECTION.upper()}": json.dumps(connection),
         "PYTHONPATH": os.pathsep.join(python_path),
-        "WARDROUND_HOME": str(settings.home),
-        "WARDROUND_VAR": str(settings.var),
-        "WARDROUND_RUNS": settings.runs,
-        "WARDROUND_DATABASE": settings.database,
-        "WARDROUND_MODELS": str(settings.models),
+        **places_in_environment(settings),
     }

@@ -28,7 +28,7 @@ from wardround.cds.screened import Screened
 from wardround.cds.templates import SCREENINGS
 from wardround.errors import DatabaseError, StorageError, named
 from wardround.results.alert_policy import AlertPolicy, Notification, Verdict, verdict
-from wardround.results.bands import HIGH, LOW, MODERATE
+from wardround.results.bands import INDETERMINATE, LOW, MODERATE
 from wardround.results.risk_assessment import Assessment
 from wardround.results.training_hours import OUTSIDE_TRAINING_HOURS
 
@@ -38,7 +38,6 @@ RETRY_AFTER: Final = {"Retry-After": "30"}
 # A call is answered when it arrives, so that none is late.
 _NEVER_LATE: Final = timedelta(days=1)
 _NO_STAY: Final = (NO_ICU_STAY, UNKNOWN_LOCATIONS)
-_BANDS: Final = (LOW, MODERATE, HIGH)
 _SHOWN: Final = ("card", "locked_out", "low")  # whoever asked learns the score, if only from the `extension`
 
 
@@ -82,11 +81,7 @@ def answer_call(service: Service, request: Request, means: Means) -> Answer:
         as_of=means.as_of or request.arrived,
         condition=service.condition.id,
         model_version=in_use.version,
-        patient_key="",
-        inputs_digest="",
-        band="",
         outcome="refused",
-        card="",
     )
     try:
         asked = hook_request(request.body, service.hook)
@@ -166,7 +161,7 @@ class _Answering:
         if only_if is None:
             return None
         recent = screened is not None and self._as_of - screened.as_of <= only_if.within
-        if recent and screened is not None and screened.band in _BANDS:
+        if recent and screened is not None and screened.band != INDETERMINATE:
             return None if screened.band in only_if.screened else _Said("screened_otherwise", [])
         if not recent and (unread := [gap.key for gap in reading.gaps if gap.key == SCREENINGS]):
             return _Said("not_read", [cards.not_read(about, unread)])

@@ -57,7 +57,7 @@ class Request:
     given_up: Callable[[], bool] = _never
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Call:
     """What is kept of a hook call, in the audit, the metrics and the database: no patient's id, name or value.
 
@@ -83,12 +83,12 @@ class Call:
     hook: str
     as_of: datetime
     condition: str
-    model_version: str
-    patient_key: str
-    inputs_digest: str
-    band: str
+    model_version: str = ""
+    patient_key: str = ""
+    inputs_digest: str = ""
+    band: str = ""
     outcome: Outcome
-    card: str
+    card: str = ""
     kept: bool = True
 
 

@@ -24,13 +24,10 @@ from wardround.sources.fhir import encounter_search, hospital_search, locations,
 from wardround.sources.fhir.encounter_rule import EncounterRule
 from wardround.sources.fhir.encounters import EncounterRecords
 from wardround.sources.fhir.encounters_by_id import encounters_by_id
-from wardround.sources.prefetch.prefetch import Prefetched
+from wardround.sources.prefetch.prefetch import ENCOUNTER, PATIENT, Prefetched
 from wardround.spec.conditions import Condition
 from wardround.workflows.screen.cohort import asked_for
 
-PATIENT: Final = "Patient"
-ENCOUNTER: Final = "Encounter"
-OBSERVATION: Final = "Observation"
 RISK_ASSESSMENT: Final = "RiskAssessment"
 _OLDER: Final = 50  # a screening's results that are looked through for the latest one of the stay, if none is recent
 _MOST_OLDER: Final = 500  # the same with those of this door, one for each time that somebody opened the chart
@@ -133,7 +130,7 @@ class Gathered:
 
     def read_hospital(self, client: FhirClient) -> None:
         """Reads the Encounters that the stay is a part of, if there is a stay and they are missing."""
-        if self.lacks_hospital and isinstance(found := self.found, CurrentStay):
+        if isinstance(found := self.found, CurrentStay):
             hospital_search.add_wholes(client, self._records, found.stay.stay_id, self.encounter_rule)
             self.__dict__.pop("found", None)
 

@@ -65,15 +65,13 @@ class HookRequest(Struct, frozen=True, rename="camel"):
             one that the EHR does not honour or could not have.
     """
 
-    hook: _Text
-    hook_instance: _Text
     context: Context
     fhir_server: _Url | None = None
     fhir_authorization: Authorization | None = None
     prefetch: dict[str, Raw] = {}
 
     def __repr__(self) -> str:
-        return f"HookRequest({self.hook!r}, …)"
+        return "HookRequest(…)"
 
 
 class _Call(Struct, frozen=True, rename="camel"):
@@ -106,9 +104,7 @@ def hook_request(body: bytes, hook: str) -> HookRequest:
     if call.fhir_authorization and not call.fhir_server:
         raise Problem(400, "fhirServer: is missing; it is required where fhirAuthorization is given")
     about = Context(context.user_id, context.patient_id, context.encounter_id)
-    return HookRequest(
-        call.hook, call.hook_instance, about, call.fhir_server, call.fhir_authorization, call.prefetch or {}
-    )
+    return HookRequest(about, call.fhir_server, call.fhir_authorization, call.prefetch or {})
 
 
 def decoded(decoder: msgspec.json.Decoder[Any], body: bytes | Raw, where: str) -> Any:

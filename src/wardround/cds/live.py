@@ -60,7 +60,7 @@ class Live:
         self._seen = dict.fromkeys(conditions, float("-inf"))
         self._tried = dict.fromkeys(conditions, float("-inf"))
         self._looked = float("-inf")
-        self._unread = ""  # why the store could not be read the last time
+        self._unread = dict.fromkeys(conditions, "")  # why the store could not be read the last time
         self._one_at_a_time = Lock()
 
     def of(self, condition_id: str) -> InUse:
@@ -96,9 +96,9 @@ class Live:
         try:
             standing = self._store.standing(condition.id)
         except (ModelError, StorageError) as error:
-            if str(error) != self._unread:
+            if str(error) != self._unread[condition.id]:
                 _LOG.error("bedside, %s: %s", condition.id, error)
-            self._unread = str(error)
+            self._unread[condition.id] = str(error)
             return
         version = standing.version or ""
         # A suspension counts before a new model is loaded, which takes a moment.
@@ -107,7 +107,7 @@ class Live:
         if version != before.version or failed:
             self._tried[condition.id] = self._clock()
             self._in_use[condition.id] = self._loaded(condition, version, self._in_use[condition.id])
-        self._seen[condition.id], self._unread = self._clock(), ""
+        self._seen[condition.id], self._unread[condition.id] = self._clock(), ""
 
     def _loaded(self, condition: Condition, version: str, before: InUse) -> InUse:
         now = InUse(version=version, suspended=before.suspended)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from wardround.cds.current_stay import CurrentStay, NoStay
-from wardround.cds.gathering import ENCOUNTER, OBSERVATION, PATIENT, RISK_ASSESSMENT, Gathered
+from wardround.cds.gathering import RISK_ASSESSMENT, Gathered
 from wardround.cds.hook_request import HookRequest
 from wardround.cds.problems import Problem
 from wardround.cds.screened import Ledgers, Screened, in_assessments
@@ -24,7 +24,7 @@ from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.fhir.references import Resource
-from wardround.sources.prefetch.prefetch import Coverage, Prefetched, Template
+from wardround.sources.prefetch.prefetch import ENCOUNTER, OBSERVATION, PATIENT, Coverage, Prefetched, Template
 from wardround.spec.conditions import Condition
 
 _HOSPITAL: Final = "hours_in_hospital"

@@ -4,8 +4,7 @@ Only servers that are listed are ever asked, at their configured addresses: a ca
 The call's token is the only sign-in; it is neither kept nor logged, and not used once the client is closed.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -106,10 +105,10 @@ class Servers:
         return None if self._takes_tokens(source.base_url) else WhyNot.NOT_PRIVATE
 
     @contextmanager
-    def client_for(self, call: HookRequest, clock: Callable[[], float] = time.monotonic) -> Iterator[FhirClient]:
+    def client_for(self, call: HookRequest) -> Iterator[FhirClient]:
         """Gives a client that signs in with the call's token, if `why_not` says nothing. Raises FhirError."""
         source = self.source_of(call.fhir_server)
-        deadline = Deadline(self._connections_to(source), self.seconds, clock)
+        deadline = Deadline(self._connections_to(source), self.seconds)
         patience = Patience(_RETRIES, pause=deadline.pause)
         asked = replace(source, sign_in=_token_of(call), threads=1, write_to=None, map_by_identifier=False)
         with FhirClient(self.suited(asked, deadline, patience), deadline, patience) as client:

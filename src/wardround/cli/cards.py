@@ -59,7 +59,7 @@ def _facts(card: ModelCard) -> Table:
 
 def _policy(card: ModelCard) -> dict[str, str]:
     """Returns what chose the thresholds, what that reached, and the shares of the bands."""
-    shares = in_percent(card.evaluation.bands) if card.evaluation else ""
+    shares = in_percent(card.bands)
     shown = {name.lower(): text for name, text in threshold_facts(card) if name not in ("High", "Moderate")}
     return {**shown, **({"test predictions": shares} if shares else {})}
 

@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -19,7 +18,7 @@ from wardround.core.progress import Say
 from wardround.demo.demo_ward import prepare_ward
 from wardround.demo.fhir_server.running import running_server
 from wardround.errors import RunIncomplete
-from wardround.settings import Settings, database_in
+from wardround.settings import Settings, kept_apart
 from wardround.spec.loading import condition_ids
 
 NOW: Final = datetime(2026, 1, 2, 5, 0, tzinfo=UTC)
@@ -36,13 +35,7 @@ class Demo:
 
     def __init__(self, settings: Settings) -> None:
         self.folder = settings.demo
-        self.settings = replace(
-            settings,
-            var=self.folder,
-            runs=str(self.folder / "runs"),
-            models=settings.demo_models,
-            database=database_in(self.folder),
-        )
+        self.settings = kept_apart(settings, self.folder)
         self.log = self.folder / "airflow.log"
         self.summary = self.folder / "summary.json"
 

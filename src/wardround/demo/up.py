@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from wardround.demo.demo_ward import prepare_ward
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.standalone import POLL_SECONDS, Standalone, refuse_taken, running_standalone
 from wardround.errors import RunIncomplete
-from wardround.settings import Settings, database_in
+from wardround.settings import Settings, kept_apart
 from wardround.spec.loading import condition_ids
 
 
@@ -76,9 +76,7 @@ def running_ward(
     refuse_taken(port)
     refuse_taken(cds_port, "CDS Hooks", "--cds-port")
     folder = settings.var / "up"
-    own = replace(
-        settings, var=folder, runs=str(folder / "runs"), models=folder / "models", database=database_in(folder)
-    )
+    own = kept_apart(settings, folder)
     with storing(folder):
         shutil.rmtree(folder / "fhir", ignore_errors=True)
         for leftover in folder.glob("fhir.sqlite*"):

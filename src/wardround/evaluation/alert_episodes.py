@@ -1,6 +1,5 @@
 """Counts alerts as people would get them: with the lock-out of the alert policy that every door uses."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 
 from wardround.evaluation.alerts import Alerts, per_100_patient_days
 from wardround.evaluation.intervals import Interval, share_interval
-from wardround.evaluation.metrics import Metric
+from wardround.evaluation.metrics import Metric, share_of
 from wardround.evaluation.results import AlertEpisodes, Task
 from wardround.evaluation.tallies import Scores
 
@@ -43,7 +42,7 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         stays_with_outcome=int(sums["with_outcome"]),
         stays_alerted=int(sums["alerted"]),
         # An alert is raised by a row, so alerts are a share of the rows; the lock-out bounds how many can raise one.
-        alerts_per_100_patient_days=_share(
+        alerts_per_100_patient_days=share_of(
             counts["alerts"],
             counts["rows"],
             "no stay",
@@ -51,25 +50,9 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
             counts["most_alerts"],
         ),
         alerts_per_true_alert=_per_hit(counts["true_alerts"], counts["alerts"], "no alert was true"),
-        share_alerted=_share(counts["alerted"], counts["with_outcome"], "no stay with the outcome"),
-        share_false_alarm=_share(counts["false_alarm"], counts["without_outcome"], "no stay without the outcome"),
+        share_alerted=share_of(counts["alerted"], counts["with_outcome"], "no stay with the outcome"),
+        share_false_alarm=share_of(counts["false_alarm"], counts["without_outcome"], "no stay without the outcome"),
     )
-
-
-def _share(
-    hits: np.ndarray,
-    rows: np.ndarray,
-    reason: str,
-    shown: Callable[[float], float] = float,
-    most: np.ndarray | None = None,
-) -> Metric:
-    """Returns sum(hits) / sum(rows), both by patient, as `shown`; without rows it has no value, for the reason.
-
-    `most` is how many hits each patient can have, if that is less than his rows.
-    """
-    if not rows.sum():
-        return Metric(value=None, reason=reason)
-    return Metric(value=shown(hits.sum() / rows.sum()), **share_interval(hits, rows, most).shown(shown)._asdict())
 
 
 def _per_hit(hits: np.ndarray, rows: np.ndarray, reason: str) -> Metric:

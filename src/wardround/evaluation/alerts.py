@@ -10,12 +10,23 @@ from typing import Final, Self
 import numpy as np
 import pandas as pd
 
+from wardround.evaluation.metrics import Metric
+
 HOURS_IN_100_DAYS: Final = 2400.0
 
 
 def per_100_patient_days(share: float, hours_per_row: float) -> float:
     """Returns so many per 100 days of care, if they are this share of rows that stand for `hours_per_row` hours."""
     return share * HOURS_IN_100_DAYS / hours_per_row
+
+
+def in_100_patient_days(share: Metric, hours_per_row: float) -> Metric:
+    """Returns a share of rows, with its interval, as rows per 100 patient-days."""
+    figures = {
+        name: None if figure is None else per_100_patient_days(figure, hours_per_row)
+        for name, figure in (("value", share.value), ("low", share.low), ("high", share.high))
+    }
+    return Metric(**figures, reason=share.reason)
 
 
 class Alerts:

@@ -10,13 +10,14 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from wardround.evaluation.intervals import share_interval
-from wardround.evaluation.metrics import Metric
+from wardround.evaluation.metrics import share_of
 from wardround.evaluation.results import BandShare
 from wardround.evaluation.tallies import Scores
 from wardround.results.bands import HIGH, LOW, MODERATE
 
 Band = Literal["low", "moderate", "high"]
+
+_EMPTY: Final = "no prediction is in this band"
 
 # Of a band with no prediction in the test set: it is surely of no use if at most so many of all predictions are in it.
 _NOBODY: Final = 0.01
@@ -49,8 +50,8 @@ def band_shares(outcome: np.ndarray, scores: Scores, moderate: float, patients: 
         BandShare(
             band=band,
             rows=int(inside.sum()),
-            share=_share(_by_patient(inside, patient), every),
-            observed=_share(_by_patient(inside * outcome, patient), _by_patient(inside, patient)),
+            share=share_of(_by_patient(inside, patient), every, _EMPTY),
+            observed=share_of(_by_patient(inside * outcome, patient), _by_patient(inside, patient), _EMPTY),
         )
         for band, inside in bands.items()
     )
@@ -58,12 +59,6 @@ def band_shares(outcome: np.ndarray, scores: Scores, moderate: float, patients: 
 
 def _by_patient(rows: np.ndarray, patient: np.ndarray) -> np.ndarray:
     return np.bincount(patient, weights=rows)
-
-
-def _share(hits: np.ndarray, rows: np.ndarray) -> Metric:
-    if not rows.sum():
-        return Metric(value=None, reason="no prediction is in this band")
-    return Metric(value=float(hits.sum() / rows.sum()), **share_interval(hits, rows)._asdict())
 
 
 class UselessBand(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from wardround.evaluation.alert_episodes import alert_episodes
-from wardround.evaluation.alerts import per_100_patient_days
+from wardround.evaluation.alerts import in_100_patient_days
 from wardround.evaluation.band_shares import band_shares
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.curves import calibration_bins, curves_of, decision_curve
@@ -77,7 +77,7 @@ def measured(rows: pd.DataFrame, scores: Scores, about: AboutModel) -> Measured:
         ),
         curves=curves_of(outcome, scores.score),
         decision_curve=decision_curve(outcome, scores.score),
-        alerts_per_100_patient_days=_per_100_days(found[_HIGH], about.task),
+        alerts_per_100_patient_days=in_100_patient_days(found[_HIGH], about.task.hours_per_row),
         bands=band_shares(outcome, scores, about.moderate, patients),
         lead_time=lead_time(placed, *scores),
         subgroups=subgroups_of(placed, scores),
@@ -96,12 +96,3 @@ def _on_matched_hours(rows: pd.DataFrame, scores: Scores) -> MatchedHours:
     outcome, patients = rows["outcome"].to_numpy(dtype=int)[mine], rows["patient_id"][mine]
     metrics = measure_with_intervals(outcome, scores.score[mine], scores.threshold, patients)
     return MatchedHours(rows=len(outcome), positives=int(outcome.sum()), metrics=metrics)
-
-
-def _per_100_days(share: Metric, task: Task) -> Metric:
-    """Returns a share of rows as rows per 100 patient-days."""
-    figures = {
-        name: None if figure is None else per_100_patient_days(figure, task.hours_per_row)
-        for name, figure in (("value", share.value), ("low", share.low), ("high", share.high))
-    }
-    return Metric(**figures, reason=share.reason)

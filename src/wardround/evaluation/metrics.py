@@ -3,13 +3,13 @@
 What cannot be computed is None, with a reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from wardround.evaluation.intervals import Estimate
+from wardround.evaluation.intervals import Estimate, share_interval
 from wardround.evaluation.measures import METRICS, Measure, PatientRows
 from wardround.evaluation.tallies import Scores, Steps, Tally
 from wardround.spec.base import SpecModel
@@ -42,14 +42,6 @@ class Paired(NamedTuple):
     first: dict[str, Metric]
     second: dict[str, Metric]
     difference: dict[str, Metric]
-
-
-def measure(outcome: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, Metric]:
-    """Returns all METRICS of the rows, without intervals; a row is flagged if its score reaches the threshold."""
-    if not len(outcome):
-        return _no_rows(METRICS)
-    tally = Steps.of(outcome, Scores(score, threshold)).tally()
-    return {name: _without_interval(_point(each, tally)) for name, each in METRICS.items()}
 
 
 def auroc(outcome: np.ndarray, score: np.ndarray) -> float:
@@ -93,14 +85,26 @@ def paired_with_intervals(
     )
 
 
+def share_of(
+    hits: np.ndarray,
+    rows: np.ndarray,
+    reason: str,
+    shown: Callable[[float], float] = float,
+    most: np.ndarray | None = None,
+) -> Metric:
+    """Returns sum(hits) / sum(rows), both by patient, as `shown`; without rows it has no value, for the reason.
+
+    `most` is how many hits each patient can have, if that is less than his rows.
+    """
+    if not rows.sum():
+        return Metric(value=None, reason=reason)
+    return Metric(value=shown(hits.sum() / rows.sum()), **share_interval(hits, rows, most).shown(shown)._asdict())
+
+
 def _estimated(each: Measure, rows: PatientRows) -> Estimate | str:
     """Returns the figure with its interval, or the reason why it has no value."""
     point = _point(each, rows.tally)
     return point if isinstance(point, str) else each.estimate(point, rows)
-
-
-def _without_interval(point: float | str) -> Metric:
-    return Metric(value=None, reason=point) if isinstance(point, str) else Metric(value=point)
 
 
 def _metric(found: Estimate | str) -> Metric:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from wardround.evaluation.alerts import per_100_patient_days
+from wardround.evaluation.alerts import in_100_patient_days
 from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.comparison import OnTest, Seen
 from wardround.evaluation.measures import FLAGGED, METRICS
@@ -105,13 +105,7 @@ def both_measured(
 
 
 def _in_alerts(pair: Pair, hours_per_row: float) -> Pair:
-    def per_100_days(metric: Metric) -> Metric:
-        figures = {
-            name: None if figure is None else per_100_patient_days(figure, hours_per_row)
-            for name, figure in (("value", metric.value), ("low", metric.low), ("high", metric.high))
-        }
-        return Metric(**figures, reason=metric.reason)
-
-    return Pair(
-        first=per_100_days(pair.first), second=per_100_days(pair.second), difference=per_100_days(pair.difference)
+    first, second, difference = (
+        in_100_patient_days(each, hours_per_row) for each in (pair.first, pair.second, pair.difference)
     )
+    return Pair(first=first, second=second, difference=difference)

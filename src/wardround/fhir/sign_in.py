@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from wardround.errors import FhirError
+from wardround.spec.issuers import is_loopback
 
 # The characters that a request header can hold.
 BEARER: Final = re.compile(r"[\x21-\x7e]+")
@@ -124,17 +124,8 @@ def is_private(url: str) -> bool:
     """Returns whether secrets may be sent to a URL: it has none itself, and is https or ends on this machine."""
     try:
         parts = urlsplit(url)
-        ends_here = _is_loopback(parts.hostname or "")
+        ends_here = is_loopback(parts.hostname or "")
     except ValueError:
         return False
     encrypted = parts.scheme == "https" and bool(parts.hostname)
     return not parts.username and (encrypted or (parts.scheme == "http" and ends_here))
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -74,7 +74,7 @@ def on_test(metrics: dict[str, Metric], evaluation: Evaluation, policy: Policy) 
 
 def band_lines(card: ModelCard) -> tuple[BandLine, ...]:
     """Returns what is in each band, the high one first; nothing if it was not measured."""
-    found = card.evaluation.bands if card.evaluation else ()
+    found = card.bands
     return tuple(_line(each, card) for each in reversed(found))
 
 
@@ -106,5 +106,5 @@ def _interval(metric: Metric) -> str:
 
 def bands_of_no_use(card: ModelCard) -> tuple[str, ...]:
     """Returns which bands nobody, or nearly everybody, is in, as sentences."""
-    found = card.evaluation.bands if card.evaluation else ()
+    found = card.bands
     return tuple(sentence(each.message) for each in useless_bands(found))

@@ -10,6 +10,7 @@ from wardround.model_card.card_words import (
     hours,
     hours_covered,
     is_coded,
+    is_hourly,
     line,
     metric_name,
     stays_in_words,
@@ -51,7 +52,7 @@ def in_short(card: ModelCard) -> Facts:
 
 def basis(card: ModelCard) -> str:
     """Returns which predictions the figures are of, in a few words for a caption."""
-    design = card.evaluation.design if card.evaluation else None
+    design = card.design
     return f"On {_counted(card, design.judged, 'test')}" if design else "On the test set"
 
 
@@ -60,7 +61,7 @@ def _judged(card: ModelCard, design: Design | None) -> Iterator[tuple[str, str]]
         yield _EVALUATED, _of_an_earlier_release(card)
         yield "Hours covered", hours_covered(card)
         return
-    each = "each full hour" if _hourly(card) else "one prediction a day"
+    each = "each full hour" if is_hourly(card) else "one prediction a day"
     yield (
         _EVALUATED,
         f"{_counted(card, design.judged, 'test')}: all times at risk ({each}), as a screening scores them",
@@ -75,21 +76,17 @@ def _judged(card: ModelCard, design: Design | None) -> Iterator[tuple[str, str]]
     yield "Hours covered", hours_covered(card)
 
 
-def _hourly(card: ModelCard) -> bool:
-    return card.task is not None and card.task.task == "hourly"
-
-
 def _effect(card: ModelCard) -> str:
     """Returns how the choice of predictions shapes the figures."""
     weights = "Each prediction counts once, so a long stay counts more than a short one"
-    if _hourly(card):
+    if is_hourly(card):
         return f"{weights}. Sensitivity and predictive value are of single hours; of stays, see “{_TOLD_OF_STAYS}”"
     early = "; a prediction counts as right even if the condition had begun before it" if is_coded(card) else ""
     return f"{weights}{early}. Alerts are those of one screening a day: more screenings raise more"
 
 
 def _of_an_earlier_release(card: ModelCard) -> str:
-    if card.task is None or card.task.task != "hourly":
+    if not is_hourly(card):
         return "One prediction a stay, at the one time that the model was fitted at; other times were not evaluated"
     return (
         "Hours matched between stays with and without the outcome, by an earlier release. On all hours of a unit the"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from wardround.model_card.card_words import patients_with_outcome
+from wardround.model_card.card_words import is_coded, patients_with_outcome
 from wardround.report.model_facts import METRICS
 from wardround.spec.conditions import Label
 from wardround.spec.model_card import NOT_STATED
@@ -63,7 +63,7 @@ def _limitations(card: ModelCard) -> Iterator[str]:
             f"In the test set, {patients_with_outcome(card.split.test)} had the outcome, fewer than"
             f" {_ENOUGH_WITH_OUTCOME}: the figures support no claim about accuracy."
         )
-    if card.label and card.label.rule == "icd":
+    if is_coded(card):
         yield (
             "Diagnosis codes are assigned at discharge, for payment: they do not say when the condition began, and miss"
             " some cases. Part of what is predicted had begun before the prediction."

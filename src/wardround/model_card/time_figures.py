@@ -53,5 +53,5 @@ def time_table(card: ModelCard) -> TimeTable | None:
 
 
 def _fitted_on_matched(card: ModelCard) -> bool:
-    design = card.evaluation.design if card.evaluation else None
+    design = card.design
     return design is not None and design.fitted_on == "matched"

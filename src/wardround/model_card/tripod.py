@@ -73,7 +73,7 @@ def _blinding(card: ModelCard) -> str:
 
 
 def _imbalance(card: ModelCard) -> str:
-    design = card.evaluation.design if card.evaluation else None
+    design = card.design
     if design is None or design.fitted_on == "matched" or design.fitted.rows == design.calibrated.rows:
         return "Neither weights nor resampling: they distort probabilities"
     return "Fitted to a random part of the predictions without the outcome; calibrated on all of them"

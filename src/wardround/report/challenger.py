@@ -1,13 +1,10 @@
 """Describes a run's challenger in words, for a section of the report."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from wardround.core.run_summary import ChallengerAccount, OfBoth
 from wardround.report.report_words import count, percent
-from wardround.results.bands import HIGH, INDETERMINATE, LOW, MODERATE
-
-BANDS: Final = (HIGH, MODERATE, LOW, INDETERMINATE)
+from wardround.results.bands import BANDS
 
 
 @dataclass(frozen=True)

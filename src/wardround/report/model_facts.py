@@ -87,7 +87,7 @@ def model_facts(card: ModelCard, gates: Verdict) -> ModelFacts:
 def bands_in_words(card: ModelCard) -> str:
     """Returns where the bands start, and their shares of the test patients' predictions if these were measured."""
     starts = f"moderate from {percent(card.thresholds['moderate'])}, high from {percent(card.thresholds['high'])}"
-    shares = in_percent(card.evaluation.bands) if card.evaluation else ""
+    shares = in_percent(card.bands)
     return f"{starts}; predictions of the test patients: {shares}" if shares else starts
 
 

@@ -9,6 +9,8 @@ LOW: Final = "low"
 MODERATE: Final = "moderate"
 HIGH: Final = "high"
 INDETERMINATE: Final = "indeterminate"  # no score, such as for too little data; never shown as low
+BANDS: Final = (HIGH, MODERATE, LOW, INDETERMINATE)
+"""All of them, as they are listed."""
 
 
 def thresholds_from(high: float, bands: Bands) -> dict[str, float]:

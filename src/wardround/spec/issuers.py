@@ -13,12 +13,13 @@ def _fetchable(url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname or parts.username or parts.fragment:
         raise ValueError(f"got {url!r}, expected the https URL of a JSON Web Key Set; correct it")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         raise ValueError(f"got {url!r}, expected https: whoever changes the keys on the way can sign for the issuer")
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Returns whether a host name or address is of this machine alone."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

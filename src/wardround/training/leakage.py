@@ -58,7 +58,7 @@ def permuted_labels(
     few = _too_few(rows.outcome, rows.patients, limits)
     if few:
         return _permuted(None, None, None, few)
-    some, folds = rows.some(_MOST_ROWS, seed), np.unique(rows.folds)
+    some, folds = examined(rows, seed), np.unique(rows.folds)
     found = [
         _with_permuted(candidate, some, setting, int(folds[repeat % len(folds)]), (seed, repeat))
         for repeat in range(_REPEATS)
@@ -125,7 +125,7 @@ def dominant_feature(
     few = _too_few(rows.outcome, rows.patients, limits)
     if few:
         return _dominant(None, None, limits, few)
-    some = examined(rows, seed)
+    some = time.rows if time else examined(rows, seed)
     whole = time.whole if time else out_of_fold(candidate, some, seed, setting)
     clocks = time.columns if time else ()
     costs: dict[tuple[str, ...], Metric] = {
@@ -202,7 +202,7 @@ def _suspects(
     setting: HyperParameters,
     limits: Leakage,
     seed: int,
-    clocks: Sequence[str] = (),
+    clocks: Sequence[str],
 ) -> Iterator[str]:
     """Yields features that move scores most and that cost half the limit if one fold's model gets no values of them.
 

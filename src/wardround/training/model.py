@@ -17,7 +17,7 @@ from wardround.evaluation.by_time import ByTime
 from wardround.evaluation.calibration import calibrated
 from wardround.evaluation.gates import GateResult
 from wardround.evaluation.metrics import Metric
-from wardround.evaluation.results import Calibration, Evaluation, Task
+from wardround.evaluation.results import BandShare, Calibration, Design, Evaluation, Task
 from wardround.imported.about import Imported
 from wardround.results.training_hours import TrainingHours
 from wardround.spec.base import Duration, SpecModel
@@ -125,6 +125,16 @@ class ModelCard(SpecModel):
     def usual(self) -> Mapping[str, float]:
         """The patient that reasons compare with, by column: the medians of the training set, or typical values."""
         return self.imported.typical if self.imported else self.imputation
+
+    @property
+    def design(self) -> Design | None:
+        """Which predictions the figures are of; None if an earlier release, or nobody, has judged the model."""
+        return self.evaluation.design if self.evaluation else None
+
+    @property
+    def bands(self) -> tuple[BandShare, ...]:
+        """How many predictions are in each band; empty in the same cases."""
+        return self.evaluation.bands if self.evaluation else ()
 
     def content_version(self, condition_version: str) -> str:
         """Returns `<condition version>-<12 hex>`, which is the same for the same data, seed, spec and libraries."""

@@ -85,8 +85,13 @@ class RunFolder:
     def read_frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Returns the frame, or only these columns of it."""
         # pandas would take it for one of many files, and start threads for it, which takes twice as long.
-        file = ParquetFile(BufferReader(self.read_bytes(name)))
-        return file.read(columns=list(columns) if columns else None, use_threads=False).to_pandas(use_threads=False)
+        if columns:
+            # The table of a training is large, and only these columns of it are read.
+            with self.reading(name) as stored, self._using(name):
+                part = ParquetFile(stored).read(columns=list(columns), use_threads=False)
+        else:
+            part = ParquetFile(BufferReader(self.read_bytes(name))).read(use_threads=False)
+        return part.to_pandas(use_threads=False)
 
     def write_json(self, name: str, value: Any) -> None:
         self.write_bytes(name, orjson.dumps(value, option=orjson.OPT_INDENT_2))

@@ -124,14 +124,14 @@ class _Serving:
                 self._readiness.goes_on(str(error) if isinstance(error, WardroundError) else named(error))
                 return _response(Problem(503, "used tokens cannot be looked up; see the log", _AGAIN).answer())
         self._readiness.ended()
-        return Response(b'{"status":"ready"}', headers=_HEADERS, media_type="application/json")
+        return _response(Answer(200, b'{"status":"ready"}'))
 
     async def metrics(self, _request: Request) -> Response:
         text = await self._in_thread(self._means.metrics.text)
-        return Response(text, headers=_HEADERS, media_type=CONTENT_TYPE)
+        return _response(Answer(200, text.encode(), headers={"Content-Type": CONTENT_TYPE}))
 
     async def document(self, _request: Request) -> Response:
-        return Response(self._document, headers=_HEADERS, media_type="application/json")
+        return _response(Answer(200, self._document))
 
     async def _served(self, request: Request, kind: str) -> Response:
         """Answers a request of the door, counts it and records it."""
@@ -222,12 +222,7 @@ class _Serving:
             hook=service.hook,
             as_of=asked.at,
             condition=service.condition.id,
-            model_version="",
-            patient_key="",
-            inputs_digest="",
-            band="",
             outcome="given_up",
-            card="",
         )
 
     async def _record(self, asked: Asked) -> None:
@@ -325,7 +320,7 @@ class _Contained:
 
 async def _health(_request: Request) -> Response:
     """Answers 200 as long as the worker runs."""
-    return Response(b'{"status":"up"}', headers=_HEADERS, media_type="application/json")
+    return _response(Answer(200, b'{"status":"up"}'))
 
 
 async def _nowhere(_request: Request, _error: Exception) -> Response:

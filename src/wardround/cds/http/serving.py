@@ -45,6 +45,8 @@ def serve(options: Options, listening: socket.socket, ready: Callable[[], None])
         # A call whose token cannot be looked up is refused, and must not keep a thread from the others until then.
         database.hurried(_TOKEN_SECONDS) as tokens,
     ):
+        # First, so that keys which cannot be used are reported before any model is loaded.
+        verifier = _verifier(options, tokens)
         door = Door.of(
             options.settings,
             keeping,
@@ -59,7 +61,6 @@ def serve(options: Options, listening: socket.socket, ready: Callable[[], None])
         gc.freeze()
         metrics = Metrics(options.counts)
         audit = Audit(options.settings.var / "cds" / "audit")
-        verifier = _verifier(options, tokens)
         with door.watched(), _kept(metrics), recording(options, door, audit, metrics) as record:
             means = Means(door.answer, door.services, verifier, audit, metrics, record)
             ReadyServer(configured(create_app(means, options.origins)), ready).run(sockets=[listening])

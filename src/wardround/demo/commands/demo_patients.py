@@ -51,10 +51,11 @@ def command(
     """
     if (mimic is None) == (fhir is None):
         raise click.UsageError("give either --mimic DIR or --fhir URL-or-DIR")
-    from wardround.demo.patients.choosing import BANDS, Choice, Choosing
+    from wardround.demo.patients.choosing import Choice, Choosing
     from wardround.demo.patients.transactions import upload as uploaded
     from wardround.demo.patients.writing import remove_earlier, write
     from wardround.fhir.client import FhirClient
+    from wardround.results.bands import BANDS
 
     settings, time = settings_from(), now or datetime.now(UTC).replace(microsecond=0)
     choice = Choice(condition, per_band, seed, time, minimal)

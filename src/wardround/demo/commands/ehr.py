@@ -1,15 +1,14 @@
 """`wardround ehr`: runs a ward, the bedside door and a small EHR page that calls it, until Ctrl-C."""
 
 import signal
-import sys
 from datetime import UTC, datetime
-from types import FrameType
 from typing import Final
 
 import click
 
 from wardround.adapters.sockets import LOOPBACK, listen
 from wardround.cli.results import say
+from wardround.demo.commands.until_stopped import until_stopped
 from wardround.settings import settings_from
 
 PORT: Final = 8182
@@ -32,24 +31,13 @@ def command(stays: int, port: int) -> None:
     """
     from wardround.demo.ehr.running import own_ward, running_ehr
 
-    # Service managers send SIGTERM, the keyboard sends SIGINT. Both must stop us, even if a shell had them ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    try:
-        # First, so that a taken port is reported before anything in var/ehr is removed.
-        with listen(LOOPBACK, port, "ehr") as listening:
-            settings, data = own_ward(settings_from(), stays, datetime.now(UTC).replace(microsecond=0), say)
-            with running_ehr(settings, data, listening) as running:
-                click.echo(f"EHR          {running.page}  (open this in a browser; this machine only)")
-                click.echo(f"FHIR server  {running.fhir_base_url}")
-                click.echo(f"CDS Hooks    {running.cds_base_url}/cds-services  (no token)")
-                say("Running until Ctrl-C")
-                while True:
-                    signal.pause()
-    except KeyboardInterrupt:
-        say("Stopped")
-        sys.exit(0)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    # The port comes first, so that a taken one is reported before anything in var/ehr is removed.
+    with until_stopped(), listen(LOOPBACK, port, "ehr") as listening:
+        settings, data = own_ward(settings_from(), stays, datetime.now(UTC).replace(microsecond=0), say)
+        with running_ehr(settings, data, listening) as running:
+            click.echo(f"EHR          {running.page}  (open this in a browser; this machine only)")
+            click.echo(f"FHIR server  {running.fhir_base_url}")
+            click.echo(f"CDS Hooks    {running.cds_base_url}/cds-services  (no token)")
+            say("Running until Ctrl-C")
+            while True:
+                signal.pause()

@@ -1,16 +1,14 @@
 """`wardround up`: runs a ward, a FHIR server and Airflow with its UI until Ctrl-C."""
 
 import os
-import signal
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from wardround.cli.cds import PORT as CDS_PORT
 from wardround.cli.results import say
+from wardround.demo.commands.until_stopped import until_stopped
 from wardround.settings import settings_from
 
 
@@ -30,26 +28,16 @@ def command(stays: int, port: int, cds_port: int) -> None:
     """
     from wardround.demo.up import running_ward
 
-    # Service managers send SIGTERM, the keyboard sends SIGINT. Both must stop us, even if a shell had them ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
     mimic = os.environ.get("MIMIC_CSV_PATH")
     now = datetime.now(UTC).replace(second=0, microsecond=0)
-    try:
-        with running_ward(settings_from(), Path(mimic) if mimic else None, stays, now, port, cds_port, say) as ward:
-            click.echo(f"Airflow      {ward.airflow.api.base_url}  (this machine only; everyone is admin, no password)")
-            click.echo(f"Reports      {ward.airflow.api.base_url}/plugin/wardround-reports")
-            click.echo(f"FHIR server  {ward.fhir_base_url}")
-            click.echo(f"CDS Hooks    {ward.cds_base_url}/cds-services  (this machine only; no token)")
-            click.echo(f"Runs         {ward.settings.runs}")
-            click.echo(f"Log          {ward.airflow.log}")
-            ward.first_round(say)
-            say("Running until Ctrl-C")
-            ward.wait()
-    except KeyboardInterrupt:
-        say("Stopped")
-        sys.exit(0)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    source = Path(mimic) if mimic else None
+    with until_stopped(), running_ward(settings_from(), source, stays, now, port, cds_port, say) as ward:
+        click.echo(f"Airflow      {ward.airflow.api.base_url}  (this machine only; everyone is admin, no password)")
+        click.echo(f"Reports      {ward.airflow.api.base_url}/plugin/wardround-reports")
+        click.echo(f"FHIR server  {ward.fhir_base_url}")
+        click.echo(f"CDS Hooks    {ward.cds_base_url}/cds-services  (this machine only; no token)")
+        click.echo(f"Runs         {ward.settings.runs}")
+        click.echo(f"Log          {ward.airflow.log}")
+        ward.first_round(say)
+        say("Running until Ctrl-C")
+        ward.wait()

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from socket import socket
@@ -19,7 +19,7 @@ from wardround.demo.demo_ward import DISCHARGED, SEED
 from wardround.demo.ehr.serving import served
 from wardround.demo.fhir_server.running import running_server
 from wardround.demo.sandbox.embedded import PROFILE
-from wardround.settings import Settings, database_in
+from wardround.settings import Settings, kept_apart, places_in_environment
 from wardround.spec.loading import condition_ids, load_variables
 
 _BUDGET: Final = 1  # settings tried per candidate: quick, without a search for a better one
@@ -38,12 +38,7 @@ class Ehr:
 def running_ehr(settings: Settings, data: Path, listening: socket) -> Iterator[Ehr]:
     """Serves the page on the socket, beside a FHIR server with the folder's files and a door with these settings."""
     page = url_of(listening)
-    own = {
-        "WARDROUND_VAR": str(settings.var),
-        "WARDROUND_HOME": str(settings.home),
-        "WARDROUND_MODELS": str(settings.models),
-        "WARDROUND_DATABASE": settings.database,
-    }
+    own = places_in_environment(settings)
     options = ["--no-jwt", "--profile", PROFILE, "--cors", page]
     with (
         running_server(data, origins=[page]) as server,
@@ -66,9 +61,7 @@ def own_ward(settings: Settings, stays: int, now: datetime, say: Say) -> tuple[S
     from wardround.workflows.train import TrainingRequest, train
 
     folder = settings.var / "ehr"
-    own = replace(
-        settings, var=folder, runs=str(folder / "runs"), models=folder / "models", database=database_in(folder)
-    )
+    own = kept_apart(settings, folder)
     with storing(folder):
         for earlier in ("fhir", "mimic"):
             shutil.rmtree(folder / earlier, ignore_errors=True)

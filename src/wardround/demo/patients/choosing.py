@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import orjson
 import pandas as pd
@@ -24,13 +24,11 @@ from wardround.demo.sandbox.charts import Chart
 from wardround.errors import ModelError
 from wardround.fhir.client import FhirClient
 from wardround.fhir.profiles import recognised
-from wardround.results.bands import HIGH, INDETERMINATE, LOW, MODERATE
+from wardround.results.bands import BANDS
 from wardround.settings import Settings
 from wardround.sources.fhir.server import FhirServerSource
 from wardround.spec.loading import load_condition
 from wardround.spec.servers import ServerProfile
-
-BANDS: Final = (HIGH, MODERATE, LOW, INDETERMINATE)
 
 
 @dataclass(frozen=True)

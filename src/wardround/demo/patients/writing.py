@@ -18,15 +18,15 @@ from wardround.adapters.files.scratch import scratch_folder
 from wardround.adapters.files.whole_file import write_whole
 from wardround.core.progress import Say
 from wardround.demo.mimic2fhir import Selection, mimic2fhir
-from wardround.demo.patients.choosing import BANDS, Chosen
+from wardround.demo.patients.choosing import Chosen
 from wardround.demo.patients.made_up import identified
 from wardround.demo.patients.transactions import transaction
+from wardround.demo.sandbox.charts import Chart
 from wardround.demo.sandbox.embedded import served
 from wardround.demo.sandbox.paths import resources_of
-from wardround.errors import FhirError, FhirRefused, FhirUnreachable
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
-from wardround.fhir.references import Resource
+from wardround.results.bands import BANDS
 from wardround.settings import Settings
 from wardround.spec.loading import load_variables
 
@@ -55,20 +55,11 @@ def remove_earlier(out: Path) -> None:
 
 def write(chosen: Chosen, out: Path, client: FhirClient, now: datetime) -> dict[str, Any]:
     """Writes NAME_patient.json and NAME_bundle.json, and returns the transaction."""
+    chart = Chart(client)
     resources = [client.source.bases.localised(one) for one in resources_of(chosen.prefetch)]
     places = sorted(set(_LOCATION.findall(orjson.dumps(resources).decode())))
-    beside = [identified(one, now) for place in places if (one := _read(place, client))]
+    beside = [identified(one, now) for place in places if (one := chart.answer(place))]
     bundle = transaction([*map(client.source.bases.localised, beside), *resources])
     for kind, content in (("patient", chosen.prefetch), ("bundle", bundle)):
         write_whole(out / f"{chosen.name}_{kind}.json", orjson.dumps(content, option=orjson.OPT_INDENT_2))
     return bundle
-
-
-def _read(reference: str, client: FhirClient) -> Resource | None:
-    """Returns a resource; None if the server does not have it."""
-    try:
-        return client.read(reference)
-    except (FhirUnreachable, FhirRefused):
-        raise
-    except FhirError:
-        return None

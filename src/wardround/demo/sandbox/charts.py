@@ -46,12 +46,12 @@ class Chart:
         content: dict[str, Any] = {}
         for key, template in templates.items():
             asked = filled(template, context, today)
-            answer = self._answer(asked) if asked is not None else None
+            answer = self.answer(asked) if asked is not None else None
             if answer is not None:
                 content[key] = answer
         return Prefetch(content, tuple(key for key in templates if key not in content))
 
-    def _answer(self, asked: str) -> Resource | None:
+    def answer(self, asked: str) -> Resource | None:
         """Returns what the server answers; None if it cannot."""
         path, search, query = asked.partition("?")
         try:

@@ -44,25 +44,26 @@ class Played:
     answer: Answer | None
 
     @property
+    def _found(self) -> dict[str, Any]:
+        return self.answer.found if self.answer else {}
+
+    @property
     def told(self) -> dict[str, Any]:
         """What a Wardround service says to programs: band, probability, outcome. Other services say nothing there."""
-        answer = self.answer.content if self.answer and isinstance(self.answer.content, dict) else {}
-        extension = answer.get("extension")
+        extension = self._found.get("extension")
         told = extension.get(EXTENSION) if isinstance(extension, dict) else None
         return told if isinstance(told, dict) else {}
 
     @property
     def cards(self) -> list[str]:
         """The summaries of the cards."""
-        answer = self.answer.content if self.answer and isinstance(self.answer.content, dict) else {}
-        found = answer.get("cards")
+        found = self._found.get("cards")
         return [str(one.get("summary")) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     @property
     def refusal(self) -> str:
         """Why the service answered with an error, if it says so in an OperationOutcome."""
-        answer = self.answer.content if self.answer and isinstance(self.answer.content, dict) else {}
-        issues = answer.get("issue")
+        issues = self._found.get("issue")
         first = issues[0] if isinstance(issues, list) and issues else None
         return str(first.get("diagnostics", "")) if isinstance(first, dict) else ""
 

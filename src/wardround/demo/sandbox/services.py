@@ -36,6 +36,11 @@ class Answer:
     milliseconds: float
     broken: tuple[str, ...]
 
+    @property
+    def found(self) -> dict[str, Any]:
+        """The content, if it is a JSON object; empty if it is anything else."""
+        return self.content if isinstance(self.content, dict) else {}
+
 
 @dataclass(frozen=True)
 class Services:
@@ -51,8 +56,7 @@ class Services:
         Raises WardroundError if nothing can be called.
         """
         answer = self._asked("GET", self._url())
-        content = answer.content if isinstance(answer.content, dict) else {}
-        listed = content.get("services")
+        listed = answer.found.get("services")
         if answer.status != 200 or not isinstance(listed, list):
             got = f"status {answer.status}" if answer.status else "no answer"
             raise WardroundError(

@@ -59,8 +59,9 @@ class Asked(NamedTuple):
         """Returns one stay, without `succeeded_by`, or one Encounter set aside; nothing if not of this span."""
         key, patient = str(encounter.get("id")), ""
         try:
-            counted = self.rule.bounds(encounter, bounds_of(encounter.get("period")), self.places)
-            within = self._within_span(encounter, counted)
+            whole = bounds_of(encounter.get("period"))
+            counted = self.rule.bounds(encounter, whole, self.places)
+            within = self._within_span(encounter, whole, counted)
             patient = patient_of(encounter)
             return [self._stay(encounter, key, patient, counted, within)] if within else []
         except _Unusable as reason:
@@ -72,9 +73,8 @@ class Asked(NamedTuple):
     def _until(self) -> int:
         return LATEST if self.as_of is None else self.as_of
 
-    def _within_span(self, encounter: Resource, counted: Sequence[Bounds]) -> list[Bounds]:
+    def _within_span(self, encounter: Resource, whole: Bounds, counted: Sequence[Bounds]) -> list[Bounds]:
         """Returns those of the Encounter's times that count that may overlap the span."""
-        whole = bounds_of(encounter.get("period"))
         # An Encounter without any time belongs to no known span, and cannot be found by date.
         lost = self.as_of is not None and whole.is_timeless and encounter.get("status") not in GOING_ON
         if lost or not whole.may_overlap(self.start, self._until):

@@ -33,14 +33,15 @@ def score(run: str, chunk: int, settings: Settings) -> None:
         features = opened.folder.read_frame(run_files.of_chunk(chunk, run_files.FEATURES))
         failures = _failures(opened, chunk)
         usable = features[~features["stay_id"].isin(failures)].reset_index(drop=True)
-        scores = _scores(usable, opened, chunk, _scoring(run, settings), stays)
+        hours = hours_at(usable, stays)
+        scores = _scores(usable, hours, opened, chunk, _scoring(run, settings), stays)
         opened.folder.write_frame(run_files.of_chunk(chunk, run_files.SCORES), scores)
         outcomes = _outcomes(stays, scores, failures)
         opened.folder.write_frame(run_files.of_chunk(chunk, run_files.OUTCOMES), outcomes)
         step.count(stays=len(stays))
         for outcome, mine in outcomes.groupby("outcome"):
             step.count_reasons(str(outcome), mine["reason"])
-    score_challenger(opened, chunk, usable, hours_at(usable, stays), settings)
+    score_challenger(opened, chunk, usable, hours, settings)
 
 
 @lru_cache(maxsize=1)
@@ -56,7 +57,9 @@ def _failures(opened: Run, chunk: int) -> dict[str, Reason]:
     return {**broken, **{stay: Reason.of(text) for stay, text in extraction.items()}}
 
 
-def _scores(features: pd.DataFrame, opened: Run, chunk: int, scoring: Scoring, stays: pd.DataFrame) -> pd.DataFrame:
+def _scores(
+    features: pd.DataFrame, hours: np.ndarray, opened: Run, chunk: int, scoring: Scoring, stays: pd.DataFrame
+) -> pd.DataFrame:
     """Returns one row per usable feature row; everything is joined by stay_id, nothing by position."""
     events = Events.of_frame(opened.folder.read_frame(run_files.of_chunk(chunk, run_files.EVENTS)))
     used_of = used_events(events, opened.condition, opened.as_of)
@@ -64,7 +67,7 @@ def _scores(features: pd.DataFrame, opened: Run, chunk: int, scoring: Scoring, s
     patients = [patient_of[stay_id] for stay_id in features["stay_id"]]
     used = [used_of.get(patient, NO_EVENTS) for patient in patients]
     values = features[list(opened.condition.columns)].to_numpy(dtype=float)
-    explained = scoring.explained(values, hours_at(features, stays), used)
+    explained = scoring.explained(values, hours, used)
     columns = {
         "stay_id": features["stay_id"],
         "patient_id": patients,

@@ -6,7 +6,6 @@ from wardround.adapters.models.store import ModelStore
 from wardround.core import run_files
 from wardround.errors import ModelError, TrainingError
 from wardround.evaluation.comparison import Comparison, Seen, ToJudge, compared, counted, judged
-from wardround.evaluation.results import BandShare
 from wardround.evaluation.tallies import Scores
 from wardround.results.bands import HIGH
 from wardround.settings import Settings
@@ -64,7 +63,7 @@ def require_gates(comparison: Comparison) -> None:
 def _comparison(run: Run, store: ModelStore, settings: Settings) -> Comparison:
     version = run.folder.read_json(run_files.VERSION)["version"]
     table, test = run.table, run.table.side(on_test=True)
-    candidate, live = store.load(run.condition, version), _live(run, store)
+    candidate, live = store.load(run.condition, version), _live(run, store, test)
     own = _scores(candidate, table)
     alone = ToJudge(compared(test.outcome, test.patients, own, None), counted(test.outcome, test.patients))
     common = _on_common_rows(test, own, live.model, table) if live.model else alone
@@ -78,7 +77,7 @@ def _comparison(run: Run, store: ModelStore, settings: Settings) -> Comparison:
         notes=_notes(candidate.card, live.model.card) if live.model else (),
         test=common.counts,
         metrics=common.metrics,
-        gates=judged(alone, common, _bands(candidate.card), not_compared, run.condition.promotion),
+        gates=judged(alone, common, candidate.card.bands, not_compared, run.condition.promotion),
     )
 
 
@@ -91,13 +90,13 @@ def _on_common_rows(test: Rows, candidate: Scores, live: ScoringModel, table: Ta
     return ToJudge(compared(rows.outcome, rows.patients, *scores), counts)
 
 
-def _live(run: Run, store: ModelStore) -> _Live:
+def _live(run: Run, store: ModelStore, test: Rows) -> _Live:
     record = store.live(run.condition.id)
     if record is None:
         return _Live(None, None, None)
     try:
         model = store.load(run.condition, record.version)
-        covered = run.table.side(on_test=True).covered_by(model.card.training_hours)
+        covered = test.covered_by(model.card.training_hours)
         if not covered.any():
             return _Live(record.version, None, "it covers none of the hours of these predictions")
         if not run.table.scored(model.can_score)[covered].all():
@@ -114,10 +113,6 @@ def _seen(live: ModelCard, test: Rows, data_digest: str, settings: Settings) -> 
 
 def _scores(model: ScoringModel, table: Table) -> Scores:
     return Scores(table.scored(model.predict), model.card.thresholds[HIGH])
-
-
-def _bands(card: ModelCard) -> tuple[BandShare, ...]:
-    return card.evaluation.bands if card.evaluation else ()
 
 
 def _notes(candidate: ModelCard, live: ModelCard) -> tuple[str, ...]:

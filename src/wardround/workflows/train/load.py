@@ -48,11 +48,12 @@ def _write_definitions(run: Run, sources: LabelSources) -> None:
     labels = definitions_of(run.label)
     if len(labels) == 1:
         return
+    # Drawn by the ids of the stays alone, so that it is the same for all definitions.
+    first = first_hours(sources.stays, run.task, run.request.seed)
     counts, frames = [], []
     for label in labels:
         known = outcomes(sources, label)
         task = task_of(label, run.request.at, run.request.horizon)
-        first = first_hours(sources.stays, task, run.request.seed)
         reasons = why_left_out(sources.stays, known, first, task, run.condition)
         named = {"onset": str(label.onset), "suspicion": label.suspicion}
         counts.append(Definition(**named, stays=counted(known, reasons)).model_dump(mode="json"))

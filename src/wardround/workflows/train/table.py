@@ -97,14 +97,15 @@ class Table:
 
     def features(self, fold: int = TEST) -> Iterator[pd.DataFrame]:
         """Yields the features of a fold's rows, in their order, some at a time."""
-        for batch in self._batches():
+        for batch in self._batches(["fold", *self.condition.columns]):
             mine = batch.loc[batch["fold"] == fold, list(self.condition.columns)]
             if len(mine):
                 yield mine.reset_index(drop=True)
 
     def some_of_test(self, most: int) -> pd.DataFrame:
         """Returns the features of at most so many rows of the test set, taken evenly."""
-        step = max(-(-len(self.side(on_test=True).frame) // most), 1)
+        rows = int((self.folder.read_frame(run_files.TABLE, columns=["fold"])["fold"] == TEST).sum())
+        step = max(-(-rows // most), 1)
         parts, seen = [], 0
         for features in self.features():
             parts.append(features[-seen % step :: step])
@@ -147,15 +148,16 @@ class Table:
     def _features_of(self, chosen: np.ndarray) -> pd.DataFrame:
         columns = list(self.condition.columns)
         values, read, kept = np.empty((int(chosen.sum()), len(columns))), 0, 0
-        for batch in self._batches():
+        for batch in self._batches(columns):
             mine = batch.loc[chosen[read : read + len(batch)], columns].to_numpy(dtype=float)
             values[kept : kept + len(mine)] = mine
             read, kept = read + len(batch), kept + len(mine)
         return pd.DataFrame(values, columns=columns, copy=False)
 
-    def _batches(self) -> Iterator[pd.DataFrame]:
+    def _batches(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Yields some rows at a time, with all columns or only these."""
         with self.folder.reading(run_files.TABLE) as file:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=ROWS_AT_ONCE):
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=ROWS_AT_ONCE, columns=columns):
                 yield batch.to_pandas()
 
 

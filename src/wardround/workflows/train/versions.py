@@ -170,7 +170,7 @@ def _test_side(both: tuple[ScoringModel, ...], mimic: Path | None, settings: Set
 
 def _request_of(card: ModelCard, mimic: Path) -> TrainingRequest:
     """Returns the request that made the card's table, for this copy of MIMIC-IV."""
-    design = card.evaluation.design if card.evaluation else None
+    design = card.design
     stated = {
         "condition": card.condition,
         "mimic": mimic,

@@ -15,7 +15,7 @@ from wardround.settings import Settings
 from wardround.spec.base import format_duration
 from wardround.spec.digest import spec_digest
 from wardround.training.about import About
-from wardround.training.model import Flow, ModelCard, Side, Split
+from wardround.training.model import HOSPITAL_STAY, Flow, ModelCard, Side, Split
 from wardround.training.splits import FOLDS
 from wardround.workflows.train.run import Run, load_run, step_of
 from wardround.workflows.train.table import Rows
@@ -60,7 +60,7 @@ def _from_run(run: Run) -> dict[str, Any]:
         "columns": condition.columns,
         "spec_digest": spec_digest(condition),
         "label": run.label,
-        "horizon": format_duration(horizon) if horizon else "hospital_stay",
+        "horizon": format_duration(horizon) if horizon else HOSPITAL_STAY,
         "prediction_time": run.task.at,
         "training_hours": run.training_hours,
         "seed": request.seed,
