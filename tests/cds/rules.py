@@ -1,7 +1,8 @@
 """The rules of CDS Hooks that a JSON document must keep to: one schema for each kind, and the invariants of its models.
 
 Schemas: the specification 2.0.1, its sections on discovery, calling a service, the response and feedback. Invariants:
-`cds-r-1` and others, of the logical models in HL7's FHIR Tools IG. `summary` and `topic` as Inferno's test kit asks.
+the twelve of the logical models in HL7's FHIR Tools IG, cds-r-1 and 2, cds-resp-1 to 7, cds-fb-1 to 3; where a schema
+already holds one, it says so. `summary` and `topic` as Inferno's test kit asks.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +32,15 @@ TOPIC: Final = obj("code system", code=TEXT, system=TEXT, display=TEXT)
 ACTION: Final = obj(
     "type description", type={"enum": ["create", "update", "delete"]}, description=TEXT, resource=MAP, resourceId=TEXT
 )
-SUGGESTION: Final = obj("label", label=TEXT, uuid=UUID, isRecommended={"type": "boolean"}, actions=several(ACTION))
+SUGGESTION: Final = obj(
+    "label",
+    label=TEXT,
+    uuid=UUID,
+    isRecommended={"type": "boolean"},
+    actions=several(ACTION),
+    # cds-resp-7: it is one of these. New in 3.0.
+    actionSelectionBehavior={"enum": ["all", "any", "at-most-one"]},
+)
 LINK: Final = obj("label url type", label=TEXT, url=URL, type={"enum": ["absolute", "smart"]}, appContext=TEXT)
 CARD: Final = obj(
     "uuid summary indicator source",
@@ -72,11 +81,15 @@ OUTCOME: Final = {
     "additionalProperties": False,
 }
 _ID: Final = {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"}
+_USER: Final = {
+    "type": "string",
+    "pattern": r"^(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,64}$",
+}
 REQUEST: Final = obj(
     "hook hookInstance context",
     hook=TEXT,
     hookInstance=UUID,
-    context={"type": "object", "required": ["userId", "patientId"], "properties": {"userId": TEXT, "patientId": _ID}},
+    context={"type": "object", "required": ["userId", "patientId"], "properties": {"userId": _USER, "patientId": _ID}},
     fhirServer=URL,
     fhirAuthorization=obj(
         "access_token token_type expires_in scope subject",
@@ -93,9 +106,10 @@ REQUEST: Final = obj(
 FEEDBACK: Final = obj(
     "card outcome outcomeTimestamp",
     card=UUID,
+    # cds-fb-1: it is one of these.
     outcome={"enum": ["accepted", "overridden"]},
     acceptedSuggestions=several(obj("id", id=TEXT)),
-    overrideReason=MAP,
+    overrideReason=obj("", reason=CODING, userComment=TEXT),
     outcomeTimestamp={"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"},
 )
 SCHEMAS: Final = {
@@ -117,8 +131,12 @@ _OF_REQUESTS: Final[list[Invariant]] = [
 ]
 _OF_FEEDBACK: Final[list[Invariant]] = [
     (
-        "suggestions are accepted, and nothing else is",
+        "cds-fb-2: suggestions are accepted, and nothing else is",
         lambda one: (one["outcome"] == "accepted") == ("acceptedSuggestions" in one),
+    ),
+    (
+        "cds-fb-3: an override reason has a reason, a comment or both",
+        lambda one: "overrideReason" not in one or bool({"reason", "userComment"} & set(one["overrideReason"])),
     ),
     ("a reason is for overriding", lambda one: one["outcome"] == "overridden" or "overrideReason" not in one),
 ]

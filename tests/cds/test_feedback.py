@@ -67,6 +67,7 @@ def test_one_body_may_tell_of_several_cards_and_one_card_several_times(ehr: Ehr,
 
 
 def test_a_card_is_found_by_its_uuid_alone(ehr: Ehr, kept: Kept) -> None:
+    """Feedback names no call: see the report cds-hooks/docs 55."""
     card = ehr.card("p-a")["uuid"]
 
     assert send(ehr, {**OVERRIDDEN, "card": card.upper()}).status == 200

@@ -37,50 +37,38 @@ def test_what_every_call_must_have_is_named_where_it_is_missing_or_wrong(ehr: Eh
         assert key in said or key == "context"
 
 
-@pytest.mark.parametrize("key", ["userId", "patientId"])
-@pytest.mark.parametrize("value", [None, "", 4711, [MARK]])
-def test_every_context_names_the_user_and_the_patient(ehr: Ehr, key: str, value: Any) -> None:
-    context = {"userId": "Practitioner/one", "patientId": "p-a", key: value}
-    given = {name: one for name, one in context.items() if one is not None}
+ORDERS: Resource = {"selections": ["ServiceRequest/new"], "draftOrders": {"resourceType": "Bundle", "entry": []}}
+PATIENT: Resource = {"userId": "Practitioner/one", "patientId": "p-a"}
+CONTEXTS: dict[str, Resource] = {
+    "patient-view": PATIENT,
+    "encounter-start": {**PATIENT, "encounterId": "e-a"},
+    "encounter-discharge": {**PATIENT, "encounterId": "e-a"},
+    "order-select": {**PATIENT, **ORDERS},
+}
+"""What each hook requires."""
 
-    assert key in refused(ehr, ehr.call(context=given))
+
+@pytest.mark.parametrize(("hook", "key"), [(hook, key) for hook, required in CONTEXTS.items() for key in required])
+def test_what_a_hook_requires_is_named_where_it_is_missing_or_wrong(ehr_of_all_hooks: Ehr, hook: str, key: str) -> None:
+    for value in (None, "", 4711, [4711, MARK], {"x": MARK}):
+        given = {name: one for name, one in {**CONTEXTS[hook], key: value}.items() if one is not None}
+        body = ehr_of_all_hooks.call(hook=hook, context=given)
+        said = refused(ehr_of_all_hooks, body, "sepsis-risk" if hook == "patient-view" else f"sepsis-{hook}")
+        # Of what a Bundle lacks, it is said where.
+        assert key in said or (key == "draftOrders" and "resourceType" in said), value
 
 
 @pytest.mark.parametrize("key", ["patientId", "encounterId"])
 @pytest.mark.parametrize("value", [f"Patient/{MARK}", f"{MARK}?_id=", "x" * 65, "ä", "{{Patient.id}}"])
 def test_ids_are_bare(ehr: Ehr, key: str, value: str) -> None:
+    """Braces of a template that a client did not fill never reach a server: see the report cds-hooks/sandbox 38."""
     assert key in refused(ehr, ehr.call(context={"userId": "Practitioner/one", "patientId": "p-a", key: value}))
 
 
-@pytest.mark.parametrize("hook", ["encounter-start", "encounter-discharge"])
-@pytest.mark.parametrize("value", [None, "", 4711])
-def test_these_hooks_name_an_encounter(ehr_of_all_hooks: Ehr, hook: str, value: Any) -> None:
-    context = {"userId": "Practitioner/one", "patientId": "p-a"} | ({} if value is None else {"encounterId": value})
+def test_drafts_of_orders_are_a_bundle(ehr_of_all_hooks: Ehr) -> None:
+    context = {**CONTEXTS["order-select"], "draftOrders": {"resourceType": MARK}}
 
-    body = ehr_of_all_hooks.call(hook=hook, context=context)
-
-    assert "encounterId" in refused(ehr_of_all_hooks, body, f"sepsis-{hook}")
-
-
-ORDERS: Resource = {"selections": ["ServiceRequest/new"], "draftOrders": {"resourceType": "Bundle", "entry": []}}
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("selections", None),
-        ("selections", MARK),
-        ("selections", [4711]),
-        ("draftOrders", None),
-        ("draftOrders", MARK),
-        ("draftOrders", {"resourceType": MARK}),
-    ],
-)
-def test_a_selected_order_comes_with_all_drafts(ehr_of_all_hooks: Ehr, key: str, value: Any) -> None:
-    context = {"userId": "Practitioner/one", "patientId": "p-a", **ORDERS, key: value}
-    body = ehr_of_all_hooks.call(hook="order-select", context={k: v for k, v in context.items() if v is not None})
-
-    assert key in refused(ehr_of_all_hooks, body, "sepsis-order-select") or isinstance(value, dict)
+    assert refused(ehr_of_all_hooks, ehr_of_all_hooks.call(hook="order-select", context=context), "sepsis-order-select")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +152,9 @@ def test_extensions_and_unknown_keys_are_left_alone(ehr: Ehr) -> None:
     extension = {"com.example.more": {"deep": [1, None, {}]}}
     context = {"userId": "Practitioner/one", "patientId": "p-a", "extension": extension, "other": 1}
 
-    assert ehr.card(context=context, extension=extension, another=[None])["indicator"] == "critical"
+    answer = ehr.send(ehr.call(context=context, extension=extension, another=[None]))
+
+    assert orjson.loads(answer.body)["cards"][0]["indicator"] == "critical"
 
 
 @pytest.fixture(scope="module")
@@ -174,4 +164,4 @@ def door_of_all_hooks(home_with: Callable[..., Settings]) -> Door:
 
 @pytest.fixture
 def ehr_of_all_hooks(ehr: Ehr, door_of_all_hooks: Door, kept: Kept) -> Ehr:
-    return Ehr(ehr.icu, keeping_in(door_of_all_hooks, kept))
+    return ehr.before(keeping_in(door_of_all_hooks, kept))

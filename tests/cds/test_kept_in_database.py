@@ -99,7 +99,7 @@ def at(ehr: Ehr, door: Door) -> Callable[[Keeping], Ehr]:
     """at(keeping) is the EHR in front of a door that keeps its calls there."""
 
     def in_front(keeping: Keeping) -> Ehr:
-        return Ehr(ehr.icu, replace(door, means=replace(door.means, keeping=keeping)))
+        return ehr.before(replace(door, means=replace(door.means, keeping=keeping)))
 
     return in_front
 
@@ -156,10 +156,10 @@ def test_processes_that_decide_at_once_alert_once_for_each_stay(store, tmp_path)
 def test_any_calls_at_any_worker_are_told_as_the_policy_says(
     calls: list[tuple[str, int]], ehr: Ehr, door: Door, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    by_rule = Ehr(ehr.icu, keeping_in(door, Kept()))
+    by_rule = ehr.before(keeping_in(door, Kept()))
     with ExitStack() as stack:
         store = Store(database_in(tmp_path_factory.mktemp("store")), stack)
-        workers = [Ehr(ehr.icu, replace(door, means=replace(door.means, keeping=store.worker()))) for _ in range(2)]
+        workers = [ehr.before(replace(door, means=replace(door.means, keeping=store.worker()))) for _ in range(2)]
         for number, (patient, hours) in enumerate(calls):
             # The hours are in any order: calls overtake each other.
             expected = by_rule.card(patient, after=hours * HOUR)
@@ -169,7 +169,6 @@ def test_any_calls_at_any_worker_are_told_as_the_policy_says(
 
 def test_a_card_is_kept_with_what_it_rests_on_and_without_a_patient(store, at, tmp_path) -> None:
     ehr = at(store.worker())
-    ehr.issuer = "https://ehr.example.org"
 
     card = ehr.card("p-a", after=HOUR)
 

@@ -50,6 +50,7 @@ def test_too_little_data_is_said_with_what_would_be_enough(ehr: Ehr) -> None:
 
 @pytest.mark.parametrize("empty", [None, searchset([])])
 def test_an_empty_key_means_that_there_is_nothing(ehr: Ehr, empty: Any) -> None:
+    """A key that is missing is something else: see the reports cds-hooks/docs 157 and 366."""
     card = ehr.card(prefetch={**ehr.prefetch("p-a"), "observations": empty})
     assert card["extension"][RISK]["reason"] == "minimum_data"
 
@@ -63,6 +64,7 @@ def test_an_empty_key_means_that_there_is_nothing(ehr: Ehr, empty: Any) -> None:
     ("key", "named"), [("patient", "Patient"), ("encounters", "Encounters"), ("observations", "Observations")]
 )
 def test_what_the_server_refused_is_named_and_no_risk_is_told_from_the_rest(ehr: Ehr, key: str, named: str) -> None:
+    """An OperationOutcome broke services in the report hapi-fhir 6836."""
     card = ehr.card(prefetch={**ehr.prefetch("p-a"), key: OUTCOME})
 
     assert card["summary"] == "Sepsis risk: not known, data could not be read"
@@ -73,6 +75,7 @@ def test_what_the_server_refused_is_named_and_no_risk_is_told_from_the_rest(ehr:
 
 
 def test_a_search_that_was_cut_short_gives_no_risk(ehr: Ehr) -> None:
+    """What was sent in part was taken for all there is in the report cqf-ruler 536."""
     part = {
         **ehr.prefetch("p-a")["observations"],
         "link": [{"relation": "next", "url": "https://x.example.org/fhir?p=2"}],
@@ -86,6 +89,7 @@ def test_a_search_that_was_cut_short_gives_no_risk(ehr: Ehr) -> None:
 
 @pytest.mark.parametrize("key", ["patient", "encounters", "observations"])
 def test_what_is_absent_and_cannot_be_read_is_named_in_a_412(ehr: Ehr, key: str) -> None:
+    """Without a Patient, the service of the report cqf-ruler 535 answered 500."""
     prefetch = {name: one for name, one in ehr.prefetch("p-a").items() if name != key}
 
     answer = ehr.send(ehr.call("p-a", prefetch=prefetch))

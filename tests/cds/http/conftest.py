@@ -113,7 +113,7 @@ def _serving_in(folder: Path) -> Iterator[Serve]:
                 return answer(request)
 
             means = replace(_means(noting, issuers, used_tokens, folder), record=record, services=services or {})
-            return Served(stack.enter_context(_running(means, origins)), folder, asked)
+            return Served(stack.enter_context(running_app(means, origins)), folder, asked)
 
         yield start
 
@@ -127,7 +127,8 @@ def _means(answer: Any, issuers: list[Issuer] | None, database: Database, folder
 
 
 @contextmanager
-def _running(means: Means, origins: tuple[str, ...]) -> Iterator[str]:
+def running_app(means: Means, origins: tuple[str, ...] = ()) -> Iterator[str]:
+    """Serves the application in this process; gives its URL."""
     listening = listen("127.0.0.1", 0, "cds")
     server = uvicorn.Server(configured(create_app(means, origins)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -23,6 +23,7 @@ from tests.loopback import serving
 from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import USED_TOKENS
 from wardround.cds.http import app
+from wardround.cds.tokens import key_sets
 from wardround.cds.tokens.key_sets import LARGEST, PAUSE, FetchedKeys, NoKeys
 from wardround.cds.tokens.used_tokens import UsedTokens
 from wardround.demo.fhir_server.certificates import throw_away_certificate
@@ -123,6 +124,7 @@ def test_a_token_that_anybody_can_make_is_refused(guarded, caller, forged):
     ],
 )
 def test_claims_are_held_to_what_cds_hooks_says(guarded, caller, changes, status):
+    """`sand_man` is what an EHR of the report meld 11 names; exp, jti and iat are of cds-hooks/docs 188."""
     answer = guarded.call(caller.token(**changes))
     assert answer.status_code == status
     assert len(guarded.asked) == (status == 200)
@@ -161,6 +163,21 @@ def test_the_audience_follows_the_base_url_and_the_path_and_never_a_header(guard
         timeout=30,
     )
     assert got.status_code == 200
+
+
+def test_a_client_that_asks_for_the_services_without_a_token_first_learns_that_it_needs_one(guarded, caller):
+    """As one did in the report legacy-sandbox 82, with the audience of another service thereafter."""
+
+    def discovered(aud: str | None = None) -> requests.Response:
+        headers = {"Authorization": f"Bearer {caller.token(aud=aud)}"} if aud else {}
+        return requests.get(f"{guarded.url}/cds-services", headers=headers, timeout=30)
+
+    first = discovered()
+    assert (first.status_code, first.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert "a signed token is required" in diagnostics(first)
+    assert "audience" in diagnostics(discovered(CALLED))
+    assert guarded.asked == []
+    assert discovered(f"{BASE}/cds-services").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -374,7 +391,9 @@ def test_an_old_set_is_fetched_again_beside_the_calls_and_withdrawn_keys_are_gon
         assert answers == []
 
 
-def test_a_server_that_drips_its_keys_is_given_up(caller, caplog):
+def test_a_server_that_drips_its_keys_is_given_up(caller, caplog, monkeypatch):
+    monkeypatch.setattr(key_sets, "SECONDS", 0.3)
+
     def drip(line):
         line.send_response(200)
         line.send_header("Content-Length", "100000")
