@@ -1,5 +1,8 @@
 """What holds for every candidate: alone or in company, twice or once, a row gets one score that its parts explain."""
 
+from io import BytesIO
+
+import joblib
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -64,7 +67,7 @@ def test_a_value_on_a_threshold_of_a_forest_goes_the_same_way_alone_and_in_a_bat
     whole = np.round(INPUTS)
     forest = RandomForest.fit(whole, OUTCOME, seed=1)
     halves = np.concatenate([np.arange(-4, 4, 0.5)] * 20).reshape(-1, 1) * np.ones(COLUMNS)
-    assert np.isin(forest._nodes.threshold, halves).sum() > 100
+    assert np.isin(forest.nodes.threshold, halves).sum() > 100
     in_batch = forest.predict(halves)
     assert [forest.predict(halves[row : row + 1])[0] for row in range(len(halves))] == in_batch.tolist()
 
@@ -111,25 +114,26 @@ def test_the_usual_setting_is_the_first_and_another_is_used_as_given(fitted: Fit
 def test_a_regression_scores_as_scikit_learn_does_whatever_the_scale_of_its_columns() -> None:
     scaled = 50 + 10 * INPUTS
     fitted = LogisticRegression.fit(scaled, OUTCOME, 1)
-    assert fitted.predict(scaled) == pytest.approx(fitted.pipeline.predict_proba(scaled)[:, 1], abs=1e-12)
+    pipeline = joblib.load(BytesIO(fitted.dump()))
+    assert fitted.predict(scaled) == pytest.approx(pipeline.predict_proba(scaled)[:, 1], abs=1e-12)
     assert fitted.contributions(scaled).values.mean(axis=0) == pytest.approx(np.zeros(COLUMNS), abs=1e-9)
 
 
 def test_a_weaker_penalty_leaves_larger_coefficients() -> None:
     fits = [LogisticRegression.fit(INPUTS, OUTCOME, 1, {"C": weak}) for weak in (0.0005, 0.05, 0.5, 5.0)]
-    sizes = [abs(fitted.pipeline["regress"].coef_[0, 2]) for fitted in fits]
+    sizes = [abs(fitted.coefficients[2]) for fitted in fits]
     assert sizes == sorted(sizes)
     assert sizes[-1] > 2 * sizes[0]
 
 
 def test_a_forest_grows_as_its_setting_says_on_so_many_rows_at_most(monkeypatch) -> None:
     setting = {"n_estimators": 9, "min_samples_leaf": 4, "max_depth": 3, "max_features": 0.5}
-    forest = RandomForest.fit(INPUTS, OUTCOME, 1, setting).forest
+    forest = RandomForest.fit(INPUTS, OUTCOME, 1, setting).whole()
     assert len(forest.estimators_) == 9
     assert max(tree.get_depth() for tree in forest.estimators_) == 3
     assert (forest.min_samples_leaf, forest.max_features, forest.random_state) == (4, 0.5, 1)
     monkeypatch.setattr(random_forest, "_MOST_ROWS", 60)
-    few = RandomForest.fit(INPUTS, OUTCOME, 1, setting).forest
+    few = RandomForest.fit(INPUTS, OUTCOME, 1, setting).whole()
     assert [tree.tree_.weighted_n_node_samples[0] for tree in few.estimators_] == [60] * 9
 
 
@@ -138,7 +142,7 @@ def test_a_forest_explains_each_row_by_the_moves_down_its_trees() -> None:
         INPUTS, OUTCOME, 1, {"n_estimators": 5, "min_samples_leaf": 5, "max_depth": 4, "max_features": 0.5}
     )
     expected, bias = np.zeros((20, COLUMNS)), 0.0
-    for estimator in forest.forest.estimators_:
+    for estimator in forest.whole().estimators_:
         tree = estimator.tree_
         bias += tree.value[0, 0, 1] / 5
         for row in range(20):
@@ -155,9 +159,7 @@ def test_a_forest_explains_each_row_by_the_moves_down_its_trees() -> None:
 
 
 def test_boosting_takes_as_many_rounds_as_its_setting_says() -> None:
-    assert (
-        BoostedTrees.fit(INPUTS, OUTCOME, 1, {"max_depth": 2, "num_boost_round": 7}).booster.num_boosted_rounds() == 7
-    )
+    assert BoostedTrees.fit(INPUTS, OUTCOME, 1, {"max_depth": 2, "num_boost_round": 7}).trees.rounds == 7
 
 
 def test_the_stages_of_boosted_trees_are_the_fits_with_fewer_rounds() -> None:

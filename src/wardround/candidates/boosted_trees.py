@@ -5,19 +5,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
-import xgboost
 
 from wardround.candidates.base import Attribution, Contributions, Fitted, HyperParameters, Unit, probability
+from wardround.candidates.xgboost_library import THREADS, Matrix, Trees
 
-# One thread: on a busy machine, two threads that wait for each other took 25 times as long.
-_THREADS: Final = 1
 # No class weights, because they distort probabilities.
 _PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary:logistic",
     "tree_method": "hist",
     "lambda": 2.0,
     "colsample_bytree": 0.5,
-    "nthread": _THREADS,
+    "nthread": THREADS,
 }
 # For large data: leaves of many rows, few columns for each tree, and many slow rounds. A leaf must weigh 200, which is
 # 10,000 rows of which 2 % have the outcome; where the rows cannot fill such leaves it would learn nothing.
@@ -46,9 +44,9 @@ _SETTINGS: Final = (
 
 @dataclass(frozen=True)
 class BoostedTrees(Fitted):
-    """An XGBoost booster, stored in XGBoost's own format, which holds data and no code."""
+    """Trees in XGBoost's own format, which holds data and no code. Only `fit` needs XGBoost's Python package."""
 
-    booster: xgboost.Booster
+    trees: Trees
     title: ClassVar[str] = "XGBoost"
     unit: ClassVar[Unit] = "log-odds"
     explained_by: ClassVar[Attribution] = "shap"
@@ -60,59 +58,56 @@ class BoostedTrees(Fitted):
 
     @classmethod
     def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int, setting: HyperParameters | None = None) -> Self:
-        data = xgboost.DMatrix(inputs, outcome, nthread=_THREADS)
+        import xgboost
+
+        data = xgboost.DMatrix(inputs, outcome, nthread=THREADS)
         chosen = dict(setting or _SETTINGS[0])
         rounds = chosen.pop(_ROUNDS)
-        return cls(xgboost.train({**_PARAMETERS, **chosen, "seed": seed}, data, num_boost_round=rounds))
+        booster = xgboost.train({**_PARAMETERS, **chosen, "seed": seed}, data, num_boost_round=rounds)
+        return cls.parse(bytes(booster.save_raw(raw_format="ubj")))
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        return self._predicted(_matrix(inputs))
+        return self._predicted(Matrix(inputs))
 
     @classmethod
     def stages(cls, setting: HyperParameters) -> tuple[HyperParameters, ...]:
         return tuple({**setting, _ROUNDS: rounds} for rounds in reversed(_stops(int(setting[_ROUNDS]))))
 
     def predict_by_stage(self, inputs: np.ndarray) -> Iterator[np.ndarray]:
-        data, start, found = _matrix(inputs), 0, []
-        for stop in _stops(self.booster.num_boosted_rounds()):
+        data, start, found = Matrix(inputs), 0, []
+        for stop in _stops(self.trees.rounds):
             # The log-odds of the rounds before are where those of the next ones start, so that each is run once.
-            margin = self.booster.predict(data, output_margin=True, iteration_range=(start, stop))
-            data.set_base_margin(margin)
-            found.append(probability(np.asarray(margin, dtype=float)))
+            log_odds = self.trees.predict(data, "log-odds", (start, stop))
+            data.start_from(log_odds)
+            found.append(probability(log_odds.astype(float)))
             start = stop
         yield from reversed(found)
 
     def contributions(self, inputs: np.ndarray) -> Contributions:
-        return self._contributed(_matrix(inputs), inputs.shape)
+        return self._contributed(Matrix(inputs), inputs.shape)
 
     def explained(self, inputs: np.ndarray) -> tuple[np.ndarray, Contributions]:
         # For one stay, making the matrix takes as long as asking the trees.
-        data = _matrix(inputs)
+        data = Matrix(inputs)
         return self._predicted(data), self._contributed(data, inputs.shape)
 
-    def _predicted(self, data: xgboost.DMatrix) -> np.ndarray:
-        return np.asarray(self.booster.predict(data), dtype=float)
+    def _predicted(self, data: Matrix) -> np.ndarray:
+        return self.trees.predict(data, "probability").astype(float)
 
-    def _contributed(self, data: xgboost.DMatrix, shape: tuple[int, ...]) -> Contributions:
+    def _contributed(self, data: Matrix, shape: tuple[int, ...]) -> Contributions:
         if not shape[0]:
             return Contributions(np.zeros(shape), 0.0)
-        parts = np.asarray(self.booster.predict(data, pred_contribs=True), dtype=float)
+        parts = self.trees.predict(data, "contributions").astype(float)
         return Contributions(np.ascontiguousarray(parts[:, :-1]), float(parts[0, -1]))
 
     def dump(self) -> bytes:
-        return bytes(self.booster.save_raw(raw_format="ubj"))
+        return self.trees.content
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
-        booster = xgboost.Booster({"nthread": _THREADS})
-        booster.load_model(bytearray(content))
-        return cls(booster)
+        return cls(Trees(content))
 
 
 def _stops(rounds: int) -> list[int]:
     """Returns the numbers of rounds to look at, the last of which is all of them."""
     return [*range(_EVERY, rounds, _EVERY), rounds]
-
-
-def _matrix(inputs: np.ndarray) -> xgboost.DMatrix:
-    return xgboost.DMatrix(inputs, nthread=_THREADS)

@@ -7,17 +7,20 @@ exact SHAP values of 200 deep trees take a hundred times as long, 6 to 8 ms per 
 less than 3 ms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from io import BytesIO
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
-import joblib
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
 
 from wardround.candidates.base import Attribution, Contributions, Fitted, HyperParameters, Unit
+from wardround.candidates.forest_nodes import ForestNodes, TreeArrays
+from wardround.candidates.scikit_learn_file import numbers_in
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier
 
 # One thread: scikit-learn's threads reset the process's warning filters under each other (`sklearn.utils.parallel`), so
 # that on a busy machine a fit fails with its own warning, or leaves the process without filters.
@@ -25,7 +28,9 @@ _THREADS: Final = 1
 # The most rows that a tree sees: on the whole of MIMIC-IV, more would cost hours and change little.
 _MOST_ROWS: Final = 50_000
 _ROWS_AT_ONCE: Final = 2048  # how many rows have their sums in memory at once
-_FEW_ROWS: Final = 24  # up to this many rows, going down all trees at once is faster
+# Up to this many rows, going down all trees at once takes less time than loading scikit-learn, which more rows need:
+# for the 200 of a screening's chunk 5 ms instead of 3, once loaded, and for one row a fifth.
+_FEW_ROWS: Final = 400
 # Sizeable leaves: small ones memorise single patients.
 _TREES: Final = {"n_estimators": 200}
 _SETTINGS: Final = (
@@ -40,9 +45,13 @@ _SETTINGS: Final = (
 
 @dataclass(frozen=True)
 class RandomForest(Fitted):
-    """A forest of shallow trees with sizeable leaves, without class weights: they would distort the probabilities."""
+    """A forest of shallow trees with sizeable leaves, without class weights: they would distort the probabilities.
 
-    forest: RandomForestClassifier
+    `whole` gives scikit-learn's own forest, for many rows and for its file.
+    """
+
+    nodes: ForestNodes
+    whole: "Callable[[], RandomForestClassifier]"
     title: ClassVar[str] = "Random forest"
     unit: ClassVar[Unit] = "probability"
     explained_by: ClassVar[Attribution] = "path_attribution"
@@ -53,6 +62,8 @@ class RandomForest(Fitted):
 
     @classmethod
     def fit(cls, inputs: np.ndarray, outcome: np.ndarray, seed: int, setting: HyperParameters | None = None) -> Self:
+        from sklearn.ensemble import RandomForestClassifier
+
         chosen = setting or _SETTINGS[0]
         forest = RandomForestClassifier(
             **chosen,
@@ -60,7 +71,9 @@ class RandomForest(Fitted):
             n_jobs=_THREADS,
             random_state=seed,
         )
-        return cls(forest.fit(inputs, outcome))
+        forest.fit(inputs, outcome)
+        stored = (one.tree_.__getstate__() for one in forest.estimators_)
+        return cls(ForestNodes.of(TreeArrays(tree["nodes"], tree["values"]) for tree in stored), lambda: forest)
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         return self._predicted(self._leaves(inputs))
@@ -78,11 +91,11 @@ class RandomForest(Fitted):
         total = np.empty(leaves.shape[1])
         for start in range(0, len(total), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
-            total[rows] = np.add.accumulate(self._nodes.probability[leaves[:, rows]], axis=0)[-1]
+            total[rows] = np.add.accumulate(self.nodes.probability[leaves[:, rows]], axis=0)[-1]
         return total / len(leaves)
 
     def _contributed(self, leaves: np.ndarray, shape: tuple[int, ...]) -> Contributions:
-        nodes, node = self._nodes, leaves
+        nodes, node = self.nodes, leaves
         rows, columns = shape
         row = np.broadcast_to(np.arange(rows), node.shape)
         total = np.zeros(rows * columns)
@@ -100,76 +113,25 @@ class RandomForest(Fitted):
         """Returns trees x rows: the leaf that each row falls into, numbered across all trees."""
         exact = np.ascontiguousarray(inputs, dtype=np.float32)
         if len(exact) <= _FEW_ROWS:
-            return self._nodes.leaves(exact)
-        trees = zip(self.forest.estimators_, self._nodes.roots, strict=True)
+            return self.nodes.leaves(exact)
+        trees = zip(self.whole().estimators_, self.nodes.roots, strict=True)
         return np.array([estimator.tree_.apply(exact) + root for estimator, root in trees])
 
-    @cached_property
-    def _nodes(self) -> "_Nodes":
-        return _Nodes.of([estimator.tree_ for estimator in self.forest.estimators_])
-
     def dump(self) -> bytes:
+        import joblib
+
         file = BytesIO()
-        joblib.dump(self.forest, file, compress=3)
+        joblib.dump(self.whole(), file, compress=3)
         return file.getvalue()
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
-        return cls(joblib.load(BytesIO(content)))
+        @cache
+        def whole() -> "RandomForestClassifier":
+            import joblib
 
+            forest: RandomForestClassifier = joblib.load(BytesIO(content))
+            return forest
 
-@dataclass(frozen=True)
-class _Nodes:
-    """The nodes of all trees, one tree after another.
-
-    Attributes:
-        roots: where each tree begins.
-        parent: the node above; -1 for a root.
-        column: the column that an inner node splits on.
-        threshold: the highest value that goes to the first child.
-        children: nodes x 2; -1 for a leaf.
-        probability: the probability of the outcome in each node.
-    """
-
-    roots: np.ndarray
-    parent: np.ndarray
-    column: np.ndarray
-    threshold: np.ndarray
-    children: np.ndarray
-    probability: np.ndarray
-
-    @classmethod
-    def of(cls, trees: Sequence[Any]) -> Self:
-        roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
-        children = np.concatenate(
-            [
-                np.stack((tree.children_left, tree.children_right), axis=1) + root * (tree.children_left >= 0)[:, None]
-                for tree, root in zip(trees, roots, strict=True)
-            ]
-        )
-        inner = np.flatnonzero(children[:, 0] >= 0)
-        parent = np.full(len(children), -1)
-        parent[children[inner]] = inner[:, None]
-        return cls(
-            roots,
-            parent,
-            np.concatenate([tree.feature for tree in trees]),
-            np.concatenate([tree.threshold for tree in trees]),
-            children,
-            np.concatenate([tree.value[:, 0, 1] for tree in trees]),
-        )
-
-    def leaves(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns trees x rows: the leaf that each row falls into, by going down all trees at once.
-
-        For a few rows this takes a tenth of the time of going through 200 trees one after another.
-        """
-        node = np.repeat(self.roots, len(inputs))
-        row = np.tile(np.arange(len(inputs)), len(self.roots))
-        going = np.flatnonzero(self.children[node, 0] >= 0)
-        while len(going):
-            at = node[going]
-            right = inputs[row[going], self.column[at]] > self.threshold[at]
-            node[going] = at = self.children[at, right.astype(np.int64)]
-            going = going[self.children[at, 0] >= 0]
-        return node.reshape(len(self.roots), len(inputs))
+        trees = (one.tree_ for one in numbers_in(content).estimators_)
+        return cls(ForestNodes.of(TreeArrays(tree.nodes, tree.values) for tree in trees), whole)
