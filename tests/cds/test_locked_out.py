@@ -37,6 +37,19 @@ def test_the_second_call_within_the_lock_out_repeats_the_risk_in_an_info_card(eh
     assert not {"overrideReasons", "suggestions"} & set(again)
 
 
+@pytest.mark.parametrize(
+    ("after", "shown"),
+    [(-timedelta(seconds=5), "just now"), (timedelta(seconds=59), "just now"), (timedelta(minutes=1), "1 min ago")],
+)
+def test_what_was_shown_a_moment_ago_was_shown_just_now(ehr: Ehr, after: timedelta, shown: str) -> None:
+    ehr.card("p-a")
+
+    again = ehr.card("p-a", after=after)
+
+    assert again["summary"] == f"Sepsis risk: HIGH (89%), as shown {shown}"
+    assert f"A card about this stay was shown {shown}, with the band" in again["detail"]
+
+
 @pytest.mark.parametrize("patient", ["p-a", "p-low"])
 def test_a_call_that_nobody_waits_for_any_more_tells_nobody_and_locks_nothing_out(
     ehr: Ehr, kept: Kept, patient: str

@@ -22,7 +22,16 @@ from wardround.sources.fhir import encounters, observation, observations
 
 @pytest.mark.parametrize(
     ("hours", "words"),
-    [(0.5, "30 min"), (1.4, "1 h"), (23.4, "23 h"), (23.6, "1 d 0 h"), (76, "3 d 4 h"), (float("nan"), "–")],
+    [
+        (0.001, "less than 1 min"),
+        (0.5, "30 min"),
+        (0.999, "1 h"),
+        (1.4, "1 h"),
+        (23.4, "23 h"),
+        (23.6, "1 d 0 h"),
+        (76, "3 d 4 h"),
+        (float("nan"), "–"),
+    ],
 )
 def test_hours_become_minutes_hours_or_days(hours: float, words: str) -> None:
     assert span(hours) == words

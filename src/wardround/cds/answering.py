@@ -63,11 +63,19 @@ class Means:
 
 @dataclass(frozen=True)
 class _Said:
-    """What is said to a call: what became of it, the cards, and what the model says of the stay, if it was asked."""
+    """What is said to a call.
+
+    Attributes:
+        outcome: what became of it.
+        cards: what people are shown.
+        scored: what the model says of the stay, if it was asked.
+        repeats: the uuid of the card whose risk is repeated; empty if none is.
+    """
 
     outcome: Outcome
     cards: list[Card]
     scored: Scored | None = None
+    repeats: str = ""
 
 
 def answer_call(service: Service, request: Request, means: Means) -> Answer:
@@ -216,7 +224,7 @@ class _Answering:
             if last is None or decided is Verdict.NOTIFY:
                 said = _Said("card", [cards.risk(about, scored)], scored)
                 return Told(self._answer(about, said), Notification(now, now, stated.band))
-            said = _Said("locked_out", [cards.still(about, scored, *last, now)], scored)
+            said = _Said("locked_out", [cards.still(about, scored, last.notification, now)], scored, last.card)
             return Told(self._answer(about, said), None)
 
         try:
@@ -243,7 +251,8 @@ class _Answering:
     def _answer(self, about: About, said: _Said) -> Answer:
         # Of a condition in mode shadow nobody learns the score.
         shown = None if said.outcome == "shadow" else said.scored
-        body = {"cards": said.cards, "extension": told(about, said.outcome, shown)}
+        for_programs = told(about, said.outcome, shown, said.repeats)
+        body = {"cards": [{**card, "extension": for_programs} for card in said.cards], "extension": for_programs}
         return Answer(200, orjson.dumps(body), self._call(said))
 
     def _call(self, said: _Said) -> Call:

@@ -40,6 +40,7 @@ _BEGINS: Final = {
     UNCERTAIN_BEGIN: "the begin in the hospital is a date, or a time without a zone",
 }
 _HOUR: Final = timedelta(hours=1)
+_MINUTE: Final = timedelta(minutes=1)
 
 
 def summary(condition: Condition, what: str) -> str:
@@ -60,8 +61,8 @@ def percent(score: float) -> str:
 
 
 def ago(earlier: datetime, now: datetime) -> str:
-    """Returns how long before `now` it was: `2 h ago`."""
-    return f"{span(max((now - earlier) / _HOUR, 0.0))} ago"
+    """Returns how long before `now` it was: `2 h ago`, `just now`; calls overtake each other, so it may be later."""
+    return "just now" if now - earlier < _MINUTE else f"{span((now - earlier) / _HOUR)} ago"
 
 
 def hours(time: timedelta) -> str:

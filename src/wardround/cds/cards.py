@@ -53,10 +53,11 @@ class About:
     why_not: str = ""
 
 
-def told(about: About, outcome: Outcome, scored: Scored | None) -> dict[str, Any]:
+def told(about: About, outcome: Outcome, scored: Scored | None, repeats: str = "") -> dict[str, Any]:
     """Returns what became of a call, for programs: the exact probability and its band, if there is one.
 
-    It stands in each card and beside the cards, so that an empty list of cards says what it means.
+    It stands in each card and beside the cards, so that an empty list of cards says what it means. `repeats` is the
+    uuid of the card whose risk is repeated.
     """
     known: dict[str, Any] = {
         "condition": about.condition.id,
@@ -66,6 +67,7 @@ def told(about: About, outcome: Outcome, scored: Scored | None) -> dict[str, Any
         "reason": about.why_not,
         "patientId": about.patient_id,
         "encounterId": about.stay_id,
+        "repeats": repeats,
     }
     if scored is not None:
         known |= {"band": scored.explained.stated.band, "reason": scored.explained.stated.why}
@@ -78,7 +80,7 @@ def told(about: About, outcome: Outcome, scored: Scored | None) -> dict[str, Any
 def risk(about: About, scored: Scored) -> Card:
     """Returns the card about a risk."""
     band, bedside = scored.explained.stated.band, about.condition.bedside
-    card = _card(about, "low" if band == LOW else "card", scored, _risk_in_words(scored), _detail(about, scored))
+    card = _card(about, _risk_in_words(scored), _detail(about, scored))
     card["indicator"] = _INDICATORS[band]
     if band == LOW:
         return card
@@ -94,8 +96,8 @@ def risk(about: About, scored: Scored) -> Card:
     return {key: value for key, value in card.items() if value}
 
 
-def still(about: About, scored: Scored, last: Notification, shown_on: str, now: datetime) -> Card:
-    """Returns the card that repeats, without alerting anybody again, what card `shown_on` told of the stay before."""
+def still(about: About, scored: Scored, last: Notification, now: datetime) -> Card:
+    """Returns the card that repeats, without alerting anybody again, what a card told of the stay before."""
     shown = f"shown {words.ago(last.at, now)}"
     same = last.band == scored.explained.stated.band
     said = f"as {shown}" if same else f"{last.band.upper()} was {shown}"
@@ -105,9 +107,7 @@ def still(about: About, scored: Scored, last: Notification, shown_on: str, now: 
         f" {words.hours(about.condition.lock_out)} have passed.",
         _detail(about, scored),
     )
-    card = _card(about, "locked_out", scored, f"{_risk_in_words(scored)}, {said}", detail)
-    card["extension"][EXTENSION]["repeats"] = shown_on
-    return card
+    return _card(about, f"{_risk_in_words(scored)}, {said}", detail)
 
 
 def indeterminate(about: About, scored: Scored, covered: TrainingHours | None) -> Card:
@@ -121,34 +121,29 @@ def indeterminate(about: About, scored: Scored, covered: TrainingHours | None) -
         what, because = "not known, too little data", words.too_little(condition)
     else:
         what, because = "not known, an input is missing", "The model cannot be asked without it."
-    outcome: Outcome = "outside_training_hours" if why == OUTSIDE_TRAINING_HOURS else "indeterminate"
-    return _without_score(about, outcome, what, because, missing, words.set_aside(scored.set_aside), scored=scored)
+    return _without_score(about, what, because, missing, words.set_aside(scored.set_aside))
 
 
 def suspended(about: About) -> Card:
     """Returns the card that says that the condition is switched off."""
-    return _without_score(
-        about, "suspended", "switched off", "The people responsible have switched it off; no risk is computed."
-    )
+    return _without_score(about, "switched off", "The people responsible have switched it off; no risk is computed.")
 
 
 def tried_out(about: About) -> Card:
     """Returns the card of a condition in mode shadow, whose scores reach nobody."""
-    return _without_score(
-        about, "shadow", "not shown yet", "It is being tried out: scores are computed and shown to nobody."
-    )
+    return _without_score(about, "not shown yet", "It is being tried out: scores are computed and shown to nobody.")
 
 
 def no_stay(about: About) -> Card:
     """Returns the card of a patient who is not in intensive care."""
     because = "The patient has no current stay in intensive care."
-    return _without_score(about, "no_stay", "not for this patient", because, words.for_whom(about.condition))
+    return _without_score(about, "not for this patient", because, words.for_whom(about.condition))
 
 
 def not_eligible(about: About) -> Card:
     """Returns the card of a patient whose stay is not scored."""
     because = words.why_not_this_stay(about.why_not)
-    return _without_score(about, "not_eligible", "not for this patient", because, words.for_whom(about.condition))
+    return _without_score(about, "not for this patient", because, words.for_whom(about.condition))
 
 
 def not_screened(about: About, latest: Screened | None, recent: bool) -> Card:
@@ -168,32 +163,31 @@ def not_screened(about: About, latest: Screened | None, recent: bool) -> Card:
             f"The latest scheduled screening with a result for this stay is of {words.moment(latest.as_of, condition)},"
             f" more than {within} ago."
         )
-    return _without_score(about, "not_screened", what, because, words.NOT_LOW)
+    return _without_score(about, what, because, words.NOT_LOW)
 
 
 def not_read(about: About, lacking: Sequence[str]) -> Card:
     """Returns the card of a call whose data could not be read; `lacking`: the keys of prefetch, or what else."""
     names = dict.fromkeys(words.sent_as(key, about.condition) for key in lacking)
     because = words.listed("Refused by the server of the EHR, or incomplete", names)
-    return _without_score(about, "not_read", "not known, data could not be read", because, words.NOT_LOW)
+    return _without_score(about, "not known, data could not be read", because, words.NOT_LOW)
 
 
 def failed(about: About) -> Card:
     """Returns the card of a call that could not be computed."""
     return _without_score(
         about,
-        "failed",
         "not known, it could not be computed",
         "Something went wrong in Wardround, and its log says what.",
         words.NOT_LOW,
     )
 
 
-def _without_score(about: About, outcome: Outcome, what: str, *texts: str, scored: Scored | None = None) -> Card:
-    return _card(about, outcome, scored, what, words.paragraphs(*texts, *_ending(about)))
+def _without_score(about: About, what: str, *texts: str) -> Card:
+    return _card(about, what, words.paragraphs(*texts, *_ending(about)))
 
 
-def _card(about: About, outcome: Outcome, scored: Scored | None, what: str, detail: str) -> Card:
+def _card(about: About, what: str, detail: str) -> Card:
     topic = about.condition.outcome.coding[0]
     source = {"label": "Wardround", "url": about.model_card, "topic": topic.model_dump()}
     return {
@@ -202,7 +196,6 @@ def _card(about: About, outcome: Outcome, scored: Scored | None, what: str, deta
         "detail": detail,
         "indicator": "info",
         "source": {key: value for key, value in source.items() if value},
-        "extension": told(about, outcome, scored),
     }
 
 

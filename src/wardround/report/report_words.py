@@ -153,8 +153,9 @@ def span(hours: float) -> str:
     """Formats a number of hours for readers: `40 min`, `14 h`, `3 d 4 h`; `–` if unknown."""
     if hours != hours:
         return "–"
-    if hours < 1:
-        return f"{hours * 60:.0f} min"
+    minutes = round(hours * 60)
+    if minutes < 60:
+        return f"{minutes} min" if minutes else "less than 1 min"
     days, rest = divmod(round(hours), 24)
     return f"{days} d {rest} h" if days else f"{rest} h"
 
