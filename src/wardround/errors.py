@@ -87,7 +87,7 @@ class TrainingError(WardroundError):
 
 
 class RunIncomplete(WardroundError):
-    """A run ended, but stays failed or the server does not hold what the ledger says was written."""
+    """A run ended, but stays failed, or the server does not hold what it should: as written, or as retracted."""
 
     exit_code = 11
 

@@ -10,9 +10,12 @@ from typing import Any
 
 import orjson
 import pytest
+import yaml
 from tests.cds.conftest import Ehr, keeping_in
 from tests.cds.kept import Kept
+from tests.cds.test_cards import retrained
 from tests.fixtures.icu import AS_OF, Icu
+from tests.fixtures.installation import FEW_FEATURES
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.cds.door import Door
@@ -32,6 +35,7 @@ from wardround.workflows.retract import retract
 from wardround.workflows.screen import Means, ScreeningRequest, screen
 
 NOBODY = "http://127.0.0.1:1/fhir"
+MINUTE = timedelta(minutes=1)
 DOOR = {"system": "urn:wardround:door", "code": "bedside"}
 
 
@@ -51,8 +55,8 @@ class Site:
 
         return Record(self.settings, self.ehr.door.servers, self.ehr.door.means.live, tell)
 
-    def answer(self, patient: str = "p-a", **changed: Any) -> Answer:
-        return self.ehr.send(self.ehr.call(patient, **{"fhirServer": self.url, **changed}))
+    def answer(self, patient: str = "p-a", after: timedelta = timedelta(), **changed: Any) -> Answer:
+        return self.ehr.send(self.ehr.call(patient, **{"fhirServer": self.url, **changed}), after=after)
 
     def write(self, *results: Result | None) -> None:
         with self.record.writing() as writing:
@@ -129,17 +133,64 @@ def test_the_same_result_is_written_once_however_often_it_is_tried(site: Site) -
     site.write(answer.result, answer.result)
     site.write(answer.result)
 
-    assert site.told == [("written", "")] * 3
+    assert site.told == [("written", ""), ("repeated", ""), ("repeated", "")]
     assert (len(site.held()), len(site.held("Provenance")), len(site.held("Device"))) == (1, 1, 1)
 
 
-def test_what_somebody_withdrew_is_not_written_again(site: Site) -> None:
+def test_a_chart_that_is_opened_again_adds_no_result_for_minutes_unless_something_new_is_known(site: Site) -> None:
+    for minutes in (0, 4, 9.9):
+        site.write(site.answer(after=minutes * MINUTE).result)
+    assert [became for became, _ in site.told] == ["written", "repeated", "repeated"]
+    assert [one["occurrenceDateTime"] for one in site.held()] == ["2026-01-02T05:00:00Z"]
+
+    site.ehr.icu.lactate("p-a", "again", 5.9, hours=-0.15)
+    site.write(site.answer(after=9.9 * MINUTE).result)
+    assert len(site.held()) == 2
+
+    site.write(site.answer(after=10 * MINUTE).result)
+    assert (len(site.held()), len(site.held("Provenance"))) == (3, 3)
+    assert [became for became, _ in site.told] == ["written", "repeated", "repeated", "written", "written"]
+
+
+def test_hours_of_the_stay_that_go_on_are_nothing_new(
+    site: Site, home_with: Callable[..., Settings], tmp_path: Path
+) -> None:
+    features = {**yaml.safe_load(FEW_FEATURES), "demographics": ["age", "sex", "hours_in_unit"]}
+    settings = home_with(features=features)
+    settings = replace(settings, models=retrained(settings, tmp_path / "models"))
+    site.ehr.door = Door.of(settings, Kept(), servers=site.ehr.door.servers.listed)
+
+    first, second = site.answer(), site.answer(after=5 * MINUTE)
+
+    assert first.call is not None
+    assert second.call is not None
+    assert first.result is not None
+    assert second.result is not None
+    assert first.call.inputs_digest != second.call.inputs_digest
+    assert first.result.rests_on == second.result.rests_on
+
+
+def test_a_result_without_its_provenance_is_completed(site: Site) -> None:
+    site.write(site.answer().result)
+    (provenance,) = site.held("Provenance")
+    with FhirClient(FhirEndpoint(site.url)) as client:
+        client.batch([{"request": {"method": "DELETE", "url": f"Provenance/{provenance['id']}"}}])
+
+    site.write(site.answer().result)
+
+    assert site.told == [("written", "")] * 2
+    assert (len(site.held()), len(site.held("Provenance"))) == (1, 1)
+
+
+@pytest.mark.parametrize("by", ["a person", "wardround retract"])
+def test_what_somebody_withdrew_is_not_written_again(site: Site, by: str) -> None:
     answer = site.answer()
     site.write(answer.result)
     (held,) = site.held()
     with FhirClient(FhirEndpoint(site.url)) as client:
         request = {"method": "PUT", "url": f"RiskAssessment/{held['id']}"}
-        client.batch([{"resource": {**held, "status": "entered-in-error"}, "request": request}])
+        withdrawn = {**held, "status": "entered-in-error", "note": [{"authorString": by, "text": "wrong"}]}
+        client.batch([{"resource": withdrawn, "request": request}])
 
     site.write(answer.result)
 
@@ -275,7 +326,8 @@ def test_no_result_of_the_bedside_is_taken_for_a_screening(site: Site) -> None:
     result = site.answer().result
     assert result is not None
     same = Screening(site.url, result.condition, result.call.model_version, "0", AS_OF)
-    assert identity(same, "e-a") != held["identifier"][0]["value"] == identity(replace(same, door="bedside"), "e-a")
+    bedside = replace(same, door="bedside", rests_on=result.rests_on)
+    assert identity(same, "e-a") != held["identifier"][0]["value"] == identity(bedside, "e-a")
     unmarked = {**held, "method": {"coding": held["method"]["coding"][:1]}}
     assert in_assessments([unmarked], stay, "sepsis", AS_OF + timedelta(hours=1))
 

@@ -209,7 +209,8 @@ class _Answering:
             reasons=scored.explained.reasons,
             missing=scored.explained.missing,
         )
-        return Result(call, assessment, self.service.condition, self.in_use.horizon, reading.source)
+        condition, horizon = self.service.condition, self.in_use.horizon
+        return Result(call, assessment, condition, horizon, reading.source, scored.rests_on)
 
     def _told(self, about: About, scored: Scored) -> Answer:
         """Returns the answer about a risk that people are told of: as an alert, or repeated."""

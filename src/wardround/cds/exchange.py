@@ -94,6 +94,7 @@ class Call:
 
 Became = Literal[
     "written",  # it is in the record, with its Provenance
+    "repeated",  # the record has one of a moment ago that rests on the same values
     "withdrawn",  # somebody withdrew it there, which stands
     "failed",
     "suspended",  # the condition was, before it was written
@@ -113,6 +114,7 @@ class Result:
         condition: the spec.
         horizon: how far the model looks ahead; None: until the hospital stay ends.
         source: the server that the patient and the stay are of.
+        rests_on: a digest of the values behind it, equal while nothing new is known.
     """
 
     call: Call
@@ -120,6 +122,7 @@ class Result:
     condition: Condition
     horizon: timedelta | None
     source: FhirEndpoint
+    rests_on: str
 
 
 class Heard(NamedTuple):

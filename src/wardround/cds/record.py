@@ -20,25 +20,25 @@ from wardround.cds.outage import Outage
 from wardround.cds.servers import Servers
 from wardround.core.stay_reasons import Reason
 from wardround.errors import named
+from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
 from wardround.fhir.deadline import Deadline
 from wardround.fhir.endpoint import shown
 from wardround.fhir.patience import Patience
 from wardround.fhir.wire import HurriedAnswers
 from wardround.results import fhir_validity
-from wardround.results.risk_assessment import Screening, device_identity, identity
+from wardround.results.amendment import is_withdrawn
+from wardround.results.risk_assessment import BEDSIDE, Screening, device_identity, identity
 from wardround.settings import Settings
 from wardround.workflows.screen.taking_turns import locks
 from wardround.workflows.screen.write_results import device_at, write_results
 from wardround.workflows.screen.written import Written
 
-DOOR: Final = "bedside"
 MOST_WAITING: Final = 256
 """Results that may wait; at one to a few hundred milliseconds each, the last of them waits for a minute."""
 _SECONDS: Final = 30.0  # for all requests about one result together
 _RETRIES: Final = 1
 _STOP_SECONDS: Final = 1.0  # a worker that stops has ten, and eight of them are for the calls in hand
-_LOOK_SECONDS: Final = 0.5
 
 Tell = Callable[[Call, Became, str], None]
 """Is told of a call what became of its result, and why; it may be called from several threads."""
@@ -80,7 +80,7 @@ class Writing:
 
     def __init__(self, record: Record, most: int = MOST_WAITING) -> None:
         self._record = record
-        self._waiting: Queue[Result] = Queue(most)
+        self._waiting: Queue[Result | None] = Queue(most)  # None: there is nothing more
         self._stopping = Event()
         self._left = Event()
         self._in_hand: Result | None = None
@@ -101,9 +101,8 @@ class Writing:
     def run(self) -> None:
         """Writes what is waiting until it is told to stop, and then what still waits."""
         while not (self._left.is_set() or (self._stopping.is_set() and self._waiting.empty())):
-            try:
-                result = self._waiting.get(timeout=_LOOK_SECONDS)
-            except Empty:
+            result = self._waiting.get()
+            if result is None:
                 continue
             if not self._taken(result):
                 return
@@ -113,18 +112,22 @@ class Writing:
     def stop(self) -> None:
         """Takes nothing more."""
         self._stopping.set()
+        # Wakes the thread if it is idle; if the queue is full, it is not.
+        with suppress(Full):
+            self._waiting.put_nowait(None)
 
     def leave(self) -> None:
         """Tells of what was not written in time. A write that is under way may still succeed; nobody waits for it."""
         with self._lock:
             self._left.set()
-            left = [self._in_hand] if self._in_hand else []
+            left = [self._in_hand]
             self._in_hand = None
         with suppress(Empty):
             while True:
                 left.append(self._waiting.get_nowait())
         for result in left:
-            self._record.tell(result.call, "stopped", "")
+            if result is not None:
+                self._record.tell(result.call, "stopped", "")
 
     def _taken(self, result: Result) -> bool:
         """Takes a result in hand, unless it is too late for that; then that is told."""
@@ -148,31 +151,30 @@ class Writing:
         if self._record.live.of(result.condition.id).suspended:
             return "suspended", ""
         try:
-            account = self._account(result)
+            became, why = self._attempt(result)
         except Exception as error:  # noqa: BLE001 - whatever a server may break, the next result is written
             # The message may name a stay, and the log of this door names none.
             self._outage.goes_on(f"{shown((result.source.write_to or result.source).base_url)}: {named(error)}")
             return "failed", type(error).__name__
         self._outage.ended()
-        stay = result.assessment.stay_id
-        if stay in account.failed:
-            return "failed", _word(account.failed[stay])
-        return ("withdrawn" if stay in account.withdrawn else "written"), ""
+        return became, why
 
-    def _account(self, result: Result) -> Written:
-        """Writes a result with its Provenance. Raises FhirError, StorageError."""
+    def _attempt(self, result: Result) -> tuple[Became, str]:
+        """Writes a result with its Provenance, unless the record has it. Raises FhirError, StorageError."""
         deadline = Deadline(self._connections, _SECONDS)
         patience = Patience(_RETRIES, pause=deadline.pause)
         source = self._record.servers.suited(result.source, deadline, patience)
         if source.write_to is not None:
             source = replace(source, write_to=self._record.servers.suited(source.write_to, deadline, patience))
         screening = _screening(result, self._record.settings)
-        account = Written(to_write=1)
+        account, stay = Written(to_write=1), result.assessment.stay_id
         with FhirClient(source, deadline, patience) as client:
             performer = self._performer(screening, client.results)
-            taken = [identity(screening, result.assessment.stay_id)]
+            mine = identity(screening, stay)
             # Some servers do not keep their promises about conditional writes.
-            with turns.alone(locks(self._record.settings), client.results.source.base_url, taken):
+            with turns.alone(locks(self._record.settings), client.results.source.base_url, [mine]):
+                if there := _already(mine, client.results):
+                    return there, ""
                 write_results(
                     [result.assessment],
                     screening,
@@ -182,13 +184,27 @@ class Writing:
                     performer=performer,
                     keep=lambda _about: None,
                 )
-        return account
+        if stay in account.failed:
+            return "failed", _word(account.failed[stay])
+        return ("withdrawn" if stay in account.withdrawn else "written"), ""
 
     def _performer(self, screening: Screening, client: FhirClient) -> str:
         key = client.source.base_url, device_identity(screening)
         if key not in self._performers:
             self._performers[key] = device_at(screening, client, self._record.settings)
         return self._performers[key]
+
+
+def _already(mine: str, client: FhirClient) -> Became | None:
+    """Returns what became of a result whose like the record has, by its identifier; None if there is work to do."""
+    held = risk_assessments.held(client, [mine], risk_assessments.JUDGED).get(mine, [])
+    if held and all(map(is_withdrawn, held)):
+        # Also if `wardround retract` has: what was just taken back does not come back with the next opening.
+        return "withdrawn"
+    if len(held) != 1:
+        return None
+    whole = risk_assessments.with_provenance(client, [f"RiskAssessment/{held[0].get('id')}"])
+    return "repeated" if whole else None
 
 
 def _screening(result: Result, settings: Settings) -> Screening:
@@ -201,7 +217,8 @@ def _screening(result: Result, settings: Settings) -> Screening:
         horizon=result.horizon,
         percent=settings.percent,
         elsewhere=result.source.write_to is not None,
-        door=DOOR,
+        door=BEDSIDE,
+        rests_on=result.rests_on,
     )
 
 

@@ -3,6 +3,7 @@
 It sees patient values; it never logs.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -13,7 +14,7 @@ from wardround.core.events import admit
 from wardround.core.exclusion import Stay
 from wardround.core.microseconds import UNKNOWN, micros
 from wardround.core.readings import Readings
-from wardround.features.basis import NO_EVENTS, used_events
+from wardround.features.basis import NO_EVENTS, UsedEvents, used_events
 from wardround.features.build import feature_values
 from wardround.features.index import Index
 from wardround.spec.conditions import Condition
@@ -32,6 +33,8 @@ class Scored:
         set_aside: how many values were not used, by reason.
         begins_unknown: why the begin of the stay is not known, by the input that is therefore missing.
         digest: SHA-256 of the values of all columns.
+        rests_on: SHA-256 of the values used, with the resources that they are of, and of the band. Unlike the columns,
+            which count the hours of a stay, it is the same a minute later if nothing new is known.
     """
 
     explained: Explained
@@ -40,6 +43,7 @@ class Scored:
     set_aside: dict[str, int]
     begins_unknown: dict[str, str]
     digest: str
+    rests_on: str
 
 
 def score_stay(stay: Stay, readings: Readings, scoring: Scoring, as_of: datetime) -> Scored:
@@ -61,7 +65,12 @@ def score_stay(stay: Stay, readings: Readings, scoring: Scoring, as_of: datetime
         {reason: aside.reason.count(reason) for reason in reasons},
         _begins_unknown(stay, condition),
         sha256(values.tobytes()).hexdigest(),
+        _rests_on(used, explained.stated.band),
     )
+
+
+def _rests_on(used: UsedEvents, band: str) -> str:
+    return sha256(json.dumps([band, used.source_refs]).encode() + used.value.tobytes()).hexdigest()
 
 
 def _begins_unknown(stay: Stay, condition: Condition) -> dict[str, str]:

@@ -28,7 +28,7 @@ from wardround.fhir.references import Resource, id_in, patient_of
 from wardround.fhir.risk_assessments import identity_of
 from wardround.fhir.times import micros_of
 from wardround.results.bands import HIGH, LOW, MODERATE
-from wardround.results.risk_assessment import MODEL_SYSTEM, RISK_SYSTEM, is_scheduled
+from wardround.results.risk_assessment import MODEL_SYSTEM, RISK_SYSTEM, is_scheduled, method_codings
 
 _STANDS: Final = ("final", "amended")
 _BANDS: Final = (LOW, MODERATE, HIGH)
@@ -67,7 +67,7 @@ def _said(resource: Resource, stay: Stay, condition_id: str) -> Screened | None:
 
 
 def _is_of(condition_id: str, resource: Resource) -> bool:
-    codings = dicts(_object(resource.get("method")).get("coding"))
+    codings = method_codings(resource)
     return any(one.get("system") == MODEL_SYSTEM and one.get("code") == condition_id for one in codings)
 
 

@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "sandbox": "Play the EHR: call a CDS Hooks service about patients, and show its cards.",
     "ehr": "Show the bedside door in a browser: a ward, and a small EHR page with its cards.",
     "retract": "Retract the RiskAssessments of a run.",
+    "retract-bedside": "Retract the RiskAssessments that were written as charts were opened.",
     "features": "Write a condition's feature table, from MIMIC CSVs, NDJSON or a FHIR server.",
     "labels": "Write the labels of all ICU stays of MIMIC CSVs with their times, and hourly SOFA.",
     "report": "Write the report of a run again, with or without identifiers.",

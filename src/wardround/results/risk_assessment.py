@@ -16,10 +16,15 @@ IDENTIFIER_SYSTEM: Final = "urn:wardround:risk-assessment"
 DEVICE_SYSTEM: Final = "urn:wardround:device"
 MODEL_SYSTEM: Final = "urn:wardround:model"
 DOOR_SYSTEM: Final = "urn:wardround:door"
+BEDSIDE: Final = "bedside"
+"""The door that answers when a chart is opened."""
+SAME_WITHIN: Final = timedelta(minutes=10)
+"""Results of a door that rest on the same values are one result within such a part of an hour."""
 RISK_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/risk-probability"
 RISK_DISPLAYS: Final = {LOW: "Low likelihood", MODERATE: "Moderate likelihood", HIGH: "High likelihood"}
 ADJUNCT: Final = "Adjunct only: one input to a clinical judgement, never the sole basis of a decision."
 COMPARED: Final = "Raises and lowers are meant in comparison with an average patient."
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 # Parts that others may change without changing what a resource says, or that only the server knows.
 _NOT_CONTENT: Final = ("id", "meta", "text", "status")
 
@@ -39,6 +44,7 @@ class Screening:
         elsewhere: whether the results are written to a different server than the source.
         door: what made them, unless it was a scheduled screening: their `method` says so, and their identifiers are
             others, so that nobody takes them for a screening's.
+        rests_on: what the one result of a door rests on, as a digest.
     """
 
     source_url: str
@@ -50,6 +56,7 @@ class Screening:
     percent: bool = False
     elsewhere: bool = False
     door: str = ""
+    rests_on: str = ""
 
     @property
     def model_name(self) -> str:
@@ -79,14 +86,19 @@ class Assessment:
 
 
 def identity(screening: Screening, stay_id: str) -> str:
-    """Returns the opaque identifier value: equal for equal source, encounter, condition, model version, as_of, door."""
+    """Returns the opaque identifier value: equal for equal source, encounter, condition, model version and as_of.
+
+    For a door it is equal for equal source, encounter, condition, model version, door and values that the result rests
+    on, within `SAME_WITHIN`: charts are opened again and again.
+    """
+    as_of = screening.as_of
     parts = [
         screening.source_url.rstrip("/"),
         stay_id,
         screening.condition.id,
         screening.model_version,
-        fhir_time(screening.as_of),
-        *((screening.door,) if screening.door else ()),
+        fhir_time(as_of - (as_of - _EPOCH) % SAME_WITHIN if screening.door else as_of),
+        *((screening.door, screening.rests_on) if screening.door else ()),
     ]
     return sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -132,12 +144,14 @@ def risk_assessment(
 
 def is_scheduled(resource: Mapping[str, Any]) -> bool:
     """Returns whether a RiskAssessment of ours is of a scheduled screening, and not of another door."""
+    return not any(one.get("system") == DOOR_SYSTEM for one in method_codings(resource))
+
+
+def method_codings(resource: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Returns the codings of `method`: the model, and the door if it was not a scheduled screening."""
     method = resource.get("method")
     codings = method.get("coding") if isinstance(method, Mapping) else None
-    return not any(
-        isinstance(one, Mapping) and one.get("system") == DOOR_SYSTEM
-        for one in (codings if isinstance(codings, list) else ())
-    )
+    return [one for one in (codings if isinstance(codings, list) else ()) if isinstance(one, Mapping)]
 
 
 def about_at_source(patient_id: str, stay_id: str) -> About:

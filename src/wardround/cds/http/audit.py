@@ -114,7 +114,7 @@ def audit_event(asked: Asked) -> dict[str, Any]:
 def _outcome(asked: Asked) -> str:
     """Returns how serious what happened is, in FHIR's code: success, minor failure, serious failure."""
     if asked.became:
-        return "0" if asked.became in ("written", "withdrawn") else "8"
+        return "0" if asked.became in ("written", "repeated", "withdrawn") else "8"
     return "0" if asked.status < 400 else "4" if asked.status < 500 else "8"
 
 
