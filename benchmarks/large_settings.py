@@ -66,7 +66,7 @@ def main() -> None:
             scores = BoostedTrees.fit(rows.features.to_numpy(), rows.outcome, given.seed, setting).predict(
                 test.features.to_numpy()
             )
-            found = measure_with_intervals(test.outcome, scores, 0.5, test.patients, {"auprc": METRICS["auprc"]})
+            found = measure_with_intervals(test.outcome, scores, 0.5, test.sample, {"auprc": METRICS["auprc"]})
             precision = found["auprc"].value or 0.0
             figures.append(f"{100 * auroc(test.outcome, scores):.1f} / {100 * precision:.1f}")
         cells = (

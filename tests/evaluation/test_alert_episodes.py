@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 
 from wardround.evaluation.alert_episodes import alert_episodes
 from wardround.evaluation.results import AlertEpisodes, Task
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.tallies import Scores
 
 HOUR = timedelta(hours=1)
@@ -32,7 +33,8 @@ def _stay(name: str, flagged: str, outcome: str, patient: str = "") -> pd.DataFr
 
 def _found(*stays: pd.DataFrame, lock_out: timedelta = FOUR, task: Task = HOURLY) -> AlertEpisodes:
     rows = pd.concat(stays, ignore_index=True)
-    return alert_episodes(rows.drop(columns="score"), Scores(rows["score"].to_numpy(), 0.5), task, lock_out)
+    scores, sample = Scores(rows["score"].to_numpy(), 0.5), Sample.by_chance(rows["patient_id"])
+    return alert_episodes(rows.drop(columns="score"), scores, sample, task, lock_out)
 
 
 @pytest.mark.parametrize(

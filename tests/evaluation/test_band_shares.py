@@ -7,6 +7,7 @@ import pytest
 from wardround.evaluation.band_shares import band_shares, in_percent, useless_bands
 from wardround.evaluation.intervals import share_interval
 from wardround.evaluation.results import BandShare
+from wardround.evaluation.samples import Drawn, Sample
 from wardround.evaluation.tallies import Scores
 from wardround.results.bands import band_of
 
@@ -14,7 +15,9 @@ THRESHOLDS = {"moderate": 0.2, "high": 0.4}
 
 
 def _of(score: np.ndarray, outcome: np.ndarray, patients: np.ndarray) -> dict[str, BandShare]:
-    found = band_shares(outcome, Scores(score, THRESHOLDS["high"]), THRESHOLDS["moderate"], pd.Series(patients))
+    found = band_shares(
+        outcome, Scores(score, THRESHOLDS["high"]), THRESHOLDS["moderate"], Sample.by_chance(pd.Series(patients))
+    )
     return {each.band: each for each in found}
 
 
@@ -36,7 +39,7 @@ def test_rows_are_in_the_band_that_a_screening_gives_them() -> None:
         assert each.share.value == pytest.approx(inside.mean())
         assert each.observed.value == pytest.approx(outcome[inside].mean())
         hits, rows = (np.bincount(patients, weights=of) for of in (inside, np.ones(500)))
-        assert (each.share.low, each.share.high) == pytest.approx(share_interval(hits, rows)[:2])
+        assert (each.share.low, each.share.high) == pytest.approx(share_interval(hits, rows, Drawn.by_chance(60))[:2])
         assert each.observed.low < each.observed.value < each.observed.high
     assert sum(each.share.value for each in found.values()) == pytest.approx(1)
 

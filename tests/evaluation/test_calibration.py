@@ -9,6 +9,7 @@ from wardround.candidates.base import probability
 from wardround.evaluation.calibration import CALIBRATION, calibrated, fit_platt, log_odds
 from wardround.evaluation.metrics import measure_with_intervals
 from wardround.evaluation.results import Calibration
+from wardround.evaluation.samples import Sample
 
 SCORES = np.linspace(0, 1, 101)
 
@@ -112,7 +113,7 @@ def test_scores_that_fall_with_the_outcome_are_not_reversed() -> None:
 def test_slope_and_intercept_agree_with_a_regression() -> None:
     outcome, score = _scored(slope=0.5, intercept=-0.7)
     patients = pd.Series(np.arange(4000) // 2)
-    found = measure_with_intervals(outcome, score, 0.5, patients, CALIBRATION)
+    found = measure_with_intervals(outcome, score, 0.5, Sample.by_chance(patients), CALIBRATION)
     reference = LogisticRegression(C=np.inf).fit(log_odds(score)[:, None], outcome)
     assert found["slope"].value == pytest.approx(reference.coef_[0, 0], abs=1e-3)
     shifted = probability(log_odds(score) + found["intercept"].value)
@@ -122,7 +123,11 @@ def test_slope_and_intercept_agree_with_a_regression() -> None:
 
 def test_separated_outcomes_have_no_slope() -> None:
     found = measure_with_intervals(
-        np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), 0.5, pd.Series(list("abcd")), CALIBRATION
+        np.array([0, 0, 1, 1]),
+        np.array([0.1, 0.2, 0.8, 0.9]),
+        0.5,
+        Sample.by_chance(pd.Series(list("abcd"))),
+        CALIBRATION,
     )
     assert (found["slope"].value, found["slope"].reason) == (None, "the stays do not determine it")
 
@@ -133,6 +138,7 @@ def test_the_slope_of_scores_that_are_far_too_timid_or_too_bold_is_found(boldnes
     truth = generator.normal(size=120)
     outcome = (generator.random(120) < probability(truth)).astype(int)
     told = np.clip(boldness * truth, -13, 13)
-    slope = measure_with_intervals(outcome, probability(told), 0.5, pd.Series(range(120)), CALIBRATION)["slope"]
+    sample = Sample.by_chance(pd.Series(range(120)))
+    slope = measure_with_intervals(outcome, probability(told), 0.5, sample, CALIBRATION)["slope"]
     regression = LogisticRegression(C=1e12, tol=1e-10, max_iter=5000).fit(told[:, None], outcome)
     assert slope.value == pytest.approx(regression.coef_[0, 0], rel=1e-3)

@@ -20,6 +20,7 @@ from wardround.evaluation.comparison import (
 from wardround.evaluation.comparison_text import as_markdown
 from wardround.evaluation.metrics import Metric
 from wardround.evaluation.results import BandShare
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.tallies import Scores
 from wardround.spec.promotion import Promotion
 
@@ -29,7 +30,7 @@ LIMITS = Promotion()
 def _bands(**rows: int) -> tuple[BandShare, ...]:
     """So many patients with a prediction in each band."""
     score, n = np.repeat([0.1, 0.3, 0.5], list(rows.values())), sum(rows.values())
-    return band_shares(np.zeros(n, dtype=int), Scores(score, 0.4), 0.2, pd.Series(range(n)))
+    return band_shares(np.zeros(n, dtype=int), Scores(score, 0.4), 0.2, Sample.by_chance(pd.Series(range(n))))
 
 
 MANY = OnTest(rows=400, patients=200, patients_with_outcome=80)
@@ -162,9 +163,26 @@ def test_a_gate_says_if_its_figure_has_no_interval() -> None:
 def test_without_a_live_model_the_candidates_own_figures_stay() -> None:
     outcome, patients = np.arange(40) % 2, pd.Series([f"p{n}" for n in range(40)])
     candidate = Scores(np.where(outcome == 1, 0.8, 0.2) + np.arange(40) % 5 / 100, 0.5)
-    found = compared(outcome, patients, candidate, None)
+    found = compared(outcome, Sample.by_chance(patients), candidate, None)
     assert (found["auroc"].candidate.value, found["ppv"].candidate.value) == (1.0, 1.0)
     assert (set(found) >= {SLOPE, "ppv"}, found["auroc"].live, found["auroc"].difference) == (True, None, None)
+
+
+def test_how_patients_were_drawn_decides_the_intervals_of_a_comparison() -> None:
+    generator = np.random.default_rng(5)
+    truth = generator.normal(-2.5, 1, size=300)
+    outcome = (generator.random(300) < 1 / (1 + np.exp(-truth))).astype(int)
+    patients = pd.Series([f"p{n}" for n in range(300)])
+    # The outcome is rare and scores are low, so that the Brier score depends on how many have it.
+    ours, theirs = (Scores(1 / (1 + np.exp(-seen)), 0.5) for seen in (truth, truth + 1))
+    split, by_chance = (
+        compared(outcome, sample, ours, theirs)["brier"]
+        for sample in (Sample.of_each_class(outcome, patients, 0.25), Sample.by_chance(patients))
+    )
+    for name in ("candidate", "live", "difference"):
+        known, unknown = (getattr(each, name) for each in (split, by_chance))
+        assert known.value == unknown.value
+        assert known.high - known.low < 0.9 * (unknown.high - unknown.low)
 
 
 def test_patients_are_counted_once_however_many_rows_they_have() -> None:
@@ -180,7 +198,7 @@ def comparison() -> Comparison:
     outcome = (generator.random(120) < 1 / (1 + np.exp(-truth))).astype(int)
     patients = pd.Series([f"p{n}" for n in range(120)])
     bold, dull = (Scores(1 / (1 + np.exp(-seen)), 0.5) for seen in (3 * truth, truth + noise))
-    found, counts = compared(outcome, patients, bold, dull), counted(outcome, patients)
+    found, counts = compared(outcome, Sample.by_chance(patients), bold, dull), counted(outcome, patients)
     return Comparison(
         condition="sepsis",
         version="1.0.0-b",

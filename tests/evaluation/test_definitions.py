@@ -8,6 +8,7 @@ import pytest
 
 from wardround.evaluation.definitions import by_definition
 from wardround.evaluation.results import Definition, Task
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.tallies import Scores
 
 DAY = pd.Timestamp("2150-01-01T00:00Z")
@@ -47,7 +48,8 @@ def _measured(task: Task, first: tuple, second: tuple = (False, None)) -> Defini
         }
     )
     asked = Definition(onset="sofa_rise", suspicion="any_culture")
-    (found,) = by_definition(rows, Scores(np.linspace(0.9, 0.1, 10), 0.5), known, [asked], task)
+    sample = Sample.by_chance(rows["patient_id"])
+    (found,) = by_definition(rows, Scores(np.linspace(0.9, 0.1, 10), 0.5), sample, known, [asked], task)
     return found
 
 

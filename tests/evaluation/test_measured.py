@@ -9,6 +9,7 @@ import pytest
 from wardround.candidates.base import probability
 from wardround.evaluation.measured import AboutModel, Measured, measured
 from wardround.evaluation.results import Definition, Design, Importance, Policy, Predictions, Task
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.tallies import Scores
 
 STAYS, HOURS = 120, 12
@@ -93,7 +94,33 @@ def _about(**changes: object) -> AboutModel:
 @pytest.fixture(scope="module")
 def found() -> Measured:
     rows = _rows()
-    return measured(rows, _scores(rows), _about())
+    return measured(rows, _scores(rows), Sample.by_chance(rows["patient_id"]), _about())
+
+
+def _widths(found: Measured) -> dict[str, float]:
+    """How wide the interval is of one figure of each part of an evaluation."""
+    evaluation = found.evaluation
+    every = {
+        "metrics": found.metrics["prevalence"],
+        "calibration": evaluation.calibration.intercept,
+        "bands": evaluation.bands[2].observed,
+        "subgroups": evaluation.subgroups[0].cells[0].metrics["prevalence"],
+        "definitions": evaluation.definitions[1].metrics["prevalence"],
+        "matched hours": evaluation.matched_hours.metrics["prevalence"],
+        "episodes": evaluation.episodes.alerts_per_true_alert,
+    }
+    return {name: each.high - each.low for name, each in every.items()}
+
+
+def test_how_patients_were_drawn_reaches_every_part_of_an_evaluation(found: Measured) -> None:
+    rows = _rows()
+    outcome = rows["outcome"].to_numpy(dtype=int)
+    of_split = measured(rows, _scores(rows), Sample.of_each_class(outcome, rows["patient_id"], 0.25), _about())
+    by_chance, narrower = _widths(found), _widths(of_split)
+    assert [name for name in by_chance if not narrower[name] < by_chance[name]] == []
+    assert narrower["metrics"] < 0.7 * by_chance["metrics"]
+    # A subgroup has its patients with the outcome by chance, so that less is known of them.
+    assert narrower["subgroups"] / by_chance["subgroups"] > narrower["metrics"] / by_chance["metrics"]
 
 
 def test_every_figure_has_an_interval_around_it(found: Measured) -> None:
@@ -151,7 +178,12 @@ def test_the_figures_on_matched_hours_are_the_same_scores_on_those_rows_alone(fo
 def test_a_daily_task_has_no_matched_hours() -> None:
     daily = TASK.model_copy(update={"task": "daily", "horizon": None, "hours_per_row": 24.0})
     rows = _rows()
-    assert measured(rows, _scores(rows), _about(task=daily, definitions=())).evaluation.matched_hours is None
+    assert (
+        measured(
+            rows, _scores(rows), Sample.by_chance(rows["patient_id"]), _about(task=daily, definitions=())
+        ).evaluation.matched_hours
+        is None
+    )
 
 
 def test_people_are_told_once_in_a_lock_out(found: Measured) -> None:
@@ -174,7 +206,9 @@ def test_the_lead_is_from_the_first_true_alert_to_the_onset(found: Measured) -> 
 def test_without_onsets_there_is_no_lead() -> None:
     rows = _rows().assign(onset=pd.Series(pd.NaT, index=range(STAYS * HOURS), dtype="datetime64[us, UTC]"))
     task = TASK.model_copy(update={"onset_definition": None})
-    evaluation = measured(rows, _scores(rows), _about(definitions=(), task=task)).evaluation
+    evaluation = measured(
+        rows, _scores(rows), Sample.by_chance(rows["patient_id"]), _about(definitions=(), task=task)
+    ).evaluation
     assert evaluation.lead_time.median.reason == "no stay with the outcome has a time of onset"
     assert evaluation.definitions == ()
 
@@ -207,4 +241,4 @@ def test_small_cells_are_counted_and_not_shown(found: Measured) -> None:
 
 def test_the_evaluation_repeats(found: Measured) -> None:
     rows = _rows()
-    assert measured(rows, _scores(rows), _about()) == found
+    assert measured(rows, _scores(rows), Sample.by_chance(rows["patient_id"]), _about()) == found

@@ -18,6 +18,7 @@ from wardround.evaluation.metrics import (
     measure_with_intervals,
     paired_with_intervals,
 )
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.tallies import Scores, Steps
 
 MEASURES: Final = {**METRICS, **CALIBRATION}
@@ -25,7 +26,7 @@ GENERATOR = np.random.default_rng(7)
 OUTCOME = GENERATOR.integers(0, 2, size=200)
 # Rounded, so that many scores tie.
 SCORE = np.clip(GENERATOR.normal(0.4 + 0.2 * OUTCOME, 0.2), 0, 1).round(2)
-PATIENTS = pd.Series([f"p{n // 2}" for n in range(200)])
+PATIENTS = Sample.by_chance(pd.Series([f"p{n // 2}" for n in range(200)]))
 
 
 def test_metrics_agree_with_scikit_learn() -> None:
@@ -47,7 +48,7 @@ def test_metrics_agree_with_scikit_learn() -> None:
 def test_intervals_enclose_their_metric_and_do_not_depend_on_the_order_of_rows() -> None:
     found, order = measure_with_intervals(OUTCOME, SCORE, 0.5, PATIENTS), GENERATOR.permutation(200)
     assert all(metric.low < metric.value < metric.high for metric in found.values())
-    again = measure_with_intervals(OUTCOME[order], SCORE[order], 0.5, PATIENTS.iloc[order])
+    again = measure_with_intervals(OUTCOME[order], SCORE[order], 0.5, Sample.by_chance(PATIENTS.patients.iloc[order]))
     for name, metric in found.items():
         assert (again[name].low, again[name].high) == pytest.approx((metric.low, metric.high))
 
@@ -55,7 +56,9 @@ def test_intervals_enclose_their_metric_and_do_not_depend_on_the_order_of_rows()
 def test_intervals_are_over_patients_not_stays() -> None:
     # Of these patients each has ten rows with neighbouring scores, which tell little more than one.
     in_tens = pd.Series(np.argsort(np.argsort(SCORE, kind="stable")) // 10)
-    alone, together = (measure_with_intervals(OUTCOME, SCORE, 0.5, each) for each in (pd.Series(range(200)), in_tens))
+    alone, together = (
+        measure_with_intervals(OUTCOME, SCORE, 0.5, Sample.by_chance(each)) for each in (pd.Series(range(200)), in_tens)
+    )
     for name in ("sensitivity", "specificity"):
         assert together[name].high - together[name].low > 1.5 * (alone[name].high - alone[name].low)
 
@@ -82,7 +85,9 @@ def test_if_no_stay_reaches_the_threshold_ppv_has_no_value() -> None:
 def _few(positives: int, patients: int = 40) -> dict[str, Metric]:
     """The metrics of a model without a mistake; a row for each patient."""
     outcome = (np.arange(patients) < positives).astype(int)
-    return measure_with_intervals(outcome, np.where(outcome, 0.9, 0.1), 0.5, pd.Series(range(patients)))
+    return measure_with_intervals(
+        outcome, np.where(outcome, 0.9, 0.1), 0.5, Sample.by_chance(pd.Series(range(patients)))
+    )
 
 
 def test_with_under_ten_patients_of_a_class_only_shares_of_rows_have_an_interval() -> None:
@@ -99,7 +104,7 @@ def test_with_under_ten_patients_of_a_class_only_shares_of_rows_have_an_interval
 def test_the_auprc_needs_25_patients_with_the_outcome(positives: int, shown: bool) -> None:
     outcome = (np.arange(60) < positives).astype(int)
     found = measure_with_intervals(
-        outcome, np.linspace(0.9, 0.1, 60) + np.arange(60) % 7 / 10, 0.5, pd.Series(range(60))
+        outcome, np.linspace(0.9, 0.1, 60) + np.arange(60) % 7 / 10, 0.5, Sample.by_chance(pd.Series(range(60)))
     )
     assert (found["auprc"].interval is not None, found["auroc"].interval is not None) == (shown, True)
 
@@ -123,10 +128,10 @@ def test_an_interval_without_width_of_an_earlier_release_is_none() -> None:
 
 
 def test_no_stays_at_all_is_a_reason_and_not_a_crash() -> None:
-    measured = measure_with_intervals(np.zeros(0), np.zeros(0), 0.5, pd.Series(dtype="str"))
+    measured = measure_with_intervals(np.zeros(0), np.zeros(0), 0.5, Sample.by_chance(pd.Series(dtype="str")))
     assert {name: metric.reason for name, metric in measured.items()} == dict.fromkeys(METRICS, "no stay")
     nothing = Scores(np.zeros(0), 0.5)
-    paired = paired_with_intervals(np.zeros(0), nothing, nothing, pd.Series(dtype="str"))
+    paired = paired_with_intervals(np.zeros(0), nothing, nothing, Sample.by_chance(pd.Series(dtype="str")))
     assert (paired.first, paired.second, paired.difference) == (measured, measured, measured)
 
 
@@ -151,7 +156,7 @@ def test_a_difference_is_that_of_the_figures_and_its_interval_pairs_the_patients
 def test_a_difference_obeys_the_same_rule_as_its_figures() -> None:
     outcome = (np.arange(40) < 3).astype(int)
     ours, theirs = (Scores(np.where(outcome, 0.9, low), 0.5) for low in (np.linspace(0, 1, 40), 0.1))
-    paired = paired_with_intervals(outcome, ours, theirs, pd.Series(range(40)))
+    paired = paired_with_intervals(outcome, ours, theirs, Sample.by_chance(pd.Series(range(40))))
     assert paired.difference["auroc"].low is None
     assert paired.difference["auroc"].reason == "too few patients with the outcome (3) for an interval"
     assert paired.difference["specificity"].low < paired.difference["specificity"].high
@@ -179,7 +184,7 @@ def test_the_part_of_a_row_is_how_far_one_more_such_row_moves_the_figure(name: s
 
 
 def test_the_variance_of_the_auroc_is_delongs() -> None:
-    alone = PatientRows(OUTCOME, Scores(SCORE, 0.5), pd.Series(range(200)))
+    alone = PatientRows(OUTCOME, Scores(SCORE, 0.5), Sample.by_chance(pd.Series(range(200))))
     pairs = np.sign(SCORE[OUTCOME == 1][:, None] - SCORE[OUTCOME == 0][None]) / 2 + 0.5
     # DeLong 1988: the variances of the placements of both classes, each divided by their number.
     expected = pairs.mean(axis=1).var() / len(pairs) + pairs.mean(axis=0).var() / pairs.shape[1]
@@ -198,7 +203,7 @@ def test_the_variance_of_the_auroc_of_patients_with_many_rows_is_obuchowskis() -
         above = [np.mean(np.sign(score - SCORE[well]) / 2 + 0.5) - area for score in SCORE[mine & ill]]
         below = [np.mean(np.sign(SCORE[ill] - score) / 2 + 0.5) - area for score in SCORE[mine & well]]
         expected += (sum(above) / ill.sum() + sum(below) / well.sum()) ** 2
-    parts = METRICS["auroc"].estimate(area, PatientRows(OUTCOME, Scores(SCORE, 0.5), patients)).parts
+    parts = METRICS["auroc"].estimate(area, PatientRows(OUTCOME, Scores(SCORE, 0.5), Sample.by_chance(patients))).parts
     assert (parts**2).sum() == pytest.approx(expected)
 
 
@@ -217,7 +222,5 @@ def test_the_auroc_is_the_share_of_pairs_in_order_and_nan_without_pairs() -> Non
 def test_the_flagged_share_counts_rows_at_the_threshold_and_above_of_all_rows() -> None:
     # Of five rows three reach 0.5: one with the outcome, two without.
     outcome, score = np.array([1, 0, 0, 1, 0]), np.array([0.5, 0.7, 0.6, 0.4, 0.1])
-    assert (
-        measure_with_intervals(outcome, score, 0.5, pd.Series(list("abcde")), {"share": FLAGGED})["share"].value
-        == 3 / 5
-    )
+    sample = Sample.by_chance(pd.Series(list("abcde")))
+    assert measure_with_intervals(outcome, score, 0.5, sample, {"share": FLAGGED})["share"].value == 3 / 5

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from wardround.evaluation.results import Subgroups
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.subgroups import subgroups_of
 from wardround.evaluation.tallies import Scores
 
@@ -16,7 +17,11 @@ def by_age(**groups: tuple[int, int]) -> Subgroups:
     rows = pd.DataFrame({"stay_id": ids, "patient_id": ids, "outcome": np.array(outcome, dtype=int), "age_band": bands})
     rows[["sex_group", "unit", "race"]] = ""
     scores = Scores(np.linspace(0, 1, len(rows)), 0.5)
-    return next(each for each in subgroups_of(rows, scores) if each.attribute == "age_band")
+    return next(
+        each
+        for each in subgroups_of(rows, scores, Sample.by_chance(rows["patient_id"]))
+        if each.attribute == "age_band"
+    )
 
 
 def test_a_group_with_few_patients_or_few_outcomes_is_only_counted() -> None:
@@ -47,5 +52,5 @@ def test_the_stays_of_one_patient_do_not_make_a_group_large_enough() -> None:
     rows = pd.DataFrame({"stay_id": [f"s{place}" for place in range(25)], "patient_id": patients})
     rows["outcome"] = (rows["patient_id"] == "p0").astype(int)
     rows[["sex_group", "age_band", "unit", "race"]] = ["female", "", "", ""]
-    found = subgroups_of(rows, Scores(np.linspace(0, 1, 25), 0.5))[0]
+    found = subgroups_of(rows, Scores(np.linspace(0, 1, 25), 0.5), Sample.by_chance(rows["patient_id"]))[0]
     assert (found.cells, found.suppressed) == ((), 1)

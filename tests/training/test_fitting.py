@@ -14,6 +14,7 @@ from wardround.evaluation.alerts import Alerts
 from wardround.evaluation.calibration import calibrated
 from wardround.evaluation.metrics import Metric, measure_with_intervals
 from wardround.evaluation.results import Calibration
+from wardround.evaluation.samples import Sample
 from wardround.spec.conditions import Bands
 from wardround.training.fitting import (
     CandidateResult,
@@ -72,7 +73,7 @@ def test_every_row_gets_an_out_of_fold_score() -> None:
     rows = _rows()
     scores = out_of_fold(LogisticRegression, rows, seed=1)
     assert np.isfinite(scores).all()
-    judged = OutOfFold(rows.outcome, rows.folds, scores, rows.patients)
+    judged = OutOfFold(rows.outcome, rows.folds, scores, rows.sample)
     result = judge("", judged, Bands(policy="f1", moderate_at=0.5), _of_one_stay(100, hours=24))
     assert result.metrics["auroc"].value > 0.6
     assert (result.calibration.method, result.policy.reached) == ("platt", result.metrics["f1"].value)
@@ -154,7 +155,7 @@ def test_alerts_are_budgeted_by_the_hours_that_a_row_stands_for() -> None:
     # the high band, but of hourly rows only one of 48: the next one a lock-out later would be a second alert.
     outcome, scores = np.repeat([0, 1], 24), np.linspace(0.1, 0.9, 48)
     bands = Bands(policy="alert_budget", alerts_per_100_patient_days=50, moderate_at=0.5)
-    rows = OutOfFold(outcome, np.arange(48) % 2, scores, pd.Series(["p"] * 48))
+    rows = OutOfFold(outcome, np.arange(48) % 2, scores, Sample.by_chance(pd.Series(["p"] * 48)))
     daily, hourly = (judge("", rows, bands, _of_one_stay(48, hours)) for hours in (24, 1))
     assert (daily.policy.reached, hourly.policy.reached) == (pytest.approx(50), pytest.approx(50))
     assert (daily.metrics["sensitivity"].value, hourly.metrics["sensitivity"].value) == (1, pytest.approx(12 / 24))
@@ -166,7 +167,7 @@ def test_each_fold_has_its_setting_and_figures_of_its_own_rows_at_the_threshold_
     outcome, folds = np.array([1, 0, 0, 0, 1, 1]), np.array([4, 4, 4, 2, 2, 2])
     calibration = Calibration(method="platt", slope=1, intercept=float(np.log(3)))
     result = CandidateResult(title="", threshold=0.7, metrics={}, calibration=calibration)
-    rows = OutOfFold(outcome, folds, scores, pd.Series(list("abcdef")))
+    rows = OutOfFold(outcome, folds, scores, Sample.by_chance(pd.Series(list("abcdef"))))
     first, second = fold_results(rows, {4: {"depth": 1}, 2: {"depth": 9}}, result)
     assert (first.fold, first.settings, second.fold, second.settings) == (4, {"depth": 1}, 2, {"depth": 9})
     # Above 0.7 is one row of the first fold, with the outcome, and two of the second, one with and one without it.
@@ -181,9 +182,9 @@ def test_every_figure_of_a_candidate_has_an_interval_over_patients_or_the_reason
     patients = np.repeat(np.arange(40), 2)
     outcome, folds = (patients % 2), patients // 2 % 5
     scores = np.linspace(0.2, 0.8, 80) + 0.1 * outcome
-    rows = OutOfFold(outcome, folds, scores, pd.Series([f"p{patient}" for patient in patients]))
+    rows = OutOfFold(outcome, folds, scores, Sample.by_chance(pd.Series([f"p{patient}" for patient in patients])))
     result = judge("", rows, Bands(policy="f1", moderate_at=0.5), _of_one_stay(80, hours=1))
-    expected = measure_with_intervals(outcome, calibrated(scores, result.calibration), result.threshold, rows.patients)
+    expected = measure_with_intervals(outcome, calibrated(scores, result.calibration), result.threshold, rows.sample)
     assert result.metrics == expected
     assert result.metrics["auroc"].interval
     for fold in fold_results(rows, {0: {}, 3: {}}, result):

@@ -4,7 +4,15 @@ import pandas as pd
 import pytest
 
 from wardround.errors import TrainingError
-from wardround.training.splits import FOLDS, TEST_SHARE, grouped_folds, latest_patients, patients_to_test
+from wardround.evaluation.samples import Classes
+from wardround.training.splits import (
+    FOLDS,
+    TEST_SHARE,
+    grouped_folds,
+    latest_patients,
+    patients_to_test,
+    sample_of_side,
+)
 
 
 def _table(positive: int = 20, negative: int = 60) -> pd.DataFrame:
@@ -21,6 +29,16 @@ def test_a_quarter_of_the_patients_of_each_class_is_for_the_test() -> None:
     test = patients_to_test(_table(), seed=1)
     positive = {f"p{n}" for n in range(20)}
     assert (len(test & positive), len(test - positive)) == (20 * TEST_SHARE, 60 * TEST_SHARE)
+
+
+@pytest.mark.parametrize("on_test", [True, False])
+def test_a_side_says_which_share_of_each_class_it_is(on_test: bool) -> None:
+    table = _table()
+    side = table[table["patient_id"].isin(patients_to_test(table, seed=1)) == on_test]
+    outcome, patients = side["outcome"].to_numpy(dtype=int), side["patient_id"]
+    sample = sample_of_side(outcome, patients, by_calendar=False, on_test=on_test)
+    assert sample.sizes == Classes(with_outcome=20 * sample.share, without=60 * sample.share)
+    assert sample_of_side(outcome, patients, by_calendar=True, on_test=on_test).share == 1
 
 
 def test_all_stays_of_a_patient_share_a_fold_and_every_fold_has_both_classes() -> None:

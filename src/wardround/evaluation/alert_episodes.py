@@ -9,15 +9,19 @@ from wardround.evaluation.alerts import Alerts, per_100_patient_days
 from wardround.evaluation.intervals import Interval, share_interval
 from wardround.evaluation.metrics import Metric, share_of
 from wardround.evaluation.results import AlertEpisodes, Task
+from wardround.evaluation.samples import Drawn, Sample
 from wardround.evaluation.tallies import Scores
 
 
-def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: timedelta) -> AlertEpisodes:
+def alert_episodes(
+    rows: pd.DataFrame, scores: Scores, sample: Sample, task: Task, lock_out: timedelta
+) -> AlertEpisodes:
     """Returns what people would be told of the rows, if they are told of scores in the high band.
 
     Args:
         rows: stay_id, patient_id, as_of and outcome of all times at risk.
         scores: score of each row, and the threshold of the high band.
+        sample: the rows' patients.
         task: says how many hours a row stands for.
         lock_out: the condition's.
     """
@@ -32,7 +36,7 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         .groupby("alert")
         .agg(stay_id=("stay_id", "first"), outcome=("outcome", "max"))
     )
-    counts = _per_patient(rows, alerts, lock_out)
+    counts, drawn = _per_patient(rows, alerts, sample, lock_out), sample.drawn
     sums = {name: float(each.sum()) for name, each in counts.items()}
     return AlertEpisodes(
         lock_out=lock_out,
@@ -45,21 +49,24 @@ def alert_episodes(rows: pd.DataFrame, scores: Scores, task: Task, lock_out: tim
         alerts_per_100_patient_days=share_of(
             counts["alerts"],
             counts["rows"],
+            drawn,
             "no stay",
             lambda share: per_100_patient_days(share, task.hours_per_row),
             counts["most_alerts"],
         ),
-        alerts_per_true_alert=_per_hit(counts["true_alerts"], counts["alerts"], "no alert was true"),
-        share_alerted=share_of(counts["alerted"], counts["with_outcome"], "no stay with the outcome"),
-        share_false_alarm=share_of(counts["false_alarm"], counts["without_outcome"], "no stay without the outcome"),
+        alerts_per_true_alert=_per_hit(counts["true_alerts"], counts["alerts"], drawn, "no alert was true"),
+        share_alerted=share_of(counts["alerted"], counts["with_outcome"], drawn, "no stay with the outcome"),
+        share_false_alarm=share_of(
+            counts["false_alarm"], counts["without_outcome"], drawn, "no stay without the outcome"
+        ),
     )
 
 
-def _per_hit(hits: np.ndarray, rows: np.ndarray, reason: str) -> Metric:
+def _per_hit(hits: np.ndarray, rows: np.ndarray, drawn: Drawn, reason: str) -> Metric:
     """Returns sum(rows) / sum(hits), which falls as the share of hits rises; without hits it has no value."""
     if not hits.sum():
         return Metric(value=None, reason=reason)
-    return Metric(value=rows.sum() / hits.sum(), **_turned(share_interval(hits, rows))._asdict())
+    return Metric(value=rows.sum() / hits.sum(), **_turned(share_interval(hits, rows, drawn))._asdict())
 
 
 def _turned(share: Interval) -> Interval:
@@ -69,9 +76,11 @@ def _turned(share: Interval) -> Interval:
     return Interval(1 / share.high, 1 / share.low)
 
 
-def _per_patient(rows: pd.DataFrame, alerts: pd.DataFrame, lock_out: timedelta) -> dict[str, np.ndarray]:
-    """Returns each of the counts, by patient."""
-    stays = rows.groupby("stay_id", sort=True)
+def _per_patient(
+    rows: pd.DataFrame, alerts: pd.DataFrame, sample: Sample, lock_out: timedelta
+) -> dict[str, np.ndarray]:
+    """Returns each of the counts, by the sample's number of the patient."""
+    stays = rows.assign(number=sample.number).groupby("stay_id", sort=True)
     has_it = stays["outcome"].max().to_numpy(dtype=int)
     count = stays.size().to_numpy()
     of_stay = alerts.groupby("stay_id")["outcome"].agg(["size", "sum"]).reindex(stays.size().index, fill_value=0)
@@ -87,7 +96,7 @@ def _per_patient(rows: pd.DataFrame, alerts: pd.DataFrame, lock_out: timedelta) 
         "alerted": (true > 0) & (has_it > 0),
         "false_alarm": (raised > 0) & (has_it == 0),
     }
-    patients = pd.factorize(stays["patient_id"].first())[0]
+    patients = stays["number"].first().to_numpy()
     return {name: np.bincount(patients, weights=each) for name, each in counts.items()}
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from wardround.evaluation.metrics import share_of
 from wardround.evaluation.results import BandShare
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.tallies import Scores
 from wardround.results.bands import HIGH, LOW, MODERATE
 
@@ -30,35 +30,30 @@ _REMEDIES: Final[dict[Band, str]] = {
 }
 
 
-def band_shares(outcome: np.ndarray, scores: Scores, moderate: float, patients: pd.Series) -> tuple[BandShare, ...]:
+def band_shares(outcome: np.ndarray, scores: Scores, moderate: float, sample: Sample) -> tuple[BandShare, ...]:
     """Returns how many predictions are in each band, from low to high, and how many of these have the outcome.
 
     Args:
         outcome: outcome of each row, 0 or 1; at least one row.
         scores: score of each row, and where the high band starts.
         moderate: where the moderate band starts.
-        patients: patient of each row.
+        sample: the rows' patients.
     """
-    patient = np.asarray(pd.factorize(patients)[0])
     bands: dict[Band, np.ndarray] = {
         LOW: scores.score < moderate,
         MODERATE: (scores.score >= moderate) & (scores.score < scores.threshold),
         HIGH: scores.score >= scores.threshold,
     }
-    every = _by_patient(np.ones(len(outcome)), patient)
+    every = sample.by_patient(np.ones(len(outcome)))
     return tuple(
         BandShare(
             band=band,
             rows=int(inside.sum()),
-            share=share_of(_by_patient(inside, patient), every, _EMPTY),
-            observed=share_of(_by_patient(inside * outcome, patient), _by_patient(inside, patient), _EMPTY),
+            share=share_of(sample.by_patient(inside), every, sample.drawn, _EMPTY),
+            observed=share_of(sample.by_patient(inside * outcome), sample.by_patient(inside), sample.drawn, _EMPTY),
         )
         for band, inside in bands.items()
     )
-
-
-def _by_patient(rows: np.ndarray, patient: np.ndarray) -> np.ndarray:
-    return np.bincount(patient, weights=rows)
 
 
 class UselessBand(NamedTuple):

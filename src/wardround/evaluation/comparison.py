@@ -14,6 +14,7 @@ from wardround.evaluation.measures import METRICS
 from wardround.evaluation.metric_text import unless_sure
 from wardround.evaluation.metrics import Metric, measure_with_intervals, paired_with_intervals
 from wardround.evaluation.results import BandShare
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.tallies import Scores
 from wardround.spec.base import SpecModel
 from wardround.spec.promotion import Promotion
@@ -132,12 +133,12 @@ def counted(outcome: np.ndarray, patients: pd.Series, not_covered: int = 0) -> O
     )
 
 
-def compared(outcome: np.ndarray, patients: pd.Series, candidate: Scores, live: Scores | None) -> dict[str, Compared]:
+def compared(outcome: np.ndarray, sample: Sample, candidate: Scores, live: Scores | None) -> dict[str, Compared]:
     """Returns MEASURES of both models, each at its own threshold, and their difference, with intervals."""
     if live is None:
-        alone = measure_with_intervals(outcome, *candidate, patients, MEASURES)
+        alone = measure_with_intervals(outcome, *candidate, sample, MEASURES)
         return {name: Compared(candidate=alone[name]) for name in MEASURES}
-    ours, theirs, apart = paired_with_intervals(outcome, candidate, live, patients, MEASURES)
+    ours, theirs, apart = paired_with_intervals(outcome, candidate, live, sample, MEASURES)
     return {name: Compared(candidate=ours[name], live=theirs[name], difference=apart[name]) for name in MEASURES}
 
 

@@ -8,13 +8,19 @@ import pandas as pd
 from wardround.evaluation.measures import METRICS
 from wardround.evaluation.metrics import measure_with_intervals
 from wardround.evaluation.results import Definition, Task
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.tallies import Scores
 
 MEASURES: Final = {name: METRICS[name] for name in ("auroc", "auprc", "sensitivity", "ppv", "prevalence")}
 
 
 def by_definition(
-    rows: pd.DataFrame, scores: Scores, known: pd.DataFrame, found: Iterable[Definition], task: Task
+    rows: pd.DataFrame,
+    scores: Scores,
+    sample: Sample,
+    known: pd.DataFrame,
+    found: Iterable[Definition],
+    task: Task,
 ) -> tuple[Definition, ...]:
     """Returns the definitions with the figures of the test set by each.
 
@@ -25,11 +31,12 @@ def by_definition(
     Args:
         rows: stay_id, patient_id and as_of.
         scores: score of each row, and the threshold.
+        sample: the rows' patients, drawn by the label's own definition.
         known: stay_id, definition, suspicion, outcome and onset: a row for each stay and definition.
         found: the definitions.
         task: gives the horizon.
     """
-    return tuple(_measured(rows, scores, _of(known, definition), definition, task) for definition in found)
+    return tuple(_measured(rows, scores, sample, _of(known, definition), definition, task) for definition in found)
 
 
 def _of(known: pd.DataFrame, definition: Definition) -> pd.DataFrame:
@@ -38,7 +45,12 @@ def _of(known: pd.DataFrame, definition: Definition) -> pd.DataFrame:
 
 
 def _measured(
-    rows: pd.DataFrame, scores: Scores, known: pd.DataFrame, definition: Definition, task: Task
+    rows: pd.DataFrame,
+    scores: Scores,
+    sample: Sample,
+    known: pd.DataFrame,
+    definition: Definition,
+    task: Task,
 ) -> Definition:
     happens, onset = (rows["stay_id"].map(known[name]) for name in ("outcome", "onset"))
     ahead = onset - rows["as_of"]
@@ -46,6 +58,6 @@ def _measured(
     kept = ~(timeless | (ahead <= pd.Timedelta(0))).to_numpy()
     follows = ahead.notna() if task.horizon is None else ahead <= pd.Timedelta(task.horizon)
     outcome = follows.to_numpy(dtype=int)[kept]
-    metrics = measure_with_intervals(outcome, scores.score[kept], scores.threshold, rows["patient_id"][kept], MEASURES)
+    metrics = measure_with_intervals(outcome, scores.score[kept], scores.threshold, sample.take(kept), MEASURES)
     figures = {"rows": int(kept.sum()), "positives": int(outcome.sum()), "metrics": metrics}
     return definition.model_copy(update=figures)

@@ -3,7 +3,8 @@
 A *share* of rows has the score interval of Wilson (1927) with an effective number of rows: as many independent rows as
 would vary like these (Korn & Graubard 1998). Any other figure has an interval from the parts that its patients have in
 it (the infinitesimal jackknife; for the AUROC this is DeLong's variance for clustered data, Obuchowski 1997) and
-Student's t. What cannot be trusted is a reason instead. benchmarks/coverage.py measures how often intervals are right.
+Student's t. How patients were drawn decides what of their parts varies (`evaluation.samples`). What cannot be trusted
+is a reason instead. benchmarks/coverage.py measures how often intervals are right.
 """
 
 from collections.abc import Callable
@@ -12,12 +13,14 @@ from typing import Final, Literal, NamedTuple, Self
 
 import numpy as np
 
+from wardround.evaluation.samples import FEWEST_PATIENTS, Classes, Drawn
+
 _LEVEL: Final = 0.95
-# Of each class; with fewer, neither the variance nor its uncertainty can be known.
-FEWEST_PATIENTS: Final = 10
 _Z: Final = NormalDist().inv_cdf((1 + _LEVEL) / 2)
 # How much the assumption that all rows of a patient are alike weighs, in degrees of freedom of the variance observed.
-_ASSUMED: Final = 2.0
+_ASSUMED: Final = 1.5
+# The same of the rows in which two models differ, which are seldom alike.
+_ASSUMED_OF_A_DIFFERENCE: Final = 1.0
 # Sums of squares that differ from 0 by rounding alone.
 _NOTHING: Final = 1e-20
 _ROUNDING: Final = 1e-9
@@ -40,87 +43,100 @@ class Interval(NamedTuple):
         return self._replace(low=figure(self.low), high=figure(self.high))
 
 
-class Classes(NamedTuple):
-    """How many patients have the outcome in any row, and how many in none."""
-
-    with_outcome: int
-    without: int
-
-    def too_few(self, with_outcome: int = FEWEST_PATIENTS) -> str | None:
-        """Returns why there is no interval; None if there are so many patients with the outcome, and enough without."""
-        if self.with_outcome < with_outcome:
-            return f"too few patients with the outcome ({self.with_outcome}) for an interval"
-        if self.without < FEWEST_PATIENTS:
-            return f"too few patients without the outcome ({self.without}) for an interval"
-        return None
-
-
 class Estimate(NamedTuple):
-    """A figure, its interval, and how far each patient's rows move it; these add up to 0 in any unit.
+    """A figure, its interval, and how far each patient's rows move it; these parts add up to 0 in any unit.
 
-    `patients` is how many have rows in the figure, such as those with an alert for the PPV.
+    `counted` is how many rows of each patient are in the figure, such as those with an alert for the PPV.
     """
 
     value: float
     interval: Interval
     parts: np.ndarray
-    patients: int
+    counted: np.ndarray
 
 
-def share_interval(hits: np.ndarray, rows: np.ndarray, most: np.ndarray | None = None) -> Interval:
+def share_interval(hits: np.ndarray, rows: np.ndarray, drawn: Drawn, most: np.ndarray | None = None) -> Interval:
     """Returns the interval of a share of rows, sum(hits) / sum(rows), from both counts of each patient.
 
     Args:
         hits: rows that count as the share, by patient.
         rows: all rows, by patient.
+        drawn: how the patients were drawn.
         most: how many hits each patient can have, if that is less than his rows.
     """
     most = rows if most is None else most
-    low, high = _wilson(float(hits.sum() / most.sum()), effective_rows(hits, rows, most))
+    low, high = _wilson(float(hits.sum() / most.sum()), effective_rows(hits, rows, most, drawn))
     widest = float(most.sum() / rows.sum())
     return Interval(low * widest, high * widest)
 
 
-def effective_rows(hits: np.ndarray, rows: np.ndarray, most: np.ndarray) -> float:
+def effective_rows(hits: np.ndarray, rows: np.ndarray, most: np.ndarray, drawn: Drawn) -> float:
     """Returns how many independent rows would vary as much as these, which are at most all that can be hits.
 
-    It lies between two numbers: the one that gives the variance observed between patients (Taylor's linearisation of
-    the ratio; Korn & Graubard 1998), and sum(most)^2 / sum(most^2), which holds if all rows of a patient are alike
-    (Kish 1965). The first counts the more, the more patients contribute to the variance; without any variance, as for
-    a share of 0 or 1, only the second does.
+    It lies between two numbers: the one that gives the variance observed between patients (the jackknife's of the
+    ratio; Korn & Graubard 1998), and sum(most)^2 / sum(most^2), which holds if all rows of a patient are alike (Kish
+    1965). The first counts the more, the more patients contribute to the variance; without any variance, as for a share
+    of 0 or 1, only the second does. Independent patients with a row each are as many as they are.
     """
     there = rows > 0
     hits, rows, most = hits[there], rows[there], most[there]
-    everything, possible = rows.sum(), most.sum()
+    possible = most.sum()
     share, alike = hits.sum() / possible, possible**2 / (most**2).sum()
-    squared = ((hits - hits.sum() / everything * rows) / possible) ** 2
-    if len(rows) < 2 or not 0 < share < 1 or not squared.sum() > _NOTHING:
+    parts, of_one = (hits - hits.sum() / rows.sum() * rows) / possible, share * (1 - share)
+    if len(rows) < 2 or not 0 < share < 1 or not (parts**2).sum() > _NOTHING:
         return float(alike)
-    degrees = min(degrees_of_freedom(squared), len(rows) - 1)
-    observed = share * (1 - share) / (squared.sum() * len(rows) / (len(rows) - 1))
-    inverse = (degrees / observed + _ASSUMED / alike) / (degrees + _ASSUMED)
-    return float(min(1 / inverse, possible))
+    found = _observed(parts, rows, drawn.some(there))
+    # Of independent rows, the variance observed is that of one row less.
+    variance = found.weighed(found.variance * (possible - 1) / possible, of_one / alike, _ASSUMED)
+    return float(min(max(of_one / variance, 1.0), possible / found.kept))
+
+
+class _Observed(NamedTuple):
+    """The variance of a ratio between patients, the share that is left of what it would be if all came by chance, and
+    its degrees of freedom."""
+
+    variance: float
+    kept: float
+    degrees: float
+
+    def weighed(self, variance: float, alike: float, assumed: float) -> float:
+        """Returns a variance that was observed, weighed against that of patients all of whose rows are alike."""
+        return (self.degrees * variance + assumed * alike * self.kept) / (self.degrees + assumed)
+
+
+def _observed(parts: np.ndarray, rows: np.ndarray, drawn: Drawn) -> _Observed:
+    """Returns the variance of a ratio from its parts by the jackknife, which knows that a patient with many of the rows
+    draws the ratio towards himself (Miller 1974)."""
+    patients, without_him = len(rows), 1 - rows / rows.sum()
+    varying = drawn.varying(parts)
+    of_all, left = (float(((each / without_him) ** 2).sum() * (patients - 1) / patients) for each in (parts, varying))
+    return _Observed(left, left / of_all, min(degrees_of_freedom(varying**2), patients - 1))
 
 
 def smooth_interval(
-    value: float, parts: np.ndarray, classes: Classes, scale: Scale, fewest: int = FEWEST_PATIENTS
+    value: float,
+    parts: np.ndarray,
+    has_it: np.ndarray,
+    drawn: Drawn,
+    scale: Scale,
+    fewest: int = FEWEST_PATIENTS,
 ) -> Interval:
     """Returns the interval of a figure from each patient's part in it.
 
-    The variance is enlarged as for the rarer class alone, and Student's t has as many degrees of freedom as patients
-    contribute to the variance.
+    Student's t has as many degrees of freedom as patients contribute to the variance.
 
     Args:
         value: the figure.
         parts: how far each patient's rows move it; they add up to 0.
-        classes: patients of each class.
+        has_it: whether each patient has the outcome in any row.
+        drawn: how the patients were drawn.
         scale: on which the interval is even; `both` takes the outer ends of two. Log-odds are for 0 to 1.
         fewest: patients with the outcome that an interval needs.
     """
-    if few := classes.too_few(fewest):
+    if few := Classes.of(has_it).too_few(fewest):
         return Interval(reason=few)
-    squared, rarer = parts**2, min(classes)
-    variance = float(squared.sum()) * rarer / (rarer - 1)
+    squared = drawn.varying(parts) ** 2
+    variance = float(squared.sum()) + sum(_held_back(parts[mine]) for mine in (has_it, ~has_it))
     if not variance > _NOTHING or (scale != "as it is" and not 0 < value < 1):
         return Interval(reason=_ALIKE)
     reach = _student(degrees_of_freedom(squared)) * float(np.sqrt(variance))
@@ -134,25 +150,54 @@ def smooth_interval(
     return Interval(min(low, max(even[0], 0.0)), max(high, min(even[1], 1.0)))
 
 
-def interval_of_difference(first: Estimate, second: Estimate) -> Interval:
-    """Returns the interval of one share minus another, measured on the same patients.
+def _held_back(parts: np.ndarray) -> float:
+    """Returns the variance that a class's parts do not show because they add up to 0, as in the AUROC: n / (n - 1)."""
+    return max(float((parts**2).sum() - parts.sum() ** 2), 0.0) / (len(parts) - 1)
+
+
+def interval_of_difference(first: Estimate, second: Estimate, drawn: Drawn) -> Interval:
+    """Returns the interval of one share minus another, of different rows of the same patients, such as two PPVs.
 
     Its reach is put together from that of both, and from how they vary together (Newcombe 1998; Zou & Donner 2008).
     The latter cannot be known of a few patients, who would make it seem that both shares err alike.
     """
-    (low, high, why), (other_low, other_high, other_why) = first.interval, second.interval
-    if low is None or high is None or other_low is None or other_high is None:
-        return Interval(reason=why or other_why)
-    if (patients := min(first.patients, second.patients)) < FEWEST_PATIENTS:
-        return Interval(reason=_too_few(patients))
-    if np.allclose(first.parts, second.parts, rtol=_ROUNDING, atol=0):
-        return Interval(reason=_ALIKE)
-    difference, together = first.value - second.value, _correlation(first.parts, second.parts)
+    (low, high, _), (other_low, other_high, _) = first.interval, second.interval
+    why = _not_to_compare(first, second)
+    if why or low is None or high is None or other_low is None or other_high is None:
+        return Interval(reason=why)
+    difference = first.value - second.value
+    together = _correlation(drawn.varying(first.parts), drawn.varying(second.parts))
     below = _apart(first.value - low, other_high - second.value, together)
     above = _apart(high - first.value, second.value - other_low, together)
     if not below + above > _ROUNDING:
         return Interval(reason=_ALIKE)
     return Interval(difference - below, difference + above)
+
+
+def interval_of_difference_in_same_rows(first: Estimate, second: Estimate, drawn: Drawn) -> Interval:
+    """Returns the interval of one share minus another of the same rows, such as two specificities.
+
+    They differ by the rows that only one of them counts as hits. The variance of these is weighed as that of a share
+    is, against the assumption that a patient's rows are alike.
+    """
+    if why := _not_to_compare(first, second):
+        return Interval(reason=why)
+    difference, rows = first.value - second.value, first.counted
+    parts, there = first.parts - second.parts, rows > 0
+    changed = np.abs(parts * rows.sum() + difference * rows).sum() / rows.sum()
+    alike = (changed - difference**2) * (rows**2).sum() / rows.sum() ** 2
+    found = _observed(parts[there], rows[there], drawn.some(there))
+    reach = _Z * float(np.sqrt(found.weighed(found.variance, alike, _ASSUMED_OF_A_DIFFERENCE)))
+    return Interval(difference - reach, difference + reach)
+
+
+def _not_to_compare(first: Estimate, second: Estimate) -> str | None:
+    """Returns why the difference of two shares has no interval."""
+    if why := first.interval.reason or second.interval.reason:
+        return why
+    if (patients := min(int((each.counted > 0).sum()) for each in (first, second))) < FEWEST_PATIENTS:
+        return _too_few(patients)
+    return _ALIKE if np.allclose(first.parts, second.parts, rtol=_ROUNDING, atol=0) else None
 
 
 def quantile_interval(values: np.ndarray, patients: np.ndarray, share: float) -> Interval:
@@ -168,7 +213,9 @@ def quantile_interval(values: np.ndarray, patients: np.ndarray, share: float) ->
     """
     rows = np.bincount(patients)
     hits = np.bincount(patients, weights=values <= quantile(values, share))
-    reach = _Z * float(np.sqrt(share * (1 - share) / effective_rows(hits, rows, rows.astype(float))))
+    # All of them have the outcome, so that it does not matter how many patients with it were drawn.
+    independent = effective_rows(hits, rows, rows.astype(float), Drawn.by_chance(len(rows)))
+    reach = _Z * float(np.sqrt(share * (1 - share) / independent))
     if len(rows) < FEWEST_PATIENTS or not reach < min(share, 1 - share):
         return Interval(reason=_too_few(len(rows)))
     above = int(np.floor((share + reach) * len(values) + _ROUNDING))

@@ -24,6 +24,7 @@ from wardround.evaluation.results import (
     Policy,
     Task,
 )
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.subgroups import subgroups_of
 from wardround.evaluation.tallies import Scores
 
@@ -56,43 +57,44 @@ class AboutModel(NamedTuple):
     outcomes: pd.DataFrame = pd.DataFrame()
 
 
-def measured(rows: pd.DataFrame, scores: Scores, about: AboutModel) -> Measured:
+def measured(rows: pd.DataFrame, scores: Scores, sample: Sample, about: AboutModel) -> Measured:
     """Measures everything on the test set.
 
     Args:
         rows: `training.tasks.ROW_COLUMNS` of all times at risk, at least one row.
         scores: calibrated score of each row, and the threshold of the high band.
+        sample: the rows' patients.
         about: what the evaluation contains unchanged, and what it needs besides the rows.
     """
     placed = rows.reset_index(drop=True)
-    outcome, patients = placed["outcome"].to_numpy(dtype=int), placed["patient_id"]
-    found = measure_with_intervals(outcome, *scores, patients, _MEASURES)
+    outcome = placed["outcome"].to_numpy(dtype=int)
+    found = measure_with_intervals(outcome, *scores, sample, _MEASURES)
     evaluation = Evaluation(
         policy=about.policy,
         calibration=CalibrationOnTest(
             slope=found["slope"],
             intercept=found["intercept"],
             brier=found["brier"],
-            bins=calibration_bins(outcome, scores.score, patients),
+            bins=calibration_bins(outcome, scores.score, placed["patient_id"]),
         ),
         curves=curves_of(outcome, scores.score),
         decision_curve=decision_curve(outcome, scores.score),
         alerts_per_100_patient_days=in_100_patient_days(found[_HIGH], about.task.hours_per_row),
-        bands=band_shares(outcome, scores, about.moderate, patients),
+        bands=band_shares(outcome, scores, about.moderate, sample),
         lead_time=lead_time(placed, *scores),
-        subgroups=subgroups_of(placed, scores),
+        subgroups=subgroups_of(placed, scores, sample),
         importance=about.importance,
-        definitions=by_definition(placed, scores, about.outcomes, about.definitions, about.task),
+        definitions=by_definition(placed, scores, sample, about.outcomes, about.definitions, about.task),
         design=about.design,
-        matched_hours=_on_matched_hours(placed, scores) if about.task.horizon is not None else None,
-        episodes=alert_episodes(placed, scores, about.task, about.lock_out),
+        matched_hours=_on_matched_hours(placed, scores, sample) if about.task.horizon is not None else None,
+        episodes=alert_episodes(placed, scores, sample, about.task, about.lock_out),
     )
     return Measured({name: found[name] for name in METRICS}, evaluation)
 
 
-def _on_matched_hours(rows: pd.DataFrame, scores: Scores) -> MatchedHours:
+def _on_matched_hours(rows: pd.DataFrame, scores: Scores, sample: Sample) -> MatchedHours:
     """Returns what the figures would be if only matched hours were judged (see `training.tasks.followed`)."""
     mine = rows["matched"].to_numpy(dtype=bool)
-    outcome, patients = rows["outcome"].to_numpy(dtype=int)[mine], rows["patient_id"][mine]
-    metrics = measure_with_intervals(outcome, scores.score[mine], scores.threshold, patients)
+    outcome = rows["outcome"].to_numpy(dtype=int)[mine]
+    metrics = measure_with_intervals(outcome, scores.score[mine], scores.threshold, sample.take(mine))
     return MatchedHours(rows=len(outcome), positives=int(outcome.sum()), metrics=metrics)

@@ -4,30 +4,29 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from wardround.evaluation.intervals import (
-    FEWEST_PATIENTS,
-    Classes,
     Estimate,
     Interval,
     Scale,
     interval_of_difference,
+    interval_of_difference_in_same_rows,
     share_interval,
     smooth_interval,
 )
+from wardround.evaluation.samples import FEWEST_PATIENTS, Classes, Sample
 from wardround.evaluation.tallies import Scores, Steps, Tally
 
 
 class PatientRows:
     """Scored rows, counted by step of the score, whose sums over each patient give intervals."""
 
-    def __init__(self, outcome: np.ndarray, scores: Scores, patients: pd.Series) -> None:
+    def __init__(self, outcome: np.ndarray, scores: Scores, sample: Sample) -> None:
         self._steps = Steps.of(outcome, scores)
-        self._patients = np.asarray(pd.factorize(patients)[0])
+        self._patients = sample.number
         self.tally = self._steps.tally()
-        with_outcome = np.bincount(self._patients, weights=outcome) > 0
-        self.classes = Classes(int(with_outcome.sum()), int((~with_outcome).sum()))
+        self.drawn = sample.drawn
+        self.has_it = sample.by_patient(outcome) > 0
 
     def by_patient(self, of_cells: np.ndarray) -> np.ndarray:
         """Returns the sum over each patient's rows of what depends on step and outcome alone (steps x 2)."""
@@ -54,10 +53,11 @@ class Share(NamedTuple):
     def estimate(self, value: float, rows: PatientRows) -> Estimate:
         hits, counted = (rows.by_patient(of_cells(rows.tally)) for of_cells in (self.part, self.whole))
         parts = (hits - value * counted) / counted.sum()
-        return Estimate(value, share_interval(hits, counted), parts, int((counted > 0).sum()))
+        return Estimate(value, share_interval(hits, counted, rows.drawn), parts, counted)
 
-    def apart(self, first: Estimate, second: Estimate, _rows: PatientRows) -> Interval:
-        return interval_of_difference(first, second)
+    def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
+        same = np.array_equal(first.counted, second.counted)
+        return (interval_of_difference_in_same_rows if same else interval_of_difference)(first, second, rows.drawn)
 
 
 class Smooth(NamedTuple):
@@ -74,12 +74,12 @@ class Smooth(NamedTuple):
 
     def estimate(self, value: float, rows: PatientRows) -> Estimate:
         parts = rows.by_patient(self.moved(rows.tally))
-        found = smooth_interval(value, parts, rows.classes, self.scale, self.fewest)
-        return Estimate(value, found, parts, len(parts))
+        found = smooth_interval(value, parts, rows.has_it, rows.drawn, self.scale, self.fewest)
+        return Estimate(value, found, parts, np.ones(len(parts)))
 
     def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
         value, parts = first.value - second.value, first.parts - second.parts
-        return smooth_interval(value, parts, rows.classes, "as it is", self.fewest)
+        return smooth_interval(value, parts, rows.has_it, rows.drawn, "as it is", self.fewest)
 
 
 class F1(NamedTuple):
@@ -93,11 +93,11 @@ class F1(NamedTuple):
 
     def estimate(self, value: float, rows: PatientRows) -> Estimate:
         found = self.overlap.estimate(self.overlap.figure(rows.tally), rows)
-        few = rows.classes.too_few()
+        few = Classes.of(rows.has_it).too_few()
         return found._replace(value=value, interval=Interval(reason=few) if few else found.interval.shown(_f1_of))
 
-    def apart(self, first: Estimate, second: Estimate, _rows: PatientRows) -> Interval:
-        return interval_of_difference(first, second)
+    def apart(self, first: Estimate, second: Estimate, rows: PatientRows) -> Interval:
+        return interval_of_difference(first, second, rows.drawn)
 
 
 Measure = Share | Smooth | F1

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from wardround.evaluation.intervals import Estimate, share_interval
 from wardround.evaluation.measures import METRICS, Measure, PatientRows
+from wardround.evaluation.samples import Drawn, Sample
 from wardround.evaluation.tallies import Scores, Steps, Tally
 from wardround.spec.base import SpecModel
 
@@ -56,13 +56,13 @@ def measure_with_intervals(
     outcome: np.ndarray,
     score: np.ndarray,
     threshold: float,
-    patients: pd.Series,
+    sample: Sample,
     measures: Mapping[str, Measure] = METRICS,
 ) -> dict[str, Metric]:
-    """Returns `measures` of the rows with intervals over patients, or the reason why one has none."""
+    """Returns `measures` of the rows of a sample with intervals over patients, or the reason why one has none."""
     if not len(outcome):
         return _no_rows(measures)
-    rows = PatientRows(outcome, Scores(score, threshold), patients)
+    rows = PatientRows(outcome, Scores(score, threshold), sample)
     return {name: _metric(_estimated(each, rows)) for name, each in measures.items()}
 
 
@@ -70,13 +70,13 @@ def paired_with_intervals(
     outcome: np.ndarray,
     first: Scores,
     second: Scores,
-    patients: pd.Series,
+    sample: Sample,
     measures: Mapping[str, Measure] = METRICS,
 ) -> Paired:
     """Returns `measures` of two models for the same rows, and `first` minus `second`, with intervals."""
     if not len(outcome):
         return Paired(_no_rows(measures), _no_rows(measures), _no_rows(measures))
-    both = [PatientRows(outcome, scores, patients) for scores in (first, second)]
+    both = [PatientRows(outcome, scores, sample) for scores in (first, second)]
     ours, theirs = ({name: _estimated(each, rows) for name, each in measures.items()} for rows in both)
     return Paired(
         {name: _metric(found) for name, found in ours.items()},
@@ -88,17 +88,19 @@ def paired_with_intervals(
 def share_of(
     hits: np.ndarray,
     rows: np.ndarray,
+    drawn: Drawn,
     reason: str,
     shown: Callable[[float], float] = float,
     most: np.ndarray | None = None,
 ) -> Metric:
     """Returns sum(hits) / sum(rows), both by patient, as `shown`; without rows it has no value, for the reason.
 
-    `most` is how many hits each patient can have, if that is less than his rows.
+    `drawn` is how the patients were drawn, and `most` how many hits each can have, if that is less than his rows.
     """
     if not rows.sum():
         return Metric(value=None, reason=reason)
-    return Metric(value=shown(hits.sum() / rows.sum()), **share_interval(hits, rows, most).shown(shown)._asdict())
+    found = share_interval(hits, rows, drawn, most)
+    return Metric(value=shown(hits.sum() / rows.sum()), **found.shown(shown)._asdict())
 
 
 def _estimated(each: Measure, rows: PatientRows) -> Estimate | str:

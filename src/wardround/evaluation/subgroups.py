@@ -8,6 +8,7 @@ import pandas as pd
 
 from wardround.evaluation.metrics import measure_with_intervals
 from wardround.evaluation.results import Cell, Subgroups
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.tallies import Scores
 
 Attribute = Literal["sex", "age_band", "unit", "race"]
@@ -17,22 +18,23 @@ FEWEST_WITH_OUTCOME: Final = 5
 _UNKNOWN: Final = "unknown"
 
 
-def subgroups_of(rows: pd.DataFrame, scores: Scores) -> tuple[Subgroups, ...]:
+def subgroups_of(rows: pd.DataFrame, scores: Scores, sample: Sample) -> tuple[Subgroups, ...]:
     """Returns the metrics of each attribute's subgroups.
 
     Args:
         rows: stay_id, patient_id, outcome and a column for each attribute, empty if unknown.
         scores: score of each row, and the threshold.
+        sample: the rows' patients.
     """
-    return tuple(_by(attribute, rows, scores) for attribute in COLUMNS)
+    return tuple(_by(attribute, rows, scores, sample) for attribute in COLUMNS)
 
 
-def _by(attribute: Attribute, rows: pd.DataFrame, scores: Scores) -> Subgroups:
+def _by(attribute: Attribute, rows: pd.DataFrame, scores: Scores, sample: Sample) -> Subgroups:
     group = rows[COLUMNS[attribute]].to_numpy(dtype=object)
     group = np.where(group == "", _UNKNOWN, group)
     if set(group) <= {_UNKNOWN}:
         return Subgroups(attribute=attribute, cells=(), suppressed=0, reason="the source does not say")
-    cells = [_cell(str(name), group == name, rows, scores) for name in sorted(set(group))]
+    cells = [_cell(str(name), group == name, rows, scores, sample) for name in sorted(set(group))]
     shown = _shown(cells)
     reason = None if shown else "every group is too small to be shown, or would give a small one away"
     return Subgroups(attribute=attribute, cells=shown, suppressed=len(cells) - len(shown), reason=reason)
@@ -46,7 +48,7 @@ def _shown(cells: Sequence[Cell | None]) -> tuple[Cell, ...]:
     return tuple(large)
 
 
-def _cell(name: str, mine: np.ndarray, rows: pd.DataFrame, scores: Scores) -> Cell | None:
+def _cell(name: str, mine: np.ndarray, rows: pd.DataFrame, scores: Scores, sample: Sample) -> Cell | None:
     """Returns the cell, or None if it is too small."""
     group, outcome = rows[mine], rows["outcome"].to_numpy(dtype=int)[mine]
     patients = int(group["patient_id"].nunique())
@@ -59,5 +61,5 @@ def _cell(name: str, mine: np.ndarray, rows: pd.DataFrame, scores: Scores) -> Ce
         stays=int(group["stay_id"].nunique()),
         patients=patients,
         positives=int(with_outcome["stay_id"].nunique()),
-        metrics=measure_with_intervals(outcome, scores.score[mine], scores.threshold, group["patient_id"]),
+        metrics=measure_with_intervals(outcome, scores.score[mine], scores.threshold, sample.take(mine)),
     )

@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from wardround.evaluation.alerts import in_100_patient_days
@@ -11,6 +10,7 @@ from wardround.evaluation.calibration import CALIBRATION
 from wardround.evaluation.comparison import OnTest, Seen
 from wardround.evaluation.measures import FLAGGED, METRICS
 from wardround.evaluation.metrics import Metric, paired_with_intervals
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.tallies import Scores
 from wardround.spec.base import SpecModel
 
@@ -79,7 +79,7 @@ class TwoVersions(SpecModel):
 
 def both_measured(
     outcome: np.ndarray,
-    patients: pd.Series,
+    sample: Sample,
     scores: tuple[np.ndarray, np.ndarray],
     thresholds: dict[str, tuple[float, float]],
     hours_per_row: float,
@@ -88,7 +88,7 @@ def both_measured(
 
     Args:
         outcome: outcome of each row, 0 or 1.
-        patients: patient of each row.
+        sample: the rows' patients.
         scores: probabilities of each row, by the first and by the second version.
         thresholds: by band (`high`, `moderate`), the first version's and the second's.
         hours_per_row: hours of care that a row stands for.
@@ -96,7 +96,7 @@ def both_measured(
     found: dict[str, Pair] = {}
     for band, measures in (("high", _AT_HIGH), ("moderate", _AT_MODERATE)):
         both = [Scores(score, threshold) for score, threshold in zip(scores, thresholds[band], strict=True)]
-        paired = paired_with_intervals(outcome, both[0], both[1], patients, measures)
+        paired = paired_with_intervals(outcome, both[0], both[1], sample, measures)
         found |= {
             name: Pair(first=paired.first[name], second=paired.second[name], difference=paired.difference[name])
             for name in measures

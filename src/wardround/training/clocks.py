@@ -57,7 +57,7 @@ class TimeScores(NamedTuple):
         )
 
     def _measured(self, scores: np.ndarray) -> dict[str, Metric]:
-        return measure_with_intervals(self.rows.outcome, scores, 0.5, self.rows.patients, _MEASURES)
+        return measure_with_intervals(self.rows.outcome, scores, 0.5, self.rows.sample, _MEASURES)
 
 
 def clocks_in(table: pd.DataFrame) -> tuple[str, ...]:

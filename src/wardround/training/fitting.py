@@ -12,6 +12,7 @@ from wardround.evaluation.alerts import Alerts
 from wardround.evaluation.calibration import calibrated, fit_platt
 from wardround.evaluation.metrics import Metric, measure_with_intervals
 from wardround.evaluation.results import Calibration, Policy
+from wardround.evaluation.samples import Sample
 from wardround.evaluation.threshold import choose_threshold
 from wardround.spec.base import SpecModel
 from wardround.spec.conditions import Bands
@@ -24,6 +25,11 @@ class TrainingRows(NamedTuple):
     outcome: np.ndarray
     folds: np.ndarray
     patients: pd.Series
+
+    @property
+    def sample(self) -> Sample:
+        """The rows' patients. Rows may have been drawn by their outcome, so nothing is known of how patients were."""
+        return Sample.by_chance(self.patients)
 
     def take(self, chosen: np.ndarray) -> Self:
         """Returns the chosen rows (booleans)."""
@@ -142,19 +148,22 @@ def out_of_fold(
 
 
 class OutOfFold(NamedTuple):
-    """What a candidate is judged on: outcome (0 or 1), fold, out-of-fold score and patient of each row at risk."""
+    """What a candidate is judged on: outcome (0 or 1), fold and out-of-fold score of each row at risk, and patients."""
 
     outcome: np.ndarray
     folds: np.ndarray
     scores: np.ndarray
-    patients: pd.Series
+    sample: Sample
 
-    def measured(
-        self, calibration: Calibration, threshold: float, mine: np.ndarray | slice = slice(None)
-    ) -> dict[str, Metric]:
-        """Returns the metrics of all rows, or of some (booleans), with intervals over patients."""
-        score = calibrated(self.scores[mine], calibration)
-        return measure_with_intervals(self.outcome[mine], score, threshold, self.patients[mine])
+    def of_fold(self, fold: int) -> Self:
+        """Returns the rows of one fold."""
+        mine = self.folds == fold
+        return type(self)(self.outcome[mine], self.folds[mine], self.scores[mine], self.sample.take(mine))
+
+    def measured(self, calibration: Calibration, threshold: float) -> dict[str, Metric]:
+        """Returns the metrics of all rows, with intervals over patients."""
+        score = calibrated(self.scores, calibration)
+        return measure_with_intervals(self.outcome, score, threshold, self.sample)
 
 
 def judge(title: str, rows: OutOfFold, bands: Bands, alerts: Alerts) -> CandidateResult:
@@ -178,7 +187,7 @@ def fold_results(
         FoldResult(
             fold=fold,
             settings=dict(setting),
-            metrics=rows.measured(result.calibration, result.threshold, rows.folds == fold),
+            metrics=rows.of_fold(fold).measured(result.calibration, result.threshold),
         )
         for fold, setting in by_fold.items()
     )

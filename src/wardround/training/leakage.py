@@ -232,7 +232,7 @@ def _cost(
 def _fall(rows: TrainingRows, whole: np.ndarray, without: np.ndarray) -> Metric:
     """Returns by how much the AUROC of the second scores is lower than that of the first."""
     pair, measures = (Scores(whole, 0.5), Scores(without, 0.5)), {"auroc": METRICS["auroc"]}
-    return paired_with_intervals(rows.outcome, *pair, rows.patients, measures).difference["auroc"]
+    return paired_with_intervals(rows.outcome, *pair, rows.sample, measures).difference["auroc"]
 
 
 def too_good(

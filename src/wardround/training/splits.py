@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from wardround.errors import TrainingError
+from wardround.evaluation.samples import Sample
 
 TEST_SHARE: Final = 0.25
 FOLDS: Final = 5
@@ -61,6 +62,20 @@ def latest_patients(table: pd.DataFrame, remedy: str = _ADD) -> frozenset[str]:
             )
         _check_enough(len(patients) - for_test, len(patients), name, remedy)
     return chosen
+
+
+def sample_of_side(outcome: np.ndarray, patients: pd.Series, *, by_calendar: bool, on_test: bool) -> Sample:
+    """Returns how the patients of one side of a split came to be there.
+
+    Args:
+        outcome: outcome of all rows of the side, 0 or 1.
+        patients: patient of each row.
+        by_calendar: whether they were split as by `latest_patients`, and not as by `patients_to_test`.
+        on_test: whether it is the test side.
+    """
+    if by_calendar:
+        return Sample.by_chance(patients)
+    return Sample.of_each_class(outcome, patients, TEST_SHARE if on_test else 1 - TEST_SHARE)
 
 
 def grouped_folds(table: pd.DataFrame, seed: int) -> np.ndarray:

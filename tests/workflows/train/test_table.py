@@ -1,5 +1,6 @@
 """A training table is read in parts; what comes out does not depend on them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def table(frame, schemas, tmp_path: Path, request, monkeypatch) -> Table:
     monkeypatch.setitem(Table.fitted.__globals__, "ROWS_AT_ONCE", request.param)
     folder = RunFolder(str(tmp_path))
     folder.write_frame(run_files.TABLE, frame)
-    return Table(folder, load_condition("sepsis", schemas))
+    return Table(folder, load_condition("sepsis", schemas), "patient")
 
 
 def _first(features: pd.DataFrame) -> np.ndarray:
@@ -52,6 +53,16 @@ def test_sides_have_all_rows_without_features(table: Table, frame: pd.DataFrame)
     assert set(test.frame["fold"]) == {TEST}
     assert list(test.frame) == [*ROW_COLUMNS, "fold"]
     assert (test.stays, test.positive_stays, test.outcome.sum()) == (12, 6, 6)
+
+
+def test_sides_say_how_their_patients_were_drawn(table: Table) -> None:
+    train, test = table.side(on_test=False), table.side(on_test=True)
+    assert (test.sample.share, train.sample.share, sum(test.sample.sizes)) == (0.25, 0.75, 12)
+    some = test.take(np.arange(len(test.frame)) < 20)
+    assert some.sample.patients.tolist() == some.frame["patient_id"].tolist()
+    assert (some.sample.sizes, some.sample.share) == (test.sample.sizes, 0.25)
+    by_calendar = replace(table, split="calendar")
+    assert (by_calendar.side(on_test=True).sample.share, by_calendar.side(on_test=False).sample.share) == (1, 1)
 
 
 def test_rows_are_scored_in_their_order(table: Table, frame: pd.DataFrame) -> None:
@@ -89,7 +100,7 @@ def test_if_there_are_too_many_rows_some_without_the_outcome_are_drawn_whatever_
 
 def test_the_digest_is_of_the_whole_table_and_not_of_its_parts(frame, schemas, tmp_path: Path, monkeypatch) -> None:
     folder = RunFolder(str(tmp_path))
-    table = Table(folder, load_condition("sepsis", schemas))
+    table = Table(folder, load_condition("sepsis", schemas), "patient")
     digests = set()
     for rows in (20_000, 7):
         monkeypatch.setitem(Table.fitted.__globals__, "ROWS_AT_ONCE", rows)

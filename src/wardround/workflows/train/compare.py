@@ -65,7 +65,7 @@ def _comparison(run: Run, store: ModelStore, settings: Settings) -> Comparison:
     table, test = run.table, run.table.side(on_test=True)
     candidate, live = store.load(run.condition, version), _live(run, store, test)
     own = _scores(candidate, table)
-    alone = ToJudge(compared(test.outcome, test.patients, own, None), counted(test.outcome, test.patients))
+    alone = ToJudge(compared(test.outcome, test.sample, own, None), counted(test.outcome, test.patients))
     common = _on_common_rows(test, own, live.model, table) if live.model else alone
     not_compared = live.not_scored or (None if live.model else "none is live")
     return Comparison(
@@ -87,7 +87,7 @@ def _on_common_rows(test: Rows, candidate: Scores, live: ScoringModel, table: Ta
     rows = test.take(both)
     scores = (Scores(each.score[both], each.threshold) for each in (candidate, _scores(live, table)))
     counts = counted(rows.outcome, rows.patients, not_covered=int((~both).sum()))
-    return ToJudge(compared(rows.outcome, rows.patients, *scores), counts)
+    return ToJudge(compared(rows.outcome, rows.sample, *scores), counts)
 
 
 def _live(run: Run, store: ModelStore, test: Rows) -> _Live:

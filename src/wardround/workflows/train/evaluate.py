@@ -53,7 +53,7 @@ def evaluate(run: str, settings: Settings) -> str:
             definitions=definitions,
             outcomes=outcomes,
         )
-        found = measured(test.frame, scores, about)
+        found = measured(test.frame, scores, test.sample, about)
         evaluated = Evaluated(
             chosen=chosen,
             imputation=imputation,

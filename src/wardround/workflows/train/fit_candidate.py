@@ -25,7 +25,7 @@ def fit_candidate(run: str, name: str, settings: Settings) -> None:
         condition, every = opened.condition, opened.table.side(on_test=False)
         alerts = Alerts.of(every.frame, condition.lock_out, opened.task.hours_per_row)
         scores = _out_of_fold(candidate, rows, nested, every.folds, opened)
-        judged = OutOfFold(every.outcome, every.folds, scores, every.patients)
+        judged = OutOfFold(every.outcome, every.folds, scores, every.sample)
         result = judge(candidate.title, judged, condition.bands, alerts)
         folds = fold_results(judged, nested.by_fold, result)
         complete = result.model_copy(update={"settings": dict(nested.setting), "folds": folds})

@@ -12,8 +12,8 @@ from wardround.spec.base import Duration, SpecModel, UtcTime
 from wardround.spec.conditions import OnsetDefinition, Suspicion
 
 Approval = Literal["ask", "first_without_asking", "never"]
-SplitRule = Literal["patient", "calendar"]
 FittedOn = Literal["all_hours", "matched"]
+SplitRule = Literal["patient", "calendar"]
 
 
 def _distinct(names: tuple[str, ...] | None) -> tuple[str, ...] | None:

@@ -61,7 +61,7 @@ class Run:
 
     @property
     def table(self) -> Table:
-        return Table(self.folder, self.condition)
+        return Table(self.folder, self.condition, self.request.split)
 
     def fitted_rows(self) -> TrainingRows:
         """Returns the rows that the request's design fits models to."""

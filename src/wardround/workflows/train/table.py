@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.core import run_files
+from wardround.evaluation.samples import Sample
 from wardround.results.training_hours import TrainingHours, outside_training_hours
 from wardround.spec.conditions import CLOCKS, Condition
 from wardround.training.fitting import TrainingRows
+from wardround.training.splits import sample_of_side
 from wardround.training.tasks import ROW_COLUMNS
-from wardround.workflows.train.request import FittedOn
+from wardround.workflows.train.request import FittedOn, SplitRule
 
 # In the column `fold` of the table: a row of the test set, which is in no fold of the cross-validation.
 TEST: Final = -1
@@ -30,9 +32,10 @@ ROWS_AT_ONCE: Final = 20_000
 
 @dataclass(frozen=True)
 class Rows:
-    """Predictions without their features: `training.tasks.ROW_COLUMNS` and fold."""
+    """Predictions without their features (`training.tasks.ROW_COLUMNS` and fold), and how their patients were drawn."""
 
     frame: pd.DataFrame
+    sample: Sample
 
     @property
     def outcome(self) -> np.ndarray:
@@ -53,7 +56,7 @@ class Rows:
 
     def take(self, chosen: np.ndarray) -> "Rows":
         """Returns the chosen rows (booleans)."""
-        return Rows(self.frame[chosen].reset_index(drop=True))
+        return Rows(self.frame[chosen].reset_index(drop=True), self.sample.take(chosen))
 
     @property
     def stays(self) -> int:
@@ -79,11 +82,15 @@ class Table:
 
     folder: RunFolder
     condition: Condition
+    split: SplitRule
 
     def side(self, *, on_test: bool) -> Rows:
         """Returns all rows of one set, without their features."""
         rows = self.folder.read_frame(run_files.TABLE, columns=[*ROW_COLUMNS, "fold"])
-        return Rows(rows[(rows["fold"] == TEST) == on_test].reset_index(drop=True))
+        mine = rows[(rows["fold"] == TEST) == on_test].reset_index(drop=True)
+        by_calendar, outcome = self.split == "calendar", mine["outcome"].to_numpy(dtype=int)
+        sample = sample_of_side(outcome, mine["patient_id"], by_calendar=by_calendar, on_test=on_test)
+        return Rows(mine, sample)
 
     def clocks(self) -> pd.DataFrame:
         """Returns the stay, the hour and the times since the stay's begins (`CLOCKS`) of all rows."""

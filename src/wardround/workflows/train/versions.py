@@ -69,7 +69,7 @@ def compare_versions(
                 test=counted(test.outcome, test.patients, not_covered=int((~covered).sum())),
                 metrics=both_measured(
                     test.outcome,
-                    test.patients,
+                    test.sample,
                     (scores[0], scores[1]),
                     {band: (both[0].card.thresholds[band], both[1].card.thresholds[band]) for band in (HIGH, MODERATE)},
                     run.task.hours_per_row,
