@@ -1,12 +1,13 @@
 """`make bench`: prints all tables of benchmarks/README.md."""
 
-from benchmarks import dag, features_mimic, judged, labels_mimic, one_stay, peer, screening, time_alone, warm
+from benchmarks import bedside, dag, features_mimic, judged, labels_mimic, one_stay, peer, screening, time_alone, warm
 
 features_mimic.main()
 labels_mimic.main(1, 20)
 screening.main()
 warm.main()
 one_stay.main()
+bedside.main()
 time_alone.main()
 judged.main()
 dag.main()

@@ -21,17 +21,15 @@ from typing import Any
 
 import jwt
 import requests
-import yaml
 
 from benchmarks.environments import environment
+from benchmarks.healthchain_job import Model
 from benchmarks.measure import WARDROUND, run, table
 from benchmarks.population import NOW, ward
 from benchmarks.screening import train
 from benchmarks.servers import CLIENT, Key, Server, embedded, sekmet
-from wardround.adapters.models.store import ModelStore
 from wardround.settings import PROJECT
 from wardround.sources.fhir_folder.resources import FhirFolder
-from wardround.spec.loading import load_variables
 
 HERE = Path(__file__).parent
 SOURCE = "bench"
@@ -59,46 +57,6 @@ class Measured:
     @property
     def speed(self) -> float:
         return statistics.median(self.speeds)
-
-
-@dataclass(frozen=True)
-class Model:
-    """The stored model that Wardround uses, in the form in which HealthChain gets it."""
-
-    file: Path
-    columns: list[str]
-    imputation: dict[str, float]
-    threshold: float
-    schema: Path
-
-    @classmethod
-    def trained(cls, folder: Path, environment: dict[str, str]) -> "Model":
-        train(ward(200) / "mimic", environment)
-        store = ModelStore(Path(environment["WARDROUND_MODELS"]))
-        version = store.live_version("sepsis")
-        card = store.card("sepsis", version)
-        (file,) = (name for name in card.files if name.startswith("model."))
-        schema = folder / "features.yaml"
-        schema.write_text(yaml.safe_dump(_schema(list(card.columns))))
-        place = store.root / "sepsis" / version / file
-        return cls(place, list(card.columns), dict(card.imputation), card.thresholds["high"], schema)
-
-    def job(self) -> dict[str, Any]:
-        about = {"columns": self.columns, "imputation": self.imputation, "threshold": self.threshold}
-        return {"model": str(self.file), "schema": str(self.schema), **about}
-
-
-def _schema(columns: list[str]) -> dict[str, Any]:
-    """Returns a HealthChain feature schema: the model's first column of each variable, by its first MIMIC code."""
-    features: dict[str, Any] = {}
-    for variable in load_variables(PROJECT / "include" / "schemas").values():
-        column = next((name for name in columns if name.startswith(f"{variable.name}__")), None)
-        code = next((code for system, code in variable.all_codes() if "mimic" in system), None)
-        if column and code:
-            features[column] = {"fhir_resource": "Observation", "code": code, "code_system": "mimic"}
-    features["age"] = {"fhir_resource": "Patient", "field": "birthDate", "transform": "calculate_age"}
-    features["sex"] = {"fhir_resource": "Patient", "field": "gender", "transform": "encode_gender"}
-    return {"name": "sepsis", "version": "1", "metadata": {"age_calculation": "event_date"}, "features": features}
 
 
 def patients_of(stays: int) -> list[str]:
@@ -238,7 +196,8 @@ class Comparison:
 def compared(name: str, start: Start, stays: int, sample: int, rounds: int, folder: Path) -> None:
     """Prints the table for one server. The rounds of all distances alternate."""
     environment = {"WARDROUND_MODELS": f"{folder}/models", "WARDROUND_VAR": str(folder)}
-    model, key = Model.trained(folder, environment), Key.new()
+    train(ward(200) / "mimic", environment)
+    model, key = Model.live(folder / "models", folder), Key.new()
     comparisons = [Comparison(start, stays, round_trip, sample) for round_trip in DISTANCES]
     for _ in range(rounds):
         for comparison in comparisons:

@@ -11,17 +11,15 @@ import json
 import logging
 import sys
 import time
-from pathlib import Path
 
-import joblib
-import xgboost
 from fhir.resources.R4B.observation import Observation
 from fhir.resources.R4B.patient import Patient
 from healthchain.fhir import merge_bundles
 from healthchain.gateway import FHIRGateway
 from healthchain.gateway.clients.fhir.base import FHIRAuthConfig
 from healthchain.io import Dataset
-from healthchain.pipeline import Pipeline
+
+from healthchain_model import pipeline_with
 
 SOURCE = "ward"
 
@@ -38,36 +36,6 @@ def gateway_to(job):
     gateway = FHIRGateway()
     gateway.add_source(SOURCE, config.to_connection_string())
     return gateway
-
-
-def pipeline_with(job):
-    """Returns a pipeline of imputation and prediction. Columns that HealthChain does not compute count as missing."""
-    probability, columns, threshold = model_in(job["model"]), job["columns"], job["threshold"]
-    pipeline = Pipeline[Dataset]()
-
-    @pipeline.add_node
-    def impute(dataset: Dataset) -> Dataset:
-        features = dataset.data.reindex(columns=["patient_ref", *columns])
-        dataset.data = features.fillna(job["imputation"])
-        return dataset
-
-    @pipeline.add_node
-    def predict(dataset: Dataset) -> Dataset:
-        probabilities = probability(dataset.data[columns].to_numpy(dtype=float))
-        dataset.metadata["probabilities"] = probabilities
-        dataset.metadata["predictions"] = (probabilities >= threshold).astype(int)
-        return dataset
-
-    return pipeline
-
-
-def model_in(file):
-    """Returns the function that gives the fitted model's probabilities; models stored as joblib are scikit-learn's."""
-    if Path(file).suffix == ".joblib":
-        fitted = joblib.load(file)
-        return lambda inputs: fitted.predict_proba(inputs)[:, 1]
-    booster = xgboost.Booster(model_file=file)
-    return booster.inplace_predict
 
 
 def screen_patient(gateway, pipeline, patient, schema):

@@ -16,9 +16,9 @@ SIZES = (100, 1000, 10000)
 COPIES = 50  # of the ward of 1,000 stays, in the hospital
 
 
-def train(mimic: Path, environment: dict[str, str]) -> None:
+def train(mimic: Path, environment: dict[str, str], *options: str) -> None:
     """Trains the model for the measured screenings, in a separate store."""
-    run([WARDROUND, "train", "sepsis", "--mimic", str(mimic)], environment)
+    run([WARDROUND, "train", "sepsis", "--mimic", str(mimic), *options], environment)
 
 
 def screen(base_url: str, environment: dict[str, str]) -> tuple[Run, dict[str, int]]:
