@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.cds.conftest import RISK, Ehr, keeping_in, searchset
+from tests.cds.ehr import RISK, Ehr, keeping_in, searchset
 from tests.cds.kept import Kept
 from tests.fixtures.installation import FEW_FEATURES
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.cds.conftest import Ehr
+from tests.cds.ehr import Ehr
 from tests.cds.kept import Kept
 
 from wardround.cds.exchange import Heard

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.cds.conftest import Ehr, keeping_in
+from tests.cds.ehr import Ehr, keeping_in
 from tests.cds.kept import Kept
 
 from wardround.cds.door import Door

@@ -4,12 +4,10 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Barrier, Event
 from typing import Any
 
@@ -17,25 +15,20 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
-from tests.cds.conftest import Ehr, keeping_in
+from tests.cds.ehr import Ehr, keeping_in
 from tests.cds.kept import Kept
+from tests.cds.store import KEPT_FOR, PATIENT, Store
 from tests.fixtures.icu import AS_OF
 
-from wardround.adapters.database.database import opened
 from wardround.adapters.database.tables import BEDSIDE_CARD, BEDSIDE_COMMENT, BEDSIDE_FEEDBACK, NOTIFICATION
 from wardround.cds.door import Door
 from wardround.cds.exchange import Call, Heard
 from wardround.cds.keeping import Feedback, Keeping, StayKey, Told
-from wardround.cds.kept_in_database import keeping_in as database_keeping
 from wardround.errors import DatabaseError
 from wardround.results.alert_policy import Notification
 from wardround.settings import database_in
 
-KEPT_FOR = timedelta(days=180)
 HOUR = timedelta(hours=1)
-PATIENT = 60.0
-"""Seconds that a test waits for the database: longer than any load of this machine."""
 MARK = "canary-4711"
 STAYS = 30
 DECIDING = f"""
@@ -63,45 +56,6 @@ with opened(sys.argv[1]) as database, keeping_in(database, timedelta(days=180), 
         keeping.told(StayKey(str(stay), "sepsis", "bedside"), ask(sys.argv[2] + "-" + str(stay)))
 print(json.dumps(seen))
 """
-
-Rows = list[dict[str, Any]]
-
-
-class Store:
-    """A database of a test's own, and what several workers keep in it."""
-
-    def __init__(self, url: str, stack: ExitStack) -> None:
-        self._url = url
-        self._stack = stack
-
-    def worker(self, within: float = PATIENT) -> Keeping:
-        """Returns what one more worker keeps its calls in."""
-        return self._stack.enter_context(self.working(within))
-
-    @contextmanager
-    def working(self, within: float = PATIENT) -> Iterator[Keeping]:
-        with opened(self._url) as database, database_keeping(database, KEPT_FOR, within) as keeping:
-            yield keeping
-
-    def rows(self, *tables: Any) -> list[Rows]:
-        with opened(self._url) as database, database.reading() as connection:
-            return [[dict(row) for row in connection.execute(select(one)).mappings()] for one in tables]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with ExitStack() as stack:
-        yield Store(database_in(tmp_path), stack)
-
-
-@pytest.fixture
-def at(ehr: Ehr, door: Door) -> Callable[[Keeping], Ehr]:
-    """at(keeping) is the EHR in front of a door that keeps its calls there."""
-
-    def in_front(keeping: Keeping) -> Ehr:
-        return ehr.before(replace(door, means=replace(door.means, keeping=keeping)))
-
-    return in_front
 
 
 def feedback(card: str, **changed: Any) -> Feedback:

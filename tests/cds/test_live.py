@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from tests.cds.conftest import RISK, Ehr
+from tests.cds.ehr import RISK, Ehr
 from tests.cds.kept import Kept
 
 from wardround.adapters.models.store import ModelStore

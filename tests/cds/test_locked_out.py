@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import orjson
 import pytest
-from tests.cds.conftest import RISK, Ehr
+from tests.cds.ehr import RISK, Ehr
 from tests.cds.kept import Kept
 from tests.fixtures.icu import AS_OF
 

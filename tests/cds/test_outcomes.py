@@ -1,18 +1,19 @@
 """Tests what a call is answered if the risk cannot or must not be told: on a card, and never with silence."""
 
-import copy
 import itertools
 import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any, get_args
 
+import joblib
 import orjson
 import pytest
-from tests.cds.conftest import RISK, Ehr, keeping_in, searchset
+from tests.cds.ehr import RISK, Ehr, keeping_in, searchset
 from tests.cds.kept import Kept
 from tests.cds.test_screened import SOURCE, Runs
 from tests.fixtures.icu import AS_OF
@@ -175,10 +176,11 @@ def with_model(settings: Settings, folder: Path, coefficient: float = 1.0, **car
     """Returns the installation with a model store of its own, whose model has other keys on its card."""
     theirs, sepsis = ModelStore(settings.models), load_condition("sepsis", settings.schemas)
     model = theirs.load(sepsis)
-    regression = copy.deepcopy(model.fitted)
-    regression.pipeline["regress"].coef_ *= coefficient
+    pipeline, changed = joblib.load(BytesIO(model.fitted.dump())), BytesIO()
+    pipeline["regress"].coef_ *= coefficient
+    joblib.dump(pipeline, changed)
     store, version = ModelStore(folder), model.version
-    store.save("sepsis", model.card.model_copy(update=card), {regression.file_name: regression.dump()})
+    store.save("sepsis", model.card.model_copy(update=card), {model.fitted.file_name: changed.getvalue()})
     store.promote(sepsis, version, by="tests", why="tests")
     return replace(settings, models=folder)
 

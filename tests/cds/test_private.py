@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.cds.conftest import RISK, Ehr
+from tests.cds.ehr import RISK, Ehr
 from tests.cds.kept import Kept
 
 from wardround.cds.exchange import Answer

@@ -1,26 +1,26 @@
 """Tests, over real HTTP, what of the scores at the bedside gets into the record, beside what screenings write there."""
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import orjson
 import pytest
 import yaml
-from tests.cds.conftest import Ehr, keeping_in
+from tests.cds.ehr import Ehr, keeping_in
 from tests.cds.kept import Kept
+from tests.cds.site import Site, settle, site_at
 from tests.cds.test_cards import retrained
 from tests.fixtures.icu import AS_OF, Icu
 from tests.fixtures.installation import FEW_FEATURES
 
 from wardround.adapters.files.run_folder import RunFolder
 from wardround.cds.door import Door
-from wardround.cds.exchange import Answer, Request, Result
-from wardround.cds.record import Record, Writing
+from wardround.cds.exchange import Request
+from wardround.cds.record import Writing
 from wardround.cds.screened import in_assessments
 from wardround.core import run_files
 from wardround.core.exclusion import Stay
@@ -37,70 +37,6 @@ from wardround.workflows.screen import Means, ScreeningRequest, screen
 NOBODY = "http://127.0.0.1:1/fhir"
 MINUTE = timedelta(minutes=1)
 DOOR = {"system": "urn:wardround:door", "code": "bedside"}
-
-
-@dataclass
-class Site:
-    """A FHIR server with three patients, and a door that writes to it; what it told of each result."""
-
-    url: str
-    settings: Settings
-    ehr: Ehr
-    told: list[tuple[str, str]]
-
-    @property
-    def record(self) -> Record:
-        def tell(_call: Any, became: str, why: str) -> None:
-            self.told.append((became, why))
-
-        return Record(self.settings, self.ehr.door.servers, self.ehr.door.means.live, tell)
-
-    def answer(self, patient: str = "p-a", after: timedelta = timedelta(), **changed: Any) -> Answer:
-        return self.ehr.send(self.ehr.call(patient, **{"fhirServer": self.url, **changed}), after=after)
-
-    def write(self, *results: Result | None) -> None:
-        with self.record.writing() as writing:
-            for one in results:
-                assert one is not None
-                writing.offer(one)
-            settle(lambda: len(self.told) >= len(results))
-
-    def held(self, kind: str = "RiskAssessment") -> list[dict[str, Any]]:
-        with FhirClient(FhirEndpoint(self.url)) as client:
-            return list(client.search(kind, {}))
-
-
-def settle(condition: Callable[[], bool]) -> None:
-    """Waits until the condition holds; it fails only if it never does."""
-    import time
-
-    until = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_server() as running:
-        yield running.base_url
-
-
-@pytest.fixture
-def site(server: str, icu: Icu, ehr: Ehr, bedside: Settings, tmp_path: Path) -> Site:
-    return site_at(server, icu, ehr, bedside, tmp_path)
-
-
-def site_at(url: str, icu: Icu, ehr: Ehr, settings: Settings, tmp_path: Path, **source: Any) -> Site:
-    """Returns a site whose server holds the ICU, and nothing that was written there before."""
-    mine = replace(settings, runs=str(tmp_path / "runs"), var=tmp_path / "var")
-    ehr.door = Door.of(mine, Kept(), servers=(FhirEndpoint(url, **source),))
-    made = Site(url, mine, ehr, [])
-    left = [f"{kind}/{one['id']}" for kind in ("Provenance", "RiskAssessment", "Device") for one in made.held(kind)]
-    with FhirClient(FhirEndpoint(url)) as client:
-        client.batch([{"request": {"method": "DELETE", "url": one}} for one in left])
-    icu.upload(url)
-    return made
 
 
 @pytest.mark.parametrize(
@@ -286,10 +222,10 @@ def test_a_full_queue_and_a_stop_are_told_of_and_nothing_waits(site: Site) -> No
 
 
 def test_a_result_for_another_server_names_patient_and_stay_as_a_screening_does(
-    server: str, icu: Icu, ehr: Ehr, bedside: Settings, tmp_path: Path
+    record_server: str, icu: Icu, ehr: Ehr, bedside: Settings, tmp_path: Path
 ) -> None:
     with running_server() as other:
-        site = site_at(server, icu, ehr, bedside, tmp_path, write_to=FhirEndpoint(other.base_url))
+        site = site_at(record_server, icu, ehr, bedside, tmp_path, write_to=FhirEndpoint(other.base_url))
         site.write(site.answer().result)
 
         assert site.told == [("written", "")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.cds.test_record import Site, server, site  # noqa: F401 - fixtures
+from tests.cds.site import Site
 from tests.fixtures.icu import AS_OF
 
 from wardround.cli.main import wardround
@@ -23,7 +23,7 @@ WHY = "the lactates were another unit's"
 
 
 @pytest.fixture
-def written(site: Site, small_home: Path, monkeypatch: pytest.MonkeyPatch) -> Site:  # noqa: F811
+def written(site: Site, small_home: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A record with four results of the bedside: of p-a at 05:00, 06:00 and 07:00, and of p-mid at 06:00; and one of a
     scheduled screening."""
     monkeypatch.setenv("WARDROUND_HOME", str(small_home))
@@ -43,12 +43,12 @@ def written(site: Site, small_home: Path, monkeypatch: pytest.MonkeyPatch) -> Si
     return site
 
 
-def retract(site: Site, *options: str, since: datetime = AS_OF) -> Result:  # noqa: F811
+def retract(site: Site, *options: str, since: datetime = AS_OF) -> Result:
     asked = ["retract-bedside", "sepsis", "--source", site.url, "--since", since.isoformat(), "--why", WHY, "--json"]
     return CliRunner().invoke(wardround, [*asked, *options])
 
 
-def standing(site: Site) -> list[tuple[str, str]]:  # noqa: F811
+def standing(site: Site) -> list[tuple[str, str]]:
     """Returns the stay and the hour of each result that stands; of the scheduled screening, its id."""
     return sorted(
         (one["id"] if one["id"] == "scheduled" else one["encounter"]["reference"], one["occurrenceDateTime"][11:13])

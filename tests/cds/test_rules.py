@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from jsonschema import ValidationError
-from tests.cds.conftest import Ehr
+from tests.cds.ehr import Ehr
 from tests.cds.rules import require
 
 TOKEN = {"access_token": "x", "token_type": "Bearer", "expires_in": 300, "scope": "user/*.rs", "subject": "x"}

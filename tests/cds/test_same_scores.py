@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 import pandas as pd
 import pytest
-from tests.cds.conftest import RISK, searchset
+from tests.cds.ehr import RISK, searchset
 from tests.fixtures.simulated_ward import SimulatedWard
 
 from wardround.adapters.files.run_folder import RunFolder

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.cds.conftest import Ehr
+from tests.cds.ehr import Ehr
 from tests.cds.kept import Kept
 from tests.fixtures.icu import AS_OF
 

@@ -15,10 +15,11 @@ from threading import Event
 from time import monotonic
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
+from wardround.adapters.database.bedside_removal import purge
 from wardround.adapters.database.database import Database
 from wardround.adapters.database.tables import BEDSIDE_CARD, BEDSIDE_COMMENT, BEDSIDE_FEEDBACK, NOTIFICATION
 from wardround.cds.exchange import Answer, Call, Heard
@@ -157,17 +158,6 @@ class KeptInDatabase:
         # What cannot be removed now is removed the next time.
         with suppress(DatabaseError, StorageError, SQLAlchemyError), self._database.writing() as connection:
             purge(connection, now - self._kept_for, now - _NOTIFICATIONS_KEPT)
-
-
-def purge(connection: Connection, kept_from: datetime, told_from: datetime) -> None:
-    """Removes cards, feedback on them and comments from before `kept_from`, and lock-outs from before `told_from`."""
-    card, feedback = BEDSIDE_CARD.c, BEDSIDE_FEEDBACK.c
-    old_cards = select(card.uuid).where(card.at < kept_from)
-    # Feedback goes with its card, or it would count as feedback on a card that is not known.
-    old = feedback.card.in_(old_cards) | (feedback.arrived < kept_from)
-    connection.execute(delete(BEDSIDE_FEEDBACK).where(old))
-    connection.execute(delete(BEDSIDE_CARD).where(card.at < kept_from))
-    connection.execute(delete(NOTIFICATION).where(NOTIFICATION.c.at < told_from))
 
 
 def _last_shown(connection: Connection, stay: StayKey) -> Shown | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from wardround.adapters.files.secret_file import secret
+from wardround.errors import StorageError
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,22 @@ class Pseudonyms:
     @classmethod
     def in_folder(cls, var: Path) -> Self:
         """Returns the key that lies in a folder of Wardround's, made if it is missing. Raises StorageError."""
-        return cls(secret(var / "cds" / "pseudonyms.key"))
+        return cls(secret(_place(var)))
+
+    @classmethod
+    def existing(cls, var: Path) -> Self:
+        """Returns the key that lies there. Raises StorageError, also if there is none."""
+        if not _place(var).exists():
+            raise StorageError(
+                f"{_place(var)}: is not there, expected the key of the bedside service; set WARDROUND_VAR to the"
+                " folder of the service, or run this where it runs"
+            )
+        return cls.in_folder(var)
 
     def of(self, issuer: str, kind: str, key: str) -> str:
         """Returns the pseudonym of a resource (type and id) at the organisation that `issuer` names."""
         return hmac.new(self.key, json.dumps([issuer, kind, key]).encode(), "sha256").hexdigest()
+
+
+def _place(var: Path) -> Path:
+    return var / "cds" / "pseudonyms.key"

@@ -1,4 +1,4 @@
-"""`wardround database`: backs up and restores Wardround's own database."""
+"""`wardround database`: backs up and restores Wardround's own database, and erases a patient in it."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ _file = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
 @click.group()
 def command() -> None:
-    """Back up and restore the database that WARDROUND_DATABASE names. It contains the history of the runs."""
+    """Back up and restore the database that WARDROUND_DATABASE names, or erase a patient in it.
+
+    It contains the history of the runs, and what the bedside service keeps.
+    """
 
 
 @command.command("backup", short_help="Write the whole database to one file.")
@@ -51,6 +54,39 @@ def restore_database(file: Path, yes: bool, as_json: bool) -> None:
             return
         rows = restore(database, file)
         show(_facts(database.place.shown, file, rows), as_json)
+
+
+@command.command(
+    "erase-patient", short_help="Remove a patient's cards, comments and lock-outs of the bedside, after asking."
+)
+@click.option("--patient", prompt="Patient id", help="Id of the Patient; it is asked for if it is not given.")
+@click.option(
+    "--issuer", default="", help="The EHR that the patient is of, as its tokens say. [default: calls without]"
+)
+@click.option("--stay", "stays", multiple=True, help="Id of an Encounter, for lock-outs whose card has gone; several.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_as_json
+def erase_patient_in_database(patient: str, issuer: str, stays: tuple[str, ...], yes: bool, as_json: bool) -> None:
+    """Remove the cards that were shown about a patient, the feedback and comments on them, and the lock-outs.
+
+    The patient is found by a keyed hash, with the key of this WARDROUND_VAR. The hash is printed: the audit has it too,
+    and is left as it is.
+    """
+    from wardround.adapters.database.bedside_removal import erase_patient
+    from wardround.adapters.database.database import opened
+    from wardround.cds.pseudonyms import Pseudonyms
+
+    settings = settings_from()
+    pseudonyms = Pseudonyms.existing(settings.var)
+    key = pseudonyms.of(issuer, "Patient", patient)
+    with opened(settings.database) as database:
+        if not yes and not click.confirm(f"Erase this patient in {database.place.shown}?", err=True):
+            say("Nothing was changed.")
+            return
+        with database.writing() as connection:
+            erased = erase_patient(connection, key, [pseudonyms.of(issuer, "Encounter", stay) for stay in stays])
+        database.settle()
+        show({"database": database.place.shown, "patient_key": key, **erased._asdict()}, as_json)
 
 
 def _facts(database: str, file: Path, rows: dict[str, int]) -> dict[str, Any]:

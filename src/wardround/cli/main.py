@@ -36,7 +36,7 @@ COMMANDS: dict[str, str] = {
     "report": "Write the report of a run again, with or without identifiers.",
     "runs": "List runs, also those of a patient, and remove old ones.",
     "history": "List, show and compare figures of past runs, or rebuild them from the run folders.",
-    "database": "Back up and restore the database of the history.",
+    "database": "Back up and restore Wardround's database, or erase a patient in it.",
     "check-source": "Report what a FHIR server supports, which profile fits it, and how fast it answers.",
     "check": "Validate the spec, and check each condition's live model against it.",
 }

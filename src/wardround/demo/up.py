@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from wardround.adapters.database.bedside_removal import forget_lock_outs
+from wardround.adapters.database.database import opened
 from wardround.adapters.files.refused import storing
 from wardround.adapters.models.store import ModelStore
 from wardround.airflow.environment import local_environment
@@ -82,6 +84,9 @@ def running_ward(
         for leftover in folder.glob("fhir.sqlite*"):
             leftover.unlink()
         folder.mkdir(parents=True, exist_ok=True)
+    with opened(own.database) as database, database.writing() as connection:
+        # The new ward's stays have the ids of the earlier one's, whose cards would silence theirs.
+        forget_lock_outs(connection)
     mimic = prepare_ward(folder, mimic, stays, now, own, say)
     say("Starting the FHIR server")
     with running_server(data=folder / "fhir", db=folder / "fhir.sqlite") as server:

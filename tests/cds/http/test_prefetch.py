@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 from tests.cds.calls import AUTHORIZATION, EMPTY, REFUSAL, bundle
-from tests.cds.conftest import RISK, Ehr, keeping_in
+from tests.cds.ehr import RISK, Ehr, keeping_in
 from tests.cds.kept import Kept
 from tests.fixtures.icu import Icu
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import orjson
 import pytest
 from fhir.resources.R4B.auditevent import AuditEvent
-from tests.cds.conftest import keeping_in
+from tests.cds.ehr import keeping_in
 from tests.cds.http.test_audit import details
 from tests.cds.http.test_limits import until
 from tests.cds.kept import Kept

@@ -48,6 +48,15 @@ class Database:
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
+    def settle(self) -> None:
+        """Empties SQLite's log of what was written lately, so that nothing removed is left in it; elsewhere, nothing.
+
+        It waits for the transactions of others. Raises StorageError.
+        """
+        if self.place.file:
+            with self._engine.connect() as connection, connection.execution_options(**{_BEGIN: ""}) as plain:
+                plain.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @contextmanager
     def hurried(self, wait: float) -> Iterator["Database"]:
         """Gives the same database for transactions that wait for another one for `wait` seconds at most."""
@@ -126,6 +135,8 @@ def _set_up_sqlite(wait: float, connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA foreign_keys = ON")
     # A commit returns only when the data is on disk; callers answer only after that.
     cursor.execute("PRAGMA synchronous = FULL")
+    # What is removed is overwritten: a clinician's comment may name a patient.
+    cursor.execute("PRAGMA secure_delete = ON")
     _write_ahead(cursor, wait)
     cursor.close()
 
