@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from threading import Event
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from wardround.adapters.database.bedside_removal import purge
 from wardround.adapters.database.database import Database
+from wardround.adapters.database.inserting import insert_into
 from wardround.adapters.database.tables import BEDSIDE_CARD, BEDSIDE_COMMENT, BEDSIDE_FEEDBACK, NOTIFICATION
 from wardround.cds.exchange import Answer, Call, Heard
 from wardround.cds.keeping import Feedback, Shown, StayKey, Told
@@ -33,6 +33,16 @@ _REST: Final = 5.0  # seconds without an attempt after one that failed
 _PURGED_EVERY: Final = timedelta(hours=1)
 # Longer than any lock-out; after that, people are told again in any case.
 _NOTIFICATIONS_KEPT: Final = timedelta(days=180)
+# Made once: making a statement takes longer than running it.
+_OF_STAY: Final = (
+    NOTIFICATION.c.stay == bindparam("of_stay"),
+    NOTIFICATION.c.condition == bindparam("of_condition"),
+    NOTIFICATION.c.channel == bindparam("of_channel"),
+)
+_LAST_SHOWN: Final = (
+    select(*(NOTIFICATION.c[name] for name in ("at", "as_of", "band", "card"))).where(*_OF_STAY).with_for_update()
+)
+_SHOWN_NOW: Final = update(NOTIFICATION).where(*_OF_STAY)
 _OF_CALLS: Final = [column.name for column in BEDSIDE_CARD.columns if column.name != "uuid"]
 
 T = TypeVar("T")
@@ -162,13 +172,10 @@ class KeptInDatabase:
 
 def _last_shown(connection: Connection, stay: StayKey) -> Shown | None:
     """Returns what people were last told. Until the transaction ends, nobody else gets an answer about the stay."""
-    row = NOTIFICATION.c
-    key = {"stay": stay.key, "condition": stay.condition, "channel": stay.channel}
     if connection.dialect.name == "postgresql":
         # A row that is not there cannot be locked. In SQLite the whole database is.
-        connection.execute(_insert(connection, NOTIFICATION).on_conflict_do_nothing(), key)
-    asked = select(row.at, row.as_of, row.band, row.card).where(*_is(stay)).with_for_update()
-    found = connection.execute(asked).one_or_none()
+        connection.execute(insert_into(connection, NOTIFICATION).on_conflict_do_nothing(), _row_of(stay))
+    found = connection.execute(_LAST_SHOWN, _of(stay)).one_or_none()
     if found is None or found.at is None:
         return None
     return Shown(Notification(found.at, found.as_of, found.band), found.card)
@@ -176,19 +183,21 @@ def _last_shown(connection: Connection, stay: StayKey) -> Shown | None:
 
 def _replace(connection: Connection, stay: StayKey, shown: Shown) -> None:
     state = {**shown.notification._asdict(), "card": shown.card}
-    if not connection.execute(update(NOTIFICATION).where(*_is(stay)).values(state)).rowcount:
-        key = {"stay": stay.key, "condition": stay.condition, "channel": stay.channel}
-        connection.execute(_insert(connection, NOTIFICATION), {**key, **state})
+    if not connection.execute(_SHOWN_NOW, {**_of(stay), **state}).rowcount:
+        connection.execute(insert_into(connection, NOTIFICATION), {**_row_of(stay), **state})
 
 
-def _is(stay: StayKey) -> tuple[Any, ...]:
-    row = NOTIFICATION.c
-    return (row.stay == stay.key, row.condition == stay.condition, row.channel == stay.channel)
+def _row_of(stay: StayKey) -> dict[str, str]:
+    return {"stay": stay.key, "condition": stay.condition, "channel": stay.channel}
+
+
+def _of(stay: StayKey) -> dict[str, str]:
+    return {f"of_{name}": value for name, value in _row_of(stay).items()}
 
 
 def _keep_card(connection: Connection, call: Call) -> None:
     row = {"uuid": call.card, **{name: getattr(call, name) for name in _OF_CALLS}}
-    connection.execute(_insert(connection, BEDSIDE_CARD), row)
+    connection.execute(insert_into(connection, BEDSIDE_CARD), row)
 
 
 def _known(connection: Connection, cards: set[str]) -> set[str]:
@@ -211,11 +220,11 @@ def _keep_feedback(connection: Connection, feedback: Sequence[Feedback], conditi
         }
         for one in feedback
     ]
-    connection.execute(_insert(connection, BEDSIDE_FEEDBACK).on_conflict_do_nothing(), rows)
+    connection.execute(insert_into(connection, BEDSIDE_FEEDBACK).on_conflict_do_nothing(), rows)
 
 
 def _keep_comments(connection: Connection, feedback: Sequence[Feedback]) -> None:
-    insert = _insert(connection, BEDSIDE_COMMENT)
+    insert = insert_into(connection, BEDSIDE_COMMENT)
     replaced = insert.on_conflict_do_update(
         index_elements=[BEDSIDE_COMMENT.c.feedback], set_={"comment": insert.excluded.comment}
     )
@@ -234,8 +243,3 @@ def _id_of(feedback: Feedback) -> str:
 def _text(given: str) -> str:
     # PostgreSQL stores no NUL.
     return given.replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _insert(connection: Connection, table: Table) -> Any:
-    """Returns an insert that can say what to do about a row that is there; both kinds of database have the same."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)

@@ -80,6 +80,15 @@ def test_a_transaction_that_raises_leaves_nothing(database, fill, runs):
     assert runs(database) == 1
 
 
+def test_a_thread_waits_for_another_one_of_its_process_as_long_as_it_may_and_then_has_its_turn(database, fill, runs):
+    with database.hurried(0.05) as hurried:
+        locked = pytest.raises(DatabaseError, match="another process has kept it locked for too long")
+        with database.writing(), locked, hurried.writing():
+            pass
+        fill(hurried, "afterwards")
+    assert runs(database) == 1
+
+
 def test_a_reader_sees_one_moment_while_others_write(url, fill):
     with opened(url) as database, opened(url) as other:
         with database.reading() as connection:

@@ -7,6 +7,7 @@ import logging
 import ssl
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -27,6 +28,7 @@ from wardround.cds.tokens import key_sets
 from wardround.cds.tokens.key_sets import LARGEST, PAUSE, FetchedKeys, NoKeys
 from wardround.cds.tokens.used_tokens import UsedTokens
 from wardround.demo.fhir_server.certificates import throw_away_certificate
+from wardround.errors import DatabaseError
 from wardround.settings import database_in
 from wardround.spec.issuers import Issuer
 
@@ -237,6 +239,25 @@ def test_used_tokens_are_removed_after_they_have_expired(tmp_path):
         assert used.take("caller", "third", at(9), at(7))
         with database.reading() as connection:
             assert set(connection.execute(select(USED_TOKENS.c.jti)).scalars()) == {"second", "third"}
+
+
+def test_tokens_that_come_together_are_each_used_once(tmp_path):
+    now = datetime(2026, 1, 2, 5, tzinfo=UTC)
+    with opened(database_in(tmp_path)) as database, ThreadPoolExecutor(12) as pool:
+        used = UsedTokens(database)
+        with database.writing():  # They wait for this, and so for each other.
+            taken = [pool.submit(used.take, "caller", f"token-{number % 4}", now, now) for number in range(12)]
+        assert sorted(one.result() for one in taken) == [False] * 8 + [True] * 4
+
+
+def test_tokens_that_come_together_are_all_refused_while_the_database_is_locked_and_accepted_later(tmp_path):
+    now = datetime(2026, 1, 2, 5, tzinfo=UTC)
+    with opened(database_in(tmp_path)) as database, database.hurried(0.05) as hurried, ThreadPoolExecutor(6) as pool:
+        used = UsedTokens(hurried)
+        with database.writing():
+            taken = [pool.submit(used.take, "caller", f"token-{number}", now, now) for number in range(6)]
+            assert {type(one.exception()) for one in taken} == {DatabaseError}
+        assert all(used.take("caller", f"token-{number}", now, now) for number in range(6))
 
 
 def test_a_database_that_cannot_be_used_refuses_for_now_and_is_not_ready(serve, caller, listed, tmp_path):

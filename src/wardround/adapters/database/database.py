@@ -5,13 +5,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from threading import Lock
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from wardround.adapters.database.migrating import is_current, migrate
 from wardround.adapters.database.place import Place, place_of
-from wardround.adapters.database.refusals import refusal
+from wardround.adapters.database.refusals import locked, refusal
 from wardround.adapters.files.refused import storing
 from wardround.errors import SettingsError
 
@@ -24,9 +25,12 @@ _BEGIN: Final = "wardround_begin"
 class Database:
     """A database with this release's schema; several threads may use its transactions, each its own."""
 
-    def __init__(self, place: Place, engine: Engine) -> None:
+    def __init__(self, place: Place, engine: Engine, wait: float, turn: Lock) -> None:
+        """Makes one whose transactions wait for another one for `wait` seconds at most; `turn` is the process's own."""
         self.place = place
         self._engine = engine
+        self._wait = wait
+        self._turn = turn
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -45,7 +49,7 @@ class Database:
 
         In SQLite, transactions write one at a time. Raises StorageError or DatabaseError.
         """
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        with self._in_turn(), self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
     def settle(self) -> None:
@@ -62,9 +66,26 @@ class Database:
         """Gives the same database for transactions that wait for another one for `wait` seconds at most."""
         engine = _engine(self.place, wait)
         try:
-            yield Database(self.place, engine)
+            yield Database(self.place, engine, wait, self._turn)
         finally:
             engine.dispose()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Lets the threads of this process write to a SQLite file one after the other.
+
+        SQLite itself lets whoever finds it locked sleep for up to 0.1 s before it looks again. That is left for other
+        processes. PostgreSQL locks rows, and wakes who waits.
+        """
+        if not self.place.file:
+            yield
+            return
+        if not self._turn.acquire(timeout=self._wait):
+            raise locked(self.place)
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def _transaction(self, begin: str = "BEGIN") -> Iterator[Connection]:
@@ -89,7 +110,7 @@ def opened_at(place: Place) -> Iterator[Database]:
     """Gives the same for a place. Raises StorageError or DatabaseError."""
     engine = _engine(place, WAIT)
     try:
-        database = Database(place, engine)
+        database = Database(place, engine, WAIT, Lock())
         if place.file:
             with storing(place.file):
                 place.file.parent.mkdir(parents=True, exist_ok=True)

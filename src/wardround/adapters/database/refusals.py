@@ -57,10 +57,13 @@ def refusal(place: Place, context: ExceptionContext) -> WardroundError | None:
     return _error(place, *known) if known else None
 
 
+def locked(place: Place) -> DatabaseError:
+    """Returns the error of a SQLite file in which others were writing for as long as this waits."""
+    return _error(place, "another process has kept it locked for too long", _AGAIN)
+
+
 def _of_sqlite(place: Place, error: sqlite3.DatabaseError) -> DatabaseError | None:
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
-        return _error(place, "another process has kept it locked for too long", _AGAIN)
-    return None
+    return locked(place) if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY else None
 
 
 def _without_state(message: str) -> tuple[str, str]:
