@@ -44,6 +44,10 @@ def test_an_answer_by_the_rules_breaks_none(answer: Any) -> None:
         ({"links": [{"label": "A", "url": "https://x.org", "type": "absolute", "appContext": "a"}]}, "cards.0"),
         ({"overrideReasons": [{"code": "a"}]}, "cards.0.overrideReasons.0.display"),
         ({"suggestions": [SUGGESTION]}, "cards.0"),
+        (
+            {"suggestions": [{**SUGGESTION, "actionSelectionBehavior": "one"}], "selectionBehavior": "any"},
+            "cards.0.suggestions.0.actionSelectionBehavior",
+        ),
         ({"suggestions": [{"label": "A", "actions": [{"type": "create", "description": "B"}]}]}, "cards.0"),
         (
             {

@@ -44,6 +44,7 @@ class _Suggestion(_Object):
     uuid: _Text | None = None
     isRecommended: bool | None = None  # noqa: N815 - as CDS Hooks spells it
     actions: list[_Action] | None = None
+    actionSelectionBehavior: Literal["all", "any", "at-most-one"] | None = None  # noqa: N815
 
 
 class _Link(_Object):
