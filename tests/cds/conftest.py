@@ -91,7 +91,7 @@ def at(ehr: Ehr, door: Door) -> Callable[[Keeping], Ehr]:
     return in_front
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def record_server() -> Iterator[str]:
     with running_server() as running:
         yield running.base_url

@@ -4,7 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +93,22 @@ def guarded(_shared: Served) -> Served:
     return _shared
 
 
+@pytest.fixture(scope="module")
+def _unguarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with _serving_in(tmp_path_factory.mktemp("door")) as start:
+        yield start()
+
+
+@pytest.fixture
+def unguarded(_unguarded: Served) -> Served:
+    """A door without tokens that has nothing to say, shared by the tests of a module."""
+    _unguarded.asked.clear()
+    return _unguarded
+
+
 @contextmanager
 def _serving_in(folder: Path) -> Iterator[Serve]:
     with ExitStack() as stack:
-        database = stack.enter_context(opened(database_in(folder)))
 
         def start(
             answer: Callable[[Request], Answer] = cards,
@@ -104,7 +116,7 @@ def _serving_in(folder: Path) -> Iterator[Serve]:
             origins: tuple[str, ...] = (),
             record: Callable[[Result], None] | None = None,
             services: Mapping[str, Service] | None = None,
-            used_tokens: Database = database,
+            used_tokens: Database | None = None,
         ) -> Served:
             asked: list[Request] = []
 
@@ -112,18 +124,16 @@ def _serving_in(folder: Path) -> Iterator[Serve]:
                 asked.append(request)
                 return answer(request)
 
-            means = replace(_means(noting, issuers, used_tokens, folder), record=record, services=services or {})
+            verifier = None
+            if issuers is not None:
+                used = UsedTokens(used_tokens or stack.enter_context(opened(database_in(folder))))
+                verifier = Verifier.of(Issuers(issuers=tuple(issuers)), folder, BASE, used)
+            (folder / "counts").mkdir(exist_ok=True)
+            audit, metrics = Audit(folder / "audit"), Metrics(folder / "counts")
+            means = Means(noting, services or {}, verifier, audit, metrics, record)
             return Served(stack.enter_context(running_app(means, origins)), folder, asked)
 
         yield start
-
-
-def _means(answer: Any, issuers: list[Issuer] | None, database: Database, folder: Path) -> Means:
-    verifier = None
-    if issuers is not None:
-        verifier = Verifier.of(Issuers(issuers=tuple(issuers)), folder, BASE, UsedTokens(database))
-    (folder / "counts").mkdir(exist_ok=True)
-    return Means(answer, {}, verifier, Audit(folder / "audit"), Metrics(folder / "counts"))
 
 
 @contextmanager

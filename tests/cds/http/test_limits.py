@@ -35,8 +35,8 @@ def until(condition):
 
 
 @pytest.fixture
-def served(serve):
-    return serve()
+def served(unguarded):
+    return unguarded
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,8 @@ def test_what_is_not_http_is_an_outcome_too(served, raw, sent):
     assert served.asked == []
 
 
-def test_what_breaks_off_is_no_call(served, raw):
+def test_what_breaks_off_is_no_call(serve, raw):
+    served = serve()
     with raw(served.url) as connection:
         connection.sendall(f"{HEAD}Content-Length: 10\r\n\r\n{{".encode())
     until((served.folder / "audit").exists)  # until it has noticed
@@ -196,7 +197,8 @@ def test_a_fault_of_the_program_is_a_500_without_its_message(serve, caplog):
     assert "ValueError in broken, line" in caplog.text
 
 
-def test_a_fault_beside_the_door_is_a_500_without_its_message_too(served, caplog):
+def test_a_fault_beside_the_door_is_a_500_without_its_message_too(serve, caplog):
+    served = serve()
     (served.folder / "counts" / "other.json").write_text("ZZTOPSECRET")
     answer = requests.get(f"{served.url}/metrics", timeout=30)
     assert (answer.status_code, is_outcome(answer)) == (500, True)

@@ -61,7 +61,7 @@ def deep(opening: bytes, closing: bytes) -> bytes:
 
 @pytest.mark.parametrize("nest", [deep(b"[", b"]"), deep(b'{"a":', b"}").replace(b":}", b":1}", 1)])
 @pytest.mark.parametrize("where", ["whole", "context", "prefetch", "resource", "extension", "feedback"])
-def test_deep_nesting_is_refused_or_left_alone_and_harms_no_other_call(served, ehr, nest, where):
+def test_deep_nesting_is_refused_or_left_alone_and_harms_no_other_call(ehr, nest, where):
     call = ehr.call()
     mark = b'"HERE"'
     match where:
@@ -78,11 +78,11 @@ def test_deep_nesting_is_refused_or_left_alone_and_harms_no_other_call(served, e
             body = orjson.dumps({**call, "extension": "HERE"}).replace(mark, nest)
         case "feedback":
             body = b'{"feedback":' + nest + b"}"
-    path = f"/cds-services/sepsis-risk{'/feedback' if where == 'feedback' else ''}"
-    answer = posted(served, body, path)
-    assert answer.status_code in (200, 400, 412)
-    assert answer.json()["resourceType"] == "OperationOutcome" if answer.status_code != 200 else answer.json()["cards"]
-    assert posted(served, ehr.call()).json()["cards"]
+    answer = ehr.send(body, f"sepsis-risk{'/feedback' if where == 'feedback' else ''}")
+    assert answer.status in (200, 400, 412)
+    said = orjson.loads(answer.body)
+    assert said["resourceType"] == "OperationOutcome" if answer.status != 200 else said["cards"]
+    assert ehr.ask()["cards"]
 
 
 def marked(ehr, **changed):
