@@ -393,3 +393,23 @@ def test_values_by_the_names_of_variables_are_understood_and_what_was_not_sent_i
     assert card["extension"][RISK]["probability"] == 0.8918
     assert "**Not sent by the EHR:** " in card["detail"]
     assert "Creatinine" in card["detail"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        OUTCOME,
+        "<html>no</html>",
+        {"resourceType": "Coverage", "id": "c"},
+        {**searchset([{"resourceType": "Coverage", "id": "c"}]), "link": [{"relation": "next", "url": "?page=2"}]},
+        {**searchset([]), "total": 3},
+        searchset([OUTCOME]),
+    ],
+)
+def test_keys_that_nobody_asked_for_change_nothing(ehr: Ehr, content: Any) -> None:
+    prefetch = {**ehr.prefetch("p-a"), "coverage": content}
+
+    answer = ehr.send(ehr.call(prefetch=prefetch))
+
+    assert orjson.loads(answer.body)["cards"][0]["summary"] == "Sepsis risk: HIGH (89%)"

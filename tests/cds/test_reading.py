@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from tests.cds.calls import AUTHORIZATION, EMPTY, REFUSAL, bundle, call, whole
 from tests.cds.kept import Kept
@@ -21,6 +22,7 @@ from tests.loopback import Line, serving
 from wardround.cds.current_stay import CurrentStay, How, NoStay
 from wardround.cds.door import Door
 from wardround.cds.exchange import Answer, Request
+from wardround.cds.hook_request import HookRequest
 from wardround.cds.problems import Problem
 from wardround.cds.reading import Gap, Lack, Reader, Reading
 from wardround.cds.screened import Screened
@@ -392,6 +394,24 @@ def test_a_token_that_cannot_be_one_or_has_expired_is_never_sent(ward):
         made = call(sent, "p-a", server=ward.server.base_url, token=token, **about)
         assert "no fhirAuthorization" in refused(lambda made=made: ward.reader(ward.source).read(made, AS_OF)).said
     assert ward.server.requests() == {}
+
+
+def test_a_token_for_another_patient_is_never_sent(ward):
+    """A server that gives it nothing about this one would look like one that has nothing."""
+    sent = {key: value for key, value in ward.prefetch().items() if key != "observations"}
+    made = call(sent, "p-a", server=ward.server.base_url, token=ward.token)
+
+    def of(patient: str) -> HookRequest:
+        assert made.fhir_authorization is not None
+        return msgspec.structs.replace(
+            made, fhir_authorization=msgspec.structs.replace(made.fhir_authorization, patient=patient)
+        )
+
+    problem = refused(lambda: ward.reader(ward.source).read(of("p-b"), AS_OF))
+    assert (problem.status, "its token is for another patient" in problem.said) == (412, True)
+    assert "p-b" not in problem.said
+    assert ward.server.requests() == {}
+    assert len(ward.events(ward.reader(ward.source).read(of("p-a"), AS_OF))) == EVENTS
 
 
 def test_no_token_goes_unencrypted_to_another_machine(ward):

@@ -250,6 +250,7 @@ _WORDS: Final = {
     WhyNot.NO_SERVER: "the call names none; send the data, or fhirServer with fhirAuthorization",
     WhyNot.NOT_LISTED: "it is not among the servers of this service; send the data, or have the server listed",
     WhyNot.NO_TOKEN: "the call has no fhirAuthorization that can be used; send the data, or a valid token",
+    WhyNot.OTHER_PATIENT: "its token is for another patient; send the data, or a token for context.patientId",
     WhyNot.NOT_PRIVATE: "its address is not https, so that no token may be sent there; send the data",
     WhyNot.REFUSED: "it refused the token; send the data, or a token that may read them",
     WhyNot.UNREACHABLE: "it gave no answer in time; send the data, or try again",

@@ -39,6 +39,7 @@ class WhyNot(StrEnum):
     NO_SERVER = "no_server"
     NOT_LISTED = "not_listed"
     NO_TOKEN = "no_token"
+    OTHER_PATIENT = "other_patient"  # the token is for somebody else
     NOT_PRIVATE = "not_private"  # neither https, nor on this machine or a plain host: the token would be readable
     REFUSED = "refused"  # 401 or 403
     UNREACHABLE = "unreachable"  # no usable answer in time
@@ -102,6 +103,8 @@ class Servers:
             return WhyNot.NOT_LISTED
         if _token_of(call) is None:
             return WhyNot.NO_TOKEN
+        if _is_for_another(call):
+            return WhyNot.OTHER_PATIENT
         return None if self._takes_tokens(source.base_url) else WhyNot.NOT_PRIVATE
 
     @contextmanager
@@ -145,6 +148,12 @@ class Servers:
                 fit = recognised_by(statement, source, self.schemas).profile if statement else GENERIC
             self._profiles[source.base_url] = fit
         return with_profile(source, self._profiles[source.base_url])
+
+
+def _is_for_another(call: HookRequest) -> bool:
+    """Returns whether the call's token names another patient than the call: what it reads would look like nothing."""
+    given = call.fhir_authorization
+    return given is not None and given.patient not in (None, call.context.patient_id)
 
 
 def _token_of(call: HookRequest) -> BearerToken | None:
