@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
-from typing import Final
+from functools import cached_property, lru_cache
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -136,7 +136,7 @@ def feature_values(events: Events, index: Index, condition: Condition) -> np.nda
         Rows x `condition.columns`. Unknown is NaN; a count without events is 0, and `missing` is 1.
     """
     series = _series(events, index, condition)
-    columns = _Columns.of(condition)
+    columns = _columns_of(_Same(condition))
     demographics = condition.features.demographics
     values = np.empty((len(index), len(condition.columns)))
     for number, name in enumerate(demographics):
@@ -216,11 +216,19 @@ def _series(events: Events, index: Index, condition: Condition) -> _Series:
     )
 
 
-@dataclass(frozen=True)
+class _Filled(NamedTuple):
+    """What one window fills of the result: whether a variable is wanted, and by summary the variables and columns."""
+
+    window: timedelta
+    wanted: np.ndarray
+    summaries: dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
 class _Columns:
     """The result columns that each window and summary fill: positions of variables in the spec, and of columns."""
 
-    by_window: dict[timedelta, dict[str, tuple[list[int], list[int]]]]
+    filled: tuple[_Filled, ...]
     variables: int
     width: int
 
@@ -232,14 +240,18 @@ class _Columns:
             variables, columns = by_window.setdefault(feature.window, {}).setdefault(feature.summary, ([], []))
             variables.append(place[feature.variable])
             columns.append(column)
-        return cls(by_window, len(place), len(condition.feature_list))
+        filled = []
+        for window, summaries in by_window.items():
+            wanted = np.zeros(len(place), dtype=bool)
+            wanted[[variable for variables, _ in summaries.values() for variable in variables]] = True
+            places = {name: (np.array(one), np.array(other)) for name, (one, other) in summaries.items()}
+            filled.append(_Filled(window, wanted, places))
+        return cls(tuple(filled), len(place), len(condition.feature_list))
 
     def values(self, pairs: _Pairs) -> np.ndarray:
         """Returns rows x columns: every windowed feature of the rows that the pairs belong to."""
         values = np.empty((pairs.rows, self.width))
-        for window, summaries in self.by_window.items():
-            wanted = np.zeros(self.variables, dtype=bool)
-            wanted[[variable for variables, _ in summaries.values() for variable in variables]] = True
+        for window, wanted, summaries in self.filled:
             groups, cells = pairs.within(window, wanted).groups()
             for summary, (variables, columns) in summaries.items():
                 grid = np.full((pairs.rows, self.variables), WITHOUT_EVENTS.get(summary, np.nan))
@@ -247,3 +259,22 @@ class _Columns:
                     grid.ravel()[cells] = SUMMARIES[summary](groups)
                 values[:, columns] = grid[:, variables]
         return values
+
+
+class _Same:
+    """A condition, equal to itself alone: to compare two by their fields takes longer than what is kept saves."""
+
+    def __init__(self, condition: Condition) -> None:
+        self.condition = condition
+
+    def __hash__(self) -> int:
+        return id(self.condition)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.condition is other.condition
+
+
+@lru_cache(maxsize=16)
+def _columns_of(same: _Same) -> _Columns:
+    """Returns the columns, made once for a condition: for one stay, making them takes as long as filling them."""
+    return _Columns.of(same.condition)
