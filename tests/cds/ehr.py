@@ -24,11 +24,11 @@ class Ehr:
         self.icu = icu
         self.door = door
         self.issuer = ISSUERS[0]
-        self._line = line
+        self.line = line
 
     def before(self, door: Door) -> "Ehr":
         """Returns the same EHR before another door."""
-        return Ehr(self.icu, door, self._line)
+        return Ehr(self.icu, door, self.line)
 
     def prefetch(self, patient: str) -> dict[str, Any]:
         """Returns what the templates of sepsis ask for."""
@@ -54,7 +54,7 @@ class Ehr:
         """Sends a body to a service, some time after AS_OF; bytes go as they are. Every answer keeps to `rules`."""
         content = body if isinstance(body, bytes) else orjson.dumps(body)
         asked = Request("POST", f"/cds-services/{service}", at + after, content, self.issuer)
-        answer = self._line.answer(self.door, asked)
+        answer = self.line.answer(self.door, asked)
         if answer.body:
             require("answer" if answer.status == 200 else "outcome", orjson.loads(answer.body))
         return answer

@@ -40,6 +40,7 @@ class Line:
     """Brings requests to doors. What has the same body is answered in the order in which it was sent."""
 
     callers: Mapping[str, Caller]
+    folder: Path
     url: str = ""
     _waiting: dict[bytes, list[_Waiting]] = field(default_factory=lambda: defaultdict(list))
     _lock: Lock = field(default_factory=Lock)
@@ -58,6 +59,12 @@ class Line:
         assert not answer.body or arrived.headers["Content-Type"] == "application/json"
         return answer
 
+    def left(self) -> str:
+        """Returns what the service has told and left behind by now: metrics, audit, used tokens."""
+        told = requests.get(f"{self.url}/metrics", timeout=_HOUR).text
+        files = [file.read_bytes().decode(errors="replace") for file in self.folder.rglob("*") if file.is_file()]
+        return "\n".join([told, *files])
+
     def taken(self, request: Request) -> Answer:
         """Has the door that a request is for answer it."""
         with self._lock:
@@ -72,7 +79,7 @@ def line_in(folder: Path) -> Iterator[Line]:
     """Serves doors to three EHRs until the block ends."""
     callers = {issuer: Caller(issuer, f"key-{number}") for number, issuer in enumerate(ISSUERS)}
     listed = Issuers(issuers=tuple(entry_of(one, folder) for one in callers.values()))
-    line = Line(callers)
+    line = Line(callers, folder)
     (folder / "counts").mkdir()
     with opened(database_in(folder)) as database:
         verifier = Verifier.of(listed, folder, BASE, UsedTokens(database))

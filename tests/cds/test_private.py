@@ -55,15 +55,17 @@ def bodies(ehr: Ehr) -> list[Any]:
 def test_no_error_record_or_log_holds_anything_of_a_patient(
     marked: Ehr, kept: Kept, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept.broken = False
     with caplog.at_level(logging.DEBUG):
         answers = [marked.send(body) for body in bodies(marked)]
+        kept.broken = True
+        answers.append(marked.send(bodies(marked)[0]))
+        kept.broken = False
         feedback = {"card": NAME, "outcome": TEXT, "overrideReason": {"userComment": NUMBER}}
         answers.append(marked.send({"feedback": [feedback]}, "sepsis-risk/feedback"))
     assert {answer.status for answer in answers} == {200, 400, 412}
     written = [answer.body.decode() for answer in answers if answer.status != 200]
     written += [f"{answer.call!r} {answer.fault} {dict(answer.headers)}" for answer in answers]
-    written += [repr(kept.calls), repr(kept.last), repr(kept.feedback), caplog.text]
+    written += [repr(kept.calls), repr(kept.last), repr(kept.feedback), caplog.text, marked.line.left()]
     found = {mark for mark in MARKS for text in written if mark in text}
     assert not found
 
