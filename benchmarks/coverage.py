@@ -53,7 +53,7 @@ _STAYS: Final = 20_000, 60
 _MODERATE: Final = 0.5
 _NO_ROWS: Final = 1e-12
 _AIM: Final = 93.0, 97.0
-_RARE: Final = 0.5
+_RARE: Final = 0.2
 _TASK: Final = Task(task="hourly", horizon=None, at=LOCK_OUT, hours_per_row=1, label="simulated", onset_definition=None)
 
 
@@ -74,7 +74,7 @@ class Cell:
 
     def __str__(self) -> str:
         """The coverage, a mark if it is outside the aim by more than its error, and how often it was shown if not
-        always: `91.3 - (of 210)`. What is shown in fewer than half of them is shown by luck, and says nothing."""
+        always: `91.3 - (of 210)`. What is shown in fewer than a fifth of them is shown by luck, and says nothing."""
         shown, every = self.counts["shown"], self.counts["all"]
         if not shown >= _RARE * every or not every:
             return f"shown in {shown}" if shown else "not shown"
