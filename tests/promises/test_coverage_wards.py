@@ -68,7 +68,8 @@ def test_the_benchmark_repeats_with_its_seed_and_a_training_has_every_figure() -
         (1000, 910, "91.0 -"),
         (1000, 980, "98.0 +"),
         (600, 570, "95.0 (of 600)"),
-        (400, 200, "shown in 400"),
+        (200, 100, "50.0 - (of 200)"),
+        (199, 100, "shown in 199"),
         (0, 0, "not shown"),
     ],
 )
