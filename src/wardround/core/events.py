@@ -6,9 +6,11 @@ nothing is dropped silently. Readings and events are stored as columns (`Reading
 their columns in frames are defined here, too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from math import isnan, nan
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -16,6 +18,7 @@ import pandas as pd
 
 from wardround.core.microseconds import UNKNOWN, micros, micros_in, times_of
 from wardround.core.readings import Kind, Readings
+from wardround.core.same import Same
 from wardround.core.texts import Texts, text_column
 from wardround.spec.variables import Variable
 
@@ -218,44 +221,63 @@ class _Judged:
     unusable: np.ndarray
     doubtful: np.ndarray
     bound: np.ndarray
+    conflict: np.ndarray  # it names two different units
     factor: np.ndarray  # NaN for an unknown unit
     offset: np.ndarray
-    conflict: np.ndarray
     low: np.ndarray
     high: np.ndarray
 
     @classmethod
     def of(cls, kinds: Sequence[Kind], variables: Mapping[str, Variable]) -> Self:
-        own = [variables[kind.variable] for kind in kinds]
-        factor, offset = _conversions((one, kind.unit) for one, kind in zip(own, kinds, strict=True))
-        return cls(
-            variable=Texts.of([kind.variable for kind in kinds]),
-            unusable=np.array([kind.status not in _ACCEPTED_STATUS for kind in kinds], dtype=bool),
-            doubtful=np.array([kind.problem != "" for kind in kinds], dtype=bool),
-            bound=np.array([kind.comparator for kind in kinds], dtype=bool),
-            factor=factor,
-            offset=offset,
-            conflict=_conflicts(kinds, own, factor, offset),
-            low=np.array([one.plausible.min for one in own], dtype=float),
-            high=np.array([one.plausible.max for one in own], dtype=float),
-        )
+        judged = [_judged(kind, Same(variables[kind.variable])) for kind in kinds]
+        of_all = np.array(judged, dtype=float).reshape(-1, len(_OfKind._fields)).T
+        flags, numbers = of_all[:_FLAGS].astype(bool), of_all[_FLAGS:]
+        return cls(Texts.of([kind.variable for kind in kinds]), *flags, *numbers)
 
 
-def _conflicts(kinds: Sequence[Kind], own: Sequence[Variable], factor: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """Returns whether a kind names two different units.
+class _OfKind(NamedTuple):
+    """What `_Judged` has of each kind, but the variable."""
+
+    unusable: bool
+    doubtful: bool
+    bound: bool
+    conflict: bool
+    factor: float
+    offset: float
+    low: float
+    high: float
+
+
+_FLAGS: Final = 4  # the first fields
+
+
+# The kinds of one patient are those of nearly all.
+@lru_cache(maxsize=4096)
+def _judged(kind: Kind, of: Same[Variable]) -> _OfKind:
+    variable = of.of
+    factor, offset = _conversion(variable, kind.unit)
+    return _OfKind(
+        unusable=kind.status not in _ACCEPTED_STATUS,
+        doubtful=kind.problem != "",
+        bound=kind.comparator,
+        conflict=bool(kind.other_unit) and _conflicts((factor, offset), _conversion(variable, kind.other_unit)),
+        factor=factor,
+        offset=offset,
+        low=variable.plausible.min,
+        high=variable.plausible.max,
+    )
+
+
+def _conflicts(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Returns whether two units differ.
 
     Units named beside the main one can only contradict it: the same unit in other or unknown words adds nothing.
     """
-    conflict = np.zeros(len(kinds), dtype=bool)
-    named = [number for number, kind in enumerate(kinds) if kind.other_unit]
-    if named:
-        others = _conversions((own[number], kinds[number].other_unit) for number in named)
-        same = np.isclose((factor[named], offset[named]), others, rtol=1e-6).all(axis=0)
-        conflict[named] = ~same & ~np.isnan(others[0])
-    return conflict
+    same = np.isclose(one, other, rtol=1e-6).all()
+    return not same and not isnan(other[0])
 
 
-def _conversions(units: Iterable[tuple[Variable, str]]) -> np.ndarray:
-    """Returns two rows: factors and offsets."""
-    found = [variable.conversion(unit) for variable, unit in units]
-    return np.array([(one.factor, one.offset) if one else (np.nan, np.nan) for one in found]).reshape(-1, 2).T
+def _conversion(variable: Variable, unit: str) -> tuple[float, float]:
+    """Returns factor and offset; NaN for an unknown unit."""
+    found = variable.conversion(unit)
+    return (found.factor, found.offset) if found else (nan, nan)

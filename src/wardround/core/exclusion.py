@@ -93,6 +93,7 @@ def reasons_against(stays: Decisive, as_of: datetime, condition: Condition) -> n
     """
     youngest, moment = condition.cohort.min_age, micros(as_of)
     admitted, ended = stays.intime != UNKNOWN, stays.outtime != UNKNOWN
+    at_most, at_least = years_between(np.array([stays.born_from, stays.born_by]), moment)
     rules = [
         (_each(stays.status, lambda one: one not in TOOK_PLACE), "unusable_status"),
         (~admitted, "no_admission_time"),
@@ -101,10 +102,12 @@ def reasons_against(stays: Decisive, as_of: datetime, condition: Condition) -> n
         (~ended & _each(stays.status, lambda one: one == "finished"), "finished_without_end"),
         *((_each(stays.barred, bar.__eq__), bar) for bar in sorted(set(stays.barred) - {""})),
         (stays.born_by == UNKNOWN, "no_birth_date"),
-        (years_between(stays.born_from, moment) < youngest, "under_age"),
-        (years_between(stays.born_by, moment) < youngest, "uncertain_age"),
+        (at_most < youngest, "under_age"),
+        (at_least < youngest, "uncertain_age"),
     ]
-    reason = np.select([rule for rule, _ in rules], [name for _, name in rules], default="").astype(object)
+    reason = np.full(len(stays.stay_id), "", dtype=object)
+    for applies, name in reversed(rules):
+        reason[applies] = name
     return _once_a_person(stays, reason)
 
 

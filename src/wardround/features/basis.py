@@ -13,6 +13,7 @@ import numpy as np
 
 from wardround.core.events import Events
 from wardround.core.microseconds import PER_HOUR, micros, micros_long
+from wardround.core.runs import first_of_each
 from wardround.spec.conditions import Condition
 
 
@@ -61,7 +62,7 @@ def used_events(events: Events, condition: Condition, as_of: datetime) -> dict[s
     variable, hours, value = events.variable.codes[rows], age[rows] / PER_HOUR, events.value[rows]
     source_refs = tuple(refs[order].tolist())
     places = {name: number for number, name in enumerate(events.variable.names)}
-    begins = np.flatnonzero(np.diff(patient, prepend=-1))
+    begins = first_of_each(patient)
     used = {}
     for begin, end in zip(begins.tolist(), np.append(begins, len(rows))[1:].tolist(), strict=True):
         name, mine = events.patient_id.names[patient[begin]], slice(begin, end)

@@ -11,6 +11,8 @@ import pandas as pd
 
 from wardround.core.events import Events
 from wardround.core.microseconds import PER_HOUR, micros_long
+from wardround.core.runs import first_of_each
+from wardround.core.same import Same
 from wardround.features.index import Index
 from wardround.spec.conditions import Condition
 
@@ -34,7 +36,7 @@ class Groups:
 
     @cached_property
     def count(self) -> np.ndarray:
-        return np.diff(self.starts, append=len(self.value))
+        return np.append(self.starts[1:], len(self.value)) - self.starts
 
     @cached_property
     def ends(self) -> np.ndarray:
@@ -136,7 +138,7 @@ def feature_values(events: Events, index: Index, condition: Condition) -> np.nda
         Rows x `condition.columns`. Unknown is NaN; a count without events is 0, and `missing` is 1.
     """
     series = _series(events, index, condition)
-    columns = _columns_of(_Same(condition))
+    columns = _columns_of(Same(condition))
     demographics = condition.features.demographics
     values = np.empty((len(index), len(condition.columns)))
     for number, name in enumerate(demographics):
@@ -163,7 +165,7 @@ class _Pairs:
 
     def groups(self) -> tuple[Groups, np.ndarray]:
         """Returns the pairs grouped by row and variable, and the cell of each group."""
-        starts = np.flatnonzero(np.diff(self.cell, prepend=-1))
+        starts = first_of_each(self.cell)
         return Groups(self.value, -self.age / PER_HOUR, starts), self.cell[starts]
 
 
@@ -253,28 +255,17 @@ class _Columns:
         values = np.empty((pairs.rows, self.width))
         for window, wanted, summaries in self.filled:
             groups, cells = pairs.within(window, wanted).groups()
+            # The number of each cell's group; a cell without events gets what stands behind the last group.
+            group = np.full(pairs.rows * self.variables, len(cells))
+            group[cells] = np.arange(len(cells))
             for summary, (variables, columns) in summaries.items():
-                grid = np.full((pairs.rows, self.variables), WITHOUT_EVENTS.get(summary, np.nan))
-                if len(cells):
-                    grid.ravel()[cells] = SUMMARIES[summary](groups)
-                values[:, columns] = grid[:, variables]
+                of_groups = SUMMARIES[summary](groups) if len(cells) else ()
+                found = np.append(of_groups, WITHOUT_EVENTS.get(summary, np.nan))
+                values[:, columns] = found[group.reshape(pairs.rows, -1)[:, variables]]
         return values
 
 
-class _Same:
-    """A condition, equal to itself alone: to compare two by their fields takes longer than what is kept saves."""
-
-    def __init__(self, condition: Condition) -> None:
-        self.condition = condition
-
-    def __hash__(self) -> int:
-        return id(self.condition)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.condition is other.condition
-
-
 @lru_cache(maxsize=16)
-def _columns_of(same: _Same) -> _Columns:
+def _columns_of(same: Same[Condition]) -> _Columns:
     """Returns the columns, made once for a condition: for one stay, making them takes as long as filling them."""
-    return _Columns.of(same.condition)
+    return _Columns.of(same.of)

@@ -126,8 +126,9 @@ def strongest(values: np.ndarray, contributions: np.ndarray, columns: Columns, t
     """
     moves, speakers = _moves(contributions, columns.subjects)
     ranked = np.argsort(-np.abs(moves), axis=1, kind="stable")
-    moves, speakers = (np.take_along_axis(of, ranked, axis=1) for of in (moves, speakers))
-    known = np.take_along_axis(values, speakers, axis=1)
+    row = np.arange(len(values))[:, None]
+    moves, speakers = moves[row, ranked], speakers[row, ranked]
+    known = values[row, speakers]
     rows = zip(moves.tolist(), speakers.tolist(), known.tolist(), strict=True)
     return [_shown(by, places, at, columns, top) for by, places, at in rows]
 

@@ -100,7 +100,7 @@ class Observation(msgspec.Struct, gc=False, rename="camel"):
 
 
 def _about(one: Observation | Misshapen) -> About:
-    if isinstance(one, Misshapen):
+    if type(one) is Misshapen:
         return about_a_dict(one)
     return one.resource_type, one.id, one.issue, one.meta.last_updated if one.meta else None
 

@@ -53,7 +53,8 @@ class Collected:
 
     def add_new(self, observations: Iterable[Observation | Misshapen]) -> None:
         """Adds those of the Observations that have not been seen, or not in this version."""
-        self.add([one for one in observations if self._is_new(one)])
+        given = list(observations)
+        self.add(given if self._are_all_new(given) else [one for one in given if self._is_new(one)])
 
     def readings(self, translation: Translation, patient_ids: Collection[str]) -> Readings:
         """Returns the readings so far; all that are not of these patients have a problem."""
@@ -63,6 +64,20 @@ class Collected:
         readings = in_our_units(Readings.of(rows), translation)
         strangers = set(readings.patient_id.names).difference(patient_ids)
         return _set_apart(readings, strangers) if strangers else readings
+
+    def _are_all_new(self, given: Sequence[Observation | Misshapen]) -> bool:
+        """Returns whether none of them has been seen, which is then noted of all at once; else notes nothing."""
+        seen, undated = dict[str, str | int](), dict[str, Observation | Misshapen]()
+        for one in given:
+            kind, key, _, updated = OBSERVATION.about(one)
+            seen[name := f"{kind}/{key}"] = updated if type(updated) is str else 0
+            if type(updated) is not str:
+                undated[name] = one
+        if len(seen) < len(given) or not self.seen.versions.keys().isdisjoint(seen):
+            return False
+        self.seen.versions |= seen
+        self._undated |= undated
+        return True
 
     def _is_new(self, one: Observation | Misshapen) -> bool:
         kind, key, _, updated = OBSERVATION.about(one)

@@ -18,7 +18,7 @@ class Sent(NamedTuple):
     Attributes:
         kind, type, total: its resourceType, and a Bundle's type and total, as they were sent.
         has_more: whether a link leads to a next page.
-        addresses: the fullUrl of each entry.
+        addresses: the fullUrls of entries.
         resources: the resource of each entry; None if there is none.
     """
 
@@ -62,7 +62,8 @@ def sent(content: bytes) -> Sent | None:
         found = _BUNDLE.decode(content)
     except _NOT_SO:
         return _piecemeal(content)
-    addresses, resources = [one.address for one in found.entry], [one.resource for one in found.entry]
+    addresses = [one.address for one in found.entry if one.address is not None]
+    resources = [one.resource for one in found.entry]
     return Sent(found.kind, found.type, found.total, _has_more(found.link), addresses, resources)
 
 
