@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from wardround.spec.base import Duration, SpecModel, format_duration
 from wardround.spec.bedside import Bedside
+from wardround.spec.branches import Stream
 from wardround.spec.clock import Cron, TimeZone
 from wardround.spec.cohorts import CohortSource, Encounters
 from wardround.spec.leakage import Leakage
@@ -255,6 +256,7 @@ class ConditionFile(SpecModel):
         description="Each live run of the condition's own cohort keeps a FHIR Group of the patients in the high band.",
     )
     bedside: Bedside = Field(default=Bedside(), description="How the bedside service (CDS Hooks) answers.")
+    stream: Stream = Field(default=Stream(), description="What the stream door does with an admission.")
     quality: Quality = Field(description="Limits of a run.")
     outcome: Outcome = Field(description="How the outcome is coded in FHIR.")
     leakage: Leakage = Field(default=Leakage(), description="When a training is stopped on suspicion of leakage.")

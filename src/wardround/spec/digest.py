@@ -22,6 +22,7 @@ _WORDS_AND_LIMITS = (
         "high_band_group",
         "lock_out",
         "bedside",
+        "stream",
     ),
 )
 _OF_VARIABLES: Any = {"typical": True, "risk_rises_with": True, "usual_range": True, "codes": {"__all__": {"display"}}}
