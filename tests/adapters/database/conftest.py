@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Double, func, insert, select
+from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, LargeBinary, func, insert, select
 
 from wardround.adapters.database.database import Database, opened
 from wardround.adapters.database.tables import HISTORY_FIGURE, HISTORY_RUN, METADATA, Moment
@@ -56,6 +56,12 @@ def fill_all() -> Callable[[Database], None]:
             return AS_OF
         if isinstance(column.type, Double):
             return 0.1
+        if isinstance(column.type, BigInteger | Integer):
+            return 7
+        if isinstance(column.type, Boolean):
+            return True
+        if isinstance(column.type, LargeBinary):
+            return b"\0\xff"
         named = next((key.column for key in column.foreign_keys), column)
         return f"{named.name} ß"
 

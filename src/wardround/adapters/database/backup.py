@@ -11,17 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Table, delete, insert, select, text
+from sqlalchemy import Connection, Table, delete, func, insert, select, text
 
 from wardround.adapters.database.database import Database, opened_at
 from wardround.adapters.database.place import file_place
-from wardround.adapters.database.tables import METADATA, VERSION_TABLE
+from wardround.adapters.database.tables import METADATA, STREAM_MESSAGE, VERSION_TABLE
 from wardround.adapters.files.refused import storing
 from wardround.adapters.files.scratch import scratch_folder
 from wardround.adapters.files.whole_file import whole_file
 from wardround.errors import StorageError
 
-_AT_ONCE: Final = 1_000  # rows in memory
+_AT_ONCE: Final = 100  # rows in memory, some with a message of 1 MB
 Rows = dict[str, int]  # by table
 
 
@@ -78,7 +78,9 @@ def _copy(source: Database, target: Database) -> Rows:
             written.execute(text(f"lock table {names} in exclusive mode"))
         for table in reversed(METADATA.sorted_tables):
             written.execute(delete(table))
-        return {table.name: _copied(table, read, written) for table in METADATA.sorted_tables}
+        rows = {table.name: _copied(table, read, written) for table in METADATA.sorted_tables}
+        _number_on(written)
+    return rows
 
 
 def _copied(table: Table, read: Connection, written: Connection) -> int:
@@ -87,3 +89,11 @@ def _copied(table: Table, read: Connection, written: Connection) -> int:
         written.execute(insert(table), [dict(row) for row in some])
         count += len(some)
     return count
+
+
+def _number_on(written: Connection) -> None:
+    """Lets PostgreSQL number new messages after those that were copied. SQLite does so by itself."""
+    if written.dialect.name == "postgresql":
+        last = select(func.max(STREAM_MESSAGE.c.seq)).scalar_subquery()
+        sequence = func.pg_get_serial_sequence(STREAM_MESSAGE.name, STREAM_MESSAGE.c.seq.name)
+        written.execute(select(func.setval(sequence, func.coalesce(last, 1), last.is_not(None))))

@@ -3,10 +3,24 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Column, DateTime, Double, ForeignKey, Index, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA: Final = "0003"
+SCHEMA: Final = "0004"
 """The last migration of this release."""
 
 VERSION_TABLE: Final = "wardround_schema"
@@ -128,4 +142,115 @@ NOTIFICATION: Final = Table(
     Column("card", Text),
     Index("notification_by_time", "at"),
     sqlite_with_rowid=False,
+)
+
+# SQLite numbers rows by itself only in a column of exactly this type.
+NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
+_OPEN: Final = text("outcome is null")
+_ENDED: Final = text("ended is not null")
+_DEAD: Final = text("outcome = 'dead'")
+
+# The stored queues of the stream (docs/decisions/0055-a-queue-in-the-database.md): an account of each message, for
+# ever, without anything of a patient. While `outcome` is null the message is open.
+STREAM_MESSAGE: Final = Table(
+    "stream_message",
+    METADATA,
+    Column("seq", NUMBER, primary_key=True),
+    Column("run", Text, nullable=False),  # "" for what is live, else a replay
+    Column("stage", Text, nullable=False),
+    Column("key", Text, nullable=False),  # a keyed hash
+    Column("source", Text, nullable=False),
+    Column("branch", Text, nullable=False),
+    Column("origin", NUMBER),
+    Column("dedup", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("received", Moment, nullable=False),
+    Column("as_of", Moment),
+    Column("due", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("taken_until", Moment),
+    Column("began", Moment),  # the last time that it was taken
+    Column("ended", Moment),
+    Column("outcome", Text),
+    Column("reason", Text, nullable=False),  # a rule and a place
+    Index("stream_message_once", "run", "stage", "dedup", unique=True),
+    Index("stream_message_open", "run", "stage", "seq", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("stream_message_open_by_key", "run", "stage", "key", "seq", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("stream_message_by_end", "run", "stage", "ended", sqlite_where=_ENDED, postgresql_where=_ENDED),
+    Index("stream_message_dead", "run", "seq", sqlite_where=_DEAD, postgresql_where=_DEAD),
+    Index("stream_message_by_origin", "origin"),
+    Index("stream_message_by_source", "source", "received"),
+    sqlite_autoincrement=True,
+)
+
+# The data of patients, apart from the account: retention removes rows here.
+STREAM_BODY: Final = Table(
+    "stream_body",
+    METADATA,
+    Column("seq", NUMBER, ForeignKey("stream_message.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# What people did about dead letters.
+STREAM_CORRECTION: Final = Table(
+    "stream_correction",
+    METADATA,
+    Column("seq", NUMBER, primary_key=True, autoincrement=False),  # of the dead letter
+    Column("at", Moment, primary_key=True),
+    Column("action", Text, nullable=False),  # retry or replace
+    Column("successor", NUMBER),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
+# A stage or a source that takes nothing for now.
+STREAM_PAUSE: Final = Table(
+    "stream_pause",
+    METADATA,
+    Column("kind", Text, primary_key=True),  # stage or source
+    Column("name", Text, primary_key=True),
+    Column("since", Moment, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
+STREAM_ALARM: Final = Table(
+    "stream_alarm",
+    METADATA,
+    Column("name", Text, primary_key=True),  # for example oldest:query
+    Column("since", Moment, nullable=False),
+    Column("pushed", Moment),
+    Column("acknowledged", Moment),
+    Column("acknowledged_by", Text, nullable=False),
+    Column("suspended_until", Moment),
+)
+
+# A visit as the messages of its source left it: the census. It names patients by their numbers, as the source does.
+STREAM_VISIT: Final = Table(
+    "stream_visit",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("system", Text, primary_key=True),
+    Column("number", Text, primary_key=True),
+    Column("patient", Text, nullable=False),  # a JSON array of system and value
+    Column("facility", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("visit_class", Text, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("event_time", Moment, nullable=False),
+    Column("message", NUMBER, nullable=False),  # the last one that changed it
+    Index("stream_visit_by_unit", "source", "unit"),
+)
+
+# A number that was merged into another one, or changed.
+STREAM_ALIAS: Final = Table(
+    "stream_alias",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),  # patient, account or visit
+    Column("system", Text, primary_key=True),
+    Column("number", Text, primary_key=True),
+    Column("into_system", Text, nullable=False),
+    Column("into_number", Text, nullable=False),
+    Column("message", NUMBER, nullable=False),
 )

@@ -1,0 +1,214 @@
+"""Stored queues: put, taken in order, finished with all that follows; one transaction each, on SQLite and PostgreSQL.
+
+A message is taken for a time, its lease. When that is over, because the process that took it was killed or is stuck, it
+is taken again, and the first one can no longer finish it. So its effects on the database happen once (decision 55).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, null, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from wardround.adapters.database.database import Database
+from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
+from wardround.adapters.queue.message import DEAD, LATER, Done, Message, Put
+
+CORRUPT: Final = "corrupt: the stored message is not what was put, by its digest"
+
+# A lease that ends later than this many leases from now was taken before the clock was set back.
+_LEASES_AHEAD: Final = 10
+_CLAIM_LOCK: Final = 0x57617265  # the first key of PostgreSQL's advisory locks, the second is the stage
+
+_MESSAGE: Final = STREAM_MESSAGE.c
+_EARLIER: Final = STREAM_MESSAGE.alias("earlier")
+_TAKEN: Final = [_MESSAGE[name] for name in Message._fields if name != "body"]
+
+
+class Queue:
+    """The queues of all stages, of what is live or of one replay; several threads and processes may use them."""
+
+    def __init__(self, database: Database, run: str = "") -> None:
+        self.database = database
+        self.run = run
+
+    def put(self, puts: Sequence[Put]) -> list[bool]:
+        """Stores messages, on disk when it returns; returns for each whether it is new, and False for a repetition.
+
+        Raises StorageError or DatabaseError; then nothing of them is stored.
+        """
+        with self.database.writing() as connection:
+            return self._stored(connection, puts)
+
+    def take(self, stage: str, most: int, lease: timedelta, now: datetime, together: bool = False) -> list[Message]:
+        """Takes messages that are due, those put first first, for the time of a lease; this counts as an attempt.
+
+        A message is not taken before the earlier ones of its key are finished; with `together`, it may be taken with
+        them. One whose stored body was changed becomes a dead letter. Raises StorageError or DatabaseError.
+        """
+        ready = self._ready(stage, lease, now, together)
+        with self.database.reading() as connection:
+            # Nobody who writes waits for a stage that has nothing to do.
+            if connection.execute(select(_MESSAGE.seq).where(ready).limit(1)).first() is None:
+                return []
+        with self.database.writing() as connection:
+            self._alone(connection, stage)
+            chosen = select(_MESSAGE.seq).where(ready).order_by(_MESSAGE.seq).limit(most)
+            taking = (
+                update(STREAM_MESSAGE)
+                .where(_MESSAGE.seq.in_(chosen.scalar_subquery()), _open_and_free(lease, now))
+                .values(taken_until=now + lease, began=now, attempts=_MESSAGE.attempts + 1)
+                .returning(*_TAKEN)
+            )
+            rows = {row.seq: row for row in connection.execute(taking)}
+            asked = select(STREAM_BODY).where(STREAM_BODY.c.seq.in_(rows)).order_by(STREAM_BODY.c.seq)
+            taken = [_message(rows[seq], body) for seq, body in connection.execute(asked)]
+            corrupt = [one for one in taken if sha256(one.body).digest() != one.digest]
+            self._finish(connection, [Done(one, DEAD, CORRUPT) for one in corrupt], now)
+            return [one for one in taken if one not in corrupt]
+
+    def finish(self, done: Sequence[Done], now: datetime) -> list[bool]:
+        """Writes what became of messages with all that follows, in one transaction.
+
+        Returns for each whether it was written: not if somebody else has taken the message meanwhile. Raises
+        StorageError or DatabaseError, and what `state` raises; then nothing is written.
+        """
+        with self.database.writing() as connection:
+            return self._finish(connection, done, now)
+
+    def put_back(self, messages: Iterable[Message], now: datetime, reason: str = "") -> None:
+        """Lets messages be taken again, as if they had not been taken. Raises StorageError or DatabaseError."""
+        self.finish([Done(one, LATER, reason, counts=False) for one in messages], now)
+
+    def extend(self, messages: Iterable[Message], lease: timedelta, now: datetime) -> None:
+        """Extends the leases of messages that nobody else has taken meanwhile. Raises StorageError or DatabaseError."""
+        rows = [{"of": one.seq, "since": one.began} for one in messages]
+        if rows:
+            extending = update(STREAM_MESSAGE).where(_held()).values(taken_until=now + lease)
+            with self.database.writing() as connection:
+                connection.execute(extending, rows)
+
+    def _stored(self, connection: Connection, puts: Sequence[Put]) -> list[bool]:
+        if not puts:
+            return []
+        adding = _insert(connection).on_conflict_do_nothing().returning(_MESSAGE.seq, _MESSAGE.stage, _MESSAGE.dedup)
+        new = {
+            (stage, dedup): seq for seq, stage, dedup in connection.execute(adding, [self._row(one) for one in puts])
+        }
+        bodies, stored = [], []
+        for one in puts:
+            seq = new.pop((one.stage, one.dedup), None)
+            stored.append(seq is not None)
+            if seq is not None:
+                bodies.append({"seq": seq, "body": one.body})
+        if bodies:
+            connection.execute(insert(STREAM_BODY), bodies)
+        return stored
+
+    def _row(self, put: Put) -> dict[str, Any]:
+        facts = put._asdict()
+        body = facts.pop("body")
+        return {**facts, "run": self.run, "digest": sha256(body).digest(), "attempts": 0, "reason": ""}
+
+    def _finish(self, connection: Connection, done: Sequence[Done], now: datetime) -> list[bool]:
+        if not done:
+            return []
+        held = self._held_of(connection, [one.message for one in done])
+        mine = [one for one in done if one.message.seq in held]
+        if mine:
+            connection.execute(_FINISHING, [_finished(one, now) for one in mine])
+        for one in mine:
+            if one.state is not None:
+                one.state(connection)
+        self._stored(connection, [put for one in mine for put in one.outputs])
+        return [one.message.seq in held for one in done]
+
+    def _held_of(self, connection: Connection, messages: Sequence[Message]) -> set[int]:
+        began = {one.seq: one.began for one in messages}
+        asked = select(_MESSAGE.seq, _MESSAGE.began).where(
+            _MESSAGE.seq.in_(began), _MESSAGE.outcome.is_(None), _MESSAGE.taken_until.is_not(None)
+        )
+        locked = asked.order_by(_MESSAGE.seq).with_for_update()  # in SQLite, a transaction that writes is alone
+        return {seq for seq, since in connection.execute(locked) if since == began[seq]}
+
+    def _alone(self, connection: Connection, stage: str) -> None:
+        """Waits until nobody else takes messages of this stage. In SQLite, a transaction that writes is alone."""
+        if connection.dialect.name == "postgresql":
+            locking = text("select pg_advisory_xact_lock(:lock, hashtext(:stage))")
+            connection.execute(locking, {"lock": _CLAIM_LOCK, "stage": f"{self.run}:{stage}"})
+
+    def _ready(self, stage: str, lease: timedelta, now: datetime, together: bool) -> ColumnElement[bool]:
+        free = _free(STREAM_MESSAGE.c, lease, now)
+        earlier = _EARLIER.c
+        blocks = or_(earlier.due <= now, earlier.began.is_not(None))
+        if together:
+            blocks = and_(blocks, or_(earlier.due > now, ~_free(earlier, lease, now)))
+        # As a value instead of NOT EXISTS: PostgreSQL would join all that is open with itself.
+        blocking = (
+            select(earlier.seq)
+            .where(
+                earlier.run == _MESSAGE.run,
+                earlier.stage == _MESSAGE.stage,
+                earlier.key == _MESSAGE.key,
+                earlier.outcome.is_(None),
+                earlier.seq < _MESSAGE.seq,
+                blocks,
+            )
+            .correlate(STREAM_MESSAGE)
+            .order_by(earlier.seq)
+            .limit(1)
+            .scalar_subquery()
+        )
+        mine = and_(_MESSAGE.run == self.run, _MESSAGE.stage == stage, _MESSAGE.outcome.is_(None))
+        return and_(mine, _MESSAGE.due <= now, free, blocking.is_(None))
+
+
+def _free(column: Any, lease: timedelta, now: datetime) -> ColumnElement[bool]:
+    until = column.taken_until
+    return or_(until.is_(None), until <= now, until > now + _LEASES_AHEAD * lease)
+
+
+def _open_and_free(lease: timedelta, now: datetime) -> ColumnElement[bool]:
+    return and_(_MESSAGE.outcome.is_(None), _free(_MESSAGE, lease, now))
+
+
+def _held() -> ColumnElement[bool]:
+    mine = and_(_MESSAGE.seq == bindparam("of"), _MESSAGE.began == bindparam("since"))
+    return and_(mine, _MESSAGE.outcome.is_(None), _MESSAGE.taken_until.is_not(None))
+
+
+_FINISHING: Final = (
+    update(STREAM_MESSAGE)
+    .where(_MESSAGE.seq == bindparam("of"))
+    .values(
+        outcome=bindparam("became"),
+        ended=bindparam("at"),
+        reason=bindparam("because"),
+        due=bindparam("next"),
+        taken_until=null(),
+        attempts=_MESSAGE.attempts - bindparam("uncounted"),
+    )
+)
+
+
+def _finished(done: Done, now: datetime) -> dict[str, Any]:
+    ends = done.outcome != LATER
+    return {
+        "of": done.message.seq,
+        "became": done.outcome if ends else None,
+        "at": now if ends else None,
+        "because": done.reason,
+        "next": done.due or done.message.due,
+        "uncounted": 0 if done.counts else 1,
+    }
+
+
+def _message(row: Any, body: bytes) -> Message:
+    return Message(**row._mapping, body=body)
+
+
+def _insert(connection: Connection) -> Any:
+    """Returns an insert that can say what to do about a row that is there; both kinds of database have the same."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(STREAM_MESSAGE)
