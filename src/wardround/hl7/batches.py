@@ -1,0 +1,51 @@
+"""Files of many messages: cut into messages, with or without the FHS and BHS envelopes of HL7 v2.9 section 2.10.3."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from wardround.hl7.header import header_of
+from wardround.hl7.refused import Hl7Error
+
+_ENVELOPE: Final = (b"FHS", b"BHS", b"BTS", b"FTS")
+_FRAMING: Final = b"\x0b\x1c"  # of a file that was recorded from a connection
+_BEFORE: Final = b"\xef\xbb\xbf" + _FRAMING
+
+
+def messages_of(chunks: Iterable[bytes], largest: int) -> Iterator[bytes]:
+    """Yields the messages of a file in order, and holds one at a time.
+
+    A message goes from its MSH to the next one, or to the end of its batch, and ends with one CR, as over a connection.
+    Raises Hl7Error where a line belongs to no message, and for a message of more than `largest` bytes; its place is a
+    line.
+    """
+    message = bytearray()
+    for number, line in enumerate(_lines(chunks, largest), 1):
+        begun = line.lstrip(_BEFORE)
+        if begun[:3] in _ENVELOPE or header_of(begun) is not None:
+            yield from _ended(message)
+            message.clear()
+            message += begun if begun[:3] not in _ENVELOPE else b""
+        elif message:
+            message += line
+        elif line.strip(_BEFORE + b"\r\n \t"):
+            raise Hl7Error("no_header", f"line {number}")
+        if len(message) > largest:
+            raise Hl7Error("too_large", f"line {number}")
+    yield from _ended(message)
+
+
+def _ended(message: bytearray) -> Iterator[bytes]:
+    if message:
+        yield bytes(message.rstrip(_FRAMING + b"\r\n")) + b"\r"
+
+
+def _lines(chunks: Iterable[bytes], largest: int) -> Iterator[bytes]:
+    """Yields lines with their ends; a CRLF across two chunks stays one."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).splitlines(keepends=True) or [b""]
+        yield from lines
+        if len(rest) > largest:
+            raise Hl7Error("too_large", "a line")
+    if rest:
+        yield rest
