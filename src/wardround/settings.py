@@ -132,6 +132,14 @@ class Settings:
             default="`sqlite:///…/wardround.sqlite` in `var`",
         ),
     ] = field(repr=False)  # it may hold a password
+    stream: Annotated[
+        Path,
+        Variable(
+            "WARDROUND_STREAM",
+            "settings of [the stream door](../stream.md)",
+            default="`stream.yaml` in `include`",
+        ),
+    ]
     percent: Annotated[
         bool,
         Variable(
@@ -277,6 +285,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         "runs": environment.get("WARDROUND_RUNS", str(var / "runs")),
         "models": Path(models).absolute(),
         "database": environment.get("WARDROUND_DATABASE") or database_in(var),
+        "stream": Path(environment.get("WARDROUND_STREAM") or home / "include" / "stream.yaml").absolute(),
     }
     read = {
         field: _read(variable, environment[variable.name])
@@ -301,6 +310,7 @@ def places_in_environment(settings: Settings) -> dict[str, str]:
         "WARDROUND_RUNS": settings.runs,
         "WARDROUND_DATABASE": settings.database,
         "WARDROUND_MODELS": str(settings.models),
+        "WARDROUND_STREAM": str(settings.stream),
     }
 
 

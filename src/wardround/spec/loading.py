@@ -16,6 +16,7 @@ from wardround.spec.feature_schema import FeatureSchema
 from wardround.spec.issuers import Issuers
 from wardround.spec.servers import ServerProfile
 from wardround.spec.source_maps import SourceMap, Translation, from_concept_map, translation_of
+from wardround.spec.stream import StreamSettings
 from wardround.spec.variables import Variable, VariablesFile
 
 try:  # ten times as fast; part of every binary wheel of PyYAML
@@ -99,6 +100,16 @@ def load_issuers(path: Path) -> Issuers:
     if not path.is_file():
         raise SpecError(f"{path}: not found, expected an issuers file in YAML; correct the path")
     return _validated(Issuers, path)
+
+
+def load_stream(path: Path) -> StreamSettings:
+    """Returns the settings of the stream door. Raises SpecError."""
+    if not path.is_file():
+        raise SpecError(
+            f"{path}: not found, expected the settings of the stream in YAML; write it (docs/stream.md), or name"
+            " another file with WARDROUND_STREAM"
+        )
+    return _validated(StreamSettings, path)
 
 
 def load_source_map(path: Path, schemas: Path) -> Translation:

@@ -16,6 +16,7 @@ from wardround.spec.base import SpecModel, format_duration
 from wardround.spec.conditions import ConditionFile
 from wardround.spec.servers import ServerProfile
 from wardround.spec.source_maps import SourceMap
+from wardround.spec.stream import StreamSettings
 from wardround.spec.variables import VariablesFile
 
 FILES: dict[str, type[SpecModel]] = {
@@ -23,6 +24,7 @@ FILES: dict[str, type[SpecModel]] = {
     "condition": ConditionFile,
     "server": ServerProfile,
     "source_map": SourceMap,
+    "stream": StreamSettings,
 }
 _BEGIN, _END = "<!-- keys of {name}: generated -->", "<!-- end of {name} -->"
 
