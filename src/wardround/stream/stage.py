@@ -1,10 +1,18 @@
 """What a stage of the stream is: messages in, what became of them out. The runner and the queue do the rest."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from wardround.adapters.queue.message import Done, Message
+
+DELAYS: Final = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+)
+"""What most stages wait for after each attempt that failed."""
 
 
 class StageStopped(Exception):
@@ -24,23 +32,33 @@ class StageStopped(Exception):
 
 
 class Stage(Protocol):
-    """A stage. It keeps no state of its own between messages: it may be killed at any moment.
+    """A stage. It keeps nothing between messages that must outlive it: it may be killed at any moment.
 
     Attributes:
         name: its queue.
         most: how many messages it takes at once.
-        together: whether several messages of one key may be taken at once. What `handle` returns after a message that
+        together: whether several messages of one key may be taken at once. What `handle` yields after a message that
             is to be done later is then not used for the following ones of its key, which are handled again. So a stage
-            whose `handle` has effects outside the queue must not set it.
+            whose `handle` has effects outside the database must not set it.
+        delays: how long a message waits after each attempt that failed, and those of its key behind it; after as many
+            attempts and one more, it is a dead letter.
     """
 
-    name: str
-    most: int
-    together: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def most(self) -> int: ...
+
+    @property
+    def together(self) -> bool: ...
+
+    @property
+    def delays(self) -> Sequence[timedelta]: ...
 
     def handle(self, taken: Sequence[Message], now: datetime) -> Iterable[Done]:
-        """Yields what became of each message, in order.
+        """Yields what became of the messages, each one once.
 
-        Raises StageStopped if it cannot work at all. Any other exception is blamed on the message that it was to yield
-        next.
+        Raises StageStopped if it cannot work at all. After any other exception, the messages of which it has not
+        yielded anything are handled one by one, so that the right one is blamed.
         """

@@ -5,7 +5,7 @@ is taken again, and the first one can no longer finish it. So its effects on the
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ CORRUPT: Final = "corrupt: the stored message is not what was put, by its digest
 
 # A lease that ends later than this many leases from now was taken before the clock was set back.
 _LEASES_AHEAD: Final = 10
+_AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLAIM_LOCK: Final = 0x57617265  # the first key of PostgreSQL's advisory locks, the second is the stage
 
 _MESSAGE: Final = STREAM_MESSAGE.c
@@ -90,13 +91,12 @@ class Queue:
             with self.database.writing() as connection:
                 connection.execute(extending, rows)
 
-    def _stored(self, connection: Connection, puts: Sequence[Put]) -> list[bool]:
+    def _stored(self, connection: Connection, puts: Sequence[Put], now: datetime | None = None) -> list[bool]:
         if not puts:
             return []
         adding = _insert(connection).on_conflict_do_nothing().returning(_MESSAGE.seq, _MESSAGE.stage, _MESSAGE.dedup)
-        new = {
-            (stage, dedup): seq for seq, stage, dedup in connection.execute(adding, [self._row(one) for one in puts])
-        }
+        rows = [self._row(one, now or one.received) for one in puts]
+        new = {(stage, dedup): seq for seq, stage, dedup in connection.execute(adding, rows)}
         bodies, stored = [], []
         for one in puts:
             seq = new.pop((one.stage, one.dedup), None)
@@ -107,10 +107,11 @@ class Queue:
             connection.execute(insert(STREAM_BODY), bodies)
         return stored
 
-    def _row(self, put: Put) -> dict[str, Any]:
+    def _row(self, put: Put, now: datetime) -> dict[str, Any]:
         facts = put._asdict()
         body = facts.pop("body")
-        return {**facts, "run": self.run, "digest": sha256(body).digest(), "attempts": 0, "reason": ""}
+        own = {"run": self.run, "digest": sha256(body).digest(), "due": _stored_due(put.due, now)}
+        return {**facts, **own, "attempts": 0, "reason": ""}
 
     def _finish(self, connection: Connection, done: Sequence[Done], now: datetime) -> list[bool]:
         if not done:
@@ -122,7 +123,7 @@ class Queue:
         for one in mine:
             if one.state is not None:
                 one.state(connection)
-        self._stored(connection, [put for one in mine for put in one.outputs])
+        self._stored(connection, [put for one in mine for put in one.outputs], now)
         return [one.message.seq in held for one in done]
 
     def _held_of(self, connection: Connection, messages: Sequence[Message]) -> set[int]:
@@ -200,13 +201,20 @@ def _finished(done: Done, now: datetime) -> dict[str, Any]:
         "became": done.outcome if ends else None,
         "at": now if ends else None,
         "because": done.reason,
-        "next": done.due or done.message.due,
+        "next": _stored_due(done.due or done.message.due, now),
         "uncounted": 0 if done.counts else 1,
     }
 
 
+def _stored_due(due: datetime, now: datetime) -> datetime:
+    """Returns the same for all that is due at once: if the clock is set back, it is still due, in the same order."""
+    return _AT_ONCE if due <= now else due
+
+
 def _message(row: Any, body: bytes) -> Message:
-    return Message(**row._mapping, body=body)
+    facts = dict(row._mapping)
+    facts["due"] = max(facts["due"], facts["received"])
+    return Message(**facts, body=body)
 
 
 def _insert(connection: Connection) -> Any:

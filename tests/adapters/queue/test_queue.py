@@ -1,0 +1,295 @@
+"""Tests that messages are stored once, taken in order by one at a time, and finished with all that follows."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select, text, update
+from tests.adapters.queue.conftest import NOW, raw
+
+from wardround.adapters.database.database import Database, opened
+from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE, STREAM_PAUSE
+from wardround.adapters.queue.message import DEAD, LATER, Done, Message
+from wardround.adapters.queue.queue import CORRUPT, Queue
+
+LEASE = timedelta(seconds=10)
+LATER_ON = NOW + timedelta(minutes=1)
+OVER = NOW + LEASE
+
+
+def take(queue: Queue, most: int = 100, now=NOW, stage: str = "flag", together: bool = False) -> list[Message]:
+    return queue.take(stage, most, LEASE, now, together)
+
+
+def bodies(messages: list[Message]) -> list[str]:
+    return [one.body.decode().removeprefix("body ") for one in messages]
+
+
+def done(message: Message, outcome: str = "done", **rest) -> Done:
+    return Done(message, outcome, **rest)
+
+
+def of(queue: Queue, message: Message) -> dict:
+    """Returns the account of a message."""
+    with queue.database.reading() as connection:
+        asked = select(STREAM_MESSAGE).where(STREAM_MESSAGE.c.seq == message.seq)
+        return dict(connection.execute(asked).mappings().one())
+
+
+def keep_mark(mark: str):
+    """Returns further writes of a transaction, which are easily found again."""
+
+    def write(connection) -> None:
+        row = {"kind": "source", "name": mark, "since": NOW, "who": "", "why": ""}
+        connection.execute(insert(STREAM_PAUSE), row)
+
+    return write
+
+
+def marks(queue: Queue) -> set[str]:
+    with queue.database.reading() as connection:
+        return set(connection.execute(select(STREAM_PAUSE.c.name)).scalars())
+
+
+def test_a_message_is_stored_once_however_often_it_is_put(queue):
+    assert queue.put([raw(1), raw(2), raw(1)]) == [True, True, False]
+    assert queue.put([raw(2), raw(3)]) == [False, True]
+
+    assert bodies(take(queue, together=True)) == ["1", "2", "3"]
+
+
+def test_a_message_is_still_known_when_it_was_finished_and_its_body_is_gone(queue):
+    queue.put([raw(1)])
+    queue.finish([done(one) for one in take(queue)], NOW)
+    with queue.database.writing() as connection:
+        connection.execute(STREAM_BODY.delete())
+
+    assert queue.put([raw(1)]) == [False]
+    assert take(queue) == []
+
+
+def test_runs_and_stages_do_not_meet(queue):
+    other = Queue(queue.database, f"{queue.run}, played back")
+    assert queue.put([raw(1)]) == [True]
+    assert other.put([raw(1)]) == [True]
+    assert queue.put([raw(1, stage="query")]) == [True]
+
+    assert len(take(queue)) == len(take(other)) == len(take(queue, stage="query")) == 1
+
+
+def test_a_message_is_what_was_put(queue):
+    put = raw(1)._replace(branch="sepsis/early", origin=7, as_of=NOW + timedelta(hours=1))
+    queue.put([put])
+    [taken] = take(queue)
+
+    for name in set(put._fields) - {"dedup"}:
+        assert getattr(taken, name) == getattr(put, name), name
+    assert (taken.attempts, taken.began, taken.taken_until) == (1, NOW, OVER)
+
+
+def test_nothing_shows_a_body(queue):
+    queue.put([raw(1)])
+    [taken] = take(queue)
+
+    assert "body 1" not in repr(raw(1)) + repr(taken) + repr(Done(taken, "done", outputs=(raw(2),)))
+
+
+def test_what_is_taken_is_not_taken_again_until_the_lease_is_over(queue):
+    queue.put([raw(1)])
+    assert bodies(take(queue)) == ["1"]
+    assert take(queue, now=OVER - timedelta(seconds=1)) == []
+
+    [again] = take(queue, now=OVER)
+    assert again.attempts == 2
+
+
+def test_a_lease_is_extended(queue):
+    queue.put([raw(1)])
+    taken = take(queue)
+    queue.extend(taken, LEASE, OVER - timedelta(seconds=1))
+
+    assert take(queue, now=OVER) == []
+    assert queue.finish([done(taken[0])], OVER) == [True]
+
+
+def test_who_has_lost_a_message_writes_nothing_of_it(queue):
+    queue.put([raw(1), raw(2, "other")])
+    first, second = take(queue)
+    queue.extend([second], LEASE, OVER - timedelta(seconds=1))
+    [taken_by_another] = take(queue, now=OVER)
+    mark = f"lost {queue.run}"
+    lost = done(first, outputs=(raw(3),), state=keep_mark(mark))
+    mine = done(second, outputs=(raw(4),), state=keep_mark(f"mine {queue.run}"))
+
+    assert queue.finish([lost, mine], OVER) == [False, True]
+
+    assert mark not in marks(queue)
+    assert f"mine {queue.run}" in marks(queue)
+    queue.finish([done(taken_by_another)], OVER)
+    assert bodies(take(queue, now=OVER)) == ["4"]
+
+
+def test_a_message_is_finished_once(queue):
+    queue.put([raw(1)])
+    [taken] = take(queue)
+    assert queue.finish([done(taken)], NOW) == [True]
+    assert queue.finish([done(taken)], NOW) == [False]
+
+
+def test_all_of_what_follows_is_written_or_nothing(queue):
+    def fail(_connection) -> None:
+        raise ZeroDivisionError
+
+    queue.put([raw(1), raw(2, "other")])
+    first, second = take(queue)
+    mark = f"undone {queue.run}"
+    both = [done(first, outputs=(raw(3),), state=keep_mark(mark)), done(second, state=fail)]
+
+    with pytest.raises(ZeroDivisionError):
+        queue.finish(both, NOW)
+
+    assert mark not in marks(queue)
+    assert of(queue, first)["outcome"] is None
+    assert bodies(take(queue, now=OVER)) == ["1", "2"]
+
+
+def test_a_later_message_of_a_key_waits_for_the_earlier_one_and_others_go_on(queue):
+    queue.put([raw(1, "a"), raw(2, "a"), raw(3, "b")])
+    first, other = take(queue)
+    assert bodies([first, other]) == ["1", "3"]
+    assert take(queue) == []
+
+    queue.finish([done(first, LATER, due=LATER_ON), done(other)], NOW)
+    queue.put([raw(4, "b")])
+    [other] = take(queue)
+    assert bodies([other]) == ["4"]
+    queue.finish([done(other)], NOW)
+
+    assert bodies(take(queue, now=LATER_ON)) == ["1"]
+
+
+def test_order_is_kept_through_retries(queue):
+    queue.put([raw(number, "ab"[number % 2]) for number in range(20)])
+    handled: list[str] = []
+    failed: set[int] = set()
+    now = NOW
+    while len(handled) < 20:
+        for one in take(queue, 3, now):
+            if one.seq % 3 and one.seq not in failed:
+                failed.add(one.seq)
+                queue.finish([done(one, LATER, due=now + timedelta(seconds=5))], now)
+            else:
+                handled += bodies([one])
+                queue.finish([done(one)], now)
+        now += timedelta(seconds=1)
+
+    assert failed
+    for rest in (0, 1):
+        assert [int(one) for one in handled if int(one) % 2 == rest] == list(range(rest, 20, 2))
+
+
+def test_what_is_taken_together_begins_with_the_first_that_is_open(queue):
+    queue.put([raw(number) for number in range(6)])
+    assert bodies(take(queue, 2, together=True)) == ["0", "1"]
+    assert take(queue, 2, together=True) == []  # another copy of the stage
+
+    assert bodies(take(queue, 4, OVER, together=True)) == ["0", "1", "2", "3"]
+
+
+def test_what_waits_for_another_attempt_holds_back_those_taken_together(queue):
+    queue.put([raw(number) for number in range(3)] + [raw(9, "other")])
+    first, *_ = taken = take(queue, 3, together=True)
+    queue.finish([done(first, LATER, due=LATER_ON)], NOW)
+    queue.put_back(taken[1:], NOW)
+
+    assert bodies(take(queue, together=True)) == ["9"]
+    assert bodies(take(queue, now=LATER_ON, together=True)) == ["0", "1", "2", "9"]
+
+
+def test_what_is_not_due_yet_is_not_taken_and_holds_nobody_back(queue):
+    queue.put([raw(1, due=LATER_ON), raw(2)])
+    [now] = take(queue)
+    assert bodies([now]) == ["2"]
+    queue.finish([done(now)], NOW)
+
+    assert take(queue) == []
+    assert bodies(take(queue, now=LATER_ON)) == ["1"]
+
+
+def test_a_clock_that_is_set_back_changes_no_order_and_stops_nothing(queue):
+    earlier = NOW - timedelta(hours=1)
+    queue.put([raw(1), raw(2)._replace(due=earlier, received=earlier)])
+    [first] = take(queue, 1, now=earlier, together=True)
+    assert bodies([first]) == ["1"]
+
+    # Taken by a process that was killed, before the clock was set back again.
+    assert bodies(take(queue, 1, now=earlier - timedelta(hours=1), together=True)) == ["1"]
+
+
+def test_what_is_put_back_was_no_attempt(queue):
+    queue.put([raw(1)])
+    for _ in range(20):
+        [taken] = take(queue)
+        assert taken.attempts == 1
+        queue.put_back([taken], NOW)
+
+
+def test_an_outcome_is_accounted_for(queue):
+    queue.put([raw(1)])
+    [taken] = take(queue)
+    queue.finish([done(taken, "unlinked", reason="no Patient after 2 h")], LATER_ON)
+
+    account = of(queue, taken)
+    found = {name: account[name] for name in ("outcome", "reason", "began", "ended", "attempts", "taken_until")}
+    assert found == {
+        "outcome": "unlinked",
+        "reason": "no Patient after 2 h",
+        "began": NOW,
+        "ended": LATER_ON,
+        "attempts": 1,
+        "taken_until": None,
+    }
+
+
+def test_a_flipped_bit_is_a_dead_letter_and_the_others_go_on(queue):
+    queue.put([raw(1), raw(2)])
+    with queue.database.reading() as connection:
+        mine = select(STREAM_MESSAGE.c.seq).where(STREAM_MESSAGE.c.run == queue.run)
+        first = connection.execute(mine.order_by(STREAM_MESSAGE.c.seq)).scalars().first()
+    with queue.database.writing() as connection:
+        flipped = update(STREAM_BODY).where(STREAM_BODY.c.seq == first)
+        connection.execute(flipped.values(body=b"Body 1"))
+
+    assert bodies(take(queue, together=True)) == ["2"]
+    with queue.database.reading() as connection:
+        asked = select(STREAM_MESSAGE.c.outcome, STREAM_MESSAGE.c.reason).where(STREAM_MESSAGE.c.seq == first)
+        assert connection.execute(asked).one() == (DEAD, CORRUPT)
+
+
+def plan(database: Database, stage: str, together: bool) -> str:
+    """Returns how the engine looks for what a stage may take."""
+    ready = Queue(database)._ready(stage, LEASE, NOW, together)
+    asked = select(STREAM_MESSAGE.c.seq).where(ready).order_by(STREAM_MESSAGE.c.seq).limit(32)
+    with database.reading() as connection:
+        sql = str(asked.compile(connection, compile_kwargs={"literal_binds": True}))
+        explained = "explain" if connection.dialect.name == "postgresql" else "explain query plan"
+        rows = connection.execute(text(f"{explained} {sql}")).all()
+    return "\n".join(str(part) for row in rows for part in row)
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("analysed", [False, True])
+def test_a_claim_walks_the_open_messages_in_order_and_no_others(urls, url, together, analysed):
+    with opened(urls("sqlite" if url.startswith("sqlite") else "postgresql")) as database:
+        queue = Queue(database)
+        queue.put([raw(number, f"key {number % 40}") for number in range(3_000)])
+        for _ in range(5):
+            queue.finish([done(one) for one in take(queue, 32)], NOW)
+        if analysed:
+            with database.writing() as connection:
+                connection.execute(text("analyze"))
+
+        found = plan(database, "flag", together)
+
+    assert "stream_message_open " in f"{found} ".replace("\n", " ").replace("(", " ")
+    assert "stream_message_open_by_key" in found
+    assert not [one for one in ("SCAN stream", "TEMP B-TREE", "Seq Scan", "Sort", "Join") if one in found], found
