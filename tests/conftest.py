@@ -17,6 +17,7 @@ from wardround.settings import database_in, settings_from
 pytest_plugins = [
     "tests.fixtures.icu",
     "tests.fixtures.cards",
+    "tests.fixtures.certificates",
     "tests.fixtures.inputs",
     "tests.fixtures.installation",
     "tests.fixtures.keys",
