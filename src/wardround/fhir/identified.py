@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from wardround.core.identifier import Identifier
 from wardround.fhir.client import FhirClient
 from wardround.fhir.page import dicts
 from wardround.fhir.references import Resource, is_id
 from wardround.fhir.risk_assessments import VALUES_PER_SEARCH
 from wardround.fhir.versions import Newest, last_updated
-from wardround.results.referring import Identifier
 
 
 def with_identifiers(

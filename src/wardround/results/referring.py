@@ -8,6 +8,8 @@ the same everywhere: one that the resource carries or, if it carries none, its a
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from wardround.core.identifier import Identifier
+
 Reference = dict[str, Any]
 
 # https://terminology.hl7.org/CodeSystem-v2-0203.html: the record's own numbers, and a person's official numbers.
@@ -15,13 +17,6 @@ _TYPES: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _OWN_NUMBERS: Final = {"MR", "VN"}
 _OF_THE_STATE: Final = {"SS", "NH", "NI", "NNxxx", "DL", "PPN", "TAX", "BR", "CZ", "PRC", "MC", "MA"}
 _USES: Final = {"official": 0, "usual": 1, None: 2, "secondary": 3, "temp": 4}
-
-
-class Identifier(NamedTuple):
-    """An identifier, which names a resource on any server."""
-
-    system: str
-    value: str
 
 
 class About(NamedTuple):

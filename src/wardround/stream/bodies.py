@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from wardround.core.exclusion import Stay
-from wardround.results.referring import Identifier
+from wardround.core.identifier import Identifier
 
 
 class Number(msgspec.Struct, frozen=True):

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from wardround.core.identifier import Identifier
 from wardround.demo.fhir_server.running import running_server
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
-from wardround.results.referring import Identifier
 from wardround.sources.fhir.linking import (
     PATIENT_UNKNOWN,
     VISIT_OF_ANOTHER,

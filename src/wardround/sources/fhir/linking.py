@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from wardround.core.exclusion import TOOK_PLACE
+from wardround.core.identifier import Identifier
 from wardround.fhir.client import FhirClient
 from wardround.fhir.identified import with_identifiers
 from wardround.fhir.page import dicts
 from wardround.fhir.references import Resource, id_in, is_id, patient_of
 from wardround.fhir.times import micros_of
 from wardround.fhir.versions import Newest, last_updated
-from wardround.results.referring import Identifier
 
 AMBIGUOUS_PATIENT: Final = "ambiguous_patient"  # several Patients in use carry the numbers
 PATIENT_UNKNOWN: Final = "patient_not_there"

@@ -1,0 +1,60 @@
+"""The settings of a feed that decide what its messages mean: whose numbers count, what is watched, which zone."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final, Literal
+
+VisitField = Literal["PV1-19", "PV1-50", "PID-18"]
+
+PRIOR: Final[dict[VisitField, int]] = {"PV1-19": 5, "PV1-50": 6, "PID-18": 3}
+"""The field of MRG that names the earlier number of each: MRG-5, MRG-6, MRG-3."""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Who issues numbers, as messages name it in CX.4, and the system that the numbers have elsewhere.
+
+    Attributes:
+        system: of the identifiers, as the FHIR server knows them.
+        namespace: CX.4.1; "" if only the universal id counts.
+        universal_id: CX.4.2; "" if it is not known. Where both sides have one it decides, because namespaces are local.
+        issues_bare: whether a number without any authority is taken as this one's.
+    """
+
+    system: str
+    namespace: str = ""
+    universal_id: str = ""
+    issues_bare: bool = False
+
+    def issued(self, namespace: str, universal_id: str) -> bool:
+        """Returns whether a number of this namespace and universal id is this authority's."""
+        if not namespace and not universal_id:
+            return self.issues_bare
+        if self.universal_id and universal_id:
+            return self.universal_id == universal_id
+        return bool(self.namespace) and self.namespace == namespace
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One source of messages.
+
+    Attributes:
+        name: of the source.
+        zone: of times without an offset, in messages whose MSH-7 has none either.
+        patients: who issues patients' numbers. One of the first counts whatever its type, others' only with type MR.
+        visits: who issues visits' numbers.
+        visit_fields: where a visit's number stands; the first field that has one of this authority counts.
+        watched: the units, as PV1-3 names them: `MICU`, or `MICU^^^NORTH` where two facilities have one.
+        classes: the classes of visits that are wanted (PV1-2), such as I; none for all.
+        flag_first_seen: whether a visit that an update (A08) is the first to name counts as newly admitted.
+    """
+
+    name: str
+    zone: tzinfo
+    patients: tuple[Authority, ...]
+    visits: Authority
+    visit_fields: tuple[VisitField, ...] = ("PV1-19", "PV1-50")
+    watched: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    flag_first_seen: bool = False
