@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "model": "List, show, compare, import, promote and roll back models; suspend a condition.",
     "screen": "Screen every ICU stay of a FHIR server for a condition, and write RiskAssessments back.",
     "cds": "Answer CDS Hooks at the bedside: the score of one patient as a card.",
+    "stream": "Take ADT messages (HL7 v2) in, and score who was newly admitted.",
     "demo-patients": "Write patients of each band as files, to try the bedside door with.",
     "sandbox": "Play the EHR: call a CDS Hooks service about patients, and show its cards.",
     "ehr": "Show the bedside door in a browser: a ward, and a small EHR page with its cards.",

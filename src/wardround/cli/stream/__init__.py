@@ -1,0 +1,37 @@
+"""`wardround stream`: runs the stream door, all of it or one process, and operates it."""
+
+import click
+
+from wardround.cli.stream.run import (
+    FIRST_PORT,
+    host_option,
+    json_option,
+    process_command,
+    run_all_processes,
+    until_eof_option,
+)
+
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=FIRST_PORT,
+    show_default=True,
+    help="Port of the listener's page; the stages have the next four. 0 takes free ones.",
+)
+@host_option
+@until_eof_option
+@json_option
+@click.pass_context
+def command(context: click.Context, port: int, host: str, until_eof: bool, as_json: bool) -> None:
+    """Take ADT messages (HL7 v2) in, and score who was newly admitted.
+
+    Without a command: run the listener and all stages, each in a process of its own, until SIGTERM or Ctrl-C.
+    """
+    if context.invoked_subcommand is None:
+        run_all_processes(host, port, until_eof, as_json)
+
+
+for _position, _name in enumerate(("listen", "flag", "query", "predict", "notify")):
+    command.add_command(process_command(_name, _position))
