@@ -43,6 +43,8 @@ COMMANDS: dict[str, str] = {
 }
 
 _DEMONSTRATING = frozenset({"demo", "up", "simulate", "mimic2fhir", "fhir-server", "demo-patients", "sandbox", "ehr"})
+# group -> its commands that are only for demonstration: <group>_<name>.py in wardround/demo/commands.
+_DEMONSTRATING_IN = {"stream": ("simulate",)}
 
 
 class _LazyCommands(click.Group):
@@ -57,6 +59,10 @@ class _LazyCommands(click.Group):
         room = "demo.commands" if cmd_name in _DEMONSTRATING else "cli"
         command: click.Command = import_module(f"wardround.{room}.{cmd_name.replace('-', '_')}").command
         command.name = cmd_name
+        if isinstance(command, click.Group):
+            for name in _DEMONSTRATING_IN.get(cmd_name, ()):
+                module = import_module(f"wardround.demo.commands.{cmd_name}_{name}")
+                command.add_command(module.command, name)
         _with_verbose(command)
         return command
 

@@ -27,8 +27,6 @@ _STRUCTURES: Final = {
     "A11": "ADT_A09", "A10": "ADT_A09", "A12": "ADT_A12", "A40": "ADT_A39", "A06": "ADT_A06", "A21": "ADT_A21",
     "A22": "ADT_A21",
 }  # fmt: skip
-COUNTER_END: Final = 99_999
-"""After this control id the emergency department's system begins at 1 again."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,15 @@ class Announced:
 
 
 class Announcer:
-    """The hospital's systems, each with its own count of messages."""
+    """The hospital's systems, each with its own count of messages.
 
-    def __init__(self, first: int) -> None:
-        self._sent = {REGISTRATION: first, EMERGENCY_DESK: first % COUNTER_END, BED_MANAGEMENT: first}
+    Two of them put `run` before it; that of the emergency department has no more than its count, which begins at 1 each
+    time that it is started, so that its control ids come again.
+    """
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._sent = {REGISTRATION: 0, EMERGENCY_DESK: 0, BED_MANAGEMENT: 0}
 
     def of_visit(self, event: str, visit: Visit, at: datetime, merged: str = "") -> Announced:
         """Returns the message of an event of a visit; `merged` is the record number that a merge (A40) ends."""
@@ -63,9 +66,7 @@ class Announcer:
 
     def _written(self, event: str, sender: Sender, at: datetime, segments: list[str]) -> Announced:
         self._sent[sender] += 1
-        if sender is EMERGENCY_DESK and self._sent[sender] > COUNTER_END:
-            self._sent[sender] = 1
-        control_id = f"{sender.application[:2]}{self._sent[sender]:08d}"
+        control_id = f"{sender.application[:2]}{'' if sender is EMERGENCY_DESK else self._run}{self._sent[sender]:07d}"
         structure = (_STRUCTURES.get(event, f"ADT_{event}"),) if sender.structure else ()
         header = {
             3: sender.application,

@@ -6,7 +6,7 @@ It sees patient values, though made-up ones; it never logs.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -17,7 +17,7 @@ from wardround.core.microseconds import micros
 from wardround.demo.hospital.announcing import Announced, Announcer
 from wardround.demo.hospital.charts import Charts
 from wardround.demo.hospital.people import Person, made_up_person
-from wardround.demo.hospital.places import EMERGENCY, EMERGENT, INPATIENT, OUTPATIENT, PREADMIT, WARDS, WATCHED
+from wardround.demo.hospital.places import EMERGENCY, EMERGENT, INPATIENT, OUTPATIENT, PREADMIT, WARDS, WATCHED, ZONE
 from wardround.demo.hospital.stays import Stay
 from wardround.demo.hospital.visits import Visit
 
@@ -60,15 +60,17 @@ class Happened:
 class Feed:
     """The hospital: a row of messages that depends on nothing but the seed of `rng`, the stays and the times given.
 
+    All numbers begin with `run`, so that another run has other patients.
+
     Every `every`-th message begins the way of a stay to the unit, as long as there are stays left; each comes by one of
     the ways that hospitals know (admitted there, moved there, from the emergency department, by a mere correction).
     """
 
-    def __init__(self, stays: list[Stay], charts: Charts, rng: Random, zone: tzinfo, first: int, every: int) -> None:
+    def __init__(self, stays: list[Stay], charts: Charts, rng: Random, run: str, every: int) -> None:
         self.happened = Happened()
-        self._stays, self._charts, self._rng, self._zone, self._every = list(stays), charts, rng, zone, every
-        self._announcer = Announcer(first)
-        self._numbers = count(first + 1)
+        self._stays, self._charts, self._rng, self._every = list(stays), charts, rng, every
+        self._announcer, self._run = Announcer(run), run
+        self._numbers = count(1)
         self._turn, self._next_stay = count(1), every
         self._order = count()
         self._planned: list[tuple[int, int, Step]] = []
@@ -86,7 +88,7 @@ class Feed:
 
     def next(self, now: datetime) -> Sent:
         """Returns the next message; `now` must not go back. Raises FhirError if a chart cannot be written."""
-        sent = self._next(now.astimezone(self._zone), next(self._turn))
+        sent = self._next(now.astimezone(ZONE), next(self._turn))
         self.happened.kinds[sent.kind] += 1
         if sent.kind == "new":
             self._last = sent.announced
@@ -299,13 +301,13 @@ class Feed:
         heappush(self._planned, (turn, next(self._order), step))
 
     def _visit(self, person: Person, visit_class: str, unit: str, now: datetime, stay: Stay | None = None) -> Visit:
-        return Visit(f"V{next(self._numbers):09d}", person, visit_class, unit, self._bed(), now, stay)
+        return Visit(f"V{self._number()}", person, visit_class, unit, self._bed(), now, stay)
 
     def _anybody(self) -> Visit:
         return self._rng.choice(self._on_wards)
 
     def _number(self) -> str:
-        return f"{next(self._numbers):09d}"
+        return f"{self._run}{next(self._numbers):06d}"
 
     def _bed(self) -> str:
         return f"{self._rng.randrange(1, 30):02d}{self._rng.choice('AB')}"

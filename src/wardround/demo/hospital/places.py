@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from typing import Final
+from zoneinfo import ZoneInfo
 
 FACILITY: Final = "WRDEMO"
+ZONE: Final = ZoneInfo("Europe/Berlin")
+"""The zone of its clocks."""
 PEOPLE: Final = "urn:wardround:demo-hospital:patient"
 """The system under which the hospital's FHIR server has record numbers."""
 VISITS: Final = "urn:wardround:demo-hospital:visit"
