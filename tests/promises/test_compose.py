@@ -14,12 +14,15 @@ from wardround.cds.http.workers import STOP_SECONDS
 from wardround.cds.servers import Servers
 from wardround.cli.cds import command as cds
 from wardround.cli.servers import server_at
+from wardround.cli.stream import command as stream
+from wardround.demo.hospital.places import INPATIENT, PEOPLE, PEOPLE_AUTHORITY, VISITS, VISITS_AUTHORITY, WATCHED
 from wardround.settings import PROJECT, settings_from
-from wardround.spec.loading import load_issuers
+from wardround.spec.loading import load_issuers, load_stream
 
 COMPOSE = (PROJECT / "docker-compose.yaml").read_text()
 SERVICES = yaml.safe_load(COMPOSE)["services"]
 AIRFLOW = ["apiserver", "scheduler", "dag-processor", "worker", "triggerer", "init"]
+STREAM = {"listen": "128m", "flag": "128m", "query": "256m", "predict": "256m", "notify": "128m"}
 ONCE = {"airflow-init", "ward"}
 
 
@@ -31,9 +34,10 @@ def pins(name):
     return set(re.findall(r"^([a-z0-9-]+==\S+)", (PROJECT / name).read_text(), flags=re.MULTILINE))
 
 
-def test_the_services_are_those_of_airflows_own_file_a_fhir_server_and_the_bedside_door():
+def test_the_services_are_those_of_airflows_own_file_a_fhir_server_and_the_two_doors():
     others = {"postgres", "redis", "fhir", "fhir-db", "ward", "cds"}
-    assert set(SERVICES) == {f"airflow-{name}" for name in AIRFLOW} | others
+    stream = {f"stream-{name}" for name in STREAM}
+    assert set(SERVICES) == {f"airflow-{name}" for name in AIRFLOW} | stream | others
 
 
 def test_airflows_settings_agree_with_the_local_profile():
@@ -94,7 +98,12 @@ def test_every_named_volume_is_declared_and_used():
 def test_ports_are_open_to_this_machine_only():
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
 
-    assert sorted(ports) == ["127.0.0.1:8080:8080", "127.0.0.1:8090:8080", "127.0.0.1:8181:8181"]
+    assert sorted(ports) == [
+        "127.0.0.1:2575:2575",
+        "127.0.0.1:8080:8080",
+        "127.0.0.1:8090:8080",
+        "127.0.0.1:8181:8181",
+    ]
 
 
 def test_the_bedside_door_is_started_with_options_that_it_has_and_answers_nobody_who_is_not_listed():
@@ -122,6 +131,33 @@ def test_the_bedside_door_may_read_its_source_with_a_calls_token_whichever_name_
     for name in (place, outside):
         assert servers.why_not(call({}, "p", server=name, token="t")) is None
         assert servers.source_of(name).base_url == place
+
+
+@pytest.mark.parametrize("stage", STREAM)
+def test_each_stage_of_the_stream_has_one_core_and_its_limit_of_memory_and_time_to_finish(stage):
+    service = SERVICES[f"stream-{stage}"]
+    program, group, name, *options = service["command"]
+    known = {option for parameter in stream.commands[name].params for option in parameter.opts}
+    given = dict(option.split("=", 1) for option in options)
+
+    assert (service["cpus"], service["mem_limit"]) == (1, STREAM[stage])
+    assert (program, group, name) == ("wardround", "stream", stage)
+    assert set(given) <= known
+    assert service["healthcheck"]["test"][-1] == f"http://localhost:{given['--port']}/ready"
+    assert int(service["stop_grace_period"].removesuffix("s")) > 10
+
+
+def test_the_streams_services_take_in_what_the_simulated_hospital_sends():
+    service = SERVICES["stream-listen"]
+    file = PROJECT / "deploy" / "stream" / Path(service["environment"]["WARDROUND_STREAM"]).name
+    [source] = load_stream(file).sources.values()
+    [published] = service["ports"]
+
+    assert source.address == ("0.0.0.0", int(published.split(":")[-1]))
+    assert source.fhir in " ".join(SERVICES["cds"]["command"])
+    assert (source.patients[0].namespace, source.patients[0].system) == (PEOPLE_AUTHORITY, PEOPLE)
+    assert (source.visits.namespace, source.visits.system) == (VISITS_AUTHORITY, VISITS)
+    assert (source.units, source.classes) == (WATCHED, (INPATIENT,))
 
 
 def test_init_creates_the_pool_that_the_dags_name():
