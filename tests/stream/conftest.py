@@ -1,5 +1,49 @@
-"""Provides the stages with queues: those of tests/adapters/queue."""
+"""Provides the stages with queues, those of tests/adapters/queue, and with a hospital that has a FHIR server."""
 
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
 from tests.adapters.queue.conftest import database, queue, url, urls
+from tests.stream.hospital import ONE_BRANCH, Hospital, promote_with, with_branches
+
+from wardround.adapters.queue.queue import Queue
+from wardround.demo.fhir_server.running import RunningServer, running_server
+from wardround.settings import Settings
 
 __all__ = ["database", "queue", "url", "urls"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def hospital_with(server: RunningServer, settings: Settings, queue: Queue, tmp_path: Path) -> Callable[..., Hospital]:
+    """hospital_with(branches, **spec) is a hospital whose sepsis has these branches; its server holds nothing yet.
+
+    Its models are its own; with `card`, the live one says so.
+    """
+
+    def made(branches: Any = ONE_BRANCH, endpoint: Any = None, card: Any = None, **spec: Any) -> Hospital:
+        own = with_branches(settings, tmp_path / "home", branches, **spec)
+        shutil.copytree(own.models, tmp_path / "models")
+        own = replace(own, models=tmp_path / "models")
+        if card:
+            promote_with(own, **card)
+        hospital = Hospital(server.base_url, own, queue, endpoint=endpoint or {"retries": 1})
+        hospital.delete_all()
+        return hospital
+
+    return made
+
+
+@pytest.fixture
+def hospital(hospital_with: Callable[..., Hospital]) -> Hospital:
+    """A hospital that scores each admission at once."""
+    return hospital_with()

@@ -37,7 +37,7 @@ def test_a_body_comes_back_as_it_was() -> None:
 
     assert admission_in(packed(ADMISSION)) == ADMISSION
     assert stay_in(packed(stay)) == stay
-    for one in (SCORED, Notice("k", SCORED), Cancelled(AT)):
+    for one in (SCORED, Notice("k", SCORED), Cancelled(5, AT)):
         assert for_record(packed(one)) == one
 
 

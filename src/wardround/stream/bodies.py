@@ -108,8 +108,14 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
 
 
 class Cancelled(msgspec.Struct, frozen=True, tag="cancelled"):
-    """An admission that was cancelled: what was written of it is to be retracted."""
+    """A request that was taken back after its score may have been written: then that is to be retracted.
 
+    Attributes:
+        request: the `seq` of the raw message that made it; the branch is that of the message with this body.
+        at: when the message that took it back was received.
+    """
+
+    request: int
     at: datetime
 
     def __repr__(self) -> str:

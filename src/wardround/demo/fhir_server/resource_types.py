@@ -308,6 +308,38 @@ _ALL = (
         _date("date"),
         codes={"status": "current retired entered-in-error", "mode": "working snapshot changes"},
     ),
+    _type(
+        "Communication",
+        """identifier+ instantiatesCanonical+ instantiatesUri+ basedOn+ partOf+ inResponseTo status!+ statusReason+
+        category priority+ medium subject topic about encounter+ sent@ received@ recipient sender reasonCode+
+        reasonReference+ payload note""",
+        _IDENTIFIER,
+        _token("status"),
+        _token("category"),
+        _token("medium"),
+        _reference("subject", to="Patient Group"),
+        _patient(),
+        _reference("encounter", to="Encounter"),
+        _reference("recipient", many=True),
+        _reference("sender"),
+        _date("sent"),
+        _date("received"),
+        codes={
+            "status": "preparation in-progress not-done on-hold stopped completed entered-in-error unknown",
+            "priority": "routine urgent asap stat",
+        },
+    ),
+    _type(
+        "Flag",
+        "identifier+ status!+ category+ code!+ subject!+ period+ encounter+ author+",
+        _IDENTIFIER,
+        _reference("subject", to="Patient Location Group Organization Practitioner"),
+        _patient(),
+        _reference("encounter", to="Encounter"),
+        _reference("author"),
+        _date("date", "period"),
+        codes={"status": "active inactive entered-in-error"},
+    ),
 )
 
 RESOURCE_TYPES: dict[str, ResourceType] = {resource_type.name: resource_type for resource_type in _ALL}

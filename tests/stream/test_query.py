@@ -1,0 +1,215 @@
+"""Tests, over real HTTP and a real database, how the stage `query` finds and reads the stays of admissions."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from tests.fixtures.icu import AS_OF
+from tests.stream.hospital import MRN, Hospital
+
+from wardround.demo.fhir_server.faults import Fault, FaultPlan
+from wardround.demo.fhir_server.running import RunningServer
+from wardround.stream import query
+from wardround.stream.bodies import Number, stay_in
+from wardround.stream.query import WAITS
+from wardround.stream.stage import StageStopped
+from wardround.stream.stored_readings import as_parquet, of_parquet
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def test_an_admission_becomes_the_stay_and_its_readings(hospital: Hospital) -> None:
+    hospital.ward.stay("a")
+    hospital.upload()
+    hospital.admit("a")
+
+    assert hospital.run(hospital.query) == [("done", "")]
+
+    ((_, body),) = hospital.open("predict")
+    read = stay_in(body)
+    assert (read.of.stay_id, read.of.patient_id) == ("e-a", "p-a")
+    assert len(of_parquet(read.readings)) == 13
+    assert as_parquet(of_parquet(read.readings)) == read.readings
+
+
+def test_a_visit_that_comes_to_be_known_after_a_lag_is_read_then_at_the_time_of_its_message(hospital: Hospital) -> None:
+    hospital.ward.stay("a")
+    hospital.admit("a")
+    assert hospital.run(hospital.query) == [("later", "patient_not_there")]
+    assert hospital.run(hospital.query, after=timedelta(seconds=9)) == []
+    at = timedelta()
+    for wait in WAITS[:4]:
+        assert hospital.run(hospital.query, after=at + wait - timedelta(seconds=1)) == []
+        at += wait
+        if wait is WAITS[3]:
+            # What is measured after the prediction time is none of its readings.
+            hospital.ward.lactate("p-a", "later", 9.0, hours=-0.05)
+            hospital.upload()
+        became = hospital.run(hospital.query, after=at)
+    assert became == [("done", "")]
+
+    ((_, body),) = hospital.open("predict")
+    assert len(of_parquet(stay_in(body).readings)) == 13
+
+
+def test_a_visit_that_is_never_known_is_given_up_after_two_hours_and_holds_up_no_other(hospital: Hospital) -> None:
+    hospital.ward.stay("a")
+    hospital.upload()
+    hospital.admit("nobody")
+    hospital.admit("a", after=MINUTE)
+    became, at = hospital.run(hospital.query), timedelta()
+    for wait in WAITS:
+        at += wait
+        became += hospital.run(hospital.query, after=at)
+
+    assert became.count(("done", "")) == 1
+    assert became.count(("later", "patient_not_there")) == len(WAITS)
+    assert became[-1] == ("unlinked", "patient_not_there")
+    assert at == 2 * HOUR
+
+
+def test_two_patients_with_one_number_are_for_people_to_sort_out(hospital: Hospital) -> None:
+    hospital.ward.stay("a")
+    hospital.ward.stay("b")
+    hospital.ward.resources[-1]["subject"] = {"reference": "Patient/p-b"}
+    for one in hospital.ward.resources:
+        if one["id"] == "p-b":
+            one["identifier"] = [{"system": MRN, "value": "P-a"}]
+    hospital.upload()
+    hospital.admit("a")
+
+    assert hospital.run(hospital.query) == [("dead", "ambiguous_patient")]
+
+
+def test_a_patient_who_was_merged_is_read_as_the_one_who_stays(hospital: Hospital) -> None:
+    hospital.ward.stay("a")
+    hospital.ward.resources.append(
+        {
+            "resourceType": "Patient",
+            "id": "p-old",
+            "identifier": [{"system": MRN, "value": "P-old"}],
+            "link": [{"type": "replaced-by", "other": {"reference": "Patient/p-a"}}],
+        }
+    )
+    hospital.upload()
+    hospital.admit("a", patients=(Number(MRN, "P-old"),))
+
+    assert hospital.run(hospital.query) == [("done", "")]
+    ((_, body),) = hospital.open("predict")
+    assert stay_in(body).of.patient_id == "p-a"
+
+
+def test_the_stay_in_the_unit_is_found_as_a_part_of_the_visit(hospital: Hospital) -> None:
+    hospital.ward.stay("hospital", patient="a", visit="V-a", **{"class": {"code": "IMP"}})
+    hospital.ward.stay("a", visit=None, partOf={"reference": "Encounter/e-hospital"})
+    hospital.upload()
+    hospital.admit("a")
+
+    assert hospital.run(hospital.query) == [("done", "")]
+    ((_, body),) = hospital.open("predict")
+    assert stay_in(body).of.stay_id == "e-a"
+
+
+def test_a_visit_that_is_over_is_not_read_and_one_that_has_no_stay_yet_is_waited_for(hospital: Hospital) -> None:
+    ended = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
+    hospital.ward.stay("over", period=ended, status="finished")
+    hospital.ward.stay("ward", **{"class": {"code": "IMP"}})
+    # An earlier stay that is over tells nothing of a visit that the server does not know.
+    hospital.ward.stay("before", period=ended, status="finished", visit="V-earlier")
+    hospital.upload()
+    for name in ("over", "ward", "before"):
+        hospital.admit(name)
+
+    became = hospital.run(hospital.query)
+
+    assert became == [("discharged", ""), ("later", "no_icu_stay"), ("later", "no_icu_stay")]
+
+
+def test_a_stay_that_begins_after_the_prediction_time_is_asked_for_again_at_the_next(
+    hospital_with: Callable[..., Hospital],
+) -> None:
+    hospital = hospital_with([{"id": "now", "at": ["0h", "1h"]}])
+    hospital.ward.stay("a", period={"start": "2026-01-02T05:10:00Z"})
+    hospital.ward.stay("child")
+    for one in hospital.ward.resources:
+        if one["id"] == "p-child":
+            one["birthDate"] = "2020-01-01"
+    hospital.upload()
+    hospital.admit("a")
+    hospital.admit("child")
+
+    assert hospital.run(hospital.query) == [("asked_again", "not_yet_admitted"), ("excluded", "under_age")]
+    assert [due for due, _ in hospital.open("query")] == [AS_OF + HOUR]
+    assert hospital.run(hospital.query, after=HOUR) == [("done", "")]
+
+
+def test_visits_that_wait_together_are_read_together_each_at_its_own_time(hospital: Hospital) -> None:
+    names = ["a", "b", "c", "d"]
+    for name in names:
+        hospital.ward.stay(name)
+        hospital.ward.lactate(f"p-{name}", "late", 7.0, hours=-1.5)
+    hospital.upload()
+    for number, name in enumerate(names):
+        hospital.admit(name, after=number * HOUR)
+    with hospital.servers.client("main") as client:
+        before = client.requests_made
+
+    done = hospital.work(hospital.query, after=3 * HOUR)
+
+    assert [one.outcome for one in done] == ["done"] * 4
+    reads = [stay_in(body) for _, body in hospital.open("predict")]
+    assert [one.of.stay_id for one in reads] == [f"e-{name}" for name in names]
+    assert [len(of_parquet(one.readings)) for one in reads] == [13, 13, 14, 14]
+    assert before == 0
+
+
+@pytest.mark.parametrize("status", [401, 429, 500, 503])
+def test_a_server_that_is_down_stops_the_stage_and_uses_up_no_attempt(
+    hospital: Hospital, server: RunningServer, status: int
+) -> None:
+    hospital.ward.stay("a")
+    hospital.upload()
+    hospital.admit("a")
+    server.misbehave(FaultPlan(faults=(Fault(kind="status", status=status, retry_after=0),)))
+    taken = hospital.queue.take("query", 32, MINUTE, AS_OF)
+    try:
+        with pytest.raises(StageStopped, match="Fhir"):
+            list(hospital.query.handle(taken, AS_OF))
+    finally:
+        server.misbehave(FaultPlan())
+    hospital.queue.put_back(taken, AS_OF)
+
+    assert hospital.run(hospital.query) == [("done", "")]
+
+
+def test_one_patients_data_that_cannot_be_used_hold_up_no_other(hospital: Hospital) -> None:
+    for name in ("a", "b", "c"):
+        hospital.ward.stay(name)
+        hospital.admit(name)
+    hospital.upload()
+    taken = hospital.queue.take("query", 32, MINUTE, AS_OF)
+    broken = [one._replace(body=b"{") if one.key == "key-b" else one for one in taken]
+    handling = hospital.query.handle(broken, AS_OF)
+
+    assert [next(handling).message.key for _ in range(2)] == ["key-a", "key-c"]
+    with pytest.raises(Exception, match="truncated"):
+        next(handling)
+
+
+def test_readings_beyond_the_limit_are_a_dead_letter(hospital: Hospital, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query, "LARGEST", 1000)
+    hospital.ward.stay("a")
+    hospital.upload()
+    hospital.admit("a")
+
+    assert hospital.run(hospital.query) == [("dead", query.TOO_LARGE)]
+
+
+def test_a_branch_or_a_source_that_is_no_longer_there_is_a_dead_letter(
+    hospital_with: Callable[..., Hospital],
+) -> None:
+    hospital = hospital_with()
+    hospital.admit("a")
+    hospital.ways = {}
+
+    assert hospital.run(hospital.query) == [("dead", "there is no branch sepsis/now")]
