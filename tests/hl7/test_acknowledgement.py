@@ -11,7 +11,7 @@ from wardround.hl7.header import header_of
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CONDITIONS = ("", "AL", "NE", "ER", "SU")
-NEVER = [Verdict.NO_HEADER, Verdict.TOO_LARGE, Verdict.NOT_PRODUCTION]
+NEVER = [Verdict.NO_HEADER, Verdict.TOO_LARGE, Verdict.OTHER_PROCESSING_ID]
 
 # For each MSH-15 the accept acknowledgement, for each MSH-16 the application's, in enhanced mode.
 STORED = {"AL": "A", "SU": "A", "": "", "NE": "", "ER": ""}

@@ -29,7 +29,7 @@ class Verdict(Enum):
     CANNOT_STORE = ("E", "207", "Application internal error", "not stored, send it again")
     NO_HEADER = ("R", "200", "Unsupported message type", "does not begin with an MSH segment")
     TOO_LARGE = ("R", "200", "Unsupported message type", "larger than this interface takes")
-    NOT_PRODUCTION = ("R", "202", "Unsupported processing id", "MSH-11 is not the one of this interface")
+    OTHER_PROCESSING_ID = ("R", "202", "Unsupported processing id", "MSH-11 is not the one of this interface")
 
 
 @dataclass(frozen=True)

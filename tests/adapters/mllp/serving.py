@@ -114,5 +114,15 @@ def served(answer=echo, limits=Limits(), tls=None):  # noqa: B008 - frozen
         assert not thread.is_alive()
 
 
+def is_refused(sender, body=b"MSH|1\r"):
+    """Returns whether a sender gets no answer; over TLS 1.3 it learns of it when it reads, by either error."""
+    try:
+        with sender as one:
+            one.send(body)
+    except OSError:
+        return True
+    return False
+
+
 def answers(*bodies):
     return b"".join(map(framed, bodies))

@@ -5,7 +5,7 @@ import ssl
 from datetime import timedelta
 
 import pytest
-from tests.adapters.mllp.serving import served
+from tests.adapters.mllp.serving import is_refused, served
 
 from wardround.adapters.mllp.framing import framed
 from wardround.adapters.mllp.tls import client_context, server_context
@@ -30,16 +30,6 @@ def mutual(hospital, port):
         yield one
 
 
-def refused(one, context):
-    """Returns whether a client gets no answer. In TLS 1.3 it learns of it when it reads."""
-    try:
-        with one.sender(context) as sender:
-            sender.send(ONE)
-    except OSError:  # of ssl or of the socket, as the two meet
-        return True
-    return False
-
-
 def test_a_client_that_shows_its_certificate_is_answered(mutual, hospital):
     with mutual.sender(client_context(hospital.ca, *hospital.issued("engine"))) as sender:
         assert sender.send(ONE) == ONE
@@ -53,7 +43,7 @@ def test_without_an_authority_of_clients_any_client_is_answered(hospital, port):
 
 
 def test_a_client_without_a_certificate_is_turned_away(mutual, hospital):
-    assert refused(mutual, client_context(hospital.ca))
+    assert is_refused(mutual.sender(client_context(hospital.ca)))
     mutual.watch.wait_for("turned away: PEER_DID_NOT_RETURN_A_CERTIFICATE")
 
 
@@ -65,14 +55,14 @@ def test_a_client_with_a_wrong_or_expired_certificate_is_turned_away(hospital, p
         else hospital.issued("expired", -timedelta(days=1))
     )
     with served(tls=server_context(*port, hospital.ca)) as one:
-        assert refused(one, client_context(hospital.ca, *keys))
+        assert is_refused(one.sender(client_context(hospital.ca, *keys)))
         one.watch.wait_for("turned away: CERTIFICATE_VERIFY_FAILED")
         assert one.frames == []
 
 
 def test_a_client_that_does_not_trust_the_port_sends_nothing(mutual, test_authority):
     seen = len(mutual.frames)
-    assert refused(mutual, client_context(test_authority("other").ca))
+    assert is_refused(mutual.sender(client_context(test_authority("other").ca)))
     assert len(mutual.frames) == seen
 
 
