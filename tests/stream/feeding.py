@@ -30,11 +30,12 @@ def settings(*sources, **keys):
     return StreamSettings.model_validate({"sources": dict.fromkeys(sources or ("main",), one)})
 
 
-class Doors:
-    """Open ports by source, and what is counted."""
+class Fed:
+    """Open doors by source, and what is counted."""
 
-    def __init__(self, where, metrics):
-        self.where = where
+    def __init__(self, doors, metrics):
+        self.where = doors.where
+        self.trouble = doors.trouble
         self.metrics = metrics
 
     def sender(self, source="main", tls=None, wait=WAIT):
@@ -56,8 +57,8 @@ class Doors:
 def doors_of(queue, sources, reserve=0, beside=Path()):
     """Gives the doors of these settings before a queue."""
     metrics = Metrics()
-    with intake_into(queue, reserve) as intake, opened_doors(sources, beside, intake, metrics) as where:
-        yield Doors(where, metrics)
+    with intake_into(queue, reserve) as intake, opened_doors(sources, beside, intake, metrics) as doors:
+        yield Fed(doors, metrics)
 
 
 def stored(queue):

@@ -170,9 +170,11 @@ def test_a_database_that_another_process_holds_is_an_error_in_time_and_no_false_
             holder.execute("BEGIN IMMEDIATE")
             assert codes([sender.send(message(control_id="MARKED"))]) == ["AE MARKED"]
             assert stored(queue) == []
+            assert "another process" in doors.trouble() or "busy" in doors.trouble()
             holder.execute("ROLLBACK")
             holder.close()
             assert codes([sender.send(message(control_id="MARKED"))]) == ["AA MARKED"]
+            assert doors.trouble() == ""
             assert doors.received() == {"not_stored": 1, "new": 1}
     said = [record.getMessage() for record in caplog.records if record.levelname in ("ERROR", "WARNING")]
     assert len(said) == 2

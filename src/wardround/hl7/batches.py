@@ -45,7 +45,8 @@ def _lines(chunks: Iterable[bytes], largest: int) -> Iterator[bytes]:
     for chunk in chunks:
         *lines, rest = (rest + chunk).splitlines(keepends=True) or [b""]
         yield from lines
-        if len(rest) > largest:
-            raise Hl7Error("too_large", "a line")
+        if len(rest) > largest:  # of a message that is too large; it is not held any longer
+            yield rest
+            rest = b""
     if rest:
         yield rest

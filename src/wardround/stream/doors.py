@@ -5,6 +5,7 @@ import logging
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Final
@@ -43,16 +44,29 @@ class _Watch:
             _LOG.warning("stream: source %s: a connection was turned away: %s", self._source, why)
 
 
+@dataclass(frozen=True)
+class Doors:
+    """The open ports: host:port by source, and the receptions behind them."""
+
+    where: Mapping[str, str]
+    receptions: tuple[Reception, ...]
+
+    def trouble(self) -> str:
+        """Returns why a message could not be stored a moment ago, from any source; else ""."""
+        return next(filter(None, (one.trouble() for one in self.receptions)), "")
+
+
 @contextmanager
-def opened_doors(settings: StreamSettings, beside: Path, store: Store, metrics: Metrics) -> Iterator[dict[str, str]]:
-    """Listens for all sources that have a port while the block runs; gives host:port by source.
+def opened_doors(settings: StreamSettings, beside: Path, store: Store, metrics: Metrics) -> Iterator[Doors]:
+    """Listens for all sources that have a port while the block runs.
 
     `beside` is the folder of the file of settings. At the end, messages in flight are answered. Raises WardroundError
     if a port or a file of keys cannot be used.
     """
     with ExitStack() as stack:
-        listeners = {}
-        where = {}
+        listeners: dict[str, Listener] = {}
+        where: dict[str, str] = {}
+        receptions: list[Reception] = []
         for name, source in settings.sources.items():
             if source.address is None:
                 continue
@@ -60,10 +74,12 @@ def opened_doors(settings: StreamSettings, beside: Path, store: Store, metrics: 
             listening = stack.enter_context(listen(*source.address, f"stream {name}"))
             host, port = listening.getsockname()[:2]
             where[name] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            answer = Reception(name, source, store, metrics).answer
-            listeners[name] = Listener(listening, answer, _Watch(name, metrics), _limits(source), tls)
+            receptions.append(Reception(name, source, store, metrics))
+            watch = _Watch(name, metrics)
+            listeners[name] = Listener(listening, receptions[-1].answer, watch, _limits(source), tls)
+            _LOG.info("stream: source %s listens on %s", name, where[name])
         with _serving(listeners):
-            yield where
+            yield Doors(where, tuple(receptions))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from wardround.stream.refusal import Refusal, refusal_of
 
 STORED_WITHIN: Final = 3.0
 """How many seconds a message may take to be stored; engines wait 5 to 30 for an answer."""
+_IN_TROUBLE: Final = 30.0  # seconds after a failure: then only another message can tell whether it has passed
 
 Became = Literal["new", "repeated", "not_stored"] | Refusal
 
@@ -67,7 +68,13 @@ class Reception:
         self._metrics = metrics
         self._clock = clock
         self._within = within
+        self._failed: tuple[float, str] | None = None
         self._outage = Outage(f"stream: the store, for source {name},", "messages were refused, to be sent again")
+
+    def trouble(self) -> str:
+        """Returns why the last message could not be stored, if that was a moment ago; else ""."""
+        failed = self._failed
+        return failed[1] if failed and monotonic() < failed[0] + _IN_TROUBLE else ""
 
     async def answer(self, frame: Frame) -> Answer:
         """Stores a message and returns its answer.
@@ -93,10 +100,17 @@ class Reception:
         try:
             is_new = await asyncio.wait_for(offered, self._within)
         except TimeoutError:
-            self._outage.goes_on(f"a message was not stored within {self._within:g} s")
-        except (NotNow, StorageError, DatabaseError) as error:
+            return self._not_stored(f"a message was not stored within {self._within:g} s")
+        except NotNow as error:
             self._outage.goes_on(str(error))
-        else:
-            self._outage.ended()
-            return "new" if is_new else "repeated"
+            return "not_stored"
+        except (StorageError, DatabaseError) as error:
+            return self._not_stored(str(error))
+        self._failed = None
+        self._outage.ended()
+        return "new" if is_new else "repeated"
+
+    def _not_stored(self, why: str) -> Became:
+        self._failed = monotonic(), why
+        self._outage.goes_on(why)
         return "not_stored"

@@ -1,0 +1,21 @@
+"""The option that names a source of the stream's settings."""
+
+import click
+
+from wardround.errors import SpecError
+from wardround.settings import Settings
+from wardround.spec.loading import load_stream
+from wardround.spec.stream import StreamSource
+
+source_option = click.option(
+    "--source", required=True, metavar="NAME", help="Feed of the stream's settings, whose messages these are."
+)
+
+
+def source_named(name: str, settings: Settings) -> StreamSource:
+    """Returns a source of the stream's settings. Raises SpecError."""
+    sources = load_stream(settings.stream).sources
+    if name not in sources:
+        known = ", ".join(sorted(sources))
+        raise SpecError(f"{settings.stream}: sources: no source {name!r}, expected one of: {known}; correct --source")
+    return sources[name]
