@@ -17,8 +17,11 @@ def as_of_of(message: Message, way: Way) -> datetime:
 
 
 def name_of(message: Message, as_of: datetime) -> str:
-    """Returns what names one prediction of one branch for one raw message, in every stage."""
-    return f"{message.origin}:{message.branch}:{format_duration(as_of - message.received)}"
+    """Returns what names one prediction of one branch for one raw message and visit, in every stage.
+
+    A swap (A17) is one message that may admit two.
+    """
+    return f"{message.origin}:{message.branch}:{message.key}:{format_duration(as_of - message.received)}"
 
 
 def asked_again(message: Message, way: Way, admission: Admission | None = None) -> tuple[Put, ...]:

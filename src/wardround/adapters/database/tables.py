@@ -149,6 +149,7 @@ NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 _OPEN: Final = text("outcome is null")
 _ENDED: Final = text("ended is not null")
 _DEAD: Final = text("outcome = 'dead'")
+_IS_OPEN: Final = text("is_open")
 
 # The stored queues of the stream (docs/decisions/0055-a-queue-in-the-database.md): an account of each message, for
 # ever, without anything of a patient. While `outcome` is null the message is open.
@@ -225,32 +226,28 @@ STREAM_ALARM: Final = Table(
     Column("suspended_until", Moment),
 )
 
-# A visit as the messages of its source left it: the census. It names patients by their numbers, as the source does.
+# A visit as the messages of its source left it (docs/decisions/0057-flagged-by-state.md): together, the census.
 STREAM_VISIT: Final = Table(
     "stream_visit",
     METADATA,
-    Column("source", Text, primary_key=True),
-    Column("system", Text, primary_key=True),
-    Column("number", Text, primary_key=True),
-    Column("patient", Text, nullable=False),  # a JSON array of system and value
-    Column("facility", Text, nullable=False),
-    Column("unit", Text, nullable=False),
-    Column("visit_class", Text, nullable=False),
+    Column("run", Text, primary_key=True),
+    Column("key", Text, primary_key=True),  # a keyed hash
+    Column("source", Text, nullable=False),
     Column("is_open", Boolean, nullable=False),
-    Column("event_time", Moment, nullable=False),
-    Column("message", NUMBER, nullable=False),  # the last one that changed it
-    Index("stream_visit_by_unit", "source", "unit"),
+    Column("changed", Moment, nullable=False),  # when the last message that changed it was received
+    Column("body", LargeBinary, nullable=False),  # the data of a patient
+    Index("stream_visit_open", "run", "source", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+    Index("stream_visit_by_change", "changed"),
 )
 
-# A number that was merged into another one, or changed.
+# A number that was merged into another one.
 STREAM_ALIAS: Final = Table(
     "stream_alias",
     METADATA,
-    Column("source", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),  # patient, account or visit
-    Column("system", Text, primary_key=True),
-    Column("number", Text, primary_key=True),
-    Column("into_system", Text, nullable=False),
-    Column("into_number", Text, nullable=False),
-    Column("message", NUMBER, nullable=False),
+    Column("run", Text, primary_key=True),
+    Column("key", Text, primary_key=True),  # a keyed hash
+    Column("source", Text, nullable=False),
+    Column("changed", Moment, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # the data of a patient
+    Index("stream_alias_by_source", "run", "source"),
 )

@@ -120,10 +120,11 @@ class Queue:
         mine = [one for one in done if one.message.seq in held]
         if mine:
             connection.execute(_FINISHING, [_finished(one, now) for one in mine])
+        # Message by message: one may end what an earlier one of the same transaction has put.
         for one in mine:
             if one.state is not None:
                 one.state(connection)
-        self._stored(connection, [put for one in mine for put in one.outputs], now)
+            self._stored(connection, one.outputs, now)
         return [one.message.seq in held for one in done]
 
     def _held_of(self, connection: Connection, messages: Sequence[Message]) -> set[int]:

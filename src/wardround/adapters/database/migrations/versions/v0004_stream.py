@@ -87,25 +87,23 @@ def upgrade() -> None:
 def _create_visits() -> None:
     op.create_table(
         "stream_visit",
-        sa.Column("source", sa.Text, primary_key=True),
-        sa.Column("system", sa.Text, primary_key=True),
-        sa.Column("number", sa.Text, primary_key=True),
-        sa.Column("patient", sa.Text, nullable=False),
-        sa.Column("facility", sa.Text, nullable=False),
-        sa.Column("unit", sa.Text, nullable=False),
-        sa.Column("visit_class", sa.Text, nullable=False),
+        sa.Column("run", sa.Text, primary_key=True),
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("source", sa.Text, nullable=False),
         sa.Column("is_open", sa.Boolean, nullable=False),
-        sa.Column("event_time", _MOMENT, nullable=False),
-        sa.Column("message", _NUMBER, nullable=False),
+        sa.Column("changed", _MOMENT, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
     )
-    op.create_index("stream_visit_by_unit", "stream_visit", ["source", "unit"])
+    is_open = sa.text("is_open")
+    columns = ["run", "source"]
+    op.create_index("stream_visit_open", "stream_visit", columns, sqlite_where=is_open, postgresql_where=is_open)
+    op.create_index("stream_visit_by_change", "stream_visit", ["changed"])
     op.create_table(
         "stream_alias",
-        sa.Column("source", sa.Text, primary_key=True),
-        sa.Column("kind", sa.Text, primary_key=True),
-        sa.Column("system", sa.Text, primary_key=True),
-        sa.Column("number", sa.Text, primary_key=True),
-        sa.Column("into_system", sa.Text, nullable=False),
-        sa.Column("into_number", sa.Text, nullable=False),
-        sa.Column("message", _NUMBER, nullable=False),
+        sa.Column("run", sa.Text, primary_key=True),
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("changed", _MOMENT, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
     )
+    op.create_index("stream_alias_by_source", "stream_alias", ["run", "source"])
