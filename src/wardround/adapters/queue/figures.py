@@ -76,7 +76,7 @@ def dead_letters(queue: Queue) -> dict[str, int]:
         .group_by(_MESSAGE.stage)
     )
     with queue.database.reading() as connection:
-        return dict(connection.execute(asked).tuples().all())
+        return {str(stage): int(count) for stage, count in connection.execute(asked)}
 
 
 def ended(queue: Queue, stage: str, since: datetime, until: datetime) -> Iterator[Ended]:
@@ -96,4 +96,4 @@ def last_received(queue: Queue) -> dict[str, datetime]:
     """Returns when each source's last message was received. Raises StorageError or DatabaseError."""
     asked = select(_MESSAGE.source, func.max(_MESSAGE.received)).group_by(_MESSAGE.source)
     with queue.database.reading() as connection:
-        return dict(connection.execute(asked).tuples().all())
+        return {str(source): time for source, time in connection.execute(asked)}

@@ -41,7 +41,7 @@ class Queue:
         Raises StorageError or DatabaseError; then nothing of them is stored.
         """
         with self.database.writing() as connection:
-            return self._stored(connection, puts)
+            return [seq is not None for seq in self.put_in(connection, puts)]
 
     def take(self, stage: str, most: int, lease: timedelta, now: datetime, together: bool = False) -> list[Message]:
         """Takes messages that are due, those put first first, for the time of a lease; this counts as an attempt.
@@ -56,10 +56,11 @@ class Queue:
                 return []
         with self.database.writing() as connection:
             self._alone(connection, stage)
-            chosen = select(_MESSAGE.seq).where(ready).order_by(_MESSAGE.seq).limit(most)
+            # Two statements: PostgreSQL may ask an inner one again for each row that is open.
+            chosen = connection.execute(select(_MESSAGE.seq).where(ready).order_by(_MESSAGE.seq).limit(most))
             taking = (
                 update(STREAM_MESSAGE)
-                .where(_MESSAGE.seq.in_(chosen.scalar_subquery()), _open_and_free(lease, now))
+                .where(_MESSAGE.seq.in_(chosen.scalars().all()), _open_and_free(lease, now))
                 .values(taken_until=now + lease, began=now, attempts=_MESSAGE.attempts + 1)
                 .returning(*_TAKEN)
             )
@@ -91,21 +92,21 @@ class Queue:
             with self.database.writing() as connection:
                 connection.execute(extending, rows)
 
-    def _stored(self, connection: Connection, puts: Sequence[Put], now: datetime | None = None) -> list[bool]:
+    def put_in(self, connection: Connection, puts: Sequence[Put], now: datetime | None = None) -> list[int | None]:
+        """Stores messages in the caller's transaction; returns the number of each, and None for a repetition.
+
+        Without `now`, what is due at its receipt is due at once.
+        """
         if not puts:
             return []
         adding = _insert(connection).on_conflict_do_nothing().returning(_MESSAGE.seq, _MESSAGE.stage, _MESSAGE.dedup)
         rows = [self._row(one, now or one.received) for one in puts]
         new = {(stage, dedup): seq for seq, stage, dedup in connection.execute(adding, rows)}
-        bodies, stored = [], []
-        for one in puts:
-            seq = new.pop((one.stage, one.dedup), None)
-            stored.append(seq is not None)
-            if seq is not None:
-                bodies.append({"seq": seq, "body": one.body})
+        numbers = [new.pop((one.stage, one.dedup), None) for one in puts]
+        bodies = [{"seq": seq, "body": one.body} for seq, one in zip(numbers, puts, strict=True) if seq is not None]
         if bodies:
             connection.execute(insert(STREAM_BODY), bodies)
-        return stored
+        return numbers
 
     def _row(self, put: Put, now: datetime) -> dict[str, Any]:
         facts = put._asdict()
@@ -124,7 +125,7 @@ class Queue:
         for one in mine:
             if one.state is not None:
                 one.state(connection)
-            self._stored(connection, one.outputs, now)
+            self.put_in(connection, one.outputs, now)
         return [one.message.seq in held for one in done]
 
     def _held_of(self, connection: Connection, messages: Sequence[Message]) -> set[int]:
