@@ -19,6 +19,11 @@ def test_messages_come_out_as_they_stand_in_the_file(size):
     assert cut(ONE + TWO, size) == [ONE, TWO]
 
 
+def test_messages_that_were_joined_without_a_line_end_are_still_two():
+    assert cut(ONE.rstrip() + TWO.rstrip() + ONE) == [ONE, TWO, ONE]
+    assert cut(b"MSH|^~\\&|1MSH|^~\\&|2") == [b"MSH|^~\\&|1\r", b"MSH|^~\\&|2\r"]
+
+
 @pytest.mark.parametrize("between", [b"", b"\r", b"\r\n\r\n", b"\n", b"\x1c\r", b"\x1c\r\x0b"])
 def test_what_stands_between_messages_is_not_part_of_them(between):
     assert cut(b"\x0b" + ONE + between + TWO + between) == [ONE, TWO]
@@ -58,4 +63,4 @@ def test_a_message_over_the_cap_is_refused_before_it_is_held_whole():
 def test_every_sample_is_a_file_of_one_message(adt_samples):
     for body in adt_samples.values():
         assert cut(body, 4_096, 1_000_000) == [body.rstrip() + b"\r"] or body.rstrip().endswith(b" ")
-    assert len(cut(b"\n".join(adt_samples.values()), 4_096, 1_000_000)) == 26
+    assert len(cut(b"".join(adt_samples.values()), 4_096, 1_000_000)) == 26

@@ -8,6 +8,7 @@ from wardround.hl7.refused import Hl7Error
 
 _ENVELOPE: Final = (b"FHS", b"BHS", b"BTS", b"FTS")
 _FRAMING: Final = b"\x0b\x1c"  # of a file that was recorded from a connection
+_MARK: Final = len(b"MSH|^~\\&|")
 _BEFORE: Final = b"\xef\xbb\xbf" + _FRAMING
 
 
@@ -19,7 +20,7 @@ def messages_of(chunks: Iterable[bytes], largest: int) -> Iterator[bytes]:
     line.
     """
     message = bytearray()
-    for number, line in enumerate(_lines(chunks, largest), 1):
+    for number, line in _unglued(_lines(chunks, largest)):
         begun = line.lstrip(_BEFORE)
         if begun[:3] in _ENVELOPE or header_of(begun) is not None:
             yield from _ended(message)
@@ -37,6 +38,22 @@ def messages_of(chunks: Iterable[bytes], largest: int) -> Iterator[bytes]:
 def _ended(message: bytearray) -> Iterator[bytes]:
     if message:
         yield bytes(message.rstrip(_FRAMING + b"\r\n")) + b"\r"
+
+
+def _unglued(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yields lines with their numbers, and what follows a header's first bytes inside a line as one of its own.
+
+    So do files without a last line end look when they were joined.
+    """
+    mark = b""
+    for number, line in enumerate(lines, 1):
+        rest = line
+        if rest.lstrip(_BEFORE)[:3] == b"MSH":
+            mark = rest.lstrip(_BEFORE)[:_MARK]
+        while mark and (at := rest.find(mark, 1 + len(rest) - len(rest.lstrip(_BEFORE)))) > 0:
+            yield number, rest[:at]
+            rest = rest[at:]
+        yield number, rest
 
 
 def _lines(chunks: Iterable[bytes], largest: int) -> Iterator[bytes]:

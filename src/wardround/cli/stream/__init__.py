@@ -2,6 +2,7 @@
 
 import click
 
+from wardround.cli.stream.check import check_files
 from wardround.cli.stream.import_ import import_files
 from wardround.cli.stream.run import (
     FIRST_PORT,
@@ -37,3 +38,4 @@ def command(context: click.Context, port: int, host: str, until_eof: bool, as_js
 for _position, _name in enumerate(("listen", "flag", "query", "predict", "notify")):
     command.add_command(process_command(_name, _position))
 command.add_command(import_files)
+command.add_command(check_files)
