@@ -1,6 +1,18 @@
 """`make bench`: prints all tables of benchmarks/README.md."""
 
-from benchmarks import bedside, dag, features_mimic, judged, labels_mimic, one_stay, peer, screening, time_alone, warm
+from benchmarks import (
+    bedside,
+    dag,
+    features_mimic,
+    judged,
+    labels_mimic,
+    one_stay,
+    peer,
+    screening,
+    stream_flag,
+    time_alone,
+    warm,
+)
 
 features_mimic.main()
 labels_mimic.main(1, 20)
@@ -12,3 +24,4 @@ time_alone.main()
 judged.main()
 dag.main()
 peer.main()
+stream_flag.main()

@@ -6,6 +6,7 @@ sees patients' numbers; it never logs.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -140,10 +141,15 @@ def _bodies(connection: Connection, table: Table, keys: Keys, names: Iterable[Na
 
 def _write(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
-        # Both kinds of database have the same.
-        insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-        changing = {name: insert.excluded[name] for name in rows[0] if name not in ("run", "key")}
-        connection.execute(insert.on_conflict_do_update(index_elements=["run", "key"], set_=changing), rows)
+        connection.execute(_upsert(table, connection.dialect.name), rows)
+
+
+@cache
+def _upsert(table: Table, dialect: str) -> Any:
+    """Returns an insert that replaces what is there; both kinds of database have the same."""
+    adding = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    changing = {one.name: adding.excluded[one.name] for one in table.columns if not one.primary_key}
+    return adding.on_conflict_do_update(index_elements=["run", "key"], set_=changing)
 
 
 def _remove(connection: Connection, table: Table, keys: Keys, names: Sequence[Name]) -> None:
