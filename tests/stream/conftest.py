@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.adapters.queue.conftest import database, queue, url, urls
 from tests.stream.hospital import ONE_BRANCH, Hospital, promote_with, with_branches
+from tests.stream.receiver import Receiver, receiving
 
 from wardround.adapters.queue.queue import Queue
 from wardround.demo.fhir_server.running import RunningServer, running_server
@@ -47,3 +48,9 @@ def hospital_with(server: RunningServer, settings: Settings, queue: Queue, tmp_p
 def hospital(hospital_with: Callable[..., Hospital]) -> Hospital:
     """A hospital that scores each admission at once."""
     return hospital_with()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as one:
+        yield one

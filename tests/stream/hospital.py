@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from tests.fixtures.icu import AS_OF, Icu
 
-from wardround.adapters.database.tables import STREAM_BODY, STREAM_MESSAGE
+from wardround.adapters.database.tables import NOTIFICATION, STREAM_BODY, STREAM_MESSAGE
 from wardround.adapters.models.store import ModelStore
 from wardround.adapters.queue.message import Done, Put
 from wardround.adapters.queue.queue import Queue
@@ -20,11 +20,14 @@ from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import FhirEndpoint
 from wardround.settings import Settings
 from wardround.spec.loading import load_condition, load_conditions
-from wardround.stream.bodies import Admission, Number, packed
+from wardround.stream.bodies import Admission, Cancelled, Number, packed
 from wardround.stream.branches import Way, ways_of
+from wardround.stream.channels.telling import Channel
 from wardround.stream.models import Models
+from wardround.stream.notify import Notify, Reach
 from wardround.stream.predict import Predict
 from wardround.stream.query import Query
+from wardround.stream.recording import Recorder
 from wardround.stream.servers import Servers
 from wardround.stream.stage import Stage
 
@@ -74,6 +77,7 @@ class Hospital:
     queue: Queue
     ward: Ward = field(default_factory=Ward)
     endpoint: dict[str, Any] = field(default_factory=dict)
+    channels: dict[str, Reach] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         conditions = load_conditions(self.settings.schemas)
@@ -95,13 +99,48 @@ class Hospital:
     def predict(self) -> Predict:
         return Predict(self.models, self.ways)
 
+    @property
+    def notify(self) -> Notify:
+        """The stage, which forgets which channels failed."""
+        recorder = Recorder(self.settings)
+        return Notify(self.queue, self.servers, self.ways, self.channels, recorder, self.models.is_suspended)
+
+    def connect(self, name: str, channel: Channel, expires: timedelta = timedelta(hours=1)) -> None:
+        """Connects a channel."""
+        self.channels[name] = Reach(channel, expires)
+
+    def score(self, after: timedelta = timedelta()) -> None:
+        """Reads and scores what is due."""
+        self.run(self.query, self.predict, after=after)
+
+    def cancel(self, name: str, branch: str = "sepsis/now") -> None:
+        """Puts that the last admission was taken back, as the stage `flag` does."""
+        at = AS_OF
+        put = Put(
+            stage="notify",
+            key=f"key-{name}",
+            body=packed(Cancelled(self._origin, at)),
+            dedup=f"{self._origin}:{branch}:cancelled",
+            due=at,
+            received=at,
+            source=FEED,
+            branch=branch,
+            origin=self._origin,
+        )
+        self.queue.put([put])
+
     def upload(self) -> None:
         self.ward.upload(self.url)
 
-    def admit(self, name: str, branch: str = "sepsis/now", after: timedelta = timedelta(), **changed: Any) -> None:
-        """Puts the admission of a visit, received some time after AS_OF, as the stage `flag` does."""
+    def admit(
+        self, name: str, branch: str = "sepsis/now", after: timedelta = timedelta(), origin: int = 0, **changed: Any
+    ) -> None:
+        """Puts the admission of a visit, received some time after AS_OF, as the stage `flag` does.
+
+        `origin` is the number of the raw message; by default, a new one.
+        """
         received, way = AS_OF + after, self.ways[branch]
-        self._origin += 1
+        self._origin = origin or self._origin + 1
         facts = {
             "visit": Number(VISIT, f"V-{name}"),
             "patients": (Number(MRN, f"P-{name}"),),
@@ -115,7 +154,7 @@ class Hospital:
             stage="query",
             key=f"key-{name}",
             body=packed(Admission(**{**facts, **changed})),
-            dedup=f"{self._origin}:{branch}:0h",
+            dedup=f"{self._origin}:{branch}:key-{name}:0h",
             due=as_of,
             received=received,
             source=FEED,
@@ -155,6 +194,9 @@ class Hospital:
             return list(client.search(kind, {}))
 
     def delete_all(self) -> None:
+        """Empties the server, and forgets what people were told."""
+        with self.queue.database.writing() as connection:
+            connection.execute(delete(NOTIFICATION))
         kinds = (
             "Provenance",
             "RiskAssessment",

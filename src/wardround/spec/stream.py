@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
 from wardround.spec.base import Duration, SpecModel
+from wardround.spec.channels import Channel
 from wardround.spec.clock import TimeZone
 
 _UNITS: Final = {"kB": 1_000, "MB": 1_000_000}
@@ -191,6 +192,9 @@ class StreamSettings(SpecModel):
     version: Literal[1] = Field(default=1, description="Version of this file's format.")
     sources: dict[Annotated[str, Field(pattern=_FEED, max_length=40)], StreamSource] = Field(
         min_length=1, description="Feeds by name. The name stands in metrics and logs."
+    )
+    channels: dict[Annotated[str, Field(pattern=_FEED, max_length=40)], Channel] = Field(
+        default={}, description="Ways to people by name, for the branches of conditions."
     )
 
     @model_validator(mode="after")

@@ -92,7 +92,10 @@ def each_alone(
 
 
 def _require_server(client: FhirClient, error: FhirError) -> None:
+    """Raises StageStopped if the server, or the one that takes its results, cannot even be asked for nobody."""
     try:
         list(client.search("Patient", {"_id": [_NOBODY]}))
+        if client.results is not client:
+            list(client.results.search("RiskAssessment", {"_id": [_NOBODY]}))
     except FhirError:
         raise stopped(client.source, error) from None

@@ -3,41 +3,26 @@
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from wardround.core import run_files
 from wardround.core.ledger import counts
 from wardround.core.run_summary import Retraction, RunSummary
 from wardround.core.stay_reasons import Reason
 from wardround.errors import FhirError
-from wardround.fhir import risk_assessments
 from wardround.fhir.client import FhirClient
 from wardround.fhir.endpoint import shown
-from wardround.fhir.references import Resource
-from wardround.results.amendment import is_withdrawn, retracted
 from wardround.results.bands import INDETERMINATE
-from wardround.results.risk_assessment import identity, probability
+from wardround.results.risk_assessment import identity
 from wardround.settings import Settings
 from wardround.workflows.history import keep_history
 from wardround.workflows.report import report
+from wardround.workflows.retract_results import Statements, Verdict, retract_results
 from wardround.workflows.screen.high_band_group import take_out
 from wardround.workflows.screen.run import Run, load_run
 from wardround.workflows.screen.taking_turns import turn_of
 
 _LOG = logging.getLogger(__name__)
-
-# The last attempt only looks. A second one writes again what somebody else has changed in the meantime.
-ROUNDS: Final = 4
-
-
-class Verdict(StrEnum):
-    """What became of one of the run's results (see `Retraction`)."""
-
-    RETRACTED = "retracted"
-    SUPERSEDED = "superseded"
-    MISSING = "missing"
-    FAILED = "failed"
 
 
 def retract(run: str, client: FhirClient, settings: Settings, why: str, at: datetime) -> Retraction:
@@ -58,7 +43,7 @@ def retract(run: str, client: FhirClient, settings: Settings, why: str, at: date
     if not account.complete:
         statements = _statements(opened, settings)
         with turn_of(opened, client, settings, "retract"):
-            verdicts = _retract_results(statements, client, account) if statements else {}
+            verdicts = retract_results(statements, client, account.why, account.at) if statements else {}
         if verdicts:
             _remove_from_group(opened, verdicts, client, settings)
         counted = {verdict.value: sum(one is verdict for one in verdicts.values()) for verdict in Verdict}
@@ -69,9 +54,6 @@ def retract(run: str, client: FhirClient, settings: Settings, why: str, at: date
     keep_history(run, settings)
     report(run, settings)
     return account
-
-
-Statements = Mapping[str, tuple[str, float]]  # identity -> stay_id, score
 
 
 def _first_account(opened: Run, why: str, at: datetime) -> Retraction:
@@ -96,39 +78,6 @@ def _statements(opened: Run, settings: Settings) -> Statements:
         for frame in frames
         for row in frame[frame["band"] != INDETERMINATE].to_dict("records")
     }
-
-
-def _retract_results(statements: Statements, client: FhirClient, account: Retraction) -> dict[str, Verdict]:
-    """Retracts the results on the server and returns the verdict for each stay."""
-    held: dict[str, list[Resource]] = {}
-    for number in range(ROUNDS):
-        held = risk_assessments.held(client, list(statements))
-        standing = [
-            one
-            for key, (_, score) in statements.items()
-            for one in held.get(key, [])
-            if not risk_assessments.is_misshapen(one) and _states(one, score)
-        ]
-        if not standing or number == ROUNDS - 1:
-            break
-        risk_assessments.write(client, [retracted(one, account.why, account.at) for one in standing])
-    return {stay: _verdict(held.get(key, []), score) for key, (stay, score) in statements.items()}
-
-
-def _states(resource: Resource, score: float) -> bool:
-    """Returns whether a resource has the run's score, as a fraction or a percentage (a setting may have changed)."""
-    stated = [probability(resource, percent) for percent in (False, True)]
-    return not is_withdrawn(resource) and any(one is not None and abs(one - score) < 1e-6 for one in stated)
-
-
-def _verdict(held: list[Resource], score: float) -> Verdict:
-    if not held:
-        return Verdict.MISSING
-    if any(risk_assessments.is_misshapen(one) for one in held):
-        return Verdict.FAILED
-    if all(is_withdrawn(one) for one in held):
-        return Verdict.RETRACTED
-    return Verdict.FAILED if any(_states(one, score) for one in held) else Verdict.SUPERSEDED
 
 
 def _remove_from_group(opened: Run, verdicts: Mapping[str, Verdict], client: FhirClient, settings: Settings) -> None:
