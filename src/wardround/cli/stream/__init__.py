@@ -3,7 +3,9 @@
 import click
 
 from wardround.cli.stream.check import check_files
+from wardround.cli.stream.dead import command as dead
 from wardround.cli.stream.import_ import import_files
+from wardround.cli.stream.pause import pause_command, resume_command
 from wardround.cli.stream.run import (
     FIRST_PORT,
     host_option,
@@ -12,6 +14,7 @@ from wardround.cli.stream.run import (
     run_all_processes,
     until_eof_option,
 )
+from wardround.cli.stream.status import command as show_status
 
 
 @click.group(invoke_without_command=True)
@@ -39,3 +42,7 @@ for _position, _name in enumerate(("listen", "flag", "query", "predict", "notify
     command.add_command(process_command(_name, _position))
 command.add_command(import_files)
 command.add_command(check_files)
+command.add_command(show_status)
+command.add_command(dead)
+command.add_command(pause_command)
+command.add_command(resume_command)
